@@ -1,0 +1,23 @@
+/**
+ * What can be wrong with a request to the broker. The servers translate the kind to their protocol's reply code
+ * and prefix; the message names the thing and says what was found.
+ */
+export type BrokerErrorKind =
+  | 'not-found'
+  | 'access-refused'
+  | 'precondition-failed'
+  | 'resource-locked'
+  | 'not-allowed'
+  | 'resource-error'
+  | 'not-implemented'
+  | 'internal-error';
+
+export class BrokerError extends Error {
+  readonly kind: BrokerErrorKind;
+
+  constructor(kind: BrokerErrorKind, message: string) {
+    super(message);
+    this.name = 'BrokerError';
+    this.kind = kind;
+  }
+}
