@@ -1,0 +1,113 @@
+/**
+ * Memory for messages: large buffers that are filled from the front, shared by all queues, and given back whole.
+ *
+ * A message in memory is a *frame*, aligned to eight bytes:
+ *
+ *     0  f64  when it was published, milliseconds since the epoch, with fractions
+ *     8  u32  length of the content
+ *    12  ...  the content: a Kafka v2 record from its key length on (`record-content.ts`)
+ *
+ * A queue refers to a frame by its *position*: one number, `slot * 2^32 + byte offset in the chunk`, so that a
+ * million waiting messages are a million doubles and no objects. A chunk counts the references to it; at zero it
+ * goes back to the pool, and the next messages overwrite memory that is still in the processor's cache.
+ *
+ * Journal chunks are also what the journal writes to disk, block by block: a message is copied once on its way in.
+ */
+export type ChunkKind = 'journal' | 'transient' | 'window';
+
+const SLOT_FACTOR = 0x1_0000_0000;
+
+export class Chunk {
+  readonly slot: number;
+  readonly buffer: Buffer;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  readonly size: number;
+  kind: ChunkKind = 'transient';
+  /** Grows with time; chunks of both kinds that were filled in the same period share it (see `Arena`). */
+  generation = 0;
+  used = 0;
+  /** References from queues. */
+  live = 0;
+  /** Being filled, or being written: not given back even without references. */
+  pins = 0;
+
+  constructor(slot: number, buffer: Buffer) {
+    this.slot = slot;
+    this.buffer = buffer;
+    this.u32 = new Uint32Array(buffer.buffer, buffer.byteOffset, buffer.length >>> 2);
+    this.f64 = new Float64Array(buffer.buffer, buffer.byteOffset, buffer.length >>> 3);
+    this.size = buffer.length;
+  }
+
+  position(offset: number): number {
+    return this.slot * SLOT_FACTOR + offset;
+  }
+}
+
+export function offsetOf(position: number): number {
+  return position >>> 0;
+}
+
+export const FRAME_HEADER_BYTES = 12;
+
+export class ChunkStore {
+  readonly chunkBytes: number;
+  /** By slot. The hot path reads this directly. */
+  readonly chunks: Chunk[] = [];
+  /** Bytes of all chunks in use. */
+  bytes = 0;
+  readonly #freeSlots: number[] = [];
+  readonly #pool: Buffer[] = [];
+  readonly #poolMax: number;
+
+  constructor(chunkBytes: number, pooledBytesMax: number) {
+    this.chunkBytes = chunkBytes;
+    this.#poolMax = Math.max(1, Math.floor(pooledBytesMax / chunkBytes));
+  }
+
+  /** A chunk of the usual size, or of `size` bytes where that is larger. It comes pinned once. */
+  acquire(kind: ChunkKind, size = 0): Chunk {
+    const regular = size <= this.chunkBytes;
+    const buffer =
+      (regular ? this.#pool.pop() : undefined) ??
+      Buffer.allocUnsafeSlow(regular ? this.chunkBytes : (size + 7) & ~7);
+    return this.adopt(kind, buffer);
+  }
+
+  /** Takes over a buffer that holds frames already. It comes pinned once. */
+  adopt(kind: ChunkKind, buffer: Buffer): Chunk {
+    const slot = this.#freeSlots.pop() ?? this.chunks.length;
+    const chunk = new Chunk(slot, buffer);
+    chunk.kind = kind;
+    chunk.pins = 1;
+    this.chunks[slot] = chunk;
+    this.bytes += chunk.size;
+    return chunk;
+  }
+
+  of(position: number): Chunk {
+    return this.chunks[Math.floor(position / SLOT_FACTOR)] as Chunk;
+  }
+
+  /** One reference less. */
+  release(position: number): void {
+    const chunk = this.chunks[Math.floor(position / SLOT_FACTOR)] as Chunk;
+    if (--chunk.live === 0 && chunk.pins === 0) this.#free(chunk);
+  }
+
+  unpin(chunk: Chunk): void {
+    if (--chunk.pins === 0 && chunk.live === 0) this.#free(chunk);
+  }
+
+  contentLengthAt(position: number): number {
+    return this.of(position).u32[((position >>> 0) >>> 2) + 2] as number;
+  }
+
+  #free(chunk: Chunk): void {
+    this.bytes -= chunk.size;
+    this.chunks[chunk.slot] = undefined as unknown as Chunk;
+    this.#freeSlots.push(chunk.slot);
+    if (chunk.size === this.chunkBytes && this.#pool.length < this.#poolMax) this.#pool.push(chunk.buffer);
+  }
+}

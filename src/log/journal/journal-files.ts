@@ -1,0 +1,171 @@
+import { crc32c } from '../../base/crc32c.ts';
+import type { File, FileSystem } from '../filesystem.ts';
+import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION } from './format.ts';
+import type { JournalDevice, SealedBlock } from './journal.ts';
+
+export type Durability =
+  | { readonly mode: 'sync' }
+  | { readonly mode: 'interval'; readonly intervalMs: number }
+  | { readonly mode: 'os' };
+
+/** A file of the journal, as the pager needs to know it. */
+export interface JournalFileInfo {
+  readonly number: number;
+  bytes: number;
+  /** Messages in this file are in chunks of this generation or older. */
+  generation: number;
+  /** The last block in it. */
+  lastBlock: number;
+}
+
+export function journalFileName(number: number): string {
+  return `${String(number).padStart(10, '0')}.journal`;
+}
+
+export function encodeFileHeader(number: number, firstBlock: number): Buffer {
+  const header = Buffer.alloc(FILE_HEADER_BYTES);
+  FILE_MAGIC.copy(header, 0);
+  header.writeUInt32LE(FORMAT_VERSION, 8);
+  header.writeUInt32LE(number, 12);
+  header.writeDoubleLE(firstBlock, 16);
+  header.writeUInt32LE(crc32c(header.subarray(0, 24)), 24);
+  return header;
+}
+
+/** The journal as local files of about `fileBytes` each, numbered upwards. */
+export class JournalFiles implements JournalDevice {
+  /** Oldest first; the last one is being written. */
+  readonly files: JournalFileInfo[];
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  readonly #fileBytes: number;
+  readonly #durability: Durability;
+  #nextNumber: number;
+  #file: File | null = null;
+  #position = 0;
+  #writtenBlock = -1;
+  #timer: NodeJS.Timeout | undefined;
+  #dirty = false;
+
+  constructor(
+    fs: FileSystem,
+    directory: string,
+    options: { fileBytes: number; durability: Durability },
+    existing: JournalFileInfo[],
+    nextNumber: number,
+    onFailure: (error: Error) => void,
+  ) {
+    this.#fs = fs;
+    this.#directory = directory;
+    this.#fileBytes = options.fileBytes;
+    this.#durability = options.durability;
+    this.#nextNumber = nextNumber;
+    this.files = existing;
+    if (options.durability.mode === 'interval') {
+      this.#timer = setInterval(() => this.#syncNow().catch(onFailure), options.durability.intervalMs);
+      this.#timer.unref();
+    }
+  }
+
+  get totalBytes(): number {
+    let sum = 0;
+    for (const file of this.files) sum += file.bytes;
+    return sum;
+  }
+
+  async append(blocks: readonly SealedBlock[]): Promise<void> {
+    let buffers: Buffer[] = [];
+    let bytes = 0;
+    let info = this.files[this.files.length - 1] as JournalFileInfo;
+    for (const block of blocks) {
+      // A batch that found the disk full half-way is tried again as a whole.
+      if (block.number <= this.#writtenBlock) continue;
+      const length = block.end - block.start;
+      if (this.#file === null || this.#position + bytes + length > this.#fileBytes) {
+        if (this.#file === null || this.#position + bytes > FILE_HEADER_BYTES) {
+          await this.#writeOut(buffers, bytes, info);
+          buffers = [];
+          bytes = 0;
+          info = await this.#rotate(block.number);
+        }
+      }
+      buffers.push(block.chunk.buffer.subarray(block.start, block.end));
+      bytes += length;
+      if (block.chunk.generation > info.generation) info.generation = block.chunk.generation;
+      info.lastBlock = block.number;
+    }
+    await this.#writeOut(buffers, bytes, info);
+    if (this.#durability.mode === 'sync') await (this.#file as File).sync();
+    else this.#dirty = true;
+  }
+
+  /** Forgets the oldest files, up to `number`, and removes them. Their content must be safe elsewhere. */
+  async removeThrough(number: number): Promise<void> {
+    while (this.files.length > 0 && (this.files[0] as JournalFileInfo).number <= number) {
+      const file = this.files.shift() as JournalFileInfo;
+      await this.#fs.remove(`${this.#directory}/${journalFileName(file.number)}`);
+    }
+  }
+
+  /** The next block begins a new file, so that all present ones can be retired. */
+  async startNewFile(): Promise<void> {
+    await this.#finish();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    const file = this.#file;
+    if (file === null) return;
+    this.#file = null;
+    // In every mode: a file that is not the last one is whole, whatever happens to the power.
+    await file.sync();
+    this.#dirty = false;
+    await file.close();
+  }
+
+  async #writeOut(buffers: readonly Buffer[], bytes: number, info: JournalFileInfo): Promise<void> {
+    if (bytes === 0) return;
+    await (this.#file as File).write(buffers, this.#position);
+    this.#position += bytes;
+    info.bytes += bytes;
+    this.#writtenBlock = info.lastBlock;
+  }
+
+  async #rotate(firstBlock: number): Promise<JournalFileInfo> {
+    await this.#finish();
+    const number = this.#nextNumber;
+    const path = `${this.#directory}/${journalFileName(number)}`;
+    // An attempt that found the disk full may have left the file behind.
+    await this.#fs.remove(path);
+    const file = await this.#fs.open(path, 'create');
+    try {
+      await file.write([encodeFileHeader(number, firstBlock)], 0);
+      await file.sync();
+      await this.#fs.syncDirectory(this.#directory);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#nextNumber++;
+    this.#file = file;
+    this.#position = FILE_HEADER_BYTES;
+    const info = { number, bytes: FILE_HEADER_BYTES, generation: 0, lastBlock: firstBlock - 1 };
+    this.files.push(info);
+    return info;
+  }
+
+  async #syncNow(): Promise<void> {
+    if (!this.#dirty || this.#file === null) return;
+    this.#dirty = false;
+    try {
+      await this.#file.sync();
+    } catch (error) {
+      // The file may have been closed by a rotation, which syncs it itself.
+      if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+    }
+  }
+}

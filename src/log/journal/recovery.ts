@@ -1,0 +1,260 @@
+import { crc32c } from '../../base/crc32c.ts';
+import { DamageError } from '../damage.ts';
+import type { FileSystem } from '../filesystem.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_MAGIC,
+  ENTRY_MESSAGE,
+  ENTRY_METADATA,
+  ENTRY_SETTLE,
+  FILE_HEADER_BYTES,
+  FILE_MAGIC,
+  FORMAT_VERSION,
+  messagePrefixBytes,
+} from './format.ts';
+import { type JournalFileInfo, journalFileName } from './journal-files.ts';
+
+/** One file of the journal, read whole. */
+export interface JournalImage {
+  readonly buffer: Buffer;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+  readonly path: string;
+}
+
+export interface ReplayVisitor {
+  beginFile(image: JournalImage, number: number): void;
+  /** `entryAt` is where the offsets and ids of the logs are found; `frameAt` where the frame begins. */
+  message(image: JournalImage, entryAt: number, logCount: number, frameAt: number, blockNumber: number): void;
+  settle(logId: number, from: number, to: number, blockNumber: number): void;
+  metadata(bytes: Buffer, blockNumber: number): void;
+  endFile(info: JournalFileInfo): void;
+}
+
+export interface ReplayResult {
+  readonly files: JournalFileInfo[];
+  readonly nextBlock: number;
+  readonly nextFileNumber: number;
+  readonly epoch: number;
+  /** Bytes of a torn last write that were cut off, and where; null if the journal ended cleanly. */
+  readonly cut: { readonly path: string; readonly at: number; readonly bytes: number } | null;
+}
+
+/** The block headers that a scan needs. */
+interface Block {
+  readonly at: number;
+  readonly length: number;
+  readonly number: number;
+  readonly epoch: number;
+}
+
+/**
+ * Reads the journal from file `firstFile` on and visits every entry of every whole block, in order. A torn end is
+ * cut off and the cut made durable; any other damage is a DamageError. Blocks below `requiredBlock` were on stable
+ * storage for certain (a snapshot says so), so that a broken one there is damage even at the end.
+ */
+export async function replayJournal(
+  fs: FileSystem,
+  directory: string,
+  firstFile: number,
+  requiredBlock: number,
+  visitor: ReplayVisitor,
+): Promise<ReplayResult> {
+  const numbers = (await fs.list(directory))
+    .filter((name) => /^\d{10}\.journal$/.test(name))
+    .map((name) => Number.parseInt(name, 10))
+    .sort((a, b) => a - b);
+  const files: JournalFileInfo[] = [];
+  let nextBlock = -1;
+  let epoch = 0;
+  let cut: ReplayResult['cut'] = null;
+  for (const number of numbers) {
+    const path = `${directory}/${journalFileName(number)}`;
+    if (number < firstFile) {
+      // Retired: the snapshot that says so is durable, the removal was not.
+      await fs.remove(path);
+      continue;
+    }
+    const isLast = number === numbers[numbers.length - 1];
+    if (files.length === 0 && number !== firstFile) {
+      throw new DamageError(`${directory}/${journalFileName(firstFile)}`, 0, 'the file is missing');
+    }
+    const image = await readImage(fs, path);
+    const scan = scanBlocks(image, isLast, nextBlock, requiredBlock);
+    if (nextBlock < 0 && scan.end > 0) nextBlock = image.f64[2] as number;
+    const info = { number, bytes: scan.end, generation: 0, lastBlock: nextBlock - 1 };
+    visitor.beginFile(image, number);
+    for (const block of scan.blocks) {
+      visitBlock(image, block, visitor);
+      info.lastBlock = block.number;
+      nextBlock = block.number + 1;
+      epoch = Math.max(epoch, block.epoch);
+    }
+    visitor.endFile(info);
+    if (scan.end < image.buffer.length) {
+      cut = { path, at: scan.end, bytes: image.buffer.length - scan.end };
+      await cutFile(fs, path, scan.end);
+    }
+    if (scan.end > 0) files.push(info);
+    else await fs.remove(path);
+  }
+  if (nextBlock < requiredBlock && requiredBlock > 0 && files.length > 0 && nextBlock >= 0) {
+    const last = files[files.length - 1] as JournalFileInfo;
+    throw new DamageError(
+      `${directory}/${journalFileName(last.number)}`,
+      last.bytes,
+      `the journal ends at block ${nextBlock - 1}, but the snapshot was taken at block ${requiredBlock - 1}`,
+    );
+  }
+  return {
+    files,
+    nextBlock: Math.max(nextBlock, requiredBlock, 0),
+    nextFileNumber: files.length > 0 ? (files[files.length - 1] as JournalFileInfo).number + 1 : firstFile,
+    epoch,
+    cut,
+  };
+}
+
+export async function readImage(fs: FileSystem, path: string): Promise<JournalImage> {
+  const file = await fs.open(path, 'read');
+  try {
+    const size = await file.size();
+    const buffer = Buffer.allocUnsafeSlow((size + 7) & ~7);
+    const length = await file.read(buffer.subarray(0, size), 0);
+    return {
+      buffer: buffer.subarray(0, length),
+      u32: new Uint32Array(buffer.buffer, 0, length >>> 2),
+      f64: new Float64Array(buffer.buffer, 0, length >>> 3),
+      path,
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The whole blocks of a file, and where they end. Throws DamageError where the rest is not just a torn write. */
+export function scanBlocks(
+  image: JournalImage,
+  isLast: boolean,
+  expectedBlock: number,
+  requiredBlock: number,
+): { blocks: Block[]; end: number } {
+  const headerProblem = checkFileHeader(image);
+  if (headerProblem !== null) {
+    if (isLast && image.buffer.length <= FILE_HEADER_BYTES && expectedBlock >= requiredBlock) {
+      return { blocks: [], end: 0 };
+    }
+    if (isLast && findSyncedBlock(image, 0, Number.NEGATIVE_INFINITY) < 0 && expectedBlock >= requiredBlock) {
+      return { blocks: [], end: 0 };
+    }
+    throw new DamageError(image.path, 0, headerProblem);
+  }
+  const blocks: Block[] = [];
+  let at = FILE_HEADER_BYTES;
+  let expected = expectedBlock >= 0 ? expectedBlock : (image.f64[2] as number);
+  while (at < image.buffer.length) {
+    const problem = checkBlock(image, at, expected);
+    if (problem !== null) {
+      if (!isLast || expected < requiredBlock || findSyncedBlock(image, at, expected) >= 0) {
+        throw new DamageError(image.path, at, problem);
+      }
+      break;
+    }
+    const length = image.u32[(at >>> 2) + 2] as number;
+    blocks.push({ at, length, number: expected, epoch: image.u32[(at >>> 2) + 3] as number });
+    at += length;
+    expected++;
+  }
+  return { blocks, end: at };
+}
+
+function checkFileHeader(image: JournalImage): string | null {
+  const { buffer } = image;
+  if (buffer.length < FILE_HEADER_BYTES) return 'the file is shorter than its header';
+  if (!buffer.subarray(0, 8).equals(FILE_MAGIC)) return 'this is not a journal file';
+  if (crc32c(buffer.subarray(0, 24)) !== buffer.readUInt32LE(24)) return 'the checksum of the header is wrong';
+  const version = buffer.readUInt32LE(8);
+  if (version !== FORMAT_VERSION) {
+    return `the file has format version ${version}, this program reads version ${FORMAT_VERSION}`;
+  }
+  return null;
+}
+
+function checkBlock(image: JournalImage, at: number, expected: number): string | null {
+  const { buffer, u32, f64 } = image;
+  if (at + BLOCK_HEADER_BYTES > buffer.length) return 'the file ends in the middle of a block header';
+  const word = at >>> 2;
+  if (u32[word] !== BLOCK_MAGIC) return 'no block begins here';
+  const length = u32[word + 2] as number;
+  if (length < BLOCK_HEADER_BYTES || length % 8 !== 0) return `a block has the impossible length ${length}`;
+  if (at + length > buffer.length) return 'the file ends in the middle of a block';
+  if (crc32c(buffer.subarray(at + 8, at + length)) !== u32[word + 1]) {
+    return 'the checksum of a block is wrong';
+  }
+  const number = f64[(at >>> 3) + 2] as number;
+  if (number !== expected) return `block ${number} stands where block ${expected} is expected`;
+  return null;
+}
+
+/**
+ * Looks behind a broken block for a whole one that was written after the broken one had been synced: then the
+ * breakage is no torn write. Returns its position or -1.
+ */
+function findSyncedBlock(image: JournalImage, from: number, broken: number): number {
+  const { buffer, u32, f64 } = image;
+  for (let at = (from + 7) & ~7; at + BLOCK_HEADER_BYTES <= buffer.length; at += 8) {
+    if (u32[at >>> 2] !== BLOCK_MAGIC) continue;
+    const length = u32[(at >>> 2) + 2] as number;
+    if (length < BLOCK_HEADER_BYTES || at + length > buffer.length) continue;
+    if ((f64[(at >>> 3) + 3] as number) < broken) continue;
+    if (crc32c(buffer.subarray(at + 8, at + length)) === u32[(at >>> 2) + 1]) return at;
+  }
+  return -1;
+}
+
+function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): void {
+  const { u32, f64 } = image;
+  const end = block.at + block.length;
+  let at = block.at + BLOCK_HEADER_BYTES;
+  while (at < end) {
+    const length = u32[at >>> 2] as number;
+    const word = u32[(at >>> 2) + 1] as number;
+    const count = word >>> 8;
+    if (length < 8 || length % 8 !== 0 || at + length > end) {
+      throw new DamageError(image.path, at, `an entry has the impossible length ${length}`);
+    }
+    switch (word & 0xff) {
+      case ENTRY_MESSAGE:
+        visitor.message(image, at, count, at + messagePrefixBytes(count), block.number);
+        break;
+      case ENTRY_SETTLE:
+        for (let i = 0; i < count; i++) {
+          const pair = (at >>> 3) + 2 + 2 * i;
+          visitor.settle(
+            u32[(at >>> 2) + 2] as number,
+            f64[pair] as number,
+            f64[pair + 1] as number,
+            block.number,
+          );
+        }
+        break;
+      case ENTRY_METADATA:
+        visitor.metadata(image.buffer.subarray(at + 16, at + 16 + (u32[(at >>> 2) + 2] as number)), block.number);
+        break;
+      default:
+        throw new DamageError(image.path, at, `an entry has the unknown type ${word & 0xff}`);
+    }
+    at += length;
+  }
+}
+
+async function cutFile(fs: FileSystem, path: string, end: number): Promise<void> {
+  if (end === 0) return;
+  const file = await fs.open(path, 'write');
+  try {
+    await file.truncate(end);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
