@@ -1,0 +1,33 @@
+import { ConfigurationError } from './configuration.ts';
+
+/** Exit statuses of every subcommand. */
+export const EXIT = { failure: 1, usage: 2 } as const;
+
+/** Ends the process with a message for people: what was wrong and what to do, never a stack. */
+export function fail(error: unknown): never {
+  if (error instanceof ConfigurationError) {
+    for (const problem of error.problems) process.stderr.write(`sluice: ${problem}\n`);
+    process.exit(EXIT.usage);
+  }
+  process.stderr.write(`sluice: ${describe(error)}\n`);
+  process.exit(EXIT.failure);
+}
+
+/** One line. Errors of the system are told in words, with the path or address that they are about. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return path === undefined ? error.message : `no permission to use '${path}' (${code})`;
+    case 'ENOSPC':
+      return `no space left on the disk${path === undefined ? '' : ` for '${path}'`}`;
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return path === undefined ? error.message : `'${path}' is in the way: it is not a directory`;
+    default:
+      return error.message.replaceAll('\n', ' ');
+  }
+}

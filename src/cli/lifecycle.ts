@@ -1,0 +1,88 @@
+import type { Logger } from 'pino';
+
+/** What `sluice start` runs: the broker, then its listeners. Everything that is opened can be closed. */
+export interface Part {
+  close(): Promise<void>;
+}
+
+export interface ListenerPart extends Part {
+  /** As in the ready line: 'amqp'. */
+  readonly protocol: string;
+  /** '127.0.0.1:5672', '[::1]:5672'. */
+  readonly address: string;
+}
+
+/** Opens the parts; `start` closes them in the opposite order. */
+export interface Parts<Broker extends Part> {
+  openBroker(): Promise<Broker>;
+  /** One function for each listener that is on. */
+  readonly listeners: readonly ((broker: Broker) => Promise<ListenerPart>)[];
+}
+
+/** What of the process `runUntilStopped` uses, so that tests can stand in for it. */
+export interface Surroundings {
+  readonly pid: number;
+  print(line: string): void;
+  onSignal(signal: 'SIGTERM' | 'SIGINT', action: () => void): void;
+  exit(status: number): void;
+}
+
+const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/**
+ * Opens everything, prints the ready line, waits for SIGTERM or SIGINT and closes everything again: listeners first,
+ * so that nothing new comes in, then the broker, which flushes and takes its snapshot. A signal during the start
+ * takes effect as soon as what is being opened is open; a second signal ends the process at once.
+ */
+export async function runUntilStopped<Broker extends Part>(
+  parts: Parts<Broker>,
+  log: Logger,
+  surroundings: Surroundings,
+): Promise<void> {
+  const stop = signalToStop(log, surroundings);
+  const open: Part[] = [];
+  try {
+    const broker = await parts.openBroker();
+    open.push(broker);
+    const listeners: ListenerPart[] = [];
+    for (const listen of parts.listeners) {
+      if (stop.requested) return;
+      const listener = await listen(broker);
+      open.push(listener);
+      listeners.push(listener);
+    }
+    if (stop.requested) return;
+    const addresses = listeners.map((each) => ` ${each.protocol}=${each.address}`).join('');
+    surroundings.print(`sluice ready${addresses} pid=${surroundings.pid}`);
+    await stop.promise;
+  } finally {
+    for (const part of open.reverse()) await part.close();
+  }
+}
+
+function signalToStop(
+  log: Logger,
+  surroundings: Surroundings,
+): { readonly requested: boolean; promise: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let requested = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    surroundings.onSignal(signal, () => {
+      if (requested) return surroundings.exit(SIGNAL_STATUS[signal]);
+      requested = true;
+      log.info({ signal }, 'stopping; a second signal ends the process at once');
+      resolve();
+    });
+  }
+  return {
+    promise,
+    get requested() {
+      return requested;
+    },
+  };
+}
+
+/** The host in brackets where it has colons itself. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,105 @@
+/**
+ * The kinds of values that settings have. Whatever the source (a TOML scalar, an environment variable, a flag), a
+ * value arrives as text, so that all three accept the same spellings.
+ */
+export interface SettingType<T> {
+  /** What may be written, for messages and documentation: 'a number from 1 to 65535'. */
+  readonly allowed: string;
+  /** Shown after the flag: `--amqp-port PORT`. */
+  readonly placeholder: string;
+  /** Undefined if the text is not one of the allowed values. */
+  parse(text: string): T | undefined;
+  /** The text that `parse` turns into this value again. */
+  format(value: T): string;
+}
+
+export type Durability =
+  | { readonly mode: 'sync' }
+  | { readonly mode: 'interval'; readonly intervalMs: number }
+  | { readonly mode: 'os' };
+
+export type ListenerPort = number | 'off';
+
+const SIZE_UNITS: readonly (readonly [string, number])[] = [
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+  ['KiB', 2 ** 10],
+];
+
+function parseInteger(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+export function text(placeholder: string, allowed: string): SettingType<string> {
+  return {
+    allowed,
+    placeholder,
+    parse: (value) => (value === '' ? undefined : value),
+    format: (value) => value,
+  };
+}
+
+export function integer(min: number, max: number, meaning = ''): SettingType<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}${meaning && ` (${meaning})`}`,
+    placeholder: 'N',
+    parse: (value) => within(parseInteger(value), min, max),
+    format: String,
+  };
+}
+
+export function choice<const T extends string>(...values: readonly T[]): SettingType<T> {
+  return {
+    allowed: values.join(', '),
+    placeholder: 'NAME',
+    parse: (value) => values.find((each) => each === value),
+    format: (value) => value,
+  };
+}
+
+/** Bytes; `min` and `max` are bytes too. Units are binary, and KB, MB and GB are taken for the same. */
+export function size(min: number, max = Number.MAX_SAFE_INTEGER): SettingType<number> {
+  const upTo = max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${formatSize(max)}`;
+  return {
+    allowed: `a size such as 64MiB, 512KiB, 2GiB or a plain number of bytes, at least ${formatSize(min)}${upTo}`,
+    placeholder: 'SIZE',
+    parse(value) {
+      const match = /^(\d{1,12}) ?(?:([kmg])i?b)?$/i.exec(value);
+      if (match === null) return undefined;
+      const letter = match[2]?.toUpperCase();
+      const unit = SIZE_UNITS.find(([name]) => name[0] === letter)?.[1] ?? 1;
+      return within(Number(match[1]) * unit, min, max);
+    },
+    format: formatSize,
+  };
+}
+
+export function formatSize(bytes: number): string {
+  for (const [name, unit] of SIZE_UNITS) {
+    if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name}`;
+  }
+  return `${bytes}`;
+}
+
+export const listenerPort: SettingType<ListenerPort> = {
+  allowed: 'a port from 1 to 65535, 0 for any free one, off for none',
+  placeholder: 'PORT',
+  parse: (value) => (value === 'off' ? 'off' : within(parseInteger(value), 0, 65_535)),
+  format: String,
+};
+
+export const durability: SettingType<Durability> = {
+  allowed: 'sync, interval:<milliseconds> (1 to 60000), os',
+  placeholder: 'MODE',
+  parse(value) {
+    if (value === 'sync' || value === 'os') return { mode: value };
+    if (!value.startsWith('interval:')) return undefined;
+    const intervalMs = within(parseInteger(value.slice('interval:'.length)), 1, 60_000);
+    return intervalMs === undefined ? undefined : { mode: 'interval', intervalMs };
+  },
+  format: (value) => (value.mode === 'interval' ? `interval:${value.intervalMs}` : value.mode),
+};

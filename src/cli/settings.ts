@@ -1,0 +1,195 @@
+import { choice, durability, integer, listenerPort, type SettingType, size, text } from './setting-types.ts';
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+
+interface Definition<T> {
+  readonly key: string;
+  readonly type: SettingType<T>;
+  readonly default: NoInfer<T>;
+  readonly description: string;
+  /** The feature is not in this version: nothing but the default is accepted. */
+  readonly unbuilt?: true;
+}
+
+function setting<T>(definition: Definition<T>): Definition<T> {
+  return definition;
+}
+
+/**
+ * Every setting there is: flags, environment variables, keys of the file, their documentation and the type of
+ * `Configuration` are all read from this table. `key` is what users write; the environment variable is `SLUICE_` and
+ * the key in capitals.
+ */
+export const SETTINGS = {
+  dataDirectory: setting({
+    key: 'data-dir',
+    type: text('DIR', 'the path of a directory'),
+    default: './sluice-data',
+    description:
+      'Directory in which everything is kept. It is made if it is not there. One broker at a time.',
+  }),
+  host: setting({
+    key: 'host',
+    type: text('HOST', 'a host name or an IP address'),
+    default: '127.0.0.1',
+    description: 'Address on which all listeners accept connections; 0.0.0.0 or :: for all of the machine.',
+  }),
+  amqpPort: setting({
+    key: 'amqp-port',
+    type: listenerPort,
+    default: 5672,
+    description: 'Port for AMQP 0-9-1.',
+  }),
+  kafkaPort: setting({
+    key: 'kafka-port',
+    type: listenerPort,
+    default: 'off',
+    unbuilt: true,
+    description: 'Port for the Kafka protocol.',
+  }),
+  mqttPort: setting({
+    key: 'mqtt-port',
+    type: listenerPort,
+    default: 'off',
+    unbuilt: true,
+    description: 'Port for MQTT.',
+  }),
+  stompPort: setting({
+    key: 'stomp-port',
+    type: listenerPort,
+    default: 'off',
+    unbuilt: true,
+    description: 'Port for STOMP.',
+  }),
+  httpPort: setting({
+    key: 'http-port',
+    type: listenerPort,
+    default: 'off',
+    unbuilt: true,
+    description: 'Port for the HTTP API, metrics and the web console.',
+  }),
+  durability: setting({
+    key: 'durability',
+    type: durability,
+    default: { mode: 'sync' },
+    description:
+      'When a persistent message counts as safe, and is confirmed: sync = when it is on the disk; ' +
+      'interval:<ms> = when it is written, with a sync every so many milliseconds; os = when it is written, ' +
+      'the operating system decides when it reaches the disk.',
+  }),
+  logLevel: setting({
+    key: 'log-level',
+    type: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    default: 'info',
+    description:
+      'The least important log entries to write. The log goes to standard error, one JSON object a line.',
+  }),
+  memoryLimitBytes: setting({
+    key: 'memory-limit',
+    type: size(8 * MIB),
+    default: 64 * MIB,
+    description:
+      'Memory for the recent messages that are kept in it; older ones that wait are read from the disk.',
+  }),
+  journalFileBytes: setting({
+    key: 'journal-file-size',
+    type: size(MIB, 1024 * MIB),
+    default: 32 * MIB,
+    description: 'Size at which the journal goes on in a new file.',
+  }),
+  journalLimitBytes: setting({
+    key: 'journal-limit',
+    type: size(2 * MIB),
+    default: 128 * MIB,
+    description:
+      'Size of the whole journal beyond which its oldest file is retired. It bounds the time that a restart takes. ' +
+      'At least twice journal-file-size.',
+  }),
+  diskFreeLimitBytes: setting({
+    key: 'disk-free-limit',
+    type: size(0),
+    default: 64 * MIB,
+    description: 'Publishers are blocked while less than this is free on the volume of the data directory.',
+  }),
+  frameMaxBytes: setting({
+    key: 'frame-max',
+    type: integer(4 * KIB, 16 * MIB, 'bytes'),
+    default: 128 * KIB,
+    description: 'Largest AMQP frame that is offered to clients.',
+  }),
+  channelMax: setting({
+    key: 'channel-max',
+    type: integer(1, 65_535),
+    default: 2047,
+    description: 'Most channels in one AMQP connection.',
+  }),
+  heartbeatSeconds: setting({
+    key: 'heartbeat',
+    type: integer(0, 65_535, 'seconds; 0 = none'),
+    default: 60,
+    description:
+      'Heartbeat interval that is offered to AMQP clients. A peer silent for two of them is dropped.',
+  }),
+  maxMessageBytes: setting({
+    key: 'max-message-size',
+    type: size(KIB, 512 * MIB),
+    default: 128 * MIB,
+    description: 'Largest message body that is accepted.',
+  }),
+  maxConnections: setting({
+    key: 'max-connections',
+    type: integer(1, 1_000_000),
+    default: 65_536,
+    description: 'Connections beyond this number are closed at once.',
+  }),
+  handshakeTimeoutSeconds: setting({
+    key: 'handshake-timeout',
+    type: integer(1, 3600, 'seconds'),
+    default: 10,
+    description: 'A connection that has not finished its handshake after this time is closed.',
+  }),
+};
+
+type Table = typeof SETTINGS;
+export type SettingName = keyof Table;
+
+/** All settings with their values, by name. */
+export type Configuration = {
+  readonly [Name in SettingName]: Table[Name] extends Definition<infer T> ? T : never;
+};
+
+/** A row of the table, its value's type forgotten: for code that treats all settings alike. */
+export interface Setting {
+  readonly name: SettingName;
+  readonly key: string;
+  readonly flag: string;
+  readonly variable: string;
+  readonly placeholder: string;
+  readonly allowed: string;
+  readonly default: unknown;
+  readonly description: string;
+  readonly unbuilt: boolean;
+  parse(text: string): unknown;
+  format(value: unknown): string;
+}
+
+function forget<T>(name: string, { key, type, description, unbuilt, ...rest }: Definition<T>): Setting {
+  return {
+    name: name as SettingName,
+    key,
+    flag: `--${key}`,
+    variable: `SLUICE_${key.toUpperCase().replaceAll('-', '_')}`,
+    placeholder: type.placeholder,
+    allowed: type.allowed,
+    default: rest.default,
+    description,
+    unbuilt: unbuilt ?? false,
+    parse: (value) => type.parse(value),
+    format: (value) => type.format(value as T),
+  };
+}
+
+export const ALL_SETTINGS: readonly Setting[] = Object.entries(SETTINGS).map(([name, definition]) =>
+  forget<never>(name, definition as Definition<never>),
+);

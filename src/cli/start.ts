@@ -1,0 +1,40 @@
+import { acquireDirectoryLock } from '../log/directory-lock.ts';
+import { openBroker, type RunningBroker, startAmqp } from './broker-seam.ts';
+import { ConfigurationError } from './configuration.ts';
+import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
+import { createLog } from './log.ts';
+import type { Configuration } from './settings.ts';
+
+/** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
+export async function start(configuration: Configuration): Promise<void> {
+  const log = createLog(configuration.logLevel);
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      // Whatever state we are in, the journal is what counts: leave, and let the next start recover from it.
+      log.fatal({ err: error }, 'internal error');
+      process.exit(1);
+    });
+  }
+
+  const listeners: ((broker: RunningBroker) => Promise<ListenerPart>)[] = [];
+  if (configuration.amqpPort !== 'off') {
+    const port = configuration.amqpPort;
+    listeners.push((broker) => startAmqp(broker, port, configuration, log));
+  }
+  if (listeners.length === 0) {
+    throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
+  }
+
+  const lock = await acquireDirectoryLock(configuration.dataDirectory);
+  try {
+    await runUntilStopped({ openBroker: () => openBroker(configuration, log), listeners }, log, {
+      pid: process.pid,
+      print: (line) => process.stdout.write(`${line}\n`),
+      onSignal: (signal, action) => process.on(signal, action),
+      exit: (status) => process.exit(status),
+    });
+  } finally {
+    await lock.release();
+  }
+  process.exit(0);
+}
