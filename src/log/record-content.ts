@@ -1,0 +1,239 @@
+/**
+ * The *content* of a record: the bytes of a Kafka v2 record from the key length on. Messages live in memory, in the
+ * journal and in segments with exactly these bytes, so that moving one is a copy.
+ *
+ *     content  = keyLength zigzag-varint (-1: no key) | key
+ *              | bodyLength zigzag-varint (-1: none)  | body
+ *              | headerCount zigzag-varint            | header*
+ *     header   = nameLength zigzag-varint | name | valueLength zigzag-varint (-1: none) | value
+ *
+ * What a record cannot say otherwise is in the first header, with the reserved name `sluice.envelope`. Its value:
+ *
+ *     0        1        2        3               3 + n
+ *     +--------+--------+--------+---------------+------------------------------+
+ *     | version| source |   n    | exchange name | properties, as they came in  |
+ *     |   = 1  |        |        |   (n bytes)   | (to the end of the value)    |
+ *     +--------+--------+--------+---------------+------------------------------+
+ *
+ * These functions are the hot path: they take positions, give numbers, and allocate nothing.
+ */
+
+export const ENVELOPE_NAME = 'sluice.envelope';
+export const ENVELOPE_VERSION = 1;
+
+/** Who wrote the properties of an envelope, and so in which encoding they are. */
+export const SOURCE_AMQP091 = 1;
+
+const NAME = Buffer.from(ENVELOPE_NAME, 'latin1');
+const NAME_LENGTH = NAME.length;
+const ENVELOPE_FIXED_LENGTH = 3;
+
+/** Below this many bytes a loop is quicker than a call into the runtime. */
+const LOOP_LENGTH_MAX = 48;
+
+const MAX_VARINT_BYTES = 5;
+
+/** How many bytes a 32-bit integer takes as a zigzag varint. */
+export function varintLength(value: number): number {
+  const zigzag = ((value << 1) ^ (value >> 31)) >>> 0;
+  if (zigzag < 0x80) return 1;
+  if (zigzag < 0x4000) return 2;
+  if (zigzag < 0x200000) return 3;
+  if (zigzag < 0x10000000) return 4;
+  return 5;
+}
+
+/** Writes a 32-bit integer at `at`; gives the position after it. */
+export function writeVarint(target: Uint8Array, at: number, value: number): number {
+  let zigzag = ((value << 1) ^ (value >> 31)) >>> 0;
+  while (zigzag > 0x7f) {
+    target[at++] = (zigzag & 0x7f) | 0x80;
+    zigzag >>>= 7;
+  }
+  target[at++] = zigzag;
+  return at;
+}
+
+/** The 32-bit integer at `at`. `varintEnd` tells where it ends: two cheap calls instead of one that allocates. */
+export function readVarint(source: Uint8Array, at: number): number {
+  let byte = source[at];
+  let zigzag = byte & 0x7f;
+  for (let shift = 7; byte > 0x7f && shift < 35; shift += 7) {
+    byte = source[++at];
+    zigzag |= (byte & 0x7f) << shift;
+  }
+  return (zigzag >>> 1) ^ -(zigzag & 1);
+}
+
+/** The position after the varint that starts at `at`. */
+export function varintEnd(source: Uint8Array, at: number): number {
+  const limit = at + MAX_VARINT_BYTES - 1;
+  while (at < limit && source[at] > 0x7f) at++;
+  return at + 1;
+}
+
+/** Copies `source[start, end)` to `target` at `at`; gives the position after it. */
+export function copyBytes(target: Buffer, at: number, source: Buffer, start: number, end: number): number {
+  if (end - start >= LOOP_LENGTH_MAX) {
+    source.copy(target, at, start, end);
+    return at + (end - start);
+  }
+  while (start < end) target[at++] = source[start++];
+  return at;
+}
+
+function envelopeLength(exchangeLength: number, propertiesLength: number): number {
+  return ENVELOPE_FIXED_LENGTH + exchangeLength + propertiesLength;
+}
+
+/** The bytes that `writeContent` will write; `keyLength` -1 for no key. */
+export function contentLength(
+  keyLength: number,
+  bodyLength: number,
+  exchangeLength: number,
+  propertiesLength: number,
+): number {
+  const envelope = envelopeLength(exchangeLength, propertiesLength);
+  return (
+    varintLength(keyLength) +
+    (keyLength > 0 ? keyLength : 0) +
+    varintLength(bodyLength) +
+    bodyLength +
+    1 + // the number of headers
+    1 + // the length of the envelope's name
+    NAME_LENGTH +
+    varintLength(envelope) +
+    envelope
+  );
+}
+
+/**
+ * Writes a content with its envelope at `at`; gives the position after it. `keyStart` -1 for no key; the exchange's
+ * name has at most 255 bytes; `protocol` is one of the SOURCE_ numbers and says what the properties are written in.
+ */
+export function writeContent(
+  target: Buffer,
+  at: number,
+  key: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  body: Buffer,
+  bodyStart: number,
+  bodyEnd: number,
+  exchange: Buffer,
+  exchangeStart: number,
+  exchangeEnd: number,
+  protocol: number,
+  properties: Buffer,
+  propertiesStart: number,
+  propertiesEnd: number,
+): number {
+  if (keyStart < 0) {
+    at = writeVarint(target, at, -1);
+  } else {
+    at = writeVarint(target, at, keyEnd - keyStart);
+    at = copyBytes(target, at, key, keyStart, keyEnd);
+  }
+  at = writeVarint(target, at, bodyEnd - bodyStart);
+  at = copyBytes(target, at, body, bodyStart, bodyEnd);
+  target[at++] = 1 << 1;
+  target[at++] = NAME_LENGTH << 1;
+  for (let index = 0; index < NAME_LENGTH; index++) target[at++] = NAME[index];
+  const exchangeLength = exchangeEnd - exchangeStart;
+  at = writeVarint(target, at, envelopeLength(exchangeLength, propertiesEnd - propertiesStart));
+  target[at++] = ENVELOPE_VERSION;
+  target[at++] = protocol;
+  target[at++] = exchangeLength;
+  at = copyBytes(target, at, exchange, exchangeStart, exchangeEnd);
+  return copyBytes(target, at, properties, propertiesStart, propertiesEnd);
+}
+
+/**
+ * Where the parts of a content are. One is made per place that reads and used again for each message, so its fields
+ * are plain numbers: positions in the buffer that was given to `parse`, -1 where the part is absent.
+ */
+export class ContentView {
+  keyStart = -1;
+  keyEnd = -1;
+  /** Equal to `bodyEnd` both for an empty body and for none (a Kafka tombstone, `bodyIsNull`). */
+  bodyStart = 0;
+  bodyEnd = 0;
+  bodyIsNull = false;
+  headerCount = 0;
+  /** The first header, the envelope's included. */
+  headersStart = 0;
+  envelopeStart = -1;
+  envelopeEnd = -1;
+  /** One of the SOURCE_ numbers; 0 without an envelope that this version can read. */
+  sourceProtocol = 0;
+  exchangeStart = -1;
+  exchangeEnd = -1;
+  propertiesStart = -1;
+  propertiesEnd = -1;
+
+  /** False if the bytes are not a content: then the fields mean nothing. Headers after the first are not looked at. */
+  parse(buffer: Buffer, start: number, length: number): boolean {
+    const end = start + length;
+    let size = readVarint(buffer, start);
+    let at = varintEnd(buffer, start);
+    if (size >= 0) {
+      this.keyStart = at;
+      at += size;
+      this.keyEnd = at;
+    } else {
+      this.keyStart = -1;
+      this.keyEnd = -1;
+    }
+    if (at >= end) return false;
+
+    size = readVarint(buffer, at);
+    at = varintEnd(buffer, at);
+    this.bodyIsNull = size < 0;
+    this.bodyStart = at;
+    if (size > 0) at += size;
+    this.bodyEnd = at;
+    if (at >= end) return false;
+
+    this.headerCount = readVarint(buffer, at);
+    at = varintEnd(buffer, at);
+    this.headersStart = at;
+    this.sourceProtocol = 0;
+    this.envelopeStart = -1;
+    this.envelopeEnd = -1;
+    this.exchangeStart = -1;
+    this.exchangeEnd = -1;
+    this.propertiesStart = -1;
+    this.propertiesEnd = -1;
+    if (this.headerCount > 0 && isEnvelopeName(buffer, at)) {
+      return this.parseEnvelope(buffer, at + 1 + NAME_LENGTH, end);
+    }
+    return at <= end;
+  }
+
+  private parseEnvelope(buffer: Buffer, at: number, end: number): boolean {
+    const size = readVarint(buffer, at);
+    at = varintEnd(buffer, at);
+    if (size < 0 || at + size > end) return false;
+    this.envelopeStart = at;
+    this.envelopeEnd = at + size;
+    // A later version may mean something else by the rest: it is then an envelope that nobody here can open.
+    if (size < ENVELOPE_FIXED_LENGTH || buffer[at] !== ENVELOPE_VERSION) return true;
+    const exchangeStart = at + ENVELOPE_FIXED_LENGTH;
+    const exchangeEnd = exchangeStart + buffer[at + 2];
+    if (exchangeEnd > this.envelopeEnd) return false;
+    this.sourceProtocol = buffer[at + 1];
+    this.exchangeStart = exchangeStart;
+    this.exchangeEnd = exchangeEnd;
+    this.propertiesStart = exchangeEnd;
+    this.propertiesEnd = this.envelopeEnd;
+    return true;
+  }
+}
+
+function isEnvelopeName(buffer: Buffer, at: number): boolean {
+  if (buffer[at] !== NAME_LENGTH << 1) return false;
+  for (let index = 0; index < NAME_LENGTH; index++) {
+    if (buffer[at + 1 + index] !== NAME[index]) return false;
+  }
+  return true;
+}
