@@ -10,6 +10,7 @@ export type BrokerErrorKind =
   | 'not-allowed'
   | 'resource-error'
   | 'not-implemented'
+  | 'command-invalid'
   | 'internal-error';
 
 export class BrokerError extends Error {

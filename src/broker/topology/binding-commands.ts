@@ -1,0 +1,93 @@
+import type { Table } from '../../base/value.ts';
+import { type Binding, bindingIdentity, isDurable } from './binding.ts';
+import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import type { Exchange } from './exchange.ts';
+import { findExchange } from './exchange-commands.ts';
+import type { TopologyQueue } from './ports.ts';
+import { assertAccess } from './queue-commands.ts';
+import { bindingChanged } from './recovery.ts';
+import { notFound, refuseDefaultExchange } from './refusals.ts';
+
+export interface BindingRequest {
+  /** The exchange that messages come from. */
+  readonly source: string;
+  /** The queue or exchange that they go to. */
+  readonly destination: string;
+  readonly routingKey: string;
+  readonly arguments: Table;
+}
+
+/** Binding what is bound already succeeds and changes nothing. */
+export function bindQueue<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  request: BindingRequest,
+  owner: object | null,
+): void {
+  refuseDefaultExchange(request.source);
+  const source = findExchange(ctx, request.source);
+  const destination = ctx.state.queues.get(request.destination);
+  if (destination === undefined) throw notFound('queue', request.destination, ctx.name);
+  source.type.validateBinding?.(request.routingKey, request.arguments);
+  assertAccess(destination, owner, ctx.name);
+  const { routingKey, arguments: args } = request;
+  add(ctx, { destinationKind: 'queue', source, destination, routingKey, arguments: args });
+}
+
+export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, request: BindingRequest): void {
+  refuseDefaultExchange(request.source);
+  refuseDefaultExchange(request.destination);
+  const source = findExchange(ctx, request.source);
+  const destination: Exchange<Q> = findExchange(ctx, request.destination);
+  source.type.validateBinding?.(request.routingKey, request.arguments);
+  const { routingKey, arguments: args } = request;
+  add(ctx, { destinationKind: 'exchange', source, destination, routingKey, arguments: args });
+}
+
+/** As in RabbitMQ, to remove a binding that is not there succeeds, also when its ends are not there. */
+export function unbindQueue<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  request: BindingRequest,
+  owner: object | null,
+): void {
+  refuseDefaultExchange(request.source);
+  const binding = find(ctx, 'queue', request);
+  if (binding === undefined) return;
+  if (binding.destinationKind === 'queue') assertAccess(binding.destination, owner, ctx.name);
+  remove(ctx, binding);
+}
+
+export function unbindExchange<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  request: BindingRequest,
+): void {
+  refuseDefaultExchange(request.source);
+  refuseDefaultExchange(request.destination);
+  const binding = find(ctx, 'exchange', request);
+  if (binding !== undefined) remove(ctx, binding);
+}
+
+function find<Q extends TopologyQueue>(
+  { state }: CommandContext<Q>,
+  destinationKind: 'queue' | 'exchange',
+  { source, destination, routingKey, arguments: args }: BindingRequest,
+): Binding<Q> | undefined {
+  const identity = bindingIdentity(destinationKind, destination, routingKey, args);
+  return state.exchanges.get(source)?.outbound.get(identity);
+}
+
+function add<Q extends TopologyQueue>(
+  { name: vhost, state, log }: CommandContext<Q>,
+  binding: Binding<Q>,
+): void {
+  const { destinationKind, destination, routingKey } = binding;
+  const identity = bindingIdentity(destinationKind, destination.name, routingKey, binding.arguments);
+  if (binding.source.outbound.has(identity)) return;
+  state.addBinding(binding);
+  if (isDurable(binding)) log.append(bindingChanged('binding.add', vhost, binding));
+}
+
+function remove<Q extends TopologyQueue>(ctx: CommandContext<Q>, binding: Binding<Q>): void {
+  ctx.state.removeBinding(binding);
+  if (isDurable(binding)) ctx.log.append(bindingChanged('binding.remove', ctx.name, binding));
+  deleteUnusedSources(ctx, [binding]);
+}

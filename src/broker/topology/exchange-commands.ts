@@ -1,0 +1,113 @@
+import { BrokerError } from '../errors.ts';
+import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import { assertSameArguments, assertSameField } from './equivalence.ts';
+import { Exchange, type ExchangeDeclaration, isPredeclared } from './exchange.ts';
+import type { TopologyQueue } from './ports.ts';
+import { exchangeDeclared } from './recovery.ts';
+import {
+  inUse,
+  notFound,
+  refuseDefaultExchange,
+  refuseLongName,
+  refuseReservedName,
+  resourceText,
+} from './refusals.ts';
+import { typeName } from './value-text.ts';
+
+export function declareExchange<Q extends TopologyQueue>(
+  { name: vhost, state, types, log }: CommandContext<Q>,
+  declaration: ExchangeDeclaration,
+): Exchange<Q> {
+  const { name } = declaration;
+  const type = types.get(declaration.type);
+  refuseDefaultExchange(name);
+  const existing = state.exchanges.get(name);
+  if (existing !== undefined) {
+    assertEquivalent(existing, declaration, vhost);
+    return existing;
+  }
+  refuseReservedName('exchange', name);
+  refuseLongName('exchange', name);
+  validateAlternate(declaration, vhost);
+  type.validate?.(declaration.arguments);
+  const exchange = new Exchange<Q>({ ...declaration, type });
+  state.addExchange(exchange);
+  if (exchange.durable) log.append(exchangeDeclared(vhost, exchange));
+  return exchange;
+}
+
+/** What a passive declaration does: the exchange must be there, however it was declared. */
+export function checkExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, name: string): Exchange<Q> {
+  refuseDefaultExchange(name);
+  return findExchange(ctx, name);
+}
+
+export function findExchange<Q extends TopologyQueue>(
+  { name: vhost, state }: CommandContext<Q>,
+  name: string,
+): Exchange<Q> {
+  const exchange = state.exchanges.get(name);
+  if (exchange === undefined) throw notFound('exchange', name, vhost);
+  return exchange;
+}
+
+/** The exchange that a client may publish to under this name. */
+export function exchangeForPublish<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  name: string,
+): Exchange<Q> {
+  const exchange = findExchange(ctx, name);
+  if (exchange.internal) {
+    throw new BrokerError(
+      'access-refused',
+      `cannot publish to internal ${resourceText('exchange', name, ctx.name)}`,
+    );
+  }
+  return exchange;
+}
+
+/** To delete what is not there succeeds. */
+export function deleteExchange<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  name: string,
+  ifUnused: boolean,
+): void {
+  refuseDefaultExchange(name);
+  if (isPredeclared(name)) {
+    throw new BrokerError(
+      'access-refused',
+      `deletion of system ${resourceText('exchange', name, ctx.name)} not allowed`,
+    );
+  }
+  const exchange = ctx.state.exchanges.get(name);
+  if (exchange === undefined) return;
+  if (ifUnused && exchange.outbound.size > 0) throw inUse('exchange', name, ctx.name);
+  const ledHere = ctx.state.removeExchange(exchange);
+  if (exchange.durable) ctx.log.append({ op: 'exchange.delete', vhost: ctx.name, name });
+  deleteUnusedSources(ctx, ledHere);
+}
+
+function assertEquivalent<Q extends TopologyQueue>(
+  existing: Exchange<Q>,
+  declaration: ExchangeDeclaration,
+  vhost: string,
+): void {
+  const resource = resourceText('exchange', existing.name, vhost);
+  assertSameField('type', existing.type.name, declaration.type, resource);
+  assertSameField('durable', existing.durable, declaration.durable, resource);
+  assertSameField('auto_delete', existing.autoDelete, declaration.autoDelete, resource);
+  assertSameField('internal', existing.internal, declaration.internal, resource);
+  assertSameArguments(existing.arguments, declaration.arguments, ['alternate-exchange'], resource);
+}
+
+/** It need not exist: until it does, what it would get is unroutable. */
+function validateAlternate(declaration: ExchangeDeclaration, vhost: string): void {
+  if (!Object.hasOwn(declaration.arguments, 'alternate-exchange')) return;
+  const alternate = declaration.arguments['alternate-exchange'];
+  if (typeof alternate === 'string') return;
+  const resource = resourceText('exchange', declaration.name, vhost);
+  throw new BrokerError(
+    'precondition-failed',
+    `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in ${resource}`,
+  );
+}

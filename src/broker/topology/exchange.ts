@@ -1,0 +1,69 @@
+import type { Table } from '../../base/value.ts';
+import type { ExchangeType, Router } from '../exchanges/type.ts';
+import type { Binding } from './binding.ts';
+import type { TopologyQueue } from './ports.ts';
+import type { Route } from './routing.ts';
+
+export interface ExchangeDeclaration {
+  readonly name: string;
+  readonly type: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  /** Reached through bindings alone: clients cannot publish to it. */
+  readonly internal: boolean;
+  readonly arguments: Table;
+}
+
+export interface ExchangeSpec extends Omit<ExchangeDeclaration, 'type'> {
+  readonly type: ExchangeType;
+}
+
+/** An exchange and what hangs on it. Only the topology's state changes it. */
+export class Exchange<Q extends TopologyQueue> {
+  readonly name: string;
+  readonly type: ExchangeType;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  readonly arguments: Table;
+  /** The default exchange, whose name is empty: it reaches every queue by its name, without bindings. */
+  readonly isDefault: boolean;
+  /** Where messages go that match no binding; it need not exist. */
+  readonly alternate: string | null;
+  readonly router: Router<Binding<Q>>;
+  /** Bindings from here, by their identity. */
+  readonly outbound = new Map<string, Binding<Q>>();
+  /** Bindings from other exchanges to this one, and from itself. */
+  readonly inbound = new Set<Binding<Q>>();
+  /** Routes that were worked out since the topology last changed, by routing key. */
+  readonly routes = new Map<string, Route<Q>>();
+
+  constructor(spec: ExchangeSpec) {
+    this.name = spec.name;
+    this.type = spec.type;
+    this.durable = spec.durable;
+    this.autoDelete = spec.autoDelete;
+    this.internal = spec.internal;
+    this.arguments = spec.arguments;
+    this.isDefault = spec.name === '';
+    const alternate = spec.arguments['alternate-exchange'];
+    this.alternate = typeof alternate === 'string' ? alternate : null;
+    this.router = spec.type.createRouter();
+  }
+}
+
+/** The exchanges that every virtual host has from the start (AMQP 3.1.3, and RabbitMQ's own). */
+export const predeclaredExchanges: readonly (readonly [name: string, type: string, internal: boolean])[] = [
+  ['', 'direct', false],
+  ['amq.direct', 'direct', false],
+  ['amq.fanout', 'fanout', false],
+  ['amq.topic', 'topic', false],
+  ['amq.headers', 'headers', false],
+  ['amq.match', 'headers', false],
+  ['amq.rabbitmq.trace', 'topic', true],
+];
+
+/** Nobody can declare or delete these, so they are in no journal either. */
+export function isPredeclared(name: string): boolean {
+  return name === '' || name.startsWith('amq.');
+}

@@ -1,0 +1,117 @@
+import type { Table } from '../../base/value.ts';
+import type { Binding } from './binding.ts';
+import type { Exchange } from './exchange.ts';
+import type { TopologyQueue } from './ports.ts';
+import type { TopologyState } from './state.ts';
+
+export interface ExchangeInfo {
+  readonly vhost: string;
+  readonly name: string;
+  readonly type: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  readonly arguments: Table;
+}
+
+export interface QueueInfo {
+  readonly vhost: string;
+  readonly id: number;
+  readonly name: string;
+  readonly durable: boolean;
+  readonly exclusive: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Table;
+  readonly consumerCount: number;
+  readonly readyCount: number;
+}
+
+export interface BindingInfo {
+  readonly vhost: string;
+  readonly source: string;
+  readonly destinationKind: 'queue' | 'exchange';
+  readonly destination: string;
+  readonly routingKey: string;
+  readonly arguments: Table;
+}
+
+/** Which bindings are asked for; what is left out is not filtered by. */
+export interface BindingFilter {
+  readonly source?: string;
+  readonly destinationKind?: 'queue' | 'exchange';
+  readonly destination?: string;
+}
+
+export function listExchanges<Q extends TopologyQueue>(
+  vhost: string,
+  state: TopologyState<Q>,
+): ExchangeInfo[] {
+  return Array.from(
+    state.exchanges.values(),
+    ({ name, type, durable, autoDelete, internal, arguments: args }) => ({
+      vhost,
+      name,
+      type: type.name,
+      durable,
+      autoDelete,
+      internal,
+      arguments: args,
+    }),
+  );
+}
+
+export function listQueues<Q extends TopologyQueue>(vhost: string, state: TopologyState<Q>): QueueInfo[] {
+  return Array.from(state.queues.values(), (queue) => ({
+    vhost,
+    id: queue.id,
+    name: queue.name,
+    durable: queue.durable,
+    exclusive: queue.exclusiveOwner !== null,
+    autoDelete: queue.autoDelete,
+    arguments: queue.arguments,
+    consumerCount: queue.consumerCount,
+    readyCount: queue.readyCount,
+  }));
+}
+
+/** As in RabbitMQ, every queue is listed with a binding from the default exchange under its name. */
+export function listBindings<Q extends TopologyQueue>(
+  vhost: string,
+  state: TopologyState<Q>,
+  filter: BindingFilter = {},
+): BindingInfo[] {
+  const found: BindingInfo[] = [];
+  if ((filter.source ?? '') === '' && filter.destinationKind !== 'exchange') {
+    for (const name of namesAmong(state.queues, filter.destination)) {
+      const destinationKind = 'queue';
+      found.push({ vhost, source: '', destinationKind, destination: name, routingKey: name, arguments: {} });
+    }
+  }
+  for (const binding of candidates(state, filter)) {
+    if (filter.destinationKind !== undefined && binding.destinationKind !== filter.destinationKind) continue;
+    if (filter.destination !== undefined && binding.destination.name !== filter.destination) continue;
+    found.push({
+      vhost,
+      source: binding.source.name,
+      destinationKind: binding.destinationKind,
+      destination: binding.destination.name,
+      routingKey: binding.routingKey,
+      arguments: binding.arguments,
+    });
+  }
+  return found;
+}
+
+function* candidates<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  { source }: BindingFilter,
+): Iterable<Binding<Q>> {
+  for (const name of namesAmong(state.exchanges, source)) {
+    yield* (state.exchanges.get(name) as Exchange<Q>).outbound.values();
+  }
+}
+
+function namesAmong(things: ReadonlyMap<string, unknown>, name: string | undefined): Iterable<string> {
+  if (name === undefined) return things.keys();
+  return things.has(name) ? [name] : [];
+}

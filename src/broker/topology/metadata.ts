@@ -1,0 +1,122 @@
+import type { Table } from '../../base/value.ts';
+import { type Json, tableFromJson, tableToJson } from './value-json.ts';
+
+/**
+ * The changes of durable things, as they stand in the journal. Deleting a queue or an exchange implies its bindings.
+ * Everything else that a command brings about (an auto-delete exchange that goes with its last binding) is an
+ * operation of its own: replaying decides nothing.
+ */
+export type MetadataOperation =
+  | { readonly op: 'vhost.create'; readonly vhost: string }
+  | { readonly op: 'vhost.delete'; readonly vhost: string }
+  | ExchangeDeclared
+  | { readonly op: 'exchange.delete'; readonly vhost: string; readonly name: string }
+  | QueueDeclared
+  | QueueDeleted
+  | BindingChanged;
+
+export interface ExchangeDeclared {
+  readonly op: 'exchange.declare';
+  readonly vhost: string;
+  readonly name: string;
+  readonly type: string;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  readonly arguments: Table;
+}
+
+export interface QueueDeclared {
+  readonly op: 'queue.declare';
+  readonly vhost: string;
+  readonly name: string;
+  readonly id: number;
+  readonly autoDelete: boolean;
+  readonly arguments: Table;
+}
+
+export interface QueueDeleted {
+  readonly op: 'queue.delete';
+  readonly vhost: string;
+  readonly name: string;
+  readonly id: number;
+}
+
+export interface BindingChanged {
+  readonly op: 'binding.add' | 'binding.remove';
+  readonly vhost: string;
+  readonly source: string;
+  readonly destinationKind: 'queue' | 'exchange';
+  readonly destination: string;
+  readonly routingKey: string;
+  readonly arguments: Table;
+}
+
+type FieldType = 'string' | 'boolean' | 'id' | 'table' | 'destinationKind';
+
+const binding = {
+  vhost: 'string',
+  source: 'string',
+  destinationKind: 'destinationKind',
+  destination: 'string',
+  routingKey: 'string',
+  arguments: 'table',
+} as const;
+
+/** The fields of each operation, in the order in which they are written. */
+const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: string]: FieldType } } = {
+  'vhost.create': { vhost: 'string' },
+  'vhost.delete': { vhost: 'string' },
+  'exchange.declare': {
+    vhost: 'string',
+    name: 'string',
+    type: 'string',
+    autoDelete: 'boolean',
+    internal: 'boolean',
+    arguments: 'table',
+  },
+  'exchange.delete': { vhost: 'string', name: 'string' },
+  'queue.declare': { vhost: 'string', name: 'string', id: 'id', autoDelete: 'boolean', arguments: 'table' },
+  'queue.delete': { vhost: 'string', name: 'string', id: 'id' },
+  'binding.add': binding,
+  'binding.remove': binding,
+};
+
+/** One JSON object in UTF-8, `{"op":"queue.declare","vhost":"/",…}`; values of tables as in value-json.ts. */
+export function encodeOperation(operation: MetadataOperation): Uint8Array {
+  const json: { [field: string]: Json } = { op: operation.op };
+  for (const [field, value] of Object.entries(operation)) {
+    if (Object.hasOwn(fieldsOf[operation.op], field)) {
+      json[field] =
+        field === 'arguments' ? tableToJson(value as Table) : (value as string | number | boolean);
+    }
+  }
+  return Buffer.from(JSON.stringify(json), 'utf8');
+}
+
+/** @throws Error if the bytes are not an operation that this version of Sluice knows. */
+export function decodeOperation(bytes: Uint8Array): MetadataOperation {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  const json: unknown = JSON.parse(text);
+  if (!isObject(json) || typeof json.op !== 'string' || !Object.hasOwn(fieldsOf, json.op)) {
+    throw new Error(`unknown metadata operation: ${text.slice(0, 200)}`);
+  }
+  const op = json.op as MetadataOperation['op'];
+  const operation: { [field: string]: unknown } = { op };
+  for (const [field, type] of Object.entries(fieldsOf[op])) {
+    operation[field] = decodeField(op, field, type, Object.hasOwn(json, field) ? json[field] : null);
+  }
+  return operation as unknown as MetadataOperation;
+}
+
+function decodeField(op: string, field: string, type: FieldType, json: Json): unknown {
+  if (type === 'table' && isObject(json)) return tableFromJson(json);
+  if (type === 'string' && typeof json === 'string') return json;
+  if (type === 'boolean' && typeof json === 'boolean') return json;
+  if (type === 'id' && Number.isSafeInteger(json)) return json;
+  if (type === 'destinationKind' && (json === 'queue' || json === 'exchange')) return json;
+  throw new Error(`metadata operation '${op}' has no valid '${field}'`);
+}
+
+function isObject(json: unknown): json is { readonly [key: string]: Json } {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}

@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import type { Table } from '../../base/value.ts';
+import { BrokerError } from '../errors.ts';
+import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import { assertSameArguments, assertSameField } from './equivalence.ts';
+import type { TopologyQueue } from './ports.ts';
+import { comparedQueueArguments, validateQueue } from './queue-arguments.ts';
+import { queueDeclared } from './recovery.ts';
+import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
+
+export interface QueueDeclaration {
+  /** Empty: the server makes one up. */
+  readonly name: string;
+  readonly durable: boolean;
+  /** For the declaring connection alone, and gone with it. */
+  readonly exclusive: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Table;
+}
+
+export interface QueueDeletion {
+  readonly ifUnused: boolean;
+  readonly ifEmpty: boolean;
+}
+
+/** `owner` stands for the connection of the client that asks; null for those without one, which own nothing. */
+export function declareQueue<Q extends TopologyQueue>(
+  { name: vhost, state, createQueue, log }: CommandContext<Q>,
+  declaration: QueueDeclaration,
+  owner: object | null,
+): Q {
+  const { exclusive, autoDelete, arguments: args } = declaration;
+  if (exclusive && owner === null) {
+    throw new BrokerError('precondition-failed', 'an exclusive queue needs a connection that owns it');
+  }
+  // RabbitMQ refuses these names even when the queue exists: server-named queues cannot be declared again.
+  if (declaration.name !== '') refuseReservedName('queue', declaration.name);
+  refuseLongName('queue', declaration.name);
+  const name = declaration.name === '' ? serverGeneratedName() : declaration.name;
+  const resource = resourceText('queue', name, vhost);
+  const exclusiveOwner = exclusive ? owner : null;
+  // An exclusive queue cannot outlive its connection, so it is never durable.
+  const durable = declaration.durable && !exclusive;
+  const existing = state.queues.get(name);
+  if (existing !== undefined) {
+    if (existing.exclusiveOwner !== exclusiveOwner) throw locked(name, vhost);
+    assertSameField('durable', existing.durable, durable, resource);
+    assertSameField('auto_delete', existing.autoDelete, autoDelete, resource);
+    assertSameArguments(existing.arguments, args, comparedQueueArguments, resource);
+    return existing;
+  }
+  validateQueue(declaration, resource);
+  const queue = createQueue({ id: null, vhost, name, durable, exclusiveOwner, autoDelete, arguments: args });
+  state.addQueue(queue);
+  if (durable) log.append(queueDeclared(vhost, queue));
+  return queue;
+}
+
+/** The queue, if it is there and this owner may use it: a passive declaration, and the start of most commands. */
+export function findQueue<Q extends TopologyQueue>(
+  { name: vhost, state }: CommandContext<Q>,
+  name: string,
+  owner: object | null,
+): Q {
+  const queue = state.queues.get(name);
+  if (queue === undefined) throw notFound('queue', name, vhost);
+  assertAccess(queue, owner, vhost);
+  return queue;
+}
+
+export function assertAccess(queue: TopologyQueue, owner: object | null, vhost: string): void {
+  if (queue.exclusiveOwner !== null && queue.exclusiveOwner !== owner) throw locked(queue.name, vhost);
+}
+
+/** Returns the number of ready messages that went with the queue. To delete what is not there succeeds, with 0. */
+export function deleteQueue<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  name: string,
+  { ifUnused, ifEmpty }: QueueDeletion,
+  owner: object | null,
+): number {
+  const queue = ctx.state.queues.get(name);
+  if (queue === undefined) return 0;
+  assertAccess(queue, owner, ctx.name);
+  if (ifEmpty && queue.readyCount > 0) {
+    throw new BrokerError('precondition-failed', `${resourceText('queue', name, ctx.name)} not empty`);
+  }
+  if (ifUnused && queue.consumerCount > 0) throw inUse('queue', name, ctx.name);
+  return removeQueue(ctx, queue);
+}
+
+/** Without conditions: for auto-delete queues that lost their last consumer. A queue that is gone already is let be. */
+export function removeQueue<Q extends TopologyQueue>(ctx: CommandContext<Q>, queue: Q): number {
+  if (ctx.state.queues.get(queue.name) !== queue) return 0;
+  const ledHere = ctx.state.removeQueue(queue);
+  if (queue.durable) {
+    ctx.log.append({ op: 'queue.delete', vhost: ctx.name, name: queue.name, id: queue.id });
+  }
+  deleteUnusedSources(ctx, ledHere);
+  return queue.remove();
+}
+
+function locked(name: string, vhost: string): BrokerError {
+  return new BrokerError(
+    'resource-locked',
+    `cannot obtain exclusive access to locked ${resourceText('queue', name, vhost)}. It could be originally ` +
+      'declared on another connection or the exclusive property value does not match that of the original ' +
+      'declaration.',
+  );
+}
+
+/** 128 random bits, so that nobody can guess another's reply queue. */
+function serverGeneratedName(): string {
+  return `amq.gen-${randomBytes(16).toString('base64url')}`;
+}

@@ -1,0 +1,190 @@
+import type { ExchangeTypes } from '../exchanges/registry.ts';
+import { type Binding, bindingIdentity, isDurable } from './binding.ts';
+import { Exchange, isPredeclared } from './exchange.ts';
+import type {
+  BindingChanged,
+  ExchangeDeclared,
+  MetadataOperation,
+  QueueDeclared,
+  QueueDeleted,
+} from './metadata.ts';
+import type { QueueFactory, TopologyQueue } from './ports.ts';
+import type { TopologyState } from './state.ts';
+
+/** What recovery needs of a virtual host. */
+export interface RecoveryTarget<Q extends TopologyQueue> {
+  readonly name: string;
+  readonly state: TopologyState<Q>;
+  readonly types: ExchangeTypes;
+  readonly createQueue: QueueFactory<Q>;
+}
+
+/**
+ * Does again what the journal says was done. What is in effect already is left alone; what contradicts the state is
+ * an error, as it means that the journal is not what was written.
+ */
+export function applyOperation<Q extends TopologyQueue>(
+  target: RecoveryTarget<Q>,
+  operation: MetadataOperation,
+): void {
+  switch (operation.op) {
+    case 'exchange.declare':
+      declareExchange(target, operation);
+      return;
+    case 'exchange.delete': {
+      const exchange = target.state.exchanges.get(operation.name);
+      if (exchange !== undefined) target.state.removeExchange(exchange);
+      return;
+    }
+    case 'queue.declare':
+      declareQueue(target, operation);
+      return;
+    case 'queue.delete':
+      deleteQueue(target, operation);
+      return;
+    case 'binding.add':
+      addBinding(target, operation);
+      return;
+    case 'binding.remove': {
+      const binding = target.state.exchanges.get(operation.source)?.outbound.get(identityOf(operation));
+      if (binding !== undefined) target.state.removeBinding(binding);
+      return;
+    }
+    case 'vhost.create':
+    case 'vhost.delete':
+      throw new Error(`'${operation.op}' is not an operation within a virtual host`);
+  }
+}
+
+function declareExchange<Q extends TopologyQueue>(
+  { name: vhost, state, types }: RecoveryTarget<Q>,
+  operation: ExchangeDeclared,
+): void {
+  const existing = state.exchanges.get(operation.name);
+  if (existing === undefined) {
+    state.addExchange(new Exchange({ ...operation, durable: true, type: types.get(operation.type) }));
+  } else if (existing.type.name !== operation.type) {
+    throw new Error(
+      `the journal declares exchange '${operation.name}' in vhost '${vhost}' as ${operation.type}, ` +
+        `but it is there as ${existing.type.name}`,
+    );
+  }
+}
+
+function declareQueue<Q extends TopologyQueue>(
+  { name: vhost, state, createQueue }: RecoveryTarget<Q>,
+  operation: QueueDeclared,
+): void {
+  const existing = state.queues.get(operation.name);
+  if (existing === undefined) {
+    const { id, name, autoDelete } = operation;
+    state.addQueue(
+      createQueue({
+        id,
+        vhost,
+        name,
+        durable: true,
+        exclusiveOwner: null,
+        autoDelete,
+        arguments: operation.arguments,
+      }),
+    );
+  } else if (existing.id !== operation.id) {
+    throw new Error(
+      `the journal declares queue '${operation.name}' in vhost '${vhost}' with id ${operation.id}, ` +
+        `but it is there with id ${existing.id}`,
+    );
+  }
+}
+
+function deleteQueue<Q extends TopologyQueue>({ state }: RecoveryTarget<Q>, operation: QueueDeleted): void {
+  const queue = state.queues.get(operation.name);
+  if (queue === undefined || queue.id !== operation.id) return;
+  state.removeQueue(queue);
+  queue.remove();
+}
+
+function addBinding<Q extends TopologyQueue>(
+  { name: vhost, state }: RecoveryTarget<Q>,
+  operation: BindingChanged,
+): void {
+  const source = state.exchanges.get(operation.source);
+  if (source === undefined) throw missing('exchange', operation.source, vhost);
+  if (source.outbound.has(identityOf(operation))) return;
+  const { routingKey, arguments: args } = operation;
+  if (operation.destinationKind === 'queue') {
+    const destination = state.queues.get(operation.destination);
+    if (destination === undefined) throw missing('queue', operation.destination, vhost);
+    state.addBinding({ destinationKind: 'queue', source, destination, routingKey, arguments: args });
+  } else {
+    const destination = state.exchanges.get(operation.destination);
+    if (destination === undefined) throw missing('exchange', operation.destination, vhost);
+    state.addBinding({ destinationKind: 'exchange', source, destination, routingKey, arguments: args });
+  }
+}
+
+function identityOf(operation: BindingChanged): string {
+  const { destinationKind, destination, routingKey, arguments: args } = operation;
+  return bindingIdentity(destinationKind, destination, routingKey, args);
+}
+
+function missing(kind: string, name: string, vhost: string): Error {
+  return new Error(`the journal binds ${kind} '${name}' in vhost '${vhost}', which is not there`);
+}
+
+/** Operations that make the durable part of a virtual host from an empty one: ends first, then bindings. */
+export function snapshotOf<Q extends TopologyQueue>(
+  vhost: string,
+  state: TopologyState<Q>,
+): MetadataOperation[] {
+  const operations: MetadataOperation[] = [];
+  for (const exchange of state.exchanges.values()) {
+    if (exchange.durable && !isPredeclared(exchange.name)) operations.push(exchangeDeclared(vhost, exchange));
+  }
+  for (const queue of state.queues.values()) {
+    if (queue.durable) operations.push(queueDeclared(vhost, queue));
+  }
+  for (const exchange of state.exchanges.values()) {
+    for (const binding of exchange.outbound.values()) {
+      if (isDurable(binding)) operations.push(bindingChanged('binding.add', vhost, binding));
+    }
+  }
+  return operations;
+}
+
+export function exchangeDeclared<Q extends TopologyQueue>(
+  vhost: string,
+  exchange: Exchange<Q>,
+): ExchangeDeclared {
+  const { name, autoDelete, internal, arguments: args } = exchange;
+  return {
+    op: 'exchange.declare',
+    vhost,
+    name,
+    type: exchange.type.name,
+    autoDelete,
+    internal,
+    arguments: args,
+  };
+}
+
+export function queueDeclared(vhost: string, queue: TopologyQueue): QueueDeclared {
+  const { name, id, autoDelete, arguments: args } = queue;
+  return { op: 'queue.declare', vhost, name, id, autoDelete, arguments: args };
+}
+
+export function bindingChanged<Q extends TopologyQueue>(
+  op: BindingChanged['op'],
+  vhost: string,
+  binding: Binding<Q>,
+): BindingChanged {
+  return {
+    op,
+    vhost,
+    source: binding.source.name,
+    destinationKind: binding.destinationKind,
+    destination: binding.destination.name,
+    routingKey: binding.routingKey,
+    arguments: binding.arguments,
+  };
+}

@@ -1,0 +1,175 @@
+import type { Table } from '../../base/value.ts';
+import { ExchangeTypes } from '../exchanges/registry.ts';
+import * as bindings from './binding-commands.ts';
+import type { CommandContext } from './commands.ts';
+import { Exchange, type ExchangeDeclaration, predeclaredExchanges } from './exchange.ts';
+import * as exchanges from './exchange-commands.ts';
+import * as listing from './listing.ts';
+import type { MetadataOperation } from './metadata.ts';
+import type { MetadataLog, QueueFactory, TopologyQueue } from './ports.ts';
+import * as queues from './queue-commands.ts';
+import { applyOperation, snapshotOf } from './recovery.ts';
+import { type Route, routeThrough } from './routing.ts';
+import { TopologyState } from './state.ts';
+
+export interface VirtualHostParts<Q extends TopologyQueue> {
+  readonly createQueue: QueueFactory<Q>;
+  readonly log: MetadataLog;
+  /** The four of AMQP, unless told otherwise. */
+  readonly types?: ExchangeTypes;
+}
+
+/**
+ * One tenant's exchanges, queues and bindings. The commands check, change the state and journal what is durable, in
+ * this order and without waiting: a command that throws has changed nothing.
+ *
+ *     declare…, bind…, delete…  ──▶  *-commands.ts ──▶ state.ts ◀── recovery.ts  ◀── journal
+ *                                        │                ▲
+ *                                        ▼                │
+ *                                   MetadataLog       routing.ts  ◀── publish
+ *
+ * An `owner` is the connection on whose behalf a command comes, null for one without a connection.
+ */
+export class VirtualHost<Q extends TopologyQueue> {
+  readonly name: string;
+  readonly defaultExchange: Exchange<Q>;
+  readonly #state = new TopologyState<Q>();
+  readonly #context: CommandContext<Q>;
+
+  constructor(name: string, { createQueue, log, types = new ExchangeTypes() }: VirtualHostParts<Q>) {
+    this.name = name;
+    this.#context = { name, state: this.#state, types, createQueue, log };
+    for (const [exchangeName, type, internal] of predeclaredExchanges) {
+      this.#state.addExchange(
+        new Exchange({
+          name: exchangeName,
+          type: types.get(type),
+          durable: true,
+          autoDelete: false,
+          internal,
+          arguments: {},
+        }),
+      );
+    }
+    this.defaultExchange = exchanges.findExchange(this.#context, '');
+  }
+
+  /** Changes with everything that a route can depend on: a Route holds as long as it carries this version. */
+  get version(): number {
+    return this.#state.version;
+  }
+
+  /**
+   * The queues that a message goes to. The same object comes back for the same exchange and key until the topology
+   * changes, unless a headers exchange is on the way. `headers` is called at most once, and only in that case.
+   */
+  route(exchange: Exchange<Q>, routingKey: string, headers: () => Table | null): Route<Q> {
+    return routeThrough(this.#state, exchange, routingKey, headers);
+  }
+
+  /** @throws BrokerError not-found; access-refused if the exchange is internal */
+  exchangeForPublish(name: string): Exchange<Q> {
+    return exchanges.exchangeForPublish(this.#context, name);
+  }
+
+  /** @throws BrokerError command-invalid, access-refused, precondition-failed */
+  declareExchange(declaration: ExchangeDeclaration): Exchange<Q> {
+    return exchanges.declareExchange(this.#context, declaration);
+  }
+
+  /** A passive declaration. @throws BrokerError not-found, access-refused */
+  checkExchange(name: string): Exchange<Q> {
+    return exchanges.checkExchange(this.#context, name);
+  }
+
+  /** @throws BrokerError access-refused, precondition-failed */
+  deleteExchange(name: string, ifUnused = false): void {
+    exchanges.deleteExchange(this.#context, name, ifUnused);
+  }
+
+  /** @throws BrokerError access-refused, resource-locked, precondition-failed */
+  declareQueue(declaration: queues.QueueDeclaration, owner: object | null): Q {
+    return queues.declareQueue(this.#context, declaration, owner);
+  }
+
+  /** A passive declaration, and how commands reach their queue. @throws BrokerError not-found, resource-locked */
+  checkQueue(name: string, owner: object | null): Q {
+    return queues.findQueue(this.#context, name, owner);
+  }
+
+  /** The queue of this name, whoever owns it. */
+  findQueue(name: string): Q | undefined {
+    return this.#state.queues.get(name);
+  }
+
+  /** Returns the number of ready messages. @throws BrokerError resource-locked, precondition-failed */
+  deleteQueue(name: string, conditions: queues.QueueDeletion, owner: object | null): number {
+    return queues.deleteQueue(this.#context, name, conditions, owner);
+  }
+
+  /** Deletes a queue whatever its state: how an auto-delete queue goes. Returns the number of ready messages. */
+  removeQueue(queue: Q): number {
+    return queues.removeQueue(this.#context, queue);
+  }
+
+  /** To be called when a connection ends: its exclusive queues go with it. Returns how many there were. */
+  removeExclusiveQueues(owner: object): number {
+    const owned = [...this.#state.queuesOf(owner)];
+    for (const queue of owned) queues.removeQueue(this.#context, queue);
+    return owned.length;
+  }
+
+  /** @throws BrokerError access-refused, not-found, resource-locked, precondition-failed */
+  bindQueue(request: bindings.BindingRequest, owner: object | null): void {
+    bindings.bindQueue(this.#context, request, owner);
+  }
+
+  /** @throws BrokerError access-refused, resource-locked */
+  unbindQueue(request: bindings.BindingRequest, owner: object | null): void {
+    bindings.unbindQueue(this.#context, request, owner);
+  }
+
+  /** @throws BrokerError access-refused, not-found, precondition-failed */
+  bindExchange(request: bindings.BindingRequest): void {
+    bindings.bindExchange(this.#context, request);
+  }
+
+  /** @throws BrokerError access-refused */
+  unbindExchange(request: bindings.BindingRequest): void {
+    bindings.unbindExchange(this.#context, request);
+  }
+
+  queues(): IterableIterator<Q> {
+    return this.#state.queues.values();
+  }
+
+  listExchanges(): listing.ExchangeInfo[] {
+    return listing.listExchanges(this.name, this.#state);
+  }
+
+  listQueues(): listing.QueueInfo[] {
+    return listing.listQueues(this.name, this.#state);
+  }
+
+  listBindings(filter: listing.BindingFilter = {}): listing.BindingInfo[] {
+    return listing.listBindings(this.name, this.#state, filter);
+  }
+
+  /** Recovery: repeats a journaled change, and journals nothing. */
+  apply(operation: MetadataOperation): void {
+    applyOperation(this.#context, operation);
+  }
+
+  /** Operations that make the durable part of this virtual host from a new one. */
+  snapshot(): MetadataOperation[] {
+    return snapshotOf(this.name, this.#state);
+  }
+
+  /** The end of the virtual host itself: its queues are removed, and nothing is journaled here. */
+  dispose(): void {
+    for (const queue of [...this.#state.queues.values()]) {
+      this.#state.removeQueue(queue);
+      queue.remove();
+    }
+  }
+}

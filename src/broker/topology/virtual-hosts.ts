@@ -1,0 +1,69 @@
+import { BrokerError } from '../errors.ts';
+import type { MetadataOperation } from './metadata.ts';
+import type { TopologyQueue } from './ports.ts';
+import { VirtualHost, type VirtualHostParts } from './virtual-host.ts';
+
+/** All virtual hosts of a broker: the whole of its metadata, as the journal sees it. */
+export class VirtualHosts<Q extends TopologyQueue> {
+  readonly #parts: VirtualHostParts<Q>;
+  readonly #byName = new Map<string, VirtualHost<Q>>();
+
+  constructor(parts: VirtualHostParts<Q>) {
+    this.#parts = parts;
+  }
+
+  get(name: string): VirtualHost<Q> | undefined {
+    return this.#byName.get(name);
+  }
+
+  [Symbol.iterator](): IterableIterator<VirtualHost<Q>> {
+    return this.#byName.values();
+  }
+
+  /** The virtual host of this name, made if it is not there. */
+  create(name: string): VirtualHost<Q> {
+    const existing = this.#byName.get(name);
+    if (existing !== undefined) return existing;
+    const vhost = this.#add(name);
+    this.#parts.log.append({ op: 'vhost.create', vhost: name });
+    return vhost;
+  }
+
+  /** Deletes it with all that is in it. Its connections are the caller's to close first. */
+  delete(name: string): void {
+    const vhost = this.#byName.get(name);
+    if (vhost === undefined) throw new BrokerError('not-found', `no vhost '${name}'`);
+    this.#byName.delete(name);
+    this.#parts.log.append({ op: 'vhost.delete', vhost: name });
+    vhost.dispose();
+  }
+
+  /** Recovery: repeats a journaled change, and journals nothing. What is in effect already is left alone. */
+  apply(operation: MetadataOperation): void {
+    const vhost = this.#byName.get(operation.vhost);
+    if (operation.op === 'vhost.create') {
+      if (vhost === undefined) this.#add(operation.vhost);
+    } else if (operation.op === 'vhost.delete') {
+      this.#byName.delete(operation.vhost);
+      vhost?.dispose();
+    } else if (vhost !== undefined) {
+      vhost.apply(operation);
+    } else {
+      throw new Error(`the journal has '${operation.op}' in vhost '${operation.vhost}', which is not there`);
+    }
+  }
+
+  /** Operations that make all that is durable from nothing. */
+  snapshot(): MetadataOperation[] {
+    return Array.from(this, (vhost): MetadataOperation[] => [
+      { op: 'vhost.create', vhost: vhost.name },
+      ...vhost.snapshot(),
+    ]).flat();
+  }
+
+  #add(name: string): VirtualHost<Q> {
+    const vhost = new VirtualHost(name, this.#parts);
+    this.#byName.set(name, vhost);
+    return vhost;
+  }
+}
