@@ -19,7 +19,8 @@ function run(
   words: readonly string[],
   environment: Record<string, string> = {},
 ): Promise<Outcome> {
-  const env = { ...process.env, ...environment };
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
+  const env = { ...Object.fromEntries(inherited), XDG_CACHE_HOME: join(scratch, 'cache'), ...environment };
   return new Promise((resolve) => {
     execFile(file, words, { env }, (error, stdout, stderr) => {
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
