@@ -144,14 +144,28 @@ test('a rename between directories never leaves a file in both or in neither', a
     await fs.open('/y/before', 'create');
     await fs.rename('/x/f', '/y/f');
     if (seed % 2 === 0) await fs.syncDirectory('/x');
+    else await fs.open('/y/later', 'create');
     return `${seed % 2 === 0} ${names(fs.crash(seededRandom(seed)))}`;
   });
   assert.deepEqual([...counts.keys()].sort(), [
     'false /x/f',
     'false /x/f /y/before',
     'false /y/before /y/f',
+    'false /y/before /y/f /y/later',
     'true /y/before /y/f',
   ]);
+});
+
+test('what was written after a cut does not get into the old content when the cut is forgotten', async () => {
+  const counts = await outcomes(async (seed) => {
+    const fs = new SimulatedFileSystem({ schedule });
+    const file = await newFile(fs, '/a', 'old content');
+    await file.truncate(2);
+    await file.write([Buffer.from('NEW')], 2);
+    const found = fs.crash(seededRandom(seed)).readWhole('/a').toString('latin1');
+    return found.length === 5 && found !== 'olNEW' ? 'torn' : found;
+  });
+  assert.deepEqual([...counts.keys()].sort(), ['ol', 'olNEW', 'old content', 'torn']);
 });
 
 test('a removed file may be back after a power cut, with its content, until its directory is synced', async () => {
@@ -194,6 +208,20 @@ test('a sync covers the writes that were done when it was asked for, no others',
     return fs.crash(seededRandom(seed)).readWhole('/a').toString('hex');
   });
   assert.ok(counts.has('') && counts.has('61'), JSON.stringify([...counts]));
+});
+
+test('a sync of a directory covers the names that were there when it was asked for, no others', async () => {
+  const counts = await outcomes(async (seed) => {
+    const runs: (() => void)[] = [];
+    const fs = new SimulatedFileSystem({ schedule: (run) => runs.push(run) });
+    fs.open('/a', 'create');
+    runs.shift()?.();
+    fs.open('/b', 'create');
+    fs.syncDirectory('/');
+    for (const run of runs) run();
+    return names(fs.crash(seededRandom(seed)));
+  });
+  assert.deepEqual([...counts.keys()].sort(), ['/a', '/a /b']);
 });
 
 test('an operation under way at the power cut has happened or not, and rejects', async () => {
