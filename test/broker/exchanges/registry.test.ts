@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ExchangeTypes } from '../../../src/broker/exchanges/registry.ts';
+import type { BindingPattern, ExchangeType, Router } from '../../../src/broker/exchanges/type.ts';
+import { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import { assertRefused, binding, exchange, fakeQueues, queue, routed } from '../topology/fixture.ts';
+
+/** A type of somebody else's making: keys match from their ends. */
+const suffixExchange: ExchangeType = {
+  name: 'x-suffix',
+  usesHeaders: false,
+  createRouter<B extends BindingPattern>(): Router<B> {
+    const bindings = new Set<B>();
+    return {
+      add: (added) => void bindings.add(added),
+      remove: (removed) => void bindings.delete(removed),
+      route(routingKey, _headers, visit) {
+        for (const found of bindings) if (routingKey.endsWith(found.routingKey)) visit(found);
+      },
+    };
+  },
+};
+
+test('a new exchange type is one value, and works like those of AMQP', () => {
+  const types = new ExchangeTypes([suffixExchange]);
+  const vhost = new VirtualHost('/', { createQueue: fakeQueues(), log: { append() {} }, types });
+  vhost.declareExchange(exchange('x', 'x-suffix'));
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('x', 'q', '.log'), null);
+  assert.deepEqual(routed(vhost, 'x', 'server.log'), ['q']);
+  assert.deepEqual(routed(vhost, 'x', 'server.txt'), []);
+});
+
+test('a type that nobody registered is an invalid command', () => {
+  const types = new ExchangeTypes();
+  assert.deepEqual(types.names().sort(), ['direct', 'fanout', 'headers', 'topic']);
+  assertRefused(() => types.get('x-none'), 'command-invalid', "unknown exchange type 'x-none'");
+});
+
+test('a type cannot be registered twice', () => {
+  assert.throws(() => new ExchangeTypes([suffixExchange, suffixExchange]), /registered already/);
+});

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { topicExchange } from '../../../src/broker/exchanges/topic.ts';
+import type { BindingPattern, Router } from '../../../src/broker/exchanges/type.ts';
+
+const pattern = (routingKey: string): BindingPattern => ({ routingKey, arguments: {} });
+
+function matches(router: Router<BindingPattern>, key: string): BindingPattern[] {
+  const found: BindingPattern[] = [];
+  router.route(key, null, (binding) => found.push(binding));
+  return found;
+}
+
+function topicMatches(bindingKey: string, key: string): boolean {
+  const router = topicExchange.createRouter();
+  router.add(pattern(bindingKey));
+  return matches(router, key).length === 1;
+}
+
+/** The reference: plain recursion over the words. */
+function naiveMatch(bindingKey: string, key: string): boolean {
+  const words = (text: string) => (text === '' ? [] : text.split('.'));
+  const match = (expected: string[], actual: string[]): boolean => {
+    if (expected.length === 0) return actual.length === 0;
+    const [first, ...rest] = expected;
+    if (first === '#') return match(rest, actual) || (actual.length > 0 && match(expected, actual.slice(1)));
+    return actual.length > 0 && (first === '*' || first === actual[0]) && match(rest, actual.slice(1));
+  };
+  return match(words(bindingKey), words(key));
+}
+
+test('a topic binding matches as the specification says', () => {
+  const cases: [bindingKey: string, key: string, expected: boolean][] = [
+    ['a.b', 'a.b', true],
+    ['a.b', 'a.b.c', false],
+    ['a.*', 'a.b', true],
+    ['a.*', 'a', false],
+    ['a.*', 'a.', true],
+    ['*', '', false],
+    ['#', '', true],
+    ['', '', true],
+    ['', 'a', false],
+    ['a.#', 'a', true],
+    ['a.#', 'a.b.c', true],
+    ['#.c', 'a.b.c', true],
+    ['#.c', 'c', true],
+    ['#.b.#', 'a.b.c', true],
+    ['#.b.#', 'a.c', false],
+    ['*.#.*', 'a', false],
+    ['*.#.*', 'a.b', true],
+    ['*.orange.*', 'quick.orange.rabbit', true],
+    ['lazy.#', 'lazy.pink.rabbit', true],
+    ['a*', 'ab', false],
+    ['..', '..', true],
+    ['*.*.*', '..', true],
+    ['ü.*', 'ü.ß', true],
+  ];
+  for (const [bindingKey, key, expected] of cases) {
+    assert.equal(topicMatches(bindingKey, key), expected, `'${bindingKey}' with '${key}'`);
+  }
+});
+
+test('the trie agrees with a naive matcher while bindings come and go', () => {
+  const word = fc.constantFrom('a', 'b', '', '*', '#');
+  const key = fc.oneof(
+    fc.array(word, { maxLength: 5 }).map((words) => words.join('.')),
+    fc.array(fc.constantFrom('a', 'b'), { maxLength: 6 }).map((words) => words.join('.')),
+  );
+  const step = fc.record({ kind: fc.constantFrom('add', 'add', 'remove', 'route'), key, at: fc.nat() });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const router = topicExchange.createRouter();
+      const bound: BindingPattern[] = [];
+      for (const { kind, key, at } of steps) {
+        if (kind === 'add') {
+          const added = pattern(key);
+          bound.push(added);
+          router.add(added);
+        } else if (kind === 'remove' && bound.length > 0) {
+          const [removed] = bound.splice(at % bound.length, 1);
+          router.remove(removed);
+        } else if (kind === 'route') {
+          const found = matches(router, key);
+          assert.equal(new Set(found).size, found.length, 'each binding is visited once');
+          assert.deepEqual(
+            new Set(found),
+            new Set(bound.filter((binding) => naiveMatch(binding.routingKey, key))),
+          );
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('many # in a binding key do not make matching slow', () => {
+  const router = topicExchange.createRouter();
+  router.add(pattern(`${'#.a.'.repeat(20)}#.b`));
+  const startMs = performance.now();
+  assert.equal(matches(router, Array(60).fill('a').join('.')).length, 0);
+  assert.ok(performance.now() - startMs < 500);
+});
+
+test('a binding that was removed no longer matches, and one below it still does', () => {
+  const router = topicExchange.createRouter();
+  const [short, long] = [pattern('a.#'), pattern('a.#.b')];
+  router.add(short);
+  router.add(long);
+  router.remove(short);
+  assert.deepEqual(matches(router, 'a.x.b'), [long]);
+  router.remove(long);
+  assert.deepEqual(matches(router, 'a.x.b'), []);
+});

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import type { Table } from '../../../src/base/value.ts';
+import { BrokerError, type BrokerErrorKind } from '../../../src/broker/errors.ts';
+import type { ExchangeDeclaration } from '../../../src/broker/topology/exchange.ts';
+import { encodeOperation, type MetadataOperation } from '../../../src/broker/topology/metadata.ts';
+import type { QueueFactory, TopologyQueue } from '../../../src/broker/topology/ports.ts';
+import type { QueueDeclaration } from '../../../src/broker/topology/queue-commands.ts';
+import { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import type { VirtualHosts } from '../../../src/broker/topology/virtual-hosts.ts';
+
+/** A queue of which only the counts can be set. */
+export interface FakeQueue extends TopologyQueue {
+  consumerCount: number;
+  readyCount: number;
+  removals: number;
+}
+
+export function fakeQueues(): QueueFactory<FakeQueue> {
+  let lastId = 0;
+  return (spec) => {
+    const id = spec.id ?? lastId + 1;
+    lastId = Math.max(lastId, id);
+    return {
+      ...spec,
+      id,
+      consumerCount: 0,
+      readyCount: 0,
+      removals: 0,
+      remove() {
+        this.removals++;
+        return this.readyCount;
+      },
+    };
+  };
+}
+
+export interface Fixture {
+  readonly vhost: VirtualHost<FakeQueue>;
+  readonly journal: MetadataOperation[];
+}
+
+export function newVirtualHost(): Fixture {
+  const journal: MetadataOperation[] = [];
+  const log = { append: (operation: MetadataOperation) => void journal.push(operation) };
+  return { vhost: new VirtualHost('/', { createQueue: fakeQueues(), log }), journal };
+}
+
+export function exchange(
+  name: string,
+  type: string,
+  changes: Partial<ExchangeDeclaration> = {},
+): ExchangeDeclaration {
+  return { name, type, durable: true, autoDelete: false, internal: false, arguments: {}, ...changes };
+}
+
+export function queue(name: string, changes: Partial<QueueDeclaration> = {}): QueueDeclaration {
+  return { name, durable: true, exclusive: false, autoDelete: false, arguments: {}, ...changes };
+}
+
+export function binding(source: string, destination: string, routingKey = '', args: Table = {}) {
+  return { source, destination, routingKey, arguments: args };
+}
+
+export const unconditionally = { ifUnused: false, ifEmpty: false };
+
+/** The names of the queues that a message goes to, sorted. */
+export function routed(
+  vhost: VirtualHost<FakeQueue>,
+  from: string,
+  routingKey: string,
+  headers: Table | null = null,
+): string[] {
+  const route = vhost.route(vhost.exchangeForPublish(from), routingKey, () => headers);
+  return route.queues.map((found) => found.name).sort();
+}
+
+export function assertRefused(action: () => unknown, kind: BrokerErrorKind, message: string): void {
+  assert.throws(action, (error: unknown) => {
+    assert.ok(error instanceof BrokerError, String(error));
+    assert.deepEqual({ kind: error.kind, message: error.message }, { kind, message });
+    return true;
+  });
+}
+
+/** A snapshot as a set: the order of operations of one kind is of no importance. */
+export function contents(source: VirtualHost<FakeQueue> | VirtualHosts<FakeQueue>): string[] {
+  return source
+    .snapshot()
+    .map((operation) => Buffer.from(encodeOperation(operation)).toString())
+    .sort();
+}

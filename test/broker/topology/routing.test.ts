@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { cachedRoutesMax } from '../../../src/broker/topology/routing.ts';
+import { binding, exchange, newVirtualHost, queue, routed, unconditionally } from './fixture.ts';
+
+const noHeaders = () => null;
+
+test('the default exchange reaches every queue by its name', () => {
+  const { vhost } = newVirtualHost();
+  assert.deepEqual(routed(vhost, '', 'q'), []);
+  vhost.declareQueue(queue('q'), null);
+  assert.deepEqual(routed(vhost, '', 'q'), ['q']);
+  vhost.deleteQueue('q', unconditionally, null);
+  assert.deepEqual(routed(vhost, '', 'q'), []);
+});
+
+test('a message reaches a queue once, however many ways lead there', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('amq.topic', 'q', 'a.*'), null);
+  vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
+  vhost.bindExchange(binding('amq.topic', 'amq.fanout', 'a.b'));
+  vhost.bindQueue(binding('amq.fanout', 'q'), null);
+  assert.deepEqual(routed(vhost, 'amq.topic', 'a.b'), ['q']);
+});
+
+test('a message passes through exchanges by each one in its own way', () => {
+  const { vhost } = newVirtualHost();
+  for (const name of ['q', 'r', 's']) vhost.declareQueue(queue(name), null);
+  vhost.bindExchange(binding('amq.fanout', 'amq.topic'));
+  vhost.bindExchange(binding('amq.topic', 'amq.direct', 'a.#'));
+  vhost.bindQueue(binding('amq.direct', 'q', 'a.b'), null);
+  vhost.bindQueue(binding('amq.direct', 'r', 'a'), null);
+  vhost.bindQueue(binding('amq.topic', 's', '*.b'), null);
+  assert.deepEqual(routed(vhost, 'amq.fanout', 'a.b'), ['q', 's']);
+  assert.deepEqual(routed(vhost, 'amq.fanout', 'a'), ['r']);
+  assert.deepEqual(routed(vhost, 'amq.fanout', 'b.b'), ['s']);
+});
+
+test('exchanges that are bound in a circle route each message once around', () => {
+  const { vhost } = newVirtualHost();
+  for (const name of ['a', 'b', 'c']) {
+    vhost.declareExchange(exchange(name, 'fanout'));
+    vhost.declareQueue(queue(`q${name}`), null);
+    vhost.bindQueue(binding(name, `q${name}`), null);
+  }
+  for (const [from, to] of ['ab', 'bc', 'ca', 'aa']) vhost.bindExchange(binding(from, to));
+  for (const name of ['a', 'b', 'c']) assert.deepEqual(routed(vhost, name, ''), ['qa', 'qb', 'qc']);
+});
+
+test('an internal exchange is reached through a binding', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareExchange(exchange('inner', 'fanout', { internal: true }));
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('inner', 'q'), null);
+  vhost.bindExchange(binding('amq.direct', 'inner', 'k'));
+  assert.deepEqual(routed(vhost, 'amq.direct', 'k'), ['q']);
+});
+
+test('what matches no binding goes to the alternate exchange, and on to its alternate', () => {
+  const { vhost } = newVirtualHost();
+  const alternate = (name: string) => ({ arguments: { 'alternate-exchange': name } });
+  vhost.declareExchange(exchange('x', 'direct', alternate('y')));
+  for (const name of ['matched', 'second', 'last']) vhost.declareQueue(queue(name), null);
+  vhost.bindQueue(binding('x', 'matched', 'k'), null);
+  assert.deepEqual(routed(vhost, 'x', 'other'), [], 'the alternate exchange need not exist');
+  vhost.declareExchange(exchange('y', 'direct', { ...alternate('z'), internal: true }));
+  vhost.declareExchange(exchange('z', 'fanout', alternate('x')));
+  vhost.bindQueue(binding('y', 'second', 'other'), null);
+  vhost.bindQueue(binding('z', 'last'), null);
+  assert.deepEqual(routed(vhost, 'x', 'k'), ['matched']);
+  assert.deepEqual(routed(vhost, 'x', 'other'), ['second']);
+  assert.deepEqual(routed(vhost, 'x', 'third'), ['last']);
+});
+
+test('alternate exchanges in a circle end', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareExchange(exchange('x', 'direct', { arguments: { 'alternate-exchange': 'y' } }));
+  vhost.declareExchange(exchange('y', 'direct', { arguments: { 'alternate-exchange': 'x' } }));
+  assert.deepEqual(routed(vhost, 'x', 'k'), []);
+});
+
+test('a binding to an exchange that leads nowhere still counts as a match', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareExchange(exchange('x', 'fanout', { arguments: { 'alternate-exchange': 'amq.fanout' } }));
+  vhost.declareExchange(exchange('empty', 'fanout'));
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('amq.fanout', 'q'), null);
+  vhost.bindExchange(binding('x', 'empty'));
+  assert.deepEqual(routed(vhost, 'x', 'k'), []);
+});
+
+test('the route of an exchange and key is the same object until the topology changes', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
+  const from = vhost.exchangeForPublish('amq.topic');
+  const first = vhost.route(from, 'a', () => assert.fail('no headers are needed'));
+  assert.equal(vhost.route(from, 'a', noHeaders), first);
+  assert.notEqual(vhost.route(from, 'b', noHeaders), first);
+  assert.deepEqual([first.cacheable, first.version], [true, vhost.version]);
+  vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
+  assert.equal(first.version, vhost.version, 'to bind again changes nothing');
+  const changes: (() => void)[] = [
+    () => vhost.declareQueue(queue('r'), null),
+    () => vhost.bindQueue(binding('amq.topic', 'r', 'a'), null),
+    () => vhost.unbindQueue(binding('amq.topic', 'r', 'a'), null),
+    () => vhost.deleteQueue('r', unconditionally, null),
+    () => vhost.declareExchange(exchange('x', 'fanout')),
+    () => vhost.deleteExchange('x'),
+  ];
+  for (const change of changes) {
+    const before = vhost.route(from, 'a', noHeaders);
+    change();
+    assert.notEqual(vhost.version, before.version, String(change));
+    const after = vhost.route(from, 'a', noHeaders);
+    assert.notEqual(after, before);
+    assert.equal(after.version, vhost.version);
+  }
+});
+
+test('a route that passes a headers exchange is worked out for each message, which is asked once', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindExchange(binding('amq.fanout', 'amq.headers'));
+  vhost.bindExchange(binding('amq.headers', 'amq.match', '', { 'x-match': 'all' }));
+  vhost.bindQueue(binding('amq.match', 'q', '', { colour: 'red' }), null);
+  const from = vhost.exchangeForPublish('amq.fanout');
+  let asked = 0;
+  const route = (colour: string) =>
+    vhost.route(from, 'k', () => {
+      asked++;
+      return { colour };
+    });
+  assert.deepEqual([route('red').queues.length, route('blue').queues.length], [1, 0]);
+  assert.equal(route('red').cacheable, false);
+  assert.equal(asked, 3);
+  assert.deepEqual(routed(vhost, 'amq.fanout', 'k', null), []);
+});
+
+test('the cache of routes is bounded, and right after it was emptied', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('amq.topic', 'q', 'k.*'), null);
+  const from = vhost.exchangeForPublish('amq.topic');
+  for (let i = 0; i < cachedRoutesMax + 100; i++) {
+    assert.equal(vhost.route(from, `k.${i}`, noHeaders).queues.length, 1);
+    vhost.route(vhost.defaultExchange, `${i}`, noHeaders);
+  }
+  assert.ok(from.routes.size + vhost.defaultExchange.routes.size <= cachedRoutesMax);
+  vhost.deleteQueue('q', unconditionally, null);
+  assert.equal(from.routes.size + vhost.defaultExchange.routes.size, 0);
+  assert.equal(vhost.route(from, 'k.1', noHeaders).queues.length, 0);
+});
+
+test('an exchange that was deleted keeps no routes, so that it leads to no deleted queue', () => {
+  const { vhost } = newVirtualHost();
+  const gone = vhost.declareExchange(exchange('x', 'fanout'));
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('x', 'q'), null);
+  assert.equal(vhost.route(gone, '', noHeaders).queues.length, 1);
+  vhost.deleteExchange('x');
+  assert.equal(vhost.route(gone, '', noHeaders).queues.length, 0);
+  assert.equal(gone.routes.size, 0);
+});
