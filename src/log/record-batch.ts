@@ -245,6 +245,11 @@ export function batchBytes(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at + 8) + LENGTH_OVERHEAD;
 }
 
+/** Whether the records of a batch with these attributes have to be unpacked before they can be visited. */
+export function isCompressed(attributes: number): boolean {
+  return (attributes & COMPRESSION_MASK) !== 0;
+}
+
 /** Needs the 61 bytes of the header at `at`, and believes them: see `verifyBatch`. */
 export function readBatchHeader(buffer: Buffer, at: number): BatchHeader {
   const baseOffset = readInt64(buffer, at);
@@ -308,7 +313,7 @@ export function forEachRecord(buffer: Buffer, at: number, end: number, visit: Re
 function forEachRecordOfBatch(buffer: Buffer, start: number, end: number, visit: RecordVisitor): void {
   const baseOffset = readInt64(buffer, start);
   const baseTimestampMs = readInt64(buffer, start + 27);
-  if ((buffer.readInt16BE(start + 21) & COMPRESSION_MASK) !== 0) {
+  if (isCompressed(buffer.readInt16BE(start + 21))) {
     throw new RangeError(
       `the batch at offset ${baseOffset} is compressed: its records cannot be visited in place`,
     );

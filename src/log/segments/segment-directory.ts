@@ -1,0 +1,100 @@
+import { posix } from 'node:path';
+import type { FileSystem } from '../filesystem.ts';
+import { FileHandles } from './file-handles.ts';
+import type { SegmentInfo } from './segment.ts';
+import type { SegmentStore } from './segment-store.ts';
+import { SegmentedLog } from './segmented-log.ts';
+import { Serial } from './serial.ts';
+
+export interface SegmentDirectoryOptions {
+  /** A segment is closed and the next begun when it would grow beyond this. */
+  readonly segmentBytes?: number;
+  /** How many files of segments are open at once. */
+  readonly maxOpenFiles?: number;
+}
+
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+const MAX_OPEN_FILES = 128;
+/** Enough for the disk to merge its flushes; the other threads of the pool are wanted elsewhere. */
+const CONCURRENT_SYNCS = 8;
+
+/**
+ * The segments of all logs of a data directory:
+ *
+ *     <root>/<log id>/00000000000000000000.log    record batches, back to back and nothing else
+ *                     00000000000000131072.log    named by the first offset
+ *
+ * Which of them count, and up to which byte, is known by the snapshot alone (`SegmentInfo`). Whatever else is found
+ * was left by a process that ended before its next snapshot; its messages are in the journal still.
+ *
+ * How the caller takes a snapshot: `table()` of every log; `syncAll()`; make the snapshot durable; `deleteDropped`
+ * of every log with the table that was saved.
+ */
+export class SegmentDirectory {
+  readonly #store: SegmentStore;
+
+  constructor(fs: FileSystem, root: string, options: SegmentDirectoryOptions = {}) {
+    const rootSyncs = new Serial();
+    let rootIsDirty = false;
+    let parentIsDirty = true;
+    this.#store = {
+      fs,
+      root,
+      segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
+      handles: new FileHandles(fs, options.maxOpenFiles ?? MAX_OPEN_FILES),
+      dirtyLogs: new Set(),
+      rootChanged() {
+        rootIsDirty = true;
+      },
+      syncRoot() {
+        return rootSyncs.run(async () => {
+          if (!rootIsDirty) return;
+          rootIsDirty = false;
+          try {
+            await fs.syncDirectory(root);
+            if (parentIsDirty) await fs.syncDirectory(posix.dirname(root));
+            parentIsDirty = false;
+          } catch (error) {
+            rootIsDirty = true;
+            throw error;
+          }
+        });
+      },
+    };
+  }
+
+  get openFiles(): number {
+    return this.#store.handles.openCount;
+  }
+
+  /** Touches no file yet. `table` is what the last snapshot says of this log; null for a new one. */
+  openLog(id: number, table: readonly SegmentInfo[] | null): SegmentedLog {
+    return new SegmentedLog(this.#store, id, table ?? []);
+  }
+
+  /** Everything that was appended to any log before the call is durable after it. */
+  async syncAll(): Promise<void> {
+    const logs = [...this.#store.dirtyLogs];
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < logs.length) await logs[next++].sync();
+    };
+    await Promise.all(Array.from({ length: Math.min(CONCURRENT_SYNCS, logs.length) }, worker));
+    await this.#store.syncRoot();
+  }
+
+  /** Deletes the directories of logs that nobody knows any more. */
+  async removeStrays(isKnown: (id: number) => boolean): Promise<void> {
+    const { fs, root } = this.#store;
+    for (const name of await fs.list(root)) {
+      if (!/^\d+$/.test(name) || isKnown(Number(name))) continue;
+      await fs.remove(`${root}/${name}`);
+      this.#store.rootChanged();
+    }
+  }
+
+  /** Closes all files, without making anything durable. */
+  async close(): Promise<void> {
+    await this.#store.handles.closeAll();
+  }
+}

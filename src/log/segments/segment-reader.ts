@@ -1,0 +1,167 @@
+import { DamageError } from '../damage.ts';
+import type { File } from '../filesystem.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  batchBytes,
+  readBatchHeader,
+  verifyBatch,
+} from '../record-batch.ts';
+import { LogSlice } from './log-slice.ts';
+import { OffsetIndex } from './offset-index.ts';
+import type { Segment, SegmentInfo } from './segment.ts';
+
+/** While looking through headers: small when batches are large and most bytes would be read for nothing. */
+const SCAN_BYTES_MIN = 4 * 1024;
+const SCAN_BYTES_MAX = 256 * 1024;
+
+/** The size of the batch at `at` in a file that should hold whole batches up to `end`, or a DamageError. */
+function soundBatchBytes(path: string, buffer: Buffer, at: number, position: number, end: number): number {
+  const bytes = batchBytes(buffer, at);
+  if (bytes < BATCH_HEADER_BYTES || bytes > end - position) {
+    throw new DamageError(
+      path,
+      position,
+      `a batch length of ${bytes} bytes where ${end - position} are left`,
+    );
+  }
+  if (buffer[at + 16] !== BATCH_MAGIC) {
+    throw new DamageError(path, position, `magic byte ${buffer[at + 16]} instead of ${BATCH_MAGIC}`);
+  }
+  return bytes;
+}
+
+/** Reads exactly `bytes` bytes that must be there. */
+async function readExactly(file: File, path: string, position: number, bytes: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(bytes);
+  const count = await file.read(buffer, position);
+  if (count < bytes) {
+    throw new DamageError(
+      path,
+      position + count,
+      `the file ends here, but ${bytes - count} more bytes were written`,
+    );
+  }
+  return buffer;
+}
+
+/**
+ * Whole batches from `position` (a batch boundary before `end`) on: as many as fit in `maxBytes`, one at least, their
+ * checksums verified.
+ */
+export async function readBatches(
+  file: File,
+  path: string,
+  position: number,
+  end: number,
+  maxBytes: number,
+): Promise<Buffer> {
+  let wanted = Math.min(Math.max(maxBytes, BATCH_HEADER_BYTES), end - position);
+  for (;;) {
+    const buffer = await readExactly(file, path, position, wanted);
+    let at = 0;
+    while (buffer.length - at >= BATCH_HEADER_BYTES) {
+      const bytes = soundBatchBytes(path, buffer, at, position + at, end);
+      if (bytes > buffer.length - at) break;
+      const fault = verifyBatch(buffer, at, at + bytes);
+      if (fault !== null) throw new DamageError(path, position + at, fault);
+      at += bytes;
+    }
+    if (at > 0) return buffer.subarray(0, at);
+    if (wanted < BATCH_HEADER_BYTES) {
+      throw new DamageError(path, position, `${wanted} bytes are too few for a record batch`);
+    }
+    wanted = batchBytes(buffer, 0);
+  }
+}
+
+/** Whole batches from the one that reaches `fromOffset` on; null if none of the segment does. */
+export async function readSlice(
+  file: File,
+  segment: Segment,
+  fromOffset: number,
+  maxBytes: number,
+): Promise<LogSlice | null> {
+  const { path, endOffset, bytes: end } = segment; // an append may move them while we read
+  let position = segment.locate(fromOffset);
+  while (position < end) {
+    const batches = await readBatches(file, path, position, end, maxBytes);
+    let at = 0;
+    let start = -1;
+    let records = 0;
+    let nextOffset = segment.baseOffset;
+    while (at < batches.length) {
+      const header = readBatchHeader(batches, at);
+      if (
+        header.baseOffset < nextOffset ||
+        header.lastOffset < header.baseOffset ||
+        header.lastOffset >= endOffset
+      ) {
+        const found = `${header.baseOffset} to ${header.lastOffset}`;
+        throw new DamageError(
+          path,
+          position + at,
+          `offsets ${found} where ${nextOffset} to ${endOffset} belong`,
+        );
+      }
+      nextOffset = header.lastOffset + 1;
+      if (start < 0 && nextOffset > fromOffset) start = at;
+      if (start >= 0) records += header.recordCount;
+      at += header.bytes;
+    }
+    position += batches.length;
+    if (start >= 0) {
+      segment.readOnOffset = nextOffset;
+      segment.readOnPosition = position;
+      return new LogSlice(batches.subarray(start), fromOffset, nextOffset, records);
+    }
+  }
+  return null;
+}
+
+/**
+ * Looks through the headers of a segment that was written before this process started: its index, or a DamageError
+ * if the file is not the chain of batches that `info` promises. Checksums are left for the reads.
+ */
+export async function scanSegment(file: File, path: string, info: SegmentInfo): Promise<OffsetIndex> {
+  const size = await file.size();
+  if (size < info.bytes) {
+    throw new DamageError(path, size, `the file ends here, but ${info.bytes - size} more bytes were written`);
+  }
+  const index = new OffsetIndex();
+  let window = Buffer.alloc(0);
+  let windowStart = 0;
+  let windowBytes = SCAN_BYTES_MIN;
+  let nextOffset = info.baseOffset;
+  let position = 0;
+  while (position < info.bytes) {
+    if (info.bytes - position < BATCH_HEADER_BYTES) {
+      throw new DamageError(path, position, `${info.bytes - position} bytes are too few for a record batch`);
+    }
+    if (position + BATCH_HEADER_BYTES > windowStart + window.length) {
+      const skipped = position - (windowStart + window.length);
+      windowBytes = skipped > SCAN_BYTES_MIN ? SCAN_BYTES_MIN : Math.min(windowBytes * 2, SCAN_BYTES_MAX);
+      window = await readExactly(file, path, position, Math.min(windowBytes, info.bytes - position));
+      windowStart = position;
+    }
+    const at = position - windowStart;
+    const bytes = soundBatchBytes(path, window, at, position, info.bytes);
+    const header = readBatchHeader(window, at);
+    if (
+      header.baseOffset < nextOffset ||
+      header.lastOffset < header.baseOffset ||
+      header.lastOffset >= info.endOffset
+    ) {
+      const found = `${header.baseOffset} to ${header.lastOffset}`;
+      throw new DamageError(
+        path,
+        position,
+        `offsets ${found} where ${nextOffset} to ${info.endOffset} belong`,
+      );
+    }
+    index.add(header.baseOffset, position);
+    nextOffset = header.lastOffset + 1;
+    position += bytes;
+  }
+  return index;
+}

@@ -1,0 +1,17 @@
+import type { FileSystem } from '../filesystem.ts';
+import type { FileHandles } from './file-handles.ts';
+import type { SegmentedLog } from './segmented-log.ts';
+
+/** What all logs of a data directory share. */
+export interface SegmentStore {
+  readonly fs: FileSystem;
+  readonly root: string;
+  readonly segmentBytes: number;
+  readonly handles: FileHandles;
+  /** The log has something to sync; until `sync` takes it off the list. */
+  readonly dirtyLogs: Set<SegmentedLog>;
+  /** Directories of logs were made or removed. */
+  rootChanged(): void;
+  /** Makes such changes durable; nothing to do if there were none. */
+  syncRoot(): Promise<void>;
+}

@@ -1,0 +1,366 @@
+import type { File } from '../filesystem.ts';
+import { batchBytes } from '../record-batch.ts';
+import { prepareLogDirectory } from './log-directory.ts';
+import { LogSlice } from './log-slice.ts';
+import { cleanedFileName, Segment, type SegmentInfo, segmentFileName } from './segment.ts';
+import { type LiveCount, writeCleaned } from './segment-cleaner.ts';
+import { readSlice, scanSegment } from './segment-reader.ts';
+import type { SegmentStore } from './segment-store.ts';
+import { Serial } from './serial.ts';
+
+export type { SegmentInfo } from './segment.ts';
+
+/** A segment is rewritten when fewer than one in so many of its records are live. */
+const CLEAN_BELOW = 4;
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * The part of a log that is in segment files. Offsets are given by the caller; they may have gaps, and never change.
+ *
+ * What a segment holds is decided by the table in the last durable snapshot. So nothing that such a snapshot may
+ * count on is changed in place: appending goes behind what it knows, dropped segments stay as files, and a rewritten
+ * one stands beside the original, until `deleteDropped` says that a later snapshot is durable.
+ */
+export class SegmentedLog {
+  readonly id: number;
+  readonly #store: SegmentStore;
+  readonly #directory: string;
+  /** In order of their offsets. */
+  #segments: Segment[];
+  /** The last segment, if it can still be appended to. */
+  #active: Segment | null;
+  /** Not in the table any more, but perhaps in that of the last snapshot. */
+  #dropped: Segment[] = [];
+  #endOffset: number;
+  #prepared: Promise<void> | null = null;
+  #appending: Promise<void> | null = null;
+  readonly #dirty = new Set<Segment>();
+  #directoryIsDirty = false;
+  /** Of the directory of this log, in the root. */
+  #entryIsDirty: boolean;
+  readonly #syncs = new Serial();
+  /** Reclaiming, deleting and removing exclude each other. */
+  readonly #maintenance = new Serial();
+  #removed = false;
+
+  constructor(store: SegmentStore, id: number, table: readonly SegmentInfo[]) {
+    this.id = id;
+    this.#store = store;
+    this.#directory = `${store.root}/${id}`;
+    this.#segments = table.map((info) => new Segment(info, this.#pathOf(info), false));
+    this.#active = this.#segments.at(-1) ?? null;
+    this.#endOffset = this.#active?.endOffset ?? 0;
+    this.#entryIsDirty = table.length === 0;
+  }
+
+  /** The first offset that a read may find. */
+  get startOffset(): number {
+    return this.#segments.length > 0 ? this.#segments[0].baseOffset : this.#endOffset;
+  }
+
+  /** Behind the last record; 0 if none was ever appended, or all are gone since before the start. */
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.bytes;
+    return bytes;
+  }
+
+  /** For the next snapshot. Only after a `sync` that began later is all of it on disk. */
+  table(): SegmentInfo[] {
+    return this.#segments.map((segment) => segment.info());
+  }
+
+  /**
+   * Appends one finished batch with the offsets [firstOffset, endOffset), of which `records` exist. When it resolves
+   * the batch can be read and the memory of the batch used again; it is durable after `sync`. One call at a time.
+   */
+  async append(batch: Buffer, firstOffset: number, endOffset: number, records: number): Promise<void> {
+    if (this.#appending !== null) throw new Error(`log ${this.id}: two appends at once`);
+    if (firstOffset < this.#endOffset || endOffset <= firstOffset || batchBytes(batch, 0) !== batch.length) {
+      const range = `${firstOffset} to ${endOffset}`;
+      throw new RangeError(
+        `log ${this.id} ends at ${this.#endOffset}: no batch of offsets ${range} can follow`,
+      );
+    }
+    this.#appending = this.#append(batch, firstOffset, endOffset, records);
+    try {
+      await this.#appending;
+    } finally {
+      this.#appending = null;
+    }
+  }
+
+  async #append(batch: Buffer, firstOffset: number, endOffset: number, records: number): Promise<void> {
+    await this.#prepare();
+    this.#assertPresent();
+    const segment = await this.#segmentToAppendTo(batch.length, firstOffset);
+    segment.tailUnknown = true;
+    try {
+      await this.#store.handles.use(segment, (file) => file.write([batch], segment.bytes));
+    } catch (error) {
+      if (segment !== this.#active) await this.#discard(segment);
+      throw error;
+    }
+    segment.tailUnknown = false;
+    segment.index.add(firstOffset, segment.bytes);
+    segment.bytes += batch.length;
+    segment.records += records;
+    segment.endOffset = endOffset;
+    this.#endOffset = endOffset;
+    if (segment !== this.#active) {
+      this.#segments.push(segment);
+      this.#active = segment;
+    }
+    this.#dirty.add(segment);
+    this.#store.dirtyLogs.add(this);
+  }
+
+  /** The active one, or a new one, which enters the table with its first batch. */
+  async #segmentToAppendTo(bytes: number, firstOffset: number): Promise<Segment> {
+    const { fs, handles, segmentBytes } = this.#store;
+    const active = this.#active;
+    if (active !== null) {
+      if (active.tailUnknown) await handles.use(active, (file) => this.#cutTail(active, file));
+      if (active.bytes + bytes <= segmentBytes) return active;
+    }
+    const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
+    const segment = new Segment(info, this.#pathOf(info), true);
+    await fs.makeDirectory(this.#directory);
+    if (this.#entryIsDirty) this.#store.rootChanged();
+    // An append that failed half-way may have left a file of this name.
+    await fs.remove(segment.path);
+    await handles.create(segment);
+    this.#directoryIsDirty = true;
+    return segment;
+  }
+
+  /** The first write to a new segment failed, perhaps because the disk is full: its file must not be there either. */
+  async #discard(segment: Segment): Promise<void> {
+    await this.#store.handles.retire(segment);
+    await this.#store.fs.remove(segment.path).catch(() => undefined);
+  }
+
+  /** Left-overs behind the end must not be there when something shorter is written over them, or when it is closed. */
+  async #cutTail(segment: Segment, file: File): Promise<void> {
+    if (!segment.indexed) await this.#index(segment, file);
+    await file.truncate(segment.bytes);
+    segment.tailUnknown = false;
+  }
+
+  /**
+   * Whole batches from the one that holds `fromOffset`, or the next there is, on: up to `maxBytes`, but at least one
+   * record unless the log has none there. Rejects with a DamageError where the file is not what was written.
+   */
+  async read(fromOffset: number, maxBytes: number): Promise<LogSlice> {
+    await this.#prepare();
+    for (let offset = fromOffset; ; ) {
+      this.#assertPresent();
+      const segment = this.#segmentReaching(offset);
+      if (segment === undefined) {
+        return new LogSlice(NOTHING, fromOffset, Math.max(fromOffset, this.#endOffset), 0);
+      }
+      const segmentEnd = segment.endOffset;
+      const slice = await this.#store.handles.use(segment, async (file) => {
+        if (!segment.indexed) await this.#index(segment, file);
+        return readSlice(file, segment, offset, maxBytes);
+      });
+      if (slice !== null && !slice.isEmpty) return slice;
+      offset = slice === null ? segmentEnd : slice.nextOffset;
+    }
+  }
+
+  /** Makes durable what was appended before. A failure is final: the system may have forgotten what it did not write. */
+  sync(): Promise<void> {
+    return this.#syncs.run(() => this.#sync());
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#removed) return;
+    const { fs, dirtyLogs } = this.#store;
+    dirtyLogs.delete(this);
+    const segments = [...this.#dirty];
+    this.#dirty.clear();
+    const directoryIsDirty = this.#directoryIsDirty;
+    this.#directoryIsDirty = false;
+    try {
+      for (const segment of segments) await this.#syncSegment(segment);
+      if (directoryIsDirty) await fs.syncDirectory(this.#directory);
+      if (this.#entryIsDirty && segments.length > 0) {
+        await this.#store.syncRoot();
+        this.#entryIsDirty = false;
+      }
+    } catch (error) {
+      for (const segment of segments) this.#dirty.add(segment);
+      this.#directoryIsDirty ||= directoryIsDirty;
+      dirtyLogs.add(this);
+      throw error;
+    }
+  }
+
+  async #syncSegment(segment: Segment): Promise<void> {
+    if (segment.isDropped) return;
+    try {
+      await this.#store.handles.use(segment, (file) => file.sync());
+    } catch (error) {
+      segment.failure ??= error as Error;
+    }
+    if (segment.failure !== null && !segment.isDropped) throw segment.failure;
+  }
+
+  /** Everything below `offset` is settled: segments that hold nothing else leave the table. */
+  settledBelow(offset: number): void {
+    this.#dropWhere((segment) => segment.endOffset <= offset);
+  }
+
+  /**
+   * Drops the segments in which everything is settled, and rewrites those in which little is live: one message that
+   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. Settled offsets stay settled.
+   */
+  reclaim(isWhollySettled: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
+    return this.#maintenance.run(async () => {
+      this.#dropWhere((segment) => isWhollySettled(segment.baseOffset, segment.endOffset));
+      for (const segment of [...this.#segments]) {
+        if (this.#removed) return;
+        // One that waits for its replacement to be durable is not rewritten again: its name is taken.
+        if (segment === this.#active || segment.isDropped || segment.path !== this.#pathOf(segment)) continue;
+        if (liveCount(segment.baseOffset, segment.endOffset) * CLEAN_BELOW >= segment.records) continue;
+        await this.#clean(segment, liveCount);
+      }
+    });
+  }
+
+  async #clean(segment: Segment, liveCount: LiveCount): Promise<void> {
+    const { fs, handles } = this.#store;
+    const path = `${this.#directory}/${cleanedFileName(segment)}`;
+    await this.#prepare();
+    try {
+      const copy = await handles.use(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));
+      await fs.syncDirectory(this.#directory);
+      if (segment.isDropped || copy.bytes >= segment.bytes) {
+        await fs.remove(path);
+        return;
+      }
+      if (copy.bytes === 0) {
+        this.#dropWhere((each) => each === segment);
+        await fs.remove(path);
+        return;
+      }
+      this.#segments[this.#segments.indexOf(segment)] = copy;
+      segment.isDropped = true;
+      this.#dirty.delete(segment);
+    } catch (error) {
+      await fs.remove(path).catch(() => undefined);
+      throw error;
+    }
+    await handles.retire(segment);
+  }
+
+  /**
+   * The snapshot with this table is durable: deletes files that it does not name, and puts rewritten segments in the
+   * place of their originals. Nothing of that has to be durable itself.
+   */
+  deleteDropped(durableTable: readonly SegmentInfo[]): Promise<void> {
+    const { fs, handles } = this.#store;
+    const durable = new Map(durableTable.map((info) => [info.baseOffset, info]));
+    return this.#maintenance.run(async () => {
+      if (this.#removed) return;
+      if (this.#dropped.length > 0) await this.#prepare();
+      const deletable = this.#dropped.filter((segment) => !durable.has(segment.baseOffset));
+      this.#dropped = this.#dropped.filter((segment) => durable.has(segment.baseOffset));
+      for (const segment of deletable) {
+        await handles.retire(segment);
+        await fs.remove(segment.path);
+        if (segment.path !== this.#pathOf(segment)) await fs.remove(this.#pathOf(segment));
+      }
+      for (const segment of this.#segments) {
+        const path = this.#pathOf(segment);
+        if (segment.path === path || durable.get(segment.baseOffset)?.bytes !== segment.bytes) continue;
+        await handles.use(segment, async () => {
+          await fs.rename(segment.path, path);
+          segment.path = path;
+        });
+        // So that the name is free, after a crash too, when the segment is rewritten once more.
+        await fs.syncDirectory(this.#directory);
+      }
+    });
+  }
+
+  /** Deletes the log with all its files; it cannot be used any more. The deletion must be in the journal already. */
+  remove(): Promise<void> {
+    this.#removed = true;
+    this.#store.dirtyLogs.delete(this);
+    return this.#maintenance.run(() =>
+      this.#syncs.run(async () => {
+        await this.#appending?.catch(() => undefined);
+        for (const segment of [...this.#segments, ...this.#dropped])
+          await this.#store.handles.retire(segment);
+        this.#segments = [];
+        this.#dropped = [];
+        this.#active = null;
+        await this.#store.fs.remove(this.#directory);
+        this.#store.rootChanged();
+      }),
+    );
+  }
+
+  #dropWhere(isDroppable: (segment: Segment) => boolean): void {
+    const kept: Segment[] = [];
+    for (const segment of this.#segments) {
+      const isInUse = segment === this.#active && this.#appending !== null;
+      if (isInUse || !isDroppable(segment)) {
+        kept.push(segment);
+        continue;
+      }
+      segment.isDropped = true;
+      this.#dirty.delete(segment);
+      this.#dropped.push(segment);
+      if (segment === this.#active) this.#active = null;
+    }
+    if (kept.length < this.#segments.length) this.#segments = kept;
+  }
+
+  /** The first segment with offsets at or after `offset`. */
+  #segmentReaching(offset: number): Segment | undefined {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle].endOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.#segments[low];
+  }
+
+  /** Compares the directory with the table, the first time that the log is used. */
+  #prepare(): Promise<void> {
+    if (this.#prepared === null) {
+      // What was dropped meanwhile is in the table of the last snapshot still.
+      const table = [...this.#segments, ...this.#dropped];
+      this.#prepared = prepareLogDirectory(this.#store.fs, this.#directory, table);
+      this.#prepared.catch(() => {
+        this.#prepared = null;
+      });
+    }
+    return this.#prepared;
+  }
+
+  async #index(segment: Segment, file: File): Promise<void> {
+    const index = await scanSegment(file, segment.path, segment.info());
+    // Another reader may have been quicker, and an append may have added to its index since.
+    if (segment.indexed) return;
+    segment.index = index;
+    segment.indexed = true;
+  }
+
+  #assertPresent(): void {
+    if (this.#removed) throw new Error(`log ${this.id} was removed`);
+  }
+
+  #pathOf(info: SegmentInfo): string {
+    return `${this.#directory}/${segmentFileName(info.baseOffset)}`;
+  }
+}
