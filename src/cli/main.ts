@@ -26,6 +26,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./config-command.ts')).configCommand(),
   },
   {
+    name: 'doctor',
+    summary: 'check the files of a data directory',
+    load: async () => (await import('./doctor-command.ts')).doctorCommand(),
+  },
+  {
     name: 'bench',
     summary: 'generate load on a broker and measure it',
     load: async () => (await import('./bench/command.ts')).benchCommand(),

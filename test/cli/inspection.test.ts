@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { crc32c } from '../../src/base/crc32c.ts';
+import { renderInspection } from '../../src/cli/doctor-command.ts';
+import { Inspector } from '../../src/cli/inspection.ts';
+import { encodeFileHeader, journalFileName } from '../../src/log/journal/journal-files.ts';
+import { RecordBatchBuilder } from '../../src/log/record-batch.ts';
+import { contentLength, writeContent } from '../../src/log/record-content.ts';
+import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import { writeSnapshot } from '../../src/log/snapshot.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** A block of the journal as its format says, with nothing in it but `bytes` of metadata. */
+function block(number: number, syncedBlock: number, bytes = 64): Buffer {
+  const block = Buffer.alloc(32 + 16 + bytes);
+  block.write('SLJB', 0, 'latin1');
+  block.writeUInt32LE(block.length, 8);
+  block.writeUInt32LE(1, 12);
+  block.writeDoubleLE(number, 16);
+  block.writeDoubleLE(syncedBlock, 24);
+  block.writeUInt32LE(16 + bytes, 32);
+  block.writeUInt32LE(3 | (1 << 8), 36);
+  block.writeUInt32LE(bytes, 40);
+  block.writeUInt32LE(crc32c(block.subarray(8)), 4);
+  return block;
+}
+
+function batch(from: number, count: number): Buffer {
+  const body = Buffer.from('a message');
+  const content = Buffer.alloc(contentLength(0, body.length, 0, 0));
+  writeContent(content, 0, NOTHING, 0, 0, body, 0, body.length, NOTHING, 0, 0, 1, NOTHING, 0, 0);
+  const builder = new RecordBatchBuilder(64 * 1024);
+  builder.begin();
+  for (let offset = from; offset < from + count; offset++) {
+    assert.ok(builder.append(offset, 1000, content, 0, content.length));
+  }
+  return Buffer.from(builder.finish());
+}
+
+describe('an inspection of a data directory', () => {
+  const segment = Buffer.concat([batch(0, 10), batch(10, 10)]);
+  const segmentPath = '/data/logs/7/00000000000000000000.log';
+  const firstJournal = `/data/journal/${journalFileName(3)}`;
+  const lastJournal = `/data/journal/${journalFileName(4)}`;
+  let fs: SimulatedFileSystem;
+
+  async function write(path: string, ...parts: Buffer[]): Promise<void> {
+    const file = await fs.open(path, 'create');
+    await file.write(parts, 0);
+    await file.close();
+  }
+
+  /** Two journal files with the blocks 20 to 23, the first two of them covered by the snapshot; a log of one segment. */
+  beforeEach(async () => {
+    fs = new SimulatedFileSystem();
+    await fs.makeDirectory('/data/journal');
+    await fs.makeDirectory('/data/logs/7');
+    await write(firstJournal, encodeFileHeader(3, 20), block(20, 19), block(21, 20));
+    await write(lastJournal, encodeFileHeader(4, 22), block(22, 21), block(23, 22));
+    await write(segmentPath, segment);
+    const segments = [{ baseOffset: 0, endOffset: 20, bytes: segment.length, records: 20 }];
+    const log = { id: 7, head: 0, end: 20, tailStart: 20, settled: [], segments };
+    await writeSnapshot(fs, '/data', {
+      nextBlock: 22,
+      firstFile: 3,
+      clean: false,
+      logs: [log],
+      broker: null,
+    });
+  });
+
+  const inspect = () => new Inspector(fs, '/data').inspect();
+
+  it('finds nothing in whole files, having read all of them', async () => {
+    const { findings, tornEnd, journalFiles, journalBlocks, segments, bytes } = await inspect();
+    assert.deepEqual({ findings, tornEnd }, { findings: [], tornEnd: null });
+    assert.deepEqual(
+      { journalFiles, journalBlocks, segments },
+      { journalFiles: 2, journalBlocks: 4, segments: 1 },
+    );
+    assert.equal(bytes, 2 * (32 + 2 * 112) + segment.length);
+  });
+
+  it('finds a flipped bit at every byte of journal, segment and snapshot', async () => {
+    for (const path of [firstJournal, segmentPath, '/data/snapshot']) {
+      const size = fs.readWhole(path).length;
+      for (let offset = 0; offset < size; offset += 5) {
+        // The four zeros that end a journal file's header mean nothing.
+        if (path === firstJournal && offset >= 28 && offset < 32) continue;
+        fs.flipBit(path, offset, offset % 8);
+        const { findings } = await inspect();
+        assert.ok(
+          findings.some((finding) => finding.path === path),
+          `${path} at ${offset}`,
+        );
+        fs.flipBit(path, offset, offset % 8);
+      }
+    }
+    assert.deepEqual((await inspect()).findings, []);
+  });
+
+  it('goes on behind damage: all damaged files are named, with what is affected', async () => {
+    fs.flipBit(firstJournal, 32 + 112 + 50, 1);
+    fs.flipBit(segmentPath, segment.length - 1, 1);
+    const { findings, journalBlocks } = await inspect();
+    assert.deepEqual(
+      findings.map(({ path, offset, affected }) => ({ path, offset, affected })),
+      [
+        {
+          path: firstJournal,
+          offset: 32 + 112,
+          affected: 'what is in this file from there on, and in the 1 file after it',
+        },
+        {
+          path: segmentPath,
+          offset: segment.length / 2,
+          affected: 'messages of log 7 between offsets 0 and 19',
+        },
+      ],
+    );
+    assert.equal(journalBlocks, 2);
+  });
+
+  it('tells a torn last write, which no confirm was given for, from damage', async () => {
+    const file = await fs.open(lastJournal, 'write');
+    await file.truncate(32 + 112 + 40);
+    await file.close();
+    const inspection = await inspect();
+    assert.deepEqual(inspection.findings, []);
+    assert.deepEqual(inspection.tornEnd, { path: lastJournal, offset: 32 + 112, bytes: 40 });
+    assert.match(
+      renderInspection(inspection),
+      /torn last write: .*0000000004\.journal from byte 144, 40 bytes/,
+    );
+  });
+
+  it('misses a segment that is gone, but not one that has the name it got when it was rewritten', async () => {
+    await fs.rename(segmentPath, '/data/logs/7/00000000000000000000.20.cleaned');
+    assert.deepEqual((await inspect()).findings, []);
+    await fs.remove('/data/logs/7/00000000000000000000.20.cleaned');
+    assert.equal((await inspect()).findings[0]?.what, 'the file is missing');
+  });
+
+  it('changes no file', async () => {
+    fs.flipBit(lastJournal, 200, 1);
+    const before = [firstJournal, lastJournal, segmentPath, '/data/snapshot'].map((path) =>
+      fs.readWhole(path),
+    );
+    await inspect();
+    const after = [firstJournal, lastJournal, segmentPath, '/data/snapshot'].map((path) =>
+      fs.readWhole(path),
+    );
+    assert.deepEqual(after, before);
+  });
+});
