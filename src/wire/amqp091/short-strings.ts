@@ -36,8 +36,15 @@ export function readShortString(bytes: Buffer, start: number, end: number, subje
     while (same < length && slab[base + same] === bytes[start + same]) same++;
     if (same === length) return strings[slot];
   }
-  const text = decodeUtf8(bytes, start, end, subject);
-  for (let at = 0; at < length; at++) slab[base + at] = bytes[start + at];
+  let union = 0;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[start + at];
+    union |= byte;
+    slab[base + at] = byte;
+  }
+  // Nothing is remembered until the text is known to be one.
+  lengths[slot] = 0;
+  const text = union < 0x80 ? bytes.toString('latin1', start, end) : decodeUtf8(bytes, start, end, subject);
   lengths[slot] = length;
   strings[slot] = text;
   return text;

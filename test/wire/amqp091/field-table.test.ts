@@ -28,6 +28,7 @@ function tableOf(letter: string, ...value: number[]): Buffer {
 
 function fieldValue(letter: string, ...value: number[]): Value {
   const bytes = tableOf(letter, ...value);
+  skipTable(new ByteReader(bytes, 0, bytes.length, 'table'));
   return decodeTable(bytes, 0, bytes.length).k;
 }
 

@@ -102,7 +102,10 @@ test('a method that ends too early or too late is a syntax error, wherever it is
       const payload = payloadOf(method);
       for (let end = 0; end < payload.length; end++) {
         // The rest of the bytes are there, behind the end: reading them would go unnoticed otherwise.
-        assert.throws(() => decodeMethod(payload, 0, end), WireError);
+        assert.throws(
+          () => decodeMethod(payload, 0, end),
+          (error) => error instanceof WireError && !error.message.includes('too many'),
+        );
       }
       const longer = Buffer.concat([payload, Buffer.from([0])]);
       assert.throws(() => decodeMethod(longer, 0, longer.length), failsWith('syntax-error', /./));
