@@ -57,6 +57,8 @@ export class ChunkStore {
   readonly chunks: Chunk[] = [];
   /** Bytes of all chunks in use. */
   bytes = 0;
+  /** Those of them that hold what was read back from segments. */
+  windowBytes = 0;
   readonly #freeSlots: number[] = [];
   readonly #pool: Buffer[] = [];
   readonly #poolMax: number;
@@ -75,6 +77,11 @@ export class ChunkStore {
     return this.adopt(kind, buffer);
   }
 
+  /** A chunk of just this size, for what is read back from segments. It comes pinned once. */
+  acquireExact(kind: ChunkKind, size: number): Chunk {
+    return size > this.chunkBytes >>> 1 ? this.acquire(kind, size) : this.adopt(kind, Buffer.allocUnsafeSlow(size));
+  }
+
   /** Takes over a buffer that holds frames already. It comes pinned once. */
   adopt(kind: ChunkKind, buffer: Buffer): Chunk {
     const slot = this.#freeSlots.pop() ?? this.chunks.length;
@@ -83,6 +90,7 @@ export class ChunkStore {
     chunk.pins = 1;
     this.chunks[slot] = chunk;
     this.bytes += chunk.size;
+    if (kind === 'window') this.windowBytes += chunk.size;
     return chunk;
   }
 
@@ -106,6 +114,7 @@ export class ChunkStore {
 
   #free(chunk: Chunk): void {
     this.bytes -= chunk.size;
+    if (chunk.kind === 'window') this.windowBytes -= chunk.size;
     this.chunks[chunk.slot] = undefined as unknown as Chunk;
     this.#freeSlots.push(chunk.slot);
     if (chunk.size === this.chunkBytes && this.#pool.length < this.#poolMax) this.#pool.push(chunk.buffer);

@@ -67,6 +67,11 @@ export class JournalFiles implements JournalDevice {
     }
   }
 
+  /** The number that the next file will have. */
+  get nextNumber(): number {
+    return this.#nextNumber;
+  }
+
   get totalBytes(): number {
     let sum = 0;
     for (const file of this.files) sum += file.bytes;

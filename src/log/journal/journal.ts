@@ -121,6 +121,12 @@ export class Journal {
     this.#write(batch);
   }
 
+  /** Closes the open block; returns the number of the next one. */
+  cut(): number {
+    this.#seal();
+    return this.blockNumber;
+  }
+
   /** Resolves when everything that was appended before the call is safe. */
   flush(): Promise<void> {
     this.commit();

@@ -1,0 +1,237 @@
+import { type Clock, systemClock } from '../base/clock.ts';
+import { acquireDirectoryLock } from '../log/directory-lock.ts';
+import type { FileSystem } from '../log/filesystem.ts';
+import type { Durability } from '../log/journal/journal-files.ts';
+import { nodeFileSystem } from '../log/node-filesystem.ts';
+import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
+import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
+import { Pressure } from './pressure.ts';
+import { Queue } from './queue.ts';
+import { decodeOperation, encodeOperation, type MetadataOperation } from './topology/metadata.ts';
+import type { QueueSpec } from './topology/ports.ts';
+import type { VirtualHost } from './topology/virtual-host.ts';
+import { VirtualHosts } from './topology/virtual-hosts.ts';
+import { Turn } from './turn.ts';
+
+export interface BrokerLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface BrokerOptions {
+  readonly dataDirectory: string;
+  readonly durability?: Durability;
+  readonly memoryLimitBytes?: number;
+  readonly journalFileBytes?: number;
+  readonly journalLimitBytes?: number;
+  readonly diskFreeLimitBytes?: number;
+  readonly segmentBytes?: number;
+  readonly chunkBytes?: number;
+  readonly log?: BrokerLog;
+  readonly clock?: Clock;
+  /** Another file system than the real one; it is not locked. */
+  readonly fileSystem?: FileSystem;
+  /** The storage failed and cannot be trusted: the process has to end. */
+  readonly onFailure?: (error: Error) => void;
+}
+
+/** What the snapshot keeps of the broker. */
+interface BrokerSnapshot {
+  readonly nextQueueId: number;
+  readonly metadata: readonly string[];
+  /** Queue id and the offset below which messages were handed out, in pairs. */
+  readonly delivered: readonly (readonly [number, number])[];
+}
+
+const MIB = 1024 * 1024;
+const silent: BrokerLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** Semantics without a protocol: virtual hosts, queues, and the store that keeps them. */
+export class Broker implements StateMachine {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly store: Store;
+  readonly pressure: Pressure;
+  readonly vhosts: VirtualHosts<Queue>;
+  /** Why publishers are blocked; empty if they are not. */
+  readonly blockedReasons = new Set<string>();
+  /** The block in which the last change of metadata is; 0 if there was none. */
+  metadataBlock = 0;
+  readonly #log: BrokerLog;
+  readonly #waiters = new DurableWaiters();
+  readonly #blockedListeners = new Set<() => void>();
+  readonly #deliveredBelow = new Map<number, number>();
+  readonly #onFailure: (error: Error) => void;
+  #nextQueueId = 1;
+  #recovering = true;
+  #unlock: (() => Promise<void>) | null = null;
+
+  /** Recovers what is in the data directory. Rejects with a message for the user. */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const fileSystem = options.fileSystem ?? nodeFileSystem;
+    await fileSystem.makeDirectory(options.dataDirectory);
+    const lock =
+      options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
+    const broker = new Broker(options, {
+      directory: options.dataDirectory,
+      fileSystem,
+      clock: options.clock ?? systemClock,
+      durability: options.durability ?? { mode: 'sync' },
+      memoryBytes: options.memoryLimitBytes ?? 64 * MIB,
+      journalFileBytes: options.journalFileBytes ?? 32 * MIB,
+      journalBytes: options.journalLimitBytes ?? 128 * MIB,
+      segmentBytes: options.segmentBytes ?? 32 * MIB,
+      diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
+      chunkBytes: options.chunkBytes ?? MIB,
+    });
+    broker.#unlock = lock === null ? null : () => lock.release();
+    try {
+      await broker.#recover();
+    } catch (error) {
+      broker.store.abandon();
+      await lock?.release();
+      throw error;
+    }
+    return broker;
+  }
+
+  private constructor(options: BrokerOptions, storeOptions: StoreOptions) {
+    this.clock = storeOptions.clock;
+    this.#log = options.log ?? silent;
+    this.#onFailure =
+      options.onFailure ??
+      ((error) => {
+        throw error;
+      });
+    this.store = new Store(storeOptions, {
+      beforeCommit: () => undefined,
+      onDurable: (block) => {
+        this.#waiters.release(block);
+        this.pressure.relieve();
+      },
+      onFailure: (error) => this.#fail(error),
+      onPressure: (reason, on) => this.#setBlocked(reason, on),
+      onRelief: () => this.pressure.relieve(),
+    });
+    this.pressure = new Pressure(this.store);
+    this.turn = new Turn(this.clock, () => {
+      this.store.journal.commit();
+      this.store.maintenance.poke();
+    });
+    this.vhosts = new VirtualHosts<Queue>({
+      createQueue: (spec) => this.#createQueue(spec),
+      log: { append: (operation) => this.#record(operation) },
+    });
+  }
+
+  vhost(name: string): VirtualHost<Queue> | undefined {
+    return this.vhosts.get(name);
+  }
+
+  /** Until there are users to manage there is one, and for this machine alone. */
+  authenticate(user: string, password: string, isLoopback: boolean): boolean {
+    return user === 'guest' && password === 'guest' && isLoopback;
+  }
+
+  isDurable(block: number): boolean {
+    return block <= this.store.journal.durableBlock;
+  }
+
+  /** `listener` is called once when this block, the newest there is, is durable. */
+  whenDurable(block: number, listener: DurableListener): void {
+    this.#waiters.add(block, listener);
+    this.turn.schedule();
+  }
+
+  /** Called when `blockedReasons` changes. Returns how to stop that. */
+  onBlockedChange(listener: () => void): () => void {
+    this.#blockedListeners.add(listener);
+    return () => this.#blockedListeners.delete(listener);
+  }
+
+  /** Flushes, takes a snapshot, lets go of the directory. */
+  async close(): Promise<void> {
+    this.turn.stop();
+    await this.store.close();
+    await this.#unlock?.();
+  }
+
+  /** From the store: a snapshot's part, or null on an empty directory. */
+  restore(snapshot: unknown): void {
+    if (snapshot === null) return;
+    const { nextQueueId, metadata, delivered } = snapshot as BrokerSnapshot;
+    this.#nextQueueId = nextQueueId;
+    for (const [id, below] of delivered) this.#deliveredBelow.set(id, below);
+    for (const operation of metadata) this.vhosts.apply(decodeOperation(Buffer.from(operation, 'utf8')));
+  }
+
+  applyMetadata(bytes: Buffer): void {
+    this.vhosts.apply(decodeOperation(bytes));
+  }
+
+  snapshot(): BrokerSnapshot {
+    const delivered: [number, number][] = [];
+    for (const vhost of this.vhosts) {
+      for (const queue of vhost.queues()) {
+        if (queue.log.durable) delivered.push([queue.id, queue.deliveredBelow]);
+      }
+    }
+    const metadata = this.vhosts
+      .snapshot()
+      .map((operation) => Buffer.from(encodeOperation(operation)).toString('utf8'));
+    return { nextQueueId: this.#nextQueueId, metadata, delivered };
+  }
+
+  async #recover(): Promise<void> {
+    const { clean, warnings } = await this.store.recover(this);
+    for (const warning of warnings) this.#log.warn({}, warning);
+    const known = new Set<number>();
+    for (const vhost of this.vhosts) {
+      for (const queue of vhost.queues()) {
+        known.add(queue.id);
+        queue.recovered(clean ? (this.#deliveredBelow.get(queue.id) ?? 0) : queue.log.end);
+      }
+    }
+    await this.store.segments.removeStrays((id) => known.has(id));
+    this.#deliveredBelow.clear();
+    this.#recovering = false;
+    this.vhosts.create('/');
+    this.turn.schedule();
+  }
+
+  #createQueue(spec: QueueSpec): Queue {
+    const id = spec.id ?? this.#nextQueueId;
+    this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
+    return new Queue(spec, {
+      id,
+      turn: this.turn,
+      chunks: this.store.chunks,
+      openLog: (...parameters) => this.store.openLog(...parameters),
+      removeLog: (log) => this.store.removeLog(log),
+      onUnused: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
+    });
+  }
+
+  #record(operation: MetadataOperation): void {
+    if (this.#recovering) return;
+    this.store.appendMetadata(encodeOperation(operation));
+    this.metadataBlock = this.store.journal.blockNumber;
+    this.turn.schedule();
+  }
+
+  #setBlocked(reason: string, on: boolean): void {
+    if (this.blockedReasons.has(reason) === on) return;
+    if (on) this.blockedReasons.add(reason);
+    else this.blockedReasons.delete(reason);
+    this.#log.warn({ reason }, on ? 'publishers are blocked' : 'publishers may go on');
+    for (const listener of this.#blockedListeners) listener();
+  }
+
+  #fail(error: Error): void {
+    this.turn.stop();
+    this.store.abandon();
+    this.#log.error({ err: error }, 'the storage failed');
+    this.#onFailure(error);
+  }
+}

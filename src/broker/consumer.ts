@@ -1,0 +1,68 @@
+import type { Table } from '../base/value.ts';
+import type { Chunk } from '../log/chunks.ts';
+import type { Queue } from './queue.ts';
+
+/** Where a consumer's messages go: implemented by the servers. */
+export interface DeliverySink {
+  /**
+   * Takes one message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning.
+   */
+  deliver(consumer: Consumer, offset: number, chunk: Chunk, at: number, redelivered: boolean): void;
+  /** The queue was deleted under the consumer. */
+  cancelled(consumer: Consumer): void;
+}
+
+/** Closed while nothing may be delivered to a whole group of consumers, as those of one channel. */
+export interface Gate {
+  open: boolean;
+}
+
+export interface ConsumerRequest {
+  readonly tag: string;
+  readonly sink: DeliverySink;
+  readonly gate: Gate;
+  /** How many messages may be unacknowledged; Infinity for no limit. */
+  readonly credit: number;
+  readonly noAck: boolean;
+  readonly exclusive: boolean;
+  readonly arguments: Table;
+}
+
+export class Consumer {
+  readonly queue: Queue;
+  readonly tag: string;
+  readonly sink: DeliverySink;
+  readonly gate: Gate;
+  readonly noAck: boolean;
+  readonly exclusive: boolean;
+  readonly arguments: Table;
+  credit: number;
+  isActive = true;
+
+  constructor(queue: Queue, request: ConsumerRequest) {
+    this.queue = queue;
+    this.tag = request.tag;
+    this.sink = request.sink;
+    this.gate = request.gate;
+    this.noAck = request.noAck;
+    this.exclusive = request.exclusive;
+    this.arguments = request.arguments;
+    this.credit = request.noAck ? Number.POSITIVE_INFINITY : request.credit;
+  }
+
+  /** Messages were acknowledged, or the limit was raised. */
+  addCredit(count: number): void {
+    this.credit += count;
+    this.queue.wake();
+  }
+
+  /** The gate was opened. */
+  wake(): void {
+    this.queue.wake();
+  }
+
+  /** No more deliveries. What is unacknowledged stays so. */
+  cancel(): void {
+    if (this.isActive) this.queue.removeConsumer(this);
+  }
+}

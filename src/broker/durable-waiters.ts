@@ -1,0 +1,34 @@
+export interface DurableListener {
+  /** This block, and all before it, are durable. */
+  onDurable(block: number): void;
+}
+
+interface Waiting {
+  readonly block: number;
+  readonly listeners: DurableListener[];
+}
+
+/** Who waits for which block of the journal. Blocks come in order, so both ends are near. */
+export class DurableWaiters {
+  readonly #waiting: Waiting[] = [];
+
+  add(block: number, listener: DurableListener): void {
+    const waiting = this.#waiting;
+    for (let at = waiting.length - 1; at >= 0; at--) {
+      const entry = waiting[at] as Waiting;
+      if (entry.block === block) {
+        entry.listeners.push(listener);
+        return;
+      }
+      if (entry.block < block) break;
+    }
+    waiting.push({ block, listeners: [listener] });
+  }
+
+  release(block: number): void {
+    while (this.#waiting.length > 0 && (this.#waiting[0] as Waiting).block <= block) {
+      const { listeners } = this.#waiting.shift() as Waiting;
+      for (const listener of listeners) listener.onDurable(block);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import type { MessageLog } from '../log/message-log.ts';
+import type { Store } from '../log/store.ts';
+
+/** Bytes that may wait for the disk before those who add to them are paused, and when they may go on. */
+const JOURNAL_BYTES_HIGH = 16 * 1024 * 1024;
+const JOURNAL_BYTES_LOW = 4 * 1024 * 1024;
+
+interface Paused {
+  readonly logs: readonly MessageLog[];
+  readonly resume: () => void;
+}
+
+/**
+ * Back-pressure, in bytes. Messages that wait in memory are written to segments when they are more than the memory
+ * limit; a publisher that outruns that is paused, if the queues it fills hold more than their share. Nobody else is.
+ */
+export class Pressure {
+  readonly #store: Store;
+  #paused: Paused[] = [];
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  mustPause(logs: readonly MessageLog[]): boolean {
+    const { journal, chunks, options } = this.#store;
+    if (journal.pendingBytes > JOURNAL_BYTES_HIGH) return true;
+    if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.5) return false;
+    return logs.some((log) => log.tailBytes > options.memoryBytes / 8);
+  }
+
+  onResume(logs: readonly MessageLog[], resume: () => void): void {
+    this.#paused.push({ logs, resume });
+  }
+
+  /** Something was written, or settled: perhaps some may go on. */
+  relieve(): void {
+    if (this.#paused.length === 0) return;
+    const paused = this.#paused;
+    this.#paused = [];
+    for (const entry of paused) {
+      if (this.#mayGoOn(entry.logs)) entry.resume();
+      else this.#paused.push(entry);
+    }
+  }
+
+  #mayGoOn(logs: readonly MessageLog[]): boolean {
+    const { journal, chunks, options } = this.#store;
+    if (journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
+    if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.2) return true;
+    return logs.every((log) => log.tailBytes <= options.memoryBytes / 16);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Chunk, ChunkStore } from './chunks.ts';
+
+/**
+ * Memory for frames that are in no journal: transient messages. When its chunk is full the generation goes on, which
+ * closes the journal's chunk too, so that the chunks of one queue's messages come in the order of their generations.
+ */
+export class Arena {
+  chunk: Chunk;
+  readonly #store: ChunkStore;
+  readonly #generation: { current: number };
+
+  constructor(store: ChunkStore, generation: { current: number }) {
+    this.#store = store;
+    this.#generation = generation;
+    this.chunk = store.acquire('transient');
+    this.chunk.generation = generation.current;
+  }
+
+  /** Room for `bytes` (a multiple of 8); the offset in `this.chunk`. */
+  reserve(bytes: number): number {
+    const chunk = this.chunk;
+    if (chunk.used + bytes > chunk.size || chunk.generation !== this.#generation.current) this.#roll(bytes);
+    const at = this.chunk.used;
+    this.chunk.used = at + bytes;
+    return at;
+  }
+
+  #roll(bytes: number): void {
+    const old = this.chunk;
+    if (old.used === 0 && bytes <= old.size) {
+      old.generation = this.#generation.current;
+      return;
+    }
+    if (old.generation === this.#generation.current) this.#generation.current++;
+    this.chunk = this.#store.acquire('transient', bytes);
+    this.chunk.generation = this.#generation.current;
+    this.#store.unpin(old);
+  }
+}

@@ -1,0 +1,268 @@
+import type { MessageLog } from './message-log.ts';
+import { Pager } from './pager.ts';
+import type { SegmentedLog } from './segments/segmented-log.ts';
+import { type LogSnapshot, writeSnapshot } from './snapshot.ts';
+import type { StateMachine, Store } from './store.ts';
+
+const TICK_MS = 250;
+const RECLAIM_MS = 2_000;
+/** Settled segments are deleted when they are this much, or when the last snapshot is this old. */
+const DROPPED_BYTES = 64 * 1024 * 1024;
+const DROPPED_AGE_MS = 5_000;
+const RETRY_MS = 500;
+
+/**
+ * What goes on behind the messages' backs, one thing at a time: waiting messages move from memory to segments,
+ * journal files are retired, settled segments are deleted, the free space of the disk is watched.
+ */
+export class Maintenance {
+  readonly #store: Store;
+  readonly #pager: Pager;
+  #machine: StateMachine | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  #removed: MessageLog[] = [];
+  #long = new Set<MessageLog>();
+  /** Logs whose segments changed, and how many snapshots it takes until their files can follow. */
+  readonly #reclaimed = new Map<MessageLog, number>();
+  #droppedBytes = 0;
+  #lastSnapshotMs = 0;
+  #lastReclaimMs = 0;
+  #journalFull = false;
+  #diskLow = false;
+  #stuckBytes = -1;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#pager = new Pager(store);
+  }
+
+  start(machine: StateMachine): void {
+    this.#machine = machine;
+    this.#lastSnapshotMs = this.#store.options.clock.monotonicMs();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+    this.poke();
+  }
+
+  /** Cheap: called at the end of each turn. */
+  poke(): void {
+    if (this.#running !== null || this.#stopped || !this.#isNeeded()) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  logWasRemoved(log: MessageLog): void {
+    this.#removed.push(log);
+    this.#reclaimed.delete(log);
+    this.#long.delete(log);
+  }
+
+  /** The ring of the log has become large: something old is never settled. */
+  logIsLong(log: MessageLog): void {
+    this.#long.add(log);
+  }
+
+  journalIsFull(full: boolean): void {
+    if (full === this.#journalFull) return;
+    this.#journalFull = full;
+    this.#reportDisk();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  abandon(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /**
+   * Makes the present state durable, so that journal files below `firstFile` are not needed any more. What is in
+   * memory only is still in the later files.
+   */
+  async snapshot(clean: boolean, firstFile = this.#firstFile()): Promise<void> {
+    const store = this.#store;
+    store.flushSettles();
+    const nextBlock = store.journal.cut();
+    const logs: LogSnapshot[] = [];
+    for (const log of store.logs.values()) {
+      if (log.durable) logs.push({ ...log.state(), segments: (log.segments as SegmentedLog).table() });
+    }
+    const broker = (this.#machine as StateMachine).snapshot();
+    const { fileSystem, directory } = store.options;
+    await store.segments.syncAll();
+    await store.journal.flush();
+    await writeSnapshot(fileSystem, directory, { nextBlock, firstFile, clean, logs, broker });
+    this.#lastSnapshotMs = store.options.clock.monotonicMs();
+    this.#droppedBytes = 0;
+    const tables = new Map(logs.map((log) => [log.id, log.segments]));
+    for (const [log, rounds] of [...this.#reclaimed]) {
+      if (rounds <= 1) this.#reclaimed.delete(log);
+      else this.#reclaimed.set(log, rounds - 1);
+      if (!log.removed) await (log.segments as SegmentedLog).deleteDropped(tables.get(log.id) ?? []);
+    }
+  }
+
+  #firstFile(): number {
+    const { files } = this.#store;
+    return files.files[0]?.number ?? files.nextNumber;
+  }
+
+  #tick(): void {
+    const { fileSystem, directory, diskFreeBytes } = this.#store.options;
+    this.poke();
+    fileSystem.freeBytes(directory).then(
+      (free) => {
+        const limit = this.#diskLow ? diskFreeBytes * 1.1 : diskFreeBytes;
+        if (free < limit === this.#diskLow || this.#stopped) return;
+        this.#diskLow = free < limit;
+        this.#reportDisk();
+      },
+      () => undefined,
+    );
+  }
+
+  #reportDisk(): void {
+    this.#store.events.onPressure('disk', this.#diskLow || this.#journalFull);
+  }
+
+  #isNeeded(): boolean {
+    return (
+      this.#memoryIsHigh() ||
+      this.#journalIsLong() ||
+      this.#removed.length > 0 ||
+      this.#long.size > 0 ||
+      this.#store.options.clock.monotonicMs() - this.#lastReclaimMs > RECLAIM_MS
+    );
+  }
+
+  #memoryIsHigh(): boolean {
+    const { chunks, options } = this.#store;
+    const bytes = chunks.bytes - chunks.windowBytes;
+    if (bytes <= options.memoryBytes) return false;
+    // What could not be freed the last time cannot be freed now, unless there is more.
+    return bytes > this.#stuckBytes;
+  }
+
+  #journalIsLong(): boolean {
+    return this.#store.files.totalBytes > this.#store.options.journalBytes;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        if (this.#memoryIsHigh()) await this.#freeMemory();
+        else if (this.#journalIsLong()) await this.#retireJournal();
+        else if (this.#removed.length > 0) await this.#deleteRemoved();
+        else if (this.#long.size > 0) await this.#shorten();
+        else if (this.#isNeeded()) await this.#reclaim();
+        else return;
+        this.#store.events.onRelief();
+      } catch (error) {
+        if (!(await this.#survives(error as NodeJS.ErrnoException))) return;
+      }
+    }
+  }
+
+  /** A full disk is waited out. Anything else ends the broker: what it says of its files may not be true any more. */
+  async #survives(error: NodeJS.ErrnoException): Promise<boolean> {
+    if (this.#stopped) return false;
+    if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
+      this.#store.events.onFailure(error);
+      return false;
+    }
+    this.#store.events.onPressure('disk', true);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    this.#reportDisk();
+    return true;
+  }
+
+  async #freeMemory(): Promise<void> {
+    const { chunks, options } = this.#store;
+    const before = chunks.bytes - chunks.windowBytes;
+    let excess = before - options.memoryBytes * 0.75;
+    let generation = -1;
+    const current = this.#store.generation;
+    const candidates = chunks.chunks.filter((c) => c !== undefined && c.kind !== 'window' && c.live > 0);
+    candidates.sort((a, b) => a.generation - b.generation);
+    for (const chunk of candidates) {
+      if (excess <= 0 || chunk.generation >= current) break;
+      generation = chunk.generation;
+      excess -= chunk.size;
+    }
+    if (generation >= 0) await this.#pager.pageOutGeneration(generation);
+    const after = chunks.bytes - chunks.windowBytes;
+    this.#stuckBytes = after > options.memoryBytes && after >= before ? after : -1;
+  }
+
+  async #retireJournal(): Promise<void> {
+    const { files, options } = this.#store;
+    let rest = files.totalBytes;
+    let generation = 0;
+    let through = -1;
+    for (const file of files.files.slice(0, -1)) {
+      if (rest <= options.journalBytes * 0.6) break;
+      rest -= file.bytes;
+      generation = Math.max(generation, file.generation);
+      through = file.number;
+    }
+    if (through < 0) {
+      await files.startNewFile();
+      return;
+    }
+    this.#store.beginGeneration();
+    await this.#pager.pageOutGeneration(generation);
+    await this.snapshot(false, through + 1);
+    await files.removeThrough(through);
+  }
+
+  async #deleteRemoved(): Promise<void> {
+    const removed = this.#removed.splice(0);
+    // Their deletion is in the journal: only when it is durable may the files go.
+    await this.#store.journal.flush();
+    for (const log of removed) await log.segments?.remove();
+  }
+
+  async #shorten(): Promise<void> {
+    for (const log of [...this.#long]) {
+      this.#long.delete(log);
+      if (log.removed) continue;
+      const below = log.tailStart + Math.floor((log.end - log.tailStart) / 2);
+      await this.#pager.pageOut(log, Number.POSITIVE_INFINITY, below);
+    }
+  }
+
+  /** Segments that are wholly settled leave; those with few live messages are rewritten. */
+  async #reclaim(): Promise<void> {
+    this.#lastReclaimMs = this.#store.options.clock.monotonicMs();
+    for (const log of [...this.#store.logs.values()]) {
+      const segments = log.segments as SegmentedLog;
+      if (log.removed || segments.startOffset >= segments.endOffset) continue;
+      const before = segments.bytes;
+      segments.settledBelow(log.head);
+      if (!log.settled.isEmpty && !log.removed) {
+        await segments.reclaim(
+          (from, to) => to <= log.head || unsettled(log, from, to) === 0,
+          (from, to) => unsettled(log, from, to),
+        );
+      }
+      if (segments.bytes === before) continue;
+      this.#droppedBytes += before - segments.bytes;
+      this.#reclaimed.set(log, 2);
+    }
+    const age = this.#store.options.clock.monotonicMs() - this.#lastSnapshotMs;
+    const isDue = this.#droppedBytes > DROPPED_BYTES || (this.#reclaimed.size > 0 && age > DROPPED_AGE_MS);
+    if (isDue) await this.snapshot(false);
+  }
+}
+
+function unsettled(log: MessageLog, from: number, to: number): number {
+  const start = Math.max(from, log.head);
+  return start >= to ? 0 : to - start - log.settled.countIn(start, to);
+}

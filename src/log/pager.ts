@@ -1,0 +1,78 @@
+import type { Chunk } from './chunks.ts';
+import { FRAME_HEADER_BYTES } from './chunks.ts';
+import type { MessageLog } from './message-log.ts';
+import { RecordBatchBuilder } from './record-batch.ts';
+import type { SegmentedLog } from './segments/segmented-log.ts';
+import type { Store } from './store.ts';
+
+const BATCH_BYTES = 128 * 1024;
+/** Logs that are looked at before others get the processor. */
+const LOGS_PER_SLICE = 512;
+
+/** Writes waiting messages from memory to the segments of their logs, as record batches. */
+export class Pager {
+  readonly #store: Store;
+  readonly #builder = new RecordBatchBuilder(BATCH_BYTES);
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Afterwards no log refers to a chunk of this generation or an older one. */
+  async pageOutGeneration(generation: number): Promise<void> {
+    let looked = 0;
+    for (const log of [...this.#store.logs.values()]) {
+      if (log.tailStart < log.end) await this.pageOut(log, generation, Number.POSITIVE_INFINITY);
+      if (++looked % LOGS_PER_SLICE === 0) await new Promise(setImmediate);
+    }
+  }
+
+  /** Pages out the oldest messages of a log: those in chunks up to `generation`, below offset `below`. */
+  async pageOut(log: MessageLog, generation: number, below: number): Promise<void> {
+    const builder = this.#builder;
+    const segments = log.segments as SegmentedLog;
+    builder.begin();
+    let first = -1;
+    let offset = log.tailStart;
+    for (; offset < Math.min(log.end, below) && !log.removed; offset++) {
+      if (offset < log.tailStart) offset = log.tailStart;
+      const position = log.ring[offset & log.mask] as number;
+      if (offset >= log.end || position < 0) continue;
+      const chunk = this.#store.chunks.of(position);
+      if (chunk.generation > generation) break;
+      if (!this.#add(chunk, position >>> 0, offset)) {
+        await this.#write(log, segments, first, offset);
+        builder.begin();
+        first = -1;
+        // It may have been settled meanwhile: look again.
+        offset = Math.max(offset, log.tailStart) - 1;
+        continue;
+      }
+      if (first < 0) first = offset;
+    }
+    if (log.removed) return;
+    if (first >= 0) await this.#write(log, segments, first, offset);
+    else if (offset > log.tailStart) log.dropTail(Math.min(offset, log.end));
+  }
+
+  #add(chunk: Chunk, at: number, offset: number): boolean {
+    return this.#builder.append(
+      offset,
+      Math.floor(chunk.f64[at >>> 3] as number),
+      chunk.buffer,
+      at + FRAME_HEADER_BYTES,
+      chunk.u32[(at >>> 2) + 2] as number,
+    );
+  }
+
+  async #write(log: MessageLog, segments: SegmentedLog, first: number, end: number): Promise<void> {
+    const records = this.#builder.recordCount;
+    try {
+      await segments.append(this.#builder.finish(), first, end, records);
+    } catch (error) {
+      if (log.removed) return;
+      throw error;
+    }
+    if (!log.removed) log.dropTail(end);
+  }
+}

@@ -1,0 +1,83 @@
+import { crc32c } from '../base/crc32c.ts';
+import { DamageError } from './damage.ts';
+import type { FileSystem } from './filesystem.ts';
+import type { LogState } from './message-log.ts';
+import type { SegmentInfo } from './segments/segment.ts';
+
+export interface LogSnapshot extends LogState {
+  readonly segments: readonly SegmentInfo[];
+}
+
+/** Everything that cannot be found in the journal files from `firstFile` on. */
+export interface Snapshot {
+  /** Journal blocks below this number are part of it. */
+  readonly nextBlock: number;
+  readonly firstFile: number;
+  /** Whether the broker stopped in an orderly way with this as its last word. */
+  readonly clean: boolean;
+  readonly logs: readonly LogSnapshot[];
+  /** The broker's own. */
+  readonly broker: unknown;
+}
+
+/**
+ *     0  u64  magic "SLUICESN"
+ *     8  u32  format version
+ *    12  u32  CRC32C of the payload
+ *    16  u64  length of the payload in bytes
+ *    24  ...  the payload, JSON in UTF-8
+ */
+const HEADER_BYTES = 24;
+const MAGIC = Buffer.from('SLUICESN', 'latin1');
+const VERSION = 1;
+const NAME = 'snapshot';
+
+export async function writeSnapshot(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
+  const payload = Buffer.from(JSON.stringify(snapshot), 'utf8');
+  const header = Buffer.alloc(HEADER_BYTES);
+  MAGIC.copy(header);
+  header.writeUInt32LE(VERSION, 8);
+  header.writeUInt32LE(crc32c(payload), 12);
+  header.writeBigUInt64LE(BigInt(payload.length), 16);
+  const temporary = `${directory}/${NAME}.new`;
+  await fs.remove(temporary);
+  const file = await fs.open(temporary, 'create');
+  try {
+    await file.write([header, payload], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await fs.rename(temporary, `${directory}/${NAME}`);
+  await fs.syncDirectory(directory);
+}
+
+/** Null if there is none yet. */
+export async function readSnapshot(fs: FileSystem, directory: string): Promise<Snapshot | null> {
+  const names = await fs.list(directory);
+  if (!names.includes(NAME)) return null;
+  const path = `${directory}/${NAME}`;
+  const file = await fs.open(path, 'read');
+  let bytes: Buffer;
+  try {
+    bytes = Buffer.allocUnsafe(await file.size());
+    bytes = bytes.subarray(0, await file.read(bytes, 0));
+  } finally {
+    await file.close();
+  }
+  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) {
+    throw new DamageError(path, 0, 'this is not a snapshot');
+  }
+  const version = bytes.readUInt32LE(8);
+  if (version !== VERSION) {
+    throw new DamageError(path, 8, `format version ${version} instead of ${VERSION}`);
+  }
+  const payload = bytes.subarray(HEADER_BYTES);
+  if (bytes.readBigUInt64LE(16) !== BigInt(payload.length)) {
+    throw new DamageError(path, 16, 'the length of the file is not what its header says');
+  }
+  if (crc32c(payload) !== bytes.readUInt32LE(12)) {
+    throw new DamageError(path, HEADER_BYTES, 'the checksum is wrong');
+  }
+  return JSON.parse(payload.toString('utf8')) as Snapshot;
+}

@@ -1,0 +1,298 @@
+import type { Clock } from '../base/clock.ts';
+import { Arena } from './arena.ts';
+import { ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
+import type { FileSystem } from './filesystem.ts';
+import { align8, ENTRY_MESSAGE, ENTRY_METADATA, ENTRY_SETTLE, messagePrefixBytes } from './journal/format.ts';
+import { Journal } from './journal/journal.ts';
+import { type Durability, JournalFiles } from './journal/journal-files.ts';
+import { Maintenance } from './maintenance.ts';
+import { MessageLog } from './message-log.ts';
+import type { MessageParts } from './message-parts.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { recoverStore } from './recovery.ts';
+import { SegmentDirectory } from './segments/segment-directory.ts';
+import type { LogSnapshot } from './snapshot.ts';
+
+export interface StoreOptions {
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly durability: Durability;
+  /** Memory for messages, in bytes, beyond which they are written to segments. */
+  readonly memoryBytes: number;
+  readonly journalFileBytes: number;
+  /** Bytes of all journal files together, beyond which the oldest is retired. */
+  readonly journalBytes: number;
+  readonly segmentBytes: number;
+  /** Free bytes on the volume below which publishers are blocked. */
+  readonly diskFreeBytes: number;
+  readonly chunkBytes: number;
+}
+
+/** What the store stores beside messages: the broker implements it. */
+export interface StateMachine {
+  /** The `broker` part of a snapshot, or null on an empty directory. */
+  restore(snapshot: unknown): void;
+  /** A metadata entry, at recovery. */
+  applyMetadata(bytes: Buffer): void;
+  snapshot(): unknown;
+}
+
+export interface StoreEvents {
+  beforeCommit(): void;
+  onDurable(blockNumber: number): void;
+  /** The storage cannot be trusted any more. Nothing more is confirmed; the process must end. */
+  onFailure(error: Error): void;
+  /** Too little disk or memory (true): publishers must wait. */
+  onPressure(reason: 'disk' | 'memory', on: boolean): void;
+  /** Memory or disk was freed: those who wait for it may look again. */
+  onRelief(): void;
+}
+
+/** One data directory: the journal, the logs in it, and what is kept of them in segments. */
+export class Store {
+  readonly options: StoreOptions;
+  readonly events: StoreEvents;
+  readonly chunks: ChunkStore;
+  readonly logs = new Map<number, MessageLog>();
+  readonly segments: SegmentDirectory;
+  readonly maintenance: Maintenance;
+  journal!: Journal;
+  files!: JournalFiles;
+  readonly #generation = { current: 1 };
+  readonly #arena: Arena;
+  #settledLogs: MessageLog[] = [];
+  /** States of logs that the snapshot knows and the broker has not asked for yet. */
+  #recovered = new Map<number, LogSnapshot>();
+  readonly #readers = new Set<ReadAhead>();
+  #closed = false;
+
+  constructor(options: StoreOptions, events: StoreEvents) {
+    this.options = options;
+    this.events = events;
+    this.chunks = new ChunkStore(options.chunkBytes, options.memoryBytes / 2);
+    this.#arena = new Arena(this.chunks, this.#generation);
+    this.segments = new SegmentDirectory(options.fileSystem, `${options.directory}/logs`, {
+      segmentBytes: options.segmentBytes,
+    });
+    this.maintenance = new Maintenance(this);
+  }
+
+  /** Reads the data directory. Afterwards the store takes messages. */
+  async recover(machine: StateMachine): Promise<{ readonly clean: boolean; readonly warnings: string[] }> {
+    const { options } = this;
+    const result = await recoverStore(this, machine, {
+      known: (logs) => {
+        for (const log of logs) this.#recovered.set(log.id, log);
+      },
+      generation: this.#generation,
+    });
+    this.#recovered.clear();
+    this.files = new JournalFiles(
+      options.fileSystem,
+      this.journalDirectory,
+      { fileBytes: options.journalFileBytes, durability: options.durability },
+      result.files,
+      result.nextFileNumber,
+      (error) => this.events.onFailure(error),
+    );
+    this.journal = new Journal(
+      this.chunks,
+      this.#generation,
+      this.files,
+      { epoch: result.epoch + 1, firstBlock: result.nextBlock, retryMs: 500 },
+      {
+        beforeCommit: () => {
+          this.events.beforeCommit();
+          this.#flushSettles();
+        },
+        onDurable: (block) => this.events.onDurable(block),
+        onFailure: (error) => this.events.onFailure(error),
+        onFull: (full) => this.maintenance.journalIsFull(full),
+      },
+    );
+    this.maintenance.start(machine);
+    return { clean: result.clean, warnings: result.warnings };
+  }
+
+  get journalDirectory(): string {
+    return `${this.options.directory}/journal`;
+  }
+
+  get generation(): number {
+    return this.#generation.current;
+  }
+
+  /** What is appended from now on is in younger chunks than what was before. */
+  beginGeneration(): void {
+    this.#generation.current++;
+  }
+
+  /** A log with an id that was never used, or the one that was recovered under this id. */
+  openLog(id: number, durable: boolean, onLoaded: () => void, onMissing: (offset: number) => void): MessageLog {
+    const log = new MessageLog(id, durable, this.chunks, this);
+    const state = this.#recovered.get(id);
+    log.segments = this.segments.openLog(id, state?.segments ?? null);
+    if (state !== undefined) log.load(state);
+    const reader = new ReadAhead(log, this.chunks, this, {
+      onLoaded,
+      onMissing,
+      onError: (error) => this.events.onFailure(error),
+    });
+    log.readAhead = reader;
+    this.logs.set(id, log);
+    return log;
+  }
+
+  removeLog(log: MessageLog): void {
+    if (log.removed) return;
+    this.logs.delete(log.id);
+    this.#readers.delete(log.readAhead as ReadAhead);
+    log.dispose();
+    log.pendingSettles = [];
+    this.maintenance.logWasRemoved(log);
+  }
+
+  /**
+   * Stores one message and gives a reference to each log. `durableLogs` are those of `logs` that survive a restart:
+   * the message is journaled for them if it is persistent. True if it was.
+   */
+  append(
+    logs: readonly MessageLog[],
+    durableLogs: readonly MessageLog[],
+    persistent: boolean,
+    parts: MessageParts,
+    timestampMs: number,
+  ): boolean {
+    const contentBytes = parts.contentBytes();
+    const journaled = persistent && durableLogs.length > 0;
+    const prefix = journaled ? messagePrefixBytes(durableLogs.length) : 0;
+    const bytes = prefix + align8(FRAME_HEADER_BYTES + contentBytes);
+    const source = journaled ? this.journal : this.#arena;
+    const at = source.reserve(bytes);
+    const chunk = source.chunk;
+    if (journaled) writeMessagePrefix(chunk.u32, chunk.f64, at, bytes, durableLogs);
+    const frameAt = at + prefix;
+    chunk.f64[frameAt >>> 3] = timestampMs;
+    chunk.u32[(frameAt >>> 2) + 2] = contentBytes;
+    parts.write(chunk.buffer, frameAt + FRAME_HEADER_BYTES);
+    chunk.live += logs.length;
+    const position = chunk.position(frameAt);
+    for (let i = 0; i < logs.length; i++) (logs[i] as MessageLog).append(position, contentBytes);
+    return journaled;
+  }
+
+  /** The most that `append` will take of the journal for this message. */
+  static entryBytes(durableLogs: number, contentBytes: number): number {
+    return messagePrefixBytes(durableLogs) + align8(FRAME_HEADER_BYTES + contentBytes);
+  }
+
+  appendMetadata(bytes: Uint8Array): void {
+    const length = 16 + align8(bytes.length);
+    const at = this.journal.reserve(length);
+    const { chunk } = this.journal;
+    chunk.u32[at >>> 2] = length;
+    chunk.u32[(at >>> 2) + 1] = ENTRY_METADATA;
+    chunk.u32[(at >>> 2) + 2] = bytes.length;
+    chunk.u32[(at >>> 2) + 3] = 0;
+    chunk.buffer.fill(0, at + length - 8, at + length);
+    chunk.buffer.set(bytes, at + 16);
+  }
+
+  /** From `MessageLog`: it has acknowledgements to journal at the next commit. */
+  logHasSettled(log: MessageLog): void {
+    this.#settledLogs.push(log);
+  }
+
+  /** From `MessageLog`: its tail spans very many offsets. */
+  logIsLong(log: MessageLog): void {
+    this.maintenance.logIsLong(log);
+  }
+
+  /** Bytes that the acknowledgements which wait will take of the journal. */
+  settleBytes(): number {
+    let bytes = 0;
+    for (const log of this.#settledLogs) bytes += 16 + 8 * log.pendingSettles.length;
+    return bytes;
+  }
+
+  /** Journals the acknowledgements that wait. */
+  flushSettles(): void {
+    this.#flushSettles();
+  }
+
+  /** From `ReadAhead`: how much it may read now. Others give way if there is too much already. */
+  grant(reader: ReadAhead, wanted: number): number {
+    this.#readers.delete(reader);
+    const limit = this.options.memoryBytes / 2;
+    for (const other of this.#readers) {
+      if (this.chunks.windowBytes + wanted <= limit) break;
+      other.drop();
+      this.#readers.delete(other);
+    }
+    this.#readers.add(reader);
+    return wanted;
+  }
+
+  /** Everything is written, a snapshot taken, files closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.maintenance.stop();
+    await this.journal.flush();
+    await this.maintenance.snapshot(true);
+    this.journal.stop();
+    await this.files.close();
+    await this.segments.close();
+  }
+
+  /** Stops touching files, as after a failure. */
+  abandon(): void {
+    this.#closed = true;
+    this.journal?.stop();
+    this.maintenance.abandon();
+  }
+
+  #flushSettles(): void {
+    if (this.#settledLogs.length === 0) return;
+    const logs = this.#settledLogs;
+    this.#settledLogs = [];
+    for (const log of logs) {
+      const ranges = log.pendingSettles;
+      if (ranges.length === 0 || log.removed) continue;
+      log.pendingSettles = [];
+      this.#appendSettle(log.id, ranges);
+    }
+  }
+
+  #appendSettle(id: number, ranges: readonly number[]): void {
+    const length = 16 + 8 * ranges.length;
+    const at = this.journal.reserve(length);
+    const { chunk } = this.journal;
+    chunk.u32[at >>> 2] = length;
+    chunk.u32[(at >>> 2) + 1] = ENTRY_SETTLE | ((ranges.length >>> 1) << 8);
+    chunk.u32[(at >>> 2) + 2] = id;
+    chunk.u32[(at >>> 2) + 3] = 0;
+    for (let i = 0; i < ranges.length; i++) chunk.f64[(at >>> 3) + 2 + i] = ranges[i] as number;
+  }
+}
+
+function writeMessagePrefix(
+  u32: Uint32Array,
+  f64: Float64Array,
+  at: number,
+  bytes: number,
+  logs: readonly MessageLog[],
+): void {
+  const count = logs.length;
+  u32[at >>> 2] = bytes;
+  u32[(at >>> 2) + 1] = ENTRY_MESSAGE | (count << 8);
+  let offsetAt = (at + 8) >>> 3;
+  let idAt = (at + 8 + 8 * count) >>> 2;
+  for (let i = 0; i < count; i++) {
+    const log = logs[i] as MessageLog;
+    f64[offsetAt++] = log.end;
+    u32[idAt++] = log.id;
+  }
+  if ((count & 1) === 1) u32[idAt] = 0;
+}
