@@ -29,13 +29,14 @@ const SEARCH_BYTES = 1024 * 1024;
 /**
  * Verifies every batch of a segment's file, for `sluice doctor`. With what the snapshot says of it (`expected`), bytes
  * that the snapshot does not know are not looked at, and bytes that are missing count as damage; without, the file is
- * taken as it is.
+ * taken as it is. If the snapshot means a rewritten segment that has not taken its place yet, that one is checked.
  */
 export async function checkSegmentFile(
   fs: FileSystem,
-  path: string,
+  logPath: string,
   expected?: SegmentInfo,
 ): Promise<Damage[]> {
+  const path = expected === undefined ? logPath : await pathMeant(fs, logPath, expected);
   const baseOffset = expected?.baseOffset ?? Number.parseInt(posix.basename(path), 10);
   const file = await openIfThere(fs, path);
   if (file === null) {

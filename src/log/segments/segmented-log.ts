@@ -181,7 +181,6 @@ export class SegmentedLog {
   async #sync(): Promise<void> {
     if (this.#removed) return;
     const { fs, dirtyLogs } = this.#store;
-    dirtyLogs.delete(this);
     const segments = [...this.#dirty];
     this.#dirty.clear();
     const directoryIsDirty = this.#directoryIsDirty;
@@ -193,6 +192,8 @@ export class SegmentedLog {
         await this.#store.syncRoot();
         this.#entryIsDirty = false;
       }
+      // Not earlier: until all is done, whoever syncs all logs must wait for this one.
+      if (this.#dirty.size === 0 && !this.#directoryIsDirty) dirtyLogs.delete(this);
     } catch (error) {
       for (const segment of segments) this.#dirty.add(segment);
       this.#directoryIsDirty ||= directoryIsDirty;
