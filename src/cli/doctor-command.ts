@@ -8,15 +8,16 @@ import { addSettingFlags, givenFlags } from './setting-flags.ts';
 export function doctorCommand(): Command {
   const command = addSettingFlags(new Command('doctor'), ['data-dir'])
     .description(
-      'Reads every file of a data directory and tells what is damaged and what that affects. Changes nothing.\n' +
-        'No broker may run on the directory. Ends with 0 if everything is whole, with 1 if not.',
+      'Reads every file of a data directory and tells what is damaged and what that affects. Changes nothing,\n' +
+        'unless it is told to cut the damage off. No broker may run on the directory.\n' +
+        'Ends with 0 if everything is whole, with 1 if not.',
     )
+    .option('--cut', 'cut off what is damaged, and lose what is affected, so that a broker can start again')
     .action(async () => {
       try {
         const { values } = loadConfiguration(givenFlags(command), process.env);
-        const inspection = await inspectDirectory(resolve(values.dataDirectory));
-        process.stdout.write(renderInspection(inspection));
-        process.exit(inspection.findings.length === 0 ? 0 : EXIT.failure);
+        const isWhole = await examine(resolve(values.dataDirectory), command.getOptionValue('cut') === true);
+        process.exit(isWhole ? 0 : EXIT.failure);
       } catch (error) {
         fail(error);
       }
@@ -24,7 +25,8 @@ export function doctorCommand(): Command {
   return command;
 }
 
-async function inspectDirectory(directory: string): Promise<Inspection> {
+/** Prints what is found, and cuts it off if told to; whether the directory is whole in the end. */
+async function examine(directory: string, mayCut: boolean): Promise<boolean> {
   const { nodeFileSystem } = await import('../log/node-filesystem.ts');
   const { Inspector } = await import('./inspection.ts');
   const { acquireDirectoryLock } = await import('../log/directory-lock.ts');
@@ -35,7 +37,16 @@ async function inspectDirectory(directory: string): Promise<Inspection> {
   }
   const lock = await acquireDirectoryLock(directory);
   try {
-    return await new Inspector(nodeFileSystem, directory).inspect();
+    let inspection = await new Inspector(nodeFileSystem, directory).inspect();
+    process.stdout.write(renderInspection(inspection));
+    if (mayCut && inspection.findings.length > 0) {
+      const { cutAll } = await import('./damage-cut.ts');
+      for (const line of await cutAll(nodeFileSystem, directory, inspection))
+        process.stdout.write(`${line}\n`);
+      inspection = await new Inspector(nodeFileSystem, directory).inspect();
+      process.stdout.write(renderInspection(inspection));
+    }
+    return inspection.findings.length === 0;
   } finally {
     await lock.release();
   }
@@ -44,7 +55,7 @@ async function inspectDirectory(directory: string): Promise<Inspection> {
 export function renderInspection(inspection: Inspection): string {
   const { findings, tornEnd, journalFiles, journalBlocks, segments, bytes } = inspection;
   const lines = [
-    `read ${bytes} bytes: ${journalFiles} journal files with ${journalBlocks} whole blocks, ${segments} segments`,
+    `bytes read: ${bytes}; journal files: ${journalFiles}, whole blocks in them: ${journalBlocks}; segments: ${segments}`,
   ];
   if (tornEnd !== null) {
     lines.push(
@@ -55,6 +66,6 @@ export function renderInspection(inspection: Inspection): string {
   for (const { path, offset, what, affected } of findings) {
     lines.push(`DAMAGED: ${path} at byte ${offset}: ${what}`, `  affected: ${affected}`);
   }
-  lines.push(findings.length === 0 ? 'no damage' : `${findings.length} damaged places`);
+  lines.push(findings.length === 0 ? 'no damage' : `damaged places: ${findings.length}`);
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -1,8 +1,9 @@
 import { DamageError } from '../log/damage.ts';
-import type { File, FileSystem } from '../log/filesystem.ts';
+import type { FileSystem } from '../log/filesystem.ts';
+import { journalFileName } from '../log/journal/journal-files.ts';
 import { readImage, scanBlocks } from '../log/journal/recovery.ts';
-import { cleanedFileName, type SegmentInfo, segmentFileName } from '../log/segments/segment.ts';
-import { readBatches } from '../log/segments/segment-reader.ts';
+import { type SegmentInfo, segmentFileName } from '../log/segments/segment.ts';
+import { checkSegmentFile, type Damage } from '../log/segments/segment-check.ts';
 import { readSnapshot, type Snapshot } from '../log/snapshot.ts';
 
 /** A damaged place in a file of the data directory. */
@@ -12,6 +13,10 @@ export interface Finding {
   readonly what: string;
   /** What cannot be read because of it. */
   readonly affected: string;
+  /** What cutting it off needs to know; a snapshot cannot be cut. */
+  readonly damage:
+    | { readonly file: 'snapshot' | 'journal' }
+    | { readonly file: 'segment'; readonly segment: Damage };
 }
 
 export interface Inspection {
@@ -25,9 +30,6 @@ export interface Inspection {
   readonly segments: number;
   readonly bytes: number;
 }
-
-/** Segments are read in pieces of this size. */
-const READ_BYTES = 4 * 2 ** 20;
 
 /**
  * Reads every file that the next start would read, and every byte of them, without changing any. It goes on after
@@ -56,10 +58,11 @@ export class Inspector {
     } catch (error) {
       this.#note(
         error,
+        'snapshot',
         'which queues there are, what was acknowledged in them, and which segments belong to them',
       );
     }
-    await this.#inspectJournal(snapshot);
+    await this.#inspectJournal(snapshot, this.#findings.length === 0);
     for (const { id, segments } of snapshot?.logs ?? []) {
       for (const info of segments) await this.#inspectSegment(id, info);
     }
@@ -74,71 +77,67 @@ export class Inspector {
     };
   }
 
-  async #inspectJournal(snapshot: Snapshot | null): Promise<void> {
+  /** Which file is the first is known by the snapshot alone; without one it is file 1, if none was ever made. */
+  async #inspectJournal(snapshot: Snapshot | null, isFirstKnown: boolean): Promise<void> {
     const directory = `${this.#directory}/journal`;
-    const firstFile = snapshot?.firstFile ?? 0;
+    const firstFile = snapshot?.firstFile ?? 1;
+    const requiredBlock = snapshot?.nextBlock ?? 0;
     const names = (await this.#fs.list(directory)).filter((name) => /^\d{10}\.journal$/.test(name));
     const wanted = names.filter((name) => Number.parseInt(name, 10) >= firstFile);
-    let expectedBlock = -1;
-    for (const name of wanted) {
+    if (isFirstKnown && wanted.length > 0 && wanted[0] !== journalFileName(firstFile)) {
+      const missing = new DamageError(`${directory}/${journalFileName(firstFile)}`, 0, 'the file is missing');
+      this.#note(missing, 'journal', affectedFrom(wanted.length));
+    }
+    let nextBlock = -1;
+    for (const [index, name] of wanted.entries()) {
       const path = `${directory}/${name}`;
-      const isLast = name === wanted.at(-1);
+      const isLast = index === wanted.length - 1;
       const image = await readImage(this.#fs, path);
       this.#journalFiles++;
       this.#bytes += image.buffer.length;
       try {
-        const { blocks, end } = scanBlocks(image, isLast, expectedBlock, snapshot?.nextBlock ?? 0);
+        const { blocks, end } = scanBlocks(image, isLast, nextBlock, requiredBlock);
         this.#journalBlocks += blocks.length;
-        const last = blocks.at(-1);
-        if (last !== undefined) expectedBlock = last.number + 1;
+        if (nextBlock < 0 && end > 0) nextBlock = image.f64[2]!;
+        nextBlock += blocks.length;
         if (end < image.buffer.length) {
           this.#tornEnd = { path, offset: end, bytes: image.buffer.length - end };
         }
+        if (isLast && nextBlock >= 0 && nextBlock < requiredBlock) {
+          throw new DamageError(path, end, `blocks ${nextBlock} to ${requiredBlock - 1} are missing`);
+        }
       } catch (error) {
-        const behind = wanted.length - wanted.indexOf(name) - 1;
-        const files =
-          behind === 0 ? '' : `, and in the ${behind} ${behind === 1 ? 'file' : 'files'} after it`;
-        this.#note(error, `what is in this file from there on${files}`);
-        expectedBlock = -1;
+        this.#note(error, 'journal', affectedFrom(wanted.length - index - 1));
+        nextBlock = -1;
       }
     }
   }
 
   async #inspectSegment(logId: number, info: SegmentInfo): Promise<void> {
-    const { baseOffset, endOffset, bytes } = info;
-    const affected = `messages of log ${logId} between offsets ${baseOffset} and ${endOffset - 1}`;
+    const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
-    try {
-      const file = await this.#openSegment(`${this.#directory}/logs/${logId}`, info);
-      try {
-        for (let position = 0; position < bytes; ) {
-          const batches = await readBatches(file, file.path, position, bytes, READ_BYTES);
-          position += batches.length;
-          this.#bytes += batches.length;
-        }
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      this.#note(error, affected);
+    this.#bytes += info.bytes;
+    for (const damage of await checkSegmentFile(this.#fs, path, info)) {
+      const to = (damage.toOffset < 0 ? info.endOffset : damage.toOffset) - 1;
+      this.#findings.push({
+        path: damage.path,
+        offset: damage.position,
+        what: damage.what,
+        affected: `messages of log ${logId} between offsets ${damage.fromOffset} and ${to}`,
+        damage: { file: 'segment', segment: damage },
+      });
     }
   }
 
-  /** The file that the snapshot means: after a crash a rewritten segment may still have its temporary name. */
-  async #openSegment(directory: string, info: SegmentInfo): Promise<File> {
-    const names = await this.#fs.list(directory);
-    if (names.includes(cleanedFileName(info))) {
-      const file = await this.#fs.open(`${directory}/${cleanedFileName(info)}`, 'read');
-      if ((await file.size()) === info.bytes) return file;
-      await file.close();
-    }
-    const name = segmentFileName(info.baseOffset);
-    if (!names.includes(name)) throw new DamageError(`${directory}/${name}`, 0, 'the file is missing');
-    return this.#fs.open(`${directory}/${name}`, 'read');
-  }
-
-  #note(error: unknown, affected: string): void {
+  #note(error: unknown, file: 'snapshot' | 'journal', affected: string): void {
     if (!(error instanceof DamageError)) throw error;
-    this.#findings.push({ path: error.path, offset: error.offset, what: error.what, affected });
+    const { path, offset, what } = error;
+    this.#findings.push({ path, offset, what, affected, damage: { file } });
   }
+}
+
+function affectedFrom(filesBehind: number): string {
+  const files =
+    filesBehind === 0 ? '' : `, and in the ${filesBehind} ${filesBehind === 1 ? 'file' : 'files'} after it`;
+  return `what is in this file from there on${files}`;
 }

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { crc32c } from '../../src/base/crc32c.ts';
+import { cutAll } from '../../src/cli/damage-cut.ts';
 import { renderInspection } from '../../src/cli/doctor-command.ts';
 import { Inspector } from '../../src/cli/inspection.ts';
 import { encodeFileHeader, journalFileName } from '../../src/log/journal/journal-files.ts';
+import { replayJournal } from '../../src/log/journal/recovery.ts';
 import { RecordBatchBuilder } from '../../src/log/record-batch.ts';
 import { contentLength, writeContent } from '../../src/log/record-content.ts';
 import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
-import { writeSnapshot } from '../../src/log/snapshot.ts';
+import { readSnapshot, type Snapshot, writeSnapshot } from '../../src/log/snapshot.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -44,6 +46,7 @@ describe('an inspection of a data directory', () => {
   const firstJournal = `/data/journal/${journalFileName(3)}`;
   const lastJournal = `/data/journal/${journalFileName(4)}`;
   let fs: SimulatedFileSystem;
+  let snapshot: Snapshot;
 
   async function write(path: string, ...parts: Buffer[]): Promise<void> {
     const file = await fs.open(path, 'create');
@@ -61,13 +64,8 @@ describe('an inspection of a data directory', () => {
     await write(segmentPath, segment);
     const segments = [{ baseOffset: 0, endOffset: 20, bytes: segment.length, records: 20 }];
     const log = { id: 7, head: 0, end: 20, tailStart: 20, settled: [], segments };
-    await writeSnapshot(fs, '/data', {
-      nextBlock: 22,
-      firstFile: 3,
-      clean: false,
-      logs: [log],
-      broker: null,
-    });
+    snapshot = { nextBlock: 22, firstFile: 3, clean: false, logs: [log], broker: null };
+    await writeSnapshot(fs, '/data', snapshot);
   });
 
   const inspect = () => new Inspector(fs, '/data').inspect();
@@ -115,7 +113,7 @@ describe('an inspection of a data directory', () => {
         {
           path: segmentPath,
           offset: segment.length / 2,
-          affected: 'messages of log 7 between offsets 0 and 19',
+          affected: 'messages of log 7 between offsets 10 and 19',
         },
       ],
     );
@@ -152,5 +150,84 @@ describe('an inspection of a data directory', () => {
       fs.readWhole(path),
     );
     assert.deepEqual(after, before);
+  });
+
+  /** What a start finds: the numbers of the blocks that it can read. */
+  async function replay(): Promise<number[]> {
+    const snapshot = await readSnapshot(fs, '/data');
+    const blocks: number[] = [];
+    await replayJournal(fs, '/data/journal', snapshot!.firstFile, snapshot!.nextBlock, {
+      beginFile() {},
+      message() {},
+      settle() {},
+      metadata: (_bytes, number) => blocks.push(number),
+      endFile() {},
+    });
+    return blocks;
+  }
+
+  async function cut(): Promise<string[]> {
+    const lines = await cutAll(fs, '/data', await inspect());
+    assert.deepEqual((await inspect()).findings, []);
+    return lines;
+  }
+
+  const cuts: readonly (readonly [string, string, number, readonly number[]])[] = [
+    ['a block that the snapshot covers', firstJournal, 32 + 112 + 50, [20]],
+    ['the first block of a file', lastJournal, 32 + 50, [20, 21]],
+    ['the header of a file', lastJournal, 3, [20, 21]],
+    ['everything, as the first header is damaged', firstJournal, 3, []],
+  ];
+  for (const [what, path, offset, blocks] of cuts) {
+    it(`is followed, if that is wanted, by a cut after which a start goes well: ${what}`, async () => {
+      fs.flipBit(path, offset, 3);
+      await assert.rejects(replay(), { name: 'DamageError' });
+      const damaged = fs.readWhole(path);
+      assert.equal((await cut()).length, 1);
+      assert.deepEqual(await replay(), blocks);
+      assert.deepEqual(fs.readWhole(`${path}.cut`), damaged, 'what is cut off is kept');
+    });
+  }
+
+  it('finds that the first file of the journal is missing, and cuts so that a start goes well', async () => {
+    await fs.remove(firstJournal);
+    await assert.rejects(replay(), { name: 'DamageError' });
+    await cut();
+    assert.deepEqual(await replay(), []);
+  });
+
+  it('finds that the journal ends before the snapshot was taken, and cuts so that a start goes well', async () => {
+    await fs.remove(lastJournal);
+    const file = await fs.open(firstJournal, 'write');
+    await file.truncate(32 + 112);
+    await file.close();
+    await assert.rejects(replay(), { name: 'DamageError' });
+    await cut();
+    assert.deepEqual(await replay(), [20]);
+  });
+
+  it('takes a whole file out of the journal that the snapshot covers, and a start goes well', async () => {
+    await writeSnapshot(fs, '/data', { ...snapshot, nextBlock: 24 });
+    fs.flipBit(lastJournal, 3, 3);
+    await cut();
+    assert.deepEqual(await replay(), [20, 21]);
+  });
+
+  it('blanks the damaged batch of a segment alone', async () => {
+    fs.flipBit(segmentPath, 80, 1);
+    assert.match((await cut())[0]!, /offsets 0 and 9/);
+    assert.deepEqual(
+      fs.readWhole(segmentPath).subarray(segment.length / 2),
+      segment.subarray(segment.length / 2),
+    );
+  });
+
+  it('cuts nothing when the snapshot is damaged', async () => {
+    fs.flipBit('/data/snapshot', 40, 1);
+    fs.flipBit(segmentPath, 80, 1);
+    const before = fs.readWhole(segmentPath);
+    const lines = await cutAll(fs, '/data', await inspect());
+    assert.match(lines.join(), /^not cut: the snapshot is damaged/);
+    assert.deepEqual(fs.readWhole(segmentPath), before);
   });
 });
