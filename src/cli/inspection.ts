@@ -1,3 +1,4 @@
+import { decodeOperation } from '../broker/topology/metadata.ts';
 import { DamageError } from '../log/damage.ts';
 import type { FileSystem } from '../log/filesystem.ts';
 import { journalFileName } from '../log/journal/journal-files.ts';
@@ -5,6 +6,11 @@ import { readImage, scanBlocks } from '../log/journal/recovery.ts';
 import { type SegmentInfo, segmentFileName } from '../log/segments/segment.ts';
 import { checkSegmentFile, type Damage } from '../log/segments/segment-check.ts';
 import { readSnapshot, type Snapshot } from '../log/snapshot.ts';
+
+/** The part of the broker's snapshot that tells which log is which queue's. */
+interface BrokerSnapshot {
+  readonly metadata: readonly string[];
+}
 
 /** A damaged place in a file of the data directory. */
 export interface Finding {
@@ -40,6 +46,7 @@ export class Inspector {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #findings: Finding[] = [];
+  readonly #queueNames = new Map<number, string>();
   #tornEnd: Inspection['tornEnd'] = null;
   #journalFiles = 0;
   #journalBlocks = 0;
@@ -55,6 +62,7 @@ export class Inspector {
     let snapshot: Snapshot | null = null;
     try {
       snapshot = await readSnapshot(this.#fs, this.#directory);
+      this.#readQueueNames(snapshot?.broker);
     } catch (error) {
       this.#note(
         error,
@@ -75,6 +83,15 @@ export class Inspector {
       segments: this.#segments,
       bytes: this.#bytes,
     };
+  }
+
+  #readQueueNames(broker: unknown): void {
+    const { metadata = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
+    for (const text of metadata) {
+      const operation = decodeOperation(Buffer.from(text, 'utf8'));
+      if (operation.op !== 'queue.declare') continue;
+      this.#queueNames.set(operation.id, `queue '${operation.name}' in vhost '${operation.vhost}'`);
+    }
   }
 
   /** Which file is the first is known by the snapshot alone; without one it is file 1, if none was ever made. */
@@ -123,7 +140,7 @@ export class Inspector {
         path: damage.path,
         offset: damage.position,
         what: damage.what,
-        affected: `messages of log ${logId} between offsets ${damage.fromOffset} and ${to}`,
+        affected: `messages of ${this.#queueNames.get(logId) ?? `log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
         damage: { file: 'segment', segment: damage },
       });
     }

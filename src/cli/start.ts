@@ -1,8 +1,8 @@
-import { acquireDirectoryLock } from '../log/directory-lock.ts';
-import { openBroker, type RunningBroker, startAmqp } from './broker-seam.ts';
+import type { Broker } from '../broker/broker.ts';
 import { ConfigurationError } from './configuration.ts';
 import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
+import { openBroker, startAmqp } from './parts.ts';
 import type { Configuration } from './settings.ts';
 
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
@@ -16,7 +16,7 @@ export async function start(configuration: Configuration): Promise<void> {
     });
   }
 
-  const listeners: ((broker: RunningBroker) => Promise<ListenerPart>)[] = [];
+  const listeners: ((broker: Broker) => Promise<ListenerPart>)[] = [];
   if (configuration.amqpPort !== 'off') {
     const port = configuration.amqpPort;
     listeners.push((broker) => startAmqp(broker, port, configuration, log));
@@ -25,16 +25,11 @@ export async function start(configuration: Configuration): Promise<void> {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
 
-  const lock = await acquireDirectoryLock(configuration.dataDirectory);
-  try {
-    await runUntilStopped({ openBroker: () => openBroker(configuration, log), listeners }, log, {
-      pid: process.pid,
-      print: (line) => process.stdout.write(`${line}\n`),
-      onSignal: (signal, action) => process.on(signal, action),
-      exit: (status) => process.exit(status),
-    });
-  } finally {
-    await lock.release();
-  }
+  await runUntilStopped({ openBroker: () => openBroker(configuration, log), listeners }, log, {
+    pid: process.pid,
+    print: (line) => process.stdout.write(`${line}\n`),
+    onSignal: (signal, action) => process.on(signal, action),
+    exit: (status) => process.exit(status),
+  });
   process.exit(0);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { crc32c } from '../../src/base/crc32c.ts';
+import { encodeOperation } from '../../src/broker/topology/metadata.ts';
 import { cutAll } from '../../src/cli/damage-cut.ts';
 import { renderInspection } from '../../src/cli/doctor-command.ts';
 import { Inspector } from '../../src/cli/inspection.ts';
@@ -64,7 +65,17 @@ describe('an inspection of a data directory', () => {
     await write(segmentPath, segment);
     const segments = [{ baseOffset: 0, endOffset: 20, bytes: segment.length, records: 20 }];
     const log = { id: 7, head: 0, end: 20, tailStart: 20, settled: [], segments };
-    snapshot = { nextBlock: 22, firstFile: 3, clean: false, logs: [log], broker: null };
+    const queue = Buffer.from(
+      encodeOperation({
+        op: 'queue.declare',
+        vhost: '/',
+        name: 'q',
+        id: 7,
+        autoDelete: false,
+        arguments: {},
+      }),
+    ).toString();
+    snapshot = { nextBlock: 22, firstFile: 3, clean: false, logs: [log], broker: { metadata: [queue] } };
     await writeSnapshot(fs, '/data', snapshot);
   });
 
@@ -113,7 +124,7 @@ describe('an inspection of a data directory', () => {
         {
           path: segmentPath,
           offset: segment.length / 2,
-          affected: 'messages of log 7 between offsets 10 and 19',
+          affected: "messages of queue 'q' in vhost '/' between offsets 10 and 19",
         },
       ],
     );

@@ -1,37 +1,10 @@
 import type { Logger } from 'pino';
+import { Broker } from '../broker/broker.ts';
 import { formatAddress, type ListenerPart, type Part } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
 
-/**
- * The one place where the command meets the broker and the servers. Their modules are loaded by name at run time
- * until they exist; then these declarations give way to theirs.
- */
-export type RunningBroker = Part;
-
-interface BrokerModule {
-  readonly Broker: { open(options: object): Promise<RunningBroker> };
-}
-
-interface AmqpServerModule {
-  readonly AmqpServer: {
-    listen(broker: RunningBroker, options: object): Promise<Part & { readonly port: number }>;
-  };
-}
-
-const BROKER = '../broker/broker.ts';
-const AMQP_SERVER = '../servers/amqp091/server.ts';
-
-async function load<T>(module: string): Promise<T> {
-  try {
-    return (await import(module)) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(`this version of Sluice is not complete: ${(error as Error).message}`);
-  }
-}
-
-export async function openBroker(configuration: Configuration, log: Logger): Promise<RunningBroker> {
-  const { Broker } = await load<BrokerModule>(BROKER);
+/** What `sluice start` opens, with the settings translated to the options of each part. */
+export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
   return Broker.open({
     dataDirectory: configuration.dataDirectory,
     durability: configuration.durability,
@@ -40,16 +13,30 @@ export async function openBroker(configuration: Configuration, log: Logger): Pro
     journalLimitBytes: configuration.journalLimitBytes,
     diskFreeLimitBytes: configuration.diskFreeLimitBytes,
     log,
+    onFailure(error) {
+      // Nothing more can be made safe, so nothing more may be confirmed. The journal has what was.
+      log.fatal({ err: error }, 'the storage failed; the broker ends');
+      process.exit(1);
+    },
   });
 }
 
+interface AmqpServerModule {
+  readonly AmqpServer: {
+    listen(broker: Broker, options: object): Promise<Part & { readonly port: number }>;
+  };
+}
+
+/** Loaded by name until it is there. */
+const AMQP_SERVER = '../servers/amqp091/server.ts';
+
 export async function startAmqp(
-  broker: RunningBroker,
+  broker: Broker,
   port: number,
   configuration: Configuration,
   log: Logger,
 ): Promise<ListenerPart> {
-  const { AmqpServer } = await load<AmqpServerModule>(AMQP_SERVER);
+  const { AmqpServer } = (await import(AMQP_SERVER)) as AmqpServerModule;
   try {
     const server = await AmqpServer.listen(broker, {
       host: configuration.host,
