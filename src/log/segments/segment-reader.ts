@@ -14,6 +14,7 @@ import type { Segment, SegmentInfo } from './segment.ts';
 /** While looking through headers: small when batches are large and most bytes would be read for nothing. */
 const SCAN_BYTES_MIN = 4 * 1024;
 const SCAN_BYTES_MAX = 256 * 1024;
+const VERIFY_BYTES = 1024 * 1024;
 
 /** The size of the batch at `at` in a file that should hold whole batches up to `end`, or a DamageError. */
 function soundBatchBytes(path: string, buffer: Buffer, at: number, position: number, end: number): number {
@@ -128,8 +129,24 @@ export async function scanSegment(file: File, path: string, info: SegmentInfo): 
   if (size < info.bytes) {
     throw new DamageError(path, size, `the file ends here, but ${info.bytes - size} more bytes were written`);
   }
+  try {
+    return await scanHeaders(file, path, info);
+  } catch (error) {
+    // A damaged length leads astray, and shows only further on. The checksums tell where it began.
+    if (error instanceof DamageError) await verifyAll(file, path, info.bytes);
+    throw error;
+  }
+}
+
+async function verifyAll(file: File, path: string, end: number): Promise<void> {
+  for (let position = 0; position < end; ) {
+    position += (await readBatches(file, path, position, end, VERIFY_BYTES)).length;
+  }
+}
+
+async function scanHeaders(file: File, path: string, info: SegmentInfo): Promise<OffsetIndex> {
   const index = new OffsetIndex();
-  let window = Buffer.alloc(0);
+  let window: Buffer = Buffer.alloc(0);
   let windowStart = 0;
   let windowBytes = SCAN_BYTES_MIN;
   let nextOffset = info.baseOffset;

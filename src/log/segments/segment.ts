@@ -24,6 +24,7 @@ export class Segment implements SegmentInfo {
   tailUnknown: boolean;
   /** No longer in the table; the file stays until no durable snapshot names it. */
   isDropped = false;
+  isDeleted = false;
   /** Set when the system reported that written bytes may be lost: nothing more can be promised about this file. */
   failure: Error | null = null;
   /** Where the last read ended: the next one mostly goes on there. */

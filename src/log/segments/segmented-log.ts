@@ -203,13 +203,14 @@ export class SegmentedLog {
   }
 
   async #syncSegment(segment: Segment): Promise<void> {
-    if (segment.isDropped) return;
+    // A dropped one is synced still: a snapshot that is being taken may have found it in the table.
+    if (segment.isDeleted) return;
     try {
       await this.#store.handles.use(segment, (file) => file.sync());
     } catch (error) {
       segment.failure ??= error as Error;
     }
-    if (segment.failure !== null && !segment.isDropped) throw segment.failure;
+    if (segment.failure !== null && !segment.isDeleted) throw segment.failure;
   }
 
   /** Everything below `offset` is settled: segments that hold nothing else leave the table. */
@@ -238,6 +239,8 @@ export class SegmentedLog {
     const { fs, handles } = this.#store;
     const path = `${this.#directory}/${cleanedFileName(segment)}`;
     await this.#prepare();
+    // Its place will be taken: whoever took a table before that must find all of it on disk nevertheless.
+    if (this.#dirty.has(segment)) await this.sync();
     try {
       const copy = await handles.use(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));
       await fs.syncDirectory(this.#directory);
@@ -252,7 +255,6 @@ export class SegmentedLog {
       }
       this.#segments[this.#segments.indexOf(segment)] = copy;
       segment.isDropped = true;
-      this.#dirty.delete(segment);
     } catch (error) {
       await fs.remove(path).catch(() => undefined);
       throw error;
@@ -273,6 +275,8 @@ export class SegmentedLog {
       const deletable = this.#dropped.filter((segment) => !durable.has(segment.baseOffset));
       this.#dropped = this.#dropped.filter((segment) => durable.has(segment.baseOffset));
       for (const segment of deletable) {
+        segment.isDeleted = true;
+        this.#dirty.delete(segment);
         await handles.retire(segment);
         await fs.remove(segment.path);
         if (segment.path !== this.#pathOf(segment)) await fs.remove(this.#pathOf(segment));
@@ -317,7 +321,6 @@ export class SegmentedLog {
         continue;
       }
       segment.isDropped = true;
-      this.#dirty.delete(segment);
       this.#dropped.push(segment);
       if (segment === this.#active) this.#active = null;
     }

@@ -163,6 +163,7 @@ export class LogModel {
   }
 
   async #snapshot(meanwhile: () => Promise<void>): Promise<void> {
+    const { directory, log } = this;
     const state = {
       table: this.log.table(),
       end: this.end,
@@ -170,11 +171,13 @@ export class LogModel {
       present: new Set(this.present),
     };
     await meanwhile();
-    await this.directory.syncAll();
+    await directory.syncAll();
     await meanwhile();
+    // The power may have been cut since.
+    if (this.log !== log) return;
     this.durable = state;
     await meanwhile();
-    await this.log.deleteDropped(state.table);
+    await log.deleteDropped(state.table);
   }
 
   /** What the process after this one begins with. */

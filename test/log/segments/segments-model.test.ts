@@ -5,7 +5,7 @@ import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { LogModel } from './log-model.ts';
 
-const SEEDS = Number(process.env.SLUICE_SEGMENT_SEEDS ?? 150);
+const SEEDS = Number(process.env.SLUICE_SEGMENT_SEEDS ?? 100);
 const FIRST_SEED = Number(process.env.SLUICE_SEGMENT_SEED ?? 1);
 
 const nothing = async (): Promise<void> => {};
