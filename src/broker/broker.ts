@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../base/clock.ts';
+import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
 import { acquireDirectoryLock } from '../log/directory-lock.ts';
 import type { FileSystem } from '../log/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
@@ -30,6 +31,7 @@ export interface BrokerOptions {
   readonly chunkBytes?: number;
   readonly log?: BrokerLog;
   readonly clock?: Clock;
+  readonly scheduler?: Scheduler;
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
   /** The storage failed and cannot be trusted: the process has to end. */
@@ -71,12 +73,12 @@ export class Broker implements StateMachine {
   static async open(options: BrokerOptions): Promise<Broker> {
     const fileSystem = options.fileSystem ?? nodeFileSystem;
     await fileSystem.makeDirectory(options.dataDirectory);
-    const lock =
-      options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
+    const lock = options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
     const broker = new Broker(options, {
       directory: options.dataDirectory,
       fileSystem,
       clock: options.clock ?? systemClock,
+      scheduler: options.scheduler ?? systemScheduler,
       durability: options.durability ?? { mode: 'sync' },
       memoryBytes: options.memoryLimitBytes ?? 64 * MIB,
       journalFileBytes: options.journalFileBytes ?? 32 * MIB,
@@ -115,7 +117,7 @@ export class Broker implements StateMachine {
       onRelief: () => this.pressure.relieve(),
     });
     this.pressure = new Pressure(this.store);
-    this.turn = new Turn(this.clock, () => {
+    this.turn = new Turn(this.clock, storeOptions.scheduler, () => {
       this.store.journal.commit();
       this.store.maintenance.poke();
     });

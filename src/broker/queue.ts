@@ -10,7 +10,14 @@ import type { Pumped, Turn } from './turn.ts';
 
 /** One answer to one request for one message. */
 export interface Getter {
-  message(queue: Queue, offset: number, chunk: Chunk, at: number, redelivered: boolean, remaining: number): void;
+  message(
+    queue: Queue,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+    remaining: number,
+  ): void;
   empty(): void;
 }
 
@@ -205,7 +212,11 @@ export class Queue implements TopologyQueue, Pumped {
     const { log } = this;
     const count = this.readyCount;
     while (this.#returned.size > 0) this.#dispose(this.#returned.pop());
-    for (let offset = log.nextUnsettled(this.#next); offset < log.end; offset = log.nextUnsettled(offset + 1)) {
+    for (
+      let offset = log.nextUnsettled(this.#next);
+      offset < log.end;
+      offset = log.nextUnsettled(offset + 1)
+    ) {
       this.#dispose(offset);
     }
     this.#next = log.end;

@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 
 /** Something with messages to hand out. */
 export interface Pumped {
@@ -20,6 +21,7 @@ export class Turn {
   /** Milliseconds since the epoch with fractions, as of the last `touch`. */
   nowMs: number;
   readonly #clock: Clock;
+  readonly #scheduler: Scheduler;
   readonly #commit: () => void;
   #queues: Pumped[] = [];
   #outputs: Output[] = [];
@@ -29,8 +31,9 @@ export class Turn {
   #base: number;
   readonly #run = (): void => this.#perform();
 
-  constructor(clock: Clock, commit: () => void) {
+  constructor(clock: Clock, scheduler: Scheduler, commit: () => void) {
     this.#clock = clock;
+    this.#scheduler = scheduler;
     this.#commit = commit;
     this.#base = clock.now() - clock.monotonicMs();
     this.nowMs = clock.now();
@@ -59,7 +62,7 @@ export class Turn {
   schedule(): void {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
-    setImmediate(this.#run);
+    this.#scheduler.soon(this.#run);
   }
 
   stop(): void {

@@ -79,7 +79,9 @@ export class ChunkStore {
 
   /** A chunk of just this size, for what is read back from segments. It comes pinned once. */
   acquireExact(kind: ChunkKind, size: number): Chunk {
-    return size > this.chunkBytes >>> 1 ? this.acquire(kind, size) : this.adopt(kind, Buffer.allocUnsafeSlow(size));
+    return size > this.chunkBytes >>> 1
+      ? this.acquire(kind, size)
+      : this.adopt(kind, Buffer.allocUnsafeSlow(size));
   }
 
   /** Takes over a buffer that holds frames already. It comes pinned once. */

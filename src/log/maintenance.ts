@@ -1,3 +1,4 @@
+import type { Timer } from '../base/scheduler.ts';
 import type { MessageLog } from './message-log.ts';
 import { Pager } from './pager.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
@@ -19,7 +20,7 @@ export class Maintenance {
   readonly #store: Store;
   readonly #pager: Pager;
   #machine: StateMachine | null = null;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #stopped = false;
   #removed: MessageLog[] = [];
@@ -31,7 +32,7 @@ export class Maintenance {
   #lastReclaimMs = 0;
   #journalFull = false;
   #diskLow = false;
-  #stuckBytes = -1;
+  #stuckGeneration = -1;
 
   constructor(store: Store) {
     this.#store = store;
@@ -41,8 +42,7 @@ export class Maintenance {
   start(machine: StateMachine): void {
     this.#machine = machine;
     this.#lastSnapshotMs = this.#store.options.clock.monotonicMs();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    this.#timer.unref();
+    this.#timer = this.#store.options.scheduler.every(TICK_MS, () => this.#tick());
     this.poke();
   }
 
@@ -73,13 +73,13 @@ export class Maintenance {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
     await this.#running;
   }
 
   abandon(): void {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
   }
 
   /**
@@ -144,10 +144,9 @@ export class Maintenance {
 
   #memoryIsHigh(): boolean {
     const { chunks, options } = this.#store;
-    const bytes = chunks.bytes - chunks.windowBytes;
-    if (bytes <= options.memoryBytes) return false;
-    // What could not be freed the last time cannot be freed now, unless there is more.
-    return bytes > this.#stuckBytes;
+    if (chunks.bytes - chunks.windowBytes <= options.memoryBytes) return false;
+    // What could not be freed the last time cannot be freed now, unless newer chunks were begun.
+    return this.#store.generation !== this.#stuckGeneration;
   }
 
   #journalIsLong(): boolean {
@@ -178,15 +177,14 @@ export class Maintenance {
       return false;
     }
     this.#store.events.onPressure('disk', true);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await new Promise<void>((resolve) => this.#store.options.scheduler.after(RETRY_MS, resolve));
     this.#reportDisk();
     return true;
   }
 
   async #freeMemory(): Promise<void> {
     const { chunks, options } = this.#store;
-    const before = chunks.bytes - chunks.windowBytes;
-    let excess = before - options.memoryBytes * 0.75;
+    let excess = chunks.bytes - chunks.windowBytes - options.memoryBytes * 0.75;
     let generation = -1;
     const current = this.#store.generation;
     const candidates = chunks.chunks.filter((c) => c !== undefined && c.kind !== 'window' && c.live > 0);
@@ -196,9 +194,9 @@ export class Maintenance {
       generation = chunk.generation;
       excess -= chunk.size;
     }
+    // Without a candidate the memory is in chunks that are still being filled or written.
+    this.#stuckGeneration = generation < 0 ? current : -1;
     if (generation >= 0) await this.#pager.pageOutGeneration(generation);
-    const after = chunks.bytes - chunks.windowBytes;
-    this.#stuckBytes = after > options.memoryBytes && after >= before ? after : -1;
   }
 
   async #retireJournal(): Promise<void> {

@@ -23,7 +23,9 @@ export class Pager {
     let looked = 0;
     for (const log of [...this.#store.logs.values()]) {
       if (log.tailStart < log.end) await this.pageOut(log, generation, Number.POSITIVE_INFINITY);
-      if (++looked % LOGS_PER_SLICE === 0) await new Promise(setImmediate);
+      if (++looked % LOGS_PER_SLICE === 0) {
+        await new Promise<void>((resolve) => this.#store.options.scheduler.soon(resolve));
+      }
     }
   }
 

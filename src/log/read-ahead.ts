@@ -54,7 +54,8 @@ export class ReadAhead {
     const windows = this.#windows;
     for (let i = 0; i < windows.length; i++) {
       const window = windows[i] as Window;
-      if (offset >= window.start && offset < window.end) return window.positions[offset - window.start] as number;
+      if (offset >= window.start && offset < window.end)
+        return window.positions[offset - window.start] as number;
     }
     return -1;
   }
@@ -111,9 +112,12 @@ export class ReadAhead {
   async #read(from: number): Promise<void> {
     const log = this.#log;
     const sequential = from === this.#expected;
-    this.#readBytes = sequential ? Math.min(this.#readBytes * 2, this.#store.chunkBytes >>> 1) : FIRST_READ_BYTES;
+    this.#readBytes = sequential
+      ? Math.min(this.#readBytes * 2, this.#store.chunkBytes >>> 1)
+      : FIRST_READ_BYTES;
     const segments = log.segments;
-    if (segments === null) throw new Error(`log ${log.id} has no segments, but offset ${from} is not in memory`);
+    if (segments === null)
+      throw new Error(`log ${log.id} has no segments, but offset ${from} is not in memory`);
     const read = await segments.read(from, this.#budget.grant(this, this.#readBytes));
     this.#loading = false;
     if (log.removed) return;

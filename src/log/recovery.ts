@@ -48,7 +48,8 @@ export async function recoverStore(
       `the last write to ${result.cut.path} was torn: ${result.cut.bytes} bytes from byte ${result.cut.at} on were cut off; nothing in them had been confirmed`,
     );
   }
-  const isClean = snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
+  const isClean =
+    snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
   return { ...result, clean: isClean, warnings };
 }
 
@@ -104,4 +105,3 @@ class StoreReplay implements ReplayVisitor {
     this.#chunk = null;
   }
 }
-

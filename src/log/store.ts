@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import { Arena } from './arena.ts';
 import { ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
 import type { FileSystem } from './filesystem.ts';
@@ -17,6 +18,7 @@ export interface StoreOptions {
   readonly directory: string;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
+  readonly scheduler: Scheduler;
   readonly durability: Durability;
   /** Memory for messages, in bytes, beyond which they are written to segments. */
   readonly memoryBytes: number;
@@ -91,7 +93,11 @@ export class Store {
     this.files = new JournalFiles(
       options.fileSystem,
       this.journalDirectory,
-      { fileBytes: options.journalFileBytes, durability: options.durability },
+      {
+        fileBytes: options.journalFileBytes,
+        durability: options.durability,
+        scheduler: options.scheduler,
+      },
       result.files,
       result.nextFileNumber,
       (error) => this.events.onFailure(error),
@@ -100,7 +106,12 @@ export class Store {
       this.chunks,
       this.#generation,
       this.files,
-      { epoch: result.epoch + 1, firstBlock: result.nextBlock, retryMs: 500 },
+      {
+        epoch: result.epoch + 1,
+        firstBlock: result.nextBlock,
+        retryMs: 500,
+        scheduler: options.scheduler,
+      },
       {
         beforeCommit: () => {
           this.events.beforeCommit();
@@ -129,7 +140,12 @@ export class Store {
   }
 
   /** A log with an id that was never used, or the one that was recovered under this id. */
-  openLog(id: number, durable: boolean, onLoaded: () => void, onMissing: (offset: number) => void): MessageLog {
+  openLog(
+    id: number,
+    durable: boolean,
+    onLoaded: () => void,
+    onMissing: (offset: number) => void,
+  ): MessageLog {
     const log = new MessageLog(id, durable, this.chunks, this);
     const state = this.#recovered.get(id);
     log.segments = this.segments.openLog(id, state?.segments ?? null);

@@ -1,4 +1,5 @@
 import { crc32c } from '../../base/crc32c.ts';
+import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import type { File, FileSystem } from '../filesystem.ts';
 import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION } from './format.ts';
 import type { JournalDevice, SealedBlock } from './journal.ts';
@@ -44,13 +45,13 @@ export class JournalFiles implements JournalDevice {
   #file: File | null = null;
   #position = 0;
   #writtenBlock = -1;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | null = null;
   #dirty = false;
 
   constructor(
     fs: FileSystem,
     directory: string,
-    options: { fileBytes: number; durability: Durability },
+    options: { fileBytes: number; durability: Durability; scheduler: Scheduler },
     existing: JournalFileInfo[],
     nextNumber: number,
     onFailure: (error: Error) => void,
@@ -62,8 +63,8 @@ export class JournalFiles implements JournalDevice {
     this.#nextNumber = nextNumber;
     this.files = existing;
     if (options.durability.mode === 'interval') {
-      this.#timer = setInterval(() => this.#syncNow().catch(onFailure), options.durability.intervalMs);
-      this.#timer.unref();
+      const { intervalMs } = options.durability;
+      this.#timer = options.scheduler.every(intervalMs, () => this.#syncNow().catch(onFailure));
     }
   }
 
@@ -118,7 +119,7 @@ export class JournalFiles implements JournalDevice {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
     await this.#finish();
   }
 

@@ -1,4 +1,5 @@
 import { crc32c } from '../../base/crc32c.ts';
+import type { Scheduler } from '../../base/scheduler.ts';
 import type { Chunk, ChunkStore } from '../chunks.ts';
 import { align8, BLOCK_HEADER_BYTES, BLOCK_MAGIC } from './format.ts';
 
@@ -24,6 +25,7 @@ export interface JournalOptions {
   readonly firstBlock: number;
   /** Wait before a write that found the disk full is tried again. */
   readonly retryMs: number;
+  readonly scheduler: Scheduler;
 }
 
 export interface JournalEvents {
@@ -150,9 +152,9 @@ export class Journal {
           return;
         }
         this.#events.onFull(true);
-        setTimeout(() => {
+        this.#options.scheduler.after(this.#options.retryMs, () => {
           if (!this.#stopped) this.#write(batch);
-        }, this.#options.retryMs).unref();
+        });
       },
     );
   }

@@ -172,7 +172,8 @@ function checkFileHeader(image: JournalImage): string | null {
   const { buffer } = image;
   if (buffer.length < FILE_HEADER_BYTES) return 'the file is shorter than its header';
   if (!buffer.subarray(0, 8).equals(FILE_MAGIC)) return 'this is not a journal file';
-  if (crc32c(buffer.subarray(0, 24)) !== buffer.readUInt32LE(24)) return 'the checksum of the header is wrong';
+  if (crc32c(buffer.subarray(0, 24)) !== buffer.readUInt32LE(24))
+    return 'the checksum of the header is wrong';
   const version = buffer.readUInt32LE(8);
   if (version !== FORMAT_VERSION) {
     return `the file has format version ${version}, this program reads version ${FORMAT_VERSION}`;
@@ -239,7 +240,10 @@ function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): 
         }
         break;
       case ENTRY_METADATA:
-        visitor.metadata(image.buffer.subarray(at + 16, at + 16 + (u32[(at >>> 2) + 2] as number)), block.number);
+        visitor.metadata(
+          image.buffer.subarray(at + 16, at + 16 + (u32[(at >>> 2) + 2] as number)),
+          block.number,
+        );
         break;
       default:
         throw new DamageError(image.path, at, `an entry has the unknown type ${word & 0xff}`);
