@@ -29,6 +29,7 @@ export interface BrokerOptions {
   readonly diskFreeLimitBytes?: number;
   readonly segmentBytes?: number;
   readonly chunkBytes?: number;
+  readonly reclaimMs?: number;
   readonly log?: BrokerLog;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
@@ -86,6 +87,7 @@ export class Broker implements StateMachine {
       segmentBytes: options.segmentBytes ?? 32 * MIB,
       diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
       chunkBytes: options.chunkBytes ?? MIB,
+      reclaimMs: options.reclaimMs ?? 2000,
     });
     broker.#unlock = lock === null ? null : () => lock.release();
     try {
@@ -111,6 +113,7 @@ export class Broker implements StateMachine {
       onDurable: (block) => {
         this.#waiters.release(block);
         this.pressure.relieve();
+        this.store.maintenance.poke();
       },
       onFailure: (error) => this.#fail(error),
       onPressure: (reason, on) => this.#setBlocked(reason, on),

@@ -6,10 +6,8 @@ import { type LogSnapshot, writeSnapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
 
 const TICK_MS = 250;
-const RECLAIM_MS = 2_000;
-/** Settled segments are deleted when they are this much, or when the last snapshot is this old. */
+/** Settled segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
-const DROPPED_AGE_MS = 5_000;
 const RETRY_MS = 500;
 
 /**
@@ -138,7 +136,7 @@ export class Maintenance {
       this.#journalIsLong() ||
       this.#removed.length > 0 ||
       this.#long.size > 0 ||
-      this.#store.options.clock.monotonicMs() - this.#lastReclaimMs > RECLAIM_MS
+      this.#store.options.clock.monotonicMs() - this.#lastReclaimMs > this.#store.options.reclaimMs
     );
   }
 
@@ -255,7 +253,9 @@ export class Maintenance {
       this.#reclaimed.set(log, 2);
     }
     const age = this.#store.options.clock.monotonicMs() - this.#lastSnapshotMs;
-    const isDue = this.#droppedBytes > DROPPED_BYTES || (this.#reclaimed.size > 0 && age > DROPPED_AGE_MS);
+    const isDue =
+      this.#droppedBytes > DROPPED_BYTES ||
+      (this.#reclaimed.size > 0 && age > 2 * this.#store.options.reclaimMs);
     if (isDue) await this.snapshot(false);
   }
 }

@@ -29,6 +29,8 @@ export interface StoreOptions {
   /** Free bytes on the volume below which publishers are blocked. */
   readonly diskFreeBytes: number;
   readonly chunkBytes: number;
+  /** How often segments are looked through for what is settled. */
+  readonly reclaimMs: number;
 }
 
 /** What the store stores beside messages: the broker implements it. */

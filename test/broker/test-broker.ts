@@ -1,0 +1,143 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
+import type { Consumer, DeliverySink, Gate } from '../../src/broker/consumer.ts';
+import { Publisher } from '../../src/broker/publisher.ts';
+import type { Queue } from '../../src/broker/queue.ts';
+import { Unacked } from '../../src/broker/unacked.ts';
+import type { Chunk } from '../../src/log/chunks.ts';
+import { ContentView } from '../../src/log/record-content.ts';
+
+/** A broker on a directory of its own, that can be stopped and started again. */
+export class TestBroker {
+  readonly directory: string;
+  readonly #options: Partial<BrokerOptions>;
+  broker!: Broker;
+  publisher!: Publisher;
+
+  private constructor(directory: string, options: Partial<BrokerOptions>) {
+    this.directory = directory;
+    this.#options = options;
+  }
+
+  static async start(options: Partial<BrokerOptions> = {}): Promise<TestBroker> {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-broker-'));
+    const test = new TestBroker(join(directory, 'data'), options);
+    await test.open();
+    return test;
+  }
+
+  async open(): Promise<void> {
+    this.broker = await Broker.open({ dataDirectory: this.directory, ...this.#options });
+    this.publisher = new Publisher(this.broker);
+  }
+
+  async restart(): Promise<void> {
+    await this.broker.close();
+    await this.open();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.broker.close();
+    await rm(join(this.directory, '..'), { recursive: true, force: true });
+  }
+
+  queue(name: string, settings: { durable?: boolean; autoDelete?: boolean } = {}): Queue {
+    const vhost = this.broker.vhost('/');
+    if (vhost === undefined) throw new Error('no virtual host');
+    const { durable = true, autoDelete = false } = settings;
+    return vhost.declareQueue({ name, durable, exclusive: false, autoDelete, arguments: {} }, null);
+  }
+
+  /** Publishes to the default exchange. Returns the block to wait for. */
+  publish(key: string, body: string | Buffer, persistent = true): number {
+    const vhost = this.broker.vhost('/');
+    if (vhost === undefined) throw new Error('no virtual host');
+    this.broker.turn.touch();
+    fillParts(this.publisher.parts, key, body);
+    return this.publisher.publish(
+      vhost.route(vhost.defaultExchange, key, () => null),
+      persistent,
+    );
+  }
+
+  async flush(): Promise<void> {
+    await this.broker.store.journal.flush();
+  }
+}
+
+export function fillParts(parts: Publisher['parts'], key: string, body: string | Buffer): void {
+  parts.key = Buffer.from(key);
+  parts.keyEnd = parts.key.length;
+  parts.body = Buffer.from(body);
+  parts.bodyEnd = parts.body.length;
+  parts.properties = Buffer.from([0, 0]);
+  parts.propertiesEnd = 2;
+  parts.protocol = 1;
+}
+
+export interface Delivered {
+  readonly body: string;
+  readonly offset: number;
+  readonly redelivered: boolean;
+  readonly tag: number;
+}
+
+/** A consumer that keeps what it gets, with a channel of its own. */
+export class TestConsumer implements DeliverySink {
+  readonly messages: Delivered[] = [];
+  readonly unacked = new Unacked();
+  readonly gate: Gate = { open: true };
+  wasCancelled = false;
+  readonly consumer: Consumer;
+  readonly #view = new ContentView();
+  #waiters: { count: number; resolve: () => void }[] = [];
+
+  constructor(queue: Queue, settings: { prefetch?: number; noAck?: boolean; exclusive?: boolean } = {}) {
+    this.consumer = queue.addConsumer({
+      tag: 'test',
+      sink: this,
+      gate: this.gate,
+      credit: settings.prefetch ?? Number.POSITIVE_INFINITY,
+      noAck: settings.noAck ?? false,
+      exclusive: settings.exclusive ?? false,
+      arguments: {},
+    });
+  }
+
+  get bodies(): string[] {
+    return this.messages.map((message) => message.body);
+  }
+
+  deliver(consumer: Consumer, offset: number, chunk: Chunk, at: number, redelivered: boolean): void {
+    this.#view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
+    const body = chunk.buffer.toString('latin1', this.#view.bodyStart, this.#view.bodyEnd);
+    const tag = consumer.noAck
+      ? this.unacked.addSettled()
+      : this.unacked.add(consumer.queue, consumer, offset, chunk.f64[at >>> 3] as number);
+    this.messages.push({ body, offset, redelivered, tag });
+    for (const waiter of this.#waiters) if (this.messages.length >= waiter.count) waiter.resolve();
+  }
+
+  cancelled(): void {
+    this.wasCancelled = true;
+  }
+
+  /** Resolves when this many messages came, in all. */
+  async received(count: number): Promise<void> {
+    if (this.messages.length >= count) return;
+    await new Promise<void>((resolve) => this.#waiters.push({ count, resolve }));
+  }
+
+  /** The channel ends: what it had goes back. */
+  close(): void {
+    this.consumer.cancel();
+    this.unacked.requeueAll();
+  }
+}
+
+/** A few turns of the event loop: whatever can be delivered now has been. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 4; i++) await new Promise(setImmediate);
+}
