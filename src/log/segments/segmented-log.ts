@@ -129,11 +129,18 @@ export class SegmentedLog {
     }
     const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
     const segment = new Segment(info, this.#pathOf(info), true);
-    await fs.makeDirectory(this.#directory);
-    if (this.#entryIsDirty) this.#store.rootChanged();
-    // An append that failed half-way may have left a file of this name.
-    await fs.remove(segment.path);
-    await handles.create(segment);
+    if (this.#entryIsDirty) {
+      await fs.makeDirectory(this.#directory);
+      this.#store.rootChanged();
+    }
+    try {
+      await handles.create(segment);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // Left by an append that failed half-way: what the last snapshot names is never in the way of new offsets.
+      await fs.remove(segment.path);
+      await handles.create(segment);
+    }
     this.#directoryIsDirty = true;
     return segment;
   }
@@ -239,7 +246,7 @@ export class SegmentedLog {
     const { fs, handles } = this.#store;
     const path = `${this.#directory}/${cleanedFileName(segment)}`;
     await this.#prepare();
-    // Its place will be taken: whoever took a table before that must find all of it on disk nevertheless.
+    // So that nobody opens the original again to sync it, when its place has been taken.
     if (this.#dirty.has(segment)) await this.sync();
     try {
       const copy = await handles.use(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));

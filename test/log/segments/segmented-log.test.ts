@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DamageError } from '../../../src/log/damage.ts';
 import { readBatchHeader, verifyBatch } from '../../../src/log/record-batch.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
@@ -200,6 +201,49 @@ test('a crash before a rewritten segment takes its place loses neither of the tw
   assert.ok(namesOf(found).every((name) => name.endsWith('.log')));
 });
 
+test('a segment that is rewritten while a snapshot is taken is on disk as that snapshot found it', async () => {
+  const { fs, directory, log } = await newLog();
+  await fill(log, 0, 250, 10);
+  const table = log.table();
+  await log.reclaim(
+    () => false,
+    (from, to) => (from <= 5 && to > 5 ? 1 : 0),
+  );
+  await directory.syncAll();
+  const found = fs.crash(seededRandom(3));
+  assert.deepEqual(await readOffsets(open(found).openLog(3, table), 0), range(0, 250));
+});
+
+test('a segment that grew and was rewritten to its former size is not taken for what it was', async () => {
+  const { fs, directory, log } = await newLog();
+  await fill(log, 0, 10, 10);
+  await directory.syncAll();
+  const before = log.table();
+  await fill(log, 10, 150, 10);
+  const isLive = (offset: number): boolean => offset >= 20 && offset < 30;
+  await log.reclaim(
+    () => false,
+    (from, to) => range(from, to).filter(isLive).length,
+  );
+  assert.equal(log.table()[0].bytes, before[0].bytes);
+  const found = fs.crash(seededRandom(4));
+  assert.deepEqual(await readOffsets(open(found).openLog(3, before), 0), range(0, 10));
+});
+
+test('a segment that is being appended to is not dropped, though all that it held is settled', async () => {
+  for (let turns = 0; turns < 6; turns++) {
+    const { log } = await newLog();
+    await fill(log, 0, 10, 10);
+    const appended = fill(log, 10, 20, 10);
+    for (let turn = 0; turn < turns; turn++) await nextTurn();
+    for (let microtask = 0; microtask < 3; microtask++) await null;
+    log.settledBelow(10);
+    await appended;
+    await log.deleteDropped([]);
+    assert.deepEqual(await readOffsets(log, 10), range(10, 20), `settled after ${turns} turns`);
+  }
+});
+
 test('a failed sync is final: bytes that the system may have dropped are never called durable', async () => {
   const { fs, directory, log } = await newLog();
   await fill(log, 0, 10, 10);
@@ -210,14 +254,19 @@ test('a failed sync is final: bytes that the system may have dropped are never c
 });
 
 test('a sync of all logs waits for the one of a single log that is under way', async () => {
-  const { fs, directory, log } = await newLog();
-  await fill(log, 0, 10, 10);
-  const single = log.sync();
-  await directory.syncAll();
-  const table = log.table();
-  const found = fs.crash(seededRandom(2));
-  await single;
-  assert.deepEqual(await readOffsets(open(found).openLog(3, table), 0), range(0, 10));
+  for (let seed = 1; seed <= 10; seed++) {
+    const { fs, directory, log } = await newLog();
+    await fill(log, 0, 5, 5);
+    await directory.syncAll();
+    await fill(log, 5, 10, 5);
+    const single = log.sync();
+    for (let microtask = 0; microtask < 3; microtask++) await null;
+    await directory.syncAll();
+    const table = log.table();
+    const found = fs.crash(seededRandom(seed));
+    await single;
+    assert.deepEqual(await readOffsets(open(found).openLog(3, table), 0), range(0, 10));
+  }
 });
 
 test('a full disk fails the append and nothing else, and leaves nothing behind', async () => {
