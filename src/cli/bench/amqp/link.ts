@@ -9,6 +9,8 @@ import { Inbound } from './inbound.ts';
 import { monotonicMicros } from './micros.ts';
 
 const READ_BYTES = 256 * 1024;
+/** A broker that is busy with what was published before answers a close late. */
+const CLOSE_MS = 10_000;
 
 /**
  * One read buffer for all connections of the process: a read is wholly handled before the next begins. What is left of
@@ -109,7 +111,12 @@ export class Link {
       classId: 0,
       methodId: 0,
     };
+    const timer = setTimeout(
+      () => this.#fail(new Error('the broker did not answer connection.close')),
+      CLOSE_MS,
+    );
     await this.call(0, bye, 'connection.close-ok').catch(() => undefined);
+    clearTimeout(timer);
     this.#socket.destroy();
   }
 

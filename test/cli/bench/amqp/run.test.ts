@@ -52,7 +52,7 @@ describe('the load generator', { timeout: 20_000 }, () => {
   it('never exceeds the window of unconfirmed messages when confirms come one by one, folded and late', async () => {
     const { result, broker } = await bench({ messages: 2000, confirmWindow: 7, autoAck: true });
     assertAllWell(result, 2000, 2000);
-    assert.equal(broker.stats.unconfirmedMax, 7);
+    assert.ok([6, 7].includes(broker.stats.unconfirmedMax), `${broker.stats.unconfirmedMax} unconfirmed`);
     assert.equal(result.confirmLatencyMs?.count, 2000);
   });
 
