@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { enableCompileCache, flushCompileCache } from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import type { Command } from 'commander';
+import { flushCompileCache } from 'node:module';
+import { Command } from 'commander';
 
 /**
- * The `sluice` command. Only what the given subcommand needs is loaded, and what was loaded is kept compiled in the
- * user's cache directory: the start-up budget is 0.6 s to the ready line, and reading sources is most of it.
+ * The `sluice` command. Only what the given subcommand needs is loaded, and the launcher has Node keep it compiled: the
+ * start-up budget is 0.6 s to the ready line, and reading sources is most of it.
  */
 interface Subcommand {
   readonly name: string;
@@ -44,14 +42,7 @@ function packageVersion(): string {
   return String(manifest.version);
 }
 
-/** Not in the shared temporary directory, Node's default: whoever can write there could change what we run. */
-function compileCacheDirectory(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice', 'compiled');
-}
-
 async function main(words: readonly string[]): Promise<void> {
-  enableCompileCache(compileCacheDirectory());
-  const { Command } = await import('commander');
   const program = new Command('sluice')
     .description('A message broker for RabbitMQ, Kafka, MQTT and STOMP clients over one durable log.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -79,7 +70,7 @@ async function main(words: readonly string[]): Promise<void> {
   await program.parseAsync(words, { from: 'user' });
 }
 
-/** A broker is killed rather than ended, so the cache is written while it runs, when the start is long over. */
+/** Node writes its cache of compiled code at the end; a broker that is killed has none. So we do, when the start is over. */
 function flushSoon(): void {
   setTimeout(flushCompileCache, 2000).unref();
 }
