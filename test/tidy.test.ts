@@ -56,7 +56,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The layout of a message in memory: servers write it, and read it, in place. The rest of log/ is the broker's. */
-const MESSAGE_LAYOUT = new Set(['src/log/record-content.ts', 'src/log/chunks.ts']);
+const MESSAGE_LAYOUT = new Set(
+  ['message-parts', 'record-content', 'chunks'].map((name) => `src/log/${name}.ts`),
+);
 
 /** Folders and files that may reach the disk themselves; all others go through the port in src/log/filesystem.ts. */
 const DISK_USERS = /^src\/(cli\/|log\/[a-z-]*filesystem\.ts$|log\/directory-lock\.ts$)/;
