@@ -23,8 +23,10 @@ export class Pressure {
   }
 
   mustPause(logs: readonly MessageLog[]): boolean {
-    const { journal, chunks, options } = this.#store;
+    const { journal, files, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_HIGH) return true;
+    // The time that a restart takes depends on the journal's length: it is kept.
+    if (files.totalBytes > 2 * options.journalBytes) return true;
     if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.5) return false;
     return logs.some((log) => log.tailBytes > options.memoryBytes / 8);
   }
@@ -45,8 +47,9 @@ export class Pressure {
   }
 
   #mayGoOn(logs: readonly MessageLog[]): boolean {
-    const { journal, chunks, options } = this.#store;
+    const { journal, files, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
+    if (files.totalBytes > 1.5 * options.journalBytes) return false;
     if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.2) return true;
     return logs.every((log) => log.tailBytes <= options.memoryBytes / 16);
   }

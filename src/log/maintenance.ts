@@ -230,7 +230,7 @@ export class Maintenance {
       this.#long.delete(log);
       if (log.removed) continue;
       const below = log.tailStart + Math.floor((log.end - log.tailStart) / 2);
-      await this.#pager.pageOut(log, Number.POSITIVE_INFINITY, below);
+      await this.#pager.pageOut(log, below);
     }
   }
 
