@@ -8,25 +8,59 @@ import type { Store } from './store.ts';
 const BATCH_BYTES = 128 * 1024;
 /** Logs that are looked at before others get the processor. */
 const LOGS_PER_SLICE = 512;
+/** Logs that are written at once: with thousands of small ones, most of the time is spent waiting for the disk. */
+const WRITERS = 4;
 
-/** Writes waiting messages from memory to the segments of their logs, as record batches. */
+/** Writes waiting messages from memory to the segments of their logs. */
 export class Pager {
+  readonly #store: Store;
+  readonly #writers: readonly PageWriter[];
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(store));
+  }
+
+  /** Afterwards no log refers to a chunk of this generation or an older one. */
+  async pageOutGeneration(generation: number): Promise<void> {
+    const logs = [...this.#store.logs.values()];
+    let next = 0;
+    const work = async (writer: PageWriter): Promise<void> => {
+      while (next < logs.length) {
+        const log = logs[next++] as MessageLog;
+        if (isWaitingIn(this.#store, log, generation)) {
+          await writer.pageOut(log, generation, Number.POSITIVE_INFINITY);
+        }
+        if (next % LOGS_PER_SLICE === 0) {
+          await new Promise<void>((resolve) => this.#store.options.scheduler.soon(resolve));
+        }
+      }
+    };
+    await Promise.all(this.#writers.map(work));
+  }
+
+  /** Pages out the oldest messages of a log, those below offset `below`. */
+  async pageOut(log: MessageLog, below: number): Promise<void> {
+    await (this.#writers[0] as PageWriter).pageOut(log, Number.POSITIVE_INFINITY, below);
+  }
+}
+
+/** Whether the oldest message of the log in memory is in a chunk of this generation or an older one. */
+function isWaitingIn(store: Store, log: MessageLog, generation: number): boolean {
+  for (let offset = log.tailStart; offset < log.end; offset++) {
+    const position = log.ring[offset & log.mask] as number;
+    if (position >= 0) return store.chunks.of(position).generation <= generation;
+  }
+  return false;
+}
+
+/** Writes messages of one log at a time, as record batches. */
+class PageWriter {
   readonly #store: Store;
   readonly #builder = new RecordBatchBuilder(BATCH_BYTES);
 
   constructor(store: Store) {
     this.#store = store;
-  }
-
-  /** Afterwards no log refers to a chunk of this generation or an older one. */
-  async pageOutGeneration(generation: number): Promise<void> {
-    let looked = 0;
-    for (const log of [...this.#store.logs.values()]) {
-      if (log.tailStart < log.end) await this.pageOut(log, generation, Number.POSITIVE_INFINITY);
-      if (++looked % LOGS_PER_SLICE === 0) {
-        await new Promise<void>((resolve) => this.#store.options.scheduler.soon(resolve));
-      }
-    }
   }
 
   /** Pages out the oldest messages of a log: those in chunks up to `generation`, below offset `below`. */
