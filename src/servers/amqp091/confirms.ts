@@ -1,0 +1,83 @@
+import type { Broker } from '../../broker/broker.ts';
+import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../wire/amqp091/constants.ts';
+import { BASIC_ACK } from '../../wire/amqp091/methods.ts';
+import { writeFramePrefix, writeU32, writeU64 } from './content-frames.ts';
+import type { LateWriter, Output } from './output.ts';
+
+/** basic.ack: method id, delivery tag, bits. */
+const ACK_PAYLOAD_BYTES = 13;
+
+/**
+ * Publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal block is
+ * durable, and those before it are; what has become so by the end of a turn goes into one `basic.ack`.
+ *
+ *     1 .......... #told ......... #confirmed ......... #last
+ *     | acked      | to be acked   | waits for its block |
+ */
+export class Confirms implements LateWriter {
+  latePending = false;
+  readonly #broker: Broker;
+  readonly #output: Output;
+  readonly #channel: number;
+  #told = 0;
+  #confirmed = 0;
+  #last = 0;
+  /** Blocks that are waited for, and the last message that waits for each. There are as many as are in flight: few. */
+  readonly #blocks: number[] = [];
+  readonly #lasts: number[] = [];
+  #isClosed = false;
+
+  constructor(broker: Broker, output: Output, channel: number) {
+    this.#broker = broker;
+    this.#output = output;
+    this.#channel = channel;
+  }
+
+  /** A message was published; 0 for one that waits for nothing but its predecessors. */
+  published(block: number): void {
+    const sequence = ++this.#last;
+    const newest = this.#blocks.length - 1;
+    if (newest < 0) {
+      if (block === 0) {
+        this.#confirmed = sequence;
+        this.#output.later(this);
+        return;
+      }
+    } else if (block <= this.#blocks[newest]) {
+      this.#lasts[newest] = sequence;
+      return;
+    }
+    this.#blocks.push(block);
+    this.#lasts.push(sequence);
+    this.#broker.whenDurable(block, this);
+  }
+
+  onDurable(block: number): void {
+    while (this.#blocks.length > 0 && this.#blocks[0] <= block) {
+      this.#blocks.shift();
+      this.#confirmed = this.#lasts.shift() ?? this.#confirmed;
+    }
+    if (this.#confirmed > this.#told && !this.#isClosed) this.#output.later(this);
+  }
+
+  writeLate(): void {
+    const count = this.#confirmed - this.#told;
+    if (count === 0 || this.#isClosed) return;
+    this.#told = this.#confirmed;
+    const output = this.#output;
+    output.reserve(FRAME_PREFIX_BYTES + ACK_PAYLOAD_BYTES + 1);
+    const target = output.buffer;
+    let at = writeFramePrefix(target, output.position, FRAME_METHOD, this.#channel, ACK_PAYLOAD_BYTES);
+    at = writeU32(target, at, BASIC_ACK);
+    at = writeU64(target, at, this.#confirmed);
+    target[at++] = count > 1 ? 1 : 0;
+    target[at++] = FRAME_END;
+    output.position = at;
+  }
+
+  /** Says what can be said, then nothing more: the channel ends. */
+  close(): void {
+    this.writeLate();
+    this.#isClosed = true;
+  }
+}

@@ -1,0 +1,378 @@
+import type { Broker } from '../../broker/broker.ts';
+import type { Queue } from '../../broker/queue.ts';
+import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
+import { readSafeU64 } from '../../wire/amqp091/byte-reader.ts';
+import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../wire/amqp091/constants.ts';
+import type { Method } from '../../wire/amqp091/definitions.ts';
+import { type FrameReader, FrameWriter, type OnFrame, writeHeartbeat } from '../../wire/amqp091/frames.ts';
+import { BASIC_ACK, BASIC_PUBLISH, decodeMethod, methodId } from '../../wire/amqp091/methods.ts';
+import { Blocking } from './blocking.ts';
+import type { ClientCapabilities } from './capabilities.ts';
+import { Channel } from './channel.ts';
+import { AmqpError, isForeseen, type Reply, replyTo } from './errors.ts';
+import { handleMethod } from './handlers/table.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { HeldFrame } from './held-frames.ts';
+import type { Settings } from './options.ts';
+import type { Output, OutputListener } from './output.ts';
+import { RouteCache } from './route-cache.ts';
+import type { ServerContext, Session } from './session.ts';
+import { SocketEnd } from './socket-end.ts';
+
+/**
+ * - `open`;
+ * - `closing`: one of us sent connection.close; only close and close-ok are understood any more;
+ * - `deaf`: the peer's bytes make no sense any more and are not looked at;
+ * - `closed`: the socket is gone.
+ */
+type ConnectionState = 'open' | 'closing' | 'deaf' | 'closed';
+
+const EMPTY = Buffer.alloc(0);
+const HEARTBEAT = heartbeatFrame();
+
+function heartbeatFrame(): Buffer {
+  const writer = new FrameWriter();
+  writeHeartbeat(writer);
+  return writer.take();
+}
+
+/** The end of the handshake on: frames to channels, until one side closes. */
+export class Connection implements OutputListener {
+  readonly broker: Broker;
+  readonly settings: Settings;
+  readonly vhost: VirtualHost<Queue>;
+  readonly output: Output;
+  readonly user: string;
+  readonly frameMax: number;
+  readonly capabilities: ClientCapabilities;
+  readonly routes: RouteCache;
+  state: ConnectionState = 'open';
+  hasPublished = false;
+  readonly #session: Session;
+  readonly #reader: FrameReader;
+  readonly #channels = new Map<number, Channel>();
+  /** The one that the last frame was for; no other holds on to bytes of the socket's buffer. */
+  #lastChannel: Channel | null = null;
+  #chunk: Buffer = EMPTY;
+  readonly #blocking: Blocking;
+  readonly #heartbeat: Heartbeat | null;
+  readonly #end: SocketEnd;
+  readonly #onClosed: (connection: Connection) => void;
+
+  constructor(session: Session, { broker, settings }: ServerContext, onClosed: (closed: Connection) => void) {
+    const { socket, tuning } = session;
+    this.broker = broker;
+    this.settings = settings;
+    this.vhost = session.vhost;
+    this.output = session.output;
+    this.user = session.user;
+    this.frameMax = tuning.frameMax;
+    this.capabilities = session.capabilities;
+    this.routes = new RouteCache(session.vhost);
+    this.#session = session;
+    this.#reader = session.reader;
+    this.#blocking = new Blocking(this, socket);
+    this.#end = new SocketEnd(socket, session.output, settings);
+    this.#onClosed = onClosed;
+    this.#heartbeat =
+      tuning.heartbeatSeconds === 0
+        ? null
+        : new Heartbeat(socket, tuning.heartbeatSeconds * 1000, {
+            sendHeartbeat: () => this.output.bytes(HEARTBEAT),
+            peerIsSilent: () => this.#drop('missed heartbeats from the client'),
+          });
+    this.output.listener = this;
+    socket.on('data', this.#onData);
+    socket.once('close', () => this.#closed());
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.state === 'deaf' || this.state === 'closed') return;
+    this.broker.turn.touch();
+    this.#chunk = chunk;
+    try {
+      this.#reader.push(chunk, this.frame);
+    } catch (error) {
+      // The framing is lost: what comes next cannot be read, not even close-ok.
+      this.#failConnection(error, 0);
+      this.state = 'deaf';
+      this.output.end();
+    }
+    this.#chunk = EMPTY;
+    this.#lastChannel?.publishing.detach();
+  };
+
+  readonly frame: OnFrame = (type, number, bytes, start, end) => {
+    if (this.state !== 'open') {
+      this.#frameWhileClosing(type, number, bytes, start, end);
+      return;
+    }
+    let channel = this.#lastChannel;
+    if (channel === null || channel.number !== number) channel = this.#switchTo(number);
+    try {
+      if (channel !== null && channel.state === 'open' && channel.held === null) {
+        this.#dispatch(channel, type, bytes, start, end);
+      } else {
+        this.#frameElsewhere(channel, type, number, bytes, start, end);
+      }
+    } catch (error) {
+      this.#fail(error, channel, type, bytes, start, end);
+    }
+    // A frame that straddled two chunks lies in the reader's own buffer, which the next one of that kind overwrites.
+    if (bytes !== this.#chunk && channel !== null) channel.publishing.detach();
+  };
+
+  /** One frame on a channel that is open and waits for nothing. */
+  #dispatch(channel: Channel, type: number, bytes: Buffer, start: number, end: number): void {
+    if (type === FRAME_HEADER) {
+      channel.publishing.header(bytes, start, end);
+    } else if (type === FRAME_BODY) {
+      channel.publishing.body(bytes, start, end);
+    } else {
+      if (channel.publishing.isUnfinished) channel.publishing.failUnfinished();
+      const id = frameMethod(bytes, start, end);
+      if (id === BASIC_PUBLISH) {
+        channel.publishing.method(bytes, start, end);
+        return;
+      }
+      if (id === BASIC_ACK && end - start === 13) {
+        const tag = readSafeU64(bytes, start + 4);
+        if (tag >= 0) {
+          channel.ack(tag, (bytes[start + 12] & 1) !== 0);
+          return;
+        }
+      }
+      handleMethod(channel, decodeMethod(bytes, start, end));
+    }
+  }
+
+  /** Everything but the usual: connection methods, new, waiting and closing channels. */
+  #frameElsewhere(
+    channel: Channel | null,
+    type: number,
+    number: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    if (type === FRAME_HEARTBEAT) return;
+    if (number === 0) {
+      if (type !== FRAME_METHOD) {
+        throw new AmqpError('UNEXPECTED_FRAME', `type ${type}, ${end - start} octets on channel 0`);
+      }
+      this.#connectionMethod(decodeMethod(bytes, start, end));
+    } else if (channel === null) {
+      this.#openChannel(type, number, bytes, start, end);
+    } else if (channel.state === 'open') {
+      channel.held?.add(type, bytes, start, end);
+    } else if (type === FRAME_METHOD) {
+      const id = frameMethod(bytes, start, end);
+      if (id === CHANNEL_CLOSE) channel.send({ name: 'channel.close-ok' });
+      else if (id === CHANNEL_CLOSE_OK) this.#forget(channel);
+    }
+  }
+
+  #connectionMethod(method: Method): void {
+    switch (method.name) {
+      case 'connection.close':
+        this.#release();
+        this.output.method(0, { name: 'connection.close-ok' });
+        this.#end.begin();
+        return;
+      case 'connection.update-secret':
+        // There is nothing that expires: who was let in stays so.
+        this.output.method(0, { name: 'connection.update-secret-ok' });
+        return;
+      case 'connection.close-ok':
+        return;
+      default:
+        throw method.name.startsWith('connection.')
+          ? new AmqpError('CHANNEL_ERROR', 'unexpected method in connection state running')
+          : new AmqpError('COMMAND_INVALID', `${method.name} is not a method for channel 0`);
+    }
+  }
+
+  #openChannel(type: number, number: number, bytes: Buffer, start: number, end: number): void {
+    if (type !== FRAME_METHOD || frameMethod(bytes, start, end) !== CHANNEL_OPEN) {
+      throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
+    }
+    decodeMethod(bytes, start, end);
+    const { channelMax } = this.#session.tuning;
+    if (this.#channels.size >= channelMax) {
+      throw new AmqpError(
+        'NOT_ALLOWED',
+        `number of channels opened (${this.#channels.size}) has reached the negotiated channel_max (${channelMax})`,
+      );
+    }
+    if (number > channelMax) {
+      throw new AmqpError(
+        'NOT_ALLOWED',
+        `channel ${number} is beyond the negotiated channel_max (${channelMax})`,
+      );
+    }
+    const channel = new Channel(number, this);
+    this.#channels.set(number, channel);
+    channel.send({ name: 'channel.open-ok' });
+  }
+
+  /** A frame that was held back while the channel waited. */
+  replay(channel: Channel, { type, payload }: HeldFrame): void {
+    try {
+      this.#dispatch(channel, type, payload, 0, payload.length);
+    } catch (error) {
+      this.#fail(error, channel, type, payload, 0, payload.length);
+    }
+  }
+
+  /** The client closed the channel. */
+  channelClosed(channel: Channel): void {
+    channel.release('closed');
+    channel.send({ name: 'channel.close-ok' });
+    this.#forget(channel);
+  }
+
+  publishedFirst(): void {
+    this.hasPublished = true;
+    this.#blocking.update();
+  }
+
+  /** The broker's reasons to block publishers changed. */
+  blockedChanged(): void {
+    if (this.state === 'open') this.#blocking.update();
+  }
+
+  /** Stops reading, until `resumePublishing` was called as often. */
+  pausePublishing(): void {
+    this.#blocking.pause();
+  }
+
+  resumePublishing(): void {
+    this.#blocking.resume();
+  }
+
+  outputCongested(): void {
+    for (const channel of this.#channels.values()) channel.congested();
+  }
+
+  outputRelieved(): void {
+    this.#blocking.setFlooded(false);
+    for (const channel of this.#channels.values()) channel.relieved();
+  }
+
+  outputFlooded(): void {
+    this.#blocking.setFlooded(true);
+    this.outputCongested();
+  }
+
+  /** Ends the connection from our side: the peer has a limited time for its close-ok. */
+  close(reply: Reply): void {
+    if (this.state !== 'open') return;
+    this.#release();
+    const { replyCode, replyText, classId, methodId } = reply;
+    this.output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
+    this.output.flush();
+    this.#end.expect();
+  }
+
+  /** Drops a peer that takes nothing of what we hold for it. */
+  checkStalled(nowMs: number): void {
+    if (this.#end.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
+  }
+
+  destroy(): void {
+    this.#session.socket.destroy();
+  }
+
+  #switchTo(number: number): Channel | null {
+    this.#lastChannel?.publishing.detach();
+    const channel = this.#channels.get(number) ?? null;
+    if (channel !== null) this.#lastChannel = channel;
+    return channel;
+  }
+
+  #forget(channel: Channel): void {
+    channel.state = 'closed';
+    this.#channels.delete(channel.number);
+    if (this.#lastChannel === channel) this.#lastChannel = null;
+  }
+
+  #fail(
+    error: unknown,
+    channel: Channel | null,
+    type: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const method = type === FRAME_METHOD && end - start >= 4 ? frameMethod(bytes, start, end) : BASIC_PUBLISH;
+    if (channel === null || replyTo(error, method).isHard) {
+      this.#failConnection(error, method);
+      return;
+    }
+    const { replyCode, replyText, classId, methodId } = replyTo(error, method);
+    channel.release('closing');
+    channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
+    this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
+  }
+
+  #failConnection(error: unknown, method: number): void {
+    const reply = replyTo(error, method);
+    const { log } = this.settings;
+    if (!isForeseen(error)) log.error({ err: error, user: this.user }, 'a request failed unexpectedly');
+    log.warn(
+      { user: this.user, peer: this.#session.socket.remoteAddress, reason: reply.replyText },
+      'closing connection',
+    );
+    this.close(reply);
+  }
+
+  #frameWhileClosing(type: number, number: number, bytes: Buffer, start: number, end: number): void {
+    if (this.state !== 'closing' || type !== FRAME_METHOD || number !== 0) return;
+    const id = end - start >= 4 ? bytes.readInt32BE(start) : 0;
+    if (id === CONNECTION_CLOSE) {
+      this.output.method(0, { name: 'connection.close-ok' });
+      this.#end.begin();
+    } else if (id === CONNECTION_CLOSE_OK) {
+      this.#end.begin();
+    }
+  }
+
+  /** What the connection holds of the broker goes back at once; the closing takes its time without it. */
+  #release(): void {
+    if (this.state !== 'open') return;
+    this.state = 'closing';
+    for (const channel of this.#channels.values()) channel.release('closed');
+    this.#channels.clear();
+    this.#lastChannel = null;
+    this.vhost.removeExclusiveQueues(this);
+    this.#blocking.stop();
+  }
+
+  #drop(reason: string): void {
+    this.settings.log.warn(
+      { user: this.user, peer: this.#session.socket.remoteAddress, reason },
+      'connection dropped',
+    );
+    this.destroy();
+  }
+
+  #closed(): void {
+    this.#release();
+    this.state = 'closed';
+    this.#heartbeat?.stop();
+    this.#end.stop();
+    this.#onClosed(this);
+  }
+}
+
+const CHANNEL_OPEN = methodId('channel.open');
+const CHANNEL_CLOSE = methodId('channel.close');
+const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
+const CONNECTION_CLOSE = methodId('connection.close');
+const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
+
+/** The method's id; 0, which is none, if the frame is too short for one. */
+function frameMethod(bytes: Buffer, start: number, end: number): number {
+  if (end - start < 4) return 0;
+  return (bytes[start] << 24) | (bytes[start + 1] << 16) | (bytes[start + 2] << 8) | bytes[start + 3];
+}

@@ -1,0 +1,16 @@
+import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
+import type { Channel } from '../channel.ts';
+import { AmqpError } from '../errors.ts';
+
+/** RabbitMQ's meaning: `global` is for the whole channel, otherwise it is for each consumer to come. */
+export function basicQos(channel: Channel, method: MethodOf<'basic.qos'>): void {
+  const { prefetchSize, prefetchCount, global } = method;
+  if (prefetchSize !== 0) throw new AmqpError('NOT_IMPLEMENTED', `prefetch_size!=0 (${prefetchSize})`);
+  if (global) {
+    channel.prefetchLimit = prefetchCount;
+    channel.updateGate();
+  } else {
+    channel.prefetchPerConsumer = prefetchCount;
+  }
+  channel.send({ name: 'basic.qos-ok' });
+}

@@ -1,0 +1,9 @@
+import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
+import type { Channel } from '../channel.ts';
+
+export function queueDelete(channel: Channel, method: MethodOf<'queue.delete'>): void {
+  const name = channel.queueName(method.queue);
+  const { ifUnused, ifEmpty } = method;
+  const messageCount = channel.vhost.deleteQueue(name, { ifUnused, ifEmpty }, channel.connection);
+  channel.sendWhenDurable(method.noWait ? null : { name: 'queue.delete-ok', messageCount });
+}

@@ -1,0 +1,71 @@
+import type { Method, MethodName, MethodOf } from '../../../wire/amqp091/definitions.ts';
+import type { Channel } from '../channel.ts';
+import { AmqpError } from '../errors.ts';
+import { accessRequest } from './access-request.ts';
+import { basicAck } from './basic-ack.ts';
+import { basicCancel } from './basic-cancel.ts';
+import { basicConsume } from './basic-consume.ts';
+import { basicGet } from './basic-get.ts';
+import { basicNack } from './basic-nack.ts';
+import { basicQos } from './basic-qos.ts';
+import { basicRecover } from './basic-recover.ts';
+import { basicRecoverAsync } from './basic-recover-async.ts';
+import { basicReject } from './basic-reject.ts';
+import { channelClose } from './channel-close.ts';
+import { channelFlow } from './channel-flow.ts';
+import { channelOpen } from './channel-open.ts';
+import { confirmSelect } from './confirm-select.ts';
+import { exchangeBind } from './exchange-bind.ts';
+import { exchangeDeclare } from './exchange-declare.ts';
+import { exchangeDelete } from './exchange-delete.ts';
+import { exchangeUnbind } from './exchange-unbind.ts';
+import { queueBind } from './queue-bind.ts';
+import { queueDeclare } from './queue-declare.ts';
+import { queueDelete } from './queue-delete.ts';
+import { queuePurge } from './queue-purge.ts';
+import { queueUnbind } from './queue-unbind.ts';
+import { txCommit } from './tx-commit.ts';
+import { txRollback } from './tx-rollback.ts';
+import { txSelect } from './tx-select.ts';
+
+type Handler<N extends MethodName> = (channel: Channel, method: MethodOf<N>) => void;
+
+/** What clients may ask of an open channel. basic.publish has its own path, for its content. */
+const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
+  'channel.open': channelOpen,
+  'channel.flow': channelFlow,
+  'channel.close': channelClose,
+  'access.request': accessRequest,
+  'exchange.declare': exchangeDeclare,
+  'exchange.delete': exchangeDelete,
+  'exchange.bind': exchangeBind,
+  'exchange.unbind': exchangeUnbind,
+  'queue.declare': queueDeclare,
+  'queue.bind': queueBind,
+  'queue.unbind': queueUnbind,
+  'queue.purge': queuePurge,
+  'queue.delete': queueDelete,
+  'basic.qos': basicQos,
+  'basic.consume': basicConsume,
+  'basic.cancel': basicCancel,
+  'basic.get': basicGet,
+  'basic.ack': basicAck,
+  'basic.nack': basicNack,
+  'basic.reject': basicReject,
+  'basic.recover-async': basicRecoverAsync,
+  'basic.recover': basicRecover,
+  'confirm.select': confirmSelect,
+  'tx.select': txSelect,
+  'tx.commit': txCommit,
+  'tx.rollback': txRollback,
+  // Answers to what we never ask.
+  'channel.flow-ok': () => undefined,
+  'basic.cancel-ok': () => undefined,
+};
+
+export function handleMethod(channel: Channel, method: Method): void {
+  // The name of a method selects the handler for just this method.
+  const handler = HANDLERS[method.name] as ((channel: Channel, method: Method) => void) | undefined;
+  if (handler === undefined) throw new AmqpError('COMMAND_INVALID', 'unimplemented method');
+  handler(channel, method);
+}

@@ -1,0 +1,234 @@
+import type { Socket } from 'node:net';
+import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../wire/amqp091/constants.ts';
+import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
+import { FrameReader, type OnFrame, readProtocolHeader } from '../../wire/amqp091/frames.ts';
+import { decodeMethod, methodId } from '../../wire/amqp091/methods.ts';
+import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
+import { AmqpError, isForeseen, type Reply, reply, replyTo } from './errors.ts';
+import { Output } from './output.ts';
+import { MECHANISMS, readCredentials } from './sasl.ts';
+import type { ServerContext, Session } from './session.ts';
+import { negotiate, type Tuning } from './tuning.ts';
+
+/**
+ *     client                                       server
+ *     protocol header  ──────────────────────▶
+ *                      ◀──────────────────────     connection.start
+ *     start-ok         ──────────────────────▶
+ *                      ◀──────────────────────     tune
+ *     tune-ok, open    ──────────────────────▶
+ *                      ◀──────────────────────     open-ok
+ *
+ * or, from start-ok on, connection.close with the reason.
+ */
+type State =
+  | { readonly expects: 'header' }
+  | { readonly expects: 'connection.start-ok' }
+  | { readonly expects: 'connection.tune-ok'; readonly identity: Identity }
+  | { readonly expects: 'connection.open'; readonly identity: Identity; readonly tuning: Tuning }
+  | { readonly expects: 'nothing' };
+
+interface Identity {
+  readonly user: string;
+  readonly capabilities: ClientCapabilities;
+}
+
+const HEADER_EXPECTED: State = { expects: 'header' };
+const FINISHED: State = { expects: 'nothing' };
+
+export interface HandshakeEvents {
+  /** The session's owner takes the frames from now on; the socket's `data` is his. */
+  finished(session: Session): OnFrame;
+}
+
+/** From an accepted socket to a session. Whatever goes wrong ends the socket, within the handshake's time limit. */
+export class Handshake {
+  readonly #socket: Socket;
+  readonly #context: ServerContext;
+  readonly #events: HandshakeEvents;
+  readonly #reader = new FrameReader();
+  readonly #output: Output;
+  readonly #timer: NodeJS.Timeout;
+  #state: State = HEADER_EXPECTED;
+  #header = Buffer.alloc(0);
+  #next: OnFrame | null = null;
+
+  constructor(socket: Socket, context: ServerContext, events: HandshakeEvents) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#events = events;
+    const { broker, settings, slabs } = context;
+    this.#output = new Output(socket, broker.turn, slabs, settings.outputHighWaterBytes);
+    this.#timer = setTimeout(() => this.#drop('timed out'), settings.handshakeTimeoutMs);
+    socket.on('data', this.#onData);
+    socket.once('close', this.#stop);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state.expects === 'nothing') return;
+    try {
+      const rest = this.#state.expects === 'header' ? this.#readHeader(chunk) : chunk;
+      if (rest.length > 0) this.#reader.push(rest, this.#onFrame);
+    } catch (error) {
+      this.#fail(error, 0);
+    }
+  };
+
+  /** AMQP 4.2.2. Returns what comes behind the header. */
+  #readHeader(chunk: Buffer): Buffer {
+    const bytes = this.#header.length === 0 ? chunk : Buffer.concat([this.#header, chunk]);
+    const found = readProtocolHeader(bytes, 0, bytes.length);
+    if (found === 'amqp091') {
+      this.#state = { expects: 'connection.start-ok' };
+      this.#header = Buffer.alloc(0);
+      this.#sendStart();
+      return bytes.subarray(PROTOCOL_HEADER.length);
+    }
+    if (found === 'incomplete') {
+      this.#header = Buffer.from(bytes);
+    } else {
+      this.#output.bytes(Buffer.from(PROTOCOL_HEADER));
+      this.#end('no AMQP 0-9-1 header');
+    }
+    return chunk.subarray(chunk.length);
+  }
+
+  readonly #onFrame: OnFrame = (type, channel, bytes, start, end) => {
+    if (this.#next !== null) {
+      this.#next(type, channel, bytes, start, end);
+      return;
+    }
+    if (this.#state.expects === 'nothing' || type === FRAME_HEARTBEAT) return;
+    let id = 0;
+    try {
+      if (type !== FRAME_METHOD || channel !== 0) {
+        throw new AmqpError(
+          'UNEXPECTED_FRAME',
+          `a frame of type ${type} on channel ${channel} before the end of the handshake`,
+        );
+      }
+      const method = decodeMethod(bytes, start, end);
+      id = methodId(method.name);
+      this.#handle(method);
+    } catch (error) {
+      this.#fail(error, id);
+    }
+  };
+
+  #handle(method: Method): void {
+    const state = this.#state;
+    if (method.name === 'connection.close') {
+      this.#output.method(0, { name: 'connection.close-ok' });
+      this.#end('closed by the client');
+    } else if (state.expects === 'connection.start-ok' && method.name === state.expects) {
+      this.#authenticate(method);
+    } else if (state.expects === 'connection.tune-ok' && method.name === state.expects) {
+      this.#tune(method, state.identity);
+    } else if (state.expects === 'connection.open' && method.name === state.expects) {
+      this.#open(method, state.identity, state.tuning);
+    } else {
+      throw new AmqpError('COMMAND_INVALID', `'${method.name}' where '${state.expects}' was expected`);
+    }
+  }
+
+  #sendStart(): void {
+    this.#output.method(0, {
+      name: 'connection.start',
+      versionMajor: 0,
+      versionMinor: 9,
+      serverProperties: serverProperties(this.#context.settings.version),
+      mechanisms: MECHANISMS,
+      locales: 'en_US',
+    });
+  }
+
+  #authenticate(method: MethodOf<'connection.start-ok'>): void {
+    const { broker, settings } = this.#context;
+    const credentials = readCredentials(method.mechanism, method.response);
+    const capabilities = clientCapabilities(method.clientProperties);
+    const isLoopback = isLoopbackAddress(this.#socket.remoteAddress ?? '');
+    if (credentials === null || !broker.authenticate(credentials.user, credentials.password, isLoopback)) {
+      settings.log.warn(
+        { user: credentials?.user, peer: this.#socket.remoteAddress },
+        isLoopback ? 'login refused' : 'login refused; the user guest may connect from this machine only',
+      );
+      const message = `Login was refused using authentication mechanism ${method.mechanism}. For details see the broker logfile.`;
+      if (capabilities.authenticationFailureClose) this.#refuse(reply('ACCESS_REFUSED', message));
+      else this.#drop('login refused');
+      return;
+    }
+    this.#state = { expects: 'connection.tune-ok', identity: { user: credentials.user, capabilities } };
+    this.#output.method(0, {
+      name: 'connection.tune',
+      channelMax: settings.channelMax,
+      frameMax: settings.frameMaxBytes,
+      heartbeat: settings.heartbeatSeconds,
+    });
+  }
+
+  #tune(method: MethodOf<'connection.tune-ok'>, identity: Identity): void {
+    const tuning = negotiate(this.#context.settings, method);
+    this.#reader.frameMax = tuning.frameMax;
+    this.#state = { expects: 'connection.open', identity, tuning };
+  }
+
+  #open(method: MethodOf<'connection.open'>, identity: Identity, tuning: Tuning): void {
+    const vhost = this.#context.broker.vhost(method.virtualHost);
+    if (vhost === undefined) throw new AmqpError('NOT_ALLOWED', `vhost ${method.virtualHost} not found`);
+    this.#output.method(0, { name: 'connection.open-ok' });
+    this.#state = FINISHED;
+    this.#stop();
+    this.#socket.off('close', this.#stop);
+    this.#next = this.#events.finished({
+      socket: this.#socket,
+      reader: this.#reader,
+      output: this.#output,
+      user: identity.user,
+      vhost,
+      tuning,
+      capabilities: identity.capabilities,
+    });
+  }
+
+  #fail(error: unknown, method: number): void {
+    if (!isForeseen(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
+    // Before start-ok the peer may be anything: what it does not understand is no help to it.
+    const { expects } = this.#state;
+    const isStranger = expects === 'header' || expects === 'connection.start-ok';
+    if (isStranger && !(error instanceof AmqpError)) this.#drop(String(error));
+    else this.#refuse(replyTo(error, method));
+  }
+
+  #refuse(reply: Reply): void {
+    if (this.#state.expects === 'nothing') return;
+    const { replyCode, replyText, classId, methodId } = reply;
+    this.#output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
+    this.#end(replyText);
+  }
+
+  /** The peer may read what we sent; then, or when the time is up, it is over. */
+  #end(reason: string): void {
+    this.#logFailure(reason);
+    this.#state = FINISHED;
+    this.#output.end();
+  }
+
+  #drop(reason: string): void {
+    if (this.#state.expects !== 'nothing') this.#logFailure(reason);
+    this.#state = FINISHED;
+    this.#socket.destroy();
+  }
+
+  #logFailure(reason: string): void {
+    this.#context.settings.log.info({ peer: this.#socket.remoteAddress, reason }, 'handshake not finished');
+  }
+
+  readonly #stop = (): void => {
+    clearTimeout(this.#timer);
+    this.#socket.off('data', this.#onData);
+  };
+}
+
+export function isLoopbackAddress(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}

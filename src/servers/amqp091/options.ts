@@ -1,0 +1,48 @@
+import type { Logger } from 'pino';
+
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
+
+/** What `AmqpServer.listen` may be told; a limit on everything. */
+export interface AmqpServerOptions {
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly frameMaxBytes?: number;
+  readonly channelMax?: number;
+  /** What we propose; 0 for none. The client decides. */
+  readonly heartbeatSeconds?: number;
+  readonly maxMessageBytes?: number;
+  readonly maxConnections?: number;
+  readonly handshakeTimeoutMs?: number;
+  /** How long we wait for close-ok, and for the peer to end its side. */
+  readonly closeTimeoutMs?: number;
+  /** No deliveries to a connection that holds more than this for its socket, until most of it is gone. */
+  readonly outputHighWaterBytes?: number;
+  /** A peer that took nothing for this long, while we hold more than `stalledPeerBytes` for it, is dropped. */
+  readonly stalledPeerTimeoutMs?: number;
+  readonly stalledPeerBytes?: number;
+  /** Of Sluice, for the server-properties. */
+  readonly version?: string;
+  readonly log?: Log;
+}
+
+export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port'>>;
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+export function withDefaults(options: AmqpServerOptions): Settings {
+  return {
+    frameMaxBytes: options.frameMaxBytes ?? 128 * 1024,
+    channelMax: options.channelMax ?? 2047,
+    heartbeatSeconds: options.heartbeatSeconds ?? 60,
+    maxMessageBytes: options.maxMessageBytes ?? 128 * 1024 * 1024,
+    maxConnections: options.maxConnections ?? 65_536,
+    handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+    closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
+    outputHighWaterBytes: options.outputHighWaterBytes ?? 512 * 1024,
+    stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,
+    stalledPeerBytes: options.stalledPeerBytes ?? 64 * 1024,
+    version: options.version ?? '0.1.0',
+    log: options.log ?? silent,
+  };
+}

@@ -1,0 +1,30 @@
+import { decodeTableFields } from '../../wire/amqp091/field-table.ts';
+import { AmqpError } from './errors.ts';
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** As connection.start offers them, the preferred one first. */
+export const MECHANISMS = 'PLAIN AMQPLAIN';
+
+/** Null if the response makes no sense. @throws AmqpError if there is no such mechanism */
+export function readCredentials(mechanism: string, response: Uint8Array): Credentials | null {
+  if (mechanism === 'PLAIN') return readPlain(response);
+  if (mechanism === 'AMQPLAIN') return readAmqPlain(response);
+  throw new AmqpError('COMMAND_INVALID', `unknown authentication mechanism '${mechanism}'`);
+}
+
+/** RFC 4616: [authorization identity] NUL user NUL password. */
+function readPlain(response: Uint8Array): Credentials | null {
+  const parts = Buffer.from(response).toString('utf8').split('\0');
+  if (parts.length !== 3) return null;
+  return { user: parts[1], password: parts[2] };
+}
+
+/** The fields LOGIN and PASSWORD of a table without its length. */
+function readAmqPlain(response: Uint8Array): Credentials | null {
+  const { LOGIN: user, PASSWORD: password } = decodeTableFields(Buffer.from(response), 0, response.length);
+  return typeof user === 'string' && typeof password === 'string' ? { user, password } : null;
+}
