@@ -42,8 +42,7 @@ async function runWith(
   note: Note,
 ): Promise<BenchResult> {
   const control = await Link.open(parseAddress(settings.url), fail);
-  const channel = await control.openChannel();
-  await declareTopology(control, channel, settings);
+  await declareTopology(control, settings);
 
   let measured = settings;
   if (settings.preload > 0) {
@@ -68,7 +67,7 @@ async function runWith(
   await crew.close();
   const final = await crew.snapshot();
   const sequences = await crew.sequences();
-  if (!settings.keep) await deleteTopology(control, channel, settings);
+  if (!settings.keep) await deleteTopology(control, settings);
   await control.close();
   return makeResult({ settings, machine: describeMachine(), ...window, final: final.counters, sequences });
 }

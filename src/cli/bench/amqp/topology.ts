@@ -3,45 +3,58 @@ import type { Link } from './link.ts';
 import { fanoutExchange, queueNames } from './plan.ts';
 import type { BenchSettings } from './settings.ts';
 
-export async function declareTopology(link: Link, channel: number, settings: BenchSettings): Promise<void> {
+/** A broker that syncs each declare to disk needs several at a time, and a channel answers one after the other. */
+const LANES_MAX = 32;
+
+export async function declareTopology(link: Link, settings: BenchSettings): Promise<void> {
   const exchange = fanoutExchange(settings);
   const durable = settings.durable || settings.persistent;
   const flags = { durable, passive: false, autoDelete: false, noWait: false, arguments: {} };
   if (exchange !== '') {
     await link.call(
-      channel,
+      await link.openChannel(),
       { name: 'exchange.declare', exchange, type: 'fanout', internal: false, ...flags },
       'exchange.declare-ok',
     );
   }
-  for (const queue of queueNames(settings)) {
+  await inLanes(link, queueNames(settings), async (lane, queue) => {
+    await link.call(lane, { name: 'queue.declare', queue, exclusive: false, ...flags }, 'queue.declare-ok');
+    if (exchange === '') return;
     await link.call(
-      channel,
-      { name: 'queue.declare', queue, exclusive: false, ...flags },
-      'queue.declare-ok',
-    );
-    if (exchange === '') continue;
-    await link.call(
-      channel,
+      lane,
       { name: 'queue.bind', queue, exchange, routingKey: '', noWait: false, arguments: {} },
       'queue.bind-ok',
     );
-  }
+  });
 }
 
-export async function deleteTopology(link: Link, channel: number, settings: BenchSettings): Promise<void> {
-  for (const queue of queueNames(settings)) {
+export async function deleteTopology(link: Link, settings: BenchSettings): Promise<void> {
+  await inLanes(link, queueNames(settings), async (lane, queue) => {
     await link.call(
-      channel,
+      lane,
       { name: 'queue.delete', queue, ifUnused: false, ifEmpty: false, noWait: false },
       'queue.delete-ok',
     );
-  }
+  });
   const exchange = fanoutExchange(settings);
   if (exchange === '') return;
   await link.call(
-    channel,
+    await link.openChannel(),
     { name: 'exchange.delete', exchange, ifUnused: false, noWait: false },
     'exchange.delete-ok',
   );
+}
+
+async function inLanes(
+  link: Link,
+  queues: readonly string[],
+  use: (channel: number, queue: string) => Promise<void>,
+): Promise<void> {
+  const waiting = queues.values();
+  const lanes = Array.from({ length: Math.min(LANES_MAX, queues.length) }, async () => {
+    const channel = await link.openChannel();
+    // One iterator for all lanes: each takes the next queue when it has done one.
+    for (const queue of waiting) await use(channel, queue);
+  });
+  await Promise.all(lanes);
 }

@@ -1,0 +1,214 @@
+/** Starts and stops the brokers that are compared, each on free ports and in a directory of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export interface RunningBroker {
+  readonly name: BrokerName;
+  readonly url: string;
+  readonly pid: number;
+  /** From the start of the process to its being ready. */
+  readonly startSeconds: number;
+  /** Ends the process; its data stay. */
+  stop(): Promise<void>;
+  /** The same by SIGKILL. */
+  kill(): Promise<void>;
+}
+
+export type BrokerName = 'sluice' | 'rabbitmq';
+
+const launcher = fileURLToPath(new URL('../bin/sluice', import.meta.url));
+const READY_MS = 60_000;
+const STOP_MS = 30_000;
+
+export function startBroker(name: BrokerName, directory: string): Promise<RunningBroker> {
+  return name === 'sluice' ? startSluice(directory) : startRabbitmq(directory);
+}
+
+/** Gives a fresh directory to `use`, and removes it afterwards. */
+export async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  try {
+    return await use(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+export async function startSluice(
+  directory: string,
+  options: readonly string[] = [],
+): Promise<RunningBroker> {
+  const dataDirectory = join(directory, 'data');
+  const ports = ['--amqp-port', '0', '--http-port', '0', '--kafka-port', 'off', '--mqtt-port', 'off'];
+  const args = [
+    'start',
+    '--data-dir',
+    dataDirectory,
+    ...ports,
+    '--stomp-port',
+    'off',
+    '--durability',
+    'sync',
+    ...options,
+  ];
+  const begin = performance.now();
+  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const errors = tail(child);
+  const line = await firstLine(child, errors);
+  const startSeconds = (performance.now() - begin) / 1000;
+  const address = /\bamqp=(\S+)/.exec(line)?.[1];
+  const pid = Number(/\bpid=(\d+)/.exec(line)?.[1] ?? child.pid);
+  if (!line.startsWith('sluice ready ') || address === undefined)
+    throw new Error(`not a ready line: ${line}`);
+  return {
+    name: 'sluice',
+    url: `amqp://guest:guest@${address}/`,
+    pid,
+    startSeconds,
+    stop: () => end(child, child.pid, 'SIGTERM'),
+    kill: () => end(child, child.pid, 'SIGKILL'),
+  };
+}
+
+const rabbitmqServer = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+
+/** Undefined, or why RabbitMQ cannot be measured here. */
+export function rabbitmqMissing(): string | undefined {
+  return existsSync(rabbitmqServer)
+    ? undefined
+    : `${rabbitmqServer} is not there (Debian's package rabbitmq-server)`;
+}
+
+/**
+ * Debian's RabbitMQ as it comes, without plugins, but alone: its own node name, ports, data, cookie and port mapper, so
+ * that neither a RabbitMQ of the machine nor its configuration has a part in it.
+ */
+export async function startRabbitmq(directory: string): Promise<RunningBroker> {
+  const missing = rabbitmqMissing();
+  if (missing !== undefined) throw new Error(missing);
+  const [port, distributionPort, epmdPort] = await freePorts(3);
+  const home = join(directory, 'home');
+  await mkdir(home, { recursive: true });
+  await writeFile(join(directory, 'plugins'), '[].\n');
+  const pidFile = join(directory, 'pid');
+  const env = {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    LANG: 'C.UTF-8',
+    HOME: home,
+    ERL_EPMD_PORT: String(epmdPort),
+    RABBITMQ_NODENAME: `sluice-bench-${port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: String(port),
+    RABBITMQ_DIST_PORT: String(distributionPort),
+    RABBITMQ_MNESIA_BASE: join(directory, 'data'),
+    RABBITMQ_LOG_BASE: join(directory, 'log'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, 'plugins'),
+    RABBITMQ_CONF_ENV_FILE: join(directory, 'none'),
+    RABBITMQ_CONFIG_FILE: join(directory, 'none'),
+    RABBITMQ_PID_FILE: pidFile,
+  };
+  const begin = performance.now();
+  const child = spawn(rabbitmqServer, [], { env, cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.pipe(createWriteStream(join(directory, 'out')));
+  const errors = tail(child);
+  await portOpens(child, port, errors);
+  const startSeconds = (performance.now() - begin) / 1000;
+  const pid = Number(await readFile(pidFile, 'utf8'));
+  return {
+    name: 'rabbitmq',
+    url: `amqp://guest:guest@127.0.0.1:${port}/`,
+    pid,
+    startSeconds,
+    stop: () => end(child, pid, 'SIGTERM').then(() => endPortMapper(epmdPort)),
+    kill: () => end(child, pid, 'SIGKILL').then(() => endPortMapper(epmdPort)),
+  };
+}
+
+/** The port mapper that an Erlang node has started outlives it. */
+async function endPortMapper(port: number): Promise<void> {
+  const killer = spawn('epmd', ['-port', String(port), '-kill'], { stdio: 'ignore' });
+  await new Promise((resolve) => killer.on('close', resolve).on('error', resolve));
+}
+
+/** Waits for the broker's end; SIGKILL if it does not come in time. */
+async function end(child: ChildProcess, pid: number | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || pid === undefined) return;
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  process.kill(pid, signal);
+  const timer = setTimeout(() => process.kill(pid, 'SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Keeps the last of what a process says on standard error, for the message when it does not start. */
+function tail(child: ChildProcess): () => string {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-2000);
+  });
+  return () => text;
+}
+
+function firstLine(child: ChildProcess, errors: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => {
+      clearTimeout(timer);
+      child.kill('SIGKILL');
+      reject(new Error(`Sluice ${why}\n${errors()}`));
+    };
+    const timer = setTimeout(() => fail('was not ready in time'), READY_MS);
+    child.once('error', (error) => fail(`did not start: ${error.message}`));
+    child.once('close', (code) => fail(`ended with ${code} before it was ready`));
+    if (child.stdout === null) throw new Error('no standard output');
+    createInterface(child.stdout).once('line', (line) => {
+      clearTimeout(timer);
+      child.removeAllListeners('close');
+      resolve(line);
+    });
+  });
+}
+
+/** RabbitMQ opens its listeners last, so an open port is a broker that is ready. */
+async function portOpens(child: ChildProcess, port: number, errors: () => string): Promise<void> {
+  const deadline = performance.now() + READY_MS;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`RabbitMQ ended with ${child.exitCode}\n${errors()}`);
+    if (await canConnect(port)) return;
+    if (performance.now() > deadline) {
+      child.kill('SIGTERM');
+      throw new Error(`RabbitMQ was not ready in time\n${errors()}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP server without a port');
+    return address.port;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,73 @@
+/** `npm run bench -- <comparison>`: the measurements behind the figures in the documentation. */
+import { Command } from 'commander';
+import { measureBacklog } from './backlog.ts';
+import { type BrokerName, rabbitmqMissing } from './brokers.ts';
+import { compare, formatComparison, saveResult } from './compare.ts';
+import { measureManyQueues } from './many-queues.ts';
+import { selectScenarios } from './scenarios.ts';
+
+const program = new Command('bench').description('measure Sluice, alone or beside a peer');
+
+program
+  .command('amqp')
+  .description('throughput and latency of AMQP 0-9-1 clients')
+  .option('--peer <broker>', 'rabbitmq, or none')
+  .option('--only <broker>', 'measure one broker alone: sluice or rabbitmq')
+  .option('--scenario <names>', 'comma-separated: a, b100, b1k, c, d, e, or part of a name', '')
+  .option('--runs <n>', 'runs of each broker', '3')
+  .option('--seconds <s>', 'measured time of a run', '10')
+  .option('--warmup <s>', 'time before measuring', '2')
+  .action(async (o: AmqpOptions) => {
+    const options = {
+      brokers: chooseBrokers(o),
+      scenarios: selectScenarios(o.scenario.split(',').filter((name) => name !== '')),
+      runs: Number(o.runs),
+      seconds: Number(o.seconds),
+      warmupSeconds: Number(o.warmup),
+    };
+    const comparison = await compare(options, console.error);
+    const file = await saveResult('amqp', comparison);
+    console.log(`\n${formatComparison(comparison)}\n\n${file}`);
+  });
+
+program
+  .command('backlog')
+  .description('throughput, memory and restart with millions of messages waiting in one queue')
+  .option('--messages <n>', 'persistent messages of 100 bytes', '10000000')
+  .option('--seconds <s>', 'measured time of a run', '10')
+  .action(async (o: { messages: string; seconds: string }) => {
+    const result = await measureBacklog(Number(o.messages), Number(o.seconds), console.error);
+    console.log(`${result.text}\n\n${await saveResult('backlog', result)}`);
+  });
+
+program
+  .command('many-queues')
+  .description('restart, memory and open files with many small queues')
+  .option('--queues <n>', 'durable queues', '10000')
+  .option('--messages <n>', 'persistent messages of 100 bytes in each', '100')
+  .action(async (o: { queues: string; messages: string }) => {
+    const result = await measureManyQueues(Number(o.queues), Number(o.messages), console.error);
+    console.log(`${result.text}\n\n${await saveResult('many-queues', result)}`);
+  });
+
+interface AmqpOptions {
+  readonly peer?: string;
+  readonly only?: string;
+  readonly scenario: string;
+  readonly runs: string;
+  readonly seconds: string;
+  readonly warmup: string;
+}
+
+function chooseBrokers(o: AmqpOptions): BrokerName[] {
+  const peer = o.only ?? o.peer;
+  if (peer !== undefined && !['rabbitmq', 'sluice', 'none'].includes(peer)) {
+    throw new Error(`${peer} is not a broker that can be measured: rabbitmq`);
+  }
+  if (o.only === 'sluice' || peer === undefined || peer === 'none') return ['sluice'];
+  const missing = rabbitmqMissing();
+  if (missing !== undefined) throw new Error(`RabbitMQ cannot be measured: ${missing}`);
+  return o.only === undefined ? ['sluice', 'rabbitmq'] : ['rabbitmq'];
+}
+
+await program.parseAsync();
