@@ -45,7 +45,7 @@ export async function startSluice(
   options: readonly string[] = [],
 ): Promise<RunningBroker> {
   const dataDirectory = join(directory, 'data');
-  const ports = ['--amqp-port', '0', '--http-port', '0', '--kafka-port', 'off', '--mqtt-port', 'off'];
+  const ports = ['--amqp-port', '0', '--http-port', 'off', '--kafka-port', 'off', '--mqtt-port', 'off'];
   const args = [
     'start',
     '--data-dir',
