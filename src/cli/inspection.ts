@@ -113,11 +113,12 @@ export class Inspector {
       this.#journalFiles++;
       this.#bytes += image.buffer.length;
       try {
-        const { blocks, end } = scanBlocks(image, isLast, nextBlock, requiredBlock);
+        const mayBeNew = isLast && Number.parseInt(name, 10) >= (snapshot?.newFile ?? 1);
+        const { blocks, end, isTorn } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
         this.#journalBlocks += blocks.length;
         if (nextBlock < 0 && end > 0) nextBlock = image.f64[2]!;
         nextBlock += blocks.length;
-        if (end < image.buffer.length) {
+        if (isTorn) {
           this.#tornEnd = { path, offset: end, bytes: image.buffer.length - end };
         }
         if (isLast && nextBlock >= 0 && nextBlock < requiredBlock) {

@@ -7,8 +7,9 @@
  */
 export interface FileSystem {
   /** 'create' makes a new empty file and fails with EEXIST if there is one; 'write' opens an existing one for
-   * reading and writing; 'read' for reading alone. */
-  open(path: string, mode: 'create' | 'write' | 'read'): Promise<File>;
+   * reading and writing; 'read' for reading alone. With `writeThrough`, what is written is on stable storage when the
+   * write resolves, as if `sync` had followed. */
+  open(path: string, mode: 'create' | 'write' | 'read', options?: { writeThrough?: boolean }): Promise<File>;
   /** The names (not paths) in a directory, sorted; empty if the directory does not exist. */
   list(directory: string): Promise<string[]>;
   /** With all parents; no error if it exists. */

@@ -88,6 +88,7 @@ export class Maintenance {
     const store = this.#store;
     store.flushSettles();
     const nextBlock = store.journal.cut();
+    const newFile = store.files.nextNumber;
     const logs: LogSnapshot[] = [];
     for (const log of store.logs.values()) {
       if (log.durable) logs.push({ ...log.state(), segments: (log.segments as SegmentedLog).table() });
@@ -96,7 +97,7 @@ export class Maintenance {
     const { fileSystem, directory } = store.options;
     await store.segments.syncAll();
     await store.journal.flush();
-    await writeSnapshot(fileSystem, directory, { nextBlock, firstFile, clean, logs, broker });
+    await writeSnapshot(fileSystem, directory, { nextBlock, firstFile, newFile, clean, logs, broker });
     this.#lastSnapshotMs = store.options.clock.monotonicMs();
     this.#droppedBytes = 0;
     const tables = new Map(logs.map((log) => [log.id, log.segments]));

@@ -7,6 +7,7 @@ import type { StateMachine, Store } from './store.ts';
 
 export interface RecoveredStore {
   readonly files: JournalFileInfo[];
+  readonly spares: string[];
   readonly nextFileNumber: number;
   readonly nextBlock: number;
   readonly epoch: number;
@@ -38,6 +39,7 @@ export async function recoverStore(
     fileSystem,
     store.journalDirectory,
     snapshot?.firstFile ?? 1,
+    snapshot?.newFile ?? 1,
     covered,
     visitor,
   );

@@ -18,9 +18,17 @@ export class SimulatedFile implements File {
   readonly #host: SimulatedFileHost;
   readonly #node: FileNode;
   readonly #isWritable: boolean;
+  readonly #isThrough: boolean;
   #isClosed = false;
 
-  constructor(host: SimulatedFileHost, path: string, node: FileNode, isWritable: boolean) {
+  constructor(
+    host: SimulatedFileHost,
+    path: string,
+    node: FileNode,
+    isWritable: boolean,
+    isThrough: boolean,
+  ) {
+    this.#isThrough = isThrough;
     this.path = path;
     this.#host = host;
     this.#node = node;
@@ -38,6 +46,7 @@ export class SimulatedFile implements File {
         const fitting = Math.min(length, Math.max(0, this.#node.content.size + this.#host.free() - position));
         this.#change(() => this.#node.content.write(buffers, position, fitting));
         if (fitting < length) throw systemError('ENOSPC', 'write', this.path);
+        if (this.#isThrough) this.#node.content.markSynced(this.#node.content.mark);
       },
       () => this.#change(() => this.#node.content.write(buffers, position, length >>> 1)),
     );

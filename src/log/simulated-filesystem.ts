@@ -81,19 +81,23 @@ export class SimulatedFileSystem implements FileSystem {
     this.capacityBytes = options.capacityBytes ?? Number.MAX_SAFE_INTEGER;
   }
 
-  open(path: string, mode: 'create' | 'write' | 'read'): Promise<File> {
+  open(
+    path: string,
+    mode: 'create' | 'write' | 'read',
+    { writeThrough = false }: { writeThrough?: boolean } = {},
+  ): Promise<File> {
     return this.#start('open', path, () => {
       const { parent, name } = this.#locate('open', path);
       const found = parent.entries.get(name);
       if (mode !== 'create') {
         if (found === undefined) throw systemError('ENOENT', 'open', path);
         if (found.kind === 'directory') throw systemError('EISDIR', 'open', path);
-        return new SimulatedFile(this.#fileHost, path, found, mode === 'write');
+        return new SimulatedFile(this.#fileHost, path, found, mode === 'write', writeThrough);
       }
       if (found !== undefined) throw systemError('EEXIST', 'open', path);
       const node: FileNode = { kind: 'file', content: new SimulatedContent(), isLinked: true, handles: 0 };
       this.#names.change('create', [{ directory: parent, name, node }]);
-      return new SimulatedFile(this.#fileHost, path, node, true);
+      return new SimulatedFile(this.#fileHost, path, node, true, writeThrough);
     });
   }
 

@@ -13,6 +13,8 @@ export interface Snapshot {
   /** Journal blocks below this number are part of it. */
   readonly nextBlock: number;
   readonly firstFile: number;
+  /** Journal files below this number were complete with their headers. */
+  readonly newFile: number;
   /** Whether the broker stopped in an orderly way with this as its last word. */
   readonly clean: boolean;
   readonly logs: readonly LogSnapshot[];

@@ -101,6 +101,7 @@ export class Store {
         scheduler: options.scheduler,
       },
       result.files,
+      result.spares,
       result.nextFileNumber,
       (error) => this.events.onFailure(error),
     );

@@ -75,7 +75,14 @@ describe('an inspection of a data directory', () => {
         arguments: {},
       }),
     ).toString();
-    snapshot = { nextBlock: 22, firstFile: 3, clean: false, logs: [log], broker: { metadata: [queue] } };
+    snapshot = {
+      nextBlock: 22,
+      firstFile: 3,
+      newFile: 3,
+      clean: false,
+      logs: [log],
+      broker: { metadata: [queue] },
+    };
     await writeSnapshot(fs, '/data', snapshot);
   });
 
@@ -167,7 +174,7 @@ describe('an inspection of a data directory', () => {
   async function replay(): Promise<number[]> {
     const snapshot = await readSnapshot(fs, '/data');
     const blocks: number[] = [];
-    await replayJournal(fs, '/data/journal', snapshot!.firstFile, snapshot!.nextBlock, {
+    await replayJournal(fs, '/data/journal', snapshot!.firstFile, snapshot!.newFile, snapshot!.nextBlock, {
       beginFile() {},
       message() {},
       settle() {},

@@ -12,7 +12,7 @@ import {
   FORMAT_VERSION,
   messagePrefixBytes,
 } from './format.ts';
-import { type JournalFileInfo, journalFileName } from './journal-files.ts';
+import { isSpareName, type JournalFileInfo, journalFileName } from './journal-files.ts';
 
 /** One file of the journal, read whole. */
 export interface JournalImage {
@@ -33,6 +33,8 @@ export interface ReplayVisitor {
 
 export interface ReplayResult {
   readonly files: JournalFileInfo[];
+  /** Paths of retired files that may be written over. */
+  readonly spares: string[];
   readonly nextBlock: number;
   readonly nextFileNumber: number;
   readonly epoch: number;
@@ -50,17 +52,20 @@ interface Block {
 
 /**
  * Reads the journal from file `firstFile` on and visits every entry of every whole block, in order. A torn end is
- * cut off and the cut made durable; any other damage is a DamageError. Blocks below `requiredBlock` were on stable
- * storage for certain (a snapshot says so), so that a broken one there is damage even at the end.
+ * cut off and the cut made durable; any other damage is a DamageError. Files below `newFile` and blocks below
+ * `requiredBlock` were on stable storage for certain (a snapshot says so), so that a broken one there is damage even
+ * at the end.
  */
 export async function replayJournal(
   fs: FileSystem,
   directory: string,
   firstFile: number,
+  newFile: number,
   requiredBlock: number,
   visitor: ReplayVisitor,
 ): Promise<ReplayResult> {
-  const numbers = (await fs.list(directory))
+  const names = await fs.list(directory);
+  const numbers = names
     .filter((name) => /^\d{10}\.journal$/.test(name))
     .map((name) => Number.parseInt(name, 10))
     .sort((a, b) => a - b);
@@ -76,11 +81,13 @@ export async function replayJournal(
       continue;
     }
     const isLast = number === numbers[numbers.length - 1];
-    if (files.length === 0 && number !== firstFile) {
-      throw new DamageError(`${directory}/${journalFileName(firstFile)}`, 0, 'the file is missing');
+    const expectedNumber =
+      files.length === 0 ? firstFile : (files[files.length - 1] as JournalFileInfo).number + 1;
+    if (number !== expectedNumber) {
+      throw new DamageError(`${directory}/${journalFileName(expectedNumber)}`, 0, 'the file is missing');
     }
     const image = await readImage(fs, path);
-    const scan = scanBlocks(image, isLast, nextBlock, requiredBlock);
+    const scan = scanBlocks(image, isLast, nextBlock, requiredBlock, isLast && number >= newFile);
     if (nextBlock < 0 && scan.end > 0) nextBlock = image.f64[2] as number;
     const info = { number, bytes: scan.end, generation: 0, lastBlock: nextBlock - 1 };
     visitor.beginFile(image, number);
@@ -92,7 +99,9 @@ export async function replayJournal(
     }
     visitor.endFile(info);
     if (scan.end < image.buffer.length) {
-      cut = { path, at: scan.end, bytes: image.buffer.length - scan.end };
+      if (scan.isTorn) {
+        cut = { path, at: scan.end, bytes: image.buffer.length - scan.end };
+      }
       await cutFile(fs, path, scan.end);
     }
     if (scan.end > 0) files.push(info);
@@ -108,7 +117,9 @@ export async function replayJournal(
   }
   return {
     files,
-    nextBlock: Math.max(nextBlock, requiredBlock, 0),
+    spares: names.filter(isSpareName).map((name) => `${directory}/${name}`),
+    // Blocks are counted from 1: to wait for block 0 is to wait for nothing.
+    nextBlock: Math.max(nextBlock, requiredBlock, 1),
     nextFileNumber: files.length > 0 ? (files[files.length - 1] as JournalFileInfo).number + 1 : firstFile,
     epoch,
     cut,
@@ -138,14 +149,16 @@ export function scanBlocks(
   isLast: boolean,
   expectedBlock: number,
   requiredBlock: number,
-): { blocks: Block[]; end: number } {
+  mayBeNew = isLast,
+): { blocks: Block[]; end: number; isTorn: boolean } {
   const headerProblem = checkFileHeader(image);
   if (headerProblem !== null) {
-    if (isLast && image.buffer.length <= FILE_HEADER_BYTES && expectedBlock >= requiredBlock) {
-      return { blocks: [], end: 0 };
-    }
-    if (isLast && findSyncedBlock(image, 0, Number.NEGATIVE_INFINITY) < 0 && expectedBlock >= requiredBlock) {
-      return { blocks: [], end: 0 };
+    // The header is durable before the first block is written: without one of the blocks that would stand here, the
+    // file was being created. It may be full of blocks of its former life.
+    const firstBlock = Math.max(expectedBlock, requiredBlock);
+    const isReached = expectedBlock < 0 || expectedBlock >= requiredBlock;
+    if (mayBeNew && isReached && findBlock(image, 0, (number) => number >= firstBlock) < 0) {
+      return { blocks: [], end: 0, isTorn: false };
     }
     throw new DamageError(image.path, 0, headerProblem);
   }
@@ -155,7 +168,7 @@ export function scanBlocks(
   while (at < image.buffer.length) {
     const problem = checkBlock(image, at, expected);
     if (problem !== null) {
-      if (!isLast || expected < requiredBlock || findSyncedBlock(image, at, expected) >= 0) {
+      if (!isLast || expected < requiredBlock || isKnownToBeSynced(image, at, expected)) {
         throw new DamageError(image.path, at, problem);
       }
       break;
@@ -165,7 +178,7 @@ export function scanBlocks(
     at += length;
     expected++;
   }
-  return { blocks, end: at };
+  return { blocks, end: at, isTorn: isTornBlock(image, at, expected) };
 }
 
 function checkFileHeader(image: JournalImage): string | null {
@@ -174,6 +187,8 @@ function checkFileHeader(image: JournalImage): string | null {
   if (!buffer.subarray(0, 8).equals(FILE_MAGIC)) return 'this is not a journal file';
   if (crc32c(buffer.subarray(0, 24)) !== buffer.readUInt32LE(24))
     return 'the checksum of the header is wrong';
+  const number = buffer.readUInt32LE(12);
+  if (!image.path.endsWith(journalFileName(number))) return `the header is that of file ${number}`;
   const version = buffer.readUInt32LE(8);
   if (version !== FORMAT_VERSION) {
     return `the file has format version ${version}, this program reads version ${FORMAT_VERSION}`;
@@ -197,17 +212,35 @@ function checkBlock(image: JournalImage, at: number, expected: number): string |
   return null;
 }
 
+/** Whether a block of this number was begun here: what follows the end of a spare is something older. */
+function isTornBlock(image: JournalImage, at: number, number: number): boolean {
+  return (
+    at + BLOCK_HEADER_BYTES <= image.buffer.length &&
+    image.u32[at >>> 2] === BLOCK_MAGIC &&
+    image.f64[(at >>> 3) + 2] === number
+  );
+}
+
 /**
  * Looks behind a broken block for a whole one that was written after the broken one had been synced: then the
- * breakage is no torn write. Returns its position or -1.
+ * breakage is no torn write.
  */
-function findSyncedBlock(image: JournalImage, from: number, broken: number): number {
+function isKnownToBeSynced(image: JournalImage, from: number, broken: number): boolean {
+  return findBlock(image, from, (_number, syncedThrough) => syncedThrough >= broken) >= 0;
+}
+
+/** The position of the first whole block from `from` on that is wanted; -1 if there is none. */
+function findBlock(
+  image: JournalImage,
+  from: number,
+  isWanted: (number: number, syncedThrough: number) => boolean,
+): number {
   const { buffer, u32, f64 } = image;
   for (let at = (from + 7) & ~7; at + BLOCK_HEADER_BYTES <= buffer.length; at += 8) {
     if (u32[at >>> 2] !== BLOCK_MAGIC) continue;
     const length = u32[(at >>> 2) + 2] as number;
     if (length < BLOCK_HEADER_BYTES || at + length > buffer.length) continue;
-    if ((f64[(at >>> 3) + 3] as number) < broken) continue;
+    if (!isWanted(f64[(at >>> 3) + 2] as number, f64[(at >>> 3) + 3] as number)) continue;
     if (crc32c(buffer.subarray(at + 8, at + length)) === u32[(at >>> 2) + 1]) return at;
   }
   return -1;
