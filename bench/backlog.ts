@@ -20,6 +20,7 @@ export interface BacklogResult {
   readonly machine: Machine;
   readonly messages: number;
   readonly fillPerSecond: number;
+  /** Messages published plus messages consumed: behind a backlog the one need not be as fast as the other. */
   readonly emptyPerSecond: readonly number[];
   readonly backlogPerSecond: readonly number[];
   /** With the backlog, of the empty queue's; by medians. */
@@ -70,8 +71,8 @@ export function measureBacklog(
 
       note('draining');
       const drain = await drainAll(broker, messages, behind);
-      const emptyPerSecond = empty.map((r) => r.consumedPerSecond);
-      const backlogPerSecond = behind.map((r) => r.consumedPerSecond);
+      const emptyPerSecond = empty.map(inAndOut);
+      const backlogPerSecond = behind.map(inAndOut);
       const result = {
         machine: describeMachine(),
         messages,
@@ -115,7 +116,7 @@ async function alternate(
     behind.push(await generate(broker.url, [...load, ...times, ...backlogQueue, ...publisher]));
     clearInterval(sampler);
     note(
-      `round ${round}: empty queue ${perSecond(empty[round - 1])}/s, with the backlog ${perSecond(behind[round - 1])}/s`,
+      `round ${round}: per second, empty queue ${perSecond(empty[round - 1])}, with the backlog ${perSecond(behind[round - 1])}`,
     );
   }
   return { empty, behind, peak };
@@ -127,6 +128,8 @@ async function drainAll(
   behind: readonly BenchResult[],
 ): Promise<DrainResult> {
   const expected = behind.reduce((n, r) => n + r.totals.published - r.totals.consumed, messages);
+  if (expected === 0)
+    return { expected, consumed: 0, perSecond: 0, faults: ['too few messages: the runs ate them all'] };
   const result = await generate(broker.url, [
     ...[
       '--queue',
@@ -162,8 +165,8 @@ function format(r: Omit<BacklogResult, 'text'>): string {
   return [
     `${r.machine.cpu}, ${r.machine.cores} cores, node ${r.machine.node}, durability sync, 100 B persistent`,
     `filled with ${whole(r.messages)} messages at ${whole(r.fillPerSecond)}/s`,
-    `publish+consume, empty queue     ${r.emptyPerSecond.map(whole).join(', ')} /s`,
-    `publish+consume, with backlog    ${r.backlogPerSecond.map(whole).join(', ')} /s   (${(r.ratio * 100).toFixed(0)} %, target 90 %)`,
+    `in + out, empty queue            ${r.emptyPerSecond.map(whole).join(', ')} /s`,
+    `in + out, with the backlog       ${r.backlogPerSecond.map(whole).join(', ')} /s   (${(r.ratio * 100).toFixed(0)} %, target 90 %)`,
     `resident MiB                     ${r.residentMiB.filled} filled, ${r.residentMiB.peakUnderLoad} peak under load, ${r.residentMiB.restarted} restarted (target 300)`,
     `restart to ready                 ${r.restartSeconds.afterStop.toFixed(2)} s after SIGTERM, ${r.restartSeconds.afterKill.toFixed(2)} s after SIGKILL (target 3 s)`,
     `drained                          ${whole(r.drain.consumed)} of ${whole(r.drain.expected)} at ${whole(r.drain.perSecond)}/s: ` +
@@ -171,8 +174,12 @@ function format(r: Omit<BacklogResult, 'text'>): string {
   ].join('\n');
 }
 
+function inAndOut(result: BenchResult): number {
+  return result.publishedPerSecond + result.consumedPerSecond;
+}
+
 function perSecond(result: BenchResult): string {
-  return whole(result.consumedPerSecond);
+  return `${whole(result.publishedPerSecond)} in and ${whole(result.consumedPerSecond)} out`;
 }
 
 function whole(value: number): string {

@@ -23,6 +23,15 @@ export interface RunningBroker {
 export type BrokerName = 'sluice' | 'rabbitmq';
 
 const launcher = fileURLToPath(new URL('../bin/sluice', import.meta.url));
+/** What runs now: whoever interrupts a measurement does not want to look for its brokers. */
+const running = new Set<number>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    for (const pid of running) process.kill(pid, 'SIGKILL');
+    process.exit(1);
+  });
+}
+
 const READY_MS = 60_000;
 const STOP_MS = 30_000;
 
@@ -66,6 +75,7 @@ export async function startSluice(
   const pid = Number(/\bpid=(\d+)/.exec(line)?.[1] ?? child.pid);
   if (!line.startsWith('sluice ready ') || address === undefined)
     throw new Error(`not a ready line: ${line}`);
+  running.add(pid);
   return {
     name: 'sluice',
     url: `amqp://guest:guest@${address}/`,
@@ -120,6 +130,7 @@ export async function startRabbitmq(directory: string): Promise<RunningBroker> {
   await portOpens(child, port, errors);
   const startSeconds = (performance.now() - begin) / 1000;
   const pid = Number(await readFile(pidFile, 'utf8'));
+  running.add(pid);
   return {
     name: 'rabbitmq',
     url: `amqp://guest:guest@127.0.0.1:${port}/`,
@@ -143,6 +154,7 @@ async function end(child: ChildProcess, pid: number | undefined, signal: NodeJS.
   process.kill(pid, signal);
   const timer = setTimeout(() => process.kill(pid, 'SIGKILL'), STOP_MS);
   await ended;
+  running.delete(pid);
   clearTimeout(timer);
 }
 
