@@ -78,7 +78,7 @@ export class Connection implements OutputListener {
       tuning.heartbeatSeconds === 0
         ? null
         : new Heartbeat(socket, tuning.heartbeatSeconds * 1000, {
-            sendHeartbeat: () => this.output.bytes(HEARTBEAT),
+            sendHeartbeat: () => this.#sendHeartbeat(),
             peerIsSilent: () => this.#drop('missed heartbeats from the client'),
           });
     this.output.listener = this;
@@ -281,6 +281,12 @@ export class Connection implements OutputListener {
 
   destroy(): void {
     this.#session.socket.destroy();
+  }
+
+  #sendHeartbeat(): void {
+    this.output.bytes(HEARTBEAT);
+    // At once, so that the next tick does not take it for other traffic.
+    this.output.flush();
   }
 
   #switchTo(number: number): Channel | null {

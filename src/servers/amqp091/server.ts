@@ -43,9 +43,7 @@ export class AmqpServer {
     server.on('connection', (socket) => this.#accept(socket));
     // As when there are no file descriptors left: the listener goes on.
     server.on('error', (error) => settings.log.error({ err: error }, 'a connection could not be accepted'));
-    this.#unsubscribe = broker.onBlockedChange(() => {
-      for (const connection of this.#connections) connection.blockedChanged();
-    });
+    this.#unsubscribe = broker.onBlockedChange(() => this.blockedChanged());
     this.#stalledTimer = setInterval(
       () => this.#dropStalled(),
       Math.max(10, Math.min(5_000, settings.stalledPeerTimeoutMs / 4)),
@@ -64,6 +62,11 @@ export class AmqpServer {
   /** Those whose handshake is finished. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** The broker's reasons to block publishers are others now. */
+  blockedChanged(): void {
+    for (const connection of this.#connections) connection.blockedChanged();
   }
 
   /** Accepts nobody any more, says goodbye, and waits for the peers for a limited time. */

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { publishBytes } from './raw-client.ts';
+import { TestServer, until } from './test-server.ts';
+
+const CONSUME = {
+  name: 'basic.consume',
+  queue: 'q',
+  consumerTag: 'c',
+  noLocal: false,
+  noAck: true,
+  exclusive: false,
+  noWait: false,
+  arguments: {},
+} as const;
+
+/** Fills queue `q` with 1 MB messages. */
+async function fill(test: TestServer, count: number): Promise<void> {
+  await using connection = await test.connect();
+  const channel = await connection.createConfirmChannel();
+  await channel.assertQueue('q');
+  const body = Buffer.alloc(1_000_000, 'x');
+  for (let n = 0; n < count; n++) channel.sendToQueue('q', body);
+  await channel.waitForConfirms();
+}
+
+describe('a peer that does not read', () => {
+  it('is given a bounded number of messages, and the rest once it reads', async () => {
+    await using test = await TestServer.start({ outputHighWaterBytes: 1_000_000 });
+    await fill(test, 40);
+    using slow = await test.rawChannel();
+    slow.doNotParse();
+    slow.socket.pause();
+    slow.method(1, CONSUME);
+    const queue = test.broker.vhost('/')?.findQueue('q');
+    assert.ok(queue);
+    await until(() => queue.readyCount < 40);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    // What the operating system's buffers take, and the high-water mark.
+    assert.ok(queue.readyCount > 10, `${queue.readyCount}`);
+    await using other = await test.connect();
+    const channel = await other.createChannel();
+    assert.ok(await channel.get('q', { noAck: true }), 'others go on');
+    slow.socket.resume();
+    await until(() => queue.readyCount === 0 && slow.bytesCount > 39_000_000);
+  });
+
+  it('is dropped after the stated time', async () => {
+    await using test = await TestServer.start({ stalledPeerTimeoutMs: 100, outputHighWaterBytes: 100_000 });
+    await fill(test, 20);
+    using slow = await test.rawChannel();
+    slow.socket.pause();
+    slow.method(1, { ...CONSUME, noAck: false });
+    await until(() => test.broker.vhost('/')?.findQueue('q')?.readyCount !== 20);
+    await until(() => test.server.connectionCount === 0);
+    await until(() => test.broker.vhost('/')?.findQueue('q')?.readyCount === 20);
+  });
+
+  it('cannot fill our memory with answers, by basic.get', async () => {
+    await using test = await TestServer.start({ outputHighWaterBytes: 1_000_000 });
+    await fill(test, 40);
+    using client = await test.rawChannel();
+    client.doNotParse();
+    client.socket.pause();
+    for (let n = 0; n < 40; n++) client.method(1, { name: 'basic.get', queue: 'q', noAck: true });
+    const queue = test.broker.vhost('/')?.findQueue('q');
+    assert.ok(queue);
+    await until(() => queue.readyCount < 40);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(queue.readyCount > 10, `${queue.readyCount}`);
+    client.socket.resume();
+    await until(() => queue.readyCount === 0 && client.bytesCount > 40_000_000);
+  });
+});
+
+describe('a blocked broker', () => {
+  it('tells publishers that understand it, and does not read them until it is over', async () => {
+    await using test = await TestServer.start();
+    const reasons = test.broker.blockedReasons;
+    using client = await test.raw();
+    await client.handshake({}, { 'connection.blocked': true });
+    client.method(1, { name: 'channel.open' });
+    await client.expect('channel.open-ok');
+    client.method(1, { name: 'confirm.select', noWait: false });
+    await client.expect('confirm.select-ok');
+    reasons.add('disk');
+    // Whoever has not published is not concerned; the first publish is still taken.
+    client.write(publishBytes(1, '', 'q', Buffer.from('1')));
+    assert.equal((await client.expect('connection.blocked')).reason, 'low on disk');
+    await client.expect('basic.ack');
+    client.write(publishBytes(1, '', 'q', Buffer.from('2')));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(client.received.length, 0);
+    reasons.delete('disk');
+    test.server.blockedChanged();
+    await client.expect('connection.unblocked');
+    assert.equal((await client.expect('basic.ack')).deliveryTag, 2);
+  });
+});

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { publishBytes, type RawClient } from './raw-client.ts';
+import { TestServer, until } from './test-server.ts';
+
+async function transactional(test: TestServer): Promise<RawClient> {
+  const client = await test.rawChannel();
+  client.method(1, { name: 'tx.select' });
+  await client.expect('tx.select-ok');
+  return client;
+}
+
+function ready(test: TestServer, name: string): number | undefined {
+  return test.broker.vhost('/')?.findQueue(name)?.readyCount;
+}
+
+describe('tx channels', () => {
+  it('publish and acknowledge at commit, and not at all after rollback', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('in');
+    await channel.assertQueue('out');
+    channel.sendToQueue('in', Buffer.from('work'), { persistent: true });
+    await channel.waitForConfirms();
+
+    using client = await transactional(test);
+    client.method(1, { name: 'basic.get', queue: 'in', noAck: false });
+    const { deliveryTag } = await client.expect('basic.get-ok');
+    client.received.length = 0;
+    const work = [
+      publishBytes(1, '', 'out', Buffer.from('done'), { properties: Buffer.from([0x10, 0, 2]) }),
+    ] as const;
+    const step = (end: 'tx.commit' | 'tx.rollback') => {
+      for (const bytes of work) client.write(bytes);
+      client.method(1, { name: 'basic.ack', deliveryTag, multiple: false });
+      client.method(1, { name: end });
+    };
+    await until(() => client.received.length === 0 || client.received.length === 2);
+    client.received.length = 0;
+    step('tx.rollback');
+    await until(() => client.received.some(({ method }) => method?.name === 'tx.rollback-ok'));
+    assert.equal(ready(test, 'out'), 0);
+    assert.equal(test.broker.vhost('/')?.findQueue('in')?.unackedCount, 1);
+    client.received.length = 0;
+    step('tx.commit');
+    // Asked before the commit is answered, and answered after it.
+    client.method(1, { name: 'basic.get', queue: 'out', noAck: true });
+    await client.expect('tx.commit-ok');
+    await client.expect('basic.get-ok');
+    assert.equal(test.broker.vhost('/')?.findQueue('in')?.unackedCount, 0);
+  });
+
+  it('send mandatory messages back before commit-ok', async () => {
+    await using test = await TestServer.start();
+    using client = await transactional(test);
+    client.write(publishBytes(1, '', 'nowhere', Buffer.from('x'), { mandatory: true }));
+    client.method(1, { name: 'tx.commit' });
+    assert.equal((await client.expect('basic.return')).replyText, 'NO_ROUTE');
+    await client.next();
+    await client.next();
+    await client.expect('tx.commit-ok');
+  });
+});
