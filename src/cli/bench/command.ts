@@ -1,9 +1,11 @@
 /** `sluice bench`: load generators, one subcommand for each protocol. */
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { describe, fail } from '../failure.ts';
+import { parseAddress } from './amqp/address.ts';
 import { formatResult } from './amqp/report.ts';
 import { runBench } from './amqp/run.ts';
-import { type BenchSettings, defaultSettings as preset } from './amqp/settings.ts';
+import { type BenchSettings, checkSettings, defaultSettings as preset } from './amqp/settings.ts';
 
 export function benchCommand(): Command {
   return new Command('bench').description('generate load and measure a broker').addCommand(amqpCommand());
@@ -93,9 +95,19 @@ function amqpCommand(): Command {
     .action(runAmqp);
 }
 
-async function runAmqp(options: AmqpOptions): Promise<void> {
-  const { json } = options;
-  const result = await runBench(toSettings(options), (text) => process.stderr.write(`${text}\n`));
+async function runAmqp(options: AmqpOptions, command: Command): Promise<void> {
+  const settings = toSettings(options);
+  try {
+    parseAddress(settings.url);
+    checkSettings(settings);
+  } catch (error) {
+    command.error(`error: ${describe(error)}`);
+  }
+  await measure(settings, options.json).catch(fail);
+}
+
+async function measure(settings: BenchSettings, json: string | undefined): Promise<void> {
+  const result = await runBench(settings, (text) => process.stderr.write(`${text}\n`));
   const document = `${JSON.stringify(result, null, 2)}\n`;
   if (json === '-') {
     process.stdout.write(document);

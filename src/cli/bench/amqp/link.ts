@@ -59,7 +59,10 @@ export class Link {
         },
       },
     });
-    this.#socket.on('error', (error) => this.#fail(error));
+    const where = `${address.host}:${address.port}`;
+    this.#socket.on('error', (error) =>
+      this.#fail(new Error(`the connection to ${where} failed: ${error.message}`)),
+    );
     this.#socket.on('close', () => this.#fail(new Error('the broker closed the connection')));
   }
 

@@ -128,6 +128,16 @@ describe('the load generator', { timeout: 20_000 }, () => {
     assert.ok(result.seconds > 0.045, `${result.seconds} s`);
   });
 
+  it('counts the wait of messages that were due while the broker had blocked it', async () => {
+    const settings = { durationSeconds: 0.4, ratePerSecond: 2000, autoAck: true };
+    const { result } = await bench(settings, { blockAfter: 100 });
+    // Of 50 ms at 2,000 a second, a hundred messages: those due in its first half have waited for more than 25 ms.
+    const { p90, max } = result.latencyMs ?? assert.fail('no latency');
+    assert.ok(max > 40, `max ${max} ms`);
+    assert.ok(p90 > 5, `p90 ${p90} ms`);
+    assert.equal(result.totals.undelivered, 0);
+  });
+
   it('finds messages that the broker has lost or doubled', async () => {
     const { result } = await bench(
       { durationSeconds: 0.2, ratePerSecond: 2000, autoAck: true, drainSeconds: 0.2 },
