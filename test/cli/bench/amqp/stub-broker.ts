@@ -17,7 +17,9 @@ import { readBodySize } from '../../../../src/wire/amqp091/properties.ts';
 export interface Misbehaviour {
   /** Called for every message, counted from 0: how many copies of it are enqueued. */
   readonly copies?: (index: number) => number;
+  /** Blocks the connection after so many messages, for so long. */
   readonly blockAfter?: number;
+  readonly blockMs?: number;
 }
 
 export interface StubBroker {
@@ -178,7 +180,7 @@ class StubSession {
       setTimeout(() => {
         this.#send(0, { name: 'connection.unblocked' });
         this.flush();
-      }, 50);
+      }, misbehaviour.blockMs);
     }
   }
 
