@@ -1,12 +1,13 @@
 /** Starts and stops the brokers that are compared, each on free ports and in a directory of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { RABBITMQ_SERVER } from './rabbitmq-install.ts';
 
 export interface RunningBroker {
   readonly name: BrokerName;
@@ -86,22 +87,11 @@ export async function startSluice(
   };
 }
 
-const rabbitmqServer = '/usr/lib/rabbitmq/bin/rabbitmq-server';
-
-/** Undefined, or why RabbitMQ cannot be measured here. */
-export function rabbitmqMissing(): string | undefined {
-  return existsSync(rabbitmqServer)
-    ? undefined
-    : `${rabbitmqServer} is not there (Debian's package rabbitmq-server)`;
-}
-
 /**
  * Debian's RabbitMQ as it comes, without plugins, but alone: its own node name, ports, data, cookie and port mapper, so
  * that neither a RabbitMQ of the machine nor its configuration has a part in it.
  */
 export async function startRabbitmq(directory: string): Promise<RunningBroker> {
-  const missing = rabbitmqMissing();
-  if (missing !== undefined) throw new Error(missing);
   const [port, distributionPort, epmdPort] = await freePorts(3);
   const home = join(directory, 'home');
   await mkdir(home, { recursive: true });
@@ -124,7 +114,7 @@ export async function startRabbitmq(directory: string): Promise<RunningBroker> {
     RABBITMQ_PID_FILE: pidFile,
   };
   const begin = performance.now();
-  const child = spawn(rabbitmqServer, [], { env, cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(RABBITMQ_SERVER, [], { env, cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.pipe(createWriteStream(join(directory, 'out')));
   const errors = tail(child);
   await portOpens(child, port, errors);

@@ -1,9 +1,10 @@
 /** `npm run bench -- <comparison>`: the measurements behind the figures in the documentation. */
 import { Command } from 'commander';
 import { measureBacklog } from './backlog.ts';
-import { type BrokerName, rabbitmqMissing } from './brokers.ts';
+import type { BrokerName } from './brokers.ts';
 import { compare, formatComparison, saveResult } from './compare.ts';
 import { measureManyQueues } from './many-queues.ts';
+import { ensureRabbitmq } from './rabbitmq-install.ts';
 import { selectScenarios } from './scenarios.ts';
 
 const program = new Command('bench').description('measure Sluice, alone or beside a peer');
@@ -65,9 +66,13 @@ function chooseBrokers(o: AmqpOptions): BrokerName[] {
     throw new Error(`${peer} is not a broker that can be measured: rabbitmq`);
   }
   if (o.only === 'sluice' || peer === undefined || peer === 'none') return ['sluice'];
-  const missing = rabbitmqMissing();
-  if (missing !== undefined) throw new Error(`RabbitMQ cannot be measured: ${missing}`);
+  ensureRabbitmq(console.error);
   return o.only === undefined ? ['sluice', 'rabbitmq'] : ['rabbitmq'];
 }
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
