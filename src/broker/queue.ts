@@ -38,7 +38,7 @@ export interface QueueParts {
 }
 
 /** How many messages one queue hands out before others get their turn. */
-const PUMP_MESSAGES_MAX = 4096;
+const PUMP_MESSAGES_MAX = 16384;
 
 /**
  * Competing consumers over one log.
