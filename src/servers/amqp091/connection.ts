@@ -15,6 +15,7 @@ import { Heartbeat } from './heartbeat.ts';
 import type { HeldFrame } from './held-frames.ts';
 import type { Settings } from './options.ts';
 import type { Output, OutputListener } from './output.ts';
+import { ReadBudget } from './read-budget.ts';
 import { RouteCache } from './route-cache.ts';
 import type { ServerContext, Session } from './session.ts';
 import { SocketEnd } from './socket-end.ts';
@@ -55,6 +56,7 @@ export class Connection implements OutputListener {
   #lastChannel: Channel | null = null;
   #chunk: Buffer = EMPTY;
   readonly #blocking: Blocking;
+  readonly #budget: ReadBudget;
   readonly #heartbeat: Heartbeat | null;
   readonly #end: SocketEnd;
   readonly #onClosed: (connection: Connection) => void;
@@ -72,6 +74,7 @@ export class Connection implements OutputListener {
     this.#session = session;
     this.#reader = session.reader;
     this.#blocking = new Blocking(this, socket);
+    this.#budget = new ReadBudget(broker.turn, (isExhausted) => this.#blocking.setExhausted(isExhausted));
     this.#end = new SocketEnd(socket, session.output, settings);
     this.#onClosed = onClosed;
     this.#heartbeat =
@@ -99,6 +102,7 @@ export class Connection implements OutputListener {
       this.output.end();
     }
     this.#chunk = EMPTY;
+    this.#budget.spend(chunk.length);
     this.#lastChannel?.publishing.detach();
   };
 

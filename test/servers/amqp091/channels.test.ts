@@ -115,7 +115,7 @@ describe('channels', () => {
         60,
         10,
       ],
-      [{ name: 'channel.open' }, 504, "CHANNEL_ERROR - second 'channel.open' seen on channel 1", 20, 10],
+      [{ name: 'channel.open' }, 504, "CHANNEL_ERROR - second 'channel.open' seen", 20, 10],
       [
         methodBytes(7, { name: 'basic.recover', requeue: true }),
         504,
@@ -123,7 +123,6 @@ describe('channels', () => {
         60,
         110,
       ],
-      [{ name: 'basic.cancel-ok', consumerTag: 'x' }, 0, '', 0, 0],
       [{ name: 'basic.consume-ok', consumerTag: 'x' }, 503, 'COMMAND_INVALID - unimplemented method', 60, 21],
       [{ name: 'connection.close-ok' }, 503, 'COMMAND_INVALID - unimplemented method', 10, 51],
       [
@@ -135,7 +134,6 @@ describe('channels', () => {
       ],
     ];
     for (const [request, code, text, classId, methodId] of cases) {
-      if (code === 0) continue;
       assert.deepEqual(await refusal(request), ['connection.close', code, text, classId, methodId]);
     }
   });
