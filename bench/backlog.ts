@@ -1,7 +1,8 @@
 /**
  * Does a backlog slow a broker down? Millions of persistent messages are left waiting in one queue; then publishing to
- * and consuming from that queue is compared with the same on an empty one, in turns. After that: memory, restart after
- * SIGTERM and after SIGKILL, and all messages drained, in order and complete.
+ * and consuming from that queue is compared with the same on an empty one, in turns; acknowledgements are held to the
+ * rate of publishing, so that the backlog stays. After that: memory, restart after SIGTERM and after SIGKILL, and all
+ * messages drained, in order and complete.
  */
 import type { BenchResult } from '../src/cli/bench/amqp/result.ts';
 import { describeMachine, type Machine } from '../src/cli/bench/machine.ts';
@@ -20,7 +21,7 @@ export interface BacklogResult {
   readonly machine: Machine;
   readonly messages: number;
   readonly fillPerSecond: number;
-  /** Messages published plus messages consumed: behind a backlog the one need not be as fast as the other. */
+  /** Messages published plus messages consumed. */
   readonly emptyPerSecond: readonly number[];
   readonly backlogPerSecond: readonly number[];
   /** With the backlog, of the empty queue's; by medians. */
@@ -102,7 +103,7 @@ async function alternate(
   seconds: number,
   note: (text: string) => void,
 ): Promise<Alternation> {
-  const times = ['--duration', String(seconds), '--warmup', '2'];
+  const times = ['--duration', String(seconds), '--warmup', '2', '--level'];
   const empty: BenchResult[] = [];
   const behind: BenchResult[] = [];
   let peak = 0;

@@ -27,6 +27,7 @@ interface AmqpOptions {
   readonly prefetch: number;
   readonly autoAck?: true;
   readonly ackEvery: number;
+  readonly level?: true;
   readonly rate: number;
   readonly messages: number;
   readonly duration: number;
@@ -74,6 +75,7 @@ function amqpCommand(): Command {
       wholeNumber,
       preset.ackEvery,
     )
+    .option('--level', 'acknowledge no faster than is published: a backlog keeps its size')
     .option('--rate <n>', 'messages a second offered by all publishers together (0: no limit)', amount, 0)
     .option('--messages <n>', 'end after so many messages', wholeNumber, 0)
     .option('--duration <s>', 'measure for so many seconds', amount, preset.durationSeconds)
@@ -133,6 +135,7 @@ function toSettings(o: AmqpOptions): BenchSettings {
     prefetch: o.prefetch,
     autoAck: o.autoAck === true,
     ackEvery: o.ackEvery,
+    level: o.level === true,
     ratePerSecond: o.rate,
     messages: o.messages,
     durationSeconds: o.duration,

@@ -10,6 +10,8 @@ export interface ConsumerSettings {
   /** One `basic.ack` with `multiple` for so many deliveries; 0: one for each read of the socket. */
   readonly ackEvery: number;
   readonly stamped: boolean;
+  /** Asked before acknowledgements are sent; while it says no, they are kept. */
+  readonly mayAck: (() => boolean) | undefined;
 }
 
 const ACK_FRAME_BYTES = 21;
@@ -65,18 +67,24 @@ export class Consumer {
 
   /** The acknowledgements that are due after a read, as one piece of bytes for the socket, or nothing. */
   takeAcks(): Uint8Array | undefined {
+    const { autoAck, mayAck } = this.#settings;
+    if (autoAck || mayAck?.() === false) return undefined;
+    return this.#take();
+  }
+
+  /** Acknowledges also what an incomplete group of `ackEvery` has left over. */
+  takeLastAcks(): Uint8Array | undefined {
     if (this.#settings.autoAck) return undefined;
+    if (this.#tag > this.#ackedTag && this.#bodyLeft <= 0) this.#ack();
+    return this.#take();
+  }
+
+  #take(): Uint8Array | undefined {
     if (this.#settings.ackEvery === 0 && this.#unacked > 0) this.#ack();
     if (this.#acksLength === 0) return undefined;
     const bytes = Buffer.from(this.#acks.subarray(0, this.#acksLength));
     this.#acksLength = 0;
     return bytes;
-  }
-
-  /** Acknowledges what an incomplete group of `ackEvery` has left over. */
-  takeLastAcks(): Uint8Array | undefined {
-    if (!this.#settings.autoAck && this.#tag > this.#ackedTag && this.#bodyLeft <= 0) this.#ack();
-    return this.takeAcks();
   }
 
   #check(view: DataView, start: number, nowMicros: number): void {

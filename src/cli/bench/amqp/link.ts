@@ -31,6 +31,8 @@ interface Waiting {
 export class Link {
   readonly inbound: Inbound;
   blocked = false;
+  /** Called after each read that has been answered. */
+  onAnswered: (() => void) | undefined;
   frameMax = FRAME_MAX;
   readonly #socket: Socket;
   readonly #address: BrokerAddress;
@@ -94,6 +96,13 @@ export class Link {
 
   write(bytes: Uint8Array, written?: () => void): void {
     this.#socket.write(bytes, written);
+  }
+
+  sendAcks(): void {
+    for (const consumer of this.inbound.consumers) {
+      const acks = consumer?.takeAcks();
+      if (acks !== undefined) this.#socket.write(acks);
+    }
   }
 
   /** Sends the acknowledgements that are left over, then closes politely. */
@@ -188,12 +197,10 @@ export class Link {
   /** What the messages and confirms of one read allow to be sent goes out in one write. */
   #answer(): void {
     this.#socket.cork();
-    for (const consumer of this.inbound.consumers) {
-      const acks = consumer?.takeAcks();
-      if (acks !== undefined) this.#socket.write(acks);
-    }
+    this.sendAcks();
     for (const publisher of this.inbound.publishers) publisher?.pump();
     this.#socket.uncork();
+    this.onAnswered?.();
   }
 
   #onMethod(channel: number, start: number, end: number): void {

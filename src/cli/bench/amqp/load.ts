@@ -137,6 +137,7 @@ export class Load implements LoadPort {
     const { settings } = this.#share;
     const link = await Link.open(parseAddress(settings.url), this.#onFailure);
     this.#links.push(link);
+    if (settings.level) link.onAnswered = () => this.#sendHeldAcks();
     if (settings.publish) for (const publisher of plan.publishers) await this.#addPublisher(link, publisher);
     if (settings.consume) for (const consumer of plan.consumers) await this.#addConsumer(link, consumer);
   }
@@ -176,8 +177,9 @@ export class Load implements LoadPort {
     }
     const { autoAck, ackEvery } = settings;
     const stamped = settings.sizeBytes >= stampLayout.bytes;
+    const mayAck = settings.level ? () => this.#isLevel() : undefined;
     const consumer = new Consumer(
-      { channel, autoAck, ackEvery, stamped },
+      { channel, autoAck, ackEvery, stamped, mayAck },
       this.#sequencesOf(plan.queue),
       this.#latency,
     );
@@ -218,6 +220,16 @@ export class Load implements LoadPort {
       publisher.limit = publisher.published + part;
       publisher.pump();
     });
+  }
+
+  /** Not more consumed than published: what was in the queue before stays as much as it was. */
+  #isLevel(): boolean {
+    return sum(this.#consumers, (c) => c.received) <= sum(this.#publishers, (p) => p.published);
+  }
+
+  #sendHeldAcks(): void {
+    if (!this.#isLevel()) return;
+    for (const link of this.#links) link.sendAcks();
   }
 
   #tick(): void {

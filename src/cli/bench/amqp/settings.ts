@@ -21,6 +21,8 @@ export interface BenchSettings {
   readonly prefetch: number;
   readonly autoAck: boolean;
   readonly ackEvery: number;
+  /** Acknowledge no faster than is published, so that a backlog keeps its size. */
+  readonly level: boolean;
   /** Messages a second that all publishers together offer; 0: as fast as possible. */
   readonly ratePerSecond: number;
   /** Messages to publish in all; 0: the run ends by time. */
@@ -55,6 +57,7 @@ export const defaultSettings: BenchSettings = {
   prefetch: 0,
   autoAck: false,
   ackEvery: 1,
+  level: false,
   ratePerSecond: 0,
   messages: 0,
   durationSeconds: 10,
@@ -82,6 +85,13 @@ export function checkSettings(s: BenchSettings): void {
   }
   if (!s.autoAck && s.prefetch > 0 && s.ackEvery > s.prefetch) {
     throw new Error(`--ack-every ${s.ackEvery} would never be reached with --prefetch ${s.prefetch}`);
+  }
+  // Acknowledgements that are held back go out when confirms come in.
+  const canLevel = s.confirmWindow > 0 && s.prefetch > 0 && !s.autoAck && s.publish && s.consume;
+  if (s.level && !(canLevel && s.processes === 1)) {
+    throw new Error(
+      '--level needs --confirm, --prefetch, publishers and consumers in one process, and no --auto-ack',
+    );
   }
   if (s.prefetch > 0xffff) throw new Error('--prefetch is at most 65535');
   if (s.publisherBase + publisherCount(s) > PUBLISHERS_MAX)

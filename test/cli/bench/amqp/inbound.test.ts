@@ -31,7 +31,7 @@ describe('Inbound', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(stream.length), { maxLength: 12 }), (cuts) => {
         const consumer = new Consumer(
-          { channel: 3, autoAck: false, ackEvery: 10, stamped: true },
+          { channel: 3, autoAck: false, ackEvery: 10, stamped: true, mayAck: undefined },
           new QueueSequences('q', 0),
           new Histogram(),
         );

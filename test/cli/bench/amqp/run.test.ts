@@ -122,6 +122,16 @@ describe('the load generator', { timeout: 20_000 }, () => {
     );
   });
 
+  it('keeps the size of a backlog when it is to consume no faster than it publishes', async () => {
+    const { result } = await bench({
+      ...{ preload: 3000, durationSeconds: 0.3, ratePerSecond: 1000, drainSeconds: 0 },
+      ...{ level: true, confirmWindow: 100, prefetch: 50, ackEvery: 10 },
+    });
+    const { consumed, published } = result.totals;
+    assert.ok(published > 200 && consumed >= published, `${published} published, ${consumed} consumed`);
+    assert.ok(consumed <= published + 60, `${consumed} consumed, ${published} published`);
+  });
+
   it('waits while the broker has blocked the connection', async () => {
     const { result } = await bench(
       { messages: 400, confirmWindow: 50, autoAck: true },
