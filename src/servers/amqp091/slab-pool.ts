@@ -2,7 +2,8 @@ export const SMALL_SLAB_BYTES = 4096;
 export const LARGE_SLAB_BYTES = 65_536;
 
 /** How many bytes of each size are kept for the next turn. */
-const KEPT_BYTES_MAX = 4 * 1024 * 1024;
+const SMALL_KEPT_BYTES_MAX = 4 * 1024 * 1024;
+const LARGE_KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Buffers for output, shared by all connections of a server, so that an idle connection has none. */
 export class SlabPool {
@@ -18,9 +19,9 @@ export class SlabPool {
 
   release(slab: Buffer): void {
     const { length } = slab;
-    if (length === SMALL_SLAB_BYTES && this.#small.length < KEPT_BYTES_MAX / SMALL_SLAB_BYTES) {
+    if (length === SMALL_SLAB_BYTES && this.#small.length < SMALL_KEPT_BYTES_MAX / SMALL_SLAB_BYTES) {
       this.#small.push(slab);
-    } else if (length === LARGE_SLAB_BYTES && this.#large.length < KEPT_BYTES_MAX / LARGE_SLAB_BYTES) {
+    } else if (length === LARGE_SLAB_BYTES && this.#large.length < LARGE_KEPT_BYTES_MAX / LARGE_SLAB_BYTES) {
       this.#large.push(slab);
     }
   }
