@@ -110,6 +110,7 @@ export class Broker implements StateMachine {
       });
     this.store = new Store(storeOptions, {
       beforeCommit: () => undefined,
+      isAwaited: () => this.#waiters.isAwaited,
       onDurable: (block) => {
         this.#waiters.release(block);
         this.pressure.relieve();

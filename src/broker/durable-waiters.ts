@@ -12,6 +12,10 @@ interface Waiting {
 export class DurableWaiters {
   readonly #waiting: Waiting[] = [];
 
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   add(block: number, listener: DurableListener): void {
     const waiting = this.#waiting;
     for (let at = waiting.length - 1; at >= 0; at--) {

@@ -72,27 +72,22 @@ export class Transaction {
       else this.#unacked.ack(tag, multiple);
     }
     const settleBytes = store.settleBytes();
+    const isJournaled = settleBytes > 0 || publications.some((publication) => isDurable(publication));
     const held: Queue[] = [];
-    let journaled = settleBytes > 0;
     store.journal.beginAtomic(bytes + settleBytes);
     const parts = new MessageParts();
     for (const { route, persistent, content } of publications) {
       const { queues, logs, durableLogs } = targetsOf(route);
-      if (queues.length === 0) continue;
+      if (queues.length === 0 || queues.some((queue) => queue.isRemoved)) continue;
       parts.content = content;
-      if (queues.some((queue) => queue.isRemoved)) continue;
-      const isDurable = persistent && durableLogs.length > 0;
-      for (const queue of isDurable ? queues : []) {
-        if (held.includes(queue)) continue;
-        held.push(queue);
-        queue.hold(queue.log.end);
-      }
-      if (store.append(logs, durableLogs, persistent, parts, turn.nowMs)) journaled = true;
+      // Transient ones too: a crash may not leave half of it in somebody's hands.
+      if (isJournaled) hold(queues, held);
+      store.append(logs, durableLogs, persistent, parts, turn.nowMs);
       for (const queue of queues) queue.published();
     }
     store.flushSettles();
     store.journal.endAtomic();
-    if (!journaled) {
+    if (!isJournaled) {
       done();
       return;
     }
@@ -102,5 +97,18 @@ export class Transaction {
         done();
       },
     });
+  }
+}
+
+function isDurable({ route, persistent }: Publication): boolean {
+  return persistent && targetsOf(route).durableLogs.length > 0;
+}
+
+/** What is published to these queues from here on waits for the transaction. */
+function hold(queues: readonly Queue[], held: Queue[]): void {
+  for (const queue of queues) {
+    if (held.includes(queue)) continue;
+    held.push(queue);
+    queue.hold(queue.log.end);
   }
 }

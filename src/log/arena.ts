@@ -8,9 +8,12 @@ export class Arena {
   chunk: Chunk;
   readonly #store: ChunkStore;
   readonly #generation: { current: number };
+  readonly #isAtomic: () => boolean;
 
-  constructor(store: ChunkStore, generation: { current: number }) {
+  /** `isAtomic`: whether a transaction is being written, whose messages all come in one generation. */
+  constructor(store: ChunkStore, generation: { current: number }, isAtomic: () => boolean) {
     this.#store = store;
+    this.#isAtomic = isAtomic;
     this.#generation = generation;
     this.chunk = store.acquire('transient');
     this.chunk.generation = generation.current;
@@ -31,7 +34,7 @@ export class Arena {
       old.generation = this.#generation.current;
       return;
     }
-    if (old.generation === this.#generation.current) this.#generation.current++;
+    if (old.generation === this.#generation.current && !this.#isAtomic()) this.#generation.current++;
     this.chunk = this.#store.acquire('transient', bytes);
     this.chunk.generation = this.#generation.current;
     this.#store.unpin(old);

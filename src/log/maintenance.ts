@@ -97,6 +97,8 @@ export class Maintenance {
     const { fileSystem, directory } = store.options;
     await store.segments.syncAll();
     await store.journal.flush();
+    // It promises that the blocks before it are there, in every durability mode.
+    await store.files.sync();
     await writeSnapshot(fileSystem, directory, { nextBlock, firstFile, newFile, clean, logs, broker });
     this.#lastSnapshotMs = store.options.clock.monotonicMs();
     this.#droppedBytes = 0;
@@ -203,7 +205,7 @@ export class Maintenance {
     let rest = files.totalBytes;
     let generation = 0;
     let through = -1;
-    for (const file of files.files.slice(0, -1)) {
+    for (const file of files.complete) {
       if (rest <= options.journalBytes * 0.6) break;
       rest -= file.bytes;
       generation = Math.max(generation, file.generation);

@@ -44,6 +44,8 @@ export interface StateMachine {
 
 export interface StoreEvents {
   beforeCommit(): void;
+  /** Whether anybody waits for a block that is not durable yet. */
+  isAwaited(): boolean;
   onDurable(blockNumber: number): void;
   /** The storage cannot be trusted any more. Nothing more is confirmed; the process must end. */
   onFailure(error: Error): void;
@@ -75,7 +77,7 @@ export class Store {
     this.options = options;
     this.events = events;
     this.chunks = new ChunkStore(options.chunkBytes, options.memoryBytes / 2);
-    this.#arena = new Arena(this.chunks, this.#generation);
+    this.#arena = new Arena(this.chunks, this.#generation, () => this.journal.isAtomic);
     this.segments = new SegmentDirectory(options.fileSystem, `${options.directory}/logs`, {
       segmentBytes: options.segmentBytes,
     });
@@ -99,6 +101,7 @@ export class Store {
         fileBytes: options.journalFileBytes,
         durability: options.durability,
         scheduler: options.scheduler,
+        lastBlock: result.nextBlock - 1,
       },
       result.files,
       result.spares,
@@ -120,6 +123,7 @@ export class Store {
           this.events.beforeCommit();
           this.#flushSettles();
         },
+        isAwaited: () => this.events.isAwaited(),
         onDurable: (block) => this.events.onDurable(block),
         onFailure: (error) => this.events.onFailure(error),
         onFull: (full) => this.maintenance.journalIsFull(full),

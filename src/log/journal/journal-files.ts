@@ -1,6 +1,7 @@
 import { crc32c } from '../../base/crc32c.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import type { File, FileSystem } from '../filesystem.ts';
+import { Serial } from '../segments/serial.ts';
 import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION } from './format.ts';
 import type { JournalDevice, SealedBlock } from './journal.ts';
 
@@ -56,9 +57,11 @@ export class JournalFiles implements JournalDevice {
   #nextNumber: number;
   #file: File | null = null;
   #position = 0;
-  #writtenBlock = -1;
+  #writtenBlock: number;
+  #syncedBlock: number;
+  /** A file is not finished under a write to it. */
+  readonly #tasks = new Serial();
   #timer: Timer | null = null;
-  #dirty = false;
   /** How far the present file reaches, if it was a spare. */
   #allocatedBytes = 0;
   readonly #spares: string[];
@@ -66,7 +69,7 @@ export class JournalFiles implements JournalDevice {
   constructor(
     fs: FileSystem,
     directory: string,
-    options: { fileBytes: number; durability: Durability; scheduler: Scheduler },
+    options: { fileBytes: number; durability: Durability; scheduler: Scheduler; lastBlock: number },
     existing: JournalFileInfo[],
     spares: readonly string[],
     nextNumber: number,
@@ -78,10 +81,12 @@ export class JournalFiles implements JournalDevice {
     this.#durability = options.durability;
     this.#nextNumber = nextNumber;
     this.files = existing;
+    this.#writtenBlock = options.lastBlock;
+    this.#syncedBlock = options.lastBlock;
     this.#spares = [...spares];
     if (options.durability.mode === 'interval') {
       const { intervalMs } = options.durability;
-      this.#timer = options.scheduler.every(intervalMs, () => this.#syncNow().catch(onFailure));
+      this.#timer = options.scheduler.every(intervalMs, () => this.sync().catch(onFailure));
     }
   }
 
@@ -90,13 +95,27 @@ export class JournalFiles implements JournalDevice {
     return this.#nextNumber;
   }
 
+  /** Blocks up to this one are on stable storage. */
+  get syncedBlock(): number {
+    return this.#syncedBlock;
+  }
+
+  /** Those to which nothing is appended any more, oldest first. */
+  get complete(): readonly JournalFileInfo[] {
+    return this.#file === null ? this.files : this.files.slice(0, -1);
+  }
+
   get totalBytes(): number {
     let sum = 0;
     for (const file of this.files) sum += file.bytes;
     return sum;
   }
 
-  async append(blocks: readonly SealedBlock[]): Promise<void> {
+  append(blocks: readonly SealedBlock[]): Promise<void> {
+    return this.#tasks.run(() => this.#append(blocks));
+  }
+
+  async #append(blocks: readonly SealedBlock[]): Promise<void> {
     let buffers: Buffer[] = [];
     let bytes = 0;
     let info = this.files[this.files.length - 1] as JournalFileInfo;
@@ -118,7 +137,7 @@ export class JournalFiles implements JournalDevice {
       info.lastBlock = block.number;
     }
     await this.#writeOut(buffers, bytes, info);
-    if (this.#durability.mode !== 'sync') this.#dirty = true;
+    if (this.#durability.mode === 'sync') this.#syncedBlock = this.#writtenBlock;
   }
 
   /** Forgets the oldest files, up to `number`, and removes them. Their content must be safe elsewhere. */
@@ -137,13 +156,30 @@ export class JournalFiles implements JournalDevice {
   }
 
   /** The next block begins a new file, so that all present ones can be retired. */
-  async startNewFile(): Promise<void> {
-    await this.#finish();
+  startNewFile(): Promise<void> {
+    return this.#tasks.run(() => this.#finish());
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#timer?.cancel();
-    await this.#finish();
+    return this.#tasks.run(() => this.#finish());
+  }
+
+  /** Whatever the durability setting: what was appended before is on stable storage afterwards. */
+  async sync(): Promise<void> {
+    const block = this.#writtenBlock;
+    const file = this.#file;
+    if (this.#syncedBlock >= block) return;
+    if (file !== null) {
+      try {
+        await file.sync();
+        this.#syncedBlock = Math.max(this.#syncedBlock, block);
+      } catch (error) {
+        if (this.#file === file) throw error;
+      }
+    }
+    // The file is being finished, which syncs it.
+    if (this.#syncedBlock < block) await this.#tasks.run(async () => undefined);
   }
 
   async #finish(): Promise<void> {
@@ -153,7 +189,7 @@ export class JournalFiles implements JournalDevice {
     // In every mode: a file that is not the last one is whole, whatever happens to the power.
     if (this.#allocatedBytes > this.#position) await file.truncate(this.#position);
     await file.sync();
-    this.#dirty = false;
+    this.#syncedBlock = this.#writtenBlock;
     await file.close();
   }
 
@@ -197,16 +233,5 @@ export class JournalFiles implements JournalDevice {
     await this.#fs.rename(spare, path);
     this.#spares.shift();
     return this.#fs.open(path, 'write', options);
-  }
-
-  async #syncNow(): Promise<void> {
-    if (!this.#dirty || this.#file === null) return;
-    this.#dirty = false;
-    try {
-      await this.#file.sync();
-    } catch (error) {
-      // The file may have been closed by a rotation, which syncs it itself.
-      if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
-    }
   }
 }

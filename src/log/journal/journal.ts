@@ -18,6 +18,8 @@ export interface SealedBlock {
 export interface JournalDevice {
   /** Resolves when the blocks are as safe as the durability setting says. */
   append(blocks: readonly SealedBlock[]): Promise<void>;
+  /** Blocks up to this one are on stable storage, whatever the durability setting promises. */
+  readonly syncedBlock: number;
 }
 
 export interface JournalOptions {
@@ -31,6 +33,8 @@ export interface JournalOptions {
 export interface JournalEvents {
   /** Called before a batch is closed: the last chance for entries that were held back to be folded. */
   beforeCommit(): void;
+  /** Whether anybody waits for a block that is not durable yet. */
+  isAwaited(): boolean;
   /** Blocks up to this number are safe. */
   onDurable(blockNumber: number): void;
   /** The device failed and cannot be trusted any more: the process must stop, without confirming anything else. */
@@ -38,6 +42,10 @@ export interface JournalEvents {
   /** The device is full (true), or took the blocks after all (false). */
   onFull(full: boolean): void;
 }
+
+/** How long, and up to how many bytes, entries wait that nobody waits for. */
+const LAZY_MS = 5;
+const LAZY_BYTES_MAX = 1024 * 1024;
 
 /**
  * The journal in memory, with group commit: while one batch of blocks is on its way to the device, everything that
@@ -50,6 +58,8 @@ export class Journal {
   /** The number of the open block. */
   blockNumber: number;
   durableBlock: number;
+  /** In the middle of a transaction: no new generation may begin. */
+  isAtomic = false;
   /** Bytes that wait for the device, those in flight included. */
   pendingBytes = 0;
   readonly #store: ChunkStore;
@@ -58,9 +68,9 @@ export class Journal {
   readonly #events: JournalEvents;
   #generation: { current: number };
   #blockStart = -1;
-  #atomic = false;
   #sealed: SealedBlock[] = [];
   #writing = false;
+  #isLazy = false;
   #stopped = false;
   #waiters: { block: number; resolve: () => void }[] = [];
 
@@ -84,8 +94,8 @@ export class Journal {
 
   /** Room for one entry of `bytes` (a multiple of 8) in the open block; the offset in `this.chunk`. */
   reserve(bytes: number): number {
-    if (this.chunk.generation !== this.#generation.current) this.#followGeneration(bytes);
-    if (this.chunk.used + bytes + BLOCK_HEADER_BYTES > this.chunk.size) this.#roll(bytes);
+    const isStale = this.chunk.generation !== this.#generation.current;
+    if (isStale || this.chunk.used + bytes + BLOCK_HEADER_BYTES > this.chunk.size) this.#roll(bytes);
     const chunk = this.chunk;
     if (this.#blockStart < 0) {
       this.#blockStart = chunk.used;
@@ -99,20 +109,39 @@ export class Journal {
 
   /** From here to `endAtomic`, entries of at most `bytes` together go into one block. */
   beginAtomic(bytes: number): void {
-    if (this.chunk.used + bytes + BLOCK_HEADER_BYTES > this.chunk.size) this.#roll(bytes);
-    this.#atomic = true;
+    const { chunk } = this;
+    const isStale = chunk.generation !== this.#generation.current;
+    if (isStale || chunk.used + bytes + BLOCK_HEADER_BYTES > chunk.size) this.#roll(bytes);
+    this.isAtomic = true;
   }
 
   endAtomic(): void {
-    this.#atomic = false;
+    this.isAtomic = false;
   }
 
   get isIdle(): boolean {
     return !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0;
   }
 
-  /** Starts a group commit unless one is in flight; the end of that one starts the next. */
+  /**
+   * Starts a group commit unless one is in flight; the end of that one starts the next. What nobody waits for, as
+   * acknowledgements, is given a little time to be joined by something that somebody does wait for: a commit that is
+   * under way for nothing would delay it.
+   */
   commit(): void {
+    if (this.#writing || this.#stopped) return;
+    if (this.#waiters.length > 0 || this.pendingBytes > LAZY_BYTES_MAX || this.#events.isAwaited()) {
+      this.#commitNow();
+    } else if (!this.#isLazy) {
+      this.#isLazy = true;
+      this.#options.scheduler.after(LAZY_MS, () => {
+        this.#isLazy = false;
+        this.#commitNow();
+      });
+    }
+  }
+
+  #commitNow(): void {
     if (this.#writing || this.#stopped) return;
     this.#events.beforeCommit();
     this.#seal();
@@ -131,7 +160,7 @@ export class Journal {
 
   /** Resolves when everything that was appended before the call is safe. */
   flush(): Promise<void> {
-    this.commit();
+    this.#commitNow();
     if (this.isIdle) return Promise.resolve();
     const block = this.#blockStart < 0 ? this.blockNumber - 1 : this.blockNumber;
     return new Promise((resolve) => this.#waiters.push({ block, resolve }));
@@ -190,18 +219,12 @@ export class Journal {
     chunk.u32[word + 2] = end - start;
     chunk.u32[word + 3] = this.#options.epoch;
     chunk.f64[(start >>> 3) + 2] = this.blockNumber;
-    chunk.f64[(start >>> 3) + 3] = this.durableBlock;
+    chunk.f64[(start >>> 3) + 3] = this.#device.syncedBlock;
     chunk.u32[word + 1] = crc32c(chunk.buffer.subarray(start + 8, end));
     chunk.pins++;
     this.#sealed.push({ number: this.blockNumber, chunk, start, end });
     this.#blockStart = -1;
     this.blockNumber++;
-  }
-
-  /** The transient arena has begun a new period: so does the journal, except in the middle of a transaction. */
-  #followGeneration(bytes: number): void {
-    if (this.#atomic) this.chunk.generation = this.#generation.current;
-    else this.#roll(bytes);
   }
 
   #roll(bytes: number): void {

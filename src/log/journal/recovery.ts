@@ -102,10 +102,17 @@ export async function replayJournal(
       if (scan.isTorn) {
         cut = { path, at: scan.end, bytes: image.buffer.length - scan.end };
       }
-      await cutFile(fs, path, scan.end);
     }
-    if (scan.end > 0) files.push(info);
-    else await fs.remove(path);
+    if (scan.end === 0) {
+      await fs.remove(path);
+      continue;
+    }
+    if (isLast) await settleEnd(fs, path, scan.end, scan.end < image.buffer.length);
+    files.push(info);
+  }
+  const lastNumber = files.at(-1)?.number ?? firstFile - 1;
+  if (lastNumber < newFile - 1) {
+    throw new DamageError(`${directory}/${journalFileName(lastNumber + 1)}`, 0, 'the file is missing');
   }
   if (nextBlock < requiredBlock && requiredBlock > 0 && files.length > 0 && nextBlock >= 0) {
     const last = files[files.length - 1] as JournalFileInfo;
@@ -285,11 +292,14 @@ function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): 
   }
 }
 
-async function cutFile(fs: FileSystem, path: string, end: number): Promise<void> {
-  if (end === 0) return;
+/**
+ * Makes the end of the last file final. Also if nothing is cut off: after a crash of the process alone, the last blocks
+ * may be in the system's cache only, and the file will soon not be the last one any more.
+ */
+async function settleEnd(fs: FileSystem, path: string, end: number, isCut: boolean): Promise<void> {
   const file = await fs.open(path, 'write');
   try {
-    await file.truncate(end);
+    if (isCut) await file.truncate(end);
     await file.sync();
   } finally {
     await file.close();
