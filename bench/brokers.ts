@@ -24,11 +24,13 @@ export interface RunningBroker {
 export type BrokerName = 'sluice' | 'rabbitmq';
 
 const launcher = fileURLToPath(new URL('../bin/sluice', import.meta.url));
-/** What runs now: whoever interrupts a measurement does not want to look for its brokers. */
-const running = new Set<number>();
+/** How to end what runs now: whoever interrupts a measurement does not want to look for its brokers. */
+const running = new Map<ChildProcess, () => Promise<void>>();
+const directories = new Set<string>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    for (const pid of running) process.kill(pid, 'SIGKILL');
+  process.once(signal, async () => {
+    await Promise.all([...running.values()].map((endNow) => endNow()));
+    await Promise.all([...directories].map(remove));
     process.exit(1);
   });
 }
@@ -43,11 +45,17 @@ export function startBroker(name: BrokerName, directory: string): Promise<Runnin
 /** Gives a fresh directory to `use`, and removes it afterwards. */
 export async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  directories.add(directory);
   try {
     return await use(directory);
   } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+    await remove(directory);
+    directories.delete(directory);
   }
+}
+
+function remove(directory: string): Promise<void> {
+  return rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
 export async function startSluice(
@@ -69,6 +77,7 @@ export async function startSluice(
   ];
   const begin = performance.now();
   const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.set(child, () => end(child, child.pid, 'SIGKILL'));
   const errors = tail(child);
   const line = await firstLine(child, errors);
   const startSeconds = (performance.now() - begin) / 1000;
@@ -76,7 +85,6 @@ export async function startSluice(
   const pid = Number(/\bpid=(\d+)/.exec(line)?.[1] ?? child.pid);
   if (!line.startsWith('sluice ready ') || address === undefined)
     throw new Error(`not a ready line: ${line}`);
-  running.add(pid);
   return {
     name: 'sluice',
     url: `amqp://guest:guest@${address}/`,
@@ -115,12 +123,13 @@ export async function startRabbitmq(directory: string): Promise<RunningBroker> {
   };
   const begin = performance.now();
   const child = spawn(RABBITMQ_SERVER, [], { env, cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  // The launcher passes SIGTERM on to the node, whose number it alone knows until the port is open.
+  running.set(child, () => end(child, child.pid, 'SIGTERM').then(() => endPortMapper(epmdPort)));
   child.stdout.pipe(createWriteStream(join(directory, 'out')));
   const errors = tail(child);
   await portOpens(child, port, errors);
   const startSeconds = (performance.now() - begin) / 1000;
   const pid = Number(await readFile(pidFile, 'utf8'));
-  running.add(pid);
   return {
     name: 'rabbitmq',
     url: `amqp://guest:guest@127.0.0.1:${port}/`,
@@ -144,7 +153,7 @@ async function end(child: ChildProcess, pid: number | undefined, signal: NodeJS.
   process.kill(pid, signal);
   const timer = setTimeout(() => process.kill(pid, 'SIGKILL'), STOP_MS);
   await ended;
-  running.delete(pid);
+  running.delete(child);
   clearTimeout(timer);
 }
 
