@@ -5,15 +5,13 @@ import type { Connection } from './connection.ts';
  * Why a connection is not read for now. Any of these stops it:
  * - it has published, and the broker is short of disk or memory; clients that understand it are told so;
  * - one of its channels fills a queue, the journal or our own memory faster than they empty;
- * - it does not read our answers;
- * - it had its share of this turn.
+ * - it does not read our answers.
  */
 export class Blocking {
   readonly #connection: Connection;
   readonly #socket: Socket;
   #isBlocked = false;
   #isFlooded = false;
-  #isExhausted = false;
   #pauses = 0;
   #isStopped = false;
 
@@ -57,11 +55,6 @@ export class Blocking {
     this.#updateReading();
   }
 
-  setExhausted(isExhausted: boolean): void {
-    this.#isExhausted = isExhausted;
-    this.#updateReading();
-  }
-
   /** The connection ends: it is read for its last frames, whatever the reasons. */
   stop(): void {
     this.#isStopped = true;
@@ -70,8 +63,7 @@ export class Blocking {
 
   #updateReading(): void {
     const socket = this.#socket;
-    const isPaused =
-      !this.#isStopped && (this.#isBlocked || this.#isFlooded || this.#isExhausted || this.#pauses > 0);
+    const isPaused = !this.#isStopped && (this.#isBlocked || this.#isFlooded || this.#pauses > 0);
     if (isPaused === socket.isPaused()) return;
     if (isPaused) socket.pause();
     else socket.resume();

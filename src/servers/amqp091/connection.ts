@@ -15,7 +15,6 @@ import { Heartbeat } from './heartbeat.ts';
 import type { HeldFrame } from './held-frames.ts';
 import type { Settings } from './options.ts';
 import type { Output, OutputListener } from './output.ts';
-import { ReadBudget } from './read-budget.ts';
 import { RouteCache } from './route-cache.ts';
 import type { ServerContext, Session } from './session.ts';
 import { SocketEnd } from './socket-end.ts';
@@ -56,7 +55,6 @@ export class Connection implements OutputListener {
   #lastChannel: Channel | null = null;
   #chunk: Buffer = EMPTY;
   readonly #blocking: Blocking;
-  readonly #budget: ReadBudget;
   readonly #heartbeat: Heartbeat | null;
   readonly #end: SocketEnd;
   readonly #onClosed: (connection: Connection) => void;
@@ -74,7 +72,6 @@ export class Connection implements OutputListener {
     this.#session = session;
     this.#reader = session.reader;
     this.#blocking = new Blocking(this, socket);
-    this.#budget = new ReadBudget(broker.turn, (isExhausted) => this.#blocking.setExhausted(isExhausted));
     this.#end = new SocketEnd(socket, session.output, settings);
     this.#onClosed = onClosed;
     this.#heartbeat =
@@ -102,8 +99,8 @@ export class Connection implements OutputListener {
       this.output.end();
     }
     this.#chunk = EMPTY;
-    this.#budget.spend(chunk.length);
     this.#lastChannel?.publishing.detach();
+    this.broker.turn.received(chunk.length);
   };
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {
