@@ -3,7 +3,7 @@ import { Store } from '../log/store.ts';
 import type { Broker } from './broker.ts';
 import { BrokerError } from './errors.ts';
 import type { Queue } from './queue.ts';
-import { targetsOf } from './targets.ts';
+import { type Targets, targetsOf } from './targets.ts';
 import type { Route } from './topology/routing.ts';
 import type { Unacked } from './unacked.ts';
 
@@ -72,13 +72,15 @@ export class Transaction {
       else this.#unacked.ack(tag, multiple);
     }
     const settleBytes = store.settleBytes();
-    const isJournaled = settleBytes > 0 || publications.some((publication) => isDurable(publication));
+    const present = publications.map((each) => ({ ...each, targets: presentTargets(each.route) }));
+    const isJournaled =
+      settleBytes > 0 || present.some((each) => each.persistent && each.targets.durableLogs.length > 0);
     const held: Queue[] = [];
     store.journal.beginAtomic(bytes + settleBytes);
     const parts = new MessageParts();
-    for (const { route, persistent, content } of publications) {
-      const { queues, logs, durableLogs } = targetsOf(route);
-      if (queues.length === 0 || queues.some((queue) => queue.isRemoved)) continue;
+    for (const { targets, persistent, content } of present) {
+      const { queues, logs, durableLogs } = targets;
+      if (queues.length === 0) continue;
       parts.content = content;
       // Transient ones too: a crash may not leave half of it in somebody's hands.
       if (isJournaled) hold(queues, held);
@@ -100,8 +102,13 @@ export class Transaction {
   }
 }
 
-function isDurable({ route, persistent }: Publication): boolean {
-  return persistent && targetsOf(route).durableLogs.length > 0;
+/** Without the queues that were deleted since the message was routed: the others get it nevertheless. */
+function presentTargets(route: Route<Queue>): Targets {
+  const targets = targetsOf(route);
+  if (!targets.queues.some((queue) => queue.isRemoved)) return targets;
+  const queues = targets.queues.filter((queue) => !queue.isRemoved);
+  const logs = queues.map((queue) => queue.log);
+  return { queues, logs, durableLogs: logs.filter((log) => log.durable) };
 }
 
 /** What is published to these queues from here on waits for the transaction. */

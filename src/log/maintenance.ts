@@ -197,7 +197,11 @@ export class Maintenance {
     }
     // Without a candidate the memory is in chunks that are still being filled or written.
     this.#stuckGeneration = generation < 0 ? current : -1;
-    if (generation >= 0) await this.#pager.pageOutGeneration(generation);
+    if (generation < 0) return;
+    await this.#pager.pageOutGeneration(generation);
+    // A chunk that is still referred to would be chosen again, and again.
+    const [oldest] = candidates;
+    if (oldest !== undefined && oldest.live > 0) this.#stuckGeneration = this.#store.generation;
   }
 
   async #retireJournal(): Promise<void> {
@@ -225,6 +229,7 @@ export class Maintenance {
     const removed = this.#removed.splice(0);
     // Their deletion is in the journal: only when it is durable may the files go.
     await this.#store.journal.flush();
+    await this.#store.files.sync();
     for (const log of removed) await log.segments?.remove();
   }
 

@@ -60,7 +60,7 @@ export class SimulatedFileSystem implements FileSystem {
   capacityBytes: number;
   readonly #options: SimulationOptions;
   readonly #schedule: (run: () => void) => void;
-  readonly #names = new PendingNames();
+  #names = new PendingNames();
   readonly #underWay = new Set<OperationUnderWay>();
   readonly #faults: Fault[] = [];
   readonly #fileHost: SimulatedFileHost = {
@@ -176,23 +176,20 @@ export class SimulatedFileSystem implements FileSystem {
    * the next start finds, with the same options and capacity.
    */
   crash(random: Random): SimulatedFileSystem {
-    if (this.#isDead) throw new Error('The power was cut before.');
-    const underWay = [...this.#underWay];
-    this.#underWay.clear();
-    this.#faults.length = 0;
-    for (const { effect } of underWay) {
-      if (random() < 0.5) continue;
-      try {
-        effect();
-      } catch {
-        // Nobody is left to be told.
-      }
-    }
-    this.#isDead = true;
+    const found = this.#successor(random);
+    found.#names = new PendingNames();
     this.#names.cutPower(random, this.#options.anySubsetOfCreations ?? false);
-    const found = new SimulatedFileSystem({ ...this.#options, capacityBytes: this.capacityBytes });
-    found.#root = this.#root;
     found.#startAfterPowerCut(found.#root, random);
+    return found;
+  }
+
+  /**
+   * Kills the process that uses this file system, which is dead from now on. The answer is what the next process finds:
+   * all that was written, synced or not, since the system goes on.
+   */
+  kill(random: Random): SimulatedFileSystem {
+    const found = this.#successor(random);
+    found.#forgetHandles(found.#root);
     return found;
   }
 
@@ -314,17 +311,45 @@ export class SimulatedFileSystem implements FileSystem {
     if (!node.isLinked && node.handles === 0) this.#usedBytes -= node.content.size;
   }
 
+  /** With operations under way done or not. */
+  #successor(random: Random): SimulatedFileSystem {
+    if (this.#isDead) throw new Error('The power was cut before.');
+    const underWay = [...this.#underWay];
+    this.#underWay.clear();
+    this.#faults.length = 0;
+    for (const { effect } of underWay) {
+      if (random() < 0.5) continue;
+      try {
+        effect();
+      } catch {
+        // Nobody is left to be told.
+      }
+    }
+    this.#isDead = true;
+    const found = new SimulatedFileSystem({ ...this.#options, capacityBytes: this.capacityBytes });
+    found.#root = this.#root;
+    found.#names = this.#names;
+    return found;
+  }
+
   #free(): number {
     return Math.max(0, this.capacityBytes - this.#usedBytes);
   }
 
   #startAfterPowerCut(directory: Directory, random: Random): void {
     for (const node of directory.entries.values()) {
+      if (node.kind === 'directory') this.#startAfterPowerCut(node, random);
+      else node.content.cutPower(random);
+    }
+    if (directory === this.#root) this.#forgetHandles(directory);
+  }
+
+  #forgetHandles(directory: Directory): void {
+    for (const node of directory.entries.values()) {
       if (node.kind === 'directory') {
-        this.#startAfterPowerCut(node, random);
+        this.#forgetHandles(node);
         continue;
       }
-      node.content.cutPower(random);
       node.isLinked = true;
       node.handles = 0;
       this.#usedBytes += node.content.size;

@@ -95,7 +95,8 @@ export class Journal {
   /** Room for one entry of `bytes` (a multiple of 8) in the open block; the offset in `this.chunk`. */
   reserve(bytes: number): number {
     const isStale = this.chunk.generation !== this.#generation.current;
-    if (isStale || this.chunk.used + bytes + BLOCK_HEADER_BYTES > this.chunk.size) this.#roll(bytes);
+    const needed = this.#blockStart < 0 ? bytes + BLOCK_HEADER_BYTES : bytes;
+    if (isStale || this.chunk.used + needed > this.chunk.size) this.#roll(bytes);
     const chunk = this.chunk;
     if (this.#blockStart < 0) {
       this.#blockStart = chunk.used;
@@ -228,6 +229,7 @@ export class Journal {
   }
 
   #roll(bytes: number): void {
+    if (this.isAtomic) throw new Error('a transaction takes more of the journal than was said');
     const old = this.chunk;
     if (old.used === 0 && bytes + BLOCK_HEADER_BYTES <= old.size) {
       old.generation = this.#generation.current;

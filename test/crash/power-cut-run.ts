@@ -1,0 +1,506 @@
+import { Broker } from '../../src/broker/broker.ts';
+import type { Queue } from '../../src/broker/queue.ts';
+import type { Durability } from '../../src/log/journal/journal-files.ts';
+import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import { seededRandom } from '../log/seeded-random.ts';
+import { ExpectedQueue, HistoryError } from './expected-queue.ts';
+import { ExpectedState } from './expected-state.ts';
+import { SimulatedTime } from './simulated-time.ts';
+import { type ChannelHost, TestChannel } from './test-channel.ts';
+import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
+
+const DIRECTORY = '/data';
+const QUEUE_NAMES = ['a', 'b', 'c', 'd', 'e'];
+const KEYS = ['red', 'green'];
+const EXCHANGES = ['amq.direct', 'amq.fanout'];
+const TAIL_LINES = 60;
+/** Simulated time within which the broker must have done whatever it was asked for. */
+const PATIENCE_MS = 120_000;
+const KIB = 1024;
+
+/**
+ * One seeded schedule: random operations on a broker over a simulated disk, power cuts at random instants, restarts,
+ * and after each the question whether what is there is what the history says.
+ */
+export class PowerCutRun implements ChannelHost {
+  readonly time: SimulatedTime;
+  readonly state = new ExpectedState();
+  readonly messages = new Map<number, TestMessage>();
+  readonly history: string[] = [];
+  readonly random: () => number;
+  broker!: Broker;
+  fs: SimulatedFileSystem;
+  channels: TestChannel[] = [];
+  readonly limits: {
+    readonly chunkBytes: number;
+    readonly journalFileBytes: number;
+    readonly journalLimitBytes: number;
+    readonly memoryLimitBytes: number;
+    readonly segmentBytes: number;
+    readonly durability: Durability;
+  };
+  /** The journal's end that the last restart found. */
+  lastBlock = 0;
+  #error: unknown = null;
+  /** False while the remains of a process that ended come to rest. */
+  #isAlive = true;
+  #byQueue = new Map<Queue, ExpectedQueue>();
+  #nextMessage = 1;
+  #nextChannel = 1;
+  /** How much happens between two operations. */
+  readonly #pace: number;
+
+  constructor(seed: number) {
+    this.random = seededRandom(seed);
+    this.time = new SimulatedTime(this.random);
+    this.fs = new SimulatedFileSystem({ schedule: (run) => this.time.operation(run) });
+    this.limits = {
+      chunkBytes: this.between(1, 4) * 4 * KIB,
+      journalFileBytes: this.between(1, 4) * 8 * KIB,
+      journalLimitBytes: this.between(4, 8) * 8 * KIB,
+      memoryLimitBytes: this.between(2, 8) * 8 * KIB,
+      segmentBytes: this.between(1, 2) * 8 * KIB,
+      durability: this.pick<Durability>([
+        { mode: 'sync' },
+        { mode: 'sync' },
+        { mode: 'sync' },
+        { mode: 'interval', intervalMs: 20 },
+        { mode: 'os' },
+      ]),
+    };
+    this.#pace = this.pick([0, 1, 3, 10, 40]);
+  }
+
+  /** The whole of it. Throws what it found, as HistoryError or as the broker threw it. */
+  async run(): Promise<void> {
+    const lives = this.between(2, 5);
+    for (let life = 0; life < lives; life++) {
+      await this.startUntilItLives();
+      await this.work(this.between(5, 120));
+      const end = this.random();
+      if (end < 0.25) await this.stop();
+      else if (end < 0.45) await this.kill();
+      else await this.cutPower();
+    }
+    await this.startUntilItLives();
+    await this.drain();
+    await this.closeCleanly();
+    if (this.random() < 0.5) await this.cutPower();
+    await this.start();
+    for (const queue of this.broker.vhost('/')!.queues()) {
+      if (queue.readyCount > 0) throw new HistoryError(`${queue.name} was drained, but has messages again`);
+    }
+  }
+
+  note(line: string): void {
+    this.history.push(`${this.time.nowMs.toFixed(1)} ${line}`);
+    if (this.history.length > 4 * TAIL_LINES) this.history.splice(0, this.history.length - TAIL_LINES);
+  }
+
+  tail(): string {
+    return this.history.slice(-TAIL_LINES).join('\n');
+  }
+
+  fail(error: unknown): void {
+    if (this.#isAlive) this.#error ??= error;
+  }
+
+  confirmed(block: number): void {
+    // Without `sync`, confirmed does not mean on disk.
+    if (this.#isAlive && this.limits.durability.mode === 'sync') this.state.confirmed(block);
+  }
+
+  expectedOf(queue: Queue): ExpectedQueue {
+    const expected = this.#byQueue.get(queue);
+    if (expected === undefined) throw new HistoryError(`queue ${queue.name} is not known to the history`);
+    return expected;
+  }
+
+  between(low: number, high: number): number {
+    return low + Math.floor(this.random() * (high - low + 1));
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[Math.floor(this.random() * values.length)] as T;
+  }
+
+  /** Starts, though the power may be cut while it does. */
+  async startUntilItLives(): Promise<void> {
+    while (this.random() < 0.1) {
+      this.note('start, and the power is cut meanwhile');
+      let isOpen = false;
+      this.#open().then(
+        () => {
+          isOpen = true;
+        },
+        () => undefined,
+      );
+      // Not beyond the start itself: what it journals afterwards is not in the history.
+      for (let steps = this.between(0, 60); steps > 0 && !isOpen; steps--) await this.time.step();
+      await this.cutPower();
+    }
+    await this.start();
+  }
+
+  async start(): Promise<void> {
+    this.broker = await this.#until(this.#open(), 'the start');
+    this.lastBlock = this.broker.store.journal.durableBlock;
+    this.note(`started; the journal ends at block ${this.lastBlock}`);
+    await this.#compare(this.lastBlock);
+  }
+
+  async work(operations: number): Promise<void> {
+    this.channels = [];
+    for (let i = this.between(1, 3); i > 0; i--) this.#openChannel();
+    while (operations-- > 0) {
+      this.#operate();
+      this.check();
+      await this.#steps(this.between(0, this.#pace));
+    }
+  }
+
+  /** Closes the broker, unless the power is cut meanwhile. */
+  async stop(): Promise<void> {
+    if (this.random() < 0.3) {
+      this.note('close, and the power is cut meanwhile');
+      this.broker.close().catch(() => undefined);
+      await this.#steps(this.between(0, 60));
+      await this.cutPower();
+      return;
+    }
+    await this.closeCleanly();
+    if (this.random() < 0.5) await this.cutPower();
+  }
+
+  async closeCleanly(): Promise<void> {
+    this.note('close');
+    await this.#until(this.broker.close(), 'the close');
+    await this.time.forget();
+    this.state.closed(this.broker.store.journal.blockNumber - 1);
+  }
+
+  /** The process ends at once; what it wrote is in the system's cache. */
+  async kill(): Promise<void> {
+    this.note('the process is killed');
+    await this.#end(() => this.fs.kill(this.random));
+  }
+
+  async cutPower(): Promise<void> {
+    this.note('the power is cut');
+    await this.#end(() => this.fs.crash(this.random));
+  }
+
+  /** Takes and acknowledges everything. */
+  async drain(): Promise<void> {
+    this.channels = [];
+    for (const queue of this.broker.vhost('/')!.queues()) {
+      const channel = this.#openChannel();
+      channel.consume(queue, 10, false);
+      const isEmpty = (): boolean => {
+        this.check();
+        if (channel.tags.length > 0) channel.settle(channel.tags.at(-1)!, true, 'ack');
+        return queue.readyCount === 0 && queue.unackedCount === 0;
+      };
+      if (!(await this.time.runUntil(isEmpty, PATIENCE_MS))) {
+        throw new HistoryError(`${queue.name} does not give its last ${queue.readyCount} messages`);
+      }
+      channel.close();
+    }
+    this.check();
+  }
+
+  /** What holds at any time. */
+  check(): void {
+    if (this.#error !== null) throw this.#error;
+    const { journal } = this.broker.store;
+    const isAllSafe = journal.isIdle && this.limits.durability.mode === 'sync';
+    for (const [queue, expected] of this.#byQueue) {
+      if (queue.isRemoved) continue;
+      const { routed, recovered, acknowledged, purged, lost } = queue.ledger;
+      if (routed + recovered !== acknowledged + purged + lost + queue.readyCount + queue.unackedCount) {
+        throw new HistoryError(`the ledger of ${queue.name} does not balance`);
+      }
+      if (lost > 0) throw new HistoryError(`${queue.name} lost ${lost} messages`);
+      if (queue.readyCount !== expected.readyCount || queue.unackedCount !== expected.unackedCount) {
+        throw new HistoryError(
+          `${queue.name} has ${queue.readyCount} ready and ${queue.unackedCount} unacknowledged messages, ` +
+            `not ${expected.readyCount} and ${expected.unackedCount}`,
+        );
+      }
+      if (queue.log.pendingSettles.length > 0) continue;
+      expected.settlementsAreIn(journal.blockNumber);
+      if (isAllSafe) expected.settlementsAreSafe();
+    }
+  }
+
+  async #end(how: () => SimulatedFileSystem): Promise<void> {
+    this.#isAlive = false;
+    this.fs = how();
+    await this.time.forget();
+    this.#isAlive = true;
+  }
+
+  #open(): Promise<Broker> {
+    return Broker.open({
+      dataDirectory: DIRECTORY,
+      fileSystem: this.fs,
+      clock: this.time,
+      scheduler: this.time,
+      ...this.limits,
+      onFailure: (error) => this.fail(error),
+    });
+  }
+
+  async #until<T>(promise: Promise<T>, what: string): Promise<T> {
+    let outcome: { readonly value: T } | { readonly error: unknown } | null = null;
+    promise.then(
+      (value) => {
+        outcome = { value };
+      },
+      (error) => {
+        outcome = { error };
+      },
+    );
+    const isDone = await this.time.runUntil(() => outcome !== null || this.#error !== null, PATIENCE_MS);
+    if (this.#error !== null) throw this.#error;
+    if (!isDone) throw new HistoryError(`${what} does not end`);
+    const ended = outcome as unknown as { readonly value: T } | { readonly error: unknown };
+    if ('error' in ended) throw ended.error;
+    return ended.value;
+  }
+
+  async #steps(count: number): Promise<void> {
+    while (count-- > 0 && (this.time.isBusy || this.random() < 0.1)) await this.time.step();
+    this.check();
+  }
+
+  /** After a start: what is there against what has to be. Afterwards the history goes on from what was found. */
+  async #compare(last: number): Promise<void> {
+    const vhost = this.broker.vhost('/')!;
+    const expected = this.state.restarted(last);
+    this.#byQueue.clear();
+    for (const queue of vhost.queues()) {
+      const known = expected.get(queue.name);
+      if (known === undefined) throw new HistoryError(`queue ${queue.name} should not be there`);
+      if (known.id !== queue.id)
+        throw new HistoryError(`queue ${queue.name} has id ${queue.id}, not ${known.id}`);
+      this.#byQueue.set(queue, known);
+    }
+    for (const name of expected.keys()) {
+      if (vhost.findQueue(name) === undefined) throw new HistoryError(`queue ${name} is gone`);
+    }
+    const bindings = vhost
+      .listBindings()
+      .filter((binding) => binding.source !== '')
+      .map((binding) => `${binding.source} ${binding.routingKey} ${binding.destination}`);
+    const wanted = this.state.bindings.map(({ exchange, key, queue }) => `${exchange} ${key} ${queue.name}`);
+    if (bindings.sort().join() !== wanted.sort().join()) {
+      throw new HistoryError(`the bindings are [${bindings}], not [${wanted}]`);
+    }
+    for (const [queue, known] of this.#byQueue) await this.#compareQueue(queue, known, last);
+  }
+
+  async #compareQueue(queue: Queue, known: ExpectedQueue, last: number): Promise<void> {
+    const ids: number[] = [];
+    const { must, may } = known.afterRestart(last);
+    const channel = { open: true };
+    const taken: number[] = [];
+    const consumer = queue.addConsumer({
+      tag: 'compare',
+      sink: {
+        deliver: (_consumer, offset, chunk, at) => {
+          const id = idInFrame(chunk.buffer, at);
+          const message = this.messages.get(id);
+          if (message === undefined)
+            this.fail(new HistoryError(`${queue.name} has message ${id}, never published`));
+          else if (!isFrameOf(message, chunk.buffer, at)) {
+            this.fail(new HistoryError(`message ${id} in ${queue.name} has other bytes`));
+          }
+          ids.push(id);
+          taken.push(offset);
+        },
+        cancelled: () => undefined,
+      },
+      gate: channel,
+      credit: Number.POSITIVE_INFINITY,
+      noAck: false,
+      exclusive: false,
+      arguments: {},
+    });
+    const isDone = await this.time.runUntil(
+      () => queue.readyCount === 0 || this.#error !== null,
+      PATIENCE_MS,
+    );
+    if (this.#error !== null) throw this.#error;
+    this.note(`${queue.name} has ${ids.join(' ')}`);
+    for (const id of must) {
+      if (!ids.includes(id)) throw new HistoryError(`message ${id} is gone from ${queue.name}`);
+    }
+    for (const id of ids) {
+      if (!may.has(id)) throw new HistoryError(`message ${id} should not be in ${queue.name}`);
+    }
+    const inOrder = [...known.entries.keys()].filter((id) => ids.includes(id));
+    if (inOrder.join() !== ids.join()) throw new HistoryError(`${queue.name} has [${ids}], not [${inOrder}]`);
+    if (!isDone) throw new HistoryError(`${queue.name} does not give its last ${queue.readyCount} messages`);
+    known.found(ids);
+    for (const entry of known.entries.values()) entry.wasDelivered = true;
+    consumer.cancel();
+    for (const offset of taken.reverse()) queue.requeue(offset);
+  }
+
+  #openChannel(): TestChannel {
+    const channel = new TestChannel(this.#nextChannel++, this);
+    this.channels.push(channel);
+    return channel;
+  }
+
+  #operate(): void {
+    const share = this.random();
+    const channel = this.pick(this.channels);
+    if (this.state.queues.size < 2 && share < 0.5) this.#declare();
+    else if (share < 0.5) this.#publish(channel);
+    else if (share < 0.72) this.#settle(channel);
+    else if (share < 0.8) this.#consume(channel);
+    else if (share < 0.84) this.#get(channel);
+    else if (share < 0.9) this.#declare();
+    else if (share < 0.93) this.#bind();
+    else if (share < 0.95) this.#commit(channel);
+    else if (share < 0.965) this.#cancel(channel);
+    else if (share < 0.975) this.#reopen(channel);
+    else if (share < 0.982) this.#purge();
+    else if (share < 0.99) this.#delete();
+    else this.time.nowMs += this.pick([100, 1000, 3000]);
+  }
+
+  #publish(channel: TestChannel): void {
+    const count = this.pick([1, 1, 1, 3, 10, 30]);
+    const persistent = this.random() < 0.75;
+    const exchange = this.random() < 0.6 ? '' : this.pick(EXCHANGES);
+    const names = this.random() < 0.9 ? [...this.state.queues.keys(), 'nowhere'] : QUEUE_NAMES;
+    const key = exchange === '' ? this.pick(names) : this.pick(KEYS);
+    for (let i = 0; i < count; i++) {
+      if (channel.mustPause || this.broker.blockedReasons.size > 0) return;
+      const vhost = this.broker.vhost('/')!;
+      const route = vhost.route(vhost.exchangeForPublish(exchange), key, () => null);
+      const expected = this.state.route(exchange, key);
+      if (
+        expected.size !== route.queues.length ||
+        route.queues.some((q) => !expected.has(this.expectedOf(q)))
+      ) {
+        throw new HistoryError(`a message to '${exchange}' with key ${key} goes elsewhere`);
+      }
+      const size = this.random() < 0.97 ? Math.floor(this.random() ** 3 * 3000) : this.between(4, 30) * KIB;
+      const message = { id: this.#nextMessage++, exchange, key, size, persistent };
+      this.messages.set(message.id, message);
+      channel.publish(route, message);
+      this.broker.turn.touch();
+    }
+  }
+
+  #settle(channel: TestChannel): void {
+    const { tags } = channel;
+    if (tags.length === 0) return;
+    const tag = this.random() < 0.5 ? tags[0]! : this.pick(tags);
+    const share = this.random();
+    const outcome = share < 0.75 ? 'ack' : share < 0.9 ? 'requeue' : 'drop';
+    channel.settle(tag, this.random() < 0.3, outcome);
+  }
+
+  #consume(channel: TestChannel): void {
+    const queue = this.#anyQueue();
+    if (queue === undefined || queue.consumerCount > 2) return;
+    channel.consume(queue, this.pick([1, 5, 20, Number.POSITIVE_INFINITY]), this.random() < 0.15);
+  }
+
+  #get(channel: TestChannel): void {
+    const queue = this.#anyQueue();
+    if (queue !== undefined) channel.get(queue, this.random() < 0.3);
+  }
+
+  #declare(): void {
+    const name = this.pick(QUEUE_NAMES);
+    if (this.state.queues.has(name)) return;
+    const durable = this.random() < 0.75;
+    const queue = this.broker
+      .vhost('/')!
+      .declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: {} }, null);
+    const block = durable ? this.broker.metadataBlock : 0;
+    this.note(`declare ${durable ? '' : 'transient '}queue ${name}, id ${queue.id}, in block ${block}`);
+    const expected = new ExpectedQueue(name, durable, queue.id, block);
+    this.state.queues.set(name, expected);
+    this.#byQueue.set(queue, expected);
+    this.#confirmMetadata();
+  }
+
+  #delete(): void {
+    const queue = this.#anyQueue();
+    if (queue === undefined) return;
+    const expected = this.expectedOf(queue);
+    this.broker.vhost('/')!.deleteQueue(queue.name, { ifUnused: false, ifEmpty: false }, null);
+    this.note(`delete queue ${queue.name}, in block ${this.broker.metadataBlock}`);
+    this.#byQueue.delete(queue);
+    this.state.deleted(expected, this.broker.metadataBlock);
+    this.#confirmMetadata();
+  }
+
+  #bind(): void {
+    const queue = this.#anyQueue();
+    if (queue === undefined) return;
+    const expected = this.expectedOf(queue);
+    const exchange = this.pick(EXCHANGES);
+    const key = this.pick(KEYS);
+    const request = { source: exchange, destination: queue.name, routingKey: key, arguments: {} };
+    const existing = this.state.bindingsOf(exchange).find((b) => b.queue === expected && b.key === key);
+    if (existing === undefined) {
+      this.broker.vhost('/')!.bindQueue(request, null);
+      const addedBlock = this.broker.metadataBlock;
+      this.note(`bind ${queue.name} to ${exchange} with ${key}, in block ${addedBlock}`);
+      const removedBlock = Number.POSITIVE_INFINITY;
+      this.state.bindings.push({ exchange, key, queue: expected, addedBlock, removedBlock });
+    } else {
+      this.broker.vhost('/')!.unbindQueue(request, null);
+      existing.removedBlock = this.broker.metadataBlock;
+      this.note(`unbind ${queue.name} from ${exchange} with ${key}, in block ${existing.removedBlock}`);
+    }
+    this.#confirmMetadata();
+  }
+
+  #confirmMetadata(): void {
+    const block = this.broker.metadataBlock;
+    if (!this.broker.isDurable(block)) {
+      this.broker.whenDurable(this.broker.store.journal.blockNumber, { onDurable: (b) => this.confirmed(b) });
+    }
+  }
+
+  #commit(channel: TestChannel): void {
+    if (!channel.isTransactional) channel.select();
+    else if (this.random() < 0.8) channel.commit();
+    else channel.rollback();
+  }
+
+  #cancel(channel: TestChannel): void {
+    if (channel.consumers.length > 0) channel.cancel(this.between(0, channel.consumers.length - 1));
+  }
+
+  #reopen(channel: TestChannel): void {
+    channel.close();
+    this.channels.splice(this.channels.indexOf(channel), 1);
+    this.#openChannel();
+  }
+
+  #purge(): void {
+    const queue = this.#anyQueue();
+    if (queue === undefined) return;
+    this.note(`purge ${queue.name}`);
+    const expected = this.expectedOf(queue);
+    const ready = expected.readyCount;
+    const count = queue.purge();
+    expected.purged(this.broker.store.journal.blockNumber);
+    if (count !== ready) throw new HistoryError(`${queue.name} purged ${count} messages, not ${ready}`);
+  }
+
+  #anyQueue(): Queue | undefined {
+    const names = [...this.state.queues.keys()];
+    return names.length === 0 ? undefined : this.broker.vhost('/')!.findQueue(this.pick(names));
+  }
+}
