@@ -5,6 +5,9 @@ import type { Store } from '../log/store.ts';
 const JOURNAL_BYTES_HIGH = 16 * 1024 * 1024;
 const JOURNAL_BYTES_LOW = 4 * 1024 * 1024;
 
+/** A queue that holds less than this in memory never stops its publishers. */
+const SMALL_SHARE_BYTES = 64 * 1024;
+
 interface Paused {
   readonly logs: readonly MessageLog[];
   readonly resume: () => void;
@@ -27,8 +30,11 @@ export class Pressure {
     if (journal.pendingBytes > JOURNAL_BYTES_HIGH) return true;
     // The time that a restart takes depends on the journal's length: it is kept.
     if (files.totalBytes > 2 * options.journalBytes) return true;
-    if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.5) return false;
-    return logs.some((log) => log.tailBytes > options.memoryBytes / 8);
+    const bytes = chunks.bytes - chunks.windowBytes;
+    if (bytes <= options.memoryBytes * 1.5) return false;
+    // Many queues can be too much together: then those pay that hold anything to speak of.
+    const share = bytes > options.memoryBytes * 2 ? SMALL_SHARE_BYTES : options.memoryBytes / 8;
+    return logs.some((log) => log.tailBytes > share);
   }
 
   onResume(logs: readonly MessageLog[], resume: () => void): void {
@@ -51,6 +57,6 @@ export class Pressure {
     if (journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
     if (files.totalBytes > 1.5 * options.journalBytes) return false;
     if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.2) return true;
-    return logs.every((log) => log.tailBytes <= options.memoryBytes / 16);
+    return logs.every((log) => log.tailBytes <= SMALL_SHARE_BYTES / 2);
   }
 }
