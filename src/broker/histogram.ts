@@ -5,7 +5,8 @@
 const BUCKETS = 8 * 32;
 
 export class Histogram {
-  readonly #counts = new Float64Array(BUCKETS);
+  /** Made with the first value: most queues of many are idle. */
+  #counts: Float64Array | null = null;
   count = 0;
   sumMs = 0;
   maxMs = 0;
@@ -16,12 +17,13 @@ export class Histogram {
     this.sumMs += value;
     if (value > this.maxMs) this.maxMs = value;
     const us = value > 4_000_000 ? 4_000_000_000 : (value * 1000) >>> 0;
+    this.#counts ??= new Float64Array(BUCKETS);
     this.#counts[bucketOf(us)]++;
   }
 
   /** The value, in milliseconds, that a share `quantile` (0..1) of all values does not exceed; 0 without any. */
   quantileMs(quantile: number): number {
-    if (this.count === 0) return 0;
+    if (this.#counts === null) return 0;
     const wanted = Math.max(1, Math.ceil(quantile * this.count));
     let seen = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
