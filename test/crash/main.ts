@@ -1,45 +1,67 @@
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
+import { runKills } from './kill.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
 
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
- *     npm run test:crash -- [--power-cuts N] [--seed N]
+ *     npm run test:crash -- [--power-cuts N] [--kills N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
-const PHASES: Readonly<
-  Record<string, { readonly runs: number; readonly run: (seed: number) => Promise<string | null> }>
-> = {
-  'power-cuts': {
-    runs: 10_000,
-    run: async (seed) => {
-      const failure = await runPowerCuts(seed);
-      return failure === null ? null : describeFailure(failure);
-    },
-  },
-};
+interface Phase {
+  readonly count: number;
+  /** Resolves with the number of those that failed. */
+  run(count: number, firstSeed: number): Promise<number>;
+}
+
 const FAILURES_SHOWN = 3;
 
-const options = Object.fromEntries(
-  [...Object.keys(PHASES), 'seed'].map((name) => [name, { type: 'string' } as const]),
-);
-const { values } = parseArgs({ options });
-const firstSeed = Number(values.seed ?? 1);
-const wanted = Object.keys(PHASES).filter((name) => values[name] !== undefined);
+const PHASES: Readonly<Record<string, Phase>> = {
+  'power-cuts': {
+    count: 10_000,
+    run: seeds('power-cuts', async (seed) => describe(await runPowerCuts(seed))),
+  },
+  kills: { count: 200, run: kills },
+};
 
-let hasFailed = false;
-for (const name of wanted.length > 0 ? wanted : Object.keys(PHASES)) {
-  const { runs, run } = PHASES[name]!;
-  const count = Number(values[name] ?? runs);
-  let failed = 0;
-  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-    const failure = await run(seed);
-    if (failure === null) continue;
-    failed++;
-    if (failed <= FAILURES_SHOWN) console.log(`${name}, ${failure}\n`);
-  }
-  console.log(`${name}: ${count - failed} passed, ${failed} failed`);
-  hasFailed ||= failed > 0;
+function describe(failure: Awaited<ReturnType<typeof runPowerCuts>>): string | null {
+  return failure === null ? null : describeFailure(failure);
 }
-process.exitCode = hasFailed ? 1 : 0;
+
+/** One run for each seed. */
+function seeds(name: string, run: (seed: number) => Promise<string | null>): Phase['run'] {
+  return async (count, firstSeed) => {
+    let failed = 0;
+    for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+      const failure = await run(seed);
+      if (failure !== null && ++failed <= FAILURES_SHOWN) console.log(`${name}, ${failure}\n`);
+    }
+    return failed;
+  };
+}
+
+/** All on one data directory, with one history: it is right, or it is not. */
+async function kills(count: number, seed: number): Promise<number> {
+  try {
+    const { confirmed, commits, deliveries } = await runKills(count, seed);
+    console.log(`kills: ${confirmed} confirms, ${commits} commits, ${deliveries} deliveries`);
+    return 0;
+  } catch (error) {
+    console.log(`kills, seed ${seed}: ${inspect(error)}`);
+    return count;
+  }
+}
+
+const names = Object.keys(PHASES);
+const { values } = parseArgs({
+  options: Object.fromEntries([...names, 'seed'].map((name) => [name, { type: 'string' } as const])),
+});
+const wanted = names.filter((name) => values[name] !== undefined);
+for (const name of wanted.length > 0 ? wanted : names) {
+  const phase = PHASES[name]!;
+  const count = Number(values[name] ?? phase.count);
+  const failed = await phase.run(count, Number(values.seed ?? 1));
+  console.log(`${name}: ${count - failed} passed, ${failed} failed`);
+  if (failed > 0) process.exitCode = 1;
+}

@@ -5,9 +5,10 @@ import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
 import { seededRandom } from '../log/seeded-random.ts';
 import { ExpectedQueue, HistoryError } from './expected-queue.ts';
 import { ExpectedState } from './expected-state.ts';
+import { QueueReader } from './queue-reader.ts';
 import { SimulatedTime } from './simulated-time.ts';
 import { type ChannelHost, TestChannel } from './test-channel.ts';
-import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
+import type { TestMessage } from './test-message.ts';
 
 const DIRECTORY = '/data';
 const QUEUE_NAMES = ['a', 'b', 'c', 'd', 'e'];
@@ -38,6 +39,7 @@ export class PowerCutRun implements ChannelHost {
     readonly memoryLimitBytes: number;
     readonly segmentBytes: number;
     readonly durability: Durability;
+    readonly reclaimMs: number;
   };
   /** The journal's end that the last restart found. */
   lastBlock = 0;
@@ -67,6 +69,7 @@ export class PowerCutRun implements ChannelHost {
         { mode: 'interval', intervalMs: 20 },
         { mode: 'os' },
       ]),
+      reclaimMs: this.pick([1, 10, 100, 2000]),
     };
     this.#pace = this.pick([0, 1, 3, 10, 40]);
   }
@@ -301,32 +304,9 @@ export class PowerCutRun implements ChannelHost {
   }
 
   async #compareQueue(queue: Queue, known: ExpectedQueue, last: number): Promise<void> {
-    const ids: number[] = [];
     const { must, may } = known.afterRestart(last);
-    const channel = { open: true };
-    const taken: number[] = [];
-    const consumer = queue.addConsumer({
-      tag: 'compare',
-      sink: {
-        deliver: (_consumer, offset, chunk, at) => {
-          const id = idInFrame(chunk.buffer, at);
-          const message = this.messages.get(id);
-          if (message === undefined)
-            this.fail(new HistoryError(`${queue.name} has message ${id}, never published`));
-          else if (!isFrameOf(message, chunk.buffer, at)) {
-            this.fail(new HistoryError(`message ${id} in ${queue.name} has other bytes`));
-          }
-          ids.push(id);
-          taken.push(offset);
-        },
-        cancelled: () => undefined,
-      },
-      gate: channel,
-      credit: Number.POSITIVE_INFINITY,
-      noAck: false,
-      exclusive: false,
-      arguments: {},
-    });
+    const reader = new QueueReader(queue, this.messages, (error) => this.fail(error));
+    const { ids } = reader;
     const isDone = await this.time.runUntil(
       () => queue.readyCount === 0 || this.#error !== null,
       PATIENCE_MS,
@@ -344,8 +324,7 @@ export class PowerCutRun implements ChannelHost {
     if (!isDone) throw new HistoryError(`${queue.name} does not give its last ${queue.readyCount} messages`);
     known.found(ids);
     for (const entry of known.entries.values()) entry.wasDelivered = true;
-    consumer.cancel();
-    for (const offset of taken.reverse()) queue.requeue(offset);
+    reader.giveBack();
   }
 
   #openChannel(): TestChannel {

@@ -1,0 +1,46 @@
+import type { Consumer } from '../../src/broker/consumer.ts';
+import type { Queue } from '../../src/broker/queue.ts';
+import { HistoryError } from './expected-queue.ts';
+import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
+
+/** Takes all messages of a queue without acknowledging any, looks at them, and gives them back. */
+export class QueueReader {
+  /** Numbers of the messages, as they came. */
+  readonly ids: number[] = [];
+  readonly #queue: Queue;
+  readonly #consumer: Consumer;
+  readonly #offsets: number[] = [];
+
+  /** `fail` hears of messages that nobody ever published like this. */
+  constructor(queue: Queue, published: ReadonlyMap<number, TestMessage>, fail: (error: Error) => void) {
+    this.#queue = queue;
+    this.#consumer = queue.addConsumer({
+      tag: 'reader',
+      sink: {
+        deliver: (_consumer, offset, chunk, at) => {
+          const id = idInFrame(chunk.buffer, at);
+          const message = published.get(id);
+          if (message === undefined)
+            fail(new HistoryError(`${queue.name} has message ${id}, never published`));
+          else if (!isFrameOf(message, chunk.buffer, at)) {
+            fail(new HistoryError(`message ${id} in ${queue.name} has other bytes`));
+          }
+          this.ids.push(id);
+          this.#offsets.push(offset);
+        },
+        cancelled: () => undefined,
+      },
+      gate: { open: true },
+      credit: Number.POSITIVE_INFINITY,
+      noAck: false,
+      exclusive: false,
+      arguments: {},
+    });
+  }
+
+  /** In the end the queue is as it was, but that all of it counts as redelivered. */
+  giveBack(): void {
+    this.#consumer.cancel();
+    for (const offset of this.#offsets.reverse()) this.#queue.requeue(offset);
+  }
+}
