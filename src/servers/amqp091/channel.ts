@@ -116,9 +116,19 @@ export class Channel {
   /** Its queue is gone (RabbitMQ's consumer cancel notification). */
   consumerCancelled(consumer: Consumer): void {
     if (!this.consumers.delete(consumer.tag) || this.state !== 'open') return;
-    if (this.connection.capabilities.consumerCancelNotify) {
-      this.send({ name: 'basic.cancel', consumerTag: consumer.tag, noWait: true });
-    }
+    if (!this.connection.capabilities.consumerCancelNotify) return;
+    // If this very channel deleted the queue, delete-ok comes first, as in RabbitMQ: clients close the channel when
+    // they see that the consumer is gone. Its place in the line is taken when the caller of this has returned.
+    queueMicrotask(() => this.#notifyCancel(consumer.tag));
+  }
+
+  #notifyCancel(consumerTag: string): void {
+    const { broker } = this;
+    const onDurable = () => {
+      if (this.state === 'open') this.send({ name: 'basic.cancel', consumerTag, noWait: true });
+    };
+    if (broker.isDurable(broker.metadataBlock)) onDurable();
+    else broker.whenDurable(broker.metadataBlock, { onDurable });
   }
 
   ack(tag: number, multiple: boolean): void {
