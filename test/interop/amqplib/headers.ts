@@ -1,0 +1,22 @@
+/** Every field type that RabbitMQ knows. `{ '!': type, value }` is how amqplib is told a type that it would not choose. */
+export const allFieldTypes: Record<string, unknown> = {
+  text: 'größer als 日本',
+  empty: '',
+  yes: true,
+  no: false,
+  int8: { '!': 'int8', value: -128 },
+  uint8: { '!': 'uint8', value: 255 },
+  int16: { '!': 'int16', value: -32768 },
+  uint16: { '!': 'uint16', value: 65535 },
+  int32: { '!': 'int32', value: -2147483648 },
+  uint32: { '!': 'uint32', value: 4294967295 },
+  int64: { '!': 'int64', value: -9007199254740993n },
+  float: { '!': 'float', value: 0.5 },
+  double: 0.1,
+  decimal: { '!': 'decimal', value: { places: 2, digits: 31415 } },
+  timestamp: { '!': 'timestamp', value: 1_700_000_000 },
+  bytes: Buffer.from([0, 1, 255]),
+  nothing: null,
+  array: ['a', 1, [true, null], { inner: 0.25 }],
+  table: { deeper: { deepest: [1, 2, 3] }, text: '' },
+};

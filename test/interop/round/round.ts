@@ -1,0 +1,26 @@
+import type { Client } from '../client.ts';
+import { contentChecks } from './content.ts';
+import { deliveryChecks } from './delivery.ts';
+import { errorChecks } from './errors.ts';
+import { topologyChecks } from './topology.ts';
+import { type Check, World } from './world.ts';
+
+/**
+ * The round: all that an AMQP 0-9-1 client may expect of Sluice, and of RabbitMQ. It passes against both (RabbitMQ
+ * 3.10), which is how we know that our expectations are right.
+ */
+export function round(client: Client, headers: Record<string, unknown>): readonly Check[] {
+  return [...topologyChecks, ...deliveryChecks, ...contentChecks(client, headers), ...errorChecks];
+}
+
+/** True if the check was run; false if the client cannot do what it needs. */
+export async function runCheck(check: Check, client: Client, url: string): Promise<boolean> {
+  const world = await World.open(client, url);
+  try {
+    if (check.needs === 'transactions' && world.channel.tx === undefined) return false;
+    await check.run(world);
+    return true;
+  } finally {
+    await world.close();
+  }
+}
