@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Broker } from '../broker/broker.ts';
-import { formatAddress, type ListenerPart, type Part } from './lifecycle.ts';
+import { AmqpServer } from '../servers/amqp091/server.ts';
+import { formatAddress, type ListenerPart } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
 
 /** What `sluice start` opens, with the settings translated to the options of each part. */
@@ -21,22 +22,12 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
   });
 }
 
-interface AmqpServerModule {
-  readonly AmqpServer: {
-    listen(broker: Broker, options: object): Promise<Part & { readonly port: number }>;
-  };
-}
-
-/** Loaded by name until it is there. */
-const AMQP_SERVER = '../servers/amqp091/server.ts';
-
 export async function startAmqp(
   broker: Broker,
   port: number,
   configuration: Configuration,
   log: Logger,
 ): Promise<ListenerPart> {
-  const { AmqpServer } = (await import(AMQP_SERVER)) as AmqpServerModule;
   try {
     const server = await AmqpServer.listen(broker, {
       host: configuration.host,
