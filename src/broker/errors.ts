@@ -10,7 +10,6 @@ export type BrokerErrorKind =
   | 'not-allowed'
   | 'resource-error'
   | 'not-implemented'
-  | 'command-invalid'
   | 'internal-error';
 
 export class BrokerError extends Error {

@@ -19,10 +19,13 @@ export class ExchangeTypes {
     this.#byName.set(type.name, type);
   }
 
-  /** @throws BrokerError command-invalid, as AMQP 0-9-1 exchange.declare rule 12 asks. */
+  /**
+   * @throws BrokerError precondition-failed, as RabbitMQ 4 has it: AMQP 0-9-1 (exchange.declare, rule 12) and older
+   * RabbitMQs end the whole connection for this mistake.
+   */
   get(name: string): ExchangeType {
     const type = this.#byName.get(name);
-    if (type === undefined) throw new BrokerError('command-invalid', `unknown exchange type '${name}'`);
+    if (type === undefined) throw new BrokerError('precondition-failed', `unknown exchange type '${name}'`);
     return type;
   }
 

@@ -72,7 +72,7 @@ export class VirtualHost<Q extends TopologyQueue> {
     return exchanges.exchangeForPublish(this.#context, name);
   }
 
-  /** @throws BrokerError command-invalid, access-refused, precondition-failed */
+  /** @throws BrokerError access-refused, precondition-failed */
   declareExchange(declaration: ExchangeDeclaration): Exchange<Q> {
     return exchanges.declareExchange(this.#context, declaration);
   }

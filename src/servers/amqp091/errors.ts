@@ -33,7 +33,6 @@ const BROKER_REPLY_NAMES = {
   'not-allowed': 'NOT_ALLOWED',
   'resource-error': 'RESOURCE_ERROR',
   'not-implemented': 'NOT_IMPLEMENTED',
-  'command-invalid': 'COMMAND_INVALID',
   'internal-error': 'INTERNAL_ERROR',
 } as const satisfies Record<BrokerErrorKind, ReplyName>;
 

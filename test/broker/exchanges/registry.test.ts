@@ -31,10 +31,10 @@ test('a new exchange type is one value, and works like those of AMQP', () => {
   assert.deepEqual(routed(vhost, 'x', 'server.txt'), []);
 });
 
-test('a type that nobody registered is an invalid command', () => {
+test('a type that nobody registered is refused, which ends no more than a channel', () => {
   const types = new ExchangeTypes();
   assert.deepEqual(types.names().sort(), ['direct', 'fanout', 'headers', 'topic']);
-  assertRefused(() => types.get('x-none'), 'command-invalid', "unknown exchange type 'x-none'");
+  assertRefused(() => types.get('x-none'), 'precondition-failed', "unknown exchange type 'x-none'");
 });
 
 test('a type cannot be registered twice', () => {

@@ -84,7 +84,7 @@ test('what is wrong with an exchange declaration is said in the words of RabbitM
   assertRefused(() => vhost.checkExchange('x'), 'not-found', "no exchange 'x' in vhost '/'");
   assertRefused(
     () => vhost.declareExchange(exchange('x', 'none')),
-    'command-invalid',
+    'precondition-failed',
     "unknown exchange type 'none'",
   );
   assertRefused(
