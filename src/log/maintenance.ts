@@ -9,6 +9,8 @@ const TICK_MS = 250;
 /** Settled segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 500;
+/** The free space is looked at on each tick, and whenever so much was written to the journal: it can go quickly. */
+const WATCH_BYTES = 4 * 1024 * 1024;
 
 /**
  * What goes on behind the messages' backs, one thing at a time: waiting messages move from memory to segments,
@@ -30,6 +32,7 @@ export class Maintenance {
   #lastReclaimMs = 0;
   #journalFull = false;
   #diskLow = false;
+  #watchedBytes = 0;
   #stuckGeneration = -1;
 
   constructor(store: Store) {
@@ -46,6 +49,8 @@ export class Maintenance {
 
   /** Cheap: called at the end of each turn. */
   poke(): void {
+    if (this.#store.files.writtenBytes - this.#watchedBytes > WATCH_BYTES && !this.#stopped)
+      this.#watchDisk();
     if (this.#running !== null || this.#stopped || !this.#isNeeded()) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
@@ -116,8 +121,13 @@ export class Maintenance {
   }
 
   #tick(): void {
-    const { fileSystem, directory, diskFreeBytes } = this.#store.options;
     this.poke();
+    this.#watchDisk();
+  }
+
+  #watchDisk(): void {
+    const { fileSystem, directory, diskFreeBytes } = this.#store.options;
+    this.#watchedBytes = this.#store.files.writtenBytes;
     fileSystem.freeBytes(directory).then(
       (free) => {
         const limit = this.#diskLow ? diskFreeBytes * 1.1 : diskFreeBytes;

@@ -50,6 +50,8 @@ export function isSpareName(name: string): boolean {
 export class JournalFiles implements JournalDevice {
   /** Oldest first; the last one is being written. */
   readonly files: JournalFileInfo[];
+  /** Written since the start, in all files. */
+  writtenBytes = 0;
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #fileBytes: number;
@@ -198,6 +200,7 @@ export class JournalFiles implements JournalDevice {
     await (this.#file as File).write(buffers, this.#position);
     this.#position += bytes;
     info.bytes += bytes;
+    this.writtenBytes += bytes;
     this.#writtenBlock = info.lastBlock;
   }
 
