@@ -116,6 +116,7 @@ export class Broker implements StateMachine {
         this.pressure.relieve();
         this.store.maintenance.poke();
       },
+      onRecovered: (lastBlock) => this.#log.info({ lastBlock }, 'the journal was read'),
       onFailure: (error) => this.#fail(error),
       onPressure: (reason, on) => this.#setBlocked(reason, on),
       onRelief: () => this.pressure.relieve(),
@@ -215,6 +216,13 @@ export class Broker implements StateMachine {
       chunks: this.store.chunks,
       openLog: (...parameters) => this.store.openLog(...parameters),
       removeLog: (log) => this.store.removeLog(log),
+      onDamage: (queue, error) => {
+        const { path, offset } = error;
+        this.#log.error(
+          { queue: queue.name, vhost: queue.vhost, path, offset, what: error.what },
+          'a queue stops delivering: a segment of it is damaged; purge or delete the queue, or stop and run `sluice doctor`',
+        );
+      },
       onUnused: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
     });
   }

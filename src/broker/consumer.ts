@@ -8,7 +8,7 @@ export interface DeliverySink {
    * Takes one message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning.
    */
   deliver(consumer: Consumer, offset: number, chunk: Chunk, at: number, redelivered: boolean): void;
-  /** The queue was deleted under the consumer. */
+  /** The queue was deleted under the consumer, or cannot be read any more. */
   cancelled(consumer: Consumer): void;
 }
 

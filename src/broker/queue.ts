@@ -1,6 +1,8 @@
 import type { Table } from '../base/value.ts';
 import type { Chunk, ChunkStore } from '../log/chunks.ts';
+import type { DamageError } from '../log/damage.ts';
 import type { MessageLog } from '../log/message-log.ts';
+import type { LogEvents } from '../log/store.ts';
 import { Consumer, type ConsumerRequest } from './consumer.ts';
 import { BrokerError } from './errors.ts';
 import { Ledger } from './ledger.ts';
@@ -26,13 +28,9 @@ export interface QueueParts {
   readonly id: number;
   readonly turn: Turn;
   readonly chunks: ChunkStore;
-  openLog(
-    id: number,
-    durable: boolean,
-    onLoaded: () => void,
-    onMissing: (offset: number) => void,
-  ): MessageLog;
+  openLog(id: number, durable: boolean, events: LogEvents): MessageLog;
   removeLog(log: MessageLog): void;
+  onDamage(queue: Queue, error: DamageError): void;
   /** The last consumer of an auto-delete queue went away. */
   onUnused(queue: Queue): void;
 }
@@ -64,6 +62,8 @@ export class Queue implements TopologyQueue, Pumped {
   unackedCount = 0;
   pumpPending = false;
   isRemoved = false;
+  /** Set when a message could not be read: nothing more is delivered, but what is published is kept. */
+  damage: DamageError | null = null;
   readonly consumers: Consumer[] = [];
   #next = 0;
   readonly #returned = new OffsetHeap();
@@ -91,12 +91,11 @@ export class Queue implements TopologyQueue, Pumped {
     this.#parts = parts;
     this.#turn = parts.turn;
     this.#chunks = parts.chunks;
-    this.log = parts.openLog(
-      parts.id,
-      spec.durable && spec.exclusiveOwner === null,
-      () => this.wake(),
-      (offset) => this.#lose(offset),
-    );
+    this.log = parts.openLog(parts.id, spec.durable && spec.exclusiveOwner === null, {
+      onLoaded: () => this.wake(),
+      onMissing: (offset) => this.#lose(offset),
+      onDamage: (error) => this.#stopFor(error),
+    });
   }
 
   get consumerCount(): number {
@@ -129,8 +128,12 @@ export class Queue implements TopologyQueue, Pumped {
     if (this.readyCount > 0 && !this.pumpPending && !this.isRemoved) this.#turn.pumpLater(this);
   }
 
-  /** @throws BrokerError access-refused, if somebody else is there exclusively or this one wants to be */
+  /**
+   * @throws BrokerError access-refused, if somebody else is there exclusively or this one wants to be;
+   *     precondition-failed, if the queue is damaged
+   */
   addConsumer(request: ConsumerRequest): Consumer {
+    this.#assertReadable();
     const refused = request.exclusive ? this.consumers.length > 0 : this.consumers.some((c) => c.exclusive);
     if (refused) {
       throw new BrokerError(
@@ -153,8 +156,12 @@ export class Queue implements TopologyQueue, Pumped {
     if (this.autoDelete && this.consumers.length === 0 && !this.isRemoved) this.#parts.onUnused(this);
   }
 
-  /** One message for somebody who asks; answered at once, or when the message was read from disk. */
+  /**
+   * One message for somebody who asks; answered at once, or when the message was read from disk.
+   * @throws BrokerError precondition-failed, if the queue is damaged
+   */
   get(noAck: boolean, getter: Getter): void {
+    this.#assertReadable();
     if (this.readyCount === 0 || this.#peek() >= this.#heldFrom) {
       getter.empty();
       return;
@@ -165,6 +172,7 @@ export class Queue implements TopologyQueue, Pumped {
 
   /** Hands out what it can. Stops where the next message is not in memory, or nobody can take it. */
   pump(): void {
+    if (this.damage !== null) return;
     let budget = PUMP_MESSAGES_MAX;
     const { log } = this;
     while (this.readyCount > 0) {
@@ -221,6 +229,9 @@ export class Queue implements TopologyQueue, Pumped {
     }
     this.#next = log.end;
     this.readyCount = 0;
+    // What could not be read is not wanted any more.
+    this.damage = null;
+    log.isDamaged = false;
     this.ledger.purged += count;
     if (log.durable) this.#turn.schedule();
     return count;
@@ -243,16 +254,36 @@ export class Queue implements TopologyQueue, Pumped {
   remove(): number {
     const count = this.readyCount;
     this.isRemoved = true;
-    for (const consumer of this.consumers.splice(0)) {
-      consumer.isActive = false;
-      consumer.sink.cancelled(consumer);
-    }
+    this.#cancelConsumers();
     this.#answerEmpty();
     this.readyCount = 0;
     this.unackedCount = 0;
     this.#returned.clear();
     this.#parts.removeLog(this.log);
     return count;
+  }
+
+  #assertReadable(): void {
+    if (this.damage === null) return;
+    throw new BrokerError(
+      'precondition-failed',
+      `queue '${this.name}' in vhost '${this.vhost}' delivers nothing: ${this.damage.message}`,
+    );
+  }
+
+  #stopFor(error: DamageError): void {
+    this.damage = error;
+    this.#parts.onDamage(this, error);
+    this.#cancelConsumers();
+    this.#answerEmpty();
+  }
+
+  /** Without consequences: an auto-delete queue stays. */
+  #cancelConsumers(): void {
+    for (const consumer of this.consumers.splice(0)) {
+      consumer.isActive = false;
+      consumer.sink.cancelled(consumer);
+    }
   }
 
   /** The offset that is next to be delivered. There must be one. */

@@ -1,4 +1,5 @@
 import type { Timer } from '../base/scheduler.ts';
+import { DamageError } from './damage.ts';
 import type { MessageLog } from './message-log.ts';
 import { Pager } from './pager.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
@@ -9,6 +10,8 @@ const TICK_MS = 250;
 /** Settled segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 500;
+/** Each start begins a file: even if nothing is ever written they must not become many. */
+const FILES_MAX = 100;
 /** The free space is looked at on each tick, and whenever so much was written to the journal: it can go quickly. */
 const WATCH_BYTES = 4 * 1024 * 1024;
 
@@ -161,7 +164,8 @@ export class Maintenance {
   }
 
   #journalIsLong(): boolean {
-    return this.#store.files.totalBytes > this.#store.options.journalBytes;
+    const { files, options } = this.#store;
+    return files.totalBytes > options.journalBytes || files.files.length > FILES_MAX;
   }
 
   async #run(): Promise<void> {
@@ -217,11 +221,13 @@ export class Maintenance {
   async #retireJournal(): Promise<void> {
     const { files, options } = this.#store;
     let rest = files.totalBytes;
+    let count = files.files.length;
     let generation = 0;
     let through = -1;
     for (const file of files.complete) {
-      if (rest <= options.journalBytes * 0.6) break;
+      if (rest <= options.journalBytes * 0.6 && count <= FILES_MAX / 2) break;
       rest -= file.bytes;
+      count--;
       generation = Math.max(generation, file.generation);
       through = file.number;
     }
@@ -257,19 +263,32 @@ export class Maintenance {
     this.#lastReclaimMs = this.#store.options.clock.monotonicMs();
     for (const log of [...this.#store.logs.values()]) {
       const segments = log.segments as SegmentedLog;
-      if (log.removed || segments.startOffset >= segments.endOffset) continue;
+      if (log.removed || log.isDamaged || segments.startOffset >= segments.endOffset) continue;
       const before = segments.bytes;
       segments.settledBelow(log.head);
       if (!log.settled.isEmpty && !log.removed) {
-        await segments.reclaim(
-          (from, to) => to <= log.head || unsettled(log, from, to) === 0,
-          (from, to) => unsettled(log, from, to),
-        );
+        await this.#reclaimLog(log, segments);
       }
       if (segments.bytes === before) continue;
       this.#droppedBytes += before - segments.bytes;
       this.#reclaimed.set(log, 2);
     }
+    await this.#deleteReclaimed();
+  }
+
+  async #reclaimLog(log: MessageLog, segments: SegmentedLog): Promise<void> {
+    try {
+      await segments.reclaim(
+        (from, to) => to <= log.head || unsettled(log, from, to) === 0,
+        (from, to) => unsettled(log, from, to),
+      );
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      this.#store.logIsDamaged(log, error);
+    }
+  }
+
+  async #deleteReclaimed(): Promise<void> {
     const age = this.#store.options.clock.monotonicMs() - this.#lastSnapshotMs;
     const isDue =
       this.#droppedBytes > DROPPED_BYTES ||

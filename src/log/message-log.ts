@@ -1,4 +1,5 @@
 import type { ChunkStore } from './chunks.ts';
+import type { DamageError } from './damage.ts';
 import { OffsetSet } from './offset-set.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
@@ -51,6 +52,9 @@ export class MessageLog {
   segments: SegmentedLog | null = null;
   readAhead: ReadAhead | null = null;
   removed = false;
+  /** A segment of it cannot be read. */
+  isDamaged = false;
+  onDamage: (error: DamageError) => void = () => undefined;
   readonly #store: ChunkStore;
   readonly #listener: SettleListener;
 

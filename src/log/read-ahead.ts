@@ -1,4 +1,5 @@
 import { type Chunk, type ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
+import { DamageError } from './damage.ts';
 import { align8 } from './journal/format.ts';
 import type { MessageLog } from './message-log.ts';
 
@@ -78,11 +79,15 @@ export class ReadAhead {
 
   /** Starts to load from `offset` on; `onLoaded` is called when it is there. */
   load(offset: number): void {
+    this.#load(offset, this.#onError);
+  }
+
+  #load(offset: number, onError: (error: Error) => void): void {
     if (this.#loading) return;
     this.#loading = true;
     this.#read(offset).catch((error: Error) => {
       this.#loading = false;
-      if (!this.#log.removed) this.#onError(error);
+      if (!this.#log.removed) onError(error);
     });
   }
 
@@ -106,7 +111,10 @@ export class ReadAhead {
     const last = this.#windows[this.#windows.length - 1];
     const next = last === undefined ? offset + 1 : last.end;
     if (next !== this.#expected || next >= this.#log.tailStart) return;
-    if (last === undefined || offset - last.start >= (last.end - last.start) >>> 1) this.load(next);
+    if (last === undefined || offset - last.start >= (last.end - last.start) >>> 1) {
+      // Damage is reported when somebody wants what it damaged: what is before it goes out first.
+      this.#load(next, (error) => error instanceof DamageError || this.#onError(error));
+    }
   }
 
   async #read(from: number): Promise<void> {

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { Arena } from './arena.ts';
 import { ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
+import { DamageError } from './damage.ts';
 import type { FileSystem } from './filesystem.ts';
 import { align8, ENTRY_MESSAGE, ENTRY_METADATA, ENTRY_SETTLE, messagePrefixBytes } from './journal/format.ts';
 import { Journal } from './journal/journal.ts';
@@ -33,6 +34,15 @@ export interface StoreOptions {
   readonly reclaimMs: number;
 }
 
+/** What whoever reads a log has to know of it. */
+export interface LogEvents {
+  /** Messages that were asked for are in memory. */
+  onLoaded(): void;
+  /** A message that should be in a segment is not: its damaged batch was cut off. */
+  onMissing(offset: number): void;
+  onDamage(error: DamageError): void;
+}
+
 /** What the store stores beside messages: the broker implements it. */
 export interface StateMachine {
   /** The `broker` part of a snapshot, or null on an empty directory. */
@@ -47,6 +57,8 @@ export interface StoreEvents {
   /** Whether anybody waits for a block that is not durable yet. */
   isAwaited(): boolean;
   onDurable(blockNumber: number): void;
+  /** The journal was read; this was its last block. */
+  onRecovered(lastBlock: number): void;
   /** The storage cannot be trusted any more. Nothing more is confirmed; the process must end. */
   onFailure(error: Error): void;
   /** Too little disk or memory (true): publishers must wait. */
@@ -71,6 +83,7 @@ export class Store {
   /** States of logs that the snapshot knows and the broker has not asked for yet. */
   #recovered = new Map<number, LogSnapshot>();
   readonly #readers = new Set<ReadAhead>();
+  #onFull: () => void = () => undefined;
   #closed = false;
 
   constructor(options: StoreOptions, events: StoreEvents) {
@@ -126,11 +139,31 @@ export class Store {
         isAwaited: () => this.events.isAwaited(),
         onDurable: (block) => this.events.onDurable(block),
         onFailure: (error) => this.events.onFailure(error),
-        onFull: (full) => this.maintenance.journalIsFull(full),
+        onFull: (full) => {
+          if (full) this.#onFull();
+          this.maintenance.journalIsFull(full);
+        },
       },
     );
+    this.events.onRecovered(result.nextBlock - 1);
     this.maintenance.start(machine);
+    if (result.nextBlock > 1) await this.#markStart();
     return { clean: result.clean, warnings: result.warnings };
+  }
+
+  /**
+   * What was recovered is marked as durable, and a stop as orderly as it may have been is not the last word any more:
+   * from here on messages are handed out. A full disk must not keep the broker from that.
+   */
+  #markStart(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onFull = resolve;
+      this.journal.mark();
+      this.journal
+        .flush()
+        .then(() => this.files.sync())
+        .then(resolve, reject);
+    });
   }
 
   get journalDirectory(): string {
@@ -147,24 +180,30 @@ export class Store {
   }
 
   /** A log with an id that was never used, or the one that was recovered under this id. */
-  openLog(
-    id: number,
-    durable: boolean,
-    onLoaded: () => void,
-    onMissing: (offset: number) => void,
-  ): MessageLog {
+  openLog(id: number, durable: boolean, events: LogEvents): MessageLog {
     const log = new MessageLog(id, durable, this.chunks, this);
     const state = this.#recovered.get(id);
     log.segments = this.segments.openLog(id, state?.segments ?? null);
     if (state !== undefined) log.load(state);
     const reader = new ReadAhead(log, this.chunks, this, {
-      onLoaded,
-      onMissing,
-      onError: (error) => this.events.onFailure(error),
+      onLoaded: events.onLoaded,
+      onMissing: events.onMissing,
+      onError: (error) => {
+        if (error instanceof DamageError) this.logIsDamaged(log, error);
+        else this.events.onFailure(error);
+      },
     });
+    log.onDamage = events.onDamage;
     log.readAhead = reader;
     this.logs.set(id, log);
     return log;
+  }
+
+  /** A segment of this log cannot be read: what is in it waits for somebody to decide; everything else goes on. */
+  logIsDamaged(log: MessageLog, error: DamageError): void {
+    if (log.removed || log.isDamaged) return;
+    log.isDamaged = true;
+    log.onDamage(error);
   }
 
   removeLog(log: MessageLog): void {
@@ -261,6 +300,7 @@ export class Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.journal.beginClose();
     await this.maintenance.stop();
     await this.journal.flush();
     await this.maintenance.snapshot(true);

@@ -44,6 +44,8 @@ export class PowerCutRun implements ChannelHost {
   /** The journal's end that the last restart found. */
   lastBlock = 0;
   #error: unknown = null;
+  /** The journal's end that the first of several starts found, the others of which did not come to their end. */
+  #foundBlock: number | null = null;
   /** False while the remains of a process that ended come to rest. */
   #isAlive = true;
   #byQueue = new Map<Queue, ExpectedQueue>();
@@ -147,7 +149,8 @@ export class PowerCutRun implements ChannelHost {
 
   async start(): Promise<void> {
     this.broker = await this.#until(this.#open(), 'the start');
-    this.lastBlock = this.broker.store.journal.durableBlock;
+    this.lastBlock = this.#foundBlock as number;
+    this.#foundBlock = null;
     this.note(`started; the journal ends at block ${this.lastBlock}`);
     await this.#compare(this.lastBlock);
   }
@@ -251,6 +254,13 @@ export class PowerCutRun implements ChannelHost {
       scheduler: this.time,
       ...this.limits,
       onFailure: (error) => this.fail(error),
+      log: {
+        info: (fields) => {
+          if ('lastBlock' in fields) this.#foundBlock ??= fields.lastBlock as number;
+        },
+        warn: () => undefined,
+        error: (fields, message) => this.note(`${message}: ${JSON.stringify(fields)}`),
+      },
     });
   }
 
@@ -322,6 +332,8 @@ export class PowerCutRun implements ChannelHost {
     const inOrder = [...known.entries.keys()].filter((id) => ids.includes(id));
     if (inOrder.join() !== ids.join()) throw new HistoryError(`${queue.name} has [${ids}], not [${inOrder}]`);
     if (!isDone) throw new HistoryError(`${queue.name} does not give its last ${queue.readyCount} messages`);
+    const again = reader.fresh.find((id) => known.entries.get(id)?.wasDelivered);
+    if (again !== undefined) throw new HistoryError(`message ${again} comes again as if for the first time`);
     known.found(ids);
     for (const entry of known.entries.values()) entry.wasDelivered = true;
     reader.giveBack();

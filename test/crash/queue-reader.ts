@@ -7,6 +7,8 @@ import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
 export class QueueReader {
   /** Numbers of the messages, as they came. */
   readonly ids: number[] = [];
+  /** Those of them that came as if for the first time. */
+  readonly fresh: number[] = [];
   readonly #queue: Queue;
   readonly #consumer: Consumer;
   readonly #offsets: number[] = [];
@@ -17,7 +19,7 @@ export class QueueReader {
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (_consumer, offset, chunk, at) => {
+        deliver: (_consumer, offset, chunk, at, redelivered) => {
           const id = idInFrame(chunk.buffer, at);
           const message = published.get(id);
           if (message === undefined)
@@ -26,6 +28,7 @@ export class QueueReader {
             fail(new HistoryError(`message ${id} in ${queue.name} has other bytes`));
           }
           this.ids.push(id);
+          if (!redelivered) this.fresh.push(id);
           this.#offsets.push(offset);
         },
         cancelled: () => undefined,

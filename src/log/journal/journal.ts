@@ -43,6 +43,9 @@ export interface JournalEvents {
   onFull(full: boolean): void;
 }
 
+/** After so long without a commit the end of the journal is marked. */
+const MARK_AFTER_MS = 1000;
+
 /** How long, and up to how many bytes, entries wait that nobody waits for. */
 const LAZY_MS = 5;
 const LAZY_BYTES_MAX = 1024 * 1024;
@@ -71,6 +74,9 @@ export class Journal {
   #sealed: SealedBlock[] = [];
   #writing = false;
   #isLazy = false;
+  #isMarkDue = false;
+  #markBlock = -1;
+  #isClosing = false;
   #stopped = false;
   #waiters: { block: number; resolve: () => void }[] = [];
 
@@ -167,8 +173,37 @@ export class Journal {
     return new Promise((resolve) => this.#waiters.push({ block, resolve }));
   }
 
+  /** No marks any more: the snapshot that is taken at the end protects the last block. */
+  beginClose(): void {
+    this.#isClosing = true;
+  }
+
   stop(): void {
     this.#stopped = true;
+  }
+
+  /**
+   * Writes an empty block, which says that the one before it is on stable storage. Without it, a last block that was
+   * damaged later could not be told from one that a power cut tore, and would be cut off silently.
+   */
+  mark(): void {
+    this.reserve(0);
+    this.#markBlock = this.blockNumber;
+    this.#commitNow();
+  }
+
+  /** One timer at a time, whatever the number of commits. */
+  #markLater(): void {
+    if (this.#isMarkDue || this.durableBlock === this.#markBlock) return;
+    this.#isMarkDue = true;
+    const last = this.durableBlock;
+    this.#options.scheduler.after(MARK_AFTER_MS, () => {
+      this.#isMarkDue = false;
+      if (this.#stopped || this.#isClosing) return;
+      const isQuiet = this.isIdle && this.durableBlock === last;
+      if (isQuiet && this.#device.syncedBlock >= last) this.mark();
+      else this.#markLater();
+    });
   }
 
   #write(batch: SealedBlock[]): void {
@@ -200,6 +235,7 @@ export class Journal {
     this.#events.onFull(false);
     this.#events.onDurable(this.durableBlock);
     if (this.#waiters.length > 0) this.#wake();
+    this.#markLater();
     // What arrived meanwhile goes at once: its producers are waiting.
     this.commit();
   }

@@ -6,12 +6,15 @@ import { cleanedFileName, type SegmentInfo, segmentFileName } from './segment.ts
  * Makes the directory of a log what the table of the last snapshot says, before anything else is done with it:
  * finishes the replacement of a rewritten segment that the snapshot knows, and removes what it does not know. Nothing
  * needs to be durable for that: after another crash it would be done again.
+ *
+ * Resolves with the segments whose files are missing, by their base offsets: reading them has to fail, not the rest.
  */
 export async function prepareLogDirectory(
   fs: FileSystem,
   directory: string,
   table: readonly SegmentInfo[],
-): Promise<void> {
+): Promise<ReadonlyMap<number, DamageError>> {
+  const missing = new Map<number, DamageError>();
   const names = new Set(await fs.list(directory));
   for (const info of table) {
     const name = segmentFileName(info.baseOffset);
@@ -24,10 +27,11 @@ export async function prepareLogDirectory(
     }
     if (!names.delete(name)) {
       const what = `the file is missing; it held the offsets ${info.baseOffset} to ${info.endOffset - 1}`;
-      throw new DamageError(`${directory}/${name}`, 0, what);
+      missing.set(info.baseOffset, new DamageError(`${directory}/${name}`, 0, what));
     }
   }
   for (const name of names) await fs.remove(`${directory}/${name}`);
+  return missing;
 }
 
 /**

@@ -32,6 +32,20 @@ function soundBatchBytes(path: string, buffer: Buffer, at: number, position: num
   return bytes;
 }
 
+/** As `soundBatchBytes`, with the checksum verified; -1 if the batch goes on behind the buffer, or is damaged and not the first. */
+function verifiedBatchBytes(path: string, buffer: Buffer, at: number, position: number, end: number): number {
+  try {
+    const bytes = soundBatchBytes(path, buffer, at, position, end);
+    if (bytes > buffer.length - at) return -1;
+    const fault = verifyBatch(buffer, at, at + bytes);
+    if (fault !== null) throw new DamageError(path, position, fault);
+    return bytes;
+  } catch (error) {
+    if (at > 0) return -1;
+    throw error;
+  }
+}
+
 /** Reads exactly `bytes` bytes that must be there. */
 async function readExactly(file: File, path: string, position: number, bytes: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(bytes);
@@ -48,7 +62,7 @@ async function readExactly(file: File, path: string, position: number, bytes: nu
 
 /**
  * Whole batches from `position` (a batch boundary before `end`) on: as many as fit in `maxBytes`, one at least, their
- * checksums verified.
+ * checksums verified. Sound batches before a damaged one are given; the damage is reported when a read begins there.
  */
 export async function readBatches(
   file: File,
@@ -62,10 +76,8 @@ export async function readBatches(
     const buffer = await readExactly(file, path, position, wanted);
     let at = 0;
     while (buffer.length - at >= BATCH_HEADER_BYTES) {
-      const bytes = soundBatchBytes(path, buffer, at, position + at, end);
-      if (bytes > buffer.length - at) break;
-      const fault = verifyBatch(buffer, at, at + bytes);
-      if (fault !== null) throw new DamageError(path, position + at, fault);
+      const bytes = verifiedBatchBytes(path, buffer, at, position + at, end);
+      if (bytes < 0) break;
       at += bytes;
     }
     if (at > 0) return buffer.subarray(0, at);

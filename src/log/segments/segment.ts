@@ -1,3 +1,4 @@
+import type { DamageError } from '../damage.ts';
 import { OffsetIndex } from './offset-index.ts';
 
 /** What a snapshot keeps of a segment; it is a promise: so many bytes of the file were on disk before it was made. */
@@ -25,6 +26,8 @@ export class Segment implements SegmentInfo {
   /** No longer in the table; the file stays until no durable snapshot names it. */
   isDropped = false;
   isDeleted = false;
+  /** Its file is not there any more. */
+  missing: DamageError | null = null;
   /** Set when the system reported that written bytes may be lost: nothing more can be promised about this file. */
   failure: Error | null = null;
   /** Where the last read ended: the next one mostly goes on there. */

@@ -1,3 +1,4 @@
+import { DamageError } from '../damage.ts';
 import type { File } from '../filesystem.ts';
 import { batchBytes } from '../record-batch.ts';
 import { prepareLogDirectory } from './log-directory.ts';
@@ -124,8 +125,7 @@ export class SegmentedLog {
     const { fs, handles, segmentBytes } = this.#store;
     const active = this.#active;
     if (active !== null) {
-      if (active.tailUnknown) await handles.use(active, (file) => this.#cutTail(active, file));
-      if (active.bytes + bytes <= segmentBytes) return active;
+      if ((await this.#isAppendable(active)) && active.bytes + bytes <= segmentBytes) return active;
     }
     const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
     const segment = new Segment(info, this.#pathOf(info), true);
@@ -143,6 +143,19 @@ export class SegmentedLog {
     }
     this.#directoryIsDirty = true;
     return segment;
+  }
+
+  /** False if it is damaged: what comes next must not suffer from that. */
+  async #isAppendable(segment: Segment): Promise<boolean> {
+    if (segment.missing !== null) return false;
+    if (!segment.tailUnknown) return true;
+    try {
+      await this.#store.handles.use(segment, (file) => this.#cutTail(segment, file));
+      return true;
+    } catch (error) {
+      if (error instanceof DamageError) return false;
+      throw error;
+    }
   }
 
   /** The first write to a new segment failed, perhaps because the disk is full: its file must not be there either. */
@@ -170,6 +183,7 @@ export class SegmentedLog {
       if (segment === undefined) {
         return new LogSlice(NOTHING, fromOffset, Math.max(fromOffset, this.#endOffset), 0);
       }
+      if (segment.missing !== null) throw segment.missing;
       const segmentEnd = segment.endOffset;
       const slice = await this.#store.handles.use(segment, async (file) => {
         if (!segment.indexed) await this.#index(segment, file);
@@ -246,6 +260,7 @@ export class SegmentedLog {
     const { fs, handles } = this.#store;
     const path = `${this.#directory}/${cleanedFileName(segment)}`;
     await this.#prepare();
+    if (segment.missing !== null) throw segment.missing;
     // So that nobody opens the original again to sync it, when its place has been taken.
     if (this.#dirty.has(segment)) await this.sync();
     try {
@@ -351,7 +366,9 @@ export class SegmentedLog {
     if (this.#prepared === null) {
       // What was dropped meanwhile is in the table of the last snapshot still.
       const table = [...this.#segments, ...this.#dropped];
-      this.#prepared = prepareLogDirectory(this.#store.fs, this.#directory, table);
+      this.#prepared = prepareLogDirectory(this.#store.fs, this.#directory, table).then((missing) => {
+        for (const segment of table) segment.missing = missing.get(segment.baseOffset) ?? null;
+      });
       this.#prepared.catch(() => {
         this.#prepared = null;
       });
