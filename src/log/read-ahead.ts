@@ -112,8 +112,11 @@ export class ReadAhead {
     const next = last === undefined ? offset + 1 : last.end;
     if (next !== this.#expected || next >= this.#log.tailStart) return;
     if (last === undefined || offset - last.start >= (last.end - last.start) >>> 1) {
-      // Damage is reported when somebody wants what it damaged: what is before it goes out first.
-      this.#load(next, (error) => error instanceof DamageError || this.#onError(error));
+      this.#load(next, (error) => {
+        // Damage is reported when somebody wants what it damaged, which may be now: what is before it goes out first.
+        if (error instanceof DamageError) this.#onLoaded();
+        else this.#onError(error);
+      });
     }
   }
 

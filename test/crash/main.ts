@@ -1,11 +1,12 @@
 import { inspect, parseArgs } from 'node:util';
+import { describeFlip, flipOneBit } from './bit-flips.ts';
 import { runKills } from './kill.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
 
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
- *     npm run test:crash -- [--power-cuts N] [--kills N] [--seed N]
+ *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--kills N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -21,6 +22,10 @@ const PHASES: Readonly<Record<string, Phase>> = {
   'power-cuts': {
     count: 10_000,
     run: seeds('power-cuts', async (seed) => describe(await runPowerCuts(seed))),
+  },
+  'bit-flips': {
+    count: 5_000,
+    run: seeds('bit-flips', async (seed) => describeFlip(await flipOneBit(seed))),
   },
   kills: { count: 200, run: kills },
 };

@@ -3,17 +3,15 @@ import type { Queue } from '../../src/broker/queue.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
 import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
 import { seededRandom } from '../log/seeded-random.ts';
-import { ExpectedQueue, HistoryError } from './expected-queue.ts';
+import { type ExpectedQueue, HistoryError } from './expected-queue.ts';
 import { ExpectedState } from './expected-state.ts';
 import { QueueReader } from './queue-reader.ts';
+import { RandomOperations } from './random-operations.ts';
 import { SimulatedTime } from './simulated-time.ts';
 import { type ChannelHost, TestChannel } from './test-channel.ts';
 import type { TestMessage } from './test-message.ts';
 
 const DIRECTORY = '/data';
-const QUEUE_NAMES = ['a', 'b', 'c', 'd', 'e'];
-const KEYS = ['red', 'green'];
-const EXCHANGES = ['amq.direct', 'amq.fanout'];
 const TAIL_LINES = 60;
 /** Simulated time within which the broker must have done whatever it was asked for. */
 const PATIENCE_MS = 120_000;
@@ -28,6 +26,8 @@ export class PowerCutRun implements ChannelHost {
   readonly state = new ExpectedState();
   readonly messages = new Map<number, TestMessage>();
   readonly history: string[] = [];
+  /** The queues that are there. */
+  readonly known = new Map<Queue, ExpectedQueue>();
   readonly random: () => number;
   broker!: Broker;
   fs: SimulatedFileSystem;
@@ -41,6 +41,8 @@ export class PowerCutRun implements ChannelHost {
     readonly durability: Durability;
     readonly reclaimMs: number;
   };
+  /** A file in which there is a wrong bit: queues may say so. */
+  damagedPath: string | null = null;
   /** The journal's end that the last restart found. */
   lastBlock = 0;
   #error: unknown = null;
@@ -48,13 +50,12 @@ export class PowerCutRun implements ChannelHost {
   #foundBlock: number | null = null;
   /** False while the remains of a process that ended come to rest. */
   #isAlive = true;
-  #byQueue = new Map<Queue, ExpectedQueue>();
-  #nextMessage = 1;
   #nextChannel = 1;
+  readonly #operations = new RandomOperations(this);
   /** How much happens between two operations. */
   readonly #pace: number;
 
-  constructor(seed: number) {
+  constructor(seed: number, durability: Durability | null = null) {
     this.random = seededRandom(seed);
     this.time = new SimulatedTime(this.random);
     this.fs = new SimulatedFileSystem({ schedule: (run) => this.time.operation(run) });
@@ -64,13 +65,15 @@ export class PowerCutRun implements ChannelHost {
       journalLimitBytes: this.between(4, 8) * 8 * KIB,
       memoryLimitBytes: this.between(2, 8) * 8 * KIB,
       segmentBytes: this.between(1, 2) * 8 * KIB,
-      durability: this.pick<Durability>([
-        { mode: 'sync' },
-        { mode: 'sync' },
-        { mode: 'sync' },
-        { mode: 'interval', intervalMs: 20 },
-        { mode: 'os' },
-      ]),
+      durability:
+        durability ??
+        this.pick<Durability>([
+          { mode: 'sync' },
+          { mode: 'sync' },
+          { mode: 'sync' },
+          { mode: 'interval', intervalMs: 20 },
+          { mode: 'os' },
+        ]),
       reclaimMs: this.pick([1, 10, 100, 2000]),
     };
     this.#pace = this.pick([0, 1, 3, 10, 40]);
@@ -116,7 +119,7 @@ export class PowerCutRun implements ChannelHost {
   }
 
   expectedOf(queue: Queue): ExpectedQueue {
-    const expected = this.#byQueue.get(queue);
+    const expected = this.known.get(queue);
     if (expected === undefined) throw new HistoryError(`queue ${queue.name} is not known to the history`);
     return expected;
   }
@@ -157,9 +160,9 @@ export class PowerCutRun implements ChannelHost {
 
   async work(operations: number): Promise<void> {
     this.channels = [];
-    for (let i = this.between(1, 3); i > 0; i--) this.#openChannel();
+    for (let i = this.between(1, 3); i > 0; i--) this.openChannel();
     while (operations-- > 0) {
-      this.#operate();
+      this.#operations.next();
       this.check();
       await this.#steps(this.between(0, this.#pace));
     }
@@ -200,7 +203,7 @@ export class PowerCutRun implements ChannelHost {
   async drain(): Promise<void> {
     this.channels = [];
     for (const queue of this.broker.vhost('/')!.queues()) {
-      const channel = this.#openChannel();
+      const channel = this.openChannel();
       channel.consume(queue, 10, false);
       const isEmpty = (): boolean => {
         this.check();
@@ -220,7 +223,7 @@ export class PowerCutRun implements ChannelHost {
     if (this.#error !== null) throw this.#error;
     const { journal } = this.broker.store;
     const isAllSafe = journal.isIdle && this.limits.durability.mode === 'sync';
-    for (const [queue, expected] of this.#byQueue) {
+    for (const [queue, expected] of this.known) {
       if (queue.isRemoved) continue;
       const { routed, recovered, acknowledged, purged, lost } = queue.ledger;
       if (routed + recovered !== acknowledged + purged + lost + queue.readyCount + queue.unackedCount) {
@@ -291,13 +294,13 @@ export class PowerCutRun implements ChannelHost {
   async #compare(last: number): Promise<void> {
     const vhost = this.broker.vhost('/')!;
     const expected = this.state.restarted(last);
-    this.#byQueue.clear();
+    this.known.clear();
     for (const queue of vhost.queues()) {
       const known = expected.get(queue.name);
       if (known === undefined) throw new HistoryError(`queue ${queue.name} should not be there`);
       if (known.id !== queue.id)
         throw new HistoryError(`queue ${queue.name} has id ${queue.id}, not ${known.id}`);
-      this.#byQueue.set(queue, known);
+      this.known.set(queue, known);
     }
     for (const name of expected.keys()) {
       if (vhost.findQueue(name) === undefined) throw new HistoryError(`queue ${name} is gone`);
@@ -310,7 +313,7 @@ export class PowerCutRun implements ChannelHost {
     if (bindings.sort().join() !== wanted.sort().join()) {
       throw new HistoryError(`the bindings are [${bindings}], not [${wanted}]`);
     }
-    for (const [queue, known] of this.#byQueue) await this.#compareQueue(queue, known, last);
+    for (const [queue, known] of this.known) await this.#compareQueue(queue, known, last);
   }
 
   async #compareQueue(queue: Queue, known: ExpectedQueue, last: number): Promise<void> {
@@ -318,11 +321,19 @@ export class PowerCutRun implements ChannelHost {
     const reader = new QueueReader(queue, this.messages, (error) => this.fail(error));
     const { ids } = reader;
     const isDone = await this.time.runUntil(
-      () => queue.readyCount === 0 || this.#error !== null,
+      () => queue.readyCount === 0 || queue.damage !== null || this.#error !== null,
       PATIENCE_MS,
     );
     if (this.#error !== null) throw this.#error;
     this.note(`${queue.name} has ${ids.join(' ')}`);
+    if (queue.damage !== null) {
+      if (queue.damage.path !== this.damagedPath) throw queue.damage;
+      // It says so. What came before is right, and nothing is left out of it.
+      for (const id of [...known.entries.keys()].reverse()) {
+        if (id === ids.at(-1)) break;
+        must.delete(id);
+      }
+    }
     for (const id of must) {
       if (!ids.includes(id)) throw new HistoryError(`message ${id} is gone from ${queue.name}`);
     }
@@ -339,159 +350,9 @@ export class PowerCutRun implements ChannelHost {
     reader.giveBack();
   }
 
-  #openChannel(): TestChannel {
+  openChannel(): TestChannel {
     const channel = new TestChannel(this.#nextChannel++, this);
     this.channels.push(channel);
     return channel;
-  }
-
-  #operate(): void {
-    const share = this.random();
-    const channel = this.pick(this.channels);
-    if (this.state.queues.size < 2 && share < 0.5) this.#declare();
-    else if (share < 0.5) this.#publish(channel);
-    else if (share < 0.72) this.#settle(channel);
-    else if (share < 0.8) this.#consume(channel);
-    else if (share < 0.84) this.#get(channel);
-    else if (share < 0.9) this.#declare();
-    else if (share < 0.93) this.#bind();
-    else if (share < 0.95) this.#commit(channel);
-    else if (share < 0.965) this.#cancel(channel);
-    else if (share < 0.975) this.#reopen(channel);
-    else if (share < 0.982) this.#purge();
-    else if (share < 0.99) this.#delete();
-    else this.time.nowMs += this.pick([100, 1000, 3000]);
-  }
-
-  #publish(channel: TestChannel): void {
-    const count = this.pick([1, 1, 1, 3, 10, 30]);
-    const persistent = this.random() < 0.75;
-    const exchange = this.random() < 0.6 ? '' : this.pick(EXCHANGES);
-    const names = this.random() < 0.9 ? [...this.state.queues.keys(), 'nowhere'] : QUEUE_NAMES;
-    const key = exchange === '' ? this.pick(names) : this.pick(KEYS);
-    for (let i = 0; i < count; i++) {
-      if (channel.mustPause || this.broker.blockedReasons.size > 0) return;
-      const vhost = this.broker.vhost('/')!;
-      const route = vhost.route(vhost.exchangeForPublish(exchange), key, () => null);
-      const expected = this.state.route(exchange, key);
-      if (
-        expected.size !== route.queues.length ||
-        route.queues.some((q) => !expected.has(this.expectedOf(q)))
-      ) {
-        throw new HistoryError(`a message to '${exchange}' with key ${key} goes elsewhere`);
-      }
-      const size = this.random() < 0.97 ? Math.floor(this.random() ** 3 * 3000) : this.between(4, 30) * KIB;
-      const message = { id: this.#nextMessage++, exchange, key, size, persistent };
-      this.messages.set(message.id, message);
-      channel.publish(route, message);
-      this.broker.turn.touch();
-    }
-  }
-
-  #settle(channel: TestChannel): void {
-    const { tags } = channel;
-    if (tags.length === 0) return;
-    const tag = this.random() < 0.5 ? tags[0]! : this.pick(tags);
-    const share = this.random();
-    const outcome = share < 0.75 ? 'ack' : share < 0.9 ? 'requeue' : 'drop';
-    channel.settle(tag, this.random() < 0.3, outcome);
-  }
-
-  #consume(channel: TestChannel): void {
-    const queue = this.#anyQueue();
-    if (queue === undefined || queue.consumerCount > 2) return;
-    channel.consume(queue, this.pick([1, 5, 20, Number.POSITIVE_INFINITY]), this.random() < 0.15);
-  }
-
-  #get(channel: TestChannel): void {
-    const queue = this.#anyQueue();
-    if (queue !== undefined) channel.get(queue, this.random() < 0.3);
-  }
-
-  #declare(): void {
-    const name = this.pick(QUEUE_NAMES);
-    if (this.state.queues.has(name)) return;
-    const durable = this.random() < 0.75;
-    const queue = this.broker
-      .vhost('/')!
-      .declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: {} }, null);
-    const block = durable ? this.broker.metadataBlock : 0;
-    this.note(`declare ${durable ? '' : 'transient '}queue ${name}, id ${queue.id}, in block ${block}`);
-    const expected = new ExpectedQueue(name, durable, queue.id, block);
-    this.state.queues.set(name, expected);
-    this.#byQueue.set(queue, expected);
-    this.#confirmMetadata();
-  }
-
-  #delete(): void {
-    const queue = this.#anyQueue();
-    if (queue === undefined) return;
-    const expected = this.expectedOf(queue);
-    this.broker.vhost('/')!.deleteQueue(queue.name, { ifUnused: false, ifEmpty: false }, null);
-    this.note(`delete queue ${queue.name}, in block ${this.broker.metadataBlock}`);
-    this.#byQueue.delete(queue);
-    this.state.deleted(expected, this.broker.metadataBlock);
-    this.#confirmMetadata();
-  }
-
-  #bind(): void {
-    const queue = this.#anyQueue();
-    if (queue === undefined) return;
-    const expected = this.expectedOf(queue);
-    const exchange = this.pick(EXCHANGES);
-    const key = this.pick(KEYS);
-    const request = { source: exchange, destination: queue.name, routingKey: key, arguments: {} };
-    const existing = this.state.bindingsOf(exchange).find((b) => b.queue === expected && b.key === key);
-    if (existing === undefined) {
-      this.broker.vhost('/')!.bindQueue(request, null);
-      const addedBlock = this.broker.metadataBlock;
-      this.note(`bind ${queue.name} to ${exchange} with ${key}, in block ${addedBlock}`);
-      const removedBlock = Number.POSITIVE_INFINITY;
-      this.state.bindings.push({ exchange, key, queue: expected, addedBlock, removedBlock });
-    } else {
-      this.broker.vhost('/')!.unbindQueue(request, null);
-      existing.removedBlock = this.broker.metadataBlock;
-      this.note(`unbind ${queue.name} from ${exchange} with ${key}, in block ${existing.removedBlock}`);
-    }
-    this.#confirmMetadata();
-  }
-
-  #confirmMetadata(): void {
-    const block = this.broker.metadataBlock;
-    if (!this.broker.isDurable(block)) {
-      this.broker.whenDurable(this.broker.store.journal.blockNumber, { onDurable: (b) => this.confirmed(b) });
-    }
-  }
-
-  #commit(channel: TestChannel): void {
-    if (!channel.isTransactional) channel.select();
-    else if (this.random() < 0.8) channel.commit();
-    else channel.rollback();
-  }
-
-  #cancel(channel: TestChannel): void {
-    if (channel.consumers.length > 0) channel.cancel(this.between(0, channel.consumers.length - 1));
-  }
-
-  #reopen(channel: TestChannel): void {
-    channel.close();
-    this.channels.splice(this.channels.indexOf(channel), 1);
-    this.#openChannel();
-  }
-
-  #purge(): void {
-    const queue = this.#anyQueue();
-    if (queue === undefined) return;
-    this.note(`purge ${queue.name}`);
-    const expected = this.expectedOf(queue);
-    const ready = expected.readyCount;
-    const count = queue.purge();
-    expected.purged(this.broker.store.journal.blockNumber);
-    if (count !== ready) throw new HistoryError(`${queue.name} purged ${count} messages, not ${ready}`);
-  }
-
-  #anyQueue(): Queue | undefined {
-    const names = [...this.state.queues.keys()];
-    return names.length === 0 ? undefined : this.broker.vhost('/')!.findQueue(this.pick(names));
   }
 }
