@@ -145,7 +145,7 @@ export class Broker implements StateMachine {
     return block <= this.store.journal.durableBlock;
   }
 
-  /** `listener` is called once when this block, the newest there is, is durable. */
+  /** `listener` is called once when this block, which is not durable yet, is. */
   whenDurable(block: number, listener: DurableListener): void {
     this.#waiters.add(block, listener);
     this.turn.schedule();

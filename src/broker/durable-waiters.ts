@@ -18,7 +18,8 @@ export class DurableWaiters {
 
   add(block: number, listener: DurableListener): void {
     const waiting = this.#waiting;
-    for (let at = waiting.length - 1; at >= 0; at--) {
+    let at = waiting.length - 1;
+    for (; at >= 0; at--) {
       const entry = waiting[at] as Waiting;
       if (entry.block === block) {
         entry.listeners.push(listener);
@@ -26,7 +27,8 @@ export class DurableWaiters {
       }
       if (entry.block < block) break;
     }
-    waiting.push({ block, listeners: [listener] });
+    // Mostly at the end; but the last change of metadata may be older than the last message.
+    waiting.splice(at + 1, 0, { block, listeners: [listener] });
   }
 
   release(block: number): void {

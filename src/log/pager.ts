@@ -36,7 +36,9 @@ export class Pager {
         }
       }
     };
-    await Promise.all(this.#writers.map(work));
+    // All of them, before a failure is told: what is tried again must not meet a write of the first attempt.
+    const results = await Promise.allSettled(this.#writers.map(work));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   /** Pages out the oldest messages of a log, those below offset `below`. */

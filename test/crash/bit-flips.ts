@@ -13,7 +13,7 @@ const IDLE_MS = 2500;
  * start or by the queue that is affected, or everything is exactly as if nothing had happened.
  */
 export async function flipOneBit(seed: number): Promise<FlipOutcome | Failure> {
-  const run = new PowerCutRun(seed, { mode: 'sync' });
+  const run = new PowerCutRun(seed, { durability: { mode: 'sync' } });
   try {
     await run.startUntilItLives();
     await run.work(run.between(20, 150));

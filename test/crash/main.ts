@@ -1,12 +1,13 @@
 import { inspect, parseArgs } from 'node:util';
 import { describeFlip, flipOneBit } from './bit-flips.ts';
+import { fillDisk } from './full-disk.ts';
 import { runKills } from './kill.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
 
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
- *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--kills N] [--seed N]
+ *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--kills N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -27,6 +28,7 @@ const PHASES: Readonly<Record<string, Phase>> = {
     count: 5_000,
     run: seeds('bit-flips', async (seed) => describeFlip(await flipOneBit(seed))),
   },
+  'full-disks': { count: 2_000, run: seeds('full-disks', async (seed) => describe(await fillDisk(seed))) },
   kills: { count: 200, run: kills },
 };
 

@@ -40,6 +40,7 @@ export class PowerCutRun implements ChannelHost {
     readonly segmentBytes: number;
     readonly durability: Durability;
     readonly reclaimMs: number;
+    readonly diskFreeLimitBytes: number;
   };
   /** A file in which there is a wrong bit: queues may say so. */
   damagedPath: string | null = null;
@@ -55,7 +56,13 @@ export class PowerCutRun implements ChannelHost {
   /** How much happens between two operations. */
   readonly #pace: number;
 
-  constructor(seed: number, durability: Durability | null = null) {
+  constructor(
+    seed: number,
+    {
+      durability = null,
+      diskFreeLimitBytes = 0,
+    }: { durability?: Durability | null; diskFreeLimitBytes?: number } = {},
+  ) {
     this.random = seededRandom(seed);
     this.time = new SimulatedTime(this.random);
     this.fs = new SimulatedFileSystem({ schedule: (run) => this.time.operation(run) });
@@ -75,6 +82,7 @@ export class PowerCutRun implements ChannelHost {
           { mode: 'os' },
         ]),
       reclaimMs: this.pick([1, 10, 100, 2000]),
+      diskFreeLimitBytes,
     };
     this.#pace = this.pick([0, 1, 3, 10, 40]);
   }
@@ -159,7 +167,7 @@ export class PowerCutRun implements ChannelHost {
   }
 
   async work(operations: number): Promise<void> {
-    this.channels = [];
+    for (const channel of this.channels.splice(0)) channel.close();
     for (let i = this.between(1, 3); i > 0; i--) this.openChannel();
     while (operations-- > 0) {
       this.#operations.next();
@@ -184,6 +192,7 @@ export class PowerCutRun implements ChannelHost {
   async closeCleanly(): Promise<void> {
     this.note('close');
     await this.#until(this.broker.close(), 'the close');
+    this.channels = [];
     await this.time.forget();
     this.state.closed(this.broker.store.journal.blockNumber - 1);
   }
@@ -201,7 +210,7 @@ export class PowerCutRun implements ChannelHost {
 
   /** Takes and acknowledges everything. */
   async drain(): Promise<void> {
-    this.channels = [];
+    for (const channel of this.channels.splice(0)) channel.close();
     for (const queue of this.broker.vhost('/')!.queues()) {
       const channel = this.openChannel();
       channel.consume(queue, 10, false);
@@ -245,6 +254,7 @@ export class PowerCutRun implements ChannelHost {
   async #end(how: () => SimulatedFileSystem): Promise<void> {
     this.#isAlive = false;
     this.fs = how();
+    this.channels = [];
     await this.time.forget();
     this.#isAlive = true;
   }
@@ -317,6 +327,7 @@ export class PowerCutRun implements ChannelHost {
   }
 
   async #compareQueue(queue: Queue, known: ExpectedQueue, last: number): Promise<void> {
+    if (queue.damage !== null && queue.damage.path === this.damagedPath) return;
     const { must, may } = known.afterRestart(last);
     const reader = new QueueReader(queue, this.messages, (error) => this.fail(error));
     const { ids } = reader;

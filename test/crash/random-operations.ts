@@ -43,7 +43,9 @@ export class RandomOperations {
     const names = this.#run.random() < 0.9 ? [...this.#run.state.queues.keys(), 'nowhere'] : QUEUE_NAMES;
     const key = exchange === '' ? this.#run.pick(names) : this.#run.pick(KEYS);
     for (let i = 0; i < count; i++) {
-      if (channel.mustPause || this.#run.broker.blockedReasons.size > 0) return;
+      if (channel.mustPause) return;
+      // Some insist.
+      if (this.#run.broker.blockedReasons.size > 0 && this.#run.random() < 0.8) return;
       const vhost = this.#run.broker.vhost('/')!;
       const route = vhost.route(vhost.exchangeForPublish(exchange), key, () => null);
       const expected = this.#run.state.route(exchange, key);
@@ -135,9 +137,7 @@ export class RandomOperations {
   #confirmMetadata(): void {
     const block = this.#run.broker.metadataBlock;
     if (!this.#run.broker.isDurable(block)) {
-      this.#run.broker.whenDurable(this.#run.broker.store.journal.blockNumber, {
-        onDurable: (b) => this.#run.confirmed(b),
-      });
+      this.#run.broker.whenDurable(block, { onDurable: (b) => this.#run.confirmed(b) });
     }
   }
 
