@@ -73,18 +73,25 @@ async function cutJournal(
 }
 
 /**
- * A snapshot promises that the blocks it covers are there. It holds all of their meaning but for the messages, so that
+ * A snapshot promises that the blocks it covers, and the files it knows, are there. It holds all of their meaning but for the messages, so that
  * it stays true of what is left when it promises no more than that.
  */
 async function lowerPromise(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
   const journal = `${directory}/journal`;
   const last = (await fs.list(journal)).filter((name) => /^\d{10}\.journal$/.test(name)).at(-1);
-  if (last === undefined) return;
-  const image = await readImage(fs, `${journal}/${last}`);
-  const { blocks } = scanBlocks(image, true, -1, 0);
-  const nextBlock = blocks.length === 0 ? snapshot.nextBlock : blocks.at(-1)!.number + 1;
-  if (snapshot.nextBlock > nextBlock)
-    await writeSnapshot(fs, directory, { ...snapshot, nextBlock, clean: false });
+  const endBlock = last === undefined ? -1 : await lastBlockOf(fs, `${journal}/${last}`);
+  const nextBlock = endBlock < 0 ? snapshot.nextBlock : Math.min(snapshot.nextBlock, endBlock + 1);
+  const lastFile = last === undefined ? snapshot.firstFile - 1 : Number.parseInt(last, 10);
+  const newFile = Math.min(snapshot.newFile, lastFile + 1);
+  if (nextBlock < snapshot.nextBlock || newFile < snapshot.newFile) {
+    await writeSnapshot(fs, directory, { ...snapshot, nextBlock, newFile, clean: false });
+  }
+}
+
+/** -1 if there is none. */
+async function lastBlockOf(fs: FileSystem, path: string): Promise<number> {
+  const { blocks } = scanBlocks(await readImage(fs, path), true, -1, 0);
+  return blocks.at(-1)?.number ?? -1;
 }
 
 async function writeAside(fs: FileSystem, path: string, bytes: Buffer): Promise<void> {

@@ -105,6 +105,15 @@ export class Inspector {
       const missing = new DamageError(`${directory}/${journalFileName(firstFile)}`, 0, 'the file is missing');
       this.#note(missing, 'journal', affectedFrom(wanted.length));
     }
+    const lastFile = wanted.length === 0 ? firstFile - 1 : Number.parseInt(wanted.at(-1)!, 10);
+    if (lastFile < (snapshot?.newFile ?? 0) - 1) {
+      const path = `${directory}/${journalFileName(lastFile + 1)}`;
+      this.#note(
+        new DamageError(path, 0, 'the file is missing'),
+        'journal',
+        'what is in this file, and behind it',
+      );
+    }
     let nextBlock = -1;
     for (const [index, name] of wanted.entries()) {
       const path = `${directory}/${name}`;

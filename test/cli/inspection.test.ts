@@ -231,6 +231,20 @@ describe('an inspection of a data directory', () => {
     assert.deepEqual(await replay(), [20, 21]);
   });
 
+  it('misses journal files that the snapshot knows, and cuts so that a start goes well', async () => {
+    await writeSnapshot(fs, '/data', { ...snapshot, nextBlock: 24, newFile: 5 });
+    for (const [path, blocks] of [
+      [lastJournal, [20, 21]],
+      [firstJournal, []],
+    ] as const) {
+      await fs.remove(path);
+      await assert.rejects(replay(), { name: 'DamageError', path });
+      assert.equal((await inspect()).findings[0]?.path, path);
+      await cut();
+      assert.deepEqual(await replay(), blocks);
+    }
+  });
+
   it('blanks the damaged batch of a segment alone', async () => {
     fs.flipBit(segmentPath, 80, 1);
     assert.match((await cut())[0]!, /offsets 0 and 9/);
