@@ -51,6 +51,8 @@ export class PowerCutRun implements ChannelHost {
   #foundBlock: number | null = null;
   /** False while the remains of a process that ended come to rest. */
   #isAlive = true;
+  #mayFail = false;
+  #hasFailed = false;
   #nextChannel = 1;
   readonly #operations = new RandomOperations(this);
   /** How much happens between two operations. */
@@ -92,9 +94,12 @@ export class PowerCutRun implements ChannelHost {
     const lives = this.between(2, 5);
     for (let life = 0; life < lives; life++) {
       await this.startUntilItLives();
+      const mayFail = this.random() < 0.08;
+      if (mayFail) this.#letTheDiskFail();
       await this.work(this.between(5, 120));
       const end = this.random();
-      if (end < 0.25) await this.stop();
+      if (mayFail) await this.cutPower();
+      else if (end < 0.25) await this.stop();
       else if (end < 0.45) await this.kill();
       else await this.cutPower();
     }
@@ -169,7 +174,7 @@ export class PowerCutRun implements ChannelHost {
   async work(operations: number): Promise<void> {
     for (const channel of this.channels.splice(0)) channel.close();
     for (let i = this.between(1, 3); i > 0; i--) this.openChannel();
-    while (operations-- > 0) {
+    while (operations-- > 0 && !this.#hasFailed) {
       this.#operations.next();
       this.check();
       await this.#steps(this.between(0, this.#pace));
@@ -251,12 +256,30 @@ export class PowerCutRun implements ChannelHost {
     }
   }
 
+  /** One of the next operations: the broker has to end, and not to confirm what it does not know to be safe. */
+  #letTheDiskFail(): void {
+    const operation = this.pick([
+      'write',
+      'sync',
+      'syncDirectory',
+      'open',
+      'rename',
+      'truncate',
+      'read',
+    ] as const);
+    this.#mayFail = true;
+    this.note(`the next ${operation} fails`);
+    this.fs.failNext(operation, 'EIO');
+  }
+
   async #end(how: () => SimulatedFileSystem): Promise<void> {
     this.#isAlive = false;
     this.fs = how();
     this.channels = [];
     await this.time.forget();
     this.#isAlive = true;
+    this.#mayFail = false;
+    this.#hasFailed = false;
   }
 
   #open(): Promise<Broker> {
@@ -266,7 +289,10 @@ export class PowerCutRun implements ChannelHost {
       clock: this.time,
       scheduler: this.time,
       ...this.limits,
-      onFailure: (error) => this.fail(error),
+      onFailure: (error) => {
+        if (this.#mayFail && this.#isAlive) this.#hasFailed = true;
+        else this.fail(error);
+      },
       log: {
         info: (fields) => {
           if ('lastBlock' in fields) this.#foundBlock ??= fields.lastBlock as number;
