@@ -2,9 +2,9 @@
 export interface Scheduler {
   /** Runs it as soon as what is ready now has had its turn. */
   soon(run: () => void): void;
-  /** Runs it once. A timer alone does not keep the process alive. */
+  /** Runs it once. The process stays alive for it. */
   after(ms: number, run: () => void): Timer;
-  /** Runs it again and again. */
+  /** Runs it again and again, as long as the process lives for something else. */
   every(ms: number, run: () => void): Timer;
 }
 
@@ -17,7 +17,7 @@ export const systemScheduler: Scheduler = {
     setImmediate(run);
   },
   after: (ms, run) => {
-    const timer = setTimeout(run, ms).unref();
+    const timer = setTimeout(run, ms);
     return { cancel: () => clearTimeout(timer) };
   },
   every: (ms, run) => {

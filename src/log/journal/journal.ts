@@ -1,5 +1,5 @@
 import { crc32c } from '../../base/crc32c.ts';
-import type { Scheduler } from '../../base/scheduler.ts';
+import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import type { Chunk, ChunkStore } from '../chunks.ts';
 import { align8, BLOCK_HEADER_BYTES, BLOCK_MAGIC } from './format.ts';
 
@@ -74,7 +74,7 @@ export class Journal {
   #sealed: SealedBlock[] = [];
   #writing = false;
   #isLazy = false;
-  #isMarkDue = false;
+  #markTimer: Timer | null = null;
   #markBlock = -1;
   #isClosing = false;
   #stopped = false;
@@ -176,10 +176,12 @@ export class Journal {
   /** No marks any more: the snapshot that is taken at the end protects the last block. */
   beginClose(): void {
     this.#isClosing = true;
+    this.#markTimer?.cancel();
   }
 
   stop(): void {
     this.#stopped = true;
+    this.#markTimer?.cancel();
   }
 
   /**
@@ -194,12 +196,11 @@ export class Journal {
 
   /** One timer at a time, whatever the number of commits. */
   #markLater(): void {
-    if (this.#isMarkDue || this.durableBlock === this.#markBlock) return;
-    this.#isMarkDue = true;
+    if (this.#markTimer !== null || this.#stopped || this.#isClosing) return;
+    if (this.durableBlock === this.#markBlock) return;
     const last = this.durableBlock;
-    this.#options.scheduler.after(MARK_AFTER_MS, () => {
-      this.#isMarkDue = false;
-      if (this.#stopped || this.#isClosing) return;
+    this.#markTimer = this.#options.scheduler.after(MARK_AFTER_MS, () => {
+      this.#markTimer = null;
       const isQuiet = this.isIdle && this.durableBlock === last;
       if (isQuiet && this.#device.syncedBlock >= last) this.mark();
       else this.#markLater();
