@@ -133,7 +133,7 @@ export class Queue implements TopologyQueue, Pumped {
    *     precondition-failed, if the queue is damaged
    */
   addConsumer(request: ConsumerRequest): Consumer {
-    this.#assertReadable();
+    this.assertReadable();
     const refused = request.exclusive ? this.consumers.length > 0 : this.consumers.some((c) => c.exclusive);
     if (refused) {
       throw new BrokerError(
@@ -156,13 +156,9 @@ export class Queue implements TopologyQueue, Pumped {
     if (this.autoDelete && this.consumers.length === 0 && !this.isRemoved) this.#parts.onUnused(this);
   }
 
-  /**
-   * One message for somebody who asks; answered at once, or when the message was read from disk.
-   * @throws BrokerError precondition-failed, if the queue is damaged
-   */
+  /** One message for somebody who asks; answered at once, or when the message was read from disk. */
   get(noAck: boolean, getter: Getter): void {
-    this.#assertReadable();
-    if (this.readyCount === 0 || this.#peek() >= this.#heldFrom) {
+    if (this.damage !== null || this.readyCount === 0 || this.#peek() >= this.#heldFrom) {
       getter.empty();
       return;
     }
@@ -263,7 +259,8 @@ export class Queue implements TopologyQueue, Pumped {
     return count;
   }
 
-  #assertReadable(): void {
+  /** @throws BrokerError precondition-failed, if the queue is damaged */
+  assertReadable(): void {
     if (this.damage === null) return;
     throw new BrokerError(
       'precondition-failed',

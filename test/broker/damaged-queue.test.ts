@@ -55,6 +55,8 @@ describe('a queue whose segment is damaged', () => {
       /'hurt' in vhost '\/' delivers nothing: .*is damaged at byte/,
     );
 
+    assert.throws(() => queue.assertReadable(), { kind: 'precondition-failed' });
+
     const other = new TestConsumer(test.queue('well'));
     test.publish('well', 'as ever');
     await until(() => other.messages.length === 2);

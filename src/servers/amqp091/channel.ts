@@ -100,6 +100,7 @@ export class Channel {
 
   /** One message, or that there is none. Answers can be large: they wait until the client has read the last ones. */
   get(queue: Queue, noAck: boolean): void {
+    queue.assertReadable();
     this.hold();
     const get = () => queue.get(noAck, new GetAnswer(this, noAck));
     if (this.output.isCongested) this.#onRelief = get;
