@@ -11,7 +11,7 @@ import { generate } from './generator.ts';
 import { processFigures } from './process-figures.ts';
 import { spread } from './statistics.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 6;
 const SAMPLE_MS = 250;
 
 const load = ['--persistent', '--size', '100', '--confirm', '200', '--prefetch', '200', '--ack-every', '10'];
@@ -107,19 +107,27 @@ async function alternate(
   const empty: BenchResult[] = [];
   const behind: BenchResult[] = [];
   let peak = 0;
-  for (let round = 1; round <= ROUNDS; round++) {
+  const sampler = setInterval(async () => {
+    peak = Math.max(peak, (await processFigures(broker.pid)).residentMiB);
+  }, SAMPLE_MS);
+  const runEmpty = async () => {
     empty.push(await generate(broker.url, [...load, ...times, '--queue', 'empty']));
-    const sampler = setInterval(async () => {
-      peak = Math.max(peak, (await processFigures(broker.pid)).residentMiB);
-    }, SAMPLE_MS);
+  };
+  const runBehind = async (round: number) => {
     // Each round's publisher has a number of its own, so that every message in the queue stays distinguishable.
     const publisher = ['--publisher-base', String(round)];
     behind.push(await generate(broker.url, [...load, ...times, ...backlogQueue, ...publisher]));
-    clearInterval(sampler);
+  };
+  for (let round = 1; round <= ROUNDS; round++) {
+    // In the order A B B A: a disk that becomes slower with time is slower for both.
+    if (round % 2 === 1) await runEmpty();
+    await runBehind(round);
+    if (round % 2 === 0) await runEmpty();
     note(
       `round ${round}: per second, empty queue ${perSecond(empty[round - 1])}, with the backlog ${perSecond(behind[round - 1])}`,
     );
   }
+  clearInterval(sampler);
   return { empty, behind, peak };
 }
 
