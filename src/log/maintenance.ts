@@ -10,6 +10,8 @@ const TICK_MS = 250;
 /** Settled segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 500;
+const PAGE_OUT_BYTES = 2 * 1024 * 1024;
+const PAGE_OUT_BYTES_PER_LOG = 16 * 1024;
 /** Each start begins a file: even if nothing is ever written they must not become many. */
 const FILES_MAX = 100;
 /** The free space is looked at on each tick, and whenever so much was written to the journal: it can go quickly. */
@@ -199,7 +201,7 @@ export class Maintenance {
 
   async #freeMemory(): Promise<void> {
     const { chunks, options } = this.#store;
-    let excess = chunks.bytes - chunks.windowBytes - options.memoryBytes * 0.75;
+    let excess = chunks.bytes - chunks.windowBytes - options.memoryBytes + this.#pageOutBytes();
     let generation = -1;
     const current = this.#store.generation;
     const candidates = chunks.chunks.filter((c) => c !== undefined && c.kind !== 'window' && c.live > 0);
@@ -218,6 +220,16 @@ export class Maintenance {
     if (oldest !== undefined && oldest.live > 0) this.#stuckGeneration = this.#store.generation;
   }
 
+  /**
+   * How much is paged out at a time: little, so that it fits between commits; but with many queues enough that each has
+   * something worth a write.
+   */
+  #pageOutBytes(): number {
+    const { logs, options } = this.#store;
+    const wanted = Math.max(PAGE_OUT_BYTES, logs.size * PAGE_OUT_BYTES_PER_LOG);
+    return Math.min(wanted, options.memoryBytes / 4);
+  }
+
   async #retireJournal(): Promise<void> {
     const { files, options } = this.#store;
     let rest = files.totalBytes;
@@ -225,7 +237,7 @@ export class Maintenance {
     let generation = 0;
     let through = -1;
     for (const file of files.complete) {
-      if (rest <= options.journalBytes * 0.6 && count <= FILES_MAX / 2) break;
+      if (rest <= options.journalBytes * 0.8 && count <= FILES_MAX / 2) break;
       rest -= file.bytes;
       count--;
       generation = Math.max(generation, file.generation);
