@@ -7,7 +7,6 @@ import type { StateMachine, Store } from './store.ts';
 
 export interface RecoveredStore {
   readonly files: JournalFileInfo[];
-  readonly spares: string[];
   readonly nextFileNumber: number;
   readonly nextBlock: number;
   readonly epoch: number;

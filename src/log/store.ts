@@ -117,7 +117,6 @@ export class Store {
         lastBlock: result.nextBlock - 1,
       },
       result.files,
-      result.spares,
       result.nextFileNumber,
       (error) => this.events.onFailure(error),
     );

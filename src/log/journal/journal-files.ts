@@ -61,19 +61,20 @@ export class JournalFiles implements JournalDevice {
   #position = 0;
   #writtenBlock: number;
   #syncedBlock: number;
+  #failure: Error | null = null;
   /** A file is not finished under a write to it. */
   readonly #tasks = new Serial();
   #timer: Timer | null = null;
   /** How far the present file reaches, if it was a spare. */
   #allocatedBytes = 0;
-  readonly #spares: string[];
+  /** Files that were retired since the start. */
+  readonly #spares: string[] = [];
 
   constructor(
     fs: FileSystem,
     directory: string,
     options: { fileBytes: number; durability: Durability; scheduler: Scheduler; lastBlock: number },
     existing: JournalFileInfo[],
-    spares: readonly string[],
     nextNumber: number,
     onFailure: (error: Error) => void,
   ) {
@@ -85,7 +86,6 @@ export class JournalFiles implements JournalDevice {
     this.files = existing;
     this.#writtenBlock = options.lastBlock;
     this.#syncedBlock = options.lastBlock;
-    this.#spares = [...spares];
     if (options.durability.mode === 'interval') {
       const { intervalMs } = options.durability;
       this.#timer = options.scheduler.every(intervalMs, () => this.sync().catch(onFailure));
@@ -118,6 +118,7 @@ export class JournalFiles implements JournalDevice {
   }
 
   async #append(blocks: readonly SealedBlock[]): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
     let buffers: Buffer[] = [];
     let bytes = 0;
     let info = this.files[this.files.length - 1] as JournalFileInfo;
@@ -174,14 +175,28 @@ export class JournalFiles implements JournalDevice {
     if (this.#syncedBlock >= block) return;
     if (file !== null) {
       try {
-        await file.sync();
+        await this.#syncFile(file);
         this.#syncedBlock = Math.max(this.#syncedBlock, block);
       } catch (error) {
-        if (this.#file === file) throw error;
+        // It was finished meanwhile, which syncs it.
+        if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
       }
     }
-    // The file is being finished, which syncs it.
     if (this.#syncedBlock < block) await this.#tasks.run(async () => undefined);
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** After a sync that failed the system may have forgotten what it did not write: no later one means anything. */
+  async #syncFile(file: File): Promise<void> {
+    try {
+      await file.sync();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBADF') throw error;
+      this.#failure ??= new Error(`${file.path} could not be synced: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    if (this.#failure !== null) throw this.#failure;
   }
 
   async #finish(): Promise<void> {
@@ -190,7 +205,7 @@ export class JournalFiles implements JournalDevice {
     this.#file = null;
     // In every mode: a file that is not the last one is whole, whatever happens to the power.
     if (this.#allocatedBytes > this.#position) await file.truncate(this.#position);
-    await file.sync();
+    await this.#syncFile(file);
     this.#syncedBlock = this.#writtenBlock;
     await file.close();
   }

@@ -33,8 +33,6 @@ export interface ReplayVisitor {
 
 export interface ReplayResult {
   readonly files: JournalFileInfo[];
-  /** Paths of retired files that may be written over. */
-  readonly spares: string[];
   readonly nextBlock: number;
   readonly nextFileNumber: number;
   readonly epoch: number;
@@ -65,6 +63,9 @@ export async function replayJournal(
   visitor: ReplayVisitor,
 ): Promise<ReplayResult> {
   const names = await fs.list(directory);
+  // A spare may have been a newer file for a while, if a crash undid its renaming: then it is full of blocks that never
+  // were, with numbers that will be given again.
+  for (const name of names) if (isSpareName(name)) await fs.remove(`${directory}/${name}`);
   const numbers = names
     .filter((name) => /^\d{10}\.journal$/.test(name))
     .map((name) => Number.parseInt(name, 10))
@@ -124,7 +125,6 @@ export async function replayJournal(
   }
   return {
     files,
-    spares: names.filter(isSpareName).map((name) => `${directory}/${name}`),
     // Blocks are counted from 1: to wait for block 0 is to wait for nothing.
     nextBlock: Math.max(nextBlock, requiredBlock, 1),
     nextFileNumber: files.length > 0 ? (files[files.length - 1] as JournalFileInfo).number + 1 : firstFile,
