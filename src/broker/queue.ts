@@ -216,8 +216,12 @@ export class Queue implements TopologyQueue, Pumped {
     const { log } = this;
     const count = this.readyCount;
     while (this.#returned.size > 0) this.#dispose(this.#returned.pop());
+    if (this.#next < log.tailStart) {
+      log.readAhead?.drop();
+      log.settleStored(this.#next, log.tailStart);
+    }
     for (
-      let offset = log.nextUnsettled(this.#next);
+      let offset = log.nextUnsettled(Math.max(this.#next, log.tailStart));
       offset < log.end;
       offset = log.nextUnsettled(offset + 1)
     ) {

@@ -124,7 +124,7 @@ export class MessageLog {
       if (chunk.kind !== 'journal') journaled = false;
       this.#store.release(position);
     }
-    if (journaled) this.#journal(offset);
+    if (journaled) this.#journal(offset, offset + 1);
     if (offset === this.head && this.settled.isEmpty) {
       this.head = offset + 1;
       if (this.tailStart <= offset) this.tailStart = offset + 1;
@@ -133,14 +133,11 @@ export class MessageLog {
     }
   }
 
-  /** Every offset in [from, to) that is not settled; returns how many there were. */
-  settleRange(from: number, to: number): number {
-    let count = 0;
-    for (let offset = this.nextUnsettled(from); offset < to; offset = this.nextUnsettled(offset + 1)) {
-      this.settle(offset);
-      count++;
-    }
-    return count;
+  /** All in [from, to) is done with, wherever it was: in segments, where it takes no time however much it is. */
+  settleStored(from: number, to: number): void {
+    if (from >= to) return;
+    if (this.durable) this.#journal(from, to);
+    this.#markSettled(from, to);
   }
 
   /** What a settle entry of the journal says, at recovery: nothing is journaled again. */
@@ -208,15 +205,15 @@ export class MessageLog {
     if (this.tailStart < this.head) this.tailStart = Math.min(this.head, this.end);
   }
 
-  #journal(offset: number): void {
+  #journal(from: number, to: number): void {
     const pending = this.pendingSettles;
     const last = pending.length - 1;
-    if (last > 0 && pending[last] === offset) {
-      pending[last] = offset + 1;
+    if (last > 0 && pending[last] === from) {
+      pending[last] = to;
       return;
     }
     if (last < 0) this.#listener.logHasSettled(this);
-    pending.push(offset, offset + 1);
+    pending.push(from, to);
   }
 
   #grow(needed: number): void {

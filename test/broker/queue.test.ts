@@ -103,6 +103,39 @@ test('purge removes what is ready and leaves what consumers hold', async () => {
   assert.equal(broker.queue('q').readyCount, 2);
 });
 
+test('a backlog on disk is purged at once, but for what consumers hold', async () => {
+  const limits = {
+    chunkBytes: 16384,
+    memoryLimitBytes: 65536,
+    journalFileBytes: 65536,
+    journalLimitBytes: 131072,
+  };
+  await using broker = await TestBroker.start({ ...limits, segmentBytes: 65536 });
+  const queue = broker.queue('q');
+  const consumer = new TestConsumer(queue, { prefetch: 2 });
+  for (let i = 0; i < 3000; i++) {
+    broker.publish('q', `${i} ${'x'.repeat(200)}`);
+    if (i % 50 === 0) await settled();
+    while (broker.publisher.mustPause) await settled();
+  }
+  await broker.flush();
+  assert.ok(queue.log.tailStart > 1000, 'most of it is in segments');
+  assert.equal(queue.purge(), 2998);
+  assertBalanced(queue);
+  broker.publish('q', 'after');
+  consumer.close();
+  const rest = new TestConsumer(queue, { prefetch: 3 });
+  await rest.received(3);
+  assert.deepEqual(
+    rest.bodies.map((body) => body.split(' ')[0]),
+    ['0', '1', 'after'],
+  );
+  rest.close();
+  await broker.flush();
+  await broker.restart();
+  assert.equal(broker.queue('q').readyCount, 3);
+});
+
 test('an exclusive consumer is alone', async () => {
   await using broker = await TestBroker.start();
   const queue = broker.queue('q');
