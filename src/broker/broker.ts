@@ -109,7 +109,6 @@ export class Broker implements StateMachine {
         throw error;
       });
     this.store = new Store(storeOptions, {
-      beforeCommit: () => undefined,
       isAwaited: () => this.#waiters.isAwaited,
       onDurable: (block) => {
         this.#waiters.release(block);

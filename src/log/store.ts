@@ -53,7 +53,6 @@ export interface StateMachine {
 }
 
 export interface StoreEvents {
-  beforeCommit(): void;
   /** Whether anybody waits for a block that is not durable yet. */
   isAwaited(): boolean;
   onDurable(blockNumber: number): void;
@@ -131,10 +130,7 @@ export class Store {
         scheduler: options.scheduler,
       },
       {
-        beforeCommit: () => {
-          this.events.beforeCommit();
-          this.#flushSettles();
-        },
+        beforeCommit: () => this.#flushSettles(),
         isAwaited: () => this.events.isAwaited(),
         onDurable: (block) => this.events.onDurable(block),
         onFailure: (error) => this.events.onFailure(error),

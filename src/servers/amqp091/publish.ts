@@ -8,6 +8,7 @@ import {
   checkProperties,
   findProperty,
   PROPERTY_DELIVERY_MODE,
+  PROPERTY_EXPIRATION,
   PROPERTY_HEADERS,
   PROPERTY_USER_ID,
   peekDeliveryMode,
@@ -23,6 +24,14 @@ const MANDATORY = 1;
 const IMMEDIATE = 2;
 /** How much is set aside at first for a body in several frames: the peer pays for the rest with bytes. */
 const BODY_BYTES_FIRST = 256 * 1024;
+
+/** The end of the key `CC` or `BCC`, with the type of an array. */
+const COPIES = Buffer.from('CCA', 'latin1');
+
+/** What would change where a message goes, or for how long, is not ignored while it is not built. */
+function notSupported(what: string): AmqpError {
+  return new AmqpError('PRECONDITION_FAILED', `${what} is not supported by this version of Sluice`);
+}
 
 /** What a channel expects next (AMQP 4.2.6): a method, or what is missing of a content. */
 const IDLE = 0;
@@ -217,9 +226,22 @@ export class Publishing {
     const end = this.#propertiesEnd;
     const flags = (bytes[start] << 8) | bytes[start + 1];
     if (flags === PROPERTY_DELIVERY_MODE) return bytes[start + 2];
+    if ((flags & PROPERTY_EXPIRATION) !== 0) throw notSupported("message property 'expiration'");
+    if ((flags & PROPERTY_HEADERS) !== 0) {
+      this.#refuseCopies(findProperty(bytes, start, end, PROPERTY_HEADERS));
+    }
     if ((flags & PROPERTY_USER_ID) !== 0)
       this.#checkUserId(findProperty(bytes, start, end, PROPERTY_USER_ID));
     return peekDeliveryMode(bytes, start, end);
+  }
+
+  /** RabbitMQ's sender-selected distribution would route to more keys: to leave these out is not an option. */
+  #refuseCopies(at: number): void {
+    const end = at + 4 + this.#properties.readUInt32BE(at);
+    // Cheap, as it is asked of every message with headers; only the table knows whether it is a key.
+    if (!this.#properties.subarray(at, end).includes(COPIES)) return;
+    const table = decodeTable(this.#properties, at, this.#propertiesEnd);
+    for (const key of ['CC', 'BCC']) if (key in table) throw notSupported(`message header '${key}'`);
   }
 
   /** As in RabbitMQ, who sets a user-id must be that user: receivers may rely on it. */

@@ -32,7 +32,6 @@ describe('messages', () => {
       priority: 5,
       correlationId: 'c',
       replyTo: 'r',
-      expiration: '60000',
       messageId: 'm',
       timestamp: 1_700_000_000,
       type: 't',
