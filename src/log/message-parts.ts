@@ -1,4 +1,4 @@
-import { contentLength, writeContent } from './record-content.ts';
+import { attributesLength, bodyLengthAt, contentLength, writeContent } from './record-content.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -21,6 +21,11 @@ export class MessageParts {
   propertiesEnd = 0;
   /** One of the SOURCE_ numbers of `record-content.ts`. */
   protocol = 0;
+  /** How long the message may wait in a queue; -1 for as long as it takes. */
+  ttlMs = -1;
+  priority = 0;
+  /** How long it waits before it is routed; -1 for not at all. */
+  delayMs = -1;
   /** A content that is complete already; the parts do not count then. */
   content: Buffer | null = null;
 
@@ -31,7 +36,12 @@ export class MessageParts {
       this.bodyEnd - this.bodyStart,
       this.exchangeEnd - this.exchangeStart,
       this.propertiesEnd - this.propertiesStart,
+      attributesLength(this.ttlMs, this.priority, this.delayMs),
     );
+  }
+
+  get bodyBytes(): number {
+    return this.content === null ? this.bodyEnd - this.bodyStart : bodyLengthAt(this.content, 0);
   }
 
   /** The content at `at` of `target`; returns the position after it. */
@@ -53,6 +63,9 @@ export class MessageParts {
       this.properties,
       this.propertiesStart,
       this.propertiesEnd,
+      this.ttlMs,
+      this.priority,
+      this.delayMs,
     );
   }
 

@@ -15,11 +15,21 @@
  *     |   = 1  |        |        |   (n bytes)   | (to the end of the value)    |
  *     +--------+--------+--------+---------------+------------------------------+
  *
+ * A message with attributes that the broker itself acts on has version 2, with a byte of flags and then the values of
+ * those present, big-endian, between `n` and the exchange name:
+ *
+ *     flags u8 | 1: time to live, u32 ms | 2: priority, u8 | 4: delay before it is routed, u32 ms
+ *
  * These functions are the hot path: they take positions, give numbers, and allocate nothing.
  */
 
 export const ENVELOPE_NAME = 'sluice.envelope';
 export const ENVELOPE_VERSION = 1;
+export const ENVELOPE_VERSION_ATTRIBUTES = 2;
+
+const ATTRIBUTE_TTL = 1;
+const ATTRIBUTE_PRIORITY = 2;
+const ATTRIBUTE_DELAY = 4;
 
 /** Who wrote the properties of an envelope, and so in which encoding they are. */
 export const SOURCE_AMQP091 = 1;
@@ -82,8 +92,14 @@ export function copyBytes(target: Buffer, at: number, source: Buffer, start: num
   return at;
 }
 
-function envelopeLength(exchangeLength: number, propertiesLength: number): number {
-  return ENVELOPE_FIXED_LENGTH + exchangeLength + propertiesLength;
+/** What attributes take of an envelope, their flags included; 0 if there are none. */
+export function attributesLength(ttlMs: number, priority: number, delayMs: number): number {
+  if (ttlMs < 0 && priority === 0 && delayMs < 0) return 0;
+  return 1 + (ttlMs >= 0 ? 4 : 0) + (priority > 0 ? 1 : 0) + (delayMs >= 0 ? 4 : 0);
+}
+
+function envelopeLength(exchangeLength: number, propertiesLength: number, attributes: number): number {
+  return ENVELOPE_FIXED_LENGTH + attributes + exchangeLength + propertiesLength;
 }
 
 /** The bytes that `writeContent` will write; `keyLength` -1 for no key. */
@@ -92,8 +108,9 @@ export function contentLength(
   bodyLength: number,
   exchangeLength: number,
   propertiesLength: number,
+  attributes = 0,
 ): number {
-  const envelope = envelopeLength(exchangeLength, propertiesLength);
+  const envelope = envelopeLength(exchangeLength, propertiesLength, attributes);
   return (
     varintLength(keyLength) +
     (keyLength > 0 ? keyLength : 0) +
@@ -110,6 +127,7 @@ export function contentLength(
 /**
  * Writes a content with its envelope at `at`; gives the position after it. `keyStart` -1 for no key; the exchange's
  * name has at most 255 bytes; `protocol` is one of the SOURCE_ numbers and says what the properties are written in.
+ * Attributes: -1 for no time to live and no delay, priority 0 for none.
  */
 export function writeContent(
   target: Buffer,
@@ -127,6 +145,9 @@ export function writeContent(
   properties: Buffer,
   propertiesStart: number,
   propertiesEnd: number,
+  ttlMs = -1,
+  priority = 0,
+  delayMs = -1,
 ): number {
   if (keyStart < 0) {
     at = writeVarint(target, at, -1);
@@ -140,12 +161,31 @@ export function writeContent(
   target[at++] = NAME_LENGTH << 1;
   for (let index = 0; index < NAME_LENGTH; index++) target[at++] = NAME[index];
   const exchangeLength = exchangeEnd - exchangeStart;
-  at = writeVarint(target, at, envelopeLength(exchangeLength, propertiesEnd - propertiesStart));
-  target[at++] = ENVELOPE_VERSION;
+  const attributes = attributesLength(ttlMs, priority, delayMs);
+  at = writeVarint(target, at, envelopeLength(exchangeLength, propertiesEnd - propertiesStart, attributes));
+  target[at++] = attributes === 0 ? ENVELOPE_VERSION : ENVELOPE_VERSION_ATTRIBUTES;
   target[at++] = protocol;
   target[at++] = exchangeLength;
+  if (attributes > 0) at = writeAttributes(target, at, ttlMs, priority, delayMs);
   at = copyBytes(target, at, exchange, exchangeStart, exchangeEnd);
   return copyBytes(target, at, properties, propertiesStart, propertiesEnd);
+}
+
+function writeAttributes(
+  target: Buffer,
+  at: number,
+  ttlMs: number,
+  priority: number,
+  delayMs: number,
+): number {
+  target[at++] =
+    (ttlMs >= 0 ? ATTRIBUTE_TTL : 0) |
+    (priority > 0 ? ATTRIBUTE_PRIORITY : 0) |
+    (delayMs >= 0 ? ATTRIBUTE_DELAY : 0);
+  if (ttlMs >= 0) at = target.writeUInt32BE(ttlMs, at);
+  if (priority > 0) target[at++] = priority;
+  if (delayMs >= 0) at = target.writeUInt32BE(delayMs, at);
+  return at;
 }
 
 /**
@@ -170,6 +210,11 @@ export class ContentView {
   exchangeEnd = -1;
   propertiesStart = -1;
   propertiesEnd = -1;
+  /** How long the message may wait, from its timestamp on; -1 for as long as it takes. */
+  ttlMs = -1;
+  priority = 0;
+  /** How long it has to wait before it is routed, from its timestamp on; -1 for not at all. */
+  delayMs = -1;
 
   /** False if the bytes are not a content: then the fields mean nothing. Headers after the first are not looked at. */
   parse(buffer: Buffer, start: number, length: number): boolean {
@@ -204,6 +249,9 @@ export class ContentView {
     this.exchangeEnd = -1;
     this.propertiesStart = -1;
     this.propertiesEnd = -1;
+    this.ttlMs = -1;
+    this.priority = 0;
+    this.delayMs = -1;
     if (this.headerCount > 0 && isEnvelopeName(buffer, at)) {
       return this.parseEnvelope(buffer, at + 1 + NAME_LENGTH, end);
     }
@@ -217,8 +265,11 @@ export class ContentView {
     this.envelopeStart = at;
     this.envelopeEnd = at + size;
     // A later version may mean something else by the rest: it is then an envelope that nobody here can open.
-    if (size < ENVELOPE_FIXED_LENGTH || buffer[at] !== ENVELOPE_VERSION) return true;
-    const exchangeStart = at + ENVELOPE_FIXED_LENGTH;
+    const version = buffer[at];
+    if (size < ENVELOPE_FIXED_LENGTH || version > ENVELOPE_VERSION_ATTRIBUTES) return true;
+    const attributesAt = at + ENVELOPE_FIXED_LENGTH;
+    const exchangeStart =
+      version === ENVELOPE_VERSION_ATTRIBUTES ? this.parseAttributes(buffer, attributesAt) : attributesAt;
     const exchangeEnd = exchangeStart + buffer[at + 2];
     if (exchangeEnd > this.envelopeEnd) return false;
     this.sourceProtocol = buffer[at + 1];
@@ -228,6 +279,20 @@ export class ContentView {
     this.propertiesEnd = this.envelopeEnd;
     return true;
   }
+
+  private parseAttributes(buffer: Buffer, at: number): number {
+    const flags = buffer[at++];
+    if ((flags & ATTRIBUTE_TTL) !== 0) {
+      this.ttlMs = readU32(buffer, at);
+      at += 4;
+    }
+    if ((flags & ATTRIBUTE_PRIORITY) !== 0) this.priority = buffer[at++];
+    if ((flags & ATTRIBUTE_DELAY) !== 0) {
+      this.delayMs = readU32(buffer, at);
+      at += 4;
+    }
+    return at;
+  }
 }
 
 function isEnvelopeName(buffer: Buffer, at: number): boolean {
@@ -236,4 +301,17 @@ function isEnvelopeName(buffer: Buffer, at: number): boolean {
     if (buffer[at + 1 + index] !== NAME[index]) return false;
   }
   return true;
+}
+
+/** Big-endian; beyond the buffer, where a damaged content may lead, it is just a wrong number. */
+function readU32(source: Uint8Array, at: number): number {
+  return ((source[at] << 24) | (source[at + 1] << 16) | (source[at + 2] << 8) | source[at + 3]) >>> 0;
+}
+
+/** How long the body is, for those who need nothing else of a content. */
+export function bodyLengthAt(buffer: Uint8Array, at: number): number {
+  const keyLength = readVarint(buffer, at);
+  at = varintEnd(buffer, at) + (keyLength > 0 ? keyLength : 0);
+  const length = readVarint(buffer, at);
+  return length < 0 ? 0 : length;
 }
