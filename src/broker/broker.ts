@@ -7,6 +7,7 @@ import { nodeFileSystem } from '../log/node-filesystem.ts';
 import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
 import { Pressure } from './pressure.ts';
+import { type PropertyCodec, PropertyCodecs } from './property-codec.ts';
 import { Queue } from './queue.ts';
 import { decodeOperation, encodeOperation, type MetadataOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
@@ -33,6 +34,8 @@ export interface BrokerOptions {
   readonly log?: BrokerLog;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
+  /** How to read and change the properties of messages: one for each protocol that messages come from. */
+  readonly propertyCodecs?: readonly PropertyCodec[];
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
   /** The storage failed and cannot be trusted: the process has to end. */
@@ -57,6 +60,7 @@ export class Broker implements StateMachine {
   readonly store: Store;
   readonly pressure: Pressure;
   readonly vhosts: VirtualHosts<Queue>;
+  readonly codecs: PropertyCodecs;
   /** Why publishers are blocked; empty if they are not. */
   readonly blockedReasons = new Set<string>();
   /** The block in which the last change of metadata is; 0 if there was none. */
@@ -102,6 +106,7 @@ export class Broker implements StateMachine {
 
   private constructor(options: BrokerOptions, storeOptions: StoreOptions) {
     this.clock = storeOptions.clock;
+    this.codecs = new PropertyCodecs(options.propertyCodecs ?? []);
     this.#log = options.log ?? silent;
     this.#onFailure =
       options.onFailure ??

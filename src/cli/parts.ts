@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { Broker } from '../broker/broker.ts';
+import { amqp091Codec } from '../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../servers/amqp091/server.ts';
 import { formatAddress, type ListenerPart } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
@@ -13,6 +14,7 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
     journalFileBytes: configuration.journalFileBytes,
     journalLimitBytes: configuration.journalLimitBytes,
     diskFreeLimitBytes: configuration.diskFreeLimitBytes,
+    propertyCodecs: [amqp091Codec],
     log,
     onFailure(error) {
       // Nothing more can be made safe, so nothing more may be confirmed. The journal has what was.

@@ -8,6 +8,7 @@ import type { Queue } from '../../src/broker/queue.ts';
 import { Unacked } from '../../src/broker/unacked.ts';
 import type { Chunk } from '../../src/log/chunks.ts';
 import { ContentView } from '../../src/log/record-content.ts';
+import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 
 /** A broker on a directory of its own, that can be stopped and started again. */
 export class TestBroker {
@@ -29,7 +30,11 @@ export class TestBroker {
   }
 
   async open(): Promise<void> {
-    this.broker = await Broker.open({ dataDirectory: this.directory, ...this.#options });
+    this.broker = await Broker.open({
+      dataDirectory: this.directory,
+      propertyCodecs: [amqp091Codec],
+      ...this.#options,
+    });
     this.publisher = new Publisher(this.broker);
   }
 

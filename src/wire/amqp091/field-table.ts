@@ -79,13 +79,33 @@ export function skipTable(reader: ByteReader, depthMax: number = TABLE_DEPTH_MAX
   expectExactly(reader, end);
 }
 
-export function encodeTable(writer: FrameWriter, table: Table, depthMax: number = TABLE_DEPTH_MAX): void {
-  if (depthMax === 0) throw new WireError('syntax-error', 'the table is nested too deeply');
-  const lengthAt = startLength(writer);
+/**
+ * Calls `visit` with the range of every field of a table, from its key's length octet to the end of its value. For those
+ * who keep fields as they are: nothing is decoded. The reader is at the table's length.
+ */
+export function visitFields(reader: ByteReader, visit: (start: number, end: number) => void): void {
+  const end = lengthEnd(reader, reader.u32());
+  while (reader.position < end) {
+    const start = reader.position;
+    reader.take(reader.u8());
+    skipValue(reader, TABLE_DEPTH_MAX - 1);
+    visit(start, reader.position);
+  }
+  expectExactly(reader, end);
+}
+
+/** Writes the fields of a table, without its length. */
+export function encodeFields(writer: FrameWriter, table: Table, depthMax: number = TABLE_DEPTH_MAX): void {
   for (const key of Object.keys(table)) {
     writer.shortString(key);
     writeValue(writer, table[key], key, depthMax - 1);
   }
+}
+
+export function encodeTable(writer: FrameWriter, table: Table, depthMax: number = TABLE_DEPTH_MAX): void {
+  if (depthMax === 0) throw new WireError('syntax-error', 'the table is nested too deeply');
+  const lengthAt = startLength(writer);
+  encodeFields(writer, table, depthMax);
   endLength(writer, lengthAt);
 }
 

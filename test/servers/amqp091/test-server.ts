@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type ChannelModel, connect } from 'amqplib';
 import { Broker } from '../../../src/broker/broker.ts';
 import type { AmqpServerOptions } from '../../../src/servers/amqp091/options.ts';
+import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../../../src/servers/amqp091/server.ts';
 import { RawClient } from './raw-client.ts';
 
@@ -21,7 +22,10 @@ export class TestServer {
 
   static async start(options: Partial<AmqpServerOptions> = {}): Promise<TestServer> {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-amqp-'));
-    const broker = await Broker.open({ dataDirectory: join(directory, 'data') });
+    const broker = await Broker.open({
+      dataDirectory: join(directory, 'data'),
+      propertyCodecs: [amqp091Codec],
+    });
     const server = await AmqpServer.listen(broker, {
       host: '127.0.0.1',
       port: 0,

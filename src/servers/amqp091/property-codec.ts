@@ -1,0 +1,104 @@
+import { isUtf8 } from 'node:buffer';
+import type { Table, Value } from '../../base/value.ts';
+import type {
+  NamedProperty,
+  OwnProperties,
+  PropertyCodec,
+  PropertyEdit,
+} from '../../broker/property-codec.ts';
+import { SOURCE_AMQP091 } from '../../log/record-content.ts';
+import { ByteReader, readSafeU64 } from '../../wire/amqp091/byte-reader.ts';
+import { WireError } from '../../wire/amqp091/errors.ts';
+import { decodeTable, decodeTableFields, visitFields } from '../../wire/amqp091/field-table.ts';
+import { FrameWriter } from '../../wire/amqp091/frames.ts';
+import {
+  encodeProperties,
+  findProperty,
+  PROPERTY_CORRELATION_ID,
+  PROPERTY_EXPIRATION,
+  PROPERTY_HEADERS,
+  PROPERTY_MESSAGE_ID,
+  PROPERTY_TIMESTAMP,
+} from '../../wire/amqp091/properties.ts';
+import { editProperties } from '../../wire/amqp091/property-edit.ts';
+
+const FLAGS = {
+  'message-id': PROPERTY_MESSAGE_ID,
+  'correlation-id': PROPERTY_CORRELATION_ID,
+  timestamp: PROPERTY_TIMESTAMP,
+  expiration: PROPERTY_EXPIRATION,
+} as const satisfies Record<NamedProperty, number>;
+
+const PERSISTENT = 2;
+const TRANSIENT = 1;
+
+/** Used again and again: what it gives stays valid, as it goes on behind it. */
+const writer = new FrameWriter();
+
+/** For the broker: reads and changes properties that are stored as a content header's (AMQP 4.2.6.1). */
+export const amqp091Codec: PropertyCodec = {
+  source: SOURCE_AMQP091,
+  headers: readHeaders,
+  property: readNamed,
+  edit,
+  encode,
+};
+
+/** The properties passed `checkProperties` when they came in, so that their lengths agree. */
+export function readHeaders(bytes: Buffer, start: number, end: number): Table | null {
+  const at = findProperty(bytes, start, end, PROPERTY_HEADERS);
+  if (at < 0) return null;
+  try {
+    return decodeTable(bytes, at, end);
+  } catch (error) {
+    if (error instanceof WireError) return readableHeaders(bytes, at, end);
+    throw error;
+  }
+}
+
+/** A name that is not UTF-8 is no name to the broker; the others are not lost for it. */
+function readableHeaders(bytes: Buffer, at: number, end: number): Table {
+  const table = Object.create(null) as Record<string, Value>;
+  visitFields(new ByteReader(bytes, at, end, 'headers'), (fieldStart, fieldEnd) => {
+    try {
+      Object.assign(table, decodeTableFields(bytes, fieldStart, fieldEnd));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+    }
+  });
+  return table;
+}
+
+function readNamed(bytes: Buffer, start: number, end: number, name: NamedProperty): string | null {
+  const at = findProperty(bytes, start, end, FLAGS[name]);
+  if (at < 0) return null;
+  if (name === 'timestamp') {
+    const seconds = readSafeU64(bytes, at);
+    return seconds < 0 ? bytes.readBigUInt64BE(at).toString() : String(seconds);
+  }
+  const valueEnd = at + 1 + bytes[at];
+  // Two ids that differ must not become one by what UTF-8 puts in place of bad bytes.
+  const encoding = isUtf8(bytes.subarray(at + 1, valueEnd)) ? 'utf8' : 'latin1';
+  return bytes.toString(encoding, at + 1, valueEnd);
+}
+
+function edit(bytes: Buffer, start: number, end: number, change: PropertyEdit): Buffer {
+  return written(() => editProperties(writer, bytes, start, end, change));
+}
+
+function encode({ headers, timestamp, persistent }: OwnProperties): Buffer {
+  const deliveryMode = persistent ? PERSISTENT : TRANSIENT;
+  const properties =
+    timestamp === undefined ? { headers, deliveryMode } : { headers, deliveryMode, timestamp };
+  return written(() => encodeProperties(writer, properties));
+}
+
+function written(write: () => void): Buffer {
+  try {
+    write();
+  } catch (error) {
+    writer.position = writer.start;
+    throw error;
+  }
+  return writer.take();
+}
