@@ -83,6 +83,11 @@ export class TopologyState<Q extends TopologyQueue> {
     this.#warm.add(exchange);
   }
 
+  /** For what routes depend on outside of the topology. */
+  invalidateRoutes(): void {
+    this.#changed();
+  }
+
   #changed(): void {
     this.version++;
     if (this.#cachedRoutes > 0) this.#forgetRoutes();

@@ -54,9 +54,18 @@ export class VirtualHost<Q extends TopologyQueue> {
     this.defaultExchange = exchanges.findExchange(this.#context, '');
   }
 
+  get queueCount(): number {
+    return this.#state.queues.size;
+  }
+
   /** Changes with everything that a route can depend on: a Route holds as long as it carries this version. */
   get version(): number {
     return this.#state.version;
+  }
+
+  /** For those who keep with a route what a user may do: permissions have changed. */
+  invalidateRoutes(): void {
+    this.#state.invalidateRoutes();
   }
 
   /**
@@ -95,6 +104,10 @@ export class VirtualHost<Q extends TopologyQueue> {
   /** A passive declaration, and how commands reach their queue. @throws BrokerError not-found, resource-locked */
   checkQueue(name: string, owner: object | null): Q {
     return queues.findQueue(this.#context, name, owner);
+  }
+
+  findExchange(name: string): Exchange<Q> | undefined {
+    return this.#state.exchanges.get(name);
   }
 
   /** The queue of this name, whoever owns it. */

@@ -15,6 +15,7 @@ import { Heartbeat } from './heartbeat.ts';
 import type { HeldFrame } from './held-frames.ts';
 import type { Settings } from './options.ts';
 import type { Output, OutputListener } from './output.ts';
+import { Permissions } from './permissions.ts';
 import { RouteCache } from './route-cache.ts';
 import type { ServerContext, Session } from './session.ts';
 import { SocketEnd } from './socket-end.ts';
@@ -43,6 +44,7 @@ export class Connection implements OutputListener {
   readonly vhost: VirtualHost<Queue>;
   readonly output: Output;
   readonly user: string;
+  readonly permissions: Permissions;
   readonly frameMax: number;
   readonly capabilities: ClientCapabilities;
   readonly routes: RouteCache;
@@ -65,10 +67,11 @@ export class Connection implements OutputListener {
     this.settings = settings;
     this.vhost = session.vhost;
     this.output = session.output;
-    this.user = session.user;
+    this.user = session.identity.name;
+    this.permissions = new Permissions(broker.access, session.identity, session.vhost.name);
     this.frameMax = tuning.frameMax;
     this.capabilities = session.capabilities;
-    this.routes = new RouteCache(session.vhost);
+    this.routes = new RouteCache(session.vhost, this.permissions);
     this.#session = session;
     this.#reader = session.reader;
     this.#blocking = new Blocking(this, socket);
@@ -211,9 +214,14 @@ export class Connection implements OutputListener {
         `channel ${number} is beyond the negotiated channel_max (${channelMax})`,
       );
     }
+    this.permissions.openChannel();
     const channel = new Channel(number, this);
     this.#channels.set(number, channel);
     channel.send({ name: 'channel.open-ok' });
+  }
+
+  get channelCount(): number {
+    return this.#channels.size;
   }
 
   /** A frame that was held back while the channel waited. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Identity } from '../../broker/access/access.ts';
 import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../wire/amqp091/constants.ts';
 import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
 import { FrameReader, type OnFrame, readProtocolHeader } from '../../wire/amqp091/frames.ts';
@@ -6,7 +7,7 @@ import { decodeMethod, methodId } from '../../wire/amqp091/methods.ts';
 import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
 import { AmqpError, isForeseen, type Reply, reply, replyTo } from './errors.ts';
 import { Output } from './output.ts';
-import { MECHANISMS, readCredentials } from './sasl.ts';
+import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
 import type { ServerContext, Session } from './session.ts';
 import { negotiate, type Tuning } from './tuning.ts';
 
@@ -15,6 +16,7 @@ import { negotiate, type Tuning } from './tuning.ts';
  *     protocol header  ──────────────────────▶
  *                      ◀──────────────────────     connection.start
  *     start-ok         ──────────────────────▶
+ *                                                  (the password is checked; nothing is read)
  *                      ◀──────────────────────     tune
  *     tune-ok, open    ──────────────────────▶
  *                      ◀──────────────────────     open-ok
@@ -24,16 +26,24 @@ import { negotiate, type Tuning } from './tuning.ts';
 type State =
   | { readonly expects: 'header' }
   | { readonly expects: 'connection.start-ok' }
-  | { readonly expects: 'connection.tune-ok'; readonly identity: Identity }
-  | { readonly expects: 'connection.open'; readonly identity: Identity; readonly tuning: Tuning }
+  | { readonly expects: 'authentication' }
+  | { readonly expects: 'connection.tune-ok'; readonly peer: Peer }
+  | { readonly expects: 'connection.open'; readonly peer: Peer; readonly tuning: Tuning }
   | { readonly expects: 'nothing' };
 
-interface Identity {
-  readonly user: string;
+interface Peer {
+  readonly identity: Identity;
   readonly capabilities: ClientCapabilities;
 }
 
+interface HeldFrame {
+  readonly type: number;
+  readonly channel: number;
+  readonly payload: Buffer;
+}
+
 const HEADER_EXPECTED: State = { expects: 'header' };
+const AUTHENTICATING: State = { expects: 'authentication' };
 const FINISHED: State = { expects: 'nothing' };
 
 export interface HandshakeEvents {
@@ -44,6 +54,7 @@ export interface HandshakeEvents {
 /** From an accepted socket to a session. Whatever goes wrong ends the socket, within the handshake's time limit. */
 export class Handshake {
   readonly #socket: Socket;
+  readonly #certificateName: string | null;
   readonly #context: ServerContext;
   readonly #events: HandshakeEvents;
   readonly #reader = new FrameReader();
@@ -52,9 +63,18 @@ export class Handshake {
   #state: State = HEADER_EXPECTED;
   #header = Buffer.alloc(0);
   #next: OnFrame | null = null;
+  /** What came with start-ok, at once: no more than one chunk, as the socket is not read meanwhile. */
+  #held: HeldFrame[] = [];
 
-  constructor(socket: Socket, context: ServerContext, events: HandshakeEvents) {
+  /** `certificateName` is whom the client's certificate names; null if it has no good one. */
+  constructor(
+    socket: Socket,
+    certificateName: string | null,
+    context: ServerContext,
+    events: HandshakeEvents,
+  ) {
     this.#socket = socket;
+    this.#certificateName = certificateName;
     this.#context = context;
     this.#events = events;
     const { broker, settings, slabs } = context;
@@ -99,6 +119,10 @@ export class Handshake {
       return;
     }
     if (this.#state.expects === 'nothing' || type === FRAME_HEARTBEAT) return;
+    if (this.#state.expects === 'authentication') {
+      this.#held.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
+      return;
+    }
     let id = 0;
     try {
       if (type !== FRAME_METHOD || channel !== 0) {
@@ -123,9 +147,9 @@ export class Handshake {
     } else if (state.expects === 'connection.start-ok' && method.name === state.expects) {
       this.#authenticate(method);
     } else if (state.expects === 'connection.tune-ok' && method.name === state.expects) {
-      this.#tune(method, state.identity);
+      this.#tune(method, state.peer);
     } else if (state.expects === 'connection.open' && method.name === state.expects) {
-      this.#open(method, state.identity, state.tuning);
+      this.#open(method, state.peer, state.tuning);
     } else {
       throw new AmqpError('COMMAND_INVALID', `'${method.name}' where '${state.expects}' was expected`);
     }
@@ -137,44 +161,78 @@ export class Handshake {
       versionMajor: 0,
       versionMinor: 9,
       serverProperties: serverProperties(this.#context.settings.version),
-      mechanisms: MECHANISMS,
+      mechanisms: mechanisms(this.#certificateName),
       locales: 'en_US',
     });
   }
 
   #authenticate(method: MethodOf<'connection.start-ok'>): void {
-    const { broker, settings } = this.#context;
-    const credentials = readCredentials(method.mechanism, method.response);
+    const credentials = readCredentials(method.mechanism, method.response, this.#certificateName);
+    this.#state = AUTHENTICATING;
+    this.#socket.pause();
+    this.#login(credentials).then(
+      (identity) => this.#authenticated(method, credentials, identity),
+      (error) => this.#fail(error, methodId(method.name)),
+    );
+  }
+
+  async #login(credentials: Credentials | null): Promise<Identity | null> {
+    if (credentials === null) return null;
+    const { access } = this.#context.broker;
+    const { user, password } = credentials;
+    if (password === null) return access.authenticateExternal(user, this.#isLoopback);
+    return await access.authenticate(user, password, this.#isLoopback);
+  }
+
+  #authenticated(
+    method: MethodOf<'connection.start-ok'>,
+    credentials: Credentials | null,
+    identity: Identity | null,
+  ): void {
+    if (this.#state !== AUTHENTICATING) return;
+    const { settings } = this.#context;
     const capabilities = clientCapabilities(method.clientProperties);
-    const isLoopback = isLoopbackAddress(this.#socket.remoteAddress ?? '');
-    if (credentials === null || !broker.authenticate(credentials.user, credentials.password, isLoopback)) {
+    if (identity === null) {
       settings.log.warn(
-        { user: credentials?.user, peer: this.#socket.remoteAddress },
-        isLoopback ? 'login refused' : 'login refused; the user guest may connect from this machine only',
+        { user: credentials?.user, peer: this.#socket.remoteAddress, mechanism: method.mechanism },
+        this.#isLoopback
+          ? 'login refused'
+          : 'login refused; loopback-users says who may connect from this machine only',
       );
-      const message = `Login was refused using authentication mechanism ${method.mechanism}. For details see the broker logfile.`;
-      if (capabilities.authenticationFailureClose) this.#refuse(reply('ACCESS_REFUSED', message));
-      else this.#drop('login refused');
+      // To guess passwords takes its time.
+      setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), settings.refusedLoginDelayMs);
       return;
     }
-    this.#state = { expects: 'connection.tune-ok', identity: { user: credentials.user, capabilities } };
+    this.#state = { expects: 'connection.tune-ok', peer: { identity, capabilities } };
     this.#output.method(0, {
       name: 'connection.tune',
       channelMax: settings.channelMax,
       frameMax: settings.frameMaxBytes,
       heartbeat: settings.heartbeatSeconds,
     });
+    const held = this.#held;
+    this.#held = [];
+    for (const { type, channel, payload } of held) this.#onFrame(type, channel, payload, 0, payload.length);
+    // The turn that comes with data ends with a flush; this one came with none.
+    this.#context.broker.turn.schedule();
+    this.#socket.resume();
   }
 
-  #tune(method: MethodOf<'connection.tune-ok'>, identity: Identity): void {
+  #refuseLogin(mechanism: string, capabilities: ClientCapabilities): void {
+    if (this.#state !== AUTHENTICATING) return;
+    const message = `Login was refused using authentication mechanism ${mechanism}. For details see the broker logfile.`;
+    if (capabilities.authenticationFailureClose) this.#refuse(reply('ACCESS_REFUSED', message));
+    else this.#drop('login refused');
+  }
+
+  #tune(method: MethodOf<'connection.tune-ok'>, peer: Peer): void {
     const tuning = negotiate(this.#context.settings, method);
     this.#reader.frameMax = tuning.frameMax;
-    this.#state = { expects: 'connection.open', identity, tuning };
+    this.#state = { expects: 'connection.open', peer, tuning };
   }
 
-  #open(method: MethodOf<'connection.open'>, identity: Identity, tuning: Tuning): void {
-    const vhost = this.#context.broker.vhost(method.virtualHost);
-    if (vhost === undefined) throw new AmqpError('NOT_ALLOWED', `vhost ${method.virtualHost} not found`);
+  #open(method: MethodOf<'connection.open'>, { identity, capabilities }: Peer, tuning: Tuning): void {
+    const vhost = this.#context.broker.access.openVhost(identity, method.virtualHost);
     this.#output.method(0, { name: 'connection.open-ok' });
     this.#state = FINISHED;
     this.#stop();
@@ -183,14 +241,15 @@ export class Handshake {
       socket: this.#socket,
       reader: this.#reader,
       output: this.#output,
-      user: identity.user,
+      identity,
       vhost,
       tuning,
-      capabilities: identity.capabilities,
+      capabilities,
     });
   }
 
   #fail(error: unknown, method: number): void {
+    if (this.#state.expects === 'nothing') return;
     if (!isForeseen(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
     // Before start-ok the peer may be anything: what it does not understand is no help to it.
     const { expects } = this.#state;
@@ -210,6 +269,9 @@ export class Handshake {
   #end(reason: string): void {
     this.#logFailure(reason);
     this.#state = FINISHED;
+    this.#held = [];
+    // Read, and ignored, so that we see when the peer ends its side.
+    this.#socket.resume();
     this.#output.end();
   }
 
@@ -217,6 +279,10 @@ export class Handshake {
     if (this.#state.expects !== 'nothing') this.#logFailure(reason);
     this.#state = FINISHED;
     this.#socket.destroy();
+  }
+
+  get #isLoopback(): boolean {
+    return isLoopbackAddress(this.#socket.remoteAddress ?? '');
   }
 
   #logFailure(reason: string): void {

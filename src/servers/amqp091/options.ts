@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { TlsOptions } from './tls.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
@@ -14,6 +15,10 @@ export interface AmqpServerOptions {
   readonly maxMessageBytes?: number;
   readonly maxConnections?: number;
   readonly handshakeTimeoutMs?: number;
+  /** Who could not prove who he is waits so long for the answer. */
+  readonly refusedLoginDelayMs?: number;
+  /** Present: the listener speaks TLS, and nothing else. */
+  readonly tls?: TlsOptions;
   /** How long we wait for close-ok, and for the peer to end its side. */
   readonly closeTimeoutMs?: number;
   /** No deliveries to a connection that holds more than this for its socket, until most of it is gone. */
@@ -26,7 +31,7 @@ export interface AmqpServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port'>>;
+export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port' | 'tls'>>;
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -38,6 +43,7 @@ export function withDefaults(options: AmqpServerOptions): Settings {
     maxMessageBytes: options.maxMessageBytes ?? 128 * 1024 * 1024,
     maxConnections: options.maxConnections ?? 65_536,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+    refusedLoginDelayMs: options.refusedLoginDelayMs ?? 200,
     closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
     outputHighWaterBytes: options.outputHighWaterBytes ?? 512 * 1024,
     stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,

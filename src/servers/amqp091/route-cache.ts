@@ -4,6 +4,7 @@ import type { Exchange } from '../../broker/topology/exchange.ts';
 import type { Route } from '../../broker/topology/routing.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import { readShortString } from '../../wire/amqp091/short-strings.ts';
+import type { Permissions } from './permissions.ts';
 
 interface Entry {
   /** As in basic.publish: length octet, exchange, length octet, routing key. */
@@ -20,15 +21,18 @@ const LOOP_BYTES_MAX = 64;
 
 /**
  * From the bytes of exchange and routing key to the route, without making strings of them: the last one used, then a
- * direct-mapped table by a hash of the bytes, then the virtual host. An entry holds until the topology changes.
+ * direct-mapped table by a hash of the bytes, then the virtual host. An entry holds until the topology changes, or what
+ * somebody may do in the virtual host: that the user may publish so is checked when it is made, and at no other time.
  */
 export class RouteCache {
   readonly #vhost: VirtualHost<Queue>;
+  readonly #permissions: Permissions;
   #last: Entry | null = null;
   #slots: (Entry | undefined)[] | null = null;
 
-  constructor(vhost: VirtualHost<Queue>) {
+  constructor(vhost: VirtualHost<Queue>, permissions: Permissions) {
     this.#vhost = vhost;
+    this.#permissions = permissions;
   }
 
   /**
@@ -75,7 +79,9 @@ export class RouteCache {
     }
     const name = readShortString(bytes, start + 1, exchangeEnd, 'basic.publish, exchange');
     const routingKey = readShortString(bytes, exchangeEnd + 1, end, 'basic.publish, routingKey');
+    this.#permissions.write('exchange', name);
     const exchange = this.#vhost.exchangeForPublish(name);
+    this.#permissions.topic('write', exchange, routingKey);
     const route = this.#vhost.route(exchange, routingKey, headers);
     const entry = { address: Buffer.from(bytes.subarray(start, end)), exchange, routingKey, route };
     slots[slot] = entry;

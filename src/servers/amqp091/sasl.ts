@@ -1,18 +1,29 @@
 import { decodeTableFields } from '../../wire/amqp091/field-table.ts';
 import { AmqpError } from './errors.ts';
 
+/** A user with what is to prove it; null if the name is proved already, by the certificate. */
 export interface Credentials {
   readonly user: string;
-  readonly password: string;
+  readonly password: string | null;
 }
 
-/** As connection.start offers them, the preferred one first. */
-export const MECHANISMS = 'PLAIN AMQPLAIN';
+/**
+ * As connection.start offers them, the preferred one first. `certificateName` is whom the verified certificate of the
+ * client names; null if there is none.
+ */
+export function mechanisms(certificateName: string | null): string {
+  return certificateName === null ? 'PLAIN AMQPLAIN' : 'PLAIN AMQPLAIN EXTERNAL';
+}
 
 /** Null if the response makes no sense. @throws AmqpError if there is no such mechanism */
-export function readCredentials(mechanism: string, response: Uint8Array): Credentials | null {
+export function readCredentials(
+  mechanism: string,
+  response: Uint8Array,
+  certificateName: string | null,
+): Credentials | null {
   if (mechanism === 'PLAIN') return readPlain(response);
   if (mechanism === 'AMQPLAIN') return readAmqPlain(response);
+  if (mechanism === 'EXTERNAL' && certificateName !== null) return { user: certificateName, password: null };
   throw new AmqpError('COMMAND_INVALID', `unknown authentication mechanism '${mechanism}'`);
 }
 

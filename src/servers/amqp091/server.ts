@@ -1,11 +1,21 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import type { Client } from '../../broker/access/clients.ts';
 import type { Broker } from '../../broker/broker.ts';
 import { Connection } from './connection.ts';
 import { reply } from './errors.ts';
 import { Handshake } from './handshake.ts';
 import { type AmqpServerOptions, withDefaults } from './options.ts';
-import type { ServerContext } from './session.ts';
+import type { ServerContext, Session } from './session.ts';
 import { SlabPool } from './slab-pool.ts';
+import {
+  certificateName,
+  createTlsServer,
+  hasBadCertificate,
+  secureContext,
+  type TlsMaterial,
+  type TlsOptions,
+} from './tls.ts';
 
 /** Half-open connections without heartbeats are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -23,24 +33,29 @@ export class AmqpServer {
 
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
   static async listen(broker: Broker, options: AmqpServerOptions): Promise<AmqpServer> {
-    const server = createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-    });
+    const settings = withDefaults(options);
+    const { tls } = options;
+    const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS };
+    const server =
+      tls === undefined
+        ? createServer(tcp)
+        : createTlsServer(tls, { ...tcp, handshakeTimeout: settings.handshakeTimeoutMs });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => resolve());
     await promise;
     server.off('error', reject);
-    return new AmqpServer(server, { broker, settings: withDefaults(options), slabs: new SlabPool() });
+    return new AmqpServer(server, { broker, settings, slabs: new SlabPool() }, tls ?? null);
   }
 
-  private constructor(server: Server, context: ServerContext) {
+  private constructor(server: Server, context: ServerContext, tls: TlsOptions | null) {
     const { broker, settings } = context;
     this.#server = server;
     this.#context = context;
-    server.on('connection', (socket) => this.#accept(socket));
+    server.on('connection', (socket) => {
+      if (this.#accept(socket) && tls === null) this.#shakeHands(socket, null);
+    });
+    if (tls !== null) this.#acceptTls(server as TlsServer, tls);
     // As when there are no file descriptors left: the listener goes on.
     server.on('error', (error) => settings.log.error({ err: error }, 'a connection could not be accepted'));
     this.#unsubscribe = broker.onBlockedChange(() => this.blockedChanged());
@@ -87,7 +102,32 @@ export class AmqpServer {
     await isStopped;
   }
 
-  #accept(socket: Socket): void {
+  /** Certificates that are good for connections to come. @throws Error if they are not, and changes nothing */
+  renewTls(material: TlsMaterial): void {
+    (this.#server as TlsServer).setSecureContext(secureContext(material));
+  }
+
+  #acceptTls(server: TlsServer, tls: TlsOptions): void {
+    const { log } = this.#context.settings;
+    server.on('secureConnection', (socket: TLSSocket) => {
+      socket.on('error', (error) => log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'));
+      if (tls.verify === 'optional' && hasBadCertificate(socket)) {
+        log.warn(
+          { peer: socket.remoteAddress, reason: String(socket.authorizationError) },
+          'the certificate of a client is not good',
+        );
+        socket.destroy();
+        return;
+      }
+      this.#shakeHands(socket, certificateName(socket, tls));
+    });
+    server.on('tlsClientError', (error, socket) => {
+      log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
+    });
+  }
+
+  /** False if it is one too many. */
+  #accept(socket: Socket): boolean {
     const { settings } = this.#context;
     if (this.#sockets.size >= settings.maxConnections) {
       settings.log.warn(
@@ -95,16 +135,26 @@ export class AmqpServer {
         'too many connections',
       );
       socket.destroy();
-      return;
+      return false;
     }
     this.#sockets.add(socket);
     socket.on('error', (error) =>
       settings.log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'),
     );
     socket.once('close', () => this.#sockets.delete(socket));
-    new Handshake(socket, this.#context, {
+    return true;
+  }
+
+  #shakeHands(socket: Socket, certificateName: string | null): void {
+    new Handshake(socket, certificateName, this.#context, {
       finished: (session) => {
-        const connection = new Connection(session, this.#context, (closed) => this.#forget(closed));
+        const { clients } = this.#context.broker.access;
+        const connection = new Connection(session, this.#context, () => {
+          clients.delete(client);
+          this.#forget(connection);
+        });
+        const client = clientOf(session, connection);
+        clients.add(client);
         this.#connections.add(connection);
         return connection.frame;
       },
@@ -124,4 +174,15 @@ export class AmqpServer {
   #destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+function clientOf({ identity, vhost }: Session, connection: Connection): Client {
+  return {
+    user: identity,
+    vhost: vhost.name,
+    get channelCount() {
+      return connection.channelCount;
+    },
+    close: (reason) => connection.close(reply('CONNECTION_FORCED', reason)),
+  };
 }

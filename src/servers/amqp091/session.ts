@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Identity } from '../../broker/access/access.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { Queue } from '../../broker/queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
@@ -21,7 +22,7 @@ export interface Session {
   readonly socket: Socket;
   readonly reader: FrameReader;
   readonly output: Output;
-  readonly user: string;
+  readonly identity: Identity;
   readonly vhost: VirtualHost<Queue>;
   readonly tuning: Tuning;
   readonly capabilities: ClientCapabilities;

@@ -1,0 +1,164 @@
+import { BrokerError } from '../errors.ts';
+import type { Queue } from '../queue.ts';
+import type { VirtualHost } from '../topology/virtual-host.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import { AccessState } from './access-state.ts';
+import { Administration } from './administration.ts';
+import { Clients } from './clients.ts';
+import type { AccessLog, AccessOperation } from './operations.ts';
+import { GUEST_PASSWORD } from './password.ts';
+import { passwords } from './password-verifier.ts';
+import type { User, Verb } from './user.ts';
+
+/** An authenticated user, as connections hold on to it. */
+export type Identity = User;
+
+export type ResourceKind = 'queue' | 'exchange';
+
+export interface AccessParts {
+  readonly vhosts: VirtualHosts<Queue>;
+  readonly log: AccessLog;
+  /** They may connect from this machine alone. */
+  readonly loopbackUsers: readonly string[];
+  /** Resolves when all changes so far are as durable as the broker makes them. */
+  durable(): Promise<void>;
+}
+
+/**
+ * Who may connect, and what each may do. Nothing of it is per message: what a server keeps of an answer (that a user
+ * may publish by a route) it keeps no longer than the version of the virtual host, which changes with permissions too.
+ *
+ * The texts of the errors are RabbitMQ's.
+ */
+export class Access {
+  /** Those that have opened a virtual host: added and deleted by the servers. */
+  readonly clients = new Clients();
+  /** Users, permissions, limits and virtual hosts: to list and to change. */
+  readonly administration: Administration;
+  readonly #state = new AccessState();
+  readonly #parts: AccessParts;
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.administration = new Administration(this.#state, this.clients, parts);
+  }
+
+  /**
+   * The user, or null if there is none with this password who may connect from there. It takes as long for a user
+   * that is not there. @throws BrokerError resource-error if too many ask at once
+   */
+  async authenticate(name: string, password: string, isLoopback: boolean): Promise<Identity | null> {
+    const user = this.#state.users.get(name);
+    const expected = user?.password ?? null;
+    const isRight = await passwords.verify(password, expected ?? GUEST_PASSWORD);
+    if (user === undefined || expected === null || password === '' || !isRight) return null;
+    // What was true when it was asked may not be so any more.
+    if (user.isDeleted || user.password !== expected) return null;
+    return this.#mayComeFrom(user, isLoopback) ? user : null;
+  }
+
+  /** For a user whose name was proved in another way: by a client certificate. */
+  authenticateExternal(name: string, isLoopback: boolean): Identity | null {
+    const user = this.#state.users.get(name);
+    return user !== undefined && this.#mayComeFrom(user, isLoopback) ? user : null;
+  }
+
+  /** @throws BrokerError not-allowed if it is not there, is full, or is not for this user */
+  openVhost(user: Identity, name: string): VirtualHost<Queue> {
+    const vhost = this.#parts.vhosts.get(name);
+    if (vhost === undefined) throw new BrokerError('not-allowed', `vhost ${name} not found`);
+    const refused = `access to vhost '${name}' refused for user '${user.name}'`;
+    const inVhost = this.#state.vhostLimits.get(name)?.['max-connections'];
+    if (inVhost !== undefined && this.clients.inVhost(name).size >= inVhost) {
+      throw new BrokerError('not-allowed', `${refused}: connection limit (${inVhost}) is reached`);
+    }
+    const ofUser = user.limits['max-connections'];
+    if (ofUser !== undefined && this.clients.ofUser(user).size >= ofUser) {
+      throw new BrokerError(
+        'not-allowed',
+        `connection refused for user '${user.name}': user connection limit (${ofUser}) is reached`,
+      );
+    }
+    if (!user.mayOpen(name)) throw new BrokerError('not-allowed', refused);
+    return vhost;
+  }
+
+  /** @throws BrokerError access-refused */
+  check(user: Identity, vhost: string, verb: Verb, kind: ResourceKind, name: string): void {
+    const resource = kind === 'exchange' && name === '' ? 'amq.default' : name;
+    if (user.may(verb, vhost, resource)) return;
+    throw new BrokerError(
+      'access-refused',
+      `access to ${kind} '${resource}' in vhost '${vhost}' refused for user '${user.name}'`,
+    );
+  }
+
+  /** For exchanges of type topic alone: to publish with a routing key is to write, to bind with it to read. */
+  checkTopic(
+    user: Identity,
+    vhost: string,
+    verb: 'write' | 'read',
+    exchange: string,
+    routingKey: string,
+  ): void {
+    if (user.mayTopic(verb, vhost, exchange, routingKey)) return;
+    throw new BrokerError(
+      'access-refused',
+      `access to topic '${routingKey}' in exchange topic '${exchange}' in vhost '${vhost}' ` +
+        `refused for user '${user.name}'`,
+    );
+  }
+
+  /** Before a channel is opened. @throws BrokerError not-allowed */
+  checkChannelLimit(user: Identity): void {
+    const limit = user.limits['max-channels'];
+    if (limit === undefined) return;
+    let count = 0;
+    for (const client of this.clients.ofUser(user)) count += client.channelCount;
+    if (count < limit) return;
+    throw new BrokerError(
+      'not-allowed',
+      `number of channels opened for user '${user.name}' has reached the maximum allowed user limit of (${limit})`,
+    );
+  }
+
+  /** Before a queue is made on behalf of a client. @throws BrokerError precondition-failed */
+  checkQueueLimit(vhost: string, queue: string): void {
+    const limit = this.#state.vhostLimits.get(vhost)?.['max-queues'];
+    if (limit === undefined || (this.#parts.vhosts.get(vhost)?.queueCount ?? 0) < limit) return;
+    throw new BrokerError(
+      'precondition-failed',
+      `cannot declare queue '${queue}': queue limit in vhost '${vhost}' (${limit}) is reached`,
+    );
+  }
+
+  /** Recovery: repeats a journaled change, and journals nothing. */
+  apply(operation: AccessOperation): void {
+    this.#state.apply(operation);
+  }
+
+  snapshot(): AccessOperation[] {
+    return this.#state.snapshot();
+  }
+
+  /** After recovery: on a new data directory makes what there has to be for somebody to begin. */
+  begin(): void {
+    if (this.#state.hasBegun) return;
+    const { vhosts, log } = this.#parts;
+    vhosts.create('/');
+    const user = 'guest';
+    const operations: AccessOperation[] = [
+      { op: 'access.begin' },
+      { op: 'access.user.set', user, password: GUEST_PASSWORD, tags: ['administrator'], limits: {} },
+      { op: 'access.permissions.set', user, vhost: '/', configure: '.*', write: '.*', read: '.*' },
+    ];
+    for (const operation of operations) {
+      this.#state.apply(operation);
+      log.append(operation);
+    }
+  }
+
+  #mayComeFrom(user: User, isLoopback: boolean): boolean {
+    return isLoopback || !this.#parts.loopbackUsers.includes(user.name);
+  }
+}
