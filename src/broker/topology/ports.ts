@@ -1,4 +1,6 @@
 import type { Table } from '../../base/value.ts';
+import type { Binding } from './binding.ts';
+import type { Exchange } from './exchange.ts';
 import type { MetadataOperation } from './metadata.ts';
 
 /** What the topology needs to know of a queue. */
@@ -30,6 +32,16 @@ export interface QueueSpec {
 }
 
 export type QueueFactory<Q extends TopologyQueue> = (spec: QueueSpec) => Q;
+
+/** Told of each change of what exists, durable or not, when it has been made; also of those that recovery repeats. */
+export interface TopologyObserver<Q extends TopologyQueue> {
+  exchangeAdded(exchange: Exchange<Q>): void;
+  exchangeRemoved(exchange: Exchange<Q>): void;
+  queueAdded(queue: Q): void;
+  queueRemoved(queue: Q): void;
+  bindingAdded(binding: Binding<Q>): void;
+  bindingRemoved(binding: Binding<Q>): void;
+}
 
 /** Where the changes of durable things go. What is appended in one turn is applied as one. */
 export interface MetadataLog {

@@ -1,6 +1,6 @@
 import { type Binding, bindingIdentity } from './binding.ts';
 import type { Exchange } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
+import type { TopologyObserver, TopologyQueue } from './ports.ts';
 
 const none: ReadonlySet<never> = new Set();
 
@@ -18,10 +18,16 @@ export class TopologyState<Q extends TopologyQueue> {
   /** Exchanges that hold cached routes. */
   readonly #warm = new Set<Exchange<Q>>();
   #cachedRoutes = 0;
+  readonly #observer: TopologyObserver<Q> | null;
+
+  constructor(observer: TopologyObserver<Q> | null = null) {
+    this.#observer = observer;
+  }
 
   addExchange(exchange: Exchange<Q>): void {
     this.exchanges.set(exchange.name, exchange);
     this.#changed();
+    this.#observer?.exchangeAdded(exchange);
   }
 
   /** Returns the bindings that led to the exchange and are gone with it. */
@@ -31,6 +37,7 @@ export class TopologyState<Q extends TopologyQueue> {
     const led = [...exchange.inbound];
     for (const binding of led) this.removeBinding(binding);
     this.#changed();
+    this.#observer?.exchangeRemoved(exchange);
     return led;
   }
 
@@ -39,6 +46,7 @@ export class TopologyState<Q extends TopologyQueue> {
     const owner = queue.exclusiveOwner;
     if (owner !== null) addTo(this.#byOwner, owner, queue);
     this.#changed();
+    this.#observer?.queueAdded(queue);
   }
 
   /** Returns the bindings that led to the queue and are gone with it. */
@@ -49,6 +57,7 @@ export class TopologyState<Q extends TopologyQueue> {
     const led = [...this.bindingsTo(queue)];
     for (const binding of led) this.removeBinding(binding);
     this.#changed();
+    this.#observer?.queueRemoved(queue);
     return led;
   }
 
@@ -58,6 +67,7 @@ export class TopologyState<Q extends TopologyQueue> {
     if (binding.destinationKind === 'exchange') binding.destination.inbound.add(binding);
     else addTo(this.#toQueue, binding.destination, binding);
     this.#changed();
+    this.#observer?.bindingAdded(binding);
   }
 
   removeBinding(binding: Binding<Q>): void {
@@ -66,6 +76,7 @@ export class TopologyState<Q extends TopologyQueue> {
     if (binding.destinationKind === 'exchange') binding.destination.inbound.delete(binding);
     else removeFrom(this.#toQueue, binding.destination, binding);
     this.#changed();
+    this.#observer?.bindingRemoved(binding);
   }
 
   bindingsTo(queue: Q): ReadonlySet<Binding<Q>> {

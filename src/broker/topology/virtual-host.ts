@@ -2,11 +2,11 @@ import type { Table } from '../../base/value.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
-import { Exchange, type ExchangeDeclaration, predeclaredExchanges } from './exchange.ts';
+import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
-import type { MetadataLog, QueueFactory, TopologyQueue } from './ports.ts';
+import type { MetadataLog, QueueFactory, TopologyObserver, TopologyQueue } from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
 import { type Route, routeThrough } from './routing.ts';
@@ -17,6 +17,8 @@ export interface VirtualHostParts<Q extends TopologyQueue> {
   readonly log: MetadataLog;
   /** The four of AMQP, unless told otherwise. */
   readonly types?: ExchangeTypes;
+  /** Made for each virtual host, by its name. */
+  readonly observer?: (vhost: string) => TopologyObserver<Q>;
 }
 
 /**
@@ -33,13 +35,14 @@ export interface VirtualHostParts<Q extends TopologyQueue> {
 export class VirtualHost<Q extends TopologyQueue> {
   readonly name: string;
   readonly defaultExchange: Exchange<Q>;
-  readonly #state = new TopologyState<Q>();
+  readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
-  constructor(name: string, { createQueue, log, types = new ExchangeTypes() }: VirtualHostParts<Q>) {
+  constructor(name: string, { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostParts<Q>) {
     this.name = name;
+    this.#state = new TopologyState<Q>(observer?.(name));
     this.#context = { name, state: this.#state, types, createQueue, log };
-    for (const [exchangeName, type, internal] of predeclaredExchanges) {
+    for (const [exchangeName, type, internal] of exchangesPredeclaredIn(name)) {
       this.#state.addExchange(
         new Exchange({
           name: exchangeName,

@@ -1,0 +1,71 @@
+import type { Queue } from '../queue.ts';
+import type { Binding } from '../topology/binding.ts';
+import type { Exchange } from '../topology/exchange.ts';
+import type { TopologyObserver } from '../topology/ports.ts';
+import type { Events } from './events.ts';
+
+/** The events of a virtual host's topology; names and fields are those of rabbitmq_event_exchange. */
+export class TopologyEvents implements TopologyObserver<Queue> {
+  readonly #events: Events;
+  readonly #vhost: string;
+
+  constructor(events: Events, vhost: string) {
+    this.#events = events;
+    this.#vhost = vhost;
+  }
+
+  exchangeAdded({ name, type, durable, autoDelete, internal, arguments: args }: Exchange<Queue>): void {
+    this.#emit('exchange.created', {
+      name,
+      type: type.name,
+      durable,
+      auto_delete: autoDelete,
+      internal,
+      arguments: args,
+    });
+  }
+
+  exchangeRemoved({ name }: Exchange<Queue>): void {
+    this.#emit('exchange.deleted', { name });
+  }
+
+  queueAdded({ name, durable, autoDelete, exclusiveOwner, arguments: args }: Queue): void {
+    this.#emit('queue.created', {
+      name,
+      durable,
+      auto_delete: autoDelete,
+      exclusive: exclusiveOwner !== null,
+      arguments: args,
+    });
+  }
+
+  queueRemoved({ name }: Queue): void {
+    this.#emit('queue.deleted', { name });
+  }
+
+  bindingAdded(binding: Binding<Queue>): void {
+    this.#binding('binding.created', binding);
+  }
+
+  bindingRemoved(binding: Binding<Queue>): void {
+    this.#binding('binding.deleted', binding);
+  }
+
+  #binding(
+    event: string,
+    { source, destination, destinationKind, routingKey, arguments: args }: Binding<Queue>,
+  ): void {
+    this.#emit(event, {
+      source_name: source.name,
+      source_kind: 'exchange',
+      destination_name: destination.name,
+      destination_kind: destinationKind,
+      routing_key: routingKey,
+      arguments: args,
+    });
+  }
+
+  #emit(name: string, fields: { readonly [field: string]: string | boolean | Queue['arguments'] }): void {
+    this.#events.emitByActor(name, { ...fields, vhost: this.#vhost });
+  }
+}
