@@ -5,7 +5,13 @@ import type { FileSystem } from '../log/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
 import { nodeFileSystem } from '../log/node-filesystem.ts';
 import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
+import { Access } from './access/access.ts';
+import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
+import { Events } from './events/events.ts';
+import { TopologyEvents } from './events/topology-events.ts';
+import { nodeName } from './node-name.ts';
+import { OwnMessages } from './own-messages.ts';
 import { Events } from './events/events.ts';
 import { TopologyEvents } from './events/topology-events.ts';
 import { nodeName } from './node-name.ts';
@@ -14,10 +20,12 @@ import { Pressure } from './pressure.ts';
 import { type PropertyCodec, PropertyCodecs } from './property-codec.ts';
 import { Queue } from './queue.ts';
 import { Sessions } from './sessions/sessions.ts';
-import { decodeOperation, encodeOperation, type MetadataOperation } from './topology/metadata.ts';
+import { Sessions } from './sessions/sessions.ts';
+import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
+import { Tracing } from './tracing/tracing.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { Turn } from './turn.ts';
 
@@ -34,6 +42,8 @@ export interface BrokerOptions {
   readonly journalFileBytes?: number;
   readonly journalLimitBytes?: number;
   readonly diskFreeLimitBytes?: number;
+  /** Users who may connect from this machine alone; `guest` unless told otherwise. */
+  readonly loopbackUsers?: readonly string[];
   readonly segmentBytes?: number;
   readonly chunkBytes?: number;
   readonly reclaimMs?: number;
@@ -66,7 +76,12 @@ export class Broker implements StateMachine {
   readonly store: Store;
   readonly pressure: Pressure;
   readonly vhosts: VirtualHosts<Queue>;
+  readonly access: Access;
   readonly codecs: PropertyCodecs;
+  /** Who is connected, to be looked at and closed. */
+  readonly sessions = new Sessions();
+  readonly events: Events;
+  readonly tracing: Tracing;
   /** Who is connected, to be looked at and closed. */
   readonly sessions = new Sessions();
   readonly events: Events;
@@ -142,21 +157,26 @@ export class Broker implements StateMachine {
     });
     this.vhosts = new VirtualHosts<Queue>({
       observer: (vhost) => new TopologyEvents(this.events, vhost),
+      observer: (vhost) => new TopologyEvents(this.events, vhost),
       createQueue: (spec) => this.#createQueue(spec),
-      log: { append: (operation) => this.#record(operation) },
+      log: { append: (operation) => this.#record(encodeOperation(operation)) },
     });
     const messages = new OwnMessages(this);
     this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
     this.tracing = new Tracing(this.sessions, messages);
+    const messages = new OwnMessages(this);
+    this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
+    this.tracing = new Tracing(this.sessions, messages);
+    this.access = new Access({
+      vhosts: this.vhosts,
+      log: { append: (operation) => this.#record(encodeAccessOperation(operation)) },
+      loopbackUsers: options.loopbackUsers ?? ['guest'],
+      durable: () => this.#metadataDurable(),
+    });
   }
 
   vhost(name: string): VirtualHost<Queue> | undefined {
     return this.vhosts.get(name);
-  }
-
-  /** Until there are users to manage there is one, and for this machine alone. */
-  authenticate(user: string, password: string, isLoopback: boolean): boolean {
-    return user === 'guest' && password === 'guest' && isLoopback;
   }
 
   isDurable(block: number): boolean {
@@ -188,11 +208,12 @@ export class Broker implements StateMachine {
     const { nextQueueId, metadata, delivered } = snapshot as BrokerSnapshot;
     this.#nextQueueId = nextQueueId;
     for (const [id, below] of delivered) this.#deliveredBelow.set(id, below);
-    for (const operation of metadata) this.vhosts.apply(decodeOperation(Buffer.from(operation, 'utf8')));
+    for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
   }
 
   applyMetadata(bytes: Buffer): void {
-    this.vhosts.apply(decodeOperation(bytes));
+    if (isAccessOperation(bytes)) this.access.apply(decodeAccessOperation(bytes));
+    else this.vhosts.apply(decodeOperation(bytes));
   }
 
   snapshot(): BrokerSnapshot {
@@ -202,9 +223,10 @@ export class Broker implements StateMachine {
         if (queue.log.durable) delivered.push([queue.id, queue.deliveredBelow]);
       }
     }
-    const metadata = this.vhosts
-      .snapshot()
-      .map((operation) => Buffer.from(encodeOperation(operation)).toString('utf8'));
+    const metadata = [
+      ...this.vhosts.snapshot().map(encodeOperation),
+      ...this.access.snapshot().map(encodeAccessOperation),
+    ].map((bytes) => Buffer.from(bytes).toString('utf8'));
     return { nextQueueId: this.#nextQueueId, metadata, delivered };
   }
 
@@ -222,7 +244,8 @@ export class Broker implements StateMachine {
     this.#deliveredBelow.clear();
     this.#recovering = false;
     this.events.isOn = true;
-    this.vhosts.create('/');
+    this.events.isOn = true;
+    this.access.begin();
     this.turn.schedule();
   }
 
@@ -246,9 +269,15 @@ export class Broker implements StateMachine {
     });
   }
 
-  #record(operation: MetadataOperation): void {
+  #metadataDurable(): Promise<void> {
+    const block = this.metadataBlock;
+    if (this.isDurable(block)) return Promise.resolve();
+    return new Promise((resolve) => this.whenDurable(block, { onDurable: () => resolve() }));
+  }
+
+  #record(operation: Uint8Array): void {
     if (this.#recovering) return;
-    this.store.appendMetadata(encodeOperation(operation));
+    this.store.appendMetadata(operation);
     this.metadataBlock = this.store.journal.blockNumber;
     this.turn.schedule();
   }
@@ -258,6 +287,7 @@ export class Broker implements StateMachine {
     if (on) this.blockedReasons.add(reason);
     else this.blockedReasons.delete(reason);
     this.#log.warn({ reason }, on ? 'publishers are blocked' : 'publishers may go on');
+    this.events.emit(on ? 'alarm.set' : 'alarm.cleared', { resource: reason, node: nodeName });
     this.events.emit(on ? 'alarm.set' : 'alarm.cleared', { resource: reason, node: nodeName });
     for (const listener of this.#blockedListeners) listener();
   }
