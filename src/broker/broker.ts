@@ -12,20 +12,14 @@ import { Events } from './events/events.ts';
 import { TopologyEvents } from './events/topology-events.ts';
 import { nodeName } from './node-name.ts';
 import { OwnMessages } from './own-messages.ts';
-import { Events } from './events/events.ts';
-import { TopologyEvents } from './events/topology-events.ts';
-import { nodeName } from './node-name.ts';
-import { OwnMessages } from './own-messages.ts';
 import { Pressure } from './pressure.ts';
 import { type PropertyCodec, PropertyCodecs } from './property-codec.ts';
 import { Queue } from './queue.ts';
-import { Sessions } from './sessions/sessions.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
-import { Tracing } from './tracing/tracing.ts';
 import { Tracing } from './tracing/tracing.ts';
 import { Turn } from './turn.ts';
 
@@ -78,10 +72,6 @@ export class Broker implements StateMachine {
   readonly vhosts: VirtualHosts<Queue>;
   readonly access: Access;
   readonly codecs: PropertyCodecs;
-  /** Who is connected, to be looked at and closed. */
-  readonly sessions = new Sessions();
-  readonly events: Events;
-  readonly tracing: Tracing;
   /** Who is connected, to be looked at and closed. */
   readonly sessions = new Sessions();
   readonly events: Events;
@@ -157,13 +147,9 @@ export class Broker implements StateMachine {
     });
     this.vhosts = new VirtualHosts<Queue>({
       observer: (vhost) => new TopologyEvents(this.events, vhost),
-      observer: (vhost) => new TopologyEvents(this.events, vhost),
       createQueue: (spec) => this.#createQueue(spec),
       log: { append: (operation) => this.#record(encodeOperation(operation)) },
     });
-    const messages = new OwnMessages(this);
-    this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
-    this.tracing = new Tracing(this.sessions, messages);
     const messages = new OwnMessages(this);
     this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
     this.tracing = new Tracing(this.sessions, messages);
@@ -244,7 +230,6 @@ export class Broker implements StateMachine {
     this.#deliveredBelow.clear();
     this.#recovering = false;
     this.events.isOn = true;
-    this.events.isOn = true;
     this.access.begin();
     this.turn.schedule();
   }
@@ -287,7 +272,6 @@ export class Broker implements StateMachine {
     if (on) this.blockedReasons.add(reason);
     else this.blockedReasons.delete(reason);
     this.#log.warn({ reason }, on ? 'publishers are blocked' : 'publishers may go on');
-    this.events.emit(on ? 'alarm.set' : 'alarm.cleared', { resource: reason, node: nodeName });
     this.events.emit(on ? 'alarm.set' : 'alarm.cleared', { resource: reason, node: nodeName });
     for (const listener of this.#blockedListeners) listener();
   }
