@@ -18,6 +18,14 @@ export interface QueueDeclaration {
   readonly arguments: Table;
 }
 
+/** Asked on the way, with the name that the queue has or will have; throws what stands against it. */
+export interface DeclarationGuard {
+  /** Before anything is said about the queue. */
+  declaring(name: string): void;
+  /** There is none of this name yet. */
+  creating(name: string): void;
+}
+
 export interface QueueDeletion {
   readonly ifUnused: boolean;
   readonly ifEmpty: boolean;
@@ -28,6 +36,7 @@ export function declareQueue<Q extends TopologyQueue>(
   { name: vhost, state, createQueue, log }: CommandContext<Q>,
   declaration: QueueDeclaration,
   owner: object | null,
+  guard: DeclarationGuard | null = null,
 ): Q {
   const { exclusive, autoDelete, arguments: args } = declaration;
   if (exclusive && owner === null) {
@@ -37,6 +46,7 @@ export function declareQueue<Q extends TopologyQueue>(
   if (declaration.name !== '') refuseReservedName('queue', declaration.name);
   refuseLongName('queue', declaration.name);
   const name = declaration.name === '' ? serverGeneratedName() : declaration.name;
+  guard?.declaring(name);
   const resource = resourceText('queue', name, vhost);
   const exclusiveOwner = exclusive ? owner : null;
   // An exclusive queue cannot outlive its connection, so it is never durable.
@@ -49,6 +59,7 @@ export function declareQueue<Q extends TopologyQueue>(
     assertSameArguments(existing.arguments, args, comparedQueueArguments, resource);
     return existing;
   }
+  guard?.creating(name);
   validateQueue(declaration, resource);
   const queue = createQueue({ id: null, vhost, name, durable, exclusiveOwner, autoDelete, arguments: args });
   state.addQueue(queue);

@@ -38,7 +38,10 @@ export class VirtualHost<Q extends TopologyQueue> {
   readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
-  constructor(name: string, { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostParts<Q>) {
+  constructor(
+    name: string,
+    { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostParts<Q>,
+  ) {
     this.name = name;
     this.#state = new TopologyState<Q>(observer?.(name));
     this.#context = { name, state: this.#state, types, createQueue, log };
@@ -100,8 +103,12 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /** @throws BrokerError access-refused, resource-locked, precondition-failed */
-  declareQueue(declaration: queues.QueueDeclaration, owner: object | null): Q {
-    return queues.declareQueue(this.#context, declaration, owner);
+  declareQueue(
+    declaration: queues.QueueDeclaration,
+    owner: object | null,
+    guard: queues.DeclarationGuard | null = null,
+  ): Q {
+    return queues.declareQueue(this.#context, declaration, owner, guard);
   }
 
   /** A passive declaration, and how commands reach their queue. @throws BrokerError not-found, resource-locked */

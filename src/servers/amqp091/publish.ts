@@ -247,8 +247,8 @@ export class Publishing {
   /** As in RabbitMQ, who sets a user-id must be that user: receivers may rely on it. */
   #checkUserId(at: number): void {
     const userId = this.#properties.toString('utf8', at + 1, at + 1 + this.#properties[at]);
-    const { user } = this.#channel.connection;
-    if (userId === user) return;
+    const { user, permissions } = this.#channel.connection;
+    if (userId === user || permissions.mayImpersonate) return;
     throw new AmqpError(
       'PRECONDITION_FAILED',
       `user_id property set to '${userId}' but authenticated user was '${user}'`,

@@ -4,7 +4,9 @@ import { AmqpError } from '../errors.ts';
 
 /** No-local is accepted and ignored, as in RabbitMQ. */
 export function basicConsume(channel: Channel, method: MethodOf<'basic.consume'>): void {
-  const queue = channel.vhost.checkQueue(channel.queueName(method.queue), channel.connection);
+  const name = channel.queueName(method.queue);
+  channel.connection.permissions.read('queue', name);
+  const queue = channel.vhost.checkQueue(name, channel.connection);
   for (const key of ['x-priority', 'x-stream-offset']) {
     if (key in method.arguments) {
       throw new AmqpError(

@@ -2,6 +2,8 @@ import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 
 export function basicGet(channel: Channel, method: MethodOf<'basic.get'>): void {
-  const queue = channel.vhost.checkQueue(channel.queueName(method.queue), channel.connection);
+  const name = channel.queueName(method.queue);
+  channel.connection.permissions.read('queue', name);
+  const queue = channel.vhost.checkQueue(name, channel.connection);
   channel.get(queue, method.noAck);
 }

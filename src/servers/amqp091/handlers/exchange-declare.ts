@@ -1,9 +1,25 @@
+import type { Value } from '../../../base/value.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 
 export function exchangeDeclare(channel: Channel, method: MethodOf<'exchange.declare'>): void {
   const { exchange: name, type, passive, durable, autoDelete, internal, noWait, arguments: args } = method;
-  if (passive) channel.vhost.checkExchange(name);
-  else channel.vhost.declareExchange({ name, type, durable, autoDelete, internal, arguments: args });
+  if (passive) {
+    channel.vhost.checkExchange(name);
+  } else {
+    checkPermissions(channel, name, args['alternate-exchange'] ?? null);
+    channel.vhost.declareExchange({ name, type, durable, autoDelete, internal, arguments: args });
+  }
   channel.sendWhenDurable(noWait ? null : { name: 'exchange.declare-ok' });
+}
+
+/** What a new exchange cannot route is taken out of it and put into the alternate one. */
+function checkPermissions({ vhost, connection }: Channel, name: string, alternate: Value): void {
+  // Nobody may declare the default exchange.
+  if (name === '') return;
+  const { permissions } = connection;
+  permissions.configure('exchange', name);
+  if (typeof alternate !== 'string' || vhost.findExchange(name) !== undefined) return;
+  permissions.read('exchange', name);
+  permissions.write('exchange', alternate);
 }

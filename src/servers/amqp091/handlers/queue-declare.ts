@@ -1,3 +1,5 @@
+import type { Table } from '../../../base/value.ts';
+import type { DeclarationGuard } from '../../../broker/topology/queue-commands.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 
@@ -6,7 +8,11 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
   const { durable, exclusive, autoDelete, arguments: args } = method;
   const queue = method.passive
     ? vhost.checkQueue(channel.queueName(method.queue), connection)
-    : vhost.declareQueue({ name: method.queue, durable, exclusive, autoDelete, arguments: args }, connection);
+    : vhost.declareQueue(
+        { name: method.queue, durable, exclusive, autoDelete, arguments: args },
+        connection,
+        guard(channel, args),
+      );
   channel.lastQueue = queue.name;
   channel.sendWhenDurable(
     method.noWait
@@ -18,4 +24,18 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
           consumerCount: queue.consumerCount,
         },
   );
+}
+
+/** Dead letters are taken out of the queue and put into the exchange, on behalf of whoever makes the queue. */
+function guard({ connection: { permissions } }: Channel, args: Table): DeclarationGuard {
+  return {
+    declaring: (name) => permissions.configure('queue', name),
+    creating(name) {
+      permissions.createQueue(name);
+      const deadLetterExchange = args['x-dead-letter-exchange'];
+      if (typeof deadLetterExchange !== 'string') return;
+      permissions.read('queue', name);
+      permissions.write('exchange', deadLetterExchange);
+    },
+  };
 }

@@ -3,6 +3,7 @@ import type { Channel } from '../channel.ts';
 
 export function queueDelete(channel: Channel, method: MethodOf<'queue.delete'>): void {
   const name = channel.queueName(method.queue);
+  channel.connection.permissions.configure('queue', name);
   const { ifUnused, ifEmpty } = method;
   const messageCount = channel.vhost.deleteQueue(name, { ifUnused, ifEmpty }, channel.connection);
   channel.sendWhenDurable(method.noWait ? null : { name: 'queue.delete-ok', messageCount });

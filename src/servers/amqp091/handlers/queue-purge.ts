@@ -2,7 +2,9 @@ import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 
 export function queuePurge(channel: Channel, method: MethodOf<'queue.purge'>): void {
-  const queue = channel.vhost.checkQueue(channel.queueName(method.queue), channel.connection);
+  const name = channel.queueName(method.queue);
+  channel.connection.permissions.read('queue', name);
+  const queue = channel.vhost.checkQueue(name, channel.connection);
   const messageCount = queue.purge();
   if (!method.noWait) channel.send({ name: 'queue.purge-ok', messageCount });
 }
