@@ -10,6 +10,7 @@ import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from 
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
 import { Events } from './events/events.ts';
 import { TopologyEvents } from './events/topology-events.ts';
+import { MemoryMark } from './memory-mark.ts';
 import { nodeName } from './node-name.ts';
 import { OwnMessages } from './own-messages.ts';
 import { Pressure } from './pressure.ts';
@@ -38,6 +39,10 @@ export interface BrokerOptions {
   readonly diskFreeLimitBytes?: number;
   /** Users who may connect from this machine alone; `guest` unless told otherwise. */
   readonly loopbackUsers?: readonly string[];
+  /** Publishers are blocked while the process holds more memory than this. */
+  readonly memoryHighWaterBytes?: number;
+  /** Another way to know how much memory that is. */
+  readonly residentBytes?: () => number;
   readonly segmentBytes?: number;
   readonly chunkBytes?: number;
   readonly reclaimMs?: number;
@@ -88,6 +93,7 @@ export class Broker implements StateMachine {
   #nextQueueId = 1;
   #recovering = true;
   #unlock: (() => Promise<void>) | null = null;
+  #memoryMark: MemoryMark | null = null;
 
   /** Recovers what is in the data directory. Rejects with a message for the user. */
   static async open(options: BrokerOptions): Promise<Broker> {
@@ -111,6 +117,7 @@ export class Broker implements StateMachine {
     broker.#unlock = lock === null ? null : () => lock.release();
     try {
       await broker.#recover();
+      broker.#watchMemory(options);
     } catch (error) {
       broker.store.abandon();
       await lock?.release();
@@ -183,6 +190,7 @@ export class Broker implements StateMachine {
 
   /** Flushes, takes a snapshot, lets go of the directory. */
   async close(): Promise<void> {
+    this.#memoryMark?.stop();
     this.turn.stop();
     await this.store.close();
     await this.#unlock?.();
@@ -232,6 +240,22 @@ export class Broker implements StateMachine {
     this.events.isOn = true;
     this.access.begin();
     this.turn.schedule();
+  }
+
+  #watchMemory({ memoryHighWaterBytes = Number.POSITIVE_INFINITY, ...options }: BrokerOptions): void {
+    if (memoryHighWaterBytes === Number.POSITIVE_INFINITY) return;
+    this.#memoryMark = new MemoryMark({
+      limitBytes: memoryHighWaterBytes,
+      residentBytes: options.residentBytes ?? process.memoryUsage.rss,
+      scheduler: options.scheduler ?? systemScheduler,
+      onChange: (isOver, residentBytes) => {
+        this.#log.warn(
+          { residentBytes, memoryHighWaterBytes },
+          isOver ? 'memory is short' : 'memory is free again',
+        );
+        this.#setBlocked('memory', isOver);
+      },
+    });
   }
 
   #createQueue(spec: QueueSpec): Queue {
