@@ -1,9 +1,12 @@
+import { totalmem } from 'node:os';
 import type { Logger } from 'pino';
 import { Broker } from '../broker/broker.ts';
+import type { AmqpServerOptions } from '../servers/amqp091/options.ts';
 import { amqp091Codec } from '../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../servers/amqp091/server.ts';
 import { formatAddress, type ListenerPart } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
+import { readTlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
 /** What `sluice start` opens, with the settings translated to the options of each part. */
 export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
@@ -14,6 +17,8 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
     journalFileBytes: configuration.journalFileBytes,
     journalLimitBytes: configuration.journalLimitBytes,
     diskFreeLimitBytes: configuration.diskFreeLimitBytes,
+    memoryHighWaterBytes: memoryHighWaterBytes(configuration),
+    loopbackUsers: configuration.loopbackUsers,
     propertyCodecs: [amqp091Codec],
     log,
     onFailure(error) {
@@ -31,17 +36,7 @@ export async function startAmqp(
   log: Logger,
 ): Promise<ListenerPart> {
   try {
-    const server = await AmqpServer.listen(broker, {
-      host: configuration.host,
-      port,
-      frameMaxBytes: configuration.frameMaxBytes,
-      channelMax: configuration.channelMax,
-      heartbeatSeconds: configuration.heartbeatSeconds,
-      maxMessageBytes: configuration.maxMessageBytes,
-      maxConnections: configuration.maxConnections,
-      handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
-      log,
-    });
+    const server = await AmqpServer.listen(broker, amqpOptions(configuration, port, log));
     return {
       protocol: 'amqp',
       address: formatAddress(configuration.host, server.port),
@@ -50,6 +45,57 @@ export async function startAmqp(
   } catch (error) {
     throw listenError(error, 'AMQP', '--amqp-port', formatAddress(configuration.host, port));
   }
+}
+
+export async function startAmqps(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  const files = tlsFiles(configuration);
+  const tls = readTlsFiles(files);
+  let server: AmqpServer;
+  try {
+    server = await AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), tls });
+  } catch (error) {
+    throw listenError(error, 'AMQP over TLS', '--amqps-port', formatAddress(configuration.host, port));
+  }
+  const watcher = new TlsWatcher(files, log, (material) => server.renewTls(material));
+  const reload = () => watcher.reload();
+  process.on('SIGHUP', reload);
+  return {
+    protocol: 'amqps',
+    address: formatAddress(configuration.host, server.port),
+    close() {
+      watcher.stop();
+      process.off('SIGHUP', reload);
+      return server.close();
+    },
+  };
+}
+
+function amqpOptions(configuration: Configuration, port: number, log: Logger): AmqpServerOptions {
+  return {
+    host: configuration.host,
+    port,
+    frameMaxBytes: configuration.frameMaxBytes,
+    channelMax: configuration.channelMax,
+    heartbeatSeconds: configuration.heartbeatSeconds,
+    maxMessageBytes: configuration.maxMessageBytes,
+    maxConnections: configuration.maxConnections,
+    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    log,
+  };
+}
+
+/** Of a container that may use less than the machine has, its part counts. */
+function memoryHighWaterBytes({ memoryHighWaterMark: mark }: Configuration): number {
+  if (mark === 'off') return Number.POSITIVE_INFINITY;
+  if ('bytes' in mark) return mark.bytes;
+  const constrained = process.constrainedMemory();
+  const machine = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+  return Math.floor(machine * mark.fraction);
 }
 
 /** What stands in the way of listening, in words, with the flag that changes it. */

@@ -92,6 +92,47 @@ export const listenerPort: SettingType<ListenerPort> = {
   format: String,
 };
 
+export const optionalFile: SettingType<string | null> = {
+  allowed: 'the path of a file, or none',
+  placeholder: 'FILE',
+  parse: (value) => (value === '' ? undefined : value === 'none' ? null : value),
+  format: (value) => value ?? 'none',
+};
+
+export const names: SettingType<readonly string[]> = {
+  allowed: 'names with commas between them, or none',
+  placeholder: 'NAMES',
+  parse(value) {
+    if (value === 'none') return [];
+    const parts = value.split(',').map((each) => each.trim());
+    return parts.includes('') ? undefined : parts;
+  },
+  format: (value) => (value.length === 0 ? 'none' : value.join(',')),
+};
+
+/** A part of the machine's memory, or an amount of it. */
+export type MemoryMark = { readonly fraction: number } | { readonly bytes: number } | 'off';
+
+const memorySize = size(32 * 2 ** 20);
+
+export const memoryMark: SettingType<MemoryMark> = {
+  allowed: "a part of the machine's memory such as 0.4, above 0 and at most 1, a size such as 2GiB, or off",
+  placeholder: 'MARK',
+  parse(value) {
+    if (value === 'off') return 'off';
+    if (/^(0?\.\d{1,6}|1(\.0{1,6})?)$/.test(value)) {
+      const fraction = Number(value);
+      return fraction > 0 ? { fraction } : undefined;
+    }
+    const bytes = memorySize.parse(value);
+    return bytes === undefined ? undefined : { bytes };
+  },
+  format(value) {
+    if (value === 'off') return value;
+    return 'fraction' in value ? String(value.fraction) : formatSize(value.bytes);
+  },
+};
+
 export const durability: SettingType<Durability> = {
   allowed: 'sync, interval:<milliseconds> (1 to 60000), os',
   placeholder: 'MODE',

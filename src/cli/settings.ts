@@ -1,4 +1,15 @@
-import { choice, durability, integer, listenerPort, type SettingType, size, text } from './setting-types.ts';
+import {
+  choice,
+  durability,
+  integer,
+  listenerPort,
+  memoryMark,
+  names,
+  optionalFile,
+  type SettingType,
+  size,
+  text,
+} from './setting-types.ts';
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -40,6 +51,13 @@ export const SETTINGS = {
     type: listenerPort,
     default: 5672,
     description: 'Port for AMQP 0-9-1.',
+  }),
+  amqpsPort: setting({
+    key: 'amqps-port',
+    type: listenerPort,
+    default: 'off',
+    description:
+      'Port for AMQP 0-9-1 over TLS (1.2 and up); 5671 is the usual one. Needs tls-cert and tls-key.',
   }),
   kafkaPort: setting({
     key: 'kafka-port',
@@ -92,6 +110,14 @@ export const SETTINGS = {
     description:
       'Memory for the recent messages that are kept in it; older ones that wait are read from the disk.',
   }),
+  memoryHighWaterMark: setting({
+    key: 'memory-high-water-mark',
+    type: memoryMark,
+    default: { fraction: 0.4 },
+    description:
+      'The last resort: publishers are blocked while the whole process holds more memory than this, until it is ' +
+      'below 95 % of it.',
+  }),
   journalFileBytes: setting({
     key: 'journal-file-size',
     type: size(MIB, 1024 * MIB),
@@ -141,7 +167,47 @@ export const SETTINGS = {
     key: 'max-connections',
     type: integer(1, 1_000_000),
     default: 65_536,
-    description: 'Connections beyond this number are closed at once.',
+    description: 'Connections beyond this number are closed at once; each listener counts its own.',
+  }),
+  loopbackUsers: setting({
+    key: 'loopback-users',
+    type: names,
+    default: ['guest'],
+    description: 'Users who may connect from this machine only.',
+  }),
+  tlsCert: setting({
+    key: 'tls-cert',
+    type: optionalFile,
+    default: null,
+    description:
+      'Certificate for TLS, in PEM, with those between it and one that clients trust behind it. It is read again ' +
+      'when the file changes, and on SIGHUP.',
+  }),
+  tlsKey: setting({
+    key: 'tls-key',
+    type: optionalFile,
+    default: null,
+    description: 'Key of the certificate for TLS, in PEM, without a passphrase.',
+  }),
+  tlsCa: setting({
+    key: 'tls-ca',
+    type: optionalFile,
+    default: null,
+    description: "Certificates of those who sign clients' certificates, in PEM.",
+  }),
+  tlsVerify: setting({
+    key: 'tls-verify',
+    type: choice('none', 'optional', 'required'),
+    default: 'none',
+    description:
+      "Clients' certificates: none = not asked for; optional = asked for, and checked if there is one; " +
+      'required = no connection without a good one. Who has a good one may log in with it (EXTERNAL).',
+  }),
+  tlsLoginFrom: setting({
+    key: 'tls-login-from',
+    type: choice('common-name', 'distinguished-name'),
+    default: 'common-name',
+    description: "What in a client's certificate is the name of the user, for a login with it (EXTERNAL).",
   }),
   handshakeTimeoutSeconds: setting({
     key: 'handshake-timeout',

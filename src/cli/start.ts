@@ -2,7 +2,7 @@ import type { Broker } from '../broker/broker.ts';
 import { ConfigurationError } from './configuration.ts';
 import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
-import { openBroker, startAmqp } from './parts.ts';
+import { openBroker, startAmqp, startAmqps } from './parts.ts';
 import type { Configuration } from './settings.ts';
 
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
@@ -20,6 +20,10 @@ export async function start(configuration: Configuration): Promise<void> {
   if (configuration.amqpPort !== 'off') {
     const port = configuration.amqpPort;
     listeners.push((broker) => startAmqp(broker, port, configuration, log));
+  }
+  if (configuration.amqpsPort !== 'off') {
+    const port = configuration.amqpsPort;
+    listeners.push((broker) => startAmqps(broker, port, configuration, log));
   }
   if (listeners.length === 0) {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
