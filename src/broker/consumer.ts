@@ -36,6 +36,8 @@ export class Consumer {
   readonly noAck: boolean;
   readonly exclusive: boolean;
   readonly arguments: Table;
+  /** How many messages may be unacknowledged; 0 for no limit. */
+  readonly prefetch: number;
   credit: number;
   isActive = true;
 
@@ -47,6 +49,7 @@ export class Consumer {
     this.noAck = request.noAck;
     this.exclusive = request.exclusive;
     this.arguments = request.arguments;
+    this.prefetch = Number.isFinite(request.credit) ? request.credit : 0;
     this.credit = request.noAck ? Number.POSITIVE_INFINITY : request.credit;
   }
 

@@ -20,6 +20,15 @@ export class Blocking {
     this.#socket = socket;
   }
 
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  /** Whether one of its channels, or its own slowness in reading, stops it. */
+  get isPaused(): boolean {
+    return this.#isFlooded || this.#pauses > 0;
+  }
+
   /** The broker's reasons changed, or the connection published for the first time. */
   update(): void {
     const { broker, hasPublished, capabilities, output } = this.#connection;

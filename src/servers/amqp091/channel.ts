@@ -95,7 +95,14 @@ export class Channel {
       arguments: method.arguments,
     });
     this.consumers.set(tag, consumer);
+    this.connection.events.consumerCreated(this, consumer);
     if (!method.noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
+  }
+
+  cancel(consumer: Consumer): void {
+    this.consumers.delete(consumer.tag);
+    this.connection.events.consumerDeleted(this, consumer);
+    consumer.cancel();
   }
 
   /** One message, or that there is none. Answers can be large: they wait until the client has read the last ones. */
@@ -116,7 +123,9 @@ export class Channel {
 
   /** Its queue is gone (RabbitMQ's consumer cancel notification). */
   consumerCancelled(consumer: Consumer): void {
-    if (!this.consumers.delete(consumer.tag) || this.state !== 'open') return;
+    if (!this.consumers.delete(consumer.tag)) return;
+    this.connection.events.consumerDeleted(this, consumer);
+    if (this.state !== 'open') return;
     if (!this.connection.capabilities.consumerCancelNotify) return;
     // If this very channel deleted the queue, delete-ok comes first, as in RabbitMQ: clients close the channel when
     // they see that the consumer is gone. Its place in the line is taken when the caller of this has returned.
@@ -235,8 +244,7 @@ export class Channel {
       this.#onRelief = null;
       // Set now, because cancelling the last consumer may delete queues, and with them other consumers of ours.
       this.state = state;
-      for (const consumer of this.consumers.values()) consumer.cancel();
-      this.consumers.clear();
+      for (const consumer of this.consumers.values()) this.cancel(consumer);
       this.unacked.requeueAll();
       this.publishing.release();
     }

@@ -33,6 +33,11 @@ export class Confirms implements LateWriter {
     this.#channel = channel;
   }
 
+  /** Published, and not told to be safe. */
+  get unconfirmedCount(): number {
+    return this.#last - this.#told;
+  }
+
   /** A message was published; 0 for one that waits for nothing but its predecessors. */
   published(block: number): void {
     const sequence = ++this.#last;

@@ -1,6 +1,8 @@
 import type { Broker } from '../../broker/broker.ts';
+import { INTERNAL_USER } from '../../broker/events/events.ts';
 import type { Queue } from '../../broker/queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
+import type { Tracer } from '../../broker/tracing/tracer.ts';
 import { readSafeU64 } from '../../wire/amqp091/byte-reader.ts';
 import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../wire/amqp091/constants.ts';
 import type { Method } from '../../wire/amqp091/definitions.ts';
@@ -18,6 +20,8 @@ import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
 import { RouteCache } from './route-cache.ts';
 import type { ServerContext, Session } from './session.ts';
+import { SessionEvents } from './session-events.ts';
+import { SessionView } from './session-view.ts';
 import { SocketEnd } from './socket-end.ts';
 
 /**
@@ -50,6 +54,10 @@ export class Connection implements OutputListener {
   readonly routes: RouteCache;
   state: ConnectionState = 'open';
   hasPublished = false;
+  /** Where copies of its messages go; null, but for who debugs. */
+  tracer: Tracer | null = null;
+  readonly view: SessionView;
+  readonly events: SessionEvents;
   readonly #session: Session;
   readonly #reader: FrameReader;
   readonly #channels = new Map<number, Channel>();
@@ -87,6 +95,9 @@ export class Connection implements OutputListener {
     this.output.listener = this;
     socket.on('data', this.#onData);
     socket.once('close', () => this.#closed());
+    this.view = new SessionView(this, session);
+    this.events = new SessionEvents(this.view, broker.events);
+    this.events.connectionCreated();
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -218,10 +229,24 @@ export class Connection implements OutputListener {
     const channel = new Channel(number, this);
     this.#channels.set(number, channel);
     channel.send({ name: 'channel.open-ok' });
+    this.events.channelCreated(channel);
   }
 
   get channelCount(): number {
     return this.#channels.size;
+  }
+
+  get channels(): Iterable<Channel> {
+    return this.#channels.values();
+  }
+
+  get isBlocked(): boolean {
+    return this.#blocking.isBlocked;
+  }
+
+  /** Not read for now, for other reasons. */
+  get isPaused(): boolean {
+    return this.#blocking.isPaused;
   }
 
   /** A frame that was held back while the channel waited. */
@@ -309,6 +334,7 @@ export class Connection implements OutputListener {
     channel.state = 'closed';
     this.#channels.delete(channel.number);
     if (this.#lastChannel === channel) this.#lastChannel = null;
+    this.events.channelClosed(channel);
   }
 
   #fail(
@@ -356,10 +382,16 @@ export class Connection implements OutputListener {
   #release(): void {
     if (this.state !== 'open') return;
     this.state = 'closing';
-    for (const channel of this.#channels.values()) channel.release('closed');
+    const { events } = this.broker;
+    events.actor = this.user;
+    for (const channel of this.#channels.values()) {
+      channel.release('closed');
+      this.events.channelClosed(channel);
+    }
     this.#channels.clear();
     this.#lastChannel = null;
     this.vhost.removeExclusiveQueues(this);
+    events.actor = INTERNAL_USER;
     this.#blocking.stop();
   }
 
@@ -374,6 +406,8 @@ export class Connection implements OutputListener {
   #closed(): void {
     this.#release();
     this.state = 'closed';
+    this.broker.sessions.remove(this.view.id);
+    this.events.connectionClosed();
     this.#heartbeat?.stop();
     this.#end.stop();
     this.#onClosed(this);

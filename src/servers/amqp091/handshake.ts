@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Identity } from '../../broker/access/access.ts';
 import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../wire/amqp091/constants.ts';
 import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
@@ -8,7 +9,8 @@ import { type ClientCapabilities, clientCapabilities, serverProperties } from '.
 import { AmqpError, isForeseen, type Reply, reply, replyTo } from './errors.ts';
 import { Output } from './output.ts';
 import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
-import type { ServerContext, Session } from './session.ts';
+import type { ClientDescription, ServerContext, Session } from './session.ts';
+import { PROTOCOL_NAME } from './session-view.ts';
 import { negotiate, type Tuning } from './tuning.ts';
 
 /**
@@ -34,6 +36,7 @@ type State =
 interface Peer {
   readonly identity: Identity;
   readonly capabilities: ClientCapabilities;
+  readonly client: ClientDescription;
 }
 
 interface HeldFrame {
@@ -192,6 +195,7 @@ export class Handshake {
     if (this.#state !== AUTHENTICATING) return;
     const { settings } = this.#context;
     const capabilities = clientCapabilities(method.clientProperties);
+    this.#announce(identity !== null, credentials?.user ?? '', method.mechanism);
     if (identity === null) {
       settings.log.warn(
         { user: credentials?.user, peer: this.#socket.remoteAddress, mechanism: method.mechanism },
@@ -203,7 +207,8 @@ export class Handshake {
       setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), settings.refusedLoginDelayMs);
       return;
     }
-    this.#state = { expects: 'connection.tune-ok', peer: { identity, capabilities } };
+    const client = { properties: method.clientProperties, mechanism: method.mechanism };
+    this.#state = { expects: 'connection.tune-ok', peer: { identity, capabilities, client } };
     this.#output.method(0, {
       name: 'connection.tune',
       channelMax: settings.channelMax,
@@ -216,6 +221,20 @@ export class Handshake {
     // The turn that comes with data ends with a flush; this one came with none.
     this.#context.broker.turn.schedule();
     this.#socket.resume();
+  }
+
+  #announce(isLetIn: boolean, user: string, mechanism: string): void {
+    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = this.#socket;
+    this.#context.broker.events.emit(`user.authentication.${isLetIn ? 'success' : 'failure'}`, {
+      name: user,
+      protocol: PROTOCOL_NAME,
+      auth_mechanism: mechanism,
+      host: localAddress,
+      port: localPort,
+      peer_host: remoteAddress,
+      peer_port: remotePort,
+      ssl: this.#socket instanceof TLSSocket,
+    });
   }
 
   #refuseLogin(mechanism: string, capabilities: ClientCapabilities): void {
@@ -231,7 +250,7 @@ export class Handshake {
     this.#state = { expects: 'connection.open', peer, tuning };
   }
 
-  #open(method: MethodOf<'connection.open'>, { identity, capabilities }: Peer, tuning: Tuning): void {
+  #open(method: MethodOf<'connection.open'>, { identity, capabilities, client }: Peer, tuning: Tuning): void {
     const vhost = this.#context.broker.access.openVhost(identity, method.virtualHost);
     this.#output.method(0, { name: 'connection.open-ok' });
     this.#state = FINISHED;
@@ -245,6 +264,7 @@ export class Handshake {
       vhost,
       tuning,
       capabilities,
+      client,
     });
   }
 

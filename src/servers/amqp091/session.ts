@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Table } from '../../base/value.ts';
 import type { Identity } from '../../broker/access/access.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { Queue } from '../../broker/queue.ts';
@@ -17,6 +18,13 @@ export interface ServerContext {
   readonly slabs: SlabPool;
 }
 
+/** What a client said of itself. */
+export interface ClientDescription {
+  readonly properties: Table;
+  /** With which it was authenticated: 'PLAIN'. */
+  readonly mechanism: string;
+}
+
 /** A finished handshake: an authenticated user in a virtual host, and what was agreed to. */
 export interface Session {
   readonly socket: Socket;
@@ -26,4 +34,5 @@ export interface Session {
   readonly vhost: VirtualHost<Queue>;
   readonly tuning: Tuning;
   readonly capabilities: ClientCapabilities;
+  readonly client: ClientDescription;
 }

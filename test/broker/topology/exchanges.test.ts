@@ -13,6 +13,7 @@ test('a virtual host begins with the exchanges that clients expect', () => {
     ['amq.headers', 'headers', false],
     ['amq.match', 'headers', false],
     ['amq.rabbitmq.trace', 'topic', true],
+    ['amq.rabbitmq.event', 'topic', true],
   ]);
   assert.ok(vhost.listExchanges().every(({ durable, autoDelete }) => durable && !autoDelete));
   assert.deepEqual(journal, []);

@@ -1,3 +1,4 @@
+import { INTERNAL_USER } from '../../../broker/events/events.ts';
 import type { Method, MethodName, MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 import { AmqpError } from '../errors.ts';
@@ -67,5 +68,11 @@ export function handleMethod(channel: Channel, method: Method): void {
   // The name of a method selects the handler for just this method.
   const handler = HANDLERS[method.name] as ((channel: Channel, method: Method) => void) | undefined;
   if (handler === undefined) throw new AmqpError('COMMAND_INVALID', 'unimplemented method');
-  handler(channel, method);
+  const { events } = channel.broker;
+  events.actor = channel.connection.user;
+  try {
+    handler(channel, method);
+  } finally {
+    events.actor = INTERNAL_USER;
+  }
 }
