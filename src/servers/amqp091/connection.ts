@@ -173,7 +173,7 @@ export class Connection implements OutputListener {
     if (type === FRAME_HEARTBEAT) return;
     if (number === 0) {
       if (type !== FRAME_METHOD) {
-        throw new AmqpError('UNEXPECTED_FRAME', `type ${type}, ${end - start} octets on channel 0`);
+        throw new AmqpError('UNEXPECTED_FRAME', `type ${type}, ${end - start} octets on channel 0`, 0);
       }
       this.#connectionMethod(decodeMethod(bytes, start, end));
     } else if (channel === null) {
@@ -198,17 +198,16 @@ export class Connection implements OutputListener {
         // There is nothing that expires: who was let in stays so.
         this.output.method(0, { name: 'connection.update-secret-ok' });
         return;
-      case 'connection.close-ok':
-        return;
       default:
-        throw method.name.startsWith('connection.')
-          ? new AmqpError('CHANNEL_ERROR', 'unexpected method in connection state running')
-          : new AmqpError('COMMAND_INVALID', `${method.name} is not a method for channel 0`);
+        throw new AmqpError('CHANNEL_ERROR', 'unexpected method in connection state running');
     }
   }
 
   #openChannel(type: number, number: number, bytes: Buffer, start: number, end: number): void {
-    if (type !== FRAME_METHOD || frameMethod(bytes, start, end) !== CHANNEL_OPEN) {
+    if (type !== FRAME_METHOD) {
+      throw new AmqpError('UNEXPECTED_FRAME', 'expected method frame, got non method frame instead', 0);
+    }
+    if (frameMethod(bytes, start, end) !== CHANNEL_OPEN) {
       throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
     }
     decodeMethod(bytes, start, end);
@@ -345,7 +344,7 @@ export class Connection implements OutputListener {
     start: number,
     end: number,
   ): void {
-    const method = type === FRAME_METHOD && end - start >= 4 ? frameMethod(bytes, start, end) : BASIC_PUBLISH;
+    const method = type === FRAME_METHOD ? frameMethod(bytes, start, end) : BASIC_PUBLISH;
     if (channel === null || replyTo(error, method).isHard) {
       this.#failConnection(error, method);
       return;

@@ -6,11 +6,14 @@ import { truncateShortString } from '../../wire/amqp091/short-strings.ts';
 /** Something that ends a channel or the connection, found by this layer. The text goes behind the code's name. */
 export class AmqpError extends Error {
   readonly replyName: ReplyName;
+  /** The method that failed, if it is not the one in the frame at hand; 0 for none. */
+  readonly method: number | null;
 
-  constructor(replyName: ReplyName, message: string) {
+  constructor(replyName: ReplyName, message: string, method: number | null = null) {
     super(message);
     this.name = 'AmqpError';
     this.replyName = replyName;
+    this.method = method;
   }
 }
 
@@ -62,7 +65,7 @@ export function reply(name: ReplyName, message: string, method = 0): Reply {
 /** What the client is told of an error. Of an unexpected one it learns nothing about our insides. */
 export function replyTo(error: unknown, method = 0): Reply {
   if (error instanceof BrokerError) return reply(BROKER_REPLY_NAMES[error.kind], error.message, method);
-  if (error instanceof AmqpError) return reply(error.replyName, error.message, method);
+  if (error instanceof AmqpError) return reply(error.replyName, error.message, error.method ?? method);
   if (error instanceof WireError) {
     const name = replyName(WIRE_REPLY_CODES[error.kind]) ?? 'FRAME_ERROR';
     return reply(name, error.message, method);

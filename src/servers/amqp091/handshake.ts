@@ -49,6 +49,16 @@ const HEADER_EXPECTED: State = { expects: 'header' };
 const AUTHENTICATING: State = { expects: 'authentication' };
 const FINISHED: State = { expects: 'nothing' };
 
+/** What RabbitMQ calls them in the text of an error. */
+const STATE_NAMES: Readonly<Record<State['expects'], string>> = {
+  header: 'starting',
+  'connection.start-ok': 'starting',
+  authentication: 'securing',
+  'connection.tune-ok': 'tuning',
+  'connection.open': 'opening',
+  nothing: 'closing',
+};
+
 export interface HandshakeEvents {
   /** The session's owner takes the frames from now on; the socket's `data` is his. */
   finished(session: Session): OnFrame;
@@ -154,7 +164,10 @@ export class Handshake {
     } else if (state.expects === 'connection.open' && method.name === state.expects) {
       this.#open(method, state.peer, state.tuning);
     } else {
-      throw new AmqpError('COMMAND_INVALID', `'${method.name}' where '${state.expects}' was expected`);
+      throw new AmqpError(
+        'CHANNEL_ERROR',
+        `unexpected method in connection state ${STATE_NAMES[state.expects]}`,
+      );
     }
   }
 

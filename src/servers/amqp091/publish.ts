@@ -3,6 +3,7 @@ import { Publisher } from '../../broker/publisher.ts';
 import { SOURCE_AMQP091 } from '../../log/record-content.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';
 import { decodeTable } from '../../wire/amqp091/field-table.ts';
+import { BASIC_PUBLISH } from '../../wire/amqp091/methods.ts';
 import {
   CONTENT_HEADER_BYTES,
   checkProperties,
@@ -84,6 +85,7 @@ export class Publishing {
         : this.#expects === WANTS_HEADER
           ? 'expected content header for class 60, got non content header frame instead'
           : 'expected content body, got non content body frame instead',
+      this.#expects === IDLE ? 0 : BASIC_PUBLISH,
     );
   }
 

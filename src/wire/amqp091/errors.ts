@@ -1,7 +1,8 @@
 /**
  * Malformed bytes. Every kind ends the connection (AMQP 4.2.3, 4.8.1); the edge translates it with `WIRE_REPLY_CODES`.
  * - `frame-error` (501): the framing itself is broken;
- * - `syntax-error` (502): a field of a well-framed method or header is impossible;
+ * - `syntax-error` (501, as RabbitMQ has it; AMQP would have 502): a field of a well-framed method or header is
+ *   impossible;
  * - `command-invalid` (503): the method is not one of AMQP 0-9-1 with RabbitMQ's extensions.
  */
 export type WireErrorKind = 'frame-error' | 'syntax-error' | 'command-invalid';
@@ -19,6 +20,6 @@ export class WireError extends Error {
 /** The reply code of connection.close for each kind. */
 export const WIRE_REPLY_CODES = {
   'frame-error': 501,
-  'syntax-error': 502,
+  'syntax-error': 501,
   'command-invalid': 503,
 } as const satisfies Record<WireErrorKind, number>;

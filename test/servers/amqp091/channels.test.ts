@@ -223,7 +223,7 @@ describe('channels', () => {
     }
   });
 
-  it('end with the connection when the framing is broken (501), malformed (502) or unknown (503)', async () => {
+  it('end with the connection when the framing is broken or malformed (501), or unknown (503)', async () => {
     const noMethod = new FrameWriter();
     const frame = noMethod.startFrame(FRAME_METHOD, 1);
     noMethod.u32((60 << 16) | 99);
@@ -235,7 +235,7 @@ describe('channels', () => {
       [Buffer.from([1, 0, 1, 0, 0, 0, 4, 0, 0, 0, 0, 0xff]), 501],
       [Buffer.from([1, 0, 1, 0xff, 0, 0, 0]), 501],
       [Buffer.from([9, 0, 1, 0, 0, 0, 0, 0xce]), 501],
-      [short, 502],
+      [short, 501],
       [Buffer.from(noMethod.take()), 503],
     ];
     for (const [bytes, code] of cases) {

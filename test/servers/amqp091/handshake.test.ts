@@ -147,7 +147,7 @@ describe('the handshake', () => {
   it('does not let anybody skip the login', async () => {
     using client = await started();
     client.method(0, { name: 'connection.open', virtualHost: '/' });
-    assert.equal((await client.expect('connection.close')).replyCode, 503);
+    assert.equal((await client.expect('connection.close')).replyCode, 504);
     using garbage = await started();
     garbage.write(Buffer.from('this is no frame'));
     await garbage.closed();

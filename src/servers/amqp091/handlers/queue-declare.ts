@@ -7,7 +7,7 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
   const { vhost, connection } = channel;
   const { durable, exclusive, autoDelete, arguments: args } = method;
   const queue = method.passive
-    ? vhost.checkQueue(channel.queueName(method.queue), connection)
+    ? vhost.checkQueue(method.queue, connection)
     : vhost.declareQueue(
         { name: method.queue, durable, exclusive, autoDelete, arguments: args },
         connection,

@@ -59,9 +59,6 @@ const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
   'tx.select': txSelect,
   'tx.commit': txCommit,
   'tx.rollback': txRollback,
-  // Answers to what we never ask.
-  'channel.flow-ok': () => undefined,
-  'basic.cancel-ok': () => undefined,
 };
 
 export function handleMethod(channel: Channel, method: Method): void {
