@@ -51,7 +51,7 @@ function compile(source: string): RegExp {
   try {
     return new RegExp(body, `l${flags}`);
   } catch {
-    // Invalid, or with something that cannot be decided in linear time: looking ahead, references back.
+    // Invalid, or with something that the engine has not: looking ahead, references back, large counts.
   }
   let expression: RegExp;
   try {
@@ -62,13 +62,13 @@ function compile(source: string): RegExp {
   if (hasNestedRepeat(body)) {
     throw invalid(
       source,
-      'a repeated group with a repeat in it, together with looking ahead or back, can take for ever to match',
+      'it can take for ever to match, as it repeats a group that has a repeat, an option or an alternative in it',
     );
   }
   return expression;
 }
 
-/** Whether a repeated group holds a repeat or an alternative: what makes a backtracking matcher exponential. */
+/** Whether a repeated group holds a repeat, an option or an alternative: what makes a backtracking matcher exponential. */
 function hasNestedRepeat(source: string): boolean {
   const groups: boolean[] = [];
   let isRisky = false;
@@ -85,9 +85,8 @@ function hasNestedRepeat(source: string): boolean {
     } else if (char === ')') {
       if (isRisky && /^[*+{]/.test(source.slice(at + 1))) return true;
       isRisky = (groups.pop() ?? false) || isRisky;
-    } else if (char === '*' || char === '+' || char === '{' || char === '|') {
-      // An alternative outside of any group cannot be repeated.
-      isRisky = isRisky || char !== '|' || groups.length > 0;
+    } else if (/[*+?{|]/.test(char)) {
+      isRisky = true;
     }
   }
   return false;

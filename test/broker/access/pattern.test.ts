@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { PATTERN_LENGTH_MAX, Pattern } from '../../../src/broker/access/pattern.ts';
+import { topicGrant } from '../../../src/broker/access/user.ts';
+
+describe('the pattern of a permission', () => {
+  it('may match anywhere in the name, unless it is anchored', () => {
+    assert.ok(new Pattern('orders').matches('all.orders.eu'));
+    assert.ok(!new Pattern('^orders').matches('all.orders.eu'));
+    assert.ok(new Pattern('^(amq\\.gen.*|amq\\.default)$').matches('amq.default'));
+    assert.ok(new Pattern('.*').matches(''));
+    assert.ok(new Pattern('(?i)^ORDERS').matches('orders.eu'));
+  });
+
+  it('matches the empty name alone when it is empty', () => {
+    assert.ok(!new Pattern('').matches('q'));
+    assert.ok(new Pattern('').matches(''));
+  });
+
+  it('may look ahead, to leave names out', () => {
+    const pattern = new Pattern('^(?!amq\\.).*');
+    assert.deepEqual(
+      ['amq.topic', 'mine'].map((name) => pattern.matches(name)),
+      [false, true],
+    );
+  });
+
+  it('takes no time to speak of, however it is meant', () => {
+    const name = `${'a'.repeat(250)}!`;
+    const startedAt = performance.now();
+    for (const source of ['^(a+)+$', '^(a|aa)+$', '(.*a){12}$', '^(a+b?)*$']) {
+      assert.ok(!new Pattern(source).matches(name), source);
+    }
+    assert.ok(performance.now() - startedAt < 500);
+    for (const source of [
+      '^(?!amq)(a+)+$',
+      '^(?!amq)(a|aa)+$',
+      '^(?=a)((a*)b?)+$',
+      '(a*)*\\1$',
+      '^(?!amq)(a?){50}a{50}$',
+    ]) {
+      assert.throws(() => new Pattern(source), /can take for ever/, source);
+    }
+  });
+
+  it('is refused when it is not valid, too long, or means something else than in RabbitMQ', () => {
+    for (const source of [
+      '(',
+      '*',
+      'a++',
+      '[[:alpha:]]',
+      '\\Aq',
+      '\\Qa.b\\E',
+      '(?>a)',
+      'q'.repeat(PATTERN_LENGTH_MAX + 1),
+    ]) {
+      assert.throws(() => new Pattern(source), { kind: 'precondition-failed' }, source);
+    }
+  });
+
+  it('on topics has the names of user and virtual host where they are asked for, character by character', () => {
+    const { write } = topicGrant('a.b', '/', { write: '^{username}\\.{vhost}$', read: '' });
+    assert.ok(write.matches('a.b./'));
+    assert.ok(!write.matches('axb./'));
+    assert.equal(write.source, '^{username}\\.{vhost}$');
+  });
+});
