@@ -1,0 +1,150 @@
+/** Where Sluice does not do as RabbitMQ 3.10 does, and why. Everything that is not here has to be the same. */
+export interface Difference {
+  readonly why: string;
+  /** Which cases: a pattern of their ids. */
+  readonly cases: RegExp;
+  /** What Sluice answers instead: a pattern for its lines, joined. */
+  readonly ours: RegExp;
+  /** And RabbitMQ, if it is not any answer. */
+  readonly theirs?: RegExp;
+}
+
+/** Features that are not built yet, but do not refuse either. An entry goes when its feature comes. */
+export const unfinished: readonly Difference[] = [
+  {
+    why: 'direct reply-to',
+    cases: /direct repl/,
+    ours: /amq\.rabbitmq\.reply-to|^$/,
+  },
+  {
+    why: 'CC and BCC',
+    cases: /with B?CC/,
+    ours: /^$/,
+    theirs: /unacceptable_type_in_header/,
+  },
+  {
+    why: 'x-expires: false is taken for no argument',
+    cases: /x-expires: false/,
+    ours: /^queue\.declare-ok/,
+  },
+  {
+    why: 'the types of arguments are not told apart as finely',
+    cases: /x-queue-(version|master-locator)/,
+    ours: /^queue\.declare-ok/,
+  },
+  {
+    why: 'the text of topic permissions',
+    cases: /permission \/ with a topic/,
+    ours: /in exchange topic 'amq\.topic'/,
+  },
+  {
+    why: 'a delivery acknowledged twice in one transaction is found when it is committed',
+    cases: /basic\.ack \/ state \/ twice in a transaction/,
+    ours: /^$/,
+  },
+];
+
+export const differences: readonly Difference[] = [
+  {
+    why: 'An unknown exchange type ends the channel, as in RabbitMQ 4; 3.10 ended the connection.',
+    cases: /^exchange\.declare .* (a type that nobody knows|no type)/,
+    ours: /^channel\.close (406 exchange\.declare \| PRECONDITION_FAILED - unknown exchange type|403)/,
+  },
+  {
+    why:
+      'Who does something wrong before the end of the handshake is told at once what it was. RabbitMQ logs it, and ' +
+      'ends the connection without a word some seconds later.',
+    cases: /^(connection\.|frame )/,
+    ours: /^(connection\.close (50[1-5]|530) \S+ \| |closed$)/,
+    theirs: /^$/,
+  },
+  {
+    why: 'A client may close the connection at any time (AMQP 2.2.4).',
+    cases: /^connection\.close \/ none \/ before/,
+    ours: /^connection\.close-ok$/,
+  },
+  {
+    why: 'The version of the protocol is 0-9-1. RabbitMQ also takes the headers of 0-8 and 0-9, and speaks 0-9-1.',
+    cases: /^frame .* the header of AMQP 0-[89]$/,
+    ours: /^protocol header 00000901; closed$/,
+  },
+  {
+    why: 'The number of a channel may not be beyond channel-max (AMQP 1.4.2.6.1). RabbitMQ only counts them.',
+    cases: /^channel\.open .* beyond channel-max$/,
+    ours: /^connection\.close 530 channel\.open \| NOT_ALLOWED - channel 2048 is beyond/,
+  },
+  {
+    why: 'channel.flow with active=false is built: the deliveries stop.',
+    cases: /^channel\.flow \/ none \/ stop$/,
+    ours: /^channel\.flow-ok \{"active":false\}$/,
+  },
+  {
+    why: 'What is wrong with a frame is said in words; RabbitMQ shows its octets in Erlang. The code is the same.',
+    cases: /^frame |with an octet too|a header that is too short/,
+    ours: /^connection\.close (50[15]) \S+ \| (FRAME_ERROR|UNEXPECTED_FRAME) - /,
+    theirs: /^connection\.close (50[15]) .*(all octets|cannot decode|\{frame_too_large)/,
+  },
+  {
+    why: 'What methods there are not is said; RabbitMQ ends the connection without a word.',
+    cases: /^frame .* (a class that is none|a method that its class has not)/,
+    ours: /^connection\.close 503 \S+ \| COMMAND_INVALID - there is no method/,
+    theirs: /^closed$/,
+  },
+  {
+    why: 'Names stay as they are. RabbitMQ takes line breaks out of them.',
+    cases: /^queue\.declare .* a name with a line break$/,
+    ours: /"~a\\nb"/,
+  },
+  {
+    why: 'A delivery mode that is none counts as transient, as in AMQP 1.8.3.4 anything that is not persistent.',
+    cases: /with a delivery mode that is none/,
+    ours: /^$/,
+  },
+  {
+    why: 'A body that is longer than announced is an error. RabbitMQ waits for the end of the message for ever.',
+    cases: /^basic\.publish .* longer than announced/,
+    ours: /^connection\.close 501 basic\.publish \| FRAME_ERROR - a body of/,
+    theirs: /^$/,
+  },
+  {
+    why: 'A message that is too large is refused when that is known. RabbitMQ looks when all of it has come.',
+    cases: /^basic\.publish .* a (huge body|body announced that no number)/,
+    ours: /PRECONDITION_FAILED - message size|FRAME_ERROR - content header: the body size/,
+    theirs: /^$/,
+  },
+  {
+    why:
+      'Properties that cannot be decoded are refused when the message comes, with a reason. RabbitMQ fails with an ' +
+      'internal error, or passes them on to consumers.',
+    cases: /^basic\.publish .* a header (with|table)/,
+    ours: /^connection\.close 501 basic\.publish \| FRAME_ERROR - properties: /,
+    theirs: /INTERNAL_ERROR|^$/,
+  },
+  {
+    why: 'The weight of a content header is not used for anything (AMQP 4.2.6.1), and not looked at.',
+    cases: /^basic\.publish .* a header with a weight$/,
+    ours: /^$/,
+  },
+  {
+    why: 'A content header of another class is a broken frame, whatever the class.',
+    cases: /^basic\.publish .* a header of another class$/,
+    ours: /^connection\.close 501 basic\.publish/,
+    theirs: /^connection\.close 505 basic\.publish/,
+  },
+  {
+    why: 'No delivery tag is beyond 2^53: such a number is malformed.',
+    cases: /^basic\.ack .* the highest tag that there is$/,
+    ours: /^connection\.close 501 basic\.ack/,
+  },
+  {
+    why: 'On a channel that the server has closed, all is ignored until close-ok (AMQP 1.5.2.5).',
+    cases: /^channel\.open \/ state \/ after the end of the channel$/,
+    ours: /^$/,
+  },
+  {
+    why: 'A method that only a server sends is refused at once. RabbitMQ waits for its content first.',
+    cases: /^basic\.(return|deliver|get-ok) \/ state \/ (from a client|on a channel that is not open)$/,
+    ours: /^connection\.close 50[34] \S+ \| /,
+    theirs: /^$/,
+  },
+];
