@@ -104,7 +104,7 @@ export class Access {
     if (user.mayTopic(verb, vhost, exchange, routingKey)) return;
     throw new BrokerError(
       'access-refused',
-      `access to topic '${routingKey}' in exchange topic '${exchange}' in vhost '${vhost}' ` +
+      `access to topic '${routingKey}' in exchange '${exchange}' in vhost '${vhost}' ` +
         `refused for user '${user.name}'`,
     );
   }

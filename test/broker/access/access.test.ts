@@ -170,7 +170,7 @@ describe('permissions', () => {
     access.checkTopic(ada, '/', 'write', 'another', 'bob.x');
     assert.throws(() => access.checkTopic(ada, '/', 'write', 'amq.topic', 'bob.x'), {
       kind: 'access-refused',
-      message: "access to topic 'bob.x' in exchange topic 'amq.topic' in vhost '/' refused for user 'ada'",
+      message: "access to topic 'bob.x' in exchange 'amq.topic' in vhost '/' refused for user 'ada'",
     });
     assert.equal(access.administration.listTopicPermissions({ vhost: '/' }).length, 1);
     await access.administration.clearTopicPermissions('ada', '/');
