@@ -13,7 +13,8 @@ export type MetadataOperation =
   | { readonly op: 'exchange.delete'; readonly vhost: string; readonly name: string }
   | QueueDeclared
   | QueueDeleted
-  | BindingChanged;
+  | BindingChanged
+  | DelayBucketChanged;
 
 export interface ExchangeDeclared {
   readonly op: 'exchange.declare';
@@ -51,7 +52,17 @@ export interface BindingChanged {
   readonly arguments: Table;
 }
 
-type FieldType = 'string' | 'boolean' | 'id' | 'table' | 'destinationKind';
+/** A log in which messages wait that are routed in this interval of time; it goes when all of them were. */
+export interface DelayBucketChanged {
+  readonly op: 'delay.bucket-add' | 'delay.bucket-remove';
+  readonly vhost: string;
+  readonly id: number;
+  /** Milliseconds since the epoch. */
+  readonly startMs: number;
+  readonly widthMs: number;
+}
+
+type FieldType = 'string' | 'boolean' | 'id' | 'integer' | 'table' | 'destinationKind';
 
 const binding = {
   vhost: 'string',
@@ -61,6 +72,8 @@ const binding = {
   routingKey: 'string',
   arguments: 'table',
 } as const;
+
+const delayBucket = { vhost: 'string', id: 'id', startMs: 'integer', widthMs: 'integer' } as const;
 
 /** The fields of each operation, in the order in which they are written. */
 const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: string]: FieldType } } = {
@@ -79,6 +92,8 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
   'queue.delete': { vhost: 'string', name: 'string', id: 'id' },
   'binding.add': binding,
   'binding.remove': binding,
+  'delay.bucket-add': delayBucket,
+  'delay.bucket-remove': delayBucket,
 };
 
 /** One JSON object in UTF-8, `{"op":"queue.declare","vhost":"/",…}`; values of tables as in value-json.ts. */
@@ -112,7 +127,7 @@ function decodeField(op: string, field: string, type: FieldType, json: Json): un
   if (type === 'table' && isObject(json)) return tableFromJson(json);
   if (type === 'string' && typeof json === 'string') return json;
   if (type === 'boolean' && typeof json === 'boolean') return json;
-  if (type === 'id' && Number.isSafeInteger(json)) return json;
+  if ((type === 'id' || type === 'integer') && Number.isSafeInteger(json)) return json;
   if (type === 'destinationKind' && (json === 'queue' || json === 'exchange')) return json;
   throw new Error(`metadata operation '${op}' has no valid '${field}'`);
 }

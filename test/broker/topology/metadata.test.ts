@@ -54,6 +54,13 @@ const operation: fc.Arbitrary<MetadataOperation> = fc.oneof(
   }),
   fc.record({ op: fc.constant('queue.delete'), ...end, id: fc.maxSafeNat() }),
   fc.record({ op: fc.constantFrom('binding.add', 'binding.remove'), ...bound }),
+  fc.record({
+    op: fc.constantFrom('delay.bucket-add', 'delay.bucket-remove'),
+    vhost: name,
+    id: fc.maxSafeNat(),
+    startMs: fc.maxSafeInteger(),
+    widthMs: fc.maxSafeNat(),
+  }),
 );
 
 test('an operation survives being written and read, with every kind of value', () => {
