@@ -43,6 +43,10 @@ export interface PublishOptions {
   readonly mandatory?: boolean;
   readonly headers?: Record<string, unknown>;
   readonly correlationId?: string;
+  readonly replyTo?: string;
+  /** In milliseconds. */
+  readonly expiration?: string;
+  readonly priority?: number;
 }
 
 export interface Received {
@@ -53,6 +57,8 @@ export interface Received {
   readonly body: Buffer;
   readonly headers: Record<string, unknown>;
   readonly correlationId: string | undefined;
+  readonly replyTo: string | undefined;
+  readonly expiration: string | undefined;
   /** Of get-ok: what is left in the queue. */
   readonly messageCount: number | undefined;
 }

@@ -1,6 +1,8 @@
 import { amqplib } from './amqplib/client.ts';
 import { allFieldTypes as amqplibHeaders } from './amqplib/headers.ts';
 import type { Client } from './client.ts';
+import { cloudamqpClient } from './cloudamqp-client/client.ts';
+import { allFieldTypes as cloudamqpHeaders } from './cloudamqp-client/headers.ts';
 import { rabbitmqClient } from './rabbitmq-client/client.ts';
 import { allFieldTypes as rabbitmqClientHeaders } from './rabbitmq-client/headers.ts';
 
@@ -8,4 +10,5 @@ import { allFieldTypes as rabbitmqClientHeaders } from './rabbitmq-client/header
 export const CLIENTS: readonly { readonly client: Client; readonly headers: Record<string, unknown> }[] = [
   { client: amqplib, headers: amqplibHeaders },
   { client: rabbitmqClient, headers: rabbitmqClientHeaders },
+  { client: cloudamqpClient, headers: cloudamqpHeaders },
 ];

@@ -47,6 +47,8 @@ function received(message: Message | GetMessage): Received {
     body: content,
     headers: properties.headers ?? {},
     correlationId: properties.correlationId,
+    replyTo: properties.replyTo,
+    expiration: properties.expiration,
     messageCount: 'messageCount' in fields ? fields.messageCount : undefined,
   };
 }

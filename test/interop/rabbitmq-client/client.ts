@@ -64,6 +64,8 @@ function received(message: AsyncMessage | SyncMessage): Received {
     body: message.body,
     headers: message.headers ?? {},
     correlationId: message.correlationId,
+    replyTo: message.replyTo,
+    expiration: message.expiration,
     messageCount: 'messageCount' in message ? message.messageCount : undefined,
   };
 }
