@@ -123,6 +123,8 @@ export class AmqpServer {
     });
     server.on('tlsClientError', (error, socket) => {
       log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
+      // After a timeout nobody else does.
+      socket.destroy();
     });
   }
 

@@ -51,6 +51,11 @@ export class RawClient implements Disposable {
     });
   }
 
+  /** Over a socket that is connected already, as one with TLS. */
+  static over(socket: Socket): RawClient {
+    return new RawClient(socket);
+  }
+
   [Symbol.dispose](): void {
     this.socket.destroy();
   }
