@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 
-/** What `sluice start` runs: the broker, then its listeners. Everything that is opened can be closed. */
+/** What `sluice start` runs: the broker, what serves it alone, then its listeners. Everything that is opened can be closed. */
 export interface Part {
   close(): Promise<void>;
 }
@@ -15,6 +15,8 @@ export interface ListenerPart extends Part {
 /** Opens the parts; `start` closes them in the opposite order. */
 export interface Parts<Broker extends Part> {
   openBroker(): Promise<Broker>;
+  /** What else there is, that no client connects to. */
+  readonly services?: readonly ((broker: Broker) => Promise<Part>)[];
   /** One function for each listener that is on. */
   readonly listeners: readonly ((broker: Broker) => Promise<ListenerPart>)[];
 }
@@ -44,6 +46,10 @@ export async function runUntilStopped<Broker extends Part>(
   try {
     const broker = await parts.openBroker();
     open.push(broker);
+    for (const start of parts.services ?? []) {
+      if (stop.requested) return;
+      open.push(await start(broker));
+    }
     const listeners: ListenerPart[] = [];
     for (const listen of parts.listeners) {
       if (stop.requested) return;

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { Command } from 'commander';
+import { packageVersion } from './package-version.ts';
 
 /**
  * The `sluice` command. Only what the given subcommand needs is loaded, and the launcher has Node keep it compiled: the
@@ -33,14 +33,89 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     summary: 'generate load on a broker and measure it',
     load: async () => (await import('./bench/command.ts')).benchCommand(),
   },
+  {
+    name: 'overview',
+    summary: 'how much there is in the broker, and what it uses',
+    load: async () => (await import('./admin/overview.ts')).overviewCommand(),
+  },
+  {
+    name: 'users',
+    summary: 'who may connect: list, add, set, delete',
+    load: async () => (await import('./admin/users.ts')).usersCommand(),
+  },
+  {
+    name: 'permissions',
+    summary: 'what users may do: list, set, delete',
+    load: async () => (await import('./admin/permissions.ts')).permissionsCommand(),
+  },
+  {
+    name: 'topic-permissions',
+    summary: 'with which routing keys: list, set, delete',
+    load: async () => (await import('./admin/permissions.ts')).topicPermissionsCommand(),
+  },
+  {
+    name: 'vhosts',
+    summary: 'virtual hosts: list, add, delete',
+    load: async () => (await import('./admin/vhosts.ts')).vhostsCommand(),
+  },
+  {
+    name: 'limits',
+    summary: 'how many connections, channels and queues: list, set, delete',
+    load: async () => (await import('./admin/vhosts.ts')).limitsCommand(),
+  },
+  {
+    name: 'policies',
+    summary: 'settings for all that match: list, set, delete',
+    load: async () => (await import('./admin/policies.ts')).policiesCommand(),
+  },
+  {
+    name: 'operator-policies',
+    summary: 'limits for all that match: list, set, delete',
+    load: async () => (await import('./admin/policies.ts')).operatorPoliciesCommand(),
+  },
+  {
+    name: 'queues',
+    summary: 'queues: list, show, add, delete, purge',
+    load: async () => (await import('./admin/topology.ts')).queuesCommand(),
+  },
+  {
+    name: 'exchanges',
+    summary: 'exchanges: list, add, delete',
+    load: async () => (await import('./admin/topology.ts')).exchangesCommand(),
+  },
+  {
+    name: 'bindings',
+    summary: 'bindings: list, add, delete',
+    load: async () => (await import('./admin/topology.ts')).bindingsCommand(),
+  },
+  {
+    name: 'connections',
+    summary: 'who is connected: list, show, close',
+    load: async () => (await import('./admin/sessions.ts')).connectionsCommand(),
+  },
+  {
+    name: 'channels',
+    summary: 'channels: list',
+    load: async () => (await import('./admin/sessions.ts')).channelsCommand(),
+  },
+  {
+    name: 'consumers',
+    summary: 'consumers: list',
+    load: async () => (await import('./admin/sessions.ts')).consumersCommand(),
+  },
+  {
+    name: 'events',
+    summary: 'print what happens in the broker, as it happens',
+    load: async () => (await import('./admin/events.ts')).eventsCommand(),
+  },
+  {
+    name: 'trace',
+    summary: 'copy all messages to amq.rabbitmq.trace: on, off, status',
+    load: async () => (await import('./admin/events.ts')).traceCommand(),
+  },
 ];
 
 const USAGE_STATUS = 2;
-
-function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return String(manifest.version);
-}
 
 async function main(words: readonly string[]): Promise<void> {
   const program = new Command('sluice')
@@ -57,6 +132,7 @@ async function main(words: readonly string[]): Promise<void> {
         ? await subcommand.load()
         : new Command(subcommand.name).allowUnknownOption();
     program.addCommand(command.summary(subcommand.summary).copyInheritedSettings(program));
+    for (const each of command.commands) each.copyInheritedSettings(program);
   }
   for (const command of [
     program,

@@ -1,5 +1,6 @@
 import type { Broker } from '../broker/broker.ts';
 import { ConfigurationError } from './configuration.ts';
+import { startControl } from './control.ts';
 import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
 import { openBroker, startAmqp, startAmqps } from './parts.ts';
@@ -29,7 +30,12 @@ export async function start(configuration: Configuration): Promise<void> {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
 
-  await runUntilStopped({ openBroker: () => openBroker(configuration, log), listeners }, log, {
+  const parts = {
+    openBroker: () => openBroker(configuration, log),
+    services: [(broker: Broker) => startControl(broker, configuration, log)],
+    listeners,
+  };
+  await runUntilStopped(parts, log, {
     pid: process.pid,
     print: (line) => process.stdout.write(`${line}\n`),
     onSignal: (signal, action) => process.on(signal, action),

@@ -1,0 +1,45 @@
+import { nodeName } from '../../broker/node-name.ts';
+import type { AdminContext } from '../context.ts';
+import { type ApiResponse, ok } from '../response.ts';
+import type { Route } from '../router.ts';
+
+export const overviewRoutes: readonly Route[] = [{ method: 'GET', path: '/api/overview', handle: overview }];
+
+function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
+  const objects = { connections: broker.sessions.size, channels: 0, consumers: 0, exchanges: 0, queues: 0 };
+  const messages = { ready: 0, unacknowledged: 0 };
+  const stats = { publish: 0, ack: 0, deliver_get: 0, redeliver: 0 };
+  for (const session of broker.sessions) objects.channels += session.describe().channelCount;
+  for (const vhost of broker.vhosts) {
+    objects.exchanges += vhost.listExchanges().length;
+    for (const { ledger, readyCount, unackedCount, consumerCount } of vhost.queues()) {
+      objects.queues++;
+      objects.consumers += consumerCount;
+      messages.ready += readyCount;
+      messages.unacknowledged += unackedCount;
+      stats.publish += ledger.routed;
+      stats.ack += ledger.acknowledged;
+      stats.deliver_get += ledger.delivered;
+      stats.redeliver += ledger.redelivered;
+    }
+  }
+  const memory = process.memoryUsage();
+  const { files, chunks } = broker.store;
+  return ok({
+    product_name: 'Sluice',
+    product_version: version,
+    node: nodeName,
+    cluster_name: nodeName,
+    uptime: Math.max(0, Math.round(broker.clock.now() - startedAtMs)),
+    object_totals: objects,
+    queue_totals: {
+      messages: messages.ready + messages.unacknowledged,
+      messages_ready: messages.ready,
+      messages_unacknowledged: messages.unacknowledged,
+    },
+    message_stats: stats,
+    blocked_reasons: [...broker.blockedReasons],
+    memory: { resident: memory.rss, heap_used: memory.heapUsed, messages: chunks.bytes },
+    journal_bytes: files.totalBytes,
+  });
+}

@@ -1,0 +1,113 @@
+import type { Histogram } from '../../broker/histogram.ts';
+import { nodeName } from '../../broker/node-name.ts';
+import type { Queue } from '../../broker/queue.ts';
+import type { Json } from '../../broker/topology/value-json.ts';
+import type { AdminContext } from '../context.ts';
+import { notFound } from '../http-error.ts';
+import { plainTable, snakeCase } from '../plain-json.ts';
+import type { ApiRequest } from '../request.ts';
+import { type ApiResponse, created, done, ok } from '../response.ts';
+import type { Route } from '../router.ts';
+import { durably } from './durably.ts';
+import { vhostOf, vhostsOf } from './vhost-of.ts';
+
+export const queueRoutes: readonly Route[] = [
+  { method: 'GET', path: '/api/queues', handle: list },
+  { method: 'GET', path: '/api/queues/{vhost}', handle: list },
+  { method: 'GET', path: '/api/queues/{vhost}/{name}', handle: (...asked) => ok(view(queueOf(...asked))) },
+  { method: 'PUT', path: '/api/queues/{vhost}/{name}', handle: declare },
+  { method: 'DELETE', path: '/api/queues/{vhost}/{name}', handle: remove },
+  { method: 'DELETE', path: '/api/queues/{vhost}/{name}/contents', handle: purge },
+];
+
+function list(context: AdminContext, request: ApiRequest): ApiResponse {
+  return ok(vhostsOf(context, request).flatMap((vhost) => Array.from(vhost.queues(), view)));
+}
+
+async function declare(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const vhost = vhostOf(context, request);
+  const name = request.parameter('name');
+  const existed = vhost.findQueue(name) !== undefined;
+  vhost.declareQueue(
+    {
+      name,
+      durable: request.boolean('durable', true),
+      exclusive: false,
+      autoDelete: request.boolean('auto_delete', false),
+      arguments: request.table('arguments', {}),
+    },
+    null,
+  );
+  return await durably(context, existed ? done() : created());
+}
+
+async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const queue = queueOf(context, request);
+  // On behalf of the queue's owner: an administrator may delete what belongs to one connection.
+  vhostOf(context, request).deleteQueue(
+    queue.name,
+    { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') },
+    queue.exclusiveOwner,
+  );
+  return await durably(context, done());
+}
+
+async function purge(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const messages = queueOf(context, request).purge();
+  return await durably(context, ok({ messages }));
+}
+
+function queueOf(context: AdminContext, request: ApiRequest): Queue {
+  const name = request.parameter('name');
+  const vhost = vhostOf(context, request);
+  const queue = vhost.findQueue(name);
+  if (queue === undefined) throw notFound(`no queue '${name}' in vhost '${vhost.name}'`);
+  return queue;
+}
+
+/** RabbitMQ's fields; beyond them `ledger`, where every message went, and `latency_ms`. */
+function view(queue: Queue): { readonly [field: string]: Json } {
+  const { ledger, readyCount, unackedCount } = queue;
+  return {
+    name: queue.name,
+    vhost: queue.vhost,
+    durable: queue.durable,
+    auto_delete: queue.autoDelete,
+    exclusive: queue.exclusiveOwner !== null,
+    arguments: plainTable(queue.arguments),
+    type: typeof queue.arguments['x-queue-type'] === 'string' ? queue.arguments['x-queue-type'] : 'classic',
+    node: nodeName,
+    state: queue.damage === null ? 'running' : 'damaged',
+    damage: queue.damage?.message ?? null,
+    consumers: queue.consumerCount,
+    messages: readyCount + unackedCount,
+    messages_ready: readyCount,
+    messages_unacknowledged: unackedCount,
+    message_stats: {
+      publish: ledger.routed,
+      ack: ledger.acknowledged,
+      deliver_get: ledger.delivered,
+      redeliver: ledger.redelivered,
+    },
+    ledger: countsOf(ledger),
+    latency_ms: {
+      publish_to_deliver: latencies(ledger.publishToDeliver),
+      publish_to_ack: latencies(ledger.publishToAck),
+    },
+  };
+}
+
+function countsOf(ledger: Queue['ledger']): { readonly [field: string]: number } {
+  const counts = Object.entries(ledger).filter(([, value]) => typeof value === 'number');
+  return Object.fromEntries(counts.map(([name, value]) => [snakeCase(name), value as number]));
+}
+
+function latencies(histogram: Histogram): Json {
+  return {
+    count: histogram.count,
+    average: histogram.count === 0 ? 0 : histogram.sumMs / histogram.count,
+    p50: histogram.quantileMs(0.5),
+    p99: histogram.quantileMs(0.99),
+    max: histogram.maxMs,
+  };
+}

@@ -1,0 +1,21 @@
+import type { Route } from '../router.ts';
+import { bindingRoutes } from './bindings.ts';
+import { eventRoutes } from './events.ts';
+import { exchangeRoutes } from './exchanges.ts';
+import { overviewRoutes } from './overview.ts';
+import { queueRoutes } from './queues.ts';
+import { sessionRoutes } from './sessions.ts';
+import { userRoutes } from './users.ts';
+import { vhostRoutes } from './vhosts.ts';
+
+/** All that can be asked. */
+export const routes: readonly Route[] = [
+  ...overviewRoutes,
+  ...vhostRoutes,
+  ...userRoutes,
+  ...exchangeRoutes,
+  ...queueRoutes,
+  ...bindingRoutes,
+  ...sessionRoutes,
+  ...eventRoutes,
+];

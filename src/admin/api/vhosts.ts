@@ -1,0 +1,122 @@
+import type { VhostInfo } from '../../broker/access/administration.ts';
+import type { VhostLimit } from '../../broker/access/operations.ts';
+import type { UserLimit } from '../../broker/access/user.ts';
+import type { Json } from '../../broker/topology/value-json.ts';
+import type { AdminContext } from '../context.ts';
+import { notFound } from '../http-error.ts';
+import type { ApiRequest } from '../request.ts';
+import { type ApiResponse, created, done, ok } from '../response.ts';
+import type { Route } from '../router.ts';
+import { vhostOf } from './vhost-of.ts';
+
+export const vhostRoutes: readonly Route[] = [
+  { method: 'GET', path: '/api/vhosts', handle: (context) => ok(vhosts(context).map(viewIn(context))) },
+  { method: 'GET', path: '/api/vhosts/{vhost}', handle: one },
+  { method: 'PUT', path: '/api/vhosts/{vhost}', handle: put },
+  { method: 'DELETE', path: '/api/vhosts/{vhost}', handle: remove },
+  { method: 'GET', path: '/api/vhost-limits', handle: vhostLimits },
+  { method: 'GET', path: '/api/vhost-limits/{vhost}', handle: vhostLimits },
+  { method: 'PUT', path: '/api/vhost-limits/{vhost}/{limit}', handle: setVhostLimit },
+  { method: 'DELETE', path: '/api/vhost-limits/{vhost}/{limit}', handle: clearVhostLimit },
+  { method: 'GET', path: '/api/user-limits', handle: userLimits },
+  { method: 'GET', path: '/api/user-limits/{user}', handle: userLimits },
+  { method: 'PUT', path: '/api/user-limits/{user}/{limit}', handle: setUserLimit },
+  { method: 'DELETE', path: '/api/user-limits/{user}/{limit}', handle: clearUserLimit },
+];
+
+/** Makes it, if it is not there. With `tracing` in the body, the firehose is turned on or off. */
+async function put(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const { broker } = context;
+  const name = request.parameter('vhost');
+  const existed = broker.vhost(name) !== undefined;
+  const traced = request.has('tracing') ? request.boolean('tracing') : null;
+  if (!existed) await broker.access.administration.createVhost(name);
+  if (traced !== null && traced !== (broker.tracing.of(name) !== null)) {
+    broker.tracing.set(name, traced);
+    context.log.warn({ vhost: name }, traced ? 'messages are traced' : 'messages are not traced any more');
+  }
+  return existed ? done() : created();
+}
+
+async function remove({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const name = request.parameter('vhost');
+  await broker.access.administration.deleteVhost(name);
+  broker.tracing.set(name, false);
+  return done();
+}
+
+function one(context: AdminContext, request: ApiRequest): ApiResponse {
+  const { name } = vhostOf(context, request);
+  return ok(
+    vhosts(context)
+      .filter((each) => each.name === name)
+      .map(viewIn(context))[0] as Json,
+  );
+}
+
+function vhosts({ broker }: AdminContext): VhostInfo[] {
+  return broker.access.administration.listVhosts();
+}
+
+function viewIn({ broker }: AdminContext): (vhost: VhostInfo) => { readonly [field: string]: Json } {
+  return ({ name, queueCount, connectionCount, limits }) => {
+    let [ready, unacknowledged] = [0, 0];
+    for (const queue of broker.vhost(name)?.queues() ?? []) {
+      ready += queue.readyCount;
+      unacknowledged += queue.unackedCount;
+    }
+    return {
+      name,
+      tracing: broker.tracing.of(name) !== null,
+      queues: queueCount,
+      connections: connectionCount,
+      messages: ready + unacknowledged,
+      messages_ready: ready,
+      messages_unacknowledged: unacknowledged,
+      limits,
+    };
+  };
+}
+
+function vhostLimits(context: AdminContext, request: ApiRequest): ApiResponse {
+  const name = request.parameter('vhost');
+  if (name !== '') vhostOf(context, request);
+  const found = vhosts(context).filter((each) => (name === '' ? hasAny(each.limits) : each.name === name));
+  return ok(found.map((each) => ({ vhost: each.name, value: each.limits })));
+}
+
+async function setVhostLimit({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const limits = { [request.parameter('limit')]: request.integer('value') };
+  await broker.access.administration.setVhostLimits(request.parameter('vhost'), limits);
+  return done();
+}
+
+async function clearVhostLimit({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const limit = request.parameter('limit') as VhostLimit;
+  await broker.access.administration.clearVhostLimits(request.parameter('vhost'), limit);
+  return done();
+}
+
+function userLimits({ broker }: AdminContext, request: ApiRequest): ApiResponse {
+  const name = request.parameter('user');
+  const users = broker.access.administration.listUsers();
+  const found = users.filter((each) => (name === '' ? hasAny(each.limits) : each.name === name));
+  if (name !== '' && found.length === 0) throw notFound(`no user '${name}'`);
+  return ok(found.map((each) => ({ user: each.name, value: each.limits })));
+}
+
+async function setUserLimit({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const limits = { [request.parameter('limit')]: request.integer('value') };
+  await broker.access.administration.setUserLimits(request.parameter('user'), limits);
+  return done();
+}
+
+async function clearUserLimit({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const limit = request.parameter('limit') as UserLimit;
+  await broker.access.administration.clearUserLimits(request.parameter('user'), limit);
+  return done();
+}
+
+function hasAny(limits: object): boolean {
+  return Object.keys(limits).length > 0;
+}

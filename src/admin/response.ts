@@ -1,0 +1,25 @@
+import type { Json } from '../broker/topology/value-json.ts';
+
+/** Lines that come as long as the client listens, one JSON value each (NDJSON). */
+export interface LineStream {
+  /** Begins; returns how to end. `write` is false while the client does not keep up: such a line is lost. */
+  start(write: (line: Json) => boolean): () => void;
+}
+
+export type ApiResponse =
+  | { readonly kind: 'json'; readonly status: number; readonly body: Json }
+  | { readonly kind: 'empty'; readonly status: number }
+  | { readonly kind: 'lines'; readonly lines: LineStream };
+
+export function ok(body: Json): ApiResponse {
+  return { kind: 'json', status: 200, body };
+}
+
+export function created(): ApiResponse {
+  return { kind: 'empty', status: 201 };
+}
+
+/** Done, and there is nothing to say. */
+export function done(): ApiResponse {
+  return { kind: 'empty', status: 204 };
+}

@@ -1,0 +1,91 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { INTERNAL_USER } from '../broker/events/events.ts';
+import { routes } from './api/routes.ts';
+import type { AdminContext } from './context.ts';
+import { HttpError, httpErrorOf } from './http-error.ts';
+import { ApiRequest, readBody } from './request.ts';
+import type { ApiResponse, LineStream } from './response.ts';
+import { Router } from './router.ts';
+
+/** Lines for a client that does not read them wait up to so many bytes. */
+const LINES_BYTES_MAX = 1024 * 1024;
+
+/**
+ * The administration of a broker over HTTP, with the paths and the fields of RabbitMQ's. Who may ask is decided by
+ * who listens: on the control socket the file's permissions.
+ */
+export class AdminService {
+  readonly #context: AdminContext;
+  readonly #router = new Router(routes);
+
+  constructor(context: AdminContext) {
+    this.#context = context;
+  }
+
+  /** For `node:http`'s 'request' event. */
+  readonly handle = (message: IncomingMessage, response: ServerResponse): void => {
+    this.#answer(message)
+      .then((answer) => send(response, answer))
+      .catch((error: unknown) => this.#refuse(message, response, error));
+  };
+
+  async #answer(message: IncomingMessage): Promise<ApiResponse> {
+    const { pathname, searchParams } = new URL(message.url ?? '/', 'http://localhost');
+    const { route, parameters } = this.#router.find(message.method ?? 'GET', pathname);
+    const body = await readBody(message);
+    // RabbitMQ's way to say why a connection is closed.
+    const { 'x-reason': reason } = message.headers;
+    if (typeof reason === 'string') searchParams.set('reason', reason);
+    const { events } = this.#context.broker;
+    events.actor = this.#context.actor;
+    let answer: ApiResponse | Promise<ApiResponse>;
+    try {
+      answer = route.handle(this.#context, new ApiRequest(parameters, searchParams, body));
+    } finally {
+      events.actor = INTERNAL_USER;
+    }
+    return await answer;
+  }
+
+  #refuse(message: IncomingMessage, response: ServerResponse, error: unknown): void {
+    let refusal = httpErrorOf(error);
+    if (refusal === null) {
+      this.#context.log.error({ err: error, url: message.url }, 'a request of an administrator failed');
+      refusal = new HttpError(500, 'internal_error', 'an internal error, see the log of the broker');
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    // What of the body was not read is not waited for.
+    response.setHeader('connection', 'close');
+    const body = { error: refusal.code, reason: refusal.message };
+    send(response, { kind: 'json', status: refusal.status, body });
+  }
+}
+
+function send(response: ServerResponse, answer: ApiResponse): void {
+  if (answer.kind === 'lines') {
+    sendLines(response, answer.lines);
+    return;
+  }
+  response.statusCode = answer.status;
+  if (answer.kind === 'empty') {
+    response.end();
+    return;
+  }
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(answer.body));
+}
+
+function sendLines(response: ServerResponse, lines: LineStream): void {
+  response.setHeader('content-type', 'application/x-ndjson');
+  // The client learns that it is heard before there is anything to tell.
+  response.flushHeaders();
+  const stop = lines.start((line) => {
+    if (response.writableLength > LINES_BYTES_MAX) return false;
+    response.write(`${JSON.stringify(line)}\n`);
+    return true;
+  });
+  response.once('close', stop);
+}

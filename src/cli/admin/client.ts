@@ -1,0 +1,130 @@
+import { type IncomingMessage, request } from 'node:http';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { controlSocketPath } from '../../admin/control-socket.ts';
+
+/** An object as the broker's HTTP API gives it. */
+export type Item = { readonly [field: string]: unknown };
+
+export interface Query {
+  readonly [name: string]: string | undefined;
+}
+
+/** The broker refused: what it said. */
+export class RefusedError extends Error {
+  readonly code: string;
+
+  constructor(code: string, reason: string) {
+    super(reason);
+    this.name = 'RefusedError';
+    this.code = code;
+  }
+}
+
+/** Talks to the broker that runs on a data directory, by its control socket. */
+export class ControlClient {
+  readonly #dataDirectory: string;
+
+  constructor(dataDirectory: string) {
+    this.#dataDirectory = dataDirectory;
+  }
+
+  /** `path` in segments, as they are: they are encoded here. */
+  async list(path: readonly string[], query: Query = {}): Promise<readonly Item[]> {
+    return (await this.#ask('GET', path, query)) as readonly Item[];
+  }
+
+  async get(path: readonly string[], query: Query = {}): Promise<Item> {
+    return (await this.#ask('GET', path, query)) as Item;
+  }
+
+  async put(path: readonly string[], body: Item = {}): Promise<void> {
+    await this.#ask('PUT', path, {}, body);
+  }
+
+  async post(path: readonly string[], body: Item = {}): Promise<void> {
+    await this.#ask('POST', path, {}, body);
+  }
+
+  /** What it answers, if anything. */
+  async delete(path: readonly string[], query: Query = {}): Promise<unknown> {
+    return await this.#ask('DELETE', path, query);
+  }
+
+  /** Resolves when the broker ends the stream, as it does when it stops. */
+  async follow(path: readonly string[], query: Query, onLine: (line: Item) => void): Promise<void> {
+    const answer = await this.#send('GET', path, query, null);
+    if (answer.statusCode !== 200) throw refusal(await textOf(answer), answer.statusCode);
+    for await (const line of createInterface(answer)) if (line !== '') onLine(JSON.parse(line));
+  }
+
+  async #ask(
+    method: string,
+    path: readonly string[],
+    query: Query,
+    body: Item | null = null,
+  ): Promise<unknown> {
+    const answer = await this.#send(method, path, query, body);
+    const text = await textOf(answer);
+    if ((answer.statusCode ?? 500) >= 300) throw refusal(text, answer.statusCode);
+    return text === '' ? null : JSON.parse(text);
+  }
+
+  async #send(
+    method: string,
+    path: readonly string[],
+    query: Query,
+    body: Item | null,
+  ): Promise<IncomingMessage> {
+    const socketPath = await controlSocketPath(this.#dataDirectory);
+    const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const search = given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
+    const url = `/api/${path.map(encodeURIComponent).join('/')}${search}`;
+    const { promise, resolve: answered, reject } = Promise.withResolvers<IncomingMessage>();
+    const asked = request({ socketPath, method, path: url, agent: false }, answered);
+    asked.once('error', (error) => reject(this.#explain(error, socketPath)));
+    asked.end(body === null ? undefined : JSON.stringify(body));
+    return await promise;
+  }
+
+  #explain(error: NodeJS.ErrnoException, socketPath: string): Error {
+    const directory = resolve(this.#dataDirectory);
+    switch (error.code) {
+      case 'ENOENT':
+      case 'ECONNREFUSED':
+      case 'ENOTDIR':
+      case 'EINVAL':
+        return new Error(
+          `no broker runs on the data directory '${directory}'; ` +
+            'start one with `sluice start`, or name the directory of one that runs with --data-dir',
+          { cause: error },
+        );
+      case 'EACCES':
+      case 'EPERM':
+        return new Error(
+          `no permission to use '${socketPath}': only the user whom the broker runs as may administer it here`,
+          { cause: error },
+        );
+      case 'ECONNRESET':
+      case 'EPIPE':
+        return new Error(`the broker on '${directory}' ended before it answered`, { cause: error });
+      default:
+        return error;
+    }
+  }
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function refusal(text: string, status = 500): Error {
+  try {
+    const { error, reason } = JSON.parse(text) as { error: string; reason: string };
+    return new RefusedError(error, reason);
+  } catch {
+    return new Error(`the broker answered with status ${status}: ${text.slice(0, 200)}`);
+  }
+}

@@ -1,0 +1,63 @@
+import type { Item } from './client.ts';
+
+/**
+ * Items as a table for people: a line of headings, then a line for each, the columns aligned.
+ *
+ *     NAME    MESSAGES_READY
+ *     orders              17
+ */
+export function renderTable(items: readonly Item[], columns: readonly string[]): string {
+  const values = items.map((item) => columns.map((column) => fieldOf(item, column)));
+  const rows = [columns.map((column) => column.toUpperCase()), ...values.map((row) => row.map(cellText))];
+  const widths = columns.map((_, at) => Math.max(...rows.map((row) => widthOf(row[at] as string))));
+  const isNumeric = columns.map((_, at) => areNumbers(values.map((row) => row[at])));
+  return rows
+    .map((row) => {
+      const cells = row.map((cell, at) => {
+        const padding = ' '.repeat((widths[at] as number) - widthOf(cell));
+        return isNumeric[at] ? padding + cell : cell + padding;
+      });
+      return `${cells.join('  ').trimEnd()}\n`;
+    })
+    .join('');
+}
+
+/** `ledger.routed` is the field `routed` of the object in the field `ledger`. A field of that very name comes first. */
+export function fieldOf(item: Item, path: string): unknown {
+  if (Object.hasOwn(item, path)) return item[path];
+  let value: unknown = item;
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Item)[name];
+  }
+  return value;
+}
+
+/** One line, without control characters: names are whatever clients choose. */
+export function cellText(value: unknown): string {
+  if (value === null || value === undefined) return '-';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(3);
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+    return printable(value.join(','));
+  if (typeof value === 'object') {
+    return Object.keys(value).length === 0 ? '-' : printable(JSON.stringify(value));
+  }
+  return printable(String(value));
+}
+
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get to the terminal.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}
+
+function widthOf(text: string): number {
+  return [...text].length;
+}
+
+function areNumbers(values: readonly unknown[]): boolean {
+  const present = values.filter((value) => value !== null && value !== undefined);
+  return present.length > 0 && present.every((value) => typeof value === 'number');
+}

@@ -1,0 +1,73 @@
+import type { Command } from 'commander';
+import type { Item } from './client.ts';
+import { adminCommand, type Call, group, listCommand, usageError } from './command.ts';
+
+export function vhostsCommand(): Command {
+  const columns = ['name', 'queues', 'connections', 'messages_ready', 'messages_unacknowledged', 'tracing'];
+  return group('vhosts', 'Virtual hosts: each has users, queues and exchanges of its own.', [
+    listCommand('list', 'list all virtual hosts', columns, ({ client }) => client.list(['vhosts'])),
+    adminCommand(
+      'add',
+      'add a virtual host; nobody may use it until `sluice permissions set` lets them in',
+      async ({ client }, name = '') => client.put(['vhosts', name]),
+    ).argument('<name>'),
+    adminCommand(
+      'delete',
+      'delete a virtual host with its queues and all messages in them; its connections are closed',
+      async ({ client }, name = '') => {
+        await client.delete(['vhosts', name]);
+      },
+    ).argument('<name>'),
+  ]);
+}
+
+export function limitsCommand(): Command {
+  const description =
+    'How many connections and queues a virtual host may have (max-connections, max-queues), and how many connections ' +
+    'and channels a user (max-connections, max-channels).';
+  const columns = ['vhost', 'user', 'limit', 'value'];
+  return group('limits', description, [
+    of(listCommand('list', 'list all limits', columns, list)),
+    of(adminCommand('set', 'set a limit; it holds for what is opened from now on', set))
+      .argument('<limit>')
+      .argument('<value>'),
+    of(adminCommand('delete', 'take a limit away', remove)).argument('<limit>'),
+  ]);
+}
+
+function of(command: Command): Command {
+  return command
+    .option('--vhost <NAME>', 'a limit of this virtual host')
+    .option('--user <NAME>', 'a limit of this user');
+}
+
+async function list(call: Call): Promise<readonly Item[]> {
+  const [vhost, user] = [call.option('vhost'), call.option('user')];
+  const found: Item[] = [];
+  if (user === undefined) {
+    found.push(...(await call.client.list(vhost === undefined ? ['vhost-limits'] : ['vhost-limits', vhost])));
+  }
+  if (vhost === undefined) {
+    found.push(...(await call.client.list(user === undefined ? ['user-limits'] : ['user-limits', user])));
+  }
+  return found.flatMap(({ value, ...whose }) =>
+    Object.entries(value as Item).map(([limit, number]) => ({ ...whose, limit, value: number })),
+  );
+}
+
+async function set(call: Call, limit = '', value = ''): Promise<void> {
+  if (!/^\d+$/.test(value)) throw usageError(`'${value}' is no limit: it has to be a whole number`);
+  await call.client.put([...whose(call), limit], { value: Number(value) });
+}
+
+async function remove(call: Call, limit = ''): Promise<void> {
+  await call.client.delete([...whose(call), limit]);
+}
+
+function whose(call: Call): string[] {
+  const [vhost, user] = [call.option('vhost'), call.option('user')];
+  if ((vhost === undefined) === (user === undefined)) {
+    throw usageError('a limit is of a virtual host or of a user: give --vhost or --user');
+  }
+  return vhost === undefined ? ['user-limits', user as string] : ['vhost-limits', vhost];
+}
