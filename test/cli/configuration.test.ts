@@ -131,12 +131,30 @@ describe('the configuration', () => {
     );
   });
 
+  it('reads a part of the memory or an amount of it, and lists of names, and refuses what is neither', () => {
+    const mark = (text: string) =>
+      resolve({ flags: { 'memory-high-water-mark': text } }).values.memoryHighWaterMark;
+    assert.deepEqual(mark('0.4'), { fraction: 0.4 });
+    assert.deepEqual(mark('1'), { fraction: 1 });
+    assert.deepEqual(mark('2GiB'), { bytes: 2 ** 31 });
+    assert.equal(mark('off'), 'off');
+    for (const text of ['0', '0.0', '1.1', '40%', '31MiB', '-1']) {
+      assert.match(problems({ flags: { 'memory-high-water-mark': text } })[0]!, /not allowed/, text);
+    }
+    const users = (text: string) => resolve({ flags: { 'loopback-users': text } }).values.loopbackUsers;
+    assert.deepEqual(users('guest, ada'), ['guest', 'ada']);
+    assert.deepEqual(users('none'), []);
+    assert.match(problems({ flags: { 'loopback-users': 'a,,b' } })[0]!, /not allowed/);
+  });
+
   it('is printed as a file that gives the same configuration again', () => {
     const flags = {
       'amqp-port': '0',
       durability: 'interval:20',
       'data-dir': 'C:\\a "b"',
       'disk-free-limit': '0',
+      'memory-high-water-mark': '0.25',
+      'loopback-users': 'none',
     };
     const first = resolve({ flags });
     const printed = renderConfiguration(first);
