@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { INTERNAL_USER } from '../broker/events/events.ts';
 import { routes } from './api/routes.ts';
 import type { AdminContext } from './context.ts';
 import { HttpError, httpErrorOf } from './http-error.ts';
@@ -36,15 +35,9 @@ export class AdminService {
     // RabbitMQ's way to say why a connection is closed.
     const { 'x-reason': reason } = message.headers;
     if (typeof reason === 'string') searchParams.set('reason', reason);
-    const { events } = this.#context.broker;
-    events.actor = this.#context.actor;
-    let answer: ApiResponse | Promise<ApiResponse>;
-    try {
-      answer = route.handle(this.#context, new ApiRequest(parameters, searchParams, body));
-    } finally {
-      events.actor = INTERNAL_USER;
-    }
-    return await answer;
+    const { actor, broker } = this.#context;
+    const request = new ApiRequest(parameters, searchParams, body);
+    return await broker.events.as(actor, () => route.handle(this.#context, request));
   }
 
   #refuse(message: IncomingMessage, response: ServerResponse, error: unknown): void {

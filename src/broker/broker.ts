@@ -163,6 +163,7 @@ export class Broker implements StateMachine {
     this.access = new Access({
       vhosts: this.vhosts,
       log: { append: (operation) => this.#record(encodeAccessOperation(operation)) },
+      events: this.events,
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       durable: () => this.#metadataDurable(),
     });

@@ -43,8 +43,11 @@ async function put({ broker }: AdminContext, request: ApiRequest): Promise<ApiRe
     await administration.addUser(name, password === '' ? null : password, tags ?? []);
     return created();
   }
-  if (password !== null) await administration.changePassword(name, password === '' ? null : password);
-  if (tags !== null) await administration.setTags(name, tags);
+  // Both begin now, on behalf of who asks.
+  await Promise.all([
+    tags === null ? null : administration.setTags(name, tags),
+    password === null ? null : administration.changePassword(name, password === '' ? null : password),
+  ]);
   return done();
 }
 

@@ -1,4 +1,5 @@
 import { BrokerError } from '../errors.ts';
+import type { Events } from '../events/events.ts';
 import type { Queue } from '../queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
@@ -18,6 +19,7 @@ export type ResourceKind = 'queue' | 'exchange';
 export interface AccessParts {
   readonly vhosts: VirtualHosts<Queue>;
   readonly log: AccessLog;
+  readonly events: Pick<Events, 'actor' | 'as' | 'emitByActor'>;
   /** They may connect from this machine alone. */
   readonly loopbackUsers: readonly string[];
   /** Resolves when all changes so far are as durable as the broker makes them. */

@@ -1,4 +1,5 @@
 import { BrokerError } from '../errors.ts';
+import { eventsOfAccess } from '../events/access-events.ts';
 import type { AccessParts } from './access.ts';
 import { type AccessState, userSet } from './access-state.ts';
 import type { Clients } from './clients.ts';
@@ -69,17 +70,23 @@ export class Administration {
     checkName('user', name);
     checkTags(tags);
     this.#refuseExisting(name);
+    const { events } = this.#parts;
+    const { actor } = events;
     const hash = password === null ? null : await hashPassword(checkedPassword(password));
     // It took its time; somebody may have been quicker.
     this.#refuseExisting(name);
-    await this.#change({ op: 'access.user.set', user: name, password: hash, tags, limits: {} });
+    await events.as(actor, () =>
+      this.#change({ op: 'access.user.set', user: name, password: hash, tags, limits: {} }),
+    );
   }
 
   /** Who is connected stays so. Null: no password is right any more. */
   async changePassword(name: string, password: string | null): Promise<void> {
     this.#user(name);
+    const { events } = this.#parts;
+    const { actor } = events;
     const hash = password === null ? null : await hashPassword(checkedPassword(password));
-    await this.#change({ ...userSet(this.#user(name)), password: hash });
+    await events.as(actor, () => this.#change({ ...userSet(this.#user(name)), password: hash }));
   }
 
   async setTags(name: string, tags: readonly string[]): Promise<void> {
@@ -194,7 +201,10 @@ export class Administration {
   /** One that is there already is left as it is. Nobody may use a new one until permissions are set. */
   async createVhost(name: string): Promise<void> {
     checkName('vhost', name);
-    this.#parts.vhosts.create(name);
+    if (this.#parts.vhosts.get(name) === undefined) {
+      this.#parts.vhosts.create(name);
+      this.#parts.events.emitByActor('vhost.created', { name });
+    }
     await this.#parts.durable();
   }
 
@@ -212,6 +222,7 @@ export class Administration {
     operations.push({ op: 'access.vhost-limits.set', vhost: name, limits: {} });
     this.#apply(operations);
     this.#parts.vhosts.delete(name);
+    this.#parts.events.emitByActor('vhost.deleted', { name });
     await this.#parts.durable();
   }
 
@@ -235,9 +246,11 @@ export class Administration {
 
   #apply(operations: readonly AccessOperation[]): void {
     for (const operation of operations) {
+      const events = eventsOfAccess(this.#state, operation);
       // A pattern that is not valid throws here, before anything is written.
       this.#state.apply(operation);
       this.#parts.log.append(operation);
+      for (const { name, fields } of events) this.#parts.events.emitByActor(name, fields);
     }
   }
 

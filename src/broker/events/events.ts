@@ -70,6 +70,17 @@ export class Events {
     if (this.isHeard) this.emit(name, { ...fields, user_who_performed_action: this.actor });
   }
 
+  /** Runs something that does not wait, on behalf of this user. */
+  as<T>(actor: string, run: () => T): T {
+    const before = this.actor;
+    this.actor = actor;
+    try {
+      return run();
+    } finally {
+      this.actor = before;
+    }
+  }
+
   /** Called for each event from now on, at once and within what brings it about. Returns how to stop that. */
   listen(listener: (event: BrokerEvent) => void): () => void {
     this.#listeners.add(listener);
