@@ -103,6 +103,7 @@ def headers_round_trip(connection):
         'yes': True,
         'no': False,
         'int': -2147483647,
+        'long': -(2**63),
         'double': 0.1,
         'decimal': decimal.Decimal('314.15'),
         'timestamp': datetime.datetime(2023, 11, 14, 22, 13, 20),

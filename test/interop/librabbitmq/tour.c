@@ -63,7 +63,7 @@ static void acknowledge_and_requeue(void) {
 
 /* Every type that there is. */
 static amqp_table_t all_types(void) {
-  static amqp_table_entry_t entries[17], inner[2];
+  static amqp_table_entry_t entries[18], inner[2];
   static amqp_field_value_t elements[3];
   int n = 0;
   entries[n++] = text_entry("text", "größer als 日本");
@@ -84,6 +84,8 @@ static amqp_table_t all_types(void) {
   entries[n++].value.value.u32 = UINT32_MAX;
   entries[n] = entry("int64", AMQP_FIELD_KIND_I64);
   entries[n++].value.value.i64 = INT64_MIN;
+  entries[n] = entry("uint64", AMQP_FIELD_KIND_U64);
+  entries[n++].value.value.u64 = INT64_MAX;
   entries[n] = entry("float", AMQP_FIELD_KIND_F32);
   entries[n++].value.value.f32 = 0.5f;
   entries[n] = entry("double", AMQP_FIELD_KIND_F64);
