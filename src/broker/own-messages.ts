@@ -50,7 +50,10 @@ export class OwnMessages implements Pumped {
     const codec = this.#broker.codecs.own;
     if (vhost === undefined || codec === undefined) return;
     const key = Buffer.from(routingKey, 'utf8').subarray(0, KEY_BYTES_MAX);
-    const route = vhost.route(vhost.checkExchange(exchange), key.toString('utf8'), () => headers);
+    const route = vhost.route(vhost.checkExchange(exchange), key.toString('utf8'), {
+      headers: () => headers,
+      property: () => null,
+    });
     if (route.queues.length === 0) return;
     const properties = codec.encode(
       timestampMs === undefined

@@ -5,6 +5,7 @@ import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import type { Consumer, DeliverySink, Gate } from '../../src/broker/consumer.ts';
 import { Publisher } from '../../src/broker/publisher.ts';
 import type { Queue } from '../../src/broker/queue.ts';
+import { bareMessage } from '../../src/broker/topology/routing.ts';
 import { Unacked } from '../../src/broker/unacked.ts';
 import type { Chunk } from '../../src/log/chunks.ts';
 import { ContentView } from '../../src/log/record-content.ts';
@@ -61,10 +62,7 @@ export class TestBroker {
     if (vhost === undefined) throw new Error('no virtual host');
     this.broker.turn.touch();
     fillParts(this.publisher.parts, key, body);
-    return this.publisher.publish(
-      vhost.route(vhost.defaultExchange, key, () => null),
-      persistent,
-    );
+    return this.publisher.publish(vhost.route(vhost.defaultExchange, key, bareMessage), persistent);
   }
 
   async flush(): Promise<void> {

@@ -2,6 +2,7 @@ import { Broker } from '../../src/broker/broker.ts';
 import type { Queue } from '../../src/broker/queue.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
 import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { seededRandom } from '../log/seeded-random.ts';
 import { type ExpectedQueue, HistoryError } from './expected-queue.ts';
 import { ExpectedState } from './expected-state.ts';
@@ -286,6 +287,7 @@ export class PowerCutRun implements ChannelHost {
     return Broker.open({
       dataDirectory: DIRECTORY,
       fileSystem: this.fs,
+      propertyCodecs: [amqp091Codec],
       clock: this.time,
       scheduler: this.time,
       ...this.limits,

@@ -1,4 +1,5 @@
 import type { Queue } from '../../src/broker/queue.ts';
+import { bareMessage } from '../../src/broker/topology/routing.ts';
 import { ExpectedQueue, HistoryError } from './expected-queue.ts';
 import type { PowerCutRun } from './power-cut-run.ts';
 import type { TestChannel } from './test-channel.ts';
@@ -47,7 +48,7 @@ export class RandomOperations {
       // Some insist.
       if (this.#run.broker.blockedReasons.size > 0 && this.#run.random() < 0.8) return;
       const vhost = this.#run.broker.vhost('/')!;
-      const route = vhost.route(vhost.exchangeForPublish(exchange), key, () => null);
+      const route = vhost.route(vhost.exchangeForPublish(exchange), key, bareMessage);
       const expected = this.#run.state.route(exchange, key);
       if (
         expected.size !== route.queues.length ||

@@ -3,11 +3,12 @@ import type { BindingPattern, ExchangeType, Router } from './type.ts';
 /** AMQP 3.1.3.1: a message goes where the binding key equals its routing key. */
 export const directExchange: ExchangeType = {
   name: 'direct',
-  usesHeaders: false,
   createRouter: <B extends BindingPattern>() => new DirectRouter<B>(),
 };
 
 class DirectRouter<B extends BindingPattern> implements Router<B> {
+  readonly isKeyed = true;
+  readonly takesEveryKey = true;
   readonly #byKey = new Map<string, Set<B>>();
 
   add(binding: B): void {
@@ -23,7 +24,7 @@ class DirectRouter<B extends BindingPattern> implements Router<B> {
     if (bindings.size === 0) this.#byKey.delete(binding.routingKey);
   }
 
-  route(routingKey: string, _headers: unknown, visit: (binding: B) => void): void {
+  route(routingKey: string, _message: unknown, visit: (binding: B) => void): void {
     const bindings = this.#byKey.get(routingKey);
     if (bindings === undefined) return;
     for (const binding of bindings) visit(binding);

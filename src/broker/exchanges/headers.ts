@@ -1,8 +1,9 @@
 import type { Table, Value } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
+import type { RoutedMessage } from '../property-codec.ts';
 import { erlangText, typeName } from '../topology/value-text.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';
-import { valuesEqual } from './value-equality.ts';
+import { equalityKey, valuesEqual } from './value-equality.ts';
 
 /**
  * AMQP 3.1.3.4: the arguments of a binding are compared with the headers of the message. `x-match` says whether all
@@ -11,30 +12,116 @@ import { valuesEqual } from './value-equality.ts';
  */
 export const headersExchange: ExchangeType = {
   name: 'headers',
-  usesHeaders: true,
   validateBinding: validateMatch,
   createRouter: <B extends BindingPattern>() => new HeadersRouter<B>(),
 };
 
+type Expectation = readonly [key: string, value: Value];
+
 interface HeaderTest {
   readonly all: boolean;
-  readonly expected: readonly (readonly [key: string, value: Value])[];
+  readonly expected: readonly Expectation[];
 }
 
+const noHeaders: Table = Object.create(null) as Table;
+
+/**
+ * Bindings are found by a header that a message must have for them to match: for `all` one of those expected, for `any`
+ * each of them. So the work grows with the headers of a message and with the bindings that come close, and not with
+ * all that there are.
+ *
+ *     #byHeader   key ──▶ value ──▶ bindings      #unconditional   `all` with nothing expected
+ *                     └─▶ present ─▶ bindings      (a binding that expects null)
+ */
 class HeadersRouter<B extends BindingPattern> implements Router<B> {
+  readonly isKeyed = false;
+  readonly takesEveryKey = false;
   readonly #tests = new Map<B, HeaderTest>();
+  readonly #unconditional = new Set<B>();
+  readonly #byHeader = new Map<string, Candidates<B>>();
 
   add(binding: B): void {
-    this.#tests.set(binding, compile(binding.arguments));
+    const test = compile(binding.arguments);
+    this.#tests.set(binding, test);
+    if (test.all && test.expected.length === 0) this.#unconditional.add(binding);
+    for (const expectation of this.#indexed(test)) this.#candidates(expectation[0]).add(expectation, binding);
   }
 
   remove(binding: B): void {
+    const test = this.#tests.get(binding);
+    if (test === undefined) return;
     this.#tests.delete(binding);
+    this.#unconditional.delete(binding);
+    for (const expectation of this.#indexed(test)) {
+      const candidates = this.#byHeader.get(expectation[0]);
+      candidates?.remove(expectation, binding);
+      if (candidates?.isEmpty === true) this.#byHeader.delete(expectation[0]);
+    }
   }
 
-  route(_routingKey: string, headers: Table | null, visit: (binding: B) => void): void {
-    const present = headers ?? {};
-    for (const [binding, test] of this.#tests) if (passes(test, present)) visit(binding);
+  route(_routingKey: string, message: RoutedMessage, visit: (binding: B) => void): void {
+    for (const binding of this.#unconditional) visit(binding);
+    if (this.#byHeader.size === 0) return;
+    const headers = message.headers() ?? noHeaders;
+    const visited = new Set<B>();
+    for (const key of Object.keys(headers)) {
+      const candidates = this.#byHeader.get(key);
+      if (candidates === undefined) continue;
+      for (const binding of candidates.of(headers[key])) {
+        if (visited.has(binding) || !passes(this.#tests.get(binding) as HeaderTest, headers)) continue;
+        visited.add(binding);
+        visit(binding);
+      }
+    }
+  }
+
+  /** One is enough where all must agree: preferably one that asks for a value. */
+  #indexed({ all, expected }: HeaderTest): readonly Expectation[] {
+    if (!all || expected.length === 0) return expected;
+    return [expected.find(([, value]) => value !== null) ?? (expected[0] as Expectation)];
+  }
+
+  #candidates(key: string): Candidates<B> {
+    const candidates = this.#byHeader.get(key) ?? new Candidates<B>();
+    this.#byHeader.set(key, candidates);
+    return candidates;
+  }
+}
+
+/** The bindings that expect something of one header. */
+class Candidates<B> {
+  readonly #byValue = new Map<string, Set<B>>();
+  readonly #whenPresent = new Set<B>();
+
+  get isEmpty(): boolean {
+    return this.#byValue.size === 0 && this.#whenPresent.size === 0;
+  }
+
+  add([, value]: Expectation, binding: B): void {
+    if (value === null) {
+      this.#whenPresent.add(binding);
+      return;
+    }
+    const key = equalityKey(value);
+    const bindings = this.#byValue.get(key);
+    if (bindings === undefined) this.#byValue.set(key, new Set([binding]));
+    else bindings.add(binding);
+  }
+
+  remove([, value]: Expectation, binding: B): void {
+    if (value === null) {
+      this.#whenPresent.delete(binding);
+      return;
+    }
+    const key = equalityKey(value);
+    const bindings = this.#byValue.get(key);
+    bindings?.delete(binding);
+    if (bindings?.size === 0) this.#byValue.delete(key);
+  }
+
+  *of(value: Value): Generator<B> {
+    yield* this.#whenPresent;
+    if (value !== null) yield* this.#byValue.get(equalityKey(value)) ?? [];
   }
 }
 

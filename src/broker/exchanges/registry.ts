@@ -1,16 +1,34 @@
 import { BrokerError } from '../errors.ts';
+import { consistentHashExchange } from './consistent-hash.ts';
+import { delayedMessageExchange } from './delayed-message.ts';
 import { directExchange } from './direct.ts';
 import { fanoutExchange } from './fanout.ts';
 import { headersExchange } from './headers.ts';
+import { modulusHashExchange } from './modulus-hash.ts';
+import { randomExchange } from './random.ts';
+import { roundRobinExchange } from './round-robin.ts';
 import { topicExchange } from './topic.ts';
 import type { ExchangeType } from './type.ts';
 
-/** The exchange types that a broker knows: the four of AMQP, and those that plugins add. */
+/** The four of AMQP, and those that RabbitMQ has plugins for. */
+const builtIn: readonly ExchangeType[] = [
+  directExchange,
+  fanoutExchange,
+  topicExchange,
+  headersExchange,
+  consistentHashExchange,
+  modulusHashExchange,
+  randomExchange,
+  roundRobinExchange,
+];
+
+/** The exchange types that a broker knows: its own, and those that plugins add. */
 export class ExchangeTypes {
   readonly #byName = new Map<string, ExchangeType>();
 
   constructor(additional: readonly ExchangeType[] = []) {
-    for (const type of [directExchange, fanoutExchange, topicExchange, headersExchange]) this.register(type);
+    for (const type of builtIn) this.register(type);
+    this.register(delayedMessageExchange(this));
     for (const type of additional) this.register(type);
   }
 

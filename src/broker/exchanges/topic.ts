@@ -6,7 +6,6 @@ import type { BindingPattern, ExchangeType, Router } from './type.ts';
  */
 export const topicExchange: ExchangeType = {
   name: 'topic',
-  usesHeaders: false,
   createRouter: <B extends BindingPattern>() => new TopicRouter<B>(),
 };
 
@@ -50,6 +49,8 @@ class Node<B> {
  * work is bounded by words × nodes, also for keys like `#.#.#.#` for which backtracking would be exponential.
  */
 class TopicRouter<B extends BindingPattern> implements Router<B> {
+  readonly isKeyed = true;
+  readonly takesEveryKey = true;
   readonly #root = new Node<B>(null, '');
   #step = 0;
 
@@ -79,7 +80,7 @@ class TopicRouter<B extends BindingPattern> implements Router<B> {
     }
   }
 
-  route(routingKey: string, _headers: unknown, visit: (binding: B) => void): void {
+  route(routingKey: string, _message: unknown, visit: (binding: B) => void): void {
     let reached: Node<B>[] = [];
     this.#step++;
     this.#reach(this.#root, reached);

@@ -1,31 +1,46 @@
 import type { Table } from '../../base/value.ts';
+import type { RoutedMessage } from '../property-codec.ts';
 
-/** What a router looks at in a binding. Where the binding leads is none of its business. */
+/** What a router looks at in a binding. Of where it leads it may know the name, and no more. */
 export interface BindingPattern {
   readonly routingKey: string;
   readonly arguments: Table;
+  readonly destinationKind: 'queue' | 'exchange';
+  readonly destination: { readonly name: string };
 }
 
 /** The bindings of one exchange, arranged so that the matching ones are found quickly. */
 export interface Router<B extends BindingPattern> {
+  /**
+   * Whether the bindings that match depend on the routing key alone, until one is added or removed. Only then may
+   * routes be remembered by key.
+   */
+  readonly isKeyed: boolean;
+  /**
+   * Whether each of several routing keys counts (CC and BCC), as for types that compare it with the binding keys. To
+   * others a message with several keys is one message: they are asked once, with the first.
+   */
+  readonly takesEveryKey: boolean;
   /** The caller adds a binding once, and removes the same object. */
   add(binding: B): void;
   remove(binding: B): void;
   /**
    * Visits every binding that matches, each once, in no particular order. Bindings must not be added or removed
-   * meanwhile. `headers` is null when the message has none, or when the type does not use them.
+   * meanwhile.
    */
-  route(routingKey: string, headers: Table | null, visit: (binding: B) => void): void;
+  route(routingKey: string, message: RoutedMessage, visit: (binding: B) => void): void;
 }
 
 /** A way to route. A new one is a file with a value of this shape, handed to the registry. */
 export interface ExchangeType {
   readonly name: string;
-  /** Whether routing depends on anything but the routing key: such routes cannot be cached by key. */
-  readonly usesHeaders: boolean;
+  /** Arguments in which a second declaration must agree with the first. */
+  readonly comparedArguments?: readonly string[];
+  /** Whether a message that asks for it waits before it is routed. */
+  readonly delays?: boolean;
   /** Throws a BrokerError if an exchange of this type cannot be declared with these arguments. */
   validate?(args: Table): void;
-  /** Throws a BrokerError if this is not a binding that the type understands. */
-  validateBinding?(routingKey: string, args: Table): void;
-  createRouter<B extends BindingPattern>(): Router<B>;
+  /** Throws a BrokerError if this is not a binding that an exchange with these arguments understands. */
+  validateBinding?(routingKey: string, args: Table, exchangeArguments: Table): void;
+  createRouter<B extends BindingPattern>(exchangeArguments: Table): Router<B>;
 }

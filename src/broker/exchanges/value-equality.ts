@@ -56,3 +56,13 @@ export function isTable(value: Value): value is Table {
     !(value instanceof Date)
   );
 }
+
+/** A text that equal values share, for looking them up; values that differ may share it too. */
+export function equalityKey(value: Value): string {
+  const number = numberOf(value);
+  if (number !== null) return `n${Number(number)}`;
+  if (typeof value === 'string') return `s${value}`;
+  const bytes = bytesOf(value);
+  if (bytes !== null) return `s${bytes.toString('utf8')}`;
+  return typeof value === 'boolean' ? `b${value}` : 'other';
+}

@@ -27,7 +27,7 @@ export function bindQueue<Q extends TopologyQueue>(
   const source = findExchange(ctx, request.source);
   const destination = ctx.state.queues.get(request.destination);
   if (destination === undefined) throw notFound('queue', request.destination, ctx.name);
-  source.type.validateBinding?.(request.routingKey, request.arguments);
+  source.type.validateBinding?.(request.routingKey, request.arguments, source.arguments);
   assertAccess(destination, owner, ctx.name);
   const { routingKey, arguments: args } = request;
   add(ctx, { destinationKind: 'queue', source, destination, routingKey, arguments: args });
@@ -38,7 +38,7 @@ export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, re
   refuseDefaultExchange(request.destination);
   const source = findExchange(ctx, request.source);
   const destination: Exchange<Q> = findExchange(ctx, request.destination);
-  source.type.validateBinding?.(request.routingKey, request.arguments);
+  source.type.validateBinding?.(request.routingKey, request.arguments, source.arguments);
   const { routingKey, arguments: args } = request;
   add(ctx, { destinationKind: 'exchange', source, destination, routingKey, arguments: args });
 }

@@ -97,7 +97,8 @@ function assertEquivalent<Q extends TopologyQueue>(
   assertSameField('durable', existing.durable, declaration.durable, resource);
   assertSameField('auto_delete', existing.autoDelete, declaration.autoDelete, resource);
   assertSameField('internal', existing.internal, declaration.internal, resource);
-  assertSameArguments(existing.arguments, declaration.arguments, ['alternate-exchange'], resource);
+  const compared = ['alternate-exchange', ...(existing.type.comparedArguments ?? [])];
+  assertSameArguments(existing.arguments, declaration.arguments, compared, resource);
 }
 
 /** It need not exist: until it does, what it would get is unroutable. */

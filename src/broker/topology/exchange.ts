@@ -18,6 +18,11 @@ export interface ExchangeSpec extends Omit<ExchangeDeclaration, 'type'> {
   readonly type: ExchangeType;
 }
 
+/** What policies say of an exchange. */
+export interface ExchangePolicy {
+  readonly alternateExchange: string | null;
+}
+
 /** An exchange and what hangs on it. Only the topology's state changes it. */
 export class Exchange<Q extends TopologyQueue> {
   readonly name: string;
@@ -29,7 +34,8 @@ export class Exchange<Q extends TopologyQueue> {
   /** The default exchange, whose name is empty: it reaches every queue by its name, without bindings. */
   readonly isDefault: boolean;
   /** Where messages go that match no binding; it need not exist. */
-  readonly alternate: string | null;
+  alternate: string | null;
+  readonly #ownAlternate: string | null;
   readonly router: Router<Binding<Q>>;
   /** Bindings from here, by their identity. */
   readonly outbound = new Map<string, Binding<Q>>();
@@ -47,8 +53,14 @@ export class Exchange<Q extends TopologyQueue> {
     this.arguments = spec.arguments;
     this.isDefault = spec.name === '';
     const alternate = spec.arguments['alternate-exchange'];
-    this.alternate = typeof alternate === 'string' ? alternate : null;
-    this.router = spec.type.createRouter();
+    this.#ownAlternate = typeof alternate === 'string' ? alternate : null;
+    this.alternate = this.#ownAlternate;
+    this.router = spec.type.createRouter(spec.arguments);
+  }
+
+  /** As in RabbitMQ, the argument counts before the policy. Routes are the caller's to invalidate. */
+  setPolicy({ alternateExchange }: ExchangePolicy): void {
+    this.alternate = this.#ownAlternate ?? alternateExchange;
   }
 }
 

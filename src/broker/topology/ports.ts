@@ -33,6 +33,12 @@ export interface QueueSpec {
 
 export type QueueFactory<Q extends TopologyQueue> = (spec: QueueSpec) => Q;
 
+/** Where messages wait that are not to be routed yet. */
+export interface DelayPort<Q> {
+  /** What a message that has to wait so long is published to, as if it were a queue. */
+  targetFor(delayMs: number): Q;
+}
+
 /** Told of each change of what exists, durable or not, when it has been made; also of those that recovery repeats. */
 export interface TopologyObserver<Q extends TopologyQueue> {
   exchangeAdded(exchange: Exchange<Q>): void;

@@ -1,7 +1,9 @@
 import type { Table } from '../../base/value.ts';
+import { delayOf } from '../exchanges/delayed-message.ts';
+import type { NamedProperty, RoutedMessage } from '../property-codec.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
+import type { DelayPort, TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
 /** Where a message goes. */
@@ -12,22 +14,28 @@ export interface Route<Q extends TopologyQueue> {
   readonly cacheable: boolean;
   /** The version of the virtual host for which it was worked out. */
   readonly version: number;
+  /** How long the message waits before it is routed on, if the store of delayed messages is among the queues; or -1. */
+  readonly delayMs: number;
 }
 
 /** How many routes a virtual host remembers: keys can be made up without end. */
 export const cachedRoutesMax = 16_384;
 
-/** The headers are asked for only when a headers exchange is on the way. */
+/** A message of which nothing but its address counts. */
+export const bareMessage: RoutedMessage = { headers: () => null, property: () => null };
+
+/** The message is looked at only when an exchange is on the way that does so. */
 export function routeThrough<Q extends TopologyQueue>(
   state: TopologyState<Q>,
+  delays: DelayPort<Q> | null,
   exchange: Exchange<Q>,
   routingKey: string,
-  headers: () => Table | null,
+  message: RoutedMessage,
 ): Route<Q> {
   // A change of the topology empties the cache, so that what is found in it holds.
   const cached = exchange.routes.get(routingKey);
   if (cached !== undefined) return cached;
-  const route = workOut(state, exchange, routingKey, headers);
+  const route = routeOf(state, delays, reach(state, [exchange], [routingKey], message, true));
   // An exchange that was deleted may still be held by a caller, but no change would empty its cache.
   if (route.cacheable && state.exchanges.get(exchange.name) === exchange) {
     state.admitRoute(exchange, cachedRoutesMax);
@@ -36,16 +44,69 @@ export function routeThrough<Q extends TopologyQueue>(
   return route;
 }
 
-function workOut<Q extends TopologyQueue>(
+/** For a message with several routing keys: it goes where each of them leads. */
+export function routeWithKeys<Q extends TopologyQueue>(
   state: TopologyState<Q>,
-  start: Exchange<Q>,
-  routingKey: string,
-  headers: () => Table | null,
+  delays: DelayPort<Q> | null,
+  exchange: Exchange<Q>,
+  routingKeys: readonly string[],
+  message: RoutedMessage,
 ): Route<Q> {
+  return {
+    ...routeOf(state, delays, reach(state, [exchange], routingKeys, message, true)),
+    cacheable: false,
+  };
+}
+
+/**
+ * For a message whose delay is over. It was published to `exchange`, and went at once wherever it did not have to wait:
+ * now it goes on from the exchanges that held it up, as things stand now, and does not wait again.
+ */
+export function routeAfterDelay<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  exchange: Exchange<Q>,
+  routingKeys: readonly string[],
+  message: RoutedMessage,
+): Route<Q> {
+  const { holding } = reach(state, [exchange], routingKeys, message, true);
+  const { queues } = reach(state, holding, routingKeys, message, false);
+  return { queues: [...queues], cacheable: false, version: state.version, delayMs: -1 };
+}
+
+/** What a walk through the exchanges came to. */
+interface Reached<Q extends TopologyQueue> {
+  readonly queues: Set<Q>;
+  /** Exchanges that the message has to wait at. */
+  readonly holding: Exchange<Q>[];
+  readonly delayMs: number;
+  readonly cacheable: boolean;
+}
+
+function routeOf<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  delays: DelayPort<Q> | null,
+  { queues, holding, delayMs, cacheable }: Reached<Q>,
+): Route<Q> {
+  if (holding.length > 0) {
+    if (delays === null) throw new Error('a message has to wait, and there is no store to wait in');
+    queues.add(delays.targetFor(delayMs));
+  }
+  return { queues: [...queues], cacheable, version: state.version, delayMs };
+}
+
+function reach<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  starts: readonly Exchange<Q>[],
+  routingKeys: readonly string[],
+  message: RoutedMessage,
+  mayWait: boolean,
+): Reached<Q> {
   const queues = new Set<Q>();
+  const holding: Exchange<Q>[] = [];
   // Exchanges to go through. Iteration also yields what is added meanwhile, each exchange once: cycles end.
-  const exchanges = new Set<Exchange<Q>>([start]);
-  let known: { readonly table: Table | null } | null = null;
+  const exchanges = new Set<Exchange<Q>>(starts);
+  let read: RoutedMessage | null = null;
+  let delayMs = -1;
   let cacheable = true;
   let matched = false;
   const visit = (binding: Binding<Q>): void => {
@@ -54,20 +115,51 @@ function workOut<Q extends TopologyQueue>(
     else exchanges.add(binding.destination);
   };
   for (const exchange of exchanges) {
+    const { router } = exchange;
     if (exchange.isDefault) {
-      const queue = state.queues.get(routingKey);
-      if (queue !== undefined) queues.add(queue);
+      for (const routingKey of routingKeys) {
+        const queue = state.queues.get(routingKey);
+        if (queue !== undefined) queues.add(queue);
+      }
       continue;
     }
-    if (exchange.type.usesHeaders) {
+    const delays = mayWait && exchange.type.delays === true;
+    if (delays || !router.isKeyed) {
       cacheable = false;
-      known ??= { table: headers() };
+      read ??= new ReadOnce(message);
+    }
+    if (delays) {
+      delayMs = delayOf(read as RoutedMessage);
+      if (delayMs > 0) {
+        holding.push(exchange);
+        continue;
+      }
     }
     matched = false;
-    exchange.router.route(routingKey, known === null ? null : known.table, visit);
+    if (router.takesEveryKey) for (const key of routingKeys) router.route(key, read ?? message, visit);
+    else router.route(routingKeys[0] as string, read ?? message, visit);
     if (matched || exchange.alternate === null) continue;
     const alternate = state.exchanges.get(exchange.alternate);
     if (alternate !== undefined) exchanges.add(alternate);
   }
-  return { queues: [...queues], cacheable, version: state.version };
+  return { queues, holding, delayMs, cacheable };
+}
+
+/** Decodes the headers at most once, however many exchanges ask for them. */
+class ReadOnce implements RoutedMessage {
+  readonly #message: RoutedMessage;
+  #headers: Table | null | undefined;
+
+  constructor(message: RoutedMessage) {
+    this.#message = message;
+  }
+
+  headers(): Table | null {
+    if (this.#headers === undefined) this.#headers = this.#message.headers();
+    return this.#headers;
+  }
+
+  property(name: NamedProperty): string | null {
+    return this.#message.property(name);
+  }
 }

@@ -1,15 +1,16 @@
-import type { Table } from '../../base/value.ts';
+import { extraKeys } from '../exchanges/extra-keys.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
+import type { RoutedMessage } from '../property-codec.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
 import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
-import type { MetadataLog, QueueFactory, TopologyObserver, TopologyQueue } from './ports.ts';
+import type { DelayPort, MetadataLog, QueueFactory, TopologyObserver, TopologyQueue } from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
-import { type Route, routeThrough } from './routing.ts';
+import { type Route, routeAfterDelay, routeThrough, routeWithKeys } from './routing.ts';
 import { TopologyState } from './state.ts';
 
 export interface VirtualHostParts<Q extends TopologyQueue> {
@@ -35,6 +36,8 @@ export interface VirtualHostParts<Q extends TopologyQueue> {
 export class VirtualHost<Q extends TopologyQueue> {
   readonly name: string;
   readonly defaultExchange: Exchange<Q>;
+  /** Without it no message can be published that has to wait. */
+  delays: DelayPort<Q> | null = null;
   readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
@@ -76,10 +79,25 @@ export class VirtualHost<Q extends TopologyQueue> {
 
   /**
    * The queues that a message goes to. The same object comes back for the same exchange and key until the topology
-   * changes, unless a headers exchange is on the way. `headers` is called at most once, and only in that case.
+   * changes, unless an exchange is on the way that looks at the message, or chooses anew each time.
    */
-  route(exchange: Exchange<Q>, routingKey: string, headers: () => Table | null): Route<Q> {
-    return routeThrough(this.#state, exchange, routingKey, headers);
+  route(exchange: Exchange<Q>, routingKey: string, message: RoutedMessage): Route<Q> {
+    return routeThrough(this.#state, this.delays, exchange, routingKey, message);
+  }
+
+  /** For a message that names further routing keys in its headers: the queues that any of them leads to, each once. */
+  routeWithKeys(exchange: Exchange<Q>, routingKeys: readonly string[], message: RoutedMessage): Route<Q> {
+    return routeWithKeys(this.#state, this.delays, exchange, routingKeys, message);
+  }
+
+  /**
+   * For a message that has waited long enough, with the exchange and key that it was published with. Null if the
+   * exchange is gone. The message's headers are still those it came with: `CC` and `BCC` are read here.
+   */
+  routeDelayed(exchangeName: string, routingKey: string, message: RoutedMessage): Route<Q> | null {
+    const exchange = this.#state.exchanges.get(exchangeName);
+    if (exchange === undefined) return null;
+    return routeAfterDelay(this.#state, exchange, [routingKey, ...extraKeys(message.headers())], message);
   }
 
   /** @throws BrokerError not-found; access-refused if the exchange is internal */

@@ -1,8 +1,8 @@
-import type { Table } from '../../base/value.ts';
+import { hiddenKeysHeader } from '../../broker/exchanges/extra-keys.ts';
+import type { RoutedMessage } from '../../broker/property-codec.ts';
 import { Publisher } from '../../broker/publisher.ts';
 import { SOURCE_AMQP091 } from '../../log/record-content.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';
-import { decodeTable } from '../../wire/amqp091/field-table.ts';
 import { BASIC_PUBLISH } from '../../wire/amqp091/methods.ts';
 import {
   CONTENT_HEADER_BYTES,
@@ -11,12 +11,15 @@ import {
   PROPERTY_DELIVERY_MODE,
   PROPERTY_EXPIRATION,
   PROPERTY_HEADERS,
+  PROPERTY_PRIORITY,
   PROPERTY_USER_ID,
   peekDeliveryMode,
   readBodySize,
 } from '../../wire/amqp091/properties.ts';
 import type { Channel } from './channel.ts';
 import { AmqpError } from './errors.ts';
+import { parseExpiration } from './expiration.ts';
+import { amqp091Codec } from './property-codec.ts';
 import { encodeReturn } from './returns.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -26,13 +29,9 @@ const IMMEDIATE = 2;
 /** How much is set aside at first for a body in several frames: the peer pays for the rest with bytes. */
 const BODY_BYTES_FIRST = 256 * 1024;
 
-/** The end of the key `CC` or `BCC`, with the type of an array. */
-const COPIES = Buffer.from('CCA', 'latin1');
-
-/** What would change where a message goes, or for how long, is not ignored while it is not built. */
-function notSupported(what: string): AmqpError {
-  return new AmqpError('PRECONDITION_FAILED', `${what} is not supported by this version of Sluice`);
-}
+/** The keys of headers that name further routing keys, with their length octets. */
+const CC = Buffer.from('\x02CC', 'latin1');
+const BCC = Buffer.from('\x03BCC', 'latin1');
 
 /** What a channel expects next (AMQP 4.2.6): a method, or what is missing of a content. */
 const IDLE = 0;
@@ -192,10 +191,18 @@ export class Publishing {
     const addressStart = this.#addressStart;
     const exchangeEnd = this.#exchangeEnd;
     const keyEnd = this.#keyEnd;
-    const route = channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this.#headers);
-    const persistent = this.#checkProperties() === PERSISTENT;
     const { publisher } = this;
     const { parts } = publisher;
+    const hasCopies = this.#mayHaveCopies();
+    const route = hasCopies
+      ? channel.routes.findWithKeys(names, addressStart, exchangeEnd, keyEnd, this.#message)
+      : channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this.#message);
+    parts.ttlMs = -1;
+    parts.priority = 0;
+    parts.delayMs = route.delayMs;
+    const persistent = this.#checkProperties() === PERSISTENT;
+    // Where a message waits before it is routed, the hidden keys are still needed.
+    if (hasCopies && route.delayMs < 0) this.#hideKeys();
     parts.exchange = names;
     parts.exchangeStart = addressStart + 1;
     parts.exchangeEnd = exchangeEnd;
@@ -228,22 +235,35 @@ export class Publishing {
     const end = this.#propertiesEnd;
     const flags = (bytes[start] << 8) | bytes[start + 1];
     if (flags === PROPERTY_DELIVERY_MODE) return bytes[start + 2];
-    if ((flags & PROPERTY_EXPIRATION) !== 0) throw notSupported("message property 'expiration'");
-    if ((flags & PROPERTY_HEADERS) !== 0) {
-      this.#refuseCopies(findProperty(bytes, start, end, PROPERTY_HEADERS));
-    }
     if ((flags & PROPERTY_USER_ID) !== 0)
       this.#checkUserId(findProperty(bytes, start, end, PROPERTY_USER_ID));
+    const { parts } = this.publisher;
+    if ((flags & PROPERTY_EXPIRATION) !== 0) {
+      parts.ttlMs = parseExpiration(bytes, findProperty(bytes, start, end, PROPERTY_EXPIRATION));
+    }
+    if ((flags & PROPERTY_PRIORITY) !== 0) {
+      parts.priority = bytes[findProperty(bytes, start, end, PROPERTY_PRIORITY)];
+    }
     return peekDeliveryMode(bytes, start, end);
   }
 
-  /** RabbitMQ's sender-selected distribution would route to more keys: to leave these out is not an option. */
-  #refuseCopies(at: number): void {
-    const end = at + 4 + this.#properties.readUInt32BE(at);
-    // Cheap, as it is asked of every message with headers; only the table knows whether it is a key.
-    if (!this.#properties.subarray(at, end).includes(COPIES)) return;
-    const table = decodeTable(this.#properties, at, this.#propertiesEnd);
-    for (const key of ['CC', 'BCC']) if (key in table) throw notSupported(`message header '${key}'`);
+  /** Cheap, as it is asked of every message; only the decoded headers know whether there are such keys. */
+  #mayHaveCopies(): boolean {
+    const bytes = this.#properties;
+    const start = this.#propertiesStart;
+    if ((bytes[start] & (PROPERTY_HEADERS >>> 8)) === 0) return false;
+    const at = findProperty(bytes, start, this.#propertiesEnd, PROPERTY_HEADERS);
+    const table = bytes.subarray(at, at + 4 + bytes.readUInt32BE(at));
+    return table.includes(CC) || table.includes(BCC);
+  }
+
+  #hideKeys(): void {
+    const remove = [hiddenKeysHeader];
+    this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
+      remove,
+    });
+    this.#propertiesStart = 0;
+    this.#propertiesEnd = this.#properties.length;
   }
 
   /** As in RabbitMQ, who sets a user-id must be that user: receivers may rely on it. */
@@ -257,10 +277,11 @@ export class Publishing {
     );
   }
 
-  /** For a route through a headers exchange. */
-  readonly #headers = (): Table | null => {
-    const at = findProperty(this.#properties, this.#propertiesStart, this.#propertiesEnd, PROPERTY_HEADERS);
-    return at < 0 ? null : decodeTable(this.#properties, at, this.#propertiesEnd);
+  /** For exchanges that choose by more than the routing key. */
+  readonly #message: RoutedMessage = {
+    headers: () => amqp091Codec.headers(this.#properties, this.#propertiesStart, this.#propertiesEnd),
+    property: (name) =>
+      amqp091Codec.property(this.#properties, this.#propertiesStart, this.#propertiesEnd, name),
   };
 
   #pause(): void {

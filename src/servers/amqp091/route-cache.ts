@@ -1,4 +1,5 @@
-import type { Table } from '../../base/value.ts';
+import { extraKeys } from '../../broker/exchanges/extra-keys.ts';
+import type { RoutedMessage } from '../../broker/property-codec.ts';
 import type { Queue } from '../../broker/queue.ts';
 import type { Exchange } from '../../broker/topology/exchange.ts';
 import type { Route } from '../../broker/topology/routing.ts';
@@ -6,11 +7,14 @@ import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import { readShortString } from '../../wire/amqp091/short-strings.ts';
 import type { Permissions } from './permissions.ts';
 
-interface Entry {
-  /** As in basic.publish: length octet, exchange, length octet, routing key. */
-  readonly address: Buffer;
+interface Address {
   readonly exchange: Exchange<Queue>;
   readonly routingKey: string;
+}
+
+interface Entry extends Address {
+  /** As in basic.publish: length octet, exchange, length octet, routing key. */
+  readonly address: Buffer;
   readonly route: Route<Queue>;
 }
 
@@ -36,16 +40,10 @@ export class RouteCache {
   }
 
   /**
-   * The address is at `[start, end)`, and its exchange ends at `exchangeEnd`. `headers` is called if the route
-   * depends on them. @throws BrokerError not-found, access-refused; WireError if the names are not UTF-8
+   * The address is at `[start, end)`, and its exchange ends at `exchangeEnd`. `message` is looked at if the route
+   * depends on it. @throws BrokerError not-found, access-refused; WireError if the names are not UTF-8
    */
-  find(
-    bytes: Buffer,
-    start: number,
-    exchangeEnd: number,
-    end: number,
-    headers: () => Table | null,
-  ): Route<Queue> {
+  find(bytes: Buffer, start: number, exchangeEnd: number, end: number, message: RoutedMessage): Route<Queue> {
     const last = this.#last;
     if (
       last !== null &&
@@ -55,7 +53,7 @@ export class RouteCache {
     ) {
       return last.route;
     }
-    return this.#findSlot(bytes, start, exchangeEnd, end, headers);
+    return this.#findSlot(bytes, start, exchangeEnd, end, message);
   }
 
   #findSlot(
@@ -63,7 +61,7 @@ export class RouteCache {
     start: number,
     exchangeEnd: number,
     end: number,
-    headers: () => Table | null,
+    message: RoutedMessage,
   ): Route<Queue> {
     const slots = (this.#slots ??= new Array<Entry | undefined>(SLOT_COUNT));
     const slot = hash(bytes, start, end) & (SLOT_COUNT - 1);
@@ -75,18 +73,35 @@ export class RouteCache {
     ) {
       this.#last = found;
       if (found.route.cacheable) return found.route;
-      return this.#vhost.route(found.exchange, found.routingKey, headers);
+      return this.#vhost.route(found.exchange, found.routingKey, message);
     }
+    const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
+    const route = this.#vhost.route(exchange, routingKey, message);
+    const entry = { address: Buffer.from(bytes.subarray(start, end)), exchange, routingKey, route };
+    slots[slot] = entry;
+    this.#last = entry;
+    return route;
+  }
+
+  /** For a message whose headers name further keys. As in RabbitMQ, it is the first one that needs permission. */
+  findWithKeys(
+    bytes: Buffer,
+    start: number,
+    exchangeEnd: number,
+    end: number,
+    message: RoutedMessage,
+  ): Route<Queue> {
+    const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
+    return this.#vhost.routeWithKeys(exchange, [routingKey, ...extraKeys(message.headers())], message);
+  }
+
+  #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): Address {
     const name = readShortString(bytes, start + 1, exchangeEnd, 'basic.publish, exchange');
     const routingKey = readShortString(bytes, exchangeEnd + 1, end, 'basic.publish, routingKey');
     this.#permissions.write('exchange', name);
     const exchange = this.#vhost.exchangeForPublish(name);
     this.#permissions.topic('write', exchange, routingKey);
-    const route = this.#vhost.route(exchange, routingKey, headers);
-    const entry = { address: Buffer.from(bytes.subarray(start, end)), exchange, routingKey, route };
-    slots[slot] = entry;
-    this.#last = entry;
-    return route;
+    return { exchange, routingKey };
   }
 }
 

@@ -4,15 +4,12 @@ import type { Table, Value } from '../../../src/base/value.ts';
 import { headersExchange } from '../../../src/broker/exchanges/headers.ts';
 import { valuesEqual } from '../../../src/broker/exchanges/value-equality.ts';
 import { assertRefused } from '../topology/fixture.ts';
+import { message, newRouter, pattern, visited } from './router-fixture.ts';
 
 function headersMatch(args: Table, headers: Table | null): boolean {
-  const router = headersExchange.createRouter();
-  router.add({ routingKey: 'ignored', arguments: args });
-  let found = false;
-  router.route('another', headers, () => {
-    found = true;
-  });
-  return found;
+  const router = newRouter(headersExchange);
+  router.add(pattern('ignored', args));
+  return visited(router, 'another', message(headers)).length === 1;
 }
 
 test('x-match decides whether all headers must agree or any', () => {
@@ -89,7 +86,7 @@ test('header values are compared by value, not by type on the wire', () => {
 });
 
 test('an x-match that makes no sense is refused in the words of RabbitMQ', () => {
-  const validate = (args: Table) => () => headersExchange.validateBinding?.('', args);
+  const validate = (args: Table) => () => headersExchange.validateBinding?.('', args, {});
   assertRefused(
     validate({ 'x-match': 'some' }),
     'precondition-failed',

@@ -8,13 +8,14 @@ import { assertRefused, binding, exchange, fakeQueues, queue, routed } from '../
 /** A type of somebody else's making: keys match from their ends. */
 const suffixExchange: ExchangeType = {
   name: 'x-suffix',
-  usesHeaders: false,
   createRouter<B extends BindingPattern>(): Router<B> {
     const bindings = new Set<B>();
     return {
+      isKeyed: true,
+      takesEveryKey: true,
       add: (added) => void bindings.add(added),
       remove: (removed) => void bindings.delete(removed),
-      route(routingKey, _headers, visit) {
+      route(routingKey, _message, visit) {
         for (const found of bindings) if (routingKey.endsWith(found.routingKey)) visit(found);
       },
     };
@@ -33,7 +34,6 @@ test('a new exchange type is one value, and works like those of AMQP', () => {
 
 test('a type that nobody registered is refused, which ends no more than a channel', () => {
   const types = new ExchangeTypes();
-  assert.deepEqual(types.names().sort(), ['direct', 'fanout', 'headers', 'topic']);
   assertRefused(() => types.get('x-none'), 'precondition-failed', "unknown exchange type 'x-none'");
 });
 

@@ -2,18 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { topicExchange } from '../../../src/broker/exchanges/topic.ts';
-import type { BindingPattern, Router } from '../../../src/broker/exchanges/type.ts';
-
-const pattern = (routingKey: string): BindingPattern => ({ routingKey, arguments: {} });
-
-function matches(router: Router<BindingPattern>, key: string): BindingPattern[] {
-  const found: BindingPattern[] = [];
-  router.route(key, null, (binding) => found.push(binding));
-  return found;
-}
+import type { BindingPattern } from '../../../src/broker/exchanges/type.ts';
+import { visited as matches, newRouter, pattern } from './router-fixture.ts';
 
 function topicMatches(bindingKey: string, key: string): boolean {
-  const router = topicExchange.createRouter();
+  const router = newRouter(topicExchange);
   router.add(pattern(bindingKey));
   return matches(router, key).length === 1;
 }
@@ -70,7 +63,7 @@ test('the trie agrees with a naive matcher while bindings come and go', () => {
   const step = fc.record({ kind: fc.constantFrom('add', 'add', 'remove', 'route'), key, at: fc.nat() });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const router = topicExchange.createRouter();
+      const router = newRouter(topicExchange);
       const bound: BindingPattern[] = [];
       for (const { kind, key, at } of steps) {
         if (kind === 'add') {
@@ -95,7 +88,7 @@ test('the trie agrees with a naive matcher while bindings come and go', () => {
 });
 
 test('many # in a binding key do not make matching slow', () => {
-  const router = topicExchange.createRouter();
+  const router = newRouter(topicExchange);
   router.add(pattern(`${'#.a.'.repeat(20)}#.b`));
   const startMs = performance.now();
   assert.equal(matches(router, Array(60).fill('a').join('.')).length, 0);
@@ -103,7 +96,7 @@ test('many # in a binding key do not make matching slow', () => {
 });
 
 test('a binding that was removed no longer matches, and one below it still does', () => {
-  const router = topicExchange.createRouter();
+  const router = newRouter(topicExchange);
   const [short, long] = [pattern('a.#'), pattern('a.#.b')];
   router.add(short);
   router.add(long);

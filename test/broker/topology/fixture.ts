@@ -70,7 +70,10 @@ export function routed(
   routingKey: string,
   headers: Table | null = null,
 ): string[] {
-  const route = vhost.route(vhost.exchangeForPublish(from), routingKey, () => headers);
+  const route = vhost.route(vhost.exchangeForPublish(from), routingKey, {
+    headers: () => headers,
+    property: () => null,
+  });
   return route.queues.map((found) => found.name).sort();
 }
 

@@ -144,7 +144,7 @@ function assertConsistent({ vhost }: Fixture): void {
     const exchange = vhost.exchangeForPublish(from);
     for (const routingKey of ['a', 'a.b', '', 'c.b']) {
       for (const headers of [{}, { h: 1 }, { h: 2 }]) {
-        const found = vhost.route(exchange, routingKey, () => headers);
+        const found = vhost.route(exchange, routingKey, { headers: () => headers, property: () => null });
         const expected = expectedRoute(vhost, from, routingKey, headers);
         assert.deepEqual(
           found.queues.map(({ name }) => name).sort(),

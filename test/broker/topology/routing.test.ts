@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cachedRoutesMax } from '../../../src/broker/topology/routing.ts';
+import { bareMessage, cachedRoutesMax } from '../../../src/broker/topology/routing.ts';
 import { binding, exchange, newVirtualHost, queue, routed, unconditionally } from './fixture.ts';
-
-const noHeaders = () => null;
 
 test('the default exchange reaches every queue by its name', () => {
   const { vhost } = newVirtualHost();
@@ -95,9 +93,12 @@ test('the route of an exchange and key is the same object until the topology cha
   vhost.declareQueue(queue('q'), null);
   vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
   const from = vhost.exchangeForPublish('amq.topic');
-  const first = vhost.route(from, 'a', () => assert.fail('no headers are needed'));
-  assert.equal(vhost.route(from, 'a', noHeaders), first);
-  assert.notEqual(vhost.route(from, 'b', noHeaders), first);
+  const first = vhost.route(from, 'a', {
+    headers: () => assert.fail('no headers are needed'),
+    property: () => assert.fail('no properties are needed'),
+  });
+  assert.equal(vhost.route(from, 'a', bareMessage), first);
+  assert.notEqual(vhost.route(from, 'b', bareMessage), first);
   assert.deepEqual([first.cacheable, first.version], [true, vhost.version]);
   vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
   assert.equal(first.version, vhost.version, 'to bind again changes nothing');
@@ -110,10 +111,10 @@ test('the route of an exchange and key is the same object until the topology cha
     () => vhost.deleteExchange('x'),
   ];
   for (const change of changes) {
-    const before = vhost.route(from, 'a', noHeaders);
+    const before = vhost.route(from, 'a', bareMessage);
     change();
     assert.notEqual(vhost.version, before.version, String(change));
-    const after = vhost.route(from, 'a', noHeaders);
+    const after = vhost.route(from, 'a', bareMessage);
     assert.notEqual(after, before);
     assert.equal(after.version, vhost.version);
   }
@@ -128,9 +129,12 @@ test('a route that passes a headers exchange is worked out for each message, whi
   const from = vhost.exchangeForPublish('amq.fanout');
   let asked = 0;
   const route = (colour: string) =>
-    vhost.route(from, 'k', () => {
-      asked++;
-      return { colour };
+    vhost.route(from, 'k', {
+      headers: () => {
+        asked++;
+        return { colour };
+      },
+      property: () => null,
     });
   assert.deepEqual([route('red').queues.length, route('blue').queues.length], [1, 0]);
   assert.equal(route('red').cacheable, false);
@@ -144,13 +148,13 @@ test('the cache of routes is bounded, and right after it was emptied', () => {
   vhost.bindQueue(binding('amq.topic', 'q', 'k.*'), null);
   const from = vhost.exchangeForPublish('amq.topic');
   for (let i = 0; i < cachedRoutesMax + 100; i++) {
-    assert.equal(vhost.route(from, `k.${i}`, noHeaders).queues.length, 1);
-    vhost.route(vhost.defaultExchange, `${i}`, noHeaders);
+    assert.equal(vhost.route(from, `k.${i}`, bareMessage).queues.length, 1);
+    vhost.route(vhost.defaultExchange, `${i}`, bareMessage);
   }
   assert.ok(from.routes.size + vhost.defaultExchange.routes.size <= cachedRoutesMax);
   vhost.deleteQueue('q', unconditionally, null);
   assert.equal(from.routes.size + vhost.defaultExchange.routes.size, 0);
-  assert.equal(vhost.route(from, 'k.1', noHeaders).queues.length, 0);
+  assert.equal(vhost.route(from, 'k.1', bareMessage).queues.length, 0);
 });
 
 test('an exchange that was deleted keeps no routes, so that it leads to no deleted queue', () => {
@@ -158,8 +162,8 @@ test('an exchange that was deleted keeps no routes, so that it leads to no delet
   const gone = vhost.declareExchange(exchange('x', 'fanout'));
   vhost.declareQueue(queue('q'), null);
   vhost.bindQueue(binding('x', 'q'), null);
-  assert.equal(vhost.route(gone, '', noHeaders).queues.length, 1);
+  assert.equal(vhost.route(gone, '', bareMessage).queues.length, 1);
   vhost.deleteExchange('x');
-  assert.equal(vhost.route(gone, '', noHeaders).queues.length, 0);
+  assert.equal(vhost.route(gone, '', bareMessage).queues.length, 0);
   assert.equal(gone.routes.size, 0);
 });
