@@ -7,6 +7,7 @@ import { BASIC_DELIVER, methodId } from '../../wire/amqp091/methods.ts';
 import type { Channel } from './channel.ts';
 import { writeContentFrames, writeFramePrefix, writeU32, writeU64 } from './content-frames.ts';
 import { PropertyBytes } from './foreign-content.ts';
+import { traceDelivered } from './trace.ts';
 
 /** The hot path of consumers: a message from the log's memory to frames in the output, by one copy. */
 
@@ -76,6 +77,9 @@ export class Delivery implements DeliverySink {
     const { channel, head } = this;
     const { output } = channel;
     parse(chunk, at);
+    if (channel.connection.tracer !== null) {
+      traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
+    }
     const tag = consumer.noAck
       ? channel.unacked.addSettled()
       : channel.unacked.add(consumer.queue, consumer, offset, chunk.f64[at >>> 3]);
@@ -121,6 +125,9 @@ export class GetAnswer implements Getter {
     const channel = this.#channel;
     const { output, unacked } = channel;
     parse(chunk, at);
+    if (channel.connection.tracer !== null) {
+      traceDelivered(channel, queue.name, redelivered, chunk.buffer, view, properties);
+    }
     const tag = this.#noAck ? unacked.addSettled() : unacked.add(queue, null, offset, chunk.f64[at >>> 3]);
     if (channel.state !== 'open') {
       // Nobody is there any more to take it.

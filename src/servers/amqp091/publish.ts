@@ -21,6 +21,7 @@ import { AmqpError } from './errors.ts';
 import { parseExpiration } from './expiration.ts';
 import { amqp091Codec } from './property-codec.ts';
 import { encodeReturn } from './returns.ts';
+import { tracePublished } from './trace.ts';
 
 const EMPTY = Buffer.alloc(0);
 const PERSISTENT = 2;
@@ -218,6 +219,7 @@ export class Publishing {
     const isReturned = (this.#bits & MANDATORY) !== 0 && route.queues.length === 0;
     const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, parts) : null;
     if (!channel.connection.hasPublished) channel.connection.publishedFirst();
+    if (channel.connection.tracer !== null) tracePublished(channel, parts, route);
     if (channel.transaction !== null) {
       channel.transaction.publish(route, persistent, parts, returned);
       return;

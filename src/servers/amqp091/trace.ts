@@ -1,0 +1,74 @@
+import type { Table, Value } from '../../base/value.ts';
+import type { TracedMessage, TracePoint } from '../../broker/tracing/tracer.ts';
+import type { MessageParts } from '../../log/message-parts.ts';
+import type { ContentView } from '../../log/record-content.ts';
+import { WireError } from '../../wire/amqp091/errors.ts';
+import { decodeProperties } from '../../wire/amqp091/properties.ts';
+import type { Channel } from './channel.ts';
+import type { PropertyBytes } from './foreign-content.ts';
+
+/** What the broker's tracer is told of a message, put together only while there is a tracer. */
+
+/** After the message was routed; `parts` are what is published. */
+export function tracePublished(
+  channel: Channel,
+  parts: MessageParts,
+  { queues }: { readonly queues: readonly { readonly name: string }[] },
+): void {
+  const properties = propertyTable(parts.properties, parts.propertiesStart, parts.propertiesEnd);
+  const key = parts.key.toString('utf8', parts.keyStart, parts.keyEnd);
+  const message: TracedMessage = {
+    exchange: parts.exchange.toString('utf8', parts.exchangeStart, parts.exchangeEnd),
+    routingKeys: [key, ...copyKeys(properties)],
+    properties,
+    body: parts.body.subarray(parts.bodyStart, parts.bodyEnd),
+  };
+  const routed = queues.map(({ name }) => name);
+  channel.connection.tracer?.published(message, pointOf(channel), routed);
+}
+
+export function traceDelivered(
+  channel: Channel,
+  queue: string,
+  redelivered: boolean,
+  buffer: Buffer,
+  view: ContentView,
+  { buffer: propertyBuffer, start, end }: PropertyBytes,
+): void {
+  const properties = propertyTable(propertyBuffer, start, end);
+  // What is absent has -1 at both ends.
+  const key = view.keyStart < 0 ? '' : buffer.toString('utf8', view.keyStart, view.keyEnd);
+  const message: TracedMessage = {
+    exchange: view.exchangeStart < 0 ? '' : buffer.toString('utf8', view.exchangeStart, view.exchangeEnd),
+    routingKeys: [key, ...copyKeys(properties)],
+    properties,
+    body: buffer.subarray(view.bodyStart, view.bodyEnd),
+  };
+  channel.connection.tracer?.delivered(message, pointOf(channel), queue, redelivered);
+}
+
+function pointOf({ connection, number }: Channel): TracePoint {
+  return { connection: connection.view.name, channel: number, user: connection.user };
+}
+
+/** By RabbitMQ's names: `content_type`. Of what cannot be read there is nothing to show. */
+function propertyTable(bytes: Buffer, start: number, end: number): Table {
+  try {
+    const entries = Object.entries(decodeProperties(bytes, start, end)).map(
+      ([name, value]): [string, Value] => [
+        name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        name === 'timestamp' ? new Date(Number(value) * 1000) : value,
+      ],
+    );
+    return Object.fromEntries(entries);
+  } catch (error) {
+    if (error instanceof WireError) return {};
+    throw error;
+  }
+}
+
+/** RabbitMQ's sender-selected distribution: the routing keys in the header `CC`. */
+function copyKeys({ headers }: Table): string[] {
+  const copies = typeof headers === 'object' && headers !== null ? (headers as Table).CC : null;
+  return Array.isArray(copies) ? copies.filter((key): key is string => typeof key === 'string') : [];
+}
