@@ -7,6 +7,8 @@ import { nodeFileSystem } from '../log/node-filesystem.ts';
 import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
 import { Access } from './access/access.ts';
 import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { Delays } from './delays/delays.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
 import { Events } from './events/events.ts';
 import { TopologyEvents } from './events/topology-events.ts';
@@ -16,6 +18,8 @@ import { OwnMessages } from './own-messages.ts';
 import { Pressure } from './pressure.ts';
 import { type PropertyCodec, PropertyCodecs } from './property-codec.ts';
 import { Queue } from './queue.ts';
+import { encodeQueueOperation, isQueueOperation } from './queue-operations.ts';
+import { failureOperations, QueueRecovery, type QueueState, stateOf } from './queue-recovery.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
@@ -61,8 +65,9 @@ export interface BrokerOptions {
 interface BrokerSnapshot {
   readonly nextQueueId: number;
   readonly metadata: readonly string[];
-  /** Queue id and the offset below which messages were handed out, in pairs. */
+  /** The id of a log and the offset below which messages were handed out, in pairs. */
   readonly delivered: readonly (readonly [number, number])[];
+  readonly queues: readonly QueueState[];
 }
 
 const MIB = 1024 * 1024;
@@ -81,6 +86,8 @@ export class Broker implements StateMachine {
   readonly sessions = new Sessions();
   readonly events: Events;
   readonly tracing: Tracing;
+  readonly deadLetters: DeadLetters;
+  readonly delays: Delays;
   /** Why publishers are blocked; empty if they are not. */
   readonly blockedReasons = new Set<string>();
   /** The block in which the last change of metadata is; 0 if there was none. */
@@ -88,7 +95,7 @@ export class Broker implements StateMachine {
   readonly #log: BrokerLog;
   readonly #waiters = new DurableWaiters();
   readonly #blockedListeners = new Set<() => void>();
-  readonly #deliveredBelow = new Map<number, number>();
+  readonly #queueRecovery = new QueueRecovery();
   readonly #onFailure: (error: Error) => void;
   #nextQueueId = 1;
   #recovering = true;
@@ -152,17 +159,22 @@ export class Broker implements StateMachine {
       this.store.journal.commit();
       this.store.maintenance.poke();
     });
-    this.vhosts = new VirtualHosts<Queue>({
-      observer: (vhost) => new TopologyEvents(this.events, vhost),
-      createQueue: (spec) => this.#createQueue(spec),
-      log: { append: (operation) => this.#record(encodeOperation(operation)) },
-    });
+    this.delays = this.#createDelays();
+    this.vhosts = new VirtualHosts<Queue>(
+      {
+        observer: (vhost) => new TopologyEvents(this.events, vhost),
+        createQueue: (spec) => this.#createQueue(spec),
+        log: { append: (operation) => this.record(encodeOperation(operation)) },
+      },
+      (vhost) => this.delays.create(vhost),
+    );
     const messages = new OwnMessages(this);
     this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
     this.tracing = new Tracing(this.sessions, messages);
+    this.deadLetters = new DeadLetters(this);
     this.access = new Access({
       vhosts: this.vhosts,
-      log: { append: (operation) => this.#record(encodeAccessOperation(operation)) },
+      log: { append: (operation) => this.record(encodeAccessOperation(operation)) },
       events: this.events,
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       durable: () => this.#metadataDurable(),
@@ -193,6 +205,8 @@ export class Broker implements StateMachine {
   async close(): Promise<void> {
     this.#memoryMark?.stop();
     this.turn.stop();
+    for (const vhost of this.vhosts) for (const queue of vhost.queues()) queue.stop();
+    this.delays.stop();
     await this.store.close();
     await this.#unlock?.();
   }
@@ -200,29 +214,35 @@ export class Broker implements StateMachine {
   /** From the store: a snapshot's part, or null on an empty directory. */
   restore(snapshot: unknown): void {
     if (snapshot === null) return;
-    const { nextQueueId, metadata, delivered } = snapshot as BrokerSnapshot;
+    const { nextQueueId, metadata, delivered, queues } = snapshot as BrokerSnapshot;
     this.#nextQueueId = nextQueueId;
-    for (const [id, below] of delivered) this.#deliveredBelow.set(id, below);
+    this.#queueRecovery.delivered(delivered);
     for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
+    for (const state of queues ?? []) this.#queueRecovery.restore(state);
   }
 
   applyMetadata(bytes: Buffer): void {
-    if (isAccessOperation(bytes)) this.access.apply(decodeAccessOperation(bytes));
+    if (isQueueOperation(bytes)) this.#queueRecovery.apply(bytes);
+    else if (isAccessOperation(bytes)) this.access.apply(decodeAccessOperation(bytes));
     else this.vhosts.apply(decodeOperation(bytes));
   }
 
   snapshot(): BrokerSnapshot {
     const delivered: [number, number][] = [];
+    const queues: QueueState[] = [];
     for (const vhost of this.vhosts) {
       for (const queue of vhost.queues()) {
-        if (queue.log.durable) delivered.push([queue.id, queue.deliveredBelow]);
+        if (!queue.log.durable) continue;
+        for (const lane of queue.lanes) delivered.push([lane.log.id, lane.deliveredBelow]);
+        const state = stateOf(queue, this.turn.nowMs);
+        if (state !== null) queues.push(state);
       }
     }
     const metadata = [
       ...this.vhosts.snapshot().map(encodeOperation),
       ...this.access.snapshot().map(encodeAccessOperation),
     ].map((bytes) => Buffer.from(bytes).toString('utf8'));
-    return { nextQueueId: this.#nextQueueId, metadata, delivered };
+    return { nextQueueId: this.#nextQueueId, metadata, delivered, queues };
   }
 
   async #recover(): Promise<void> {
@@ -231,12 +251,14 @@ export class Broker implements StateMachine {
     const known = new Set<number>();
     for (const vhost of this.vhosts) {
       for (const queue of vhost.queues()) {
-        known.add(queue.id);
-        queue.recovered(clean ? (this.#deliveredBelow.get(queue.id) ?? 0) : queue.log.end);
+        for (const lane of queue.lanes) known.add(lane.log.id);
+        queue.recovered(({ log }) => (clean ? this.#queueRecovery.deliveredBelow(log.id) : log.end));
       }
     }
+    this.delays.recovered();
+    for (const id of this.delays.logIds()) known.add(id);
     await this.store.segments.removeStrays((id) => known.has(id));
-    this.#deliveredBelow.clear();
+    this.#queueRecovery.finish();
     this.#recovering = false;
     this.events.isOn = true;
     this.access.begin();
@@ -261,11 +283,13 @@ export class Broker implements StateMachine {
 
   #createQueue(spec: QueueSpec): Queue {
     const id = spec.id ?? this.#nextQueueId;
-    this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
-    return new Queue(spec, {
+    this.#useId(id);
+    const queue = new Queue(spec, {
       id,
       turn: this.turn,
       chunks: this.store.chunks,
+      clock: this.clock,
+      scheduler: this.store.options.scheduler,
       openLog: (...parameters) => this.store.openLog(...parameters),
       removeLog: (log) => this.store.removeLog(log),
       onDamage: (queue, error) => {
@@ -276,7 +300,44 @@ export class Broker implements StateMachine {
         );
       },
       onUnused: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
+      onIdle: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
+      newLaneId: (queue, priority) => {
+        const laneId = this.#nextQueueId;
+        this.#useId(laneId);
+        if (queue.durable) {
+          this.record(encodeQueueOperation({ op: 'queue-state.lane', id: queue.id, priority, laneId }));
+        }
+        return laneId;
+      },
+      deadLetter: (queue, batch) => this.deadLetters.send(queue, batch),
+      recordFailures: (queue, failures) => {
+        for (const operation of failureOperations(queue, failures))
+          this.record(encodeQueueOperation(operation));
+      },
     });
+    if (this.#recovering) this.#queueRecovery.created(queue, (laneId) => this.#useId(laneId));
+    return queue;
+  }
+
+  #createDelays(): Delays {
+    return new Delays({
+      turn: this.turn,
+      store: this.store,
+      scheduler: this.store.options.scheduler,
+      pressure: this.pressure,
+      codecs: this.codecs,
+      logId: (known) => {
+        const id = known ?? this.#nextQueueId;
+        this.#useId(id);
+        return id;
+      },
+      record: (operation) => this.record(encodeOperation(operation)),
+      onDamage: (fields, message) => this.#log.error(fields, message),
+    });
+  }
+
+  #useId(id: number): void {
+    this.#nextQueueId = Math.max(this.#nextQueueId, id + 1);
   }
 
   #metadataDurable(): Promise<void> {
@@ -285,7 +346,8 @@ export class Broker implements StateMachine {
     return new Promise((resolve) => this.whenDurable(block, { onDurable: () => resolve() }));
   }
 
-  #record(operation: Uint8Array): void {
+  /** Journals a change of metadata, in the encoding of whoever will apply it at recovery. */
+  record(operation: Uint8Array): void {
     if (this.#recovering) return;
     this.store.appendMetadata(operation);
     this.metadataBlock = this.store.journal.blockNumber;

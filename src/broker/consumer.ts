@@ -1,13 +1,23 @@
 import type { Table } from '../base/value.ts';
 import type { Chunk } from '../log/chunks.ts';
+import type { ConsumerLevel } from './consumer-set.ts';
+import type { Lane } from './lane.ts';
 import type { Queue } from './queue.ts';
 
 /** Where a consumer's messages go: implemented by the servers. */
 export interface DeliverySink {
   /**
    * Takes one message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning.
+   * Returns the bytes of its body.
    */
-  deliver(consumer: Consumer, offset: number, chunk: Chunk, at: number, redelivered: boolean): void;
+  deliver(
+    consumer: Consumer,
+    lane: Lane,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+  ): number;
   /** The queue was deleted under the consumer, or cannot be read any more. */
   cancelled(consumer: Consumer): void;
 }
@@ -25,6 +35,8 @@ export interface ConsumerRequest {
   readonly credit: number;
   readonly noAck: boolean;
   readonly exclusive: boolean;
+  /** Those of a lower priority get messages only while none of a higher one can take any. 0 if not given. */
+  readonly priority?: number;
   readonly arguments: Table;
 }
 
@@ -35,11 +47,14 @@ export class Consumer {
   readonly gate: Gate;
   readonly noAck: boolean;
   readonly exclusive: boolean;
+  readonly priority: number;
   readonly arguments: Table;
   /** How many messages may be unacknowledged; 0 for no limit. */
   readonly prefetch: number;
   credit: number;
   isActive = true;
+  /** Where it waits for credit or its gate while it cannot take messages; null while it is asked for each. */
+  parkedAt: ConsumerLevel | null = null;
 
   constructor(queue: Queue, request: ConsumerRequest) {
     this.queue = queue;
@@ -48,6 +63,7 @@ export class Consumer {
     this.gate = request.gate;
     this.noAck = request.noAck;
     this.exclusive = request.exclusive;
+    this.priority = request.priority ?? 0;
     this.arguments = request.arguments;
     this.prefetch = Number.isFinite(request.credit) ? request.credit : 0;
     this.credit = request.noAck ? Number.POSITIVE_INFINITY : request.credit;
@@ -56,11 +72,12 @@ export class Consumer {
   /** Messages were acknowledged, or the limit was raised. */
   addCredit(count: number): void {
     this.credit += count;
-    this.queue.wake();
+    this.wake();
   }
 
   /** The gate was opened. */
   wake(): void {
+    if (this.parkedAt !== null) this.parkedAt.unpark(this);
     this.queue.wake();
   }
 

@@ -2,9 +2,15 @@ import type { MessageLog } from '../log/message-log.ts';
 import { MessageParts } from '../log/message-parts.ts';
 import type { Store } from '../log/store.ts';
 import type { Broker } from './broker.ts';
+import { type Admission, admit } from './guard.ts';
+import type { Lane } from './lane.ts';
 import type { Queue } from './queue.ts';
-import { type Targets, targetsOf } from './targets.ts';
+import { sendReplies } from './replies/reply-sender.ts';
+import { type Targets, targetsIn, targetsOf } from './targets.ts';
 import type { Route } from './topology/routing.ts';
+
+/** What `publish` returns if a queue refused the message. */
+export const REFUSED = -1;
 
 /** How messages come into the broker, one after the other: one for each channel, session or stream of requests. */
 export class Publisher {
@@ -21,26 +27,62 @@ export class Publisher {
 
   /**
    * Copies the message described by `parts` and hands it to the queues of the route. Returns the number of the
-   * journal block that has to be durable before the message may be confirmed; 0 if there is nothing to wait for.
+   * journal block that has to be durable before the message may be confirmed; 0 if there is nothing to wait for;
+   * REFUSED if one of the queues is full: the others have it nevertheless.
    */
   publish(route: Route<Queue>, persistent: boolean): number {
     if (route !== this.#route) {
       this.#route = route;
       this.#targets = targetsOf(route);
+      // Such a route is made anew for each message, so that all others need not be asked.
+      if (route.replies.length > 0) sendReplies(route.replies, this.parts);
     }
     const targets = this.#targets as Targets;
-    const { queues } = targets;
-    if (queues.length === 0) return 0;
+    if (!targets.isPlain) return this.#publishWithCare(route, targets, persistent);
+    return this.#append(targets, persistent);
+  }
+
+  #append(targets: Targets, persistent: boolean): number {
+    const { lanes } = targets;
+    if (lanes.length === 0) return 0;
     const store = this.#store;
+    const { parts } = this;
     const journaled = store.append(
       targets.logs,
       targets.durableLogs,
       persistent,
-      this.parts,
+      parts,
       this.#broker.turn.nowMs,
     );
-    for (let i = 0; i < queues.length; i++) (queues[i] as Queue).published();
+    const bodyBytes = parts.bodyEnd - parts.bodyStart;
+    for (let i = 0; i < lanes.length; i++) (lanes[i] as Lane).published(bodyBytes);
+    if (parts.ttlMs >= 0) for (const { queue } of lanes) queue.messagesExpire();
     return journaled ? store.journal.blockNumber : 0;
+  }
+
+  /** To queues with priorities, and to those that may refuse a message or have seen it before. */
+  #publishWithCare(route: Route<Queue>, targets: Targets, persistent: boolean): number {
+    const { parts } = this;
+    if (!targets.isGuarded) return this.#append(targetsOf(route, parts.priority), persistent);
+    const admission = admit(route.queues, parts, this.#broker, persistent);
+    const admitted = targetsIn(admission.queues, parts.priority);
+    const block =
+      admission.seen.length > 0
+        ? this.#appendSeen(admitted, persistent, admission)
+        : this.#append(admitted, persistent);
+    return admission.isRefused ? REFUSED : block;
+  }
+
+  /** The message and the memory of it in one block: after a crash there are both or neither. */
+  #appendSeen(targets: Targets, persistent: boolean, { seen }: Admission): number {
+    const { journal } = this.#store;
+    let bytes = 0;
+    for (const each of seen) bytes += each.journalBytes;
+    journal.beginAtomic(bytes + Math.ceil(this.parts.contentBytes() / 8) * 8 + 64 + 16 * targets.logs.length);
+    for (const each of seen) each.remember(persistent);
+    const block = this.#append(targets, persistent);
+    journal.endAtomic();
+    return block;
   }
 
   /** Whether the source of these messages should not be read for now: it fills memory faster than it is emptied. */

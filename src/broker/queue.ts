@@ -1,25 +1,36 @@
+import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
 import type { Table } from '../base/value.ts';
 import type { Chunk, ChunkStore } from '../log/chunks.ts';
 import type { DamageError } from '../log/damage.ts';
 import type { MessageLog } from '../log/message-log.ts';
 import type { LogEvents } from '../log/store.ts';
+import { AlarmClock } from './alarm-clock.ts';
 import { Consumer, type ConsumerRequest } from './consumer.ts';
+import { ConsumerSet } from './consumer-set.ts';
+import { Deduplicator } from './deduplicator.ts';
+import { type DeathReason, type Departure, Departures } from './departures.ts';
 import { BrokerError } from './errors.ts';
+import { Expiry } from './expiry.ts';
+import { IdleWatch } from './idle-watch.ts';
+import { bodyBytesAt, Lane, readyBodyBytes } from './lane.ts';
 import { Ledger } from './ledger.ts';
-import { OffsetHeap } from './offset-heap.ts';
+import { type QueueSettings, settingsFromArguments } from './queue-settings.ts';
+import { Retries, retryDelayMs } from './retries.ts';
 import type { QueueSpec, TopologyQueue } from './topology/ports.ts';
 import type { Pumped, Turn } from './turn.ts';
 
 /** One answer to one request for one message. */
 export interface Getter {
+  /** Returns the bytes of the body. */
   message(
-    queue: Queue,
+    lane: Lane,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
     remaining: number,
-  ): void;
+  ): number;
   empty(): void;
 }
 
@@ -28,26 +39,33 @@ export interface QueueParts {
   readonly id: number;
   readonly turn: Turn;
   readonly chunks: ChunkStore;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
   openLog(id: number, durable: boolean, events: LogEvents): MessageLog;
   removeLog(log: MessageLog): void;
+  /** A number for one more log of this queue, which will be found again after a restart. */
+  newLaneId(queue: Queue, priority: number): number;
   onDamage(queue: Queue, error: DamageError): void;
   /** The last consumer of an auto-delete queue went away. */
   onUnused(queue: Queue): void;
+  /** The queue was not used for as long as it may be. */
+  onIdle(queue: Queue): void;
+  /** Puts these messages where the dead letters of the queue go. They are all in memory. */
+  deadLetter(queue: Queue, batch: readonly Departure[]): void;
+  /** These messages failed at a consumer once more: what has to survive a crash. */
+  recordFailures(queue: Queue, failures: readonly Failure[]): void;
+}
+
+export interface Failure {
+  readonly lane: Lane;
+  readonly offset: number;
+  readonly count: number;
 }
 
 /** How many messages one queue hands out before others get their turn. */
 const PUMP_MESSAGES_MAX = 16384;
 
-/**
- * Competing consumers over one log.
- *
- *     0 ....... head ............... next ............ end
- *     | settled | delivered, settled   | not delivered yet |
- *               | or given back        |
- *
- * Each message between head and next is settled, unacknowledged at a consumer, or in `returned`: given back, and
- * the first to be delivered again, at its old place.
- */
+/** Competing consumers over one log, or over one for each priority (`lane.ts`). */
 export class Queue implements TopologyQueue, Pumped {
   readonly id: number;
   readonly vhost: string;
@@ -56,25 +74,33 @@ export class Queue implements TopologyQueue, Pumped {
   readonly exclusiveOwner: object | null;
   readonly autoDelete: boolean;
   readonly arguments: Table;
-  readonly log: MessageLog;
+  readonly base: Lane;
   readonly ledger = new Ledger();
+  readonly consumers = new ConsumerSet();
+  settings: QueueSettings;
   readyCount = 0;
+  /** Bytes of the bodies of the ready messages. */
+  readyBytes = 0;
   unackedCount = 0;
   pumpPending = false;
   isRemoved = false;
+  /** Whether a message may be refused, or swallowed as a duplicate: see `guard.ts`. */
+  isGuarded = false;
   /** Set when a message could not be read: nothing more is delivered, but what is published is kept. */
   damage: DamageError | null = null;
-  readonly consumers: Consumer[] = [];
-  #next = 0;
-  readonly #returned = new OffsetHeap();
-  /** Messages below were perhaps delivered before the broker stopped. */
-  #redeliveredBelow = 0;
-  /** Below, settled offsets may lie between undelivered ones. */
-  #sparseBelow = 0;
-  /** Messages from here on belong to a transaction that is not durable yet. */
-  #heldFrom = Number.POSITIVE_INFINITY;
-  readonly #holds: number[] = [];
-  #cursor = 0;
+  /** The highest priority first. */
+  readonly lanes: Lane[];
+  /** What the queue has seen lately, if it takes each message once. */
+  deduplicator: Deduplicator | null = null;
+  readonly #expiry = new Expiry();
+  readonly #departures: Departures;
+  readonly #retries = new Retries();
+  readonly #alarm: AlarmClock;
+  readonly #idle: IdleWatch;
+  #failures: Failure[] = [];
+  /** Whether there is more to do than to deliver. */
+  #hasChores = false;
+  #isLimited = false;
   #getters: { readonly getter: Getter; readonly noAck: boolean }[] = [];
   readonly #turn: Turn;
   readonly #chunks: ChunkStore;
@@ -91,37 +117,116 @@ export class Queue implements TopologyQueue, Pumped {
     this.#parts = parts;
     this.#turn = parts.turn;
     this.#chunks = parts.chunks;
-    this.log = parts.openLog(parts.id, spec.durable && spec.exclusiveOwner === null, {
-      onLoaded: () => this.wake(),
-      onMissing: (offset) => this.#lose(offset),
-      onDamage: (error) => this.#stopFor(error),
+    this.#departures = new Departures((batch) => parts.deadLetter(this, batch));
+    this.#alarm = new AlarmClock(parts.clock, parts.scheduler, () => this.#pumpLater());
+    this.#idle = new IdleWatch(parts.clock, parts.scheduler, () => {
+      if (!this.isRemoved && this.consumerCount === 0) parts.onIdle(this);
     });
+    this.settings = settingsFromArguments(spec.arguments);
+    this.base = this.#openLane(parts.id, 0);
+    this.lanes = [this.base];
+    this.configure(this.settings);
   }
 
   get consumerCount(): number {
-    return this.consumers.length;
+    return this.consumers.all.length;
   }
 
-  /** Offsets below were handed to somebody at least once. */
-  get deliveredBelow(): number {
-    return Math.max(this.#next, this.#redeliveredBelow);
+  /** That of the messages without priority. */
+  get log(): MessageLog {
+    return this.base.log;
   }
 
-  /** Called once the log is recovered: everything that is not settled is ready. */
-  recovered(deliveredBelow: number): void {
-    const { log } = this;
-    this.#next = log.head;
-    this.#sparseBelow = log.end;
-    this.#redeliveredBelow = Math.min(deliveredBelow, log.end);
-    this.readyCount = log.end - log.head - log.settled.countIn(log.head, log.end);
+  /** Messages that are on their way to where dead letters go. */
+  get leavingCount(): number {
+    return this.#departures.count;
+  }
+
+  /** Messages that failed, and wait for their next attempt. */
+  get retryingCount(): number {
+    return this.#retries.count;
+  }
+
+  /** Every message is accounted for: see `ledger.ts`. */
+  get isBalanced(): boolean {
+    const here = this.readyCount + this.unackedCount + this.leavingCount + this.retryingCount;
+    return this.ledger.begun === this.ledger.ended + here;
+  }
+
+  /** What the queue does with its messages is this from now on, also for those that it has. */
+  configure(settings: QueueSettings): void {
+    this.settings = settings;
+    const { maxLength, maxLengthBytes, overflow, deduplication } = settings;
+    const hasLimit = maxLength !== null || maxLengthBytes !== null;
+    this.#isLimited = hasLimit && overflow === 'drop-head';
+    this.isGuarded = (hasLimit && overflow !== 'drop-head') || deduplication !== null;
+    this.#expiry.ttlMs = settings.messageTtlMs ?? Number.POSITIVE_INFINITY;
+    this.consumers.isSingle = settings.singleActiveConsumer;
+    if (deduplication === null) this.deduplicator = null;
+    else if (this.deduplicator === null) this.deduplicator = new Deduplicator(deduplication);
+    else this.deduplicator.configure(deduplication);
+    for (const lane of this.lanes) this.#countFailures(lane);
+    this.#noteChores();
+    this.#idle.configure(settings.expiresMs, this.consumerCount > 0);
+    if (this.readyCount > 0) this.#pumpLater();
+  }
+
+  /** Called once the logs are recovered. */
+  recovered(deliveredBelow: (lane: Lane) => number): void {
+    for (const lane of this.lanes) {
+      lane.recovered(deliveredBelow(lane));
+      this.readyCount += lane.readyCount;
+    }
     this.ledger.recovered = this.readyCount;
+    for (const lane of this.lanes) this.readyBytes += readyBodyBytes(lane, this.#chunks);
+    // What is in segments may well have been published with a limit: it is looked at when it is delivered.
+    if (this.readyCount === 0) return;
+    this.messagesExpire();
+    this.#pumpLater();
   }
 
-  /** A message was appended to the log. */
-  published(): void {
+  /** The log that a message of this priority goes to. */
+  laneFor(priority: number): Lane {
+    const { maxPriority } = this.settings;
+    const level = priority < maxPriority ? priority : maxPriority;
+    if (level === 0) return this.base;
+    const known = this.lanes.find((lane) => lane.priority === level);
+    return known ?? this.addLane(level, this.#parts.newLaneId(this, level));
+  }
+
+  /** One more log, for the messages of this priority. At recovery the id is known. */
+  addLane(priority: number, id: number): Lane {
+    const lane = this.#openLane(id, priority);
+    this.lanes.push(lane);
+    this.lanes.sort((a, b) => b.priority - a.priority);
+    return lane;
+  }
+
+  /** From the lane: a message was appended to it. */
+  published(bodyBytes: number): void {
     this.readyCount++;
+    this.readyBytes += bodyBytes;
     this.ledger.routed++;
     if (!this.pumpPending) this.#turn.pumpLater(this);
+  }
+
+  /** From now on there are messages that say themselves how long they may wait. */
+  messagesExpire(): void {
+    this.#expiry.messagesExpire = true;
+    this.#hasChores = true;
+  }
+
+  /** Whether a message of this size may be added, where a full queue refuses. */
+  hasRoomFor(bodyBytes: number): boolean {
+    const { maxLength, maxLengthBytes, overflow } = this.settings;
+    if (overflow === 'drop-head') return true;
+    const fits = (): boolean =>
+      (maxLength === null || this.readyCount < maxLength) &&
+      (maxLengthBytes === null || this.readyBytes + bodyBytes <= maxLengthBytes);
+    if (fits()) return true;
+    // What came in this turn may be for consumers that wait for it.
+    if (this.pumpPending) this.pump();
+    return fits();
   }
 
   wake(): void {
@@ -134,7 +239,8 @@ export class Queue implements TopologyQueue, Pumped {
    */
   addConsumer(request: ConsumerRequest): Consumer {
     this.assertReadable();
-    const refused = request.exclusive ? this.consumers.length > 0 : this.consumers.some((c) => c.exclusive);
+    const { all } = this.consumers;
+    const refused = request.exclusive ? all.length > 0 : all.some((c) => c.exclusive);
     if (refused) {
       throw new BrokerError(
         'access-refused',
@@ -142,23 +248,30 @@ export class Queue implements TopologyQueue, Pumped {
       );
     }
     const consumer = new Consumer(this, request);
-    this.consumers.push(consumer);
+    this.consumers.add(consumer);
+    this.touch();
     this.wake();
     return consumer;
   }
 
   removeConsumer(consumer: Consumer): void {
     consumer.isActive = false;
-    const at = this.consumers.indexOf(consumer);
-    if (at < 0) return;
-    this.consumers.splice(at, 1);
-    if (this.#cursor > at) this.#cursor--;
-    if (this.autoDelete && this.consumers.length === 0 && !this.isRemoved) this.#parts.onUnused(this);
+    if (!this.consumers.remove(consumer)) return;
+    this.touch();
+    // Somebody else may be the single active one now.
+    this.wake();
+    if (this.autoDelete && this.consumerCount === 0 && !this.isRemoved) this.#parts.onUnused(this);
+  }
+
+  /** The queue was used: it does not expire for a while. */
+  touch(): void {
+    this.#idle.touch(this.consumerCount > 0);
   }
 
   /** One message for somebody who asks; answered at once, or when the message was read from disk. */
   get(noAck: boolean, getter: Getter): void {
-    if (this.damage !== null || this.readyCount === 0 || this.#peek() >= this.#heldFrom) {
+    this.touch();
+    if (this.damage !== null || this.readyCount === 0 || this.#topLane() === null) {
       getter.empty();
       return;
     }
@@ -166,88 +279,72 @@ export class Queue implements TopologyQueue, Pumped {
     this.pump();
   }
 
-  /** Hands out what it can. Stops where the next message is not in memory, or nobody can take it. */
+  /** Hands out what it can, then looks after everything else. */
   pump(): void {
-    if (this.damage !== null) return;
-    let budget = PUMP_MESSAGES_MAX;
-    const { log } = this;
-    while (this.readyCount > 0) {
-      const isAsked = this.#getters.length > 0;
-      const consumer = isAsked ? null : this.#nextConsumer();
-      if (!isAsked && consumer === null) return;
-      const offset = this.#peek();
-      if (offset >= this.#heldFrom) break;
-      const position = log.positionOf(offset);
-      if (position < 0) {
-        (log.readAhead as NonNullable<typeof log.readAhead>).load(offset);
-        return;
-      }
-      if (budget-- === 0) {
-        this.#turn.pumpLater(this);
-        return;
-      }
-      if (consumer === null) this.#answerGetter(offset, position);
-      else this.#deliver(consumer, offset, position);
+    if (this.damage !== null || this.isRemoved) return;
+    if (!this.#handOut()) {
+      this.#turn.pumpLater(this);
+      return;
     }
-    this.#answerEmpty();
+    if (this.#hasChores) this.#doChores();
   }
 
   /** The consumer is done with the message. */
-  settleDelivered(offset: number, publishedMs: number): void {
+  settleDelivered(lane: Lane, offset: number, publishedMs: number): void {
     if (this.isRemoved) return;
     this.unackedCount--;
     this.ledger.acknowledged++;
     this.ledger.publishToAck.record(this.#turn.nowMs - publishedMs);
-    this.log.settle(offset);
-    if (this.log.durable) this.#turn.schedule();
+    if (lane.failures !== null) lane.failures.delete(offset);
+    lane.log.settle(offset);
+    if (lane.log.durable) this.#turn.schedule();
   }
 
-  /** The consumer did not process the message: it goes back to its place. */
-  requeue(offset: number): void {
+  /** The consumer does not want it, and nobody else is to get it from here. */
+  reject(lane: Lane, offset: number): void {
     if (this.isRemoved) return;
     this.unackedCount--;
-    this.readyCount++;
-    this.#returned.push(offset);
-    this.wake();
+    this.#discard(lane, offset, 'rejected');
+  }
+
+  /**
+   * The consumer did not process the message: it goes back to its place. `failed`: it said so itself, and was not just
+   * gone.
+   */
+  requeue(lane: Lane, offset: number, bodyBytes: number, failed: boolean): void {
+    if (this.isRemoved) return;
+    this.unackedCount--;
+    const failures = lane.failures === null ? 0 : this.#recordFailure(lane, offset);
+    const { deliveryLimit, retry } = this.settings;
+    if (deliveryLimit !== null && failures > deliveryLimit) {
+      this.#discard(lane, offset, 'delivery_limit');
+      return;
+    }
+    if (retry !== null && (retry.kind === 'all' || (retry.kind === 'failed') === failed)) {
+      const dueMs = this.#turn.nowMs + retryDelayMs(retry, failures);
+      this.#retries.add({ dueMs, lane, offset, bodyBytes });
+      this.#hasChores = true;
+      this.#alarm.setFor(dueMs);
+      return;
+    }
+    this.#giveBack(lane, offset, bodyBytes);
+  }
+
+  /** How often the message failed at a consumer; 0 where that is not counted. */
+  failuresOf(lane: Lane, offset: number): number {
+    return lane.failures?.get(offset) ?? 0;
   }
 
   /** Removes what is ready; returns how many messages that were. */
   purge(): number {
-    const { log } = this;
     const count = this.readyCount;
-    while (this.#returned.size > 0) this.#dispose(this.#returned.pop());
-    if (this.#next < log.tailStart) {
-      log.readAhead?.drop();
-      log.settleStored(this.#next, log.tailStart);
-    }
-    for (
-      let offset = log.nextUnsettled(Math.max(this.#next, log.tailStart));
-      offset < log.end;
-      offset = log.nextUnsettled(offset + 1)
-    ) {
-      this.#dispose(offset);
-    }
-    this.#next = log.end;
+    for (const lane of this.lanes) lane.purge();
     this.readyCount = 0;
-    // What could not be read is not wanted any more.
+    this.readyBytes = 0;
     this.damage = null;
-    log.isDamaged = false;
     this.ledger.purged += count;
-    if (log.durable) this.#turn.schedule();
+    if (this.log.durable) this.#turn.schedule();
     return count;
-  }
-
-  /** What was published from `offset` on waits until `release`. */
-  hold(offset: number): void {
-    this.#holds.push(offset);
-    this.#heldFrom = this.#holds[0] as number;
-  }
-
-  /** The oldest hold ends: its transaction is durable. */
-  release(): void {
-    this.#holds.shift();
-    this.#heldFrom = this.#holds[0] ?? Number.POSITIVE_INFINITY;
-    this.wake();
   }
 
   /** From the topology: the queue was deleted. Returns the number of messages that were ready. */
@@ -258,9 +355,20 @@ export class Queue implements TopologyQueue, Pumped {
     this.#answerEmpty();
     this.readyCount = 0;
     this.unackedCount = 0;
-    this.#returned.clear();
-    this.#parts.removeLog(this.log);
+    this.stop();
+    this.#departures.clear();
+    this.#retries.clear();
+    for (const lane of this.lanes) {
+      lane.returned.clear();
+      this.#parts.removeLog(lane.log);
+    }
     return count;
+  }
+
+  /** No timer rings any more. */
+  stop(): void {
+    this.#alarm.stop();
+    this.#idle.stop();
   }
 
   /** @throws BrokerError precondition-failed, if the queue is damaged */
@@ -272,6 +380,27 @@ export class Queue implements TopologyQueue, Pumped {
     );
   }
 
+  #openLane(id: number, priority: number): Lane {
+    const log = this.#parts.openLog(id, this.durable && this.exclusiveOwner === null, {
+      onLoaded: () => this.#pumpLater(),
+      onMissing: (offset) => this.#lose(lane, offset),
+      onDamage: (error) => this.#stopFor(error),
+    });
+    const lane = new Lane(this, priority, log);
+    this.#countFailures(lane);
+    return lane;
+  }
+
+  #countFailures(lane: Lane): void {
+    const { countsDeliveries, retry } = this.settings;
+    if (countsDeliveries || retry !== null) lane.failures ??= new Map();
+    else lane.failures = null;
+  }
+
+  #pumpLater(): void {
+    if (!this.isRemoved) this.#turn.pumpLater(this);
+  }
+
   #stopFor(error: DamageError): void {
     this.damage = error;
     this.#parts.onDamage(this, error);
@@ -281,83 +410,91 @@ export class Queue implements TopologyQueue, Pumped {
 
   /** Without consequences: an auto-delete queue stays. */
   #cancelConsumers(): void {
-    for (const consumer of this.consumers.splice(0)) {
+    for (const consumer of this.consumers.clear()) {
       consumer.isActive = false;
       consumer.sink.cancelled(consumer);
     }
   }
 
-  /** The offset that is next to be delivered. There must be one. */
-  #peek(): number {
-    if (this.#returned.size > 0) return this.#returned.min;
-    if (this.#next < this.#sparseBelow) this.#next = this.log.nextUnsettled(this.#next);
-    return this.#next;
-  }
-
-  #nextConsumer(): Consumer | null {
-    const { consumers } = this;
-    const count = consumers.length;
-    let at = this.#cursor;
-    for (let i = 0; i < count; i++) {
-      if (at >= count) at = 0;
-      const consumer = consumers[at] as Consumer;
-      at++;
-      if (consumer.credit > 0 && consumer.gate.open) {
-        this.#cursor = at;
-        return consumer;
-      }
+  /** The lane with the next message to deliver; null if none has one that may go out. */
+  #topLane(): Lane | null {
+    const { lanes } = this;
+    for (let i = 0; i < lanes.length; i++) {
+      const lane = lanes[i] as Lane;
+      if (lane.readyCount > 0 && lane.peek() < lane.heldFrom) return lane;
     }
     return null;
   }
 
-  #deliver(consumer: Consumer, offset: number, position: number): void {
-    const redelivered = this.#take(offset);
-    const chunk = this.#chunks.of(position);
-    const at = position >>> 0;
+  /** Stops where the next message is not in memory, or nobody can take it. False if there is more to hand out. */
+  #handOut(): boolean {
+    let budget = PUMP_MESSAGES_MAX;
+    const { consumers } = this;
+    while (this.readyCount > 0) {
+      const isAsked = this.#getters.length > 0;
+      const consumer = isAsked ? null : consumers.next();
+      if (!isAsked && consumer === null) return true;
+      const lane = this.#topLane();
+      if (lane === null) break;
+      const offset = lane.peek();
+      const position = lane.log.positionOf(offset);
+      if (position < 0) {
+        lane.log.readAhead?.load(offset);
+        return true;
+      }
+      if (budget-- === 0) return false;
+      const chunk = this.#chunks.of(position);
+      const at = position >>> 0;
+      if (this.#hasChores && offset < lane.freshFrom && this.#isExpired(chunk, at)) {
+        this.#discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
+      } else if (consumer === null) {
+        this.#answerGetter(lane, offset, chunk, at);
+      } else {
+        this.#deliver(consumer, lane, offset, chunk, at);
+      }
+    }
+    this.#answerEmpty();
+    return true;
+  }
+
+  #deliver(consumer: Consumer, lane: Lane, offset: number, chunk: Chunk, at: number): void {
+    const redelivered = this.#take(lane, offset);
     const publishedMs = chunk.f64[at >>> 3] as number;
     this.ledger.publishToDeliver.record(this.#turn.nowMs - publishedMs);
     consumer.credit--;
     this.unackedCount++;
     // The sink copies the message before anything can free its memory.
-    consumer.sink.deliver(consumer, offset, chunk, at, redelivered);
-    if (offset < this.log.tailStart) this.log.readAhead?.release(offset);
-    if (consumer.noAck) this.#settleAtOnce(offset);
+    this.readyBytes -= consumer.sink.deliver(consumer, lane, offset, chunk, at, redelivered);
+    if (offset < lane.log.tailStart) lane.log.readAhead?.release(offset);
+    if (consumer.noAck) this.#settleAtOnce(lane, offset);
   }
 
-  #answerGetter(offset: number, position: number): void {
+  #answerGetter(lane: Lane, offset: number, chunk: Chunk, at: number): void {
     const { getter, noAck } = this.#getters.shift() as { getter: Getter; noAck: boolean };
-    const redelivered = this.#take(offset);
-    const chunk = this.#chunks.of(position);
-    const at = position >>> 0;
+    const redelivered = this.#take(lane, offset);
     this.unackedCount++;
     this.ledger.publishToDeliver.record(this.#turn.nowMs - (chunk.f64[at >>> 3] as number));
-    getter.message(this, offset, chunk, at, redelivered, this.readyCount);
-    if (offset < this.log.tailStart) this.log.readAhead?.release(offset);
-    if (noAck) this.#settleAtOnce(offset);
+    this.readyBytes -= getter.message(lane, offset, chunk, at, redelivered, this.readyCount);
+    if (offset < lane.log.tailStart) lane.log.readAhead?.release(offset);
+    if (noAck) this.#settleAtOnce(lane, offset);
   }
 
   /** The message leaves the ready ones. True if it was handed out before. */
-  #take(offset: number): boolean {
+  #take(lane: Lane, offset: number): boolean {
     this.readyCount--;
     this.ledger.delivered++;
-    let redelivered = offset < this.#redeliveredBelow;
-    if (offset === this.#next) {
-      this.#next = offset + 1;
-    } else {
-      this.#returned.pop();
-      redelivered = true;
-    }
+    const redelivered = lane.take(offset);
     if (redelivered) this.ledger.redelivered++;
     return redelivered;
   }
 
-  #settleAtOnce(offset: number): void {
+  #settleAtOnce(lane: Lane, offset: number): void {
     // The delivery may have led to the end of the queue.
     if (this.isRemoved) return;
     this.unackedCount--;
     this.ledger.acknowledged++;
-    this.log.settle(offset);
-    if (this.log.durable) this.#turn.schedule();
+    lane.settle(offset);
+    if (lane.log.durable) this.#turn.schedule();
   }
 
   #answerEmpty(): void {
@@ -367,20 +504,131 @@ export class Queue implements TopologyQueue, Pumped {
     for (const { getter } of getters) getter.empty();
   }
 
-  #dispose(offset: number): void {
-    if (offset < this.log.tailStart) this.log.readAhead?.release(offset);
-    this.log.settle(offset);
+  #giveBack(lane: Lane, offset: number, bodyBytes: number): void {
+    lane.giveBack(offset);
+    this.readyCount++;
+    this.readyBytes += bodyBytes;
+    this.wake();
+  }
+
+  #recordFailure(lane: Lane, offset: number): number {
+    const count = this.failuresOf(lane, offset) + 1;
+    lane.failures?.set(offset, count);
+    if (lane.log.durable) {
+      this.#failures.push({ lane, offset, count });
+      this.#hasChores = true;
+      this.#pumpLater();
+    }
+    return count;
+  }
+
+  #noteChores(): void {
+    this.#hasChores =
+      this.#isLimited ||
+      this.#expiry.isNeeded ||
+      this.#departures.count > 0 ||
+      this.#retries.count > 0 ||
+      this.#failures.length > 0;
+  }
+
+  #doChores(): void {
+    if (this.#failures.length > 0) this.#parts.recordFailures(this, this.#failures.splice(0));
+    if (this.#retries.count > 0) {
+      this.#retries.take(this.#turn.nowMs, (lane, offset, bodyBytes) =>
+        this.#giveBack(lane, offset, bodyBytes),
+      );
+      this.#alarm.setFor(this.#retries.dueMs);
+    }
+    if (this.#expiry.isNeeded) for (const lane of this.lanes) this.#expireHead(lane);
+    if (this.#isLimited) this.#dropExcess();
+    this.#departures.leave();
+    if (this.readyCount === 0) {
+      this.readyBytes = 0;
+      // The next one that has a limit will say so.
+      if (this.unackedCount === 0 && this.#retries.count === 0) this.#expiry.messagesExpire = false;
+    }
+    this.#noteChores();
+  }
+
+  #isExpired(chunk: Chunk, at: number): boolean {
+    return this.#expiry.isNeeded && this.#expiry.dueAt(chunk, at) <= this.#turn.nowMs;
+  }
+
+  /** As in RabbitMQ, what expires is found at the head: a message waits behind those that may stay longer. */
+  #expireHead(lane: Lane): void {
+    while (lane.readyCount > 0) {
+      const offset = lane.peek();
+      if (offset >= lane.heldFrom) break;
+      const position = lane.log.positionOf(offset);
+      if (position < 0) {
+        lane.log.readAhead?.load(offset);
+        break;
+      }
+      const chunk = this.#chunks.of(position);
+      const at = position >>> 0;
+      const dueMs = this.#expiry.dueAt(chunk, at);
+      if (dueMs > this.#turn.nowMs) {
+        this.#alarm.setFor(dueMs);
+        break;
+      }
+      this.#discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
+    }
+    lane.freshFrom = lane.log.end;
+  }
+
+  /** As in RabbitMQ, from the head, whatever its priority. */
+  #dropExcess(): void {
+    const messagesMax = this.settings.maxLength ?? Number.POSITIVE_INFINITY;
+    const bytesMax = this.settings.maxLengthBytes ?? Number.POSITIVE_INFINITY;
+    while (this.readyCount > messagesMax || this.readyBytes > bytesMax) {
+      const lane = this.#topLane();
+      if (lane === null) return;
+      const offset = lane.peek();
+      const position = lane.log.positionOf(offset);
+      if (position >= 0) {
+        const bytes = bodyBytesAt(this.#chunks.of(position), position >>> 0);
+        this.#discardReady(lane, offset, bytes, 'maxlen');
+      } else if (bytesMax === Number.POSITIVE_INFINITY && this.settings.deadLetterExchange === null) {
+        this.#discardReady(lane, offset, this.readyBytes / this.readyCount, 'maxlen');
+      } else {
+        lane.log.readAhead?.load(offset);
+        return;
+      }
+    }
+  }
+
+  #discardReady(lane: Lane, offset: number, bodyBytes: number, reason: DeathReason): void {
+    this.readyCount--;
+    this.readyBytes -= bodyBytes;
+    lane.take(offset);
+    this.#discard(lane, offset, reason);
+    if (this.#departures.isFull) this.#departures.leave();
+  }
+
+  /** The message, which is not ready, leaves the queue for good. */
+  #discard(lane: Lane, offset: number, reason: DeathReason): void {
+    if (this.settings.deadLetterExchange !== null) {
+      this.#departures.add(lane, offset, reason);
+      this.#hasChores = true;
+      this.#pumpLater();
+      return;
+    }
+    if (reason === 'expired') this.ledger.expired++;
+    else this.ledger.dropped++;
+    lane.settle(offset);
+    if (lane.log.durable) this.#turn.schedule();
   }
 
   /** A message that should be in a segment is not: its damaged batch was cut off. */
-  #lose(offset: number): void {
-    if (this.isRemoved || this.log.isSettled(offset)) return;
-    if (offset === this.#returned.min) this.#returned.pop();
-    else if (offset < this.#next) return; // A consumer has it.
-    this.readyCount--;
-    this.ledger.lost++;
-    this.log.settle(offset);
-    if (offset === this.#next) this.#next = offset + 1;
-    this.#sparseBelow = Math.max(this.#sparseBelow, this.log.tailStart);
+  #lose(lane: Lane, offset: number): void {
+    if (this.isRemoved) return;
+    if (this.#departures.forget(lane, offset)) {
+      lane.log.settle(offset);
+      this.ledger.lost++;
+    } else if (lane.lose(offset)) {
+      this.readyBytes -= this.readyBytes / this.readyCount;
+      this.readyCount--;
+      this.ledger.lost++;
+    }
   }
 }

@@ -1,23 +1,51 @@
 import type { MessageLog } from '../log/message-log.ts';
+import type { Lane } from './lane.ts';
 import type { Queue } from './queue.ts';
 import type { Route } from './topology/routing.ts';
 
-/** A route as the store wants it. */
+/** A route as the store wants it: the log of each queue that a message goes to. */
 export interface Targets {
   readonly queues: readonly Queue[];
+  readonly lanes: readonly Lane[];
   readonly logs: readonly MessageLog[];
   /** Those of `logs` that survive a restart. */
   readonly durableLogs: readonly MessageLog[];
+  /** Whether the same logs get every message, whatever its priority, and no queue may refuse one. */
+  readonly isPlain: boolean;
+  /** Whether one of the queues may refuse a message. */
+  readonly isGuarded: boolean;
 }
 
-const known = new WeakMap<Route<Queue>, Targets>();
+const known = new WeakMap<Route<Queue>, Targets[]>();
 
-export function targetsOf(route: Route<Queue>): Targets {
-  let targets = known.get(route);
+/** What a policy may change is the same as long as the route is: its change makes new routes. */
+export function targetsOf(route: Route<Queue>, priority = 0): Targets {
+  // Where a message waits depends on when it begins to.
+  if (route.delayMs > 0) return targetsIn(route.queues, priority);
+  let byPriority = known.get(route);
+  if (byPriority === undefined) {
+    byPriority = [];
+    known.set(route, byPriority);
+  }
+  let targets = byPriority[priority];
   if (targets === undefined) {
-    const logs = route.queues.map((queue) => queue.log);
-    targets = { queues: route.queues, logs, durableLogs: logs.filter((log) => log.durable) };
-    known.set(route, targets);
+    targets = targetsIn(route.queues, priority);
+    byPriority[priority] = targets;
   }
   return targets;
+}
+
+/** For queues that were chosen for one message. */
+export function targetsIn(queues: readonly Queue[], priority: number): Targets {
+  const lanes = queues.map((queue) => queue.laneFor(priority));
+  const logs = lanes.map((lane) => lane.log);
+  const isGuarded = queues.some((queue) => queue.isGuarded);
+  return {
+    queues,
+    lanes,
+    logs,
+    durableLogs: logs.filter((log) => log.durable),
+    isPlain: !isGuarded && queues.every((queue) => queue.settings.maxPriority === 0),
+    isGuarded,
+  };
 }

@@ -2,8 +2,11 @@ import { MessageParts } from '../log/message-parts.ts';
 import { Store } from '../log/store.ts';
 import type { Broker } from './broker.ts';
 import { BrokerError } from './errors.ts';
+import { admit, type Seen } from './guard.ts';
+import type { Lane } from './lane.ts';
 import type { Queue } from './queue.ts';
-import { type Targets, targetsOf } from './targets.ts';
+import { sendReplies } from './replies/reply-sender.ts';
+import { type Targets, targetsIn, targetsOf } from './targets.ts';
 import type { Route } from './topology/routing.ts';
 import type { Unacked } from './unacked.ts';
 
@@ -14,6 +17,10 @@ interface Publication {
   readonly route: Route<Queue>;
   readonly persistent: boolean;
   readonly content: Buffer;
+  readonly priority: number;
+  readonly expires: boolean;
+  /** The parts that queues look at that may refuse a message; null if none does. */
+  readonly guarded: MessageParts | null;
 }
 
 interface Acknowledgement {
@@ -45,7 +52,15 @@ export class Transaction {
     this.#bytes += entry;
     const content = Buffer.allocUnsafe(bytes);
     parts.write(content, 0);
-    this.#publications.push({ route, persistent, content });
+    const isGuarded = targetsOf(route).isGuarded;
+    this.#publications.push({
+      route,
+      persistent,
+      content,
+      priority: parts.priority,
+      expires: parts.ttlMs >= 0,
+      guarded: isGuarded ? detached(parts, content) : null,
+    });
   }
 
   acknowledge(tag: number, multiple: boolean, kind: Acknowledgement['kind']): void {
@@ -65,6 +80,8 @@ export class Transaction {
     const acknowledgements = this.#acknowledgements;
     const bytes = this.#bytes;
     this.rollback();
+    const seen: Seen[] = [];
+    const present = publications.map((each) => ({ ...each, targets: this.#targetsOf(each, seen) }));
     // What others acknowledged is no part of it.
     store.flushSettles();
     for (const { tag, multiple, kind } of acknowledgements) {
@@ -72,50 +89,81 @@ export class Transaction {
       else this.#unacked.ack(tag, multiple);
     }
     const settleBytes = store.settleBytes();
-    const present = publications.map((each) => ({ ...each, targets: presentTargets(each.route) }));
     const isJournaled =
       settleBytes > 0 || present.some((each) => each.persistent && each.targets.durableLogs.length > 0);
-    const held: Queue[] = [];
-    store.journal.beginAtomic(bytes + settleBytes);
+    const held: Lane[] = [];
+    let seenBytes = 0;
+    for (const each of seen) seenBytes += each.journalBytes;
+    store.journal.beginAtomic(bytes + settleBytes + seenBytes);
+    for (const each of seen) each.remember(isJournaled);
     const parts = new MessageParts();
-    for (const { targets, persistent, content } of present) {
-      const { queues, logs, durableLogs } = targets;
-      if (queues.length === 0) continue;
+    for (const { targets, persistent, content, expires } of present) {
+      const { lanes, logs, durableLogs } = targets;
+      if (lanes.length === 0) continue;
       parts.content = content;
       // Transient ones too: a crash may not leave half of it in somebody's hands.
-      if (isJournaled) hold(queues, held);
+      if (isJournaled) hold(lanes, held);
       store.append(logs, durableLogs, persistent, parts, turn.nowMs);
-      for (const queue of queues) queue.published();
+      const { bodyBytes } = parts;
+      for (const lane of lanes) {
+        lane.published(bodyBytes);
+        if (expires) lane.queue.messagesExpire();
+      }
     }
     store.flushSettles();
     store.journal.endAtomic();
     if (!isJournaled) {
+      answer(publications);
       done();
       return;
     }
     this.#broker.whenDurable(store.journal.blockNumber, {
       onDurable: () => {
-        for (const queue of held) queue.release();
+        for (const lane of held) lane.release();
+        answer(publications);
         done();
       },
     });
   }
+
+  /** Without the queues that were deleted since the message was routed, and those that do not take it. */
+  #targetsOf({ route, priority, persistent, guarded }: Publication, seen: Seen[]): Targets {
+    let queues = route.queues;
+    if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
+    if (guarded !== null) {
+      const admission = admit(queues, guarded, this.#broker, persistent);
+      queues = admission.queues;
+      seen.push(...admission.seen);
+    }
+    return queues === route.queues ? targetsOf(route, priority) : targetsIn(queues, priority);
+  }
 }
 
-/** Without the queues that were deleted since the message was routed: the others get it nevertheless. */
-function presentTargets(route: Route<Queue>): Targets {
-  const targets = targetsOf(route);
-  if (!targets.queues.some((queue) => queue.isRemoved)) return targets;
-  const queues = targets.queues.filter((queue) => !queue.isRemoved);
-  const logs = queues.map((queue) => queue.log);
-  return { queues, logs, durableLogs: logs.filter((log) => log.durable) };
+/** Those who wait for an answer without a queue get it when all else is done. */
+function answer(publications: readonly Publication[]): void {
+  const parts = new MessageParts();
+  for (const { route, content } of publications) {
+    if (route.replies.length === 0) continue;
+    parts.content = content;
+    sendReplies(route.replies, parts);
+  }
+}
+
+/** A copy of what a message is looked at for after its frames are gone. */
+function detached(parts: MessageParts, content: Buffer): MessageParts {
+  const copy = new MessageParts();
+  copy.content = content;
+  copy.protocol = parts.protocol;
+  copy.properties = Buffer.from(parts.properties.subarray(parts.propertiesStart, parts.propertiesEnd));
+  copy.propertiesEnd = copy.properties.length;
+  return copy;
 }
 
 /** What is published to these queues from here on waits for the transaction. */
-function hold(queues: readonly Queue[], held: Queue[]): void {
-  for (const queue of queues) {
-    if (held.includes(queue)) continue;
-    held.push(queue);
-    queue.hold(queue.log.end);
+function hold(lanes: readonly Lane[], held: Lane[]): void {
+  for (const lane of lanes) {
+    if (held.includes(lane)) continue;
+    held.push(lane);
+    lane.hold(lane.log.end);
   }
 }

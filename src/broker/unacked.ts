@@ -1,35 +1,40 @@
 import type { Consumer } from './consumer.ts';
-import type { Queue } from './queue.ts';
+import type { Lane } from './lane.ts';
 
 const FIRST_CAPACITY = 64;
 
 /**
  * What a channel has handed out and not heard of, by delivery tag. Tags are given in order, so this is a ring: the
- * columns of entry `tag` are at `tag & mask`. A settled entry has no queue.
+ * columns of entry `tag` are at `tag & mask`. A settled entry has no lane.
  */
 export class Unacked {
   nextTag = 1;
   /** Entries that are not settled. */
   count = 0;
+  /** Those of them that went to consumers, and were not asked for singly. */
+  consumerCount = 0;
   /** Tags below are settled. */
   #first = 1;
   #mask = FIRST_CAPACITY - 1;
-  #queues: (Queue | null)[] = new Array<Queue | null>(FIRST_CAPACITY).fill(null);
+  #lanes: (Lane | null)[] = new Array<Lane | null>(FIRST_CAPACITY).fill(null);
   #consumers: (Consumer | null)[] = new Array<Consumer | null>(FIRST_CAPACITY).fill(null);
   #offsets = new Float64Array(FIRST_CAPACITY);
   #publishedMs = new Float64Array(FIRST_CAPACITY);
+  #bodyBytes = new Uint32Array(FIRST_CAPACITY);
 
   /** Returns the delivery tag. `consumer` is null for a message that was asked for singly. */
-  add(queue: Queue, consumer: Consumer | null, offset: number, publishedMs: number): number {
+  add(lane: Lane, consumer: Consumer | null, offset: number, publishedMs: number, bodyBytes: number): number {
     const tag = this.nextTag++;
     if (this.count === 0) this.#first = tag;
     else if (tag - this.#first > this.#mask) this.#grow();
     const slot = tag & this.#mask;
-    this.#queues[slot] = queue;
+    this.#lanes[slot] = lane;
     this.#consumers[slot] = consumer;
     this.#offsets[slot] = offset;
     this.#publishedMs[slot] = publishedMs;
+    this.#bodyBytes[slot] = bodyBytes;
     this.count++;
+    if (consumer !== null) this.consumerCount++;
     return tag;
   }
 
@@ -39,7 +44,7 @@ export class Unacked {
     if (this.count === 0) this.#first = tag + 1;
     else {
       if (tag - this.#first > this.#mask) this.#grow();
-      this.#queues[tag & this.#mask] = null;
+      this.#lanes[tag & this.#mask] = null;
     }
     return tag;
   }
@@ -49,24 +54,62 @@ export class Unacked {
     if (tag === 0) return multiple;
     if (tag >= this.nextTag) return false;
     if (multiple) return this.count > 0 && tag >= this.#first;
-    return this.count > 0 && tag >= this.#first && this.#queues[tag & this.#mask] !== null;
+    return this.count > 0 && tag >= this.#first && this.#lanes[tag & this.#mask] !== null;
   }
 
   /** The message, or all up to it, are done with. Returns how many; -1 if the tag is unknown. */
   ack(tag: number, multiple: boolean): number {
+    return this.#settleUpTo(tag, multiple, false);
+  }
+
+  /** As `ack`, for messages that were not processed: they go back to their queue, or leave it. */
+  reject(tag: number, multiple: boolean, requeue: boolean): number {
+    return requeue ? this.#requeueUpTo(tag, multiple, true) : this.#settleUpTo(tag, multiple, true);
+  }
+
+  /** The channel ended, or asks for everything again. */
+  requeueAll(): void {
+    if (this.count > 0) this.#requeueUpTo(0, true, false);
+  }
+
+  /** Which consumers hold a message with a tag below what `limits` has for them. */
+  holdersBelow(limits: ReadonlyMap<Consumer, number>): Set<Consumer> {
+    const holders = new Set<Consumer>();
+    let end = 0;
+    for (const limit of limits.values()) end = Math.max(end, limit);
+    if (this.count === 0) return holders;
+    for (let tag = this.#first; tag < Math.min(end, this.nextTag); tag++) {
+      const consumer = this.#consumers[tag & this.#mask];
+      if (consumer != null && tag < (limits.get(consumer) ?? 0)) holders.add(consumer);
+    }
+    return holders;
+  }
+
+  /** What this consumer has not acknowledged goes back to its queue. Returns the tags, the newest first. */
+  requeueOf(consumer: Consumer): number[] {
+    const tags: number[] = [];
+    for (let tag = this.nextTag - 1; this.count > 0 && tag >= this.#first; tag--) {
+      if (this.#lanes[tag & this.#mask] === null || this.#consumers[tag & this.#mask] !== consumer) continue;
+      this.#requeue(tag, false);
+      tags.push(tag);
+    }
+    this.#advance();
+    return tags;
+  }
+
+  #settleUpTo(tag: number, multiple: boolean, isRejected: boolean): number {
+    if (!this.has(tag, multiple)) return -1;
     if (!multiple) {
-      if (!this.has(tag, false)) return -1;
-      this.#settle(tag);
+      this.#settle(tag, isRejected);
       this.#advance();
       return 1;
     }
-    if (!this.has(tag, true)) return -1;
     const last = tag === 0 ? this.nextTag - 1 : tag;
     let settled = 0;
     if (this.count > 0) {
       for (let t = this.#first; t <= last; t++) {
-        if (this.#queues[t & this.#mask] === null) continue;
-        this.#settle(t);
+        if (this.#lanes[t & this.#mask] === null) continue;
+        this.#settle(t, isRejected);
         settled++;
       }
       this.#first = last + 1;
@@ -75,48 +118,48 @@ export class Unacked {
     return settled;
   }
 
-  /** As `ack`, for messages that were not processed: they go back to their queue, or are dropped. */
-  reject(tag: number, multiple: boolean, requeue: boolean): number {
-    if (!requeue) return this.ack(tag, multiple);
+  #requeueUpTo(tag: number, multiple: boolean, failed: boolean): number {
     if (!this.has(tag, multiple)) return -1;
     const from = multiple ? this.#first : tag;
     const last = multiple && tag === 0 ? this.nextTag - 1 : tag;
     let count = 0;
     // The newest first, so that a queue that is pumped in between would still see them in order.
     for (let t = last; t >= from && this.count > 0; t--) {
-      if (this.#queues[t & this.#mask] === null) continue;
-      this.#requeue(t);
+      if (this.#lanes[t & this.#mask] === null) continue;
+      this.#requeue(t, failed);
       count++;
     }
     this.#advance();
     return count;
   }
 
-  /** The channel ended, or asks for everything again. */
-  requeueAll(): void {
-    if (this.count > 0) this.reject(0, true, true);
-  }
-
-  #settle(tag: number): void {
+  #settle(tag: number, isRejected: boolean): void {
     const slot = tag & this.#mask;
-    const queue = this.#queues[slot] as Queue;
+    const lane = this.#lanes[slot] as Lane;
     const consumer = this.#consumers[slot];
-    this.#queues[slot] = null;
+    this.#lanes[slot] = null;
     this.#consumers[slot] = null;
     this.count--;
-    queue.settleDelivered(this.#offsets[slot] as number, this.#publishedMs[slot] as number);
-    if (consumer != null) consumer.addCredit(1);
+    const offset = this.#offsets[slot] as number;
+    if (isRejected) lane.queue.reject(lane, offset);
+    else lane.queue.settleDelivered(lane, offset, this.#publishedMs[slot] as number);
+    if (consumer != null) this.#consumerSettled(consumer);
   }
 
-  #requeue(tag: number): void {
+  #requeue(tag: number, failed: boolean): void {
     const slot = tag & this.#mask;
-    const queue = this.#queues[slot] as Queue;
+    const lane = this.#lanes[slot] as Lane;
     const consumer = this.#consumers[slot];
-    this.#queues[slot] = null;
+    this.#lanes[slot] = null;
     this.#consumers[slot] = null;
     this.count--;
-    queue.requeue(this.#offsets[slot] as number);
-    if (consumer != null) consumer.addCredit(1);
+    lane.queue.requeue(lane, this.#offsets[slot] as number, this.#bodyBytes[slot] as number, failed);
+    if (consumer != null) this.#consumerSettled(consumer);
+  }
+
+  #consumerSettled(consumer: Consumer): void {
+    this.consumerCount--;
+    consumer.addCredit(1);
   }
 
   #advance(): void {
@@ -124,28 +167,31 @@ export class Unacked {
       this.#first = this.nextTag;
       return;
     }
-    while (this.#queues[this.#first & this.#mask] === null) this.#first++;
+    while (this.#lanes[this.#first & this.#mask] === null) this.#first++;
   }
 
   #grow(): void {
     const capacity = (this.#mask + 1) * 2;
     const mask = capacity - 1;
-    const queues = new Array<Queue | null>(capacity).fill(null);
+    const lanes = new Array<Lane | null>(capacity).fill(null);
     const consumers = new Array<Consumer | null>(capacity).fill(null);
     const offsets = new Float64Array(capacity);
     const publishedMs = new Float64Array(capacity);
+    const bodyBytes = new Uint32Array(capacity);
     for (let tag = this.#first; tag < this.nextTag - 1; tag++) {
       const from = tag & this.#mask;
       const to = tag & mask;
-      queues[to] = this.#queues[from] as Queue | null;
+      lanes[to] = this.#lanes[from] as Lane | null;
       consumers[to] = this.#consumers[from] as Consumer | null;
       offsets[to] = this.#offsets[from] as number;
       publishedMs[to] = this.#publishedMs[from] as number;
+      bodyBytes[to] = this.#bodyBytes[from] as number;
     }
     this.#mask = mask;
-    this.#queues = queues;
+    this.#lanes = lanes;
     this.#consumers = consumers;
     this.#offsets = offsets;
     this.#publishedMs = publishedMs;
+    this.#bodyBytes = bodyBytes;
   }
 }

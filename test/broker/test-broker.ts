@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import type { Consumer, DeliverySink, Gate } from '../../src/broker/consumer.ts';
+import type { Lane } from '../../src/broker/lane.ts';
 import { Publisher } from '../../src/broker/publisher.ts';
 import type { Queue } from '../../src/broker/queue.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
@@ -113,14 +114,22 @@ export class TestConsumer implements DeliverySink {
     return this.messages.map((message) => message.body);
   }
 
-  deliver(consumer: Consumer, offset: number, chunk: Chunk, at: number, redelivered: boolean): void {
+  deliver(
+    consumer: Consumer,
+    lane: Lane,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+  ): number {
     this.#view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
     const body = chunk.buffer.toString('latin1', this.#view.bodyStart, this.#view.bodyEnd);
     const tag = consumer.noAck
       ? this.unacked.addSettled()
-      : this.unacked.add(consumer.queue, consumer, offset, chunk.f64[at >>> 3] as number);
+      : this.unacked.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, body.length);
     this.messages.push({ body, offset, redelivered, tag });
     for (const waiter of this.#waiters) if (this.messages.length >= waiter.count) waiter.resolve();
+    return body.length;
   }
 
   cancelled(): void {

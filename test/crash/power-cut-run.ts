@@ -240,8 +240,8 @@ export class PowerCutRun implements ChannelHost {
     const isAllSafe = journal.isIdle && this.limits.durability.mode === 'sync';
     for (const [queue, expected] of this.known) {
       if (queue.isRemoved) continue;
-      const { routed, recovered, acknowledged, purged, lost } = queue.ledger;
-      if (routed + recovered !== acknowledged + purged + lost + queue.readyCount + queue.unackedCount) {
+      const { lost } = queue.ledger;
+      if (!queue.isBalanced) {
         throw new HistoryError(`the ledger of ${queue.name} does not balance`);
       }
       if (lost > 0) throw new HistoryError(`${queue.name} lost ${lost} messages`);

@@ -1,4 +1,5 @@
 import type { Consumer } from '../../src/broker/consumer.ts';
+import type { Lane } from '../../src/broker/lane.ts';
 import type { Queue } from '../../src/broker/queue.ts';
 import { HistoryError } from './expected-queue.ts';
 import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
@@ -12,6 +13,7 @@ export class QueueReader {
   readonly #queue: Queue;
   readonly #consumer: Consumer;
   readonly #offsets: number[] = [];
+  #lane: Lane | null = null;
 
   /** `fail` hears of messages that nobody ever published like this. */
   constructor(queue: Queue, published: ReadonlyMap<number, TestMessage>, fail: (error: Error) => void) {
@@ -19,7 +21,7 @@ export class QueueReader {
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (_consumer, offset, chunk, at, redelivered) => {
+        deliver: (_consumer, lane, offset, chunk, at, redelivered) => {
           const id = idInFrame(chunk.buffer, at);
           const message = published.get(id);
           if (message === undefined)
@@ -30,6 +32,8 @@ export class QueueReader {
           this.ids.push(id);
           if (!redelivered) this.fresh.push(id);
           this.#offsets.push(offset);
+          this.#lane = lane;
+          return 0;
         },
         cancelled: () => undefined,
       },
@@ -44,6 +48,6 @@ export class QueueReader {
   /** In the end the queue is as it was, but that all of it counts as redelivered. */
   giveBack(): void {
     this.#consumer.cancel();
-    for (const offset of this.#offsets.reverse()) this.#queue.requeue(offset);
+    for (const offset of this.#offsets.reverse()) this.#queue.requeue(this.#lane as Lane, offset, 0, false);
   }
 }

@@ -1,5 +1,6 @@
 import type { Broker } from '../../src/broker/broker.ts';
 import type { Consumer } from '../../src/broker/consumer.ts';
+import type { Lane } from '../../src/broker/lane.ts';
 import { Publisher } from '../../src/broker/publisher.ts';
 import type { Queue } from '../../src/broker/queue.ts';
 import type { Route } from '../../src/broker/topology/routing.ts';
@@ -100,8 +101,9 @@ export class TestChannel {
       queue.addConsumer({
         tag: `${this.id}.${this.consumers.length}`,
         sink: {
-          deliver: (consumer, offset, chunk, at, redelivered) => {
-            this.#take(consumer.queue, consumer, noAck, offset, chunk, at, redelivered);
+          deliver: (consumer, lane, offset, chunk, at, redelivered) => {
+            this.#take(lane, consumer, noAck, offset, chunk, at, redelivered);
+            return 0;
           },
           cancelled: (consumer) => {
             this.consumers.splice(this.consumers.indexOf(consumer), 1);
@@ -126,11 +128,12 @@ export class TestChannel {
     this.#host.note(`channel ${this.id}: get from ${queue.name}${noAck ? ', no ack' : ''}`);
     const expected = this.#host.expectedOf(queue);
     queue.get(noAck, {
-      message: (_queue, offset, chunk, at, redelivered, remaining) => {
-        this.#take(queue, null, noAck, offset, chunk, at, redelivered);
+      message: (lane, offset, chunk, at, redelivered, remaining) => {
+        this.#take(lane, null, noAck, offset, chunk, at, redelivered);
         if (!this.#isClosed && remaining !== expected.readyCount) {
           this.#host.fail(new HistoryError(`${remaining} messages remain, not ${expected.readyCount}`));
         }
+        return 0;
       },
       empty: () => {
         const first = expected.firstReady();
@@ -219,7 +222,7 @@ export class TestChannel {
   }
 
   #take(
-    queue: Queue,
+    lane: Lane,
     consumer: Consumer | null,
     noAck: boolean,
     offset: number,
@@ -227,6 +230,7 @@ export class TestChannel {
     at: number,
     redelivered: boolean,
   ): void {
+    const { queue } = lane;
     const expected = this.#host.expectedOf(queue);
     try {
       const id = idInFrame(chunk.buffer, at);
@@ -240,7 +244,7 @@ export class TestChannel {
         this.#unacked.addSettled();
         expected.settled(entry, this.#host.broker.store.journal.blockNumber);
       } else {
-        const tag = this.#unacked.add(queue, consumer, offset, chunk.f64[at >>> 3]);
+        const tag = this.#unacked.add(lane, consumer, offset, chunk.f64[at >>> 3], 0);
         this.#outstanding.set(tag, { queue: expected, entry });
         // An answer to a `get` from before.
         if (this.#isClosed) this.#giveBack();

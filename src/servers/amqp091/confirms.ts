@@ -1,10 +1,13 @@
 import type { Broker } from '../../broker/broker.ts';
+import { REFUSED } from '../../broker/publisher.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../wire/amqp091/constants.ts';
-import { BASIC_ACK } from '../../wire/amqp091/methods.ts';
+import { BASIC_ACK, methodId } from '../../wire/amqp091/methods.ts';
 import { writeFramePrefix, writeU32, writeU64 } from './content-frames.ts';
 import type { LateWriter, Output } from './output.ts';
 
-/** basic.ack: method id, delivery tag, bits. */
+const BASIC_NACK = methodId('basic.nack');
+
+/** basic.ack and basic.nack: method id, delivery tag, bits. */
 const ACK_PAYLOAD_BYTES = 13;
 
 /**
@@ -25,6 +28,8 @@ export class Confirms implements LateWriter {
   /** Blocks that are waited for, and the last message that waits for each. There are as many as are in flight: few. */
   readonly #blocks: number[] = [];
   readonly #lasts: number[] = [];
+  /** Messages that a full queue refused, and that were not told of yet. */
+  readonly #refused: number[] = [];
   #isClosed = false;
 
   constructor(broker: Broker, output: Output, channel: number) {
@@ -38,9 +43,13 @@ export class Confirms implements LateWriter {
     return this.#last - this.#told;
   }
 
-  /** A message was published; 0 for one that waits for nothing but its predecessors. */
+  /** A message was published; 0 for one that waits for nothing but its predecessors, or REFUSED. */
   published(block: number): void {
     const sequence = ++this.#last;
+    if (block === REFUSED) {
+      this.#refused.push(sequence);
+      block = 0;
+    }
     const newest = this.#blocks.length - 1;
     if (newest < 0) {
       if (block === 0) {
@@ -65,17 +74,30 @@ export class Confirms implements LateWriter {
     if (this.#confirmed > this.#told && !this.#isClosed) this.#output.later(this);
   }
 
+  /** In the order of the publishes: an ack for several never covers one that was refused. */
   writeLate(): void {
+    if (this.#isClosed) return;
+    const refused = this.#refused;
+    while (refused.length > 0 && (refused[0] as number) <= this.#confirmed) {
+      const sequence = refused.shift() as number;
+      if (sequence - 1 > this.#told) this.#write(BASIC_ACK, sequence - 1, sequence - 1 - this.#told > 1);
+      this.#write(BASIC_NACK, sequence, false);
+      this.#told = sequence;
+    }
     const count = this.#confirmed - this.#told;
-    if (count === 0 || this.#isClosed) return;
+    if (count === 0) return;
     this.#told = this.#confirmed;
+    this.#write(BASIC_ACK, this.#confirmed, count > 1);
+  }
+
+  #write(method: number, tag: number, multiple: boolean): void {
     const output = this.#output;
     output.reserve(FRAME_PREFIX_BYTES + ACK_PAYLOAD_BYTES + 1);
     const target = output.buffer;
     let at = writeFramePrefix(target, output.position, FRAME_METHOD, this.#channel, ACK_PAYLOAD_BYTES);
-    at = writeU32(target, at, BASIC_ACK);
-    at = writeU64(target, at, this.#confirmed);
-    target[at++] = count > 1 ? 1 : 0;
+    at = writeU32(target, at, method);
+    at = writeU64(target, at, tag);
+    target[at++] = multiple ? 1 : 0;
     target[at++] = FRAME_END;
     output.position = at;
   }

@@ -1,12 +1,15 @@
 import type { Consumer, DeliverySink } from '../../broker/consumer.ts';
-import type { Getter, Queue } from '../../broker/queue.ts';
+import type { Lane } from '../../broker/lane.ts';
+import type { Getter } from '../../broker/queue.ts';
 import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
-import { ContentView, copyBytes } from '../../log/record-content.ts';
+import { ContentView } from '../../log/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../wire/amqp091/constants.ts';
-import { BASIC_DELIVER, methodId } from '../../wire/amqp091/methods.ts';
+import { methodId } from '../../wire/amqp091/methods.ts';
 import type { Channel } from './channel.ts';
 import { writeContentFrames, writeFramePrefix, writeU32, writeU64 } from './content-frames.ts';
+import { addressBytes, deliverHead, writeAddress, writeDeliverFrame } from './deliver-frame.ts';
 import { PropertyBytes } from './foreign-content.ts';
+import { amqp091Codec } from './property-codec.ts';
 import { traceDelivered } from './trace.ts';
 
 /** The hot path of consumers: a message from the log's memory to frames in the output, by one copy. */
@@ -24,6 +27,18 @@ function parse(chunk: Chunk, at: number): void {
   properties.find(chunk.buffer, view);
 }
 
+/** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
+function showFailures(lane: Lane, offset: number): void {
+  const failures = lane.queue.failuresOf(lane, offset);
+  if (failures === 0) return;
+  const { buffer, start, end } = properties;
+  properties.buffer = amqp091Codec.edit(buffer, start, end, {
+    set: { 'x-delivery-count': BigInt(failures) },
+  });
+  properties.start = 0;
+  properties.end = properties.buffer.length;
+}
+
 function writeContent(channel: Channel, chunk: Chunk): void {
   writeContentFrames(
     channel.output,
@@ -38,65 +53,40 @@ function writeContent(channel: Channel, chunk: Chunk): void {
   );
 }
 
-/** Exchange and routing key as short strings; absent ones are empty (both ends of their range are then -1). */
-function writeAddress(target: Buffer, at: number, source: Buffer): number {
-  target[at++] = view.exchangeEnd - view.exchangeStart;
-  at = copyBytes(target, at, source, view.exchangeStart, view.exchangeEnd);
-  target[at++] = view.keyEnd - view.keyStart;
-  return copyBytes(target, at, source, view.keyStart, view.keyEnd);
-}
-
-function addressBytes(): number {
-  return 2 + view.exchangeEnd - view.exchangeStart + view.keyEnd - view.keyStart;
-}
-
-/**
- * basic.deliver to one consumer:
- *
- *     0        7           11                 n           n+8           n+9
- *     | prefix | method id | consumer-tag     | delivery-  | redelivered | exchange, routing-key | end
- *     |        |           | (short string)   | tag (8)    | (1)         | (short strings)       | (1)
- *      `-------- #head, but for the size ----'
- */
+/** Messages of a queue to one consumer. */
 export class Delivery implements DeliverySink {
   readonly channel: Channel;
   readonly head: Buffer;
 
   constructor(channel: Channel, consumerTag: string) {
     this.channel = channel;
-    const tag = Buffer.from(consumerTag, 'utf8');
-    const head = Buffer.alloc(FRAME_PREFIX_BYTES + 5 + tag.length);
-    let at = writeFramePrefix(head, 0, FRAME_METHOD, channel.number, 0);
-    at = writeU32(head, at, BASIC_DELIVER);
-    head[at++] = tag.length;
-    tag.copy(head, at);
-    this.head = head;
+    this.head = deliverHead(channel.number, consumerTag);
   }
 
-  deliver(consumer: Consumer, offset: number, chunk: Chunk, at: number, redelivered: boolean): void {
+  deliver(
+    consumer: Consumer,
+    lane: Lane,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+  ): number {
     const { channel, head } = this;
     const { output } = channel;
     parse(chunk, at);
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
     }
+    if (redelivered && lane.failures !== null) showFailures(lane, offset);
+    const bodyBytes = view.bodyEnd - view.bodyStart;
     const tag = consumer.noAck
       ? channel.unacked.addSettled()
-      : channel.unacked.add(consumer.queue, consumer, offset, chunk.f64[at >>> 3]);
-    const bytes = head.length + 9 + addressBytes() + 1;
-    output.reserve(bytes);
-    const target = output.buffer;
-    const start = output.position;
-    let position = copyBytes(target, start, head, 0, head.length);
-    writeU32(target, start + 3, bytes - FRAME_PREFIX_BYTES - 1);
-    position = writeU64(target, position, tag);
-    target[position++] = redelivered ? 1 : 0;
-    position = writeAddress(target, position, chunk.buffer);
-    target[position++] = FRAME_END;
-    output.position = position;
+      : channel.unacked.add(lane, consumer, offset, chunk.f64[at >>> 3], bodyBytes);
+    writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
     writeContent(channel, chunk);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
+    return bodyBytes;
   }
 
   cancelled(consumer: Consumer): void {
@@ -115,26 +105,30 @@ export class GetAnswer implements Getter {
   }
 
   message(
-    queue: Queue,
+    lane: Lane,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
     remaining: number,
-  ): void {
+  ): number {
     const channel = this.#channel;
     const { output, unacked } = channel;
     parse(chunk, at);
     if (channel.connection.tracer !== null) {
-      traceDelivered(channel, queue.name, redelivered, chunk.buffer, view, properties);
+      traceDelivered(channel, lane.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    const tag = this.#noAck ? unacked.addSettled() : unacked.add(queue, null, offset, chunk.f64[at >>> 3]);
+    if (redelivered && lane.failures !== null) showFailures(lane, offset);
+    const bodyBytes = view.bodyEnd - view.bodyStart;
+    const tag = this.#noAck
+      ? unacked.addSettled()
+      : unacked.add(lane, null, offset, chunk.f64[at >>> 3], bodyBytes);
     if (channel.state !== 'open') {
       // Nobody is there any more to take it.
       unacked.requeueAll();
-      return;
+      return bodyBytes;
     }
-    const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes() + 4 + 1;
+    const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes(view) + 4 + 1;
     output.reserve(bytes);
     const target = output.buffer;
     let position = writeFramePrefix(
@@ -147,7 +141,7 @@ export class GetAnswer implements Getter {
     position = writeU32(target, position, BASIC_GET_OK);
     position = writeU64(target, position, tag);
     target[position++] = redelivered ? 1 : 0;
-    position = writeAddress(target, position, chunk.buffer);
+    position = writeAddress(target, position, chunk.buffer, view);
     position = writeU32(target, position, remaining);
     target[position++] = FRAME_END;
     output.position = position;
@@ -155,6 +149,7 @@ export class GetAnswer implements Getter {
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
     channel.resume();
+    return bodyBytes;
   }
 
   empty(): void {

@@ -1,0 +1,86 @@
+import type { Lane } from './lane.ts';
+
+/** Why a message leaves its queue for the dead-letter exchange; these words stand in its headers. */
+export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
+
+export interface Departure {
+  readonly lane: Lane;
+  readonly offset: number;
+  readonly reason: DeathReason;
+}
+
+/** How many are sent together: one piece of the journal. */
+const BATCH_MAX = 256;
+
+/**
+ * Messages on their way from a queue to its dead-letter exchange. Each stays in the queue's log until it is in the logs
+ * of the queues that it goes to: one that has to be read from the disk first waits for that, and those after it too.
+ */
+export class Departures {
+  readonly #send: (batch: readonly Departure[]) => void;
+  #waiting: Departure[] = [];
+  #first = 0;
+
+  /** `send` puts a batch, whose messages are all in memory, where it has to go. */
+  constructor(send: (batch: readonly Departure[]) => void) {
+    this.#send = send;
+  }
+
+  get count(): number {
+    return this.#waiting.length - this.#first;
+  }
+
+  add(lane: Lane, offset: number, reason: DeathReason): void {
+    this.#waiting.push({ lane, offset, reason });
+  }
+
+  /** Whether there are enough for a batch. */
+  get isFull(): boolean {
+    return this.count >= BATCH_MAX;
+  }
+
+  /** Sends what is in memory, in order, and has the next one loaded. */
+  leave(): void {
+    while (this.count > 0) {
+      const batch = this.#nextBatch();
+      if (batch.length > 0) this.#send(batch);
+      if (batch.length < BATCH_MAX) break;
+    }
+    if (this.count > 0) {
+      const { lane, offset } = this.#waiting[this.#first] as Departure;
+      lane.log.readAhead?.load(offset);
+    }
+  }
+
+  /** They stay where they are: nobody sends them any more. */
+  clear(): void {
+    this.#waiting = [];
+    this.#first = 0;
+  }
+
+  /** One that cannot be read any more is not waited for. */
+  forget(lane: Lane, offset: number): boolean {
+    const at = this.#waiting.findIndex(
+      (each, index) => index >= this.#first && each.lane === lane && each.offset === offset,
+    );
+    if (at < 0) return false;
+    this.#waiting.splice(at, 1);
+    return true;
+  }
+
+  #nextBatch(): Departure[] {
+    const batch: Departure[] = [];
+    const waiting = this.#waiting;
+    while (this.#first < waiting.length && batch.length < BATCH_MAX) {
+      const next = waiting[this.#first] as Departure;
+      if (next.lane.log.positionOf(next.offset) < 0) break;
+      batch.push(next);
+      this.#first++;
+    }
+    if (this.#first > 1024 || this.#first === waiting.length) {
+      waiting.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return batch;
+  }
+}

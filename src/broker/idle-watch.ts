@@ -1,0 +1,46 @@
+import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import { AlarmClock } from './alarm-clock.ts';
+
+/** Tells when something was not used for as long as it may be. What has users is in use all the time. */
+export class IdleWatch {
+  readonly #clock: Clock;
+  readonly #alarm: AlarmClock;
+  #limitMs: number | null = null;
+  #lastUseMs: number;
+  #isUsed = false;
+
+  constructor(clock: Clock, scheduler: Scheduler, onIdle: () => void) {
+    this.#clock = clock;
+    this.#lastUseMs = clock.now();
+    this.#alarm = new AlarmClock(clock, scheduler, () => {
+      if (this.#limitMs === null || this.#isUsed) return;
+      if (clock.now() < this.#lastUseMs + this.#limitMs) this.#set();
+      else onIdle();
+    });
+  }
+
+  /** `limitMs` null: it may be unused for as long as it likes. */
+  configure(limitMs: number | null, isUsed: boolean): void {
+    this.#limitMs = limitMs;
+    this.#isUsed = isUsed;
+    this.#alarm.stop();
+    this.#set();
+  }
+
+  touch(isUsed: boolean): void {
+    if (this.#limitMs === null) return;
+    this.#lastUseMs = this.#clock.now();
+    this.#isUsed = isUsed;
+    this.#set();
+  }
+
+  stop(): void {
+    this.#limitMs = null;
+    this.#alarm.stop();
+  }
+
+  #set(): void {
+    if (this.#limitMs !== null && !this.#isUsed) this.#alarm.setFor(this.#lastUseMs + this.#limitMs);
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * What the journal keeps of a queue beside its messages and what the topology knows, in UTF-8 as JSON objects that all
+ * begin in the same way:
+ *
+ *     lane       a log for the messages of one priority
+ *     failures   how often messages failed at consumers: offset, count, offset, count, ...
+ *     seen       a message that is not taken again until then
+ */
+export type QueueOperation =
+  | {
+      readonly op: 'queue-state.lane';
+      readonly id: number;
+      readonly priority: number;
+      readonly laneId: number;
+    }
+  | {
+      readonly op: 'queue-state.failures';
+      readonly id: number;
+      readonly priority: number;
+      readonly counts: readonly number[];
+    }
+  | {
+      readonly op: 'queue-state.seen';
+      readonly id: number;
+      readonly key: string;
+      readonly untilMs: number;
+    };
+
+const BEGINNING = Buffer.from('{"op":"queue-state.', 'latin1');
+
+export function isQueueOperation(bytes: Buffer): boolean {
+  return bytes.subarray(0, BEGINNING.length).equals(BEGINNING);
+}
+
+export function encodeQueueOperation(operation: QueueOperation): Uint8Array {
+  return Buffer.from(JSON.stringify(operation), 'utf8');
+}
+
+/** @throws Error if it is not an operation that this version knows */
+export function decodeQueueOperation(bytes: Buffer): QueueOperation {
+  const operation = JSON.parse(bytes.toString('utf8')) as QueueOperation;
+  const isKnown =
+    Number.isSafeInteger(operation.id) &&
+    ((operation.op === 'queue-state.lane' && Number.isSafeInteger(operation.laneId)) ||
+      (operation.op === 'queue-state.failures' && Array.isArray(operation.counts)) ||
+      (operation.op === 'queue-state.seen' && typeof operation.key === 'string'));
+  if (!isKnown) throw new Error(`unknown metadata operation: ${bytes.toString('utf8').slice(0, 200)}`);
+  return operation;
+}
