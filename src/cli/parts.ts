@@ -85,6 +85,10 @@ function amqpOptions(configuration: Configuration, port: number, log: Logger): A
     maxMessageBytes: configuration.maxMessageBytes,
     maxConnections: configuration.maxConnections,
     handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    consumerTimeoutMs:
+      configuration.consumerTimeoutSeconds === 0
+        ? Number.POSITIVE_INFINITY
+        : configuration.consumerTimeoutSeconds * 1000,
     log,
   };
 }

@@ -169,6 +169,13 @@ export const SETTINGS = {
     default: 65_536,
     description: 'Connections beyond this number are closed at once; each listener counts its own.',
   }),
+  consumerTimeoutSeconds: setting({
+    key: 'consumer-timeout',
+    type: integer(0, 31_536_000, 'seconds; 0 = none'),
+    default: 0,
+    description:
+      'A consumer that does not acknowledge a message in this time is cancelled, and what it holds goes to others.',
+  }),
   loopbackUsers: setting({
     key: 'loopback-users',
     type: names,

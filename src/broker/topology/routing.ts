@@ -1,6 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import { delayOf } from '../exchanges/delayed-message.ts';
 import type { NamedProperty, RoutedMessage } from '../property-codec.ts';
+import { isReplyAddress, type ReplyConsumer } from '../replies/replies.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
 import type { DelayPort, TopologyQueue } from './ports.ts';
@@ -16,7 +17,11 @@ export interface Route<Q extends TopologyQueue> {
   readonly version: number;
   /** How long the message waits before it is routed on, if the store of delayed messages is among the queues; or -1. */
   readonly delayMs: number;
+  /** Who gets it beside the queues, without its being stored. Only routes that are not cacheable have any. */
+  readonly replies: readonly ReplyConsumer[];
 }
+
+const NO_REPLIES: readonly ReplyConsumer[] = [];
 
 /** How many routes a virtual host remembers: keys can be made up without end. */
 export const cachedRoutesMax = 16_384;
@@ -35,6 +40,7 @@ export function routeThrough<Q extends TopologyQueue>(
   // A change of the topology empties the cache, so that what is found in it holds.
   const cached = exchange.routes.get(routingKey);
   if (cached !== undefined) return cached;
+  if (exchange.isDefault && isReplyAddress(routingKey)) return replyRoute(state, routingKey);
   const route = routeOf(state, delays, reach(state, [exchange], [routingKey], message, true));
   // An exchange that was deleted may still be held by a caller, but no change would empty its cache.
   if (route.cacheable && state.exchanges.get(exchange.name) === exchange) {
@@ -55,7 +61,14 @@ export function routeWithKeys<Q extends TopologyQueue>(
   return {
     ...routeOf(state, delays, reach(state, [exchange], routingKeys, message, true)),
     cacheable: false,
+    replies: exchange.isDefault ? state.replies.readyAt(routingKeys) : NO_REPLIES,
   };
+}
+
+/** To who asked for it; a fresh one each time, as callers come and go without changing the topology. */
+function replyRoute<Q extends TopologyQueue>(state: TopologyState<Q>, address: string): Route<Q> {
+  const replies = state.replies.readyAt([address]);
+  return { queues: [], cacheable: false, version: state.version, delayMs: -1, replies };
 }
 
 /**
@@ -70,7 +83,13 @@ export function routeAfterDelay<Q extends TopologyQueue>(
 ): Route<Q> {
   const { holding } = reach(state, [exchange], routingKeys, message, true);
   const { queues } = reach(state, holding, routingKeys, message, false);
-  return { queues: [...queues], cacheable: false, version: state.version, delayMs: -1 };
+  return {
+    queues: [...queues],
+    cacheable: false,
+    version: state.version,
+    delayMs: -1,
+    replies: NO_REPLIES,
+  };
 }
 
 /** What a walk through the exchanges came to. */
@@ -91,7 +110,7 @@ function routeOf<Q extends TopologyQueue>(
     if (delays === null) throw new Error('a message has to wait, and there is no store to wait in');
     queues.add(delays.targetFor(delayMs));
   }
-  return { queues: [...queues], cacheable, version: state.version, delayMs };
+  return { queues: [...queues], cacheable, version: state.version, delayMs, replies: NO_REPLIES };
 }
 
 function reach<Q extends TopologyQueue>(

@@ -1,3 +1,4 @@
+import { Replies } from '../replies/replies.ts';
 import { type Binding, bindingIdentity } from './binding.ts';
 import type { Exchange } from './exchange.ts';
 import type { TopologyObserver, TopologyQueue } from './ports.ts';
@@ -11,6 +12,7 @@ const none: ReadonlySet<never> = new Set();
 export class TopologyState<Q extends TopologyQueue> {
   readonly exchanges = new Map<string, Exchange<Q>>();
   readonly queues = new Map<string, Q>();
+  readonly replies = new Replies();
   /** Changes with everything that a route can depend on. */
   version = 1;
   readonly #toQueue = new Map<Q, Set<Binding<Q>>>();

@@ -1,6 +1,7 @@
 import { extraKeys } from '../exchanges/extra-keys.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import type { RoutedMessage } from '../property-codec.ts';
+import type { Replies } from '../replies/replies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
 import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
@@ -61,6 +62,11 @@ export class VirtualHost<Q extends TopologyQueue> {
       );
     }
     this.defaultExchange = exchanges.findExchange(this.#context, '');
+  }
+
+  /** Who waits for answers without a queue. */
+  get replies(): Replies {
+    return this.#state.replies;
   }
 
   get queueCount(): number {

@@ -8,8 +8,10 @@ import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
 import type { ChannelTransaction } from './channel-transaction.ts';
 import type { Confirms } from './confirms.ts';
 import type { Connection } from './connection.ts';
+import { ConsumerTimeouts } from './consumer-timeout.ts';
 import { Delivery, GetAnswer } from './delivery.ts';
-import { AmqpError } from './errors.ts';
+import { DirectReply } from './direct-reply.ts';
+import { AmqpError, reply } from './errors.ts';
 import { HeldFrames } from './held-frames.ts';
 import type { Settings } from './options.ts';
 import type { Output } from './output.ts';
@@ -36,9 +38,11 @@ export class Channel {
   readonly unacked = new Unacked();
   readonly publishing: Publishing;
   readonly consumers = new Map<string, Consumer>();
-  /** For consumers that acknowledge, and those that do not: a limit of unacknowledged messages is none to these. */
+  readonly timeouts: ConsumerTimeouts;
+  /** As in RabbitMQ, `global` limits of unacknowledged messages also stop the consumers that do not acknowledge. */
   readonly gate: Gate;
-  readonly noAckGate: Gate;
+  /** The consumer of `amq.rabbitmq.reply-to`. */
+  reply: DirectReply | null = null;
   state: ChannelState = 'open';
   confirms: Confirms | null = null;
   transaction: ChannelTransaction | null = null;
@@ -51,6 +55,8 @@ export class Channel {
   /** Frames that came while the answer to an earlier one has to be waited for; null when there is nothing to wait for. */
   held: HeldFrames | null = null;
   #isFlowing = true;
+  /** Which consumer is woken first: otherwise the queue of the first would have all of the channel's limit. */
+  #firstWoken = 0;
   /** What waits for the output to have room again. */
   #onRelief: (() => void) | null = null;
 
@@ -65,7 +71,7 @@ export class Channel {
     this.routes = connection.routes;
     this.publishing = new Publishing(this);
     this.gate = { open: !connection.output.isCongested };
-    this.noAckGate = { open: this.gate.open };
+    this.timeouts = new ConsumerTimeouts(this.unacked, connection.settings.consumerTimeoutMs);
   }
 
   send(method: Method): void {
@@ -80,26 +86,47 @@ export class Channel {
   }
 
   /** The queue delivers at the end of the turn at the soonest, so that consume-ok comes first. */
-  consume(queue: Queue, method: MethodOf<'basic.consume'>): void {
-    const tag =
-      method.consumerTag === '' ? `amq.ctag-${randomBytes(16).toString('base64url')}` : method.consumerTag;
-    if (this.consumers.has(tag)) throw new AmqpError('NOT_ALLOWED', `attempt to reuse consumer tag '${tag}'`);
+  consume(queue: Queue, method: MethodOf<'basic.consume'>, priority: number): void {
+    const tag = this.#newTag(method.consumerTag);
     const limited = this.prefetchPerConsumer > 0;
     const consumer = queue.addConsumer({
       tag,
       sink: new Delivery(this, tag),
-      gate: method.noAck ? this.noAckGate : this.gate,
+      gate: this.gate,
       credit: limited ? this.prefetchPerConsumer : Number.POSITIVE_INFINITY,
       noAck: method.noAck,
       exclusive: method.exclusive,
+      priority,
       arguments: method.arguments,
     });
     this.consumers.set(tag, consumer);
+    this.timeouts.watch(consumer);
     this.connection.events.consumerCreated(this, consumer);
     if (!method.noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
   }
 
+  /** Direct reply-to: from now on this channel can ask. */
+  consumeReplies({ consumerTag, noAck, noWait }: MethodOf<'basic.consume'>): void {
+    const tag = this.#newTag(consumerTag);
+    if (!noAck) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer cannot acknowledge');
+    if (this.reply !== null) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer already set');
+    this.reply = new DirectReply(this, tag);
+    if (!noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
+  }
+
+  cancelReplies(): void {
+    this.reply?.end();
+    this.reply = null;
+  }
+
+  #newTag(wanted: string): string {
+    if (wanted === '') return `amq.ctag-${randomBytes(16).toString('base64url')}`;
+    if (!this.consumers.has(wanted)) return wanted;
+    throw new AmqpError('NOT_ALLOWED', `attempt to reuse consumer tag '${wanted}'`);
+  }
+
   cancel(consumer: Consumer): void {
+    this.timeouts.watch(consumer);
     this.consumers.delete(consumer.tag);
     this.connection.events.consumerDeleted(this, consumer);
     consumer.cancel();
@@ -152,19 +179,54 @@ export class Channel {
   #settle(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
     const { unacked, transaction } = this;
     if (transaction !== null) {
-      if (!unacked.has(tag, multiple)) failTag(tag);
-      transaction.acknowledge(tag, multiple, kind);
+      if (unacked.has(tag, multiple)) transaction.acknowledge(tag, multiple, kind);
+      else this.#failTag(tag);
       return;
     }
     const count =
       kind === 'ack' ? unacked.ack(tag, multiple) : unacked.reject(tag, multiple, kind === 'requeue');
-    if (count < 0) failTag(tag);
+    if (count < 0) this.#failTag(tag);
     if (!this.gate.open) this.updateGate();
   }
 
-  /** To be called after each delivery on a channel with a limit. */
+  #failTag(tag: number): void {
+    if (this.timeouts.isForgiven(tag)) return;
+    throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
+  }
+
+  /** Cancels the consumers that have held a message for too long; what they hold goes to others. */
+  checkTimeouts(nowMs: number): void {
+    for (const consumer of this.consumers.values()) this.timeouts.watch(consumer);
+    for (const consumer of this.timeouts.check(nowMs)) {
+      if (this.state === 'open') this.#timeOut(consumer);
+    }
+  }
+
+  #timeOut(consumer: Consumer): void {
+    const { connection, timeouts, unacked, settings } = this;
+    const { tag, queue } = consumer;
+    const limitMs = timeouts.limitMs(consumer);
+    const ids = { user: connection.user, channel: this.number, queue: queue.name, consumer: tag, limitMs };
+    settings.log.warn(ids, 'a consumer did not acknowledge in time');
+    if (consumer.isActive && !connection.capabilities.consumerCancelNotify) {
+      // Nothing else could tell this client. The text is RabbitMQ's, where it is always so.
+      const text =
+        `delivery acknowledgement on channel ${this.number} timed out. Timeout value used: ${limitMs} ms. ` +
+        'This timeout value can be configured, see consumers doc guide to learn more';
+      connection.closeChannel(this, reply('PRECONDITION_FAILED', text));
+      return;
+    }
+    if (consumer.isActive) {
+      this.cancel(consumer);
+      this.send({ name: 'basic.cancel', consumerTag: tag, noWait: true });
+    }
+    timeouts.forgive(unacked.requeueOf(consumer));
+    this.updateGate();
+  }
+
+  /** To be called after each delivery on a channel with a limit. What was asked for singly does not count. */
   checkPrefetch(): void {
-    if (this.unacked.count >= this.prefetchLimit) this.gate.open = false;
+    if (this.unacked.consumerCount >= this.prefetchLimit) this.gate.open = false;
   }
 
   setFlow(active: boolean): void {
@@ -174,17 +236,27 @@ export class Channel {
 
   /** Deliveries go on if nothing stands in their way any more. */
   updateGate(): void {
-    const { gate, noAckGate } = this;
-    const wasOpen = gate.open && noAckGate.open;
-    noAckGate.open = this.state === 'open' && this.#isFlowing && !this.output.isCongested;
-    gate.open = noAckGate.open && (this.prefetchLimit === 0 || this.unacked.count < this.prefetchLimit);
-    if (wasOpen || !noAckGate.open) return;
-    for (const consumer of this.consumers.values()) consumer.wake();
+    const { gate, prefetchLimit, unacked } = this;
+    const wasOpen = gate.open;
+    const mayDeliver = this.state === 'open' && this.#isFlowing && !this.output.isCongested;
+    gate.open = mayDeliver && (prefetchLimit === 0 || unacked.consumerCount < prefetchLimit);
+    if (!wasOpen && gate.open) this.#wakeConsumers();
+  }
+
+  #wakeConsumers(): void {
+    const { consumers } = this;
+    if (this.prefetchLimit === 0 || consumers.size < 2) {
+      for (const consumer of consumers.values()) consumer.wake();
+      return;
+    }
+    const inTurn = [...consumers.values()];
+    const first = this.#firstWoken++ % inTurn.length;
+    for (const consumer of inTurn.slice(first)) consumer.wake();
+    for (const consumer of inTurn.slice(0, first)) consumer.wake();
   }
 
   congested(): void {
     this.gate.open = false;
-    this.noAckGate.open = false;
   }
 
   relieved(): void {
@@ -244,14 +316,11 @@ export class Channel {
       this.#onRelief = null;
       // Set now, because cancelling the last consumer may delete queues, and with them other consumers of ours.
       this.state = state;
+      this.cancelReplies();
       for (const consumer of this.consumers.values()) this.cancel(consumer);
       this.unacked.requeueAll();
       this.publishing.release();
     }
     this.state = state;
   }
-}
-
-function failTag(tag: number): never {
-  throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
 }

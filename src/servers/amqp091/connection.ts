@@ -264,6 +264,19 @@ export class Connection implements OutputListener {
     this.#forget(channel);
   }
 
+  /** Ends a channel from our side, for a reason that no request of the client gave. */
+  closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: Reply): void {
+    channel.release('closing');
+    channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
+    this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
+  }
+
+  /** Consumers that do not acknowledge in time lose what they hold. */
+  checkTimeouts(nowMs: number): void {
+    if (this.state !== 'open') return;
+    for (const channel of this.#channels.values()) channel.checkTimeouts(nowMs);
+  }
+
   publishedFirst(): void {
     this.hasPublished = true;
     this.#blocking.update();
@@ -349,10 +362,7 @@ export class Connection implements OutputListener {
       this.#failConnection(error, method);
       return;
     }
-    const { replyCode, replyText, classId, methodId } = replyTo(error, method);
-    channel.release('closing');
-    channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
-    this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
+    this.closeChannel(channel, replyTo(error, method));
   }
 
   #failConnection(error: unknown, method: number): void {

@@ -26,6 +26,8 @@ export interface AmqpServerOptions {
   /** A peer that took nothing for this long, while we hold more than `stalledPeerBytes` for it, is dropped. */
   readonly stalledPeerTimeoutMs?: number;
   readonly stalledPeerBytes?: number;
+  /** How long a consumer may hold a message, where the queue does not say so; Infinity for as long as it likes. */
+  readonly consumerTimeoutMs?: number;
   /** Of Sluice, for the server-properties. */
   readonly version?: string;
   readonly log?: Log;
@@ -48,6 +50,7 @@ export function withDefaults(options: AmqpServerOptions): Settings {
     outputHighWaterBytes: options.outputHighWaterBytes ?? 512 * 1024,
     stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,
     stalledPeerBytes: options.stalledPeerBytes ?? 64 * 1024,
+    consumerTimeoutMs: options.consumerTimeoutMs ?? Number.POSITIVE_INFINITY,
     version: options.version ?? '0.1.0',
     log: options.log ?? silent,
   };

@@ -12,11 +12,13 @@ import {
   PROPERTY_EXPIRATION,
   PROPERTY_HEADERS,
   PROPERTY_PRIORITY,
+  PROPERTY_REPLY_TO,
   PROPERTY_USER_ID,
   peekDeliveryMode,
   readBodySize,
 } from '../../wire/amqp091/properties.ts';
 import type { Channel } from './channel.ts';
+import { isReplyTo } from './direct-reply.ts';
 import { AmqpError } from './errors.ts';
 import { parseExpiration } from './expiration.ts';
 import { amqp091Codec } from './property-codec.ts';
@@ -216,7 +218,8 @@ export class Publishing {
     parts.body = body;
     parts.bodyStart = bodyStart;
     parts.bodyEnd = bodyEnd;
-    const isReturned = (this.#bits & MANDATORY) !== 0 && route.queues.length === 0;
+    const isReturned =
+      (this.#bits & MANDATORY) !== 0 && route.queues.length === 0 && route.replies.length === 0;
     const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, parts) : null;
     if (!channel.connection.hasPublished) channel.connection.publishedFirst();
     if (channel.connection.tracer !== null) tracePublished(channel, parts, route);
@@ -246,7 +249,23 @@ export class Publishing {
     if ((flags & PROPERTY_PRIORITY) !== 0) {
       parts.priority = bytes[findProperty(bytes, start, end, PROPERTY_PRIORITY)];
     }
-    return peekDeliveryMode(bytes, start, end);
+    const deliveryMode = peekDeliveryMode(bytes, start, end);
+    if ((flags & PROPERTY_REPLY_TO) !== 0) {
+      this.#setReplyTo(findProperty(bytes, start, end, PROPERTY_REPLY_TO));
+    }
+    return deliveryMode;
+  }
+
+  /** Direct reply-to: the name that stands for the requester becomes its address. */
+  #setReplyTo(at: number): void {
+    if (!isReplyTo(this.#properties, at)) return;
+    const { reply } = this.#channel;
+    if (reply === null) throw new AmqpError('PRECONDITION_FAILED', 'fast reply consumer does not exist');
+    this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
+      replyTo: reply.address,
+    });
+    this.#propertiesStart = 0;
+    this.#propertiesEnd = this.#properties.length;
   }
 
   /** Cheap, as it is asked of every message; only the decoded headers know whether there are such keys. */

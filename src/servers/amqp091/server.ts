@@ -28,6 +28,7 @@ export class AmqpServer {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
   readonly #stalledTimer: NodeJS.Timeout;
+  readonly #lateTimer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
 
@@ -63,6 +64,10 @@ export class AmqpServer {
       () => this.#dropStalled(),
       Math.max(10, Math.min(5_000, settings.stalledPeerTimeoutMs / 4)),
     );
+    this.#lateTimer = setInterval(
+      () => this.#checkTimeouts(),
+      Math.max(10, Math.min(1_000, settings.consumerTimeoutMs / 10)),
+    );
   }
 
   /** Where it listens. */
@@ -88,6 +93,7 @@ export class AmqpServer {
   async close(): Promise<void> {
     this.#unsubscribe();
     clearInterval(this.#stalledTimer);
+    clearInterval(this.#lateTimer);
     const { promise: isStopped, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     const { promise: isEmpty, resolve: setEmpty } = Promise.withResolvers<void>();
@@ -171,6 +177,11 @@ export class AmqpServer {
   #dropStalled(): void {
     const nowMs = this.#context.broker.clock.monotonicMs();
     for (const connection of this.#connections) connection.checkStalled(nowMs);
+  }
+
+  #checkTimeouts(): void {
+    const nowMs = this.#context.broker.clock.monotonicMs();
+    for (const connection of this.#connections) connection.checkTimeouts(nowMs);
   }
 
   #destroyAll(): void {

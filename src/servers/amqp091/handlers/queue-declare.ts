@@ -1,12 +1,18 @@
 import type { Table } from '../../../base/value.ts';
+import { REPLY_TO } from '../../../broker/replies/replies.ts';
 import type { DeclarationGuard } from '../../../broker/topology/queue-commands.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 
 export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>): void {
   const { vhost, connection } = channel;
+  if (method.queue === REPLY_TO || vhost.replies.has(method.queue)) {
+    declareReplies(channel, method);
+    return;
+  }
+  const isPassive = method.passive || method.queue.startsWith(REPLY_TO);
   const { durable, exclusive, autoDelete, arguments: args } = method;
-  const queue = method.passive
+  const queue = isPassive
     ? vhost.checkQueue(method.queue, connection)
     : vhost.declareQueue(
         { name: method.queue, durable, exclusive, autoDelete, arguments: args },
@@ -24,6 +30,12 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
           consumerCount: queue.consumerCount,
         },
   );
+}
+
+/** How who answers finds out whether somebody still waits for it, as in RabbitMQ; the name without address is there. */
+function declareReplies(channel: Channel, { queue, noWait }: MethodOf<'queue.declare'>): void {
+  channel.lastQueue = queue;
+  if (!noWait) channel.send({ name: 'queue.declare-ok', queue, messageCount: 0, consumerCount: 1 });
 }
 
 /** Dead letters are taken out of the queue and put into the exchange, on behalf of whoever makes the queue. */
