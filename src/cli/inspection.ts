@@ -1,3 +1,4 @@
+import { isAccessOperation } from '../broker/access/operations.ts';
 import { decodeOperation } from '../broker/topology/metadata.ts';
 import { DamageError } from '../log/damage.ts';
 import type { FileSystem } from '../log/filesystem.ts';
@@ -88,7 +89,9 @@ export class Inspector {
   #readQueueNames(broker: unknown): void {
     const { metadata = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
     for (const text of metadata) {
-      const operation = decodeOperation(Buffer.from(text, 'utf8'));
+      const bytes = Buffer.from(text, 'utf8');
+      if (isAccessOperation(bytes)) continue;
+      const operation = decodeOperation(bytes);
       if (operation.op !== 'queue.declare') continue;
       this.#queueNames.set(operation.id, `queue '${operation.name}' in vhost '${operation.vhost}'`);
     }

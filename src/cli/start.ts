@@ -5,6 +5,7 @@ import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
 import { openBroker, startAmqp, startAmqps } from './parts.ts';
 import type { Configuration } from './settings.ts';
+import { readTlsFiles, tlsFiles } from './tls-files.ts';
 
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
 export async function start(configuration: Configuration): Promise<void> {
@@ -24,6 +25,8 @@ export async function start(configuration: Configuration): Promise<void> {
   }
   if (configuration.amqpsPort !== 'off') {
     const port = configuration.amqpsPort;
+    // What is wrong with the files is said before anything is opened.
+    readTlsFiles(tlsFiles(configuration));
     listeners.push((broker) => startAmqps(broker, port, configuration, log));
   }
   if (listeners.length === 0) {

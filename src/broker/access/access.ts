@@ -7,7 +7,7 @@ import { AccessState } from './access-state.ts';
 import { Administration } from './administration.ts';
 import { Clients } from './clients.ts';
 import type { AccessLog, AccessOperation } from './operations.ts';
-import { GUEST_PASSWORD } from './password.ts';
+import { GUEST_PASSWORD, NO_PASSWORD } from './password.ts';
 import { passwords } from './password-verifier.ts';
 import type { User, Verb } from './user.ts';
 
@@ -52,7 +52,7 @@ export class Access {
   async authenticate(name: string, password: string, isLoopback: boolean): Promise<Identity | null> {
     const user = this.#state.users.get(name);
     const expected = user?.password ?? null;
-    const isRight = await passwords.verify(password, expected ?? GUEST_PASSWORD);
+    const isRight = await passwords.verify(password, expected ?? NO_PASSWORD);
     if (user === undefined || expected === null || password === '' || !isRight) return null;
     // What was true when it was asked may not be so any more.
     if (user.isDeleted || user.password !== expected) return null;

@@ -22,15 +22,21 @@ const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
 /** Longer ones are refused: nobody types them, and they cost time. */
 export const PASSWORD_BYTES_MAX = 1024;
 
-/**
- * The password `guest`, which everybody knows: a salt of its own would protect nothing, and a new data directory is
- * ready without the time that hashing takes.
- */
+/** The password `guest`. Everybody knows it: neither a salt of its own nor a cost would protect anything. */
 export const GUEST_PASSWORD: PasswordHash = {
   algorithm: 'scrypt',
   ...COST,
+  n: 16,
   salt: 'Z3Vlc3QgaXMgbm8gc2VjcmV0',
-  hash: '+amPYEskLv6SyRzCqOO9ua/E7zZR+QPIsDnkPL5+Huw=',
+  hash: 'vMdjcsNt53MH6SkM9CoTSRUcE7Fq7N8ItYKaMe7d2Hk=',
+};
+
+/** For who has none: to find out that takes as long as a wrong password does. */
+export const NO_PASSWORD: PasswordHash = {
+  algorithm: 'scrypt',
+  ...COST,
+  salt: '',
+  hash: Buffer.alloc(HASH_BYTES).toString('base64'),
 };
 
 export async function hashPassword(password: string): Promise<PasswordHash> {

@@ -113,12 +113,11 @@ describe('the check of passwords', () => {
 
   it('does not hold an endless number of those who guess', async () => {
     const verifier = new PasswordVerifier();
-    const cheap = { ...GUEST_PASSWORD, n: 2 };
-    const asked = Array.from({ length: 1000 }, (_, i) => verifier.verify(`guess ${i}`, cheap));
+    const asked = Array.from({ length: 1000 }, (_, i) => verifier.verify(`guess ${i}`, GUEST_PASSWORD));
     const results = await Promise.allSettled(asked);
     const refused = results.filter(({ status }) => status === 'rejected');
     assert.equal(refused.length, 1000 - 256 - 2);
-    assert.equal(await verifier.verify('another', cheap), false);
+    assert.equal(await verifier.verify('another', GUEST_PASSWORD), false);
   });
 });
 
