@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Table, Value } from '../../../src/base/value.ts';
 import { headersExchange } from '../../../src/broker/exchanges/headers.ts';
 import { valuesEqual } from '../../../src/broker/exchanges/value-equality.ts';
@@ -98,4 +99,48 @@ test('an x-match that makes no sense is refused in the words of RabbitMQ', () =>
     'Invalid x-match field type signedint (value 1); expected longstr',
   );
   validate({})();
+});
+
+test('many bindings are found by their index as they would be one by one', () => {
+  const value = fc.constantFrom<Value>(
+    null,
+    1,
+    1n,
+    2,
+    'a',
+    new Uint8Array([97]),
+    true,
+    new Date(1000),
+    ['a'],
+    {},
+  );
+  const some = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'x-d'), value, { maxKeys: 4 });
+  const match = fc.constantFrom(
+    {},
+    { 'x-match': 'any' },
+    { 'x-match': 'all-with-x' },
+    { 'x-match': 'any-with-x' },
+  );
+  const args = fc.tuple(match, some).map(([kind, expected]): Table => ({ ...kind, ...expected }));
+  fc.assert(
+    fc.property(
+      fc.array(args, { maxLength: 12 }),
+      fc.array(some, { maxLength: 5 }),
+      fc.nat(),
+      (all, sent, gone) => {
+        const router = newRouter(headersExchange);
+        const bindings = all.map((each) => pattern('', each));
+        for (const binding of bindings) router.add(binding);
+        const removed = bindings.splice(gone % (bindings.length + 1), 1);
+        for (const binding of removed) router.remove(binding);
+        for (const headers of sent) {
+          const expected = bindings.filter((binding) => headersMatch(binding.arguments, headers));
+          const found = visited(router, '', message(headers));
+          assert.equal(found.length, expected.length, 'each once');
+          assert.deepEqual(new Set(found), new Set(expected));
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
 });

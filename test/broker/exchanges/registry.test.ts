@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ExchangeTypes } from '../../../src/broker/exchanges/registry.ts';
 import type { BindingPattern, ExchangeType, Router } from '../../../src/broker/exchanges/type.ts';
+import { decodeOperation, encodeOperation } from '../../../src/broker/topology/metadata.ts';
 import { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { assertRefused, binding, exchange, fakeQueues, queue, routed } from '../topology/fixture.ts';
 
@@ -39,4 +40,28 @@ test('a type that nobody registered is refused, which ends no more than a channe
 
 test('a type cannot be registered twice', () => {
   assert.throws(() => new ExchangeTypes([suffixExchange, suffixExchange]), /registered already/);
+});
+
+test('every type comes back from a snapshot, and leads where it led', () => {
+  const vhosts = ['before', 'after'].map(
+    () => new VirtualHost('/', { createQueue: fakeQueues(), log: { append() {} } }),
+  );
+  const [before, after] = vhosts as [(typeof vhosts)[0], (typeof vhosts)[0]];
+  for (const name of ['b', 'a', 'd', 'c']) before.declareQueue(queue(name), null);
+  for (const type of new ExchangeTypes().names()) {
+    const args = type === 'x-delayed-message' ? { 'x-delayed-type': 'x-consistent-hash' } : {};
+    before.declareExchange(exchange(`of ${type}`, type, { arguments: args }));
+    for (const name of ['b', 'a', 'd', 'c']) before.bindQueue(binding(`of ${type}`, name, '1'), null);
+  }
+  for (const operation of before.snapshot()) after.apply(decodeOperation(encodeOperation(operation)));
+  for (const type of new ExchangeTypes().names()) {
+    for (const key of ['1', 'user.1', 'user.2', 'user.3']) {
+      if (type === 'x-random') continue;
+      assert.deepEqual(
+        routed(after, `of ${type}`, key),
+        routed(before, `of ${type}`, key),
+        `${type}, ${key}`,
+      );
+    }
+  }
 });

@@ -167,3 +167,39 @@ test('an exchange that was deleted keeps no routes, so that it leads to no delet
   assert.equal(vhost.route(gone, '', bareMessage).queues.length, 0);
   assert.equal(gone.routes.size, 0);
 });
+
+test('a policy names the alternate exchange of exchanges that were declared without', () => {
+  const { vhost } = newVirtualHost();
+  const own = { arguments: { 'alternate-exchange': 'amq.direct' } };
+  const plain = vhost.declareExchange(exchange('plain', 'topic'));
+  const declared = vhost.declareExchange(exchange('declared', 'topic', own));
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('amq.fanout', 'q'), null);
+  assert.deepEqual(routed(vhost, 'plain', 'k'), []);
+  for (const each of [plain, declared]) each.setPolicy({ alternateExchange: 'amq.fanout' });
+  vhost.invalidateRoutes();
+  assert.deepEqual(routed(vhost, 'plain', 'k'), ['q']);
+  assert.deepEqual(routed(vhost, 'declared', 'k'), [], 'the argument counts');
+  plain.setPolicy({ alternateExchange: null });
+  vhost.invalidateRoutes();
+  assert.deepEqual(routed(vhost, 'plain', 'k'), []);
+});
+
+test('with several keys a message goes where each leads; a type that chooses chooses once', () => {
+  const { vhost } = newVirtualHost();
+  for (const name of ['a', 'b', 'c']) {
+    vhost.declareQueue(queue(name), null);
+    vhost.bindQueue(binding('amq.topic', name, `${name}.#`), null);
+  }
+  vhost.declareExchange(exchange('turns', 'x-round-robin'));
+  for (const name of ['a', 'b', 'c']) vhost.bindQueue(binding('turns', name), null);
+  const to = (from: string, keys: string[]) =>
+    vhost
+      .routeWithKeys(vhost.exchangeForPublish(from), keys, bareMessage)
+      .queues.map((found) => found.name)
+      .sort();
+  assert.deepEqual(to('amq.topic', ['a.x', 'c', 'a']), ['a', 'c']);
+  assert.deepEqual(to('', ['b', 'none', 'c']), ['b', 'c']);
+  assert.deepEqual(to('turns', ['x', 'y']), ['a']);
+  assert.deepEqual(to('turns', ['x', 'y']), ['b']);
+});
