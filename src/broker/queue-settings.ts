@@ -44,32 +44,84 @@ export interface QueueSettings {
 export const DEDUPLICATION_WINDOW_MS = 5 * 60 * 1000;
 export const DEDUPLICATION_ENTRIES_MAX = 100_000;
 
-/** Of arguments that were validated. Types that mean nothing count as absent. */
+/** The first delay of a retry of which only the kind was said. */
+export const RETRY_DELAY_MS = 1000;
+
+/** Of arguments that were validated, without policies. */
 export function settingsFromArguments(args: Table): QueueSettings {
-  const isQuorum = args['x-queue-type'] === 'quorum';
-  const deliveryLimit = integer(args['x-delivery-limit']);
+  return settingsFrom(args, {});
+}
+
+/**
+ * What arguments and policies come to: of two limits the smaller one counts, of two words the argument's. Both were
+ * validated; types that mean nothing count as absent. In a policy's definition the keys have no `x-` in front.
+ */
+export function settingsFrom(args: Table, definition: Table): QueueSettings {
+  const said = new Said(args, definition);
+  const deliveryLimit = said.limit('delivery-limit');
   return {
-    messageTtlMs: integer(args['x-message-ttl']),
-    expiresMs: integer(args['x-expires']),
-    maxLength: integer(args['x-max-length']),
-    maxLengthBytes: integer(args['x-max-length-bytes']),
-    overflow: (text(args['x-overflow']) ?? 'drop-head') as Overflow,
-    deadLetterExchange: text(args['x-dead-letter-exchange']),
-    deadLetterRoutingKey: text(args['x-dead-letter-routing-key']),
+    messageTtlMs: said.limit('message-ttl'),
+    expiresMs: said.limit('expires'),
+    maxLength: said.limit('max-length'),
+    maxLengthBytes: said.limit('max-length-bytes'),
+    overflow: (said.text('overflow') ?? 'drop-head') as Overflow,
+    deadLetterExchange: said.text('dead-letter-exchange'),
+    deadLetterRoutingKey: said.text('dead-letter-routing-key'),
     maxPriority: integer(args['x-max-priority']) ?? 0,
     singleActiveConsumer: args['x-single-active-consumer'] === true,
     deliveryLimit,
-    countsDeliveries: isQuorum || deliveryLimit !== null,
-    consumerTimeoutMs: integer(args['x-consumer-timeout']),
-    deduplication:
-      args['x-message-deduplication'] === true
-        ? {
-            windowMs: integer(args['x-cache-ttl']) ?? DEDUPLICATION_WINDOW_MS,
-            entriesMax: integer(args['x-cache-size']) ?? DEDUPLICATION_ENTRIES_MAX,
-          }
-        : null,
-    retry: null,
+    countsDeliveries: args['x-queue-type'] === 'quorum' || deliveryLimit !== null,
+    consumerTimeoutMs: said.limit('consumer-timeout'),
+    deduplication: deduplicationOf(said),
+    retry: retryOf(said),
   };
+}
+
+/** The same thing said in two places. */
+class Said {
+  readonly #args: Table;
+  readonly #definition: Table;
+
+  constructor(args: Table, definition: Table) {
+    this.#args = args;
+    this.#definition = definition;
+  }
+
+  /** The smaller of two. A negative one is none. */
+  limit(key: string): number | null {
+    const argument = integer(this.#args[`x-${key}`]);
+    const policy = integer(this.#definition[key]);
+    const smaller = argument === null || argument < 0 ? policy : Math.min(argument, policy ?? argument);
+    return smaller === null || smaller < 0 ? null : smaller;
+  }
+
+  number(key: string): number | null {
+    return integer(this.#args[`x-${key}`]) ?? integer(this.#definition[key]);
+  }
+
+  text(key: string): string | null {
+    return text(this.#args[`x-${key}`]) ?? text(this.#definition[key]);
+  }
+
+  isTrue(key: string): boolean {
+    return (this.#args[`x-${key}`] ?? this.#definition[key]) === true;
+  }
+}
+
+function deduplicationOf(said: Said): Deduplication | null {
+  if (!said.isTrue('message-deduplication')) return null;
+  return {
+    windowMs: said.number('cache-ttl') ?? DEDUPLICATION_WINDOW_MS,
+    entriesMax: said.number('cache-size') ?? DEDUPLICATION_ENTRIES_MAX,
+  };
+}
+
+function retryOf(said: Said): Retry | null {
+  const kind = said.text('delayed-retry-type') ?? 'disabled';
+  if (kind === 'disabled') return null;
+  const maxMs = said.number('delayed-retry-max') ?? Number.MAX_SAFE_INTEGER;
+  const minMs = Math.min(said.number('delayed-retry-min') ?? RETRY_DELAY_MS, maxMs);
+  return { kind: kind as RetryKind, minMs, maxMs };
 }
 
 function integer(value: Value | undefined): number | null {

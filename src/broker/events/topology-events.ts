@@ -1,3 +1,5 @@
+import type { PolicyKind } from '../policies/apply-to.ts';
+import type { Policy } from '../policies/policy.ts';
 import type { Queue } from '../queue.ts';
 import type { Binding } from '../topology/binding.ts';
 import type { Exchange } from '../topology/exchange.ts';
@@ -51,6 +53,14 @@ export class TopologyEvents implements TopologyObserver<Queue> {
     this.#binding('binding.deleted', binding);
   }
 
+  policySet(_kind: PolicyKind, { name, pattern, applyTo, priority, definition }: Policy): void {
+    this.#emit('policy.set', { name, pattern, 'apply-to': applyTo, priority, definition });
+  }
+
+  policyCleared(_kind: PolicyKind, name: string): void {
+    this.#emit('policy.cleared', { name });
+  }
+
   #binding(
     event: string,
     { source, destination, destinationKind, routingKey, arguments: args }: Binding<Queue>,
@@ -65,7 +75,10 @@ export class TopologyEvents implements TopologyObserver<Queue> {
     });
   }
 
-  #emit(name: string, fields: { readonly [field: string]: string | boolean | Queue['arguments'] }): void {
+  #emit(
+    name: string,
+    fields: { readonly [field: string]: string | number | boolean | Queue['arguments'] },
+  ): void {
     this.#events.emitByActor(name, { ...fields, vhost: this.#vhost });
   }
 }

@@ -1,6 +1,8 @@
 import type { Table } from '../../base/value.ts';
+import { type QueueSettings, settingsFrom } from '../queue-settings.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
+import { appliedToExchange, appliedToQueue } from './policy-commands.ts';
 import type { TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
@@ -12,6 +14,10 @@ export interface ExchangeInfo {
   readonly autoDelete: boolean;
   readonly internal: boolean;
   readonly arguments: Table;
+  /** The name of the policy that counts for it. */
+  readonly policy: string | null;
+  /** By the argument or the policy. */
+  readonly alternateExchange: string | null;
 }
 
 export interface QueueInfo {
@@ -24,6 +30,12 @@ export interface QueueInfo {
   readonly arguments: Table;
   readonly consumerCount: number;
   readonly readyCount: number;
+  readonly policy: string | null;
+  readonly operatorPolicy: string | null;
+  /** What both policies say, merged. */
+  readonly policyDefinition: Table;
+  /** What that and the arguments come to. */
+  readonly settings: QueueSettings;
 }
 
 export interface BindingInfo {
@@ -46,32 +58,38 @@ export function listExchanges<Q extends TopologyQueue>(
   vhost: string,
   state: TopologyState<Q>,
 ): ExchangeInfo[] {
-  return Array.from(
-    state.exchanges.values(),
-    ({ name, type, durable, autoDelete, internal, arguments: args }) => ({
-      vhost,
-      name,
-      type: type.name,
-      durable,
-      autoDelete,
-      internal,
-      arguments: args,
-    }),
-  );
+  return Array.from(state.exchanges.values(), (exchange) => ({
+    vhost,
+    name: exchange.name,
+    type: exchange.type.name,
+    durable: exchange.durable,
+    autoDelete: exchange.autoDelete,
+    internal: exchange.internal,
+    arguments: exchange.arguments,
+    policy: appliedToExchange(state, exchange).policy?.name ?? null,
+    alternateExchange: exchange.alternate,
+  }));
 }
 
 export function listQueues<Q extends TopologyQueue>(vhost: string, state: TopologyState<Q>): QueueInfo[] {
-  return Array.from(state.queues.values(), (queue) => ({
-    vhost,
-    id: queue.id,
-    name: queue.name,
-    durable: queue.durable,
-    exclusive: queue.exclusiveOwner !== null,
-    autoDelete: queue.autoDelete,
-    arguments: queue.arguments,
-    consumerCount: queue.consumerCount,
-    readyCount: queue.readyCount,
-  }));
+  return Array.from(state.queues.values(), (queue) => {
+    const { policy, operatorPolicy, definition } = appliedToQueue(state, queue);
+    return {
+      vhost,
+      id: queue.id,
+      name: queue.name,
+      durable: queue.durable,
+      exclusive: queue.exclusiveOwner !== null,
+      autoDelete: queue.autoDelete,
+      arguments: queue.arguments,
+      consumerCount: queue.consumerCount,
+      readyCount: queue.readyCount,
+      policy: policy?.name ?? null,
+      operatorPolicy: operatorPolicy?.name ?? null,
+      policyDefinition: definition,
+      settings: settingsFrom(queue.arguments, definition),
+    };
+  });
 }
 
 /** As in RabbitMQ, every queue is listed with a binding from the default exchange under its name. */

@@ -1,4 +1,5 @@
 import type { Table } from '../../base/value.ts';
+import { type ApplyTo, isApplyTo, type PolicyKind } from '../policies/apply-to.ts';
 import { type Json, tableFromJson, tableToJson } from './value-json.ts';
 
 /**
@@ -14,7 +15,9 @@ export type MetadataOperation =
   | QueueDeclared
   | QueueDeleted
   | BindingChanged
-  | DelayBucketChanged;
+  | DelayBucketChanged
+  | PolicySet
+  | PolicyCleared;
 
 export interface ExchangeDeclared {
   readonly op: 'exchange.declare';
@@ -62,7 +65,23 @@ export interface DelayBucketChanged {
   readonly widthMs: number;
 }
 
-type FieldType = 'string' | 'boolean' | 'id' | 'integer' | 'table' | 'destinationKind';
+export interface PolicySet {
+  readonly op: `${PolicyKind}.set`;
+  readonly vhost: string;
+  readonly name: string;
+  readonly pattern: string;
+  readonly applyTo: ApplyTo;
+  readonly priority: number;
+  readonly definition: Table;
+}
+
+export interface PolicyCleared {
+  readonly op: `${PolicyKind}.clear`;
+  readonly vhost: string;
+  readonly name: string;
+}
+
+type FieldType = 'string' | 'boolean' | 'id' | 'integer' | 'table' | 'destinationKind' | 'applyTo';
 
 const binding = {
   vhost: 'string',
@@ -74,6 +93,15 @@ const binding = {
 } as const;
 
 const delayBucket = { vhost: 'string', id: 'id', startMs: 'integer', widthMs: 'integer' } as const;
+
+const policy = {
+  vhost: 'string',
+  name: 'string',
+  pattern: 'string',
+  applyTo: 'applyTo',
+  priority: 'integer',
+  definition: 'table',
+} as const;
 
 /** The fields of each operation, in the order in which they are written. */
 const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: string]: FieldType } } = {
@@ -94,16 +122,20 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
   'binding.remove': binding,
   'delay.bucket-add': delayBucket,
   'delay.bucket-remove': delayBucket,
+  'policy.set': policy,
+  'policy.clear': { vhost: 'string', name: 'string' },
+  'operator-policy.set': policy,
+  'operator-policy.clear': { vhost: 'string', name: 'string' },
 };
 
 /** One JSON object in UTF-8, `{"op":"queue.declare","vhost":"/",…}`; values of tables as in value-json.ts. */
 export function encodeOperation(operation: MetadataOperation): Uint8Array {
   const json: { [field: string]: Json } = { op: operation.op };
   for (const [field, value] of Object.entries(operation)) {
-    if (Object.hasOwn(fieldsOf[operation.op], field)) {
-      json[field] =
-        field === 'arguments' ? tableToJson(value as Table) : (value as string | number | boolean);
-    }
+    const fields = fieldsOf[operation.op];
+    if (!Object.hasOwn(fields, field)) continue;
+    json[field] =
+      fields[field] === 'table' ? tableToJson(value as Table) : (value as string | number | boolean);
   }
   return Buffer.from(JSON.stringify(json), 'utf8');
 }
@@ -129,6 +161,7 @@ function decodeField(op: string, field: string, type: FieldType, json: Json): un
   if (type === 'boolean' && typeof json === 'boolean') return json;
   if ((type === 'id' || type === 'integer') && Number.isSafeInteger(json)) return json;
   if (type === 'destinationKind' && (json === 'queue' || json === 'exchange')) return json;
+  if (type === 'applyTo' && typeof json === 'string' && isApplyTo(json)) return json;
   throw new Error(`metadata operation '${op}' has no valid '${field}'`);
 }
 

@@ -1,4 +1,7 @@
 import type { Table } from '../../base/value.ts';
+import type { PolicyKind } from '../policies/apply-to.ts';
+import type { Policy } from '../policies/policy.ts';
+import type { QueueSettings } from '../queue-settings.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
 import type { MetadataOperation } from './metadata.ts';
@@ -16,6 +19,8 @@ export interface TopologyQueue {
   readonly consumerCount: number;
   /** Messages that wait, without those that are delivered and not yet acknowledged. */
   readonly readyCount: number;
+  /** What the arguments and the policies that match come to, whenever that may have changed. */
+  configure(settings: QueueSettings): void;
   /** Called once, when the queue is no longer to be found. Returns the number of messages that were ready. */
   remove(): number;
 }
@@ -47,6 +52,8 @@ export interface TopologyObserver<Q extends TopologyQueue> {
   queueRemoved(queue: Q): void;
   bindingAdded(binding: Binding<Q>): void;
   bindingRemoved(binding: Binding<Q>): void;
+  policySet(kind: PolicyKind, policy: Policy): void;
+  policyCleared(kind: PolicyKind, name: string): void;
 }
 
 /** Where the changes of durable things go. What is appended in one turn is applied as one. */

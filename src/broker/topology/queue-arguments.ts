@@ -2,42 +2,6 @@ import type { Table, Value } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { typeName } from './value-text.ts';
 
-/**
- * Arguments that clients know from RabbitMQ and its plugins and that change what happens to messages, but are not
- * built yet. Ignoring them would lose messages, or keep them, against the client's word: so they are refused. A name
- * leaves this list when its feature arrives.
- */
-const unsupported: ReadonlySet<string> = new Set([
-  'x-consumer-timeout',
-  'x-dead-letter-exchange',
-  'x-dead-letter-routing-key',
-  'x-dead-letter-strategy',
-  'x-delivery-limit',
-  'x-expires',
-  'x-max-age',
-  'x-max-length',
-  'x-max-length-bytes',
-  'x-max-priority',
-  'x-message-deduplication',
-  'x-message-ttl',
-  'x-overflow',
-  'x-single-active-consumer',
-  'x-stream-filter-size-bytes',
-  'x-stream-max-segment-size-bytes',
-]);
-
-/** The arguments in which a second declaration has to agree with the first. All others are data. */
-export const comparedQueueArguments: readonly string[] = [
-  ...unsupported,
-  'x-initial-cluster-size',
-  'x-max-in-memory-bytes',
-  'x-max-in-memory-length',
-  'x-queue-leader-locator',
-  'x-queue-mode',
-  'x-queue-type',
-  'x-quorum-initial-group-size',
-];
-
 export interface QueueProperties {
   readonly durable: boolean;
   readonly exclusive: boolean;
@@ -45,25 +9,103 @@ export interface QueueProperties {
   readonly arguments: Table;
 }
 
+export type QueueType = 'classic' | 'quorum';
+
+/** Says what is wrong with the value, as it stands behind the colon of the message; null if nothing is. */
+type Check = (value: Value, args: Table) => string | null;
+
+/**
+ * - both: for queues of either type
+ * - free: the same, but a second declaration may say something else, as in RabbitMQ 3.10
+ * - none: means something for streams alone
+ */
+type Use = QueueType | 'both' | 'free' | 'none';
+
+/**
+ * What a queue can be declared with, in the order in which RabbitMQ looks at it. Its texts are RabbitMQ 3.10's. All
+ * other arguments are data. RabbitMQ ignores `x-delivery-limit` values that are no numbers, and refuses the argument
+ * for classic queues; here every queue counts deliveries if it is told to.
+ */
+const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
+  ['x-expires', 'both', integerFrom(1)],
+  ['x-message-ttl', 'both', integerFrom(0)],
+  ['x-dead-letter-exchange', 'both', () => null],
+  ['x-dead-letter-routing-key', 'both', deadLetterRoutingKey],
+  ['x-dead-letter-strategy', 'quorum', word(['at-most-once', 'at-least-once'], 'invalid_dlx_strategy')],
+  ['x-max-length', 'both', integerFrom(0)],
+  ['x-max-length-bytes', 'both', integerFrom(0)],
+  ['x-max-in-memory-length', 'quorum', integerFrom(0)],
+  ['x-max-in-memory-bytes', 'quorum', integerFrom(0)],
+  ['x-max-priority', 'classic', integerFrom(0, 255)],
+  ['x-overflow', 'both', word(['drop-head', 'reject-publish', 'reject-publish-dlx'], 'invalid_overflow')],
+  ['x-queue-mode', 'classic', choice('mode', ['default', 'lazy'])],
+  ['x-queue-version', 'classic', queueVersion],
+  ['x-single-active-consumer', 'both', boolean],
+  ['x-queue-type', 'both', choice('type', ['classic', 'quorum', 'stream'])],
+  ['x-quorum-initial-group-size', 'quorum', integerFrom(1)],
+  ['x-max-age', 'none', () => null],
+  ['x-stream-max-segment-size-bytes', 'none', () => null],
+  ['x-stream-filter-size-bytes', 'none', () => null],
+  ['x-initial-cluster-size', 'none', () => null],
+  // Where the one node puts its queues is the same for each of them; later RabbitMQs take it for both types, too.
+  ['x-queue-leader-locator', 'free', word(['client-local', 'balanced'], 'invalid_queue_locator_arg')],
+  [
+    'x-queue-master-locator',
+    'free',
+    word(['client-local', 'min-masters', 'random'], 'invalid_queue_locator_arg'),
+  ],
+  // Minus one, for those who have it from RabbitMQ 4: without a limit.
+  ['x-delivery-limit', 'free', integerFrom(-1)],
+  ['x-consumer-timeout', 'free', integerFrom(1)],
+  [
+    'x-delayed-retry-type',
+    'both',
+    word(['disabled', 'all', 'failed', 'returned'], 'invalid_delayed_retry_type'),
+  ],
+  ['x-delayed-retry-min', 'both', integerFrom(1)],
+  ['x-delayed-retry-max', 'both', integerFrom(1)],
+  ['x-message-deduplication', 'both', boolean],
+  ['x-cache-size', 'both', integerFrom(1)],
+  ['x-cache-ttl', 'both', integerFrom(1)],
+];
+
+/** That of arguments which were validated. */
+export function queueTypeOf(args: Table): QueueType {
+  return Object.hasOwn(args, 'x-queue-type') && args['x-queue-type'] === 'quorum' ? 'quorum' : 'classic';
+}
+
+/** The arguments in which a second declaration has to agree with the first; of those that the queue's type has. */
+export function comparedArguments(type: QueueType): readonly string[] {
+  return compared[type];
+}
+
+const compared = { classic: comparedBy('classic'), quorum: comparedBy('quorum') } as const;
+
+function comparedBy(type: QueueType): string[] {
+  return known.filter(([, use]) => use === 'both' || use === type).map(([key]) => key);
+}
+
 /** `resource` is the queue as messages name it: `queue 'q' in vhost '/'`. */
 export function validateQueue(queue: QueueProperties, resource: string): void {
-  for (const [key, value] of Object.entries(queue.arguments)) {
-    // `x-single-active-consumer: false` asks for nothing.
-    if (unsupported.has(key) && value !== false) {
-      throw new BrokerError(
-        'precondition-failed',
-        `queue argument '${key}' is not supported by this version of Sluice`,
-      );
-    }
-  }
-  validateWord(queue.arguments, 'x-queue-mode', 'mode', ['default', 'lazy'], resource);
-  validateWord(queue.arguments, 'x-queue-type', 'type', ['classic', 'quorum', 'stream'], resource);
-  const type = queue.arguments['x-queue-type'];
-  if (type === 'stream') {
-    throw new BrokerError(
-      'precondition-failed',
+  const { arguments: args } = queue;
+  const present = known.filter(([key]) => Object.hasOwn(args, key));
+  const type = queueTypeOf(args);
+  if (args['x-queue-type'] === 'stream') {
+    throw refused(
       `queue argument 'x-queue-type' with value 'stream' is not supported by this version of Sluice`,
     );
+  }
+  for (const [key, use] of present) {
+    if (use === type || use === 'both' || use === 'free') continue;
+    throw refused(`invalid arg '${key}' for ${resource} of queue type rabbit_${type}_queue`);
+  }
+  const deadLetterExchange = args['x-dead-letter-exchange'];
+  for (const [key, , check] of present) {
+    if (key === 'x-dead-letter-exchange' && typeof deadLetterExchange !== 'string') {
+      throw refused(`invalid type '${typeName(args[key] as Value)}' for arg '${key}' in ${resource}`);
+    }
+    const reason = check(args[key] as Value, args);
+    if (reason !== null) throw refused(`invalid arg '${key}' for ${resource}: ${reason}`);
   }
   if (type === 'quorum') validateQuorum(queue, resource);
 }
@@ -77,24 +119,55 @@ function validateQuorum(queue: QueueProperties, resource: string): void {
       : queue.durable
         ? null
         : 'non-durable';
-  if (invalid !== null) {
-    throw new BrokerError('precondition-failed', `invalid property '${invalid}' for ${resource}`);
-  }
+  if (invalid !== null) throw refused(`invalid property '${invalid}' for ${resource}`);
 }
 
-function validateWord(
-  args: Table,
-  key: string,
-  noun: string,
-  allowed: readonly string[],
-  resource: string,
-): void {
-  if (!Object.hasOwn(args, key)) return;
-  const value: Value = args[key];
-  if (typeof value === 'string' && allowed.includes(value)) return;
-  const reason =
-    typeof value === 'string'
-      ? `"unsupported queue ${noun} '${value}'"`
-      : `{unacceptable_type,${typeName(value)}}`;
-  throw new BrokerError('precondition-failed', `invalid arg '${key}' for ${resource}: ${reason}`);
+function integerFrom(least: number, greatest = Number.POSITIVE_INFINITY): Check {
+  return (value) => {
+    if (typeof value !== 'bigint' && (typeof value !== 'number' || !Number.isInteger(value))) {
+      // A floating-point number without a fraction cannot be told from an integer any more.
+      return `"expected integer, got ${typeName(value)}"`;
+    }
+    if (value > greatest) return `{max_value_exceeded,${value}}`;
+    if (value >= least) return null;
+    return value < 0 ? `{value_negative,${value}}` : `{value_zero,${value}}`;
+  };
+}
+
+/** One of a few words, with RabbitMQ's name for what is none of them. */
+function word(allowed: readonly string[], otherwise: string): Check {
+  return (value) => {
+    if (typeof value !== 'string') return unacceptable(value);
+    return allowed.includes(value) ? null : otherwise;
+  };
+}
+
+function choice(noun: string, allowed: readonly string[]): Check {
+  return (value) => {
+    if (typeof value !== 'string') return unacceptable(value);
+    return allowed.includes(value) ? null : `"unsupported queue ${noun} '${value}'"`;
+  };
+}
+
+function boolean(value: Value): string | null {
+  return typeof value === 'boolean' ? null : unacceptable(value);
+}
+
+function queueVersion(value: Value, args: Table): string | null {
+  const notInteger = integerFrom(Number.NEGATIVE_INFINITY)(value, args);
+  if (notInteger !== null) return notInteger;
+  return Number(value) === 1 || Number(value) === 2 ? null : `"unsupported queue version '${value}'"`;
+}
+
+function deadLetterRoutingKey(value: Value, args: Table): string | null {
+  if (typeof value !== 'string') return unacceptable(value);
+  return Object.hasOwn(args, 'x-dead-letter-exchange') ? null : 'routing_key_but_no_dlx_defined';
+}
+
+function unacceptable(value: Value): string {
+  return `{unacceptable_type,${typeName(value)}}`;
+}
+
+function refused(message: string): BrokerError {
+  return new BrokerError('precondition-failed', message);
 }

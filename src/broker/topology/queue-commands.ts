@@ -4,7 +4,7 @@ import { BrokerError } from '../errors.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import type { TopologyQueue } from './ports.ts';
-import { comparedQueueArguments, validateQueue } from './queue-arguments.ts';
+import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
 import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 
@@ -56,7 +56,8 @@ export function declareQueue<Q extends TopologyQueue>(
     if (existing.exclusiveOwner !== exclusiveOwner) throw locked(name, vhost);
     assertSameField('durable', existing.durable, durable, resource);
     assertSameField('auto_delete', existing.autoDelete, autoDelete, resource);
-    assertSameArguments(existing.arguments, args, comparedQueueArguments, resource);
+    const compared = comparedArguments(queueTypeOf(existing.arguments));
+    assertSameArguments(existing.arguments, args, compared, resource);
     return existing;
   }
   guard?.creating(name);

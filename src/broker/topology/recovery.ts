@@ -8,6 +8,7 @@ import type {
   QueueDeclared,
   QueueDeleted,
 } from './metadata.ts';
+import { applyPolicyOperation, policyOperations } from './policy-commands.ts';
 import type { QueueFactory, TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
@@ -50,6 +51,12 @@ export function applyOperation<Q extends TopologyQueue>(
       if (binding !== undefined) target.state.removeBinding(binding);
       return;
     }
+    case 'policy.set':
+    case 'policy.clear':
+    case 'operator-policy.set':
+    case 'operator-policy.clear':
+      applyPolicyOperation(target.state, operation);
+      return;
     case 'vhost.create':
     case 'vhost.delete':
       throw new Error(`'${operation.op}' is not an operation within a virtual host`);
@@ -137,7 +144,8 @@ export function snapshotOf<Q extends TopologyQueue>(
   vhost: string,
   state: TopologyState<Q>,
 ): MetadataOperation[] {
-  const operations: MetadataOperation[] = [];
+  // Policies first, so that everything is made with what is in force for it.
+  const operations = policyOperations(vhost, state);
   for (const exchange of state.exchanges.values()) {
     if (exchange.durable && !isPredeclared(exchange.name)) operations.push(exchangeDeclared(vhost, exchange));
   }

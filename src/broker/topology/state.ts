@@ -1,6 +1,8 @@
+import { Policies } from '../policies/policies.ts';
 import { Replies } from '../replies/replies.ts';
 import { type Binding, bindingIdentity } from './binding.ts';
 import type { Exchange } from './exchange.ts';
+import { configureExchange, configureQueue } from './policy-commands.ts';
 import type { TopologyObserver, TopologyQueue } from './ports.ts';
 
 const none: ReadonlySet<never> = new Set();
@@ -13,6 +15,7 @@ export class TopologyState<Q extends TopologyQueue> {
   readonly exchanges = new Map<string, Exchange<Q>>();
   readonly queues = new Map<string, Q>();
   readonly replies = new Replies();
+  readonly policies = new Policies();
   /** Changes with everything that a route can depend on. */
   version = 1;
   readonly #toQueue = new Map<Q, Set<Binding<Q>>>();
@@ -20,16 +23,17 @@ export class TopologyState<Q extends TopologyQueue> {
   /** Exchanges that hold cached routes. */
   readonly #warm = new Set<Exchange<Q>>();
   #cachedRoutes = 0;
-  readonly #observer: TopologyObserver<Q> | null;
+  readonly observer: TopologyObserver<Q> | null;
 
   constructor(observer: TopologyObserver<Q> | null = null) {
-    this.#observer = observer;
+    this.observer = observer;
   }
 
   addExchange(exchange: Exchange<Q>): void {
     this.exchanges.set(exchange.name, exchange);
+    configureExchange(this, exchange);
     this.#changed();
-    this.#observer?.exchangeAdded(exchange);
+    this.observer?.exchangeAdded(exchange);
   }
 
   /** Returns the bindings that led to the exchange and are gone with it. */
@@ -39,16 +43,17 @@ export class TopologyState<Q extends TopologyQueue> {
     const led = [...exchange.inbound];
     for (const binding of led) this.removeBinding(binding);
     this.#changed();
-    this.#observer?.exchangeRemoved(exchange);
+    this.observer?.exchangeRemoved(exchange);
     return led;
   }
 
   addQueue(queue: Q): void {
     this.queues.set(queue.name, queue);
+    configureQueue(this, queue);
     const owner = queue.exclusiveOwner;
     if (owner !== null) addTo(this.#byOwner, owner, queue);
     this.#changed();
-    this.#observer?.queueAdded(queue);
+    this.observer?.queueAdded(queue);
   }
 
   /** Returns the bindings that led to the queue and are gone with it. */
@@ -59,7 +64,7 @@ export class TopologyState<Q extends TopologyQueue> {
     const led = [...this.bindingsTo(queue)];
     for (const binding of led) this.removeBinding(binding);
     this.#changed();
-    this.#observer?.queueRemoved(queue);
+    this.observer?.queueRemoved(queue);
     return led;
   }
 
@@ -69,7 +74,7 @@ export class TopologyState<Q extends TopologyQueue> {
     if (binding.destinationKind === 'exchange') binding.destination.inbound.add(binding);
     else addTo(this.#toQueue, binding.destination, binding);
     this.#changed();
-    this.#observer?.bindingAdded(binding);
+    this.observer?.bindingAdded(binding);
   }
 
   removeBinding(binding: Binding<Q>): void {
@@ -78,7 +83,7 @@ export class TopologyState<Q extends TopologyQueue> {
     if (binding.destinationKind === 'exchange') binding.destination.inbound.delete(binding);
     else removeFrom(this.#toQueue, binding.destination, binding);
     this.#changed();
-    this.#observer?.bindingRemoved(binding);
+    this.observer?.bindingRemoved(binding);
   }
 
   bindingsTo(queue: Q): ReadonlySet<Binding<Q>> {

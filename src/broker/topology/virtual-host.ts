@@ -1,5 +1,7 @@
 import { extraKeys } from '../exchanges/extra-keys.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
+import type { AppliedPolicies } from '../policies/policies.ts';
+import type { Policy, PolicyRequest } from '../policies/policy.ts';
 import type { RoutedMessage } from '../property-codec.ts';
 import type { Replies } from '../replies/replies.ts';
 import * as bindings from './binding-commands.ts';
@@ -8,6 +10,7 @@ import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './ex
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
+import * as policies from './policy-commands.ts';
 import type { DelayPort, MetadataLog, QueueFactory, TopologyObserver, TopologyQueue } from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
@@ -188,6 +191,40 @@ export class VirtualHost<Q extends TopologyQueue> {
 
   queues(): IterableIterator<Q> {
     return this.#state.queues.values();
+  }
+
+  /** In force, for all that there is, when this returns. @throws BrokerError precondition-failed */
+  setPolicy(request: PolicyRequest): Policy {
+    return policies.setPolicy(this.#context, 'policy', request);
+  }
+
+  /** Limits that hold whatever arguments and other policies say. @throws BrokerError precondition-failed */
+  setOperatorPolicy(request: PolicyRequest): Policy {
+    return policies.setPolicy(this.#context, 'operator-policy', request);
+  }
+
+  /** @throws BrokerError not-found */
+  clearPolicy(name: string): void {
+    policies.clearPolicy(this.#context, 'policy', name);
+  }
+
+  /** @throws BrokerError not-found */
+  clearOperatorPolicy(name: string): void {
+    policies.clearPolicy(this.#context, 'operator-policy', name);
+  }
+
+  /** The one that counts most first. */
+  listPolicies(): Policy[] {
+    return this.#state.policies.list('policy');
+  }
+
+  listOperatorPolicies(): Policy[] {
+    return this.#state.policies.list('operator-policy');
+  }
+
+  /** What they come to for a queue. */
+  policiesOf(queue: Q): AppliedPolicies {
+    return policies.appliedToQueue(this.#state, queue);
   }
 
   listExchanges(): listing.ExchangeInfo[] {

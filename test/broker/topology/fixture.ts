@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Table } from '../../../src/base/value.ts';
 import { BrokerError, type BrokerErrorKind } from '../../../src/broker/errors.ts';
+import { type QueueSettings, settingsFromArguments } from '../../../src/broker/queue-settings.ts';
 import type { ExchangeDeclaration } from '../../../src/broker/topology/exchange.ts';
 import { encodeOperation, type MetadataOperation } from '../../../src/broker/topology/metadata.ts';
 import type { QueueFactory, TopologyQueue } from '../../../src/broker/topology/ports.ts';
@@ -13,6 +14,7 @@ export interface FakeQueue extends TopologyQueue {
   consumerCount: number;
   readyCount: number;
   removals: number;
+  settings: QueueSettings;
 }
 
 export function fakeQueues(): QueueFactory<FakeQueue> {
@@ -25,6 +27,10 @@ export function fakeQueues(): QueueFactory<FakeQueue> {
       id,
       consumerCount: 0,
       readyCount: 0,
+      settings: settingsFromArguments(spec.arguments),
+      configure(settings) {
+        this.settings = settings;
+      },
       removals: 0,
       remove() {
         this.removals++;

@@ -53,6 +53,15 @@ const operation: fc.Arbitrary<MetadataOperation> = fc.oneof(
     arguments: table,
   }),
   fc.record({ op: fc.constant('queue.delete'), ...end, id: fc.maxSafeNat() }),
+  fc.record({
+    op: fc.constantFrom('policy.set' as const, 'operator-policy.set' as const),
+    ...end,
+    pattern: name,
+    applyTo: fc.constantFrom('queues', 'classic_queues', 'quorum_queues', 'exchanges', 'all'),
+    priority: fc.maxSafeInteger(),
+    definition: table,
+  }),
+  fc.record({ op: fc.constantFrom('policy.clear' as const, 'operator-policy.clear' as const), ...end }),
   fc.record({ op: fc.constantFrom('binding.add', 'binding.remove'), ...bound }),
   fc.record({
     op: fc.constantFrom('delay.bucket-add', 'delay.bucket-remove'),

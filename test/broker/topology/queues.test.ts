@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Table } from '../../../src/base/value.ts';
 import { assertRefused, newVirtualHost, queue, unconditionally } from './fixture.ts';
 
 const locked =
@@ -72,53 +71,6 @@ test('two argument values that differ are both named', () => {
     () => vhost.declareQueue(queue('q', { arguments: { 'x-queue-mode': 'default' } }), null),
     'precondition-failed',
     "inequivalent arg 'x-queue-mode' for queue 'q' in vhost '/': received 'default' but current is 'lazy'",
-  );
-});
-
-test('arguments whose feature is not built are refused, others are kept', () => {
-  const { vhost } = newVirtualHost();
-  for (const key of [
-    'x-message-ttl',
-    'x-expires',
-    'x-max-length',
-    'x-max-length-bytes',
-    'x-overflow',
-    'x-dead-letter-exchange',
-    'x-dead-letter-routing-key',
-    'x-max-priority',
-    'x-single-active-consumer',
-    'x-delivery-limit',
-    'x-message-deduplication',
-  ]) {
-    assertRefused(
-      () => vhost.declareQueue(queue('q', { arguments: { [key]: 1 } }), null),
-      'precondition-failed',
-      `queue argument '${key}' is not supported by this version of Sluice`,
-    );
-  }
-  assertRefused(
-    () => vhost.declareQueue(queue('q', { arguments: { 'x-queue-type': 'stream' } }), null),
-    'precondition-failed',
-    "queue argument 'x-queue-type' with value 'stream' is not supported by this version of Sluice",
-  );
-  const args = { 'x-single-active-consumer': false, 'x-mine': 'kept', 'x-queue-mode': 'default' };
-  assert.deepEqual(vhost.declareQueue(queue('q', { arguments: args }), null).arguments, args);
-});
-
-test('a queue type or mode that does not exist is refused', () => {
-  const { vhost } = newVirtualHost();
-  const declare = (args: Table) => () => vhost.declareQueue(queue('q', { arguments: args }), null);
-  const message = (key: string, reason: string) =>
-    `invalid arg '${key}' for queue 'q' in vhost '/': ${reason}`;
-  assertRefused(
-    declare({ 'x-queue-type': 'fast' }),
-    'precondition-failed',
-    message('x-queue-type', `"unsupported queue type 'fast'"`),
-  );
-  assertRefused(
-    declare({ 'x-queue-mode': 5 }),
-    'precondition-failed',
-    message('x-queue-mode', '{unacceptable_type,signedint}'),
   );
 });
 
@@ -215,6 +167,10 @@ test('queues are listed with what the HTTP API shows of them', () => {
       arguments: {},
       consumerCount: 0,
       readyCount: 2,
+      policy: null,
+      operatorPolicy: null,
+      policyDefinition: {},
+      settings: declared.settings,
     },
   ]);
 });

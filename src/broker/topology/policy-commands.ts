@@ -1,0 +1,112 @@
+import { BrokerError } from '../errors.ts';
+import type { PolicyKind } from '../policies/apply-to.ts';
+import type { AppliedPolicies } from '../policies/policies.ts';
+import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
+import { settingsFrom } from '../queue-settings.ts';
+import type { CommandContext } from './commands.ts';
+import type { Exchange } from './exchange.ts';
+import type { MetadataOperation, PolicyCleared, PolicySet } from './metadata.ts';
+import type { TopologyQueue } from './ports.ts';
+import { queueTypeOf } from './queue-arguments.ts';
+import type { TopologyState } from './state.ts';
+
+/** In force, for all that there is, when this returns. */
+export function setPolicy<Q extends TopologyQueue>(
+  { name: vhost, state, log }: CommandContext<Q>,
+  kind: PolicyKind,
+  request: PolicyRequest,
+): Policy {
+  const policy = validPolicy(request, kind);
+  log.append(policySet(vhost, kind, policy));
+  putInForce(state, state.policies.set(kind, policy));
+  state.observer?.policySet(kind, policy);
+  return policy;
+}
+
+export function clearPolicy<Q extends TopologyQueue>(
+  { name: vhost, state, log }: CommandContext<Q>,
+  kind: PolicyKind,
+  name: string,
+): void {
+  if (!state.policies.has(kind, name)) {
+    throw new BrokerError('not-found', `no ${kind.replace('-', ' ')} '${name}' in vhost '${vhost}'`);
+  }
+  log.append({ op: `${kind}.clear`, vhost, name });
+  putInForce(state, state.policies.clear(kind, name));
+  state.observer?.policyCleared(kind, name);
+}
+
+/** Does again what the journal says was done. */
+export function applyPolicyOperation<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  operation: PolicySet | PolicyCleared,
+): void {
+  const kind = operation.op.startsWith('operator-') ? 'operator-policy' : 'policy';
+  if ('pattern' in operation) {
+    const { name, pattern, applyTo, priority, definition } = operation;
+    putInForce(state, state.policies.set(kind, { name, pattern, applyTo, priority, definition }));
+  } else {
+    putInForce(state, state.policies.clear(kind, operation.name));
+  }
+}
+
+export function policyOperations<Q extends TopologyQueue>(
+  vhost: string,
+  state: TopologyState<Q>,
+): MetadataOperation[] {
+  return (['policy', 'operator-policy'] as const).flatMap((kind) =>
+    state.policies.list(kind).map((policy) => policySet(vhost, kind, policy)),
+  );
+}
+
+/** What policies come to for a queue, now. */
+export function appliedToQueue<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  queue: TopologyQueue,
+): AppliedPolicies {
+  return state.policies.appliedTo(queueTypeOf(queue.arguments), queue.name);
+}
+
+export function appliedToExchange<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  exchange: Exchange<Q>,
+): AppliedPolicies {
+  return state.policies.appliedTo('exchange', exchange.name);
+}
+
+/** For a queue that is new, or that another policy may count for now. */
+export function configureQueue<Q extends TopologyQueue>(state: TopologyState<Q>, queue: Q): void {
+  queue.configure(settingsFrom(queue.arguments, appliedToQueue(state, queue).definition));
+}
+
+/** Returns whether anything is different now. */
+export function configureExchange<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  exchange: Exchange<Q>,
+): boolean {
+  const before = exchange.alternate;
+  const alternate = appliedToExchange(state, exchange).definition['alternate-exchange'];
+  exchange.setPolicy({ alternateExchange: typeof alternate === 'string' ? alternate : null });
+  return exchange.alternate !== before;
+}
+
+/** Only what one of the changed policies matches can be affected; the others are not touched. */
+function putInForce<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  changed: readonly ActivePolicy[],
+): void {
+  for (const queue of state.queues.values()) {
+    const type = queueTypeOf(queue.arguments);
+    if (changed.some((active) => active.matches(type, queue.name))) configureQueue(state, queue);
+  }
+  let rerouted = false;
+  for (const exchange of state.exchanges.values()) {
+    if (!changed.some((active) => active.matches('exchange', exchange.name))) continue;
+    rerouted = configureExchange(state, exchange) || rerouted;
+  }
+  if (rerouted) state.invalidateRoutes();
+}
+
+function policySet(vhost: string, kind: PolicyKind, policy: Policy): PolicySet {
+  return { op: `${kind}.set`, vhost, ...policy };
+}
