@@ -1,15 +1,28 @@
 import { BrokerError } from '../errors.ts';
-import type { MetadataOperation } from './metadata.ts';
-import type { TopologyQueue } from './ports.ts';
+import type { DelayBucketChanged, MetadataOperation } from './metadata.ts';
+import type { DelayPort, TopologyQueue } from './ports.ts';
 import { VirtualHost, type VirtualHostParts } from './virtual-host.ts';
+
+/** The delayed messages of one virtual host, as the journal sees them. */
+export interface DelayKeeper<Q> extends DelayPort<Q> {
+  apply(operation: DelayBucketChanged): void;
+  snapshot(): MetadataOperation[];
+  /** The virtual host is gone. */
+  remove(): void;
+}
+
+export type DelayFactory<Q extends TopologyQueue> = (vhost: VirtualHost<Q>) => DelayKeeper<Q>;
 
 /** All virtual hosts of a broker: the whole of its metadata, as the journal sees it. */
 export class VirtualHosts<Q extends TopologyQueue> {
   readonly #parts: VirtualHostParts<Q>;
+  readonly #createDelays: DelayFactory<Q> | null;
   readonly #byName = new Map<string, VirtualHost<Q>>();
+  readonly #delays = new Map<string, DelayKeeper<Q>>();
 
-  constructor(parts: VirtualHostParts<Q>) {
+  constructor(parts: VirtualHostParts<Q>, createDelays: DelayFactory<Q> | null = null) {
     this.#parts = parts;
+    this.#createDelays = createDelays;
   }
 
   get(name: string): VirtualHost<Q> | undefined {
@@ -33,9 +46,8 @@ export class VirtualHosts<Q extends TopologyQueue> {
   delete(name: string): void {
     const vhost = this.#byName.get(name);
     if (vhost === undefined) throw new BrokerError('not-found', `no vhost '${name}'`);
-    this.#byName.delete(name);
     this.#parts.log.append({ op: 'vhost.delete', vhost: name });
-    vhost.dispose();
+    this.#remove(vhost);
   }
 
   /** Recovery: repeats a journaled change, and journals nothing. What is in effect already is left alone. */
@@ -44,8 +56,9 @@ export class VirtualHosts<Q extends TopologyQueue> {
     if (operation.op === 'vhost.create') {
       if (vhost === undefined) this.#add(operation.vhost);
     } else if (operation.op === 'vhost.delete') {
-      this.#byName.delete(operation.vhost);
-      vhost?.dispose();
+      if (vhost !== undefined) this.#remove(vhost);
+    } else if (operation.op === 'delay.bucket-add' || operation.op === 'delay.bucket-remove') {
+      this.#delays.get(operation.vhost)?.apply(operation);
     } else if (vhost !== undefined) {
       vhost.apply(operation);
     } else {
@@ -58,12 +71,25 @@ export class VirtualHosts<Q extends TopologyQueue> {
     return Array.from(this, (vhost): MetadataOperation[] => [
       { op: 'vhost.create', vhost: vhost.name },
       ...vhost.snapshot(),
+      ...(this.#delays.get(vhost.name)?.snapshot() ?? []),
     ]).flat();
   }
 
   #add(name: string): VirtualHost<Q> {
     const vhost = new VirtualHost(name, this.#parts);
     this.#byName.set(name, vhost);
+    if (this.#createDelays !== null) {
+      const delays = this.#createDelays(vhost);
+      this.#delays.set(name, delays);
+      vhost.delays = delays;
+    }
     return vhost;
+  }
+
+  #remove(vhost: VirtualHost<Q>): void {
+    this.#byName.delete(vhost.name);
+    vhost.dispose();
+    this.#delays.get(vhost.name)?.remove();
+    this.#delays.delete(vhost.name);
   }
 }

@@ -1,0 +1,302 @@
+import type { Scheduler } from '../../base/scheduler.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
+import { DamageError } from '../../log/damage.ts';
+import type { Store } from '../../log/store.ts';
+import type { Pressure } from '../pressure.ts';
+import type { PropertyCodecs } from '../property-codec.ts';
+import type { Queue } from '../queue.ts';
+import { settingsFromArguments } from '../queue-settings.ts';
+import type { DelayBucketChanged, MetadataOperation } from '../topology/metadata.ts';
+import type { DelayKeeper } from '../topology/virtual-hosts.ts';
+import { type Transfer, transfer } from '../transfer.ts';
+import type { Pumped, Turn } from '../turn.ts';
+import { Bucket } from './bucket.ts';
+import { Buckets } from './buckets.ts';
+import { DelayLedger } from './delay-ledger.ts';
+import { DelayTarget } from './delay-target.ts';
+import { DueOrder } from './due-order.ts';
+import { dueAt } from './due-time.ts';
+import type { HeldBudget } from './held-messages.ts';
+import { WIDTHS_MS } from './levels.ts';
+import { Rerouting, type RouteDelayed } from './rerouting.ts';
+import { Sweep } from './sweep.ts';
+
+export interface DelayStoreParts {
+  readonly vhost: string;
+  readonly turn: Turn;
+  readonly store: Store;
+  readonly scheduler: Scheduler;
+  readonly pressure: Pressure;
+  readonly codecs: PropertyCodecs;
+  readonly budget: HeldBudget;
+  readonly routeDelayed: RouteDelayed;
+  /** The number of a log: this one, or one that was never used. */
+  logId(id: number | null): number;
+  record(operation: MetadataOperation): void;
+  onDamage(vhost: string, error: DamageError): void;
+}
+
+/** How many messages are moved before others get the processor. */
+const MOVED_MAX = 1024;
+/** More messages than that are not put in order, however small they are. */
+const ORDERED_MAX = 1 << 20;
+/** Nobody tells when the clock was set: it is looked at this often. */
+const SLEEP_MS_MAX = 1000;
+
+/**
+ * Messages of one virtual host that wait before they are routed, by the time at which they come due (`levels.ts`).
+ *
+ *     publish ──▶ bucket (a log)  ──▶ narrower bucket ──▶ queues
+ *                      |   when its time comes near    when the message is due
+ *                 journal, segments
+ *
+ * A waiting message is in a log as any other, and takes what a message in a queue takes: nothing, once it is in a
+ * segment. Each move appends and settles in one block, so that it is in one place also after a crash. Time is the wall
+ * clock's, as it has to go on while the broker is down: when it is set, delays are that much shorter or longer.
+ */
+export class DelayStore implements DelayKeeper<Queue>, Pumped {
+  readonly ledger = new DelayLedger();
+  pumpPending = false;
+  readonly #parts: DelayStoreParts;
+  readonly #buckets = new Buckets();
+  readonly #rerouting: Rerouting;
+  readonly #settings = settingsFromArguments({});
+  #timer: { cancel(): void } | null = null;
+  #timerMs = Number.POSITIVE_INFINITY;
+  #isPaused = false;
+  #isStopped = false;
+
+  constructor(parts: DelayStoreParts) {
+    this.#parts = parts;
+    this.#rerouting = new Rerouting(parts.codecs, parts.routeDelayed, this.ledger);
+  }
+
+  /** Messages that wait. */
+  get waitingCount(): number {
+    let count = 0;
+    for (const bucket of this.#buckets) count += bucket.waitingCount;
+    return count;
+  }
+
+  /** The logs of the messages, by their numbers. */
+  *logIds(): Generator<number> {
+    for (const bucket of this.#buckets) yield bucket.id;
+  }
+
+  targetFor(delayMs: number): Queue {
+    const { turn } = this.#parts;
+    return new DelayTarget(
+      this.#settings,
+      () => this.#bucketFor(turn.nowMs + delayMs),
+      () => {
+        this.ledger.accepted++;
+      },
+    ).asQueue;
+  }
+
+  /** Recovery: repeats a journaled change. What is in effect already is left alone. */
+  apply(operation: DelayBucketChanged): void {
+    const known = this.#buckets.byId(operation.id);
+    if (operation.op === 'delay.bucket-remove') {
+      if (known !== undefined) this.#dispose(known);
+    } else if (known === undefined) {
+      const level = WIDTHS_MS.indexOf(operation.widthMs);
+      if (level < 0)
+        throw new Error(`the journal has a delay bucket with a width of ${operation.widthMs} ms`);
+      this.#add(this.#parts.logId(operation.id), level, operation.startMs);
+    }
+  }
+
+  snapshot(): MetadataOperation[] {
+    return Array.from(this.#buckets, (bucket) => this.#operation('delay.bucket-add', bucket));
+  }
+
+  /** Called once the logs are recovered. */
+  recovered(): void {
+    for (const bucket of this.#buckets) bucket.recovered();
+    this.ledger.recovered = this.waitingCount;
+    this.#parts.turn.pumpLater(this);
+  }
+
+  /** The virtual host is deleted, and what waits with it. */
+  remove(): void {
+    this.stop();
+    for (const bucket of [...this.#buckets]) this.#dispose(bucket);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** From the turn: routes what is due, distributes what comes due soon, and sets the timer. */
+  pump(): void {
+    if (this.#isStopped || this.#isPaused) return;
+    const { nowMs } = this.#parts.turn;
+    this.#openBuckets(nowMs);
+    const isMoreDue = this.#routeDue(nowMs);
+    const isMoreToDistribute = !this.#isPaused && this.#distribute();
+    const isMoreToOpen = this.#removeEmpty(nowMs);
+    if (this.#isPaused) return;
+    if (isMoreDue || isMoreToDistribute || isMoreToOpen) this.#parts.turn.pumpLater(this);
+    else this.#sleepUntil(this.#buckets.nextMs());
+  }
+
+  /** The bucket for what comes due then; made if it is not there. */
+  #bucketFor(dueMs: number): Bucket {
+    const { nowMs } = this.#parts.turn;
+    const { level, startMs, bucket } = this.#buckets.find(dueMs, nowMs);
+    if (bucket !== null) return bucket;
+    const added = this.#add(this.#parts.logId(null), level, startMs);
+    this.#parts.record(this.#operation('delay.bucket-add', added));
+    this.#sleepUntil(added.opensAtMs);
+    return added;
+  }
+
+  #add(id: number, level: number, startMs: number): Bucket {
+    const { store, turn } = this.#parts;
+    const bucket = new Bucket(id, level, startMs, (...log) => store.openLog(...log), {
+      onChange: () => {
+        if (!this.#isStopped) turn.pumpLater(this);
+      },
+      onLost: () => {
+        this.ledger.lost++;
+      },
+      onDamage: (damaged, error) => {
+        damaged.reader?.close();
+        this.#buckets.reconsider();
+        this.#parts.onDamage(this.#parts.vhost, error);
+      },
+    });
+    this.#buckets.add(bucket);
+    return bucket;
+  }
+
+  #dispose(bucket: Bucket): void {
+    this.#buckets.remove(bucket);
+    bucket.reader?.close();
+    this.#parts.store.removeLog(bucket.log);
+  }
+
+  #openBuckets(nowMs: number): void {
+    const { chunks } = this.#parts.store;
+    for (const bucket of this.#buckets.opening(nowMs)) {
+      bucket.reader =
+        bucket.level === 0 && this.#fits(bucket)
+          ? new DueOrder(bucket, chunks, this.#parts.budget, (error) => this.#onRead(bucket, error))
+          : new Sweep(bucket, chunks);
+    }
+  }
+
+  #fits({ log, waitingCount }: Bucket): boolean {
+    const { budget } = this.#parts;
+    return waitingCount <= ORDERED_MAX && budget.bytes + (log.segments?.bytes ?? 0) <= budget.bytesMax;
+  }
+
+  /** True if there may be more to route now. */
+  #routeDue(nowMs: number): boolean {
+    const batch: Transfer[] = [];
+    let isMore = false;
+    for (const bucket of this.#buckets.open(0)) {
+      if (bucket.damage !== null) continue;
+      this.#keepWithinBudget(bucket);
+      const isLeft = bucket.reader?.take(nowMs, MOVED_MAX - batch.length, (offset, chunk, at) => {
+        batch.push(this.#rerouting.transferOf(bucket, offset, chunk, at, nowMs));
+      });
+      if (isLeft === true) isMore = true;
+      if (batch.length >= MOVED_MAX) break;
+    }
+    this.#move(batch);
+    return isMore;
+  }
+
+  /** True if there may be more to distribute now. */
+  #distribute(): boolean {
+    const batch: Transfer[] = [];
+    let isMore = false;
+    for (const bucket of this.#buckets.distributing()) {
+      if (bucket.damage !== null) continue;
+      const isLeft = bucket.reader?.take(
+        Number.POSITIVE_INFINITY,
+        MOVED_MAX - batch.length,
+        (offset, chunk, at) => {
+          batch.push(this.#distribution(bucket, offset, chunk, at));
+        },
+      );
+      if (isLeft === true) isMore = true;
+      if (batch.length >= MOVED_MAX) break;
+    }
+    this.#move(batch);
+    return isMore;
+  }
+
+  /** The message as it is, with the time when it was published: its delay counts from there. */
+  #distribution(source: Bucket, offset: number, chunk: Chunk, at: number): Transfer {
+    const start = at + FRAME_HEADER_BYTES;
+    return {
+      source,
+      offset,
+      targets: this.#bucketFor(dueAt(chunk, at)).targets,
+      content: chunk.buffer.subarray(start, start + (chunk.u32[(at >>> 2) + 2] as number)),
+      persistent: chunk.kind !== 'transient',
+      timestampMs: chunk.f64[at >>> 3] as number,
+    };
+  }
+
+  #move(batch: readonly Transfer[]): void {
+    if (batch.length === 0) return;
+    transfer(this.#parts, batch);
+    const { pressure, turn } = this.#parts;
+    const logs = [...new Set(batch.flatMap((each) => each.targets.logs))];
+    if (!pressure.mustPause(logs)) return;
+    this.#isPaused = true;
+    pressure.onResume(logs, () => {
+      this.#isPaused = false;
+      turn.pumpLater(this);
+    });
+  }
+
+  /** A bucket that grew while it was open, or of which too much went to segments, is read from end to end. */
+  #keepWithinBudget(bucket: Bucket): void {
+    const { budget, store } = this.#parts;
+    if (!(bucket.reader instanceof DueOrder)) return;
+    if (budget.bytes <= budget.bytesMax && bucket.reader.size <= ORDERED_MAX) return;
+    bucket.reader.close();
+    bucket.reader = new Sweep(bucket, store.chunks);
+  }
+
+  /** True if there was one: another may take its place. */
+  #removeEmpty(nowMs: number): boolean {
+    const finished = this.#buckets.finished(nowMs);
+    for (const bucket of finished) {
+      this.#parts.record(this.#operation('delay.bucket-remove', bucket));
+      this.#dispose(bucket);
+    }
+    return finished.length > 0;
+  }
+
+  #onRead(bucket: Bucket, error: Error | null): void {
+    const { store, turn } = this.#parts;
+    if (error instanceof DamageError) store.logIsDamaged(bucket.log, error);
+    else if (error !== null) store.events.onFailure(error);
+    else turn.pumpLater(this);
+  }
+
+  #operation(op: DelayBucketChanged['op'], { id, level, startMs }: Bucket): DelayBucketChanged {
+    return { op, vhost: this.#parts.vhost, id, startMs, widthMs: WIDTHS_MS[level] as number };
+  }
+
+  #sleepUntil(dueMs: number): void {
+    if (dueMs >= this.#timerMs || this.#isStopped) return;
+    const { scheduler, turn } = this.#parts;
+    turn.touch();
+    this.#timer?.cancel();
+    this.#timerMs = dueMs;
+    const waitMs = Math.min(SLEEP_MS_MAX, Math.max(0, Math.ceil(dueMs - turn.nowMs)));
+    this.#timer = scheduler.after(waitMs, () => {
+      this.#timer = null;
+      this.#timerMs = Number.POSITIVE_INFINITY;
+      turn.pumpLater(this);
+    });
+  }
+}

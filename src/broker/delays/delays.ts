@@ -1,0 +1,63 @@
+import type { DamageError } from '../../log/damage.ts';
+import type { Queue } from '../queue.ts';
+import type { VirtualHost } from '../topology/virtual-host.ts';
+import { DelayStore, type DelayStoreParts } from './delay-store.ts';
+
+/** How much of the memory for messages those may take that were read back and come due in a moment. */
+const HELD_SHARE = 1 / 4;
+
+export interface DelaysParts extends Omit<DelayStoreParts, 'vhost' | 'budget' | 'routeDelayed' | 'onDamage'> {
+  onDamage(fields: object, message: string): void;
+}
+
+/** The delayed messages of all virtual hosts. */
+export class Delays {
+  readonly #parts: DelaysParts;
+  readonly #budget: DelayStoreParts['budget'];
+  readonly #stores = new Map<string, DelayStore>();
+
+  constructor(parts: DelaysParts) {
+    this.#parts = parts;
+    this.#budget = { bytes: 0, bytesMax: parts.store.options.memoryBytes * HELD_SHARE };
+  }
+
+  /** For a new virtual host. */
+  create(vhost: VirtualHost<Queue>): DelayStore {
+    const store = new DelayStore({
+      ...this.#parts,
+      vhost: vhost.name,
+      budget: this.#budget,
+      routeDelayed: (exchange, key, message) => vhost.routeDelayed(exchange, key, message),
+      onDamage: (name, error) => this.#reportDamage(name, error),
+    });
+    this.#stores.set(vhost.name, store);
+    return store;
+  }
+
+  /** That of a virtual host. */
+  of(vhost: string): DelayStore | undefined {
+    return this.#stores.get(vhost);
+  }
+
+  /** Called once the logs are recovered. */
+  recovered(): void {
+    for (const store of this.#stores.values()) store.recovered();
+  }
+
+  /** The numbers of all logs. */
+  *logIds(): Generator<number> {
+    for (const store of this.#stores.values()) yield* store.logIds();
+  }
+
+  /** No timer rings any more. */
+  stop(): void {
+    for (const store of this.#stores.values()) store.stop();
+  }
+
+  #reportDamage(vhost: string, { path, offset, what }: DamageError): void {
+    this.#parts.onDamage(
+      { vhost, path, offset, what },
+      'delayed messages of some interval of time are not delivered: a segment of them is damaged; stop and run `sluice doctor`',
+    );
+  }
+}

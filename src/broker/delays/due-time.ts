@@ -1,0 +1,11 @@
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
+import { ContentView } from '../../log/record-content.ts';
+
+const view = new ContentView();
+
+/** When the message of this frame comes due, in milliseconds since the epoch. */
+export function dueAt(chunk: Chunk, at: number): number {
+  const publishedMs = chunk.f64[at >>> 3] as number;
+  const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
+  return isWhole && view.delayMs > 0 ? publishedMs + view.delayMs : publishedMs;
+}

@@ -1,0 +1,22 @@
+import type { Chunk } from '../../log/chunks.ts';
+
+/** Has the message at this offset on its way out: it is settled when `take` has returned. */
+export type Visit = (offset: number, chunk: Chunk, at: number) => void;
+
+/** How many messages are looked at in one go. */
+export const LOOKED_AT_MAX = 8192;
+
+/** How the messages of an open bucket are taken out of it. */
+export interface BucketReader {
+  /** When there will be something to take, as far as is known now; Infinity if that depends on others. */
+  readonly nextDueMs: number;
+  /**
+   * Visits messages that came due by `nowMs`, at most so many. True if it stopped before it had seen all that is in
+   * memory, to let others have the processor; what is not in memory is being read.
+   */
+  take(nowMs: number, countMax: number, visit: Visit): boolean;
+  /** The message is settled, or about to be: its memory is not needed any more. */
+  release(offset: number): void;
+  /** Lets go of all memory. */
+  close(): void;
+}

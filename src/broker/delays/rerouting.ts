@@ -1,0 +1,136 @@
+import type { Table } from '../../base/value.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
+import { MessageParts } from '../../log/message-parts.ts';
+import { ContentView } from '../../log/record-content.ts';
+import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../property-codec.ts';
+import type { Queue } from '../queue.ts';
+import { targetsOf } from '../targets.ts';
+import type { Route } from '../topology/routing.ts';
+import type { Transfer, TransferTargets } from '../transfer.ts';
+import type { Bucket } from './bucket.ts';
+import type { DelayLedger } from './delay-ledger.ts';
+
+/** Where a message goes whose delay is over; null if its exchange is gone. */
+export type RouteDelayed = (
+  exchange: string,
+  routingKey: string,
+  message: RoutedMessage,
+) => Route<Queue> | null;
+
+/** The header that asked for the delay: whoever gets the message finds it negated, and how long it waited. */
+const DELAY_HEADER = 'x-delay';
+const BLIND_COPIES_HEADER = 'BCC';
+const INT32_MAX = 0x7fffffff;
+
+const NOWHERE: TransferTargets = { lanes: [], logs: [], durableLogs: [] };
+const NOTHING = Buffer.alloc(0);
+
+/** Makes of a message that has waited long enough what goes to the queues. One is used for all messages in turn. */
+export class Rerouting implements RoutedMessage {
+  readonly #codecs: PropertyCodecs;
+  readonly #routeDelayed: RouteDelayed;
+  readonly #ledger: DelayLedger;
+  readonly #view = new ContentView();
+  readonly #parts = new MessageParts();
+  #buffer: Buffer = NOTHING;
+  #headers: Table | null | undefined;
+
+  constructor(codecs: PropertyCodecs, routeDelayed: RouteDelayed, ledger: DelayLedger) {
+    this.#codecs = codecs;
+    this.#routeDelayed = routeDelayed;
+    this.#ledger = ledger;
+  }
+
+  /** It is published now, as far as its queues are concerned: what it may wait there counts from here on. */
+  transferOf(source: Bucket, offset: number, chunk: Chunk, at: number, nowMs: number): Transfer {
+    // What is in a segment need not have been persistent, but has survived as if it were.
+    const persistent = chunk.kind !== 'transient';
+    const targets = this.#targetsOf(chunk, at);
+    const content = targets.logs.length === 0 ? NOTHING : this.#content();
+    this.#buffer = NOTHING;
+    return { source, offset, targets, content, persistent, timestampMs: nowMs };
+  }
+
+  headers(): Table | null {
+    if (this.#headers === undefined) {
+      const { sourceProtocol, propertiesStart, propertiesEnd } = this.#view;
+      const codec = this.#codecs.of(sourceProtocol);
+      this.#headers = codec?.headers(this.#buffer, propertiesStart, propertiesEnd) ?? null;
+    }
+    return this.#headers;
+  }
+
+  property(name: NamedProperty): string | null {
+    const { sourceProtocol, propertiesStart, propertiesEnd } = this.#view;
+    return (
+      this.#codecs.of(sourceProtocol)?.property(this.#buffer, propertiesStart, propertiesEnd, name) ?? null
+    );
+  }
+
+  #targetsOf(chunk: Chunk, at: number): TransferTargets {
+    const ledger = this.#ledger;
+    const view = this.#view;
+    this.#buffer = chunk.buffer;
+    this.#headers = undefined;
+    const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
+    if (!isWhole || view.sourceProtocol === 0) {
+      ledger.dropped++;
+      return NOWHERE;
+    }
+    const exchange = this.#buffer.toString('utf8', view.exchangeStart, view.exchangeEnd);
+    const key = view.keyStart < 0 ? '' : this.#buffer.toString('utf8', view.keyStart, view.keyEnd);
+    const route = this.#routeDelayed(exchange, key, this);
+    if (route === null) {
+      ledger.dropped++;
+      return NOWHERE;
+    }
+    if (route.queues.length === 0) {
+      ledger.unroutable++;
+      return NOWHERE;
+    }
+    ledger.routed++;
+    const targets = targetsOf(route, view.priority);
+    if (view.ttlMs >= 0) for (const { queue } of targets.lanes) queue.messagesExpire();
+    return targets;
+  }
+
+  #content(): Buffer {
+    const view = this.#view;
+    const parts = this.#parts;
+    const buffer = this.#buffer;
+    parts.key = buffer;
+    parts.keyStart = view.keyStart;
+    parts.keyEnd = view.keyEnd;
+    parts.body = buffer;
+    parts.bodyStart = view.bodyStart;
+    parts.bodyEnd = view.bodyEnd;
+    parts.exchange = buffer;
+    parts.exchangeStart = view.exchangeStart;
+    parts.exchangeEnd = view.exchangeEnd;
+    parts.protocol = view.sourceProtocol;
+    parts.ttlMs = view.ttlMs;
+    parts.priority = view.priority;
+    this.#setProperties();
+    const content = Buffer.allocUnsafe(parts.contentBytes());
+    parts.write(content, 0);
+    parts.clear();
+    return content;
+  }
+
+  #setProperties(): void {
+    const { sourceProtocol, propertiesStart, propertiesEnd } = this.#view;
+    const parts = this.#parts;
+    parts.properties = this.#buffer;
+    parts.propertiesStart = propertiesStart;
+    parts.propertiesEnd = propertiesEnd;
+    const codec = this.#codecs.of(sourceProtocol);
+    if (codec === undefined || this.headers()?.[DELAY_HEADER] === undefined) return;
+    const { delayMs } = this.#view;
+    parts.properties = codec.edit(this.#buffer, propertiesStart, propertiesEnd, {
+      set: { [DELAY_HEADER]: delayMs > INT32_MAX ? -BigInt(delayMs) : -delayMs },
+      remove: [BLIND_COPIES_HEADER],
+    });
+    parts.propertiesStart = 0;
+    parts.propertiesEnd = parts.properties.length;
+  }
+}

@@ -1,0 +1,215 @@
+import { Broker } from '../../../src/broker/broker.ts';
+import type { DelayStore } from '../../../src/broker/delays/delay-store.ts';
+import type { RoutedMessage } from '../../../src/broker/property-codec.ts';
+import { Publisher } from '../../../src/broker/publisher.ts';
+import type { Queue } from '../../../src/broker/queue.ts';
+import type { Route } from '../../../src/broker/topology/routing.ts';
+import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import type { Durability } from '../../../src/log/journal/journal-files.ts';
+import type { MessageParts } from '../../../src/log/message-parts.ts';
+import { ContentView } from '../../../src/log/record-content.ts';
+import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
+import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
+import { SimulatedTime } from '../../crash/simulated-time.ts';
+import { seededRandom } from '../../log/seeded-random.ts';
+
+export const EXCHANGE = 'later';
+const PATIENCE_MS = 600_000;
+
+export interface Limits {
+  readonly chunkBytes: number;
+  readonly journalFileBytes: number;
+  readonly journalLimitBytes: number;
+  readonly memoryLimitBytes: number;
+  readonly segmentBytes: number;
+  readonly reclaimMs: number;
+  readonly durability: Durability;
+}
+
+/** A message as it came to its queue. */
+export interface Arrival {
+  readonly id: number;
+  readonly routedMs: number;
+  readonly delayHeader: unknown;
+}
+
+/** A broker with a delayed exchange over a simulated disk and clock, which can lose its power. */
+export class DelayedBroker {
+  readonly random: () => number;
+  readonly time: SimulatedTime;
+  readonly limits: Partial<Limits>;
+  fs: SimulatedFileSystem;
+  broker!: Broker;
+  publisher!: Publisher;
+  error: Error | null = null;
+  readonly #view = new ContentView();
+
+  constructor(seed: number, limits: Partial<Limits> = {}) {
+    this.random = seededRandom(seed);
+    this.time = new SimulatedTime(this.random);
+    this.fs = new SimulatedFileSystem({ schedule: (run) => this.time.operation(run) });
+    this.limits = limits;
+  }
+
+  get vhost(): VirtualHost<Queue> {
+    return this.broker.vhost('/') as VirtualHost<Queue>;
+  }
+
+  get delays(): DelayStore {
+    return this.broker.delays.of('/') as DelayStore;
+  }
+
+  async start(): Promise<void> {
+    this.broker = await this.until(
+      Broker.open({
+        dataDirectory: '/data',
+        fileSystem: this.fs,
+        clock: this.time,
+        scheduler: this.time,
+        diskFreeLimitBytes: 0,
+        propertyCodecs: [amqp091Codec],
+        onFailure: (error) => {
+          this.error ??= error;
+        },
+        ...this.limits,
+      }),
+    );
+    this.publisher = new Publisher(this.broker);
+  }
+
+  /** The delayed exchange, and queues bound to it with these keys. */
+  async declare(
+    bindings: readonly (readonly [queue: string, key: string])[],
+    type = 'direct',
+  ): Promise<void> {
+    const args = { 'x-delayed-type': type };
+    const common = { durable: true, autoDelete: false };
+    this.vhost.declareExchange({
+      name: EXCHANGE,
+      type: 'x-delayed-message',
+      internal: false,
+      arguments: args,
+      ...common,
+    });
+    for (const [name, routingKey] of bindings) {
+      this.vhost.declareQueue({ name, exclusive: false, arguments: {}, ...common }, null);
+      this.vhost.bindQueue({ source: EXCHANGE, destination: name, routingKey, arguments: {} }, null);
+    }
+    await this.until(this.broker.store.journal.flush());
+  }
+
+  async stop(): Promise<void> {
+    await this.until(this.broker.close());
+    await this.time.forget();
+  }
+
+  async kill(): Promise<void> {
+    this.fs = this.fs.kill(this.random);
+    await this.time.forget();
+  }
+
+  async cutPower(): Promise<void> {
+    this.fs = this.fs.crash(this.random);
+    await this.time.forget();
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    const end = this.time.nowMs + ms;
+    let rang = false;
+    this.time.after(ms, () => {
+      rang = true;
+    });
+    while (!rang && this.time.nowMs < end + PATIENCE_MS) await this.step();
+  }
+
+  async step(): Promise<void> {
+    await this.time.step();
+    if (this.error !== null) throw this.error;
+  }
+
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let isDone = false;
+    const settle = () => {
+      isDone = true;
+    };
+    promise.then(settle, settle);
+    const wasDone = await this.time.runUntil(() => isDone || this.error !== null, PATIENCE_MS);
+    if (this.error !== null) throw this.error;
+    if (!wasDone) throw new Error('it does not end');
+    return promise;
+  }
+
+  route(key: string, delayMs: number | null): Route<Queue> {
+    return this.vhost.route(this.vhost.exchangeForPublish(EXCHANGE), key, delayed(delayMs));
+  }
+
+  /** Returns the block to wait for; 0 for none. */
+  publish(id: number, key: string, delayMs: number | null, persistent = true, bodyBytes = 8): number {
+    this.broker.turn.touch();
+    const route = this.route(key, delayMs);
+    fill(this.publisher.parts, id, key, delayMs, bodyBytes);
+    this.publisher.parts.delayMs = route.delayMs;
+    const block = this.publisher.publish(route, persistent);
+    this.broker.turn.schedule();
+    return block;
+  }
+
+  /** All that is in the queue, which is taken out of it. */
+  async drain(name: string): Promise<Arrival[]> {
+    const queue = this.vhost.findQueue(name) as Queue;
+    const arrivals: Arrival[] = [];
+    const consumer = queue.addConsumer({
+      tag: 'drain',
+      sink: {
+        deliver: (_consumer, _lane, _offset, chunk, at) => {
+          const view = this.#view;
+          view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
+          const headers = amqp091Codec.headers(chunk.buffer, view.propertiesStart, view.propertiesEnd);
+          arrivals.push({
+            id: chunk.buffer.readUInt32BE(view.bodyStart),
+            routedMs: chunk.f64[at >>> 3] as number,
+            delayHeader: headers?.['x-delay'],
+          });
+          return view.bodyEnd - view.bodyStart;
+        },
+        cancelled: () => undefined,
+      },
+      gate: { open: true },
+      credit: Number.POSITIVE_INFINITY,
+      noAck: true,
+      exclusive: false,
+      arguments: {},
+    });
+    await this.time.runUntil(() => queue.readyCount === 0 || this.error !== null, PATIENCE_MS);
+    if (this.error !== null) throw this.error;
+    consumer.cancel();
+    return arrivals;
+  }
+
+  /** Null if the ledger balances; otherwise what is wrong with it. */
+  imbalance(): string | null {
+    const { ledger, waitingCount } = this.delays;
+    const { accepted, recovered, routed, unroutable, dropped, lost } = ledger;
+    if (accepted + recovered === routed + unroutable + dropped + lost + waitingCount) return null;
+    return `${JSON.stringify(ledger)} with ${waitingCount} waiting`;
+  }
+}
+
+function delayed(delayMs: number | null): RoutedMessage {
+  return { headers: () => (delayMs === null ? null : { 'x-delay': delayMs }), property: () => null };
+}
+
+function fill(parts: MessageParts, id: number, key: string, delayMs: number | null, bodyBytes: number): void {
+  parts.key = Buffer.from(key);
+  parts.keyEnd = parts.key.length;
+  parts.exchange = Buffer.from(EXCHANGE);
+  parts.exchangeEnd = parts.exchange.length;
+  parts.body = Buffer.alloc(Math.max(4, bodyBytes));
+  parts.body.writeUInt32BE(id);
+  parts.bodyEnd = parts.body.length;
+  const headers = delayMs === null ? {} : { 'x-delay': delayMs, other: 'kept' };
+  parts.properties = amqp091Codec.encode({ headers, persistent: true });
+  parts.propertiesEnd = parts.properties.length;
+  parts.protocol = amqp091Codec.source;
+}
