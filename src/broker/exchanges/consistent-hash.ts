@@ -80,14 +80,17 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
   }
 
   route(routingKey: string, message: RoutedMessage, visit: (binding: B) => void): void {
+    const binding = this.choose(routingKey, message);
+    if (binding !== null) visit(binding);
+  }
+
+  choose(routingKey: string, message: RoutedMessage): B | null {
     const destinations = this.#destinations;
-    if (destinations.length === 0) return;
+    if (destinations.length === 0) return null;
     const index = destinations.length === 1 ? 0 : this.#ownerOf(this.#hash(routingKey, message));
     // All bindings of a destination lead to the same place.
-    for (const binding of (destinations[index] as Destination<B>).bindings) {
-      visit(binding);
-      return;
-    }
+    for (const binding of (destinations[index] as Destination<B>).bindings) return binding;
+    return null;
   }
 
   /** A message without the header or property hashes as an empty one: all of these go to one destination. */

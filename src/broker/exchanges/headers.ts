@@ -63,16 +63,19 @@ class HeadersRouter<B extends BindingPattern> implements Router<B> {
     for (const binding of this.#unconditional) visit(binding);
     if (this.#byHeader.size === 0) return;
     const headers = message.headers() ?? noHeaders;
-    const visited = new Set<B>();
+    const found = new Set<B>();
     for (const key of Object.keys(headers)) {
       const candidates = this.#byHeader.get(key);
       if (candidates === undefined) continue;
-      for (const binding of candidates.of(headers[key])) {
-        if (visited.has(binding) || !passes(this.#tests.get(binding) as HeaderTest, headers)) continue;
-        visited.add(binding);
-        visit(binding);
-      }
+      const value = headers[key] as Value;
+      for (const binding of candidates.whenPresent) if (this.#passes(binding, headers)) found.add(binding);
+      for (const binding of candidates.with(value)) if (this.#passes(binding, headers)) found.add(binding);
     }
+    for (const binding of found) visit(binding);
+  }
+
+  #passes(binding: B, headers: Table): boolean {
+    return passes(this.#tests.get(binding) as HeaderTest, headers);
   }
 
   /** One is enough where all must agree: preferably one that asks for a value. */
@@ -88,18 +91,20 @@ class HeadersRouter<B extends BindingPattern> implements Router<B> {
   }
 }
 
+const NONE: readonly never[] = [];
+
 /** The bindings that expect something of one header. */
 class Candidates<B> {
   readonly #byValue = new Map<string, Set<B>>();
-  readonly #whenPresent = new Set<B>();
+  readonly whenPresent = new Set<B>();
 
   get isEmpty(): boolean {
-    return this.#byValue.size === 0 && this.#whenPresent.size === 0;
+    return this.#byValue.size === 0 && this.whenPresent.size === 0;
   }
 
   add([, value]: Expectation, binding: B): void {
     if (value === null) {
-      this.#whenPresent.add(binding);
+      this.whenPresent.add(binding);
       return;
     }
     const key = equalityKey(value);
@@ -110,7 +115,7 @@ class Candidates<B> {
 
   remove([, value]: Expectation, binding: B): void {
     if (value === null) {
-      this.#whenPresent.delete(binding);
+      this.whenPresent.delete(binding);
       return;
     }
     const key = equalityKey(value);
@@ -119,9 +124,8 @@ class Candidates<B> {
     if (bindings?.size === 0) this.#byValue.delete(key);
   }
 
-  *of(value: Value): Generator<B> {
-    yield* this.#whenPresent;
-    if (value !== null) yield* this.#byValue.get(equalityKey(value)) ?? [];
+  with(value: Value): Iterable<B> {
+    return value === null ? NONE : (this.#byValue.get(equalityKey(value)) ?? NONE);
   }
 }
 

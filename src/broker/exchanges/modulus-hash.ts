@@ -27,10 +27,14 @@ class ModulusHashRouter<B extends BindingPattern> implements Router<B> {
   }
 
   route(routingKey: string, _message: unknown, visit: (binding: B) => void): void {
+    const binding = this.choose(routingKey);
+    if (binding !== null) visit(binding);
+  }
+
+  choose(routingKey: string): B | null {
     // By name, and not in the order of their making, which a restart does not keep.
     this.#sorted ??= [...this.#bindings].sort(byDestination);
-    const binding = this.#sorted[hashText(routingKey) % this.#sorted.length];
-    if (binding !== undefined) visit(binding);
+    return this.#sorted[hashText(routingKey) % this.#sorted.length] ?? null;
   }
 }
 

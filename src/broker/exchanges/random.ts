@@ -29,7 +29,11 @@ class RandomRouter<B extends BindingPattern> implements Router<B> {
   }
 
   route(_routingKey: string, _message: unknown, visit: (binding: B) => void): void {
-    const binding = this.#bindings[Math.floor(Math.random() * this.#bindings.length)];
-    if (binding !== undefined) visit(binding);
+    const binding = this.choose();
+    if (binding !== null) visit(binding);
+  }
+
+  choose(): B | null {
+    return this.#bindings[Math.floor(Math.random() * this.#bindings.length)] ?? null;
   }
 }

@@ -25,8 +25,12 @@ class RoundRobinRouter<B extends BindingPattern> implements Router<B> {
   }
 
   route(_routingKey: string, _message: unknown, visit: (binding: B) => void): void {
+    const binding = this.choose();
+    if (binding !== null) visit(binding);
+  }
+
+  choose(): B | null {
     if (this.#next >= this.#bindings.length) this.#next = 0;
-    const binding = this.#bindings[this.#next++];
-    if (binding !== undefined) visit(binding);
+    return this.#bindings[this.#next++] ?? null;
   }
 }

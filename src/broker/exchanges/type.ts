@@ -29,6 +29,11 @@ export interface Router<B extends BindingPattern> {
    * meanwhile.
    */
   route(routingKey: string, message: RoutedMessage, visit: (binding: B) => void): void;
+  /**
+   * For types that choose one binding for each message: the one that `route` would visit, or null. Routes through them
+   * are remembered by where they lead, so that many different keys do not matter.
+   */
+  choose?(routingKey: string, message: RoutedMessage): B | null;
 }
 
 /** A way to route. A new one is a file with a value of this shape, handed to the registry. */

@@ -37,16 +37,61 @@ export function routeThrough<Q extends TopologyQueue>(
   routingKey: string,
   message: RoutedMessage,
 ): Route<Q> {
+  if (exchange.router.choose !== undefined && exchange.type.delays !== true) {
+    return routeByChoice(
+      state,
+      delays,
+      exchange,
+      exchange.router.choose(routingKey, message),
+      routingKey,
+      message,
+    );
+  }
   // A change of the topology empties the cache, so that what is found in it holds.
   const cached = exchange.routes.get(routingKey);
   if (cached !== undefined) return cached;
   if (exchange.isDefault && isReplyAddress(routingKey)) return replyRoute(state, routingKey);
   const route = routeOf(state, delays, reach(state, [exchange], [routingKey], message, true));
+  if (route.cacheable) remember(state, exchange, routingKey, route);
+  return route;
+}
+
+function remember<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  exchange: Exchange<Q>,
+  key: string,
+  route: Route<Q>,
+): void {
   // An exchange that was deleted may still be held by a caller, but no change would empty its cache.
-  if (route.cacheable && state.exchanges.get(exchange.name) === exchange) {
-    state.admitRoute(exchange, cachedRoutesMax);
-    exchange.routes.set(routingKey, route);
+  if (state.exchanges.get(exchange.name) !== exchange) return;
+  state.admitRoute(exchange, cachedRoutesMax);
+  exchange.routes.set(key, route);
+}
+
+/** Through an exchange that has chosen a binding: nearly always to a queue, whose route is remembered by its name. */
+function routeByChoice<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  delays: DelayPort<Q> | null,
+  exchange: Exchange<Q>,
+  choice: Binding<Q> | null,
+  routingKey: string,
+  message: RoutedMessage,
+): Route<Q> {
+  if (choice === null || choice.destinationKind === 'exchange') {
+    const reached = reach(state, [exchange], [routingKey], message, true, choice);
+    return { ...routeOf(state, delays, reached), cacheable: false };
   }
+  const { name } = choice.destination;
+  const known = exchange.routes.get(name);
+  if (known !== undefined) return known;
+  const route: Route<Q> = {
+    queues: [choice.destination],
+    cacheable: false,
+    version: state.version,
+    delayMs: -1,
+    replies: NO_REPLIES,
+  };
+  remember(state, exchange, name, route);
   return route;
 }
 
@@ -119,6 +164,7 @@ function reach<Q extends TopologyQueue>(
   routingKeys: readonly string[],
   message: RoutedMessage,
   mayWait: boolean,
+  choice: Binding<Q> | null = null,
 ): Reached<Q> {
   const queues = new Set<Q>();
   const holding: Exchange<Q>[] = [];
@@ -155,7 +201,8 @@ function reach<Q extends TopologyQueue>(
       }
     }
     matched = false;
-    if (router.takesEveryKey) for (const key of routingKeys) router.route(key, read ?? message, visit);
+    if (choice !== null && choice.source === exchange) visit(choice);
+    else if (router.takesEveryKey) for (const key of routingKeys) router.route(key, read ?? message, visit);
     else router.route(routingKeys[0] as string, read ?? message, visit);
     if (matched || exchange.alternate === null) continue;
     const alternate = state.exchanges.get(exchange.alternate);

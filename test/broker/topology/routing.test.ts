@@ -203,3 +203,23 @@ test('with several keys a message goes where each leads; a type that chooses cho
   assert.deepEqual(to('turns', ['x', 'y']), ['a']);
   assert.deepEqual(to('turns', ['x', 'y']), ['b']);
 });
+
+test('an exchange that chooses leads to the queue, the exchange or the alternate that it chose', () => {
+  const { vhost } = newVirtualHost();
+  const alternate = { arguments: { 'alternate-exchange': 'amq.fanout' } };
+  const turns = vhost.declareExchange(exchange('turns', 'x-round-robin', alternate));
+  for (const name of ['q', 'behind', 'rest']) vhost.declareQueue(queue(name), null);
+  vhost.bindQueue(binding('amq.fanout', 'rest'), null);
+  assert.deepEqual(routed(vhost, 'turns', 'k'), ['rest']);
+  vhost.bindQueue(binding('turns', 'q'), null);
+  vhost.bindExchange(binding('turns', 'amq.direct'));
+  vhost.bindQueue(binding('amq.direct', 'behind', 'k'), null);
+  const found = ['k', 'other', 'k', 'k'].map((key) => routed(vhost, 'turns', key));
+  assert.deepEqual(found, [['q'], [], ['q'], ['behind']]);
+  const route = vhost.route(turns, 'k', bareMessage);
+  assert.equal(route.cacheable, false);
+  vhost.route(turns, 'k', bareMessage);
+  assert.equal(vhost.route(turns, 'any other', bareMessage), route, 'remembered by the queue');
+  vhost.deleteQueue('q', unconditionally, null);
+  assert.deepEqual([routed(vhost, 'turns', 'k'), routed(vhost, 'turns', 'k')], [['behind'], ['behind']]);
+});
