@@ -106,8 +106,5 @@ export function literal(text: string): string {
 
 function invalid(source: string, reason: string): BrokerError {
   const shown = source.length > 100 ? `${source.slice(0, 100)}…` : source;
-  return new BrokerError(
-    'precondition-failed',
-    `'${shown}' is no regular expression for permissions: ${reason}`,
-  );
+  return new BrokerError('precondition-failed', `'${shown}' is no regular expression: ${reason}`);
 }

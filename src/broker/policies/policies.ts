@@ -17,6 +17,10 @@ const nothing: AppliedPolicies = { policy: null, operatorPolicy: null, definitio
 export class Policies {
   readonly #byKind = { policy: new PolicySet(), 'operator-policy': new PolicySet() } as const;
 
+  get isEmpty(): boolean {
+    return Object.values(this.#byKind).every(({ ordered }) => ordered.length === 0);
+  }
+
   /** Returns both the one that was there under this name and the new one: what either matches may have changed. */
   set(kind: PolicyKind, policy: Policy): ActivePolicy[] {
     return this.#byKind[kind].set(policy);

@@ -31,7 +31,7 @@ export class TopologyState<Q extends TopologyQueue> {
 
   addExchange(exchange: Exchange<Q>): void {
     this.exchanges.set(exchange.name, exchange);
-    configureExchange(this, exchange);
+    if (!this.policies.isEmpty) configureExchange(this, exchange);
     this.#changed();
     this.observer?.exchangeAdded(exchange);
   }
@@ -49,7 +49,7 @@ export class TopologyState<Q extends TopologyQueue> {
 
   addQueue(queue: Q): void {
     this.queues.set(queue.name, queue);
-    configureQueue(this, queue);
+    if (!this.policies.isEmpty) configureQueue(this, queue);
     const owner = queue.exclusiveOwner;
     if (owner !== null) addTo(this.#byOwner, owner, queue);
     this.#changed();
