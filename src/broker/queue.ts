@@ -247,6 +247,7 @@ export class Queue implements TopologyQueue, Pumped {
         `queue '${this.name}' in vhost '${this.vhost}' in exclusive use`,
       );
     }
+    this.#catchUp();
     const consumer = new Consumer(this, request);
     this.consumers.add(consumer);
     this.touch();
@@ -271,6 +272,7 @@ export class Queue implements TopologyQueue, Pumped {
   /** One message for somebody who asks; answered at once, or when the message was read from disk. */
   get(noAck: boolean, getter: Getter): void {
     this.touch();
+    this.#catchUp();
     if (this.damage !== null || this.readyCount === 0 || this.#topLane() === null) {
       getter.empty();
       return;
@@ -395,6 +397,11 @@ export class Queue implements TopologyQueue, Pumped {
     const { countsDeliveries, retry } = this.settings;
     if (countsDeliveries || retry !== null) lane.failures ??= new Map();
     else lane.failures = null;
+  }
+
+  /** Before somebody new may take messages: what came in this turn is expired and limited without him. */
+  #catchUp(): void {
+    if (this.#hasChores && this.pumpPending) this.pump();
   }
 
   #pumpLater(): void {
