@@ -355,7 +355,7 @@ def headers(connection):
 
 
 def properties(connection):
-    """All properties of a message arrive (expiration aside: Sluice refuses it until it has TTL)."""
+    """All properties of a message arrive."""
     sent = pika.BasicProperties(
         content_type='application/json',
         content_encoding='utf-8',
@@ -364,6 +364,7 @@ def properties(connection):
         priority=5,
         correlation_id='größer',
         reply_to='there',
+        expiration='60000',
         message_id='1',
         timestamp=1_700_000_000,
         type='kind',

@@ -2,6 +2,7 @@ import type { Client } from '../client.ts';
 import { contentChecks } from './content.ts';
 import { deliveryChecks } from './delivery.ts';
 import { errorChecks } from './errors.ts';
+import { featureChecks } from './features.ts';
 import { topologyChecks } from './topology.ts';
 import { type Check, World } from './world.ts';
 
@@ -12,7 +13,13 @@ import { type Check, World } from './world.ts';
  * obeyed, where RabbitMQ refuses it.
  */
 export function round(client: Client, headers: Record<string, unknown>): readonly Check[] {
-  return [...topologyChecks, ...deliveryChecks, ...contentChecks(client, headers), ...errorChecks];
+  return [
+    ...topologyChecks,
+    ...deliveryChecks,
+    ...contentChecks(client, headers),
+    ...featureChecks,
+    ...errorChecks,
+  ];
 }
 
 /** True if the check was run; false if the client cannot do what it needs. */
