@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import type { Channel } from 'amqplib';
-import { TestServer } from './test-server.ts';
+import { TestServer, until } from './test-server.ts';
 
 describe('the exchange types of RabbitMQ plugins, to a client', () => {
   let test: TestServer;
@@ -68,5 +68,43 @@ describe('the exchange types of RabbitMQ plugins, to a client', () => {
     channel.bindQueue('w1', 'w', 'heavy').catch(() => undefined);
     const [error] = await failed;
     assert.match((error as Error).message, /406.*The binding key must be an integer: <<"heavy">>/);
+  });
+
+  it('x-delayed-message: later, with the header negated; hidden keys stay hidden; mandatory is satisfied', async () => {
+    await using channel = await withQueues('l', 'x-delayed-message', ['l1'], 'k', {
+      'x-delayed-type': 'direct',
+    });
+    let returned = 0;
+    channel.on('return', () => returned++);
+    const arrivals: { body: string; headers: object; afterMs: number; exchange: string; key: string }[] = [];
+    const begin = performance.now();
+    await channel.consume('l1', (message) => {
+      if (message === null) return;
+      const { exchange, routingKey: key } = message.fields;
+      const headers = message.properties.headers ?? {};
+      arrivals.push({
+        body: String(message.content),
+        headers,
+        afterMs: performance.now() - begin,
+        exchange,
+        key,
+      });
+    });
+    const headers = { 'x-delay': 300, BCC: ['k'], other: 'kept' };
+    channel.publish('l', 'hidden', Buffer.from('late'), { headers, mandatory: true, persistent: true });
+    channel.publish('l', 'k', Buffer.from('soon'), { headers: { 'x-delay': 100 } });
+    channel.publish('l', 'k', Buffer.from('now'), { headers: { 'x-delay': 0 } });
+    await channel.waitForConfirms();
+    await until(() => arrivals.length === 3);
+    assert.deepEqual(
+      arrivals.map(({ body, headers: found, exchange, key }) => [body, found, exchange, key]),
+      [
+        ['now', { 'x-delay': 0 }, 'l', 'k'],
+        ['soon', { 'x-delay': -100 }, 'l', 'k'],
+        ['late', { 'x-delay': -300, other: 'kept' }, 'l', 'hidden'],
+      ],
+    );
+    assert.ok(arrivals[1].afterMs >= 99 && arrivals[2].afterMs >= 299, 'none comes too early');
+    assert.equal(returned, 0);
   });
 });
