@@ -1,5 +1,6 @@
-import type { Failure, Queue } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { decodeQueueOperation, type QueueOperation } from './queue-operations.ts';
+import type { Failure } from './queue-parts.ts';
 
 /** What the snapshot keeps of a queue beside its messages and what the topology knows. */
 export interface QueueState {

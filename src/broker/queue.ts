@@ -1,66 +1,19 @@
-import type { Clock } from '../base/clock.ts';
-import type { Scheduler } from '../base/scheduler.ts';
 import type { Table } from '../base/value.ts';
 import type { Chunk, ChunkStore } from '../log/chunks.ts';
 import type { DamageError } from '../log/damage.ts';
 import type { MessageLog } from '../log/message-log.ts';
-import type { LogEvents } from '../log/store.ts';
-import { AlarmClock } from './alarm-clock.ts';
+import { Chores } from './chores.ts';
 import { Consumer, type ConsumerRequest } from './consumer.ts';
 import { ConsumerSet } from './consumer-set.ts';
 import { Deduplicator } from './deduplicator.ts';
-import { type DeathReason, type Departure, Departures } from './departures.ts';
 import { BrokerError } from './errors.ts';
-import { Expiry } from './expiry.ts';
 import { IdleWatch } from './idle-watch.ts';
 import { bodyBytesAt, Lane, readyBodyBytes } from './lane.ts';
 import { Ledger } from './ledger.ts';
+import type { Getter, QueueParts } from './queue-parts.ts';
 import { type QueueSettings, settingsFromArguments } from './queue-settings.ts';
-import { Retries, retryDelayMs } from './retries.ts';
 import type { QueueSpec, TopologyQueue } from './topology/ports.ts';
 import type { Pumped, Turn } from './turn.ts';
-
-/** One answer to one request for one message. */
-export interface Getter {
-  /** Returns the bytes of the body. */
-  message(
-    lane: Lane,
-    offset: number,
-    chunk: Chunk,
-    at: number,
-    redelivered: boolean,
-    remaining: number,
-  ): number;
-  empty(): void;
-}
-
-/** What a queue needs of the broker. */
-export interface QueueParts {
-  readonly id: number;
-  readonly turn: Turn;
-  readonly chunks: ChunkStore;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
-  openLog(id: number, durable: boolean, events: LogEvents): MessageLog;
-  removeLog(log: MessageLog): void;
-  /** A number for one more log of this queue, which will be found again after a restart. */
-  newLaneId(queue: Queue, priority: number): number;
-  onDamage(queue: Queue, error: DamageError): void;
-  /** The last consumer of an auto-delete queue went away. */
-  onUnused(queue: Queue): void;
-  /** The queue was not used for as long as it may be. */
-  onIdle(queue: Queue): void;
-  /** Puts these messages where the dead letters of the queue go. They are all in memory. */
-  deadLetter(queue: Queue, batch: readonly Departure[]): void;
-  /** These messages failed at a consumer once more: what has to survive a crash. */
-  recordFailures(queue: Queue, failures: readonly Failure[]): void;
-}
-
-export interface Failure {
-  readonly lane: Lane;
-  readonly offset: number;
-  readonly count: number;
-}
 
 /** How many messages one queue hands out before others get their turn. */
 const PUMP_MESSAGES_MAX = 16384;
@@ -92,15 +45,8 @@ export class Queue implements TopologyQueue, Pumped {
   readonly lanes: Lane[];
   /** What the queue has seen lately, if it takes each message once. */
   deduplicator: Deduplicator | null = null;
-  readonly #expiry = new Expiry();
-  readonly #departures: Departures;
-  readonly #retries = new Retries();
-  readonly #alarm: AlarmClock;
+  readonly #chores: Chores;
   readonly #idle: IdleWatch;
-  #failures: Failure[] = [];
-  /** Whether there is more to do than to deliver. */
-  #hasChores = false;
-  #isLimited = false;
   #getters: { readonly getter: Getter; readonly noAck: boolean }[] = [];
   readonly #turn: Turn;
   readonly #chunks: ChunkStore;
@@ -117,8 +63,7 @@ export class Queue implements TopologyQueue, Pumped {
     this.#parts = parts;
     this.#turn = parts.turn;
     this.#chunks = parts.chunks;
-    this.#departures = new Departures((batch) => parts.deadLetter(this, batch));
-    this.#alarm = new AlarmClock(parts.clock, parts.scheduler, () => this.#pumpLater());
+    this.#chores = new Chores(this, parts);
     this.#idle = new IdleWatch(parts.clock, parts.scheduler, () => {
       if (!this.isRemoved && this.consumerCount === 0) parts.onIdle(this);
     });
@@ -139,12 +84,12 @@ export class Queue implements TopologyQueue, Pumped {
 
   /** Messages that are on their way to where dead letters go. */
   get leavingCount(): number {
-    return this.#departures.count;
+    return this.#chores.leavingCount;
   }
 
   /** Messages that failed, and wait for their next attempt. */
   get retryingCount(): number {
-    return this.#retries.count;
+    return this.#chores.retryingCount;
   }
 
   /** Every message is accounted for: see `ledger.ts`. */
@@ -158,17 +103,15 @@ export class Queue implements TopologyQueue, Pumped {
     this.settings = settings;
     const { maxLength, maxLengthBytes, overflow, deduplication } = settings;
     const hasLimit = maxLength !== null || maxLengthBytes !== null;
-    this.#isLimited = hasLimit && overflow === 'drop-head';
     this.isGuarded = (hasLimit && overflow !== 'drop-head') || deduplication !== null;
-    this.#expiry.ttlMs = settings.messageTtlMs ?? Number.POSITIVE_INFINITY;
     this.consumers.isSingle = settings.singleActiveConsumer;
     if (deduplication === null) this.deduplicator = null;
     else if (this.deduplicator === null) this.deduplicator = new Deduplicator(deduplication);
     else this.deduplicator.configure(deduplication);
     for (const lane of this.lanes) this.#countFailures(lane);
-    this.#noteChores();
+    this.#chores.configure();
     this.#idle.configure(settings.expiresMs, this.consumerCount > 0);
-    if (this.readyCount > 0) this.#pumpLater();
+    if (this.readyCount > 0) this.pumpLater();
   }
 
   /** Called once the logs are recovered. */
@@ -182,7 +125,7 @@ export class Queue implements TopologyQueue, Pumped {
     // What is in segments may well have been published with a limit: it is looked at when it is delivered.
     if (this.readyCount === 0) return;
     this.messagesExpire();
-    this.#pumpLater();
+    this.pumpLater();
   }
 
   /** The log that a message of this priority goes to. */
@@ -212,8 +155,7 @@ export class Queue implements TopologyQueue, Pumped {
 
   /** From now on there are messages that say themselves how long they may wait. */
   messagesExpire(): void {
-    this.#expiry.messagesExpire = true;
-    this.#hasChores = true;
+    this.#chores.messagesExpire();
   }
 
   /** Whether a message of this size may be added, where a full queue refuses. */
@@ -273,7 +215,7 @@ export class Queue implements TopologyQueue, Pumped {
   get(noAck: boolean, getter: Getter): void {
     this.touch();
     this.#catchUp();
-    if (this.damage !== null || this.readyCount === 0 || this.#topLane() === null) {
+    if (this.damage !== null || this.readyCount === 0 || this.topLane() === null) {
       getter.empty();
       return;
     }
@@ -288,7 +230,7 @@ export class Queue implements TopologyQueue, Pumped {
       this.#turn.pumpLater(this);
       return;
     }
-    if (this.#hasChores) this.#doChores();
+    if (this.#chores.isNeeded) this.#chores.do();
   }
 
   /** The consumer is done with the message. */
@@ -306,7 +248,7 @@ export class Queue implements TopologyQueue, Pumped {
   reject(lane: Lane, offset: number): void {
     if (this.isRemoved) return;
     this.unackedCount--;
-    this.#discard(lane, offset, 'rejected');
+    this.#chores.discard(lane, offset, 'rejected');
   }
 
   /**
@@ -316,20 +258,8 @@ export class Queue implements TopologyQueue, Pumped {
   requeue(lane: Lane, offset: number, bodyBytes: number, failed: boolean): void {
     if (this.isRemoved) return;
     this.unackedCount--;
-    const failures = lane.failures === null ? 0 : this.#recordFailure(lane, offset);
-    const { deliveryLimit, retry } = this.settings;
-    if (deliveryLimit !== null && failures > deliveryLimit) {
-      this.#discard(lane, offset, 'delivery_limit');
-      return;
-    }
-    if (retry !== null && (retry.kind === 'all' || (retry.kind === 'failed') === failed)) {
-      const dueMs = this.#turn.nowMs + retryDelayMs(retry, failures);
-      this.#retries.add({ dueMs, lane, offset, bodyBytes });
-      this.#hasChores = true;
-      this.#alarm.setFor(dueMs);
-      return;
-    }
-    this.#giveBack(lane, offset, bodyBytes);
+    if (lane.failures !== null && this.#chores.failed(lane, offset, bodyBytes, failed)) return;
+    this.giveBack(lane, offset, bodyBytes);
   }
 
   /** How often the message failed at a consumer; 0 where that is not counted. */
@@ -358,8 +288,6 @@ export class Queue implements TopologyQueue, Pumped {
     this.readyCount = 0;
     this.unackedCount = 0;
     this.stop();
-    this.#departures.clear();
-    this.#retries.clear();
     for (const lane of this.lanes) {
       lane.returned.clear();
       this.#parts.removeLog(lane.log);
@@ -369,7 +297,7 @@ export class Queue implements TopologyQueue, Pumped {
 
   /** No timer rings any more. */
   stop(): void {
-    this.#alarm.stop();
+    this.#chores.stop();
     this.#idle.stop();
   }
 
@@ -384,7 +312,7 @@ export class Queue implements TopologyQueue, Pumped {
 
   #openLane(id: number, priority: number): Lane {
     const log = this.#parts.openLog(id, this.durable && this.exclusiveOwner === null, {
-      onLoaded: () => this.#pumpLater(),
+      onLoaded: () => this.pumpLater(),
       onMissing: (offset) => this.#lose(lane, offset),
       onDamage: (error) => this.#stopFor(error),
     });
@@ -401,10 +329,11 @@ export class Queue implements TopologyQueue, Pumped {
 
   /** Before somebody new may take messages: what came in this turn is expired and limited without him. */
   #catchUp(): void {
-    if (this.#hasChores && this.pumpPending) this.pump();
+    if (this.#chores.isNeeded && this.pumpPending) this.pump();
   }
 
-  #pumpLater(): void {
+  /** There is something to do. */
+  pumpLater(): void {
     if (!this.isRemoved) this.#turn.pumpLater(this);
   }
 
@@ -424,7 +353,7 @@ export class Queue implements TopologyQueue, Pumped {
   }
 
   /** The lane with the next message to deliver; null if none has one that may go out. */
-  #topLane(): Lane | null {
+  topLane(): Lane | null {
     const { lanes } = this;
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[i] as Lane;
@@ -437,11 +366,12 @@ export class Queue implements TopologyQueue, Pumped {
   #handOut(): boolean {
     let budget = PUMP_MESSAGES_MAX;
     const { consumers } = this;
+    const chores = this.#chores;
     while (this.readyCount > 0) {
       const isAsked = this.#getters.length > 0;
       const consumer = isAsked ? null : consumers.next();
       if (!isAsked && consumer === null) return true;
-      const lane = this.#topLane();
+      const lane = this.topLane();
       if (lane === null) break;
       const offset = lane.peek();
       const position = lane.log.positionOf(offset);
@@ -452,8 +382,8 @@ export class Queue implements TopologyQueue, Pumped {
       if (budget-- === 0) return false;
       const chunk = this.#chunks.of(position);
       const at = position >>> 0;
-      if (this.#hasChores && offset < lane.freshFrom && this.#isExpired(chunk, at)) {
-        this.#discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
+      if (chores.isNeeded && offset < lane.freshFrom && chores.isExpired(chunk, at)) {
+        chores.discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
       } else if (consumer === null) {
         this.#answerGetter(lane, offset, chunk, at);
       } else {
@@ -511,125 +441,18 @@ export class Queue implements TopologyQueue, Pumped {
     for (const { getter } of getters) getter.empty();
   }
 
-  #giveBack(lane: Lane, offset: number, bodyBytes: number): void {
+  /** The message is ready again, at its old place. */
+  giveBack(lane: Lane, offset: number, bodyBytes: number): void {
     lane.giveBack(offset);
     this.readyCount++;
     this.readyBytes += bodyBytes;
     this.wake();
   }
 
-  #recordFailure(lane: Lane, offset: number): number {
-    const count = this.failuresOf(lane, offset) + 1;
-    lane.failures?.set(offset, count);
-    if (lane.log.durable) {
-      this.#failures.push({ lane, offset, count });
-      this.#hasChores = true;
-      this.#pumpLater();
-    }
-    return count;
-  }
-
-  #noteChores(): void {
-    this.#hasChores =
-      this.#isLimited ||
-      this.#expiry.isNeeded ||
-      this.#departures.count > 0 ||
-      this.#retries.count > 0 ||
-      this.#failures.length > 0;
-  }
-
-  #doChores(): void {
-    if (this.#failures.length > 0) this.#parts.recordFailures(this, this.#failures.splice(0));
-    if (this.#retries.count > 0) {
-      this.#retries.take(this.#turn.nowMs, (lane, offset, bodyBytes) =>
-        this.#giveBack(lane, offset, bodyBytes),
-      );
-      this.#alarm.setFor(this.#retries.dueMs);
-    }
-    if (this.#expiry.isNeeded) for (const lane of this.lanes) this.#expireHead(lane);
-    if (this.#isLimited) this.#dropExcess();
-    this.#departures.leave();
-    if (this.readyCount === 0) {
-      this.readyBytes = 0;
-      // The next one that has a limit will say so.
-      if (this.unackedCount === 0 && this.#retries.count === 0) this.#expiry.messagesExpire = false;
-    }
-    this.#noteChores();
-  }
-
-  #isExpired(chunk: Chunk, at: number): boolean {
-    return this.#expiry.isNeeded && this.#expiry.dueAt(chunk, at) <= this.#turn.nowMs;
-  }
-
-  /** As in RabbitMQ, what expires is found at the head: a message waits behind those that may stay longer. */
-  #expireHead(lane: Lane): void {
-    while (lane.readyCount > 0) {
-      const offset = lane.peek();
-      if (offset >= lane.heldFrom) break;
-      const position = lane.log.positionOf(offset);
-      if (position < 0) {
-        lane.log.readAhead?.load(offset);
-        break;
-      }
-      const chunk = this.#chunks.of(position);
-      const at = position >>> 0;
-      const dueMs = this.#expiry.dueAt(chunk, at);
-      if (dueMs > this.#turn.nowMs) {
-        this.#alarm.setFor(dueMs);
-        break;
-      }
-      this.#discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
-    }
-    lane.freshFrom = lane.log.end;
-  }
-
-  /** As in RabbitMQ, from the head, whatever its priority. */
-  #dropExcess(): void {
-    const messagesMax = this.settings.maxLength ?? Number.POSITIVE_INFINITY;
-    const bytesMax = this.settings.maxLengthBytes ?? Number.POSITIVE_INFINITY;
-    while (this.readyCount > messagesMax || this.readyBytes > bytesMax) {
-      const lane = this.#topLane();
-      if (lane === null) return;
-      const offset = lane.peek();
-      const position = lane.log.positionOf(offset);
-      if (position >= 0) {
-        const bytes = bodyBytesAt(this.#chunks.of(position), position >>> 0);
-        this.#discardReady(lane, offset, bytes, 'maxlen');
-      } else if (bytesMax === Number.POSITIVE_INFINITY && this.settings.deadLetterExchange === null) {
-        this.#discardReady(lane, offset, this.readyBytes / this.readyCount, 'maxlen');
-      } else {
-        lane.log.readAhead?.load(offset);
-        return;
-      }
-    }
-  }
-
-  #discardReady(lane: Lane, offset: number, bodyBytes: number, reason: DeathReason): void {
-    this.readyCount--;
-    this.readyBytes -= bodyBytes;
-    lane.take(offset);
-    this.#discard(lane, offset, reason);
-    if (this.#departures.isFull) this.#departures.leave();
-  }
-
-  /** The message, which is not ready, leaves the queue for good. */
-  #discard(lane: Lane, offset: number, reason: DeathReason): void {
-    if (this.settings.deadLetterExchange !== null) {
-      this.#departures.add(lane, offset, reason);
-      this.#hasChores = true;
-      this.#pumpLater();
-      return;
-    }
-    if (reason === 'expired') this.ledger.expired++;
-    else this.ledger.dropped++;
-    lane.settle(offset);
-    if (lane.log.durable) this.#turn.schedule();
-  }
-
   /** A message that should be in a segment is not: its damaged batch was cut off. */
   #lose(lane: Lane, offset: number): void {
     if (this.isRemoved) return;
-    if (this.#departures.forget(lane, offset)) {
+    if (this.#chores.forget(lane, offset)) {
       lane.log.settle(offset);
       this.ledger.lost++;
     } else if (lane.lose(offset)) {

@@ -1,6 +1,6 @@
 import type { Consumer, DeliverySink } from '../../broker/consumer.ts';
 import type { Lane } from '../../broker/lane.ts';
-import type { Getter } from '../../broker/queue.ts';
+import type { Getter } from '../../broker/queue-parts.ts';
 import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
 import { ContentView } from '../../log/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../wire/amqp091/constants.ts';

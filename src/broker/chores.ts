@@ -1,0 +1,200 @@
+import type { Chunk } from '../log/chunks.ts';
+import { AlarmClock } from './alarm-clock.ts';
+import { type DeathReason, Departures } from './departures.ts';
+import { Expiry } from './expiry.ts';
+import { bodyBytesAt, type Lane } from './lane.ts';
+import type { Queue } from './queue.ts';
+import type { Failure, QueueParts } from './queue-parts.ts';
+import { Retries, retryDelayMs } from './retries.ts';
+
+/**
+ * What a queue has to do beside handing out messages, if its settings or its messages ask for it: messages expire,
+ * are too many, wait for another attempt, or leave for the dead-letter exchange. Done after each pump.
+ */
+export class Chores {
+  /** Plain queues look at nothing but this. */
+  isNeeded = false;
+  readonly #queue: Queue;
+  readonly #parts: QueueParts;
+  readonly #expiry = new Expiry();
+  readonly #departures: Departures;
+  readonly #retries = new Retries();
+  readonly #alarm: AlarmClock;
+  #failures: Failure[] = [];
+
+  constructor(queue: Queue, parts: QueueParts) {
+    this.#queue = queue;
+    this.#parts = parts;
+    this.#departures = new Departures((batch) => parts.deadLetter(queue, batch));
+    this.#alarm = new AlarmClock(parts.clock, parts.scheduler, () => queue.pumpLater());
+  }
+
+  get leavingCount(): number {
+    return this.#departures.count;
+  }
+
+  get retryingCount(): number {
+    return this.#retries.count;
+  }
+
+  /** The settings of the queue are others now. */
+  configure(): void {
+    this.#expiry.ttlMs = this.#queue.settings.messageTtlMs ?? Number.POSITIVE_INFINITY;
+    this.#note();
+  }
+
+  messagesExpire(): void {
+    this.#expiry.messagesExpire = true;
+    this.isNeeded = true;
+  }
+
+  isExpired(chunk: Chunk, at: number): boolean {
+    return this.#expiry.isNeeded && this.#expiry.dueAt(chunk, at) <= this.#parts.turn.nowMs;
+  }
+
+  do(): void {
+    const queue = this.#queue;
+    const { nowMs } = this.#parts.turn;
+    if (this.#failures.length > 0) this.#parts.recordFailures(queue, this.#failures.splice(0));
+    if (this.#retries.count > 0) {
+      this.#retries.take(nowMs, (lane, offset, bodyBytes) => queue.giveBack(lane, offset, bodyBytes));
+      this.#alarm.setFor(this.#retries.dueMs);
+    }
+    if (this.#expiry.isNeeded) for (const lane of queue.lanes) this.#expireHead(lane);
+    if (this.#isLimited) this.#dropExcess();
+    this.#departures.leave();
+    if (queue.readyCount === 0) {
+      queue.readyBytes = 0;
+      // The next one that has a limit will say so.
+      if (queue.unackedCount === 0 && this.#retries.count === 0) this.#expiry.messagesExpire = false;
+    }
+    this.#note();
+  }
+
+  /**
+   * The message, which is not ready, failed at a consumer. True if it does not go back to the ready ones: it failed too
+   * often, or has to wait for its next attempt.
+   */
+  failed(lane: Lane, offset: number, bodyBytes: number, saidSo: boolean): boolean {
+    const { deliveryLimit, retry } = this.#queue.settings;
+    const failures = this.#recordFailure(lane, offset);
+    if (deliveryLimit !== null && failures > deliveryLimit) {
+      this.discard(lane, offset, 'delivery_limit');
+      return true;
+    }
+    if (retry === null || (retry.kind !== 'all' && (retry.kind === 'failed') !== saidSo)) return false;
+    const dueMs = this.#parts.turn.nowMs + retryDelayMs(retry, failures);
+    this.#retries.add({ dueMs, lane, offset, bodyBytes });
+    this.isNeeded = true;
+    this.#alarm.setFor(dueMs);
+    return true;
+  }
+
+  /** The first of the ready messages leaves the queue for good. */
+  discardReady(lane: Lane, offset: number, bodyBytes: number, reason: DeathReason): void {
+    const queue = this.#queue;
+    queue.readyCount--;
+    queue.readyBytes -= bodyBytes;
+    lane.take(offset);
+    this.discard(lane, offset, reason);
+    if (this.#departures.isFull) this.#departures.leave();
+  }
+
+  /** The message, which is not ready, leaves the queue for good. */
+  discard(lane: Lane, offset: number, reason: DeathReason): void {
+    const queue = this.#queue;
+    if (queue.settings.deadLetterExchange !== null) {
+      this.#departures.add(lane, offset, reason);
+      this.isNeeded = true;
+      queue.pumpLater();
+      return;
+    }
+    if (reason === 'expired') queue.ledger.expired++;
+    else queue.ledger.dropped++;
+    lane.settle(offset);
+    if (lane.log.durable) this.#parts.turn.schedule();
+  }
+
+  /** A message that cannot be read any more: true if it was on its way out. */
+  forget(lane: Lane, offset: number): boolean {
+    return this.#departures.forget(lane, offset);
+  }
+
+  /** The queue ends, or the broker. */
+  stop(): void {
+    this.#alarm.stop();
+    this.#departures.clear();
+    this.#retries.clear();
+    this.#failures = [];
+  }
+
+  get #isLimited(): boolean {
+    const { maxLength, maxLengthBytes, overflow } = this.#queue.settings;
+    return overflow === 'drop-head' && (maxLength !== null || maxLengthBytes !== null);
+  }
+
+  #note(): void {
+    this.isNeeded =
+      this.#isLimited ||
+      this.#expiry.isNeeded ||
+      this.#departures.count > 0 ||
+      this.#retries.count > 0 ||
+      this.#failures.length > 0;
+  }
+
+  #recordFailure(lane: Lane, offset: number): number {
+    const count = this.#queue.failuresOf(lane, offset) + 1;
+    lane.failures?.set(offset, count);
+    if (lane.log.durable) {
+      this.#failures.push({ lane, offset, count });
+      this.isNeeded = true;
+      this.#queue.pumpLater();
+    }
+    return count;
+  }
+
+  /** As in RabbitMQ, what expires is found at the head: a message waits behind those that may stay longer. */
+  #expireHead(lane: Lane): void {
+    while (lane.readyCount > 0) {
+      const offset = lane.peek();
+      if (offset >= lane.heldFrom) break;
+      const position = lane.log.positionOf(offset);
+      if (position < 0) {
+        lane.log.readAhead?.load(offset);
+        break;
+      }
+      const chunk = this.#parts.chunks.of(position);
+      const at = position >>> 0;
+      const dueMs = this.#expiry.dueAt(chunk, at);
+      if (dueMs > this.#parts.turn.nowMs) {
+        this.#alarm.setFor(dueMs);
+        break;
+      }
+      this.discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
+    }
+    lane.freshFrom = lane.log.end;
+  }
+
+  /** As in RabbitMQ, from the head, whatever its priority. */
+  #dropExcess(): void {
+    const queue = this.#queue;
+    const { settings } = queue;
+    const messagesMax = settings.maxLength ?? Number.POSITIVE_INFINITY;
+    const bytesMax = settings.maxLengthBytes ?? Number.POSITIVE_INFINITY;
+    while (queue.readyCount > messagesMax || queue.readyBytes > bytesMax) {
+      const lane = queue.topLane();
+      if (lane === null) return;
+      const offset = lane.peek();
+      const position = lane.log.positionOf(offset);
+      if (position >= 0) {
+        const bytes = bodyBytesAt(this.#parts.chunks.of(position), position >>> 0);
+        this.discardReady(lane, offset, bytes, 'maxlen');
+      } else if (bytesMax === Number.POSITIVE_INFINITY && settings.deadLetterExchange === null) {
+        this.discardReady(lane, offset, queue.readyBytes / queue.readyCount, 'maxlen');
+      } else {
+        lane.log.readAhead?.load(offset);
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { Chunk, ChunkStore } from '../log/chunks.ts';
+import type { DamageError } from '../log/damage.ts';
+import type { MessageLog } from '../log/message-log.ts';
+import type { LogEvents } from '../log/store.ts';
+import type { Departure } from './departures.ts';
+import type { Lane } from './lane.ts';
+import type { Queue } from './queue.ts';
+import type { Turn } from './turn.ts';
+
+/** One answer to one request for one message. */
+export interface Getter {
+  /** Returns the bytes of the body. */
+  message(
+    lane: Lane,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+    remaining: number,
+  ): number;
+  empty(): void;
+}
+
+/** What a queue needs of the broker. */
+export interface QueueParts {
+  readonly id: number;
+  readonly turn: Turn;
+  readonly chunks: ChunkStore;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  openLog(id: number, durable: boolean, events: LogEvents): MessageLog;
+  removeLog(log: MessageLog): void;
+  /** A number for one more log of this queue, which will be found again after a restart. */
+  newLaneId(queue: Queue, priority: number): number;
+  onDamage(queue: Queue, error: DamageError): void;
+  /** The last consumer of an auto-delete queue went away. */
+  onUnused(queue: Queue): void;
+  /** The queue was not used for as long as it may be. */
+  onIdle(queue: Queue): void;
+  /** Puts these messages where the dead letters of the queue go. They are all in memory. */
+  deadLetter(queue: Queue, batch: readonly Departure[]): void;
+  /** These messages failed at a consumer once more: what has to survive a crash. */
+  recordFailures(queue: Queue, failures: readonly Failure[]): void;
+}
+
+export interface Failure {
+  readonly lane: Lane;
+  readonly offset: number;
+  readonly count: number;
+}
