@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
-import type { Channel } from 'amqplib';
 import { FRAME_BODY, FRAME_METHOD } from '../../../src/wire/amqp091/constants.ts';
 import type { Method } from '../../../src/wire/amqp091/definitions.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
@@ -170,20 +168,6 @@ describe('channels', () => {
       [code, text],
       [406, "PRECONDITION_FAILED - user_id property set to 'admin' but authenticated user was 'guest'"],
     );
-  });
-
-  it('refuse what would change where messages go, or for how long, and is not built', async () => {
-    await using connection = await test.connect();
-    const refused = async (act: (channel: Channel) => unknown) => {
-      const channel = await connection.createChannel();
-      await channel.assertQueue('refusals', { exclusive: true });
-      const failed = once(channel, 'error');
-      Promise.resolve(act(channel)).catch(() => undefined);
-      const [error] = await failed;
-      assert.equal((error as { code?: number }).code, 406);
-      assert.match(String(error), /is not supported by this version of Sluice/);
-    };
-    await refused((channel) => channel.consume('refusals', () => undefined, { priority: 3 }));
   });
 
   it('want content after a publish, and no content without one (505)', async () => {
