@@ -21,6 +21,8 @@ export interface TopologyQueue {
   readonly readyCount: number;
   /** What the arguments and the policies that match come to, whenever that may have changed. */
   configure(settings: QueueSettings): void;
+  /** It was declared again: it does not expire for a while. */
+  touch(): void;
   /** Called once, when the queue is no longer to be found. Returns the number of messages that were ready. */
   remove(): number;
 }

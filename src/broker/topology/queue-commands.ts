@@ -58,6 +58,7 @@ export function declareQueue<Q extends TopologyQueue>(
     assertSameField('auto_delete', existing.autoDelete, autoDelete, resource);
     const compared = comparedArguments(queueTypeOf(existing.arguments));
     assertSameArguments(existing.arguments, args, compared, resource);
+    existing.touch();
     return existing;
   }
   guard?.creating(name);

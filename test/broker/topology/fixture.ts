@@ -28,6 +28,7 @@ export function fakeQueues(): QueueFactory<FakeQueue> {
       consumerCount: 0,
       readyCount: 0,
       settings: settingsFromArguments(spec.arguments),
+      touch: () => undefined,
       configure(settings) {
         this.settings = settings;
       },
