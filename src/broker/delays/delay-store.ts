@@ -207,6 +207,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       if (batch.length >= MOVED_MAX) break;
     }
     this.#move(batch);
+    for (const bucket of this.#buckets.open(0)) if (bucket.damage === null) bucket.reader?.readOn();
     return isMore;
   }
 
@@ -227,6 +228,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       if (batch.length >= MOVED_MAX) break;
     }
     this.#move(batch);
+    for (const bucket of this.#buckets.distributing()) if (bucket.damage === null) bucket.reader?.readOn();
     return isMore;
   }
 

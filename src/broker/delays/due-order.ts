@@ -19,7 +19,6 @@ export class DueOrder implements BucketReader {
     this.#chunks = chunks;
     this.#held = new HeldMessages(bucket, chunks, budget, onRead);
     this.#indexedTo = bucket.log.head;
-    this.#held.read();
   }
 
   get nextDueMs(): number {
@@ -50,6 +49,10 @@ export class DueOrder implements BucketReader {
     return isBehind;
   }
 
+  readOn(): void {
+    this.#held.read();
+  }
+
   release(offset: number): void {
     this.#held.release(offset);
   }
@@ -59,8 +62,8 @@ export class DueOrder implements BucketReader {
   }
 
   /**
-   * Takes note of messages that are new, as far as they are in memory, and has the others read. True if there are more
-   * than can be looked at in one go.
+   * Takes note of messages that are new, as far as they are in memory. True if there are more than can be looked at in
+   * one go.
    */
   #index(): boolean {
     const { log, visibleEnd } = this.#bucket;
@@ -73,7 +76,6 @@ export class DueOrder implements BucketReader {
       looked++;
     }
     this.#indexedTo = Math.min(offset, visibleEnd);
-    if (this.#held.isBehind) this.#held.read();
     return looked === LOOKED_AT_MAX;
   }
 }

@@ -12,9 +12,11 @@ export interface BucketReader {
   readonly nextDueMs: number;
   /**
    * Visits messages that came due by `nowMs`, at most so many. True if it stopped before it had seen all that is in
-   * memory, to let others have the processor; what is not in memory is being read.
+   * memory, to let others have the processor. Nothing is read meanwhile, as that may drop what was visited.
    */
   take(nowMs: number, countMax: number, visit: Visit): boolean;
+  /** Has read what is not in memory; the events of the log tell when it is. */
+  readOn(): void;
   /** The message is settled, or about to be: its memory is not needed any more. */
   release(offset: number): void;
   /** Lets go of all memory. */

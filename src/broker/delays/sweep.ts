@@ -37,10 +37,7 @@ export class Sweep implements BucketReader {
       if (count === countMax || looked === LOOKED_AT_MAX) return true;
       const offset = this.#next;
       const position = log.positionOf(offset);
-      if (position < 0) {
-        log.readAhead?.load(offset);
-        return false;
-      }
+      if (position < 0) return false;
       const chunk = this.#chunks.of(position);
       const at = position >>> 0;
       const dueMs = dueAt(chunk, at);
@@ -54,6 +51,11 @@ export class Sweep implements BucketReader {
       }
     }
     return false;
+  }
+
+  readOn(): void {
+    const { log } = this.#bucket;
+    if (!this.#isAtEnd() && log.positionOf(this.#next) < 0) log.readAhead?.load(this.#next);
   }
 
   release(offset: number): void {

@@ -6,7 +6,7 @@ import type { Queue } from '../../../src/broker/queue.ts';
 import type { Route } from '../../../src/broker/topology/routing.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
-import type { MessageParts } from '../../../src/log/message-parts.ts';
+import { MessageParts } from '../../../src/log/message-parts.ts';
 import { ContentView } from '../../../src/log/record-content.ts';
 import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
@@ -123,6 +123,18 @@ export class DelayedBroker {
     while (!rang && this.time.nowMs < end + PATIENCE_MS) await this.step();
   }
 
+  /** Lets much time pass, most of it while the broker is down: each time half of the rest. */
+  async jump(ms: number): Promise<void> {
+    const end = this.time.nowMs + ms;
+    for (let rest = ms; rest > 60_000; rest = end - this.time.nowMs) {
+      await this.stop();
+      this.time.nowMs += rest / 2;
+      await this.start();
+      await this.pass(1000);
+    }
+    await this.pass(Math.max(0, end - this.time.nowMs));
+  }
+
   async step(): Promise<void> {
     await this.time.step();
     if (this.error !== null) throw this.error;
@@ -149,10 +161,16 @@ export class DelayedBroker {
     this.broker.turn.touch();
     const route = this.route(key, delayMs);
     fill(this.publisher.parts, id, key, delayMs, bodyBytes);
-    this.publisher.parts.delayMs = route.delayMs;
     const block = this.publisher.publish(route, persistent);
     this.broker.turn.schedule();
     return block;
+  }
+
+  /** For a publisher that is not the test's own. */
+  parts(id: number, key: string, delayMs: number | null, bodyBytes: number): MessageParts {
+    const parts = new MessageParts();
+    fill(parts, id, key, delayMs, bodyBytes);
+    return parts;
   }
 
   /** All that is in the queue, which is taken out of it. */
@@ -212,4 +230,5 @@ function fill(parts: MessageParts, id: number, key: string, delayMs: number | nu
   parts.properties = amqp091Codec.encode({ headers, persistent: true });
   parts.propertiesEnd = parts.properties.length;
   parts.protocol = amqp091Codec.source;
+  parts.delayMs = delayMs ?? -1;
 }
