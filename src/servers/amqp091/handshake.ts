@@ -205,7 +205,8 @@ export class Handshake {
     credentials: Credentials | null,
     identity: Identity | null,
   ): void {
-    if (this.#state !== AUTHENTICATING) return;
+    // Who has gone meanwhile must not become a connection: nothing would ever end it.
+    if (this.#state !== AUTHENTICATING || this.#socket.destroyed) return;
     const { settings } = this.#context;
     const capabilities = clientCapabilities(method.clientProperties);
     this.#announce(identity !== null, credentials?.user ?? '', method.mechanism);

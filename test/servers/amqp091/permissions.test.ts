@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { outcome, PERMISSION_CASES } from './permission-cases.ts';
-import { startOk } from './raw-client.ts';
+import { methodBytes, startOk } from './raw-client.ts';
 import { TestServer, until } from './test-server.ts';
 
 const ALL = { configure: '.*', write: '.*', read: '.*' };
@@ -172,6 +172,34 @@ describe('users and virtual hosts', () => {
     );
     await until(() => test.server.connectionCount === 0);
     await (await connectAs(test, 'ada')).close();
+  });
+
+  it('are let go of when the client goes while its password is checked', async () => {
+    await using test = await TestServer.start();
+    const { administration, clients } = test.broker.access;
+    await administration.addUser('ada', 'secret');
+    await administration.setPermissions('ada', '/', ALL);
+    const gone = Array.from({ length: 5 }, async () => {
+      const client = await test.raw();
+      client.write(
+        Buffer.concat([
+          PROTOCOL_HEADER,
+          methodBytes(0, startOk('ada', 'secret')),
+          methodBytes(0, { name: 'connection.tune-ok', channelMax: 1, frameMax: 4096, heartbeat: 0 }),
+          methodBytes(0, { name: 'connection.open', virtualHost: '/' }),
+        ]),
+      );
+      await client.expect('connection.start');
+      client.socket.resetAndDestroy();
+    });
+    await Promise.all(gone);
+    // Behind the others, as it needs another answer.
+    assert.match(
+      await refusalOf(connect(`amqp://ada:guess@127.0.0.1:${test.server.port}`)),
+      /ACCESS_REFUSED/,
+    );
+    assert.equal(test.server.connectionCount, 0);
+    assert.equal(clients.inVhost('/').size, 0);
   });
 
   it('let in with the newest password, and keep no connection waiting for the others that guess', async () => {
