@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { measureBacklog } from './backlog.ts';
 import type { BrokerName } from './brokers.ts';
 import { compare, formatComparison, saveResult } from './compare.ts';
+import { measureDelays } from './delays.ts';
+import { measureFeatures } from './features.ts';
 import { measureManyQueues } from './many-queues.ts';
 import { ensureRabbitmq } from './rabbitmq-install.ts';
 import { selectScenarios } from './scenarios.ts';
@@ -49,6 +51,25 @@ program
   .action(async (o: { queues: string; messages: string }) => {
     const result = await measureManyQueues(Number(o.queues), Number(o.messages), console.error);
     console.log(`${result.text}\n\n${await saveResult('many-queues', result)}`);
+  });
+
+program
+  .command('features')
+  .description('what time to live, priorities and dead-lettering cost, beside the plain queue')
+  .option('--runs <n>', 'runs of each', '3')
+  .option('--seconds <s>', 'measured time of a run', '5')
+  .action(async (o: { runs: string; seconds: string }) => {
+    const result = await measureFeatures(Number(o.runs), Number(o.seconds), console.error);
+    console.log(`${result.text}\n\n${await saveResult('features', result)}`);
+  });
+
+program
+  .command('delays')
+  .description('memory, publish rate and lateness with many delayed messages')
+  .option('--messages <n>', 'persistent messages of 100 bytes', '1000000')
+  .action(async (o: { messages: string }) => {
+    const result = await measureDelays(Number(o.messages), console.error);
+    console.log(`${result.text}\n\n${await saveResult('delays', result)}`);
   });
 
 interface AmqpOptions {

@@ -1,6 +1,7 @@
 /** `sluice bench`: load generators, one subcommand for each protocol. */
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import type { Table } from '../../base/value.ts';
 import { describe, fail } from '../failure.ts';
 import { parseAddress } from './amqp/address.ts';
 import { formatResult } from './amqp/report.ts';
@@ -22,6 +23,10 @@ interface AmqpOptions {
   readonly fanout: number;
   readonly size: number;
   readonly persistent?: true;
+  readonly priorities: number;
+  readonly expiration: number;
+  readonly queueArguments: Table;
+  readonly deadLetter?: true;
   readonly durable?: true;
   readonly confirm: number;
   readonly prefetch: number;
@@ -61,6 +66,10 @@ function amqpCommand(): Command {
     )
     .option('--persistent', 'persistent messages; makes the queues durable')
     .option('--durable', 'durable queues')
+    .option('--priorities <n>', 'the messages take turns with so many priorities', wholeNumber, 0)
+    .option('--expiration <ms>', 'time to live of each message (0: none)', wholeNumber, 0)
+    .option('--queue-arguments <json>', 'arguments of the queues, as {"x-max-priority": 10}', json, {})
+    .option('--dead-letter', 'publish to queues where all expires at once; consume the dead letters')
     .option(
       '--confirm <window>',
       'at most so many unconfirmed per publisher (0: no confirms)',
@@ -130,6 +139,10 @@ function toSettings(o: AmqpOptions): BenchSettings {
     fanout: o.fanout,
     sizeBytes: o.size,
     persistent: o.persistent === true,
+    priorities: o.priorities,
+    expirationMs: o.expiration,
+    queueArguments: o.queueArguments,
+    deadLetter: o.deadLetter === true,
     durable: o.durable === true || o.persistent === true,
     confirmWindow: o.confirm,
     prefetch: o.prefetch,
@@ -149,6 +162,16 @@ function toSettings(o: AmqpOptions): BenchSettings {
     publisherBase: o.publisherBase,
     processes: o.processes,
   };
+}
+
+function json(text: string): Table {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Table;
+  } catch {
+    // Said below.
+  }
+  throw new InvalidArgumentError('A JSON object is expected.');
 }
 
 function wholeNumber(text: string): number {

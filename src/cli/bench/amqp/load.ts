@@ -147,7 +147,8 @@ export class Load implements LoadPort {
     const channel = await link.openChannel();
     const confirms = settings.confirmWindow > 0;
     if (confirms) await link.call(channel, { name: 'confirm.select', noWait: false }, 'confirm.select-ok');
-    const message = messageFrames(channel, { ...settings, ...plan }, link.frameMax);
+    const hasPriority = settings.priorities > 0;
+    const message = messageFrames(channel, { ...settings, ...plan, hasPriority }, link.frameMax);
     const publishers = sum(this.#share.connections, (c) => c.publishers.length);
     const each = Math.floor(BUFFER_BYTES_TOTAL / publishers / BUFFERS_PER_PUBLISHER);
     const bytes = Math.max(BUFFER_BYTES_MIN, Math.min(BUFFER_BYTES_MAX, each));
@@ -155,7 +156,7 @@ export class Load implements LoadPort {
       sink: link,
       buffers: Array.from(
         { length: BUFFERS_PER_PUBLISHER },
-        () => new PublishBuffer(message, bytes, plan.number),
+        () => new PublishBuffer(message, bytes, plan.number, settings.priorities),
       ),
       window: confirms ? new ConfirmWindow(settings.confirmWindow, this.#confirmLatency) : undefined,
     });

@@ -10,10 +10,14 @@ export interface MessageSettings {
   readonly routingKey: string;
   readonly sizeBytes: number;
   readonly persistent: boolean;
+  /** Milliseconds; 0: none. */
+  readonly expirationMs: number;
+  /** Whether there is a priority, for the buffer to set. */
+  readonly hasPriority: boolean;
 }
 
 export function messageFrames(channel: number, message: MessageSettings, frameMax: number): MessageFrames {
-  const { exchange, routingKey, sizeBytes, persistent } = message;
+  const { exchange, routingKey, sizeBytes, persistent, expirationMs, hasPriority } = message;
   const writer = new FrameWriter();
   encodeMethod(writer, channel, {
     name: 'basic.publish',
@@ -23,9 +27,16 @@ export function messageFrames(channel: number, message: MessageSettings, frameMa
     immediate: false,
   });
   const header = startHeaderFrame(writer, channel, sizeBytes);
-  encodeProperties(writer, { deliveryMode: persistent ? 2 : 1 });
+  const propertiesAt = writer.pendingBytes;
+  encodeProperties(writer, {
+    deliveryMode: persistent ? 2 : 1,
+    ...(hasPriority ? { priority: 0 } : {}),
+    ...(expirationMs > 0 ? { expiration: String(expirationMs) } : {}),
+  });
+  // Behind the flags and the delivery mode.
+  const priorityAt = hasPriority ? propertiesAt + 3 : -1;
   writer.endFrame(header);
   const bodyAt = writer.pendingBytes + FRAME_PREFIX_BYTES;
   writeBodyFrames(writer, channel, frameMax, new Uint8Array(sizeBytes).fill(0x78));
-  return { bytes: writer.take(), bodyAt, bodySize: sizeBytes };
+  return { bytes: writer.take(), bodyAt, bodySize: sizeBytes, priorityAt };
 }

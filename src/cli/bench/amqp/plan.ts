@@ -32,6 +32,11 @@ export function queueNames(s: BenchSettings): string[] {
   return Array.from({ length: count }, (_, i) => `${s.queuePrefix}-${i}`);
 }
 
+/** Where messages are published that are to reach the queue as dead letters. */
+export function entryQueue(queue: string): string {
+  return `${queue}.entry`;
+}
+
 export function fanoutExchange(s: BenchSettings): string {
   return s.fanout > 0 ? `${s.queuePrefix}-fanout` : '';
 }
@@ -43,10 +48,11 @@ export function fanoutExchange(s: BenchSettings): string {
 export function planConnections(s: BenchSettings): ConnectionPlan[] {
   const queues = queueNames(s);
   const exchange = fanoutExchange(s);
+  const entry = (queue: string): string => (s.deadLetter ? entryQueue(queue) : queue);
   const publishers: PublisherPlan[] = Array.from({ length: publisherCount(s) }, (_, i) => ({
     number: s.publisherBase + i,
     exchange,
-    routingKey: exchange === '' ? queues[i % queues.length] : '',
+    routingKey: exchange === '' ? entry(queues[i % queues.length]) : '',
   }));
   const consumers: ConsumerPlan[] = Array.from({ length: consumerCount(s) }, (_, j) => ({
     queue: queues[j % queues.length],

@@ -18,11 +18,15 @@ export class PublishBuffer {
   /** Where the first body byte stands in a message's frames; -1: the body is too small to be stamped. */
   readonly #stampAt: number;
 
-  constructor(message: MessageFrames, bytesMax: number, publisher: number) {
+  /** `priorities`: the messages of a buffer take turns with so many. */
+  constructor(message: MessageFrames, bytesMax: number, publisher: number, priorities = 0) {
     this.stride = message.bytes.length;
     this.capacity = Math.max(1, Math.floor(bytesMax / this.stride));
     const bytes = new Uint8Array(this.capacity * this.stride);
     for (let i = 0; i < this.capacity; i++) bytes.set(message.bytes, i * this.stride);
+    for (let i = 0; i < this.capacity && message.priorityAt >= 0; i++) {
+      bytes[i * this.stride + message.priorityAt] = i % priorities;
+    }
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
     this.#stampAt = message.bodySize >= stampLayout.bytes ? message.bodyAt : -1;
@@ -61,4 +65,6 @@ export interface MessageFrames {
   readonly bytes: Uint8Array;
   readonly bodyAt: number;
   readonly bodySize: number;
+  /** Where the priority stands; -1: there is none. */
+  readonly priorityAt: number;
 }

@@ -1,4 +1,5 @@
 /** What a run of the load generator is asked to do; also part of its result, so that a figure can be repeated. */
+import type { Table } from '../../../base/value.ts';
 import { PUBLISHERS_MAX } from './stamp.ts';
 
 export interface BenchSettings {
@@ -14,6 +15,14 @@ export interface BenchSettings {
   readonly fanout: number;
   readonly sizeBytes: number;
   readonly persistent: boolean;
+  /** The messages take turns with so many priorities, from 0 on; 0: none. */
+  readonly priorities: number;
+  /** Milliseconds, of each message; 0: none. */
+  readonly expirationMs: number;
+  /** Arguments of the queues, as JSON. */
+  readonly queueArguments: Table;
+  /** Messages are published to queues where they expire at once, and reach the others as dead letters. */
+  readonly deadLetter: boolean;
   readonly durable: boolean;
   /** At most so many unconfirmed messages for each publisher; 0: no publisher confirms. */
   readonly confirmWindow: number;
@@ -52,6 +61,10 @@ export const defaultSettings: BenchSettings = {
   fanout: 0,
   sizeBytes: 16,
   persistent: false,
+  priorities: 0,
+  expirationMs: 0,
+  queueArguments: {},
+  deadLetter: false,
   durable: false,
   confirmWindow: 0,
   prefetch: 0,
@@ -93,6 +106,8 @@ export function checkSettings(s: BenchSettings): void {
       '--level needs --confirm, --prefetch, publishers and consumers in one process, and no --auto-ack',
     );
   }
+  if (s.deadLetter && s.fanout > 0) throw new Error('--dead-letter and --fanout exclude each other');
+  if (s.priorities > 256) throw new Error('--priorities is at most 256');
   if (s.prefetch > 0xffff) throw new Error('--prefetch is at most 65535');
   if (s.publisherBase + publisherCount(s) > PUBLISHERS_MAX)
     throw new Error('too many publishers (65535 at most)');

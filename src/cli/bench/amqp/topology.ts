@@ -1,6 +1,6 @@
 /** Declares and deletes what a run needs on the broker. */
 import type { Link } from './link.ts';
-import { fanoutExchange, queueNames } from './plan.ts';
+import { entryQueue, fanoutExchange, queueNames } from './plan.ts';
 import type { BenchSettings } from './settings.ts';
 
 /** A broker that syncs each declare to disk needs several at a time, and a channel answers one after the other. */
@@ -18,7 +18,20 @@ export async function declareTopology(link: Link, settings: BenchSettings): Prom
     );
   }
   await inLanes(link, queueNames(settings), async (lane, queue) => {
-    await link.call(lane, { name: 'queue.declare', queue, exclusive: false, ...flags }, 'queue.declare-ok');
+    const { queueArguments } = settings;
+    await link.call(
+      lane,
+      { name: 'queue.declare', queue, exclusive: false, ...flags, arguments: queueArguments },
+      'queue.declare-ok',
+    );
+    if (settings.deadLetter) {
+      const args = { 'x-message-ttl': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': queue };
+      await link.call(
+        lane,
+        { name: 'queue.declare', queue: entryQueue(queue), exclusive: false, ...flags, arguments: args },
+        'queue.declare-ok',
+      );
+    }
     if (exchange === '') return;
     await link.call(
       lane,
@@ -29,7 +42,9 @@ export async function declareTopology(link: Link, settings: BenchSettings): Prom
 }
 
 export async function deleteTopology(link: Link, settings: BenchSettings): Promise<void> {
-  await inLanes(link, queueNames(settings), async (lane, queue) => {
+  const queues = queueNames(settings);
+  const all = settings.deadLetter ? [...queues.map(entryQueue), ...queues] : queues;
+  await inLanes(link, all, async (lane, queue) => {
     await link.call(
       lane,
       { name: 'queue.delete', queue, ifUnused: false, ifEmpty: false, noWait: false },

@@ -7,7 +7,7 @@ import { Inbound } from '../../../../src/cli/bench/amqp/inbound.ts';
 import { messageFrames } from '../../../../src/cli/bench/amqp/message-frames.ts';
 import { PublishBuffer } from '../../../../src/cli/bench/amqp/publish-buffer.ts';
 import { QueueSequences } from '../../../../src/cli/bench/amqp/sequence.ts';
-import { FRAME_BODY, FRAME_METHOD } from '../../../../src/wire/amqp091/constants.ts';
+import { FRAME_BODY, FRAME_HEADER, FRAME_METHOD } from '../../../../src/wire/amqp091/constants.ts';
 import type { Method } from '../../../../src/wire/amqp091/definitions.ts';
 import {
   FrameReader,
@@ -16,6 +16,7 @@ import {
   writeHeaderFrame,
 } from '../../../../src/wire/amqp091/frames.ts';
 import { decodeMethod, encodeMethod } from '../../../../src/wire/amqp091/methods.ts';
+import { CONTENT_HEADER_BYTES, decodeProperties } from '../../../../src/wire/amqp091/properties.ts';
 
 function readMethods(bytes: Uint8Array): Method[] {
   const methods: Method[] = [];
@@ -62,9 +63,11 @@ describe('Inbound', () => {
   });
 });
 
+const plain = { expirationMs: 0, hasPriority: false };
+
 describe('PublishBuffer', () => {
   it('holds whole messages whose bodies carry time, publisher and a running number', () => {
-    const message = { exchange: '', routingKey: 'q', sizeBytes: 20, persistent: true };
+    const message = { exchange: '', routingKey: 'q', sizeBytes: 20, persistent: true, ...plain };
     const buffer = new PublishBuffer(messageFrames(1, message, 131072), 1000, 517);
     buffer.stamp(0, 3, 2 ** 32 - 1, 2 ** 40 + 7);
     const bodies: Buffer[] = [];
@@ -77,8 +80,21 @@ describe('PublishBuffer', () => {
     );
   });
 
+  it('gives its messages one priority after the other', () => {
+    const message = { exchange: '', routingKey: 'q', sizeBytes: 20, persistent: true, expirationMs: 500 };
+    const buffer = new PublishBuffer(messageFrames(1, { ...message, hasPriority: true }, 131072), 1000, 1, 3);
+    const seen: unknown[] = [];
+    new FrameReader(131072).push(Buffer.from(buffer.slice(4)), (type, _channel, bytes, start, end) => {
+      if (type === FRAME_HEADER) seen.push(decodeProperties(bytes, start + CONTENT_HEADER_BYTES, end));
+    });
+    assert.deepEqual(
+      seen,
+      [0, 1, 2, 0].map((priority) => ({ deliveryMode: 2, priority, expiration: '500' })),
+    );
+  });
+
   it('sends a body in as many frames as frame-max demands', () => {
-    const message = { exchange: 'x', routingKey: '', sizeBytes: 10_000, persistent: false };
+    const message = { exchange: 'x', routingKey: '', sizeBytes: 10_000, persistent: false, ...plain };
     const { bytes } = messageFrames(1, message, 4096);
     const sizes: number[] = [];
     new FrameReader(4096).push(Buffer.from(bytes), (type, _channel, _buffer, start, end) => {
