@@ -255,11 +255,12 @@ export class Broker implements StateMachine {
         queue.recovered(({ log }) => (clean ? this.#queueRecovery.deliveredBelow(log.id) : log.end));
       }
     }
-    this.delays.recovered();
     for (const id of this.delays.logIds()) known.add(id);
     await this.store.segments.removeStrays((id) => known.has(id));
     this.#queueRecovery.finish();
     this.#recovering = false;
+    // Not earlier: what comes due makes changes that have to be in the journal.
+    this.delays.recovered();
     this.events.isOn = true;
     this.access.begin();
     this.turn.schedule();

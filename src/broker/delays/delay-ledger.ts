@@ -1,3 +1,5 @@
+import { Histogram } from '../histogram.ts';
+
 /**
  * Where the delayed messages of a virtual host went. At any time:
  *
@@ -16,4 +18,6 @@ export class DelayLedger {
   dropped = 0;
   /** Could not be read back: their segment was damaged and cut. */
   lost = 0;
+  /** How much later than their time they were routed. */
+  readonly lateness = new Histogram();
 }

@@ -46,6 +46,7 @@ export class Rerouting implements RoutedMessage {
     // What is in a segment need not have been persistent, but has survived as if it were.
     const persistent = chunk.kind !== 'transient';
     const targets = this.#targetsOf(chunk, at);
+    this.#ledger.lateness.record(nowMs - (chunk.f64[at >>> 3] as number) - this.#view.delayMs);
     const content = targets.logs.length === 0 ? NOTHING : this.#content();
     this.#buffer = NOTHING;
     return { source, offset, targets, content, persistent, timestampMs: nowMs };

@@ -210,7 +210,7 @@ export class DelayedBroker {
     const { ledger, waitingCount } = this.delays;
     const { accepted, recovered, routed, unroutable, dropped, lost } = ledger;
     if (accepted + recovered === routed + unroutable + dropped + lost + waitingCount) return null;
-    return `${JSON.stringify(ledger)} with ${waitingCount} waiting`;
+    return `${JSON.stringify({ ...ledger, lateness: null })} with ${waitingCount} waiting`;
   }
 }
 

@@ -1,0 +1,130 @@
+/**
+ * A broker that is given delayed messages from inside, as a channel would, and a consumer that looks at how late they
+ * are. Sends what it measured to the process that started it: `delays-process.ts <directory> <DelaysPlan as JSON>`.
+ */
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { Broker } from '../src/broker/broker.ts';
+import { Publisher } from '../src/broker/publisher.ts';
+import type { Queue } from '../src/broker/queue.ts';
+import type { VirtualHost } from '../src/broker/topology/virtual-host.ts';
+import { Histogram } from '../src/cli/bench/amqp/histogram.ts';
+import { FRAME_HEADER_BYTES } from '../src/log/chunks.ts';
+import { ContentView } from '../src/log/record-content.ts';
+import { amqp091Codec } from '../src/servers/amqp091/property-codec.ts';
+
+export interface DelaysPlan {
+  readonly messages: number;
+  readonly delayMinMs: number;
+  readonly delayMaxMs: number;
+  /** Whether to wait until they came. */
+  readonly awaits: boolean;
+}
+
+export interface DelaysFigures {
+  readonly residentMiB: { readonly before: number; readonly waiting: number; readonly peak: number };
+  readonly publishedPerSecond: number;
+  readonly came: number;
+  /** Milliseconds after their time, at the consumer; zeros if they were not awaited. */
+  readonly lateMs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+const BODY_BYTES = 100;
+const BATCH = 100;
+const KEY = Buffer.from('q');
+const EXCHANGE = Buffer.from('later');
+
+const [directory, text] = process.argv.slice(2) as [string, string];
+const plan = JSON.parse(text) as DelaysPlan;
+const broker = await Broker.open({ dataDirectory: directory, propertyCodecs: [amqp091Codec] });
+const vhost = broker.vhost('/') as VirtualHost<Queue>;
+const lateness = new Histogram();
+let came = 0;
+declare();
+
+const before = resident();
+let peak = before;
+const watch = setInterval(() => {
+  peak = Math.max(peak, resident());
+}, 100);
+const seconds = await publish();
+await setTimeout(3000);
+const waiting = resident();
+while (plan.awaits && came < plan.messages) await setTimeout(200);
+clearInterval(watch);
+const lateMs = (share: number): number => lateness.percentile(share) / 1000;
+process.send?.({
+  residentMiB: { before, waiting, peak },
+  publishedPerSecond: Math.round(plan.messages / seconds),
+  came,
+  lateMs: { p50: lateMs(0.5), p99: lateMs(0.99), max: lateMs(1) },
+} satisfies DelaysFigures);
+await broker.close();
+
+function declare(): void {
+  const common = { durable: true, autoDelete: false };
+  vhost.declareExchange({
+    ...common,
+    name: 'later',
+    type: 'x-delayed-message',
+    internal: false,
+    arguments: { 'x-delayed-type': 'direct' },
+  });
+  const queue = vhost.declareQueue({ ...common, name: 'q', exclusive: false, arguments: {} }, null);
+  vhost.bindQueue({ source: 'later', destination: 'q', routingKey: 'q', arguments: {} }, null);
+  const view = new ContentView();
+  queue.addConsumer({
+    tag: 'late',
+    sink: {
+      deliver: (_consumer, _lane, _offset, chunk, at) => {
+        view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
+        broker.turn.touch();
+        lateness.record(Math.round((broker.turn.nowMs - chunk.buffer.readDoubleBE(view.bodyStart)) * 1000));
+        came++;
+        return view.bodyEnd - view.bodyStart;
+      },
+      cancelled: () => undefined,
+    },
+    gate: { open: true },
+    credit: Number.POSITIVE_INFINITY,
+    noAck: true,
+    exclusive: false,
+    arguments: {},
+  });
+}
+
+/** Returns the seconds until all were on disk. */
+async function publish(): Promise<number> {
+  const publisher = new Publisher(broker);
+  const exchange = vhost.exchangeForPublish('later');
+  const { parts } = publisher;
+  parts.body = Buffer.alloc(BODY_BYTES);
+  parts.bodyEnd = BODY_BYTES;
+  parts.key = KEY;
+  parts.keyEnd = KEY.length;
+  parts.exchange = EXCHANGE;
+  parts.exchangeEnd = EXCHANGE.length;
+  parts.protocol = amqp091Codec.source;
+  const started = performance.now();
+  for (let i = 0; i < plan.messages; i++) {
+    if (i % BATCH === 0) {
+      await setImmediate();
+      broker.turn.touch();
+      broker.turn.schedule();
+    }
+    const delayMs = plan.delayMinMs + Math.floor(Math.random() * (plan.delayMaxMs - plan.delayMinMs));
+    const headers = { 'x-delay': delayMs };
+    const route = vhost.route(exchange, 'q', { headers: () => headers, property: () => null });
+    parts.properties = amqp091Codec.encode({ headers, persistent: true });
+    parts.propertiesEnd = parts.properties.length;
+    parts.body.writeDoubleBE(broker.turn.nowMs + delayMs, 0);
+    parts.delayMs = route.delayMs;
+    publisher.publish(route, true);
+    if (publisher.mustPause) await new Promise<void>((resolve) => publisher.onResume(resolve));
+  }
+  await broker.store.journal.flush();
+  return (performance.now() - started) / 1000;
+}
+
+function resident(): number {
+  return Math.round(process.memoryUsage.rss() / 1024 / 1024);
+}
