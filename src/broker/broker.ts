@@ -360,7 +360,7 @@ export class Broker implements StateMachine {
     if (on) this.blockedReasons.add(reason);
     else this.blockedReasons.delete(reason);
     this.#log.warn({ reason }, on ? 'publishers are blocked' : 'publishers may go on');
-    this.events.emit(on ? 'alarm.set' : 'alarm.cleared', { resource: reason, node: nodeName });
+    this.events.emit(on ? 'alarm.set' : 'alarm.cleared', { source: reason, node: nodeName });
     for (const listener of this.#blockedListeners) listener();
   }
 

@@ -55,6 +55,16 @@ function exchangeOf(context: AdminContext, request: ApiRequest): ExchangeInfo {
 }
 
 function view(exchange: ExchangeInfo): { readonly [field: string]: Json } {
-  const { name, vhost, type, durable, autoDelete, internal, arguments: args } = exchange;
-  return { name, vhost, type, durable, auto_delete: autoDelete, internal, arguments: plainTable(args) };
+  const { name, vhost, type, durable, autoDelete, internal } = exchange;
+  return {
+    name,
+    vhost,
+    type,
+    durable,
+    auto_delete: autoDelete,
+    internal,
+    arguments: plainTable(exchange.arguments),
+    policy: exchange.policy,
+    alternate_exchange: exchange.alternateExchange,
+  };
 }

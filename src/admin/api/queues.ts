@@ -2,6 +2,7 @@ import type { Histogram } from '../../broker/histogram.ts';
 import { nodeName } from '../../broker/node-name.ts';
 import type { Queue } from '../../broker/queue.ts';
 import type { Json } from '../../broker/topology/value-json.ts';
+import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable, snakeCase } from '../plain-json.ts';
@@ -14,14 +15,20 @@ import { vhostOf, vhostsOf } from './vhost-of.ts';
 export const queueRoutes: readonly Route[] = [
   { method: 'GET', path: '/api/queues', handle: list },
   { method: 'GET', path: '/api/queues/{vhost}', handle: list },
-  { method: 'GET', path: '/api/queues/{vhost}/{name}', handle: (...asked) => ok(view(queueOf(...asked))) },
+  { method: 'GET', path: '/api/queues/{vhost}/{name}', handle: one },
   { method: 'PUT', path: '/api/queues/{vhost}/{name}', handle: declare },
   { method: 'DELETE', path: '/api/queues/{vhost}/{name}', handle: remove },
   { method: 'DELETE', path: '/api/queues/{vhost}/{name}/contents', handle: purge },
 ];
 
 function list(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(vhostsOf(context, request).flatMap((vhost) => Array.from(vhost.queues(), view)));
+  return ok(
+    vhostsOf(context, request).flatMap((vhost) => Array.from(vhost.queues(), (queue) => view(vhost, queue))),
+  );
+}
+
+function one(context: AdminContext, request: ApiRequest): ApiResponse {
+  return ok(view(vhostOf(context, request), queueOf(context, request)));
 }
 
 async function declare(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
@@ -66,8 +73,9 @@ function queueOf(context: AdminContext, request: ApiRequest): Queue {
 }
 
 /** RabbitMQ's fields; beyond them `ledger`, where every message went, and `latency_ms`. */
-function view(queue: Queue): { readonly [field: string]: Json } {
-  const { ledger, readyCount, unackedCount } = queue;
+function view(vhost: VirtualHost<Queue>, queue: Queue): { readonly [field: string]: Json } {
+  const { ledger, readyCount, unackedCount, leavingCount, retryingCount } = queue;
+  const { policy, operatorPolicy, definition } = vhost.policiesOf(queue);
   return {
     name: queue.name,
     vhost: queue.vhost,
@@ -76,13 +84,20 @@ function view(queue: Queue): { readonly [field: string]: Json } {
     exclusive: queue.exclusiveOwner !== null,
     arguments: plainTable(queue.arguments),
     type: typeof queue.arguments['x-queue-type'] === 'string' ? queue.arguments['x-queue-type'] : 'classic',
+    policy: policy?.name ?? null,
+    operator_policy: operatorPolicy?.name ?? null,
+    effective_policy_definition: plainTable(definition),
     node: nodeName,
     state: queue.damage === null ? 'running' : 'damaged',
     damage: queue.damage?.message ?? null,
     consumers: queue.consumerCount,
+    single_active_consumer_tag: queue.consumers.active?.tag ?? null,
     messages: readyCount + unackedCount,
     messages_ready: readyCount,
     messages_unacknowledged: unackedCount,
+    messages_retrying: retryingCount,
+    messages_dead_lettering: leavingCount,
+    message_bytes_ready: queue.readyBytes,
     message_stats: {
       publish: ledger.routed,
       ack: ledger.acknowledged,

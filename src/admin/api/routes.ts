@@ -3,6 +3,7 @@ import { bindingRoutes } from './bindings.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
 import { overviewRoutes } from './overview.ts';
+import { policyRoutes } from './policies.ts';
 import { queueRoutes } from './queues.ts';
 import { sessionRoutes } from './sessions.ts';
 import { userRoutes } from './users.ts';
@@ -16,6 +17,7 @@ export const routes: readonly Route[] = [
   ...exchangeRoutes,
   ...queueRoutes,
   ...bindingRoutes,
+  ...policyRoutes,
   ...sessionRoutes,
   ...eventRoutes,
 ];

@@ -53,12 +53,14 @@ export class TopologyEvents implements TopologyObserver<Queue> {
     this.#binding('binding.deleted', binding);
   }
 
-  policySet(_kind: PolicyKind, { name, pattern, applyTo, priority, definition }: Policy): void {
-    this.#emit('policy.set', { name, pattern, 'apply-to': applyTo, priority, definition });
+  /** RabbitMQ has one name for both kinds; which it is, is told beside it. */
+  policySet(kind: PolicyKind, { name, pattern, applyTo, priority, definition }: Policy): void {
+    const operator = kind === 'operator-policy';
+    this.#emit('policy.set', { name, pattern, 'apply-to': applyTo, priority, definition, operator });
   }
 
-  policyCleared(_kind: PolicyKind, name: string): void {
-    this.#emit('policy.cleared', { name });
+  policyCleared(kind: PolicyKind, name: string): void {
+    this.#emit(kind === 'policy' ? 'policy.cleared' : 'operator.policy.cleared', { name });
   }
 
   #binding(

@@ -51,11 +51,15 @@ export class ControlClient {
     return await this.#ask('DELETE', path, query);
   }
 
-  /** Resolves when the broker ends the stream, as it does when it stops. */
+  /** Rejects when the broker ends; there is no other end. */
   async follow(path: readonly string[], query: Query, onLine: (line: Item) => void): Promise<void> {
     const answer = await this.#send('GET', path, query, null);
     if (answer.statusCode !== 200) throw refusal(await textOf(answer), answer.statusCode);
-    for await (const line of createInterface(answer)) if (line !== '') onLine(JSON.parse(line));
+    try {
+      for await (const line of createInterface(answer)) if (line !== '') onLine(JSON.parse(line));
+    } catch (error) {
+      throw this.#explain(error as NodeJS.ErrnoException, '');
+    }
   }
 
   async #ask(
@@ -107,7 +111,7 @@ export class ControlClient {
         );
       case 'ECONNRESET':
       case 'EPIPE':
-        return new Error(`the broker on '${directory}' ended before it answered`, { cause: error });
+        return new Error(`the broker on '${directory}' ended meanwhile`, { cause: error });
       default:
         return error;
     }

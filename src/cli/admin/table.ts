@@ -38,12 +38,13 @@ export function cellText(value: unknown): string {
   if (value === null || value === undefined) return '-';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(3);
-  if (Array.isArray(value) && value.every((each) => typeof each === 'string'))
-    return printable(value.join(','));
   if (typeof value === 'object') {
-    return Object.keys(value).length === 0 ? '-' : printable(JSON.stringify(value));
+    if (Object.keys(value).length === 0) return '-';
+    const isWords = Array.isArray(value) && value.every((each) => typeof each === 'string');
+    return printable(isWords ? value.join(',') : JSON.stringify(value));
   }
-  return printable(String(value));
+  // An empty pattern, or the name of the default exchange, must not look like nothing.
+  return value === '' ? "''" : printable(String(value));
 }
 
 function printable(text: string): string {

@@ -102,7 +102,7 @@ export class SessionView implements ListedSession {
         ackRequired: !consumer.noAck,
         prefetch: consumer.prefetch,
         exclusive: consumer.exclusive,
-        active: consumer.isActive,
+        active: consumer.isActive && (consumer.queue.consumers.active ?? consumer) === consumer,
         arguments: consumer.arguments,
       })),
     );

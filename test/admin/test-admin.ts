@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ControlSocket } from '../../src/admin/control-socket.ts';
+import { AdminService } from '../../src/admin/service.ts';
+import { Broker } from '../../src/broker/broker.ts';
+import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
+import { AmqpServer } from '../../src/servers/amqp091/server.ts';
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export interface Answer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answers; the tests look into it.
+  readonly body: any;
+}
+
+/** A broker with a listener for AMQP and its control socket. */
+export class TestAdmin {
+  readonly broker: Broker;
+  readonly socket: ControlSocket;
+  readonly server: AmqpServer;
+  readonly #directory: string;
+
+  private constructor(broker: Broker, socket: ControlSocket, server: AmqpServer, directory: string) {
+    this.broker = broker;
+    this.socket = socket;
+    this.server = server;
+    this.#directory = directory;
+  }
+
+  static async start(): Promise<TestAdmin> {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-admin-'));
+    const dataDirectory = join(directory, 'data');
+    const broker = await Broker.open({ dataDirectory, propertyCodecs: [amqp091Codec] });
+    const socket = await ControlSocket.listen(dataDirectory, serviceOf(broker));
+    const server = await AmqpServer.listen(broker, { host: '127.0.0.1', port: 0, closeTimeoutMs: 500 });
+    return new TestAdmin(broker, socket, server, directory);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.close();
+    await this.socket.close();
+    await this.broker.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  ask(method: string, path: string, body?: unknown): Promise<Answer> {
+    return ask(this.socket.path, method, path, body === undefined ? '' : JSON.stringify(body));
+  }
+
+  askRaw(method: string, path: string, body: string): Promise<Answer> {
+    return ask(this.socket.path, method, path, body);
+  }
+}
+
+export function serviceOf(broker: Broker): AdminService {
+  return new AdminService({ broker, version: '1.2.3', startedAtMs: 0, actor: 'tester', log: silent });
+}
+
+export async function ask(socketPath: string, method: string, path: string, body = ''): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const asked = request({ socketPath, method, path, agent: false }, (answer) => {
+    textOf(answer).then(
+      (text) => resolve({ status: answer.statusCode ?? 0, body: text === '' ? null : JSON.parse(text) }),
+      reject,
+    );
+  });
+  asked.on('error', reject);
+  asked.end(body);
+  return await promise;
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of answer.setEncoding('utf8')) text += chunk;
+  return text;
+}
