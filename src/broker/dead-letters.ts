@@ -5,12 +5,14 @@ import { ContentView } from '../log/record-content.ts';
 import type { Broker } from './broker.ts';
 import { type Death, isCycle, recordDeath } from './deaths.ts';
 import type { DeathReason, Departure } from './departures.ts';
-import type { PropertyCodec } from './property-codec.ts';
+import type { PropertyCodec, RoutedMessage } from './property-codec.ts';
 import type { Queue } from './queue.ts';
+import type { QueueSettings } from './queue-settings.ts';
 import { type Targets, targetsIn } from './targets.ts';
+import type { Route } from './topology/routing.ts';
 import { type Transfer, transfer } from './transfer.ts';
 
-const NOWHERE: Targets = targetsIn([], 0);
+const NOTHING = Buffer.alloc(0);
 
 /** A message that was refused at the door is in no log that it could be settled in. */
 const OUTSIDE = { settle: () => undefined };
@@ -21,6 +23,30 @@ interface Letter {
   readonly content: Buffer;
 }
 
+/** The address of a letter, which it often has in common with the next one. */
+interface Envelope {
+  readonly targets: Targets;
+  readonly exchange: Buffer;
+  readonly key: Buffer;
+  readonly properties: Buffer;
+  readonly delayMs: number;
+}
+
+/** What an envelope was made from: it is right for all messages of which the same is true. */
+interface Sender {
+  readonly queue: Queue;
+  readonly settings: QueueSettings;
+  readonly reason: DeathReason;
+  readonly seconds: number;
+  /** Of the virtual host: nothing was bound or unbound since. */
+  readonly version: number;
+  readonly priority: number;
+  readonly protocol: number;
+  readonly exchange: Buffer;
+  readonly key: Buffer;
+  readonly properties: Buffer;
+}
+
 /**
  * Sends messages from queues to dead-letter exchanges. Each moves in one block of the journal, so it is never lost on
  * the way and never there twice. Without such an exchange, or where nothing is bound to it, the message is dropped.
@@ -29,6 +55,7 @@ export class DeadLetters {
   readonly #broker: Broker;
   readonly #view = new ContentView();
   readonly #parts = new MessageParts();
+  #last: { readonly sender: Sender; readonly envelope: Envelope } | null = null;
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -70,25 +97,18 @@ export class DeadLetters {
   #write(queue: Queue, reason: DeathReason, buffer: Buffer, start: number, length: number): Letter {
     const view = this.#view;
     view.parse(buffer, start, length);
-    const codec = this.#broker.codecs.of(view.sourceProtocol);
-    const headers = codec?.headers(buffer, view.propertiesStart, view.propertiesEnd) ?? null;
-    const { deadLetterExchange, deadLetterRoutingKey } = queue.settings;
-    const key = buffer.toString('utf8', Math.max(0, view.keyStart), Math.max(0, view.keyEnd));
-    const death: Death = {
-      queue: queue.name,
-      reason,
-      exchange: buffer.toString('utf8', Math.max(0, view.exchangeStart), Math.max(0, view.exchangeEnd)),
-      routingKeys: [key, ...copiesOf(headers)],
-      timeMs: this.#broker.turn.nowMs,
-      expiration: codec?.property(buffer, view.propertiesStart, view.propertiesEnd, 'expiration') ?? null,
-    };
-    const keys = deadLetterRoutingKey === null ? death.routingKeys : [deadLetterRoutingKey];
-    const properties = this.#edit(codec, buffer, headers, death, deadLetterRoutingKey !== null);
-    const route = this.#route(queue, deadLetterExchange ?? '', keys, codec, properties);
-    const targets = route.queues.filter((target) => !isCycle(headers, death, target.name));
-    if (targets.length === 0) return { targets: NOWHERE, content: properties };
+    const envelope = this.#isLikeTheLast(queue, reason, buffer)
+      ? (this.#last as { envelope: Envelope }).envelope
+      : this.#address(queue, reason, buffer);
+    const { targets, exchange, key, properties, delayMs } = envelope;
+    if (targets.logs.length === 0) return { targets, content: properties };
     const parts = this.#parts;
-    setText(parts, deadLetterExchange ?? '', keys[0] as string);
+    parts.exchange = exchange;
+    parts.exchangeStart = 0;
+    parts.exchangeEnd = exchange.length;
+    parts.key = key;
+    parts.keyStart = 0;
+    parts.keyEnd = key.length;
     parts.body = buffer;
     parts.bodyStart = view.bodyStart;
     parts.bodyEnd = view.bodyEnd;
@@ -97,10 +117,73 @@ export class DeadLetters {
     parts.propertiesEnd = properties.length;
     parts.protocol = view.sourceProtocol;
     parts.priority = view.priority;
-    parts.delayMs = route.delayMs;
+    parts.delayMs = delayMs;
     const content = Buffer.allocUnsafe(parts.contentBytes());
     parts.write(content, 0);
-    return { targets: targetsIn(targets, view.priority), content };
+    return { targets, content };
+  }
+
+  /** Messages of one publisher mostly differ in their bodies alone. */
+  #isLikeTheLast(queue: Queue, reason: DeathReason, buffer: Buffer): boolean {
+    if (this.#last === null) return false;
+    const { sender } = this.#last;
+    const view = this.#view;
+    return (
+      sender.queue === queue &&
+      sender.reason === reason &&
+      sender.settings === queue.settings &&
+      sender.seconds === Math.floor(this.#broker.turn.nowMs / 1000) &&
+      sender.version === this.#broker.vhost(queue.vhost)?.version &&
+      sender.priority === view.priority &&
+      sender.protocol === view.sourceProtocol &&
+      isSame(sender.properties, buffer, view.propertiesStart, view.propertiesEnd) &&
+      isSame(sender.key, buffer, view.keyStart, view.keyEnd) &&
+      isSame(sender.exchange, buffer, view.exchangeStart, view.exchangeEnd)
+    );
+  }
+
+  #address(queue: Queue, reason: DeathReason, buffer: Buffer): Envelope {
+    const view = this.#view;
+    const { nowMs } = this.#broker.turn;
+    const codec = this.#broker.codecs.of(view.sourceProtocol);
+    const headers = codec?.headers(buffer, view.propertiesStart, view.propertiesEnd) ?? null;
+    const { settings } = queue;
+    const { deadLetterExchange, deadLetterRoutingKey } = settings;
+    const exchange = copyOf(buffer, view.exchangeStart, view.exchangeEnd);
+    const key = copyOf(buffer, view.keyStart, view.keyEnd);
+    const death: Death = {
+      queue: queue.name,
+      reason,
+      exchange: exchange.toString('utf8'),
+      routingKeys: [key.toString('utf8'), ...copiesOf(headers)],
+      timeMs: nowMs,
+      expiration: codec?.property(buffer, view.propertiesStart, view.propertiesEnd, 'expiration') ?? null,
+    };
+    const keys = deadLetterRoutingKey === null ? death.routingKeys : [deadLetterRoutingKey];
+    const properties = this.#edit(codec, buffer, headers, death, deadLetterRoutingKey !== null);
+    const route = this.#route(queue, deadLetterExchange ?? '', keys, codec, properties);
+    const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
+    const envelope: Envelope = {
+      targets: targetsIn(queues, view.priority),
+      exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),
+      key: Buffer.from(keys[0] as string, 'utf8'),
+      properties,
+      delayMs: route.delayMs,
+    };
+    const sender: Sender = {
+      queue,
+      settings,
+      reason,
+      seconds: Math.floor(nowMs / 1000),
+      version: route.version,
+      priority: view.priority,
+      protocol: view.sourceProtocol,
+      exchange,
+      key,
+      properties: copyOf(buffer, view.propertiesStart, view.propertiesEnd),
+    };
+    this.#last = route.cacheable ? { sender, envelope } : null;
+    return envelope;
   }
 
   #edit(
@@ -122,26 +205,32 @@ export class DeadLetters {
     keys: readonly string[],
     codec: PropertyCodec | undefined,
     properties: Buffer,
-  ): { readonly queues: readonly Queue[]; readonly delayMs: number } {
+  ): Pick<Route<Queue>, 'queues' | 'delayMs' | 'cacheable' | 'version'> {
     const vhost = this.#broker.vhost(queue.vhost);
     const exchange = vhost?.findExchange(exchangeName);
-    if (vhost === undefined || exchange === undefined) return { queues: [], delayMs: -1 };
-    const message = {
+    if (vhost === undefined || exchange === undefined) {
+      return { queues: [], delayMs: -1, cacheable: vhost !== undefined, version: vhost?.version ?? 0 };
+    }
+    const message: RoutedMessage = {
       headers: () => codec?.headers(properties, 0, properties.length) ?? null,
-      property: (name: 'message-id' | 'correlation-id' | 'timestamp' | 'expiration') =>
-        codec?.property(properties, 0, properties.length, name) ?? null,
+      property: (name) => codec?.property(properties, 0, properties.length, name) ?? null,
     };
-    return vhost.routeWithKeys(exchange, keys, message);
+    return keys.length === 1
+      ? vhost.route(exchange, keys[0] as string, message)
+      : vhost.routeWithKeys(exchange, keys, message);
   }
 }
 
-function setText(parts: MessageParts, exchange: string, key: string): void {
-  parts.exchange = Buffer.from(exchange, 'utf8');
-  parts.exchangeStart = 0;
-  parts.exchangeEnd = parts.exchange.length;
-  parts.key = Buffer.from(key, 'utf8');
-  parts.keyStart = 0;
-  parts.keyEnd = parts.key.length;
+/** Absent parts, whose ends are -1, are empty. */
+function copyOf(buffer: Buffer, start: number, end: number): Buffer {
+  return end <= start ? NOTHING : Buffer.from(buffer.subarray(start, end));
+}
+
+function isSame(known: Buffer, buffer: Buffer, start: number, end: number): boolean {
+  const { length } = known;
+  if (length !== Math.max(0, end - start)) return false;
+  for (let i = 0; i < length; i++) if (known[i] !== buffer[start + i]) return false;
+  return true;
 }
 
 /** The other keys that the message was published with; secret ones were removed then. */
