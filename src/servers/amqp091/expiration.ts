@@ -10,6 +10,19 @@ const TTL_MS_MAX = 0xffffffff;
  * milliseconds. Beyond the 49 days that an envelope can say, it is as good as none (-1): to end early would lose messages.
  */
 export function parseExpiration(bytes: Buffer, at: number): number {
+  const length = bytes[at];
+  let milliseconds = 0;
+  // Nine digits are 11 days; and nearly all that is ever sent.
+  if (length === 0 || length > 9) return parseUnusual(bytes, at);
+  for (let i = at + 1; i <= at + length; i++) {
+    const digit = bytes[i] - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return parseUnusual(bytes, at);
+    milliseconds = milliseconds * 10 + digit;
+  }
+  return milliseconds;
+}
+
+function parseUnusual(bytes: Buffer, at: number): number {
   const text = bytes.toString('utf8', at + 1, at + 1 + bytes[at]);
   const number = /^[+-]?[0-9]+/.exec(text)?.[0];
   if (number === undefined) throw invalid(text, 'no_integer');
