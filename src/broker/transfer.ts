@@ -24,7 +24,7 @@ export interface Transfer {
   readonly offset: number;
   /** Without any log, the message is only settled at its source. */
   readonly targets: TransferTargets;
-  /** The message as it will stand in the targets. It may lie in the memory of the source. */
+  /** The message as it will stand in the targets: a copy, as the source's memory can go while others are settled. */
   readonly content: Buffer;
   readonly persistent: boolean;
   /** When it was published, for those who will look at it there. */

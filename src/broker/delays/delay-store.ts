@@ -239,7 +239,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       source,
       offset,
       targets: this.#bucketFor(dueAt(chunk, at)).targets,
-      content: chunk.buffer.subarray(start, start + (chunk.u32[(at >>> 2) + 2] as number)),
+      content: Buffer.from(chunk.buffer.subarray(start, start + (chunk.u32[(at >>> 2) + 2] as number))),
       persistent: chunk.kind !== 'transient',
       timestampMs: chunk.f64[at >>> 3] as number,
     };

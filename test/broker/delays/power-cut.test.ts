@@ -170,8 +170,7 @@ class DelaysRun {
       counts.set(id, (counts.get(id) ?? 0) + 1);
       const sent = this.sent[id] as Sent;
       assert.ok(keys.includes(sent.key), `message ${id} with key ${sent.key} in ${queue}`);
-      // Segments keep whole milliseconds.
-      assert.ok(routedMs >= sent.dueMs - 2, `message ${id} came ${sent.dueMs - routedMs} ms too early`);
+      assert.ok(routedMs >= sent.dueMs, `message ${id} came ${sent.dueMs - routedMs} ms too early`);
       assert.ok(typeof delayHeader === 'number' && delayHeader < 0);
     }
     for (const { id, key, persistent, isConfirmed } of this.sent) {
