@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { connect } from 'amqplib';
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
+/** Without the launcher, which looks for the right Node each time. */
+const MAIN = [
+  '--disable-warning=ExperimentalWarning',
+  fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)),
+];
+const ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')),
+);
+
+interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+let scratch: string;
+let broker: ChildProcess;
+let port: number;
+
+function sluice(words: readonly string[], input = ''): Promise<Outcome> {
+  const env = {
+    ...ENVIRONMENT,
+    SLUICE_DATA_DIR: join(scratch, 'data'),
+    NODE_COMPILE_CACHE: join(scratch, 'cache'),
+  };
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [...MAIN, ...words], { env }, (error, stdout, stderr) => {
+      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+    child.stdin!.end(input);
+  });
+}
+
+/** Of a command that has to succeed. */
+async function output(...words: string[]): Promise<string> {
+  const { status, stdout, stderr } = await sluice(words);
+  assert.equal(status, 0, `sluice ${words.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+before(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'sluice-admin-'));
+  const flags = ['--data-dir', join(scratch, 'data'), '--amqp-port', '0'];
+  broker = spawn(LAUNCHER, ['start', ...flags], { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface(broker.stdout!), 'line');
+  port = Number(/amqp=127\.0\.0\.1:(\d+)/.exec(line)?.[1]);
+});
+after(async () => {
+  broker.kill('SIGKILL');
+  await once(broker, 'close');
+  await rm(scratch, { recursive: true });
+});
+
+describe('the commands of administrators', { skip: process.platform === 'win32' }, () => {
+  it('manage queues, exchanges and bindings, and list them in aligned columns', async () => {
+    await Promise.all([
+      output('queues', 'add', 'orders', '--arguments', '{"x-note": 1}'),
+      output('exchanges', 'add', 'shop', '--type', 'topic'),
+    ]);
+    await output('bindings', 'add', 'shop', 'orders', '--key', 'order.#');
+    assert.equal(
+      await output('queues', 'list', '--columns', 'name,messages_ready,ledger.routed'),
+      'NAME    MESSAGES_READY  LEDGER.ROUTED\norders               0              0\n',
+    );
+    const listed = JSON.parse(await output('bindings', 'list', '--source', 'shop', '--json'));
+    assert.deepEqual([listed[0].destination, listed[0].routing_key], ['orders', 'order.#']);
+    await output('bindings', 'delete', 'shop', 'orders', '--key', 'order.#');
+    await output('exchanges', 'delete', 'shop', '--if-unused');
+    assert.match(await output('queues', 'show', 'orders'), /^arguments +\{"x-note":1\}$/m);
+    await output('queues', 'delete', 'orders', '--if-empty');
+    assert.deepEqual(JSON.parse(await output('queues', 'list', '--json')), []);
+  });
+
+  it('manage users: a password from standard input lets the user in, and another one does not', async () => {
+    const added = await sluice(['users', 'add', 'alice', '--tags', 'ops', '--password-stdin'], 'one\n');
+    assert.equal(added.status, 0, added.stderr);
+    await output('permissions', 'set', 'alice', '--configure', '^a', '--write', '.*', '--read', '');
+    assert.match(await output('permissions', 'list', '--user', 'alice'), /^alice +\/ +\^a +\.\* +''$/m);
+    const connection = await connect(`amqp://alice:one@127.0.0.1:${port}`);
+    connection.on('error', () => undefined);
+    assert.equal((await sluice(['users', 'set', 'alice', '--password-stdin'], 'two\n')).status, 0);
+    await assert.rejects(connect(`amqp://alice:one@127.0.0.1:${port}`));
+    const closed = once(connection, 'close');
+    await output('users', 'delete', 'alice');
+    await closed;
+    assert.doesNotMatch(await output('users', 'list'), /alice/);
+  });
+
+  it('show and close connections', async () => {
+    const connection = await connect(`amqp://127.0.0.1:${port}`);
+    connection.on('error', () => undefined);
+    await (await connection.createChannel()).consume(
+      (await (await connection.createChannel()).assertQueue('', { autoDelete: true })).queue,
+      () => undefined,
+    );
+    const [{ id }] = JSON.parse(await output('connections', 'list', '--json'));
+    const [channels, consumers, shown] = await Promise.all([
+      output('channels', 'list', '--json'),
+      output('consumers', 'list'),
+      output('connections', 'show', String(id)),
+    ]);
+    assert.equal(JSON.parse(channels).length, 2);
+    assert.match(consumers, /amq\.gen-/);
+    assert.match(shown, /^client_properties\b.*amqplib/m);
+    const closed = once(connection, 'close');
+    assert.equal(await output('connections', 'close', String(id), '--reason', 'lunch'), '1\n');
+    assert.match(String((await closed)[0]), /CONNECTION_FORCED - lunch/);
+  });
+
+  it('print events as they happen', async () => {
+    const follower = spawn(LAUNCHER, ['events', 'vhost.*', '--data-dir', join(scratch, 'data')], {
+      env: ENVIRONMENT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines = createInterface(follower.stdout!);
+    const seen = once(lines, 'line');
+    // The follower says nothing before there is something to say.
+    let line: unknown;
+    void seen.then(([first]) => {
+      line = first;
+    });
+    for (let i = 0; line === undefined; i++) await output('vhosts', 'add', `v${i}`);
+    assert.match(
+      String(line),
+      /^\d{4}-.*Z {2}vhost\.created {2}name=v\d+ user_who_performed_action=sluice-cli$/,
+    );
+    follower.kill('SIGINT');
+    await once(follower, 'close');
+  });
+
+  it('set policies that take effect', async () => {
+    await output('queues', 'add', 'logs.a');
+    await output(
+      'policies',
+      'set',
+      'short',
+      '^logs',
+      '--apply-to',
+      'queues',
+      '--definition',
+      '{"max-length": 2}',
+    );
+    assert.match(await output('policies', 'list'), /^\/ +short +\^logs +queues +\{"max-length":2\} +0$/m);
+    assert.equal(
+      await output('queues', 'list', '--columns', 'name,policy,effective_policy_definition'),
+      'NAME    POLICY  EFFECTIVE_POLICY_DEFINITION\nlogs.a  short   {"max-length":2}\n',
+    );
+  });
+
+  it('turn the firehose on and off, and set limits', async () => {
+    await output('trace', 'on');
+    assert.equal(await output('trace', 'status'), 'on\n');
+    await output('trace', 'off');
+    assert.equal(await output('trace', 'status'), 'off\n');
+    await output('limits', 'set', '--user', 'guest', 'max-channels', '5');
+    assert.match(await output('limits', 'list'), /guest +max-channels +5$/m);
+    await output('limits', 'delete', '--user', 'guest', 'max-channels');
+  });
+
+  it('end with 1 for what the broker refuses and 2 for wrong usage, and say what is wrong in one line', async () => {
+    const mistakes: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+      ['a thing that is not there', ['queues', 'purge', 'q'], 1, /^sluice: no queue 'q' in vhost '\/'\n$/],
+      [
+        'a directory without a broker',
+        ['queues', 'list', '--data-dir', '/nowhere'],
+        1,
+        /^sluice: no broker runs on the data directory '\/nowhere'; start one with `sluice start`, or .*--data-dir\n$/,
+      ],
+      ['a word that is unknown', ['queues', 'lst'], 2, /unknown command 'lst'[\s\S]*list/],
+      ['a missing name', ['queues', 'add'], 2, /missing required argument 'name'/],
+      [
+        'a flag that is no JSON',
+        ['queues', 'add', 'q', '--arguments', '{'],
+        2,
+        /--arguments: '\{' is not JSON/,
+      ],
+      ['no terminal for a password', ['users', 'add', 'x'], 2, /no terminal.*--password-stdin/],
+      ['a limit of nobody', ['limits', 'set', 'max-queues', '1'], 2, /give --vhost or --user/],
+    ];
+    await Promise.all(
+      mistakes.map(async ([mistake, words, expected, message]) => {
+        const { status, stdout, stderr } = await sluice(words);
+        assert.deepEqual({ status, stdout }, { status: expected, stdout: '' }, `${mistake}: ${stderr}`);
+        assert.match(stderr, message);
+      }),
+    );
+  });
+
+  it('say what they do to those who ask', async () => {
+    const [command, all] = await Promise.all([output('policies', 'set', '--help'), output('--help')]);
+    assert.match(command, /--definition <JSON>[\s\S]*--apply-to/);
+    assert.match(all, /queues +queues: list, show, add, delete, purge/);
+  });
+});
