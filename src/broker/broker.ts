@@ -285,6 +285,7 @@ export class Broker implements StateMachine {
   #createQueue(spec: QueueSpec): Queue {
     const id = spec.id ?? this.#nextQueueId;
     this.#useId(id);
+    let isWaiting = false;
     const queue = new Queue(spec, {
       id,
       turn: this.turn,
@@ -310,7 +311,20 @@ export class Broker implements StateMachine {
         }
         return laneId;
       },
-      deadLetter: (queue, batch) => this.deadLetters.send(queue, batch),
+      deadLetter: (queue, batch) => {
+        if (this.pressure.isOverwhelmed) {
+          if (!isWaiting) {
+            isWaiting = true;
+            this.pressure.onResume([], () => {
+              isWaiting = false;
+              queue.pumpLater();
+            });
+          }
+          return false;
+        }
+        this.deadLetters.send(queue, batch);
+        return true;
+      },
       recordFailures: (queue, failures) => {
         for (const operation of failureOperations(queue, failures))
           this.record(encodeQueueOperation(operation));

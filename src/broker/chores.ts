@@ -155,7 +155,7 @@ export class Chores {
 
   /** As in RabbitMQ, what expires is found at the head: a message waits behind those that may stay longer. */
   #expireHead(lane: Lane): void {
-    while (lane.readyCount > 0) {
+    while (lane.readyCount > 0 && !this.#departures.isCongested) {
       const offset = lane.peek();
       if (offset >= lane.heldFrom) break;
       const position = lane.log.positionOf(offset);
@@ -183,7 +183,7 @@ export class Chores {
     const bytesMax = settings.maxLengthBytes ?? Number.POSITIVE_INFINITY;
     while (queue.readyCount > messagesMax || queue.readyBytes > bytesMax) {
       const lane = queue.topLane();
-      if (lane === null) return;
+      if (lane === null || this.#departures.isCongested) return;
       const offset = lane.peek();
       const position = lane.log.positionOf(offset);
       if (position >= 0) {

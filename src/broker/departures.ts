@@ -12,17 +12,22 @@ export interface Departure {
 /** How many are sent together: one piece of the journal. */
 const BATCH_MAX = 256;
 
+const WAITING_MAX = 16 * BATCH_MAX;
+
 /**
  * Messages on their way from a queue to its dead-letter exchange. Each stays in the queue's log until it is in the logs
  * of the queues that it goes to: one that has to be read from the disk first waits for that, and those after it too.
  */
 export class Departures {
-  readonly #send: (batch: readonly Departure[]) => void;
+  readonly #send: (batch: readonly Departure[]) => boolean;
   #waiting: Departure[] = [];
   #first = 0;
 
-  /** `send` puts a batch, whose messages are all in memory, where it has to go. */
-  constructor(send: (batch: readonly Departure[]) => void) {
+  /**
+   * `send` puts a batch, whose messages are all in memory, where it has to go; false if it cannot now, and will have the
+   * queue pumped when it can.
+   */
+  constructor(send: (batch: readonly Departure[]) => boolean) {
     this.#send = send;
   }
 
@@ -39,11 +44,18 @@ export class Departures {
     return this.count >= BATCH_MAX;
   }
 
+  /** Whether so many cannot leave that no more should be added that can as well stay where they are. */
+  get isCongested(): boolean {
+    return this.count >= WAITING_MAX;
+  }
+
   /** Sends what is in memory, in order, and has the next one loaded. */
   leave(): void {
     while (this.count > 0) {
       const batch = this.#nextBatch();
-      if (batch.length > 0) this.#send(batch);
+      if (batch.length > 0 && !this.#send(batch)) return;
+      this.#first += batch.length;
+      this.#compact();
       if (batch.length < BATCH_MAX) break;
     }
     if (this.count > 0) {
@@ -71,16 +83,19 @@ export class Departures {
   #nextBatch(): Departure[] {
     const batch: Departure[] = [];
     const waiting = this.#waiting;
-    while (this.#first < waiting.length && batch.length < BATCH_MAX) {
-      const next = waiting[this.#first] as Departure;
+    for (let at = this.#first; at < waiting.length && batch.length < BATCH_MAX; at++) {
+      const next = waiting[at] as Departure;
       if (next.lane.log.positionOf(next.offset) < 0) break;
       batch.push(next);
-      this.#first++;
     }
+    return batch;
+  }
+
+  #compact(): void {
+    const waiting = this.#waiting;
     if (this.#first > 1024 || this.#first === waiting.length) {
       waiting.splice(0, this.#first);
       this.#first = 0;
     }
-    return batch;
   }
 }

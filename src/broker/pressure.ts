@@ -8,6 +8,9 @@ const JOURNAL_BYTES_LOW = 4 * 1024 * 1024;
 /** A queue that holds less than this in memory never stops its publishers. */
 const SMALL_SHARE_BYTES = 64 * 1024;
 
+/** Times the memory limit: beyond, nothing at all is added, whoever's queue it is. */
+const OVERWHELMED = 4;
+
 interface Paused {
   readonly logs: readonly MessageLog[];
   readonly resume: () => void;
@@ -32,9 +35,19 @@ export class Pressure {
     if (files.totalBytes > 2 * options.journalBytes) return true;
     const bytes = chunks.bytes - chunks.windowBytes;
     if (bytes <= options.memoryBytes * 1.5) return false;
+    if (bytes > options.memoryBytes * OVERWHELMED) return true;
     // Many queues can be too much together: then those pay that hold anything to speak of.
     const share = bytes > options.memoryBytes * 2 ? SMALL_SHARE_BYTES : options.memoryBytes / 8;
     return logs.some((log) => log.tailBytes > share);
+  }
+
+  /** Whether the broker itself should not move messages for now: it would fill memory faster than it is emptied. */
+  get isOverwhelmed(): boolean {
+    const { journal, chunks, options } = this.#store;
+    return (
+      journal.pendingBytes > JOURNAL_BYTES_HIGH ||
+      chunks.bytes - chunks.windowBytes > options.memoryBytes * OVERWHELMED
+    );
   }
 
   onResume(logs: readonly MessageLog[], resume: () => void): void {
@@ -56,7 +69,9 @@ export class Pressure {
     const { journal, files, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
     if (files.totalBytes > 1.5 * options.journalBytes) return false;
-    if (chunks.bytes - chunks.windowBytes <= options.memoryBytes * 1.2) return true;
+    const bytes = chunks.bytes - chunks.windowBytes;
+    if (bytes <= options.memoryBytes * 1.2) return true;
+    if (bytes > options.memoryBytes * (OVERWHELMED - 1)) return false;
     return logs.every((log) => log.tailBytes <= SMALL_SHARE_BYTES / 2);
   }
 }

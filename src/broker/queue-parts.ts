@@ -39,8 +39,11 @@ export interface QueueParts {
   onUnused(queue: Queue): void;
   /** The queue was not used for as long as it may be. */
   onIdle(queue: Queue): void;
-  /** Puts these messages where the dead letters of the queue go. They are all in memory. */
-  deadLetter(queue: Queue, batch: readonly Departure[]): void;
+  /**
+   * Puts these messages where the dead letters of the queue go. They are all in memory. False if there is no room for
+   * them now: the queue is pumped when there is.
+   */
+  deadLetter(queue: Queue, batch: readonly Departure[]): boolean;
   /** These messages failed at a consumer once more: what has to survive a crash. */
   recordFailures(queue: Queue, failures: readonly Failure[]): void;
 }
