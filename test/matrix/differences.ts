@@ -17,6 +17,12 @@ export const unfinished: readonly Difference[] = [
     ours: /^$/,
   },
   {
+    why: 'a transaction of which a full queue rejects a message',
+    cases: /to a full queue that rejects, in a transaction/,
+    ours: /^tx\.commit-ok$/,
+    theirs: /partial tx completion/,
+  },
+  {
     why: 'an exclusive consumer of a queue with a single active consumer',
     cases: /exclusive of a single-active-consumer queue/,
     ours: /^basic\.consume-ok/,
@@ -151,5 +157,17 @@ export const differences: readonly Difference[] = [
     why: "Erlang's way to break long terms into lines is not followed.",
     cases: /^basic\.publish .* with an expiration that is very large$/,
     ours: /\{value_too_large,9+\}$/,
+  },
+  {
+    why: 'A method of the connection that cannot be decoded is told so. RabbitMQ fails with an internal error.',
+    cases: /^connection\.\S+ \/ argument \/ on an open connection, with an octet too many$/,
+    ours: /^connection\.close 501 \S+ \| FRAME_ERROR - /,
+    theirs: /INTERNAL_ERROR/,
+  },
+  {
+    why: 'The flags of a basic.nack from the server mean nothing but which messages: one, and not requeued.',
+    cases: /^basic\.publish .* to a full queue that rejects/,
+    ours: /^basic\.nack \{"deliveryTag":1,"multiple":false,"requeue":false\}$/,
+    theirs: /^basic\.nack \{"deliveryTag":1,/,
   },
 ];

@@ -16,7 +16,7 @@ import { setUpUsers } from './sluice.ts';
  *
  *     npm run test:matrix -- [--peer rabbitmq] [--record] [--url amqp://127.0.0.1:PORT] [--only TEXT]
  *
- * With `--peer rabbitmq` the cases are put to a RabbitMQ that is started for it; `--record` keeps what it answered.
+ * With `--peer rabbitmq` the cases are put to a RabbitMQ that is started for it; `--record` keeps what it answered (format it afterwards).
  * With `--url` another broker than one of ours is held against the record; it needs the users of `users.ts`.
  */
 const { values } = parseArgs({
@@ -42,8 +42,9 @@ async function askRabbitmq(): Promise<Answers> {
     try {
       const answers = await runAll(cases, { ...address, quietMs: 300 });
       if (values.record) {
-        const kept = values.only === '' ? {} : await readRecord();
-        await writeFile(RECORD_FILE, `${JSON.stringify({ ...kept, ...answers }, null, 1)}\n`);
+        const known = { ...(await readRecord()), ...answers };
+        const record = Object.fromEntries(allCases.map((each) => [idOf(each), known[idOf(each)]]));
+        await writeFile(RECORD_FILE, `${JSON.stringify(record, null, 2)}\n`);
       }
       console.log(`RabbitMQ ${version}: ${cases.length} cases`);
       return answers;

@@ -52,6 +52,11 @@ export const generalCases: readonly Case[] = [
       ],
     }),
   ]),
+  ...ON_CONNECTIONS.flatMap((method) =>
+    many(method, {
+      'on an open connection, with an octet too many': ['argument', open, on(0, resized(method, 1))],
+    }),
+  ),
   ...ON_CONNECTIONS.flatMap((method) => many(method, { 'on a channel': ['state', quiet, whole(method)] })),
   ...FROM_SERVER.flatMap((method) => many(method, { 'from a client': ['state', quiet, whole(method)] })),
   ...ON_CHANNELS.flatMap((method) => [

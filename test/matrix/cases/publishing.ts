@@ -4,6 +4,10 @@ const declare = call('queue.declare', { queue: '~q' });
 const message = publish({ routingKey: '~q' });
 const ofAnother: Step = by('other', call('queue.declare', { queue: '~q', exclusive: true }));
 
+function full(queue: string): Step {
+  return call('queue.declare', { queue, arguments: { 'x-max-length': 0, 'x-overflow': 'reject-publish' } });
+}
+
 /** The head of a basic.publish to a queue, for frames that do not go on as they should. */
 const head: Step = { ...action(call('basic.publish', { routingKey: 'nowhere' })), isPart: true };
 const header = (size: number, classId = 60, flags = [0, 0]) =>
@@ -129,6 +133,55 @@ export const publishingCases: readonly Case[] = [
     'to the queue of direct replies itself': [
       'missing',
       publish({ routingKey: 'amq.rabbitmq.reply-to', mandatory: true }),
+    ],
+    'to a full queue that rejects, with confirms': [
+      'state',
+      { awaits: 'basic.nack' },
+      full('~q'),
+      call('confirm.select'),
+      message,
+    ],
+    'to a full queue that rejects, and to one that is not full, with confirms': [
+      'state',
+      { awaits: 'basic.nack' },
+      full('~f'),
+      call('queue.bind', { queue: '~f', exchange: 'amq.direct', routingKey: '~k' }),
+      declare,
+      call('queue.bind', { queue: '~q', exchange: 'amq.direct', routingKey: '~k' }),
+      call('confirm.select'),
+      publish({ exchange: 'amq.direct', routingKey: '~k' }),
+    ],
+    'to a full queue that rejects, without confirms': ['state', full('~q'), message],
+    'to a full queue that rejects, in a transaction': [
+      'state',
+      { awaits: 'tx.commit-ok' },
+      full('~q'),
+      call('tx.select'),
+      message,
+      call('tx.commit'),
+    ],
+    'to a full queue that drops its head, with confirms': [
+      'none',
+      { awaits: 'basic.ack' },
+      call('queue.declare', { queue: '~q', arguments: { 'x-max-length': 0 } }),
+      call('confirm.select'),
+      message,
+    ],
+    'what expires at once, mandatory, with confirms': [
+      'none',
+      { awaits: 'basic.ack' },
+      declare,
+      call('confirm.select'),
+      publish({ routingKey: '~q', mandatory: true, properties: { expiration: '0' } }),
+    ],
+    'to an exchange with an alternate that is not there, mandatory': [
+      'missing',
+      call('exchange.declare', {
+        exchange: '~x',
+        type: 'direct',
+        arguments: { 'alternate-exchange': '~y' },
+      }),
+      publish({ exchange: '~x', mandatory: true }),
     ],
     'without content, then another method': ['state', head, call('basic.qos')],
     'without content, then another publish': ['state', quiet, head, head],
