@@ -33,6 +33,7 @@ export interface DelayStoreParts {
   /** The number of a log: this one, or one that was never used. */
   logId(id: number | null): number;
   record(operation: MetadataOperation): void;
+  onRemoved(): void;
   onDamage(vhost: string, error: DamageError): void;
 }
 
@@ -122,6 +123,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   remove(): void {
     this.stop();
     for (const bucket of [...this.#buckets]) this.#dispose(bucket);
+    this.#parts.onRemoved();
   }
 
   stop(): void {

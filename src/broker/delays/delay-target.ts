@@ -4,7 +4,10 @@ import type { Queue } from '../queue.ts';
 import type { Bucket } from './bucket.ts';
 
 /** What a route, and those who publish along it, use of a queue. */
-type Published = Pick<Queue, 'name' | 'isRemoved' | 'isGuarded' | 'settings' | 'laneFor' | 'messagesExpire'>;
+type Published = Pick<
+  Queue,
+  'name' | 'isRemoved' | 'isGuarded' | 'deduplicator' | 'settings' | 'laneFor' | 'messagesExpire'
+>;
 type PublishedLane = Pick<Lane, 'log' | 'queue' | 'priority' | 'published' | 'hold' | 'release'>;
 
 /** Stands in a route for the queues that a message will go to when its delay is over. */
@@ -12,6 +15,7 @@ export class DelayTarget implements Published {
   readonly name = '';
   readonly isRemoved = false;
   readonly isGuarded = false;
+  readonly deduplicator = null;
   readonly settings: Queue['settings'];
   readonly #choose: () => Bucket;
   readonly #onAccepted: () => void;

@@ -6,7 +6,8 @@ import { DelayStore, type DelayStoreParts } from './delay-store.ts';
 /** How much of the memory for messages those may take that were read back and come due in a moment. */
 const HELD_SHARE = 1 / 4;
 
-export interface DelaysParts extends Omit<DelayStoreParts, 'vhost' | 'budget' | 'routeDelayed' | 'onDamage'> {
+export interface DelaysParts
+  extends Omit<DelayStoreParts, 'vhost' | 'budget' | 'routeDelayed' | 'onDamage' | 'onRemoved'> {
   onDamage(fields: object, message: string): void;
 }
 
@@ -28,6 +29,7 @@ export class Delays {
       vhost: vhost.name,
       budget: this.#budget,
       routeDelayed: (exchange, key, message) => vhost.routeDelayed(exchange, key, message),
+      onRemoved: () => this.#stores.delete(vhost.name),
       onDamage: (name, error) => this.#reportDamage(name, error),
     });
     this.#stores.set(vhost.name, store);
