@@ -132,6 +132,9 @@ function failFrameEnd(found: number, size: number): never {
   throw new WireError('frame-error', `a frame of ${size} bytes ends with 0x${hex} instead of 0xce`);
 }
 
+/** AMQP 0-9, which differs in nothing that its clients still use; RabbitMQ takes it for 0-9-1 too. */
+const PROTOCOL_HEADER_0_9 = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 1, 1, 0, 9);
+
 /**
  * Looks at the first bytes of a connection (AMQP 4.2.2). `incomplete`: so far they are the beginning of our header;
  * `other`: they are not, the peer is to be sent `PROTOCOL_HEADER` and closed. 8 bytes are consumed on `amqp091`.
@@ -142,9 +145,11 @@ export function readProtocolHeader(
   end: number,
 ): 'amqp091' | 'incomplete' | 'other' {
   const available = Math.min(end - start, PROTOCOL_HEADER.length);
-  for (let i = 0; i < available; i++) {
-    if (bytes[start + i] !== PROTOCOL_HEADER[i]) return 'other';
-  }
+  const begins = (header: Uint8Array) => {
+    for (let i = 0; i < available; i++) if (bytes[start + i] !== header[i]) return false;
+    return true;
+  };
+  if (!begins(PROTOCOL_HEADER) && !begins(PROTOCOL_HEADER_0_9)) return 'other';
   return available === PROTOCOL_HEADER.length ? 'amqp091' : 'incomplete';
 }
 

@@ -245,7 +245,8 @@ step 'an error closes its channel, says why, and leaves the connection usable' d
     check('406', false)
   rescue Bunny::PreconditionFailed => e
     equal('the code', e.channel_close.reply_code, 406)
-    equal('the text', e.channel_close.reply_text,
+    # Every integer of bunny's is a 64-bit 'long'; a broker may name the type by the value.
+    equal('the text', e.channel_close.reply_text.sub("'signedint'", "'long'"),
           "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'tour.kept' in vhost '/': " \
           "received the value '1' of type 'long' but current is none")
   end

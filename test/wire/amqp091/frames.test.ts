@@ -153,6 +153,13 @@ test('a protocol header is recognised as soon as it differs, and not before it i
   assert.equal(readProtocolHeader(Buffer.from('GET'), 0, 3), 'other');
 });
 
+test('the header of AMQP 0-9, which older clients still send, is taken for 0-9-1', () => {
+  const header = Buffer.from('AMQP\x01\x01\x00\x09', 'latin1');
+  assert.equal(readProtocolHeader(header, 0, 5), 'incomplete');
+  assert.equal(readProtocolHeader(header, 0, 8), 'amqp091');
+  assert.equal(readProtocolHeader(Buffer.from('AMQP\x01\x01\x00\x08', 'latin1'), 0, 8), 'other');
+});
+
 test('a heartbeat is the eight bytes that the specification draws', () => {
   const writer = new FrameWriter();
   writeHeartbeat(writer);
