@@ -7,6 +7,7 @@ import { measureDelays } from './delays.ts';
 import { measureFeatures } from './features.ts';
 import { measureManyQueues } from './many-queues.ts';
 import { ensureRabbitmq } from './rabbitmq-install.ts';
+import { measureRpc } from './rpc.ts';
 import { selectScenarios } from './scenarios.ts';
 
 const program = new Command('bench').description('measure Sluice, alone or beside a peer');
@@ -64,6 +65,25 @@ program
   });
 
 program
+  .command('rpc')
+  .description('remote calls by direct reply-to: many concurrent callers, a few servers')
+  .option('--peer <broker>', 'rabbitmq, or none')
+  .option('--callers <n>', 'callers, each with one call at a time', '1000')
+  .option('--runs <n>', 'runs of each broker', '3')
+  .option('--seconds <s>', 'measured time of a run', '5')
+  .action(async (o: { peer?: string; callers: string; runs: string; seconds: string }) => {
+    const brokers = chooseBrokers(o);
+    const result = await measureRpc(
+      brokers,
+      Number(o.callers),
+      Number(o.runs),
+      Number(o.seconds),
+      console.error,
+    );
+    console.log(`${result.text}\n\n${await saveResult('rpc', result)}`);
+  });
+
+program
   .command('delays')
   .description('memory, publish rate and lateness with many delayed messages')
   .option('--messages <n>', 'persistent messages of 100 bytes', '1000000')
@@ -81,7 +101,7 @@ interface AmqpOptions {
   readonly warmup: string;
 }
 
-function chooseBrokers(o: AmqpOptions): BrokerName[] {
+function chooseBrokers(o: Pick<AmqpOptions, 'peer' | 'only'>): BrokerName[] {
   const peer = o.only ?? o.peer;
   if (peer !== undefined && !['rabbitmq', 'sluice', 'none'].includes(peer)) {
     throw new Error(`${peer} is not a broker that can be measured: rabbitmq`);
