@@ -10,10 +10,16 @@ import { AmqpServer } from '../../src/servers/amqp091/server.ts';
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** Whatever the API answers: the tests look into it. */
+export interface Fields {
+  readonly [field: string]: Fields;
+}
+
 export interface Answer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the API answers; the tests look into it.
-  readonly body: any;
+  readonly body: Fields;
+  /** The body of a list. */
+  readonly items: readonly Fields[];
 }
 
 /** A broker with a listener for AMQP and its control socket. */
@@ -62,10 +68,7 @@ export function serviceOf(broker: Broker): AdminService {
 export async function ask(socketPath: string, method: string, path: string, body = ''): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const asked = request({ socketPath, method, path, agent: false }, (answer) => {
-    textOf(answer).then(
-      (text) => resolve({ status: answer.statusCode ?? 0, body: text === '' ? null : JSON.parse(text) }),
-      reject,
-    );
+    textOf(answer).then((text) => resolve(answerOf(answer.statusCode ?? 0, text)), reject);
   });
   asked.on('error', reject);
   asked.end(body);
@@ -76,4 +79,9 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   let text = '';
   for await (const chunk of answer.setEncoding('utf8')) text += chunk;
   return text;
+}
+
+function answerOf(status: number, text: string): Answer {
+  const body: unknown = text === '' ? null : JSON.parse(text);
+  return { status, body: body as Fields, items: Array.isArray(body) ? (body as Fields[]) : [] };
 }
