@@ -10,8 +10,8 @@ import { Lane } from './lane.ts';
 export interface FuzzOptions {
   readonly streams: number;
   readonly seed: number;
-  /** Of all streams, this one alone. */
-  readonly only?: number;
+  /** The index of the first of them. */
+  readonly first?: number;
   readonly lanes?: number;
   /** How often, besides at the end, everything is let go and counted. */
   readonly checkpoints?: number;
@@ -74,20 +74,19 @@ class FuzzRun {
     this.#options = options;
     this.#broker = broker;
     this.#lanes = Array.from(
-      { length: options.only === undefined ? (options.lanes ?? 48) : 1 },
+      { length: options.lanes ?? 48 },
       () =>
         new Lane(broker.port, options.seed, { found: (indexes, problem) => this.#found(problem, indexes) }),
     );
   }
 
   async report(): Promise<FuzzReport> {
-    const { only, streams, checkpoints = 5, progress } = this.#options;
+    const { first = 0, streams, checkpoints = 5, progress } = this.#options;
     this.#canary = await this.#startCanary();
     const watch = setInterval(() => this.#watch(), 500);
     const begin = performance.now();
     let fuzzingMs = 0;
-    const first = only ?? 0;
-    const last = only === undefined ? streams : only + 1;
+    const last = first + streams;
     this.#next = first;
     const step = Math.ceil((last - first) / checkpoints);
     for (let done = first; done < last && !this.#isOver; ) {

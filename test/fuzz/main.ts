@@ -5,9 +5,10 @@ import { makeStream } from './streams.ts';
 /**
  * Broken and random sessions against a broker in a process of its own:
  *
- *     npm run test:fuzz -- [--streams N] [--seed N] [--only INDEX] [--lanes N]
+ *     npm run test:fuzz -- [--streams N] [--seed N] [--only INDEX|FIRST-LAST] [--lanes N]
  *
  * A finding names the stream that caused it, if that is known; `--only` sends that one alone, and shows its bytes.
+ * What it needs that streams before it declared is there if these are sent too: as a range, one after the other.
  */
 const { values } = parseArgs({
   options: {
@@ -18,15 +19,16 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed);
+const [first = 0, last = first] = (values.only ?? '').split('-').filter(Boolean).map(Number);
 if (values.only !== undefined) {
-  const stream = makeStream(seed, Number(values.only), 1);
+  const stream = makeStream(seed, last, 1);
   console.log(`${stream.kind}, ${stream.bytes.length} bytes:\n${stream.bytes.toString('hex')}`);
 }
 const report = await fuzz({
-  streams: Number(values.streams),
   seed,
-  lanes: Number(values.lanes),
-  ...(values.only === undefined ? {} : { only: Number(values.only), checkpoints: 1 }),
+  ...(values.only === undefined
+    ? { streams: Number(values.streams), lanes: Number(values.lanes) }
+    : { first, streams: last - first + 1, lanes: 1, checkpoints: 1 }),
   progress: (text) => console.log(text),
 });
 const { canary, checkpoints, findings } = report;
