@@ -29,14 +29,16 @@ export class AdminService {
   };
 
   async #answer(message: IncomingMessage): Promise<ApiResponse> {
-    const { pathname, searchParams } = new URL(message.url ?? '/', 'http://localhost');
-    const { route, parameters } = this.#router.find(message.method ?? 'GET', pathname);
+    // Not by URL, which would take `..` for a way upwards: here it is a name like any other.
+    const [path = '/', search = ''] = (message.url ?? '/').split('?', 2);
+    const query = new URLSearchParams(search);
+    const { route, parameters } = this.#router.find(message.method ?? 'GET', path);
     const body = await readBody(message);
     // RabbitMQ's way to say why a connection is closed.
     const { 'x-reason': reason } = message.headers;
-    if (typeof reason === 'string') searchParams.set('reason', reason);
+    if (typeof reason === 'string') query.set('reason', reason);
     const { actor, broker } = this.#context;
-    const request = new ApiRequest(parameters, searchParams, body);
+    const request = new ApiRequest(parameters, query, body);
     return await broker.events.as(actor, () => route.handle(this.#context, request));
   }
 

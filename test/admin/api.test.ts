@@ -31,6 +31,10 @@ test('queues, exchanges and bindings are made, listed, and deleted with the path
   assert.equal((await admin.ask('DELETE', `${path}/${key}`)).status, 404);
   assert.equal((await admin.ask('DELETE', '/api/exchanges/%2F/x?if-unused=true')).status, 204);
   assert.equal((await admin.ask('DELETE', '/api/queues/%2F/a%2Fb')).status, 204);
+  // No name leads anywhere else.
+  await admin.ask('PUT', '/api/queues/%2F/..');
+  assert.deepEqual((await admin.ask('GET', '/api/queues/%2F/..')).body.name, '..');
+  assert.equal((await admin.ask('DELETE', '/api/queues/%2F/..')).status, 204);
   const { body: left } = await admin.ask('GET', '/api/queues');
   assert.deepEqual(left, []);
 });
@@ -168,10 +172,11 @@ test('virtual hosts come and go, with limits, and can be traced', async () => {
   assert.equal((await admin.ask('PUT', '/api/vhosts/v')).status, 201);
   assert.equal((await admin.ask('PUT', '/api/vhosts/v', { tracing: true })).status, 204);
   assert.equal((await admin.ask('GET', '/api/vhosts/v')).body.tracing, true);
-  assert.equal((await admin.ask('PUT', '/api/vhost-limits/v/max-queues', { value: 3 })).status, 204);
+  assert.equal((await admin.ask('PUT', '/api/vhost-limits/v/max-queues', { value: 0 })).status, 204);
   assert.deepEqual((await admin.ask('GET', '/api/vhost-limits')).body, [
-    { vhost: 'v', value: { 'max-queues': 3 } },
+    { vhost: 'v', value: { 'max-queues': 0 } },
   ]);
+  assert.equal((await admin.ask('PUT', '/api/queues/v/one-too-many')).status, 400);
   assert.equal((await admin.ask('DELETE', '/api/vhost-limits/v/max-queues')).status, 204);
   assert.equal((await admin.ask('DELETE', '/api/vhosts/v')).status, 204);
   assert.equal((await admin.ask('GET', '/api/vhosts/v')).status, 404);

@@ -35,6 +35,7 @@ async function declare(context: AdminContext, request: ApiRequest): Promise<ApiR
   const vhost = vhostOf(context, request);
   const name = request.parameter('name');
   const existed = vhost.findQueue(name) !== undefined;
+  if (!existed) context.broker.access.checkQueueLimit(vhost.name, name);
   vhost.declareQueue(
     {
       name,
