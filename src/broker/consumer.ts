@@ -72,7 +72,8 @@ export class Consumer {
   /** Messages were acknowledged, or the limit was raised. */
   addCredit(count: number): void {
     this.credit += count;
-    this.wake();
+    // Otherwise whoever opens the gate wakes all behind it, in an order that gives each its turn.
+    if (this.gate.open) this.wake();
   }
 
   /** The gate was opened. */
