@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import type { Server as HttpServer, RequestListener } from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { AdminService } from './service.ts';
 
 /**
  * The door for whoever administers the broker on its own machine: HTTP over a socket in the data directory. Who may
@@ -23,14 +23,20 @@ const SOCKET_PATH_BYTES_MAX = 103;
 const OWNER_ONLY = 0o600;
 const UMASK_OWNER_ONLY = 0o077;
 
+/** What answers the requests. It is loaded when the first one comes: until then a broker starts faster without it. */
+export type LoadHandler = () => Promise<RequestListener>;
+
 export class ControlSocket {
   readonly path: string;
   readonly #server: Server;
+  readonly #load: LoadHandler;
+  readonly #sockets = new Set<Socket>();
+  #http: Promise<HttpServer> | null = null;
   readonly #dataDirectory: string;
   readonly #isElsewhere: boolean;
 
   /** The data directory is locked for this process: what is left there of another one is of one that is gone. */
-  static async listen(dataDirectory: string, service: AdminService): Promise<ControlSocket> {
+  static async listen(dataDirectory: string, load: LoadHandler): Promise<ControlSocket> {
     const directory = resolve(dataDirectory);
     await removeLeftovers(directory);
     const own = join(directory, SOCKET_FILE);
@@ -40,25 +46,52 @@ export class ControlSocket {
       path = join(await mkdtemp(join(tmpdir(), 'sluice-')), SOCKET_FILE);
       await writeFile(join(directory, POINTER_FILE), `${path}\n`, { mode: OWNER_ONLY });
     }
-    const server = createServer({ keepAlive: false }, service.handle);
+    // As HTTP's own has it: a client may end its side and still wait for the answer.
+    const server = createServer({ allowHalfOpen: true });
+    const control = new ControlSocket(server, path, directory, isElsewhere, load);
     await listenOn(server, path);
-    return new ControlSocket(server, path, directory, isElsewhere);
+    return control;
   }
 
-  private constructor(server: Server, path: string, dataDirectory: string, isElsewhere: boolean) {
+  private constructor(
+    server: Server,
+    path: string,
+    dataDirectory: string,
+    isElsewhere: boolean,
+    load: LoadHandler,
+  ) {
     this.#server = server;
     this.path = path;
     this.#dataDirectory = dataDirectory;
     this.#isElsewhere = isElsewhere;
+    this.#load = load;
+    server.on('connection', (socket) => this.#accept(socket));
   }
 
   /** Ends what is still being answered, as streams of events; Node removes the socket. */
   async close(): Promise<void> {
     const { promise, resolve: closed } = Promise.withResolvers<void>();
     this.#server.close(() => closed());
-    this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     await promise;
     if (this.#isElsewhere) await removeLeftovers(this.#dataDirectory);
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    // Whoever went meanwhile is of no interest; a socket without a listener for errors would end the process.
+    socket.on('error', () => undefined);
+    this.#http ??= this.#open();
+    this.#http.then(
+      (http) => http.emit('connection', socket),
+      (error: Error) => socket.destroy(error),
+    );
+  }
+
+  async #open(): Promise<HttpServer> {
+    const [http, handler] = await Promise.all([import('node:http'), this.#load()]);
+    return http.createServer(handler);
   }
 }
 

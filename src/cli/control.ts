@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import { ControlSocket } from '../admin/control-socket.ts';
-import { AdminService } from '../admin/service.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Part } from './lifecycle.ts';
 import { packageVersion } from './package-version.ts';
@@ -16,9 +15,12 @@ const ACTOR = 'sluice-cli';
 export async function startControl(broker: Broker, configuration: Configuration, log: Logger): Promise<Part> {
   const { dataDirectory } = configuration;
   const startedAtMs = broker.clock.now();
-  const service = new AdminService({ broker, version: packageVersion(), startedAtMs, actor: ACTOR, log });
+  const load = async () => {
+    const { AdminService } = await import('../admin/service.ts');
+    return new AdminService({ broker, version: packageVersion(), startedAtMs, actor: ACTOR, log }).handle;
+  };
   try {
-    return await ControlSocket.listen(dataDirectory, service);
+    return await ControlSocket.listen(dataDirectory, load);
   } catch (error) {
     log.warn({ err: error }, 'no control socket: this broker cannot be administered from the command line');
     return { close: async () => undefined };

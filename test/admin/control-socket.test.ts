@@ -25,7 +25,7 @@ test('the control socket is for its owner alone, and goes when the broker does',
   inDirectory(async (directory, broker) => {
     await chmod(directory, 0o777);
     const umask = process.umask(0);
-    const socket = await ControlSocket.listen(directory, serviceOf(broker));
+    const socket = await ControlSocket.listen(directory, async () => serviceOf(broker).handle);
     process.umask(umask);
     assert.equal((await stat(socket.path)).mode & 0o777, 0o600);
     assert.equal(await controlSocketPath(directory), socket.path);
@@ -42,7 +42,7 @@ test('a socket that a killed broker left behind is replaced', options, () =>
     const { rename } = await import('node:fs/promises');
     await rename(join(directory, 'other'), join(directory, 'control.sock'));
     left.close();
-    const socket = await ControlSocket.listen(directory, serviceOf(broker));
+    const socket = await ControlSocket.listen(directory, async () => serviceOf(broker).handle);
     assert.equal((await ask(socket.path, 'GET', '/api/users')).status, 200);
     await socket.close();
   }),
@@ -52,7 +52,7 @@ test('in a directory whose path is too long for a socket, one elsewhere is named
   inDirectory(async (scratch, broker) => {
     const directory = join(scratch, 'long'.repeat(30));
     await mkdir(directory);
-    const socket = await ControlSocket.listen(directory, serviceOf(broker));
+    const socket = await ControlSocket.listen(directory, async () => serviceOf(broker).handle);
     assert.ok(socket.path.length < 100, socket.path);
     assert.equal((await stat(dirname(socket.path))).mode & 0o777, 0o700);
     assert.equal(await controlSocketPath(directory), socket.path);
@@ -68,7 +68,7 @@ test('a file that names a directory of somebody else does not lead to its remova
     const precious = join(directory, 'precious');
     await mkdir(precious);
     await writeFile(join(directory, 'control.path'), `${precious}/control.sock\n`);
-    const socket = await ControlSocket.listen(directory, serviceOf(broker));
+    const socket = await ControlSocket.listen(directory, async () => serviceOf(broker).handle);
     assert.equal(await controlSocketPath(directory), join(directory, 'control.sock'));
     assert.ok((await readdir(directory)).includes('precious'));
     await socket.close();
@@ -77,7 +77,7 @@ test('a file that names a directory of somebody else does not lead to its remova
 
 test('who follows events does not keep the broker from closing', options, () =>
   inDirectory(async (directory, broker) => {
-    const socket = await ControlSocket.listen(directory, serviceOf(broker));
+    const socket = await ControlSocket.listen(directory, async () => serviceOf(broker).handle);
     const following = ask(socket.path, 'GET', '/api/events').catch(() => null);
     await new Promise((resolve) => setTimeout(resolve, 50));
     await socket.close();

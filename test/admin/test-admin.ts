@@ -40,7 +40,7 @@ export class TestAdmin {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-admin-'));
     const dataDirectory = join(directory, 'data');
     const broker = await Broker.open({ dataDirectory, propertyCodecs: [amqp091Codec] });
-    const socket = await ControlSocket.listen(dataDirectory, serviceOf(broker));
+    const socket = await ControlSocket.listen(dataDirectory, async () => serviceOf(broker).handle);
     const server = await AmqpServer.listen(broker, { host: '127.0.0.1', port: 0, closeTimeoutMs: 500 });
     return new TestAdmin(broker, socket, server, directory);
   }
