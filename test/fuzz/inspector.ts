@@ -28,10 +28,15 @@ export class Inspector {
     this.#socket.close();
   }
 
-  async heapBytes(): Promise<number> {
+  /** After a collection: what is used, with buffers, and what the engine has set aside for its heap. */
+  async heap(): Promise<{ usedBytes: number; committedBytes: number }> {
     await this.#send('HeapProfiler.collectGarbage');
-    const { usedSize, backingStorageSize = 0 } = await this.#send<HeapUsage>('Runtime.getHeapUsage');
-    return usedSize + backingStorageSize;
+    const {
+      usedSize,
+      totalSize,
+      backingStorageSize = 0,
+    } = await this.#send<HeapUsage>('Runtime.getHeapUsage');
+    return { usedBytes: usedSize + backingStorageSize, committedBytes: totalSize };
   }
 
   /** What a function returns, as JSON, when it is called with an array of all objects for `this`. */
@@ -71,6 +76,7 @@ interface Answer {
 
 interface HeapUsage {
   readonly usedSize: number;
+  readonly totalSize: number;
   readonly backingStorageSize?: number;
 }
 
