@@ -158,13 +158,13 @@ export class Queue implements TopologyQueue, Pumped {
     this.#chores.messagesExpire();
   }
 
-  /** Whether a message of this size may be added, where a full queue refuses. */
-  hasRoomFor(bodyBytes: number): boolean {
+  /** Whether a message of this size may be added, and others that come with it, where a full queue refuses. */
+  hasRoomFor(bodyBytes: number, otherMessages = 0, otherBytes = 0): boolean {
     const { maxLength, maxLengthBytes, overflow } = this.settings;
     if (overflow === 'drop-head') return true;
     const fits = (): boolean =>
-      (maxLength === null || this.readyCount < maxLength) &&
-      (maxLengthBytes === null || this.readyBytes + bodyBytes <= maxLengthBytes);
+      (maxLength === null || this.readyCount + otherMessages < maxLength) &&
+      (maxLengthBytes === null || this.readyBytes + otherBytes + bodyBytes <= maxLengthBytes);
     if (fits()) return true;
     // What came in this turn may be for consumers that wait for it.
     if (this.pumpPending) this.pump();
@@ -182,7 +182,9 @@ export class Queue implements TopologyQueue, Pumped {
   addConsumer(request: ConsumerRequest): Consumer {
     this.assertReadable();
     const { all } = this.consumers;
-    const refused = request.exclusive ? all.length > 0 : all.some((c) => c.exclusive);
+    const refused = request.exclusive
+      ? all.length > 0 || this.consumers.isSingle
+      : all.some((consumer) => consumer.exclusive);
     if (refused) {
       throw new BrokerError(
         'access-refused',

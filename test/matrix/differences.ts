@@ -23,11 +23,6 @@ export const unfinished: readonly Difference[] = [
     theirs: /partial tx completion/,
   },
   {
-    why: 'an exclusive consumer of a queue with a single active consumer',
-    cases: /exclusive of a single-active-consumer queue/,
-    ours: /^basic\.consume-ok/,
-  },
-  {
     why: 'times beyond 2^32 - 1 ms',
     cases: /x-(message-ttl|expires): 1099511627776/,
     ours: /^queue\.declare-ok/,
