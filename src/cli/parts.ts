@@ -6,7 +6,6 @@ import { amqp091Codec } from '../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../servers/amqp091/server.ts';
 import { formatAddress, type ListenerPart } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
-import { readTlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
 /** What `sluice start` opens, with the settings translated to the options of each part. */
 export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
@@ -53,6 +52,7 @@ export async function startAmqps(
   configuration: Configuration,
   log: Logger,
 ): Promise<ListenerPart> {
+  const { readTlsFiles, TlsWatcher, tlsFiles } = await import('./tls-files.ts');
   const files = tlsFiles(configuration);
   const tls = readTlsFiles(files);
   let server: AmqpServer;

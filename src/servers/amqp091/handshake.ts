@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type { Identity } from '../../broker/access/access.ts';
 import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../wire/amqp091/constants.ts';
 import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
@@ -11,6 +10,7 @@ import { Output } from './output.ts';
 import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
 import type { ClientDescription, ServerContext, Session } from './session.ts';
 import { PROTOCOL_NAME } from './session-view.ts';
+import { isTls } from './tls.ts';
 import { negotiate, type Tuning } from './tuning.ts';
 
 /**
@@ -247,7 +247,7 @@ export class Handshake {
       port: localPort,
       peer_host: remoteAddress,
       peer_port: remotePort,
-      ssl: this.#socket instanceof TLSSocket,
+      ssl: isTls(this.#socket),
     });
   }
 

@@ -40,7 +40,7 @@ export class AmqpServer {
     const server =
       tls === undefined
         ? createServer(tcp)
-        : createTlsServer(tls, { ...tcp, handshakeTimeout: settings.handshakeTimeoutMs });
+        : await createTlsServer(tls, { ...tcp, handshakeTimeout: settings.handshakeTimeoutMs });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => resolve());

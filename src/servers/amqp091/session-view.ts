@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type {
   ChannelInfo,
   ConnectionInfo,
@@ -14,7 +13,7 @@ import type { Channel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { reply } from './errors.ts';
 import type { Session } from './session.ts';
-import { subjectName } from './tls.ts';
+import { isTls, subjectName } from './tls.ts';
 
 export const PROTOCOL_NAME = 'AMQP 0-9-1';
 
@@ -138,7 +137,7 @@ function addressText({ host, port }: SocketAddress): string {
 }
 
 function tlsInfo(socket: Socket): TlsInfo | null {
-  if (!(socket instanceof TLSSocket)) return null;
+  if (!isTls(socket)) return null;
   const certificate = socket.getPeerX509Certificate();
   return {
     version: socket.getProtocol() ?? '',

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
-import { createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { SecureContextOptions, Server, TLSSocket } from 'node:tls';
 
 /** The contents of the files, in PEM. */
 export interface TlsMaterial {
@@ -17,7 +18,8 @@ export interface TlsOptions extends TlsMaterial {
   readonly loginFrom: 'common-name' | 'distinguished-name';
 }
 
-export function createTlsServer(
+/** Node's TLS is loaded where it is wanted: most brokers are started without, and it takes some megabytes. */
+export async function createTlsServer(
   tls: TlsOptions,
   options: {
     readonly noDelay: boolean;
@@ -25,7 +27,8 @@ export function createTlsServer(
     readonly keepAliveInitialDelay: number;
     readonly handshakeTimeout: number;
   },
-): Server {
+): Promise<Server> {
+  const { createServer } = await import('node:tls');
   return createServer({
     ...options,
     ...secureContext(tls),
@@ -36,6 +39,10 @@ export function createTlsServer(
 
 export function secureContext({ cert, key, ca }: TlsMaterial): SecureContextOptions {
   return { cert, key, minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) };
+}
+
+export function isTls(socket: Socket): socket is TLSSocket {
+  return 'encrypted' in socket && socket.encrypted === true;
 }
 
 /** With `optional`, a client may come without a certificate, but not with a bad one. */
