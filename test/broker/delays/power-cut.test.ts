@@ -6,7 +6,7 @@ import { Transaction } from '../../../src/broker/transaction.ts';
 import { Unacked } from '../../../src/broker/unacked.ts';
 import { DelayedBroker } from './delayed-broker.ts';
 
-const SEEDS = 25;
+const SEEDS = 15;
 const KIB = 1024;
 const BINDINGS = [
   ['one', 'a'],
