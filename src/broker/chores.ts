@@ -60,8 +60,9 @@ export class Chores {
       this.#retries.take(nowMs, (lane, offset, bodyBytes) => queue.giveBack(lane, offset, bodyBytes));
       this.#alarm.setFor(this.#retries.dueMs);
     }
-    if (this.#expiry.isNeeded) for (const lane of queue.lanes) this.#expireHead(lane);
-    if (this.#isLimited) this.#dropExcess();
+    this.#expireHeads();
+    // What is dropped uncovers others, which may have been expired for long behind it.
+    if (this.#isLimited && this.#dropExcess()) this.#expireHeads();
     this.#departures.leave();
     if (queue.readyCount === 0) {
       queue.readyBytes = 0;
@@ -153,6 +154,10 @@ export class Chores {
     return count;
   }
 
+  #expireHeads(): void {
+    if (this.#expiry.isNeeded) for (const lane of this.#queue.lanes) this.#expireHead(lane);
+  }
+
   /** As in RabbitMQ, what expires is found at the head: a message waits behind those that may stay longer. */
   #expireHead(lane: Lane): void {
     while (lane.readyCount > 0 && !this.#departures.isCongested) {
@@ -175,15 +180,16 @@ export class Chores {
     lane.freshFrom = lane.log.end;
   }
 
-  /** As in RabbitMQ, from the head, whatever its priority. */
-  #dropExcess(): void {
+  /** As in RabbitMQ, from the head, whatever its priority. True if something was dropped. */
+  #dropExcess(): boolean {
     const queue = this.#queue;
+    const before = queue.readyCount;
     const { settings } = queue;
     const messagesMax = settings.maxLength ?? Number.POSITIVE_INFINITY;
     const bytesMax = settings.maxLengthBytes ?? Number.POSITIVE_INFINITY;
     while (queue.readyCount > messagesMax || queue.readyBytes > bytesMax) {
       const lane = queue.topLane();
-      if (lane === null || this.#departures.isCongested) return;
+      if (lane === null || this.#departures.isCongested) break;
       const offset = lane.peek();
       const position = lane.log.positionOf(offset);
       if (position >= 0) {
@@ -193,8 +199,9 @@ export class Chores {
         this.discardReady(lane, offset, queue.readyBytes / queue.readyCount, 'maxlen');
       } else {
         lane.log.readAhead?.load(offset);
-        return;
+        break;
       }
     }
+    return queue.readyCount < before;
   }
 }

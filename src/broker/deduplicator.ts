@@ -1,8 +1,14 @@
 import type { Deduplication } from './queue-settings.ts';
 
+interface Seen {
+  readonly untilMs: number;
+  /** Whether the message survives a restart, and the memory of it too. */
+  readonly isKept: boolean;
+}
+
 /** Which messages a queue has seen lately, by the name that their publisher gave them. The oldest are first. */
 export class Deduplicator {
-  readonly #untilMs = new Map<string, number>();
+  readonly #seen = new Map<string, Seen>();
   #settings: Deduplication;
 
   constructor(settings: Deduplication) {
@@ -14,22 +20,26 @@ export class Deduplicator {
   }
 
   has(key: string, nowMs: number): boolean {
-    const untilMs = this.#untilMs.get(key);
-    return untilMs !== undefined && untilMs > nowMs;
+    const seen = this.#seen.get(key);
+    return seen !== undefined && seen.untilMs > nowMs;
   }
 
-  /** `untilMs` is given at recovery. */
-  remember(key: string, nowMs: number, untilMs = nowMs + this.#settings.windowMs): void {
-    const seen = this.#untilMs;
+  remember(key: string, nowMs: number, untilMs: number, isKept: boolean): void {
+    const seen = this.#seen;
     seen.delete(key);
-    seen.set(key, untilMs);
-    for (const [oldest, endMs] of seen) {
+    seen.set(key, { untilMs, isKept });
+    for (const [oldest, { untilMs: endMs }] of seen) {
       if (endMs > nowMs && seen.size <= this.#settings.entriesMax) break;
       seen.delete(oldest);
     }
   }
 
-  entries(): IterableIterator<[key: string, untilMs: number]> {
-    return this.#untilMs.entries();
+  /** Those that a restart does not make it forget. */
+  kept(nowMs: number): [key: string, untilMs: number][] {
+    const kept: [string, number][] = [];
+    for (const [key, { untilMs, isKept }] of this.#seen) {
+      if (isKept && untilMs > nowMs) kept.push([key, untilMs]);
+    }
+    return kept;
   }
 }

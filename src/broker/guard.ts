@@ -21,12 +21,25 @@ export interface Admission {
   readonly isRefused: boolean;
 }
 
-/** Which of these queues take the message: not those that are full, nor those that have seen it. */
+/** What comes to a queue with one transaction, which it looks at before any of it is there. */
+interface Coming {
+  messages: number;
+  bytes: number;
+  readonly names: Set<string>;
+}
+
+export type ComingTogether = Map<Queue, Coming>;
+
+/**
+ * Which of these queues take the message: not those that are full, nor those that have seen it. `together`: what the same
+ * transaction brings besides.
+ */
 export function admit(
   queues: readonly Queue[],
   parts: MessageParts,
   broker: Broker,
   persistent: boolean,
+  together: ComingTogether | null = null,
 ): Admission {
   const bodyBytes = parts.bodyBytes;
   const admitted: Queue[] = [];
@@ -34,14 +47,17 @@ export function admit(
   let isRefused = false;
   let name: string | null | undefined;
   for (const queue of queues) {
+    const coming = together?.get(queue);
     if (queue.isGuarded && queue.deduplicator !== null) {
       if (name === undefined) name = deduplicationName(parts, broker);
-      if (name !== null && queue.deduplicator.has(name, broker.turn.nowMs)) {
+      const isKnown = (name: string): boolean =>
+        queue.deduplicator?.has(name, broker.turn.nowMs) === true || coming?.names.has(name) === true;
+      if (name !== null && isKnown(name)) {
         queue.ledger.duplicates++;
         continue;
       }
     }
-    if (queue.isGuarded && !queue.hasRoomFor(bodyBytes)) {
+    if (queue.isGuarded && !queue.hasRoomFor(bodyBytes, coming?.messages, coming?.bytes)) {
       isRefused = true;
       queue.ledger.refused++;
       if (queue.settings.overflow === 'reject-publish-dlx')
@@ -50,8 +66,17 @@ export function admit(
     }
     if (queue.deduplicator !== null && name != null) seen.push(seenBy(queue, name, broker));
     admitted.push(queue);
+    if (together !== null && queue.isGuarded) note(together, queue, bodyBytes, name ?? null);
   }
   return { queues: admitted, seen, isRefused };
+}
+
+function note(together: ComingTogether, queue: Queue, bytes: number, name: string | null): void {
+  const coming = together.get(queue) ?? { messages: 0, bytes: 0, names: new Set<string>() };
+  together.set(queue, coming);
+  coming.messages++;
+  coming.bytes += bytes;
+  if (name !== null) coming.names.add(name);
 }
 
 function seenBy(queue: Queue, key: string, broker: Broker): Seen {
@@ -61,8 +86,9 @@ function seenBy(queue: Queue, key: string, broker: Broker): Seen {
   return {
     journalBytes: operation.length + 32,
     remember(persistent) {
-      queue.deduplicator?.remember(key, nowMs, untilMs);
-      if (persistent && queue.durable) broker.record(operation);
+      const isKept = persistent && queue.durable;
+      queue.deduplicator?.remember(key, nowMs, untilMs, isKept);
+      if (isKept) broker.record(operation);
     },
   };
 }

@@ -22,6 +22,8 @@ export class IdleWatch {
 
   /** `limitMs` null: it may be unused for as long as it likes. */
   configure(limitMs: number | null, isUsed: boolean): void {
+    // Without a limit nobody noted when it was used; and what was in order until now is not held against it.
+    if (limitMs !== this.#limitMs) this.#lastUseMs = this.#clock.now();
     this.#limitMs = limitMs;
     this.#isUsed = isUsed;
     this.#alarm.stop();

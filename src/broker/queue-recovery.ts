@@ -15,7 +15,7 @@ export function stateOf(queue: Queue, nowMs: number): QueueState | null {
   const lanes = queue.lanes.map(
     (lane) => [lane.priority, lane.log.id, [...(lane.failures ?? [])].flat()] as const,
   );
-  const seen = [...(queue.deduplicator?.entries() ?? [])].filter(([, untilMs]) => untilMs > nowMs);
+  const seen = queue.deduplicator?.kept(nowMs) ?? [];
   const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0;
   return isPlain ? null : { id: queue.id, lanes, seen };
 }
@@ -58,7 +58,7 @@ export class QueueRecovery {
       this.#addLane(queue, priority, laneId);
       this.#setFailures(queue, priority, failures);
     }
-    for (const [key, untilMs] of seen) queue.deduplicator?.remember(key, 0, untilMs);
+    for (const [key, untilMs] of seen) queue.deduplicator?.remember(key, 0, untilMs, true);
   }
 
   apply(bytes: Buffer): void {
@@ -69,7 +69,7 @@ export class QueueRecovery {
     if (operation.op === 'queue-state.lane') this.#addLane(queue, operation.priority, operation.laneId);
     else if (operation.op === 'queue-state.failures') {
       this.#setFailures(queue, operation.priority, operation.counts);
-    } else queue.deduplicator?.remember(operation.key, 0, operation.untilMs);
+    } else queue.deduplicator?.remember(operation.key, 0, operation.untilMs, true);
   }
 
   deliveredBelow(logId: number): number {

@@ -2,7 +2,7 @@ import { MessageParts } from '../log/message-parts.ts';
 import { Store } from '../log/store.ts';
 import type { Broker } from './broker.ts';
 import { BrokerError } from './errors.ts';
-import { admit, type Seen } from './guard.ts';
+import { admit, type ComingTogether, type Seen } from './guard.ts';
 import type { Lane } from './lane.ts';
 import type { Queue } from './queue.ts';
 import { sendReplies } from './replies/reply-sender.ts';
@@ -81,12 +81,16 @@ export class Transaction {
     const bytes = this.#bytes;
     this.rollback();
     const seen: Seen[] = [];
-    const present = publications.map((each) => ({ ...each, targets: this.#targetsOf(each, seen) }));
+    const together: ComingTogether = new Map();
+    const present = publications.map((each) => ({
+      ...each,
+      targets: this.#targetsOf(each, seen, together),
+    }));
     // What others acknowledged is no part of it.
     store.flushSettles();
     for (const { tag, multiple, kind } of acknowledgements) {
-      if (kind === 'requeue') this.#unacked.reject(tag, multiple, true);
-      else this.#unacked.ack(tag, multiple);
+      if (kind === 'ack') this.#unacked.ack(tag, multiple);
+      else this.#unacked.reject(tag, multiple, kind === 'requeue');
     }
     const settleBytes = store.settleBytes();
     const isJournaled =
@@ -127,11 +131,15 @@ export class Transaction {
   }
 
   /** Without the queues that were deleted since the message was routed, and those that do not take it. */
-  #targetsOf({ route, priority, persistent, guarded }: Publication, seen: Seen[]): Targets {
+  #targetsOf(
+    { route, priority, persistent, guarded }: Publication,
+    seen: Seen[],
+    together: ComingTogether,
+  ): Targets {
     let queues = route.queues;
     if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
     if (guarded !== null) {
-      const admission = admit(queues, guarded, this.#broker, persistent);
+      const admission = admit(queues, guarded, this.#broker, persistent, together);
       queues = admission.queues;
       seen.push(...admission.seen);
     }

@@ -95,11 +95,14 @@ function putInForce<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   changed: readonly ActivePolicy[],
 ): void {
+  // Whether a queue has to be asked before it gets a message is remembered with the routes that lead to it.
+  let rerouted = false;
   for (const queue of state.queues.values()) {
     const type = queueTypeOf(queue.arguments);
-    if (changed.some((active) => active.matches(type, queue.name))) configureQueue(state, queue);
+    if (!changed.some((active) => active.matches(type, queue.name))) continue;
+    configureQueue(state, queue);
+    rerouted = true;
   }
-  let rerouted = false;
   for (const exchange of state.exchanges.values()) {
     if (!changed.some((active) => active.matches('exchange', exchange.name))) continue;
     rerouted = configureExchange(state, exchange) || rerouted;
