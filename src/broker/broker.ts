@@ -248,18 +248,16 @@ export class Broker implements StateMachine {
   async #recover(): Promise<void> {
     const { clean, warnings } = await this.store.recover(this);
     for (const warning of warnings) this.#log.warn({}, warning);
-    const known = new Set<number>();
-    for (const vhost of this.vhosts) {
-      for (const queue of vhost.queues()) {
-        for (const lane of queue.lanes) known.add(lane.log.id);
-        queue.recovered(({ log }) => (clean ? this.#queueRecovery.deliveredBelow(log.id) : log.end));
-      }
-    }
-    for (const id of this.delays.logIds()) known.add(id);
+    const queues = [...this.vhosts].flatMap((vhost) => [...vhost.queues()]);
+    const known = new Set(this.delays.logIds());
+    for (const queue of queues) for (const lane of queue.lanes) known.add(lane.log.id);
     await this.store.segments.removeStrays((id) => known.has(id));
-    this.#queueRecovery.finish();
     this.#recovering = false;
-    // Not earlier: what comes due makes changes that have to be in the journal.
+    // Not earlier: what expires or comes due makes changes that have to be in the journal.
+    for (const queue of queues) {
+      queue.recovered(({ log }) => (clean ? this.#queueRecovery.deliveredBelow(log.id) : log.end));
+    }
+    this.#queueRecovery.finish();
     this.delays.recovered();
     this.events.isOn = true;
     this.access.begin();
@@ -302,7 +300,11 @@ export class Broker implements StateMachine {
         );
       },
       onUnused: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
-      onIdle: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
+      onIdle: (queue) => {
+        // Until everything is read nothing has had a chance to be used.
+        if (this.#recovering) queue.touch();
+        else this.vhosts.get(queue.vhost)?.removeQueue(queue);
+      },
       newLaneId: (queue, priority) => {
         const laneId = this.#nextQueueId;
         this.#useId(laneId);

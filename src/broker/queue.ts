@@ -120,6 +120,7 @@ export class Queue implements TopologyQueue, Pumped {
       lane.recovered(deliveredBelow(lane));
       this.readyCount += lane.readyCount;
     }
+    this.touch();
     this.ledger.recovered = this.readyCount;
     for (const lane of this.lanes) this.readyBytes += readyBodyBytes(lane, this.#chunks);
     // What is in segments may well have been published with a limit: it is looked at when it is delivered.
