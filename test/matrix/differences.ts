@@ -22,16 +22,6 @@ export const unfinished: readonly Difference[] = [
     ours: /^tx\.commit-ok$/,
     theirs: /partial tx completion/,
   },
-  {
-    why: 'times beyond 2^32 - 1 ms',
-    cases: /x-(message-ttl|expires): 1099511627776/,
-    ours: /^queue\.declare-ok/,
-  },
-  {
-    why: 'x-queue-master-locator and x-queue-version in a second declaration',
-    cases: /x-queue-(master-locator|version)/,
-    ours: /^queue\.declare-ok/,
-  },
 ];
 
 export const differences: readonly Difference[] = [

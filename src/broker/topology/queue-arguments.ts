@@ -11,6 +11,9 @@ export interface QueueProperties {
 
 export type QueueType = 'classic' | 'quorum';
 
+/** As in RabbitMQ 3.10: ten years of 365 days. Policies have no such limit there. */
+const DURATION_MS_MAX = 315_360_000_000;
+
 /** Says what is wrong with the value, as it stands behind the colon of the message; null if nothing is. */
 type Check = (value: Value, args: Table) => string | null;
 
@@ -27,8 +30,8 @@ type Use = QueueType | 'both' | 'free' | 'none';
  * for classic queues; here every queue counts deliveries if it is told to.
  */
 const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
-  ['x-expires', 'both', integerFrom(1)],
-  ['x-message-ttl', 'both', integerFrom(0)],
+  ['x-expires', 'both', durationFrom(1)],
+  ['x-message-ttl', 'both', durationFrom(0)],
   ['x-dead-letter-exchange', 'both', () => null],
   ['x-dead-letter-routing-key', 'both', deadLetterRoutingKey],
   ['x-dead-letter-strategy', 'quorum', word(['at-most-once', 'at-least-once'], 'invalid_dlx_strategy')],
@@ -48,10 +51,10 @@ const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
   ['x-stream-filter-size-bytes', 'none', () => null],
   ['x-initial-cluster-size', 'none', () => null],
   // Where the one node puts its queues is the same for each of them; later RabbitMQs take it for both types, too.
-  ['x-queue-leader-locator', 'free', word(['client-local', 'balanced'], 'invalid_queue_locator_arg')],
+  ['x-queue-leader-locator', 'both', word(['client-local', 'balanced'], 'invalid_queue_locator_arg')],
   [
     'x-queue-master-locator',
-    'free',
+    'both',
     word(['client-local', 'min-masters', 'random'], 'invalid_queue_locator_arg'),
   ],
   // Minus one, for those who have it from RabbitMQ 4: without a limit.
@@ -131,6 +134,14 @@ function integerFrom(least: number, greatest = Number.POSITIVE_INFINITY): Check 
     if (value > greatest) return `{max_value_exceeded,${value}}`;
     if (value >= least) return null;
     return value < 0 ? `{value_negative,${value}}` : `{value_zero,${value}}`;
+  };
+}
+
+function durationFrom(leastMs: number): Check {
+  const check = integerFrom(leastMs);
+  return (value, args) => {
+    const reason = check(value, args);
+    return reason ?? (Number(value) > DURATION_MS_MAX ? `{value_too_large,${value}}` : null);
   };
 }
 

@@ -47,7 +47,17 @@ test('a limit that is out of its range is refused, one at its end is not', () =>
       [{ [key]: -(2n ** 60n) }, invalid(key, '{value_negative,-1152921504606846976}')],
       [{ [key]: 0 }, null],
       [{ [key]: 2 ** 32 }, null],
-      [{ [key]: 2n ** 60n }, null],
+    ]);
+  }
+  assertAnswers([
+    [{ 'x-max-length': 2n ** 60n }, null],
+    [{ 'x-max-length-bytes': 2n ** 60n }, null],
+  ]);
+  for (const key of ['x-message-ttl', 'x-expires']) {
+    assertAnswers([
+      [{ [key]: 315_360_000_000 }, null],
+      [{ [key]: 315_360_000_001 }, invalid(key, '{value_too_large,315360000001}')],
+      [{ [key]: 2n ** 60n }, invalid(key, '{value_too_large,1152921504606846976}')],
     ]);
   }
   assertAnswers([
@@ -179,6 +189,7 @@ test('a second declaration has to agree in what RabbitMQ compares, and in nothin
     'x-dead-letter-exchange': 'a',
     'x-single-active-consumer': true,
     'x-consumer-timeout': 100_000,
+    'x-queue-master-locator': 'min-masters',
   };
   const { vhost } = newVirtualHost();
   vhost.declareQueue(queue('q', { arguments: first }), null);
@@ -209,6 +220,11 @@ test('a second declaration has to agree in what RabbitMQ compares, and in nothin
     [
       { 'x-dead-letter-routing-key': 'x' },
       text('x-dead-letter-routing-key', "the value 'x' of type 'longstr'", 'none'),
+    ],
+    [{ 'x-queue-master-locator': 'random' }, text('x-queue-master-locator', "'random'", "'min-masters'")],
+    [
+      { 'x-queue-leader-locator': 'balanced' },
+      text('x-queue-leader-locator', "the value 'balanced' of type 'longstr'", 'none'),
     ],
     [{ 'x-queue-version': 1 }, text('x-queue-version', "the value '1' of type 'signedint'", 'none')],
     [{ 'x-queue-type': 'quorum' }, text('x-queue-type', "the value 'quorum' of type 'longstr'", 'none')],
