@@ -330,9 +330,9 @@ export class Queue implements TopologyQueue, Pumped {
     else lane.failures = null;
   }
 
-  /** Before somebody new may take messages: what came in this turn is expired and limited without him. */
+  /** Before somebody new may take messages: what came in this turn is for who waited already, or expired and limited. */
   #catchUp(): void {
-    if (this.#chores.isNeeded && this.pumpPending) this.pump();
+    if (this.pumpPending && (this.#chores.isNeeded || this.consumerCount > 0)) this.pump();
   }
 
   /** There is something to do. */
@@ -368,15 +368,16 @@ export class Queue implements TopologyQueue, Pumped {
   /** Stops where the next message is not in memory, or nobody can take it. False if there is more to hand out. */
   #handOut(): boolean {
     let budget = PUMP_MESSAGES_MAX;
-    const { consumers } = this;
+    const { consumers, lanes } = this;
     const chores = this.#chores;
     while (this.readyCount > 0) {
       const isAsked = this.#getters.length > 0;
       const consumer = isAsked ? null : consumers.next();
       if (!isAsked && consumer === null) return true;
-      const lane = this.topLane();
+      const lane = lanes.length === 1 ? this.base : this.topLane();
       if (lane === null) break;
       const offset = lane.peek();
+      if (offset >= lane.heldFrom) break;
       const position = lane.log.positionOf(offset);
       if (position < 0) {
         lane.log.readAhead?.load(offset);
