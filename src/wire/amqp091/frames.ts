@@ -121,7 +121,7 @@ export class FrameReader {
     // AMQP 4.2.7
     if (size !== 0) throw new WireError('frame-error', `a heartbeat frame with a payload of ${size} bytes`);
     if (bytes[at + 1] !== 0 || bytes[at + 2] !== 0) {
-      throw new WireError('frame-error', 'a heartbeat frame on a channel other than 0');
+      throw new WireError('unexpected-frame', 'a heartbeat frame on a channel other than 0');
     }
     return size;
   }

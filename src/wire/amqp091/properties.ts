@@ -73,7 +73,11 @@ export function readBodySize(bytes: Buffer, start: number, end: number): number 
   }
   const classId = (bytes[start] << 8) | bytes[start + 1];
   if (classId !== CLASS_IDS.basic) {
-    throw new WireError('frame-error', `a content header of class ${classId}, which has no content`);
+    // RabbitMQ's code and words; AMQP 4.2.6.1 would have 501.
+    throw new WireError(
+      'unexpected-frame',
+      `expected content header for class 60, got one for class ${classId} instead`,
+    );
   }
   const size = readSafeU64(bytes, start + 4);
   if (size < 0) throw new WireError('syntax-error', 'content header: the body size is beyond 2^53 - 1');

@@ -118,17 +118,17 @@ test('frame-max may change from within a frame, and holds for the next in the sa
   assert.equal(count, 2);
 });
 
-test('an unknown type, a wrong frame-end and an impossible heartbeat are frame errors', () => {
-  const cases: [number[], RegExp][] = [
-    [[4, 0, 0, 0, 0, 0, 0, 0xce], /4 is not a type of frame/],
-    [[0, 0, 0, 0, 0, 0, 0, 0xce], /0 is not a type of frame/],
-    [[3, 0, 1, 0, 0, 0, 1, 0x61, 0xcd], /ends with 0xcd instead of 0xce/],
-    [[8, 0, 0, 0, 0, 0, 1, 0, 0xce], /heartbeat frame with a payload/],
-    [[8, 0, 1, 0, 0, 0, 0, 0xce], /heartbeat frame on a channel/],
+test('an unknown type, a wrong frame-end and a heartbeat with a payload are frame errors, one on a channel is unexpected', () => {
+  const cases: [number[], string, RegExp][] = [
+    [[4, 0, 0, 0, 0, 0, 0, 0xce], 'frame-error', /4 is not a type of frame/],
+    [[0, 0, 0, 0, 0, 0, 0, 0xce], 'frame-error', /0 is not a type of frame/],
+    [[3, 0, 1, 0, 0, 0, 1, 0x61, 0xcd], 'frame-error', /ends with 0xcd instead of 0xce/],
+    [[8, 0, 0, 0, 0, 0, 1, 0, 0xce], 'frame-error', /heartbeat frame with a payload/],
+    [[8, 0, 1, 0, 0, 0, 0, 0xce], 'unexpected-frame', /heartbeat frame on a channel/],
   ];
-  for (const [bytes, message] of cases) {
+  for (const [bytes, kind, message] of cases) {
     const refused = (error: unknown): boolean =>
-      error instanceof WireError && error.kind === 'frame-error' && message.test(error.message);
+      error instanceof WireError && error.kind === kind && message.test(error.message);
     assert.throws(() => read([Uint8Array.from(bytes)]), refused);
     assert.throws(() => read(bytes.map((byte) => Uint8Array.of(byte))), refused);
   }

@@ -19,6 +19,8 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
         connection,
         guard(channel, args),
       );
+  // As RabbitMQ has it, to ask is to use.
+  if (isPassive) queue.touch();
   channel.lastQueue = queue.name;
   channel.sendWhenDurable(
     method.noWait
