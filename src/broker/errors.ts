@@ -1,3 +1,5 @@
+import { ForeseenError } from '../base/foreseen-error.ts';
+
 /**
  * What can be wrong with a request to the broker. The servers translate the kind to their protocol's reply code
  * and prefix; the message names the thing and says what was found.
@@ -12,7 +14,7 @@ export type BrokerErrorKind =
   | 'not-implemented'
   | 'internal-error';
 
-export class BrokerError extends Error {
+export class BrokerError extends ForeseenError {
   readonly kind: BrokerErrorKind;
 
   constructor(kind: BrokerErrorKind, message: string) {
