@@ -71,11 +71,6 @@ export const differences: readonly Difference[] = [
     theirs: /^closed$/,
   },
   {
-    why: 'Names stay as they are. RabbitMQ takes line breaks out of them.',
-    cases: /^queue\.declare .* a name with a line break$/,
-    ours: /"~a\\nb"/,
-  },
-  {
     why: 'A delivery mode that is none counts as transient, as in AMQP 1.8.3.4 anything that is not persistent.',
     cases: /with a delivery mode that is none/,
     ours: /^$/,

@@ -34,6 +34,20 @@ describe('a client that knows RabbitMQ', () => {
     assert.deepEqual(consumed, ['first']);
   });
 
+  it('declares and deletes by names without the line breaks that it sends', async () => {
+    await using connection = await test.connect();
+    const channel = await connection.createChannel();
+    assert.equal((await channel.assertQueue('line\r\nbreaks\n')).queue, 'linebreaks');
+    await channel.checkQueue('linebreaks\n');
+    await channel.assertExchange('ex\nchange', 'direct');
+    await channel.bindQueue('linebreaks', 'exchange', '');
+    await channel.deleteExchange('exchange\n');
+    await channel.deleteQueue('\rlinebreaks');
+    const vhost = test.broker.vhost('/');
+    assert.equal(vhost?.findQueue('linebreaks'), undefined);
+    assert.equal(vhost?.findExchange('exchange'), undefined);
+  });
+
   it('keeps a queue from expiring by looking whether it is there', async () => {
     await using connection = await test.connect();
     const channel = await connection.createChannel();

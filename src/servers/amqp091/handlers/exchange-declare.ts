@@ -1,9 +1,11 @@
 import type { Value } from '../../../base/value.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
+import { withoutLineBreaks } from '../name-lines.ts';
 
 export function exchangeDeclare(channel: Channel, method: MethodOf<'exchange.declare'>): void {
-  const { exchange: name, type, passive, durable, autoDelete, internal, noWait, arguments: args } = method;
+  const name = withoutLineBreaks(method.exchange);
+  const { type, passive, durable, autoDelete, internal, noWait, arguments: args } = method;
   if (passive) {
     channel.vhost.checkExchange(name);
   } else {

@@ -3,6 +3,7 @@ import { REPLY_TO } from '../../../broker/replies/replies.ts';
 import type { DeclarationGuard } from '../../../broker/topology/queue-commands.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
+import { withoutLineBreaks } from '../name-lines.ts';
 
 export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>): void {
   const { vhost, connection } = channel;
@@ -11,11 +12,12 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
     return;
   }
   const isPassive = method.passive || method.queue.startsWith(REPLY_TO);
+  const name = withoutLineBreaks(method.queue);
   const { durable, exclusive, autoDelete, arguments: args } = method;
   const queue = isPassive
-    ? vhost.checkQueue(method.queue, connection)
+    ? vhost.checkQueue(name, connection)
     : vhost.declareQueue(
-        { name: method.queue, durable, exclusive, autoDelete, arguments: args },
+        { name, durable, exclusive, autoDelete, arguments: args },
         connection,
         guard(channel, args),
       );

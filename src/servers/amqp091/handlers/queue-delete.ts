@@ -1,8 +1,9 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
+import { withoutLineBreaks } from '../name-lines.ts';
 
 export function queueDelete(channel: Channel, method: MethodOf<'queue.delete'>): void {
-  const name = channel.queueName(method.queue);
+  const name = channel.queueName(withoutLineBreaks(method.queue));
   channel.connection.permissions.configure('queue', name);
   const { ifUnused, ifEmpty } = method;
   const messageCount = channel.vhost.deleteQueue(name, { ifUnused, ifEmpty }, channel.connection);
