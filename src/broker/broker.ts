@@ -255,7 +255,10 @@ export class Broker implements StateMachine {
     this.#recovering = false;
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of queues) {
-      queue.recovered(({ log }) => (clean ? this.#queueRecovery.deliveredBelow(log.id) : log.end));
+      queue.recovered(
+        ({ log }) => (clean ? this.#queueRecovery.deliveredBelow(log.id) : log.end),
+        this.#queueRecovery.readyBefore(queue.id),
+      );
     }
     this.#queueRecovery.finish();
     this.delays.recovered();

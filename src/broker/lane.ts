@@ -152,18 +152,21 @@ export function bodyBytesAt(chunk: Chunk, at: number): number {
   return bodyLengthAt(chunk.buffer, at + FRAME_HEADER_BYTES);
 }
 
-/** Bytes of the bodies of what is ready after recovery: exact for what is in memory, by the average for the rest. */
-export function readyBodyBytes({ log, readyCount }: Lane, chunks: ChunkStore): number {
-  let counted = 0;
+/** Of messages: how many, and the bytes of their bodies. */
+export interface Amount {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** What is in memory after recovery, where all of it is ready. */
+export function amountInMemory({ log }: Lane, chunks: ChunkStore): Amount {
+  let count = 0;
   let bytes = 0;
   for (let offset = log.tailStart; offset < log.end; offset++) {
     const position = log.positionOf(offset);
     if (position < 0) continue;
-    counted++;
+    count++;
     bytes += bodyBytesAt(chunks.of(position), position >>> 0);
   }
-  const { segments } = log;
-  if (segments === null || segments.endOffset <= segments.startOffset) return bytes;
-  const average = segments.bytes / (segments.endOffset - segments.startOffset);
-  return bytes + (readyCount - counted) * average;
+  return { count, bytes };
 }

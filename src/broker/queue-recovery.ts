@@ -1,3 +1,4 @@
+import type { Amount } from './lane.ts';
 import type { Queue } from './queue.ts';
 import { decodeQueueOperation, type QueueOperation } from './queue-operations.ts';
 import type { Failure } from './queue-parts.ts';
@@ -8,6 +9,8 @@ export interface QueueState {
   /** Priority, id of the log, and failures (offset, count, offset, count, ...) of each lane. */
   readonly lanes: readonly (readonly [priority: number, id: number, failures: readonly number[]])[];
   readonly seen: readonly (readonly [key: string, untilMs: number])[];
+  /** What is ready, if some of it is in segments: recovery does not read those. */
+  readonly ready?: Amount;
 }
 
 /** Null if there is nothing to keep. */
@@ -17,6 +20,9 @@ export function stateOf(queue: Queue, nowMs: number): QueueState | null {
   );
   const seen = queue.deduplicator?.kept(nowMs) ?? [];
   const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0;
+  const { readyCount: count, readyBytes: bytes } = queue;
+  const isStored = count > 0 && queue.lanes.some(({ log }) => log.head < log.tailStart);
+  if (isStored) return { id: queue.id, lanes, seen, ready: { count, bytes } };
   return isPlain ? null : { id: queue.id, lanes, seen };
 }
 
@@ -39,6 +45,7 @@ export function failureOperations(queue: Queue, failures: readonly Failure[]): Q
 export class QueueRecovery {
   readonly #queues = new Map<number, Queue>();
   readonly #deliveredBelow = new Map<number, number>();
+  readonly #ready = new Map<number, Amount>();
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -51,9 +58,10 @@ export class QueueRecovery {
     this.#useId = useId;
   }
 
-  restore({ id, lanes, seen }: QueueState): void {
+  restore({ id, lanes, seen, ready }: QueueState): void {
     const queue = this.#queues.get(id);
     if (queue === undefined) return;
+    if (ready !== undefined) this.#ready.set(id, ready);
     for (const [priority, laneId, failures] of lanes) {
       this.#addLane(queue, priority, laneId);
       this.#setFailures(queue, priority, failures);
@@ -76,7 +84,13 @@ export class QueueRecovery {
     return this.#deliveredBelow.get(logId) ?? 0;
   }
 
+  /** What was ready in the queue at the last snapshot; null if that is not known. */
+  readyBefore(queueId: number): Amount | null {
+    return this.#ready.get(queueId) ?? null;
+  }
+
   finish(): void {
+    this.#ready.clear();
     this.#queues.clear();
     this.#deliveredBelow.clear();
   }

@@ -8,7 +8,7 @@ import { ConsumerSet } from './consumer-set.ts';
 import { Deduplicator } from './deduplicator.ts';
 import { BrokerError } from './errors.ts';
 import { IdleWatch } from './idle-watch.ts';
-import { bodyBytesAt, Lane, readyBodyBytes } from './lane.ts';
+import { type Amount, amountInMemory, bodyBytesAt, Lane } from './lane.ts';
 import { Ledger } from './ledger.ts';
 import type { Getter, QueueParts } from './queue-parts.ts';
 import { type QueueSettings, settingsFromArguments } from './queue-settings.ts';
@@ -114,19 +114,36 @@ export class Queue implements TopologyQueue, Pumped {
     if (this.readyCount > 0) this.pumpLater();
   }
 
-  /** Called once the logs are recovered. */
-  recovered(deliveredBelow: (lane: Lane) => number): void {
+  /** Called once the logs are recovered. `before`: what was ready at the last snapshot, if that is known. */
+  recovered(deliveredBelow: (lane: Lane) => number, before: Amount | null): void {
     for (const lane of this.lanes) {
       lane.recovered(deliveredBelow(lane));
       this.readyCount += lane.readyCount;
     }
     this.touch();
     this.ledger.recovered = this.readyCount;
-    for (const lane of this.lanes) this.readyBytes += readyBodyBytes(lane, this.#chunks);
+    this.readyBytes = this.#recoveredBytes(before);
     // What is in segments may well have been published with a limit: it is looked at when it is delivered.
     if (this.readyCount === 0) return;
     this.messagesExpire();
     this.pumpLater();
+  }
+
+  /** Exact for what is in memory, and for all of it after an orderly stop; by the average for the rest. */
+  #recoveredBytes(before: Amount | null): number {
+    let count = 0;
+    let bytes = 0;
+    for (const lane of this.lanes) {
+      const inMemory = amountInMemory(lane, this.#chunks);
+      count += inMemory.count;
+      bytes += inMemory.bytes;
+    }
+    const stored = this.readyCount - count;
+    if (stored === 0 || before === null) return bytes;
+    const estimate =
+      before.count === this.readyCount ? before.bytes : bytes + (stored * before.bytes) / before.count;
+    // It was within its limit: too high an estimate would have it drop what it may keep.
+    return Math.max(bytes, Math.min(estimate, this.settings.maxLengthBytes ?? estimate));
   }
 
   /** The log that a message of this priority goes to. */
@@ -233,6 +250,8 @@ export class Queue implements TopologyQueue, Pumped {
       this.#turn.pumpLater(this);
       return;
     }
+    // After a restart it was perhaps an estimate.
+    if (this.readyCount === 0) this.readyBytes = 0;
     if (this.#chores.isNeeded) this.#chores.do();
   }
 
