@@ -1,5 +1,12 @@
 import type { Chunk, ChunkStore } from './chunks.ts';
 
+/** The generation of the chunks that are being filled. */
+export interface Generation {
+  current: number;
+  /** It would have gone on, but for a transaction that is being written: it does at the end of that. */
+  isOwed: boolean;
+}
+
 /**
  * Memory for frames that are in no journal: transient messages. When its chunk is full the generation goes on, which
  * closes the journal's chunk too, so that the chunks of one queue's messages come in the order of their generations.
@@ -7,11 +14,11 @@ import type { Chunk, ChunkStore } from './chunks.ts';
 export class Arena {
   chunk: Chunk;
   readonly #store: ChunkStore;
-  readonly #generation: { current: number };
+  readonly #generation: Generation;
   readonly #isAtomic: () => boolean;
 
   /** `isAtomic`: whether a transaction is being written, whose messages all come in one generation. */
-  constructor(store: ChunkStore, generation: { current: number }, isAtomic: () => boolean) {
+  constructor(store: ChunkStore, generation: Generation, isAtomic: () => boolean) {
     this.#store = store;
     this.#isAtomic = isAtomic;
     this.#generation = generation;
@@ -34,7 +41,8 @@ export class Arena {
       old.generation = this.#generation.current;
       return;
     }
-    if (old.generation === this.#generation.current && !this.#isAtomic()) this.#generation.current++;
+    if (this.#isAtomic()) this.#generation.isOwed = true;
+    else if (old.generation === this.#generation.current) this.#generation.current++;
     this.chunk = this.#store.acquire('transient', bytes);
     this.chunk.generation = this.#generation.current;
     this.#store.unpin(old);

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
-import { Arena } from './arena.ts';
+import { Arena, type Generation } from './arena.ts';
 import { ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
 import { DamageError } from './damage.ts';
 import type { FileSystem } from './filesystem.ts';
@@ -76,7 +76,7 @@ export class Store {
   readonly maintenance: Maintenance;
   journal!: Journal;
   files!: JournalFiles;
-  readonly #generation = { current: 1 };
+  readonly #generation: Generation = { current: 1, isOwed: false };
   readonly #arena: Arena;
   #settledLogs: MessageLog[] = [];
   /** States of logs that the snapshot knows and the broker has not asked for yet. */

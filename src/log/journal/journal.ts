@@ -1,5 +1,6 @@
 import { crc32c } from '../../base/crc32c.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
+import type { Generation } from '../arena.ts';
 import type { Chunk, ChunkStore } from '../chunks.ts';
 import { align8, BLOCK_HEADER_BYTES, BLOCK_MAGIC } from './format.ts';
 
@@ -69,7 +70,7 @@ export class Journal {
   readonly #device: JournalDevice;
   readonly #options: JournalOptions;
   readonly #events: JournalEvents;
-  #generation: { current: number };
+  readonly #generation: Generation;
   #blockStart = -1;
   #sealed: SealedBlock[] = [];
   #writing = false;
@@ -82,7 +83,7 @@ export class Journal {
 
   constructor(
     store: ChunkStore,
-    generation: { current: number },
+    generation: Generation,
     device: JournalDevice,
     options: JournalOptions,
     events: JournalEvents,
@@ -124,6 +125,9 @@ export class Journal {
 
   endAtomic(): void {
     this.isAtomic = false;
+    if (!this.#generation.isOwed) return;
+    this.#generation.isOwed = false;
+    this.#generation.current++;
   }
 
   get isIdle(): boolean {
