@@ -179,8 +179,10 @@ export class Channel {
   #settle(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
     const { unacked, transaction } = this;
     if (transaction !== null) {
-      if (unacked.has(tag, multiple)) transaction.acknowledge(tag, multiple, kind);
-      else this.#failTag(tag);
+      if (!unacked.has(tag, multiple)) this.#failTag(tag);
+      // 0 means all that there is now, and not what comes until the commit.
+      else if (tag > 0) transaction.acknowledge(tag, multiple, kind);
+      else if (unacked.count > 0) transaction.acknowledge(unacked.nextTag - 1, multiple, kind);
       return;
     }
     const count =

@@ -51,6 +51,37 @@ describe('tx channels', () => {
     assert.equal(test.broker.vhost('/')?.findQueue('in')?.unackedCount, 0);
   });
 
+  it('acknowledge all with tag 0, but not what is delivered between that and the commit', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('in');
+    using client = await transactional(test);
+    client.method(1, {
+      name: 'basic.consume',
+      queue: 'in',
+      consumerTag: '',
+      noLocal: false,
+      noAck: false,
+      exclusive: false,
+      noWait: false,
+      arguments: {},
+    });
+    await client.expect('basic.consume-ok');
+    const queue = test.broker.vhost('/')?.findQueue('in');
+    channel.sendToQueue('in', Buffer.from('first'));
+    await until(() => queue?.unackedCount === 1);
+    client.method(1, { name: 'basic.ack', deliveryTag: 0, multiple: true });
+    // Answered behind the ack.
+    client.method(1, { name: 'basic.qos', prefetchSize: 0, prefetchCount: 0, global: false });
+    await until(() => client.received.some(({ method }) => method?.name === 'basic.qos-ok'));
+    channel.sendToQueue('in', Buffer.from('second'));
+    await until(() => queue?.unackedCount === 2);
+    client.method(1, { name: 'tx.commit' });
+    await until(() => client.received.some(({ method }) => method?.name === 'tx.commit-ok'));
+    assert.equal(queue?.unackedCount, 1);
+  });
+
   it('send mandatory messages back before commit-ok', async () => {
     await using test = await TestServer.start();
     using client = await transactional(test);
