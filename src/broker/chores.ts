@@ -40,6 +40,8 @@ export class Chores {
   /** The settings of the queue are others now. */
   configure(): void {
     this.#expiry.ttlMs = this.#queue.settings.messageTtlMs ?? Number.POSITIVE_INFINITY;
+    // What is at consumers, and comes back, is not new.
+    for (const lane of this.#queue.lanes) lane.freshFrom = lane.log.end;
     this.#note();
   }
 
@@ -60,9 +62,9 @@ export class Chores {
       this.#retries.take(nowMs, (lane, offset, bodyBytes) => queue.giveBack(lane, offset, bodyBytes));
       this.#alarm.setFor(this.#retries.dueMs);
     }
-    this.#expireHeads();
-    // What is dropped uncovers others, which may have been expired for long behind it.
-    if (this.#isLimited && this.#dropExcess()) this.#expireHeads();
+    // Nothing is dropped for want of room while what may be expired is still read from the disk; and what is dropped
+    // uncovers others, which may have been expired for long behind it.
+    if (this.#expireHeads() && this.#isLimited && this.#dropExcess()) this.#expireHeads();
     this.#departures.leave();
     if (queue.readyCount === 0) {
       queue.readyBytes = 0;
@@ -78,11 +80,13 @@ export class Chores {
    */
   failed(lane: Lane, offset: number, bodyBytes: number, saidSo: boolean): boolean {
     const { deliveryLimit, retry } = this.#queue.settings;
-    const failures = this.#recordFailure(lane, offset);
+    const failures = this.#queue.failuresOf(lane, offset) + 1;
     if (deliveryLimit !== null && failures > deliveryLimit) {
+      // Not recorded: should it not get away before a crash, it comes with the count that it came with.
       this.discard(lane, offset, 'delivery_limit');
       return true;
     }
+    this.#recordFailure(lane, offset, failures);
     if (retry === null || (retry.kind !== 'all' && (retry.kind === 'failed') !== saidSo)) return false;
     const dueMs = this.#parts.turn.nowMs + retryDelayMs(retry, failures);
     this.#retries.add({ dueMs, lane, offset, bodyBytes });
@@ -143,29 +147,34 @@ export class Chores {
       this.#failures.length > 0;
   }
 
-  #recordFailure(lane: Lane, offset: number): number {
-    const count = this.#queue.failuresOf(lane, offset) + 1;
+  #recordFailure(lane: Lane, offset: number, count: number): void {
     lane.failures?.set(offset, count);
     if (lane.log.durable) {
       this.#failures.push({ lane, offset, count });
       this.isNeeded = true;
       this.#queue.pumpLater();
     }
-    return count;
   }
 
-  #expireHeads(): void {
-    if (this.#expiry.isNeeded) for (const lane of this.#queue.lanes) this.#expireHead(lane);
+  /** False if a head has to be read first. */
+  #expireHeads(): boolean {
+    let isKnown = true;
+    if (this.#expiry.isNeeded) {
+      for (const lane of this.#queue.lanes) if (!this.#expireHead(lane)) isKnown = false;
+    }
+    return isKnown;
   }
 
   /** As in RabbitMQ, what expires is found at the head: a message waits behind those that may stay longer. */
-  #expireHead(lane: Lane): void {
+  #expireHead(lane: Lane): boolean {
+    let isKnown = true;
     while (lane.readyCount > 0 && !this.#departures.isCongested) {
       const offset = lane.peek();
       if (offset >= lane.heldFrom) break;
       const position = lane.log.positionOf(offset);
       if (position < 0) {
         lane.log.readAhead?.load(offset);
+        isKnown = false;
         break;
       }
       const chunk = this.#parts.chunks.of(position);
@@ -178,6 +187,7 @@ export class Chores {
       this.discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
     }
     lane.freshFrom = lane.log.end;
+    return isKnown;
   }
 
   /** As in RabbitMQ, from the head, whatever its priority. True if something was dropped. */
@@ -187,15 +197,21 @@ export class Chores {
     const { settings } = queue;
     const messagesMax = settings.maxLength ?? Number.POSITIVE_INFINITY;
     const bytesMax = settings.maxLengthBytes ?? Number.POSITIVE_INFINITY;
+    const mayDropUnseen =
+      bytesMax === Number.POSITIVE_INFINITY && settings.deadLetterExchange === null && !this.#expiry.isNeeded;
     while (queue.readyCount > messagesMax || queue.readyBytes > bytesMax) {
-      const lane = queue.topLane();
-      if (lane === null || this.#departures.isCongested) break;
+      const lane = queue.lanes.find((each) => each.readyCount > 0);
+      if (lane === undefined || this.#departures.isCongested) break;
       const offset = lane.peek();
+      // What stands behind it is not dropped in its stead: its transaction will be durable soon.
+      if (offset >= lane.heldFrom) break;
       const position = lane.log.positionOf(offset);
       if (position >= 0) {
-        const bytes = bodyBytesAt(this.#parts.chunks.of(position), position >>> 0);
-        this.discardReady(lane, offset, bytes, 'maxlen');
-      } else if (bytesMax === Number.POSITIVE_INFINITY && settings.deadLetterExchange === null) {
+        const chunk = this.#parts.chunks.of(position);
+        const at = position >>> 0;
+        const reason = this.isExpired(chunk, at) ? 'expired' : 'maxlen';
+        this.discardReady(lane, offset, bodyBytesAt(chunk, at), reason);
+      } else if (mayDropUnseen) {
         this.discardReady(lane, offset, queue.readyBytes / queue.readyCount, 'maxlen');
       } else {
         lane.log.readAhead?.load(offset);

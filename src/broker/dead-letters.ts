@@ -20,12 +20,15 @@ const OUTSIDE = { settle: () => undefined };
 /** A letter and where it goes. */
 interface Letter {
   readonly targets: Targets;
+  readonly persistent: boolean;
   readonly content: Buffer;
 }
 
 /** The address of a letter, which it often has in common with the next one. */
 interface Envelope {
   readonly targets: Targets;
+  /** As the message says: in a queue that is not durable it lay in memory that nobody writes down. */
+  readonly persistent: boolean;
   readonly exchange: Buffer;
   readonly key: Buffer;
   readonly properties: Buffer;
@@ -74,8 +77,6 @@ export class DeadLetters {
         source: lane,
         offset,
         ...letter,
-        // What was read back from a segment was written there to stay.
-        persistent: chunk.kind !== 'transient',
         timestampMs: turn.nowMs,
       };
     });
@@ -85,12 +86,12 @@ export class DeadLetters {
   }
 
   /** A message that a full queue did not take. */
-  sendRefused(queue: Queue, parts: MessageParts, persistent: boolean): void {
+  sendRefused(queue: Queue, parts: MessageParts): void {
     const content = Buffer.allocUnsafe(parts.contentBytes());
     parts.write(content, 0);
     const letter = this.#write(queue, 'maxlen', content, 0, content.length);
     const timestampMs = this.#broker.turn.nowMs;
-    transfer(this.#broker, [{ source: OUTSIDE, offset: 0, ...letter, persistent, timestampMs }]);
+    transfer(this.#broker, [{ source: OUTSIDE, offset: 0, ...letter, timestampMs }]);
     this.#parts.clear();
   }
 
@@ -100,8 +101,8 @@ export class DeadLetters {
     const envelope = this.#isLikeTheLast(queue, reason, buffer)
       ? (this.#last as { envelope: Envelope }).envelope
       : this.#address(queue, reason, buffer);
-    const { targets, exchange, key, properties, delayMs } = envelope;
-    if (targets.logs.length === 0) return { targets, content: properties };
+    const { targets, persistent, exchange, key, properties, delayMs } = envelope;
+    if (targets.logs.length === 0) return { targets, persistent, content: properties };
     const parts = this.#parts;
     parts.exchange = exchange;
     parts.exchangeStart = 0;
@@ -120,7 +121,7 @@ export class DeadLetters {
     parts.delayMs = delayMs;
     const content = Buffer.allocUnsafe(parts.contentBytes());
     parts.write(content, 0);
-    return { targets, content };
+    return { targets, persistent, content };
   }
 
   /** Messages of one publisher mostly differ in their bodies alone. */
@@ -165,6 +166,7 @@ export class DeadLetters {
     const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
     const envelope: Envelope = {
       targets: targetsIn(queues, view.priority),
+      persistent: codec?.isPersistent(properties, 0, properties.length) ?? true,
       exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),
       key: Buffer.from(keys[0] as string, 'utf8'),
       properties,

@@ -9,8 +9,7 @@ const DEDUPLICATION_HEADER = 'x-deduplication-header';
 /** That a queue has seen a message, to be written together with the message. */
 export interface Seen {
   readonly journalBytes: number;
-  /** With what is persistent it survives a restart, otherwise it would remember what was lost. */
-  remember(persistent: boolean): void;
+  remember(): void;
 }
 
 export interface Admission {
@@ -60,11 +59,11 @@ export function admit(
     if (queue.isGuarded && !queue.hasRoomFor(bodyBytes, coming?.messages, coming?.bytes)) {
       isRefused = true;
       queue.ledger.refused++;
-      if (queue.settings.overflow === 'reject-publish-dlx')
-        broker.deadLetters.sendRefused(queue, parts, persistent);
+      if (queue.settings.overflow === 'reject-publish-dlx') broker.deadLetters.sendRefused(queue, parts);
       continue;
     }
-    if (queue.deduplicator !== null && name != null) seen.push(seenBy(queue, name, broker));
+    if (queue.deduplicator !== null && name != null)
+      seen.push(seenBy(queue, name, broker, persistent && queue.durable));
     admitted.push(queue);
     if (together !== null && queue.isGuarded) note(together, queue, bodyBytes, name ?? null);
   }
@@ -79,14 +78,14 @@ function note(together: ComingTogether, queue: Queue, bytes: number, name: strin
   if (name !== null) coming.names.add(name);
 }
 
-function seenBy(queue: Queue, key: string, broker: Broker): Seen {
+/** `isKept`: with what survives a restart; otherwise the queue would remember what was lost. */
+function seenBy(queue: Queue, key: string, broker: Broker, isKept: boolean): Seen {
   const { nowMs } = broker.turn;
   const untilMs = nowMs + (queue.settings.deduplication?.windowMs ?? 0);
   const operation = encodeQueueOperation({ op: 'queue-state.seen', id: queue.id, key, untilMs });
   return {
     journalBytes: operation.length + 32,
-    remember(persistent) {
-      const isKept = persistent && queue.durable;
+    remember() {
       queue.deduplicator?.remember(key, nowMs, untilMs, isKept);
       if (isKept) broker.record(operation);
     },

@@ -11,6 +11,8 @@ export interface PropertyCodec {
   headers(bytes: Buffer, start: number, end: number): Table | null;
   /** Null if the message does not have it. */
   property(bytes: Buffer, start: number, end: number, name: NamedProperty): string | null;
+  /** Whether whoever published the message wanted it to survive a restart. */
+  isPersistent(bytes: Buffer, start: number, end: number): boolean;
   /** A changed copy; every field that the edit does not name keeps its type and bytes. */
   edit(bytes: Buffer, start: number, end: number, edit: PropertyEdit): Buffer;
   /** The properties of a message that the broker writes itself. */

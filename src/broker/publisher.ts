@@ -79,7 +79,7 @@ export class Publisher {
     let bytes = 0;
     for (const each of seen) bytes += each.journalBytes;
     journal.beginAtomic(bytes + Math.ceil(this.parts.contentBytes() / 8) * 8 + 64 + 16 * targets.logs.length);
-    for (const each of seen) each.remember(persistent);
+    for (const each of seen) each.remember();
     const block = this.#append(targets, persistent);
     journal.endAtomic();
     return block;

@@ -1,4 +1,5 @@
 import { MessageParts } from '../log/message-parts.ts';
+import { ContentView } from '../log/record-content.ts';
 import { Store } from '../log/store.ts';
 import type { Broker } from './broker.ts';
 import { BrokerError } from './errors.ts';
@@ -19,8 +20,6 @@ interface Publication {
   readonly content: Buffer;
   readonly priority: number;
   readonly expires: boolean;
-  /** The parts that queues look at that may refuse a message; null if none does. */
-  readonly guarded: MessageParts | null;
 }
 
 interface Acknowledgement {
@@ -52,14 +51,12 @@ export class Transaction {
     this.#bytes += entry;
     const content = Buffer.allocUnsafe(bytes);
     parts.write(content, 0);
-    const isGuarded = targetsOf(route).isGuarded;
     this.#publications.push({
       route,
       persistent,
       content,
       priority: parts.priority,
       expires: parts.ttlMs >= 0,
-      guarded: isGuarded ? detached(parts, content) : null,
     });
   }
 
@@ -99,7 +96,7 @@ export class Transaction {
     let seenBytes = 0;
     for (const each of seen) seenBytes += each.journalBytes;
     store.journal.beginAtomic(bytes + settleBytes + seenBytes);
-    for (const each of seen) each.remember(isJournaled);
+    for (const each of seen) each.remember();
     const parts = new MessageParts();
     for (const { targets, persistent, content, expires } of present) {
       const { lanes, logs, durableLogs } = targets;
@@ -132,14 +129,15 @@ export class Transaction {
 
   /** Without the queues that were deleted since the message was routed, and those that do not take it. */
   #targetsOf(
-    { route, priority, persistent, guarded }: Publication,
+    { route, priority, persistent, content }: Publication,
     seen: Seen[],
     together: ComingTogether,
   ): Targets {
     let queues = route.queues;
     if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
-    if (guarded !== null) {
-      const admission = admit(queues, guarded, this.#broker, persistent, together);
+    // Asked now, as that may have become so since the message was published.
+    if (queues.some((queue) => queue.isGuarded)) {
+      const admission = admit(queues, guardedParts(content), this.#broker, persistent, together);
       queues = admission.queues;
       seen.push(...admission.seen);
     }
@@ -157,14 +155,17 @@ function answer(publications: readonly Publication[]): void {
   }
 }
 
-/** A copy of what a message is looked at for after its frames are gone. */
-function detached(parts: MessageParts, content: Buffer): MessageParts {
-  const copy = new MessageParts();
-  copy.content = content;
-  copy.protocol = parts.protocol;
-  copy.properties = Buffer.from(parts.properties.subarray(parts.propertiesStart, parts.propertiesEnd));
-  copy.propertiesEnd = copy.properties.length;
-  return copy;
+/** What a queue looks at that may not take the message. */
+function guardedParts(content: Buffer): MessageParts {
+  const view = new ContentView();
+  view.parse(content, 0, content.length);
+  const parts = new MessageParts();
+  parts.content = content;
+  parts.protocol = view.sourceProtocol;
+  parts.properties = content;
+  parts.propertiesStart = view.propertiesStart;
+  parts.propertiesEnd = view.propertiesEnd;
+  return parts;
 }
 
 /** What is published to these queues from here on waits for the transaction. */

@@ -19,6 +19,7 @@ import {
   PROPERTY_HEADERS,
   PROPERTY_MESSAGE_ID,
   PROPERTY_TIMESTAMP,
+  peekDeliveryMode,
 } from '../../wire/amqp091/properties.ts';
 import { editProperties } from '../../wire/amqp091/property-edit.ts';
 
@@ -40,6 +41,7 @@ export const amqp091Codec: PropertyCodec = {
   source: SOURCE_AMQP091,
   headers: readHeaders,
   property: readNamed,
+  isPersistent: (bytes, start, end) => peekDeliveryMode(bytes, start, end) === PERSISTENT,
   edit,
   encode,
 };
