@@ -1,0 +1,164 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ByteWriter } from './byte-writer.ts';
+import {
+  type ByteRange,
+  type Field,
+  type Fields,
+  type FieldType,
+  includes,
+  type RecordsInput,
+  type ScalarType,
+} from './declaration.ts';
+import { defaultOf } from './decoder.ts';
+
+/** Declarations compiled to functions that write one version of a message: the mirror of decoder.ts. */
+export type Write = (writer: ByteWriter, value: unknown) => void;
+
+interface FieldWriter {
+  readonly name: string;
+  readonly tag: number;
+  readonly write: Write;
+  readonly byDefault: unknown;
+}
+
+const SCALARS: { readonly [K in ScalarType]: Write } = {
+  bool: (writer, value) => writer.bool(value as boolean),
+  int8: (writer, value) => writer.int8(value as number),
+  int16: (writer, value) => writer.int16(value as number),
+  uint16: (writer, value) => writer.uint16(value as number),
+  int32: (writer, value) => writer.int32(value as number),
+  int64: (writer, value) => writer.int64(value as number),
+  float64: (writer, value) => writer.float64(value as number),
+  uuid: (writer, value) => writer.uuid(value as string),
+};
+
+/** Fields that the version does not have are passed over. */
+export function compileStructWriter(fields: Fields, version: number, flexible: boolean): Write {
+  const writers = Object.entries(fields)
+    .filter(([, field]) => includes(field.versions, version))
+    .map(([name, field]) => compileField(name, field, version, flexible));
+  const plain = writers.filter(({ tag }) => tag < 0);
+  const tagged = writers.filter(({ tag }) => tag >= 0).sort((a, b) => a.tag - b.tag);
+  const { length } = plain;
+  return (writer, value) => {
+    const struct = value as Readonly<Record<string, unknown>>;
+    for (let index = 0; index < length; index++) {
+      const { name, write, byDefault } = plain[index];
+      const given = struct[name];
+      writer.field = name;
+      write(writer, given === undefined ? byDefault : given);
+    }
+    if (flexible) writeTags(writer, tagged, struct);
+  };
+}
+
+function compileField(
+  name: string,
+  field: Field<unknown, unknown, boolean>,
+  version: number,
+  flexible: boolean,
+): FieldWriter {
+  const nullable = includes(field.nullableVersions, version);
+  const write = compileWriter(field.type, nullable, version, flexible);
+  return { name, tag: field.tag, write, byDefault: defaultOf(field) };
+}
+
+function compileWriter(type: FieldType, nullable: boolean, version: number, flexible: boolean): Write {
+  switch (type.kind) {
+    case 'string':
+      return (writer, value) => {
+        if (value !== null) writer.text(value as string, flexible);
+        else if (!nullable) failNull(writer);
+        else if (flexible) writer.varint(0);
+        else writer.int16(-1);
+      };
+    case 'bytes':
+      return withLength(nullable, flexible, (writer, value) => {
+        const bytes = value as Uint8Array;
+        writer.length(bytes.length, flexible);
+        writer.raw(bytes);
+      });
+    case 'records':
+      return withLength(nullable, flexible, (writer, value) =>
+        writeRecords(writer, value as RecordsInput, flexible),
+      );
+    case 'array': {
+      const write = compileWriter(type.of, false, version, flexible);
+      return withLength(nullable, flexible, (writer, value) => {
+        const values = value as readonly unknown[];
+        writer.length(values.length, flexible);
+        for (let index = 0; index < values.length; index++) write(writer, values[index]);
+      });
+    }
+    case 'struct': {
+      const write = compileStructWriter(type.fields, version, flexible);
+      return (writer, value) => {
+        if (value === null && !nullable) failNull(writer);
+        // A byte tells whether it is there: -1 for null.
+        if (nullable) writer.int8(value === null ? -1 : 1);
+        if (value !== null) write(writer, value);
+      };
+    }
+    default:
+      return SCALARS[type.kind];
+  }
+}
+
+function withLength(nullable: boolean, flexible: boolean, write: Write): Write {
+  return (writer, value) => {
+    if (value !== null) write(writer, value);
+    else if (nullable) writer.length(-1, flexible);
+    else failNull(writer);
+  };
+}
+
+function failNull(writer: ByteWriter): never {
+  return writer.fail('is null, which it may not be in this version');
+}
+
+function writeRecords(writer: ByteWriter, records: RecordsInput, flexible: boolean): void {
+  if (records instanceof Uint8Array) {
+    writer.length(records.length, flexible);
+    writer.reference(records);
+  } else if ('bytes' in records) {
+    const { bytes, start, end }: ByteRange = records;
+    writer.length(end - start, flexible);
+    writer.reference(bytes.subarray(start, end));
+  } else {
+    let length = 0;
+    for (const piece of records) length += piece.length;
+    writer.length(length, flexible);
+    for (const piece of records) writer.reference(piece);
+  }
+}
+
+/**
+ * KIP-482: how many there are, and for each its tag, its size and so many bytes, by increasing tag. Those that have
+ * their default are left out. The others are rare, and are written aside first, because the size comes before them.
+ */
+function writeTags(
+  writer: ByteWriter,
+  tagged: readonly FieldWriter[],
+  struct: Readonly<Record<string, unknown>>,
+): void {
+  let count = 0;
+  for (const field of tagged) if (isGiven(field, struct)) count++;
+  writer.varint(count);
+  if (count === 0) return;
+  for (const field of tagged) {
+    if (!isGiven(field, struct)) continue;
+    const aside = new ByteWriter();
+    aside.subject = writer.subject;
+    aside.field = field.name;
+    field.write(aside, struct[field.name]);
+    writer.varint(field.tag);
+    writer.varint(aside.pendingBytes);
+    for (const piece of aside.take()) writer.raw(piece);
+  }
+}
+
+function isGiven({ name, byDefault }: FieldWriter, struct: Readonly<Record<string, unknown>>): boolean {
+  const value = struct[name];
+  if (value === undefined || value === byDefault) return false;
+  return typeof value !== 'object' || !isDeepStrictEqual(value, byDefault);
+}

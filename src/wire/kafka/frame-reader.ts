@@ -1,0 +1,85 @@
+import { KafkaWireError } from './errors.ts';
+
+/** A frame without its length. Neither we nor the reader touch the buffer again: views of it stay good. */
+export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
+
+const LENGTH_BYTES = 4;
+const HOLD_BYTES_MIN = 4096;
+/** As much memory a peer can have us take for what it has sent. */
+const HOLD_GROWTH = 4;
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Cuts a stream of bytes, in whatever pieces they come, into frames: a length, an int32, and so many bytes. Frames are
+ * reported where they lie in the chunk; one that straddles chunks is put together in a buffer of its own, which grows
+ * with what has come and not with what was announced. After an exception, from a frame that is too long or from
+ * `onFrame`, the stream has no known position any more: drop the reader.
+ */
+export class FrameReader {
+  readonly #frameBytesMax: number;
+  #held: Buffer = EMPTY;
+  #heldLength = 0;
+
+  /** `frameBytesMax`: of a frame without its length, as Kafka's `socket.request.max.bytes`. */
+  constructor(frameBytesMax: number) {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** True between frames: an end of the stream now loses nothing. */
+  get isEmpty(): boolean {
+    return this.#heldLength === 0;
+  }
+
+  push(chunk: Buffer, onFrame: OnFrame): void {
+    const end = chunk.length;
+    let at = this.#heldLength === 0 ? 0 : this.#finishHeld(chunk, onFrame);
+    let total = Infinity;
+    while (end - at >= LENGTH_BYTES) {
+      const frameStart = at + LENGTH_BYTES;
+      const frameEnd = frameStart + this.#checkLength(chunk, at);
+      total = frameEnd - at;
+      if (frameEnd > end) break;
+      at = frameEnd;
+      onFrame(chunk, frameStart, frameEnd);
+    }
+    if (at < end) this.#hold(chunk, at, end, end - at >= LENGTH_BYTES ? total : Infinity);
+  }
+
+  /** Completes the straddling frame as far as the chunk goes, and returns where the chunk goes on. */
+  #finishHeld(chunk: Buffer, onFrame: OnFrame): number {
+    let at = 0;
+    if (this.#heldLength < LENGTH_BYTES) {
+      at = Math.min(LENGTH_BYTES - this.#heldLength, chunk.length);
+      this.#hold(chunk, 0, at, Infinity);
+      if (this.#heldLength < LENGTH_BYTES) return at;
+    }
+    const total = LENGTH_BYTES + this.#checkLength(this.#held, 0);
+    const taken = Math.min(total - this.#heldLength, chunk.length - at);
+    this.#hold(chunk, at, at + taken, total);
+    if (this.#heldLength < total) return at + taken;
+    const frame = this.#held;
+    this.#held = EMPTY;
+    this.#heldLength = 0;
+    onFrame(frame, LENGTH_BYTES, total);
+    return at + taken;
+  }
+
+  #hold(chunk: Buffer, start: number, end: number, total: number): void {
+    const needed = this.#heldLength + end - start;
+    if (needed > this.#held.length) {
+      const roomy = Math.max(HOLD_BYTES_MIN, needed * HOLD_GROWTH);
+      const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(roomy, total)));
+      this.#held.copy(grown, 0, 0, this.#heldLength);
+      this.#held = grown;
+    }
+    chunk.copy(this.#held, this.#heldLength, start, end);
+    this.#heldLength = needed;
+  }
+
+  #checkLength(bytes: Buffer, at: number): number {
+    const length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+    if (length >= 0 && length <= this.#frameBytesMax) return length;
+    if (length < 0) throw new KafkaWireError(`a frame of ${length} bytes`);
+    throw new KafkaWireError(`a frame of ${length} bytes is larger than the limit of ${this.#frameBytesMax}`);
+  }
+}

@@ -1,0 +1,77 @@
+import { ByteReader } from './byte-reader.ts';
+import type { ByteWriter } from './byte-writer.ts';
+import { type Fields, includes, type Message, type StructInput, type StructOf } from './declaration.ts';
+import { compileStructReader, type Read } from './decoder.ts';
+import { compileStructWriter, type Write } from './encoder.ts';
+import { KafkaWireError } from './errors.ts';
+
+interface Compiled {
+  readonly subject: string;
+  readonly read: Read;
+  readonly write: Write;
+}
+
+const compiled = new WeakMap<Message, (Compiled | undefined)[]>();
+
+/** Compiled when it is first needed: most of the versions of most messages never are. */
+function compiledOf(message: Message, version: number): Compiled {
+  let versions = compiled.get(message);
+  if (versions === undefined) compiled.set(message, (versions = []));
+  return (versions[version] ??= compile(message, version));
+}
+
+function compile(message: Message, version: number): Compiled {
+  if (!Number.isInteger(version) || !includes(message.versions, version)) {
+    throw new KafkaWireError(`${message.name}: there is no version ${version}`);
+  }
+  const flexible = isFlexible(message, version);
+  return {
+    subject: `${message.name} v${version}`,
+    read: compileStructReader(message.fields, version, flexible),
+    write: compileStructWriter(message.fields, version, flexible),
+  };
+}
+
+/** Whether the version has compact lengths and tagged fields (KIP-482). */
+export function isFlexible(message: Message, version: number): boolean {
+  return includes(message.flexible, version);
+}
+
+/**
+ * Reads a message that must end exactly at `end`. `bytes` and `records` in it are views of the buffer. Fields that the
+ * version does not have are there with their defaults. Throws KafkaWireError.
+ */
+export function decodeMessage<F extends Fields>(
+  message: Message<F>,
+  version: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): StructOf<F> {
+  const { subject, read } = compiledOf(message, version);
+  const reader = new ByteReader(bytes, start, end, subject);
+  const value = read(reader);
+  reader.field = '';
+  reader.expectEnd();
+  // The compiled reader has followed the very declaration that the type is derived from.
+  return value as StructOf<F>;
+}
+
+/** Writes a message without frame or header. If it cannot be encoded, nothing is written and a KafkaWireError says why. */
+export function encodeMessage<F extends Fields>(
+  writer: ByteWriter,
+  message: Message<F>,
+  version: number,
+  value: StructInput<F>,
+): void {
+  const { subject, write } = compiledOf(message, version);
+  const mark = writer.mark();
+  writer.subject = subject;
+  writer.field = '';
+  try {
+    write(writer, value);
+  } catch (error) {
+    writer.rewind(mark);
+    throw error;
+  }
+}
