@@ -41,8 +41,8 @@ interface Sender {
   readonly settings: QueueSettings;
   readonly reason: DeathReason;
   readonly seconds: number;
-  /** Of the virtual host: nothing was bound or unbound since. */
-  readonly version: number;
+  /** While it carries the version of the virtual host, it leads where it did. */
+  readonly route: Pick<Route<Queue>, 'version'>;
   readonly priority: number;
   readonly protocol: number;
   readonly exchange: Buffer;
@@ -134,7 +134,7 @@ export class DeadLetters {
       sender.reason === reason &&
       sender.settings === queue.settings &&
       sender.seconds === Math.floor(this.#broker.turn.nowMs / 1000) &&
-      sender.version === this.#broker.vhost(queue.vhost)?.version &&
+      sender.route.version === this.#broker.vhost(queue.vhost)?.version &&
       sender.priority === view.priority &&
       sender.protocol === view.sourceProtocol &&
       isSame(sender.properties, buffer, view.propertiesStart, view.propertiesEnd) &&
@@ -177,7 +177,7 @@ export class DeadLetters {
       settings,
       reason,
       seconds: Math.floor(nowMs / 1000),
-      version: route.version,
+      route,
       priority: view.priority,
       protocol: view.sourceProtocol,
       exchange,

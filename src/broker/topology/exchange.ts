@@ -41,7 +41,7 @@ export class Exchange<Q extends TopologyQueue> {
   readonly outbound = new Map<string, Binding<Q>>();
   /** Bindings from other exchanges to this one, and from itself. */
   readonly inbound = new Set<Binding<Q>>();
-  /** Routes that were worked out since the topology last changed, by routing key. */
+  /** Routes that hold, by routing key. */
   readonly routes = new Map<string, Route<Q>>();
 
   constructor(spec: ExchangeSpec) {

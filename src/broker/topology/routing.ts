@@ -13,8 +13,8 @@ export interface Route<Q extends TopologyQueue> {
   readonly queues: readonly Q[];
   /** Whether it holds for every message with this exchange and routing key, as long as the version is the same. */
   readonly cacheable: boolean;
-  /** The version of the virtual host for which it was worked out. */
-  readonly version: number;
+  /** The version of the virtual host for which it was worked out; another one as soon as it does not hold any more. */
+  version: number;
   /** How long the message waits before it is routed on, if the store of delayed messages is among the queues; or -1. */
   readonly delayMs: number;
   /** Who gets it beside the queues, without its being stored. Only routes that are not cacheable have any. */
@@ -47,7 +47,7 @@ export function routeThrough<Q extends TopologyQueue>(
       message,
     );
   }
-  // A change of the topology empties the cache, so that what is found in it holds.
+  // Whatever changes a route takes it out of the cache, so that what is found in it holds.
   const cached = exchange.routes.get(routingKey);
   if (cached !== undefined) return cached;
   if (exchange.isDefault && isReplyAddress(routingKey)) return replyRoute(state, routingKey);
@@ -64,8 +64,7 @@ function remember<Q extends TopologyQueue>(
 ): void {
   // An exchange that was deleted may still be held by a caller, but no change would empty its cache.
   if (state.exchanges.get(exchange.name) !== exchange) return;
-  state.admitRoute(exchange, cachedRoutesMax);
-  exchange.routes.set(key, route);
+  state.rememberRoute(exchange, key, route, cachedRoutesMax);
 }
 
 /** Through an exchange that has chosen a binding: nearly always to a queue, whose route is remembered by its name. */
@@ -186,6 +185,8 @@ function reach<Q extends TopologyQueue>(
         const queue = state.queues.get(routingKey);
         if (queue !== undefined) queues.add(queue);
       }
+      // Of a queue's name, only what the default exchange itself has remembered hears when it changes.
+      if (!starts.includes(exchange)) cacheable = false;
       continue;
     }
     const delays = mayWait && exchange.type.delays === true;

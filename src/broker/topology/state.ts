@@ -4,8 +4,12 @@ import { type Binding, bindingIdentity } from './binding.ts';
 import type { Exchange } from './exchange.ts';
 import { configureExchange, configureQueue } from './policy-commands.ts';
 import type { TopologyObserver, TopologyQueue } from './ports.ts';
+import type { Route } from './routing.ts';
 
 const none: ReadonlySet<never> = new Set();
+
+/** No virtual host ever has this version. */
+const OUTDATED = 0;
 
 /**
  * What exists in a virtual host, and its consistency: a binding is known at both of its ends or not at all, and goes
@@ -16,7 +20,7 @@ export class TopologyState<Q extends TopologyQueue> {
   readonly queues = new Map<string, Q>();
   readonly replies = new Replies();
   readonly policies = new Policies();
-  /** Changes with everything that a route can depend on. */
+  /** Changes with everything that a route can depend on, but for queues that nothing is bound to: see `#nameChanged`. */
   version = 1;
   readonly #toQueue = new Map<Q, Set<Binding<Q>>>();
   readonly #byOwner = new Map<object, Set<Q>>();
@@ -52,7 +56,7 @@ export class TopologyState<Q extends TopologyQueue> {
     if (!this.policies.isEmpty) configureQueue(this, queue);
     const owner = queue.exclusiveOwner;
     if (owner !== null) addTo(this.#byOwner, owner, queue);
-    this.#changed();
+    this.#nameChanged(queue.name);
     this.observer?.queueAdded(queue);
   }
 
@@ -63,7 +67,7 @@ export class TopologyState<Q extends TopologyQueue> {
     if (owner !== null) removeFrom(this.#byOwner, owner, queue);
     const led = [...this.bindingsTo(queue)];
     for (const binding of led) this.removeBinding(binding);
-    this.#changed();
+    this.#nameChanged(queue.name);
     this.observer?.queueRemoved(queue);
     return led;
   }
@@ -94,16 +98,35 @@ export class TopologyState<Q extends TopologyQueue> {
     return this.#byOwner.get(exclusiveOwner) ?? none;
   }
 
-  /** Counts a route into the cache; when that is full it is emptied first. */
-  admitRoute(exchange: Exchange<Q>, routesMax: number): void {
-    if (this.#cachedRoutes >= routesMax) this.#forgetRoutes();
+  /** Remembers a route; when the cache is full it is emptied first. */
+  rememberRoute(exchange: Exchange<Q>, key: string, route: Route<Q>, routesMax: number): void {
+    if (this.#cachedRoutes >= routesMax) {
+      // Nobody may go on with routes that would not be found here any more when they have to end.
+      this.#changed();
+      route.version = this.version;
+    }
     this.#cachedRoutes++;
     this.#warm.add(exchange);
+    exchange.routes.set(key, route);
   }
 
   /** For what routes depend on outside of the topology. */
   invalidateRoutes(): void {
     this.#changed();
+  }
+
+  /**
+   * A queue that nothing is bound to came or went. Many clients have one of their own, so that it happens all the time,
+   * and it is no reason to forget every route: only the default exchange leads there, by the queue's name. Routes of
+   * other exchanges that reach it there, as their alternate, are never remembered.
+   */
+  #nameChanged(name: string): void {
+    const routes = this.exchanges.get('')?.routes;
+    const route = routes?.get(name);
+    if (route === undefined) return;
+    route.version = OUTDATED;
+    routes?.delete(name);
+    this.#cachedRoutes--;
   }
 
   #changed(): void {

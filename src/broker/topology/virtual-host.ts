@@ -76,7 +76,7 @@ export class VirtualHost<Q extends TopologyQueue> {
     return this.#state.queues.size;
   }
 
-  /** Changes with everything that a route can depend on: a Route holds as long as it carries this version. */
+  /** A Route holds as long as it carries this version. */
   get version(): number {
     return this.#state.version;
   }

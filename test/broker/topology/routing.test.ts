@@ -102,10 +102,11 @@ test('the route of an exchange and key is the same object until the topology cha
   assert.deepEqual([first.cacheable, first.version], [true, vhost.version]);
   vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
   assert.equal(first.version, vhost.version, 'to bind again changes nothing');
+  vhost.declareQueue(queue('r'), null);
   const changes: (() => void)[] = [
-    () => vhost.declareQueue(queue('r'), null),
     () => vhost.bindQueue(binding('amq.topic', 'r', 'a'), null),
     () => vhost.unbindQueue(binding('amq.topic', 'r', 'a'), null),
+    () => vhost.bindQueue(binding('amq.fanout', 'r', 'a'), null),
     () => vhost.deleteQueue('r', unconditionally, null),
     () => vhost.declareExchange(exchange('x', 'fanout')),
     () => vhost.deleteExchange('x'),
@@ -118,6 +119,45 @@ test('the route of an exchange and key is the same object until the topology cha
     assert.notEqual(after, before);
     assert.equal(after.version, vhost.version);
   }
+});
+
+test('a queue that nothing is bound to changes the route of its name, and no other', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  vhost.bindQueue(binding('amq.topic', 'q', '#'), null);
+  const from = vhost.exchangeForPublish('amq.topic');
+  const to = (key: string) => vhost.route(vhost.defaultExchange, key, bareMessage);
+  const [topic, other, none] = [vhost.route(from, 'r', bareMessage), to('q'), to('r')];
+  assert.deepEqual(none.queues, []);
+  vhost.declareQueue(queue('r'), null);
+  assert.notEqual(none.version, vhost.version);
+  const there = to('r');
+  assert.deepEqual([there.queues.map(({ name }) => name), there.version], [['r'], vhost.version]);
+  vhost.deleteQueue('r', unconditionally, null);
+  assert.notEqual(there.version, vhost.version);
+  assert.deepEqual(to('r').queues, []);
+  assert.deepEqual([vhost.route(from, 'r', bareMessage), to('q')], [topic, other]);
+  assert.deepEqual([topic.version, other.version], [vhost.version, vhost.version]);
+});
+
+test('a queue is found at once by an exchange that has the default exchange as its alternate', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareExchange(exchange('x', 'direct', { arguments: { 'alternate-exchange': '' } }));
+  assert.deepEqual(routed(vhost, 'x', 'q'), []);
+  vhost.declareQueue(queue('q'), null);
+  assert.deepEqual(routed(vhost, 'x', 'q'), ['q']);
+  vhost.deleteQueue('q', unconditionally, null);
+  assert.deepEqual(routed(vhost, 'x', 'q'), []);
+});
+
+test('a route that the cache had no room for any more holds no longer', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  const to = (key: string) => vhost.route(vhost.defaultExchange, key, bareMessage);
+  const first = to('q');
+  for (let i = 0; i < cachedRoutesMax; i++) assert.equal(to(`${i}`).version, vhost.version);
+  vhost.deleteQueue('q', unconditionally, null);
+  assert.notEqual(first.version, vhost.version);
 });
 
 test('a route that passes a headers exchange is worked out for each message, which is asked once', () => {
