@@ -76,7 +76,7 @@ export class QueueRecovery {
     if (queue === undefined || queue.isRemoved) return;
     if (operation.op === 'queue-state.lane') this.#addLane(queue, operation.priority, operation.laneId);
     else if (operation.op === 'queue-state.failures') {
-      this.#setFailures(queue, operation.priority, operation.counts);
+      this.#setFailures(queue, operation.priority, presentIn(queue, operation.priority, operation.counts));
     } else queue.deduplicator?.remember(operation.key, 0, operation.untilMs, true);
   }
 
@@ -106,4 +106,18 @@ export class QueueRecovery {
     for (let i = 0; i < counts.length; i += 2)
       lane.failures.set(counts[i] as number, counts[i + 1] as number);
   }
+}
+
+/**
+ * Without those of messages that are not there, as transient ones: their offsets may have been given to others since.
+ * The journal is in order, so that what is there at this point is what was meant.
+ */
+function presentIn(queue: Queue, priority: number, counts: readonly number[]): number[] {
+  const log = queue.lanes.find((each) => each.priority === priority)?.log;
+  const present: number[] = [];
+  for (let i = 0; i < counts.length; i += 2) {
+    const offset = counts[i] as number;
+    if (log !== undefined && offset < log.end) present.push(offset, counts[i + 1] as number);
+  }
+  return present;
 }

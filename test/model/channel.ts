@@ -1,0 +1,326 @@
+import type { Broker } from '../../src/broker/broker.ts';
+import type { Consumer } from '../../src/broker/consumer.ts';
+import type { Lane } from '../../src/broker/lane.ts';
+import { Publisher, REFUSED } from '../../src/broker/publisher.ts';
+import type { Queue } from '../../src/broker/queue.ts';
+import { bareMessage } from '../../src/broker/topology/routing.ts';
+import { Transaction } from '../../src/broker/transaction.ts';
+import { Unacked } from '../../src/broker/unacked.ts';
+import type { Chunk } from '../../src/log/chunks.ts';
+import { fillParts, type Message, readFrame } from './message.ts';
+import type { Model } from './model.ts';
+import { Difference, type Entry, type ModelConsumer, type ModelQueue } from './model-queue.ts';
+
+export type Outcome = 'ack' | 'drop' | 'requeue';
+
+/** What a channel works on. */
+export interface ChannelHost {
+  readonly broker: Broker;
+  readonly model: Model;
+  /** Notes what the model throws, as it may not be thrown through the broker. */
+  check<T>(what: () => T): T | undefined;
+  note(line: string): void;
+}
+
+export interface ConsumeRequest {
+  readonly prefetch: number;
+  readonly noAck: boolean;
+  readonly exclusive: boolean;
+  readonly priority: number;
+}
+
+interface Delivery {
+  readonly queue: ModelQueue;
+  readonly entry: Entry;
+  readonly consumer: ModelConsumer | null;
+}
+
+interface OpenTransaction {
+  readonly transaction: Transaction;
+  readonly publications: { readonly message: Message; readonly queues: readonly ModelQueue[] }[];
+  readonly settlements: { readonly tags: readonly number[]; readonly outcome: Outcome }[];
+  readonly settled: Set<number>;
+}
+
+/** A client's channel, without the protocol: does the same to the broker and to the model. */
+export class Channel {
+  readonly gate = { open: true };
+  readonly consumers: { readonly real: Consumer; readonly model: ModelConsumer }[] = [];
+  /** Blocks that publications wait for. */
+  readonly #host: ChannelHost;
+  readonly #publisher: Publisher;
+  readonly #unacked = new Unacked();
+  readonly #outstanding = new Map<number, Delivery>();
+  #tx: OpenTransaction | null = null;
+
+  constructor(host: ChannelHost) {
+    this.#host = host;
+    this.#publisher = new Publisher(host.broker);
+  }
+
+  get isTransactional(): boolean {
+    return this.#tx !== null;
+  }
+
+  /** Tags that can be settled. */
+  get tags(): number[] {
+    return [...this.#outstanding.keys()].filter((tag) => this.#tx?.settled.has(tag) !== true);
+  }
+
+  publish(message: Message): void {
+    const { broker, model } = this.#host;
+    const vhost = broker.vhost('/')!;
+    const route = vhost.route(vhost.exchangeForPublish(message.exchange), message.key, bareMessage);
+    const queues = model.route(message.exchange, message.key);
+    const names = (some: readonly { readonly name: string }[]): string =>
+      some
+        .map((q) => q.name)
+        .sort()
+        .join();
+    if (names(queues) !== names(route.queues)) {
+      throw new Difference(`a message goes to [${names(route.queues)}], not [${names(queues)}]`);
+    }
+    fillParts(this.#publisher.parts, message);
+    if (this.#tx !== null) {
+      this.#tx.transaction.publish(route, message.isPersistent, this.#publisher.parts);
+      this.#tx.publications.push({ message, queues });
+      return;
+    }
+    model.coming = [message];
+    const block = this.#publisher.publish(route, message.isPersistent);
+    const verdicts = queues.map((queue) => queue.judge(message, []));
+    queues.forEach((queue, i) => {
+      if (verdicts[i] === 'taken') model.take(queue, message, false);
+      else if (verdicts[i] === 'refused') model.refused(queue, message);
+    });
+    this.#checkConfirm(
+      message,
+      block,
+      queues.filter((_, i) => verdicts[i] === 'taken'),
+      verdicts.includes('refused'),
+    );
+  }
+
+  consume(queue: Queue, request: ConsumeRequest): void {
+    const model = this.#host.model.queueOf(queue.name);
+    const { exclusive, noAck, priority, prefetch } = request;
+    const isRefused = exclusive
+      ? model.consumers.length > 0 || model.settings.isSingleActive
+      : model.consumers.some((each) => each.exclusive);
+    const consumer: ModelConsumer = {
+      ...request,
+      queue: model,
+      gate: this.gate,
+      holding: 0,
+      prefetch: noAck ? Infinity : prefetch,
+    };
+    let real: Consumer;
+    try {
+      real = queue.addConsumer({
+        tag: 'c',
+        sink: {
+          deliver: (_real, lane, offset, chunk, at, redelivered) =>
+            this.#take(lane, _real, consumer, noAck, offset, chunk, at, redelivered),
+          cancelled: (cancelled) => {
+            this.consumers.splice(
+              this.consumers.findIndex((each) => each.real === cancelled),
+              1,
+            );
+          },
+        },
+        gate: this.gate,
+        credit: prefetch,
+        noAck,
+        exclusive,
+        priority,
+        arguments: {},
+      });
+    } catch (error) {
+      if (isRefused) return;
+      throw error;
+    }
+    if (isRefused) throw new Difference(`${queue.name} takes a consumer beside an exclusive one`);
+    model.addConsumer(consumer);
+    this.consumers.push({ real, model: consumer });
+  }
+
+  cancel(index: number): void {
+    const [consumer] = this.consumers.splice(index, 1);
+    if (consumer === undefined) return;
+    const { queue } = consumer.model;
+    queue.removeConsumer(consumer.model);
+    if (queue.spec.autoDelete && queue.consumers.length === 0) this.#host.model.remove(queue);
+    consumer.real.cancel();
+  }
+
+  get(queue: Queue, noAck: boolean): void {
+    const model = this.#host.model.queueOf(queue.name);
+    model.lastUseMs = this.#host.model.nowMs;
+    let answers = 0;
+    queue.get(noAck, {
+      message: (lane, offset, chunk, at, redelivered, remaining) => {
+        answers++;
+        const size = this.#take(lane, null, null, noAck, offset, chunk, at, redelivered);
+        this.#host.check(() => {
+          if (remaining !== model.count('ready')) throw new Difference(`${remaining} messages remain`);
+        });
+        return size;
+      },
+      empty: () => {
+        answers++;
+        this.#host.check(() => {
+          const next = model.next();
+          if (!model.isRemoved && next !== undefined) throw new Difference(`empty, but has ${next.copy}`);
+        });
+      },
+    });
+    this.afterRest.push(() => {
+      if (answers !== 1) throw new Difference(`a get has ${answers} answers`);
+    });
+  }
+
+  /** What has to be true as soon as nothing more happens. */
+  readonly afterRest: (() => void)[] = [];
+
+  settle(tag: number, multiple: boolean, outcome: Outcome): void {
+    const tags = multiple ? this.tags.filter((each) => each <= tag) : [tag];
+    if (this.#tx !== null) {
+      this.#tx.transaction.acknowledge(tag, multiple, outcome);
+      this.#tx.settlements.push({ tags, outcome });
+      for (const each of tags) this.#tx.settled.add(each);
+      return;
+    }
+    this.#modelSettles(tags, outcome, true);
+    const count =
+      outcome === 'ack'
+        ? this.#unacked.ack(tag, multiple)
+        : this.#unacked.reject(tag, multiple, outcome === 'requeue');
+    if (count !== tags.length) throw new Difference(`${count} messages were settled, not ${tags.length}`);
+  }
+
+  /** Everything comes again; also what happens when the channel ends. */
+  recover(): void {
+    if (this.#tx !== null) this.rollback();
+    this.#modelSettles([...this.#outstanding.keys()], 'requeue', false);
+    this.#unacked.requeueAll();
+  }
+
+  setGate(open: boolean): void {
+    if (this.gate.open === open) return;
+    this.gate.open = open;
+    if (open) for (const { real } of this.consumers) real.wake();
+  }
+
+  close(): void {
+    while (this.consumers.length > 0) this.cancel(0);
+    this.recover();
+  }
+
+  select(): void {
+    const transaction = new Transaction(this.#host.broker, this.#unacked);
+    this.#tx = { transaction, publications: [], settlements: [], settled: new Set() };
+  }
+
+  rollback(): void {
+    this.#tx?.transaction.rollback();
+    this.#tx = null;
+  }
+
+  commit(): void {
+    const { transaction, publications, settlements } = this.#tx as OpenTransaction;
+    this.#tx = null;
+    const { model } = this.#host;
+    const coming = new Map<ModelQueue, Message[]>();
+    const refused: [ModelQueue, Message][] = [];
+    model.coming = publications.map(({ message }) => message);
+    for (const { message, queues } of publications) {
+      for (const queue of queues) {
+        if (queue.isRemoved) continue;
+        const before = coming.get(queue) ?? [];
+        const verdict = queue.judge(message, before);
+        if (verdict === 'taken') coming.set(queue, [...before, message]);
+        else if (verdict === 'refused') refused.push([queue, message]);
+      }
+    }
+    let isDone = false;
+    const held: Entry[] = [];
+    transaction.commit(() => {
+      isDone = true;
+      for (const entry of held) entry.isHeld = false;
+    });
+    for (const [queue, message] of refused) model.refused(queue, message);
+    for (const { tags, outcome } of settlements) this.#modelSettles(tags, outcome, true);
+    for (const [queue, messages] of coming) {
+      if (queue.isRemoved) continue;
+      for (const message of messages) {
+        model.take(queue, message, !isDone);
+        held.push(...queue.entries.filter((entry) => entry.isHeld && entry.message === message));
+      }
+    }
+    this.afterRest.push(() => {
+      if (!isDone) throw new Difference('a transaction does not come to its end');
+    });
+  }
+
+  #checkConfirm(message: Message, block: number, taken: readonly ModelQueue[], isRefused: boolean): void {
+    const { broker } = this.#host;
+    if ((block === REFUSED) !== isRefused) {
+      throw new Difference(`message ${message.id} is ${isRefused ? 'not ' : ''}refused`);
+    }
+    if (isRefused) return;
+    const isJournaled = message.isPersistent && taken.some((queue) => queue.isDurable);
+    if (block > 0 !== isJournaled)
+      throw new Difference(`message ${message.id} has to wait for block ${block}`);
+    if (block === 0) return;
+    let isDurable = broker.isDurable(block);
+    if (!isDurable) {
+      broker.whenDurable(block, {
+        onDurable: () => {
+          isDurable = true;
+        },
+      });
+    }
+    this.afterRest.push(() => {
+      if (!isDurable) throw new Difference(`message ${message.id} is not confirmed`);
+      for (const queue of taken) queue.confirmed(message);
+    });
+  }
+
+  #modelSettles(tags: readonly number[], outcome: Outcome, saidSo: boolean): void {
+    // The newest first, if they go back; that makes a difference only to those that are counted out.
+    const ordered = outcome === 'requeue' ? [...tags].reverse() : tags;
+    for (const tag of ordered) {
+      const { queue, entry, consumer } = this.#outstanding.get(tag) as Delivery;
+      this.#outstanding.delete(tag);
+      if (consumer !== null) consumer.holding--;
+      if (outcome === 'ack') queue.acknowledge(entry);
+      else if (outcome === 'drop') queue.reject(entry);
+      else queue.requeue(entry, saidSo);
+    }
+  }
+
+  #take(
+    lane: Lane,
+    real: Consumer | null,
+    consumer: ModelConsumer | null,
+    noAck: boolean,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+  ): number {
+    const found = readFrame(chunk, at);
+    const { queue } = lane;
+    const tag = noAck
+      ? this.#unacked.addSettled()
+      : this.#unacked.add(lane, real, offset, chunk.f64[at >>> 3] as number, found.size);
+    this.#host.note(`  ${queue.name} delivers ${found.copy}${redelivered ? ' again' : ''}`);
+    this.#host.check(() => {
+      const model = this.#host.model.queueOf(queue.name);
+      const entry = model.delivered(found, redelivered, queue.failuresOf(lane, offset), consumer);
+      if (noAck) model.acknowledge(entry);
+      else this.#outstanding.set(tag, { queue: model, entry, consumer });
+    });
+    return found.size;
+  }
+}

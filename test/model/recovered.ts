@@ -1,0 +1,45 @@
+import type { Broker } from '../../src/broker/broker.ts';
+import type { Lane } from '../../src/broker/lane.ts';
+import { type Found, readContent, readFrame } from './message.ts';
+import type { Recovered } from './model-queue.ts';
+
+const READ_BYTES = 1024 * 1024;
+
+/** What is in the queues of a broker that has just started, in the order of delivery: nothing is touched. */
+export async function contentsOf(
+  broker: Broker,
+  disk: <T>(promise: Promise<T>) => Promise<T>,
+): Promise<Map<string, Recovered[]>> {
+  const contents = new Map<string, Recovered[]>();
+  for (const queue of broker.vhost('/')!.queues()) {
+    const entries: Recovered[] = [];
+    for (const lane of queue.lanes) {
+      const stored = new Map<number, Found>();
+      for (let offset = lane.log.nextUnsettled(0); offset < lane.log.end; ) {
+        const found = stored.get(offset) ?? (await read(broker, lane, offset, stored, disk));
+        entries.push({ found, failures: queue.failuresOf(lane, offset) });
+        offset = lane.log.nextUnsettled(offset + 1);
+      }
+    }
+    contents.set(queue.name, entries);
+  }
+  return contents;
+}
+
+async function read(
+  broker: Broker,
+  { log }: Lane,
+  offset: number,
+  stored: Map<number, Found>,
+  disk: <T>(promise: Promise<T>) => Promise<T>,
+): Promise<Found> {
+  const position = log.positionOf(offset);
+  if (position >= 0) return readFrame(broker.store.chunks.of(position), position >>> 0);
+  const slice = await disk(log.segments!.read(offset, READ_BYTES));
+  slice.forEach((at, _timestampMs, buffer, start, length) => {
+    stored.set(at, readContent(buffer, start, length));
+  });
+  const found = stored.get(offset);
+  if (found === undefined) throw new Error(`offset ${offset} of log ${log.id} is nowhere`);
+  return found;
+}

@@ -1,0 +1,322 @@
+import { Broker } from '../../src/broker/broker.ts';
+import type { Queue } from '../../src/broker/queue.ts';
+import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
+import { seededRandom } from '../log/seeded-random.ts';
+import { Channel, type ChannelHost } from './channel.ts';
+import { compare } from './compare.ts';
+import { type Message, readContent, readFrame } from './message.ts';
+import { Model } from './model.ts';
+import type { QueueSpec } from './model-queue.ts';
+import { CHANNELS, type Operation, type Plan } from './operations.ts';
+import { contentsOf } from './recovered.ts';
+import { StillTime } from './still-time.ts';
+
+const KIB = 1024;
+const ROOMY = {
+  chunkBytes: 64 * KIB,
+  memoryLimitBytes: 1024 * KIB,
+  journalFileBytes: 256 * KIB,
+  journalLimitBytes: 1024 * KIB,
+  segmentBytes: 64 * KIB,
+};
+/** Messages go to segments and come back all the time. */
+const SHORT = {
+  chunkBytes: 8 * KIB,
+  memoryLimitBytes: 24 * KIB,
+  journalFileBytes: 16 * KIB,
+  journalLimitBytes: 64 * KIB,
+  segmentBytes: 16 * KIB,
+};
+
+/** Carries out one plan, on a broker and on the model at once; throws where they differ. */
+export class Run implements ChannelHost {
+  readonly plan: Plan;
+  readonly model = new Model((name) => this.#vhost.findQueue(name) !== undefined);
+  readonly history: string[] = [];
+  broker!: Broker;
+  /** Operations that were carried out, the one that failed included. */
+  done = 0;
+  readonly #random: () => number;
+  readonly #time: StillTime;
+  #fs: SimulatedFileSystem;
+  #channels: Channel[] = [];
+  /** Stands for the connection that exclusive queues belong to. */
+  #owner = {};
+  #error: unknown = null;
+  #nextMessage = 1;
+
+  constructor(plan: Plan) {
+    this.plan = plan;
+    this.#random = seededRandom(plan.seed * 7919 + 1);
+    this.#time = new StillTime(this.#random);
+    this.#fs = new SimulatedFileSystem({ schedule: (run) => this.#time.operation(run) });
+  }
+
+  async run(): Promise<void> {
+    await this.#start();
+    for (const operation of this.plan.operations) {
+      this.done++;
+      this.note(`${this.#time.nowMs} ${JSON.stringify(operation)}`);
+      this.model.moved(this.#time.nowMs);
+      this.broker.turn.touch();
+      await this.#do(operation);
+      await this.#rest();
+    }
+    await this.broker.store.abandon();
+  }
+
+  note(line: string): void {
+    this.history.push(line);
+  }
+
+  check<T>(what: () => T): T | undefined {
+    if (this.#error !== null) return undefined;
+    try {
+      return what();
+    } catch (error) {
+      this.#error = error;
+      return undefined;
+    }
+  }
+
+  get #vhost() {
+    return this.broker.vhost('/')!;
+  }
+
+  async #do(operation: Operation): Promise<void> {
+    switch (operation.op) {
+      case 'pass':
+        await this.#time.pass(
+          operation.ms,
+          () => this.model.moved(this.#time.nowMs),
+          () => this.#rested(),
+        );
+        break;
+      case 'restart':
+        await this.#restart(operation.closesChannels);
+        break;
+      case 'crash':
+        await this.#crash();
+        break;
+      case 'disconnect':
+        this.#vhost.removeExclusiveQueues(this.#owner);
+        for (const queue of [...this.model.queues.values()]) {
+          if (queue.spec.exclusive) this.model.remove(queue);
+        }
+        break;
+      case 'declare':
+      case 'delete':
+      case 'purge':
+      case 'bind':
+        this.#administer(operation.op, this.plan.queues[operation.queue] as QueueSpec);
+        break;
+      case 'policy':
+        this.#setPolicy(operation);
+        break;
+      default:
+        this.#useChannel(operation);
+    }
+  }
+
+  #useChannel(operation: Extract<Operation, { readonly channel: number }>): void {
+    const channel = this.#channels[operation.channel] as Channel;
+    const queue =
+      'queue' in operation && operation.queue >= 0 ? this.#vhost.findQueue(`q${operation.queue}`) : undefined;
+    switch (operation.op) {
+      case 'publish':
+        for (let i = 0; i < operation.count; i++) channel.publish(this.#messageOf(operation, channel));
+        break;
+      case 'consume':
+        if (queue !== undefined && queue.consumerCount < 4) {
+          channel.consume(queue, { ...operation, prefetch: operation.prefetch ?? Infinity });
+        }
+        break;
+      case 'get':
+        if (queue !== undefined) channel.get(queue, operation.noAck);
+        break;
+      case 'settle': {
+        const { tags } = channel;
+        const tag = tags[Math.floor(operation.which * tags.length)];
+        if (tag !== undefined) channel.settle(tag, operation.multiple, operation.outcome);
+        break;
+      }
+      case 'cancel':
+        channel.cancel(0);
+        break;
+      case 'gate':
+        channel.setGate(!channel.gate.open);
+        break;
+      case 'recover':
+        channel.recover();
+        break;
+      case 'close':
+        channel.close();
+        this.#channels[operation.channel] = new Channel(this);
+        break;
+      case 'select':
+        if (!channel.isTransactional) channel.select();
+        break;
+      case 'commit':
+        if (channel.isTransactional) channel.commit();
+        break;
+      case 'rollback':
+        channel.rollback();
+    }
+  }
+
+  #messageOf(operation: Extract<Operation, { readonly op: 'publish' }>, channel: Channel): Message {
+    const { queue, size, priority, ttlMs, isPersistent, name } = operation;
+    return {
+      id: this.#nextMessage++,
+      exchange: queue < 0 ? 'amq.fanout' : '',
+      key: queue < 0 ? 'all' : `q${queue}`,
+      size,
+      priority,
+      // Until its transaction is durable it cannot expire, but counts for the length of the queue.
+      ttlMs: ttlMs === 0 && channel.isTransactional ? 10 : (ttlMs ?? Infinity),
+      isPersistent,
+      name,
+    };
+  }
+
+  #administer(op: 'declare' | 'delete' | 'purge' | 'bind', spec: QueueSpec): void {
+    const { name, args, ...rest } = spec;
+    const queue = this.model.queues.get(name);
+    if (op === 'declare') {
+      this.#vhost.declareQueue({ name, arguments: args, ...rest }, this.#owner);
+      if (queue === undefined) this.model.declare(spec);
+      else queue.lastUseMs = this.model.nowMs;
+    }
+    if (queue === undefined) return;
+    if (op === 'delete') {
+      this.#vhost.deleteQueue(name, { ifUnused: false, ifEmpty: false }, this.#owner);
+      this.model.remove(queue);
+    } else if (op === 'purge') {
+      const count = (this.#vhost.findQueue(name) as Queue).purge();
+      const expected = queue.purge();
+      if (count !== expected) throw new Error(`${count} messages were purged, not ${expected}`);
+    } else if (op === 'bind') {
+      this.#vhost.bindQueue(
+        { source: 'amq.fanout', destination: name, routingKey: '', arguments: {} },
+        this.#owner,
+      );
+      this.model.fanout.add(name);
+    }
+  }
+
+  #setPolicy({ queue, definition }: Extract<Operation, { readonly op: 'policy' }>): void {
+    const name = `q${queue}`;
+    if (definition !== null) {
+      this.#vhost.setPolicy({ name, pattern: `^${name}$`, applyTo: 'queues', definition });
+    } else if (this.model.policies.has(name)) {
+      this.#vhost.clearPolicy(name);
+    }
+    this.model.setPolicy(name, definition);
+  }
+
+  async #restart(closesChannels: boolean): Promise<void> {
+    if (closesChannels) {
+      for (const channel of this.#channels) channel.close();
+      await this.#rest();
+    }
+    await this.#time.until(this.broker.close());
+    await this.#time.forget();
+    await this.#start(true);
+  }
+
+  async #crash(): Promise<void> {
+    this.#fs = this.#fs.crash(this.#random);
+    await this.#time.forget();
+    await this.#start(false);
+  }
+
+  async #start(isClean: boolean | null = null): Promise<void> {
+    // Only the disk: what the broker does first is to be seen.
+    this.broker = await this.#time.disk(
+      Broker.open({
+        dataDirectory: '/data',
+        fileSystem: this.#fs,
+        propertyCodecs: [amqp091Codec],
+        clock: this.#time,
+        scheduler: this.#time,
+        durability: { mode: 'sync' },
+        diskFreeLimitBytes: 0,
+        reclaimMs: 100,
+        ...(this.plan.isShortOfMemory ? SHORT : ROOMY),
+        onFailure: (error) => {
+          this.#error ??= error;
+        },
+      }),
+    );
+    this.#watchDeadLetters();
+    this.#owner = {};
+    this.#channels = Array.from({ length: CHANNELS }, () => new Channel(this));
+    if (isClean === null) return;
+    this.model.moved(this.#time.nowMs);
+    const found = await contentsOf(this.broker, (promise) => this.#time.disk(promise));
+    this.model.restarted(found, isClean);
+    for (const [name, entries] of found) {
+      this.note(`  ${name} has ${entries.map((each) => each.found.copy).join(' ')}`);
+    }
+  }
+
+  /** The broker does not say elsewhere when it sends which message away, and for what reason. */
+  #watchDeadLetters(): void {
+    const { deadLetters, store } = this.broker;
+    const send = deadLetters.send.bind(deadLetters);
+    deadLetters.send = (queue, batch) => {
+      for (const { lane, offset, reason } of batch) {
+        const position = lane.log.positionOf(offset);
+        const found = readFrame(store.chunks.of(position), position >>> 0);
+        this.note(`  ${queue.name} sends ${found.copy} away, ${reason}`);
+        this.check(() => this.model.departed(this.model.queueOf(queue.name), found, reason));
+      }
+      send(queue, batch);
+    };
+    const sendRefused = deadLetters.sendRefused.bind(deadLetters);
+    deadLetters.sendRefused = (queue, parts) => {
+      const content = Buffer.alloc(parts.contentBytes());
+      parts.write(content, 0);
+      const { copy } = readContent(content, 0, content.length);
+      this.note(`  ${queue.name} sends ${copy} on`);
+      this.check(() => this.model.sendsOn(this.model.queueOf(queue.name), copy));
+      sendRefused(queue, parts);
+    };
+  }
+
+  async #rest(): Promise<void> {
+    const { broker } = this;
+    const block = broker.metadataBlock;
+    if (this.#topologyChanged() && !broker.isDurable(block)) {
+      broker.whenDurable(block, { onDurable: () => undefined });
+    }
+    await this.#time.rest();
+    this.#rested();
+  }
+
+  #names = '';
+
+  /** Whoever changes what there is waits until that is on the disk. */
+  #topologyChanged(): boolean {
+    const names = JSON.stringify([
+      [...this.model.queues.keys()],
+      [...this.model.fanout],
+      [...this.model.policies],
+    ]);
+    const isNew = names !== this.#names;
+    this.#names = names;
+    return isNew;
+  }
+
+  #rested(): void {
+    if (this.#error !== null) throw this.#error;
+    this.model.rested(this.broker.pressure.isOverwhelmed);
+    compare(this.#vhost, this.model, { bytes: !this.plan.isShortOfMemory });
+    for (const channel of this.#channels) for (const each of channel.afterRest.splice(0)) each();
+    const { journal, logs } = this.broker.store;
+    if (journal.isIdle && [...logs.values()].every((log) => log.pendingSettles.length === 0)) {
+      this.model.synced();
+    }
+  }
+}
