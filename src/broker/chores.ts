@@ -26,7 +26,7 @@ export class Chores {
     this.#queue = queue;
     this.#parts = parts;
     this.#departures = new Departures((batch) => parts.deadLetter(queue, batch));
-    this.#alarm = new AlarmClock(parts.clock, parts.scheduler, () => queue.pumpLater());
+    this.#alarm = new AlarmClock(parts.scheduler, () => queue.pumpLater());
   }
 
   get leavingCount(): number {
@@ -60,12 +60,17 @@ export class Chores {
     if (this.#failures.length > 0) this.#parts.recordFailures(queue, this.#failures.splice(0));
     if (this.#retries.count > 0) {
       this.#retries.take(nowMs, (lane, offset, bodyBytes) => queue.giveBack(lane, offset, bodyBytes));
-      this.#alarm.setFor(this.#retries.dueMs);
+      this.#alarm.setFor(this.#retries.dueMs, this.#parts.turn.nowMs);
     }
+    // Those that had to wait make room for others.
+    const wasCongested = this.#departures.isCongested;
+    if (wasCongested) this.#departures.leave();
     // Nothing is dropped for want of room while what may be expired is still read from the disk; and what is dropped
     // uncovers others, which may have been expired for long behind it.
     if (this.#expireHeads() && this.#isLimited && this.#dropExcess()) this.#expireHeads();
     this.#departures.leave();
+    // Perhaps the work above was broken off, and nothing else would begin it again.
+    if (wasCongested && !this.#departures.isCongested) queue.pumpLater();
     if (queue.readyCount === 0) {
       queue.readyBytes = 0;
       // The next one that has a limit will say so.
@@ -91,7 +96,7 @@ export class Chores {
     const dueMs = this.#parts.turn.nowMs + retryDelayMs(retry, failures);
     this.#retries.add({ dueMs, lane, offset, bodyBytes });
     this.isNeeded = true;
-    this.#alarm.setFor(dueMs);
+    this.#alarm.setFor(dueMs, this.#parts.turn.nowMs);
     return true;
   }
 
@@ -123,6 +128,16 @@ export class Chores {
   /** A message that cannot be read any more: true if it was on its way out. */
   forget(lane: Lane, offset: number): boolean {
     return this.#departures.forget(lane, offset);
+  }
+
+  /** What is on its way out and would have to be read first stays behind, and is done with. Returns how many. */
+  giveUp(): number {
+    let count = 0;
+    this.#departures.giveUp(({ lane, offset }) => {
+      lane.settle(offset);
+      count++;
+    });
+    return count;
   }
 
   /** The queue ends, or the broker. */
@@ -181,7 +196,7 @@ export class Chores {
       const at = position >>> 0;
       const dueMs = this.#expiry.dueAt(chunk, at);
       if (dueMs > this.#parts.turn.nowMs) {
-        this.#alarm.setFor(dueMs);
+        this.#alarm.setFor(dueMs, this.#parts.turn.nowMs);
         break;
       }
       this.discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');

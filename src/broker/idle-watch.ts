@@ -13,7 +13,7 @@ export class IdleWatch {
   constructor(clock: Clock, scheduler: Scheduler, onIdle: () => void) {
     this.#clock = clock;
     this.#lastUseMs = clock.now();
-    this.#alarm = new AlarmClock(clock, scheduler, () => {
+    this.#alarm = new AlarmClock(scheduler, () => {
       if (this.#limitMs === null || this.#isUsed) return;
       if (clock.now() < this.#lastUseMs + this.#limitMs) this.#set();
       else onIdle();
@@ -43,6 +43,8 @@ export class IdleWatch {
   }
 
   #set(): void {
-    if (this.#limitMs !== null && !this.#isUsed) this.#alarm.setFor(this.#lastUseMs + this.#limitMs);
+    if (this.#limitMs !== null && !this.#isUsed) {
+      this.#alarm.setFor(this.#lastUseMs + this.#limitMs, this.#clock.now());
+    }
   }
 }
