@@ -34,6 +34,9 @@ export class Transaction {
   readonly #unacked: Unacked;
   #publications: Publication[] = [];
   #acknowledgements: Acknowledgement[] = [];
+  /** The tags in them: all up to this one, and these. */
+  #acknowledgedTo = 0;
+  #acknowledged = new Set<number>();
   #bytes = 0;
 
   constructor(broker: Broker, unacked: Unacked) {
@@ -62,11 +65,20 @@ export class Transaction {
 
   acknowledge(tag: number, multiple: boolean, kind: Acknowledgement['kind']): void {
     this.#acknowledgements.push({ tag, multiple, kind });
+    if (multiple) this.#acknowledgedTo = Math.max(this.#acknowledgedTo, tag);
+    else this.#acknowledged.add(tag);
+  }
+
+  /** Whether the delivery is acknowledged, though that is not committed. */
+  hasAcknowledged(tag: number): boolean {
+    return tag <= this.#acknowledgedTo || this.#acknowledged.has(tag);
   }
 
   rollback(): void {
     this.#publications = [];
     this.#acknowledgements = [];
+    this.#acknowledgedTo = 0;
+    this.#acknowledged = new Set();
     this.#bytes = 0;
   }
 

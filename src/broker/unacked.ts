@@ -72,6 +72,14 @@ export class Unacked {
     if (this.count > 0) this.#requeueUpTo(0, true, false);
   }
 
+  /** As `requeueAll`, without those of which the channel will say later what becomes of them. */
+  requeueUnless(isSpokenFor: (tag: number) => boolean): void {
+    for (let tag = this.nextTag - 1; this.count > 0 && tag >= this.#first; tag--) {
+      if (this.#lanes[tag & this.#mask] !== null && !isSpokenFor(tag)) this.#requeue(tag, false);
+    }
+    this.#advance();
+  }
+
   /** Which consumers hold a message with a tag below what `limits` has for them. */
   holdersBelow(limits: ReadonlyMap<Consumer, number>): Set<Consumer> {
     const holders = new Set<Consumer>();

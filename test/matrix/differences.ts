@@ -12,11 +12,6 @@ export interface Difference {
 /** What is not as it should be, and known. An entry goes when it is. */
 export const unfinished: readonly Difference[] = [
   {
-    why: 'a delivery acknowledged twice in one transaction is found when it is committed',
-    cases: /basic\.ack \/ state \/ twice in a transaction/,
-    ours: /^$/,
-  },
-  {
     why: 'a transaction of which a full queue rejects a message',
     cases: /to a full queue that rejects, in a transaction/,
     ours: /^tx\.commit-ok$/,

@@ -39,6 +39,10 @@ export class ChannelTransaction {
     this.#transaction.acknowledge(tag, multiple, kind);
   }
 
+  hasAcknowledged(tag: number): boolean {
+    return this.#transaction.hasAcknowledged(tag);
+  }
+
   /** `done` is called when all of it is durable, perhaps at once; what comes back to the client is written before. */
   commit(output: Output, done: () => void): void {
     for (const frames of this.#returned) output.bytes(frames);

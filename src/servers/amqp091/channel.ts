@@ -144,7 +144,9 @@ export class Channel {
   recover(requeue: boolean): void {
     // RabbitMQ has never had the other way, redelivery to the same consumer.
     if (!requeue) throw new AmqpError('NOT_IMPLEMENTED', 'requeue=false');
-    this.unacked.requeueAll();
+    const { transaction, unacked } = this;
+    if (transaction === null) unacked.requeueAll();
+    else unacked.requeueUnless((tag) => transaction.hasAcknowledged(tag));
     this.updateGate();
   }
 
@@ -179,7 +181,7 @@ export class Channel {
   #settle(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
     const { unacked, transaction } = this;
     if (transaction !== null) {
-      if (!unacked.has(tag, multiple)) this.#failTag(tag);
+      if (!unacked.has(tag, multiple) || (tag > 0 && transaction.hasAcknowledged(tag))) this.#failTag(tag);
       // 0 means all that there is now, and not what comes until the commit.
       else if (tag > 0) transaction.acknowledge(tag, multiple, kind);
       else if (unacked.count > 0) transaction.acknowledge(unacked.nextTag - 1, multiple, kind);

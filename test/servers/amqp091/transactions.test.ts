@@ -10,6 +10,15 @@ async function transactional(test: TestServer): Promise<RawClient> {
   return client;
 }
 
+/** Takes the frames of one message with a body; returns its delivery tag. */
+async function get(client: RawClient, queue: string): Promise<number> {
+  client.method(1, { name: 'basic.get', queue, noAck: false });
+  const { deliveryTag } = await client.expect('basic.get-ok');
+  await until(() => client.received.length === 2);
+  client.received.length = 0;
+  return Number(deliveryTag);
+}
+
 function ready(test: TestServer, name: string): number | undefined {
   return test.broker.vhost('/')?.findQueue(name)?.readyCount;
 }
@@ -80,6 +89,46 @@ describe('tx channels', () => {
     client.method(1, { name: 'tx.commit' });
     await until(() => client.received.some(({ method }) => method?.name === 'tx.commit-ok'));
     assert.equal(queue?.unackedCount, 1);
+  });
+
+  it('do not get again by basic.recover what they acknowledged, unless they roll back', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('q');
+    for (const body of ['1', '2', '3']) channel.sendToQueue('q', Buffer.from(body));
+    await channel.waitForConfirms();
+
+    using client = await transactional(test);
+    const recover = async (): Promise<void> => {
+      client.method(1, { name: 'basic.recover', requeue: true });
+      await client.expect('basic.recover-ok');
+    };
+    const tags = [await get(client, 'q'), await get(client, 'q'), await get(client, 'q')];
+    client.method(1, { name: 'basic.ack', deliveryTag: tags[1], multiple: false });
+    await recover();
+    assert.equal(ready(test, 'q'), 2);
+    client.method(1, { name: 'tx.rollback' });
+    await client.expect('tx.rollback-ok');
+    await recover();
+    assert.equal(ready(test, 'q'), 3);
+  });
+
+  it('may not acknowledge the same delivery twice', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('q');
+    channel.sendToQueue('q', Buffer.from('once'));
+    await channel.waitForConfirms();
+
+    using client = await transactional(test);
+    const deliveryTag = await get(client, 'q');
+    client.method(1, { name: 'basic.ack', deliveryTag, multiple: false });
+    client.method(1, { name: 'basic.ack', deliveryTag, multiple: false });
+    const { replyText } = await client.expect('channel.close');
+    assert.equal(replyText, `PRECONDITION_FAILED - unknown delivery tag ${deliveryTag}`);
+    await until(() => ready(test, 'q') === 1);
   });
 
   it('send mandatory messages back before commit-ok', async () => {
