@@ -80,6 +80,16 @@ export class Departures {
     return true;
   }
 
+  /** Those that are not in memory are not waited for any more; they come out here. */
+  giveUp(each: (departure: Departure) => void): void {
+    const waiting = this.#waiting.slice(this.#first);
+    this.clear();
+    for (const departure of waiting) {
+      if (departure.lane.log.positionOf(departure.offset) < 0) each(departure);
+      else this.#waiting.push(departure);
+    }
+  }
+
   #nextBatch(): Departure[] {
     const batch: Departure[] = [];
     const waiting = this.#waiting;

@@ -295,6 +295,8 @@ export class Queue implements TopologyQueue, Pumped {
     for (const lane of this.lanes) lane.purge();
     this.readyCount = 0;
     this.readyBytes = 0;
+    // Otherwise the queue would come upon the damage again, for dead letters that nobody can purge.
+    if (this.damage !== null) this.ledger.lost += this.#chores.giveUp();
     this.damage = null;
     this.ledger.purged += count;
     if (this.log.durable) this.#turn.schedule();

@@ -1,5 +1,6 @@
 import { isAccessOperation } from '../broker/access/operations.ts';
-import { decodeOperation } from '../broker/topology/metadata.ts';
+import type { QueueState } from '../broker/queue-recovery.ts';
+import { type DelayBucketChanged, decodeOperation } from '../broker/topology/metadata.ts';
 import { DamageError } from '../log/damage.ts';
 import type { FileSystem } from '../log/filesystem.ts';
 import { journalFileName } from '../log/journal/journal-files.ts';
@@ -11,6 +12,7 @@ import { readSnapshot, type Snapshot } from '../log/snapshot.ts';
 /** The part of the broker's snapshot that tells which log is which queue's. */
 interface BrokerSnapshot {
   readonly metadata: readonly string[];
+  readonly queues?: readonly QueueState[];
 }
 
 /** A damaged place in a file of the data directory. */
@@ -47,7 +49,8 @@ export class Inspector {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #findings: Finding[] = [];
-  readonly #queueNames = new Map<number, string>();
+  /** What is in the logs, by their numbers. */
+  readonly #contents = new Map<number, string>();
   #tornEnd: Inspection['tornEnd'] = null;
   #journalFiles = 0;
   #journalBlocks = 0;
@@ -63,7 +66,7 @@ export class Inspector {
     let snapshot: Snapshot | null = null;
     try {
       snapshot = await readSnapshot(this.#fs, this.#directory);
-      this.#readQueueNames(snapshot?.broker);
+      this.#readContents(snapshot?.broker);
     } catch (error) {
       this.#note(
         error,
@@ -86,14 +89,23 @@ export class Inspector {
     };
   }
 
-  #readQueueNames(broker: unknown): void {
-    const { metadata = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
+  #readContents(broker: unknown): void {
+    const { metadata = [], queues = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
     for (const text of metadata) {
       const bytes = Buffer.from(text, 'utf8');
       if (isAccessOperation(bytes)) continue;
       const operation = decodeOperation(bytes);
-      if (operation.op !== 'queue.declare') continue;
-      this.#queueNames.set(operation.id, `queue '${operation.name}' in vhost '${operation.vhost}'`);
+      if (operation.op === 'queue.declare') {
+        this.#contents.set(
+          operation.id,
+          `messages of queue '${operation.name}' in vhost '${operation.vhost}'`,
+        );
+      } else if (operation.op === 'delay.bucket-add') this.#contents.set(operation.id, delayedIn(operation));
+    }
+    for (const { id, lanes } of queues) {
+      for (const [priority, laneId] of lanes) {
+        if (laneId !== id) this.#contents.set(laneId, `${this.#contents.get(id)}, of priority ${priority},`);
+      }
     }
   }
 
@@ -153,7 +165,7 @@ export class Inspector {
         path: damage.path,
         offset: damage.position,
         what: damage.what,
-        affected: `messages of ${this.#queueNames.get(logId) ?? `log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
+        affected: `${this.#contents.get(logId) ?? `messages of log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
         damage: { file: 'segment', segment: damage },
       });
     }
@@ -164,6 +176,11 @@ export class Inspector {
     const { path, offset, what } = error;
     this.#findings.push({ path, offset, what, affected, damage: { file } });
   }
+}
+
+function delayedIn({ vhost, startMs, widthMs }: DelayBucketChanged): string {
+  const [from, to] = [startMs, startMs + widthMs].map((ms) => new Date(ms).toISOString());
+  return `delayed messages in vhost '${vhost}', due from ${from} to ${to},`;
 }
 
 function affectedFrom(filesBehind: number): string {

@@ -6,7 +6,7 @@ export const QUEUES = ['q0', 'q1', 'q2', 'q3'] as const;
 export const FANOUT = 'crash.fanout';
 const UNCONFIRMED_MAX = 200;
 const CLASS_TX = 90 << 16;
-const TX = { select: CLASS_TX + 10, commit: CLASS_TX + 20, rollback: CLASS_TX + 30 } as const;
+export const TX = { select: CLASS_TX + 10, commit: CLASS_TX + 20, rollback: CLASS_TX + 30 } as const;
 
 export type Random = () => number;
 
@@ -24,7 +24,8 @@ interface Rpc {
   rpc(method: number, fields: object, reply: number): Promise<unknown>;
 }
 
-function call(channel: Channel, method: number): Promise<unknown> {
+/** Transactions, which the client library does not know. */
+export function call(channel: Channel, method: number): Promise<unknown> {
   return (channel as unknown as Rpc).rpc(method, {}, method + 1);
 }
 
@@ -48,7 +49,7 @@ function randomLength(random: Random): number {
   return Math.floor(random() < 0.98 ? random() ** 2 * 2000 : random() * 200_000);
 }
 
-function pause(): Promise<void> {
+export function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -178,6 +179,18 @@ function take(load: Load, queue: string, message: ConsumeMessage): Copy | null {
 
 /** Takes and acknowledges all that is in the queue. */
 export async function drain(load: Load, connection: ChannelModel, queue: string): Promise<void> {
+  await drainQueue(connection, queue, (message) => {
+    const copy = take(load, queue, message);
+    if (copy !== null) copy.ack = 'sent';
+  });
+}
+
+/** Takes and acknowledges all that is in the queue, and shows each message to `see`. */
+export async function drainQueue(
+  connection: ChannelModel,
+  queue: string,
+  see: (message: ConsumeMessage) => void,
+): Promise<void> {
   const channel = await connection.createChannel();
   const { messageCount } = await channel.checkQueue(queue);
   let left = messageCount;
@@ -187,8 +200,7 @@ export async function drain(load: Load, connection: ChannelModel, queue: string)
     channel.on('close', () => reject(new Error(`the channel was closed with ${left} messages to come`)));
     const onMessage = (message: ConsumeMessage | null): void => {
       if (message === null) return;
-      const copy = take(load, queue, message);
-      if (copy !== null) copy.ack = 'sent';
+      see(message);
       channel.ack(message);
       if (--left === 0) resolve();
     };

@@ -25,6 +25,8 @@ export interface Copy {
   ack: 'none' | 'sent' | 'durable';
   /** The last life of the broker in which it was delivered; -1: never. */
   deliveredIn: number;
+  /** It was delivered, and neither given back nor rejected: in the same life it must not come a second time. */
+  isTaken: boolean;
 }
 
 /**
@@ -41,6 +43,12 @@ export class KillHistory {
   /** In this life of the broker, per queue and publisher: the highest sequence number so far. */
   readonly #highest = new Map<string, number>();
   readonly #requeued = new Set<Copy>();
+  readonly #moves: boolean;
+
+  /** `moves`: messages go from queue to queue by themselves; then neither order nor flag is known. */
+  constructor({ moves = false }: { moves?: boolean } = {}) {
+    this.#moves = moves;
+  }
 
   begin(): TxRecord {
     const tx = new TxRecord(this.life);
@@ -58,6 +66,7 @@ export class KillHistory {
         isConfirmed: false,
         ack: 'none',
         deliveredIn: -1,
+        isTaken: false,
       };
       this.#copies.set(`${queue} ${publisher} ${sequence}`, copy);
       tx?.published.push(copy);
@@ -91,17 +100,35 @@ export class KillHistory {
       throw new HistoryError(`${name} is of a transaction that is ${copy.tx.state}`);
     }
     if (copy.ack === 'durable') throw new HistoryError(`${name} was acknowledged for good, and comes again`);
-    if (copy.deliveredIn >= 0 && !redelivered)
-      throw new HistoryError(`${name} comes again as if it were new`);
-    this.#checkOrder(copy, name);
+    if (copy.isTaken && copy.deliveredIn === this.life) throw new HistoryError(`${name} is there twice`);
+    if (!this.#moves) {
+      if (copy.deliveredIn >= 0 && !redelivered)
+        throw new HistoryError(`${name} comes again as if it were new`);
+      this.#checkOrder(copy, name);
+    }
     copy.deliveredIn = this.life;
     copy.ack = 'none';
+    copy.isTaken = true;
     return copy;
   }
 
   requeued(copy: Copy): void {
     copy.ack = 'none';
+    copy.isTaken = false;
     this.#requeued.add(copy);
+  }
+
+  /** It goes where dead letters go. */
+  rejected(copy: Copy): void {
+    copy.isTaken = false;
+  }
+
+  /** Confirmed, and neither acknowledged nor seen in this life. */
+  get missingCount(): number {
+    let count = 0;
+    for (const { isConfirmed, ack, deliveredIn } of this.#copies.values())
+      if (isConfirmed && ack === 'none' && deliveredIn < this.life) count++;
+    return count;
   }
 
   /** The broker's process is gone. */

@@ -5,8 +5,15 @@ import { type ChannelModel, connect } from 'amqplib';
 import { seededRandom } from '../log/seeded-random.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { HistoryError } from './expected-queue.ts';
+import { KillAdministration } from './kill-administration.ts';
+import { ChainFeature } from './kill-chain.ts';
 import { consumePlainly, drain, FANOUT, type Load, publishConfirmed, QUEUES, work } from './kill-clients.ts';
+import { DelayedFeature } from './kill-delayed.ts';
+import type { Feature } from './kill-feature.ts';
 import { KillHistory } from './kill-history.ts';
+import { LimitedFeature } from './kill-limited.ts';
+import { OnceFeature } from './kill-once.ts';
+import { PriorityFeature } from './kill-priority.ts';
 import { KillTopology } from './kill-topology.ts';
 
 export interface KillReport {
@@ -18,6 +25,8 @@ export interface KillReport {
 
 /** Two channels publish with confirms, three queues are read plainly, two channels work in transactions. */
 const CONNECTIONS = 5;
+/** What the features of queues have for themselves. */
+const FEATURE_CONNECTIONS = 3;
 const LOAD_MS_MAX = 600;
 
 /**
@@ -39,11 +48,20 @@ class KillRun {
   readonly #random: () => number;
   readonly #history = new KillHistory();
   readonly #topology = new KillTopology();
+  readonly #administration: KillAdministration;
+  readonly #features: readonly Feature[] = [
+    new ChainFeature(),
+    new PriorityFeature(),
+    new LimitedFeature(),
+    new DelayedFeature(),
+    new OnceFeature(),
+  ];
   readonly #sequences = new Map<string, number>();
   #error: unknown = null;
 
   constructor(directory: string, seed: number) {
     this.#directory = directory;
+    this.#administration = new KillAdministration(directory);
     this.#random = seededRandom(seed);
   }
 
@@ -73,9 +91,8 @@ class KillRun {
   async #loadUntilKilled(broker: BrokerProcess): Promise<void> {
     const port = await broker.port();
     const load = this.#load();
-    const connections = await this.#connect(port, CONNECTIONS);
-    await declareAll(connections[0]!);
-    await this.#topology.check(connections[0]!);
+    const connections = await this.#connect(port, CONNECTIONS + FEATURE_CONNECTIONS);
+    await this.#declareAndCheck(connections[0]!);
     const [first, second, third, fourth, fifth] = connections as [
       ChannelModel,
       ChannelModel,
@@ -92,6 +109,8 @@ class KillRun {
       work(load, fourth, 'x1', 'q3'),
       work(load, fifth, 'x2', null),
       this.#topology.churn(load, third),
+      this.#administration.churn(load),
+      ...this.#features.flatMap((feature) => feature.clients(load, connections.slice(CONNECTIONS))),
     ];
     // They end with their connections.
     for (const client of clients) client.catch(() => undefined);
@@ -100,6 +119,7 @@ class KillRun {
     load.isOver = true;
     await broker.kill();
     this.#history.lifeEnds();
+    for (const feature of this.#features) feature.lifeEnds();
     await Promise.allSettled(clients);
   }
 
@@ -108,9 +128,9 @@ class KillRun {
     const broker = new BrokerProcess(this.#directory);
     try {
       const [connection] = await this.#connect(await broker.port(), 1);
-      await declareAll(connection!);
-      await this.#topology.check(connection!);
+      await this.#declareAndCheck(connection!);
       for (const queue of QUEUES) await drain(this.#load(), connection!, queue);
+      for (const feature of this.#features) await feature.end(this.#load(), connection!);
       if (this.#error !== null) throw this.#error;
       this.#history.checkAll();
       await connection!.close();
@@ -127,7 +147,7 @@ class KillRun {
     try {
       const [connection] = await this.#connect(await broker.port(), 1);
       const channel = await connection!.createChannel();
-      for (const queue of QUEUES) {
+      for (const queue of [...QUEUES, ...this.#features.flatMap(({ queues }) => queues)]) {
         const { messageCount } = await channel.checkQueue(queue);
         if (messageCount > 0)
           throw new HistoryError(`${queue} was drained, but has ${messageCount} messages again`);
@@ -135,6 +155,15 @@ class KillRun {
     } finally {
       await broker.kill();
     }
+  }
+
+  async #declareAndCheck(connection: ChannelModel): Promise<void> {
+    await declareAll(connection);
+    const channel = await connection.createChannel();
+    for (const feature of this.#features) await feature.declare(channel);
+    await channel.close();
+    await this.#topology.check(connection);
+    await this.#administration.check();
   }
 
   #load(): Load {

@@ -2,12 +2,15 @@ import { inspect, parseArgs } from 'node:util';
 import { describeFlip, flipOneBit } from './bit-flips.ts';
 import { fillDisk } from './full-disk.ts';
 import { runKills } from './kill.ts';
+import { cutWhileMoving, fillWhileMoving } from './moving.ts';
+import { flipWhileMoving } from './moving-flips.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
 
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
- *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--kills N] [--seed N]
+ *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-flips N]
+ *         [--moving-full-disks N] [--kills N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -29,6 +32,18 @@ const PHASES: Readonly<Record<string, Phase>> = {
     run: seeds('bit-flips', async (seed) => describeFlip(await flipOneBit(seed))),
   },
   'full-disks': { count: 2_000, run: seeds('full-disks', async (seed) => describe(await fillDisk(seed))) },
+  'moving-cuts': {
+    count: 2000,
+    run: seeds('moving-cuts', async (seed) => describe(await cutWhileMoving(seed))),
+  },
+  'moving-flips': {
+    count: 1000,
+    run: seeds('moving-flips', async (seed) => describeFlip(await flipWhileMoving(seed))),
+  },
+  'moving-full-disks': {
+    count: 1000,
+    run: seeds('moving-full-disks', async (seed) => describe(await fillWhileMoving(seed))),
+  },
   kills: { count: 200, run: kills },
 };
 

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { flipWhileMoving } from './moving-flips.ts';
+import { MovingReader } from './moving-reader.ts';
+import { MovingRun } from './moving-run.ts';
+import { describeFailure } from './power-cut.ts';
+
+const SEEDS = 16;
+const KIB = 1024;
+
+describe('one flipped bit where messages move by themselves', () => {
+  it('is named by the start, by the queue or by the doctor, who knows what is in each log; all are healed', async () => {
+    const outcomes = new Set<string>();
+    const findings: string[] = [];
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const outcome = await flipWhileMoving(seed, (affected) => findings.push(affected));
+      if (typeof outcome !== 'string') assert.fail(describeFailure(outcome));
+      outcomes.add(outcome);
+    }
+    assert.ok(outcomes.has('reported') && outcomes.size > 1, `${[...outcomes]}`);
+    for (const wanted of [
+      /^messages of queue '\w+' in vhost '\/' between offsets \d+ and \d+$/,
+      /^messages of queue 'ranks' in vhost '\/', of priority [123], between offsets/,
+      /^delayed messages in vhost '\/', due from 20\d\d-\S+Z to 20\d\d-\S+Z, between offsets/,
+    ]) {
+      assert.ok(
+        findings.some((affected) => wanted.test(affected)),
+        `${wanted} is none of\n${findings.join('\n')}`,
+      );
+    }
+  });
+
+  it('does not come back after a purge, though there were messages on their way out', async () => {
+    const run = new MovingRun(1, {
+      memoryLimitBytes: 32 * KIB,
+      chunkBytes: 8 * KIB,
+      journalFileBytes: 64 * KIB,
+      journalLimitBytes: 256 * KIB,
+      segmentBytes: 256 * KIB,
+    });
+    await run.start();
+    const queue = run.queue('ranks');
+    const reader = new MovingReader(run, queue, Number.POSITIVE_INFINITY);
+    for (let i = 0; i < 200; i++) {
+      while (run.mustPause) await run.pass(1);
+      run.publish('', 'ranks', { size: 1000 });
+    }
+    await run.pass(1000);
+    assert.equal(queue.unackedCount, 200);
+    const [segment] = run.fs.files().filter(({ path }) => path.includes(`/logs/${queue.id}/`));
+    run.damagedPath = segment!.path;
+    run.fs.flipBit(segment!.path, 100, 1);
+    // They left memory while the reader had them.
+    reader.rejectAll();
+    await run.pass(1000);
+    assert.match(String(queue.damage?.message), /is damaged at byte 0: checksum/);
+    assert.ok(queue.leavingCount > 0);
+
+    queue.purge();
+    run.publish('', 'ranks', { size: 10 });
+    const next = new MovingReader(run, queue, 1);
+    await run.pass(1000);
+    assert.equal(queue.damage, null);
+    assert.equal(queue.unackedCount, 1);
+    assert.equal(queue.leavingCount, 0);
+    assert.ok(queue.ledger.lost > 0 && queue.isBalanced);
+    next.close();
+  });
+});

@@ -1,0 +1,54 @@
+import type { Chunk } from '../../src/log/chunks.ts';
+import type { MessageParts } from '../../src/log/message-parts.ts';
+import { ContentView } from '../../src/log/record-content.ts';
+import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
+import { FrameWriter } from '../../src/wire/amqp091/frames.ts';
+import { encodeProperties } from '../../src/wire/amqp091/properties.ts';
+import { bodyOf } from './test-message.ts';
+
+/** A message that is changed on its way from queue to queue, but for its number and its body. */
+export interface MovingMessage {
+  readonly id: number;
+  readonly exchange: string;
+  readonly key: string;
+  readonly size: number;
+  readonly priority: number;
+  /** -1 for none. */
+  readonly ttlMs: number;
+  readonly delayMs: number;
+}
+
+const writer = new FrameWriter();
+const view = new ContentView();
+
+export function fillParts(parts: MessageParts, message: MovingMessage): void {
+  const { id, exchange, key, priority, ttlMs, delayMs } = message;
+  parts.clear();
+  parts.key = Buffer.from(key);
+  parts.keyEnd = parts.key.length;
+  parts.exchange = Buffer.from(exchange);
+  parts.exchangeEnd = parts.exchange.length;
+  parts.body = bodyOf({ ...message, persistent: true });
+  parts.bodyEnd = parts.body.length;
+  encodeProperties(writer, {
+    ...(delayMs < 0 ? {} : { headers: { 'x-delay': delayMs } }),
+    ...(ttlMs < 0 ? {} : { expiration: String(ttlMs) }),
+    deliveryMode: 2,
+    priority,
+    messageId: String(id),
+  });
+  parts.properties = Buffer.from(writer.take());
+  parts.propertiesEnd = parts.properties.length;
+  parts.protocol = amqp091Codec.source;
+  parts.priority = priority;
+  parts.ttlMs = ttlMs;
+  parts.delayMs = delayMs;
+}
+
+/** The number of the message in this frame, and its body; null if that cannot be read. */
+export function readFrame(chunk: Chunk, at: number): { readonly id: number; readonly body: Buffer } | null {
+  if (!view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number)) return null;
+  const { propertiesStart, propertiesEnd, bodyStart, bodyEnd } = view;
+  const id = amqp091Codec.property(chunk.buffer, propertiesStart, propertiesEnd, 'message-id');
+  return id === null ? null : { id: Number(id), body: chunk.buffer.subarray(bodyStart, bodyEnd) };
+}

@@ -1,0 +1,106 @@
+import type { Consumer } from '../../src/broker/consumer.ts';
+import type { Lane } from '../../src/broker/lane.ts';
+import type { Queue } from '../../src/broker/queue.ts';
+import { Unacked } from '../../src/broker/unacked.ts';
+import type { Chunk } from '../../src/log/chunks.ts';
+import { HistoryError } from './expected-queue.ts';
+import { readFrame } from './moving-message.ts';
+import type { Fate } from './moving-run.ts';
+import { bodyOf } from './test-message.ts';
+
+/** What a reader needs of the run that it is part of. */
+export interface ReaderHost {
+  readonly fates: ReadonlyMap<number, Fate>;
+  note(line: string): void;
+  fail(error: unknown): void;
+}
+
+/** A consumer with a channel of its own, that looks at every message. */
+export class MovingReader {
+  readonly #host: ReaderHost;
+  readonly #queue: Queue;
+  readonly #unacked = new Unacked();
+  readonly #consumer: Consumer;
+  readonly #held = new Map<number, Fate>();
+
+  constructor(host: ReaderHost, queue: Queue, credit: number) {
+    this.#host = host;
+    this.#queue = queue;
+    host.note(`read ${queue.name}, credit ${credit}`);
+    this.#consumer = queue.addConsumer({
+      tag: 'reader',
+      sink: {
+        deliver: (consumer, lane, offset, chunk, at) => this.#take(consumer, lane, offset, chunk, at),
+        cancelled: () => undefined,
+      },
+      gate: { open: true },
+      credit,
+      noAck: false,
+      exclusive: false,
+      arguments: {},
+    });
+  }
+
+  settleOne(random: number): void {
+    const tags = [...this.#held.keys()];
+    const tag = tags[Math.floor(random * tags.length)];
+    if (tag === undefined) return;
+    const outcome = (random * 1000) % 1;
+    const fate = this.#held.get(tag) as Fate;
+    this.#held.delete(tag);
+    // Where nothing takes dead letters, a rejected one is dropped as if it were acknowledged.
+    const isLast = this.#queue.settings.deadLetterExchange === null;
+    if (outcome < 0.5) {
+      fate.ack = 'sent';
+      this.#unacked.ack(tag, false);
+    } else if (outcome < 0.7) {
+      if (isLast) fate.ack = 'sent';
+      this.#unacked.reject(tag, false, false);
+    } else this.#unacked.reject(tag, false, true);
+    this.#host.note(`settle ${fate.message.id} of ${this.#queue.name}: ${outcome.toFixed(2)}`);
+  }
+
+  ackAll(): void {
+    if (this.#held.size === 0) return;
+    for (const fate of this.#held.values()) fate.ack = 'sent';
+    this.#held.clear();
+    this.#unacked.ack(0, true);
+  }
+
+  rejectAll(): void {
+    this.#held.clear();
+    this.#unacked.reject(0, true, false);
+  }
+
+  close(): void {
+    this.#consumer.cancel();
+    this.#held.clear();
+    this.#unacked.requeueAll();
+  }
+
+  #take(consumer: Consumer, lane: Lane, offset: number, chunk: Chunk, at: number): number {
+    const found = readFrame(chunk, at);
+    const fate = found === null ? undefined : this.#host.fates.get(found.id);
+    const size = found?.body.length ?? 0;
+    const tag = this.#unacked.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, size);
+    if (found === null || fate === undefined) {
+      this.#host.fail(new HistoryError(`${this.#queue.name} has a message that was never published`));
+      return size;
+    }
+    const { message } = fate;
+    this.#host.note(`${this.#queue.name} delivers ${message.id}`);
+    if (!bodyOf({ ...message, persistent: true }).equals(found.body)) {
+      this.#host.fail(new HistoryError(`message ${message.id} in ${this.#queue.name} has other bytes`));
+    }
+    const { deliveryLimit } = this.#queue.settings;
+    if (deliveryLimit !== null && this.#queue.failuresOf(lane, offset) > deliveryLimit) {
+      this.#host.fail(new HistoryError(`message ${message.id} comes once more, and failed too often`));
+    }
+    if (fate.ack === 'safe') {
+      this.#host.fail(new HistoryError(`message ${message.id} was acknowledged for good, and comes again`));
+    }
+    fate.ack = 'none';
+    this.#held.set(tag, fate);
+    return size;
+  }
+}
