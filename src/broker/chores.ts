@@ -140,16 +140,6 @@ export class Chores {
     return count;
   }
 
-  /** What is on its way out and would have to be read first stays behind, and is done with. Returns how many. */
-  giveUp(): number {
-    let count = 0;
-    this.#departures.giveUp(({ lane, offset }) => {
-      lane.settle(offset);
-      count++;
-    });
-    return count;
-  }
-
   /** The queue ends, or the broker. */
   stop(): void {
     this.#alarm.stop();
