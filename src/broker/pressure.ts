@@ -46,7 +46,7 @@ export class Pressure {
     const { journal, chunks, options } = this.#store;
     return (
       journal.pendingBytes > JOURNAL_BYTES_HIGH ||
-      chunks.bytes - chunks.windowBytes > options.memoryBytes * OVERWHELMED
+      chunks.bytes - chunks.windowBytes > options.memoryBytes * 2
     );
   }
 
