@@ -1,5 +1,6 @@
 import type { MessageParts } from '../log/message-parts.ts';
 import type { Broker } from './broker.ts';
+import { BrokerError } from './errors.ts';
 import type { Queue } from './queue.ts';
 import { encodeQueueOperation } from './queue-operations.ts';
 
@@ -32,6 +33,7 @@ export type ComingTogether = Map<Queue, Coming>;
 /**
  * Which of these queues take the message: not those that are full, nor those that have seen it. `together`: what the same
  * transaction brings besides.
+ * @throws BrokerError precondition-failed, if a queue is too full for a transaction
  */
 export function admit(
   queues: readonly Queue[],
@@ -59,6 +61,8 @@ export function admit(
     if (queue.isGuarded && !queue.hasRoomFor(bodyBytes, coming?.messages, coming?.bytes)) {
       isRefused = true;
       queue.ledger.refused++;
+      // All of a transaction or nothing: then nothing goes to where refused messages go, either. The text is RabbitMQ's.
+      if (together !== null) throw new BrokerError('precondition-failed', 'partial tx completion');
       if (queue.settings.overflow === 'reject-publish-dlx') broker.deadLetters.sendRefused(queue, parts);
       continue;
     }

@@ -82,7 +82,10 @@ export class Transaction {
     this.#bytes = 0;
   }
 
-  /** `done` is called when all of it is durable; until then nobody gets its messages. */
+  /**
+   * `done` is called when all of it is durable; until then nobody gets its messages.
+   * @throws BrokerError precondition-failed, if a queue refuses one of them: then nothing of it has happened
+   */
   commit(done: () => void): void {
     const { store, turn } = this.#broker;
     const publications = this.#publications;

@@ -1,5 +1,6 @@
 import type { Broker } from '../../src/broker/broker.ts';
 import type { Consumer } from '../../src/broker/consumer.ts';
+import { BrokerError } from '../../src/broker/errors.ts';
 import type { Lane } from '../../src/broker/lane.ts';
 import { Publisher, REFUSED } from '../../src/broker/publisher.ts';
 import type { Queue } from '../../src/broker/queue.ts';
@@ -83,7 +84,9 @@ export class Channel {
     fillParts(this.#publisher.parts, message);
     if (this.#tx !== null) {
       this.#tx.transaction.publish(route, message.isPersistent, this.#publisher.parts);
-      this.#tx.publications.push({ message, queues });
+      // In this order the broker asks them.
+      const asked = route.queues.map(({ name }) => model.queueOf(name));
+      this.#tx.publications.push({ message, queues: asked });
       return;
     }
     model.coming = [message];
@@ -231,7 +234,6 @@ export class Channel {
     this.#tx = null;
     const { model } = this.#host;
     const coming = new Map<ModelQueue, Message[]>();
-    const refused: [ModelQueue, Message][] = [];
     model.coming = publications.map(({ message }) => message);
     for (const { message, queues } of publications) {
       for (const queue of queues) {
@@ -239,7 +241,10 @@ export class Channel {
         const before = coming.get(queue) ?? [];
         const verdict = queue.judge(message, before);
         if (verdict === 'taken') coming.set(queue, [...before, message]);
-        else if (verdict === 'refused') refused.push([queue, message]);
+        else if (verdict === 'refused') {
+          this.#expectRefusal(transaction, queue);
+          return;
+        }
       }
     }
     let isDone = false;
@@ -248,7 +253,6 @@ export class Channel {
       isDone = true;
       for (const entry of held) entry.isHeld = false;
     });
-    for (const [queue, message] of refused) model.refused(queue, message);
     for (const { tags, outcome } of settlements) this.#modelSettles(tags, outcome, true);
     for (const [queue, messages] of coming) {
       if (queue.isRemoved) continue;
@@ -260,6 +264,17 @@ export class Channel {
     this.afterRest.push(() => {
       if (!isDone) throw new Difference('a transaction does not come to its end');
     });
+  }
+
+  /** A transaction of which a queue refuses a message does not happen. */
+  #expectRefusal(transaction: Transaction, { name }: ModelQueue): void {
+    try {
+      transaction.commit(() => undefined);
+    } catch (error) {
+      if (error instanceof BrokerError && error.kind === 'precondition-failed') return;
+      throw error;
+    }
+    throw new Difference(`${name} is too full for a transaction, which is committed`);
   }
 
   #checkConfirm(message: Message, block: number, taken: readonly ModelQueue[], isRefused: boolean): void {

@@ -5,7 +5,6 @@ import type { Route } from '../../broker/topology/routing.ts';
 import { Transaction } from '../../broker/transaction.ts';
 import type { Unacked } from '../../broker/unacked.ts';
 import type { MessageParts } from '../../log/message-parts.ts';
-import type { Output } from './output.ts';
 
 const RETURNED_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -43,11 +42,14 @@ export class ChannelTransaction {
     return this.#transaction.hasAcknowledged(tag);
   }
 
-  /** `done` is called when all of it is durable, perhaps at once; what comes back to the client is written before. */
-  commit(output: Output, done: () => void): void {
-    for (const frames of this.#returned) output.bytes(frames);
+  /**
+   * `done` is called when all of it is durable, perhaps at once, with the frames that come back to the client.
+   * @throws BrokerError precondition-failed, if nothing of it happens because a queue is full
+   */
+  commit(done: (returned: readonly Buffer[]) => void): void {
+    const returned = this.#returned;
     this.#forgetReturned();
-    this.#transaction.commit(done);
+    this.#transaction.commit(() => done(returned));
   }
 
   rollback(): void {

@@ -131,6 +131,43 @@ describe('tx channels', () => {
     await until(() => ready(test, 'q') === 1);
   });
 
+  it('do nothing at all if a queue is too full for one of their messages', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    for (const name of ['in', 'out', 'dead']) await channel.assertQueue(name);
+    const limits = { 'x-max-length': 2, 'x-overflow': 'reject-publish-dlx' };
+    const dead = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'dead' };
+    await channel.assertQueue('limited', { arguments: { ...limits, ...dead } });
+    for (const name of ['in', 'limited']) channel.sendToQueue(name, Buffer.from('there'));
+    await channel.waitForConfirms();
+    const counts = () => ['in', 'out', 'limited', 'dead'].map((name) => ready(test, name));
+
+    using client = await transactional(test);
+    const work = async (): Promise<void> => {
+      const deliveryTag = await get(client, 'in');
+      client.method(1, { name: 'basic.ack', deliveryTag, multiple: false });
+      client.write(publishBytes(1, '', 'nowhere', Buffer.from('x'), { mandatory: true }));
+      for (const name of ['out', 'limited']) client.write(publishBytes(1, '', name, Buffer.from('x')));
+    };
+    await work();
+    client.write(publishBytes(1, '', 'limited', Buffer.from('one too many')));
+    client.method(1, { name: 'tx.commit' });
+    const { replyCode, replyText } = await client.expect('channel.close');
+    assert.deepEqual([replyCode, replyText], [406, 'PRECONDITION_FAILED - partial tx completion']);
+    assert.deepEqual(counts(), [1, 0, 1, 0]);
+
+    client.method(1, { name: 'channel.close-ok' });
+    client.method(1, { name: 'channel.open' });
+    await client.expect('channel.open-ok');
+    client.method(1, { name: 'tx.select' });
+    await client.expect('tx.select-ok');
+    await work();
+    client.method(1, { name: 'tx.commit' });
+    await until(() => client.received.some(({ method }) => method?.name === 'tx.commit-ok'));
+    assert.deepEqual(counts(), [0, 1, 2, 0]);
+  });
+
   it('send mandatory messages back before commit-ok', async () => {
     await using test = await TestServer.start();
     using client = await transactional(test);

@@ -6,8 +6,9 @@ export function txCommit(channel: Channel): void {
   const { transaction } = channel;
   if (transaction === null) throw new AmqpError('PRECONDITION_FAILED', 'channel is not transactional');
   channel.hold();
-  transaction.commit(channel.output, () => {
+  transaction.commit((returned) => {
     if (channel.state !== 'open') return;
+    for (const frames of returned) channel.output.bytes(frames);
     channel.send({ name: 'tx.commit-ok' });
     channel.resume();
   });
