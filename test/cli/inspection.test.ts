@@ -138,6 +138,49 @@ describe('an inspection of a data directory', () => {
     assert.equal(journalBlocks, 2);
   });
 
+  it('knows the logs of priorities and of delayed messages', async () => {
+    const [known] = snapshot.logs;
+    const bucket = Buffer.from(
+      encodeOperation({
+        op: 'delay.bucket-add',
+        vhost: 'v',
+        id: 9,
+        startMs: 1_700_000_000_000,
+        widthMs: 64_000,
+      }),
+    ).toString();
+    const { metadata } = snapshot.broker as { metadata: string[] };
+    const queues = [
+      {
+        id: 7,
+        seen: [],
+        lanes: [
+          [0, 7, []],
+          [3, 8, []],
+        ],
+      },
+    ];
+    const logs = [known!, { ...known!, id: 8 }, { ...known!, id: 9 }];
+    await writeSnapshot(fs, '/data', {
+      ...snapshot,
+      logs,
+      broker: { metadata: [...metadata, bucket], queues },
+    });
+    for (const id of [8, 9]) {
+      await fs.makeDirectory(`/data/logs/${id}`);
+      await write(segmentPath.replace('/7/', `/${id}/`), segment);
+    }
+    for (const id of [7, 8, 9]) fs.flipBit(segmentPath.replace('/7/', `/${id}/`), 80, 1);
+    assert.deepEqual(
+      (await inspect()).findings.map(({ affected }) => affected),
+      [
+        "messages of queue 'q' in vhost '/' between offsets 0 and 9",
+        "messages of queue 'q' in vhost '/', of priority 3, between offsets 0 and 9",
+        "delayed messages in vhost 'v', due from 2023-11-14T22:13:20.000Z to 2023-11-14T22:14:24.000Z, between offsets 0 and 9",
+      ],
+    );
+  });
+
   it('tells a torn last write, which no confirm was given for, from damage', async () => {
     const file = await fs.open(lastJournal, 'write');
     await file.truncate(32 + 112 + 40);

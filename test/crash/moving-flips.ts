@@ -13,13 +13,9 @@ const IDLE_MS = 2500;
 /**
  * Lets messages move, and flips one bit of one file: of lanes and buckets of delayed messages above all. The start names
  * the file, or whoever needs what is in it; or everything is as if nothing had happened. What is named is healed: by a
- * purge, by a deletion, or by the doctor, whose
- * findings `onFinding` hears of.
+ * purge, by a deletion, or by the doctor.
  */
-export async function flipWhileMoving(
-  seed: number,
-  onFinding: (affected: string) => void = () => undefined,
-): Promise<FlipOutcome | Failure> {
+export async function flipWhileMoving(seed: number): Promise<FlipOutcome | Failure> {
   const run = new MovingRun(seed);
   let outcome: FlipOutcome = 'harmless';
   const failure = await told(run, seed, async () => {
@@ -35,15 +31,12 @@ export async function flipWhileMoving(
       await run.pass(IDLE_MS);
       await run.end('crash');
     }
-    outcome = await startWithFlippedBit(run, onFinding);
+    outcome = await startWithFlippedBit(run);
   });
   return failure ?? outcome;
 }
 
-async function startWithFlippedBit(
-  run: MovingRun,
-  onFinding: (affected: string) => void,
-): Promise<FlipOutcome> {
+async function startWithFlippedBit(run: MovingRun): Promise<FlipOutcome> {
   const files = run.fs.files().filter(({ size }) => size > 0);
   const segments = files.filter(({ path }) => path.includes('/logs/'));
   const { path, size } = run.pick(segments.length > 0 && run.random() < 0.8 ? segments : files);
@@ -60,7 +53,7 @@ async function startWithFlippedBit(
   const doctorComes = run.random() < 0.5;
   await run.work(run.between(0, 60));
   if (!doctorComes) await run.drain();
-  if (doctorComes) await healByDoctor(run, onFinding);
+  if (doctorComes) await healByDoctor(run);
   if (run.damaged.length === 0) return 'harmless';
   if (!doctorComes) await healHere(run);
   return 'reported';
@@ -96,7 +89,7 @@ async function checkWell(run: MovingRun): Promise<void> {
 }
 
 /** He finds what the broker would find, and more; what he cuts off is all that is lost. */
-async function healByDoctor(run: MovingRun, onFinding: (affected: string) => void): Promise<void> {
+async function healByDoctor(run: MovingRun): Promise<void> {
   await run.close();
   const inspection = await run.until(new Inspector(run.fs, '/data').inspect(), 'the inspection');
   let most = 0;
@@ -104,7 +97,6 @@ async function healByDoctor(run: MovingRun, onFinding: (affected: string) => voi
     if (path !== run.damagedPath) throw new HistoryError(`${path} is found to be damaged, and is not`);
     if (damage.file !== 'segment' || affected.includes('messages of log')) throw new HistoryError(affected);
     run.note(`the doctor: ${affected}`);
-    onFinding(affected);
     const { fromOffset, toOffset } = damage.segment;
     most += toOffset < 0 ? Number.POSITIVE_INFINITY : toOffset - fromOffset;
   }
