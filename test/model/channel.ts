@@ -72,15 +72,16 @@ export class Channel {
     const { broker, model } = this.#host;
     const vhost = broker.vhost('/')!;
     const route = vhost.route(vhost.exchangeForPublish(message.exchange), message.key, bareMessage);
-    const queues = model.route(message.exchange, message.key);
+    const expected = model.route(message.exchange, message.key);
     const names = (some: readonly { readonly name: string }[]): string =>
       some
         .map((q) => q.name)
         .sort()
         .join();
-    if (names(queues) !== names(route.queues)) {
-      throw new Difference(`a message goes to [${names(route.queues)}], not [${names(queues)}]`);
+    if (names(expected) !== names(route.queues)) {
+      throw new Difference(`a message goes to [${names(route.queues)}], not [${names(expected)}]`);
     }
+    const queues = route.queues.map((queue) => model.queueOf(queue.name));
     fillParts(this.#publisher.parts, message);
     if (this.#tx !== null) {
       this.#tx.transaction.publish(route, message.isPersistent, this.#publisher.parts);
@@ -89,13 +90,9 @@ export class Channel {
       this.#tx.publications.push({ message, queues: asked });
       return;
     }
-    model.coming = [message];
+    model.publish(message, queues);
     const block = this.#publisher.publish(route, message.isPersistent);
-    const verdicts = queues.map((queue) => queue.judge(message, []));
-    queues.forEach((queue, i) => {
-      if (verdicts[i] === 'taken') model.take(queue, message, false);
-      else if (verdicts[i] === 'refused') model.refused(queue, message);
-    });
+    const verdicts = model.published();
     this.#checkConfirm(
       message,
       block,
@@ -234,7 +231,6 @@ export class Channel {
     this.#tx = null;
     const { model } = this.#host;
     const coming = new Map<ModelQueue, Message[]>();
-    model.coming = publications.map(({ message }) => message);
     for (const { message, queues } of publications) {
       for (const queue of queues) {
         if (queue.isRemoved) continue;
@@ -282,7 +278,12 @@ export class Channel {
     if ((block === REFUSED) !== isRefused) {
       throw new Difference(`message ${message.id} is ${isRefused ? 'not ' : ''}refused`);
     }
-    if (isRefused) return;
+    if (isRefused) {
+      // Others have it nevertheless; what became of it is to be certain.
+      const { blockNumber, isIdle } = broker.store.journal;
+      if (!isIdle) broker.whenDurable(blockNumber, { onDurable: () => undefined });
+      return;
+    }
     const isJournaled = message.isPersistent && taken.some((queue) => queue.isDurable);
     if (block > 0 !== isJournaled)
       throw new Difference(`message ${message.id} has to wait for block ${block}`);

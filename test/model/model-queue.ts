@@ -69,6 +69,8 @@ export interface Entry {
   safeFailures: number;
 }
 
+export type Verdict = 'taken' | 'duplicate' | 'refused';
+
 /** What is found in a queue after a restart. */
 export interface Recovered {
   readonly found: Found;
@@ -155,7 +157,7 @@ export class ModelQueue {
   // What comes in.
 
   /** Whether the queue takes the message, besides `coming` that it takes with it in one transaction. */
-  judge(message: Message, coming: readonly Message[]): 'taken' | 'duplicate' | 'refused' {
+  judge(message: Message, coming: readonly Message[]): Verdict {
     const { nowMs } = this.#instant;
     const { deduplication } = this.settings;
     if (deduplication !== null && message.name !== null) {

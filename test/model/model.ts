@@ -1,5 +1,5 @@
 import type { Table } from '../../src/base/value.ts';
-import { copyName, type Death, type Found, type Message } from './message.ts';
+import type { Death, Found, Message } from './message.ts';
 import {
   Difference,
   type Entry,
@@ -7,6 +7,7 @@ import {
   ModelQueue,
   type QueueSpec,
   type Recovered,
+  type Verdict,
 } from './model-queue.ts';
 
 /** The broker as its users may think of it: queues by name, one exchange that reaches several of them, and policies. */
@@ -61,28 +62,53 @@ export class Model implements Instant {
     this.#deadLetter(queue, entry.message, entry, entry, reason);
   }
 
-  /** The next messages that come in: what a queue may say that it does not take. */
-  coming: readonly Message[] = [];
-  readonly #sentOn: string[] = [];
+  /** What a publisher publishes, where it goes, and what became of it: queue after queue. */
+  #publishing: { readonly message: Message; readonly queues: readonly ModelQueue[] } | null = null;
+  #verdicts: Verdict[] = [];
+  /** What full queues have to send on next. */
+  #toSendOn: string[] = [];
 
-  /** A full queue sends a message on that it does not take. */
-  sendsOn(queue: ModelQueue, copy: string): void {
-    const message = this.coming.find((each) => copyName(each.id, []) === copy);
-    if (message === undefined) throw new Difference(`${queue.name} sends ${copy} on, which nobody publishes`);
-    if (queue.settings.overflow !== 'reject-publish-dlx')
-      throw new Difference(`${queue.name} sends ${copy} on`);
+  /** The broker begins to hand a message to these queues, in this order. */
+  publish(message: Message, queues: readonly ModelQueue[]): void {
+    this.#publishing = { message, queues };
+    this.#verdicts = [];
+  }
+
+  /** It is done: what became of it in each of the queues. */
+  published(): readonly Verdict[] {
+    const { message, queues } = this.#publishing as { message: Message; queues: readonly ModelQueue[] };
+    this.#judge(queues.length);
+    this.#publishing = null;
+    queues.forEach((queue, i) => {
+      if (this.#verdicts[i] === 'taken') this.take(queue, message, false);
+    });
+    return this.#verdicts;
+  }
+
+  /** A full queue does not take a message. */
+  refuse(queue: ModelQueue, message: Message): void {
+    if (queue.settings.overflow !== 'reject-publish-dlx') return;
+    this.#toSendOn.push(`${message.id} ${queue.name}`);
     const { exchange, key, ttlMs } = message;
-    this.#sentOn.push(`${copy} ${queue.name}`);
     this.#deadLetter(queue, message, { exchange, key, deaths: [], first: '', ttlMs }, null, 'maxlen');
   }
 
-  /** A full queue did not take a message: it was sent on if that was to be done. */
-  refused(queue: ModelQueue, message: Message): void {
-    const at = this.#sentOn.indexOf(`${copyName(message.id, [])} ${queue.name}`);
-    if (at >= 0 !== (queue.settings.overflow === 'reject-publish-dlx')) {
-      throw new Difference(`${queue.name} does not send on ${message.id}, which it refuses`);
+  /** The broker sends on what a full queue does not take. */
+  sendsOn(queue: ModelQueue, copy: string): void {
+    if (this.#publishing !== null) this.#judge(this.#publishing.queues.indexOf(queue) + 1);
+    if (this.#toSendOn.shift() !== `${copy} ${queue.name}`) {
+      throw new Difference(`${queue.name} sends ${copy} on`);
     }
-    if (at >= 0) this.#sentOn.splice(at, 1);
+  }
+
+  #judge(count: number): void {
+    const { message, queues } = this.#publishing as { message: Message; queues: readonly ModelQueue[] };
+    while (this.#verdicts.length < count) {
+      const queue = queues[this.#verdicts.length] as ModelQueue;
+      const verdict = queue.judge(message, []);
+      this.#verdicts.push(verdict);
+      if (verdict === 'refused') this.refuse(queue, message);
+    }
   }
 
   moved(nowMs: number): void {
@@ -92,8 +118,8 @@ export class Model implements Instant {
   }
 
   rested(mayWait: boolean): void {
-    const [sentOn] = this.#sentOn;
-    if (sentOn !== undefined) throw new Difference(`${sentOn} was sent on, but not refused`);
+    const [unsent] = this.#toSendOn;
+    if (unsent !== undefined) throw new Difference(`${unsent} is refused, but not sent on`);
     for (const queue of [...this.queues.values()]) {
       if (queue.isUnused) this.remove(queue);
       else queue.rested(mayWait);

@@ -311,7 +311,9 @@ export class Run implements ChannelHost {
 
   #rested(): void {
     if (this.#error !== null) throw this.#error;
-    this.model.rested(this.broker.pressure.isOverwhelmed);
+    // What has to be written first is written in a few milliseconds.
+    const { pressure, store } = this.broker;
+    this.model.rested(this.plan.isShortOfMemory && (pressure.isOverwhelmed || !store.journal.isIdle));
     compare(this.#vhost, this.model, { bytes: !this.plan.isShortOfMemory });
     for (const channel of this.#channels) for (const each of channel.afterRest.splice(0)) each();
     const { journal, logs } = this.broker.store;
