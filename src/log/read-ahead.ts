@@ -14,8 +14,10 @@ interface Window {
 
 /** Limits what all read-ahead together may hold in memory. */
 export interface ReadAheadBudget {
-  /** Bytes to read for this log now. */
-  grant(log: ReadAhead, wanted: number): number;
+  /** Resolves when it is this log's turn to read so many bytes. */
+  begin(log: ReadAhead, bytes: number): Promise<void>;
+  /** What was read is in memory, or was not wanted any more. */
+  end(): void;
 }
 
 const FIRST_READ_BYTES = 64 * 1024;
@@ -91,6 +93,11 @@ export class ReadAhead {
     });
   }
 
+  /** Its log is gone. */
+  get isClosed(): boolean {
+    return this.#log.removed;
+  }
+
   get isEmpty(): boolean {
     return this.#windows.length === 0;
   }
@@ -121,15 +128,24 @@ export class ReadAhead {
   }
 
   async #read(from: number): Promise<void> {
-    const log = this.#log;
     const sequential = from === this.#expected;
     this.#readBytes = sequential
       ? Math.min(this.#readBytes * 2, this.#store.chunkBytes >>> 1)
       : FIRST_READ_BYTES;
+    await this.#budget.begin(this, this.#readBytes);
+    try {
+      if (!this.isClosed) await this.#readNow(from);
+    } finally {
+      this.#budget.end();
+    }
+  }
+
+  async #readNow(from: number): Promise<void> {
+    const log = this.#log;
     const segments = log.segments;
     if (segments === null)
       throw new Error(`log ${log.id} has no segments, but offset ${from} is not in memory`);
-    const read = await segments.read(from, this.#budget.grant(this, this.#readBytes));
+    const read = await segments.read(from, this.#readBytes);
     this.#loading = false;
     if (log.removed) return;
     let bytes = 0;

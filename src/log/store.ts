@@ -66,6 +66,9 @@ export interface StoreEvents {
   onRelief(): void;
 }
 
+/** How many logs are read from at once: with thousands of queues, as after a start, the rest waits its turn. */
+const READS_MAX = 8;
+
 /** One data directory: the journal, the logs in it, and what is kept of them in segments. */
 export class Store {
   readonly options: StoreOptions;
@@ -82,6 +85,8 @@ export class Store {
   /** States of logs that the snapshot knows and the broker has not asked for yet. */
   #recovered = new Map<number, LogSnapshot>();
   readonly #readers = new Set<ReadAhead>();
+  #reads = 0;
+  readonly #waitingReads: (() => void)[] = [];
   #onFull: () => void = () => undefined;
   #closed = false;
 
@@ -278,17 +283,27 @@ export class Store {
     this.#flushSettles();
   }
 
-  /** From `ReadAhead`: how much it may read now. Others give way if there is too much already. */
-  grant(reader: ReadAhead, wanted: number): number {
+  /** From `ReadAhead`: few read at once, as each needs memory; others give way if there is too much already. */
+  async begin(reader: ReadAhead, bytes: number): Promise<void> {
+    // Whoever ends leaves its place to the next one.
+    if (this.#reads === READS_MAX) await new Promise<void>((resolve) => this.#waitingReads.push(resolve));
+    else this.#reads++;
+    if (reader.isClosed) return;
     this.#readers.delete(reader);
     const limit = this.options.memoryBytes / 2;
     for (const other of this.#readers) {
-      if (this.chunks.windowBytes + wanted <= limit) break;
+      if (this.chunks.windowBytes + bytes <= limit) break;
       other.drop();
       this.#readers.delete(other);
     }
     this.#readers.add(reader);
-    return wanted;
+  }
+
+  /** From `ReadAhead`: its read ended. */
+  end(): void {
+    const next = this.#waitingReads.shift();
+    if (next === undefined) this.#reads--;
+    else next();
   }
 
   /** Everything is written, a snapshot taken, files closed. */
