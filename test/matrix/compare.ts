@@ -11,6 +11,8 @@ export interface Comparison {
   /** Refused because the feature is not built; or listed as such. */
   readonly unbuilt: readonly string[];
   readonly failures: readonly Failure[];
+  /** Listed, and found in none of these cases. */
+  readonly stale: readonly Difference[];
 }
 
 export interface Failure {
@@ -25,6 +27,7 @@ export function compare(cases: readonly Case[], ours: Answers, theirs: Answers):
   const different = new Map<Difference, number>();
   const unbuilt: string[] = [];
   const failures: Failure[] = [];
+  const stale = new Set([...unfinished, ...differences]);
   for (const each of cases) {
     const id = idOf(each);
     const expected = theirs[id];
@@ -33,15 +36,18 @@ export function compare(cases: readonly Case[], ours: Answers, theirs: Answers):
       failures.push({ id, problem: 'RabbitMQ was not asked: record it' });
     } else if (isSame(answer, expected)) {
       same++;
-    } else if (answer.some((line) => line.includes(UNBUILT)) || find(unfinished, id, answer, expected)) {
+    } else if (answer.some((line) => line.includes(UNBUILT))) {
       unbuilt.push(id);
     } else {
-      const difference = find(differences, id, answer, expected);
-      if (difference !== undefined) different.set(difference, (different.get(difference) ?? 0) + 1);
-      else failures.push({ id, problem: `Sluice ${show(answer)}\nRabbit ${show(expected)}` });
+      const known = find(unfinished, id, answer, expected) ?? find(differences, id, answer, expected);
+      if (known === undefined)
+        failures.push({ id, problem: `Sluice ${show(answer)}\nRabbit ${show(expected)}` });
+      else if (unfinished.includes(known)) unbuilt.push(id);
+      else different.set(known, (different.get(known) ?? 0) + 1);
+      if (known !== undefined) stale.delete(known);
     }
   }
-  return { same, different, unbuilt, failures };
+  return { same, different, unbuilt, failures, stale: [...stale] };
 }
 
 function find(
@@ -66,7 +72,7 @@ function show(lines: readonly string[]): string {
   return lines.length === 0 ? '(nothing)' : lines.join('\n       ');
 }
 
-export function describeComparison({ same, different, unbuilt, failures }: Comparison): string {
+export function describeComparison({ same, different, unbuilt, failures, stale }: Comparison): string {
   const onPurpose = [...different].map(([{ why }, count]) => `  ${count}: ${why}`);
   return [
     ...failures.map(({ id, problem }) => `${id}\n${problem}\n`),
@@ -74,6 +80,8 @@ export function describeComparison({ same, different, unbuilt, failures }: Compa
     ...onPurpose,
     'not built:',
     ...unbuilt.map((id) => `  ${id}`),
+    'listed as different, and not found so:',
+    ...stale.map(({ why }) => `  ${why}`),
     `${same} the same, ${unbuilt.length} not built, ${failures.length} failed`,
   ].join('\n');
 }

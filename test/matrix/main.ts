@@ -31,7 +31,8 @@ const cases = allCases.filter((each) => idOf(each).includes(values.only));
 const theirs = values.peer === undefined ? await readRecord() : await askRabbitmq();
 const comparison = await holdSluice();
 console.log(describeComparison(comparison));
-if (comparison.failures.length > 0) process.exitCode = 1;
+const isComplete = values.only === '';
+if (comparison.failures.length > 0 || (isComplete && comparison.stale.length > 0)) process.exitCode = 1;
 
 async function askRabbitmq(): Promise<Answers> {
   if (values.peer !== 'rabbitmq')

@@ -16,5 +16,6 @@ describe('whatever a client does wrong,', () => {
     const text = describeComparison(comparison);
     t.diagnostic(text.slice(text.lastIndexOf('\n') + 1));
     assert.equal(comparison.failures.length, 0, `\n${text}`);
+    assert.equal(comparison.stale.length, 0, `what does not differ is not to be listed\n${text}`);
   });
 });

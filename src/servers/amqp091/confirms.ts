@@ -9,6 +9,9 @@ const BASIC_NACK = methodId('basic.nack');
 
 /** basic.ack and basic.nack: method id, delivery tag, bits. */
 const ACK_PAYLOAD_BYTES = 13;
+const MULTIPLE = 1;
+/** It means nothing in a basic.nack to a publisher; RabbitMQ sets it. */
+const REQUEUE = 2;
 
 /**
  * Publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal block is
@@ -80,24 +83,28 @@ export class Confirms implements LateWriter {
     const refused = this.#refused;
     while (refused.length > 0 && (refused[0] as number) <= this.#confirmed) {
       const sequence = refused.shift() as number;
-      if (sequence - 1 > this.#told) this.#write(BASIC_ACK, sequence - 1, sequence - 1 - this.#told > 1);
-      this.#write(BASIC_NACK, sequence, false);
+      if (sequence - 1 > this.#told) this.#ack(sequence - 1);
+      this.#write(BASIC_NACK, sequence, REQUEUE);
       this.#told = sequence;
     }
-    const count = this.#confirmed - this.#told;
-    if (count === 0) return;
+    if (this.#confirmed === this.#told) return;
+    this.#ack(this.#confirmed);
     this.#told = this.#confirmed;
-    this.#write(BASIC_ACK, this.#confirmed, count > 1);
   }
 
-  #write(method: number, tag: number, multiple: boolean): void {
+  /** All up to this one that were not told of yet. */
+  #ack(tag: number): void {
+    this.#write(BASIC_ACK, tag, tag - this.#told > 1 ? MULTIPLE : 0);
+  }
+
+  #write(method: number, tag: number, bits: number): void {
     const output = this.#output;
     output.reserve(FRAME_PREFIX_BYTES + ACK_PAYLOAD_BYTES + 1);
     const target = output.buffer;
     let at = writeFramePrefix(target, output.position, FRAME_METHOD, this.#channel, ACK_PAYLOAD_BYTES);
     at = writeU32(target, at, method);
     at = writeU64(target, at, tag);
-    target[at++] = multiple ? 1 : 0;
+    target[at++] = bits;
     target[at++] = FRAME_END;
     output.position = at;
   }
