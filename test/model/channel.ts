@@ -47,7 +47,8 @@ interface OpenTransaction {
 export class Channel {
   readonly gate = { open: true };
   readonly consumers: { readonly real: Consumer; readonly model: ModelConsumer }[] = [];
-  /** Blocks that publications wait for. */
+  /** What has to be true as soon as nothing more happens. */
+  readonly afterRest: (() => void)[] = [];
   readonly #host: ChannelHost;
   readonly #publisher: Publisher;
   readonly #unacked = new Unacked();
@@ -81,13 +82,12 @@ export class Channel {
     if (names(expected) !== names(route.queues)) {
       throw new Difference(`a message goes to [${names(route.queues)}], not [${names(expected)}]`);
     }
+    // In this order the broker asks them.
     const queues = route.queues.map((queue) => model.queueOf(queue.name));
     fillParts(this.#publisher.parts, message);
     if (this.#tx !== null) {
       this.#tx.transaction.publish(route, message.isPersistent, this.#publisher.parts);
-      // In this order the broker asks them.
-      const asked = route.queues.map(({ name }) => model.queueOf(name));
-      this.#tx.publications.push({ message, queues: asked });
+      this.#tx.publications.push({ message, queues });
       return;
     }
     model.publish(message, queues);
@@ -178,9 +178,6 @@ export class Channel {
       if (answers !== 1) throw new Difference(`a get has ${answers} answers`);
     });
   }
-
-  /** What has to be true as soon as nothing more happens. */
-  readonly afterRest: (() => void)[] = [];
 
   settle(tag: number, multiple: boolean, outcome: Outcome): void {
     const tags = multiple ? this.tags.filter((each) => each <= tag) : [tag];

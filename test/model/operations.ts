@@ -231,7 +231,7 @@ const WEIGHTS: readonly (readonly [Operation['op'], number])[] = [
   ['policy', 3],
   ['declare', 3],
   ['delete', 0.6],
-  ['purge', 0.6],
+  ['purge', 1],
   ['bind', 0.8],
   ['disconnect', 0.3],
   ['restart', 1],
