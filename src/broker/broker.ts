@@ -189,6 +189,12 @@ export class Broker implements StateMachine {
     return block <= this.store.journal.durableBlock;
   }
 
+  /** The block in which the last of all that was stored until now is; 0 if that is durable. */
+  get undurableBlock(): number {
+    const block = this.store.journal.lastBlock;
+    return this.isDurable(block) ? 0 : block;
+  }
+
   /** `listener` is called once when this block, which is not durable yet, is. */
   whenDurable(block: number, listener: DurableListener): void {
     this.#waiters.add(block, listener);

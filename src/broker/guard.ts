@@ -19,6 +19,8 @@ export interface Admission {
   readonly seen: readonly Seen[];
   /** Whether one of them was full. */
   readonly isRefused: boolean;
+  /** Whether one of them has the message already: it is as safe as what came until now. */
+  readonly isKnown: boolean;
 }
 
 /** What comes to a queue with one transaction, which it looks at before any of it is there. */
@@ -46,14 +48,16 @@ export function admit(
   const admitted: Queue[] = [];
   const seen: Seen[] = [];
   let isRefused = false;
+  let isKnown = false;
   let name: string | null | undefined;
   for (const queue of queues) {
     const coming = together?.get(queue);
     if (queue.isGuarded && queue.deduplicator !== null) {
       if (name === undefined) name = deduplicationName(parts, broker);
-      const isKnown = (name: string): boolean =>
+      const hasSeen = (name: string): boolean =>
         queue.deduplicator?.has(name, broker.turn.nowMs) === true || coming?.names.has(name) === true;
-      if (name !== null && isKnown(name)) {
+      if (name !== null && hasSeen(name)) {
+        isKnown = true;
         queue.ledger.duplicates++;
         continue;
       }
@@ -71,7 +75,7 @@ export function admit(
     admitted.push(queue);
     if (together !== null && queue.isGuarded) note(together, queue, bodyBytes, name ?? null);
   }
-  return { queues: admitted, seen, isRefused };
+  return { queues: admitted, seen, isRefused, isKnown };
 }
 
 function note(together: ComingTogether, queue: Queue, bytes: number, name: string | null): void {

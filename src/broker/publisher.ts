@@ -12,6 +12,8 @@ import type { Route } from './topology/routing.ts';
 /** What `publish` returns if a queue refused the message. */
 export const REFUSED = -1;
 
+const NO_LOGS: readonly MessageLog[] = [];
+
 /** How messages come into the broker, one after the other: one for each channel, session or stream of requests. */
 export class Publisher {
   readonly parts = new MessageParts();
@@ -19,6 +21,8 @@ export class Publisher {
   readonly #store: Store;
   #route: Route<Queue> | null = null;
   #targets: Targets | null = null;
+  /** Where the last message went. */
+  #logs: readonly MessageLog[] = NO_LOGS;
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -34,6 +38,7 @@ export class Publisher {
     if (route !== this.#route) {
       this.#route = route;
       this.#targets = targetsOf(route);
+      this.#logs = this.#targets.logs;
       // Such a route is made anew for each message, so that all others need not be asked.
       if (route.replies.length > 0) sendReplies(route.replies, this.parts);
     }
@@ -63,14 +68,20 @@ export class Publisher {
   /** To queues with priorities, and to those that may refuse a message or have seen it before. */
   #publishWithCare(route: Route<Queue>, targets: Targets, persistent: boolean): number {
     const { parts } = this;
-    if (!targets.isGuarded) return this.#append(targetsOf(route, parts.priority), persistent);
+    if (!targets.isGuarded) {
+      const chosen = targetsOf(route, parts.priority);
+      this.#logs = chosen.logs;
+      return this.#append(chosen, persistent);
+    }
     const admission = admit(route.queues, parts, this.#broker, persistent);
     const admitted = targetsIn(admission.queues, parts.priority);
     const block =
       admission.seen.length > 0
         ? this.#appendSeen(admitted, persistent, admission)
         : this.#append(admitted, persistent);
-    return admission.isRefused ? REFUSED : block;
+    this.#logs = admitted.logs;
+    if (admission.isRefused) return REFUSED;
+    return admission.isKnown ? this.#broker.undurableBlock : block;
   }
 
   /** The message and the memory of it in one block: after a crash there are both or neither. */
@@ -87,13 +98,11 @@ export class Publisher {
 
   /** Whether the source of these messages should not be read for now: it fills memory faster than it is emptied. */
   get mustPause(): boolean {
-    return this.#targets !== null && this.#broker.pressure.mustPause(this.#targets.logs);
+    return this.#targets !== null && this.#broker.pressure.mustPause(this.#logs);
   }
 
   /** `listener` is called once, as soon as it may go on. */
   onResume(listener: () => void): void {
-    this.#broker.pressure.onResume(this.#targets?.logs ?? NO_LOGS, listener);
+    this.#broker.pressure.onResume(this.#logs, listener);
   }
 }
-
-const NO_LOGS: readonly MessageLog[] = [];

@@ -14,6 +14,8 @@ import type { Unacked } from './unacked.ts';
 /** A transaction is one journal block, and one block is one piece of memory. */
 const BYTES_MAX = 256 * 1024 * 1024;
 
+const NOTHING: readonly Seen[] = [];
+
 interface Publication {
   readonly route: Route<Queue>;
   readonly persistent: boolean;
@@ -94,10 +96,13 @@ export class Transaction {
     this.rollback();
     const seen: Seen[] = [];
     const together: ComingTogether = new Map();
-    const present = publications.map((each) => ({
-      ...each,
-      targets: this.#targetsOf(each, seen, together),
-    }));
+    let isKnown = false;
+    const present = publications.map((each) => {
+      const admission = this.#admit(each, together);
+      if (admission.isKnown) isKnown = true;
+      seen.push(...admission.seen);
+      return { ...each, targets: admission.targets };
+    });
     // What others acknowledged is no part of it.
     store.flushSettles();
     for (const { tag, multiple, kind } of acknowledgements) {
@@ -107,7 +112,7 @@ export class Transaction {
     const settleBytes = store.settleBytes();
     const isJournaled =
       settleBytes > 0 || present.some((each) => each.persistent && each.targets.durableLogs.length > 0);
-    const held: Lane[] = [];
+    const lanesOfAll = new Set<Lane>();
     let seenBytes = 0;
     for (const each of seen) seenBytes += each.journalBytes;
     store.journal.beginAtomic(bytes + settleBytes + seenBytes);
@@ -118,7 +123,11 @@ export class Transaction {
       if (lanes.length === 0) continue;
       parts.content = content;
       // Transient ones too: a crash may not leave half of it in somebody's hands.
-      if (isJournaled) hold(lanes, held);
+      for (const lane of lanes) {
+        if (lanesOfAll.has(lane)) continue;
+        lanesOfAll.add(lane);
+        if (isJournaled) lane.hold(lane.log.end);
+      }
       store.append(logs, durableLogs, persistent, parts, turn.nowMs);
       const { bodyBytes } = parts;
       for (const lane of lanes) {
@@ -128,35 +137,44 @@ export class Transaction {
     }
     store.flushSettles();
     store.journal.endAtomic();
-    if (!isJournaled) {
+    const onDurable = (): void => {
+      if (isJournaled) for (const lane of lanesOfAll) lane.release();
       answer(publications);
-      done();
-      return;
-    }
-    this.#broker.whenDurable(store.journal.blockNumber, {
-      onDurable: () => {
-        for (const lane of held) lane.release();
-        answer(publications);
-        done();
-      },
-    });
+      this.#whenThereIsRoom(lanesOfAll, done);
+    };
+    const block = isJournaled ? store.journal.blockNumber : isKnown ? this.#broker.undurableBlock : 0;
+    if (block === 0) onDurable();
+    else this.#broker.whenDurable(block, { onDurable });
+  }
+
+  /** Who fills memory faster than it is emptied gets the answer later. */
+  #whenThereIsRoom(lanes: ReadonlySet<Lane>, done: () => void): void {
+    const { pressure } = this.#broker;
+    const logs = Array.from(lanes, (lane) => lane.log);
+    if (logs.length > 0 && pressure.mustPause(logs)) pressure.onResume(logs, done);
+    else done();
   }
 
   /** Without the queues that were deleted since the message was routed, and those that do not take it. */
-  #targetsOf(
+  #admit(
     { route, priority, persistent, content }: Publication,
-    seen: Seen[],
     together: ComingTogether,
-  ): Targets {
+  ): { targets: Targets; seen: readonly Seen[]; isKnown: boolean } {
     let queues = route.queues;
     if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
     // Asked now, as that may have become so since the message was published.
     if (queues.some((queue) => queue.isGuarded)) {
-      const admission = admit(queues, guardedParts(content), this.#broker, persistent, together);
-      queues = admission.queues;
-      seen.push(...admission.seen);
+      const { seen, isKnown, ...admission } = admit(
+        queues,
+        guardedParts(content),
+        this.#broker,
+        persistent,
+        together,
+      );
+      return { targets: targetsIn(admission.queues, priority), seen, isKnown };
     }
-    return queues === route.queues ? targetsOf(route, priority) : targetsIn(queues, priority);
+    const targets = queues === route.queues ? targetsOf(route, priority) : targetsIn(queues, priority);
+    return { targets, seen: NOTHING, isKnown: false };
   }
 }
 
@@ -181,13 +199,4 @@ function guardedParts(content: Buffer): MessageParts {
   parts.propertiesStart = view.propertiesStart;
   parts.propertiesEnd = view.propertiesEnd;
   return parts;
-}
-
-/** What is published to these queues from here on waits for the transaction. */
-function hold(lanes: readonly Lane[], held: Lane[]): void {
-  for (const lane of lanes) {
-    if (held.includes(lane)) continue;
-    held.push(lane);
-    lane.hold(lane.log.end);
-  }
 }

@@ -130,6 +130,11 @@ export class Journal {
     this.#generation.current++;
   }
 
+  /** Everything that was appended so far is in this block, or in one before it. */
+  get lastBlock(): number {
+    return this.#blockStart < 0 ? this.blockNumber - 1 : this.blockNumber;
+  }
+
   get isIdle(): boolean {
     return !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0;
   }
@@ -173,7 +178,7 @@ export class Journal {
   flush(): Promise<void> {
     this.#commitNow();
     if (this.isIdle) return Promise.resolve();
-    const block = this.#blockStart < 0 ? this.blockNumber - 1 : this.blockNumber;
+    const block = this.lastBlock;
     return new Promise((resolve) => this.#waiters.push({ block, resolve }));
   }
 
