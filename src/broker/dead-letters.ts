@@ -8,6 +8,7 @@ import type { DeathReason, Departure } from './departures.ts';
 import type { PropertyCodec, RoutedMessage } from './property-codec.ts';
 import type { Queue } from './queue.ts';
 import type { QueueSettings } from './queue-settings.ts';
+import { sendContent } from './replies/reply-sender.ts';
 import { type Targets, targetsIn } from './targets.ts';
 import type { Route } from './topology/routing.ts';
 import { type Transfer, transfer } from './transfer.ts';
@@ -27,6 +28,8 @@ interface Letter {
 /** The address of a letter, which it often has in common with the next one. */
 interface Envelope {
   readonly targets: Targets;
+  /** Who waits for answers at this address. */
+  readonly replies: Route<Queue>['replies'];
   /** As the message says: in a queue that is not durable it lay in memory that nobody writes down. */
   readonly persistent: boolean;
   readonly exchange: Buffer;
@@ -101,8 +104,8 @@ export class DeadLetters {
     const envelope = this.#isLikeTheLast(queue, reason, buffer)
       ? (this.#last as { envelope: Envelope }).envelope
       : this.#address(queue, reason, buffer);
-    const { targets, persistent, exchange, key, properties, delayMs } = envelope;
-    if (targets.logs.length === 0) return { targets, persistent, content: properties };
+    const { targets, replies, persistent, exchange, key, properties, delayMs } = envelope;
+    if (targets.logs.length + replies.length === 0) return { targets, persistent, content: properties };
     const parts = this.#parts;
     parts.exchange = exchange;
     parts.exchangeStart = 0;
@@ -121,6 +124,7 @@ export class DeadLetters {
     parts.delayMs = delayMs;
     const content = Buffer.allocUnsafe(parts.contentBytes());
     parts.write(content, 0);
+    if (replies.length > 0) sendContent(replies, content, content.length);
     return { targets, persistent, content };
   }
 
@@ -166,6 +170,7 @@ export class DeadLetters {
     const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
     const envelope: Envelope = {
       targets: targetsIn(queues, view.priority),
+      replies: route.replies,
       persistent: codec?.isPersistent(properties, 0, properties.length) ?? true,
       exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),
       key: Buffer.from(keys[0] as string, 'utf8'),
@@ -207,11 +212,12 @@ export class DeadLetters {
     keys: readonly string[],
     codec: PropertyCodec | undefined,
     properties: Buffer,
-  ): Pick<Route<Queue>, 'queues' | 'delayMs' | 'cacheable' | 'version'> {
+  ): Route<Queue> {
     const vhost = this.#broker.vhost(queue.vhost);
     const exchange = vhost?.findExchange(exchangeName);
     if (vhost === undefined || exchange === undefined) {
-      return { queues: [], delayMs: -1, cacheable: vhost !== undefined, version: vhost?.version ?? 0 };
+      const cacheable = vhost !== undefined;
+      return { queues: [], delayMs: -1, replies: [], cacheable, version: vhost?.version ?? 0 };
     }
     const message: RoutedMessage = {
       headers: () => codec?.headers(properties, 0, properties.length) ?? null,

@@ -9,5 +9,10 @@ export function sendReplies(consumers: readonly ReplyConsumer[], parts: MessageP
   const bytes = parts.contentBytes();
   const content = parts.content ?? (bytes <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(bytes));
   if (parts.content === null) parts.write(content, 0);
+  sendContent(consumers, content, bytes);
+}
+
+/** A message as `record-content.ts` lays it out. */
+export function sendContent(consumers: readonly ReplyConsumer[], content: Buffer, bytes: number): void {
   for (const consumer of consumers) if (consumer.isReady) consumer.deliver(content, bytes);
 }

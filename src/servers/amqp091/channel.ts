@@ -106,17 +106,21 @@ export class Channel {
   }
 
   /** Direct reply-to: from now on this channel can ask. */
-  consumeReplies({ consumerTag, noAck, noWait }: MethodOf<'basic.consume'>): void {
+  consumeReplies({ consumerTag, noAck, noWait, ...method }: MethodOf<'basic.consume'>): void {
     const tag = this.#newTag(consumerTag);
     if (!noAck) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer cannot acknowledge');
     if (this.reply !== null) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer already set');
-    this.reply = new DirectReply(this, tag);
+    this.reply = new DirectReply(this, tag, method.arguments);
+    this.connection.events.consumerCreated(this, this.reply);
     if (!noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
   }
 
   cancelReplies(): void {
-    this.reply?.end();
+    const { reply } = this;
+    if (reply === null) return;
     this.reply = null;
+    reply.end();
+    this.connection.events.consumerDeleted(this, reply);
   }
 
   #newTag(wanted: string): string {

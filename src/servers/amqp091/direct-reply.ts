@@ -1,9 +1,12 @@
+import type { Table } from '../../base/value.ts';
 import { REPLY_TO, type ReplyConsumer } from '../../broker/replies/replies.ts';
 import { ContentView } from '../../log/record-content.ts';
 import type { Channel } from './channel.ts';
 import { writeContentFrames } from './content-frames.ts';
 import { deliverHead, writeDeliverFrame } from './deliver-frame.ts';
 import { PropertyBytes } from './foreign-content.ts';
+import type { ShownConsumer } from './session-view.ts';
+import { traceDelivered } from './trace.ts';
 
 /** Times the high-water mark of the output: twice as much as makes us stop reading requests of that connection. */
 const UNSENT_FACTOR_MAX = 16;
@@ -25,15 +28,23 @@ const properties = new PropertyBytes();
  * the output of who asked, and nowhere in between. A requester that does not read its answers gets no more of them once
  * so many bytes wait for it: they count as unroutable, and whoever sent them as mandatory gets them back.
  */
-export class DirectReply implements ReplyConsumer {
+export class DirectReply implements ReplyConsumer, ShownConsumer {
   readonly tag: string;
+  /** It stands in lists and events where others have their queue. */
+  readonly queue: ShownConsumer['queue'];
+  readonly noAck = true;
+  readonly exclusive = false;
+  readonly prefetch = 0;
+  readonly arguments: Table;
   /** What replaces the reply-to of its requests. */
   readonly address: string;
   readonly #channel: Channel;
   readonly #head: Buffer;
 
-  constructor(channel: Channel, tag: string) {
+  constructor(channel: Channel, tag: string, args: Table) {
     this.tag = tag;
+    this.queue = { name: REPLY_TO, vhost: channel.vhost.name };
+    this.arguments = args;
     this.#channel = channel;
     this.#head = deliverHead(channel.number, tag);
     this.address = channel.vhost.replies.add(this);
@@ -47,7 +58,11 @@ export class DirectReply implements ReplyConsumer {
   deliver(content: Buffer, contentBytes: number): void {
     if (!view.parse(content, 0, contentBytes)) throw new Error('a reply cannot be read');
     properties.find(content, view);
-    const { output, unacked, number, frameMax } = this.#channel;
+    const channel = this.#channel;
+    const { output, unacked, number, frameMax } = channel;
+    if (channel.connection.tracer !== null) {
+      traceDelivered(channel, REPLY_TO, false, content, view, properties);
+    }
     writeDeliverFrame(output, this.#head, unacked.addSettled(), false, content, view);
     const { bodyStart, bodyEnd } = view;
     const { buffer, start, end } = properties;

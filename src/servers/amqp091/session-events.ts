@@ -1,8 +1,8 @@
-import type { Consumer } from '../../broker/consumer.ts';
+import type { Table } from '../../base/value.ts';
 import type { Events } from '../../broker/events/events.ts';
 import { nodeName } from '../../broker/node-name.ts';
 import type { Channel } from './channel.ts';
-import type { SessionView } from './session-view.ts';
+import type { SessionView, ShownConsumer } from './session-view.ts';
 
 /**
  * The events of connections and what is on them, with RabbitMQ's names. Where it has the id of an Erlang process we
@@ -70,7 +70,10 @@ export class SessionEvents {
     });
   }
 
-  consumerCreated(channel: Channel, { tag, queue, noAck, exclusive, prefetch, ...rest }: Consumer): void {
+  consumerCreated(
+    channel: Channel,
+    { tag, queue, noAck, exclusive, prefetch, arguments: args }: ShownConsumer,
+  ): void {
     this.#emit('consumer.created', {
       consumer_tag: tag,
       exclusive,
@@ -79,11 +82,11 @@ export class SessionEvents {
       queue: queue.name,
       vhost: queue.vhost,
       prefetch_count: prefetch,
-      arguments: rest.arguments,
+      arguments: args,
     });
   }
 
-  consumerDeleted(channel: Channel, { tag, queue }: Consumer): void {
+  consumerDeleted(channel: Channel, { tag, queue }: ShownConsumer): void {
     this.#emit('consumer.deleted', {
       consumer_tag: tag,
       channel: this.#channelId(channel),
@@ -96,10 +99,7 @@ export class SessionEvents {
     return `${this.#view.id}.${channel.number}`;
   }
 
-  #emit(
-    name: string,
-    fields: { readonly [field: string]: string | number | boolean | Consumer['arguments'] },
-  ): void {
+  #emit(name: string, fields: { readonly [field: string]: string | number | boolean | Table }): void {
     this.#events.emit(name, { ...fields, user_who_performed_action: this.#view.user });
   }
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Consumer } from '../../broker/consumer.ts';
 import type {
   ChannelInfo,
   ConnectionInfo,
@@ -16,6 +17,12 @@ import type { Session } from './session.ts';
 import { isTls, subjectName } from './tls.ts';
 
 export const PROTOCOL_NAME = 'AMQP 0-9-1';
+
+/** What is told of a consumer, be it one of a queue or one that waits for answers. */
+export interface ShownConsumer
+  extends Pick<Consumer, 'tag' | 'noAck' | 'exclusive' | 'prefetch' | 'arguments'> {
+  readonly queue: Pick<Consumer['queue'], 'name' | 'vhost'>;
+}
 
 /** One connection as the broker's operators see it: worked out when they ask, so that it costs nothing otherwise. */
 export class SessionView implements ListedSession {
@@ -89,22 +96,28 @@ export class SessionView implements ListedSession {
   }
 
   consumers(): ConsumerInfo[] {
-    return Array.from(this.#connection.channels).flatMap((channel) =>
-      Array.from(channel.consumers.values(), (consumer) => ({
-        tag: consumer.tag,
-        vhost: this.vhost,
-        queue: consumer.queue.name,
-        user: this.user,
-        connection: this.name,
-        channel: this.channelName(channel),
-        channelNumber: channel.number,
-        ackRequired: !consumer.noAck,
-        prefetch: consumer.prefetch,
-        exclusive: consumer.exclusive,
-        active: consumer.isActive && (consumer.queue.consumers.active ?? consumer) === consumer,
-        arguments: consumer.arguments,
-      })),
+    return Array.from(this.#connection.channels).flatMap((channel) => this.#consumersOf(channel));
+  }
+
+  #consumersOf(channel: Channel): ConsumerInfo[] {
+    const infoOf = (consumer: ShownConsumer, active: boolean): ConsumerInfo => ({
+      tag: consumer.tag,
+      vhost: this.vhost,
+      queue: consumer.queue.name,
+      user: this.user,
+      connection: this.name,
+      channel: this.channelName(channel),
+      channelNumber: channel.number,
+      ackRequired: !consumer.noAck,
+      prefetch: consumer.prefetch,
+      exclusive: consumer.exclusive,
+      active,
+      arguments: consumer.arguments,
+    });
+    const ofQueues = Array.from(channel.consumers.values(), (consumer) =>
+      infoOf(consumer, consumer.isActive && (consumer.queue.consumers.active ?? consumer) === consumer),
     );
+    return channel.reply === null ? ofQueues : [...ofQueues, infoOf(channel.reply, true)];
   }
 
   channelName(channel: Channel): string {

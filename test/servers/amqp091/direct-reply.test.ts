@@ -105,6 +105,28 @@ describe('direct reply-to', () => {
     assert.equal(answers[1]?.content.toString(), 'committed');
   });
 
+  it('is where dead letters go whose routing key it is', async () => {
+    await using connection = await test.connect();
+    const { channel, answers } = await requester(connection);
+    const address = await addressOf(channel);
+    const dead = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': address };
+    const { queue } = await channel.assertQueue('', { exclusive: true, arguments: dead });
+    for (const body of ['first', 'second']) channel.sendToQueue(queue, Buffer.from(body));
+    for (let i = 0; i < 2; i++) channel.reject((await channel.get(queue)) as Message, false);
+    await until(() => answers.length === 2);
+    assert.deepEqual(
+      answers.map(({ content, properties }) => [
+        content.toString(),
+        properties.headers?.['x-first-death-reason'],
+      ]),
+      [
+        ['first', 'rejected'],
+        ['second', 'rejected'],
+      ],
+    );
+    assert.equal(answers[0]?.fields.routingKey, address);
+  });
+
   it('is an address beside others for a message with CC', async () => {
     await using connection = await test.connect();
     const { channel, answers } = await requester(connection);

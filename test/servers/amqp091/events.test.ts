@@ -89,6 +89,24 @@ test('connections, channels and consumers tell of their coming and going', async
   assert.equal((await listener.one('user.authentication.success')).name, 'guest');
 });
 
+test('who waits for answers without a queue comes and goes as other consumers do', async () => {
+  await using server = await TestServer.start();
+  await using listener = await listenTo(server, 'consumer.*');
+  await using connection = await server.connect();
+  const channel = await connection.createChannel();
+  await channel.consume('amq.rabbitmq.reply-to', () => undefined, { consumerTag: 'asks', noAck: true });
+  const came = await listener.one('consumer.created');
+  assert.deepEqual(
+    [came.consumer_tag, came.queue, came.vhost, came.ack_required],
+    ['asks', 'amq.rabbitmq.reply-to', '/', false],
+  );
+  await channel.cancel('asks');
+  assert.equal((await listener.one('consumer.deleted')).queue, 'amq.rabbitmq.reply-to');
+  await channel.close();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(listener.names(), ['consumer.created', 'consumer.deleted']);
+});
+
 test('a login that is refused is told', async () => {
   await using server = await TestServer.start();
   await using listener = await listenTo(server, 'user.#');

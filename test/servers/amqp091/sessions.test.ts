@@ -34,6 +34,12 @@ test('a connection, its channels and its consumers are listed while they are the
     [consumer!.tag, consumer!.queue, consumer!.ackRequired, consumer!.prefetch, consumer!.arguments.mine],
     ['c', 'q', true, 3, true],
   );
+  await channel.consume('amq.rabbitmq.reply-to', () => undefined, { consumerTag: 'asks', noAck: true });
+  const asking = session!.consumers()[1]!;
+  assert.deepEqual(
+    [asking.tag, asking.queue, asking.ackRequired, asking.active],
+    ['asks', 'amq.rabbitmq.reply-to', false, true],
+  );
   await connection.close();
   await until(() => sessions.size === 0);
 });

@@ -81,3 +81,28 @@ test('what is fetched singly is traced too, and copies are not copied', async ()
   }
   assert.deepEqual(keys, ['publish.', 'deliver.q']);
 });
+
+test('answers that go past the queues are traced where they are delivered', async () => {
+  await using server = await TestServer.start();
+  server.broker.tracing.set('/', true);
+  await using connection = await server.connect();
+  const channel = await connection.createConfirmChannel();
+  await channel.assertQueue('tap');
+  await channel.bindQueue('tap', 'amq.rabbitmq.trace', 'deliver.#');
+  await channel.assertQueue('q');
+  const answers: ConsumeMessage[] = [];
+  const take = (message: ConsumeMessage | null) => message !== null && answers.push(message);
+  await channel.consume('amq.rabbitmq.reply-to', take, { noAck: true });
+  channel.sendToQueue('q', Buffer.from('?'), { replyTo: 'amq.rabbitmq.reply-to' });
+  await channel.waitForConfirms();
+  const request = await channel.get('q', { noAck: true });
+  assert.ok(request !== false);
+  channel.sendToQueue(request.properties.replyTo as string, Buffer.from('!'));
+  await until(() => answers.length === 1);
+  assert.equal(answers[0]!.content.toString(), '!');
+  await channel.get('tap', { noAck: true });
+  const copy = await channel.get('tap', { noAck: true });
+  assert.ok(copy !== false);
+  assert.equal(copy.fields.routingKey, 'deliver.amq.rabbitmq.reply-to');
+  assert.equal(copy.content.toString(), '!');
+});
