@@ -68,7 +68,9 @@ function asIn(model: unknown, value: unknown): unknown {
     return bytes.subarray(start, end);
   }
   const fields = value as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(model).map(([name, item]) => [name, asIn(item, fields[name])]));
+  return Object.fromEntries(
+    Object.entries(model as object).map(([name, item]) => [name, asIn(item, fields[name])]),
+  );
 }
 
 /** Those that kafka-clients does not speak any more, or not yet. */
