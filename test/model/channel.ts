@@ -8,9 +8,10 @@ import { bareMessage } from '../../src/broker/topology/routing.ts';
 import { Transaction } from '../../src/broker/transaction.ts';
 import { Unacked } from '../../src/broker/unacked.ts';
 import type { Chunk } from '../../src/log/chunks.ts';
+import { Difference, type Entry, type ModelConsumer, type Verdict } from './entry.ts';
 import { fillParts, type Message, readFrame } from './message.ts';
 import type { Model } from './model.ts';
-import { Difference, type Entry, type ModelConsumer, type ModelQueue } from './model-queue.ts';
+import type { ModelQueue } from './model-queue.ts';
 
 export type Outcome = 'ack' | 'drop' | 'requeue';
 
@@ -93,12 +94,8 @@ export class Channel {
     model.publish(message, queues);
     const block = this.#publisher.publish(route, message.isPersistent);
     const verdicts = model.published();
-    this.#checkConfirm(
-      message,
-      block,
-      queues.filter((_, i) => verdicts[i] === 'taken'),
-      verdicts.includes('refused'),
-    );
+    const taken = queues.filter((_, i) => verdicts[i] === 'taken');
+    this.#checkConfirm(message, block, taken, verdicts);
   }
 
   consume(queue: Queue, request: ConsumeRequest): void {
@@ -155,7 +152,7 @@ export class Channel {
 
   get(queue: Queue, noAck: boolean): void {
     const model = this.#host.model.queueOf(queue.name);
-    model.lastUseMs = this.#host.model.nowMs;
+    model.touch();
     let answers = 0;
     queue.get(noAck, {
       message: (lane, offset, chunk, at, redelivered, remaining) => {
@@ -270,7 +267,13 @@ export class Channel {
     throw new Difference(`${name} is too full for a transaction, which is committed`);
   }
 
-  #checkConfirm(message: Message, block: number, taken: readonly ModelQueue[], isRefused: boolean): void {
+  #checkConfirm(
+    message: Message,
+    block: number,
+    taken: readonly ModelQueue[],
+    verdicts: readonly Verdict[],
+  ): void {
+    const isRefused = verdicts.includes('refused');
     const { broker } = this.#host;
     if ((block === REFUSED) !== isRefused) {
       throw new Difference(`message ${message.id} is ${isRefused ? 'not ' : ''}refused`);
@@ -282,7 +285,8 @@ export class Channel {
       return;
     }
     const isJournaled = message.isPersistent && taken.some((queue) => queue.isDurable);
-    if (block > 0 !== isJournaled)
+    // A duplicate may have to wait for what it repeats.
+    if (block > 0 !== isJournaled && !(block > 0 && verdicts.includes('duplicate')))
       throw new Difference(`message ${message.id} has to wait for block ${block}`);
     if (block === 0) return;
     let isDurable = broker.isDurable(block);

@@ -1,7 +1,8 @@
 import type { Queue } from '../../src/broker/queue.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
+import { Difference } from './entry.ts';
 import type { Model } from './model.ts';
-import { Difference, type ModelQueue } from './model-queue.ts';
+import type { ModelQueue } from './model-queue.ts';
 
 /** Everything that can be counted, when nothing more happens. */
 export function compare(vhost: VirtualHost<Queue>, model: Model, options: { readonly bytes: boolean }): void {

@@ -1,97 +1,17 @@
 import type { Table } from '../../src/base/value.ts';
-import { copyName, type Death, type Found, type Message } from './message.ts';
+import {
+  COLUMNS,
+  type Columns,
+  checkContent,
+  Difference,
+  type Entry,
+  type Instant,
+  type ModelConsumer,
+  type QueueSpec,
+  type Verdict,
+} from './entry.ts';
+import { copyName, type Found, type Message } from './message.ts';
 import { type Settings, settingsOf } from './settings.ts';
-
-/** The broker did something else than the model says that it has to. */
-export class Difference extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'Difference';
-  }
-}
-
-/** The instant that the model is in. Each operation, and each time that time moves on, is a step of its own. */
-export interface Instant {
-  nowMs: number;
-  step: number;
-}
-
-export interface QueueSpec {
-  readonly name: string;
-  readonly durable: boolean;
-  readonly exclusive: boolean;
-  readonly autoDelete: boolean;
-  readonly args: Table;
-}
-
-export interface ModelConsumer {
-  readonly queue: ModelQueue;
-  /** Of its channel; closed while nothing may be delivered. */
-  readonly gate: { readonly open: boolean };
-  readonly prefetch: number;
-  readonly noAck: boolean;
-  readonly exclusive: boolean;
-  readonly priority: number;
-  /** Messages that it has not settled. */
-  holding: number;
-}
-
-/** A message in a queue. */
-export interface Entry {
-  readonly message: Message;
-  readonly copy: string;
-  /** What it was published to, the last time. */
-  readonly exchange: string;
-  readonly key: string;
-  readonly deaths: readonly Death[];
-  readonly first: string;
-  readonly last: string;
-  /** How long it may wait by itself: only until it died once. */
-  readonly ttlMs: number;
-  readonly level: number;
-  readonly place: number;
-  readonly cameMs: number;
-  readonly cameStep: number;
-  state: 'ready' | 'unacked' | 'leaving' | 'retrying';
-  /** Why it leaves. */
-  reason: string;
-  failures: number;
-  /** When it is, or was, ready again after it waited for another attempt. */
-  againMs: number;
-  /** Null: the broker stopped in between, and may not know. */
-  wasDelivered: boolean | null;
-  /** Its transaction is not durable yet. */
-  isHeld: boolean;
-  /** The copy of it that died to make this one, and where; null for one that was published. */
-  readonly from: Entry | null;
-  /** What certainly survives a crash: that it is here, and so many failures. */
-  isSafe: boolean;
-  safeFailures: number;
-}
-
-export type Verdict = 'taken' | 'duplicate' | 'refused';
-
-/** What is found in a queue after a restart. */
-export interface Recovered {
-  readonly found: Found;
-  readonly failures: number;
-}
-
-const COLUMNS = [
-  'routed',
-  'recovered',
-  'acknowledged',
-  'expired',
-  'dropped',
-  'deadLettered',
-  'purged',
-  'lost',
-  'delivered',
-  'redelivered',
-  'refused',
-  'duplicates',
-] as const;
-export type Columns = Record<(typeof COLUMNS)[number], number>;
 
 /**
  * What a queue has to do, by RabbitMQ's documentation. Entries are in the order in which they are delivered: the higher
@@ -109,10 +29,10 @@ export class ModelQueue {
   gone: Entry[] = [];
   /** Names of messages that are not taken again, the oldest first. */
   seen: { readonly name: string; readonly untilMs: number; readonly isPersistent: boolean }[] = [];
-  lastUseMs: number;
   isRemoved = false;
   readonly #instant: Instant;
   #nextPlace = 1;
+  #lastUseMs: number;
   /** When something was given back the last time. */
   #gaveBackStep = -1;
 
@@ -121,7 +41,7 @@ export class ModelQueue {
     this.settings = settingsOf(spec.args, policy);
     this.columns = Object.fromEntries(COLUMNS.map((name) => [name, 0])) as Columns;
     this.#instant = instant;
-    this.lastUseMs = instant.nowMs;
+    this.#lastUseMs = instant.nowMs;
   }
 
   get name(): string {
@@ -145,7 +65,7 @@ export class ModelQueue {
   configure(policy: Table): void {
     const before = this.settings;
     this.settings = settingsOf(this.spec.args, policy);
-    if (this.settings.expiresMs !== before.expiresMs) this.lastUseMs = this.#instant.nowMs;
+    if (this.settings.expiresMs !== before.expiresMs) this.touch();
     if (this.settings.deduplication === null) this.seen = [];
     if (this.#countsFailures) return;
     for (const entry of [...this.entries, ...this.gone]) {
@@ -320,14 +240,19 @@ export class ModelQueue {
 
   addConsumer(consumer: ModelConsumer): void {
     this.consumers.push(consumer);
-    this.lastUseMs = this.#instant.nowMs;
+    this.touch();
   }
 
   removeConsumer(consumer: ModelConsumer): void {
     const at = this.consumers.indexOf(consumer);
     if (at < 0) return;
     this.consumers.splice(at, 1);
-    this.lastUseMs = this.#instant.nowMs;
+    this.touch();
+  }
+
+  /** It was used: it does not expire for a while. */
+  touch(): void {
+    this.#lastUseMs = this.#instant.nowMs;
   }
 
   remove(): void {
@@ -361,45 +286,10 @@ export class ModelQueue {
     }
   }
 
-  /** The broker was started again, and has these. */
-  restarted(found: readonly Recovered[], isClean: boolean): void {
-    const had = [...this.entries, ...this.gone];
-    const back = found.map(({ found: each, failures }) => {
-      const entry = had.find(({ copy }) => copy === each.copy);
-      if (entry === undefined) throw this.#wrong(`has ${each.copy} after a restart`);
-      this.#checkContent(entry, each);
-      const isRight = isClean ? failures === entry.failures : failures >= entry.safeFailures;
-      if (!isRight || failures > entry.failures) throw this.#wrong(`forgot failures of ${entry.copy}`);
-      entry.failures = failures;
-      return entry;
-    });
-    if (isClean && back.some((entry) => this.gone.includes(entry))) throw this.#wrong('has what was gone');
-    for (const entry of this.entries) {
-      const must = isClean ? entry.message.isPersistent : entry.isSafe;
-      if (must && !back.includes(entry)) throw this.#wrong(`has lost ${entry.copy}`);
-    }
-    back.forEach((entry, i) => {
-      const before = back[i - 1];
-      if (before !== undefined && before.level === entry.level && before.place > entry.place) {
-        throw this.#wrong(`has ${before.copy} before ${entry.copy}`);
-      }
-      entry.state = 'ready';
-      if (!isClean && entry.wasDelivered === false) entry.wasDelivered = null;
-    });
-    this.entries = back;
-    this.leaving = [];
-    this.seen = this.seen.filter((each) => each.isPersistent);
-    this.lastUseMs = this.#instant.nowMs;
-    for (const column of COLUMNS) this.columns[column] = 0;
-    this.columns.recovered = back.length;
-    this.consumers.length = 0;
-    this.synced();
-  }
-
   /** It was not used for so long that it has to go. */
   get isUnused(): boolean {
     const { expiresMs } = this.settings;
-    return this.consumers.length === 0 && this.#instant.nowMs >= this.lastUseMs + expiresMs;
+    return this.consumers.length === 0 && this.#instant.nowMs >= this.#lastUseMs + expiresMs;
   }
 
   /** Leaves the queue for good, by way of the dead-letter exchange if there is one. */
@@ -499,26 +389,8 @@ export class ModelQueue {
   #entryOf(found: Found): Entry {
     const entry = this.entries.find((each) => each.copy === found.copy);
     if (entry === undefined) throw this.#wrong(`gives out ${found.copy}, which is not in it`);
-    this.#checkContent(entry, found);
+    checkContent(this.name, entry, found);
     return entry;
-  }
-
-  #checkContent(entry: Entry, found: Found): void {
-    const { message, exchange, key, deaths, first, last, ttlMs } = entry;
-    const wanted: Found = {
-      copy: entry.copy,
-      exchange,
-      key,
-      isBodyRight: true,
-      size: message.size,
-      priority: message.priority,
-      hasTtl: ttlMs !== Infinity,
-      deaths,
-      first,
-      last,
-    };
-    const [is, should] = [JSON.stringify(found), JSON.stringify(wanted)];
-    if (is !== should) throw this.#wrong(`has changed a message:\n  ${is}, not\n  ${should}`);
   }
 
   #forget(entry: Entry): void {

@@ -1,14 +1,15 @@
 import type { Table } from '../../src/base/value.ts';
-import type { Death, Found, Message } from './message.ts';
+import { adopt } from './after-restart.ts';
 import {
   Difference,
   type Entry,
   type Instant,
-  ModelQueue,
   type QueueSpec,
   type Recovered,
   type Verdict,
-} from './model-queue.ts';
+} from './entry.ts';
+import type { Death, Found, Message } from './message.ts';
+import { ModelQueue } from './model-queue.ts';
 
 /** The broker as its users may think of it: queues by name, one exchange that reaches several of them, and policies. */
 export class Model implements Instant {
@@ -137,7 +138,7 @@ export class Model implements Instant {
       throw new Difference(`there are [${[...found.keys()]}], not [${[...this.queues.keys()]}]`);
     }
     const before = [...this.queues.values()].flatMap((queue) => queue.entries);
-    for (const [name, entries] of found) this.queueOf(name).restarted(entries, isClean);
+    for (const [name, entries] of found) adopt(this.queueOf(name), entries, isClean);
     const there = new Set([...this.queues.values()].flatMap((queue) => queue.entries));
     for (const entry of before) checkWay(entry, there);
     for (const entry of there) checkWay(entry, there);

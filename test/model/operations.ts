@@ -1,6 +1,6 @@
 import type { Table } from '../../src/base/value.ts';
 import type { Outcome } from './channel.ts';
-import type { QueueSpec } from './model-queue.ts';
+import type { QueueSpec } from './entry.ts';
 
 /**
  * What clients do. Each is complete in itself, and does nothing where it does not apply, so that a run can be made

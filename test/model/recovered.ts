@@ -1,7 +1,7 @@
 import type { Broker } from '../../src/broker/broker.ts';
 import type { Lane } from '../../src/broker/lane.ts';
+import type { Recovered } from './entry.ts';
 import { type Found, readContent, readFrame } from './message.ts';
-import type { Recovered } from './model-queue.ts';
 
 const READ_BYTES = 1024 * 1024;
 

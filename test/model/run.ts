@@ -5,9 +5,9 @@ import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { seededRandom } from '../log/seeded-random.ts';
 import { Channel, type ChannelHost } from './channel.ts';
 import { compare } from './compare.ts';
+import type { QueueSpec } from './entry.ts';
 import { type Message, readContent, readFrame } from './message.ts';
 import { Model } from './model.ts';
-import type { QueueSpec } from './model-queue.ts';
 import { CHANNELS, type Operation, type Plan } from './operations.ts';
 import { contentsOf } from './recovered.ts';
 import { StillTime } from './still-time.ts';
@@ -186,7 +186,7 @@ export class Run implements ChannelHost {
     if (op === 'declare') {
       this.#vhost.declareQueue({ name, arguments: args, ...rest }, this.#owner);
       if (queue === undefined) this.model.declare(spec);
-      else queue.lastUseMs = this.model.nowMs;
+      else queue.touch();
     }
     if (queue === undefined) return;
     if (op === 'delete') {

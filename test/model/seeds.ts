@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { seededRandom } from '../log/seeded-random.ts';
-import { Difference } from './model-queue.ts';
+import { Difference } from './entry.ts';
 import { type Operation, type Plan, Planner } from './operations.ts';
 import { Run } from './run.ts';
 
