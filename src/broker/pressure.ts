@@ -45,13 +45,18 @@ export class Pressure {
   get isOverwhelmed(): boolean {
     const { journal, chunks, options } = this.#store;
     return (
-      journal.pendingBytes > JOURNAL_BYTES_HIGH ||
-      chunks.bytes - chunks.windowBytes > options.memoryBytes * 2
+      journal.pendingBytes > JOURNAL_BYTES_HIGH || chunks.bytes - chunks.windowBytes > options.memoryBytes * 2
     );
   }
 
   onResume(logs: readonly MessageLog[], resume: () => void): void {
     this.#paused.push({ logs, resume });
+  }
+
+  /** At once, unless these logs are filled faster than they are emptied. */
+  whenThereIsRoom(logs: readonly MessageLog[], goOn: () => void): void {
+    if (logs.length > 0 && this.mustPause(logs)) this.onResume(logs, goOn);
+    else goOn();
   }
 
   /** Something was written, or settled: perhaps some may go on. */

@@ -1,3 +1,4 @@
+import type { MessageLog } from '../log/message-log.ts';
 import { MessageParts } from '../log/message-parts.ts';
 import { ContentView } from '../log/record-content.ts';
 import { Store } from '../log/store.ts';
@@ -85,10 +86,10 @@ export class Transaction {
   }
 
   /**
-   * `done` is called when all of it is durable; until then nobody gets its messages.
+   * `done` is called when all of it is durable; until then nobody gets its messages. It is told where they are.
    * @throws BrokerError precondition-failed, if a queue refuses one of them: then nothing of it has happened
    */
-  commit(done: () => void): void {
+  commit(done: (logs: readonly MessageLog[]) => void): void {
     const { store, turn } = this.#broker;
     const publications = this.#publications;
     const acknowledgements = this.#acknowledgements;
@@ -140,19 +141,11 @@ export class Transaction {
     const onDurable = (): void => {
       if (isJournaled) for (const lane of lanesOfAll) lane.release();
       answer(publications);
-      this.#whenThereIsRoom(lanesOfAll, done);
+      done(Array.from(lanesOfAll, (lane) => lane.log));
     };
     const block = isJournaled ? store.journal.blockNumber : isKnown ? this.#broker.undurableBlock : 0;
     if (block === 0) onDurable();
     else this.#broker.whenDurable(block, { onDurable });
-  }
-
-  /** Who fills memory faster than it is emptied gets the answer later. */
-  #whenThereIsRoom(lanes: ReadonlySet<Lane>, done: () => void): void {
-    const { pressure } = this.#broker;
-    const logs = Array.from(lanes, (lane) => lane.log);
-    if (logs.length > 0 && pressure.mustPause(logs)) pressure.onResume(logs, done);
-    else done();
   }
 
   /** Without the queues that were deleted since the message was routed, and those that do not take it. */

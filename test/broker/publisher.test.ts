@@ -5,6 +5,7 @@ import type { Queue } from '../../src/broker/queue.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import { Transaction } from '../../src/broker/transaction.ts';
 import { Unacked } from '../../src/broker/unacked.ts';
+import { ChannelTransaction } from '../../src/servers/amqp091/channel-transaction.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { fillParts, TestBroker } from './test-broker.ts';
 
@@ -48,12 +49,12 @@ test('a transaction that fills memory is answered when there is room again', asy
   broker.queue('q');
   const route = routeTo(broker, 'q');
   const { chunks } = broker.broker.store;
-  const transaction = new Transaction(broker.broker, new Unacked());
+  const transaction = new ChannelTransaction(broker.broker, new Unacked());
   let isAnswered = true;
   let onAnswer = (): void => undefined;
   while (isAnswered && chunks.bytes < 4 * MEMORY_BYTES) {
     fillParts(broker.publisher.parts, 'q', BODY);
-    for (let i = 0; i < 16; i++) transaction.publish(route, false, broker.publisher.parts);
+    for (let i = 0; i < 16; i++) transaction.publish(route, false, broker.publisher.parts, null);
     isAnswered = false;
     transaction.commit(() => {
       isAnswered = true;
