@@ -32,7 +32,7 @@ function publish(test: TestBroker, key: string, id: number, more: Partial<Messag
 }
 
 async function commit(transaction: Transaction): Promise<void> {
-  await new Promise<void>((resolve) => transaction.commit(resolve));
+  await new Promise<void>((resolve) => transaction.commit(() => resolve()));
   await settled();
 }
 
