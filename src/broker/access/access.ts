@@ -59,6 +59,10 @@ export class Access {
     return this.#mayComeFrom(user, isLoopback) ? user : null;
   }
 
+  hasUser(name: string): boolean {
+    return this.#state.users.has(name);
+  }
+
   /** For a user whose name was proved in another way: by a client certificate. */
   authenticateExternal(name: string, isLoopback: boolean): Identity | null {
     const user = this.#state.users.get(name);

@@ -172,12 +172,13 @@ export class Handshake {
   }
 
   #sendStart(): void {
+    const name = this.#certificateName;
     this.#output.method(0, {
       name: 'connection.start',
       versionMajor: 0,
       versionMinor: 9,
       serverProperties: serverProperties(this.#context.settings.version),
-      mechanisms: mechanisms(this.#certificateName),
+      mechanisms: mechanisms(name !== null && this.#context.broker.access.hasUser(name)),
       locales: 'en_US',
     });
   }

@@ -8,14 +8,18 @@ export interface Credentials {
 }
 
 /**
- * As connection.start offers them, the preferred one first. `certificateName` is whom the verified certificate of the
- * client names; null if there is none.
+ * As connection.start offers them, the preferred one first. `isNamed`: the certificate of the client is that of a user.
+ * Of one that is only there for TLS we say nothing: py-amqp takes EXTERNAL wherever it is offered, and would not come
+ * in with the password that it has.
  */
-export function mechanisms(certificateName: string | null): string {
-  return certificateName === null ? 'PLAIN AMQPLAIN' : 'PLAIN AMQPLAIN EXTERNAL';
+export function mechanisms(isNamed: boolean): string {
+  return isNamed ? 'PLAIN AMQPLAIN EXTERNAL' : 'PLAIN AMQPLAIN';
 }
 
-/** Null if the response makes no sense. @throws AmqpError if there is no such mechanism */
+/**
+ * Null if the response makes no sense. `certificateName` is whom the verified certificate of the client names; null if
+ * there is none. @throws AmqpError if there is no such mechanism
+ */
 export function readCredentials(
   mechanism: string,
   response: Uint8Array,

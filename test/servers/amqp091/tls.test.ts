@@ -134,13 +134,17 @@ describe('the listener for AMQP over TLS', () => {
 });
 
 describe('client certificates', () => {
-  it('are a way to log in where they are asked for and good', async () => {
+  it('are a way to log in where they are asked for, good, and those of users', async () => {
     await using none = await start();
-    assert.equal(await mechanisms(none, client), 'PLAIN AMQPLAIN');
     await using optional = await start({ verify: 'optional' });
+    await using required = await start({ verify: 'required' });
+    for (const test of [none, optional, required]) {
+      assert.equal(await mechanisms(test, client), 'PLAIN AMQPLAIN');
+      await test.broker.access.administration.addUser('carol', null);
+    }
+    assert.equal(await mechanisms(none, client), 'PLAIN AMQPLAIN');
     assert.equal(await mechanisms(optional), 'PLAIN AMQPLAIN');
     assert.equal(await mechanisms(optional, client), 'PLAIN AMQPLAIN EXTERNAL');
-    await using required = await start({ verify: 'required' });
     assert.equal(await mechanisms(required, client), 'PLAIN AMQPLAIN EXTERNAL');
   });
 
