@@ -176,9 +176,11 @@ function checkWhole(tx: TxRecord): void {
         `there, but message ${sequence} in ${queue} ${isThere ? 'is not' : 'is'}`,
     );
   }
-  for (const { sequence, publisher, queue, deliveredIn } of tx.acknowledged) {
+  for (const { sequence, publisher, queue, deliveredIn, isConfirmed } of tx.acknowledged) {
     const cameAgain = deliveredIn > tx.life;
     if (cameAgain !== isThere) continue;
+    // It was delivered before it was safe, and was not yet when the process ended.
+    if (!cameAgain && !isConfirmed) continue;
     throw new HistoryError(
       `message ${sequence} of ${publisher} in ${queue} ${cameAgain ? 'came again' : 'is gone'}, although the ` +
         `transaction that acknowledged it ${isThere ? 'took effect' : 'did not take effect'}`,

@@ -7,6 +7,7 @@ import { KillHistory } from './kill-history.ts';
 const QUEUE = 'limited';
 const DEAD = 'limited.dead';
 const LIMIT = 3;
+const FAILING_MS_MAX = 60;
 const PUBLISHER = 'l1';
 const PLACE = 'the limited queue';
 
@@ -59,7 +60,7 @@ export class LimitedFeature implements Feature {
     channel.on('error', () => undefined);
     let unconfirmed = 0;
     while (!load.isOver) {
-      if (unconfirmed < 10) {
+      if (unconfirmed < 5) {
         const sequence = load.nextSequence(PUBLISHER);
         const copies = this.#history.published(PUBLISHER, sequence, [PLACE], null);
         // A failure is journaled before the next attempt is made: so whoever was told of it, and then publishes...
@@ -89,13 +90,17 @@ export class LimitedFeature implements Feature {
       } catch (error) {
         load.fail(error);
       }
-      if (load.random() < 0.05) {
-        copy.ack = 'sent';
-        channel.ack(message!);
-      } else {
-        this.#history.requeued(copy);
-        channel.nack(message!, false, true);
-      }
+      // It takes its time, so that many have failed, and not too often, when the broker is killed.
+      setTimeout(() => {
+        if (load.isOver) return;
+        if (load.random() < 0.05) {
+          copy.ack = 'sent';
+          channel.ack(message!);
+        } else {
+          this.#history.requeued(copy);
+          channel.nack(message!, false, true);
+        }
+      }, load.random() * FAILING_MS_MAX);
     });
   }
 

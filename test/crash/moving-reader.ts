@@ -67,6 +67,11 @@ export class MovingReader {
     this.#unacked.ack(0, true);
   }
 
+  requeueAll(): void {
+    this.#held.clear();
+    this.#unacked.reject(0, true, true);
+  }
+
   rejectAll(): void {
     this.#held.clear();
     this.#unacked.reject(0, true, false);

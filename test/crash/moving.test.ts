@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { cutWhileMoving, fill, fillWhileMoving, goesOn } from './moving.ts';
+import { MovingReader } from './moving-reader.ts';
 import { DELAYED, MovingRun } from './moving-run.ts';
 import { describeFailure, type Failure } from './power-cut.ts';
 
@@ -53,6 +54,31 @@ describe('messages that move by themselves, by expiry, limits, failures, priorit
 
   it('are in one place each, whenever the disk is full, and go on when there is space', () =>
     all(fillWhileMoving));
+
+  it('have not failed more often than they may, when a crash comes before they could leave', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const run = new MovingRun(seed, { memoryLimitBytes: MEMORY_BYTES, chunkBytes: 8 * KIB });
+      await run.start();
+      const reader = new MovingReader(run, run.queue('ranks'), Number.POSITIVE_INFINITY);
+      for (let i = 0; i < 80; i++) {
+        while (run.mustPause) await run.pass(1);
+        run.publish('', 'ranks', { size: 1000 });
+      }
+      // Two failures may be; at the third they have left memory, and have to be read to be sent on.
+      for (let failures = 0; failures < 3; failures++) {
+        await run.pass(300);
+        reader.requeueAll();
+      }
+      // Somebody waits for commits, so that there are some meanwhile.
+      for (let steps = run.between(1, 40); steps > 0; steps--) {
+        run.publish('', 'end', { size: 10 });
+        await run.time.step();
+      }
+      await run.end('crash');
+      await run.start();
+      await run.drain();
+    }
+  });
 
   it('stay where they are while a full disk takes no dead letters, and do not fill the memory', async () => {
     const run = await backlog(2000, (each) => each.publish('', 'waiting', { ...TOGETHER }));
