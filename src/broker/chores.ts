@@ -42,6 +42,10 @@ export class Chores {
     this.#expiry.ttlMs = this.#queue.settings.messageTtlMs ?? Number.POSITIVE_INFINITY;
     // What is at consumers, and comes back, is not new.
     for (const lane of this.#queue.lanes) lane.freshFrom = lane.log.end;
+    // Those that did not get away yet have nowhere to go any more.
+    if (this.#queue.settings.deadLetterExchange === null) {
+      for (const { lane, offset, reason } of this.#departures.clear()) this.discard(lane, offset, reason);
+    }
     this.#note();
   }
 

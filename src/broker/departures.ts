@@ -64,10 +64,12 @@ export class Departures {
     }
   }
 
-  /** They stay where they are: nobody sends them any more. */
-  clear(): void {
+  /** They stay where they are: nobody sends them any more. Returns who they were. */
+  clear(): readonly Departure[] {
+    const waiting = this.#waiting.slice(this.#first);
     this.#waiting = [];
     this.#first = 0;
+    return waiting;
   }
 
   /** One that cannot be read any more is not waited for. */
