@@ -163,8 +163,9 @@ export class ModelQueue {
   /** It goes to the dead-letter exchange: may it be so? */
   departed(found: Found, reason: string): Entry {
     const entry = this.#entryOf(found);
-    const first = this.leaving[0];
-    if (first !== undefined && first !== entry) {
+    // In which order the heads of several priorities are found to be expired depends on where they lie.
+    const first = this.leaving.find((each) => each.reason !== 'expired' || each.level === entry.level);
+    if (first !== undefined && first !== entry && !(reason === 'expired' && first.level !== entry.level)) {
       throw this.#wrong(`sends ${entry.copy} away before ${first.copy}`);
     }
     if (entry.state === 'ready') {
@@ -265,7 +266,9 @@ export class ModelQueue {
   /** Time went on. */
   moved(): void {
     for (const entry of this.entries) {
-      if (entry.state === 'retrying' && entry.againMs <= this.#instant.nowMs) entry.state = 'ready';
+      if (entry.state !== 'retrying' || entry.againMs > this.#instant.nowMs) continue;
+      entry.state = 'ready';
+      this.#gaveBackStep = this.#instant.step;
     }
   }
 
@@ -349,17 +352,18 @@ export class ModelQueue {
    * queue, RabbitMQ drops first and delivers then; either is right.
    */
   #skipTo(wanted: Entry): void {
-    for (;;) {
-      const heads = this.#heads().filter(
-        (entry) => entry.againMs !== this.#instant.nowMs || entry === wanted,
-      );
-      const before = heads.find((entry) => entry.level >= wanted.level && !entry.isHeld);
-      if (before === undefined || before === wanted) return;
+    const blocked = new Set<number>();
+    for (const before of this.entries.slice(0, this.entries.indexOf(wanted))) {
+      if (before.state !== 'ready' || blocked.has(before.level)) continue;
       const isExcess = this.#gaveBackStep === this.#instant.step && this.#mustDrop(before);
-      if (this.isExpired(before)) this.discard(before, 'expired');
+      if (before.isHeld) blocked.add(before.level);
+      else if (this.isExpired(before)) this.discard(before, 'expired');
       else if (isExcess) this.discard(before, 'maxlen');
-      else throw this.#wrong(`takes ${wanted.copy} before ${before.copy}`);
+      else if (before.againMs !== this.#instant.nowMs) {
+        throw this.#wrong(`takes ${wanted.copy} before ${before.copy}`);
+      }
     }
+    if (blocked.has(wanted.level)) throw this.#wrong(`takes ${wanted.copy} past a transaction`);
   }
 
   #mustDrop(entry: Entry): boolean {
