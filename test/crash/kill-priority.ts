@@ -70,7 +70,7 @@ export class PriorityFeature implements Feature {
           this.#history.requeued(copy);
           channel.nack(message!, false, true);
         }
-      }, 2);
+      }, 20);
     });
   }
 }

@@ -9,7 +9,7 @@ import { KillAdministration } from './kill-administration.ts';
 import { ChainFeature } from './kill-chain.ts';
 import { consumePlainly, drain, FANOUT, type Load, publishConfirmed, QUEUES, work } from './kill-clients.ts';
 import { DelayedFeature } from './kill-delayed.ts';
-import type { Feature } from './kill-feature.ts';
+import { type Feature, patiently } from './kill-feature.ts';
 import { KillHistory } from './kill-history.ts';
 import { LimitedFeature } from './kill-limited.ts';
 import { OnceFeature } from './kill-once.ts';
@@ -28,6 +28,8 @@ const CONNECTIONS = 5;
 /** What the features of queues have for themselves. */
 const FEATURE_CONNECTIONS = 3;
 const LOAD_MS_MAX = 600;
+const CONFIRMED_MAX = 1000;
+const PATIENCE_MS = 3000;
 
 /**
  * Kills the real process with SIGKILL at random moments, again and again on one data directory, while real clients
@@ -115,12 +117,19 @@ class KillRun {
     // They end with their connections.
     for (const client of clients) client.catch(() => undefined);
     await delay(this.#random() ** 2 * LOAD_MS_MAX);
+    if (this.#random() < 0.5) await this.#confirmMore();
     if (broker.hasEnded) throw new Error(`the broker ended by itself: ${broker.output}`);
     load.isOver = true;
     await broker.kill();
     this.#history.lifeEnds();
     for (const feature of this.#features) feature.lifeEnds();
     await Promise.allSettled(clients);
+  }
+
+  /** On a busy machine little is done in a time: half of the lives do not end before something was. */
+  #confirmMore(): Promise<void> {
+    const wanted = this.#history.confirmed + this.#random() * CONFIRMED_MAX;
+    return patiently(() => this.#history.confirmed >= wanted || this.#error !== null, PATIENCE_MS);
   }
 
   /** All that is left is taken; after an orderly stop and a start nothing comes back. */
