@@ -1,12 +1,11 @@
 import { KafkaWireError } from './errors.ts';
+import { readText, readUuid } from './recurring.ts';
 
 /** How many elements the arrays of one message may have in all: a small frame must not become a mountain of objects. */
 export const ELEMENTS_MAX = 2_000_000;
 const TWO_32 = 0x1_0000_0000;
 const VARINT_BYTES_MAX = 5;
 const UUID_BYTES = 16;
-/** Below this a loop over ASCII beats a call into the runtime. */
-const LOOP_BYTES_MAX = 24;
 
 /**
  * A cursor over one frame that never reads past its end. `subject` and `field` say what is being read, for the message
@@ -95,13 +94,7 @@ export class ByteReader {
 
   /** As 22 characters of base64url, which is how Kafka shows it. */
   uuid(): string {
-    const at = this.take(UUID_BYTES);
-    return this.bytes.toString('base64url', at, at + UUID_BYTES);
-  }
-
-  /** The length of a string, -1 for null. */
-  stringLength(flexible: boolean): number {
-    return flexible ? this.varint() - 1 : this.int16();
+    return readUuid(this.bytes, this.take(UUID_BYTES));
   }
 
   /** The length of bytes or records, or the number of elements of an array; -1 for null. */
@@ -109,25 +102,37 @@ export class ByteReader {
     return flexible ? this.varint() - 1 : this.int32();
   }
 
-  /** As Kafka does, puts U+FFFD where the bytes are not UTF-8. */
   text(length: number): string {
     const start = this.take(length);
-    const end = this.position;
-    if (length > LOOP_BYTES_MAX) return this.bytes.toString('utf8', start, end);
-    let text = '';
-    for (let at = start; at < end; at++) {
-      const byte = this.bytes[at];
-      if (byte >= 0x80) return this.bytes.toString('utf8', start, end);
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    return readText(this.bytes, start, start + length);
+  }
+
+  string(flexible: boolean): string {
+    return this.nullableString(flexible) ?? this.failNull();
+  }
+
+  nullableString(flexible: boolean): string | null {
+    const length = flexible ? this.varint() - 1 : this.int16();
+    return length < 0 ? null : this.text(length);
+  }
+
+  failNull(): never {
+    return this.fail('is null, which it may not be');
+  }
+
+  /** The number of elements of an array, of at least `bytesMin` bytes each. */
+  elements(flexible: boolean, bytesMin: number): number {
+    const count = this.length(flexible);
+    if (count < 0) this.failNull();
+    this.checkElements(count, bytesMin);
+    return count;
   }
 
   /**
    * Checks that `count` elements of at least `bytesMin` bytes can be there, before anything is made for them. Nothing
    * is allocated on the word of a length alone.
    */
-  takeElements(count: number, bytesMin: number): void {
+  checkElements(count: number, bytesMin: number): void {
     if (count * bytesMin > this.end - this.position) {
       this.fail(`${count} elements cannot be in ${this.end - this.position} bytes`);
     }

@@ -1,4 +1,5 @@
 import { KafkaWireError } from './errors.ts';
+import { bytesOfUuid } from './recurring.ts';
 
 const SLAB_BYTES_DEFAULT = 16384;
 const SLAB_BYTES_FIRST = 512;
@@ -175,20 +176,22 @@ export class ByteWriter {
   }
 
   uuid(value: string): void {
+    const bytes = bytesOfUuid(value) ?? this.fail(`'${value}' is not a uuid in base64url`);
     this.ensure(UUID_BYTES);
-    if (
-      this.buffer.write(value, this.position, UUID_BYTES, 'base64url') !== UUID_BYTES ||
-      value.length !== 22
-    ) {
-      this.fail(`'${value}' is not a uuid in base64url`);
-    }
-    this.position += UUID_BYTES;
+    let at = this.position;
+    for (let index = 0; index < UUID_BYTES; index++) this.buffer[at++] = bytes[index];
+    this.position = at;
   }
 
   stringLength(length: number, flexible: boolean): void {
     if (flexible) this.varint(length + 1);
     else if (length > INT16_MAX) this.fail(`a string of ${length} bytes: this version holds ${INT16_MAX}`);
     else this.int16(length);
+  }
+
+  nullString(flexible: boolean): void {
+    if (flexible) this.varint(0);
+    else this.int16(-1);
   }
 
   /** Of bytes, records or an array; -1 for null. */

@@ -161,6 +161,17 @@ export function struct<F extends Fields>(fields: F): Field<StructOf<F>, StructIn
   return new Field({ kind: 'struct', fields }, plain(undefined));
 }
 
+/** The fields of the structs at the end of a path of arrays: `fieldsAt(fetch.request.fields, 'topics', 'partitions')`. */
+export function fieldsAt(fields: Fields, ...path: readonly string[]): Fields {
+  for (const name of path) {
+    const { type } = fields[name];
+    if (type.kind !== 'array' || type.of.kind !== 'struct')
+      throw new TypeError(`${name} is no array of structs`);
+    fields = type.of.fields;
+  }
+  return fields;
+}
+
 export interface MessageVersions {
   /** The versions that are declared; which of them are served is the server's affair. */
   readonly versions: VersionRange;

@@ -86,10 +86,7 @@ export function defaultOf(field: Field<unknown, unknown, boolean>): unknown {
 function compileReader(type: FieldType, nullable: boolean, version: number, flexible: boolean): Read {
   switch (type.kind) {
     case 'string':
-      return (reader) => {
-        const length = reader.stringLength(flexible);
-        return length < 0 ? nullOf(reader, nullable) : reader.text(length);
-      };
+      return nullable ? (reader) => reader.nullableString(flexible) : (reader) => reader.string(flexible);
     case 'bytes':
       return (reader) => {
         const length = reader.length(flexible);
@@ -117,7 +114,7 @@ function compileReader(type: FieldType, nullable: boolean, version: number, flex
 }
 
 function nullOf(reader: ByteReader, nullable: boolean): null {
-  return nullable ? null : reader.fail('is null, which it may not be');
+  return nullable ? null : reader.failNull();
 }
 
 function compileArrayReader(of: FieldType, nullable: boolean, version: number, flexible: boolean): Read {
@@ -126,7 +123,7 @@ function compileArrayReader(of: FieldType, nullable: boolean, version: number, f
   return (reader) => {
     const count = reader.length(flexible);
     if (count < 0) return nullOf(reader, nullable);
-    reader.takeElements(count, bytesMin);
+    reader.checkElements(count, bytesMin);
     const { field } = reader;
     const values: unknown[] = [];
     for (let index = 0; index < count; index++) {

@@ -68,9 +68,8 @@ function compileWriter(type: FieldType, nullable: boolean, version: number, flex
     case 'string':
       return (writer, value) => {
         if (value !== null) writer.text(value as string, flexible);
-        else if (!nullable) failNull(writer);
-        else if (flexible) writer.varint(0);
-        else writer.int16(-1);
+        else if (nullable) writer.nullString(flexible);
+        else failNull(writer);
       };
     case 'bytes':
       return withLength(nullable, flexible, (writer, value) => {
@@ -116,7 +115,7 @@ function failNull(writer: ByteWriter): never {
   return writer.fail('is null, which it may not be in this version');
 }
 
-function writeRecords(writer: ByteWriter, records: RecordsInput, flexible: boolean): void {
+export function writeRecords(writer: ByteWriter, records: RecordsInput, flexible: boolean): void {
   if (records instanceof Uint8Array) {
     writer.length(records.length, flexible);
     writer.reference(records);

@@ -4,12 +4,26 @@ import { type Fields, includes, type Message, type StructInput, type StructOf } 
 import { compileStructReader, type Read } from './decoder.ts';
 import { compileStructWriter, type Write } from './encoder.ts';
 import { KafkaWireError } from './errors.ts';
+import { fetchRequestReader, fetchResponseWriter } from './hot-fetch.ts';
+import { produceRequestReader, produceResponseWriter } from './hot-produce.ts';
+import { fetch } from './messages/fetch.ts';
+import { produce } from './messages/produce.ts';
 
 interface Compiled {
   readonly subject: string;
   readonly read: Read;
   readonly write: Write;
 }
+
+/** Written by hand, and held against the declarations by tests. */
+const readers = new Map<Message, (version: number) => Read>([
+  [produce.request, produceRequestReader],
+  [fetch.request, fetchRequestReader],
+]);
+const writers = new Map<Message, (version: number) => Write>([
+  [produce.response, produceResponseWriter],
+  [fetch.response, fetchResponseWriter],
+]);
 
 const compiled = new WeakMap<Message, (Compiled | undefined)[]>();
 
@@ -27,8 +41,8 @@ function compile(message: Message, version: number): Compiled {
   const flexible = isFlexible(message, version);
   return {
     subject: `${message.name} v${version}`,
-    read: compileStructReader(message.fields, version, flexible),
-    write: compileStructWriter(message.fields, version, flexible),
+    read: readers.get(message)?.(version) ?? compileStructReader(message.fields, version, flexible),
+    write: writers.get(message)?.(version) ?? compileStructWriter(message.fields, version, flexible),
   };
 }
 

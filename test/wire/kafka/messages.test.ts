@@ -63,7 +63,7 @@ describe('every version of every message', () => {
         const bytes = damaged(encoded(message, version, value), damage);
         decodesOrRefuses(() => decoded(message, version, bytes));
       });
-      fc.assert(property, { numRuns: 8 });
+      fc.assert(property, { numRuns: 5 });
     }
   });
 
@@ -73,7 +73,7 @@ describe('every version of every message', () => {
       const property = fc.property(noise, (bytes) =>
         decodesOrRefuses(() => decoded(message, version, Buffer.from(bytes))),
       );
-      fc.assert(property, { numRuns: 15 });
+      fc.assert(property, { numRuns: 10 });
     }
   });
 });
