@@ -76,5 +76,5 @@ export class PriorityFeature implements Feature {
 }
 
 function priorityOf(sequence: number): number {
-  return (sequence * 7) % (PRIORITY_MAX + 3);
+  return (sequence * 5) % (PRIORITY_MAX + 3);
 }
