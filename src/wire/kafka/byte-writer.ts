@@ -60,6 +60,14 @@ export class ByteWriter {
     return taken;
   }
 
+  /** Lets an idle connection's slab go. Nothing may be pending. */
+  release(): void {
+    if (this.pendingBytes > 0) throw new Error(`${this.pendingBytes} bytes written were not taken`);
+    this.buffer = EMPTY;
+    this.#start = 0;
+    this.position = 0;
+  }
+
   mark(): WriterMark {
     return {
       pieces: this.#pieces.length,
