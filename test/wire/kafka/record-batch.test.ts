@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { crc32c } from '../../../src/base/crc32c.ts';
 import { COMPRESSION } from '../../../src/wire/kafka/compression.ts';
+import { CONTROL_TYPE, controlType, transactionEndBatch } from '../../../src/wire/kafka/control-record.ts';
 import { KafkaWireError } from '../../../src/wire/kafka/errors.ts';
 import { BatchView, findBatchFault, findProducedFault } from '../../../src/wire/kafka/record-batch.ts';
 import { RecordCursor } from '../../../src/wire/kafka/record-cursor.ts';
@@ -193,4 +194,34 @@ describe('compressed records', () => {
       }
     }
   });
+});
+
+describe('the end of a transaction', () => {
+  // As MemoryRecords.withEndTransactionMarker of kafka-clients 4.2.0 writes it.
+  const header = '0000001cbe991a140000004200000007';
+  const rest = '0030000000000000018bcfe5687b0000018bcfe5687b00000000000010920003ffffffff00000001';
+  const recorded = {
+    COMMIT: `${header}02e4a1e16e${rest}2000000008000000010c00000000000900`,
+    ABORT: `${header}02109f3726${rest}2000000008000000000c00000000000900`,
+  };
+  for (const type of ['COMMIT', 'ABORT'] as const) {
+    test(`is written as Kafka writes it, and read: ${type}`, () => {
+      const bytes = transactionEndBatch({
+        baseOffset: 123_456_789_012,
+        timestampMs: 1_700_000_000_123,
+        leaderEpoch: 7,
+        producerId: 4242,
+        producerEpoch: 3,
+        isCommit: type === 'COMMIT',
+        coordinatorEpoch: 9,
+      });
+      assert.equal(bytes.toString('hex'), recorded[type]);
+      assert.equal(findBatchFault(bytes, 0, bytes.length), null);
+      assert.equal(new BatchView(bytes, 0).isControl, true);
+      const cursor = new RecordCursor(bytes, 0, BYTES_MAX);
+      assert.ok(cursor.next());
+      assert.equal(controlType(cursor), CONTROL_TYPE[type]);
+      assert.equal(cursor.next(), false);
+    });
+  }
 });
