@@ -172,6 +172,22 @@ describe('decompression', () => {
     assert.throws(() => decompress(COMPRESSION.lz4, frame, BYTES_MAX), /larger than 1048576 bytes/);
   });
 
+  test('never shows what lies before its output', () => {
+    const literal = Buffer.from('abc');
+    for (const distance of [0, 4, 60_000]) {
+      const steps = [{ literal, distance, count: 8 }];
+      const frame = lz4Frame(lz4Block(steps), Buffer.alloc(0));
+      assert.throws(() => decompress(COMPRESSION.lz4, frame, BYTES_MAX), /refer to \d+ bytes before byte 3/);
+      for (const style of [0, 1]) {
+        const block = snappyBlock(steps, 11, style);
+        assert.throws(
+          () => decompress(COMPRESSION.snappy, block, BYTES_MAX),
+          /refer to \d+ bytes before byte 3/,
+        );
+      }
+    }
+  });
+
   test('of noise gives something or is refused, and nothing else', () => {
     const code = fc.constantFrom(...Object.values(COMPRESSION));
     const magics = fc.constantFrom(

@@ -98,6 +98,9 @@ describe('reading', () => {
       () => decoded(metadata.request, 1, topics),
       /Metadata request v1, topics: 2147483647 elements cannot be in 10 bytes \(byte 4\)/,
     );
+    // More than what is left, though not more than all.
+    topics.writeInt32BE(6);
+    assert.throws(() => decoded(metadata.request, 1, topics), /6 elements cannot be in 10 bytes/);
     const auth = Buffer.from([0x7f, 0xff, 0xff, 0xff, 1]);
     assert.throws(
       () => decoded(saslAuthenticate.request, 1, auth),
@@ -142,6 +145,9 @@ describe('reading', () => {
       bytes[size] = claimed;
       assert.throws(() => decoded(fetch.request, 12, bytes), text);
     }
+    bytes[size] = 5;
+    const padded = Buffer.concat([bytes, Buffer.alloc(1)]);
+    assert.throws(() => decoded(fetch.request, 12, padded), /not as long as it says \(5 bytes\)/);
   });
 
   test('refuses null where there must be something', () => {

@@ -125,6 +125,17 @@ describe('a damaged batch', () => {
     );
   });
 
+  test('whose keys or values reach beyond their record is refused', () => {
+    // The first record begins with its length, attributes, and two deltas, of a byte each.
+    const { bytes } = recordedBatch('java none');
+    assert.deepEqual([bytes[65], bytes.toString('latin1', 66, 71)], [10, 'key-0']);
+    for (const length of [60, 62, -2, -1]) {
+      const copy = Buffer.from(bytes);
+      copy[65] = length < 0 ? -2 * length - 1 : 2 * length;
+      assert.throws(() => recordsOf(copy), KafkaWireError, `a key of ${length} bytes`);
+    }
+  });
+
   test('with fewer or more records than it says is refused', () => {
     for (const count of [24, 26, 0x7fffffff]) {
       const bytes = changed('java none', (batch) => batch.writeInt32BE(count, 57));
