@@ -1,8 +1,6 @@
 import { api, array, int8, int16, int32, string } from '../declaration.ts';
 
-/**
- * Who may do what (KIP-140); resource patterns since version 1 (KIP-290).
- */
+/** Who may do what (KIP-140); resource patterns since version 1 (KIP-290). */
 
 export const describeAcls = api(29, 'DescribeAcls', '1-3', '2+', {
   request: {

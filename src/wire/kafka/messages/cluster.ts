@@ -1,8 +1,6 @@
 import { api, array, bool, int8, int16, int32, int64, string, uint16, uuid } from '../declaration.ts';
 
-/**
- * The cluster itself.
- */
+/** The cluster itself. */
 
 const replicaState = {
   replicaId: int32,

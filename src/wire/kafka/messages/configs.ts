@@ -1,8 +1,6 @@
 import { api, array, bool, int8, int16, int32, string } from '../declaration.ts';
 
-/**
- * Settings of topics, brokers, groups and clients.
- */
+/** Settings of topics, brokers, groups and clients. */
 
 export const describeConfigs = api(32, 'DescribeConfigs', '1-4', '4+', {
   request: {

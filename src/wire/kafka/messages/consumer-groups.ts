@@ -1,22 +1,20 @@
 import { api, array, bool, int8, int16, int32, NOT_ASKED, string, struct, uuid } from '../declaration.ts';
 
-/**
- * The consumer group protocol in which the broker divides the partitions (KIP-848).
- */
+/** The consumer group protocol in which the broker divides the partitions (KIP-848). */
 
 const topicPartitions = {
   topicId: uuid,
   partitions: array(int32),
 };
 
-const consumerGroupDescribeTopicPartitions = {
+const namedTopicPartitions = {
   topicId: uuid,
   topicName: string,
   partitions: array(int32),
 };
 
 const assignment = {
-  topicPartitions: array(consumerGroupDescribeTopicPartitions),
+  topicPartitions: array(namedTopicPartitions),
 };
 
 export const consumerGroupHeartbeat = api(68, 'ConsumerGroupHeartbeat', '0-1', '0+', {

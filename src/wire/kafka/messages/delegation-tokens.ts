@@ -1,8 +1,6 @@
 import { api, array, bytes, int16, int32, int64, string } from '../declaration.ts';
 
-/**
- * Delegation tokens (KIP-48).
- */
+/** Delegation tokens (KIP-48). */
 
 export const createDelegationToken = api(38, 'CreateDelegationToken', '1-3', '2+', {
   request: {

@@ -1,8 +1,6 @@
 import { api, array, bool, bytes, int16, int32, NOT_ASKED, string } from '../declaration.ts';
 
-/**
- * Groups as an administrator sees them.
- */
+/** Groups as an administrator sees them. */
 
 export const describeGroups = api(15, 'DescribeGroups', '0-6', '5+', {
   request: {

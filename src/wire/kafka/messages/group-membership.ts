@@ -1,8 +1,6 @@
 import { api, array, bool, bytes, int8, int16, int32, string } from '../declaration.ts';
 
-/**
- * Membership in a group of the classic protocol, where the clients themselves divide the partitions.
- */
+/** Membership in a group of the classic protocol, where the clients themselves divide the partitions. */
 
 export const findCoordinator = api(10, 'FindCoordinator', '0-6', '3+', {
   request: {

@@ -1,8 +1,6 @@
 import { api, array, bool, int16, int32, int64, string, uuid } from '../declaration.ts';
 
-/**
- * What a group has read.
- */
+/** What a group has read. */
 
 export const offsetCommit = api(8, 'OffsetCommit', '2-10', '8+', {
   request: {

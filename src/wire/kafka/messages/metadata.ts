@@ -1,8 +1,6 @@
 import { api, array, bool, int8, int16, int32, NOT_ASKED, string, struct, uuid } from '../declaration.ts';
 
-/**
- * Who leads what.
- */
+/** Who leads what. */
 
 export const metadata = api(3, 'Metadata', '0-13', '9+', {
   request: {

@@ -1,8 +1,6 @@
 import { api, array, int8, int16, int32, int64, string } from '../declaration.ts';
 
-/**
- * Where a partition begins and ends, and what lies in between.
- */
+/** Where a partition begins and ends, and what lies in between. */
 
 export const listOffsets = api(2, 'ListOffsets', '1-11', '6+', {
   request: {

@@ -1,8 +1,6 @@
 import { api, array, bool, float64, int8, int16, int32, string } from '../declaration.ts';
 
-/**
- * Limits on users, clients and addresses (KIP-546).
- */
+/** Limits on users, clients and addresses (KIP-546). */
 
 export const describeClientQuotas = api(48, 'DescribeClientQuotas', '0-1', '1+', {
   request: {

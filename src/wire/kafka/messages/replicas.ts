@@ -1,8 +1,6 @@
 import { api, array, bool, int8, int16, int32, int64, string } from '../declaration.ts';
 
-/**
- * Where the copies of a partition lie.
- */
+/** Where the copies of a partition lie. */
 
 export const electLeaders = api(43, 'ElectLeaders', '0-2', '2+', {
   request: {

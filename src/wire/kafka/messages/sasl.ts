@@ -1,8 +1,6 @@
 import { api, array, bytes, int16, int64, string } from '../declaration.ts';
 
-/**
- * Authentication (KIP-43, KIP-152). After a SaslHandshake of version 0 the tokens follow as bare frames.
- */
+/** Authentication (KIP-43, KIP-152). After a SaslHandshake of version 0 the tokens follow as bare frames. */
 
 export const saslHandshake = api(17, 'SaslHandshake', '0-1', 'none', {
   request: {

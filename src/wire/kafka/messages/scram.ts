@@ -1,8 +1,6 @@
 import { api, array, bytes, int8, int16, int32, string } from '../declaration.ts';
 
-/**
- * Users that log in by SCRAM (KIP-554).
- */
+/** Users that log in by SCRAM (KIP-554). */
 
 export const describeUserScramCredentials = api(50, 'DescribeUserScramCredentials', '0', '0+', {
   request: {

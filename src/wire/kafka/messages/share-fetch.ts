@@ -12,9 +12,7 @@ import {
   uuid,
 } from '../declaration.ts';
 
-/**
- * Reading in a share group (KIP-932).
- */
+/** Reading in a share group (KIP-932). */
 
 export const shareFetch = api(78, 'ShareFetch', '1-2', '0+', {
   request: {

@@ -10,14 +10,14 @@ const topicPartitions = {
   partitions: array(int32),
 };
 
-const shareGroupDescribeTopicPartitions = {
+const namedTopicPartitions = {
   topicId: uuid,
   topicName: string,
   partitions: array(int32),
 };
 
 const assignment = {
-  topicPartitions: array(shareGroupDescribeTopicPartitions),
+  topicPartitions: array(namedTopicPartitions),
 };
 
 export const shareGroupHeartbeat = api(76, 'ShareGroupHeartbeat', '1', '0+', {

@@ -12,9 +12,7 @@ import {
   uint16,
 } from '../declaration.ts';
 
-/**
- * Groups of Kafka Streams applications, whose tasks the broker divides (KIP-1071).
- */
+/** Groups of Kafka Streams applications, whose tasks the broker divides (KIP-1071). */
 
 const keyValue = {
   key: string,

@@ -1,8 +1,6 @@
 import { api, array, bool, bytes, int8, int16, int32, string, uuid } from '../declaration.ts';
 
-/**
- * Metrics that clients send to the broker (KIP-714).
- */
+/** Metrics that clients send to the broker (KIP-714). */
 
 export const getTelemetrySubscriptions = api(71, 'GetTelemetrySubscriptions', '0', '0+', {
   request: {

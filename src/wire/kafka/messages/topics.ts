@@ -1,8 +1,6 @@
 import { api, array, bool, int8, int16, int32, string, uuid } from '../declaration.ts';
 
-/**
- * Making topics and doing away with them.
- */
+/** Making topics and doing away with them. */
 
 export const createTopics = api(19, 'CreateTopics', '2-7', '5+', {
   request: {

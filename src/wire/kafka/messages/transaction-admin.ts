@@ -1,8 +1,6 @@
 import { api, array, int16, int32, int64, string } from '../declaration.ts';
 
-/**
- * Transactions as an administrator sees them (KIP-664).
- */
+/** Transactions as an administrator sees them (KIP-664). */
 
 export const describeProducers = api(61, 'DescribeProducers', '0', '0+', {
   request: {

@@ -1,22 +1,20 @@
 import { api, array, bool, int8, int16, int32, int64, string } from '../declaration.ts';
 
-/**
- * Idempotent and transactional producers (KIP-98, KIP-360, KIP-890).
- */
+/** Idempotent and transactional producers (KIP-98, KIP-360, KIP-890). */
 
-const addPartitionsToTxnTopic = {
+const topicPartitions = {
   name: string,
   partitions: array(int32),
 };
 
-const addPartitionsToTxnPartitionResult = {
+const partitionResult = {
   partitionIndex: int32,
   partitionErrorCode: int16,
 };
 
-const addPartitionsToTxnTopicResult = {
+const topicResult = {
   name: string,
-  resultsByPartition: array(addPartitionsToTxnPartitionResult),
+  resultsByPartition: array(partitionResult),
 };
 
 export const initProducerId = api(22, 'InitProducerId', '0-6', '2+', {
@@ -45,21 +43,21 @@ export const addPartitionsToTxn = api(24, 'AddPartitionsToTxn', '0-5', '3+', {
       producerId: int64,
       producerEpoch: int16,
       verifyOnly: bool.or(false),
-      topics: array(addPartitionsToTxnTopic),
+      topics: array(topicPartitions),
     }).in('4+'),
     v3AndBelowTransactionalId: string.in('0-3'),
     v3AndBelowProducerId: int64.in('0-3'),
     v3AndBelowProducerEpoch: int16.in('0-3'),
-    v3AndBelowTopics: array(addPartitionsToTxnTopic).in('0-3'),
+    v3AndBelowTopics: array(topicPartitions).in('0-3'),
   },
   response: {
     throttleTimeMs: int32,
     errorCode: int16.in('4+'),
     resultsByTransaction: array({
       transactionalId: string,
-      topicResults: array(addPartitionsToTxnTopicResult),
+      topicResults: array(topicResult),
     }).in('4+'),
-    resultsByTopicV3AndBelow: array(addPartitionsToTxnTopicResult).in('0-3'),
+    resultsByTopicV3AndBelow: array(topicResult).in('0-3'),
   },
 });
 
