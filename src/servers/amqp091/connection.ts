@@ -322,6 +322,9 @@ export class Connection implements OutputListener {
 
   /** Drops a peer that takes nothing of what we hold for it. */
   checkStalled(nowMs: number): void {
+    const { socket } = this.#session;
+    // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
+    if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
     if (this.#end.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
   }
 

@@ -96,4 +96,21 @@ describe('a blocked broker', () => {
     await client.expect('connection.unblocked');
     assert.equal((await client.expect('basic.ack')).deliveryTag, 2);
   });
+
+  it('notices that a publisher which it does not read is gone', async () => {
+    await using test = await TestServer.start({ stalledPeerTimeoutMs: 100 });
+    test.broker.blockedReasons.add('disk');
+    using client = await test.raw();
+    await client.handshake({}, { 'connection.blocked': true });
+    client.method(1, { name: 'channel.open' });
+    await client.expect('channel.open-ok');
+    client.write(publishBytes(1, '', 'q', Buffer.from('1')));
+    await client.expect('connection.blocked');
+    assert.equal(test.server.connectionCount, 1);
+    // More than is read ahead of somebody who does not want it: from here on the socket is not looked at.
+    client.write(publishBytes(1, '', 'q', Buffer.alloc(500_000)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    client.socket.resetAndDestroy();
+    await until(() => test.server.connectionCount === 0);
+  });
 });
