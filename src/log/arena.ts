@@ -35,6 +35,11 @@ export class Arena {
     return at;
   }
 
+  /** Goes on in another chunk if this one is larger than usual: nothing that is being filled can be freed. */
+  leaveLargeChunk(): void {
+    if (this.chunk.size > this.#store.chunkBytes) this.#roll(0);
+  }
+
   #roll(bytes: number): void {
     const old = this.chunk;
     if (old.used === 0 && bytes <= old.size) {

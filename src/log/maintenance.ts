@@ -213,7 +213,10 @@ export class Maintenance {
     }
     // Without a candidate the memory is in chunks that are still being filled or written.
     this.#stuckGeneration = generation < 0 ? current : -1;
-    if (generation < 0) return;
+    if (generation < 0) {
+      this.#store.leaveLargeChunks();
+      return;
+    }
     await this.#pager.pageOutGeneration(generation);
     // A chunk that is still referred to would be chosen again, and again.
     const [oldest] = candidates;

@@ -179,6 +179,14 @@ export class Store {
     this.#generation.current++;
   }
 
+  /** One message may be larger than the memory limit: its chunk is not kept to be filled further. */
+  leaveLargeChunks(): void {
+    this.#arena.leaveLargeChunk();
+    if (this.journal.chunk.size <= this.options.chunkBytes) return;
+    this.beginGeneration();
+    this.journal.mark();
+  }
+
   /** A log with an id that was never used, or the one that was recovered under this id. */
   openLog(id: number, durable: boolean, events: LogEvents): MessageLog {
     const log = new MessageLog(id, durable, this.chunks, this);
