@@ -7,6 +7,9 @@ import type { Queue } from './queue.ts';
 import type { Failure, QueueParts } from './queue-parts.ts';
 import { Retries, retryDelayMs } from './retries.ts';
 
+/** How many messages expire or are dropped before others get the processor. */
+const DISCARDS_MAX = 256;
+
 /**
  * What a queue has to do beside handing out messages, if its settings or its messages ask for it: messages expire,
  * are too many, wait for another attempt, or leave for the dead-letter exchange. Done after each pump.
@@ -21,6 +24,7 @@ export class Chores {
   readonly #retries = new Retries();
   readonly #alarm: AlarmClock;
   #failures: Failure[] = [];
+  #discardsLeft = 0;
 
   constructor(queue: Queue, parts: QueueParts) {
     this.#queue = queue;
@@ -59,6 +63,7 @@ export class Chores {
   }
 
   do(): void {
+    this.#discardsLeft = DISCARDS_MAX;
     const queue = this.#queue;
     const { nowMs } = this.#parts.turn;
     if (this.#failures.length > 0) this.#parts.recordFailures(queue, this.#failures.splice(0));
@@ -72,7 +77,7 @@ export class Chores {
     // Nothing is dropped for want of room while what may be expired is still read from the disk; and what is dropped
     // uncovers others, which may have been expired for long behind it.
     if (this.#expireHeads() && this.#isLimited && this.#dropExcess()) this.#expireHeads();
-    this.#departures.leave();
+    if (this.#departures.leave()) queue.pumpLater();
     // Perhaps the work above was broken off, and nothing else would begin it again.
     if (wasCongested && !this.#departures.isCongested) queue.pumpLater();
     if (queue.readyCount === 0) {
@@ -175,7 +180,14 @@ export class Chores {
     }
   }
 
-  /** False if a head has to be read first. */
+  /** False if it is enough for now. */
+  #mayDiscard(): boolean {
+    if (this.#discardsLeft-- > 0) return true;
+    this.#queue.pumpLater();
+    return false;
+  }
+
+  /** False if a head has to be read first, or more may have expired. */
   #expireHeads(): boolean {
     let isKnown = true;
     if (this.#expiry.isNeeded) {
@@ -203,6 +215,10 @@ export class Chores {
         this.#alarm.setFor(dueMs, this.#parts.turn.nowMs);
         break;
       }
+      if (!this.#mayDiscard()) {
+        isKnown = false;
+        break;
+      }
       this.discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
     }
     lane.freshFrom = lane.log.end;
@@ -220,7 +236,7 @@ export class Chores {
       bytesMax === Number.POSITIVE_INFINITY && settings.deadLetterExchange === null && !this.#expiry.isNeeded;
     while (queue.readyCount > messagesMax || queue.readyBytes > bytesMax) {
       const lane = queue.lanes.find((each) => each.readyCount > 0);
-      if (lane === undefined || this.#departures.isCongested) break;
+      if (lane === undefined || this.#departures.isCongested || !this.#mayDiscard()) break;
       const offset = lane.peek();
       // What stands behind it is not dropped in its stead: its transaction will be durable soon.
       if (offset >= lane.heldFrom) break;

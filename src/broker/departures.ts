@@ -12,6 +12,9 @@ export interface Departure {
 /** How many are sent together: one piece of the journal. */
 const BATCH_MAX = 256;
 
+/** How many batches, before others get the processor: the address of each message may have to be written anew. */
+const BATCHES_MAX = 2;
+
 const WAITING_MAX = 16 * BATCH_MAX;
 
 /**
@@ -49,11 +52,14 @@ export class Departures {
     return this.count >= WAITING_MAX;
   }
 
-  /** Sends what is in memory, in order, and has the next one loaded. */
-  leave(): void {
-    while (this.count > 0) {
+  /** Sends what is in memory, in order, and has the next one loaded. True if there is more to be sent now. */
+  leave(): boolean {
+    // Consumers may reject faster than that: the more wait, the more go.
+    const batchesMax = Math.max(BATCHES_MAX, this.count / (8 * BATCH_MAX));
+    for (let batches = 0; this.count > 0; batches++) {
+      if (batches >= batchesMax) return true;
       const batch = this.#nextBatch();
-      if (batch.length > 0 && !this.#send(batch)) return;
+      if (batch.length > 0 && !this.#send(batch)) return false;
       this.#first += batch.length;
       this.#compact();
       if (batch.length < BATCH_MAX) break;
@@ -62,6 +68,7 @@ export class Departures {
       const { lane, offset } = this.#waiting[this.#first] as Departure;
       lane.log.readAhead?.load(offset);
     }
+    return false;
   }
 
   /** They stay where they are: nobody sends them any more. Returns who they were. */

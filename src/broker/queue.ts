@@ -17,6 +17,8 @@ import type { Pumped, Turn } from './turn.ts';
 
 /** How many messages one queue hands out before others get their turn. */
 const PUMP_MESSAGES_MAX = 16384;
+/** What one that expired counts beside: to send it elsewhere takes longer. */
+const DISCARD_COST = 63;
 
 /** Competing consumers over one log, or over one for each priority (`lane.ts`). */
 export class Queue implements TopologyQueue, Pumped {
@@ -408,6 +410,7 @@ export class Queue implements TopologyQueue, Pumped {
       const chunk = this.#chunks.of(position);
       const at = position >>> 0;
       if (chores.isNeeded && offset < lane.freshFrom && chores.isExpired(chunk, at)) {
+        budget = Math.max(0, budget - DISCARD_COST);
         chores.discardReady(lane, offset, bodyBytesAt(chunk, at), 'expired');
       } else if (consumer === null) {
         this.#answerGetter(lane, offset, chunk, at);
