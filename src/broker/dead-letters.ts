@@ -76,12 +76,8 @@ export class DeadLetters {
       const at = position >>> 0;
       const start = at + FRAME_HEADER_BYTES;
       const letter = this.#write(queue, reason, chunk.buffer, start, chunk.u32[(at >>> 2) + 2] as number);
-      return {
-        source: lane,
-        offset,
-        ...letter,
-        timestampMs: turn.nowMs,
-      };
+      const { targets, content, persistent } = letter;
+      return { source: lane, offset, targets, content, persistent, timestampMs: turn.nowMs };
     });
     queue.ledger.deadLettered += transfers.length;
     transfer(this.#broker, transfers);
