@@ -185,6 +185,9 @@ export async function drain(load: Load, connection: ChannelModel, queue: string)
   });
 }
 
+/** After so long without a message a queue is taken for empty. */
+const QUIET_MS = 3000;
+
 /** Takes and acknowledges all that is in the queue, and shows each message to `see`. */
 export async function drainQueue(
   connection: ChannelModel,
@@ -198,11 +201,15 @@ export async function drainQueue(
   await channel.prefetch(500);
   await new Promise<void>((resolve, reject) => {
     channel.on('close', () => reject(new Error(`the channel was closed with ${left} messages to come`)));
+    // Some may have left by themselves since they were counted; what should not have is missed by the history.
+    let quiet = setTimeout(resolve, QUIET_MS);
     const onMessage = (message: ConsumeMessage | null): void => {
       if (message === null) return;
       see(message);
       channel.ack(message);
+      clearTimeout(quiet);
       if (--left === 0) resolve();
+      else quiet = setTimeout(resolve, QUIET_MS);
     };
     channel.consume(queue, onMessage).catch(reject);
   });
