@@ -61,7 +61,8 @@ const MESSAGE_LAYOUT = new Set(
 );
 
 /** Folders and files that may reach the disk themselves; all others go through the port in src/log/filesystem.ts. */
-const DISK_USERS = /^src\/(cli\/|admin\/control-socket\.ts$|log\/[a-z-]*filesystem\.ts$|log\/directory-lock\.ts$)/;
+const DISK_USERS =
+  /^src\/(cli\/|admin\/control-socket\.ts$|log\/[a-z-]*filesystem\.ts$|log\/directory-lock\.ts$)/;
 
 /** Tables of definitions: data that would not get clearer by being cut up. */
 const TABLES = new Set(['src/wire/amqp091/definitions.ts']);
