@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
-import { secureContext, type TlsMaterial, type TlsOptions } from '../servers/amqp091/tls.ts';
+import { secureContext, type TlsMaterial, type TlsOptions } from '../servers/tls.ts';
 import { ConfigurationError } from './configuration.ts';
 import type { Configuration } from './settings.ts';
 

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { resolveConfiguration } from '../../src/cli/configuration.ts';
 import { readTlsFiles, TlsWatcher, tlsFiles } from '../../src/cli/tls-files.ts';
-import type { TlsMaterial } from '../../src/servers/amqp091/tls.ts';
+import type { TlsMaterial } from '../../src/servers/tls.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 

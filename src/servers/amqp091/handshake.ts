@@ -4,13 +4,14 @@ import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../wire/amqp0
 import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
 import { FrameReader, type OnFrame, readProtocolHeader } from '../../wire/amqp091/frames.ts';
 import { decodeMethod, methodId } from '../../wire/amqp091/methods.ts';
+import { isLoopbackAddress } from '../loopback.ts';
+import { isTls } from '../tls.ts';
 import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
 import { AmqpError, isForeseen, type Reply, reply, replyTo } from './errors.ts';
 import { Output } from './output.ts';
 import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
 import type { ClientDescription, ServerContext, Session } from './session.ts';
 import { PROTOCOL_NAME } from './session-view.ts';
-import { isTls } from './tls.ts';
 import { negotiate, type Tuning } from './tuning.ts';
 
 /**
@@ -328,8 +329,4 @@ export class Handshake {
     clearTimeout(this.#timer);
     this.#socket.off('data', this.#onData);
   };
-}
-
-export function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }

@@ -2,12 +2,6 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Client } from '../../broker/access/clients.ts';
 import type { Broker } from '../../broker/broker.ts';
-import { Connection } from './connection.ts';
-import { reply } from './errors.ts';
-import { Handshake } from './handshake.ts';
-import { type AmqpServerOptions, withDefaults } from './options.ts';
-import type { ServerContext, Session } from './session.ts';
-import { SlabPool } from './slab-pool.ts';
 import {
   certificateName,
   createTlsServer,
@@ -15,7 +9,13 @@ import {
   secureContext,
   type TlsMaterial,
   type TlsOptions,
-} from './tls.ts';
+} from '../tls.ts';
+import { Connection } from './connection.ts';
+import { reply } from './errors.ts';
+import { Handshake } from './handshake.ts';
+import { type AmqpServerOptions, withDefaults } from './options.ts';
+import type { ServerContext, Session } from './session.ts';
+import { SlabPool } from './slab-pool.ts';
 
 /** Half-open connections without heartbeats are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;

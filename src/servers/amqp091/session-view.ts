@@ -10,11 +10,11 @@ import type {
   TlsInfo,
 } from '../../broker/sessions/session.ts';
 import type { Tracer } from '../../broker/tracing/tracer.ts';
+import { isTls, subjectName } from '../tls.ts';
 import type { Channel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { reply } from './errors.ts';
 import type { Session } from './session.ts';
-import { isTls, subjectName } from './tls.ts';
 
 export const PROTOCOL_NAME = 'AMQP 0-9-1';
 

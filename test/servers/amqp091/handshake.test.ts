@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isLoopbackAddress } from '../../../src/servers/amqp091/handshake.ts';
+import { isLoopbackAddress } from '../../../src/servers/loopback.ts';
 import { FRAME_HEARTBEAT, PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import type { MethodOf } from '../../../src/wire/amqp091/definitions.ts';
 import { encodeTable } from '../../../src/wire/amqp091/field-table.ts';
