@@ -1,5 +1,5 @@
+import { COMPRESSION } from '../../base/compression/compression.ts';
 import { crc32c } from '../../base/crc32c.ts';
-import { COMPRESSION } from './compression.ts';
 import type { ErrorName } from './error-codes.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { decompress } from './compression.ts';
+import { decompress } from '../../base/compression/compression.ts';
+import { CompressionError } from '../../base/compression/errors.ts';
 import { KafkaWireError } from './errors.ts';
 import { BATCH_HEADER_BYTES, BatchView } from './record-batch.ts';
 
@@ -62,7 +63,7 @@ export class RecordCursor {
       this.#position = start;
       this.#end = batch.end;
     } else {
-      this.bytes = decompress(batch.compression, bytes.subarray(start, batch.end), bytesMax);
+      this.bytes = decompressed(batch.compression, bytes.subarray(start, batch.end), bytesMax);
       this.#position = 0;
       this.#end = this.bytes.length;
     }
@@ -176,5 +177,13 @@ export class RecordCursor {
       }
     }
     return this.#fail('a varlong without an end');
+  }
+}
+
+function decompressed(code: number, source: Buffer, bytesMax: number): Buffer {
+  try {
+    return decompress(code, source, bytesMax);
+  } catch (error) {
+    throw error instanceof CompressionError ? new KafkaWireError(error.message) : error;
   }
 }

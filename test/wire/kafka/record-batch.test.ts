@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { COMPRESSION } from '../../../src/base/compression/compression.ts';
 import { crc32c } from '../../../src/base/crc32c.ts';
-import { COMPRESSION } from '../../../src/wire/kafka/compression.ts';
 import { CONTROL_TYPE, controlType, transactionEndBatch } from '../../../src/wire/kafka/control-record.ts';
 import { KafkaWireError } from '../../../src/wire/kafka/errors.ts';
 import { BatchView, findBatchFault, findProducedFault } from '../../../src/wire/kafka/record-batch.ts';

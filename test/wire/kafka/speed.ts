@@ -1,5 +1,5 @@
+import { decompress } from '../../../src/base/compression/compression.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
-import { decompress } from '../../../src/wire/kafka/compression.ts';
 import type { Message } from '../../../src/wire/kafka/declaration.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';

@@ -1,4 +1,4 @@
-import { KafkaWireError } from './errors.ts';
+import { CompressionError } from './errors.ts';
 import { GrowingOutput } from './growing-output.ts';
 import { xxhash32 } from './xxhash32.ts';
 
@@ -39,7 +39,7 @@ export function decompressLz4(source: Buffer, bytesMax: number): Buffer {
 }
 
 function fail(problem: string): never {
-  throw new KafkaWireError(`records compressed with lz4: ${problem}`);
+  throw new CompressionError(`records compressed with lz4: ${problem}`);
 }
 
 function decompressFrame(source: Buffer, start: number, output: GrowingOutput): number {

@@ -1,4 +1,4 @@
-import { KafkaWireError } from './errors.ts';
+import { CompressionError } from './errors.ts';
 
 const FIRST_BYTES = 4096;
 /** Up to here a loop is quicker than a call into the runtime. */
@@ -19,7 +19,7 @@ export class GrowingOutput {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
     if (needed > this.#bytesMax) {
-      throw new KafkaWireError(`records that are larger than ${this.#bytesMax} bytes when decompressed`);
+      throw new CompressionError(`records that are larger than ${this.#bytesMax} bytes when decompressed`);
     }
     const grown = Buffer.allocUnsafeSlow(Math.min(this.#bytesMax, Math.max(needed, this.bytes.length * 2)));
     this.bytes.copy(grown, 0, 0, this.length);
@@ -42,7 +42,7 @@ export class GrowingOutput {
   /** Repeats `count` bytes from `distance` before the end; they may overlap with what they make. */
   repeat(distance: number, count: number): void {
     if (distance === 0 || distance > this.length) {
-      throw new KafkaWireError(
+      throw new CompressionError(
         `compressed records that refer to ${distance} bytes before byte ${this.length}`,
       );
     }

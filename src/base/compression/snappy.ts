@@ -1,4 +1,4 @@
-import { KafkaWireError } from './errors.ts';
+import { CompressionError } from './errors.ts';
 import { GrowingOutput } from './growing-output.ts';
 
 /**
@@ -50,7 +50,7 @@ function isFramed(source: Buffer, at: number): boolean {
 }
 
 function fail(problem: string): never {
-  throw new KafkaWireError(`records compressed with snappy: ${problem}`);
+  throw new CompressionError(`records compressed with snappy: ${problem}`);
 }
 
 function decompressBlock(source: Buffer, start: number, end: number, output: GrowingOutput): void {
