@@ -3,8 +3,9 @@ import { DamageError } from './damage.ts';
 import type { MessageLog } from './message-log.ts';
 import { Pager } from './pager.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
-import { type LogSnapshot, writeSnapshot } from './snapshot.ts';
+import { type LogSnapshot, type StreamSnapshot, writeSnapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
+import type { StreamLog } from './streams/stream-log.ts';
 
 const TICK_MS = 250;
 /** Settled segments are deleted when they are this much, or when the last snapshot is old enough. */
@@ -28,7 +29,7 @@ export class Maintenance {
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #stopped = false;
-  #removed: MessageLog[] = [];
+  #removed: (MessageLog | StreamLog)[] = [];
   #long = new Set<MessageLog>();
   /** Logs whose segments changed, and how many snapshots it takes until their files can follow. */
   readonly #reclaimed = new Map<MessageLog, number>();
@@ -62,10 +63,12 @@ export class Maintenance {
     });
   }
 
-  logWasRemoved(log: MessageLog): void {
+  logWasRemoved(log: MessageLog | StreamLog): void {
     this.#removed.push(log);
-    this.#reclaimed.delete(log);
-    this.#long.delete(log);
+    if ('ring' in log) {
+      this.#reclaimed.delete(log);
+      this.#long.delete(log);
+    }
   }
 
   /** The ring of the log has become large: something old is never settled. */
@@ -103,13 +106,25 @@ export class Maintenance {
     for (const log of store.logs.values()) {
       if (log.durable) logs.push({ ...log.state(), segments: (log.segments as SegmentedLog).table() });
     }
+    const streams: StreamSnapshot[] = [];
+    for (const stream of store.streams.values()) {
+      streams.push({ ...stream.state(), segments: stream.segments.table() });
+    }
     const broker = (this.#machine as StateMachine).snapshot();
     const { fileSystem, directory } = store.options;
     await store.segments.syncAll();
     await store.journal.flush();
     // It promises that the blocks before it are there, in every durability mode.
     await store.files.sync();
-    await writeSnapshot(fileSystem, directory, { nextBlock, firstFile, newFile, clean, logs, broker });
+    await writeSnapshot(fileSystem, directory, {
+      nextBlock,
+      firstFile,
+      newFile,
+      clean,
+      logs,
+      streams,
+      broker,
+    });
     this.#lastSnapshotMs = store.options.clock.monotonicMs();
     this.#droppedBytes = 0;
     const tables = new Map(logs.map((log) => [log.id, log.segments]));

@@ -4,6 +4,7 @@ import type { MessageLog } from './message-log.ts';
 import { RecordBatchBuilder } from './record-batch.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import type { Store } from './store.ts';
+import { StreamPager } from './streams/stream-pager.ts';
 
 const BATCH_BYTES = 128 * 1024;
 /** Logs that are looked at before others get the processor. */
@@ -15,9 +16,11 @@ const WRITERS = 4;
 export class Pager {
   readonly #store: Store;
   readonly #writers: readonly PageWriter[];
+  readonly #streams: StreamPager;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#streams = new StreamPager(store);
     this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(store));
   }
 
@@ -37,7 +40,9 @@ export class Pager {
       }
     };
     // All of them, before a failure is told: what is tried again must not meet a write of the first attempt.
-    const results = await Promise.allSettled(this.#writers.map(work));
+    const works = this.#writers.map(work);
+    works.push(this.#streams.pageOutGeneration(generation));
+    const results = await Promise.allSettled(works);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 

@@ -190,8 +190,7 @@ export class RecordBatchBuilder {
 
   /** The finished batch: a view of the builder's memory, good until the next `begin`. */
   finish(): Buffer {
-    if (this.#count === 0) throw new RangeError('a batch needs at least one record');
-    const batch = this.#buffer.subarray(0, this.#at);
+    const batch = this.#finished();
     sealBatch(
       batch,
       this.#baseOffset,
@@ -201,6 +200,19 @@ export class RecordBatchBuilder {
       this.#count,
     );
     return batch;
+  }
+
+  /** As `finish`, for a stream: with nothing in it that a producer's batch would not have. */
+  finishPlain(): Buffer {
+    const batch = this.finish();
+    batch.writeInt32BE(-1, 53);
+    batch.writeUInt32BE(crc32c(batch.subarray(CRC_START)), 17);
+    return batch;
+  }
+
+  #finished(): Buffer {
+    if (this.#count === 0) throw new RangeError('a batch needs at least one record');
+    return this.#buffer.subarray(0, this.#at);
   }
 }
 
@@ -238,6 +250,12 @@ export function blankBatch(from: number, to: number, bytes: number): Buffer {
   const batch = Buffer.alloc(bytes);
   sealBatch(batch, from, Math.max(from, to - 1), NO_TIMESTAMP, NO_TIMESTAMP, 0);
   return batch;
+}
+
+/** What a broker writes into a producer's batch; the checksum does not cover it. */
+export function placeBatch(buffer: Buffer, at: number, baseOffset: number, leaderEpoch: number): void {
+  writeInt64(buffer, at, baseOffset);
+  buffer.writeInt32BE(leaderEpoch, at + 12);
 }
 
 /** The size of the batch that starts at `at`, from its first 12 bytes; nonsense is possible and must be checked. */

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Chunk } from './chunks.ts';
 import type { JournalFileInfo } from './journal/journal-files.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/recovery.ts';
-import { type LogSnapshot, readSnapshot } from './snapshot.ts';
+import { readSnapshot, type Snapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
 
 export interface RecoveredStore {
@@ -22,7 +22,7 @@ export interface RecoveredStore {
 export async function recoverStore(
   store: Store,
   machine: StateMachine,
-  hooks: { known: (logs: readonly LogSnapshot[]) => void; generation: { current: number } },
+  hooks: { known: (snapshot: Snapshot) => void; generation: { current: number } },
 ): Promise<RecoveredStore> {
   const { fileSystem, directory } = store.options;
   await fileSystem.makeDirectory(store.journalDirectory);
@@ -30,7 +30,7 @@ export async function recoverStore(
   await fileSystem.syncDirectory(directory);
   await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
   const snapshot = await readSnapshot(fileSystem, directory);
-  hooks.known(snapshot?.logs ?? []);
+  if (snapshot !== null) hooks.known(snapshot);
   machine.restore(snapshot?.broker ?? null);
   const covered = snapshot?.nextBlock ?? 0;
   const visitor = new StoreReplay(store, machine, covered, hooks.generation);
@@ -43,6 +43,8 @@ export async function recoverStore(
     visitor,
   );
   for (const state of snapshot?.logs ?? []) store.logs.get(state.id)?.skipTo(state.end);
+  const streamStates = new Map((snapshot?.streams ?? []).map((state) => [state.id, state]));
+  for (const stream of store.streams.values()) stream.recovered(streamStates.get(stream.id));
   const warnings = [];
   if (result.cut !== null) {
     warnings.push(
@@ -92,6 +94,15 @@ class StoreReplay implements ReplayVisitor {
   settle(logId: number, from: number, to: number, blockNumber: number): void {
     if (blockNumber < this.#covered) return;
     this.#store.logs.get(logId)?.replaySettle(from, to);
+    this.#store.streams.get(logId)?.replayStart(to);
+  }
+
+  batch(image: JournalImage, logId: number, at: number, bytes: number, blockNumber: number): void {
+    const stream = this.#store.streams.get(logId);
+    // Its topic is gone.
+    if (stream === undefined) return;
+    if (blockNumber >= this.#covered) stream.events.onReplayed(image.buffer, at, bytes);
+    stream.restore((this.#chunk as Chunk).position(at));
   }
 
   metadata(bytes: Buffer, blockNumber: number): void {

@@ -3,8 +3,13 @@ import { DamageError } from './damage.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { LogState } from './message-log.ts';
 import type { SegmentInfo } from './segments/segment.ts';
+import type { StreamLogState } from './streams/stream-log.ts';
 
 export interface LogSnapshot extends LogState {
+  readonly segments: readonly SegmentInfo[];
+}
+
+export interface StreamSnapshot extends StreamLogState {
   readonly segments: readonly SegmentInfo[];
 }
 
@@ -18,6 +23,8 @@ export interface Snapshot {
   /** Whether the broker stopped in an orderly way with this as its last word. */
   readonly clean: boolean;
   readonly logs: readonly LogSnapshot[];
+  /** Undefined in what was written before there were streams. */
+  readonly streams?: readonly StreamSnapshot[];
   /** The broker's own. */
   readonly broker: unknown;
 }

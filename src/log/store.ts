@@ -4,7 +4,16 @@ import { Arena, type Generation } from './arena.ts';
 import { ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
 import { DamageError } from './damage.ts';
 import type { FileSystem } from './filesystem.ts';
-import { align8, ENTRY_MESSAGE, ENTRY_METADATA, ENTRY_SETTLE, messagePrefixBytes } from './journal/format.ts';
+import {
+  align8,
+  BATCH_PREFIX_BYTES,
+  batchEntryBytes,
+  ENTRY_BATCH,
+  ENTRY_MESSAGE,
+  ENTRY_METADATA,
+  ENTRY_SETTLE,
+  messagePrefixBytes,
+} from './journal/format.ts';
 import { Journal } from './journal/journal.ts';
 import { type Durability, JournalFiles } from './journal/journal-files.ts';
 import { Maintenance } from './maintenance.ts';
@@ -13,7 +22,9 @@ import type { MessageParts } from './message-parts.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { recoverStore } from './recovery.ts';
 import { SegmentDirectory } from './segments/segment-directory.ts';
-import type { LogSnapshot } from './snapshot.ts';
+import type { LogSnapshot, StreamSnapshot } from './snapshot.ts';
+import { HighWatermarks } from './streams/high-watermarks.ts';
+import { StreamLog, type StreamLogEvents } from './streams/stream-log.ts';
 
 export interface StoreOptions {
   readonly directory: string;
@@ -75,6 +86,11 @@ export class Store {
   readonly events: StoreEvents;
   readonly chunks: ChunkStore;
   readonly logs = new Map<number, MessageLog>();
+  readonly streams = new Map<number, StreamLog>();
+  /** Those with batches in memory. */
+  readonly streamsInMemory = new Set<StreamLog>();
+  /** Grows with each start: the leader epoch of what is appended. */
+  epoch = 0;
   readonly segments: SegmentDirectory;
   readonly maintenance: Maintenance;
   journal!: Journal;
@@ -84,6 +100,9 @@ export class Store {
   #settledLogs: MessageLog[] = [];
   /** States of logs that the snapshot knows and the broker has not asked for yet. */
   #recovered = new Map<number, LogSnapshot>();
+  #recoveredStreams = new Map<number, StreamSnapshot>();
+  readonly #highWatermarks = new HighWatermarks();
+  #movedStreams: StreamLog[] = [];
   readonly #readers = new Set<ReadAhead>();
   #reads = 0;
   readonly #waitingReads: (() => void)[] = [];
@@ -105,12 +124,15 @@ export class Store {
   async recover(machine: StateMachine): Promise<{ readonly clean: boolean; readonly warnings: string[] }> {
     const { options } = this;
     const result = await recoverStore(this, machine, {
-      known: (logs) => {
+      known: ({ logs, streams = [] }) => {
         for (const log of logs) this.#recovered.set(log.id, log);
+        for (const stream of streams) this.#recoveredStreams.set(stream.id, stream);
       },
       generation: this.#generation,
     });
     this.#recovered.clear();
+    this.#recoveredStreams.clear();
+    this.epoch = result.epoch + 1;
     this.files = new JournalFiles(
       options.fileSystem,
       this.journalDirectory,
@@ -129,15 +151,18 @@ export class Store {
       this.#generation,
       this.files,
       {
-        epoch: result.epoch + 1,
+        epoch: this.epoch,
         firstBlock: result.nextBlock,
         retryMs: 500,
         scheduler: options.scheduler,
       },
       {
         beforeCommit: () => this.#flushSettles(),
-        isAwaited: () => this.events.isAwaited(),
-        onDurable: (block) => this.events.onDurable(block),
+        isAwaited: () => this.#highWatermarks.isBehind || this.events.isAwaited(),
+        onDurable: (block) => {
+          this.#highWatermarks.advance(block);
+          this.events.onDurable(block);
+        },
         onFailure: (error) => this.events.onFailure(error),
         onFull: (full) => {
           if (full) this.#onFull();
@@ -205,6 +230,51 @@ export class Store {
     log.readAhead = reader;
     this.logs.set(id, log);
     return log;
+  }
+
+  /** A stream's log with an id that was never used, or the one that was recovered under this id. */
+  openStream(id: number, events: StreamLogEvents): StreamLog {
+    const state = this.#recoveredStreams.get(id);
+    const stream = new StreamLog(id, this.segments.openLog(id, state?.segments ?? null), this, events);
+    if (state !== undefined) stream.load(state);
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  removeStream(stream: StreamLog): void {
+    if (stream.removed) return;
+    this.streams.delete(stream.id);
+    stream.dispose();
+    this.streamsInMemory.delete(stream);
+    this.maintenance.logWasRemoved(stream);
+  }
+
+  /** From `StreamLog`. */
+  reserveBatch(stream: StreamLog, bytes: number, isOwed: boolean): number {
+    const { journal } = this;
+    const length = batchEntryBytes(bytes);
+    const at = isOwed ? journal.reserveOwed(length) : journal.reserve(length);
+    const { chunk } = journal;
+    const word = at >>> 2;
+    chunk.u32[word] = length;
+    chunk.u32[word + 1] = ENTRY_BATCH;
+    chunk.u32[word + 2] = stream.id;
+    chunk.u32[word + 3] = bytes;
+    chunk.buffer.fill(0, at + length - 8, at + length);
+    return chunk.position(at + BATCH_PREFIX_BYTES);
+  }
+
+  /** From `StreamLog`: the batch that it had room reserved for is there. */
+  streamHasGrown(stream: StreamLog): void {
+    this.#highWatermarks.expect(this.journal.blockNumber, stream);
+  }
+
+  streamHasTail(stream: StreamLog): void {
+    this.streamsInMemory.add(stream);
+  }
+
+  streamHasMoved(stream: StreamLog): void {
+    this.#movedStreams.push(stream);
   }
 
   /** A segment of this log cannot be read: what is in it waits for somebody to decide; everything else goes on. */
@@ -335,6 +405,7 @@ export class Store {
   }
 
   #flushSettles(): void {
+    if (this.#movedStreams.length > 0) this.#flushMoves();
     if (this.#settledLogs.length === 0) return;
     const logs = this.#settledLogs;
     this.#settledLogs = [];
@@ -343,6 +414,15 @@ export class Store {
       if (ranges.length === 0 || log.removed) continue;
       log.pendingSettles = [];
       this.#appendSettle(log.id, ranges);
+    }
+  }
+
+  #flushMoves(): void {
+    const moved = this.#movedStreams;
+    this.#movedStreams = [];
+    for (const stream of moved) {
+      stream.hasMoved = false;
+      if (!stream.removed) this.#appendSettle(stream.id, [0, stream.start]);
     }
   }
 

@@ -222,6 +222,7 @@ describe('an inspection of a data directory', () => {
       message() {},
       settle() {},
       metadata: (_bytes, number) => blocks.push(number),
+      batch() {},
       endFile() {},
     });
     return blocks;

@@ -26,6 +26,7 @@
  *     message   f64 offset × count, u32 log id × count (padded to 8), then the frame (`chunks.ts`)
  *     settle    u32 log id, u32 zero, then count × { f64 from, f64 to }: these offsets are done with
  *     metadata  u32 byte length, u32 zero, then bytes that mean something to the broker
+ *     batch     u32 log id, u32 byte length, then a record batch of a stream (`record-batch.ts`), padded to 8
  */
 export const FORMAT_VERSION = 1;
 
@@ -38,6 +39,15 @@ export const BLOCK_MAGIC = 0x424a4c53; // "SLJB" read as little-endian
 export const ENTRY_MESSAGE = 1;
 export const ENTRY_SETTLE = 2;
 export const ENTRY_METADATA = 3;
+export const ENTRY_BATCH = 4;
+
+/** Bytes from the start of a batch entry to the batch. */
+export const BATCH_PREFIX_BYTES = 16;
+
+/** What a batch of so many bytes takes of the journal. */
+export function batchEntryBytes(bytes: number): number {
+  return BATCH_PREFIX_BYTES + align8(bytes);
+}
 
 export function align8(bytes: number): number {
   return (bytes + 7) & ~7;

@@ -44,6 +44,14 @@ export interface JournalEvents {
   onFull(full: boolean): void;
 }
 
+/** What will be appended to the open block before it is closed, and so much room is kept for it. */
+export interface Owed {
+  /** Of the entries; 0 if there are none. */
+  bytes: number;
+  /** Appends them, by `reserveOwed`, and sets `bytes` to 0. */
+  settle(): void;
+}
+
 /** After so long without a commit the end of the journal is marked. */
 const MARK_AFTER_MS = 1000;
 
@@ -66,6 +74,7 @@ export class Journal {
   isAtomic = false;
   /** Bytes that wait for the device, those in flight included. */
   pendingBytes = 0;
+  owed: Owed = { bytes: 0, settle: () => undefined };
   readonly #store: ChunkStore;
   readonly #device: JournalDevice;
   readonly #options: JournalOptions;
@@ -102,8 +111,14 @@ export class Journal {
   /** Room for one entry of `bytes` (a multiple of 8) in the open block; the offset in `this.chunk`. */
   reserve(bytes: number): number {
     const isStale = this.chunk.generation !== this.#generation.current;
-    const needed = this.#blockStart < 0 ? bytes + BLOCK_HEADER_BYTES : bytes;
+    const header = this.#blockStart < 0 ? BLOCK_HEADER_BYTES : 0;
+    const needed = header + bytes + this.owed.bytes;
     if (isStale || this.chunk.used + needed > this.chunk.size) this.#roll(bytes);
+    return this.reserveOwed(bytes);
+  }
+
+  /** For what is owed, the room for which is kept: it is in the block that was open when it came to be owed. */
+  reserveOwed(bytes: number): number {
     const chunk = this.chunk;
     if (this.#blockStart < 0) {
       this.#blockStart = chunk.used;
@@ -115,8 +130,20 @@ export class Journal {
     return at;
   }
 
+  /** So many bytes more will be owed: there is room for them in the open block, or in the one that begins here. */
+  owe(bytes: number): void {
+    const { chunk, owed } = this;
+    if (!this.isAtomic) {
+      const isStale = chunk.generation !== this.#generation.current;
+      const needed = bytes + owed.bytes + BLOCK_HEADER_BYTES;
+      if ((isStale && owed.bytes === 0) || chunk.used + needed > chunk.size) this.#roll(bytes);
+    }
+    owed.bytes += bytes;
+  }
+
   /** From here to `endAtomic`, entries of at most `bytes` together go into one block. */
   beginAtomic(bytes: number): void {
+    if (this.owed.bytes > 0) this.owed.settle();
     const { chunk } = this;
     const isStale = chunk.generation !== this.#generation.current;
     if (isStale || chunk.used + bytes + BLOCK_HEADER_BYTES > chunk.size) this.#roll(bytes);
@@ -124,6 +151,7 @@ export class Journal {
   }
 
   endAtomic(): void {
+    if (this.owed.bytes > 0) this.owed.settle();
     this.isAtomic = false;
     if (!this.#generation.isOwed) return;
     this.#generation.isOwed = false;
@@ -132,11 +160,11 @@ export class Journal {
 
   /** Everything that was appended so far is in this block, or in one before it. */
   get lastBlock(): number {
-    return this.#blockStart < 0 ? this.blockNumber - 1 : this.blockNumber;
+    return this.#blockStart < 0 && this.owed.bytes === 0 ? this.blockNumber - 1 : this.blockNumber;
   }
 
   get isIdle(): boolean {
-    return !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0;
+    return !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0 && this.owed.bytes === 0;
   }
 
   /**
@@ -257,6 +285,7 @@ export class Journal {
   }
 
   #seal(): void {
+    if (this.owed.bytes > 0) this.owed.settle();
     if (this.#blockStart < 0) return;
     const { chunk } = this;
     const start = this.#blockStart;
@@ -277,7 +306,7 @@ export class Journal {
   #roll(bytes: number): void {
     if (this.isAtomic) throw new Error('a transaction takes more of the journal than was said');
     const old = this.chunk;
-    if (old.used === 0 && bytes + BLOCK_HEADER_BYTES <= old.size) {
+    if (old.used === 0 && this.owed.bytes === 0 && bytes + BLOCK_HEADER_BYTES <= old.size) {
       old.generation = this.#generation.current;
       return;
     }

@@ -2,8 +2,10 @@ import { crc32c } from '../../base/crc32c.ts';
 import { DamageError } from '../damage.ts';
 import type { FileSystem } from '../filesystem.ts';
 import {
+  BATCH_PREFIX_BYTES,
   BLOCK_HEADER_BYTES,
   BLOCK_MAGIC,
+  ENTRY_BATCH,
   ENTRY_MESSAGE,
   ENTRY_METADATA,
   ENTRY_SETTLE,
@@ -28,6 +30,8 @@ export interface ReplayVisitor {
   message(image: JournalImage, entryAt: number, logCount: number, frameAt: number, blockNumber: number): void;
   settle(logId: number, from: number, to: number, blockNumber: number): void;
   metadata(bytes: Buffer, blockNumber: number): void;
+  /** A batch of a stream, whose first byte is at `at`. */
+  batch(image: JournalImage, logId: number, at: number, bytes: number, blockNumber: number): void;
   endFile(info: JournalFileInfo): void;
 }
 
@@ -282,6 +286,15 @@ function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): 
       case ENTRY_METADATA:
         visitor.metadata(
           image.buffer.subarray(at + 16, at + 16 + (u32[(at >>> 2) + 2] as number)),
+          block.number,
+        );
+        break;
+      case ENTRY_BATCH:
+        visitor.batch(
+          image,
+          u32[(at >>> 2) + 2] as number,
+          at + BATCH_PREFIX_BYTES,
+          u32[(at >>> 2) + 3] as number,
           block.number,
         );
         break;

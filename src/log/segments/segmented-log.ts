@@ -1,6 +1,6 @@
 import { DamageError } from '../damage.ts';
 import type { File } from '../filesystem.ts';
-import { batchBytes } from '../record-batch.ts';
+import { batchBytes, readBatchHeader } from '../record-batch.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { LogSlice } from './log-slice.ts';
 import { cleanedFileName, Segment, type SegmentInfo, segmentFileName } from './segment.ts';
@@ -79,15 +79,26 @@ export class SegmentedLog {
    * Appends one finished batch with the offsets [firstOffset, endOffset), of which `records` exist. When it resolves
    * the batch can be read and the memory of the batch used again; it is durable after `sync`. One call at a time.
    */
-  async append(batch: Buffer, firstOffset: number, endOffset: number, records: number): Promise<void> {
+  append(batch: Buffer, firstOffset: number, endOffset: number, records: number): Promise<void> {
+    return this.appendBatches([batch], firstOffset, endOffset, records);
+  }
+
+  /** As `append`, several batches with one write. */
+  async appendBatches(
+    batches: readonly Buffer[],
+    firstOffset: number,
+    endOffset: number,
+    records: number,
+  ): Promise<void> {
     if (this.#appending !== null) throw new Error(`log ${this.id}: two appends at once`);
-    if (firstOffset < this.#endOffset || endOffset <= firstOffset || batchBytes(batch, 0) !== batch.length) {
+    const isWhole = batches.every((batch) => batchBytes(batch, 0) === batch.length);
+    if (firstOffset < this.#endOffset || endOffset <= firstOffset || !isWhole) {
       const range = `${firstOffset} to ${endOffset}`;
       throw new RangeError(
         `log ${this.id} ends at ${this.#endOffset}: no batch of offsets ${range} can follow`,
       );
     }
-    this.#appending = this.#append(batch, firstOffset, endOffset, records);
+    this.#appending = this.#append(batches, firstOffset, endOffset, records);
     try {
       await this.#appending;
     } finally {
@@ -95,20 +106,29 @@ export class SegmentedLog {
     }
   }
 
-  async #append(batch: Buffer, firstOffset: number, endOffset: number, records: number): Promise<void> {
+  async #append(
+    batches: readonly Buffer[],
+    firstOffset: number,
+    endOffset: number,
+    records: number,
+  ): Promise<void> {
     await this.#prepare();
     this.#assertPresent();
-    const segment = await this.#segmentToAppendTo(batch.length, firstOffset);
+    let bytes = 0;
+    for (const batch of batches) bytes += batch.length;
+    const segment = await this.#segmentToAppendTo(bytes, firstOffset);
     segment.tailUnknown = true;
     try {
-      await this.#store.handles.use(segment, (file) => file.write([batch], segment.bytes));
+      await this.#store.handles.use(segment, (file) => file.write(batches, segment.bytes));
     } catch (error) {
       if (segment !== this.#active) await this.#discard(segment);
       throw error;
     }
     segment.tailUnknown = false;
-    segment.index.add(firstOffset, segment.bytes);
-    segment.bytes += batch.length;
+    for (const batch of batches) {
+      segment.index.add(readBatchHeader(batch, 0).baseOffset, segment.bytes);
+      segment.bytes += batch.length;
+    }
     segment.records += records;
     segment.endOffset = endOffset;
     this.#endOffset = endOffset;

@@ -1,0 +1,39 @@
+import type { StreamLog } from './stream-log.ts';
+
+interface Expected {
+  readonly block: number;
+  /** How far the streams reach that have batches in it. */
+  readonly ends: Map<StreamLog, number>;
+}
+
+/** Which streams have batches in which block of the journal: as far may they be read when that is durable. */
+export class HighWatermarks {
+  readonly #expected: Expected[] = [];
+
+  get isBehind(): boolean {
+    return this.#expected.length > 0;
+  }
+
+  /** The stream's last batch is in this block. Blocks come in order. */
+  expect(block: number, stream: StreamLog): void {
+    const last = this.#expected.at(-1);
+    if (last !== undefined && last.block === block) last.ends.set(stream, stream.end);
+    else this.#expected.push({ block, ends: new Map([[stream, stream.end]]) });
+  }
+
+  /** Everything up to this block is durable. */
+  advance(block: number): void {
+    const expected = this.#expected;
+    let count = 0;
+    while (count < expected.length && (expected[count] as Expected).block <= block) count++;
+    if (count === 0) return;
+    const advanced = new Set<StreamLog>();
+    for (const { ends } of expected.splice(0, count)) {
+      for (const [stream, end] of ends) {
+        stream.highWatermark = end;
+        advanced.add(stream);
+      }
+    }
+    for (const stream of advanced) if (!stream.removed) stream.events.onAdvanced();
+  }
+}

@@ -1,0 +1,255 @@
+import type { ChunkStore } from '../chunks.ts';
+import type { DamageError } from '../damage.ts';
+import { batchBytes, placeBatch, readBatchHeader } from '../record-batch.ts';
+import type { SegmentedLog } from '../segments/segmented-log.ts';
+import { BatchRing } from './batch-ring.ts';
+
+/** What the snapshot keeps of a stream log. */
+export interface StreamLogState {
+  readonly id: number;
+  readonly start: number;
+  readonly end: number;
+  /** Batches below this offset are in segments, the others in the journal. */
+  readonly tailStart: number;
+}
+
+/** What whoever has a stream log has to know of it. */
+export interface StreamLogEvents {
+  /** More of it is durable. */
+  onAdvanced(): void;
+  /** A batch that the last snapshot does not cover, at recovery, in order. */
+  onReplayed(buffer: Buffer, at: number, bytes: number): void;
+  onDamage(error: DamageError): void;
+}
+
+/** A part of a chunk: whole batches, back to back. Good until something else happens. */
+export interface Piece {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the log needs of the store that it is in. */
+export interface StreamLogStore {
+  readonly chunks: ChunkStore;
+  /** Room for a batch of `bytes` in the journal; its position. */
+  reserveBatch(log: StreamLog, bytes: number, isOwed: boolean): number;
+  /** The batch is in the open block of the journal. */
+  streamHasGrown(log: StreamLog): void;
+  /** It has batches in memory now. */
+  streamHasTail(log: StreamLog): void;
+  streamHasMoved(log: StreamLog): void;
+}
+
+/**
+ * One partition of a stream: record batches by offset, as their producers made them but for base offset and leader
+ * epoch.
+ *
+ *     0 ..... start ........... tailStart ......... highWatermark ....... end
+ *     | gone  | in segments     | in memory, and in the journal            |
+ *                                                    | not yet durable     |
+ *
+ * Nothing is ever settled in it: it ends at the front by retention, when `start` moves on.
+ */
+export class StreamLog {
+  readonly id: number;
+  readonly segments: SegmentedLog;
+  /** The first offset that may be read. */
+  start = 0;
+  tailStart = 0;
+  /** Of the next batch. */
+  end = 0;
+  /** Everything below is durable, and may be read. */
+  highWatermark = 0;
+  /** Bytes of the batches in memory. */
+  tailBytes = 0;
+  removed = false;
+  /** A segment of it cannot be read. */
+  isDamaged = false;
+  /** `start` has moved since the last commit, and is not in the journal yet. */
+  hasMoved = false;
+  readonly tail = new BatchRing();
+  readonly events: StreamLogEvents;
+  readonly #store: StreamLogStore;
+
+  constructor(id: number, segments: SegmentedLog, store: StreamLogStore, events: StreamLogEvents) {
+    this.id = id;
+    this.segments = segments;
+    this.events = events;
+    this.#store = store;
+  }
+
+  /**
+   * Copies the batch in `bytes[start, end)` and gives it the next offsets; returns the first of them. The batch has
+   * been verified by the caller, and so has its length. `isOwed`: room was kept for it (`Journal.owe`).
+   */
+  append(bytes: Buffer, start: number, end: number, leaderEpoch: number, isOwed = false): number {
+    const length = end - start;
+    const position = this.#store.reserveBatch(this, length, isOwed);
+    const chunk = this.#store.chunks.of(position);
+    const at = position >>> 0;
+    bytes.copy(chunk.buffer, at, start, end);
+    const baseOffset = this.end;
+    placeBatch(chunk.buffer, at, baseOffset, leaderEpoch);
+    chunk.live++;
+    this.#push(baseOffset, position, length);
+    this.end = baseOffset + chunk.buffer.readInt32BE(at + 23) + 1;
+    this.#store.streamHasGrown(this);
+    return baseOffset;
+  }
+
+  /** At recovery: the batch at `position`, which the caller has not counted in its chunk yet. */
+  restore(position: number): void {
+    const chunk = this.#store.chunks.of(position);
+    const at = position >>> 0;
+    const { baseOffset, lastOffset, bytes } = readBatchHeader(chunk.buffer, at);
+    if (baseOffset < this.end) return;
+    chunk.live++;
+    this.#push(baseOffset, position, bytes);
+    this.end = lastOffset + 1;
+  }
+
+  /** The batches from the one that has `from` on, with offsets below `below`; null if they are not in memory. */
+  readTail(from: number, below: number, bytesMax: number): Piece[] | null {
+    if (from < this.tailStart) return null;
+    const pieces: Piece[] = [];
+    if (from >= this.end) return pieces;
+    const { tail } = this;
+    let bytes = 0;
+    for (let index = Math.max(0, tail.indexOf(from)); index < tail.count; index++) {
+      const next = index + 1 < tail.count ? tail.baseOffset(index + 1) : this.end;
+      if (next > below) break;
+      const length = tail.bytes(index);
+      if (pieces.length > 0 && bytes + length > bytesMax) break;
+      const position = tail.position(index);
+      const start = position >>> 0;
+      pieces.push({ buffer: this.#store.chunks.of(position).buffer, start, end: start + length });
+      bytes += length;
+    }
+    return pieces;
+  }
+
+  /** How many bytes of batches in memory have offsets at or after `from`, at most `bytesMax` of them. */
+  bytesInTail(from: number, below: number, bytesMax: number): number {
+    const { tail } = this;
+    let bytes = 0;
+    const first = Math.max(0, tail.indexOf(from));
+    for (let index = first; index < tail.count && bytes < bytesMax; index++) {
+      const next = index + 1 < tail.count ? tail.baseOffset(index + 1) : this.end;
+      if (next > below) break;
+      if (next > from) bytes += tail.bytes(index);
+    }
+    return bytes;
+  }
+
+  /**
+   * As `readTail`, wherever the batches are. What is in segments is read up to their end, and the rest by the next
+   * call. `nextOffset` is where that goes on; no bytes only where there is nothing between `from` and `below`.
+   */
+  async read(
+    from: number,
+    below: number,
+    bytesMax: number,
+  ): Promise<{ readonly bytes: Buffer; readonly nextOffset: number }> {
+    for (let at = from; ; ) {
+      const pieces = this.readTail(at, below, bytesMax);
+      if (pieces !== null) return this.#joined(pieces, at);
+      const slice = await this.segments.read(at, bytesMax);
+      if (!slice.isEmpty) {
+        const cut = cutAt(slice.buffer, below);
+        if (cut === slice.buffer.length) return { bytes: slice.buffer, nextOffset: slice.nextOffset };
+        if (cut > 0) return { bytes: slice.buffer.subarray(0, cut), nextOffset: endOf(slice.buffer, cut) };
+        return { bytes: slice.buffer.subarray(0, 0), nextOffset: at };
+      }
+      // Nothing is left there from here on: what follows is in memory.
+      const next = Math.max(slice.nextOffset, at);
+      if (next === at && at < this.tailStart) at = this.tailStart;
+      else at = next;
+      if (at >= below) return { bytes: slice.buffer, nextOffset: at };
+    }
+  }
+
+  /** Offsets below this one cannot be read any more. */
+  moveStart(offset: number): void {
+    if (offset <= this.start) return;
+    this.start = offset;
+    if (this.hasMoved) return;
+    this.hasMoved = true;
+    this.#store.streamHasMoved(this);
+  }
+
+  /** Batches whose offsets are all below `offset` are in segments now. */
+  dropTail(offset: number): void {
+    const { tail } = this;
+    while (tail.count > 0) {
+      const next = tail.count > 1 ? tail.baseOffset(1) : this.end;
+      if (next > offset) break;
+      this.tailBytes -= tail.bytes(0);
+      this.#store.chunks.release(tail.position(0));
+      tail.shift();
+      this.tailStart = next;
+    }
+  }
+
+  dispose(): void {
+    this.removed = true;
+    this.dropTail(this.end);
+  }
+
+  state(): StreamLogState {
+    return { id: this.id, start: this.start, end: this.end, tailStart: this.tailStart };
+  }
+
+  /** The opposite of `state`, on a new log. */
+  load(state: StreamLogState): void {
+    this.start = state.start;
+    this.tailStart = state.tailStart;
+    this.end = state.tailStart;
+  }
+
+  /** At recovery. */
+  replayStart(offset: number): void {
+    if (offset > this.start) this.start = offset;
+  }
+
+  /** The journal was read. Offsets that were given out are not given again. */
+  recovered(state: StreamLogState | undefined): void {
+    if (state !== undefined && state.end > this.end) this.end = state.end;
+    if (this.tail.count === 0) this.tailStart = this.end;
+    this.highWatermark = this.end;
+  }
+
+  #push(baseOffset: number, position: number, bytes: number): void {
+    if (this.tail.count === 0) {
+      this.tailStart = baseOffset;
+      this.#store.streamHasTail(this);
+    }
+    this.tail.push(baseOffset, position, bytes);
+    this.tailBytes += bytes;
+  }
+
+  #joined(pieces: readonly Piece[], from: number): { readonly bytes: Buffer; readonly nextOffset: number } {
+    let length = 0;
+    for (const piece of pieces) length += piece.end - piece.start;
+    const bytes = Buffer.allocUnsafe(length);
+    let at = 0;
+    for (const piece of pieces) at += piece.buffer.copy(bytes, at, piece.start, piece.end);
+    return { bytes, nextOffset: length === 0 ? from : endOf(bytes, length) };
+  }
+}
+
+/** Where the first batch begins that has offsets at or above `below`. */
+function cutAt(batches: Buffer, below: number): number {
+  let at = 0;
+  while (at < batches.length && readBatchHeader(batches, at).lastOffset < below)
+    at += batchBytes(batches, at);
+  return at;
+}
+
+/** The offset behind the last of the batches in `[0, end)`. */
+function endOf(batches: Buffer, end: number): number {
+  let next = 0;
+  for (let at = 0; at < end; at += batchBytes(batches, at))
+    next = readBatchHeader(batches, at).lastOffset + 1;
+  return next;
+}

@@ -1,0 +1,57 @@
+import type { Store } from '../store.ts';
+import type { StreamLog } from './stream-log.ts';
+
+/** As much is written at once. */
+const WRITE_BYTES = 1024 * 1024;
+
+/** Writes batches of streams from memory to segments. */
+export class StreamPager {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Afterwards no stream refers to a chunk of this generation or an older one. */
+  async pageOutGeneration(generation: number): Promise<void> {
+    for (const stream of [...this.#store.streamsInMemory]) await this.#pageOut(stream, generation);
+  }
+
+  async #pageOut(stream: StreamLog, generation: number): Promise<void> {
+    while (!stream.removed) {
+      const written = await this.#write(stream, generation);
+      if (!written) break;
+    }
+    if (stream.tail.count === 0) this.#store.streamsInMemory.delete(stream);
+  }
+
+  /** Writes the oldest batches, and lets go of them. False if there are none that old. */
+  async #write(stream: StreamLog, generation: number): Promise<boolean> {
+    const { tail } = stream;
+    const { chunks } = this.#store;
+    const batches: Buffer[] = [];
+    let bytes = 0;
+    let records = 0;
+    for (let index = 0; index < tail.count && bytes < WRITE_BYTES; index++) {
+      const position = tail.position(index);
+      const chunk = chunks.of(position);
+      if (chunk.generation > generation) break;
+      const at = position >>> 0;
+      const length = tail.bytes(index);
+      batches.push(chunk.buffer.subarray(at, at + length));
+      records += chunk.buffer.readInt32BE(at + 57);
+      bytes += length;
+    }
+    if (batches.length === 0) return false;
+    const first = tail.baseOffset(0);
+    const end = batches.length < tail.count ? tail.baseOffset(batches.length) : stream.end;
+    try {
+      await stream.segments.appendBatches(batches, first, end, records);
+    } catch (error) {
+      if (stream.removed) return false;
+      throw error;
+    }
+    if (!stream.removed) stream.dropTail(end);
+    return true;
+  }
+}
