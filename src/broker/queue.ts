@@ -315,7 +315,7 @@ export class Queue implements TopologyQueue, Pumped {
     this.unackedCount = 0;
     this.stop();
     for (const lane of this.lanes) {
-      lane.returned.clear();
+      lane.cursor.returned.clear();
       this.#parts.removeLog(lane.log);
     }
     return count;
@@ -349,8 +349,8 @@ export class Queue implements TopologyQueue, Pumped {
 
   #countFailures(lane: Lane): void {
     const { countsDeliveries, retry } = this.settings;
-    if (countsDeliveries || retry !== null) lane.failures ??= new Map();
-    else lane.failures = null;
+    if (countsDeliveries || retry !== null) lane.cursor.failures ??= new Map();
+    else lane.cursor.failures = null;
   }
 
   /** Before somebody new may take messages: what came in this turn is for who waited already, or expired and limited. */

@@ -296,7 +296,7 @@ export class Maintenance {
       if (log.removed || log.isDamaged || segments.startOffset >= segments.endOffset) continue;
       const before = segments.bytes;
       segments.settledBelow(log.head);
-      if (!log.settled.isEmpty && !log.removed) {
+      if (!log.settled.beyond.isEmpty && !log.removed) {
         await this.#reclaimLog(log, segments);
       }
       if (segments.bytes === before) continue;
@@ -309,8 +309,8 @@ export class Maintenance {
   async #reclaimLog(log: MessageLog, segments: SegmentedLog): Promise<void> {
     try {
       await segments.reclaim(
-        (from, to) => to <= log.head || unsettled(log, from, to) === 0,
-        (from, to) => unsettled(log, from, to),
+        (from, to) => log.settled.missingIn(from, to) === 0,
+        (from, to) => log.settled.missingIn(from, to),
       );
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
@@ -325,9 +325,4 @@ export class Maintenance {
       (this.#reclaimed.size > 0 && age > 2 * this.#store.options.reclaimMs);
     if (isDue) await this.snapshot(false);
   }
-}
-
-function unsettled(log: MessageLog, from: number, to: number): number {
-  const start = Math.max(from, log.head);
-  return start >= to ? 0 : to - start - log.settled.countIn(start, to);
 }

@@ -1,8 +1,8 @@
 import type { ChunkStore } from './chunks.ts';
 import type { DamageError } from './damage.ts';
-import { OffsetSet } from './offset-set.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
+import { Settled } from './settled.ts';
 
 /** What the snapshot keeps of a log. */
 export interface LogState {
@@ -39,14 +39,13 @@ export class MessageLog {
   readonly id: number;
   /** Whether its messages and acknowledgements are journaled. */
   readonly durable: boolean;
-  head = 0;
   tailStart = 0;
   end = 0;
   /** Content bytes of the tail. */
   tailBytes = 0;
   ring = new Float64Array(FIRST_CAPACITY);
   mask = FIRST_CAPACITY - 1;
-  readonly settled = new OffsetSet();
+  readonly settled = new Settled();
   /** Settled since the last commit and not in the journal yet: from, to, from, to, ... */
   pendingSettles: number[] = [];
   segments: SegmentedLog | null = null;
@@ -63,6 +62,11 @@ export class MessageLog {
     this.durable = durable;
     this.#store = store;
     this.#listener = listener;
+  }
+
+  /** Everything below is settled. */
+  get head(): number {
+    return this.settled.head;
   }
 
   /** Takes a reference to the frame at `position`; the caller has counted it in the chunk. */
@@ -103,13 +107,14 @@ export class MessageLog {
   }
 
   isSettled(offset: number): boolean {
-    return offset < this.head || this.settled.has(offset);
+    return this.settled.has(offset);
   }
 
   /** The first offset from `from` on that is not settled; `end` if there is none. */
   nextUnsettled(from: number): number {
-    if (from < this.head) from = this.head;
-    return this.settled.isEmpty ? from : Math.min(this.settled.nextMissing(from), this.end);
+    return this.settled.beyond.isEmpty
+      ? Math.max(from, this.head)
+      : Math.min(this.settled.next(from), this.end);
   }
 
   /** This message is done with. It must not be settled yet. */
@@ -125,8 +130,9 @@ export class MessageLog {
       this.#store.release(position);
     }
     if (journaled) this.#journal(offset, offset + 1);
-    if (offset === this.head && this.settled.isEmpty) {
-      this.head = offset + 1;
+    const { settled } = this;
+    if (offset === settled.head && settled.beyond.isEmpty) {
+      settled.head = offset + 1;
       if (this.tailStart <= offset) this.tailStart = offset + 1;
     } else {
       this.#markSettled(offset, offset + 1);
@@ -175,34 +181,20 @@ export class MessageLog {
   }
 
   state(): LogState {
-    const settled: number[] = [];
-    for (const [from, to] of this.settled.ranges()) settled.push(from, to);
-    return { id: this.id, head: this.head, end: this.end, tailStart: this.tailStart, settled };
+    const { id, head, end, tailStart } = this;
+    return { id, head, end, tailStart, settled: this.settled.state() };
   }
 
   /** The opposite of `state`, on a new log. */
   load(state: LogState): void {
-    this.head = state.head;
+    this.settled.load(state.head, state.settled);
     this.tailStart = state.tailStart;
     this.end = state.tailStart;
-    for (let i = 0; i < state.settled.length; i += 2) {
-      this.settled.add(state.settled[i] as number, state.settled[i + 1] as number);
-    }
   }
 
   #markSettled(from: number, to: number): void {
-    if (from >= to) return;
-    if (from <= this.head) {
-      if (to > this.head) this.head = to;
-    } else {
-      this.settled.add(from, to);
-      return;
-    }
-    if (!this.settled.isEmpty) {
-      this.head = this.settled.nextMissing(this.head);
-      this.settled.removeBelow(this.head);
-    }
-    if (this.tailStart < this.head) this.tailStart = Math.min(this.head, this.end);
+    if (this.settled.add(from, to) && this.tailStart < this.head)
+      this.tailStart = Math.min(this.head, this.end);
   }
 
   #journal(from: number, to: number): void {

@@ -68,7 +68,7 @@ export class Bucket implements TransferSource {
   /** Called once the log is recovered. */
   recovered(): void {
     const { log } = this;
-    this.waitingCount = log.end - log.head - log.settled.countIn(log.head, log.end);
+    this.waitingCount = log.settled.missingIn(log.head, log.end);
   }
 
   /** A message was appended to the log. */
