@@ -21,6 +21,8 @@ import { Queue } from './queue.ts';
 import { encodeQueueOperation, isQueueOperation } from './queue-operations.ts';
 import { failureOperations, QueueRecovery, type QueueState, stateOf } from './queue-recovery.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { StateParts } from './state-part.ts';
+import { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
@@ -68,6 +70,8 @@ interface BrokerSnapshot {
   /** The id of a log and the offset below which messages were handed out, in pairs. */
   readonly delivered: readonly (readonly [number, number])[];
   readonly queues: readonly QueueState[];
+  /** Operations of state parts. */
+  readonly parts?: readonly string[];
 }
 
 const MIB = 1024 * 1024;
@@ -88,6 +92,7 @@ export class Broker implements StateMachine {
   readonly tracing: Tracing;
   readonly deadLetters: DeadLetters;
   readonly delays: Delays;
+  readonly streams: Streams;
   /** Why publishers are blocked; empty if they are not. */
   readonly blockedReasons = new Set<string>();
   /** The block in which the last change of metadata is; 0 if there was none. */
@@ -97,6 +102,7 @@ export class Broker implements StateMachine {
   readonly #blockedListeners = new Set<() => void>();
   readonly #queueRecovery = new QueueRecovery();
   readonly #onFailure: (error: Error) => void;
+  readonly #parts = new StateParts();
   #nextQueueId = 1;
   #recovering = true;
   #unlock: (() => Promise<void>) | null = null;
@@ -160,11 +166,14 @@ export class Broker implements StateMachine {
       this.store.maintenance.poke();
     });
     this.delays = this.#createDelays();
+    this.streams = this.#createStreams();
+    this.#parts.add(this.streams);
     this.vhosts = new VirtualHosts<Queue>(
       {
         observer: (vhost) => new TopologyEvents(this.events, vhost),
         createQueue: (spec) => this.#createQueue(spec),
         log: { append: (operation) => this.record(encodeOperation(operation)) },
+        beforeDelete: (vhost) => this.streams.deleteAll(vhost),
       },
       (vhost) => this.delays.create(vhost),
     );
@@ -173,6 +182,7 @@ export class Broker implements StateMachine {
     this.tracing = new Tracing(this.sessions, messages);
     this.deadLetters = new DeadLetters(this);
     this.access = new Access({
+      clock: this.clock,
       vhosts: this.vhosts,
       log: { append: (operation) => this.record(encodeAccessOperation(operation)) },
       events: this.events,
@@ -213,6 +223,7 @@ export class Broker implements StateMachine {
     this.turn.stop();
     for (const vhost of this.vhosts) for (const queue of vhost.queues()) queue.stop();
     this.delays.stop();
+    for (const part of this.#parts) part.stop?.();
     await this.store.close();
     await this.#unlock?.();
   }
@@ -220,16 +231,22 @@ export class Broker implements StateMachine {
   /** From the store: a snapshot's part, or null on an empty directory. */
   restore(snapshot: unknown): void {
     if (snapshot === null) return;
-    const { nextQueueId, metadata, delivered, queues } = snapshot as BrokerSnapshot;
+    const { nextQueueId, metadata, delivered, queues, parts = [] } = snapshot as BrokerSnapshot;
     this.#nextQueueId = nextQueueId;
     this.#queueRecovery.delivered(delivered);
+    const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
+    const isOfStreams = (operation: Buffer) => this.#parts.of(operation) === this.streams;
+    // Exchanges refer to streams, other parts to all of that.
+    for (const operation of operations) if (isOfStreams(operation)) this.applyMetadata(operation);
     for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
+    for (const operation of operations) if (!isOfStreams(operation)) this.applyMetadata(operation);
     for (const state of queues ?? []) this.#queueRecovery.restore(state);
   }
 
   applyMetadata(bytes: Buffer): void {
     if (isQueueOperation(bytes)) this.#queueRecovery.apply(bytes);
     else if (isAccessOperation(bytes)) this.access.apply(decodeAccessOperation(bytes));
+    else if (this.#parts.of(bytes) !== undefined) this.#parts.of(bytes)?.apply(bytes);
     else this.vhosts.apply(decodeOperation(bytes));
   }
 
@@ -248,14 +265,14 @@ export class Broker implements StateMachine {
       ...this.vhosts.snapshot().map(encodeOperation),
       ...this.access.snapshot().map(encodeAccessOperation),
     ].map((bytes) => Buffer.from(bytes).toString('utf8'));
-    return { nextQueueId: this.#nextQueueId, metadata, delivered, queues };
+    return { nextQueueId: this.#nextQueueId, metadata, delivered, queues, parts: this.#parts.snapshot() };
   }
 
   async #recover(): Promise<void> {
     const { clean, warnings } = await this.store.recover(this);
     for (const warning of warnings) this.#log.warn({}, warning);
     const queues = [...this.vhosts].flatMap((vhost) => [...vhost.queues()]);
-    const known = new Set(this.delays.logIds());
+    const known = new Set([...this.delays.logIds(), ...this.streams.logIds()]);
     for (const queue of queues) for (const lane of queue.lanes) known.add(lane.log.id);
     await this.store.segments.removeStrays((id) => known.has(id));
     this.#recovering = false;
@@ -268,6 +285,7 @@ export class Broker implements StateMachine {
     }
     this.#queueRecovery.finish();
     this.delays.recovered();
+    for (const part of this.#parts) part.recovered?.();
     this.events.isOn = true;
     this.access.begin();
     this.turn.schedule();
@@ -343,6 +361,28 @@ export class Broker implements StateMachine {
     });
     if (this.#recovering) this.#queueRecovery.created(queue, (laneId) => this.#useId(laneId));
     return queue;
+  }
+
+  #createStreams(): Streams {
+    return new Streams({
+      context: {
+        store: this.store,
+        nowMs: () => Math.floor(this.turn.nowMs),
+        schedule: () => this.turn.schedule(),
+        onDamage: ({ stream, index }, path, offset, what) => {
+          this.#log.error(
+            { stream: stream.name, vhost: stream.vhost, partition: index, path, offset, what },
+            'a partition cannot be read on: a segment of it is damaged; stop and run `sluice doctor`',
+          );
+        },
+      },
+      logId: (known) => {
+        const id = known ?? this.#nextQueueId;
+        this.#useId(id);
+        return id;
+      },
+      record: (operation) => this.record(operation),
+    });
   }
 
   #createDelays(): Delays {

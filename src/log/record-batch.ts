@@ -1,4 +1,5 @@
 import { crc32c } from '../base/crc32c.ts';
+import type { MessageParts } from './message-parts.ts';
 import { readVarint, varintEnd, varintLength, writeVarint } from './record-content.ts';
 
 /**
@@ -40,7 +41,7 @@ const COMPRESSION_MASK = 0x07;
 const MAX_INT32 = 0x7fffffff;
 const TWO_32 = 0x1_0000_0000;
 /** What one record takes at most besides its content: length 5, attributes 1, timestamp 10, offset 5. */
-const RECORD_OVERHEAD_MAX = 21;
+export const RECORD_OVERHEAD_MAX = 21;
 const NO_TIMESTAMP = -1;
 
 export interface BatchHeader {
@@ -159,6 +160,26 @@ export class RecordBatchBuilder {
     contentStart: number,
     contentLength: number,
   ): boolean {
+    const at = this.#beginRecord(offset, timestampMs, contentLength);
+    if (at < 0) return false;
+    source.copy(this.#buffer, at, contentStart, contentStart + contentLength);
+    return true;
+  }
+
+  /** Whether the batch takes one more record with a content of so many bytes. */
+  hasRoomFor(contentLength: number): boolean {
+    return this.#count === 0 || this.#at + RECORD_OVERHEAD_MAX + contentLength <= this.#buffer.length;
+  }
+
+  /** A record with the offset after the last one, from 0 on; there must be room for it. */
+  appendParts(timestampMs: number, parts: MessageParts, contentLength: number): void {
+    const at = this.#beginRecord(this.#count, timestampMs, contentLength);
+    if (at < 0) throw new RangeError('the batch is full');
+    parts.write(this.#buffer, at);
+  }
+
+  /** Where the content of the next record is to be written; -1 if the batch is full. */
+  #beginRecord(offset: number, timestampMs: number, contentLength: number): number {
     if (this.#count === 0) {
       this.#baseOffset = offset;
       this.#baseTimestampMs = timestampMs;
@@ -169,23 +190,22 @@ export class RecordBatchBuilder {
       throw new RangeError(`offset ${offset} after ${this.#lastOffset}: offsets in a batch must increase`);
     }
     const offsetDelta = offset - this.#baseOffset;
-    if (offsetDelta > MAX_INT32) return false;
+    if (offsetDelta > MAX_INT32) return -1;
     const timestampDelta = timestampMs - this.#baseTimestampMs;
     const length = 1 + varlongLength(timestampDelta) + varintLength(offsetDelta) + contentLength;
     const buffer = this.#buffer;
     let at = this.#at;
-    if (at + varintLength(length) + length > buffer.length) return false;
+    if (at + varintLength(length) + length > buffer.length) return -1;
 
     at = writeVarint(buffer, at, length);
     buffer[at++] = 0;
     at = writeVarlong(buffer, at, timestampDelta);
     at = writeVarint(buffer, at, offsetDelta);
-    source.copy(buffer, at, contentStart, contentStart + contentLength);
     this.#at = at + contentLength;
     this.#count++;
     this.#lastOffset = offset;
     if (timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = timestampMs;
-    return true;
+    return at;
   }
 
   /** The finished batch: a view of the builder's memory, good until the next `begin`. */
@@ -203,8 +223,9 @@ export class RecordBatchBuilder {
   }
 
   /** As `finish`, for a stream: with nothing in it that a producer's batch would not have. */
-  finishPlain(): Buffer {
+  finishPlain(attributes: number): Buffer {
     const batch = this.finish();
+    batch.writeInt16BE(attributes, 21);
     batch.writeInt32BE(-1, 53);
     batch.writeUInt32BE(crc32c(batch.subarray(CRC_START)), 17);
     return batch;
@@ -258,6 +279,16 @@ export function placeBatch(buffer: Buffer, at: number, baseOffset: number, leade
   buffer.writeInt32BE(leaderEpoch, at + 12);
 }
 
+/** Bit of a batch's attributes: its timestamp is when it was appended, and counts for all of its records. */
+export const LOG_APPEND_TIME = 0x08;
+
+/** Gives a batch the time at which it was appended. */
+export function stampBatch(buffer: Buffer, at: number, timestampMs: number): void {
+  buffer.writeInt16BE(buffer.readInt16BE(at + 21) | LOG_APPEND_TIME, at + 21);
+  writeInt64(buffer, at + 35, timestampMs);
+  buffer.writeUInt32BE(crc32c(buffer.subarray(at + CRC_START, at + batchBytes(buffer, at))), at + 17);
+}
+
 /** The size of the batch that starts at `at`, from its first 12 bytes; nonsense is possible and must be checked. */
 export function batchBytes(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at + 8) + LENGTH_OVERHEAD;
@@ -285,8 +316,11 @@ export function readBatchHeader(buffer: Buffer, at: number): BatchHeader {
   };
 }
 
-/** Whether a whole, undamaged batch lies at `at` and ends at or before `end`. Gives the fault, null if there is none. */
-export function verifyBatch(buffer: Buffer, at: number, end: number): BatchFault {
+/**
+ * Whether a whole, undamaged batch lies at `at` and ends at or before `end`. Gives the fault, null if there is none.
+ * `isForeign`: it may be a producer's, which may have anything where our check on the base offset is.
+ */
+export function verifyBatch(buffer: Buffer, at: number, end: number, isForeign = false): BatchFault {
   if (end - at < BATCH_HEADER_BYTES) return `${end - at} bytes are too few for a record batch`;
   const bytes = batchBytes(buffer, at);
   if (bytes < BATCH_HEADER_BYTES) return `impossible batch length ${bytes}`;
@@ -295,7 +329,7 @@ export function verifyBatch(buffer: Buffer, at: number, end: number): BatchFault
   const stored = buffer.readUInt32BE(at + 17);
   const found = crc32c(buffer.subarray(at + CRC_START, at + bytes));
   if (stored !== found) return `checksum ${hex(found)} instead of ${hex(stored)}`;
-  if (isOurs(buffer, at)) {
+  if (!isForeign && isOurs(buffer, at)) {
     if (buffer.readInt32BE(at + 53) !== offsetCheck(buffer, at)) return 'a base offset that fails its check';
     if (buffer.readInt32BE(at + 12) !== 0) return `leader epoch ${buffer.readInt32BE(at + 12)} instead of 0`;
   }

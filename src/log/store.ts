@@ -23,6 +23,7 @@ import { ReadAhead } from './read-ahead.ts';
 import { recoverStore } from './recovery.ts';
 import { SegmentDirectory } from './segments/segment-directory.ts';
 import type { LogSnapshot, StreamSnapshot } from './snapshot.ts';
+import { Gatherer } from './streams/gatherer.ts';
 import { HighWatermarks } from './streams/high-watermarks.ts';
 import { StreamLog, type StreamLogEvents } from './streams/stream-log.ts';
 
@@ -94,6 +95,7 @@ export class Store {
   readonly segments: SegmentDirectory;
   readonly maintenance: Maintenance;
   journal!: Journal;
+  gatherer!: Gatherer;
   files!: JournalFiles;
   readonly #generation: Generation = { current: 1, isOwed: false };
   readonly #arena: Arena;
@@ -170,6 +172,8 @@ export class Store {
         },
       },
     );
+    this.gatherer = new Gatherer(this.journal);
+    this.journal.owed = this.gatherer;
     this.events.onRecovered(result.nextBlock - 1);
     this.maintenance.start(machine);
     if (result.nextBlock > 1) await this.#markStart();
@@ -262,6 +266,11 @@ export class Store {
     chunk.u32[word + 3] = bytes;
     chunk.buffer.fill(0, at + length - 8, at + length);
     return chunk.position(at + BATCH_PREFIX_BYTES);
+  }
+
+  /** From `StreamLog`. */
+  settleGathered(): void {
+    this.gatherer.settle();
   }
 
   /** From `StreamLog`: the batch that it had room reserved for is there. */

@@ -24,6 +24,8 @@ export interface VirtualHostParts<Q extends TopologyQueue> {
   readonly types?: ExchangeTypes;
   /** Made for each virtual host, by its name. */
   readonly observer?: (vhost: string) => TopologyObserver<Q>;
+  /** What is in a virtual host beside its topology goes first. */
+  readonly beforeDelete?: (vhost: string) => void;
 }
 
 /**

@@ -46,6 +46,7 @@ export class VirtualHosts<Q extends TopologyQueue> {
   delete(name: string): void {
     const vhost = this.#byName.get(name);
     if (vhost === undefined) throw new BrokerError('not-found', `no vhost '${name}'`);
+    this.#parts.beforeDelete?.(name);
     this.#parts.log.append({ op: 'vhost.delete', vhost: name });
     this.#remove(vhost);
   }

@@ -1,6 +1,6 @@
 import type { ChunkStore } from '../chunks.ts';
 import type { DamageError } from '../damage.ts';
-import { batchBytes, placeBatch, readBatchHeader } from '../record-batch.ts';
+import { batchBytes, placeBatch, readBatchHeader, stampBatch } from '../record-batch.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { BatchRing } from './batch-ring.ts';
 
@@ -34,6 +34,8 @@ export interface StreamLogStore {
   readonly chunks: ChunkStore;
   /** Room for a batch of `bytes` in the journal; its position. */
   reserveBatch(log: StreamLog, bytes: number, isOwed: boolean): number;
+  /** What is being gathered to batches is appended. */
+  settleGathered(): void;
   /** The batch is in the open block of the journal. */
   streamHasGrown(log: StreamLog): void;
   /** It has batches in memory now. */
@@ -66,6 +68,8 @@ export class StreamLog {
   removed = false;
   /** A segment of it cannot be read. */
   isDamaged = false;
+  /** Messages for it are being gathered to a batch. */
+  isGathering = false;
   /** `start` has moved since the last commit, and is not in the journal yet. */
   hasMoved = false;
   readonly tail = new BatchRing();
@@ -84,6 +88,7 @@ export class StreamLog {
    * been verified by the caller, and so has its length. `isOwed`: room was kept for it (`Journal.owe`).
    */
   append(bytes: Buffer, start: number, end: number, leaderEpoch: number, isOwed = false): number {
+    if (this.isGathering) this.#store.settleGathered();
     const length = end - start;
     const position = this.#store.reserveBatch(this, length, isOwed);
     const chunk = this.#store.chunks.of(position);
@@ -96,6 +101,12 @@ export class StreamLog {
     this.end = baseOffset + chunk.buffer.readInt32BE(at + 23) + 1;
     this.#store.streamHasGrown(this);
     return baseOffset;
+  }
+
+  /** Gives the batch that was just appended the time of that. */
+  stampLast(timestampMs: number): void {
+    const position = this.tail.position(this.tail.count - 1);
+    stampBatch(this.#store.chunks.of(position).buffer, position >>> 0, timestampMs);
   }
 
   /** At recovery: the batch at `position`, which the caller has not counted in its chunk yet. */

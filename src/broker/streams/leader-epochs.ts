@@ -1,0 +1,52 @@
+/**
+ * At which offset each epoch began in which something was appended. An epoch is one run of the broker: a client that
+ * read in an older one asks where that ended, to see whether what it read is still what is there (KIP-101, KIP-320).
+ */
+export class LeaderEpochs {
+  /** Epoch and start offset, in pairs, both growing. */
+  readonly #pairs: number[] = [];
+
+  /** A batch of this epoch begins at `offset`. */
+  appended(epoch: number, offset: number): void {
+    const pairs = this.#pairs;
+    if (pairs.length > 0 && (pairs[pairs.length - 2] as number) >= epoch) return;
+    pairs.push(epoch, offset);
+  }
+
+  /**
+   * The largest known epoch that is `epoch` or less, and where it ended; null for an epoch before all that is known.
+   * `current` is the one that runs, and `end` where the log ends.
+   */
+  endOf(
+    epoch: number,
+    current: number,
+    end: number,
+  ): { readonly epoch: number; readonly endOffset: number } | null {
+    if (epoch > current) return null;
+    if (epoch === current) return { epoch, endOffset: end };
+    const pairs = this.#pairs;
+    let found: number | null = null;
+    for (let i = 0; i < pairs.length; i += 2) {
+      if ((pairs[i] as number) > epoch) {
+        return found === null ? null : { epoch: found, endOffset: pairs[i + 1] as number };
+      }
+      found = pairs[i] as number;
+    }
+    return found === null ? null : { epoch: found, endOffset: end };
+  }
+
+  /** What began before `start` is gone, but for the epoch that goes on there. */
+  trim(start: number): void {
+    const pairs = this.#pairs;
+    while (pairs.length > 2 && (pairs[3] as number) <= start) pairs.splice(0, 2);
+    if (pairs.length > 0 && (pairs[1] as number) < start) pairs[1] = start;
+  }
+
+  state(): readonly number[] {
+    return this.#pairs;
+  }
+
+  load(pairs: readonly number[]): void {
+    this.#pairs.splice(0, this.#pairs.length, ...pairs);
+  }
+}

@@ -1,0 +1,138 @@
+import type { MessageParts } from '../../log/message-parts.ts';
+import { LOG_APPEND_TIME } from '../../log/record-batch.ts';
+import type { Store } from '../../log/store.ts';
+import type { Piece, StreamLog } from '../../log/streams/stream-log.ts';
+import { LeaderEpochs } from './leader-epochs.ts';
+import type { Stream } from './stream.ts';
+
+/** What a read gave: whole record batches, back to back. */
+export interface PartitionSlice {
+  readonly bytes: Buffer;
+  /** Where to read on. */
+  readonly nextOffset: number;
+}
+
+/** What partitions need of the broker. */
+export interface PartitionContext {
+  readonly store: Store;
+  /** Milliseconds since the epoch. */
+  nowMs(): number;
+  /** There is something to commit. */
+  schedule(): void;
+  onDamage(partition: Partition, path: string, offset: number, what: string): void;
+}
+
+/** One partition of a stream: its log, and what is known of what is in it. */
+export class Partition {
+  readonly stream: Stream;
+  readonly index: number;
+  /** Of its log: never used again, not even after the stream is gone. */
+  readonly id: number;
+  readonly log: StreamLog;
+  readonly epochs = new LeaderEpochs();
+  /** Where the oldest transaction begins that has not ended; what is behind it is not for everybody yet. */
+  firstUnstableOffset = Number.POSITIVE_INFINITY;
+  readonly #context: PartitionContext;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(stream: Stream, index: number, id: number, context: PartitionContext) {
+    this.stream = stream;
+    this.index = index;
+    this.id = id;
+    this.#context = context;
+    this.log = context.store.openStream(id, {
+      onAdvanced: () => this.advanced(),
+      onReplayed: (buffer, at) => this.#replayed(buffer, at),
+      onDamage: ({ path, offset, what }) => context.onDamage(this, path, offset, what),
+    });
+  }
+
+  /** Grows with each start of the broker. */
+  get leaderEpoch(): number {
+    return this.#context.store.epoch;
+  }
+
+  get startOffset(): number {
+    return this.log.start;
+  }
+
+  /** Everything below is durable, and may be read. */
+  get highWatermark(): number {
+    return this.log.highWatermark;
+  }
+
+  /** Of what is appended next. */
+  get endOffset(): number {
+    return this.log.end;
+  }
+
+  /** Everything below belongs to no transaction that has not ended. */
+  get lastStableOffset(): number {
+    return Math.min(this.log.highWatermark, this.firstUnstableOffset);
+  }
+
+  /**
+   * Appends a copy of the record batch in `bytes[start, end)`, which has been verified. Returns the offset of its first
+   * record. It is in the block whose number `journal.blockNumber` is now; readers get it when that is durable.
+   */
+  append(bytes: Buffer, start: number, end: number): number {
+    const { log } = this;
+    const baseOffset = log.append(bytes, start, end, this.leaderEpoch);
+    if (this.stream.settings.timestampType === 'LogAppendTime') log.stampLast(this.#context.nowMs());
+    this.epochs.appended(this.leaderEpoch, baseOffset);
+    this.#context.schedule();
+    return baseOffset;
+  }
+
+  /** Appends a message; those of one turn become one batch. It is in the block as with `append`. */
+  gather(parts: MessageParts, timestampMs: number): void {
+    const isStamped = this.stream.settings.timestampType === 'LogAppendTime';
+    const { gatherer } = this.#context.store;
+    const { log, leaderEpoch } = this;
+    this.epochs.appended(leaderEpoch, log.end);
+    gatherer.add(log, leaderEpoch, isStamped ? LOG_APPEND_TIME : 0, Math.floor(timestampMs), parts);
+    this.#context.schedule();
+  }
+
+  /**
+   * Whole batches in memory, from the one that has `from` on, with offsets below `below`: at most `bytesMax`, but one at
+   * least. The views are good until something else happens. Null if `from` is not in memory.
+   */
+  readTail(from: number, below: number, bytesMax: number): Piece[] | null {
+    return this.log.readTail(from, below, bytesMax);
+  }
+
+  /** As `readTail`, from wherever it is. Rejects with a DamageError if it cannot be read. */
+  read(from: number, below: number, bytesMax: number): Promise<PartitionSlice> {
+    return this.log.read(from, below, bytesMax);
+  }
+
+  /** `listener` is called whenever more may be read. Returns how to stop that. */
+  onAdvance(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** `highWatermark` or `lastStableOffset` has moved. */
+  advanced(): void {
+    if (this.#listeners.size === 0) return;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Records below this offset are gone. In the journal with the block that is open. */
+  deleteBefore(offset: number): void {
+    this.log.moveStart(offset);
+    this.epochs.trim(offset);
+    this.#context.schedule();
+  }
+
+  remove(): void {
+    this.#context.store.removeStream(this.log);
+    this.advanced();
+  }
+
+  #replayed(buffer: Buffer, at: number): void {
+    const baseOffset = buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
+    this.epochs.appended(buffer.readInt32BE(at + 12), baseOffset);
+  }
+}

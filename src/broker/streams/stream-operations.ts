@@ -1,0 +1,34 @@
+/** The changes of streams, as they stand in the journal. */
+export type StreamOperation =
+  | {
+      readonly op: 'stream.create';
+      readonly vhost: string;
+      readonly name: string;
+      readonly id: string;
+      /** Ids of logs. */
+      readonly partitions: readonly number[];
+      readonly configs: Readonly<Record<string, string>>;
+    }
+  | { readonly op: 'stream.delete'; readonly id: string }
+  /** `partitions` are those that come in addition. */
+  | { readonly op: 'stream.extend'; readonly id: string; readonly partitions: readonly number[] }
+  | {
+      readonly op: 'stream.configure';
+      readonly id: string;
+      readonly configs: Readonly<Record<string, string>>;
+    }
+  /** In snapshots: what is known of a partition beside its log. */
+  | {
+      readonly op: 'stream.partition';
+      readonly id: string;
+      readonly index: number;
+      readonly epochs: readonly number[];
+    };
+
+export function encodeStreamOperation(operation: StreamOperation): Uint8Array {
+  return Buffer.from(JSON.stringify(operation), 'utf8');
+}
+
+export function decodeStreamOperation(bytes: Uint8Array): StreamOperation {
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as StreamOperation;
+}

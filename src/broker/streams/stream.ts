@@ -1,0 +1,60 @@
+import { Partition, type PartitionContext } from './partition.ts';
+import { resolveSettings, type StreamSettings } from './stream-settings.ts';
+
+/** Partitioned record batches that are kept for a time, whoever has read them. */
+export class Stream {
+  readonly vhost: string;
+  readonly name: string;
+  /** A UUID, base64url without padding: a stream that is made again under the same name has another one. */
+  readonly id: string;
+  isRemoved = false;
+  readonly #partitions: Partition[] = [];
+  readonly #context: PartitionContext;
+  #configs: ReadonlyMap<string, string>;
+  #settings: StreamSettings;
+
+  constructor(
+    spec: { readonly vhost: string; readonly name: string; readonly id: string },
+    partitionIds: readonly number[],
+    configs: ReadonlyMap<string, string>,
+    context: PartitionContext,
+  ) {
+    this.vhost = spec.vhost;
+    this.name = spec.name;
+    this.id = spec.id;
+    this.#context = context;
+    this.#configs = configs;
+    this.#settings = resolveSettings(configs);
+    this.extend(partitionIds);
+  }
+
+  get partitions(): readonly Partition[] {
+    return this.#partitions;
+  }
+
+  /** What was set for this stream, by Kafka's names. */
+  get configs(): ReadonlyMap<string, string> {
+    return this.#configs;
+  }
+
+  /** What holds, with what was set and what is usual. */
+  get settings(): StreamSettings {
+    return this.#settings;
+  }
+
+  configure(configs: ReadonlyMap<string, string>): void {
+    this.#configs = configs;
+    this.#settings = resolveSettings(configs);
+  }
+
+  extend(partitionIds: readonly number[]): void {
+    for (const id of partitionIds) {
+      this.#partitions.push(new Partition(this, this.#partitions.length, id, this.#context));
+    }
+  }
+
+  remove(): void {
+    this.isRemoved = true;
+    for (const partition of this.#partitions) partition.remove();
+  }
+}

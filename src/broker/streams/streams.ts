@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { BrokerError } from '../errors.ts';
+import type { StatePart } from '../state-part.ts';
+import type { PartitionContext } from './partition.ts';
+import { Stream } from './stream.ts';
+import { decodeStreamOperation, encodeStreamOperation, type StreamOperation } from './stream-operations.ts';
+
+export interface StreamSpec {
+  readonly vhost: string;
+  readonly name: string;
+  readonly partitions: number;
+  /** What is to be set, by Kafka's names; valid. */
+  readonly configs: ReadonlyMap<string, string>;
+}
+
+/** Told of each change when it has been made; also of those that recovery repeats. */
+export interface StreamObserver {
+  streamAdded(stream: Stream): void;
+  streamRemoved(stream: Stream): void;
+}
+
+export interface StreamsParts {
+  readonly context: PartitionContext;
+  /** An id for a log that was never used, or this one, which is used from now on. */
+  logId(known: number | null): number;
+  record(operation: Uint8Array): void;
+}
+
+/** Each partition is a file, and a place in every snapshot. */
+export const partitionsMax = 10_000;
+
+/** All streams of a broker, by virtual host and name. Changes are made and journaled without waiting. */
+export class Streams implements StatePart {
+  readonly prefix = 'stream';
+  readonly #parts: StreamsParts;
+  readonly #byVhost = new Map<string, Map<string, Stream>>();
+  readonly #byId = new Map<string, Stream>();
+  readonly #observers: StreamObserver[] = [];
+
+  constructor(parts: StreamsParts) {
+    this.#parts = parts;
+  }
+
+  /** Told of what is there already, too. */
+  observe(observer: StreamObserver): void {
+    this.#observers.push(observer);
+    for (const stream of this.#byId.values()) observer.streamAdded(stream);
+  }
+
+  get(vhost: string, name: string): Stream | undefined {
+    return this.#byVhost.get(vhost)?.get(name);
+  }
+
+  byId(id: string): Stream | undefined {
+    return this.#byId.get(id);
+  }
+
+  list(vhost: string): Stream[] {
+    return [...(this.#byVhost.get(vhost)?.values() ?? [])];
+  }
+
+  [Symbol.iterator](): IterableIterator<Stream> {
+    return this.#byId.values();
+  }
+
+  /** @throws BrokerError precondition-failed if it is there already, or has too many partitions */
+  create({ vhost, name, partitions, configs }: StreamSpec): Stream {
+    if (this.get(vhost, name) !== undefined) {
+      throw new BrokerError('precondition-failed', `stream '${name}' in vhost '${vhost}' exists already`);
+    }
+    this.#checkCount(name, partitions);
+    const operation: StreamOperation = {
+      op: 'stream.create',
+      vhost,
+      name,
+      id: newStreamId(),
+      partitions: this.#newLogIds(partitions),
+      configs: Object.fromEntries(configs),
+    };
+    this.#record(operation);
+    return this.#byId.get(operation.id) as Stream;
+  }
+
+  delete(stream: Stream): void {
+    if (!stream.isRemoved) this.#record({ op: 'stream.delete', id: stream.id });
+  }
+
+  /** With the virtual host goes what is in it. */
+  deleteAll(vhost: string): void {
+    for (const stream of this.list(vhost)) this.delete(stream);
+  }
+
+  /** @throws BrokerError precondition-failed if it would have fewer than now, or too many */
+  addPartitions(stream: Stream, total: number): void {
+    const present = stream.partitions.length;
+    if (total < present) {
+      throw new BrokerError(
+        'precondition-failed',
+        `stream '${stream.name}' has ${present} partitions: they cannot become ${total}`,
+      );
+    }
+    this.#checkCount(stream.name, total);
+    if (total === present) return;
+    this.#record({ op: 'stream.extend', id: stream.id, partitions: this.#newLogIds(total - present) });
+  }
+
+  /** `configs` are all that is set from now on; valid. */
+  configure(stream: Stream, configs: ReadonlyMap<string, string>): void {
+    this.#record({ op: 'stream.configure', id: stream.id, configs: Object.fromEntries(configs) });
+  }
+
+  apply(operation: Uint8Array): void {
+    this.#apply(decodeStreamOperation(operation));
+  }
+
+  *snapshot(): Iterable<Uint8Array> {
+    for (const { vhost, name, id, partitions, configs } of this.#byId.values()) {
+      yield encodeStreamOperation({
+        op: 'stream.create',
+        vhost,
+        name,
+        id,
+        partitions: partitions.map((partition) => partition.id),
+        configs: Object.fromEntries(configs),
+      });
+      for (const { index, epochs } of partitions) {
+        const pairs = epochs.state();
+        if (pairs.length === 0) continue;
+        yield encodeStreamOperation({ op: 'stream.partition', id, index, epochs: pairs });
+      }
+    }
+  }
+
+  /** The ids of all logs of streams. */
+  *logIds(): Iterable<number> {
+    for (const { partitions } of this.#byId.values()) for (const { id } of partitions) yield id;
+  }
+
+  #record(operation: StreamOperation): void {
+    this.#parts.record(encodeStreamOperation(operation));
+    this.#apply(operation);
+  }
+
+  #apply(operation: StreamOperation): void {
+    if (operation.op === 'stream.create') {
+      this.#create(operation);
+      return;
+    }
+    const stream = this.#byId.get(operation.id);
+    if (stream === undefined) return;
+    switch (operation.op) {
+      case 'stream.delete':
+        this.#byId.delete(stream.id);
+        this.#byVhost.get(stream.vhost)?.delete(stream.name);
+        stream.remove();
+        for (const observer of this.#observers) observer.streamRemoved(stream);
+        return;
+      case 'stream.extend':
+        for (const id of operation.partitions) this.#parts.logId(id);
+        stream.extend(operation.partitions);
+        return;
+      case 'stream.configure':
+        stream.configure(new Map(Object.entries(operation.configs)));
+        return;
+      case 'stream.partition':
+        stream.partitions[operation.index]?.epochs.load(operation.epochs);
+        return;
+    }
+  }
+
+  #create(operation: StreamOperation & { readonly op: 'stream.create' }): void {
+    const { vhost, name, id, partitions, configs } = operation;
+    if (this.#byId.has(id)) return;
+    for (const logId of partitions) this.#parts.logId(logId);
+    const { context } = this.#parts;
+    const stream = new Stream({ vhost, name, id }, partitions, new Map(Object.entries(configs)), context);
+    const streams = this.#byVhost.get(vhost) ?? new Map<string, Stream>();
+    this.#byVhost.set(vhost, streams);
+    streams.set(name, stream);
+    this.#byId.set(id, stream);
+    for (const observer of this.#observers) observer.streamAdded(stream);
+  }
+
+  #newLogIds(count: number): number[] {
+    return Array.from({ length: count }, () => this.#parts.logId(null));
+  }
+
+  #checkCount(name: string, partitions: number): void {
+    if (partitions >= 1 && partitions <= partitionsMax) return;
+    throw new BrokerError(
+      'precondition-failed',
+      `stream '${name}' cannot have ${partitions} partitions: 1 to ${partitionsMax} are possible`,
+    );
+  }
+}
+
+/** None that is all zero, which means 'no id', nor one that looks like an option on a command line. */
+function newStreamId(): string {
+  for (;;) {
+    const id = randomBytes(16).toString('base64url');
+    if (!id.startsWith('-')) return id;
+  }
+}
