@@ -129,6 +129,11 @@ export class ProducerStates {
     return stable;
   }
 
+  /** Everything below `highWatermark` is durable. */
+  settled(highWatermark: number): void {
+    if (this.#ended.length > 0) this.stableOffset(highWatermark);
+  }
+
   /** Of the transactions that were aborted, those with something in the offsets from `from` to below `below`. */
   abortedIn(from: number, below: number): AbortedTransaction[] {
     return this.#aborted.count === 0 ? [] : this.#aborted.between(from, below);

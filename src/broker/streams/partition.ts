@@ -2,6 +2,7 @@ import type { MessageParts } from '../../log/message-parts.ts';
 import { LOG_APPEND_TIME } from '../../log/record-batch.ts';
 import type { Store } from '../../log/store.ts';
 import type { Piece, StreamLog } from '../../log/streams/stream-log.ts';
+import { ProducerStates, type ProducerStatesState } from '../producers/producer-states.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import type { Stream } from './stream.ts';
 
@@ -22,6 +23,12 @@ export interface PartitionContext {
   onDamage(partition: Partition, path: string, offset: number, what: string): void;
 }
 
+/** What a snapshot keeps of a partition beside its log. */
+export interface PartitionState {
+  readonly epochs: readonly number[];
+  readonly producers: ProducerStatesState | null;
+}
+
 /** One partition of a stream: its log, and what is known of what is in it. */
 export class Partition {
   readonly stream: Stream;
@@ -30,8 +37,7 @@ export class Partition {
   readonly id: number;
   readonly log: StreamLog;
   readonly epochs = new LeaderEpochs();
-  /** Where the oldest transaction begins that has not ended; what is behind it is not for everybody yet. */
-  firstUnstableOffset = Number.POSITIVE_INFINITY;
+  readonly producers = new ProducerStates();
   readonly #context: PartitionContext;
   readonly #listeners = new Set<() => void>();
 
@@ -41,7 +47,10 @@ export class Partition {
     this.id = id;
     this.#context = context;
     this.log = context.store.openStream(id, {
-      onAdvanced: () => this.advanced(),
+      onAdvanced: () => {
+        this.producers.settled(this.log.highWatermark);
+        this.advanced();
+      },
       onReplayed: (buffer, at) => this.#replayed(buffer, at),
       onDamage: ({ path, offset, what }) => context.onDamage(this, path, offset, what),
     });
@@ -68,7 +77,7 @@ export class Partition {
 
   /** Everything below belongs to no transaction that has not ended. */
   get lastStableOffset(): number {
-    return Math.min(this.log.highWatermark, this.firstUnstableOffset);
+    return Math.max(this.log.start, this.producers.stableOffset(this.log.highWatermark));
   }
 
   /**
@@ -80,6 +89,7 @@ export class Partition {
     const baseOffset = log.append(bytes, start, end, this.leaderEpoch);
     if (this.stream.settings.timestampType === 'LogAppendTime') log.stampLast(this.#context.nowMs());
     this.epochs.appended(this.leaderEpoch, baseOffset);
+    this.producers.appended(bytes, start, baseOffset, this.#context.nowMs());
     this.#context.schedule();
     return baseOffset;
   }
@@ -123,7 +133,14 @@ export class Partition {
   deleteBefore(offset: number): void {
     this.log.moveStart(offset);
     this.epochs.trim(offset);
+    this.producers.trim(offset);
     this.#context.schedule();
+  }
+
+  /** From a snapshot. */
+  restore({ epochs, producers }: PartitionState): void {
+    this.epochs.load(epochs);
+    if (producers !== null) this.producers.restore(producers);
   }
 
   remove(): void {
@@ -134,5 +151,6 @@ export class Partition {
   #replayed(buffer: Buffer, at: number): void {
     const baseOffset = buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
     this.epochs.appended(buffer.readInt32BE(at + 12), baseOffset);
+    this.producers.appended(buffer, at, baseOffset, this.#context.nowMs());
   }
 }

@@ -1,3 +1,5 @@
+import type { ProducerStatesState } from '../producers/producer-states.ts';
+
 /** The changes of streams, as they stand in the journal. */
 export type StreamOperation =
   | {
@@ -23,6 +25,7 @@ export type StreamOperation =
       readonly id: string;
       readonly index: number;
       readonly epochs: readonly number[];
+      readonly producers: ProducerStatesState | null;
     };
 
 export function encodeStreamOperation(operation: StreamOperation): Uint8Array {

@@ -123,10 +123,16 @@ export class Streams implements StatePart {
         partitions: partitions.map((partition) => partition.id),
         configs: Object.fromEntries(configs),
       });
-      for (const { index, epochs } of partitions) {
+      for (const { index, epochs, producers } of partitions) {
         const pairs = epochs.state();
         if (pairs.length === 0) continue;
-        yield encodeStreamOperation({ op: 'stream.partition', id, index, epochs: pairs });
+        yield encodeStreamOperation({
+          op: 'stream.partition',
+          id,
+          index,
+          epochs: pairs,
+          producers: producers.state(),
+        });
       }
     }
   }
@@ -163,7 +169,7 @@ export class Streams implements StatePart {
         stream.configure(new Map(Object.entries(operation.configs)));
         return;
       case 'stream.partition':
-        stream.partitions[operation.index]?.epochs.load(operation.epochs);
+        stream.partitions[operation.index]?.restore(operation);
         return;
     }
   }
