@@ -14,7 +14,7 @@ export interface StreamSettings {
   readonly segmentBytes: number;
   readonly segmentMs: number;
   readonly segmentJitterMs: number;
-  readonly batchBytesMax: number;
+  readonly maxMessageBytes: number;
   readonly timestampType: 'CreateTime' | 'LogAppendTime';
   readonly timestampBeforeMsMax: number;
   readonly timestampAfterMsMax: number;
@@ -47,7 +47,7 @@ export function resolveSettings(configs: ReadonlyMap<string, string>): StreamSet
     segmentBytes: number(configs.has('internal.segment.bytes') ? 'internal.segment.bytes' : 'segment.bytes'),
     segmentMs: duration('segment.ms'),
     segmentJitterMs: number('segment.jitter.ms'),
-    batchBytesMax: number('max.message.bytes'),
+    maxMessageBytes: number('max.message.bytes'),
     timestampType: text('message.timestamp.type') as StreamSettings['timestampType'],
     timestampBeforeMsMax: duration('message.timestamp.before.max.ms'),
     timestampAfterMsMax: duration('message.timestamp.after.max.ms'),
