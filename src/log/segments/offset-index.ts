@@ -1,21 +1,39 @@
 /** Bytes between entries: a read starts at most so far, and one batch, before what it wants. */
 const INTERVAL_BYTES = 64 * 1024;
+/** A segment with more of them has an entry for twice as many bytes: what a large log costs in memory stays small. */
+const ENTRIES_MAX = 2048;
 
 /**
- * Which offset is where in a segment's file, every 64 KiB or every batch, whichever is longer. It lives in memory
- * alone: written while appending, and after a restart rebuilt from the batches, so that it cannot be wrong.
+ * Which offset, and which time, is where in a segment's file: every 64 KiB or every batch, whichever is longer. It
+ * lives in memory alone: written while appending, and after a restart rebuilt from the batches, so that it cannot be
+ * wrong.
  */
 export class OffsetIndex {
-  readonly #offsets: number[] = [];
-  readonly #positions: number[] = [];
+  #offsets: number[] = [];
+  #positions: number[] = [];
+  /** The latest timestamp from the beginning of the segment up to the next entry. */
+  #timestamps: number[] = [];
   #nextPosition = 0;
+  #intervalBytes = INTERVAL_BYTES;
+  #maxTimestampMs = Number.NEGATIVE_INFINITY;
 
-  /** A batch whose offsets are all >= `offset` starts at `position`. In order. */
-  add(offset: number, position: number): void {
-    if (position < this.#nextPosition) return;
+  /** A batch whose offsets are all >= `offset`, and whose timestamps are at most `maxTimestampMs`, starts at `position`. In order. */
+  add(offset: number, position: number, maxTimestampMs: number): void {
+    if (maxTimestampMs > this.#maxTimestampMs) this.#maxTimestampMs = maxTimestampMs;
+    if (position < this.#nextPosition) {
+      this.#timestamps[this.#timestamps.length - 1] = this.#maxTimestampMs;
+      return;
+    }
+    if (this.#offsets.length === ENTRIES_MAX) this.#thin();
     this.#offsets.push(offset);
     this.#positions.push(position);
-    this.#nextPosition = position + INTERVAL_BYTES;
+    this.#timestamps.push(this.#maxTimestampMs);
+    this.#nextPosition = position + this.#intervalBytes;
+  }
+
+  /** Of all batches; -Infinity if there are none. */
+  get maxTimestampMs(): number {
+    return this.#maxTimestampMs;
   }
 
   /** The last known position at or before the first batch that reaches `offset`. */
@@ -28,5 +46,28 @@ export class OffsetIndex {
       else high = middle;
     }
     return low === 0 ? 0 : this.#positions[low - 1];
+  }
+
+  /** The last known position at or before the first batch with a timestamp of `timestampMs` or later; -1 if there is none. */
+  lookupTime(timestampMs: number): number {
+    if (timestampMs > this.#maxTimestampMs) return -1;
+    let low = 0;
+    let high = this.#timestamps.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#timestamps[middle] < timestampMs) low = middle + 1;
+      else high = middle;
+    }
+    return this.#positions[low];
+  }
+
+  /** Every second entry goes; the one before it stands for its batches too. */
+  #thin(): void {
+    const isKept = (_: number, index: number): boolean => index % 2 === 0;
+    // The latest timestamp of a pair is that of its second.
+    this.#timestamps = this.#timestamps.filter((_, index) => index % 2 === 1);
+    this.#offsets = this.#offsets.filter(isKept);
+    this.#positions = this.#positions.filter(isKept);
+    this.#intervalBytes *= 2;
   }
 }

@@ -87,7 +87,7 @@ class BatchCollector {
 
   #put(batch: Buffer, offset: number, records: number): void {
     const copy = this.#copy;
-    copy.index.add(offset, copy.bytes);
+    copy.index.add(offset, copy.bytes, readBatchHeader(batch, 0).maxTimestampMs);
     copy.bytes += batch.length;
     copy.records += records;
     this.ready.push(batch);

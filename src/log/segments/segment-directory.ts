@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { FileHandles } from './file-handles.ts';
 import type { SegmentInfo } from './segment.ts';
@@ -70,6 +71,11 @@ export class SegmentDirectory {
   /** Touches no file yet. `table` is what the last snapshot says of this log; null for a new one. */
   openLog(id: number, table: readonly SegmentInfo[] | null): SegmentedLog {
     return new SegmentedLog(this.#store, id, table ?? []);
+  }
+
+  /** As `openLog`, for a stream's: with batches of producers, and segments that know their age. */
+  openStream(id: number, table: readonly SegmentInfo[] | null, clock: Clock): SegmentedLog {
+    return new SegmentedLog(this.#store, id, table ?? [], clock);
   }
 
   /** Everything that was appended to any log before the call is durable after it. */

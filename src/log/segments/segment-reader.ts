@@ -14,6 +14,8 @@ import type { Segment, SegmentInfo } from './segment.ts';
 /** While looking through headers: small when batches are large and most bytes would be read for nothing. */
 const SCAN_BYTES_MIN = 4 * 1024;
 const SCAN_BYTES_MAX = 256 * 1024;
+/** Less than this is read rather than jumped over: a call costs more. */
+const SKIP_BYTES_MIN = 64 * 1024;
 const VERIFY_BYTES = 1024 * 1024;
 
 /** The size of the batch at `at` in a file that should hold whole batches up to `end`, or a DamageError. */
@@ -33,11 +35,18 @@ function soundBatchBytes(path: string, buffer: Buffer, at: number, position: num
 }
 
 /** As `soundBatchBytes`, with the checksum verified; -1 if the batch goes on behind the buffer, or is damaged and not the first. */
-function verifiedBatchBytes(path: string, buffer: Buffer, at: number, position: number, end: number): number {
+function verifiedBatchBytes(
+  path: string,
+  buffer: Buffer,
+  at: number,
+  position: number,
+  end: number,
+  isForeign: boolean,
+): number {
   try {
     const bytes = soundBatchBytes(path, buffer, at, position, end);
     if (bytes > buffer.length - at) return -1;
-    const fault = verifyBatch(buffer, at, at + bytes);
+    const fault = verifyBatch(buffer, at, at + bytes, isForeign);
     if (fault !== null) throw new DamageError(path, position, fault);
     return bytes;
   } catch (error) {
@@ -70,13 +79,14 @@ export async function readBatches(
   position: number,
   end: number,
   maxBytes: number,
+  isForeign = false,
 ): Promise<Buffer> {
   let wanted = Math.min(Math.max(maxBytes, BATCH_HEADER_BYTES), end - position);
   for (;;) {
     const buffer = await readExactly(file, path, position, wanted);
     let at = 0;
     while (buffer.length - at >= BATCH_HEADER_BYTES) {
-      const bytes = verifiedBatchBytes(path, buffer, at, position + at, end);
+      const bytes = verifiedBatchBytes(path, buffer, at, position + at, end, isForeign);
       if (bytes < 0) break;
       at += bytes;
     }
@@ -98,7 +108,7 @@ export async function readSlice(
   const { path, endOffset, bytes: end } = segment; // an append may move them while we read
   let position = segment.locate(fromOffset);
   while (position < end) {
-    const batches = await readBatches(file, path, position, end, maxBytes);
+    const batches = await readBatches(file, path, position, end, maxBytes, segment.isForeign);
     let at = 0;
     let start = -1;
     let records = 0;
@@ -124,8 +134,7 @@ export async function readSlice(
     }
     position += batches.length;
     if (start >= 0) {
-      segment.readOnOffset = nextOffset;
-      segment.readOnPosition = position;
+      segment.readUpTo(nextOffset, position);
       return new LogSlice(batches.subarray(start), fromOffset, nextOffset, records);
     }
   }
@@ -136,7 +145,9 @@ export async function readSlice(
  * Looks through the headers of a segment that was written before this process started: its index, or a DamageError
  * if the file is not the chain of batches that `info` promises. Checksums are left for the reads.
  */
-export async function scanSegment(file: File, path: string, info: SegmentInfo): Promise<OffsetIndex> {
+export async function scanSegment(file: File, segment: Segment): Promise<OffsetIndex> {
+  const { path, isForeign } = segment;
+  const info = segment.info();
   const size = await file.size();
   if (size < info.bytes) {
     throw new DamageError(path, size, `the file ends here, but ${info.bytes - size} more bytes were written`);
@@ -145,14 +156,14 @@ export async function scanSegment(file: File, path: string, info: SegmentInfo): 
     return await scanHeaders(file, path, info);
   } catch (error) {
     // A damaged length leads astray, and shows only further on. The checksums tell where it began.
-    if (error instanceof DamageError) await verifyAll(file, path, info.bytes);
+    if (error instanceof DamageError) await verifyAll(file, path, info.bytes, isForeign);
     throw error;
   }
 }
 
-async function verifyAll(file: File, path: string, end: number): Promise<void> {
+async function verifyAll(file: File, path: string, end: number, isForeign: boolean): Promise<void> {
   for (let position = 0; position < end; ) {
-    position += (await readBatches(file, path, position, end, VERIFY_BYTES)).length;
+    position += (await readBatches(file, path, position, end, VERIFY_BYTES, isForeign)).length;
   }
 }
 
@@ -169,7 +180,7 @@ async function scanHeaders(file: File, path: string, info: SegmentInfo): Promise
     }
     if (position + BATCH_HEADER_BYTES > windowStart + window.length) {
       const skipped = position - (windowStart + window.length);
-      windowBytes = skipped > SCAN_BYTES_MIN ? SCAN_BYTES_MIN : Math.min(windowBytes * 2, SCAN_BYTES_MAX);
+      windowBytes = skipped > SKIP_BYTES_MIN ? SCAN_BYTES_MIN : Math.min(windowBytes * 2, SCAN_BYTES_MAX);
       window = await readExactly(file, path, position, Math.min(windowBytes, info.bytes - position));
       windowStart = position;
     }
@@ -188,9 +199,31 @@ async function scanHeaders(file: File, path: string, info: SegmentInfo): Promise
         `offsets ${found} where ${nextOffset} to ${info.endOffset} belong`,
       );
     }
-    index.add(header.baseOffset, position);
+    index.add(header.baseOffset, position, header.maxTimestampMs);
     nextOffset = header.lastOffset + 1;
     position += bytes;
   }
   return index;
+}
+
+/** The first batch from `fromOffset` on with a timestamp of `timestampMs` or later; null if the segment has none. */
+export async function findBatchByTime(
+  file: File,
+  segment: Segment,
+  timestampMs: number,
+  fromOffset: number,
+): Promise<Buffer | null> {
+  const { path, bytes: end, index } = segment;
+  const byTime = index.lookupTime(timestampMs);
+  if (byTime < 0) return null;
+  for (let position = Math.max(byTime, index.lookup(fromOffset)); position < end; ) {
+    const batches = await readBatches(file, path, position, end, SCAN_BYTES_MAX, segment.isForeign);
+    for (let at = 0; at < batches.length; ) {
+      const { bytes, lastOffset, maxTimestampMs } = readBatchHeader(batches, at);
+      if (lastOffset >= fromOffset && maxTimestampMs >= timestampMs) return batches.subarray(at, at + bytes);
+      at += bytes;
+    }
+    position += batches.length;
+  }
+  return null;
 }

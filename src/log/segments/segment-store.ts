@@ -1,6 +1,6 @@
 import type { FileSystem } from '../filesystem.ts';
 import type { FileHandles } from './file-handles.ts';
-import type { SegmentedLog } from './segmented-log.ts';
+import type { LogSyncs } from './log-syncs.ts';
 
 /** What all logs of a data directory share. */
 export interface SegmentStore {
@@ -9,7 +9,7 @@ export interface SegmentStore {
   readonly segmentBytes: number;
   readonly handles: FileHandles;
   /** The log has something to sync; until `sync` takes it off the list. */
-  readonly dirtyLogs: Set<SegmentedLog>;
+  readonly dirtyLogs: Set<LogSyncs>;
   /** Directories of logs were made or removed. */
   rootChanged(): void;
   /** Makes such changes durable; nothing to do if there were none. */

@@ -1,6 +1,8 @@
 import type { DamageError } from '../damage.ts';
 import { OffsetIndex } from './offset-index.ts';
 
+const READ_ON_PLACES = 4;
+
 /** What a snapshot keeps of a segment; it is a promise: so many bytes of the file were on disk before it was made. */
 export interface SegmentInfo {
   /** Of the first record that the segment was made for; also the file's name. */
@@ -9,6 +11,11 @@ export interface SegmentInfo {
   readonly endOffset: number;
   readonly bytes: number;
   readonly records: number;
+  /** How often it was rewritten, in logs of streams. */
+  readonly revision?: number;
+  /** When it was begun, and the latest timestamp in it, in logs of streams. */
+  readonly createdMs?: number | undefined;
+  readonly maxTimestampMs?: number | undefined;
 }
 
 /** One file of a log. The numbers say what is in it for readers; bytes beyond them are an append under way. */
@@ -17,6 +24,12 @@ export class Segment implements SegmentInfo {
   endOffset: number;
   bytes: number;
   records: number;
+  readonly revision: number;
+  /** Its batches are those of producers: what only ours have in them is not looked for. */
+  readonly isForeign: boolean;
+  createdMs: number | undefined;
+  /** Undefined if nobody has looked yet. */
+  maxTimestampMs: number | undefined;
   path: string;
   /** False after a restart, until the file has been looked through. */
   indexed: boolean;
@@ -30,15 +43,19 @@ export class Segment implements SegmentInfo {
   missing: DamageError | null = null;
   /** Set when the system reported that written bytes may be lost: nothing more can be promised about this file. */
   failure: Error | null = null;
-  /** Where the last read ended: the next one mostly goes on there. */
-  readOnOffset = -1;
-  readOnPosition = 0;
+  /** Where the last reads ended, offset and position: the next ones mostly go on there. */
+  readonly #readOn = new Float64Array(2 * READ_ON_PLACES);
+  #nextReadOn = 0;
 
-  constructor(info: SegmentInfo, path: string, isNew: boolean) {
+  constructor(info: SegmentInfo, path: string, isNew: boolean, isForeign = false) {
+    this.isForeign = isForeign;
     this.baseOffset = info.baseOffset;
     this.endOffset = info.endOffset;
     this.bytes = info.bytes;
     this.records = info.records;
+    this.revision = info.revision ?? 0;
+    this.createdMs = info.createdMs;
+    this.maxTimestampMs = info.maxTimestampMs;
     this.path = path;
     this.indexed = isNew;
     this.tailUnknown = !isNew;
@@ -46,18 +63,32 @@ export class Segment implements SegmentInfo {
 
   /** A batch boundary at or before the first batch that reaches `offset`. */
   locate(offset: number): number {
-    const position = this.index.lookup(offset);
-    return offset >= this.readOnOffset && this.readOnOffset >= 0 && this.readOnPosition > position
-      ? this.readOnPosition
-      : position;
+    let position = this.index.lookup(offset);
+    const places = this.#readOn;
+    for (let i = 0; i < places.length; i += 2) {
+      if (places[i] <= offset && places[i + 1] > position) position = places[i + 1];
+    }
+    return position;
+  }
+
+  /** A read ended at this offset, and at this position of the file. Some consumers may be reading the segment at once. */
+  readUpTo(offset: number, position: number): void {
+    const places = this.#readOn;
+    this.#nextReadOn = (this.#nextReadOn + 2) % places.length;
+    places[this.#nextReadOn] = offset;
+    places[this.#nextReadOn + 1] = position;
   }
 
   info(): SegmentInfo {
+    const { baseOffset, endOffset, bytes, records, revision, createdMs, maxTimestampMs } = this;
     return {
-      baseOffset: this.baseOffset,
-      endOffset: this.endOffset,
-      bytes: this.bytes,
-      records: this.records,
+      baseOffset,
+      endOffset,
+      bytes,
+      records,
+      ...(revision > 0 && { revision }),
+      ...(createdMs !== undefined && { createdMs }),
+      ...(maxTimestampMs !== undefined && { maxTimestampMs }),
     };
   }
 }
@@ -68,10 +99,12 @@ export function segmentFileName(baseOffset: number): string {
 }
 
 /**
- * A rewritten segment, until a snapshot that knows its size is durable. With the end offset in its name, because a
- * segment that grew, was rewritten and then forgotten in a crash could otherwise have the size that the last
- * snapshot expects of the same segment before it grew.
+ * A rewritten segment, until a snapshot that knows it is durable. With the end offset in its name, because a segment
+ * that grew, was rewritten and then forgotten in a crash could otherwise have the size that the last snapshot expects of
+ * the same segment before it grew. In a stream, where a rewritten segment may be as long as the original and may be
+ * rewritten again, its revision tells.
  */
 export function cleanedFileName(info: SegmentInfo): string {
-  return `${String(info.baseOffset).padStart(20, '0')}.${info.endOffset}.cleaned`;
+  const revision = info.revision === undefined || info.revision === 0 ? '' : `${info.revision}.`;
+  return `${String(info.baseOffset).padStart(20, '0')}.${info.endOffset}.${revision}cleaned`;
 }

@@ -1,11 +1,14 @@
+import type { Clock } from '../../base/clock.ts';
 import { DamageError } from '../damage.ts';
 import type { File } from '../filesystem.ts';
 import { batchBytes, readBatchHeader } from '../record-batch.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { LogSlice } from './log-slice.ts';
+import { LogSyncs } from './log-syncs.ts';
 import { cleanedFileName, Segment, type SegmentInfo, segmentFileName } from './segment.ts';
 import { type LiveCount, writeCleaned } from './segment-cleaner.ts';
-import { readSlice, scanSegment } from './segment-reader.ts';
+import { findBatchByTime, readSlice, scanSegment } from './segment-reader.ts';
+import { type BatchRewriter, writeRewritten } from './segment-rewriter.ts';
 import type { SegmentStore } from './segment-store.ts';
 import { Serial } from './serial.ts';
 
@@ -13,6 +16,8 @@ export type { SegmentInfo } from './segment.ts';
 
 /** A segment is rewritten when fewer than one in so many of its records are live. */
 const CLEAN_BELOW = 4;
+/** Kafka's own index, which its tools make of our files, has the offsets of a segment as 32-bit differences. */
+const DELTA_MAX = 0x7fffffff;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -24,7 +29,11 @@ const NOTHING = Buffer.alloc(0);
  */
 export class SegmentedLog {
   readonly id: number;
+  /** A segment is closed and the next begun when it would grow beyond this. */
+  segmentBytes: number;
   readonly #store: SegmentStore;
+  /** Of a stream's log, whose segments have an age; null in others. */
+  readonly #clock: Clock | null;
   readonly #directory: string;
   /** In order of their offsets. */
   #segments: Segment[];
@@ -35,23 +44,22 @@ export class SegmentedLog {
   #endOffset: number;
   #prepared: Promise<void> | null = null;
   #appending: Promise<void> | null = null;
-  readonly #dirty = new Set<Segment>();
-  #directoryIsDirty = false;
-  /** Of the directory of this log, in the root. */
-  #entryIsDirty: boolean;
-  readonly #syncs = new Serial();
+  readonly #syncs: LogSyncs;
   /** Reclaiming, deleting and removing exclude each other. */
   readonly #maintenance = new Serial();
   #removed = false;
 
-  constructor(store: SegmentStore, id: number, table: readonly SegmentInfo[]) {
+  /** `clock` makes it a stream's log: its batches are producers', and its segments know how old they are. */
+  constructor(store: SegmentStore, id: number, table: readonly SegmentInfo[], clock: Clock | null = null) {
     this.id = id;
+    this.segmentBytes = store.segmentBytes;
     this.#store = store;
+    this.#clock = clock;
     this.#directory = `${store.root}/${id}`;
-    this.#segments = table.map((info) => new Segment(info, this.#pathOf(info), false));
+    this.#segments = table.map((info) => this.#segmentOf(info, false));
     this.#active = this.#segments.at(-1) ?? null;
     this.#endOffset = this.#active?.endOffset ?? 0;
-    this.#entryIsDirty = table.length === 0;
+    this.#syncs = new LogSyncs(store, this.#directory, table.length === 0);
   }
 
   /** The first offset that a read may find. */
@@ -68,6 +76,16 @@ export class SegmentedLog {
     let bytes = 0;
     for (const segment of this.#segments) bytes += segment.bytes;
     return bytes;
+  }
+
+  /** In order of their offsets; the last may be the active one. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** The segment that the next append may go to. */
+  get active(): Segment | null {
+    return this.#active;
   }
 
   /** For the next snapshot. Only after a `sync` that began later is all of it on disk. */
@@ -126,8 +144,11 @@ export class SegmentedLog {
     }
     segment.tailUnknown = false;
     for (const batch of batches) {
-      segment.index.add(readBatchHeader(batch, 0).baseOffset, segment.bytes);
+      const { baseOffset, maxTimestampMs } = readBatchHeader(batch, 0);
+      segment.index.add(baseOffset, segment.bytes, maxTimestampMs);
       segment.bytes += batch.length;
+      if (segment.maxTimestampMs !== undefined && maxTimestampMs > segment.maxTimestampMs)
+        segment.maxTimestampMs = maxTimestampMs;
     }
     segment.records += records;
     segment.endOffset = endOffset;
@@ -136,20 +157,21 @@ export class SegmentedLog {
       this.#segments.push(segment);
       this.#active = segment;
     }
-    this.#dirty.add(segment);
-    this.#store.dirtyLogs.add(this);
+    this.#syncs.add(segment);
   }
 
   /** The active one, or a new one, which enters the table with its first batch. */
   async #segmentToAppendTo(bytes: number, firstOffset: number): Promise<Segment> {
-    const { fs, handles, segmentBytes } = this.#store;
+    const { fs, handles } = this.#store;
     const active = this.#active;
     if (active !== null) {
-      if ((await this.#isAppendable(active)) && active.bytes + bytes <= segmentBytes) return active;
+      const isFull = active.bytes + bytes > this.segmentBytes || firstOffset - active.baseOffset > DELTA_MAX;
+      if ((await this.#isAppendable(active)) && !isFull) return active;
     }
     const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
-    const segment = new Segment(info, this.#pathOf(info), true);
-    if (this.#entryIsDirty) {
+    const age = this.#clock === null ? {} : { createdMs: this.#clock.now(), maxTimestampMs: -1 };
+    const segment = this.#segmentOf({ ...info, ...age }, true);
+    if (this.#syncs.entryIsDirty) {
       await fs.makeDirectory(this.#directory);
       this.#store.rootChanged();
     }
@@ -161,8 +183,25 @@ export class SegmentedLog {
       await fs.remove(segment.path);
       await handles.create(segment);
     }
-    this.#directoryIsDirty = true;
+    this.#syncs.directoryIsDirty = true;
     return segment;
+  }
+
+  /** The next append begins a new segment, whatever is in this one. */
+  async roll(): Promise<void> {
+    if (this.#appending !== null) throw new Error(`log ${this.id}: rolled during an append`);
+    this.#appending = this.#roll();
+    try {
+      await this.#appending;
+    } finally {
+      this.#appending = null;
+    }
+  }
+
+  async #roll(): Promise<void> {
+    await this.#prepare();
+    if (this.#active !== null) await this.#isAppendable(this.#active);
+    this.#active = null;
   }
 
   /** False if it is damaged: what comes next must not suffer from that. */
@@ -214,44 +253,27 @@ export class SegmentedLog {
     }
   }
 
+  /** The first batch from `fromOffset` on with a timestamp of `timestampMs` or later; null if there is none. */
+  async batchAtTime(timestampMs: number, fromOffset: number): Promise<Buffer | null> {
+    await this.#prepare();
+    for (let offset = fromOffset; ; ) {
+      this.#assertPresent();
+      const segment = this.#segmentReaching(offset);
+      if (segment === undefined) return null;
+      if (segment.missing !== null) throw segment.missing;
+      offset = segment.endOffset;
+      if (segment.maxTimestampMs !== undefined && segment.maxTimestampMs < timestampMs) continue;
+      const batch = await this.#store.handles.use(segment, async (file) => {
+        if (!segment.indexed) await this.#index(segment, file);
+        return findBatchByTime(file, segment, timestampMs, fromOffset);
+      });
+      if (batch !== null) return batch;
+    }
+  }
+
   /** Makes durable what was appended before. A failure is final: the system may have forgotten what it did not write. */
   sync(): Promise<void> {
-    return this.#syncs.run(() => this.#sync());
-  }
-
-  async #sync(): Promise<void> {
-    if (this.#removed) return;
-    const { fs, dirtyLogs } = this.#store;
-    const segments = [...this.#dirty];
-    this.#dirty.clear();
-    const directoryIsDirty = this.#directoryIsDirty;
-    this.#directoryIsDirty = false;
-    try {
-      for (const segment of segments) await this.#syncSegment(segment);
-      if (directoryIsDirty) await fs.syncDirectory(this.#directory);
-      if (this.#entryIsDirty && segments.length > 0) {
-        await this.#store.syncRoot();
-        this.#entryIsDirty = false;
-      }
-      // Not earlier: until all is done, whoever syncs all logs must wait for this one.
-      if (this.#dirty.size === 0 && !this.#directoryIsDirty) dirtyLogs.delete(this);
-    } catch (error) {
-      for (const segment of segments) this.#dirty.add(segment);
-      this.#directoryIsDirty ||= directoryIsDirty;
-      dirtyLogs.add(this);
-      throw error;
-    }
-  }
-
-  async #syncSegment(segment: Segment): Promise<void> {
-    // A dropped one is synced still: a snapshot that is being taken may have found it in the table.
-    if (segment.isDeleted) return;
-    try {
-      await this.#store.handles.use(segment, (file) => file.sync());
-    } catch (error) {
-      segment.failure ??= error as Error;
-    }
-    if (segment.failure !== null && !segment.isDeleted) throw segment.failure;
+    return this.#syncs.sync();
   }
 
   /** Everything below `offset` is settled: segments that hold nothing else leave the table. */
@@ -282,7 +304,7 @@ export class SegmentedLog {
     await this.#prepare();
     if (segment.missing !== null) throw segment.missing;
     // So that nobody opens the original again to sync it, when its place has been taken.
-    if (this.#dirty.has(segment)) await this.sync();
+    if (this.#syncs.has(segment)) await this.sync();
     try {
       const copy = await handles.use(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));
       await fs.syncDirectory(this.#directory);
@@ -305,6 +327,48 @@ export class SegmentedLog {
   }
 
   /**
+   * Puts one segment in the place of closed ones that are side by side, with what `rewriter` leaves of their batches,
+   * or none. False if they are not what they were any more, or wait for a snapshot since they were last rewritten.
+   */
+  async rewrite(group: readonly Segment[], rewriter: BatchRewriter): Promise<boolean> {
+    const { fs, handles } = this.#store;
+    const first = group[0] as Segment;
+    const { endOffset } = group[group.length - 1] as Segment;
+    if (group.some((segment) => segment === this.#active || segment.path !== this.#pathOf(segment)))
+      return false;
+    await this.#prepare();
+    const missing = group.find((segment) => segment.missing !== null)?.missing ?? null;
+    if (missing !== null) throw missing;
+    if (group.some((segment) => this.#syncs.has(segment))) await this.sync();
+    const revision = Math.max(...group.map((segment) => segment.revision)) + 1;
+    const info = { ...first.info(), endOffset, bytes: 0, records: 0, revision, maxTimestampMs: -1 };
+    const copy = new Segment(info, `${this.#directory}/${cleanedFileName(info)}`, true, true);
+    let isDone = false;
+    try {
+      if (await writeRewritten(fs, handles, group, copy, rewriter)) {
+        await fs.syncDirectory(this.#directory);
+        isDone = await this.#maintenance.run(() => this.#replace(group, copy));
+      }
+    } finally {
+      if (!isDone || copy.bytes === 0) await fs.remove(copy.path).catch(() => undefined);
+    }
+    return isDone;
+  }
+
+  async #replace(group: readonly Segment[], copy: Segment): Promise<boolean> {
+    const at = this.#segments.indexOf(group[0] as Segment);
+    if (this.#removed || at < 0) return false;
+    if (!group.every((segment, index) => this.#segments[at + index] === segment)) return false;
+    const isEmpty = copy.bytes === 0;
+    this.#segments = this.#segments.toSpliced(at, group.length, ...(isEmpty ? [] : [copy]));
+    for (const segment of group) segment.isDropped = true;
+    // The first one's file is replaced, those of the others are deleted, with a later snapshot.
+    this.#dropped.push(...(isEmpty ? group : group.slice(1)));
+    for (const segment of group) await this.#store.handles.retire(segment);
+    return true;
+  }
+
+  /**
    * The snapshot with this table is durable: deletes files that it does not name, and puts rewritten segments in the
    * place of their originals. Nothing of that has to be durable itself.
    */
@@ -318,14 +382,16 @@ export class SegmentedLog {
       this.#dropped = this.#dropped.filter((segment) => durable.has(segment.baseOffset));
       for (const segment of deletable) {
         segment.isDeleted = true;
-        this.#dirty.delete(segment);
+        this.#syncs.delete(segment);
         await handles.retire(segment);
         await fs.remove(segment.path);
         if (segment.path !== this.#pathOf(segment)) await fs.remove(this.#pathOf(segment));
       }
       for (const segment of this.#segments) {
         const path = this.#pathOf(segment);
-        if (segment.path === path || durable.get(segment.baseOffset)?.bytes !== segment.bytes) continue;
+        const known = durable.get(segment.baseOffset);
+        if (segment.path === path || known?.bytes !== segment.bytes) continue;
+        if ((known.revision ?? 0) !== segment.revision) continue;
         await handles.use(segment, async () => {
           await fs.rename(segment.path, path);
           segment.path = path;
@@ -339,9 +405,9 @@ export class SegmentedLog {
   /** Deletes the log with all its files; it cannot be used any more. The deletion must be in the journal already. */
   remove(): Promise<void> {
     this.#removed = true;
-    this.#store.dirtyLogs.delete(this);
+    this.#syncs.forget();
     return this.#maintenance.run(() =>
-      this.#syncs.run(async () => {
+      this.#syncs.close(async () => {
         await this.#appending?.catch(() => undefined);
         for (const segment of [...this.#segments, ...this.#dropped])
           await this.#store.handles.retire(segment);
@@ -397,15 +463,20 @@ export class SegmentedLog {
   }
 
   async #index(segment: Segment, file: File): Promise<void> {
-    const index = await scanSegment(file, segment.path, segment.info());
+    const index = await scanSegment(file, segment);
     // Another reader may have been quicker, and an append may have added to its index since.
     if (segment.indexed) return;
     segment.index = index;
     segment.indexed = true;
+    if (this.#clock !== null) segment.maxTimestampMs = Math.max(-1, index.maxTimestampMs);
   }
 
   #assertPresent(): void {
     if (this.#removed) throw new Error(`log ${this.id} was removed`);
+  }
+
+  #segmentOf(info: SegmentInfo, isNew: boolean): Segment {
+    return new Segment(info, this.#pathOf(info), isNew, this.#clock !== null);
   }
 
   #pathOf(info: SegmentInfo): string {
