@@ -1,14 +1,24 @@
+import { AclTable } from './acl-table.ts';
 import type { AccessOperation, VhostLimits } from './operations.ts';
+import { entityKey, type Quota } from './quota.ts';
 import { grant, type TopicGrant, topicGrant, User } from './user.ts';
 
-/** All users, and the limits of the virtual hosts: what the operations make of nothing. Nothing is checked here. */
+/** All users, access control lists, limits and quotas: what the operations make of nothing. Nothing is checked here. */
 export class AccessState {
   readonly users = new Map<string, User>();
   readonly vhostLimits = new Map<string, VhostLimits>();
+  /** By virtual host. */
+  readonly acls = new Map<string, AclTable>();
+  /** By `entityKey`. */
+  readonly quotas = new Map<string, Quota>();
   hasBegun = false;
+  /** Another one after each change: for those who remember what it came to. */
+  version = 0;
+  quotaVersion = 0;
 
   /** @throws BrokerError precondition-failed if a pattern is not valid; then nothing has changed */
   apply(operation: AccessOperation): void {
+    this.version++;
     switch (operation.op) {
       case 'access.begin':
         this.hasBegun = true;
@@ -39,6 +49,18 @@ export class AccessState {
       case 'access.vhost-limits.set':
         if (Object.keys(operation.limits).length === 0) this.vhostLimits.delete(operation.vhost);
         else this.vhostLimits.set(operation.vhost, operation.limits);
+        return;
+      case 'access.acl.add':
+        this.#aclsOf(operation.vhost).add(operation.acl);
+        return;
+      case 'access.acl.remove':
+        this.#aclsOf(operation.vhost).delete(operation.acl);
+        return;
+      case 'access.acl.clear':
+        this.acls.delete(operation.vhost);
+        return;
+      case 'access.quota.set':
+        this.#setQuota(operation);
     }
   }
 
@@ -50,6 +72,10 @@ export class AccessState {
     for (const [vhost, limits] of this.vhostLimits) {
       operations.push({ op: 'access.vhost-limits.set', vhost, limits });
     }
+    for (const [vhost, table] of this.acls) {
+      for (const acl of table) operations.push({ op: 'access.acl.add', vhost, acl });
+    }
+    for (const quota of this.quotas.values()) operations.push({ op: 'access.quota.set', ...quota });
     return operations;
   }
 
@@ -60,6 +86,7 @@ export class AccessState {
       this.users.set(user.name, user);
     }
     user.password = operation.password;
+    user.scram = operation.scram ?? {};
     user.tags = new Set(operation.tags);
     user.limits = operation.limits;
   }
@@ -71,6 +98,28 @@ export class AccessState {
     user.isDeleted = true;
     user.grants.clear();
     user.topicGrants.clear();
+    // Who comes later under the same name is somebody else.
+    for (const table of this.acls.values()) {
+      for (const acl of table.find({ principal: `User:${name}` })) table.delete(acl);
+    }
+    for (const [key, { entity }] of this.quotas) {
+      if (entity.user !== name) continue;
+      this.quotas.delete(key);
+      this.quotaVersion++;
+    }
+  }
+
+  #setQuota({ entity, values }: Quota): void {
+    this.quotaVersion++;
+    const key = entityKey(entity);
+    if (Object.keys(values).length === 0) this.quotas.delete(key);
+    else this.quotas.set(key, { entity, values });
+  }
+
+  #aclsOf(vhost: string): AclTable {
+    let table = this.acls.get(vhost);
+    if (table === undefined) this.acls.set(vhost, (table = new AclTable()));
+    return table;
   }
 
   #clearTopic(name: string, vhost: string, exchange: string): void {
@@ -88,8 +137,14 @@ export class AccessState {
   }
 }
 
-export function userSet({ name, password, tags, limits }: User): AccessOperation & { op: 'access.user.set' } {
-  return { op: 'access.user.set', user: name, password, tags: [...tags], limits };
+export function userSet({
+  name,
+  password,
+  scram,
+  tags,
+  limits,
+}: User): AccessOperation & { op: 'access.user.set' } {
+  return { op: 'access.user.set', user: name, password, scram, tags: [...tags], limits };
 }
 
 function operationsOf(user: User): AccessOperation[] {

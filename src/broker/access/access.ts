@@ -1,14 +1,22 @@
+import type { Clock } from '../../base/clock.ts';
 import { BrokerError } from '../errors.ts';
 import type { Events } from '../events/events.ts';
 import type { Queue } from '../queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import { AccessChanges } from './access-changes.ts';
 import { AccessState } from './access-state.ts';
+import { Acls } from './acls.ts';
 import { Administration } from './administration.ts';
+import { Authorizer } from './authorizer.ts';
+import { ClientQuota } from './client-quota.ts';
 import { Clients } from './clients.ts';
+import { Credentials } from './credentials.ts';
 import type { AccessLog, AccessOperation } from './operations.ts';
 import { GUEST_PASSWORD, NO_PASSWORD } from './password.ts';
-import { passwords } from './password-verifier.ts';
+import { type PasswordCheck, passwords } from './password-verifier.ts';
+import { Quotas } from './quotas.ts';
+import { GUEST_SCRAM } from './scram.ts';
 import type { User, Verb } from './user.ts';
 
 /** An authenticated user, as connections hold on to it. */
@@ -17,6 +25,7 @@ export type Identity = User;
 export type ResourceKind = 'queue' | 'exchange';
 
 export interface AccessParts {
+  readonly clock: Clock;
   readonly vhosts: VirtualHosts<Queue>;
   readonly log: AccessLog;
   readonly events: Pick<Events, 'actor' | 'as' | 'emitByActor'>;
@@ -37,12 +46,19 @@ export class Access {
   readonly clients = new Clients();
   /** Users, permissions, limits and virtual hosts: to list and to change. */
   readonly administration: Administration;
+  readonly acls: Acls;
+  readonly quotas: Quotas;
+  readonly credentials: Credentials;
   readonly #state = new AccessState();
   readonly #parts: AccessParts;
 
   constructor(parts: AccessParts) {
     this.#parts = parts;
-    this.administration = new Administration(this.#state, this.clients, parts);
+    const changes = new AccessChanges(this.#state, parts);
+    this.administration = new Administration(this.#state, changes, this.clients, parts);
+    this.acls = new Acls(this.#state, changes, (name) => parts.vhosts.get(name) !== undefined);
+    this.quotas = new Quotas(this.#state, changes, parts.clock);
+    this.credentials = new Credentials(this.#state, changes);
   }
 
   /**
@@ -51,11 +67,11 @@ export class Access {
    */
   async authenticate(name: string, password: string, isLoopback: boolean): Promise<Identity | null> {
     const user = this.#state.users.get(name);
-    const expected = user?.password ?? null;
+    const expected = user === undefined ? null : checkOf(user);
     const isRight = await passwords.verify(password, expected ?? NO_PASSWORD);
     if (user === undefined || expected === null || password === '' || !isRight) return null;
     // What was true when it was asked may not be so any more.
-    if (user.isDeleted || user.password !== expected) return null;
+    if (user.isDeleted || checkOf(user) !== expected) return null;
     return this.#mayComeFrom(user, isLoopback) ? user : null;
   }
 
@@ -67,6 +83,16 @@ export class Access {
   authenticateExternal(name: string, isLoopback: boolean): Identity | null {
     const user = this.#state.users.get(name);
     return user !== undefined && this.#mayComeFrom(user, isLoopback) ? user : null;
+  }
+
+  /** What this user may do there. `names`: what else access control lists may call who asks. */
+  authorizer(user: Identity, vhost: string, host: string, names: readonly string[] = []): Authorizer {
+    const principals = [user.name, ...names].map((name) => `User:${name}`);
+    return new Authorizer(this.#state, user, vhost, { principals, host });
+  }
+
+  clientQuota(user: Identity, clientId: string): ClientQuota {
+    return new ClientQuota(this.quotas, user.name, clientId);
   }
 
   /** @throws BrokerError not-allowed if it is not there, is full, or is not for this user */
@@ -85,7 +111,7 @@ export class Access {
         `connection refused for user '${user.name}': user connection limit (${ofUser}) is reached`,
       );
     }
-    if (!user.mayOpen(name)) throw new BrokerError('not-allowed', refused);
+    if (!this.#mayOpen(user, name)) throw new BrokerError('not-allowed', refused);
     return vhost;
   }
 
@@ -155,7 +181,14 @@ export class Access {
     const user = 'guest';
     const operations: AccessOperation[] = [
       { op: 'access.begin' },
-      { op: 'access.user.set', user, password: GUEST_PASSWORD, tags: ['administrator'], limits: {} },
+      {
+        op: 'access.user.set',
+        user,
+        password: GUEST_PASSWORD,
+        scram: GUEST_SCRAM,
+        tags: ['administrator'],
+        limits: {},
+      },
       { op: 'access.permissions.set', user, vhost: '/', configure: '.*', write: '.*', read: '.*' },
     ];
     for (const operation of operations) {
@@ -164,7 +197,18 @@ export class Access {
     }
   }
 
+  /** By permissions, be they empty, or by an access control list that allows something. */
+  #mayOpen(user: User, vhost: string): boolean {
+    if (user.isDeleted) return false;
+    return user.mayOpen(vhost) || (this.#state.acls.get(vhost)?.names([`User:${user.name}`]) ?? false);
+  }
+
   #mayComeFrom(user: User, isLoopback: boolean): boolean {
     return isLoopback || !this.#parts.loopbackUsers.includes(user.name);
   }
+}
+
+/** Who has no hash has set the password by SCRAM alone: it is the one that was set last. */
+function checkOf({ password, scram }: User): PasswordCheck | null {
+  return password ?? Object.values(scram).at(-1) ?? null;
 }

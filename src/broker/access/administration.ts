@@ -1,10 +1,11 @@
 import { BrokerError } from '../errors.ts';
-import { eventsOfAccess } from '../events/access-events.ts';
 import type { AccessParts } from './access.ts';
+import type { AccessChanges } from './access-changes.ts';
 import { type AccessState, userSet } from './access-state.ts';
 import type { Clients } from './clients.ts';
+import { keptPassword } from './credentials.ts';
 import type { AccessOperation, VhostLimit, VhostLimits } from './operations.ts';
-import { hashPassword, PASSWORD_BYTES_MAX } from './password.ts';
+import { PASSWORD_BYTES_MAX } from './password.ts';
 import type { PermissionPatterns, TopicPatterns, User, UserLimit, UserLimits } from './user.ts';
 
 export interface UserInfo {
@@ -47,20 +48,22 @@ const VHOST_LIMITS: readonly VhostLimit[] = ['max-connections', 'max-queues'];
  */
 export class Administration {
   readonly #state: AccessState;
+  readonly #changes: AccessChanges;
   readonly #clients: Clients;
   readonly #parts: AccessParts;
 
-  constructor(state: AccessState, clients: Clients, parts: AccessParts) {
+  constructor(state: AccessState, changes: AccessChanges, clients: Clients, parts: AccessParts) {
     this.#state = state;
+    this.#changes = changes;
     this.#clients = clients;
     this.#parts = parts;
   }
 
   listUsers(): UserInfo[] {
-    return Array.from(this.#state.users.values(), ({ name, tags, password, limits }) => ({
+    return Array.from(this.#state.users.values(), ({ name, tags, password, scram, limits }) => ({
       name,
       tags: [...tags],
-      hasPassword: password !== null,
+      hasPassword: password !== null || Object.keys(scram).length > 0,
       limits,
     }));
   }
@@ -72,11 +75,11 @@ export class Administration {
     this.#refuseExisting(name);
     const { events } = this.#parts;
     const { actor } = events;
-    const hash = password === null ? null : await hashPassword(checkedPassword(password));
+    const kept = await keptPassword(checkedPassword(password));
     // It took its time; somebody may have been quicker.
     this.#refuseExisting(name);
     await events.as(actor, () =>
-      this.#change({ op: 'access.user.set', user: name, password: hash, tags, limits: {} }),
+      this.#change({ op: 'access.user.set', user: name, ...kept, tags, limits: {} }),
     );
   }
 
@@ -85,8 +88,8 @@ export class Administration {
     this.#user(name);
     const { events } = this.#parts;
     const { actor } = events;
-    const hash = password === null ? null : await hashPassword(checkedPassword(password));
-    await events.as(actor, () => this.#change({ ...userSet(this.#user(name)), password: hash }));
+    const kept = await keptPassword(checkedPassword(password));
+    await events.as(actor, () => this.#change({ ...userSet(this.#user(name)), ...kept }));
   }
 
   async setTags(name: string, tags: readonly string[]): Promise<void> {
@@ -220,7 +223,8 @@ export class Administration {
       operations.push({ op: 'access.topic.clear', user, vhost, exchange });
     }
     operations.push({ op: 'access.vhost-limits.set', vhost: name, limits: {} });
-    this.#apply(operations);
+    operations.push({ op: 'access.acl.clear', vhost: name });
+    this.#changes.apply(operations);
     this.#parts.vhosts.delete(name);
     this.#parts.events.emitByActor('vhost.deleted', { name });
     await this.#parts.durable();
@@ -240,18 +244,7 @@ export class Administration {
 
   /** In effect, and in the journal, at once; the promise is for the disk. */
   #change(...operations: readonly AccessOperation[]): Promise<void> {
-    this.#apply(operations);
-    return this.#parts.durable();
-  }
-
-  #apply(operations: readonly AccessOperation[]): void {
-    for (const operation of operations) {
-      const events = eventsOfAccess(this.#state, operation);
-      // A pattern that is not valid throws here, before anything is written.
-      this.#state.apply(operation);
-      this.#parts.log.append(operation);
-      for (const { name, fields } of events) this.#parts.events.emitByActor(name, fields);
-    }
+    return this.#changes.make(...operations);
   }
 
   #changeIn(vhost: string, ...operations: readonly AccessOperation[]): Promise<void> {
@@ -305,7 +298,8 @@ function checkTags(tags: readonly string[]): void {
   }
 }
 
-function checkedPassword(password: string): string {
+function checkedPassword(password: string | null): string | null {
+  if (password === null) return null;
   const bytes = Buffer.byteLength(password);
   if (bytes > 0 && bytes <= PASSWORD_BYTES_MAX) return password;
   throw new BrokerError(

@@ -1,4 +1,7 @@
+import type { Acl } from './acl.ts';
 import type { PasswordHash } from './password.ts';
+import type { QuotaEntity, QuotaValues } from './quota.ts';
+import { isScramMechanism, type ScramCredentials } from './scram.ts';
 import type { UserLimits } from './user.ts';
 
 export type VhostLimit = 'max-connections' | 'max-queues';
@@ -15,6 +18,8 @@ export type AccessOperation =
       readonly op: 'access.user.set';
       readonly user: string;
       readonly password: PasswordHash | null;
+      /** Not in journals that are older than SCRAM. */
+      readonly scram?: ScramCredentials;
       readonly tags: readonly string[];
       readonly limits: UserLimits;
     }
@@ -42,22 +47,38 @@ export type AccessOperation =
       readonly vhost: string;
       readonly exchange: string;
     }
-  | { readonly op: 'access.vhost-limits.set'; readonly vhost: string; readonly limits: VhostLimits };
+  | { readonly op: 'access.vhost-limits.set'; readonly vhost: string; readonly limits: VhostLimits }
+  /** They go with the virtual host, and those of a user with the user. */
+  | { readonly op: 'access.acl.add'; readonly vhost: string; readonly acl: Acl }
+  | { readonly op: 'access.acl.remove'; readonly vhost: string; readonly acl: Acl }
+  | { readonly op: 'access.acl.clear'; readonly vhost: string }
+  /** Without values it is taken away. */
+  | { readonly op: 'access.quota.set'; readonly entity: QuotaEntity; readonly values: QuotaValues };
 
 export type AccessLog = { append(operation: AccessOperation): void };
 
-type FieldType = 'string' | 'strings' | 'limits' | 'password';
+type FieldType = 'string' | 'strings' | 'limits' | 'password' | 'scram' | 'acl' | 'entity' | 'numbers';
 
 const permissions = { user: 'string', vhost: 'string' } as const;
 const fieldsOf: { readonly [op in AccessOperation['op']]: { readonly [field: string]: FieldType } } = {
   'access.begin': {},
-  'access.user.set': { user: 'string', password: 'password', tags: 'strings', limits: 'limits' },
+  'access.user.set': {
+    user: 'string',
+    password: 'password',
+    scram: 'scram',
+    tags: 'strings',
+    limits: 'limits',
+  },
   'access.user.delete': { user: 'string' },
   'access.permissions.set': { ...permissions, configure: 'string', write: 'string', read: 'string' },
   'access.permissions.clear': permissions,
   'access.topic.set': { ...permissions, exchange: 'string', write: 'string', read: 'string' },
   'access.topic.clear': { ...permissions, exchange: 'string' },
   'access.vhost-limits.set': { vhost: 'string', limits: 'limits' },
+  'access.acl.add': { vhost: 'string', acl: 'acl' },
+  'access.acl.remove': { vhost: 'string', acl: 'acl' },
+  'access.acl.clear': { vhost: 'string' },
+  'access.quota.set': { entity: 'entity', values: 'numbers' },
 };
 
 /** How the bytes of each of these operations begin, and of no other operation of metadata. */
@@ -94,6 +115,16 @@ function isOfType(type: FieldType, value: unknown): boolean {
       return isObject(value) && Object.values(value).every((each) => Number.isSafeInteger(each));
     case 'password':
       return value === null || (isObject(value) && isHash(value));
+    case 'scram':
+      return value === undefined || (isObject(value) && Object.entries(value).every(isScram));
+    case 'acl':
+      return isObject(value) && ACL_FIELDS.every((field) => typeof value[field] === 'string');
+    case 'entity':
+      return (
+        isObject(value) && Object.values(value).every((each) => each === null || typeof each === 'string')
+      );
+    case 'numbers':
+      return isObject(value) && Object.values(value).every((each) => typeof each === 'number');
   }
 }
 
@@ -103,6 +134,24 @@ function isHash({ algorithm, n, r, p, salt, hash }: { readonly [key: string]: un
     [n, r, p].every(Number.isSafeInteger) &&
     typeof salt === 'string' &&
     typeof hash === 'string'
+  );
+}
+
+const ACL_FIELDS: readonly (keyof Acl)[] = [
+  'resource',
+  'name',
+  'pattern',
+  'principal',
+  'host',
+  'operation',
+  'permission',
+];
+
+function isScram([mechanism, value]: readonly [string, unknown]): boolean {
+  if (!isScramMechanism(mechanism) || !isObject(value) || value.algorithm !== mechanism) return false;
+  const { iterations, salt, storedKey, serverKey } = value;
+  return (
+    Number.isSafeInteger(iterations) && [salt, storedKey, serverKey].every((each) => typeof each === 'string')
   );
 }
 

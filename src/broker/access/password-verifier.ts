@@ -1,6 +1,10 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
 import { derive, PASSWORD_BYTES_MAX, type PasswordHash } from './password.ts';
+import { type ScramCredential, storedKeyOf } from './scram.ts';
+
+/** What a password in clear can be held against. */
+export type PasswordCheck = PasswordHash | ScramCredential;
 
 /** Each takes a core for 50 ms; more at a time would keep the disk's threads from the journal. */
 const RUNNING_MAX = 2;
@@ -23,7 +27,7 @@ export class PasswordVerifier {
   #running = 0;
 
   /** @throws BrokerError resource-error if too many wait already */
-  async verify(password: string, expected: PasswordHash): Promise<boolean> {
+  async verify(password: string, expected: PasswordCheck): Promise<boolean> {
     if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false;
     const fact = this.#fact(password, expected);
     if (this.#known.delete(fact)) {
@@ -42,11 +46,14 @@ export class PasswordVerifier {
     }
   }
 
-  async #compute(password: string, expected: PasswordHash): Promise<boolean> {
+  async #compute(password: string, expected: PasswordCheck): Promise<boolean> {
     await this.#acquire();
     try {
-      const hash = await derive(password, expected);
-      return timingSafeEqual(hash, Buffer.from(expected.hash, 'base64'));
+      const found =
+        expected.algorithm === 'scrypt'
+          ? await derive(password, expected)
+          : await storedKeyOf(password, expected);
+      return timingSafeEqual(found, Buffer.from(secretOf(expected), 'base64'));
     } finally {
       this.#release();
     }
@@ -57,8 +64,9 @@ export class PasswordVerifier {
     if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.values().next().value as string);
   }
 
-  #fact(password: string, { salt, hash }: PasswordHash): string {
-    return createHmac('sha256', this.#key).update(`${salt} ${hash} ${password}`).digest('base64');
+  #fact(password: string, expected: PasswordCheck): string {
+    const fact = `${expected.salt} ${secretOf(expected)} ${password}`;
+    return createHmac('sha256', this.#key).update(fact).digest('base64');
   }
 
   async #acquire(): Promise<void> {
@@ -78,6 +86,10 @@ export class PasswordVerifier {
     if (next === undefined) this.#running--;
     else next();
   }
+}
+
+function secretOf(expected: PasswordCheck): string {
+  return expected.algorithm === 'scrypt' ? expected.hash : expected.storedKey;
 }
 
 /** One for the process: what it remembers holds for every broker, and the processor is the same for all. */

@@ -1,5 +1,6 @@
 import type { PasswordHash } from './password.ts';
 import { literal, Pattern } from './pattern.ts';
+import type { ScramCredentials } from './scram.ts';
 
 /** As the operations of the protocols are divided: what changes a thing, puts messages into it, takes them out of it. */
 export type Verb = 'configure' | 'write' | 'read';
@@ -29,8 +30,10 @@ export type TopicGrant = { readonly [verb in 'write' | 'read']: Pattern };
  */
 export class User {
   readonly name: string;
-  /** Null: no password is right. */
+  /** Null: no password is right, but for one that `scram` knows. */
   password: PasswordHash | null = null;
+  /** Of the same password, unless it was set by them alone. Those whose password is older than SCRAM have none. */
+  scram: ScramCredentials = {};
   tags: ReadonlySet<string> = new Set();
   limits: UserLimits = {};
   /** By virtual host. */

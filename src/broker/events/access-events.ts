@@ -1,5 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import type { AccessState } from '../access/access-state.ts';
+import type { Acl } from '../access/acl.ts';
 import type { AccessOperation } from '../access/operations.ts';
 
 export interface NamedEvent {
@@ -36,13 +37,26 @@ export function eventsOfAccess(state: AccessState, operation: AccessOperation): 
       const { vhost, limits } = operation;
       return limitsEvent('vhost', { name: vhost }, state.vhostLimits.get(vhost) ?? {}, limits);
     }
+    case 'access.acl.add':
+      return [{ name: 'acl.created', fields: aclFields(operation.vhost, operation.acl) }];
+    case 'access.acl.remove':
+      return [{ name: 'acl.deleted', fields: aclFields(operation.vhost, operation.acl) }];
+    case 'access.acl.clear':
+      return [];
+    case 'access.quota.set': {
+      const { entity, values } = operation;
+      const { user = null, clientId = null, ip = null } = entity;
+      const isCleared = Object.keys(values).length === 0;
+      const fields = { user, client_id: clientId, ip, ...values };
+      return [{ name: `quota.${isCleared ? 'cleared' : 'set'}`, fields }];
+    }
   }
 }
 
 /** One operation sets all of a user: what it changes is told. A password never is. */
 function eventsOfUser(
   { users }: AccessState,
-  { user: name, password, tags, limits }: AccessOperation & { readonly op: 'access.user.set' },
+  { user: name, password, scram = {}, tags, limits }: AccessOperation & { readonly op: 'access.user.set' },
 ): NamedEvent[] {
   const before = users.get(name);
   if (before === undefined) {
@@ -51,15 +65,20 @@ function eventsOfUser(
     return made;
   }
   const events: NamedEvent[] = [];
-  if (before.password !== password) {
+  const isCleared = password === null && Object.keys(scram).length === 0;
+  if (before.password !== password || before.scram !== scram) {
     events.push({
-      name: password === null ? 'user.password.cleared' : 'user.password.changed',
+      name: isCleared ? 'user.password.cleared' : 'user.password.changed',
       fields: { name },
     });
   }
   if ([...before.tags].join() !== tags.join()) events.push({ name: 'user.tags.set', fields: { name, tags } });
   events.push(...limitsEvent('user', { name }, before.limits, limits));
   return events;
+}
+
+function aclFields(vhost: string, { name, pattern, ...acl }: Acl): Table {
+  return { vhost, resource_name: name, pattern_type: pattern, ...acl };
 }
 
 function limitsEvent(

@@ -9,6 +9,7 @@ import {
   isAccessOperation,
 } from '../../../src/broker/access/operations.ts';
 import { GUEST_PASSWORD } from '../../../src/broker/access/password.ts';
+import { GUEST_SCRAM } from '../../../src/broker/access/scram.ts';
 import { encodeOperation } from '../../../src/broker/topology/metadata.ts';
 
 const user = fc.constantFrom('u', 'ü', '__proto__', '{"op":"');
@@ -19,6 +20,19 @@ const limit = fc.nat();
 /** As JSON.parse makes objects. */
 const PLAIN = { noNullPrototype: true } as const;
 
+const acl = fc.record(
+  {
+    resource: fc.constantFrom('topic' as const, 'group' as const),
+    name: fc.constantFrom('*', 't', 'to', '__proto__'),
+    pattern: fc.constantFrom('literal' as const, 'prefixed' as const),
+    principal: fc.constantFrom('User:u', 'User:*', 'User:ü'),
+    host: fc.constantFrom('*', '10.0.0.1'),
+    operation: fc.constantFrom('read' as const, 'all' as const),
+    permission: fc.constantFrom('allow' as const, 'deny' as const),
+  },
+  PLAIN,
+);
+
 /** A user is there before there is something to say about it. */
 const operations: fc.Arbitrary<AccessOperation[]> = fc
   .array(
@@ -28,6 +42,7 @@ const operations: fc.Arbitrary<AccessOperation[]> = fc
           op: fc.constant('access.user.set' as const),
           user,
           password: fc.constantFrom(null, GUEST_PASSWORD),
+          scram: fc.constantFrom({}, GUEST_SCRAM),
           tags: fc.uniqueArray(fc.constantFrom('administrator', 'monitoring')),
           limits: fc.record({ 'max-connections': limit }, { requiredKeys: [], noNullPrototype: true }),
         },
@@ -63,6 +78,25 @@ const operations: fc.Arbitrary<AccessOperation[]> = fc
           op: fc.constant('access.vhost-limits.set' as const),
           vhost,
           limits: fc.record({ 'max-queues': limit }, { requiredKeys: [], noNullPrototype: true }),
+        },
+        PLAIN,
+      ),
+      fc.record(
+        { op: fc.constantFrom('access.acl.add' as const, 'access.acl.remove' as const), vhost, acl },
+        PLAIN,
+      ),
+      fc.record({ op: fc.constant('access.acl.clear' as const), vhost }, PLAIN),
+      fc.record(
+        {
+          op: fc.constant('access.quota.set' as const),
+          entity: fc.record(
+            { user: fc.option(user), clientId: fc.option(user) },
+            { requiredKeys: [], noNullPrototype: true },
+          ),
+          values: fc.record(
+            { producer_byte_rate: fc.constantFrom(1, 0.5) },
+            { requiredKeys: [], noNullPrototype: true },
+          ),
         },
         PLAIN,
       ),
@@ -119,6 +153,9 @@ describe('operations on users', () => {
       '{"op":"access.user.set","user":"u","password":"secret","tags":[],"limits":{}}',
       '{"op":"access.user.set","user":"u","password":null,"tags":"x","limits":{}}',
       '{"op":"access.vhost-limits.set","vhost":"/","limits":{"max-queues":"1"}}',
+      '{"op":"access.user.set","user":"u","password":null,"tags":[],"limits":{},"scram":{"SCRAM-SHA-1":{}}}',
+      '{"op":"access.acl.add","vhost":"/","acl":{"resource":"topic"}}',
+      '{"op":"access.quota.set","entity":{"user":1},"values":{}}',
     ]) {
       assert.throws(() => decodeAccessOperation(Buffer.from(text)), /metadata operation/, text);
     }

@@ -1,0 +1,82 @@
+import { BrokerError } from '../errors.ts';
+import type { AccessChanges } from './access-changes.ts';
+import { type AccessState, userSet } from './access-state.ts';
+import type { AccessOperation } from './operations.ts';
+import { hashPassword, type PasswordHash } from './password.ts';
+import {
+  type ScramCredential,
+  type ScramCredentials,
+  type ScramMechanism,
+  scramCredentials,
+} from './scram.ts';
+
+/** A password in all the forms in which it is kept. */
+export interface KeptPassword {
+  readonly password: PasswordHash | null;
+  readonly scram: ScramCredentials;
+}
+
+/** Null: no password is right. */
+export async function keptPassword(password: string | null): Promise<KeptPassword> {
+  if (password === null) return { password: null, scram: {} };
+  const [hash, scram] = await Promise.all([hashPassword(password), scramCredentials(password)]);
+  return { password: hash, scram };
+}
+
+/** What SCRAM needs of users: to look at and to change, where the password itself is not told. */
+export class Credentials {
+  readonly #state: AccessState;
+  readonly #changes: AccessChanges;
+
+  constructor(state: AccessState, changes: AccessChanges) {
+    this.#state = state;
+    this.#changes = changes;
+  }
+
+  of(name: string): ScramCredentials | undefined {
+    return this.#state.users.get(name)?.scram;
+  }
+
+  /** The names of those who have any. */
+  names(): string[] {
+    return Array.from(this.#state.users.values())
+      .filter(({ scram }) => Object.keys(scram).length > 0)
+      .map(({ name }) => name);
+  }
+
+  /**
+   * From now on the user's password is the one that these were made of: the old one opens no other door any more.
+   * A user that is not there is made, with empty permissions in the virtual host: who is let in there, and no more.
+   */
+  async set(name: string, credentials: readonly ScramCredential[], vhost: string): Promise<void> {
+    const user = this.#state.users.get(name);
+    const scram: { [mechanism in ScramMechanism]?: ScramCredential } = { ...user?.scram };
+    for (const credential of credentials) {
+      delete scram[credential.algorithm];
+      scram[credential.algorithm] = credential;
+    }
+    if (user !== undefined) {
+      await this.#changes.make({ ...userSet(user), password: null, scram });
+      return;
+    }
+    const nothing = { configure: '', write: '', read: '' };
+    const operations: AccessOperation[] = [
+      { op: 'access.user.set', user: name, password: null, scram, tags: [], limits: {} },
+      { op: 'access.permissions.set', user: name, vhost, ...nothing },
+    ];
+    await this.#changes.make(...operations);
+  }
+
+  /** @throws BrokerError not-found if the user has none for the mechanism */
+  async delete(name: string, mechanisms: readonly ScramMechanism[]): Promise<void> {
+    const user = this.#state.users.get(name);
+    const scram: { [mechanism in ScramMechanism]?: ScramCredential } = { ...user?.scram };
+    for (const mechanism of mechanisms) {
+      if (scram[mechanism] === undefined) {
+        throw new BrokerError('not-found', `user '${name}' has no credentials for ${mechanism}`);
+      }
+      delete scram[mechanism];
+    }
+    if (user !== undefined) await this.#changes.make({ ...userSet(user), scram });
+  }
+}
