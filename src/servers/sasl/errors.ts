@@ -1,0 +1,9 @@
+import { ForeseenError } from '../../base/foreseen-error.ts';
+
+/** An attempt to log in that failed: the text is for the client, and says nothing about who there is. */
+export class SaslError extends ForeseenError {
+  constructor(message: string) {
+    super(message);
+    this.name = 'SaslError';
+  }
+}

@@ -1,0 +1,157 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  SCRAM_ITERATIONS_MAX,
+  type ScramCredential,
+  type ScramMechanism,
+  scramHash,
+  scramHmac,
+  scramKeyBytes,
+} from '../../broker/access/scram.ts';
+import { SaslError } from './errors.ts';
+
+const NONCE_BYTES = 24;
+const FAKE_SALT_BYTES = 16;
+/** What no client sends, and every step of the exchange has to be held for as long as it takes. */
+const MESSAGE_BYTES_MAX = 8192;
+
+interface ClientFirst {
+  /** `n,,`: what the channel is bound to, and on whose behalf. */
+  readonly header: string;
+  readonly bare: string;
+  readonly user: string;
+  readonly nonce: string;
+}
+
+interface Begun {
+  readonly first: ClientFirst;
+  readonly serverFirst: string;
+  readonly nonce: string;
+  readonly credential: ScramCredential;
+}
+
+/**
+ * The server's side of one exchange of SCRAM (RFC 5802, 7677), without channel binding:
+ *
+ *     client  n,,n=user,r=<nonce>
+ *     server  r=<nonce + ours>,s=<salt>,i=<iterations>
+ *     client  c=<the first `n,,`>,r=<both>,p=<proof>
+ *     server  v=<signature>
+ *
+ * Who has no credentials gets to the end of it as well, and fails there: who there is, is nobody's business.
+ */
+export class ScramExchange {
+  readonly #mechanism: ScramMechanism;
+  readonly #find: (user: string) => ScramCredential | undefined;
+  readonly #ourNonce: string;
+  #begun: Begun | null = null;
+
+  constructor(
+    mechanism: ScramMechanism,
+    find: (user: string) => ScramCredential | undefined,
+    ourNonce = randomBytes(NONCE_BYTES).toString('base64'),
+  ) {
+    this.#mechanism = mechanism;
+    this.#find = find;
+    this.#ourNonce = ourNonce;
+  }
+
+  /** As the client named itself; empty before its first message. */
+  get user(): string {
+    return this.#begun?.first.user ?? '';
+  }
+
+  get hasBegun(): boolean {
+    return this.#begun !== null;
+  }
+
+  /** The client's first message; returns the server's. @throws SaslError */
+  begin(message: Uint8Array): Buffer {
+    const first = readFirst(textOf(message));
+    const credential = this.#find(first.user) ?? fakeCredential(this.#mechanism, first.user);
+    const nonce = first.nonce + this.#ourNonce;
+    const serverFirst = `r=${nonce},s=${credential.salt},i=${credential.iterations}`;
+    this.#begun = { first, serverFirst, nonce, credential };
+    return Buffer.from(serverFirst, 'utf8');
+  }
+
+  /** The client's last message; returns the server's if the proof is right. @throws SaslError */
+  finish(message: Uint8Array): Buffer {
+    if (this.#begun === null) throw new SaslError('there is no exchange to finish');
+    const { first, serverFirst, nonce, credential } = this.#begun;
+    const text = textOf(message);
+    const parts = /^c=([A-Za-z0-9+/=]*),r=([^,]*)(?:,[^,]+)*?,p=([A-Za-z0-9+/=]+)$/.exec(text);
+    if (parts === null) throw this.#malformed('client final');
+    const [, binding = '', theirNonce = '', proofText = ''] = parts;
+    if (Buffer.from(binding, 'base64').toString('utf8') !== first.header) throw this.#refusal();
+    if (theirNonce !== nonce) throw this.#refusal();
+    const authMessage = `${first.bare},${serverFirst},${text.slice(0, text.lastIndexOf(',p='))}`;
+    const proof = Buffer.from(proofText, 'base64');
+    if (!this.#isProof(proof, credential, authMessage)) throw this.#refusal();
+    const serverKey = Buffer.from(credential.serverKey, 'base64');
+    const signature = scramHmac(this.#mechanism, serverKey, authMessage).toString('base64');
+    return Buffer.from(`v=${signature}`, 'utf8');
+  }
+
+  /** ClientProof = ClientKey XOR HMAC(StoredKey, AuthMessage), and StoredKey = H(ClientKey). */
+  #isProof(proof: Buffer, { storedKey }: ScramCredential, authMessage: string): boolean {
+    const stored = Buffer.from(storedKey, 'base64');
+    const signature = scramHmac(this.#mechanism, stored, authMessage);
+    if (proof.length !== signature.length) return false;
+    const clientKey = proof.map((byte, at) => byte ^ (signature[at] ?? 0));
+    return timingSafeEqual(scramHash(this.#mechanism, clientKey), stored);
+  }
+
+  #refusal(): SaslError {
+    return new SaslError(
+      `Authentication failed during authentication due to invalid credentials with SASL mechanism ${this.#mechanism}`,
+    );
+  }
+
+  #malformed(which: string): SaslError {
+    return new SaslError(`Invalid SCRAM ${which} message format with SASL mechanism ${this.#mechanism}`);
+  }
+}
+
+/** @throws SaslError */
+function readFirst(text: string): ClientFirst {
+  // RFC 5802, 7: `m=` would be an extension that has to be understood, `p=` a channel to be bound to.
+  const parts = /^([ny],(?:a=([^,]*))?,)(n=([^,]+),r=([!-+\--~]+)(,.*)?)$/su.exec(text);
+  if (parts === null) throw new SaslError('Invalid SCRAM client first message format');
+  const [, header = '', authorization, bare = '', name = '', nonce = '', extensions = ''] = parts;
+  if (/(^|,)tokenauth=true(,|$)/.test(extensions)) {
+    throw new SaslError('Delegation tokens are not supported');
+  }
+  const user = plainName(name);
+  if (authorization !== undefined && authorization !== '' && plainName(authorization) !== user) {
+    throw new SaslError(
+      'Authentication failed: Client requested an authorization id that is different from username',
+    );
+  }
+  return { header, bare, user, nonce };
+}
+
+/** `=2C` is a comma, `=3D` the sign itself; nothing else may stand behind it. */
+function plainName(name: string): string {
+  if (/=(?!2C|3D)/.test(name)) throw new SaslError('Invalid SCRAM client first message format');
+  return name.replaceAll('=2C', ',').replaceAll('=3D', '=');
+}
+
+function textOf(message: Uint8Array): string {
+  if (message.length > MESSAGE_BYTES_MAX) throw new SaslError('A SCRAM message is too long');
+  return Buffer.from(message.buffer, message.byteOffset, message.length).toString('utf8');
+}
+
+const secret = randomBytes(32);
+
+/** The same one each time for the same name, and no proof is right for it. */
+function fakeCredential(mechanism: ScramMechanism, user: string): ScramCredential {
+  const made = (what: string): Buffer =>
+    createHmac('sha512', secret).update(`${what} ${mechanism} ${user}`).digest();
+  return {
+    algorithm: mechanism,
+    iterations: SCRAM_ITERATIONS_MAX,
+    salt: made('salt').subarray(0, FAKE_SALT_BYTES).toString('base64'),
+    storedKey: made('stored').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
+    serverKey: made('server').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
+  };
+}
