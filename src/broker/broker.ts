@@ -28,6 +28,8 @@ import type { QueueSpec } from './topology/ports.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
 import { Tracing } from './tracing/tracing.ts';
+import { DEFAULT_TRANSACTION_SETTINGS } from './transactions/transaction-settings.ts';
+import { Transactions } from './transactions/transactions.ts';
 import { Turn } from './turn.ts';
 
 export interface BrokerLog {
@@ -93,6 +95,7 @@ export class Broker implements StateMachine {
   readonly deadLetters: DeadLetters;
   readonly delays: Delays;
   readonly streams: Streams;
+  readonly transactions: Transactions;
   /** Why publishers are blocked; empty if they are not. */
   readonly blockedReasons = new Set<string>();
   /** The block in which the last change of metadata is; 0 if there was none. */
@@ -168,6 +171,8 @@ export class Broker implements StateMachine {
     this.delays = this.#createDelays();
     this.streams = this.#createStreams();
     this.#parts.add(this.streams);
+    this.transactions = this.#createTransactions();
+    this.#parts.add(this.transactions);
     this.vhosts = new VirtualHosts<Queue>(
       {
         observer: (vhost) => new TopologyEvents(this.events, vhost),
@@ -381,6 +386,18 @@ export class Broker implements StateMachine {
         this.#useId(id);
         return id;
       },
+      record: (operation) => this.record(operation),
+    });
+  }
+
+  #createTransactions(): Transactions {
+    return new Transactions({
+      store: this.store,
+      clock: this.clock,
+      scheduler: this.store.options.scheduler,
+      settings: DEFAULT_TRANSACTION_SETTINGS,
+      offsets: { complete: () => undefined },
+      partitions: () => this.streams.partitions(),
       record: (operation) => this.record(operation),
     });
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
 import type { StatePart } from '../state-part.ts';
-import type { PartitionContext } from './partition.ts';
+import type { Partition, PartitionContext } from './partition.ts';
 import { Stream } from './stream.ts';
 import { decodeStreamOperation, encodeStreamOperation, type StreamOperation } from './stream-operations.ts';
 
@@ -135,6 +135,11 @@ export class Streams implements StatePart {
         });
       }
     }
+  }
+
+  /** Of all streams. */
+  *partitions(): Iterable<Partition> {
+    for (const { partitions } of this.#byId.values()) yield* partitions;
   }
 
   /** The ids of all logs of streams. */

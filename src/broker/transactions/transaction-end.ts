@@ -1,0 +1,62 @@
+import { END_BATCH_BYTES, transactionEndBatch } from '../../log/batch-producer.ts';
+import { align8, batchEntryBytes } from '../../log/journal/format.ts';
+import type { Store } from '../../log/store.ts';
+import { COMPLETE_BYTES, type TransactionalOffsets } from '../groups/transactional-offsets.ts';
+import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
+
+/** What of the broker takes part in the end of a transaction. */
+export interface TransactionEndParts {
+  readonly store: Store;
+  readonly offsets: Pick<TransactionalOffsets, 'complete'>;
+  record(operation: Uint8Array): void;
+}
+
+export interface TransactionEnd {
+  readonly producer: TransactionalProducer;
+  readonly isCommit: boolean;
+  /** What is said of the producer from now on: an operation. */
+  readonly operation: Uint8Array;
+  /** Its last breath, or the first of its successor: partitions refuse what comes with an older epoch. */
+  readonly epoch: number;
+  readonly nowMs: number;
+}
+
+const METADATA_ENTRY_BYTES = 16;
+
+/**
+ * Ends a transaction in one block of the journal: the records that say so in each of its partitions, the offsets of its
+ * groups, and what becomes of the producer. After a crash all of that has happened, or nothing; so there is nothing
+ * that would have to be carried on.
+ */
+export function endTransaction(
+  { store, offsets, record }: TransactionEndParts,
+  { producer, isCommit, operation, epoch, nowMs }: TransactionEnd,
+): void {
+  const { producerId } = producer.identity;
+  // Where nothing was written, there is nothing to end.
+  const partitions = [...producer.partitions].filter(
+    ({ stream, producers }) => !stream.isRemoved && producers.isInTransaction(producerId),
+  );
+  const batch = endBatch({ producerId, epoch }, isCommit, nowMs);
+  const { journal } = store;
+  journal.beginAtomic(
+    partitions.length * batchEntryBytes(END_BATCH_BYTES) +
+      COMPLETE_BYTES +
+      METADATA_ENTRY_BYTES +
+      align8(operation.length),
+  );
+  for (const partition of partitions) partition.append(batch, 0, batch.length);
+  offsets.complete(producerId, isCommit);
+  record(operation);
+  journal.endAtomic();
+}
+
+function endBatch({ producerId, epoch }: ProducerIdentity, isCommit: boolean, nowMs: number): Buffer {
+  return transactionEndBatch({
+    timestampMs: Math.floor(nowMs),
+    producerId,
+    producerEpoch: epoch,
+    isCommit,
+    coordinatorEpoch: 0,
+  });
+}

@@ -1,0 +1,112 @@
+import type { Partition } from '../streams/partition.ts';
+import { producerSet, type TransactionOperation } from './operations.ts';
+import { TransactionalProducer } from './transactional-producer.ts';
+
+/** All transactional ids, by virtual host. It follows the operations: they are applied when they are journaled, too. */
+export class TransactionTable {
+  readonly #byVhost = new Map<string, Map<string, TransactionalProducer>>();
+  /** Read from the journal: ids of logs whose partitions are found when all is read. */
+  readonly #unresolved = new Map<TransactionalProducer, number[]>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(vhost: string, id: string): TransactionalProducer | undefined {
+    return this.#byVhost.get(vhost)?.get(id);
+  }
+
+  list(vhost: string): Iterable<TransactionalProducer> {
+    return this.#byVhost.get(vhost)?.values() ?? [];
+  }
+
+  *[Symbol.iterator](): Iterator<TransactionalProducer> {
+    for (const producers of this.#byVhost.values()) yield* producers.values();
+  }
+
+  apply(operation: TransactionOperation): void {
+    switch (operation.op) {
+      case 'transaction.producer': {
+        const { v, i, now, before, timeoutMs, state, updatedMs } = operation;
+        const producer = this.get(v, i) ?? this.#add(new TransactionalProducer(v, i, timeoutMs, updatedMs));
+        producer.identity = { producerId: now[0], epoch: now[1] };
+        producer.previous = { producerId: before[0], epoch: before[1] };
+        producer.timeoutMs = timeoutMs;
+        producer.rest(state, updatedMs);
+        this.#unresolved.delete(producer);
+        return;
+      }
+      case 'transaction.grow': {
+        const producer = this.get(operation.v, operation.i);
+        if (producer === undefined) return;
+        if (!producer.isOngoing) producer.begin(operation.startMs);
+        for (const group of operation.groups) producer.groups.add(group);
+        const ids = this.#unresolved.get(producer) ?? [];
+        this.#unresolved.set(producer, ids);
+        ids.push(...operation.partitions);
+        return;
+      }
+      case 'transaction.forget':
+        this.#remove(operation.v, operation.i);
+        return;
+      case 'transaction.ids':
+    }
+  }
+
+  *snapshot(): Iterable<TransactionOperation> {
+    for (const producer of this) {
+      const { vhost: v, id: i, isOngoing, startMs, updatedMs, partitions, groups } = producer;
+      const state = isOngoing ? 'empty' : producer.state;
+      yield producerSet(producer, { ...changeOf(producer), state }, updatedMs);
+      if (!isOngoing) continue;
+      const ids = Array.from(partitions, (partition) => partition.id);
+      yield { op: 'transaction.grow', v, i, startMs, partitions: ids, groups: [...groups] };
+    }
+  }
+
+  /**
+   * Everything was read. A partition is also part of a transaction because there are records of it there: that it is
+   * was not said elsewhere.
+   */
+  recovered(partitions: Iterable<Partition>): void {
+    const byId = new Map<number, Partition>();
+    const byProducerId = new Map<number, TransactionalProducer>();
+    for (const producer of this) byProducerId.set(producer.identity.producerId, producer);
+    for (const partition of partitions) {
+      byId.set(partition.id, partition);
+      for (const { id } of partition.producers.ongoing()) byProducerId.get(id)?.partitions.add(partition);
+    }
+    for (const [producer, ids] of this.#unresolved) {
+      for (const id of ids) {
+        const partition = byId.get(id);
+        if (partition !== undefined) producer.partitions.add(partition);
+      }
+    }
+    this.#unresolved.clear();
+  }
+
+  #add(producer: TransactionalProducer): TransactionalProducer {
+    const producers = this.#byVhost.get(producer.vhost) ?? new Map<string, TransactionalProducer>();
+    this.#byVhost.set(producer.vhost, producers);
+    producers.set(producer.id, producer);
+    this.#size++;
+    return producer;
+  }
+
+  #remove(vhost: string, id: string): void {
+    const producers = this.#byVhost.get(vhost);
+    if (producers?.delete(id) !== true) return;
+    this.#size--;
+    if (producers.size === 0) this.#byVhost.delete(vhost);
+  }
+}
+
+function changeOf({
+  identity,
+  previous,
+  timeoutMs,
+  state,
+}: TransactionalProducer): Parameters<typeof producerSet>[1] {
+  return { identity, previous, timeoutMs, state };
+}

@@ -1,0 +1,80 @@
+import type { Partition } from '../streams/partition.ts';
+
+/**
+ * Where a transactional id stands. There is no state in between, as there is where an end has to be carried from server
+ * to server: that a transaction is over, its ends in all partitions and the offsets of its groups are one block of the
+ * journal.
+ */
+export type TransactionState = 'empty' | 'ongoing' | 'committed' | 'aborted';
+
+/** What the owner of a transactional id numbers its records with. */
+export interface ProducerIdentity {
+  readonly producerId: number;
+  readonly epoch: number;
+}
+
+/** Epochs are 16 bits with a sign; the last one is left for the end of the last transaction. */
+const EPOCH_MAX = 0x7fff;
+
+export const NOBODY: ProducerIdentity = { producerId: -1, epoch: -1 };
+
+export function isSame(one: ProducerIdentity, other: ProducerIdentity): boolean {
+  return one.producerId === other.producerId && one.epoch === other.epoch;
+}
+
+/** The one that takes its place: with the next epoch, or when these are used up, with another id. */
+export function successorOf({ producerId, epoch }: ProducerIdentity, newId: () => number): ProducerIdentity {
+  return epoch + 1 < EPOCH_MAX ? { producerId, epoch: epoch + 1 } : { producerId: newId(), epoch: 0 };
+}
+
+/** A transactional id (KIP-98): who has it, and the transaction that is open under it. */
+export class TransactionalProducer {
+  readonly vhost: string;
+  /** Chosen by the clients. */
+  readonly id: string;
+  identity: ProducerIdentity = NOBODY;
+  /**
+   * What the present owner had before, if it is the same one: it may not know yet that it has got another, as the
+   * answer that told it so was lost.
+   */
+  previous: ProducerIdentity = NOBODY;
+  timeoutMs: number;
+  state: TransactionState = 'empty';
+  /** When the open transaction began; -1 if there is none. Milliseconds since the epoch, as the next one. */
+  startMs = -1;
+  /** When something changed last. */
+  updatedMs: number;
+  readonly partitions = new Set<Partition>();
+  readonly groups = new Set<string>();
+
+  constructor(vhost: string, id: string, timeoutMs: number, nowMs: number) {
+    this.vhost = vhost;
+    this.id = id;
+    this.timeoutMs = timeoutMs;
+    this.updatedMs = nowMs;
+  }
+
+  get isOngoing(): boolean {
+    return this.state === 'ongoing';
+  }
+
+  /** When the open transaction is aborted, if it is still open; Infinity if there is none. */
+  get dueMs(): number {
+    return this.isOngoing ? this.startMs + this.timeoutMs : Number.POSITIVE_INFINITY;
+  }
+
+  begin(nowMs: number): void {
+    this.state = 'ongoing';
+    this.startMs = nowMs;
+    this.updatedMs = nowMs;
+  }
+
+  /** There is no transaction any more, or not yet. */
+  rest(state: TransactionState, nowMs: number): void {
+    this.state = state;
+    this.startMs = -1;
+    this.updatedMs = nowMs;
+    this.partitions.clear();
+    this.groups.clear();
+  }
+}

@@ -1,0 +1,333 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Scheduler, Timer } from '../../base/scheduler.ts';
+import { isTransactional, producerEpochOf, producerIdOf } from '../../log/batch-producer.ts';
+import { AlarmClock } from '../alarm-clock.ts';
+import { ProducerIds } from '../producers/producer-ids.ts';
+import type { StatePart } from '../state-part.ts';
+import type { Partition } from '../streams/partition.ts';
+import {
+  decodeTransactionOperation,
+  encodeTransactionOperation,
+  type ProducerChange,
+  producerSet,
+  type TransactionOperation,
+} from './operations.ts';
+import { endTransaction, type TransactionEndParts } from './transaction-end.ts';
+import { TransactionError, type TransactionErrorKind } from './transaction-error.ts';
+import type { TransactionSettings } from './transaction-settings.ts';
+import { TransactionTable } from './transaction-table.ts';
+import {
+  isSame,
+  NOBODY,
+  type ProducerIdentity,
+  successorOf,
+  type TransactionalProducer,
+} from './transactional-producer.ts';
+
+export interface TransactionsParts extends TransactionEndParts {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly settings: TransactionSettings;
+  /** Of all streams. */
+  partitions(): Iterable<Partition>;
+}
+
+/** Whose transaction it is, as a client says. */
+export interface Owner {
+  readonly vhost: string;
+  readonly id: string;
+  readonly identity: ProducerIdentity;
+}
+
+export interface InitializeRequest {
+  readonly vhost: string;
+  readonly id: string;
+  readonly timeoutMs: number;
+  /** What the client has already, and wants to have renewed (KIP-360); null if it is new. */
+  readonly identity: ProducerIdentity | null;
+}
+
+/** What a producer says with its records. */
+export interface Admission {
+  readonly transactionalId: string | null;
+  /**
+   * Whether a partition becomes part of the transaction with its first records, and a transaction may begin with them
+   * (KIP-890); otherwise that has to be said before.
+   */
+  readonly mayAdd: boolean;
+}
+
+/**
+ * Coordinates transactions (KIP-98, KIP-360, KIP-890): who has which transactional id, which partitions and groups the
+ * open transaction of each has, and how it ends. Changes are made and journaled without waiting; whoever answers a
+ * client waits until they are durable.
+ */
+export class Transactions implements StatePart {
+  readonly prefix = 'transaction';
+  readonly #parts: TransactionsParts;
+  readonly #table = new TransactionTable();
+  readonly #ids: ProducerIds;
+  readonly #alarm: AlarmClock;
+  #check: Timer | null = null;
+
+  constructor(parts: TransactionsParts) {
+    this.#parts = parts;
+    this.#ids = new ProducerIds((limit) => this.#record({ op: 'transaction.ids', limit }));
+    this.#alarm = new AlarmClock(parts.scheduler, () => this.#abortOverdue());
+  }
+
+  find(vhost: string, id: string): TransactionalProducer | undefined {
+    return this.#table.get(vhost, id);
+  }
+
+  list(vhost: string): Iterable<TransactionalProducer> {
+    return this.#table.list(vhost);
+  }
+
+  /** For a producer that numbers its records without transactions. */
+  newProducer(): ProducerIdentity {
+    return { producerId: this.#ids.next(), epoch: 0 };
+  }
+
+  /**
+   * Gives the transactional id to whoever asks: who had it before is fenced, and its open transaction aborted.
+   * @throws TransactionError
+   */
+  initialize({ vhost, id, timeoutMs, identity }: InitializeRequest): ProducerIdentity {
+    const { settings } = this.#parts;
+    if (id === '') throw new TransactionError('invalid-request', 'a transactional id cannot be empty');
+    if (timeoutMs <= 0 || timeoutMs > settings.timeoutMsMax) {
+      throw new TransactionError(
+        'invalid-timeout',
+        `a transaction cannot take ${timeoutMs} ms: 1 to ${settings.timeoutMsMax} are possible`,
+      );
+    }
+    const producer = this.#table.get(vhost, id);
+    if (producer === undefined) return this.#create(vhost, id, timeoutMs);
+    if (identity !== null) {
+      // The answer to an earlier request did not arrive.
+      if (isSame(identity, producer.previous) && !producer.isOngoing) return producer.identity;
+      if (!isSame(identity, producer.identity)) throw fenced(producer, identity);
+    }
+    const change = {
+      identity: this.#successorOf(producer),
+      // Somebody new has no past.
+      previous: identity === null ? NOBODY : producer.identity,
+      timeoutMs,
+      state: 'empty',
+    } as const;
+    if (producer.isOngoing) this.#end(producer, false, change);
+    else this.#change(producer, change);
+    return change.identity;
+  }
+
+  /** These partitions and groups will have part in the transaction. @throws TransactionError */
+  grow(owner: Owner, partitions: readonly Partition[], groups: readonly string[]): void {
+    this.#grow(this.#ownedBy(owner), partitions, groups);
+  }
+
+  /** @throws TransactionError if it is not the owner's, or one of the partitions is no part of it */
+  verify(owner: Owner, partition: Partition): void {
+    const producer = this.#ownedBy(owner);
+    if (producer.isOngoing && producer.partitions.has(partition)) return;
+    throw new TransactionError(
+      'not-in-transaction',
+      `partition ${partition.index} of '${partition.stream.name}' is not in the transaction of '${owner.id}'`,
+    );
+  }
+
+  /** Whether the batch at `at` may be appended to the partition, as far as transactions are concerned; null if so. */
+  admit(partition: Partition, bytes: Buffer, at: number, admission: Admission): TransactionErrorKind | null {
+    if (!isTransactional(bytes, at)) return null;
+    const { transactionalId, mayAdd } = admission;
+    if (transactionalId === null) return 'unknown-producer';
+    const producer = this.#table.get(partition.stream.vhost, transactionalId);
+    if (producer === undefined || producer.identity.producerId !== producerIdOf(bytes, at)) {
+      return 'unknown-producer';
+    }
+    if (producer.identity.epoch !== producerEpochOf(bytes, at)) return 'fenced';
+    if (producer.isOngoing && producer.partitions.has(partition)) return null;
+    if (!mayAdd) return 'not-in-transaction';
+    // That it takes part in a transaction which is known to be open, its records say at recovery.
+    if (producer.isOngoing) producer.partitions.add(partition);
+    else this.#grow(producer, [partition], []);
+    return null;
+  }
+
+  /** As `admit`, for the offsets of a group. @throws TransactionError */
+  admitGroup(owner: Owner, group: string, mayAdd: boolean): void {
+    const producer = this.#ownedBy(owner);
+    if (producer.isOngoing && producer.groups.has(group)) return;
+    if (!mayAdd) {
+      throw new TransactionError(
+        'not-in-transaction',
+        `group '${group}' is not in the transaction of '${owner.id}'`,
+      );
+    }
+    this.#grow(producer, [], [group]);
+  }
+
+  /**
+   * Ends the transaction. `renews`: the producer goes on with what this returns, so that nothing of this transaction
+   * which is late can become part of the next (KIP-890); otherwise that is what it has. @throws TransactionError
+   */
+  end(owner: Owner, isCommit: boolean, renews: boolean): ProducerIdentity {
+    const producer = this.#table.get(owner.vhost, owner.id);
+    if (producer === undefined) throw unknown(owner);
+    const state = isCommit ? 'committed' : 'aborted';
+    if (!producer.isOngoing && renews && isSame(owner.identity, producer.previous)) {
+      // Once more, as the answer did not arrive.
+      if (producer.state === state) return producer.identity;
+      if (producer.state !== 'empty') throw notOpen(producer, isCommit);
+    }
+    this.#ownedBy(owner);
+    if (!producer.isOngoing) {
+      if (!renews && producer.state === state) return producer.identity;
+      // There may have been something that failed: whoever aborts wants to have it out of the world.
+      if (!renews || isCommit) throw notOpen(producer, isCommit);
+    }
+    const { timeoutMs } = producer;
+    const identity = renews ? this.#successorOf(producer) : producer.identity;
+    const previous = renews ? producer.identity : producer.previous;
+    const change = { identity, previous, timeoutMs, state } as const;
+    if (producer.isOngoing) this.#end(producer, isCommit, change);
+    else this.#change(producer, change);
+    return identity;
+  }
+
+  apply(bytes: Uint8Array): void {
+    this.#apply(decodeTransactionOperation(bytes));
+  }
+
+  *snapshot(): Iterable<Uint8Array> {
+    if (this.#ids.limit > 0) {
+      yield encodeTransactionOperation({ op: 'transaction.ids', limit: this.#ids.limit });
+    }
+    for (const operation of this.#table.snapshot()) yield encodeTransactionOperation(operation);
+  }
+
+  recovered(): void {
+    const { scheduler, settings, clock } = this.#parts;
+    this.#table.recovered(this.#parts.partitions());
+    for (const { dueMs } of this.#table) this.#alarm.setFor(dueMs, clock.now());
+    this.#check = scheduler.every(settings.checkMs, () => this.#expire());
+  }
+
+  stop(): void {
+    this.#alarm.stop();
+    this.#check?.cancel();
+  }
+
+  #create(vhost: string, id: string, timeoutMs: number): ProducerIdentity {
+    if (this.#table.size >= this.#parts.settings.idsMax) {
+      throw new TransactionError('too-many', `there are ${this.#table.size} transactional ids already`);
+    }
+    const identity = this.newProducer();
+    this.#change({ vhost, id }, { identity, previous: NOBODY, timeoutMs, state: 'empty' });
+    return identity;
+  }
+
+  #ownedBy(owner: Owner): TransactionalProducer {
+    const producer = this.#table.get(owner.vhost, owner.id);
+    if (producer === undefined || producer.identity.producerId !== owner.identity.producerId) {
+      throw unknown(owner);
+    }
+    if (producer.identity.epoch !== owner.identity.epoch) throw fenced(producer, owner.identity);
+    return producer;
+  }
+
+  #grow(producer: TransactionalProducer, partitions: readonly Partition[], groups: readonly string[]): void {
+    const added = partitions.filter((partition) => !producer.partitions.has(partition));
+    const addedGroups = groups.filter((group) => !producer.groups.has(group));
+    if (producer.isOngoing && added.length + addedGroups.length === 0) return;
+    const nowMs = this.#parts.clock.now();
+    if (!producer.isOngoing) {
+      producer.begin(nowMs);
+      this.#alarm.setFor(producer.dueMs, nowMs);
+    }
+    for (const partition of added) producer.partitions.add(partition);
+    for (const group of addedGroups) producer.groups.add(group);
+    this.#parts.record(
+      encodeTransactionOperation({
+        op: 'transaction.grow',
+        v: producer.vhost,
+        i: producer.id,
+        startMs: producer.startMs,
+        partitions: added.map((partition) => partition.id),
+        groups: addedGroups,
+      }),
+    );
+  }
+
+  #successorOf(producer: TransactionalProducer): ProducerIdentity {
+    return successorOf(producer.identity, () => this.#ids.next());
+  }
+
+  #change(producer: Pick<TransactionalProducer, 'vhost' | 'id'>, change: ProducerChange): void {
+    this.#record(producerSet(producer, change, this.#parts.clock.now()));
+  }
+
+  #end(producer: TransactionalProducer, isCommit: boolean, change: ProducerChange): void {
+    const nowMs = this.#parts.clock.now();
+    const operation = producerSet(producer, change, nowMs);
+    const { producerId, epoch } = producer.identity;
+    const isRenewed = !isSame(producer.identity, change.identity);
+    endTransaction(this.#parts, {
+      producer,
+      isCommit,
+      operation: encodeTransactionOperation(operation),
+      epoch: change.identity.producerId === producerId ? change.identity.epoch : epoch + (isRenewed ? 1 : 0),
+      nowMs,
+    });
+    this.#apply(operation);
+  }
+
+  #record(operation: TransactionOperation): void {
+    this.#parts.record(encodeTransactionOperation(operation));
+    this.#apply(operation);
+  }
+
+  #apply(operation: TransactionOperation): void {
+    if (operation.op === 'transaction.ids') this.#ids.reserved(operation.limit);
+    else this.#table.apply(operation);
+  }
+
+  /** Whoever has it is fenced, unless it is only to abort as well. */
+  #abortOverdue(): void {
+    const nowMs = this.#parts.clock.now();
+    for (const producer of this.#table) {
+      if (producer.dueMs > nowMs) {
+        this.#alarm.setFor(producer.dueMs, nowMs);
+        continue;
+      }
+      const { identity: previous, timeoutMs } = producer;
+      const identity = this.#successorOf(producer);
+      this.#end(producer, false, { identity, previous, timeoutMs, state: 'aborted' });
+    }
+  }
+
+  #expire(): void {
+    const { settings, clock } = this.#parts;
+    const nowMs = clock.now();
+    for (const { vhost: v, id: i, isOngoing, updatedMs } of [...this.#table]) {
+      if (isOngoing || updatedMs > nowMs - settings.idExpirationMs) continue;
+      this.#record({ op: 'transaction.forget', v, i });
+    }
+    for (const { producers } of this.#parts.partitions()) {
+      producers.expire(nowMs - settings.producerExpirationMs);
+    }
+  }
+}
+
+function unknown({ id, identity }: Owner): TransactionError {
+  return new TransactionError('unknown-producer', `producer ${identity.producerId} does not have '${id}'`);
+}
+
+function fenced({ id, identity }: TransactionalProducer, { epoch }: ProducerIdentity): TransactionError {
+  return new TransactionError('fenced', `epoch ${epoch} of '${id}' was succeeded by ${identity.epoch}`);
+}
+
+function notOpen({ id, state }: TransactionalProducer, isCommit: boolean): TransactionError {
+  const verb = isCommit ? 'committed' : 'aborted';
+  return new TransactionError('invalid-state', `no transaction of '${id}' can be ${verb}: it is ${state}`);
+}
