@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import type { Consumer } from '../../broker/consumer.ts';
 import type {
   ChannelInfo,
@@ -10,7 +9,7 @@ import type {
   TlsInfo,
 } from '../../broker/sessions/session.ts';
 import type { Tracer } from '../../broker/tracing/tracer.ts';
-import { isTls, subjectName } from '../tls.ts';
+import { tlsInfo } from '../tls-info.ts';
 import type { Channel } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { reply } from './errors.ts';
@@ -147,14 +146,4 @@ function addressOf(host = '', port = 0): SocketAddress {
 
 function addressText({ host, port }: SocketAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function tlsInfo(socket: Socket): TlsInfo | null {
-  if (!isTls(socket)) return null;
-  const certificate = socket.getPeerX509Certificate();
-  return {
-    version: socket.getProtocol() ?? '',
-    cipher: socket.getCipher()?.name ?? '',
-    peerSubject: certificate === undefined ? null : subjectName(certificate, 'distinguished-name'),
-  };
 }

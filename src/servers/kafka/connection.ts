@@ -1,0 +1,396 @@
+import type { Socket } from 'node:net';
+import type { AclOperation, AclResource } from '../../broker/access/acl.ts';
+import type { ClientQuota } from '../../broker/access/client-quota.ts';
+import type { Client } from '../../broker/access/clients.ts';
+import type { Broker } from '../../broker/broker.ts';
+import { API_VERSIONS_KEY, apiName } from '../../wire/kafka/apis.ts';
+import type { ResponseInput } from '../../wire/kafka/declaration.ts';
+import { KafkaWireError } from '../../wire/kafka/errors.ts';
+import { FrameReader } from '../../wire/kafka/frame-reader.ts';
+import { decodeRequest, decodeRequestHeader, type RequestHeader } from '../../wire/kafka/headers.ts';
+import { type AnyHandler, type Call, type ErasedHandler, isRaw } from './handler.ts';
+import { unsupportedApiVersions } from './handlers/api-versions.ts';
+import { handlerOf } from './handlers.ts';
+import { anonymous, type Identity } from './identity.ts';
+import type { Settings } from './options.ts';
+import { Replies } from './replies.ts';
+import { ReplySlot } from './reply-slot.ts';
+import type { KafkaServer } from './server.ts';
+import { SessionView } from './session-view.ts';
+
+interface Frame {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * One client: frames to handlers, responses back. What comes while there is no room for it (too many requests without
+ * an answer, or a peer that does not read) waits, and the socket is not read on.
+ */
+export class KafkaConnection {
+  readonly server: KafkaServer;
+  readonly broker: Broker;
+  readonly settings: Settings;
+  readonly socket: Socket;
+  readonly replies: Replies;
+  /** Of the peer, without the prefix of IPv4 in IPv6. */
+  readonly address: string;
+  /** What the client said it is, for operators. */
+  software = '';
+  isClosed = false;
+  readonly connectedAtMs: number;
+  /** Null until the client has said who it is. */
+  identity: Identity | null;
+  readonly #reader: FrameReader;
+  readonly #waiting: Frame[] = [];
+  readonly #closeListeners = new Set<() => void>();
+  #clientId: string | null = null;
+  #quota: ClientQuota | null = null;
+  #view: SessionView | null = null;
+  #client: Client | null = null;
+  #isWorking = false;
+  #throttledUntilMs = 0;
+  #throttleTimer: NodeJS.Timeout | null = null;
+  #endTimer: NodeJS.Timeout | null = null;
+  readonly #startedAtMs: number;
+  #activeAtMs: number;
+  #takenBytes = 0;
+  #takenAtMs = 0;
+
+  constructor(server: KafkaServer, socket: Socket) {
+    const { broker, settings } = server;
+    this.server = server;
+    this.broker = broker;
+    this.settings = settings;
+    this.socket = socket;
+    this.address = plainAddress(socket.remoteAddress);
+    this.connectedAtMs = broker.clock.now();
+    this.#startedAtMs = this.#activeAtMs = broker.clock.monotonicMs();
+    this.#reader = new FrameReader(settings.requestBytesMax);
+    this.replies = new Replies(socket, broker.turn, settings.outputHighWaterBytes, {
+      repliesAdvanced: () => this.#work(),
+    });
+    this.identity = null;
+    const identity = anonymous(broker, this.address);
+    if (identity !== null) this.authenticated(identity);
+    socket.on('data', this.#onData);
+    // The peer sends nothing more; what it has asked for is still answered, and then we end too.
+    socket.once('end', () => this.#peerEnded());
+    socket.once('close', () => this.#closed());
+  }
+
+  /** The name of the virtual host that the client is in; `/` before it has said who it is. */
+  get vhost(): string {
+    return this.identity?.vhost ?? '/';
+  }
+
+  /** 'User:ada' */
+  get principal(): string {
+    return this.identity?.principal ?? 'User:ANONYMOUS';
+  }
+
+  /** As the client calls itself: one of its settings. */
+  get clientId(): string {
+    return this.#clientId ?? '';
+  }
+
+  /** Of the client, once it has said who it is. */
+  get quota(): ClientQuota {
+    const user = this.identity?.user;
+    if (user === undefined) throw new Error('there is no quota for a client that has not logged in');
+    return (this.#quota ??= this.broker.access.clientQuota(user, this.clientId));
+  }
+
+  /** At which the client has reached this broker. */
+  get localAddress(): string {
+    return plainAddress(this.socket.localAddress);
+  }
+
+  /** The client is this one from now on: at the beginning, and when it has authenticated itself (again). */
+  authenticated(identity: Identity): void {
+    this.#leave();
+    this.identity = identity;
+    this.#quota = null;
+    const client: Client = {
+      user: identity.user,
+      vhost: identity.vhost,
+      channelCount: 0,
+      close: (reason) => this.close(reason),
+    };
+    this.#client = client;
+    this.broker.access.clients.add(client);
+    this.#view = new SessionView(this, identity);
+  }
+
+  isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean {
+    return this.identity?.may(operation, resource, name) ?? false;
+  }
+
+  /** `listener` is called when the connection is gone. Returns how to stop that. */
+  onClose(listener: () => void): () => void {
+    this.#closeListeners.add(listener);
+    return () => this.#closeListeners.delete(listener);
+  }
+
+  /** No requests are taken for so long: the client exceeds what it may have (KIP-219). */
+  throttle(milliseconds: number): void {
+    const untilMs = this.broker.clock.monotonicMs() + milliseconds;
+    if (untilMs <= this.#throttledUntilMs) return;
+    this.#throttledUntilMs = untilMs;
+    if (this.#throttleTimer !== null) clearTimeout(this.#throttleTimer);
+    this.#throttleTimer = setTimeout(() => {
+      this.#throttleTimer = null;
+      this.#throttledUntilMs = 0;
+      this.broker.turn.touch();
+      this.#work();
+    }, milliseconds);
+  }
+
+  /** Ends the connection from our side; the protocol has no words for why. */
+  close(reason: string): void {
+    if (this.isClosed) return;
+    this.settings.log.info({ principal: this.principal, peer: this.address, reason }, 'connection closed');
+    this.#end();
+  }
+
+  /** A request that cannot be read, or not be answered. */
+  fail(error: unknown, what: string): void {
+    if (this.isClosed) return;
+    const { log } = this.settings;
+    if (!(error instanceof KafkaWireError)) {
+      log.error({ err: error, principal: this.principal, request: what }, 'a request failed unexpectedly');
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn({ principal: this.principal, peer: this.address, request: what, reason }, 'closing connection');
+    this.#end();
+  }
+
+  /** To be asked again and again: whether the client is idle, does not read, or does not log in. */
+  check(nowMs: number): void {
+    const { settings, socket } = this;
+    // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
+    if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
+    if (this.identity === null && nowMs - this.#startedAtMs >= settings.handshakeTimeoutMs) {
+      this.#drop('the client has not logged in');
+    } else if (this.#isStalled(nowMs)) {
+      this.#drop('the client does not read what it asked for');
+    } else if (this.replies.openCount > 0 || this.#waiting.length > 0) {
+      this.#activeAtMs = nowMs;
+    } else if (nowMs - this.#activeAtMs >= settings.idleTimeoutMs) {
+      this.#drop('the client was idle');
+    } else if (nowMs - this.#activeAtMs >= RELEASE_AFTER_MS) {
+      this.replies.release();
+    }
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.isClosed) return;
+    const { turn } = this.broker;
+    turn.touch();
+    this.#activeAtMs = this.broker.clock.monotonicMs();
+    try {
+      this.#reader.push(chunk, this.#onFrame);
+    } catch (error) {
+      this.fail(error, 'frame');
+    }
+    turn.received(chunk.length);
+  };
+
+  readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
+    if (this.isClosed) return;
+    if (this.#waiting.length === 0 && this.#hasRoom() && this.#begin(bytes, start, end)) return;
+    this.#waiting.push({ bytes, start, end });
+    this.socket.pause();
+  };
+
+  /** Whether the next request may begin. */
+  #hasRoom(): boolean {
+    const { replies, settings } = this;
+    return (
+      !replies.isCongested &&
+      replies.openCount < settings.requestsMax &&
+      replies.openBytes < settings.requestsBytesMax &&
+      this.#throttledUntilMs === 0
+    );
+  }
+
+  /** Begins with what waits, as far as there is room. */
+  #work(): void {
+    if (this.#isWorking || this.isClosed || this.#waiting.length === 0) return;
+    this.#isWorking = true;
+    let done = 0;
+    while (done < this.#waiting.length && !this.isClosed && this.#hasRoom()) {
+      const { bytes, start, end } = this.#waiting[done] as Frame;
+      if (!this.#begin(bytes, start, end)) break;
+      done++;
+    }
+    this.#waiting.splice(0, done);
+    this.#isWorking = false;
+    if (this.#waiting.length === 0 && !this.isClosed) this.socket.resume();
+  }
+
+  /** False if the request has to wait after all. */
+  #begin(bytes: Buffer, start: number, end: number): boolean {
+    let header: RequestHeader;
+    try {
+      header = decodeRequestHeader(bytes, start, end);
+    } catch (error) {
+      this.fail(error, 'header');
+      return true;
+    }
+    const handler = handlerOf(header.apiKey);
+    const { apiVersion: version } = header;
+    if (handler === undefined || version < handler.minVersion || version > handler.maxVersion) {
+      this.#refuseVersion(header, handler);
+      return true;
+    }
+    if (this.identity === null && handler.isOpenToAll !== true) {
+      this.fail(new KafkaWireError('the client has to log in first'), handler.api.name);
+      return true;
+    }
+    const isLarge = handler.isLarge === true;
+    if (isLarge && this.replies.hasLarge) return false;
+    const { api } = handler;
+    const slot = new ReplySlot(this, {
+      api,
+      version,
+      correlationId: header.correlationId,
+      bytes: end - start,
+      isLarge,
+    });
+    this.replies.add(slot);
+    if (header.clientId !== this.#clientId) this.#renamed(header.clientId);
+    this.#call(handler, bytes, header.bodyStart, end, slot, new RequestCall(this, header));
+    return true;
+  }
+
+  #renamed(clientId: string | null): void {
+    this.#clientId = clientId;
+    this.#quota = null;
+  }
+
+  #call(handler: AnyHandler, bytes: Buffer, start: number, end: number, slot: ReplySlot, call: Call): void {
+    try {
+      if (isRaw(handler)) {
+        handler.handleRaw(bytes, start, end, slot, call);
+        return;
+      }
+      const request = decodeRequest(handler.api, call.version, bytes, start, end);
+      const response = (handler as ErasedHandler).handle(request as never, call);
+      if (response instanceof Promise) response.then(fillWith(slot), (error) => slot.fail(error));
+      else if (response === null) slot.skip();
+      else slot.fill(response as ResponseInput<typeof handler.api>);
+    } catch (error) {
+      slot.fail(error);
+    }
+  }
+
+  /** Of ApiVersions any version is understood, so that the client can find one that we have (KIP-511). */
+  #refuseVersion(header: RequestHeader, handler: AnyHandler | undefined): void {
+    const { apiKey, apiVersion, correlationId } = header;
+    if (apiKey !== API_VERSIONS_KEY || handler === undefined) {
+      const problem = handler === undefined ? 'is not served' : `has no version ${apiVersion} here`;
+      this.fail(new KafkaWireError(`${apiName(apiKey)} ${problem}`), apiName(apiKey));
+      return;
+    }
+    const slot = new ReplySlot(this, {
+      api: handler.api,
+      version: 0,
+      correlationId,
+      bytes: 0,
+      isLarge: false,
+    });
+    this.replies.add(slot);
+    slot.fill(unsupportedApiVersions());
+  }
+
+  #isStalled(nowMs: number): boolean {
+    const { stalledPeerBytes, stalledPeerTimeoutMs } = this.settings;
+    const taken = this.socket.bytesWritten - this.socket.writableLength;
+    if (taken !== this.#takenBytes || this.replies.queuedBytes <= stalledPeerBytes) {
+      this.#takenBytes = taken;
+      this.#takenAtMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#takenAtMs >= stalledPeerTimeoutMs;
+  }
+
+  #peerEnded(): void {
+    if (!this.isClosed) this.#end();
+  }
+
+  /** Sends what was answered, and ends. What the connection holds of the broker goes back at once. */
+  #end(): void {
+    this.replies.end();
+    this.#release();
+    this.#endTimer ??= setTimeout(() => this.socket.destroy(), this.settings.closeTimeoutMs);
+    // Whatever still comes is not looked at, but read: an unread socket would be reset, and our last words with it.
+    this.socket.resume();
+  }
+
+  #drop(reason: string): void {
+    this.settings.log.warn({ principal: this.principal, peer: this.address, reason }, 'connection dropped');
+    this.socket.destroy();
+  }
+
+  #release(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#waiting.length = 0;
+    if (this.#throttleTimer !== null) clearTimeout(this.#throttleTimer);
+    for (const listener of [...this.#closeListeners]) listener();
+    this.#closeListeners.clear();
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#client !== null) this.broker.access.clients.delete(this.#client);
+    if (this.#view !== null) this.broker.sessions.remove(this.#view.id);
+    this.#client = null;
+    this.#view = null;
+  }
+
+  #closed(): void {
+    this.#release();
+    this.replies.drop();
+    if (this.#endTimer !== null) clearTimeout(this.#endTimer);
+    this.server.forget(this);
+  }
+}
+
+const RELEASE_AFTER_MS = 10_000;
+
+class RequestCall implements Call {
+  readonly version: number;
+  readonly clientId: string | null;
+  readonly connection: KafkaConnection;
+
+  constructor(connection: KafkaConnection, header: RequestHeader) {
+    this.connection = connection;
+    this.version = header.apiVersion;
+    this.clientId = header.clientId;
+  }
+
+  get server(): KafkaServer {
+    return this.connection.server;
+  }
+
+  isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean {
+    return this.connection.isAllowed(operation, resource, name);
+  }
+}
+
+function fillWith(slot: ReplySlot): (response: object | null) => void {
+  return (response) => {
+    slot.connection.broker.turn.touch();
+    if (response === null) slot.skip();
+    else slot.fill(response as ResponseInput<typeof slot.api>);
+  };
+}
+
+function plainAddress(address = ''): string {
+  return address.replace(/^::ffff:/, '');
+}

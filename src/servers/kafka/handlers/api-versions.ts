@@ -1,0 +1,57 @@
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
+import { FEATURES } from '../features.ts';
+import type { ApiHandler } from '../handler.ts';
+import { handlerOf, servedHandlers } from '../handlers.ts';
+
+const API_VERSIONS_VERSION_MAX = 4;
+
+/** What the name and version of a client's software may look like (KIP-511). */
+const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
+
+export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
+  api: apiVersions,
+  minVersion: 0,
+  maxVersion: API_VERSIONS_VERSION_MAX,
+  isOpenToAll: true,
+  handle({ clientSoftwareName: name, clientSoftwareVersion: version }, call) {
+    if (call.version >= 3) {
+      if (!SOFTWARE.test(name) || !SOFTWARE.test(version)) {
+        return { errorCode: ERROR_CODES.INVALID_REQUEST, apiKeys: [] };
+      }
+      call.connection.software = `${name} ${version}`;
+    }
+    return {
+      errorCode: ERROR_CODES.NONE,
+      apiKeys: servedHandlers().map(({ api, minVersion, maxVersion }) => ({
+        apiKey: api.key,
+        minVersion,
+        maxVersion,
+      })),
+      // Before version 4 clients did not understand a feature that begins at 0.
+      supportedFeatures: FEATURES.filter(({ min }) => min > 0 || call.version >= 4).map((feature) => ({
+        name: feature.name,
+        minVersion: feature.min,
+        maxVersion: feature.max,
+      })),
+      finalizedFeaturesEpoch: 1,
+      finalizedFeatures: FEATURES.filter(({ level }) => level > 0).map(({ name, level }) => ({
+        name,
+        maxVersionLevel: level,
+        minVersionLevel: level,
+      })),
+    };
+  },
+};
+
+/** The answer, in version 0, to a version that we do not have. */
+export function unsupportedApiVersions(): ResponseInput<typeof apiVersions> {
+  const handler = handlerOf(apiVersions.key);
+  return {
+    errorCode: ERROR_CODES.UNSUPPORTED_VERSION,
+    apiKeys: [
+      { apiKey: apiVersions.key, minVersion: handler?.minVersion ?? 0, maxVersion: handler?.maxVersion ?? 0 },
+    ],
+  };
+}

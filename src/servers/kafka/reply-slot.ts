@@ -1,0 +1,87 @@
+import { ByteWriter } from '../../wire/kafka/byte-writer.ts';
+import type { Api, ResponseInput } from '../../wire/kafka/declaration.ts';
+import { encodeResponse } from '../../wire/kafka/headers.ts';
+import type { KafkaConnection } from './connection.ts';
+
+const EARLY_SLAB_BYTES = 4096;
+
+/**
+ * The place of one response among those of a connection, which leave in the order of the requests:
+ *
+ *     written | next: its response is written when it comes | filled: bytes that wait | open | …
+ */
+export class ReplySlot {
+  readonly connection: KafkaConnection;
+  readonly api: Api;
+  readonly version: number;
+  readonly correlationId: number;
+  /** Of the request, which counts against the connection's limit until it is answered. */
+  readonly requestBytes: number;
+  isFilled = false;
+  /** No other large one begins on the connection before it is answered. */
+  readonly isLarge: boolean;
+  /** What was filled in before its turn came. */
+  #early: readonly Buffer[] = [];
+
+  constructor(
+    connection: KafkaConnection,
+    request: {
+      readonly api: Api;
+      readonly version: number;
+      readonly correlationId: number;
+      readonly bytes: number;
+      readonly isLarge: boolean;
+    },
+  ) {
+    this.connection = connection;
+    this.api = request.api;
+    this.version = request.version;
+    this.correlationId = request.correlationId;
+    this.requestBytes = request.bytes;
+    this.isLarge = request.isLarge;
+  }
+
+  /** All before it are answered: what is filled in now goes out with this turn. */
+  get isNext(): boolean {
+    return this.connection.replies.isNext(this);
+  }
+
+  /** Large records in the response are not copied: they must not change any more. */
+  fill<A extends Api>(response: ResponseInput<A>): void {
+    if (this.isFilled) return;
+    this.isFilled = true;
+    const { replies } = this.connection;
+    const { throttleTimeMs = 0 } = response as { readonly throttleTimeMs?: number };
+    if (throttleTimeMs > 0) this.connection.throttle(throttleTimeMs);
+    try {
+      if (this.isNext) {
+        encodeResponse(replies.writer, this.api, this.version, this.correlationId, response);
+      } else if (!this.connection.isClosed) {
+        const writer = new ByteWriter(EARLY_SLAB_BYTES);
+        encodeResponse(writer, this.api, this.version, this.correlationId, response);
+        this.#early = writer.take();
+      }
+    } catch (error) {
+      this.connection.fail(error, this.api.name);
+    }
+    replies.filled(this);
+  }
+
+  /** There is no response to this request: a producer did not want one. */
+  skip(): void {
+    if (this.isFilled) return;
+    this.isFilled = true;
+    this.connection.replies.filled(this);
+  }
+
+  /** The request cannot be answered: it ends the connection. */
+  fail(error: unknown): void {
+    this.connection.fail(error, this.api.name);
+  }
+
+  /** Its turn has come. */
+  writeEarly(writer: ByteWriter): void {
+    for (const piece of this.#early) writer.reference(piece);
+    this.#early = [];
+  }
+}

@@ -1,0 +1,170 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import type { Broker } from '../../broker/broker.ts';
+import {
+  createTlsServer,
+  hasBadCertificate,
+  secureContext,
+  type TlsMaterial,
+  type TlsOptions,
+} from '../tls.ts';
+import { KafkaConnection } from './connection.ts';
+import { FetchSessions } from './fetch/sessions.ts';
+import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
+
+/** Half-open connections are found by TCP itself. */
+const KEEP_ALIVE_DELAY_MS = 30_000;
+
+/** The listener for the Kafka protocol. */
+export class KafkaServer {
+  readonly broker: Broker;
+  readonly settings: Settings;
+  readonly fetchSessions = new FetchSessions();
+  readonly #server: Server;
+  readonly #tls: TlsOptions | null;
+  /** All accepted sockets, those in a TLS handshake included. */
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<KafkaConnection>();
+  readonly #timer: NodeJS.Timeout;
+  #onEmpty: (() => void) | null = null;
+
+  /** Resolves when it listens; rejects with the error of the system if it cannot. */
+  static async listen(broker: Broker, options: KafkaServerOptions): Promise<KafkaServer> {
+    const settings = withDefaults(options);
+    const { tls } = options;
+    const tcp = {
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+      allowHalfOpen: false,
+    };
+    const server =
+      tls === undefined
+        ? createServer(tcp)
+        : await createTlsServer(tls, { ...tcp, handshakeTimeout: settings.handshakeTimeoutMs });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', reject);
+    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => resolve());
+    await promise;
+    server.off('error', reject);
+    return new KafkaServer(broker, settings, server, tls ?? null);
+  }
+
+  private constructor(broker: Broker, settings: Settings, server: Server, tls: TlsOptions | null) {
+    this.broker = broker;
+    this.settings = settings;
+    this.#server = server;
+    this.#tls = tls;
+    server.on('connection', (socket) => {
+      if (this.#accept(socket) && tls === null) this.#connect(socket);
+    });
+    if (tls !== null) this.#acceptTls(server as TlsServer, tls);
+    // As when there are no file descriptors left: the listener goes on.
+    server.on('error', (error) => settings.log.error({ err: error }, 'a connection could not be accepted'));
+    const shortestMs = Math.min(
+      settings.stalledPeerTimeoutMs,
+      settings.handshakeTimeoutMs,
+      settings.idleTimeoutMs,
+    );
+    this.#timer = setInterval(() => this.#check(), Math.max(10, Math.min(5_000, shortestMs / 4)));
+  }
+
+  get address(): AddressInfo {
+    return this.#server.address() as AddressInfo;
+  }
+
+  get port(): number {
+    return this.address.port;
+  }
+
+  get isTls(): boolean {
+    return this.#tls !== null;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Where this client is told that the broker is. */
+  advertised(connection: KafkaConnection): { readonly host: string; readonly port: number } {
+    const { advertised } = this.settings;
+    return {
+      host: advertised?.host ?? connection.localAddress,
+      port: advertised?.port ?? connection.socket.localPort ?? this.port,
+    };
+  }
+
+  /** Accepts nobody any more, sends what was answered, and waits for the peers for a limited time. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    const { promise: isStopped, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    const { promise: isEmpty, resolve: setEmpty } = Promise.withResolvers<void>();
+    this.#onEmpty = setEmpty;
+    for (const connection of [...this.#connections]) connection.close('broker shutdown');
+    const timer = setTimeout(() => this.#destroyAll(), this.settings.closeTimeoutMs);
+    if (this.#connections.size > 0) await isEmpty;
+    clearTimeout(timer);
+    this.#destroyAll();
+    await isStopped;
+  }
+
+  /** Certificates that are good for connections to come. @throws Error if they are not, and changes nothing */
+  renewTls(material: TlsMaterial): void {
+    (this.#server as TlsServer).setSecureContext(secureContext(material));
+  }
+
+  /** From a connection whose socket is gone. */
+  forget(connection: KafkaConnection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onEmpty?.();
+  }
+
+  #acceptTls(server: TlsServer, tls: TlsOptions): void {
+    const { log } = this.settings;
+    server.on('secureConnection', (socket: TLSSocket) => {
+      socket.on('error', (error) => log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'));
+      if (tls.verify === 'optional' && hasBadCertificate(socket)) {
+        log.warn(
+          { peer: socket.remoteAddress, reason: String(socket.authorizationError) },
+          'the certificate of a client is not good',
+        );
+        socket.destroy();
+        return;
+      }
+      this.#connect(socket);
+    });
+    server.on('tlsClientError', (error, socket) => {
+      log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
+      // After a timeout nobody else does.
+      socket.destroy();
+    });
+  }
+
+  /** False if it is one too many. */
+  #accept(socket: Socket): boolean {
+    const { log, maxConnections } = this.settings;
+    if (this.#sockets.size >= maxConnections) {
+      log.warn({ peer: socket.remoteAddress, maxConnections }, 'too many connections');
+      socket.destroy();
+      return false;
+    }
+    this.#sockets.add(socket);
+    socket.on('error', (error) => log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'));
+    socket.once('close', () => this.#sockets.delete(socket));
+    return true;
+  }
+
+  #connect(socket: Socket): void {
+    this.#connections.add(new KafkaConnection(this, socket));
+  }
+
+  #check(): void {
+    const nowMs = this.broker.clock.monotonicMs();
+    for (const connection of this.#connections) connection.check(nowMs);
+  }
+
+  #destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
