@@ -17,6 +17,12 @@ export interface StreamSpec {
 export interface StreamObserver {
   streamAdded(stream: Stream): void;
   streamRemoved(stream: Stream): void;
+  /** It has more partitions, or other configs. */
+  streamChanged?(stream: Stream): void;
+  /** Asked before somebody makes one; throws what stands against it. */
+  beforeCreate?(spec: StreamSpec): void;
+  /** Asked before somebody deletes one; throws what stands against it. */
+  beforeDelete?(stream: Stream): void;
 }
 
 export interface StreamsParts {
@@ -69,6 +75,7 @@ export class Streams implements StatePart {
       throw new BrokerError('precondition-failed', `stream '${name}' in vhost '${vhost}' exists already`);
     }
     this.#checkCount(name, partitions);
+    for (const observer of this.#observers) observer.beforeCreate?.({ vhost, name, partitions, configs });
     const operation: StreamOperation = {
       op: 'stream.create',
       vhost,
@@ -82,7 +89,9 @@ export class Streams implements StatePart {
   }
 
   delete(stream: Stream): void {
-    if (!stream.isRemoved) this.#record({ op: 'stream.delete', id: stream.id });
+    if (stream.isRemoved) return;
+    for (const observer of this.#observers) observer.beforeDelete?.(stream);
+    this.#record({ op: 'stream.delete', id: stream.id });
   }
 
   /** With the virtual host goes what is in it. */
@@ -169,9 +178,11 @@ export class Streams implements StatePart {
       case 'stream.extend':
         for (const id of operation.partitions) this.#parts.logId(id);
         stream.extend(operation.partitions);
+        for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
       case 'stream.configure':
         stream.configure(new Map(Object.entries(operation.configs)));
+        for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
       case 'stream.partition':
         stream.partitions[operation.index]?.restore(operation);
