@@ -12,6 +12,8 @@ import { Delays } from './delays/delays.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
 import { Events } from './events/events.ts';
 import { TopologyEvents } from './events/topology-events.ts';
+import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from './groups/group-settings.ts';
+import { Groups } from './groups/groups.ts';
 import { MemoryMark } from './memory-mark.ts';
 import { nodeName } from './node-name.ts';
 import { OwnMessages } from './own-messages.ts';
@@ -61,6 +63,7 @@ export interface BrokerOptions {
   readonly propertyCodecs?: readonly PropertyCodec[];
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
+  readonly groups?: Partial<GroupSettings>;
   /** The storage failed and cannot be trusted: the process has to end. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -95,6 +98,7 @@ export class Broker implements StateMachine {
   readonly deadLetters: DeadLetters;
   readonly delays: Delays;
   readonly streams: Streams;
+  readonly groups: Groups;
   readonly transactions: Transactions;
   /** Why publishers are blocked; empty if they are not. */
   readonly blockedReasons = new Set<string>();
@@ -171,6 +175,8 @@ export class Broker implements StateMachine {
     this.delays = this.#createDelays();
     this.streams = this.#createStreams();
     this.#parts.add(this.streams);
+    this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
+    this.#parts.add(this.groups);
     this.transactions = this.#createTransactions();
     this.#parts.add(this.transactions);
     this.vhosts = new VirtualHosts<Queue>(
@@ -178,7 +184,10 @@ export class Broker implements StateMachine {
         observer: (vhost) => new TopologyEvents(this.events, vhost),
         createQueue: (spec) => this.#createQueue(spec),
         log: { append: (operation) => this.record(encodeOperation(operation)) },
-        beforeDelete: (vhost) => this.streams.deleteAll(vhost),
+        beforeDelete: (vhost) => {
+          this.groups.deleteAll(vhost);
+          this.streams.deleteAll(vhost);
+        },
       },
       (vhost) => this.delays.create(vhost),
     );
@@ -390,13 +399,28 @@ export class Broker implements StateMachine {
     });
   }
 
+  #createGroups(settings: GroupSettings): Groups {
+    const groups = new Groups({
+      settings,
+      streams: this.streams,
+      clock: this.clock,
+      scheduler: this.store.options.scheduler,
+      record: (operation) => {
+        this.record(operation);
+        return this.store.journal.blockNumber;
+      },
+    });
+    this.streams.observe(groups);
+    return groups;
+  }
+
   #createTransactions(): Transactions {
     return new Transactions({
       store: this.store,
       clock: this.clock,
       scheduler: this.store.options.scheduler,
       settings: DEFAULT_TRANSACTION_SETTINGS,
-      offsets: { complete: () => undefined },
+      offsets: this.groups,
       partitions: () => this.streams.partitions(),
       record: (operation) => this.record(operation),
     });

@@ -1,0 +1,466 @@
+import { GroupError, type GroupErrorKind } from '../group-error.ts';
+import type { GroupSettings } from '../group-settings.ts';
+import type { ClassicGroupSet } from '../operations.ts';
+import { ClassicMember } from './classic-member.ts';
+import {
+  type JoinOutcome,
+  type JoinRequest,
+  joinFailed,
+  type MemberRequest,
+  type SyncOutcome,
+  type SyncRequest,
+  syncFailed,
+} from './requests.ts';
+import { answerSync, Roster } from './roster.ts';
+
+export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
+
+/** What a group has around it. */
+export interface ClassicSurroundings {
+  readonly settings: GroupSettings;
+  /** Monotonic. */
+  now(): number;
+  /** Since the epoch. */
+  wallMs(): number;
+  newId(prefix: string): string;
+  /** To be called, by `tick`, at this time or soon after. */
+  wakeAt(dueMs: number): void;
+  /** What is to survive a restart has changed. */
+  changed(): void;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * A group whose members divide the partitions among themselves: the broker gathers them, tells one of them, the
+ * leader, what all of them want, and passes on what it decides. What that means is theirs.
+ *
+ *     Empty ──join──▶ PreparingRebalance ──all have joined──▶ CompletingRebalance ──leader's word──▶ Stable
+ *                            ▲  ▲                                    │                                 │
+ *                            │  └──── somebody comes or goes ────────┘                                 │
+ *                            └─────────────────────────────────────────────────────────────────────────┘
+ *
+ * Each time that all have joined is a new generation; who still speaks for an old one is told so.
+ */
+export class ClassicGroup {
+  readonly type = 'classic';
+  readonly roster = new Roster();
+  state: ClassicState = 'Empty';
+  generation = 0;
+  /** Empty if nobody ever was a member: then offsets are all there is. */
+  protocolType = '';
+  protocol: string | null = null;
+  /** Since the epoch. */
+  emptySinceMs: number | null = null;
+  readonly #around: ClassicSurroundings;
+  /** Until when those that have not joined are waited for. */
+  #rebalanceDueMs = NEVER;
+  /** Until when the first ones wait for more, if they do; longer if more came meanwhile. */
+  #delayDueMs: number | null = null;
+  #hasGrown = false;
+  /** Until when all have to ask for their part. */
+  #syncDueMs = NEVER;
+
+  constructor(around: ClassicSurroundings) {
+    this.#around = around;
+  }
+
+  get isEmpty(): boolean {
+    return this.roster.size === 0;
+  }
+
+  join(request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
+    const { memberId, instanceId } = request;
+    const known = this.roster.members.get(memberId);
+    const former = instanceId === null ? undefined : this.roster.staticId(instanceId);
+    const refusal = this.#refusalOfJoin(request, known, former);
+    if (refusal !== null) {
+      done(joinFailed(refusal, refusal === 'group-full' ? '' : memberId));
+    } else if (known !== undefined) {
+      this.#joinAgain(known, request, done);
+    } else if (memberId !== '') {
+      this.#add(memberId, request, done);
+    } else if (former !== undefined) {
+      this.#comeBack(this.roster.members.get(former) as ClassicMember, request, done);
+    } else {
+      const id = this.#around.newId(instanceId ?? request.clientId);
+      if (instanceId === null && request.requiresKnownId) this.#expect(id, request, done);
+      else this.#add(id, request, done);
+    }
+  }
+
+  sync(request: SyncRequest, done: (outcome: SyncOutcome) => void): void {
+    const refusal = this.#refusalOfSync(request);
+    if (refusal !== null) {
+      done(syncFailed(refusal));
+      return;
+    }
+    const member = this.roster.members.get(request.memberId) as ClassicMember;
+    this.#touch(member);
+    member.hasSynced = true;
+    if (this.state === 'Stable') {
+      done(this.#partOf(member));
+      return;
+    }
+    answerSync(member, syncFailed('rebalance-in-progress'));
+    member.syncing = done;
+    member.deadlineMs = NEVER;
+    if (member.id === this.roster.leader) this.#assign(request);
+  }
+
+  heartbeat(request: MemberRequest): GroupErrorKind | null {
+    const refusal = this.#refusalOf(request);
+    if (refusal !== null) return refusal;
+    this.#touch(this.roster.members.get(request.memberId) as ClassicMember);
+    return this.state === 'PreparingRebalance' ? 'rebalance-in-progress' : null;
+  }
+
+  /** Several at once, as an administrator may make them. */
+  leave(leaving: readonly Omit<MemberRequest, 'generation'>[]): (GroupErrorKind | null)[] {
+    const results = leaving.map((each) => this.#leave(each));
+    if (results.includes(null)) this.#shrunk();
+    return results;
+  }
+
+  /** @throws GroupError if who commits is not who it should be */
+  checkCommit({ memberId, instanceId, generation }: MemberRequest, isTransactional: boolean): void {
+    if (generation < 0 && this.isEmpty) return;
+    const isMember = generation >= 0 || memberId !== '' || instanceId !== null;
+    if (isMember) {
+      const refusal = this.#refusalOfMember(memberId, instanceId);
+      if (refusal !== null) throw new GroupError(refusal, `'${memberId}' is not a member of the group`);
+      if (generation !== this.generation && !(isTransactional && generation < 0)) {
+        throw new GroupError('illegal-generation', `the generation is ${this.generation}, not ${generation}`);
+      }
+      const member = this.roster.members.get(memberId);
+      if (member !== undefined && !member.isWaiting) this.#touch(member);
+    } else if (!isTransactional) {
+      throw new GroupError('unknown-member', 'only members commit while there are any');
+    }
+    if (!isTransactional && this.state === 'CompletingRebalance') {
+      throw new GroupError('rebalance-in-progress', 'the partitions are being divided');
+    }
+  }
+
+  /** Time has passed. When to come again. */
+  tick(): number {
+    const now = this.#around.now();
+    let count = 0;
+    for (const [id, dueMs] of this.roster.expected) {
+      if (dueMs <= now && this.roster.expected.delete(id)) count++;
+    }
+    for (const member of [...this.roster.members.values()]) {
+      const isLate = this.#syncDueMs <= now && !member.hasSynced;
+      if (member.deadlineMs > now && !isLate) continue;
+      this.roster.remove(member);
+      count++;
+    }
+    if (this.#syncDueMs <= now) this.#syncDueMs = NEVER;
+    if (count > 0) this.#shrunk();
+    else if (this.state === 'PreparingRebalance') this.#joinIfComplete();
+    return this.#nextDueMs();
+  }
+
+  /** All who wait are told; nothing comes after that. */
+  end(): void {
+    this.state = 'Dead';
+    for (const member of [...this.roster.members.values()]) this.roster.remove(member);
+  }
+
+  stateToKeep(): Omit<ClassicGroupSet, 'op' | 'v' | 'g'> {
+    const { generation, protocolType, protocol, emptySinceMs } = this;
+    const members = Array.from(this.roster.members.values(), (member) => member.stateFor(protocol ?? ''));
+    return { generation, protocolType, protocol, leader: this.roster.leader, emptySinceMs, members };
+  }
+
+  restore(state: Omit<ClassicGroupSet, 'op' | 'v' | 'g'>): void {
+    this.generation = state.generation;
+    this.protocolType = state.protocolType;
+    this.protocol = state.protocol;
+    this.emptySinceMs = state.emptySinceMs;
+    this.state = state.members.length > 0 ? 'Stable' : 'Empty';
+    this.roster.members.clear();
+    this.roster.leader = null;
+    for (const each of state.members) {
+      const member = ClassicMember.restore(each, state.protocol ?? '');
+      member.hasSynced = true;
+      this.roster.add(member);
+    }
+    this.roster.leader = state.leader;
+  }
+
+  /** After a restart, members have the time to be heard again. */
+  recovered(): void {
+    for (const member of this.roster.members.values()) this.#touch(member);
+  }
+
+  #refusalOfJoin(
+    request: JoinRequest,
+    known: ClassicMember | undefined,
+    former: string | undefined,
+  ): GroupErrorKind | null {
+    const { settings } = this.#around;
+    const { memberId, instanceId, sessionMs, protocolType, protocols } = request;
+    if (sessionMs < settings.sessionTimeoutMsMin || sessionMs > settings.sessionTimeoutMsMax) {
+      return 'invalid-session-timeout';
+    }
+    if (memberId !== '' && instanceId !== null) {
+      if (former === undefined) return 'unknown-member';
+      if (former !== memberId) return 'fenced-instance';
+    } else if (memberId !== '' && known === undefined && !this.roster.expected.has(memberId)) {
+      return 'unknown-member';
+    }
+    const replaced = known ?? (former === undefined ? undefined : this.roster.members.get(former));
+    if (replaced === undefined && this.roster.size >= settings.membersMax) return 'group-full';
+    if (protocolType === '' || protocols.length === 0) return 'inconsistent-protocol';
+    if (this.isEmpty) return null;
+    if (protocolType !== this.protocolType) return 'inconsistent-protocol';
+    return this.roster.agreesWith(protocols, replaced) ? null : 'inconsistent-protocol';
+  }
+
+  #refusalOfMember(memberId: string, instanceId: string | null): GroupErrorKind | null {
+    if (instanceId !== null) {
+      const id = this.roster.staticId(instanceId);
+      if (id !== undefined && id !== memberId) return 'fenced-instance';
+    }
+    return this.roster.members.has(memberId) ? null : 'unknown-member';
+  }
+
+  #refusalOf({ memberId, instanceId, generation }: MemberRequest): GroupErrorKind | null {
+    const refusal = this.#refusalOfMember(memberId, instanceId);
+    if (refusal !== null) return refusal;
+    return generation === this.generation ? null : 'illegal-generation';
+  }
+
+  #refusalOfSync(request: SyncRequest): GroupErrorKind | null {
+    const refusal = this.#refusalOf(request);
+    if (refusal !== null) return refusal;
+    const { protocolType, protocol } = request;
+    if (protocolType !== null && protocolType !== this.protocolType) return 'inconsistent-protocol';
+    if (protocol !== null && protocol !== this.protocol) return 'inconsistent-protocol';
+    return this.state === 'PreparingRebalance' ? 'rebalance-in-progress' : null;
+  }
+
+  #leave({ memberId, instanceId }: Omit<MemberRequest, 'generation'>): GroupErrorKind | null {
+    if (instanceId === null && this.roster.expected.delete(memberId)) return null;
+    const id = instanceId === null ? memberId : this.roster.staticId(instanceId);
+    const member = id === undefined ? undefined : this.roster.members.get(id);
+    if (member === undefined) return 'unknown-member';
+    if (memberId !== '' && memberId !== member.id) return 'fenced-instance';
+    this.roster.remove(member);
+    return null;
+  }
+
+  #expect(id: string, { sessionMs }: JoinRequest, done: (outcome: JoinOutcome) => void): void {
+    const dueMs = this.#around.now() + sessionMs;
+    this.roster.expected.set(id, dueMs);
+    this.#around.wakeAt(dueMs);
+    done(joinFailed('member-id-required', id));
+  }
+
+  #add(id: string, request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
+    if (this.isEmpty) this.protocolType = request.protocolType;
+    const member = new ClassicMember(id, request, request.protocols);
+    this.roster.add(member);
+    this.roster.awaitJoin(member, done);
+    this.#hasGrown = true;
+    this.#rebalance();
+  }
+
+  #joinAgain(member: ClassicMember, request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
+    const isSame = member.offers(request.protocols);
+    // It may have missed the answer; a leader that comes back while all is well wants a new division.
+    if (this.state === 'CompletingRebalance' && isSame) {
+      this.#touch(member);
+      done(this.#joined(member));
+    } else if (this.state === 'Stable' && isSame && member.id !== this.roster.leader) {
+      this.#touch(member);
+      done(this.#joined(member));
+    } else {
+      update(member, request);
+      this.roster.awaitJoin(member, done);
+      this.#rebalance();
+    }
+  }
+
+  /** A client that keeps its name has been restarted: if nothing else is new, it gets what it had (KIP-345). */
+  #comeBack(old: ClassicMember, request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
+    const wasLeader = this.roster.leader === old.id;
+    const member = this.roster.replace(old, this.#around.newId(request.instanceId ?? ''));
+    update(member, request);
+    if (this.state !== 'Stable' || this.roster.selectProtocol() !== this.protocol) {
+      this.roster.awaitJoin(member, done);
+      this.#rebalance();
+      return;
+    }
+    this.#touch(member);
+    this.#around.changed();
+    const outcome = this.#joined(member);
+    if (!wasLeader) done(outcome);
+    else if (request.canSkipAssignment) done({ ...outcome, skipAssignment: true });
+    // A client that cannot be told so must not take itself for the leader: it would wait for all to join.
+    else done({ ...outcome, leader: old.id, members: [] });
+  }
+
+  /** Somebody came, or wants something else. */
+  #rebalance(): void {
+    if (this.state === 'PreparingRebalance') {
+      this.#joinIfComplete();
+      return;
+    }
+    for (const member of this.roster.members.values()) {
+      if (member.syncing === null) continue;
+      answerSync(member, syncFailed('rebalance-in-progress'));
+      this.#touch(member);
+    }
+    const now = this.#around.now();
+    const { initialRebalanceDelayMs } = this.#around.settings;
+    const isFirst = this.state === 'Empty' && initialRebalanceDelayMs > 0;
+    this.#delayDueMs = isFirst ? now + initialRebalanceDelayMs : null;
+    this.#hasGrown = false;
+    this.#syncDueMs = NEVER;
+    this.#rebalanceDueMs = now + this.roster.rebalanceMsMax;
+    this.state = 'PreparingRebalance';
+    this.#joinIfComplete();
+    if (this.state === 'PreparingRebalance') this.#around.wakeAt(this.#nextDueMs());
+  }
+
+  /** Somebody went. */
+  #shrunk(): void {
+    if (this.state === 'PreparingRebalance') this.#joinIfComplete();
+    else if (this.state !== 'Empty' && this.roster.size === 0) this.#becomeEmpty();
+    else if (this.state !== 'Empty') this.#rebalance();
+  }
+
+  #joinIfComplete(): void {
+    const now = this.#around.now();
+    if (now >= this.#rebalanceDueMs) {
+      this.#completeJoin();
+    } else if (this.#delayDueMs !== null && this.roster.size > 0) {
+      this.#endDelay(now, this.#delayDueMs);
+    } else if (this.roster.isComplete) {
+      this.#completeJoin();
+    }
+  }
+
+  #endDelay(now: number, dueMs: number): void {
+    if (now < dueMs) return;
+    if (this.#hasGrown) {
+      this.#hasGrown = false;
+      this.#delayDueMs = now + this.#around.settings.initialRebalanceDelayMs;
+    } else {
+      this.#delayDueMs = null;
+      this.#joinIfComplete();
+    }
+  }
+
+  /** A generation begins, of those who are here. Clients that keep their names may be away for a while. */
+  #completeJoin(): void {
+    for (const member of [...this.roster.members.values()]) {
+      if (member.joining === null && member.instanceId === null) this.roster.remove(member);
+    }
+    this.roster.expected.clear();
+    if (this.roster.size === 0) {
+      this.#becomeEmpty();
+      return;
+    }
+    const now = this.#around.now();
+    if (!this.roster.electJoined()) {
+      this.#rebalanceDueMs = now + this.roster.rebalanceMsMax;
+      return;
+    }
+    this.generation++;
+    this.protocol = this.roster.selectProtocol();
+    this.state = 'CompletingRebalance';
+    this.emptySinceMs = null;
+    this.#rebalanceDueMs = NEVER;
+    this.#delayDueMs = null;
+    this.#syncDueMs = now + this.roster.rebalanceMsMax;
+    this.#around.wakeAt(this.#syncDueMs);
+    for (const member of [...this.roster.members.values()]) {
+      member.hasSynced = false;
+      if (member.joining === null) continue;
+      this.roster.answerJoin(member, this.#joined(member));
+      this.#touch(member);
+    }
+  }
+
+  #becomeEmpty(): void {
+    this.state = 'Empty';
+    this.generation++;
+    this.protocol = null;
+    this.roster.leader = null;
+    this.#rebalanceDueMs = NEVER;
+    this.#delayDueMs = null;
+    this.#syncDueMs = NEVER;
+    this.emptySinceMs = this.#around.wallMs();
+    this.#around.changed();
+  }
+
+  /** The leader's word: who is not named gets nothing. */
+  #assign({ assignments }: SyncRequest): void {
+    const parts = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]));
+    for (const member of this.roster.members.values()) {
+      member.assignment = parts.get(member.id) ?? Buffer.alloc(0);
+    }
+    this.state = 'Stable';
+    this.#around.changed();
+    for (const member of [...this.roster.members.values()]) {
+      if (member.syncing === null) continue;
+      answerSync(member, this.#partOf(member));
+      this.#touch(member);
+    }
+  }
+
+  #joined(member: ClassicMember): JoinOutcome {
+    const { leader } = this.roster;
+    const protocol = this.protocol ?? '';
+    const members =
+      member.id !== leader
+        ? []
+        : Array.from(this.roster.members.values(), (each) => ({
+            id: each.id,
+            instanceId: each.instanceId,
+            metadata: each.metadataFor(protocol),
+          }));
+    return {
+      error: null,
+      memberId: member.id,
+      generation: this.generation,
+      protocolType: this.protocolType,
+      protocol,
+      leader: leader ?? '',
+      skipAssignment: false,
+      members,
+    };
+  }
+
+  #partOf({ assignment }: ClassicMember): SyncOutcome {
+    return { error: null, protocolType: this.protocolType, protocol: this.protocol, assignment };
+  }
+
+  /** It was heard. */
+  #touch(member: ClassicMember): void {
+    if (member.isWaiting) return;
+    member.deadlineMs = this.#around.now() + member.sessionMs;
+    this.#around.wakeAt(member.deadlineMs);
+  }
+
+  #nextDueMs(): number {
+    let dueMs = Math.min(this.#syncDueMs, this.#rebalanceDueMs, this.#delayDueMs ?? NEVER);
+    for (const each of this.roster.expected.values()) dueMs = Math.min(dueMs, each);
+    for (const { deadlineMs } of this.roster.members.values()) dueMs = Math.min(dueMs, deadlineMs);
+    return dueMs;
+  }
+}
+
+function update(
+  member: ClassicMember,
+  { clientId, host, sessionMs, rebalanceMs, protocols }: JoinRequest,
+): void {
+  member.clientId = clientId;
+  member.host = host;
+  member.sessionMs = sessionMs;
+  member.rebalanceMs = rebalanceMs;
+  member.protocols = protocols;
+}

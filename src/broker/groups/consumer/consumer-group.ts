@@ -1,0 +1,445 @@
+import { GroupError, type GroupErrorKind } from '../group-error.ts';
+import type { GroupSettings } from '../group-settings.ts';
+import type { ConsumerGroupChanged } from '../operations.ts';
+import { equals, isSubset, NO_PARTITIONS, type PartitionSet } from '../partition-sets.ts';
+import type { GroupStream, GroupStreams } from '../ports.ts';
+import type { Assignor } from './assignor.ts';
+import {
+  AWAY_EPOCH,
+  ConsumerMember,
+  type MemberWishes,
+  sameSubscription,
+  sameWishes,
+} from './consumer-member.ts';
+import { Owners } from './owners.ts';
+import { assignRanges } from './range-assignor.ts';
+import { nextPosition } from './reconciliation.ts';
+import type { HeartbeatOutcome, HeartbeatRequest } from './requests.ts';
+import { hashOf, Subscriptions } from './subscriptions.ts';
+import { assignUniformly } from './uniform-assignor.ts';
+
+export type ConsumerState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable' | 'Dead';
+export type ConsumerChange = Omit<ConsumerGroupChanged, 'op' | 'v' | 'g'>;
+
+export interface ConsumerSurroundings {
+  readonly settings: GroupSettings;
+  readonly streams: GroupStreams;
+  readonly vhost: string;
+  /** Monotonic. */
+  now(): number;
+  /** Since the epoch. */
+  wallMs(): number;
+  /** To be called, by `tick`, at this time or soon after. */
+  wakeAt(dueMs: number): void;
+  changed(change: ConsumerChange): void;
+}
+
+/** The first is the one that is used unless the members prefer another. */
+export const ASSIGNORS: ReadonlyMap<string, Assignor> = new Map([
+  ['uniform', assignUniformly],
+  ['range', assignRanges],
+]);
+const DEFAULT_ASSIGNOR = 'uniform';
+const NEVER = Number.POSITIVE_INFINITY;
+
+/**
+ * A group in which the broker divides the partitions (KIP-848). Whenever its members, what they read, or the streams
+ * change, `epoch` grows, and a new target is made for everybody: that of `targetEpoch`. Each member goes there by its
+ * own heartbeats, in its own time; see reconciliation.ts. A partition has one owner at a time, always.
+ */
+export class ConsumerGroup {
+  readonly type = 'consumer';
+  epoch = 0;
+  targetEpoch = 0;
+  assignor = DEFAULT_ASSIGNOR;
+  /** Since the epoch of time. */
+  emptySinceMs: number | null = null;
+  readonly members = new Map<string, ConsumerMember>();
+  readonly #around: ConsumerSurroundings;
+  readonly #subscriptions: Subscriptions;
+  readonly #staticIds = new Map<string, string>();
+  readonly #owners = new Owners();
+  #topicsHash = '';
+  /** Streams may be others than those that the target was made for. */
+  #isStale = false;
+  readonly #changed = new Set<ConsumerMember>();
+  readonly #gone: string[] = [];
+  #isChanged = false;
+
+  constructor(around: ConsumerSurroundings) {
+    this.#around = around;
+    this.#subscriptions = new Subscriptions(around.streams, around.vhost);
+  }
+
+  get isEmpty(): boolean {
+    return this.members.size === 0;
+  }
+
+  get state(): ConsumerState {
+    if (this.members.size === 0) return 'Empty';
+    if (this.epoch > this.targetEpoch) return 'Assigning';
+    for (const member of this.members.values())
+      if (!member.isReconciled(this.targetEpoch)) return 'Reconciling';
+    return 'Stable';
+  }
+
+  /** @throws GroupError */
+  heartbeat(request: HeartbeatRequest): HeartbeatOutcome {
+    if (request.assignor !== null && !ASSIGNORS.has(request.assignor)) {
+      const known = [...ASSIGNORS.keys()].join(', ');
+      throw new GroupError(
+        'unsupported-assignor',
+        `there is no assignor '${request.assignor}', only ${known}`,
+      );
+    }
+    if (request.expression !== null) this.#subscriptions.checkExpression(request.expression);
+    const outcome = request.epoch < 0 ? this.#leave(request) : this.#beat(request);
+    this.#keep();
+    return outcome;
+  }
+
+  /** @throws GroupError if who commits is not who it should be */
+  checkCommit(memberId: string, epoch: number, knowsEpochs: boolean): void {
+    if (epoch < 0 && this.isEmpty) return;
+    const member = this.members.get(memberId);
+    if (member === undefined) {
+      throw new GroupError('unknown-member', `'${memberId}' is not a member of the group`);
+    }
+    if (!knowsEpochs) {
+      throw new GroupError('unsupported-version', 'members of this group have to commit with their epoch');
+    }
+    this.#checkCommitEpoch(member, epoch);
+  }
+
+  /** As `checkCommit`, for who asks how far it was. Who does not say who it is may ask. @throws GroupError */
+  checkFetch(memberId: string | null, epoch: number): void {
+    if (memberId === null && epoch < 0) return;
+    const member = this.members.get(memberId ?? '');
+    if (member === undefined) {
+      throw new GroupError('unknown-member', `'${memberId ?? ''}' is not a member of the group`);
+    }
+    this.#checkCommitEpoch(member, epoch);
+  }
+
+  isSubscribed(streamId: string): boolean {
+    for (const member of this.members.values()) {
+      if (this.#subscriptions.streamsOf(member).has(streamId)) return true;
+    }
+    return false;
+  }
+
+  /** An administrator takes a member out, by the name that it keeps, or else by its id. */
+  takeOut(memberId: string, instanceId: string | null): GroupErrorKind | null {
+    const id = instanceId === null ? memberId : this.#staticIds.get(instanceId);
+    const member = id === undefined ? undefined : this.members.get(id);
+    if (member === undefined) return 'unknown-member';
+    if (memberId !== '' && memberId !== member.id) return 'fenced-instance';
+    this.#remove(member);
+    this.#keep();
+    return null;
+  }
+
+  streamsChanged(): void {
+    this.#isStale = true;
+    this.#subscriptions.streamsChanged();
+  }
+
+  /** Time has passed. When to come again. */
+  tick(): number {
+    const now = this.#around.now();
+    for (const member of [...this.members.values()]) {
+      if (member.deadlineMs <= now || member.revokeDueMs <= now) this.#remove(member);
+    }
+    this.#keep();
+    let dueMs = NEVER;
+    for (const { deadlineMs, revokeDueMs } of this.members.values()) {
+      dueMs = Math.min(dueMs, deadlineMs, revokeDueMs);
+    }
+    return dueMs;
+  }
+
+  stateToKeep(
+    members: Iterable<ConsumerMember> = this.members.values(),
+    gone: string[] = [],
+  ): ConsumerChange {
+    return {
+      epoch: this.epoch,
+      targetEpoch: this.targetEpoch,
+      assignor: this.assignor,
+      topicsHash: this.#topicsHash,
+      emptySinceMs: this.emptySinceMs,
+      members: Array.from(members, (member) => member.stateToKeep()),
+      gone,
+    };
+  }
+
+  restore(change: ConsumerChange): void {
+    this.epoch = change.epoch;
+    this.targetEpoch = change.targetEpoch;
+    this.assignor = change.assignor;
+    this.#topicsHash = change.topicsHash;
+    this.emptySinceMs = change.emptySinceMs;
+    for (const id of change.gone) this.#forget(this.members.get(id));
+    for (const kept of change.members) this.#forget(this.members.get(kept.id));
+    for (const kept of change.members) {
+      const member = ConsumerMember.restore(kept);
+      this.members.set(member.id, member);
+      if (member.instanceId !== null) this.#staticIds.set(member.instanceId, member.id);
+      this.#owners.set(member);
+    }
+  }
+
+  /** After a restart, members have the time to be heard again. */
+  recovered(): void {
+    this.#isStale = true;
+    for (const member of this.members.values()) {
+      this.#touch(member);
+      this.#watchRevocation(member);
+    }
+  }
+
+  #beat(request: HeartbeatRequest): HeartbeatOutcome {
+    const known = this.#find(request);
+    const member = known ?? this.#enter(request);
+    const isNew = known === undefined;
+    if (!isNew && request.epoch === 0) this.#startAgain(member);
+    const isOther = this.#update(member, request);
+    this.#divide(isNew || isOther);
+    const { assigned } = member;
+    this.#reconcile(member, request.owned);
+    this.#touch(member);
+    const isWhole = request.epoch === 0 || (request.rebalanceMs !== -1 && request.owned !== null);
+    const isToTell = isWhole || !equals(assigned, member.assigned);
+    return { memberId: member.id, epoch: member.epoch, assigned: isToTell ? member.assigned : null };
+  }
+
+  /** The member that speaks, if it is who it should be; undefined if it is new. */
+  #find({ memberId, epoch, instanceId, owned }: HeartbeatRequest): ConsumerMember | undefined {
+    const formerId = instanceId === null ? undefined : this.#staticIds.get(instanceId);
+    const former = formerId === undefined ? undefined : this.members.get(formerId);
+    if (epoch === 0) {
+      if (former !== undefined && former.id !== memberId && former.epoch !== AWAY_EPOCH) {
+        throw new GroupError(
+          'unreleased-instance',
+          `'${instanceId}' is still in use by the member '${former.id}'`,
+        );
+      }
+      const known = this.members.get(memberId);
+      if (
+        known === undefined &&
+        former === undefined &&
+        this.members.size >= this.#around.settings.membersMax
+      ) {
+        throw new GroupError('group-full', `the group has ${this.members.size} members, which is the limit`);
+      }
+      return known;
+    }
+    if (former !== undefined && former.id !== memberId) {
+      throw new GroupError('fenced-instance', `'${instanceId}' is in use by the member '${former.id}'`);
+    }
+    const member = this.members.get(memberId);
+    if (member === undefined || (instanceId !== null && former === undefined)) {
+      throw new GroupError('unknown-member', `'${memberId}' is not a member of the group`);
+    }
+    if (epoch > 0) checkEpoch(member, epoch, owned);
+    return member;
+  }
+
+  /** Somebody new, or one that keeps its name and has been restarted: that one gets what it had. */
+  #enter({ memberId, instanceId, clientId, host, ...request }: HeartbeatRequest): ConsumerMember {
+    const formerId = instanceId === null ? undefined : this.#staticIds.get(instanceId);
+    const former = formerId === undefined ? undefined : this.members.get(formerId);
+    const wishes: MemberWishes = former?.wishes ?? {
+      rackId: request.rackId,
+      rebalanceMs: request.rebalanceMs,
+      names: new Set(request.names ?? []),
+      expression: request.expression,
+      assignor: request.assignor,
+    };
+    const member = new ConsumerMember(memberId, instanceId, clientId, host, wishes);
+    if (former === undefined) {
+      this.#grow();
+    } else {
+      member.target = former.target;
+      this.#forget(former);
+      this.#gone.push(former.id);
+    }
+    this.members.set(memberId, member);
+    if (instanceId !== null) this.#staticIds.set(instanceId, memberId);
+    this.emptySinceMs = null;
+    this.#changed.add(member);
+    return member;
+  }
+
+  /** It has lost all that it had. */
+  #startAgain(member: ConsumerMember): void {
+    member.epoch = 0;
+    member.previousEpoch = 0;
+    member.state = 'stable';
+    member.assigned = NO_PARTITIONS;
+    member.revoking = NO_PARTITIONS;
+    member.revokeDueMs = NEVER;
+    this.#owners.set(member);
+    this.#changed.add(member);
+  }
+
+  /** True if it reads something else from now on. */
+  #update(member: ConsumerMember, request: HeartbeatRequest): boolean {
+    const before = member.wishes;
+    const names = request.names === null ? before.names : new Set(request.names);
+    const wishes: MemberWishes = {
+      rackId: request.rackId ?? before.rackId,
+      rebalanceMs: request.rebalanceMs === -1 ? before.rebalanceMs : request.rebalanceMs,
+      names,
+      expression: request.expression ?? before.expression,
+      assignor: request.assignor ?? before.assignor,
+    };
+    member.clientId = request.clientId;
+    member.host = request.host;
+    if (sameWishes(before, wishes)) return false;
+    member.wishes = wishes;
+    this.#changed.add(member);
+    if (sameSubscription(before, wishes)) return false;
+    this.#grow();
+    return true;
+  }
+
+  /** Makes a new target if the present one is not for this epoch, or for other streams. */
+  #divide(isOther: boolean): void {
+    if (!isOther && !this.#isStale && this.epoch === this.targetEpoch) return;
+    const streams = new Map<string, GroupStream>();
+    const members = Array.from(this.members.values(), (member) => {
+      const own = this.#subscriptions.streamsOf(member);
+      for (const [id, stream] of own) streams.set(id, stream);
+      return { member, streamIds: new Set(own.keys()) };
+    });
+    this.#isStale = false;
+    const hash = hashOf(streams.values());
+    if (hash !== this.#topicsHash) {
+      this.#topicsHash = hash;
+      if (this.epoch === this.targetEpoch) this.#grow();
+    }
+    if (this.epoch === this.targetEpoch) return;
+    this.assignor = this.#preferredAssignor();
+    const sorted = [...streams.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const targets = (ASSIGNORS.get(this.assignor) ?? assignUniformly)(
+      members.map(({ member: { id, instanceId, target }, streamIds }) => ({
+        id,
+        instanceId,
+        target,
+        streamIds,
+      })),
+      sorted.map(({ id, partitions }) => ({ id, partitionCount: partitions.length })),
+    );
+    for (const { member } of members) {
+      const target = targets.get(member.id) ?? NO_PARTITIONS;
+      if (equals(target, member.target)) continue;
+      member.target = target;
+      this.#changed.add(member);
+    }
+    this.targetEpoch = this.epoch;
+    this.#isChanged = true;
+    this.#subscriptions.retain(new Set(members.map(({ member }) => member.wishes.expression ?? '')));
+  }
+
+  /** What most members want. */
+  #preferredAssignor(): string {
+    const votes = new Map<string, number>();
+    for (const { wishes } of this.members.values()) {
+      if (wishes.assignor !== null) votes.set(wishes.assignor, (votes.get(wishes.assignor) ?? 0) + 1);
+    }
+    let best = DEFAULT_ASSIGNOR;
+    for (const [name, count] of votes) if (count > (votes.get(best) ?? 0)) best = name;
+    return best;
+  }
+
+  #reconcile(member: ConsumerMember, reported: PartitionSet | null): void {
+    const next = nextPosition(
+      member,
+      { epoch: this.targetEpoch, target: member.target },
+      reported,
+      (streamId, partition) => this.#owners.mayOwn(member, streamId, partition),
+    );
+    if (next === member) return;
+    if (next.epoch !== member.epoch) {
+      member.previousEpoch = member.epoch;
+      member.epoch = next.epoch;
+    }
+    member.state = next.state;
+    member.assigned = next.assigned;
+    member.revoking = next.revoking;
+    this.#owners.set(member);
+    this.#watchRevocation(member);
+    this.#changed.add(member);
+  }
+
+  #leave(request: HeartbeatRequest): HeartbeatOutcome {
+    const member = this.#find(request) as ConsumerMember;
+    if (request.epoch === AWAY_EPOCH && request.instanceId !== null) {
+      member.epoch = AWAY_EPOCH;
+      member.revoking = NO_PARTITIONS;
+      member.revokeDueMs = NEVER;
+      this.#owners.set(member);
+      this.#changed.add(member);
+    } else {
+      this.#remove(member);
+    }
+    return { memberId: member.id, epoch: request.epoch, assigned: null };
+  }
+
+  #remove(member: ConsumerMember): void {
+    this.#forget(member);
+    this.#gone.push(member.id);
+    this.#grow();
+    if (this.members.size === 0) this.emptySinceMs = this.#around.wallMs();
+  }
+
+  #forget(member: ConsumerMember | undefined): void {
+    if (member === undefined) return;
+    this.members.delete(member.id);
+    this.#changed.delete(member);
+    this.#owners.release(member);
+    if (member.instanceId !== null && this.#staticIds.get(member.instanceId) === member.id) {
+      this.#staticIds.delete(member.instanceId);
+    }
+  }
+
+  #grow(): void {
+    this.epoch++;
+    this.#isChanged = true;
+  }
+
+  #touch(member: ConsumerMember): void {
+    member.deadlineMs = this.#around.now() + this.#around.settings.consumerSessionTimeoutMs;
+    this.#around.wakeAt(member.deadlineMs);
+  }
+
+  #watchRevocation(member: ConsumerMember): void {
+    if (member.state !== 'unrevoked') member.revokeDueMs = NEVER;
+    else member.revokeDueMs = this.#around.now() + member.wishes.rebalanceMs;
+    this.#around.wakeAt(member.revokeDueMs);
+  }
+
+  #checkCommitEpoch(member: ConsumerMember, epoch: number): void {
+    if (epoch === member.epoch) return;
+    throw new GroupError('stale-epoch', `the member's epoch is ${member.epoch}, not ${epoch}`);
+  }
+
+  #keep(): void {
+    if (!this.#isChanged && this.#changed.size === 0 && this.#gone.length === 0) return;
+    this.#around.changed(this.stateToKeep(this.#changed, this.#gone.splice(0)));
+    this.#changed.clear();
+    this.#isChanged = false;
+  }
+}
+
+/** One epoch behind is what a member is when it missed an answer; then it has nothing that it should not have. */
+function checkEpoch(member: ConsumerMember, epoch: number, owned: PartitionSet | null): void {
+  if (epoch === member.epoch) return;
+  const missedAnswer = epoch === member.previousEpoch && owned !== null && isSubset(owned, member.assigned);
+  if (missedAnswer) return;
+  throw new GroupError(
+    'fenced-epoch',
+    `the member's epoch is ${member.epoch}, not ${epoch}: it has to give up its partitions and to join again`,
+  );
+}

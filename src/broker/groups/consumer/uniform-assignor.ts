@@ -1,0 +1,135 @@
+import { type PartitionSet, PartitionSetBuilder } from '../partition-sets.ts';
+import { type AssignorMember, type AssignorStream, inOrder } from './assignor.ts';
+
+interface Share {
+  readonly member: AssignorMember;
+  readonly parts: PartitionSetBuilder;
+  count: number;
+}
+
+/** Those who read the same streams, and the streams. */
+interface Readers {
+  readonly shares: readonly Share[];
+  readonly streams: AssignorStream[];
+}
+
+/** Each partition's share, by stream. */
+type Owners = Map<string, (Share | undefined)[]>;
+
+/**
+ * To all members as much as to the others, as far as what they read allows, and to each as much as possible of what it
+ * had. If all read the same, shares differ by one at most.
+ */
+export function assignUniformly(
+  members: readonly AssignorMember[],
+  streams: readonly AssignorStream[],
+): ReadonlyMap<string, PartitionSet> {
+  const shares = inOrder(members).map(
+    (member): Share => ({ member, parts: new PartitionSetBuilder(), count: 0 }),
+  );
+  const groups = byReaders(shares, streams);
+  const owners: Owners = new Map(streams.map(({ id }) => [id, []]));
+  const [only] = groups;
+  if (groups.length === 1 && only?.shares.length === shares.length) assignToEquals(only, owners);
+  else assignToAny(groups, owners);
+  for (const [streamId, parts] of owners) {
+    for (const [partition, share] of parts.entries()) share?.parts.add(streamId, partition);
+  }
+  return new Map(shares.map(({ member, parts }) => [member.id, parts.set]));
+}
+
+function byReaders(shares: readonly Share[], streams: readonly AssignorStream[]): Readers[] {
+  const groups = new Map<string, Readers>();
+  for (const stream of streams) {
+    const readers = shares.filter(({ member }) => member.streamIds.has(stream.id));
+    if (readers.length === 0) continue;
+    const key = readers.map(({ member }) => member.id).join('\n');
+    const group = groups.get(key) ?? { shares: readers, streams: [] };
+    group.streams.push(stream);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}
+
+/** Each keeps what it had, up to its quota; what is left fills up the quotas. */
+function assignToEquals({ shares, streams }: Readers, owners: Owners): void {
+  let total = 0;
+  for (const { partitionCount } of streams) total += partitionCount;
+  const least = Math.floor(total / shares.length);
+  let extra = total % shares.length;
+  for (const share of shares) {
+    keep(share, streams, owners, least + (extra > 0 ? 1 : 0));
+    if (share.count > least) extra--;
+  }
+  const quotas = shares.map(({ count }) => {
+    if (count > least) return count;
+    return extra-- > 0 ? least + 1 : least;
+  });
+  let at = 0;
+  for (const [streamId, partition] of unowned(streams, owners)) {
+    while ((shares[at] as Share).count >= (quotas[at] as number)) at++;
+    give(owners, streamId, partition, shares[at] as Share);
+  }
+}
+
+/** Each keeps what it had; what is left goes where there is least; then what is too much somewhere goes there too. */
+function assignToAny(groups: readonly Readers[], owners: Owners): void {
+  for (const { shares, streams } of groups) {
+    for (const share of shares) keep(share, streams, owners, Number.POSITIVE_INFINITY);
+  }
+  // Those with fewer readers have less of a choice.
+  for (const { shares, streams } of [...groups].sort((a, b) => a.shares.length - b.shares.length)) {
+    for (const [streamId, partition] of unowned(streams, owners)) {
+      give(owners, streamId, partition, leastOf(shares));
+    }
+  }
+  // Each move makes the differences smaller, so that there is an end.
+  while (groups.some((group) => level(group, owners)));
+}
+
+/** True if something was moved. */
+function level({ shares, streams }: Readers, owners: Owners): boolean {
+  let isMoved = false;
+  for (const { id, partitionCount } of streams) {
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const owner = owners.get(id)?.[partition] as Share;
+      if (shares.length === 1 || owner.count < 2) continue;
+      const least = leastOf(shares);
+      if (owner.count <= least.count + 1) continue;
+      owner.count--;
+      give(owners, id, partition, least);
+      isMoved = true;
+    }
+  }
+  return isMoved;
+}
+
+function keep(share: Share, streams: readonly AssignorStream[], owners: Owners, countMax: number): void {
+  for (const { id, partitionCount } of streams) {
+    for (const partition of share.member.target.get(id) ?? []) {
+      if (share.count >= countMax) return;
+      const isFree = partition < partitionCount && owners.get(id)?.[partition] === undefined;
+      if (isFree) give(owners, id, partition, share);
+    }
+  }
+}
+
+function give(owners: Owners, streamId: string, partition: number, share: Share): void {
+  (owners.get(streamId) as (Share | undefined)[])[partition] = share;
+  share.count++;
+}
+
+function* unowned(
+  streams: readonly AssignorStream[],
+  owners: Owners,
+): Iterable<readonly [streamId: string, partition: number]> {
+  for (const { id, partitionCount } of streams) {
+    for (let partition = 0; partition < partitionCount; partition++) {
+      if (owners.get(id)?.[partition] === undefined) yield [id, partition];
+    }
+  }
+}
+
+function leastOf(shares: readonly Share[]): Share {
+  return shares.reduce((least, share) => (share.count < least.count ? share : least));
+}

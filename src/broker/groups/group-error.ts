@@ -1,0 +1,34 @@
+import { ForeseenError } from '../../base/foreseen-error.ts';
+
+/** What can be wrong with a request to a group. The servers translate the kind to their protocol's code. */
+export type GroupErrorKind =
+  | 'invalid-request'
+  | 'invalid-group-id'
+  | 'invalid-session-timeout'
+  | 'group-not-found'
+  | 'group-not-empty'
+  | 'group-full'
+  | 'group-is-subscribed'
+  | 'unknown-member'
+  | 'member-id-required'
+  | 'fenced-instance'
+  | 'unreleased-instance'
+  | 'illegal-generation'
+  | 'inconsistent-protocol'
+  | 'rebalance-in-progress'
+  | 'fenced-epoch'
+  | 'stale-epoch'
+  | 'unsupported-assignor'
+  | 'invalid-expression'
+  | 'unsupported-version';
+
+/** A request that a group refuses; nothing has changed. */
+export class GroupError extends ForeseenError {
+  readonly kind: GroupErrorKind;
+
+  constructor(kind: GroupErrorKind, message: string) {
+    super(message);
+    this.name = 'GroupError';
+    this.kind = kind;
+  }
+}

@@ -1,0 +1,135 @@
+import { AlarmClock } from '../alarm-clock.ts';
+import { ClassicGroup, type ClassicState } from './classic/classic-group.ts';
+import { CommittedOffsets } from './committed-offsets.ts';
+import { ConsumerGroup, type ConsumerState } from './consumer/consumer-group.ts';
+import type { GroupParts } from './ports.ts';
+
+/** What a group asks of whoever keeps it. */
+export interface GroupKeeper {
+  newMemberId(prefix: string): string;
+  classicChanged(group: Group): void;
+  consumerChanged(group: Group, change: Parameters<ConsumerGroup['restore']>[0]): void;
+}
+
+/** Clients that read together, or just a name under which somebody keeps how far it has read. */
+export class Group {
+  readonly vhost: string;
+  readonly id: string;
+  readonly offsets = new CommittedOffsets();
+  membership: ClassicGroup | ConsumerGroup;
+  /** The journal's blocks that the last changes are in: an answer that shows them has to wait for those. */
+  membershipBlock = 0;
+  offsetsBlock = 0;
+  isRemoved = false;
+  /** Of a classic group, as it stands in the journal: what goes on since then is not kept. */
+  keptMembership: Uint8Array | null = null;
+  readonly #parts: GroupParts;
+  readonly #keeper: GroupKeeper;
+  readonly #alarm: AlarmClock;
+
+  constructor(vhost: string, id: string, parts: GroupParts, keeper: GroupKeeper) {
+    this.vhost = vhost;
+    this.id = id;
+    this.#parts = parts;
+    this.#keeper = keeper;
+    this.#alarm = new AlarmClock(parts.scheduler, () => this.#tick());
+    this.membership = this.#newClassic();
+  }
+
+  get state(): ClassicState | ConsumerState {
+    return this.isRemoved ? 'Dead' : this.membership.state;
+  }
+
+  /** What its members have in common; empty if it has only offsets. */
+  get protocolType(): string {
+    return this.membership.type === 'classic' ? this.membership.protocolType : 'consumer';
+  }
+
+  /** Nobody is in it, or is expected. */
+  get isEmpty(): boolean {
+    const { membership } = this;
+    return membership.isEmpty && (membership.type === 'consumer' || membership.roster.expected.size === 0);
+  }
+
+  /** Null if it has members of the other kind. An empty group is of the kind that is asked for. */
+  asClassic(): ClassicGroup | null {
+    if (this.membership.type === 'classic') return this.membership;
+    if (!this.membership.isEmpty) return null;
+    const { epoch, emptySinceMs } = this.membership;
+    this.membership = this.#newClassic();
+    this.membership.generation = epoch;
+    this.membership.emptySinceMs = emptySinceMs;
+    return this.membership;
+  }
+
+  asConsumer(): ConsumerGroup | null {
+    if (this.membership.type === 'consumer') return this.membership;
+    if (!this.isEmpty) return null;
+    const { generation, emptySinceMs } = this.membership;
+    this.membership = this.#newConsumer();
+    this.membership.epoch = generation;
+    this.membership.targetEpoch = generation;
+    this.membership.emptySinceMs = emptySinceMs;
+    return this.membership;
+  }
+
+  /** At recovery: it was one then, whatever it had been before. */
+  becomeConsumer(): ConsumerGroup {
+    if (this.membership.type === 'classic') this.membership = this.#newConsumer();
+    this.keptMembership = null;
+    return this.membership as ConsumerGroup;
+  }
+
+  becomeClassic(): ClassicGroup {
+    if (this.membership.type === 'consumer') this.membership = this.#newClassic();
+    return this.membership as ClassicGroup;
+  }
+
+  /** All who wait are told; nothing comes after that. */
+  remove(): void {
+    this.isRemoved = true;
+    this.#alarm.stop();
+    if (this.membership.type === 'classic') this.membership.end();
+  }
+
+  recovered(): void {
+    this.membership.recovered();
+  }
+
+  stop(): void {
+    this.#alarm.stop();
+  }
+
+  #newClassic(): ClassicGroup {
+    const { settings, clock } = this.#parts;
+    return new ClassicGroup({
+      settings,
+      now: () => clock.monotonicMs(),
+      wallMs: () => clock.now(),
+      newId: (prefix) => this.#keeper.newMemberId(prefix),
+      wakeAt: (dueMs) => this.#wakeAt(dueMs),
+      changed: () => this.#keeper.classicChanged(this),
+    });
+  }
+
+  #newConsumer(): ConsumerGroup {
+    const { settings, streams, clock } = this.#parts;
+    return new ConsumerGroup({
+      settings,
+      streams,
+      vhost: this.vhost,
+      now: () => clock.monotonicMs(),
+      wallMs: () => clock.now(),
+      wakeAt: (dueMs) => this.#wakeAt(dueMs),
+      changed: (change) => this.#keeper.consumerChanged(this, change),
+    });
+  }
+
+  #wakeAt(dueMs: number): void {
+    if (dueMs < Number.POSITIVE_INFINITY) this.#alarm.setFor(dueMs, this.#parts.clock.monotonicMs());
+  }
+
+  #tick(): void {
+    if (!this.isRemoved) this.#wakeAt(this.membership.tick());
+  }
+}

@@ -1,0 +1,26 @@
+import type { OffsetRow, OffsetRows } from './operations.ts';
+
+/** Where members are, as they say with a commit; -1, '' and null from who is no member. */
+export interface CommitRequest {
+  readonly vhost: string;
+  readonly group: string;
+  readonly memberId: string;
+  readonly instanceId: string | null;
+  /** The generation of a classic group, the member's epoch in the others. */
+  readonly generation: number;
+  /** In a consumer group, whether the client knows that what it says is an epoch. */
+  readonly knowsEpochs: boolean;
+  /** By the id of the stream; see `OffsetRowsBuilder`. */
+  readonly rows: OffsetRows;
+}
+
+/** Gathers what is committed. */
+export class OffsetRowsBuilder {
+  readonly rows: { [streamId: string]: OffsetRow[] } = {};
+  isEmpty = true;
+
+  add(streamId: string, row: OffsetRow): void {
+    (this.rows[streamId] ??= []).push(row);
+    this.isEmpty = false;
+  }
+}
