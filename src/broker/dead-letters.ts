@@ -213,7 +213,7 @@ export class DeadLetters {
     const exchange = vhost?.findExchange(exchangeName);
     if (vhost === undefined || exchange === undefined) {
       const cacheable = vhost !== undefined;
-      return { queues: [], delayMs: -1, replies: [], cacheable, version: vhost?.version ?? 0 };
+      return { queues: [], streams: [], delayMs: -1, replies: [], cacheable, version: vhost?.version ?? 0 };
     }
     const message: RoutedMessage = {
       headers: () => codec?.headers(properties, 0, properties.length) ?? null,

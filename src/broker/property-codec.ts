@@ -7,6 +7,8 @@ import type { Table } from '../base/value.ts';
 export interface PropertyCodec {
   /** One of the SOURCE_ numbers of `record-content.ts`. */
   readonly source: number;
+  /** Whether these bytes are properties: of those that clients wrote into records nobody else has made sure of it. */
+  isValid(bytes: Buffer, start: number, end: number): boolean;
   /** Null if the message has none. */
   headers(bytes: Buffer, start: number, end: number): Table | null;
   /** Null if the message does not have it. */
@@ -19,7 +21,19 @@ export interface PropertyCodec {
   encode(properties: OwnProperties): Buffer;
 }
 
-export type NamedProperty = 'message-id' | 'correlation-id' | 'timestamp' | 'expiration';
+/** Properties of at most 255 bytes of text. */
+export type TextProperty =
+  | 'content-type'
+  | 'content-encoding'
+  | 'correlation-id'
+  | 'reply-to'
+  | 'expiration'
+  | 'message-id'
+  | 'type'
+  | 'user-id'
+  | 'app-id';
+
+export type NamedProperty = TextProperty | 'timestamp';
 
 export interface PropertyEdit {
   /** Headers to set, in front of the others. */
@@ -36,6 +50,7 @@ export interface OwnProperties {
   /** Whole seconds since 1970. */
   readonly timestamp?: number;
   readonly persistent: boolean;
+  readonly texts?: { readonly [name in TextProperty]?: string };
 }
 
 /** What the exchanges that a message passes may look at. */

@@ -127,7 +127,8 @@ export function contentLength(
 /**
  * Writes a content with its envelope at `at`; gives the position after it. `keyStart` -1 for no key; the exchange's
  * name has at most 255 bytes; `protocol` is one of the SOURCE_ numbers and says what the properties are written in.
- * Attributes: -1 for no time to live and no delay, priority 0 for none.
+ * Attributes: -1 for no time to live and no delay, priority 0 for none. A body that ends one byte before it begins is
+ * none at all. `moreHeaders` is how many the caller will write behind the envelope.
  */
 export function writeContent(
   target: Buffer,
@@ -148,6 +149,7 @@ export function writeContent(
   ttlMs = -1,
   priority = 0,
   delayMs = -1,
+  moreHeaders = 0,
 ): number {
   if (keyStart < 0) {
     at = writeVarint(target, at, -1);
@@ -157,7 +159,7 @@ export function writeContent(
   }
   at = writeVarint(target, at, bodyEnd - bodyStart);
   at = copyBytes(target, at, body, bodyStart, bodyEnd);
-  target[at++] = 1 << 1;
+  at = writeVarint(target, at, 1 + moreHeaders);
   target[at++] = NAME_LENGTH << 1;
   for (let index = 0; index < NAME_LENGTH; index++) target[at++] = NAME[index];
   const exchangeLength = exchangeEnd - exchangeStart;

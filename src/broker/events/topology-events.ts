@@ -31,6 +31,9 @@ export class TopologyEvents implements TopologyObserver<Queue> {
     this.#emit('exchange.deleted', { name });
   }
 
+  /** RabbitMQ has no event for that. */
+  exchangeConfigured(): void {}
+
   queueAdded({ name, durable, autoDelete, exclusiveOwner, arguments: args }: Queue): void {
     this.#emit('queue.created', {
       name,

@@ -7,10 +7,11 @@ import { headersExchange } from './headers.ts';
 import { modulusHashExchange } from './modulus-hash.ts';
 import { randomExchange } from './random.ts';
 import { roundRobinExchange } from './round-robin.ts';
+import { streamExchange } from './stream.ts';
 import { topicExchange } from './topic.ts';
 import type { ExchangeType } from './type.ts';
 
-/** The four of AMQP, and those that RabbitMQ has plugins for. */
+/** The four of AMQP, those that RabbitMQ has plugins for, and that of streams. */
 const builtIn: readonly ExchangeType[] = [
   directExchange,
   fanoutExchange,
@@ -20,6 +21,7 @@ const builtIn: readonly ExchangeType[] = [
   modulusHashExchange,
   randomExchange,
   roundRobinExchange,
+  streamExchange,
 ];
 
 /** The exchange types that a broker knows: its own, and those that plugins add. */

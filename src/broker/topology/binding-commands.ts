@@ -7,6 +7,7 @@ import type { TopologyQueue } from './ports.ts';
 import { assertAccess } from './queue-commands.ts';
 import { bindingChanged } from './recovery.ts';
 import { notFound, refuseDefaultExchange } from './refusals.ts';
+import { findStream, refuseCircle, validateReplay } from './stream-commands.ts';
 
 export interface BindingRequest {
   /** The exchange that messages come from. */
@@ -26,10 +27,18 @@ export function bindQueue<Q extends TopologyQueue>(
   refuseDefaultExchange(request.source);
   const source = findExchange(ctx, request.source);
   const destination = ctx.state.queues.get(request.destination);
-  if (destination === undefined) throw notFound('queue', request.destination, ctx.name);
+  if (destination === undefined) {
+    if (findStream(ctx.state, request.destination) === undefined) {
+      throw notFound('queue', request.destination, ctx.name);
+    }
+    // A stream is a queue and an exchange in one.
+    bindExchange(ctx, request);
+    return;
+  }
   source.type.validateBinding?.(request.routingKey, request.arguments, source.arguments);
   assertAccess(destination, owner, ctx.name);
   const { routingKey, arguments: args } = request;
+  validateReplay(source, args, ctx.name);
   add(ctx, { destinationKind: 'queue', source, destination, routingKey, arguments: args });
 }
 
@@ -40,6 +49,8 @@ export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, re
   const destination: Exchange<Q> = findExchange(ctx, request.destination);
   source.type.validateBinding?.(request.routingKey, request.arguments, source.arguments);
   const { routingKey, arguments: args } = request;
+  validateReplay(source, args, ctx.name);
+  refuseCircle(ctx.state, source, destination, ctx.name);
   add(ctx, { destinationKind: 'exchange', source, destination, routingKey, arguments: args });
 }
 
@@ -50,7 +61,8 @@ export function unbindQueue<Q extends TopologyQueue>(
   owner: object | null,
 ): void {
   refuseDefaultExchange(request.source);
-  const binding = find(ctx, 'queue', request);
+  const isStream = findStream(ctx.state, request.destination) !== undefined;
+  const binding = find(ctx, isStream ? 'exchange' : 'queue', request);
   if (binding === undefined) return;
   if (binding.destinationKind === 'queue') assertAccess(binding.destination, owner, ctx.name);
   remove(ctx, binding);

@@ -1,4 +1,5 @@
 import { BrokerError } from '../errors.ts';
+import { streamExchange } from '../exchanges/stream.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange, type ExchangeDeclaration, isPredeclared } from './exchange.ts';
@@ -12,12 +13,14 @@ import {
   refuseReservedName,
   resourceText,
 } from './refusals.ts';
+import { keeperOf } from './stream-commands.ts';
 import { typeName } from './value-text.ts';
 
 export function declareExchange<Q extends TopologyQueue>(
-  { name: vhost, state, types, log }: CommandContext<Q>,
+  ctx: CommandContext<Q>,
   declaration: ExchangeDeclaration,
 ): Exchange<Q> {
+  const { name: vhost, state, types, log } = ctx;
   const { name } = declaration;
   const type = types.get(declaration.type);
   refuseDefaultExchange(name);
@@ -30,10 +33,27 @@ export function declareExchange<Q extends TopologyQueue>(
   refuseLongName('exchange', name);
   validateAlternate(declaration, vhost);
   type.validate?.(declaration.arguments);
+  if (type === streamExchange) return declareStreamExchange(ctx, declaration);
   const exchange = new Exchange<Q>({ ...declaration, type });
   state.addExchange(exchange);
   if (exchange.durable) log.append(exchangeDeclared(vhost, exchange));
   return exchange;
+}
+
+/** The stream is what is made; its exchange comes with it. */
+function declareStreamExchange<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  { name, durable, autoDelete, internal, arguments: args }: ExchangeDeclaration,
+): Exchange<Q> {
+  const invalid = !durable ? 'non-durable' : autoDelete ? 'auto-delete' : internal ? 'internal' : null;
+  if (invalid !== null) {
+    throw new BrokerError(
+      'precondition-failed',
+      `invalid property '${invalid}' for ${resourceText('exchange', name, ctx.name)}: it is a stream`,
+    );
+  }
+  keeperOf(ctx).create(name, args, false);
+  return findExchange(ctx, name);
 }
 
 /** What a passive declaration does: the exchange must be there, however it was declared. */
@@ -82,6 +102,10 @@ export function deleteExchange<Q extends TopologyQueue>(
   const exchange = ctx.state.exchanges.get(name);
   if (exchange === undefined) return;
   if (ifUnused && exchange.outbound.size > 0) throw inUse('exchange', name, ctx.name);
+  if (exchange.stream !== null) {
+    keeperOf(ctx).delete(name);
+    if (ctx.state.exchanges.get(name) !== exchange) return;
+  }
   const ledHere = ctx.state.removeExchange(exchange);
   if (exchange.durable) ctx.log.append({ op: 'exchange.delete', vhost: ctx.name, name });
   deleteUnusedSources(ctx, ledHere);

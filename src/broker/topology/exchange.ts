@@ -1,7 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import type { ExchangeType, Router } from '../exchanges/type.ts';
 import type { Binding } from './binding.ts';
-import type { TopologyQueue } from './ports.ts';
+import type { StreamPort, TopologyQueue } from './ports.ts';
 import type { Route } from './routing.ts';
 
 export interface ExchangeDeclaration {
@@ -35,6 +35,8 @@ export class Exchange<Q extends TopologyQueue> {
   readonly isDefault: boolean;
   /** Where messages go that match no binding; it need not exist. */
   alternate: string | null;
+  /** What is published here is appended to this stream, and reaches the bindings from there; null for most. */
+  stream: StreamPort | null = null;
   readonly #ownAlternate: string | null;
   readonly router: Router<Binding<Q>>;
   /** Bindings from here, by their identity. */

@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.ts';
-import type { PolicyKind } from '../policies/apply-to.ts';
+import type { MatchedKind, PolicyKind } from '../policies/apply-to.ts';
 import type { AppliedPolicies } from '../policies/policies.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
 import { settingsFrom } from '../queue-settings.ts';
@@ -64,7 +64,12 @@ export function appliedToQueue<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   queue: TopologyQueue,
 ): AppliedPolicies {
-  return state.policies.appliedTo(queueTypeOf(queue.arguments), queue.name);
+  return state.policies.appliedTo(kindOf(queue), queue.name);
+}
+
+/** Streams are exchanges to policies. */
+function kindOf(queue: TopologyQueue): MatchedKind {
+  return queueTypeOf(queue.arguments) === 'quorum' ? 'quorum' : 'classic';
 }
 
 export function appliedToExchange<Q extends TopologyQueue>(
@@ -85,8 +90,10 @@ export function configureExchange<Q extends TopologyQueue>(
   exchange: Exchange<Q>,
 ): boolean {
   const before = exchange.alternate;
-  const alternate = appliedToExchange(state, exchange).definition['alternate-exchange'];
+  const { definition } = appliedToExchange(state, exchange);
+  const alternate = definition['alternate-exchange'];
   exchange.setPolicy({ alternateExchange: typeof alternate === 'string' ? alternate : null });
+  state.observer?.exchangeConfigured(exchange, definition);
   return exchange.alternate !== before;
 }
 
@@ -98,7 +105,7 @@ function putInForce<Q extends TopologyQueue>(
   // Whether a queue has to be asked before it gets a message is remembered with the routes that lead to it.
   let rerouted = false;
   for (const queue of state.queues.values()) {
-    const type = queueTypeOf(queue.arguments);
+    const type = kindOf(queue);
     if (!changed.some((active) => active.matches(type, queue.name))) continue;
     configureQueue(state, queue);
     rerouted = true;

@@ -1,4 +1,5 @@
 import type { Table } from '../../base/value.ts';
+import type { MessageParts } from '../../log/message-parts.ts';
 import type { PolicyKind } from '../policies/apply-to.ts';
 import type { Policy } from '../policies/policy.ts';
 import type { QueueSettings } from '../queue-settings.ts';
@@ -46,10 +47,35 @@ export interface DelayPort<Q> {
   targetFor(delayMs: number): Q;
 }
 
+/** A stream, for those who publish to it. */
+export interface StreamPort {
+  readonly name: string;
+  /** How many messages can be read. */
+  readonly messageCount: number;
+  readonly consumerCount: number;
+  /** The arguments of the queue that it was declared as; null if it was made in another way. */
+  readonly declaredAs: Table | null;
+  /**
+   * Appends the message that `parts` describes. Returns the block that it will be in.
+   * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large
+   */
+  append(parts: MessageParts, nowMs: number): number;
+}
+
+/** Makes and removes the streams of a virtual host; each is in its exchange, or out of it, when the method returns. */
+export interface StreamKeeper {
+  /** With the arguments of the exchange, or the queue, that somebody declares. @throws BrokerError */
+  create(name: string, args: Table, asQueue: boolean): void;
+  /** @throws BrokerError */
+  delete(name: string): void;
+}
+
 /** Told of each change of what exists, durable or not, when it has been made; also of those that recovery repeats. */
 export interface TopologyObserver<Q extends TopologyQueue> {
   exchangeAdded(exchange: Exchange<Q>): void;
   exchangeRemoved(exchange: Exchange<Q>): void;
+  /** What policies come to for the exchange, when that may have changed. */
+  exchangeConfigured(exchange: Exchange<Q>, definition: Table): void;
   queueAdded(queue: Q): void;
   queueRemoved(queue: Q): void;
   bindingAdded(binding: Binding<Q>): void;

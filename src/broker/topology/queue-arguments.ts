@@ -1,5 +1,6 @@
 import type { Table, Value } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
+import { intervalMs } from '../views/starting-point.ts';
 import { typeName } from './value-text.ts';
 
 export interface QueueProperties {
@@ -9,20 +10,22 @@ export interface QueueProperties {
   readonly arguments: Table;
 }
 
-export type QueueType = 'classic' | 'quorum';
+export type QueueType = 'classic' | 'quorum' | 'stream';
 
 /** As in RabbitMQ 3.10: ten years of 365 days. Policies have no such limit there. */
 const DURATION_MS_MAX = 315_360_000_000;
+/** Those of RabbitMQ's streams. */
+const SEGMENT_BYTES_MAX = 3_000_000_000;
 
 /** Says what is wrong with the value, as it stands behind the colon of the message; null if nothing is. */
 type Check = (value: Value, args: Table) => string | null;
 
 /**
- * - both: for queues of either type
+ * - all: for queues of each type
+ * - both: for those that are no streams
  * - free: the same, but a second declaration may say something else, as in RabbitMQ 3.10
- * - none: means something for streams alone
  */
-type Use = QueueType | 'both' | 'free' | 'none';
+type Use = QueueType | 'all' | 'both' | 'free';
 
 /**
  * What a queue can be declared with, in the order in which RabbitMQ looks at it. Its texts are RabbitMQ 3.10's. All
@@ -36,22 +39,24 @@ const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
   ['x-dead-letter-routing-key', 'both', deadLetterRoutingKey],
   ['x-dead-letter-strategy', 'quorum', word(['at-most-once', 'at-least-once'], 'invalid_dlx_strategy')],
   ['x-max-length', 'both', integerFrom(0)],
-  ['x-max-length-bytes', 'both', integerFrom(0)],
+  ['x-max-length-bytes', 'all', integerFrom(0)],
   ['x-max-in-memory-length', 'quorum', integerFrom(0)],
   ['x-max-in-memory-bytes', 'quorum', integerFrom(0)],
   ['x-max-priority', 'classic', integerFrom(0, 255)],
   ['x-overflow', 'both', word(['drop-head', 'reject-publish', 'reject-publish-dlx'], 'invalid_overflow')],
   ['x-queue-mode', 'classic', choice('mode', ['default', 'lazy'])],
   ['x-queue-version', 'classic', queueVersion],
-  ['x-single-active-consumer', 'both', boolean],
-  ['x-queue-type', 'both', choice('type', ['classic', 'quorum', 'stream'])],
+  ['x-single-active-consumer', 'all', boolean],
+  ['x-queue-type', 'all', choice('type', ['classic', 'quorum', 'stream'])],
   ['x-quorum-initial-group-size', 'quorum', integerFrom(1)],
-  ['x-max-age', 'none', () => null],
-  ['x-stream-max-segment-size-bytes', 'none', () => null],
-  ['x-stream-filter-size-bytes', 'none', () => null],
-  ['x-initial-cluster-size', 'none', () => null],
+  ['x-max-age', 'stream', maxAge],
+  ['x-stream-max-segment-size-bytes', 'stream', integerFrom(1, SEGMENT_BYTES_MAX)],
+  // How RabbitMQ finds out which chunks it need not look at, and where it puts a stream's copies.
+  ['x-stream-filter-size-bytes', 'stream', integerFrom(16, 255)],
+  ['x-initial-cluster-size', 'stream', integerFrom(1)],
+  ['x-partitions', 'stream', integerFrom(1)],
   // Where the one node puts its queues is the same for each of them; later RabbitMQs take it for both types, too.
-  ['x-queue-leader-locator', 'both', word(['client-local', 'balanced'], 'invalid_queue_locator_arg')],
+  ['x-queue-leader-locator', 'all', word(['client-local', 'balanced'], 'invalid_queue_locator_arg')],
   [
     'x-queue-master-locator',
     'both',
@@ -74,7 +79,8 @@ const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
 
 /** That of arguments which were validated. */
 export function queueTypeOf(args: Table): QueueType {
-  return Object.hasOwn(args, 'x-queue-type') && args['x-queue-type'] === 'quorum' ? 'quorum' : 'classic';
+  const type = Object.hasOwn(args, 'x-queue-type') ? args['x-queue-type'] : 'classic';
+  return type === 'quorum' || type === 'stream' ? type : 'classic';
 }
 
 /** The arguments in which a second declaration has to agree with the first; of those that the queue's type has. */
@@ -82,10 +88,16 @@ export function comparedArguments(type: QueueType): readonly string[] {
   return compared[type];
 }
 
-const compared = { classic: comparedBy('classic'), quorum: comparedBy('quorum') } as const;
+const compared = {
+  classic: comparedBy('classic'),
+  quorum: comparedBy('quorum'),
+  stream: comparedBy('stream'),
+} as const;
 
 function comparedBy(type: QueueType): string[] {
-  return known.filter(([, use]) => use === 'both' || use === type).map(([key]) => key);
+  return known
+    .filter(([, use]) => use === 'all' || use === type || (use === 'both' && type !== 'stream'))
+    .map(([key]) => key);
 }
 
 /** `resource` is the queue as messages name it: `queue 'q' in vhost '/'`. */
@@ -93,13 +105,8 @@ export function validateQueue(queue: QueueProperties, resource: string): void {
   const { arguments: args } = queue;
   const present = known.filter(([key]) => Object.hasOwn(args, key));
   const type = queueTypeOf(args);
-  if (args['x-queue-type'] === 'stream') {
-    throw refused(
-      `queue argument 'x-queue-type' with value 'stream' is not supported by this version of Sluice`,
-    );
-  }
   for (const [key, use] of present) {
-    if (use === type || use === 'both' || use === 'free') continue;
+    if (use === type || use === 'all' || (type !== 'stream' && (use === 'both' || use === 'free'))) continue;
     throw refused(`invalid arg '${key}' for ${resource} of queue type rabbit_${type}_queue`);
   }
   const deadLetterExchange = args['x-dead-letter-exchange'];
@@ -110,11 +117,11 @@ export function validateQueue(queue: QueueProperties, resource: string): void {
     const reason = check(args[key] as Value, args);
     if (reason !== null) throw refused(`invalid arg '${key}' for ${resource}: ${reason}`);
   }
-  if (type === 'quorum') validateQuorum(queue, resource);
+  if (type !== 'classic') validateLasting(queue, resource);
 }
 
-/** Every durable queue here keeps what a quorum queue promises; what RabbitMQ refuses for them is refused too. */
-function validateQuorum(queue: QueueProperties, resource: string): void {
+/** What RabbitMQ refuses for quorum queues and streams; every durable queue here keeps what a quorum queue promises. */
+function validateLasting(queue: QueueProperties, resource: string): void {
   const invalid = queue.autoDelete
     ? 'auto-delete'
     : queue.exclusive
@@ -173,6 +180,11 @@ function queueVersion(value: Value, args: Table): string | null {
 function deadLetterRoutingKey(value: Value, args: Table): string | null {
   if (typeof value !== 'string') return unacceptable(value);
   return Object.hasOwn(args, 'x-dead-letter-exchange') ? null : 'routing_key_but_no_dlx_defined';
+}
+
+function maxAge(value: Value): string | null {
+  if (typeof value !== 'string') return unacceptable(value);
+  return intervalMs(value) === null ? 'invalid_max_age' : null;
 }
 
 function unacceptable(value: Value): string {

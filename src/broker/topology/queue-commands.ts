@@ -7,6 +7,7 @@ import type { TopologyQueue } from './ports.ts';
 import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
 import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
+import { refuseQueueAtStream } from './stream-commands.ts';
 
 export interface QueueDeclaration {
   /** Empty: the server makes one up. */
@@ -33,11 +34,12 @@ export interface QueueDeletion {
 
 /** `owner` stands for the connection of the client that asks; null for those without one, which own nothing. */
 export function declareQueue<Q extends TopologyQueue>(
-  { name: vhost, state, createQueue, log }: CommandContext<Q>,
+  ctx: CommandContext<Q>,
   declaration: QueueDeclaration,
   owner: object | null,
   guard: DeclarationGuard | null = null,
 ): Q {
+  const { name: vhost, state, createQueue, log } = ctx;
   const { exclusive, autoDelete, arguments: args } = declaration;
   if (exclusive && owner === null) {
     throw new BrokerError('precondition-failed', 'an exclusive queue needs a connection that owns it');
@@ -61,6 +63,7 @@ export function declareQueue<Q extends TopologyQueue>(
     existing.touch();
     return existing;
   }
+  refuseQueueAtStream(ctx, name, args);
   guard?.creating(name);
   validateQueue(declaration, resource);
   const queue = createQueue({ id: null, vhost, name, durable, exclusiveOwner, autoDelete, arguments: args });

@@ -1,4 +1,5 @@
 import type { ExchangeTypes } from '../exchanges/registry.ts';
+import { streamExchange } from '../exchanges/stream.ts';
 import { type Binding, bindingIdentity, isDurable } from './binding.ts';
 import { Exchange, isPredeclared } from './exchange.ts';
 import type {
@@ -70,6 +71,12 @@ function declareExchange<Q extends TopologyQueue>(
   const existing = state.exchanges.get(operation.name);
   if (existing === undefined) {
     state.addExchange(new Exchange({ ...operation, durable: true, type: types.get(operation.type) }));
+  } else if (existing.type === streamExchange) {
+    // A stream that is there is first taken for what it mostly is; this is an exchange that remembers.
+    const exchange = new Exchange<Q>({ ...operation, durable: true, type: types.get(operation.type) });
+    exchange.stream = existing.stream;
+    state.removeExchange(existing);
+    state.addExchange(exchange);
   } else if (existing.type.name !== operation.type) {
     throw new Error(
       `the journal declares exchange '${operation.name}' in vhost '${vhost}' as ${operation.type}, ` +
@@ -147,7 +154,9 @@ export function snapshotOf<Q extends TopologyQueue>(
   // Policies first, so that everything is made with what is in force for it.
   const operations = policyOperations(vhost, state);
   for (const exchange of state.exchanges.values()) {
-    if (exchange.durable && !isPredeclared(exchange.name)) operations.push(exchangeDeclared(vhost, exchange));
+    // That of a stream comes with the stream.
+    const isMade = exchange.durable && exchange.type !== streamExchange && !isPredeclared(exchange.name);
+    if (isMade) operations.push(exchangeDeclared(vhost, exchange));
   }
   for (const queue of state.queues.values()) {
     if (queue.durable) operations.push(queueDeclared(vhost, queue));

@@ -4,13 +4,15 @@ import type { NamedProperty, RoutedMessage } from '../property-codec.ts';
 import { isReplyAddress, type ReplyConsumer } from '../replies/replies.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
-import type { DelayPort, TopologyQueue } from './ports.ts';
+import type { DelayPort, StreamPort, TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
 /** Where a message goes. */
 export interface Route<Q extends TopologyQueue> {
   /** Each queue once. */
   readonly queues: readonly Q[];
+  /** Streams that it is appended to, each once. What is bound to them gets it from there. */
+  readonly streams: readonly StreamPort[];
   /** Whether it holds for every message with this exchange and routing key, as long as the version is the same. */
   readonly cacheable: boolean;
   /** The version of the virtual host for which it was worked out; another one as soon as it does not hold any more. */
@@ -22,6 +24,9 @@ export interface Route<Q extends TopologyQueue> {
 }
 
 const NO_REPLIES: readonly ReplyConsumer[] = [];
+const NO_STREAMS: readonly StreamPort[] = [];
+/** Under this key, which no publisher has, an exchange that is a stream keeps the one route that it has. */
+const STREAM_KEY = '\0';
 
 /** How many routes a virtual host remembers: keys can be made up without end. */
 export const cachedRoutesMax = 16_384;
@@ -37,6 +42,7 @@ export function routeThrough<Q extends TopologyQueue>(
   routingKey: string,
   message: RoutedMessage,
 ): Route<Q> {
+  if (exchange.stream !== null) return streamRoute(state, exchange, exchange.stream);
   if (exchange.router.choose !== undefined && exchange.type.delays !== true) {
     return routeByChoice(
       state,
@@ -85,6 +91,7 @@ function routeByChoice<Q extends TopologyQueue>(
   if (known !== undefined) return known;
   const route: Route<Q> = {
     queues: [choice.destination],
+    streams: NO_STREAMS,
     cacheable: false,
     version: state.version,
     delayMs: -1,
@@ -112,7 +119,14 @@ export function routeWithKeys<Q extends TopologyQueue>(
 /** To who asked for it; a fresh one each time, as callers come and go without changing the topology. */
 function replyRoute<Q extends TopologyQueue>(state: TopologyState<Q>, address: string): Route<Q> {
   const replies = state.replies.readyAt([address]);
-  return { queues: [], cacheable: false, version: state.version, delayMs: -1, replies };
+  return {
+    queues: [],
+    streams: NO_STREAMS,
+    cacheable: false,
+    version: state.version,
+    delayMs: -1,
+    replies,
+  };
 }
 
 /**
@@ -126,9 +140,10 @@ export function routeAfterDelay<Q extends TopologyQueue>(
   message: RoutedMessage,
 ): Route<Q> {
   const { holding } = reach(state, [exchange], routingKeys, message, true);
-  const { queues } = reach(state, holding, routingKeys, message, false);
+  const { queues, streams } = reach(state, holding, routingKeys, message, false);
   return {
     queues: [...queues],
+    streams: [...streams],
     cacheable: false,
     version: state.version,
     delayMs: -1,
@@ -136,9 +151,47 @@ export function routeAfterDelay<Q extends TopologyQueue>(
   };
 }
 
+/** A stream whose messages go on from its exchange, and which of the bindings there get this one. */
+export interface Fed<Q extends TopologyQueue> {
+  readonly exchange: Exchange<Q>;
+  takes(binding: Binding<Q>): boolean;
+}
+
+/** For a message out of a stream: where the bindings of the stream's exchange lead that take it. */
+export function routeFromStream<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  delays: DelayPort<Q> | null,
+  fed: Fed<Q>,
+  routingKeys: readonly string[],
+  message: RoutedMessage,
+): Route<Q> {
+  return routeOf(state, delays, reach(state, [fed.exchange], routingKeys, message, true, null, fed));
+}
+
+/** The same for every key, so that many different keys do not matter. */
+function streamRoute<Q extends TopologyQueue>(
+  state: TopologyState<Q>,
+  exchange: Exchange<Q>,
+  stream: StreamPort,
+): Route<Q> {
+  const known = exchange.routes.get(STREAM_KEY);
+  if (known !== undefined) return known;
+  const route: Route<Q> = {
+    queues: [],
+    streams: [stream],
+    cacheable: true,
+    version: state.version,
+    delayMs: -1,
+    replies: NO_REPLIES,
+  };
+  remember(state, exchange, STREAM_KEY, route);
+  return route;
+}
+
 /** What a walk through the exchanges came to. */
 interface Reached<Q extends TopologyQueue> {
   readonly queues: Set<Q>;
+  readonly streams: Set<StreamPort>;
   /** Exchanges that the message has to wait at. */
   readonly holding: Exchange<Q>[];
   readonly delayMs: number;
@@ -148,13 +201,20 @@ interface Reached<Q extends TopologyQueue> {
 function routeOf<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   delays: DelayPort<Q> | null,
-  { queues, holding, delayMs, cacheable }: Reached<Q>,
+  { queues, streams, holding, delayMs, cacheable }: Reached<Q>,
 ): Route<Q> {
   if (holding.length > 0) {
     if (delays === null) throw new Error('a message has to wait, and there is no store to wait in');
     queues.add(delays.targetFor(delayMs));
   }
-  return { queues: [...queues], cacheable, version: state.version, delayMs, replies: NO_REPLIES };
+  return {
+    queues: [...queues],
+    streams: streams.size === 0 ? NO_STREAMS : [...streams],
+    cacheable,
+    version: state.version,
+    delayMs,
+    replies: NO_REPLIES,
+  };
 }
 
 function reach<Q extends TopologyQueue>(
@@ -164,8 +224,10 @@ function reach<Q extends TopologyQueue>(
   message: RoutedMessage,
   mayWait: boolean,
   choice: Binding<Q> | null = null,
+  fed: Fed<Q> | null = null,
 ): Reached<Q> {
   const queues = new Set<Q>();
+  const streams = new Set<StreamPort>();
   const holding: Exchange<Q>[] = [];
   // Exchanges to go through. Iteration also yields what is added meanwhile, each exchange once: cycles end.
   const exchanges = new Set<Exchange<Q>>(starts);
@@ -174,6 +236,7 @@ function reach<Q extends TopologyQueue>(
   let cacheable = true;
   let matched = false;
   const visit = (binding: Binding<Q>): void => {
+    if (fed !== null && binding.source === fed.exchange && !fed.takes(binding)) return;
     matched = true;
     if (binding.destinationKind === 'queue') queues.add(binding.destination);
     else exchanges.add(binding.destination);
@@ -183,10 +246,16 @@ function reach<Q extends TopologyQueue>(
     if (exchange.isDefault) {
       for (const routingKey of routingKeys) {
         const queue = state.queues.get(routingKey);
+        const stream = queue === undefined ? state.exchanges.get(routingKey)?.stream : null;
         if (queue !== undefined) queues.add(queue);
+        else if (stream != null) streams.add(stream);
       }
       // Of a queue's name, only what the default exchange itself has remembered hears when it changes.
       if (!starts.includes(exchange)) cacheable = false;
+      continue;
+    }
+    if (exchange.stream !== null && exchange !== fed?.exchange) {
+      streams.add(exchange.stream);
       continue;
     }
     const delays = mayWait && exchange.type.delays === true;
@@ -209,7 +278,7 @@ function reach<Q extends TopologyQueue>(
     const alternate = state.exchanges.get(exchange.alternate);
     if (alternate !== undefined) exchanges.add(alternate);
   }
-  return { queues, holding, delayMs, cacheable };
+  return { queues, streams, holding, delayMs, cacheable };
 }
 
 /** Decodes the headers at most once, however many exchanges ask for them. */

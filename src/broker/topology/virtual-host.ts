@@ -11,11 +11,27 @@ import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
-import type { DelayPort, MetadataLog, QueueFactory, TopologyObserver, TopologyQueue } from './ports.ts';
+import type {
+  DelayPort,
+  MetadataLog,
+  QueueFactory,
+  StreamKeeper,
+  StreamPort,
+  TopologyObserver,
+  TopologyQueue,
+} from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
-import { type Route, routeAfterDelay, routeThrough, routeWithKeys } from './routing.ts';
+import {
+  type Fed,
+  type Route,
+  routeAfterDelay,
+  routeFromStream,
+  routeThrough,
+  routeWithKeys,
+} from './routing.ts';
 import { TopologyState } from './state.ts';
+import * as streams from './stream-commands.ts';
 
 export interface VirtualHostParts<Q extends TopologyQueue> {
   readonly createQueue: QueueFactory<Q>;
@@ -53,7 +69,7 @@ export class VirtualHost<Q extends TopologyQueue> {
   ) {
     this.name = name;
     this.#state = new TopologyState<Q>(observer?.(name));
-    this.#context = { name, state: this.#state, types, createQueue, log };
+    this.#context = { name, state: this.#state, types, createQueue, log, keeper: null };
     for (const [exchangeName, type, internal] of exchangesPredeclaredIn(name)) {
       this.#state.addExchange(
         new Exchange({
@@ -109,6 +125,49 @@ export class VirtualHost<Q extends TopologyQueue> {
     const exchange = this.#state.exchanges.get(exchangeName);
     if (exchange === undefined) return null;
     return routeAfterDelay(this.#state, exchange, [routingKey, ...extraKeys(message.headers())], message);
+  }
+
+  /** For a message out of a stream, in whose headers `CC` and `BCC` are read: where the bindings of the stream lead. */
+  routeFromStream(fed: Fed<Q>, routingKey: string, message: RoutedMessage): Route<Q> {
+    const keys = [routingKey, ...extraKeys(message.headers())];
+    return routeFromStream(this.#state, this.delays, fed, keys, message);
+  }
+
+  set streamKeeper(keeper: StreamKeeper) {
+    this.#context.keeper = keeper;
+  }
+
+  /** The stream of this name, which is a queue as well unless there is another one of that name. */
+  findStream(name: string): StreamPort | undefined {
+    return streams.findStream(this.#state, name);
+  }
+
+  /** A queue of type `stream`. @throws BrokerError access-refused, precondition-failed */
+  declareStream(
+    declaration: queues.QueueDeclaration,
+    guard: queues.DeclarationGuard | null = null,
+  ): StreamPort {
+    return streams.declareStream(this.#context, declaration, guard);
+  }
+
+  /** Returns how many messages went with it. @throws BrokerError precondition-failed */
+  deleteStream(stream: StreamPort, ifUnused: boolean): number {
+    return streams.deleteStream(this.#context, stream, ifUnused);
+  }
+
+  /** From who keeps the streams: this one is there now. */
+  attachStream(stream: StreamPort): void {
+    streams.attachStream(this.#context, stream);
+  }
+
+  /** From who keeps the streams: the one of this name is gone. */
+  detachStream(name: string): void {
+    streams.detachStream(this.#context, name);
+  }
+
+  /** Whether what comes to this exchange comes back to it: then it must be no stream. */
+  isInCircle(exchange: Exchange<Q>): boolean {
+    return streams.isInCircle(this.#state, exchange);
   }
 
   /** @throws BrokerError not-found; access-refused if the exchange is internal */

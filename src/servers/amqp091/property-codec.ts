@@ -5,6 +5,7 @@ import type {
   OwnProperties,
   PropertyCodec,
   PropertyEdit,
+  TextProperty,
 } from '../../broker/property-codec.ts';
 import { SOURCE_AMQP091 } from '../../log/record-content.ts';
 import { ByteReader, readSafeU64 } from '../../wire/amqp091/byte-reader.ts';
@@ -12,23 +13,50 @@ import { WireError } from '../../wire/amqp091/errors.ts';
 import { decodeTable, decodeTableFields, visitFields } from '../../wire/amqp091/field-table.ts';
 import { FrameWriter } from '../../wire/amqp091/frames.ts';
 import {
+  checkProperties,
   encodeProperties,
   findProperty,
+  PROPERTY_APP_ID,
+  PROPERTY_CONTENT_ENCODING,
+  PROPERTY_CONTENT_TYPE,
   PROPERTY_CORRELATION_ID,
   PROPERTY_EXPIRATION,
   PROPERTY_HEADERS,
   PROPERTY_MESSAGE_ID,
+  PROPERTY_REPLY_TO,
   PROPERTY_TIMESTAMP,
+  PROPERTY_TYPE,
+  PROPERTY_USER_ID,
+  type Properties,
+  type PropertyName,
   peekDeliveryMode,
 } from '../../wire/amqp091/properties.ts';
 import { editProperties } from '../../wire/amqp091/property-edit.ts';
 
 const FLAGS = {
-  'message-id': PROPERTY_MESSAGE_ID,
+  'content-type': PROPERTY_CONTENT_TYPE,
+  'content-encoding': PROPERTY_CONTENT_ENCODING,
   'correlation-id': PROPERTY_CORRELATION_ID,
-  timestamp: PROPERTY_TIMESTAMP,
+  'reply-to': PROPERTY_REPLY_TO,
   expiration: PROPERTY_EXPIRATION,
+  'message-id': PROPERTY_MESSAGE_ID,
+  timestamp: PROPERTY_TIMESTAMP,
+  type: PROPERTY_TYPE,
+  'user-id': PROPERTY_USER_ID,
+  'app-id': PROPERTY_APP_ID,
 } as const satisfies Record<NamedProperty, number>;
+
+const TEXTS = {
+  'content-type': 'contentType',
+  'content-encoding': 'contentEncoding',
+  'correlation-id': 'correlationId',
+  'reply-to': 'replyTo',
+  expiration: 'expiration',
+  'message-id': 'messageId',
+  type: 'type',
+  'user-id': 'userId',
+  'app-id': 'appId',
+} as const satisfies Record<TextProperty, PropertyName>;
 
 const PERSISTENT = 2;
 const TRANSIENT = 1;
@@ -39,6 +67,7 @@ const writer = new FrameWriter();
 /** For the broker: reads and changes properties that are stored as a content header's (AMQP 4.2.6.1). */
 export const amqp091Codec: PropertyCodec = {
   source: SOURCE_AMQP091,
+  isValid,
   headers: readHeaders,
   property: readNamed,
   isPersistent: (bytes, start, end) => peekDeliveryMode(bytes, start, end) === PERSISTENT,
@@ -84,15 +113,29 @@ function readNamed(bytes: Buffer, start: number, end: number, name: NamedPropert
   return bytes.toString(encoding, at + 1, valueEnd);
 }
 
+function isValid(bytes: Buffer, start: number, end: number): boolean {
+  try {
+    checkProperties(bytes, start, end);
+    return true;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
+  }
+}
+
 function edit(bytes: Buffer, start: number, end: number, change: PropertyEdit): Buffer {
   return written(() => editProperties(writer, bytes, start, end, change));
 }
 
-function encode({ headers, timestamp, persistent }: OwnProperties): Buffer {
+function encode({ headers, timestamp, persistent, texts }: OwnProperties): Buffer {
   const deliveryMode = persistent ? PERSISTENT : TRANSIENT;
-  const properties =
-    timestamp === undefined ? { headers, deliveryMode } : { headers, deliveryMode, timestamp };
-  return written(() => encodeProperties(writer, properties));
+  const properties: { [name in PropertyName]?: string | number | Table } = { headers, deliveryMode };
+  if (timestamp !== undefined) properties.timestamp = timestamp;
+  if (texts !== undefined) {
+    for (const name of Object.keys(texts) as TextProperty[]) properties[TEXTS[name]] = texts[name] as string;
+  }
+  // Each name has a value of its type.
+  return written(() => encodeProperties(writer, properties as Properties));
 }
 
 function written(write: () => void): Buffer {

@@ -48,13 +48,15 @@ test('every type comes back from a snapshot, and leads where it led', () => {
   );
   const [before, after] = vhosts as [(typeof vhosts)[0], (typeof vhosts)[0]];
   for (const name of ['b', 'a', 'd', 'c']) before.declareQueue(queue(name), null);
-  for (const type of new ExchangeTypes().names()) {
+  // That of a stream comes with the stream.
+  const types = new ExchangeTypes().names().filter((type) => type !== 'x-stream');
+  for (const type of types) {
     const args = type === 'x-delayed-message' ? { 'x-delayed-type': 'x-consistent-hash' } : {};
     before.declareExchange(exchange(`of ${type}`, type, { arguments: args }));
     for (const name of ['b', 'a', 'd', 'c']) before.bindQueue(binding(`of ${type}`, name, '1'), null);
   }
   for (const operation of before.snapshot()) after.apply(decodeOperation(encodeOperation(operation)));
-  for (const type of new ExchangeTypes().names()) {
+  for (const type of types) {
     for (const key of ['1', 'user.1', 'user.2', 'user.3']) {
       if (type === 'x-random') continue;
       assert.deepEqual(

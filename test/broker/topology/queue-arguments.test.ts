@@ -160,15 +160,6 @@ test('of several mistakes the same one is named as by RabbitMQ, whatever their o
   );
 });
 
-test('a stream is refused clearly', () => {
-  assertAnswers([
-    [
-      { 'x-queue-type': 'stream', 'x-max-age': '1D' },
-      "queue argument 'x-queue-type' with value 'stream' is not supported by this version of Sluice",
-    ],
-  ]);
-});
-
 test('what RabbitMQ 3.10 does not look at is looked at where it would change what happens', () => {
   assertAnswers([
     [{ 'x-delivery-limit': 'x' }, invalid('x-delivery-limit', '"expected integer, got longstr"')],
