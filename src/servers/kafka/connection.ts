@@ -10,7 +10,6 @@ import { FrameReader } from '../../wire/kafka/frame-reader.ts';
 import { decodeRequest, decodeRequestHeader, type RequestHeader } from '../../wire/kafka/headers.ts';
 import { type AnyHandler, type Call, type ErasedHandler, isRaw } from './handler.ts';
 import { unsupportedApiVersions } from './handlers/api-versions.ts';
-import { handlerOf } from './handlers.ts';
 import { anonymous, type Identity } from './identity.ts';
 import type { Settings } from './options.ts';
 import { Replies } from './replies.ts';
@@ -52,6 +51,7 @@ export class KafkaConnection {
   #view: SessionView | null = null;
   #client: Client | null = null;
   #isWorking = false;
+  #isHeldBack = false;
   #throttledUntilMs = 0;
   #throttleTimer: NodeJS.Timeout | null = null;
   #endTimer: NodeJS.Timeout | null = null;
@@ -97,11 +97,10 @@ export class KafkaConnection {
     return this.#clientId ?? '';
   }
 
-  /** Of the client, once it has said who it is. */
+  /** What the client may use up. */
   get quota(): ClientQuota {
-    const user = this.identity?.user;
-    if (user === undefined) throw new Error('there is no quota for a client that has not logged in');
-    return (this.#quota ??= this.broker.access.clientQuota(user, this.clientId));
+    const { principal } = this;
+    return (this.#quota ??= this.broker.access.clientQuota(principal.slice('User:'.length), this.clientId));
   }
 
   /** At which the client has reached this broker. */
@@ -147,6 +146,16 @@ export class KafkaConnection {
       this.broker.turn.touch();
       this.#work();
     }, milliseconds);
+  }
+
+  /** The client fills memory or the journal faster than they are emptied: no requests are taken until it may go on. */
+  holdBack(onResume: (resume: () => void) => void): void {
+    if (this.#isHeldBack) return;
+    this.#isHeldBack = true;
+    onResume(() => {
+      this.#isHeldBack = false;
+      this.#work();
+    });
   }
 
   /** Ends the connection from our side; the protocol has no words for why. */
@@ -241,7 +250,7 @@ export class KafkaConnection {
       this.fail(error, 'header');
       return true;
     }
-    const handler = handlerOf(header.apiKey);
+    const handler = this.server.handlerOf(header.apiKey);
     const { apiVersion: version } = header;
     if (handler === undefined || version < handler.minVersion || version > handler.maxVersion) {
       this.#refuseVersion(header, handler);

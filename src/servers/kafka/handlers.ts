@@ -1,18 +1,22 @@
 import type { AnyHandler } from './handler.ts';
 import { apiVersionsHandler } from './handlers/api-versions.ts';
+import { fetchHandler } from './handlers/fetch.ts';
+import { listOffsetsHandler } from './handlers/list-offsets.ts';
+import { offsetForLeaderEpochHandler } from './handlers/offset-for-leader-epoch.ts';
+import { produceHandler } from './handlers/produce.ts';
 
-/** Every API that is served: what is here is what clients are told. */
-const HANDLERS: readonly AnyHandler[] = [apiVersionsHandler];
+/** Every API that is served, in the order of the keys: what is here is what clients are told. */
+export const HANDLERS: readonly AnyHandler[] = [
+  produceHandler,
+  fetchHandler,
+  listOffsetsHandler,
+  apiVersionsHandler,
+  offsetForLeaderEpochHandler,
+].sort((a, b) => a.api.key - b.api.key);
 
 const byKey: (AnyHandler | undefined)[] = [];
 for (const handler of HANDLERS) byKey[handler.api.key] = handler;
 
-/** Undefined for an API that is not served. */
-export function handlerOf(apiKey: number): AnyHandler | undefined {
+export function handlerByKey(apiKey: number): AnyHandler | undefined {
   return byKey[apiKey];
-}
-
-/** In the order of their keys. */
-export function servedHandlers(): readonly AnyHandler[] {
-  return [...HANDLERS].sort((a, b) => a.api.key - b.api.key);
 }

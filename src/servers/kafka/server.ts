@@ -10,6 +10,8 @@ import {
 } from '../tls.ts';
 import { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch/sessions.ts';
+import type { AnyHandler } from './handler.ts';
+import { HANDLERS, handlerByKey } from './handlers.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
 
 /** Half-open connections are found by TCP itself. */
@@ -67,6 +69,16 @@ export class KafkaServer {
       settings.idleTimeoutMs,
     );
     this.#timer = setInterval(() => this.#check(), Math.max(10, Math.min(5_000, shortestMs / 4)));
+  }
+
+  /** In the order of their keys. */
+  get handlers(): readonly AnyHandler[] {
+    return HANDLERS;
+  }
+
+  /** Undefined for an API that is not served. */
+  handlerOf(apiKey: number): AnyHandler | undefined {
+    return handlerByKey(apiKey);
   }
 
   get address(): AddressInfo {

@@ -3,7 +3,6 @@ import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import { FEATURES } from '../features.ts';
 import type { ApiHandler } from '../handler.ts';
-import { handlerOf, servedHandlers } from '../handlers.ts';
 
 const API_VERSIONS_VERSION_MAX = 4;
 
@@ -24,7 +23,7 @@ export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
     }
     return {
       errorCode: ERROR_CODES.NONE,
-      apiKeys: servedHandlers().map(({ api, minVersion, maxVersion }) => ({
+      apiKeys: call.server.handlers.map(({ api, minVersion, maxVersion }) => ({
         apiKey: api.key,
         minVersion,
         maxVersion,
@@ -47,11 +46,8 @@ export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
 
 /** The answer, in version 0, to a version that we do not have. */
 export function unsupportedApiVersions(): ResponseInput<typeof apiVersions> {
-  const handler = handlerOf(apiVersions.key);
   return {
     errorCode: ERROR_CODES.UNSUPPORTED_VERSION,
-    apiKeys: [
-      { apiKey: apiVersions.key, minVersion: handler?.minVersion ?? 0, maxVersion: handler?.maxVersion ?? 0 },
-    ],
+    apiKeys: [{ apiKey: apiVersions.key, minVersion: 0, maxVersion: API_VERSIONS_VERSION_MAX }],
   };
 }

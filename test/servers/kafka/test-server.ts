@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
+import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
+import type { KafkaServerOptions } from '../../../src/servers/kafka/options.ts';
+import { KafkaServer } from '../../../src/servers/kafka/server.ts';
+import { KafkaClient } from './kafka-client.ts';
+
+/** A real server on a free port, over a broker with a directory of its own. */
+export class KafkaTestServer {
+  broker: Broker;
+  server: KafkaServer;
+  readonly #directory: string;
+  readonly #options: Partial<KafkaServerOptions>;
+  readonly #brokerOptions: Partial<BrokerOptions>;
+
+  private constructor(
+    opened: { readonly broker: Broker; readonly server: KafkaServer },
+    directory: string,
+    options: Partial<KafkaServerOptions>,
+    brokerOptions: Partial<BrokerOptions>,
+  ) {
+    this.broker = opened.broker;
+    this.server = opened.server;
+    this.#directory = directory;
+    this.#options = options;
+    this.#brokerOptions = brokerOptions;
+  }
+
+  static async start(
+    options: Partial<KafkaServerOptions> = {},
+    brokerOptions: Partial<BrokerOptions> = {},
+  ): Promise<KafkaTestServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-kafka-'));
+    const opened = await open(directory, options, brokerOptions);
+    return new KafkaTestServer(opened, directory, options, brokerOptions);
+  }
+
+  /** Stops, and starts again on the same directory; on another port. */
+  async restart(): Promise<void> {
+    await this.#close();
+    const { broker, server } = await open(this.#directory, this.#options, this.#brokerOptions);
+    this.broker = broker;
+    this.server = server;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.server.port}`;
+  }
+
+  connect(clientId = 'test'): Promise<KafkaClient> {
+    return KafkaClient.connect(this.server.port, clientId);
+  }
+
+  async #close(): Promise<void> {
+    await this.server.close();
+    await this.broker.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+async function open(
+  directory: string,
+  options: Partial<KafkaServerOptions>,
+  brokerOptions: Partial<BrokerOptions>,
+): Promise<{ broker: Broker; server: KafkaServer }> {
+  const broker = await Broker.open({
+    dataDirectory: join(directory, 'data'),
+    propertyCodecs: [amqp091Codec],
+    ...brokerOptions,
+  });
+  const server = await KafkaServer.listen(broker, {
+    host: '127.0.0.1',
+    port: 0,
+    closeTimeoutMs: 500,
+    ...options,
+  });
+  return { broker, server };
+}
+
+/** Waits until a condition holds; fails after two seconds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 2000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not so within 2 s: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
