@@ -1,4 +1,3 @@
-import type { MessageLog } from '../log/message-log.ts';
 import type { Store } from '../log/store.ts';
 
 /** Bytes that may wait for the disk before those who add to them are paused, and when they may go on. */
@@ -11,8 +10,13 @@ const SMALL_SHARE_BYTES = 64 * 1024;
 /** Times the memory limit: beyond, nothing at all is added, whoever's queue it is. */
 const OVERWHELMED = 4;
 
+/** A log, as far as it fills memory. */
+export interface Filled {
+  readonly tailBytes: number;
+}
+
 interface Paused {
-  readonly logs: readonly MessageLog[];
+  readonly logs: readonly Filled[];
   readonly resume: () => void;
 }
 
@@ -28,7 +32,7 @@ export class Pressure {
     this.#store = store;
   }
 
-  mustPause(logs: readonly MessageLog[]): boolean {
+  mustPause(logs: readonly Filled[]): boolean {
     const { journal, files, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_HIGH) return true;
     // The time that a restart takes depends on the journal's length: it is kept.
@@ -49,12 +53,12 @@ export class Pressure {
     );
   }
 
-  onResume(logs: readonly MessageLog[], resume: () => void): void {
+  onResume(logs: readonly Filled[], resume: () => void): void {
     this.#paused.push({ logs, resume });
   }
 
   /** At once, unless these logs are filled faster than they are emptied. */
-  whenThereIsRoom(logs: readonly MessageLog[], goOn: () => void): void {
+  whenThereIsRoom(logs: readonly Filled[], goOn: () => void): void {
     if (logs.length > 0 && this.mustPause(logs)) this.onResume(logs, goOn);
     else goOn();
   }
@@ -70,7 +74,7 @@ export class Pressure {
     }
   }
 
-  #mayGoOn(logs: readonly MessageLog[]): boolean {
+  #mayGoOn(logs: readonly Filled[]): boolean {
     const { journal, files, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
     if (files.totalBytes > 1.5 * options.journalBytes) return false;

@@ -35,6 +35,15 @@ export class LeaderEpochs {
     return found === null ? null : { epoch: found, endOffset: end };
   }
 
+  /** The epoch that the record at `offset` was appended in; `current` if that is not known. */
+  at(offset: number, current: number): number {
+    const pairs = this.#pairs;
+    for (let i = pairs.length - 2; i >= 0; i -= 2) {
+      if ((pairs[i + 1] as number) <= offset) return pairs[i] as number;
+    }
+    return current;
+  }
+
   /** What began before `start` is gone, but for the epoch that goes on there. */
   trim(start: number): void {
     const pairs = this.#pairs;

@@ -1,3 +1,4 @@
+import type { DamageError } from '../../log/damage.ts';
 import type { MessageParts } from '../../log/message-parts.ts';
 import { LOG_APPEND_TIME } from '../../log/record-batch.ts';
 import type { Store } from '../../log/store.ts';
@@ -115,6 +116,23 @@ export class Partition {
   /** As `readTail`, from wherever it is. Rejects with a DamageError if it cannot be read. */
   read(from: number, below: number, bytesMax: number): Promise<PartitionSlice> {
     return this.log.read(from, below, bytesMax);
+  }
+
+  /** The first batch that has a record of this time or a later one; null if there is none. */
+  batchAtTime(timestampMs: number): Promise<Buffer | null> {
+    return this.log.batchAtTime(timestampMs);
+  }
+
+  /** The first batch of those with the largest timestamp of all; null if there is none at all. */
+  batchOfMaxTime(): Promise<Buffer | null> {
+    return this.log.batchOfMaxTime();
+  }
+
+  /** It could not be read: nothing of it is served any more. */
+  damaged(error: DamageError): void {
+    if (this.log.isDamaged || this.log.removed) return;
+    this.log.isDamaged = true;
+    this.log.events.onDamage(error);
   }
 
   /** `listener` is called whenever more may be read. Returns how to stop that. */

@@ -180,6 +180,44 @@ export class StreamLog {
     }
   }
 
+  /** The first batch that has a record of this time or a later one; null if there is none. */
+  async batchAtTime(timestampMs: number): Promise<Buffer | null> {
+    for (let from = this.start; ; ) {
+      const { tailStart } = this;
+      if (from < tailStart) {
+        const found = await this.segments.batchAtTime(timestampMs, from);
+        if (found !== null) return found;
+      }
+      // What was in memory before may have moved on meanwhile.
+      if (this.tailStart === tailStart) return this.#tailBatch((maxTimestampMs) => maxTimestampMs >= timestampMs);
+      from = tailStart;
+    }
+  }
+
+  /** A copy of the first batch in memory whose largest timestamp is wanted. */
+  #tailBatch(isWanted: (maxTimestampMs: number) => boolean): Buffer | null {
+    const { tail } = this;
+    for (let index = 0; index < tail.count; index++) {
+      const position = tail.position(index);
+      const { buffer } = this.#store.chunks.of(position);
+      const at = position >>> 0;
+      if (!isWanted(readBatchHeader(buffer, at).maxTimestampMs)) continue;
+      return Buffer.from(buffer.subarray(at, at + tail.bytes(index)));
+    }
+    return null;
+  }
+
+  /** The first batch of those with the largest timestamp of all; null if there is none at all. */
+  batchOfMaxTime(): Promise<Buffer | null> {
+    let max = -1;
+    for (const { maxTimestampMs = -1 } of this.segments.segments) max = Math.max(max, maxTimestampMs);
+    this.#tailBatch((maxTimestampMs) => {
+      max = Math.max(max, maxTimestampMs);
+      return false;
+    });
+    return this.batchAtTime(max);
+  }
+
   /** Offsets below this one cannot be read any more. */
   moveStart(offset: number): void {
     if (offset <= this.start) return;

@@ -1,0 +1,133 @@
+import type { Partition } from '../../../broker/streams/partition.ts';
+import { DamageError } from '../../../log/damage.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
+import { RecordCursor } from '../../../wire/kafka/record-cursor.ts';
+import { epochError } from '../fetch/targets.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Request = RequestOf<typeof listOffsets>;
+type PartitionRequest = Request['topics'][number]['partitions'][number];
+type PartitionResponse = ResponseInput<typeof listOffsets>['topics'][number]['partitions'][number];
+
+/** Timestamps that are none. */
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+const EARLIEST_LOCAL = -4;
+const LATEST_TIERED = -5;
+const EARLIEST_PENDING_UPLOAD = -6;
+
+const READ_COMMITTED = 1;
+const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+
+interface Found {
+  readonly timestamp: number;
+  readonly offset: number;
+}
+
+const NONE: Found = { timestamp: -1, offset: -1 };
+
+export const listOffsetsHandler: ApiHandler<typeof listOffsets> = {
+  api: listOffsets,
+  minVersion: 1,
+  maxVersion: 11,
+  async handle(request, call) {
+    const topics = await Promise.all(
+      request.topics.map(async ({ name, partitions }) => ({
+        name,
+        partitions: await Promise.all(
+          partitions.map((each) => answer(name, each, request.isolationLevel === READ_COMMITTED, call)),
+        ),
+      })),
+    );
+    return { topics };
+  },
+};
+
+async function answer(
+  topic: string,
+  request: PartitionRequest,
+  isCommittedOnly: boolean,
+  call: Call,
+): Promise<PartitionResponse> {
+  const { partitionIndex, currentLeaderEpoch, timestamp } = request;
+  if (!call.isAllowed('describe', 'topic', topic))
+    return failed(partitionIndex, 'TOPIC_AUTHORIZATION_FAILED');
+  const stream = call.server.broker.streams.get(call.connection.vhost, topic);
+  const partition = stream?.partitions[partitionIndex];
+  if (partition === undefined) return failed(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const error = epochError(partition, currentLeaderEpoch);
+  if (error !== null) return failed(partitionIndex, error);
+  if (timestamp < versionedLowest(call.version)) return failed(partitionIndex, 'UNSUPPORTED_VERSION');
+  try {
+    const found = await find(partition, timestamp, isCommittedOnly);
+    return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };
+  } catch (error) {
+    if (!(error instanceof DamageError)) throw error;
+    partition.damaged(error);
+    return failed(partitionIndex, 'KAFKA_STORAGE_ERROR');
+  }
+}
+
+/** What a version has no name for yet is no timestamp either. */
+function versionedLowest(version: number): number {
+  if (version >= 11) return EARLIEST_PENDING_UPLOAD;
+  if (version >= 9) return LATEST_TIERED;
+  if (version >= 8) return EARLIEST_LOCAL;
+  return version >= 7 ? MAX_TIMESTAMP : EARLIEST;
+}
+
+async function find(partition: Partition, timestamp: number, isCommittedOnly: boolean): Promise<Found> {
+  const end = isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
+  switch (timestamp) {
+    case LATEST:
+      return { timestamp: -1, offset: end };
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      return { timestamp: -1, offset: partition.startOffset };
+    case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD:
+      // Nothing is anywhere else than here.
+      return NONE;
+    case MAX_TIMESTAMP:
+      return below(end, maxIn(await partition.batchOfMaxTime()));
+    default:
+      return below(end, firstAt(await partition.batchAtTime(timestamp), timestamp, partition.startOffset));
+  }
+}
+
+function below(end: number, found: Found): Found {
+  return found.offset < end ? found : NONE;
+}
+
+function firstAt(batch: Buffer | null, timestamp: number, start: number): Found {
+  if (batch === null) return NONE;
+  const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);
+  while (cursor.next()) {
+    if (cursor.timestampMs >= timestamp && cursor.offset >= start) {
+      return { timestamp: cursor.timestampMs, offset: cursor.offset };
+    }
+  }
+  return NONE;
+}
+
+function maxIn(batch: Buffer | null): Found {
+  if (batch === null) return NONE;
+  const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);
+  let found = NONE;
+  while (cursor.next()) {
+    if (cursor.timestampMs > found.timestamp)
+      found = { timestamp: cursor.timestampMs, offset: cursor.offset };
+  }
+  return found;
+}
+
+function epochAt(partition: Partition, { offset }: Found): number {
+  return offset < 0 ? -1 : partition.epochs.at(offset, partition.leaderEpoch);
+}
+
+function failed(partitionIndex: number, error: ErrorName): PartitionResponse {
+  return { partitionIndex, errorCode: ERROR_CODES[error], timestamp: -1, offset: -1, leaderEpoch: -1 };
+}

@@ -1,0 +1,49 @@
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { offsetForLeaderEpoch } from '../../../wire/kafka/messages/offsets.ts';
+import { epochError } from '../fetch/targets.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type PartitionAnswer = ResponseInput<typeof offsetForLeaderEpoch>['topics'][number]['partitions'][number];
+
+/** KIP-320: where the records of an epoch end, so that a client finds out whether what it read is still there. */
+export const offsetForLeaderEpochHandler: ApiHandler<typeof offsetForLeaderEpoch> = {
+  api: offsetForLeaderEpoch,
+  minVersion: 2,
+  maxVersion: 4,
+  handle({ topics }, call) {
+    const answers = topics.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) =>
+        answer(call, topic, partition, currentLeaderEpoch, leaderEpoch),
+      ),
+    }));
+    return { throttleTimeMs: 0, topics: answers };
+  },
+};
+
+function answer(
+  call: Call,
+  topic: string,
+  index: number,
+  currentLeaderEpoch: number,
+  leaderEpoch: number,
+): PartitionAnswer {
+  if (!call.isAllowed('describe', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
+  const stream = call.server.broker.streams.get(call.connection.vhost, topic);
+  const partition = stream?.partitions[index];
+  if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const error = epochError(partition, currentLeaderEpoch);
+  if (error !== null) return failed(index, error);
+  const known = partition.epochs.endOf(leaderEpoch, partition.leaderEpoch, partition.endOffset);
+  return {
+    errorCode: ERROR_CODES.NONE,
+    partition: index,
+    leaderEpoch: known?.epoch ?? -1,
+    endOffset: known?.endOffset ?? -1,
+  };
+}
+
+function failed(partition: number, error: ErrorName): PartitionAnswer {
+  return { errorCode: ERROR_CODES[error], partition, leaderEpoch: -1, endOffset: -1 };
+}

@@ -1,0 +1,219 @@
+import type { Broker } from '../../../broker/broker.ts';
+import type { DurableListener } from '../../../broker/durable-waiters.ts';
+import type { Partition } from '../../../broker/streams/partition.ts';
+import type { Stream } from '../../../broker/streams/stream.ts';
+import type { StreamLog } from '../../../log/streams/stream-log.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { decodeRequest } from '../../../wire/kafka/headers.ts';
+import { produce } from '../../../wire/kafka/messages/produce.ts';
+import { findProducedFault } from '../../../wire/kafka/record-batch.ts';
+import type { Call, RawHandler } from '../handler.ts';
+import { findContentFault } from '../produced-records.ts';
+import type { ReplySlot } from '../reply-slot.ts';
+import { TRANSACTION_ERRORS } from '../transaction-errors.ts';
+
+type Request = RequestOf<typeof produce>;
+type Response = ResponseInput<typeof produce>;
+type TopicData = Request['topicData'][number];
+type PartitionData = TopicData['partitionData'][number];
+type PartitionResponse = Response['responses'][number]['partitionResponses'][number];
+
+/** Older requests carry message sets of formats v0 and v1, which nobody stores any more (KIP-896). */
+const FIRST_VERSION = 3;
+const ACKS_ALL = -1;
+
+/**
+ * Versions before 3 are refused, but have to be advertised: librdkafka takes a broker without them for one that is too
+ * old to know anything (KAFKA-18659).
+ */
+export const produceHandler: RawHandler<typeof produce> = {
+  api: produce,
+  minVersion: 0,
+  maxVersion: 13,
+  handleRaw(bytes, start, end, slot, call) {
+    const request = decodeRequest(produce, call.version, bytes, start, end);
+    const refusal = refusalOf(request, call);
+    if (refusal !== null) refuse(request, slot, call, refusal);
+    else append(request, slot, call);
+  },
+};
+
+function append(request: Request, slot: ReplySlot, call: Call): void {
+  const { broker } = call.server;
+  const appending = new Appending(request, call, broker);
+  const responses = request.topicData.map((topic) => appending.topic(topic));
+  const throttleTimeMs = call.connection.quota.recordProduced(appending.bytes);
+  const { pressure } = broker;
+  if (pressure.mustPause(appending.logs)) {
+    call.connection.holdBack((resume) => pressure.onResume(appending.logs, resume));
+  } else if (broker.blockedReasons.size > 0) {
+    call.connection.holdBack((resume) => whenUnblocked(broker, resume));
+  }
+  if (request.acks === 0) {
+    // Nobody waits for an answer, nor for the disk.
+    slot.skip();
+    return;
+  }
+  const response: Response = { responses, throttleTimeMs };
+  const { block } = appending;
+  if (block === 0 || broker.isDurable(block)) slot.fill<typeof produce>(response);
+  else broker.whenDurable(block, new Confirm(slot, response));
+}
+
+function whenUnblocked(broker: Broker, resume: () => void): void {
+  const stop = broker.onBlockedChange(() => {
+    if (broker.blockedReasons.size > 0) return;
+    stop();
+    resume();
+  });
+}
+
+/** An answer that says something is stored when it is. */
+class Confirm implements DurableListener {
+  readonly #slot: ReplySlot;
+  readonly #response: Response;
+
+  constructor(slot: ReplySlot, response: Response) {
+    this.#slot = slot;
+    this.#response = response;
+  }
+
+  onDurable(): void {
+    this.#slot.fill<typeof produce>(this.#response);
+  }
+}
+
+function refusalOf({ acks, transactionalId }: Request, call: Call): ErrorName | null {
+  if (call.version < FIRST_VERSION) return 'UNSUPPORTED_VERSION';
+  if (acks !== ACKS_ALL && acks !== 0 && acks !== 1) return 'INVALID_REQUIRED_ACKS';
+  if (transactionalId !== null && !call.isAllowed('write', 'transactional-id', transactionalId)) {
+    return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
+  }
+  return null;
+}
+
+/** Every partition, with the same error. */
+function refuse(request: Request, slot: ReplySlot, call: Call, error: ErrorName): void {
+  if (request.acks === 0) {
+    // There is no answer to say it in.
+    call.connection.close(`Produce with acks=0 was refused: ${error}`);
+    return;
+  }
+  const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
+    name,
+    topicId,
+    partitionResponses: partitionData.map(({ index }) => failed(index, error)),
+  }));
+  slot.fill<typeof produce>({ responses });
+}
+
+/** One request on its way into the log. */
+class Appending {
+  /** Of the batches that were appended. */
+  bytes = 0;
+  /** The block that has to be durable before the answer. */
+  block = 0;
+  /** What was appended to. */
+  readonly logs: StreamLog[] = [];
+  readonly #request: Request;
+  readonly #call: Call;
+  readonly #broker: Broker;
+
+  constructor(request: Request, call: Call, broker: Broker) {
+    this.#request = request;
+    this.#call = call;
+    this.#broker = broker;
+  }
+
+  topic({ name, topicId, partitionData }: TopicData): Response['responses'][number] {
+    const call = this.#call;
+    const isById = call.version >= 13;
+    const stream = isById ? streamById(call, topicId) : this.#broker.streams.get(call.connection.vhost, name);
+    let error: ErrorName | null = null;
+    if (stream === undefined) {
+      const isHidden = !isById && !call.isAllowed('write', 'topic', name);
+      error = isById
+        ? 'UNKNOWN_TOPIC_ID'
+        : isHidden
+          ? 'TOPIC_AUTHORIZATION_FAILED'
+          : 'UNKNOWN_TOPIC_OR_PARTITION';
+    } else if (!call.isAllowed('write', 'topic', stream.name)) {
+      error = 'TOPIC_AUTHORIZATION_FAILED';
+    }
+    const partitionResponses: PartitionResponse[] = [];
+    for (const data of partitionData) {
+      partitionResponses.push(
+        error === null ? this.#append(stream as Stream, data) : failed(data.index, error),
+      );
+    }
+    return { name, topicId, partitionResponses };
+  }
+
+  #append(stream: Stream, { index, records }: PartitionData): PartitionResponse {
+    const partition = stream.partitions[index];
+    if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
+    if (records === null) return failed(index, 'INVALID_RECORD', 'there are no records');
+    const { bytes, start, end } = records;
+    const { settings } = stream;
+    if (end - start > settings.maxMessageBytes) {
+      return failed(index, 'MESSAGE_TOO_LARGE', tooLarge(end - start, settings.maxMessageBytes));
+    }
+    const fault =
+      findProducedFault(bytes, start, end) ??
+      findContentFault(bytes, start, settings, this.#broker.turn.nowMs);
+    if (fault !== null) return failed(index, fault.error, fault.text);
+    const check = partition.producers.check(bytes, start);
+    if (check !== 'new') return this.#notNew(partition, check);
+    const error = this.#broker.transactions.admit(partition, bytes, start, {
+      transactionalId: this.#request.transactionalId,
+      mayAdd: this.#call.version >= 12,
+    });
+    if (error !== null) return failed(index, TRANSACTION_ERRORS[error]);
+    const baseOffset = partition.append(bytes, start, end);
+    this.bytes += end - start;
+    this.logs.push(partition.log);
+    this.block = this.#broker.store.journal.blockNumber;
+    return {
+      index,
+      errorCode: ERROR_CODES.NONE,
+      baseOffset,
+      logAppendTimeMs: settings.timestampType === 'LogAppendTime' ? Math.floor(this.#broker.turn.nowMs) : -1,
+      logStartOffset: partition.startOffset,
+    };
+  }
+
+  #notNew(partition: Partition, check: 'duplicate' | keyof typeof CHECK_ERRORS): PartitionResponse {
+    const { index, startOffset } = partition;
+    if (check !== 'duplicate') return failed(index, CHECK_ERRORS[check]);
+    const baseOffset = partition.producers.duplicateOffset;
+    // The first one may not be on disk yet.
+    if (baseOffset >= partition.highWatermark) this.block = Math.max(this.block, this.#broker.undurableBlock);
+    return {
+      index,
+      errorCode: ERROR_CODES.NONE,
+      baseOffset,
+      logAppendTimeMs: -1,
+      logStartOffset: startOffset,
+    };
+  }
+}
+
+const CHECK_ERRORS = {
+  'out-of-order': 'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'stale-epoch': 'INVALID_PRODUCER_EPOCH',
+  'outside-transaction': 'INVALID_TXN_STATE',
+} as const;
+
+function streamById(call: Call, id: string): Stream | undefined {
+  const stream = call.server.broker.streams.byId(id);
+  return stream?.vhost === call.connection.vhost ? stream : undefined;
+}
+
+function failed(index: number, error: ErrorName, errorMessage: string | null = null): PartitionResponse {
+  return { index, errorCode: ERROR_CODES[error], baseOffset: -1, errorMessage };
+}
+
+function tooLarge(bytes: number, bytesMax: number): string {
+  return `a record batch of ${bytes} bytes is larger than the ${bytesMax} that max.message.bytes allows`;
+}

@@ -1,0 +1,62 @@
+import type { StreamSettings } from '../../broker/streams/stream-settings.ts';
+import { KafkaWireError } from '../../wire/kafka/errors.ts';
+import { type BatchFault, BatchView } from '../../wire/kafka/record-batch.ts';
+import { RecordCursor } from '../../wire/kafka/record-cursor.ts';
+
+const view = new BatchView(Buffer.alloc(0), 0);
+/** How large the records of one batch may be when decompressed. */
+const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
+ * What the settings of a topic have against a batch that is in order otherwise. Records are looked at only where they
+ * have to be: in a compacted topic each needs a key.
+ */
+export function findContentFault(
+  bytes: Buffer,
+  at: number,
+  settings: StreamSettings,
+  nowMs: number,
+): BatchFault | null {
+  view.moveTo(bytes, at);
+  // Without a producer id it would be ours to say something by.
+  if (view.producerId < 0 && view.baseSequence !== -1) {
+    return { error: 'INVALID_RECORD', text: `sequence number ${view.baseSequence} without a producer id` };
+  }
+  if (settings.timestampType === 'CreateTime') {
+    const fault = findTimestampFault(settings, nowMs);
+    if (fault !== null) return fault;
+  }
+  return settings.compacts ? findKeyFault(bytes, at) : null;
+}
+
+function findTimestampFault(settings: StreamSettings, nowMs: number): BatchFault | null {
+  const { maxTimestampMs, baseTimestampMs } = view;
+  if (maxTimestampMs > nowMs + settings.timestampAfterMsMax) {
+    return {
+      error: 'INVALID_TIMESTAMP',
+      text: `timestamp ${maxTimestampMs} is more than message.timestamp.after.max.ms in the future`,
+    };
+  }
+  if (baseTimestampMs >= 0 && baseTimestampMs < nowMs - settings.timestampBeforeMsMax) {
+    return {
+      error: 'INVALID_TIMESTAMP',
+      text: `timestamp ${baseTimestampMs} is more than message.timestamp.before.max.ms in the past`,
+    };
+  }
+  return null;
+}
+
+function findKeyFault(bytes: Buffer, at: number): BatchFault | null {
+  try {
+    const cursor = new RecordCursor(bytes, at, DECOMPRESSED_BYTES_MAX);
+    while (cursor.next()) {
+      if (cursor.keyLength < 0) {
+        return { error: 'INVALID_RECORD', text: 'a compacted topic takes no record without a key' };
+      }
+    }
+    return null;
+  } catch (error) {
+    if (!(error instanceof KafkaWireError)) throw error;
+    return { error: 'INVALID_RECORD', text: error.message };
+  }
+}
