@@ -12,6 +12,7 @@ import { Delays } from './delays/delays.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
 import { Events } from './events/events.ts';
 import { TopologyEvents } from './events/topology-events.ts';
+import { GroupConfigs } from './group-configs/group-configs.ts';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from './groups/group-settings.ts';
 import { Groups } from './groups/groups.ts';
 import { MemoryMark } from './memory-mark.ts';
@@ -23,6 +24,7 @@ import { Queue } from './queue.ts';
 import { encodeQueueOperation, isQueueOperation } from './queue-operations.ts';
 import { failureOperations, QueueRecovery, type QueueState, stateOf } from './queue-recovery.ts';
 import { Sessions } from './sessions/sessions.ts';
+import { ShareGroups } from './share/share-groups.ts';
 import { StateParts } from './state-part.ts';
 import { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
@@ -99,6 +101,8 @@ export class Broker implements StateMachine {
   readonly delays: Delays;
   readonly streams: Streams;
   readonly groups: Groups;
+  readonly groupConfigs: GroupConfigs;
+  readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
   /** Why publishers are blocked; empty if they are not. */
   readonly blockedReasons = new Set<string>();
@@ -177,6 +181,10 @@ export class Broker implements StateMachine {
     this.#parts.add(this.streams);
     this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
     this.#parts.add(this.groups);
+    this.groupConfigs = new GroupConfigs({ record: (operation) => this.record(operation) });
+    this.#parts.add(this.groupConfigs);
+    this.shareGroups = this.#createShareGroups();
+    this.#parts.add(this.shareGroups);
     this.transactions = this.#createTransactions();
     this.#parts.add(this.transactions);
     this.vhosts = new VirtualHosts<Queue>(
@@ -186,6 +194,8 @@ export class Broker implements StateMachine {
         log: { append: (operation) => this.record(encodeOperation(operation)) },
         beforeDelete: (vhost) => {
           this.groups.deleteAll(vhost);
+          this.shareGroups.deleteAll(vhost);
+          this.groupConfigs.deleteAll(vhost);
           this.streams.deleteAll(vhost);
         },
       },
@@ -412,6 +422,21 @@ export class Broker implements StateMachine {
     });
     this.streams.observe(groups);
     return groups;
+  }
+
+  #createShareGroups(): ShareGroups {
+    const shareGroups = new ShareGroups({
+      store: this.store,
+      clock: this.clock,
+      scheduler: this.store.options.scheduler,
+      streams: this.streams,
+      configs: this.groupConfigs,
+      isTaken: (vhost, id) => this.groups.find(vhost, id) !== undefined,
+      record: (operation) => this.record(operation),
+      onProblem: (fields, message) => this.#log.error(fields, message),
+    });
+    this.groups.register(shareGroups);
+    return shareGroups;
   }
 
   #createTransactions(): Transactions {

@@ -2,13 +2,21 @@ import type { Chunk } from '../log/chunks.ts';
 import { AlarmClock } from './alarm-clock.ts';
 import { type DeathReason, Departures } from './departures.ts';
 import { Expiry } from './expiry.ts';
+import { type Due, DueItems } from './held/due-items.ts';
 import { bodyBytesAt, type Lane } from './lane.ts';
 import type { Queue } from './queue.ts';
 import type { Failure, QueueParts } from './queue-parts.ts';
-import { Retries, retryDelayMs } from './retries.ts';
+import type { Retry } from './queue-settings.ts';
 
 /** How many messages expire or are dropped before others get the processor. */
 const DISCARDS_MAX = 256;
+
+/** A message that failed and waits, outside the ready ones, for its next attempt. */
+interface Attempt extends Due {
+  readonly lane: Lane;
+  readonly offset: number;
+  readonly bodyBytes: number;
+}
 
 /**
  * What a queue has to do beside handing out messages, if its settings or its messages ask for it: messages expire,
@@ -21,7 +29,7 @@ export class Chores {
   readonly #parts: QueueParts;
   readonly #expiry = new Expiry();
   readonly #departures: Departures;
-  readonly #retries = new Retries();
+  readonly #retries = new DueItems<Attempt>();
   readonly #alarm: AlarmClock;
   #failures: Failure[] = [];
   #discardsLeft = 0;
@@ -68,7 +76,7 @@ export class Chores {
     const { nowMs } = this.#parts.turn;
     if (this.#failures.length > 0) this.#parts.recordFailures(queue, this.#failures.splice(0));
     if (this.#retries.count > 0) {
-      this.#retries.take(nowMs, (lane, offset, bodyBytes) => queue.giveBack(lane, offset, bodyBytes));
+      this.#retries.take(nowMs, ({ lane, offset, bodyBytes }) => queue.giveBack(lane, offset, bodyBytes));
       this.#alarm.setFor(this.#retries.dueMs, this.#parts.turn.nowMs);
     }
     // Those that had to wait make room for others.
@@ -255,4 +263,9 @@ export class Chores {
     }
     return queue.readyCount < before;
   }
+}
+
+/** How long the n-th attempt waits: n times the shortest delay, up to the longest. */
+function retryDelayMs({ minMs, maxMs }: Retry, attempt: number): number {
+  return Math.min(minMs * attempt, maxMs);
 }

@@ -1,0 +1,46 @@
+/** Changes of share groups, as the journal and the snapshot have them. Vhost and name of the group are `v` and `g`. */
+export type ShareOperation =
+  | { readonly op: 'share.group'; readonly v: string; readonly g: string; readonly epoch: number }
+  | { readonly op: 'share.delete'; readonly v: string; readonly g: string }
+  | ShareStart
+  | ShareProgress
+  /** The group knows nothing of this stream any more. */
+  | { readonly op: 'share.forget'; readonly v: string; readonly g: string; readonly stream: string };
+
+/** A group begins on a partition, or begins anew. */
+export interface ShareStart {
+  readonly op: 'share.start';
+  readonly v: string;
+  readonly g: string;
+  /** The id of the stream. */
+  readonly stream: string;
+  readonly partition: number;
+  /** By which its progress is told: never given again. */
+  readonly id: number;
+  /** Everything below is done with. */
+  readonly head: number;
+  /** As in `ShareProgress`. */
+  readonly s: readonly number[];
+  readonly c: readonly number[];
+}
+
+/** What changed on one partition. Acknowledgements are many: names are short. */
+export interface ShareProgress {
+  readonly op: 'share.progress';
+  readonly id: number;
+  /** What is done with: from, to, from, to, ... */
+  readonly s: readonly number[];
+  /** How often records were handed out in vain: offset, count, offset, count, ... */
+  readonly c: readonly number[];
+}
+
+/** JSON in UTF-8; `op` comes first, by which the journal's reader finds out whose it is. */
+export function encodeShareOperation(operation: ShareOperation): Uint8Array {
+  return Buffer.from(JSON.stringify(operation), 'utf8');
+}
+
+export function decodeShareOperation(bytes: Uint8Array): ShareOperation {
+  return JSON.parse(
+    Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
+  ) as ShareOperation;
+}
