@@ -91,8 +91,8 @@ export class Access {
     return new Authorizer(this.#state, user, vhost, { principals, host });
   }
 
-  clientQuota(user: Identity, clientId: string): ClientQuota {
-    return new ClientQuota(this.quotas, user.name, clientId);
+  clientQuota(user: string, clientId: string): ClientQuota {
+    return new ClientQuota(this.quotas, user, clientId);
   }
 
   /** @throws BrokerError not-allowed if it is not there, is full, or is not for this user */

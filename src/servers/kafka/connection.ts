@@ -8,9 +8,12 @@ import type { ResponseInput } from '../../wire/kafka/declaration.ts';
 import { KafkaWireError } from '../../wire/kafka/errors.ts';
 import { FrameReader } from '../../wire/kafka/frame-reader.ts';
 import { decodeRequest, decodeRequestHeader, type RequestHeader } from '../../wire/kafka/headers.ts';
+import { isLoopbackAddress } from '../loopback.ts';
+import { Authentication } from './authentication.ts';
 import { type AnyHandler, type Call, type ErasedHandler, isRaw } from './handler.ts';
 import { unsupportedApiVersions } from './handlers/api-versions.ts';
-import { anonymous, type Identity } from './identity.ts';
+import { authenticateByToken } from './handlers/sasl-authenticate.ts';
+import { ANONYMOUS, type Identity } from './identity.ts';
 import type { Settings } from './options.ts';
 import { Replies } from './replies.ts';
 import { ReplySlot } from './reply-slot.ts';
@@ -42,7 +45,8 @@ export class KafkaConnection {
   isClosed = false;
   readonly connectedAtMs: number;
   /** Null until the client has said who it is. */
-  identity: Identity | null;
+  identity: Identity | null = null;
+  readonly authentication: Authentication;
   readonly #reader: FrameReader;
   readonly #waiting: Frame[] = [];
   readonly #closeListeners = new Set<() => void>();
@@ -60,7 +64,8 @@ export class KafkaConnection {
   #takenBytes = 0;
   #takenAtMs = 0;
 
-  constructor(server: KafkaServer, socket: Socket) {
+  /** `certificateName` is whom the client's certificate names; null if it has no good one. */
+  constructor(server: KafkaServer, socket: Socket, certificateName: string | null) {
     const { broker, settings } = server;
     this.server = server;
     this.broker = broker;
@@ -73,9 +78,21 @@ export class KafkaConnection {
     this.replies = new Replies(socket, broker.turn, settings.outputHighWaterBytes, {
       repliesAdvanced: () => this.#work(),
     });
-    this.identity = null;
-    const identity = anonymous(broker, this.address);
-    if (identity !== null) this.authenticated(identity);
+    this.authentication = new Authentication({
+      broker,
+      settings,
+      peer: {
+        host: this.address,
+        port: socket.remotePort ?? 0,
+        localHost: this.localAddress,
+        localPort: socket.localPort ?? 0,
+        isLoopback: isLoopbackAddress(this.address),
+        isTls: server.isTls,
+        certificateName,
+      },
+      log: settings.log,
+      identified: (identity) => this.#identified(identity),
+    });
     socket.on('data', this.#onData);
     // The peer sends nothing more; what it has asked for is still answered, and then we end too.
     socket.once('end', () => this.#peerEnded());
@@ -99,8 +116,7 @@ export class KafkaConnection {
 
   /** What the client may use up. */
   get quota(): ClientQuota {
-    const { principal } = this;
-    return (this.#quota ??= this.broker.access.clientQuota(principal.slice('User:'.length), this.clientId));
+    return (this.#quota ??= this.broker.access.clientQuota(this.identity?.name ?? ANONYMOUS, this.clientId));
   }
 
   /** At which the client has reached this broker. */
@@ -108,9 +124,8 @@ export class KafkaConnection {
     return plainAddress(this.socket.localAddress);
   }
 
-  /** The client is this one from now on: at the beginning, and when it has authenticated itself (again). */
-  authenticated(identity: Identity): void {
-    this.#leave();
+  /** Once in the life of a connection: who logs in again has to be the same. */
+  #identified(identity: Identity): void {
     this.identity = identity;
     this.#quota = null;
     const client: Client = {
@@ -125,7 +140,17 @@ export class KafkaConnection {
   }
 
   isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean {
-    return this.identity?.may(operation, resource, name) ?? false;
+    return this.identity?.authorizer.may(operation, resource, name) ?? false;
+  }
+
+  /** As `isAllowed`, for what concerns other virtual hosts too: users, quotas, settings. */
+  mayRule(operation: AclOperation, resource: AclResource, name: string): boolean {
+    return this.identity?.authorizer.mayRule(operation, resource, name) ?? false;
+  }
+
+  /** Whether the client may write to some topic, whichever (KIP-679). */
+  get mayWriteSomewhere(): boolean {
+    return this.identity?.authorizer.mayWriteSomewhere ?? false;
   }
 
   /** `listener` is called when the connection is gone. Returns how to stop that. */
@@ -182,7 +207,7 @@ export class KafkaConnection {
     const { settings, socket } = this;
     // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
     if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
-    if (this.identity === null && nowMs - this.#startedAtMs >= settings.handshakeTimeoutMs) {
+    if (nowMs - this.#startedAtMs >= settings.handshakeTimeoutMs && this.#isUnknown) {
       this.#drop('the client has not logged in');
     } else if (this.#isStalled(nowMs)) {
       this.#drop('the client does not read what it asked for');
@@ -243,6 +268,10 @@ export class KafkaConnection {
 
   /** False if the request has to wait after all. */
   #begin(bytes: Buffer, start: number, end: number): boolean {
+    if (this.authentication.expectsToken) {
+      authenticateByToken(this, bytes.subarray(start, end));
+      return true;
+    }
     let header: RequestHeader;
     try {
       header = decodeRequestHeader(bytes, start, end);
@@ -256,9 +285,12 @@ export class KafkaConnection {
       this.#refuseVersion(header, handler);
       return true;
     }
-    if (this.identity === null && handler.isOpenToAll !== true) {
-      this.fail(new KafkaWireError('the client has to log in first'), handler.api.name);
-      return true;
+    if (!this.authentication.isOpen && handler.isOpenToAll !== true) {
+      const problem = this.authentication.enter();
+      if (problem !== null) {
+        this.fail(new KafkaWireError(problem), handler.api.name);
+        return true;
+      }
     }
     const isLarge = handler.isLarge === true;
     if (isLarge && this.replies.hasLarge) return false;
@@ -316,6 +348,10 @@ export class KafkaConnection {
     slot.fill(unsupportedApiVersions());
   }
 
+  get #isUnknown(): boolean {
+    return this.identity === null && this.authentication.isAwaited;
+  }
+
   #isStalled(nowMs: number): boolean {
     const { stalledPeerBytes, stalledPeerTimeoutMs } = this.settings;
     const taken = this.socket.bytesWritten - this.socket.writableLength;
@@ -352,6 +388,7 @@ export class KafkaConnection {
     if (this.#throttleTimer !== null) clearTimeout(this.#throttleTimer);
     for (const listener of [...this.#closeListeners]) listener();
     this.#closeListeners.clear();
+    this.authentication.end();
     this.#leave();
   }
 

@@ -1,38 +1,52 @@
 import type { Identity as User } from '../../broker/access/access.ts';
-import type { AclOperation, AclResource } from '../../broker/access/acl.ts';
+import type { Authorizer } from '../../broker/access/authorizer.ts';
 import type { Broker } from '../../broker/broker.ts';
-import { isLoopbackAddress } from '../loopback.ts';
 
-/** Who is at the other end of a connection, and in which virtual host. */
+/** What access control lists and quotas call those who do not log in. */
+export const ANONYMOUS = 'ANONYMOUS';
+
+/** Who is at the other end of a connection, in which virtual host, and what that one may do there. */
 export interface Identity {
   readonly user: User;
+  /** That of the user, or ANONYMOUS. */
+  readonly name: string;
   /** As access control lists call it: 'User:ada'. */
   readonly principal: string;
   readonly vhost: string;
-  /** With which it was authenticated: 'SCRAM-SHA-256'; 'NONE' for nobody in particular. */
+  /** By which it has shown who it is: 'SCRAM-SHA-256', 'TLS' for a certificate; 'ANONYMOUS'. */
   readonly mechanism: string;
-  /** Answers are remembered: cheap to ask again. */
-  may(operation: AclOperation, resource: AclResource, name: string): boolean;
+  readonly authorizer: Authorizer;
 }
 
-const ANONYMOUS_USER = 'guest';
-const ANONYMOUS_VHOST = '/';
+/** Where a client comes from. */
+export interface Peer {
+  readonly host: string;
+  readonly port: number;
+  readonly localHost: string;
+  readonly localPort: number;
+  readonly isLoopback: boolean;
+  readonly isTls: boolean;
+  /** Whom the verified certificate of the client names; null if there is none. */
+  readonly certificateName: string | null;
+}
 
-/**
- * Who a client is before it says so: from this machine, what `guest` may be there without a password, which everybody
- * knows; otherwise nobody: null.
- */
-export function anonymous(broker: Broker, address: string): Identity | null {
-  if (!isLoopbackAddress(address)) return null;
-  const user = broker.access.authenticateExternal(ANONYMOUS_USER, true);
-  if (user === null || broker.vhost(ANONYMOUS_VHOST) === undefined || !user.mayOpen(ANONYMOUS_VHOST))
-    return null;
-  const authorizer = broker.access.authorizer(user, ANONYMOUS_VHOST, address, ['ANONYMOUS']);
-  return {
-    user,
-    principal: 'User:ANONYMOUS',
-    vhost: ANONYMOUS_VHOST,
-    mechanism: 'NONE',
-    may: (operation, resource, name) => authorizer.may(operation, resource, name),
-  };
+export interface NameParts {
+  readonly vhost: string;
+  readonly user: string;
+}
+
+/** `vhost:user`. A user whose name is the whole of it comes first. */
+export function splitName(broker: Broker, name: string, defaultVhost: string): NameParts {
+  const colon = name.lastIndexOf(':');
+  if (colon < 0 || broker.access.hasUser(name)) return { vhost: defaultVhost, user: name };
+  return { vhost: name.slice(0, colon), user: name.slice(colon + 1) };
+}
+
+/** @throws BrokerError not-allowed if the user may not open the virtual host */
+export function identify(broker: Broker, user: User, vhost: string, peer: Peer, mechanism: string): Identity {
+  broker.access.openVhost(user, vhost);
+  const isAnonymous = mechanism === ANONYMOUS;
+  const name = isAnonymous ? ANONYMOUS : user.name;
+  const authorizer = broker.access.authorizer(user, vhost, peer.host, isAnonymous ? [name] : []);
+  return { user, name, principal: `User:${name}`, vhost, mechanism, authorizer };
 }

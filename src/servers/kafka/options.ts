@@ -31,6 +31,12 @@ export interface KafkaServerOptions {
   readonly maxConnections?: number;
   /** Who has to log in has to have done it after this time. */
   readonly handshakeTimeoutMs?: number;
+  /** Whose permissions those have that do not log in; null if everybody has to. Subject to `loopback-users`. */
+  readonly anonymousUser?: string | null;
+  /** Where those are whose user name does not say it. */
+  readonly defaultVhost?: string;
+  /** How long a login by SASL is good for; 0 for ever (connections.max.reauth.ms). */
+  readonly reauthenticationMs?: number;
   /** Who could not prove who he is waits so long for the answer. */
   readonly refusedLoginDelayMs?: number;
   /** Present: the listener speaks TLS, and nothing else. */
@@ -60,6 +66,9 @@ export function withDefaults(options: KafkaServerOptions): Settings {
     idleTimeoutMs: options.idleTimeoutMs ?? 600_000,
     maxConnections: options.maxConnections ?? 65_536,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
+    anonymousUser: options.anonymousUser === undefined ? 'guest' : options.anonymousUser,
+    defaultVhost: options.defaultVhost ?? '/',
+    reauthenticationMs: options.reauthenticationMs ?? 0,
     refusedLoginDelayMs: options.refusedLoginDelayMs ?? 200,
     closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
     outputHighWaterBytes: options.outputHighWaterBytes ?? MIB,

@@ -67,6 +67,16 @@ export class ReplySlot {
     replies.filled(this);
   }
 
+  /** A whole frame that is no response: a token of SASL. */
+  fillFrame(frame: Buffer): void {
+    if (this.isFilled) return;
+    this.isFilled = true;
+    const { replies } = this.connection;
+    if (this.isNext) replies.writer.reference(frame);
+    else this.#early = [frame];
+    replies.filled(this);
+  }
+
   /** There is no response to this request: a producer did not want one. */
   skip(): void {
     if (this.isFilled) return;

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Broker } from '../../broker/broker.ts';
 import {
+  certificateName,
   createTlsServer,
   hasBadCertificate,
   secureContext,
@@ -58,7 +59,7 @@ export class KafkaServer {
     this.#server = server;
     this.#tls = tls;
     server.on('connection', (socket) => {
-      if (this.#accept(socket) && tls === null) this.#connect(socket);
+      if (this.#accept(socket) && tls === null) this.#connect(socket, null);
     });
     if (tls !== null) this.#acceptTls(server as TlsServer, tls);
     // As when there are no file descriptors left: the listener goes on.
@@ -144,7 +145,7 @@ export class KafkaServer {
         socket.destroy();
         return;
       }
-      this.#connect(socket);
+      this.#connect(socket, certificateName(socket, tls));
     });
     server.on('tlsClientError', (error, socket) => {
       log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
@@ -167,8 +168,8 @@ export class KafkaServer {
     return true;
   }
 
-  #connect(socket: Socket): void {
-    this.#connections.add(new KafkaConnection(this, socket));
+  #connect(socket: Socket, certificateName: string | null): void {
+    this.#connections.add(new KafkaConnection(this, socket, certificateName));
   }
 
   #check(): void {

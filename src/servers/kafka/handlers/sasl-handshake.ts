@@ -1,0 +1,21 @@
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { decodeRequest } from '../../../wire/kafka/headers.ts';
+import { saslHandshake } from '../../../wire/kafka/messages/sasl.ts';
+import { SASL_MECHANISMS } from '../authentication.ts';
+import type { RawHandler } from '../handler.ts';
+
+/** Version 0 announces tokens that come as bare frames, version 1 SaslAuthenticate. */
+export const saslHandshakeHandler: RawHandler<typeof saslHandshake> = {
+  api: saslHandshake,
+  minVersion: 0,
+  maxVersion: 1,
+  isOpenToAll: true,
+  handleRaw(bytes, start, end, slot, { version, connection }) {
+    const { mechanism } = decodeRequest(saslHandshake, version, bytes, start, end);
+    const error = connection.authentication.handshake(mechanism, version);
+    slot.fill<typeof saslHandshake>({ errorCode: ERROR_CODES[error], mechanisms: SASL_MECHANISMS });
+    if (error === 'UNSUPPORTED_SASL_MECHANISM') {
+      connection.close(`login refused: there is no SASL mechanism '${mechanism.slice(0, 100)}'`);
+    }
+  },
+};
