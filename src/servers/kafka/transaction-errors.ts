@@ -1,7 +1,8 @@
-import type { TransactionErrorKind } from '../../broker/transactions/transaction-error.ts';
-import type { ErrorName } from '../../wire/kafka/error-codes.ts';
+import { TransactionError, type TransactionErrorKind } from '../../broker/transactions/transaction-error.ts';
+import { ERROR_CODES, type ErrorName } from '../../wire/kafka/error-codes.ts';
+import type { Call } from './handler.ts';
 
-/** What Produce says. A producer that is fenced reads another name there than elsewhere, for older clients know only that. */
+/** What Produce says: producers that know PRODUCER_FENCED there are younger than its versions. */
 export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
   'unknown-producer': 'INVALID_PRODUCER_ID_MAPPING',
   fenced: 'INVALID_PRODUCER_EPOCH',
@@ -11,3 +12,20 @@ export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName
   'invalid-request': 'INVALID_REQUEST',
   'too-many': 'COORDINATOR_NOT_AVAILABLE',
 };
+
+/**
+ * Runs it; the code of the error that it throws, if that is a transaction's, and NONE otherwise. From version
+ * `fencedFrom` of its API on, a client knows that it can be fenced (KIP-588).
+ */
+export function codeOf(run: () => void, { version }: Call, fencedFrom: number): number {
+  try {
+    run();
+    return ERROR_CODES.NONE;
+  } catch (error) {
+    if (!(error instanceof TransactionError)) throw error;
+    const { kind } = error;
+    return ERROR_CODES[
+      kind === 'fenced' && version >= fencedFrom ? 'PRODUCER_FENCED' : TRANSACTION_ERRORS[kind]
+    ];
+  }
+}

@@ -1,0 +1,28 @@
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { addOffsetsToTxn } from '../../../wire/kafka/messages/transactions.ts';
+import { durable } from '../durably.ts';
+import type { ApiHandler } from '../handler.ts';
+import { codeOf } from '../transaction-errors.ts';
+
+const FENCED_FROM = 2;
+
+/** KIP-98: offsets of the group will be committed with the transaction. */
+export const addOffsetsToTxnHandler: ApiHandler<typeof addOffsetsToTxn> = {
+  api: addOffsetsToTxn,
+  minVersion: 0,
+  maxVersion: 4,
+  async handle({ transactionalId, groupId, producerId, producerEpoch }, call) {
+    if (!call.isAllowed('write', 'transactional-id', transactionalId)) {
+      return { throttleTimeMs: 0, errorCode: ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
+    }
+    if (!call.isAllowed('read', 'group', groupId)) {
+      return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
+    }
+    const { broker } = call.server;
+    const identity = { producerId, epoch: producerEpoch };
+    const owner = { vhost: call.connection.vhost, id: transactionalId, identity };
+    const errorCode = codeOf(() => broker.transactions.grow(owner, [], [groupId]), call, FENCED_FROM);
+    await durable(broker);
+    return { throttleTimeMs: 0, errorCode };
+  },
+};

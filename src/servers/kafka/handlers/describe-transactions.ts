@@ -1,0 +1,61 @@
+import type { Partition } from '../../../broker/streams/partition.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { describeTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { TRANSACTION_STATES } from '../transaction-states.ts';
+
+type Described = ResponseInput<typeof describeTransactions>['transactionStates'][number];
+
+/** KIP-664. */
+export const describeTransactionsHandler: ApiHandler<typeof describeTransactions> = {
+  api: describeTransactions,
+  minVersion: 0,
+  maxVersion: 0,
+  handle({ transactionalIds }, call) {
+    return { throttleTimeMs: 0, transactionStates: transactionalIds.map((id) => describe(call, id)) };
+  },
+};
+
+function describe(call: Call, id: string): Described {
+  if (!call.isAllowed('describe', 'transactional-id', id)) {
+    return failed(id, 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
+  }
+  const producer = call.server.broker.transactions.find(call.connection.vhost, id);
+  if (producer === undefined) return failed(id, 'TRANSACTIONAL_ID_NOT_FOUND');
+  return {
+    errorCode: ERROR_CODES.NONE,
+    transactionalId: id,
+    transactionState: TRANSACTION_STATES[producer.state],
+    transactionTimeoutMs: producer.timeoutMs,
+    transactionStartTimeMs: producer.startMs,
+    producerId: producer.identity.producerId,
+    producerEpoch: producer.identity.epoch,
+    topics: topicsOf(call, producer.partitions),
+  };
+}
+
+/** Those that the client may know of. */
+function topicsOf(call: Call, partitions: Iterable<Partition>): Described['topics'] {
+  const topics = new Map<string, number[]>();
+  for (const { stream, index } of partitions) {
+    if (stream.isRemoved || !call.isAllowed('describe', 'topic', stream.name)) continue;
+    const indexes = topics.get(stream.name) ?? [];
+    topics.set(stream.name, indexes);
+    indexes.push(index);
+  }
+  return Array.from(topics, ([topic, indexes]) => ({ topic, partitions: indexes }));
+}
+
+function failed(transactionalId: string, error: ErrorName): Described {
+  return {
+    errorCode: ERROR_CODES[error],
+    transactionalId,
+    transactionState: '',
+    transactionTimeoutMs: 0,
+    transactionStartTimeMs: 0,
+    producerId: 0,
+    producerEpoch: 0,
+    topics: [],
+  };
+}

@@ -1,0 +1,36 @@
+import type { ProducerIdentity } from '../../../broker/transactions/transactional-producer.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { endTxn } from '../../../wire/kafka/messages/transactions.ts';
+import { durable } from '../durably.ts';
+import type { ApiHandler } from '../handler.ts';
+import { codeOf } from '../transaction-errors.ts';
+
+const FENCED_FROM = 2;
+/** The producer is told what it is from now on (KIP-890). */
+const RENEWS_FROM = 5;
+
+export const endTxnHandler: ApiHandler<typeof endTxn> = {
+  api: endTxn,
+  minVersion: 0,
+  maxVersion: 5,
+  async handle({ transactionalId, producerId, producerEpoch, committed }, call) {
+    if (!call.isAllowed('write', 'transactional-id', transactionalId)) {
+      return { throttleTimeMs: 0, errorCode: ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
+    }
+    const { broker } = call.server;
+    const owner = {
+      vhost: call.connection.vhost,
+      id: transactionalId,
+      identity: { producerId, epoch: producerEpoch },
+    };
+    const renews = call.version >= RENEWS_FROM;
+    let next: ProducerIdentity = { producerId: -1, epoch: -1 };
+    const end = () => {
+      next = broker.transactions.end(owner, committed, renews);
+    };
+    const errorCode = codeOf(end, call, FENCED_FROM);
+    if (errorCode !== ERROR_CODES.NONE) return { throttleTimeMs: 0, errorCode };
+    await durable(broker);
+    return { throttleTimeMs: 0, errorCode, producerId: next.producerId, producerEpoch: next.epoch };
+  },
+};

@@ -1,0 +1,69 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import type { ProducerIdentity } from '../../../broker/transactions/transactional-producer.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { initProducerId } from '../../../wire/kafka/messages/transactions.ts';
+import { durable } from '../durably.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { codeOf } from '../transaction-errors.ts';
+
+type Request = RequestOf<typeof initProducerId>;
+type Response = ResponseInput<typeof initProducerId>;
+
+const FENCED_FROM = 4;
+
+/** KIP-98; since KIP-360 a producer may ask to have its epoch renewed. */
+export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
+  api: initProducerId,
+  minVersion: 0,
+  maxVersion: 6,
+  async handle(request, call) {
+    const refusal = refusalOf(request, call);
+    if (refusal !== null) return failed(ERROR_CODES[refusal]);
+    const { broker } = call.server;
+    let given: ProducerIdentity | null = null;
+    const errorCode = codeOf(() => (given = give(request, call)), call, FENCED_FROM);
+    if (given === null) return failed(errorCode);
+    const { producerId, epoch } = given as ProducerIdentity;
+    await durable(broker);
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, producerId, producerEpoch: epoch };
+  },
+};
+
+function refusalOf(request: Request, call: Call): ErrorName | null {
+  const { transactionalId, producerId, producerEpoch, enable2Pc, keepPreparedTxn } = request;
+  if (transactionalId === null) {
+    return mayNumberRecords(call) ? null : 'CLUSTER_AUTHORIZATION_FAILED';
+  }
+  if (!call.isAllowed('write', 'transactional-id', transactionalId)) {
+    return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
+  }
+  if (producerId < 0 !== producerEpoch < 0) return 'INVALID_REQUEST';
+  // As a broker of Kafka answers whose operator has not allowed transactions without a time limit (KIP-939).
+  if (enable2Pc) return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
+  return keepPreparedTxn ? 'UNSUPPORTED_VERSION' : null;
+}
+
+/** Whoever may write somewhere may do so with numbers (KIP-679). */
+function mayNumberRecords(call: Call): boolean {
+  return (
+    call.isAllowed('idempotent-write', 'cluster', CLUSTER_NAME) ||
+    (call.connection.identity?.authorizer.mayWriteSomewhere ?? false)
+  );
+}
+
+function give(request: Request, { server, connection }: Call): ProducerIdentity {
+  const { transactionalId, transactionTimeoutMs, producerId, producerEpoch } = request;
+  const { transactions } = server.broker;
+  if (transactionalId === null) return transactions.newProducer();
+  return transactions.initialize({
+    vhost: connection.vhost,
+    id: transactionalId,
+    timeoutMs: transactionTimeoutMs,
+    identity: producerId < 0 ? null : { producerId, epoch: producerEpoch },
+  });
+}
+
+function failed(errorCode: number): Response {
+  return { throttleTimeMs: 0, errorCode, producerId: -1, producerEpoch: -1 };
+}

@@ -1,0 +1,67 @@
+import { Pattern } from '../../../broker/access/pattern.ts';
+import { BrokerError } from '../../../broker/errors.ts';
+import type { TransactionalProducer } from '../../../broker/transactions/transactional-producer.ts';
+import type { RequestOf } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { listTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
+import type { ApiHandler } from '../handler.ts';
+import { ALL_STATES, TRANSACTION_STATES } from '../transaction-states.ts';
+
+type Request = RequestOf<typeof listTransactions>;
+
+/** KIP-664, KIP-994, KIP-1152. */
+export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
+  api: listTransactions,
+  minVersion: 0,
+  maxVersion: 2,
+  handle(request, call) {
+    const pattern = patternOf(request.transactionalIdPattern);
+    if (pattern === 'invalid') {
+      return {
+        throttleTimeMs: 0,
+        errorCode: ERROR_CODES.INVALID_REGULAR_EXPRESSION,
+        unknownStateFilters: [],
+        transactionStates: [],
+      };
+    }
+    const { broker } = call.server;
+    const nowMs = broker.clock.now();
+    const transactionStates = [];
+    for (const producer of broker.transactions.list(call.connection.vhost)) {
+      if (!isWanted(producer, request, nowMs) || pattern?.matches(producer.id) === false) continue;
+      if (!call.isAllowed('describe', 'transactional-id', producer.id)) continue;
+      transactionStates.push({
+        transactionalId: producer.id,
+        producerId: producer.identity.producerId,
+        transactionState: TRANSACTION_STATES[producer.state],
+      });
+    }
+    return {
+      throttleTimeMs: 0,
+      errorCode: ERROR_CODES.NONE,
+      unknownStateFilters: request.stateFilters.filter((state) => !ALL_STATES.has(state)),
+      transactionStates,
+    };
+  },
+};
+
+function isWanted(
+  { state, identity, isOngoing, startMs }: TransactionalProducer,
+  { stateFilters, producerIdFilters, durationFilter }: Request,
+  nowMs: number,
+): boolean {
+  if (stateFilters.length > 0 && !stateFilters.includes(TRANSACTION_STATES[state])) return false;
+  if (producerIdFilters.length > 0 && !producerIdFilters.includes(identity.producerId)) return false;
+  return durationFilter < 0 || (isOngoing && nowMs - startMs > durationFilter);
+}
+
+/** It has to match the whole of the id. */
+function patternOf(source: string | null): Pattern | null | 'invalid' {
+  if (source === null || source === '') return null;
+  try {
+    return new Pattern(source, `^(?:${source})$`);
+  } catch (error) {
+    if (error instanceof BrokerError) return 'invalid';
+    throw error;
+  }
+}
