@@ -13,4 +13,6 @@ export const FEATURES: readonly Feature[] = [
   { name: 'kraft.version', min: 0, max: 1, level: 0 },
   // 29: Kafka 4.2.
   { name: 'metadata.version', min: 7, max: 29, level: 29 },
+  // Producers that are renewed with each transaction (KIP-890).
+  { name: 'transaction.version', min: 0, max: 2, level: 2 },
 ];
