@@ -5,6 +5,7 @@ import { Pager } from './pager.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import { type LogSnapshot, type StreamSnapshot, writeSnapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
+import { StreamKeeper } from './streams/stream-keeper.ts';
 import type { StreamLog } from './streams/stream-log.ts';
 
 const TICK_MS = 250;
@@ -25,6 +26,7 @@ const WATCH_BYTES = 4 * 1024 * 1024;
 export class Maintenance {
   readonly #store: Store;
   readonly #pager: Pager;
+  readonly #keeper: StreamKeeper;
   #machine: StateMachine | null = null;
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
@@ -32,7 +34,7 @@ export class Maintenance {
   #removed: (MessageLog | StreamLog)[] = [];
   #long = new Set<MessageLog>();
   /** Logs whose segments changed, and how many snapshots it takes until their files can follow. */
-  readonly #reclaimed = new Map<MessageLog, number>();
+  readonly #reclaimed = new Map<MessageLog | StreamLog, number>();
   #droppedBytes = 0;
   #lastSnapshotMs = 0;
   #lastReclaimMs = 0;
@@ -44,6 +46,12 @@ export class Maintenance {
   constructor(store: Store) {
     this.#store = store;
     this.#pager = new Pager(store);
+    this.#keeper = new StreamKeeper(store, this.#pager.streams, {
+      onDropped: (stream, bytes) => {
+        this.#droppedBytes += bytes;
+        this.#reclaimed.set(stream, 2);
+      },
+    });
   }
 
   start(machine: StateMachine): void {
@@ -65,10 +73,8 @@ export class Maintenance {
 
   logWasRemoved(log: MessageLog | StreamLog): void {
     this.#removed.push(log);
-    if ('ring' in log) {
-      this.#reclaimed.delete(log);
-      this.#long.delete(log);
-    }
+    this.#reclaimed.delete(log);
+    if ('ring' in log) this.#long.delete(log);
   }
 
   /** The ring of the log has become large: something old is never settled. */
@@ -86,10 +92,12 @@ export class Maintenance {
     this.#stopped = true;
     this.#timer?.cancel();
     await this.#running;
+    await this.#keeper.stop();
   }
 
   abandon(): void {
     this.#stopped = true;
+    this.#keeper.abandon();
     this.#timer?.cancel();
   }
 
@@ -127,7 +135,7 @@ export class Maintenance {
     });
     this.#lastSnapshotMs = store.options.clock.monotonicMs();
     this.#droppedBytes = 0;
-    const tables = new Map(logs.map((log) => [log.id, log.segments]));
+    const tables = new Map([...logs, ...streams].map(({ id, segments }) => [id, segments]));
     for (const [log, rounds] of [...this.#reclaimed]) {
       if (rounds <= 1) this.#reclaimed.delete(log);
       else this.#reclaimed.set(log, rounds - 1);
@@ -303,6 +311,7 @@ export class Maintenance {
       this.#droppedBytes += before - segments.bytes;
       this.#reclaimed.set(log, 2);
     }
+    await this.#keeper.sweep();
     await this.#deleteReclaimed();
   }
 

@@ -16,11 +16,11 @@ const WRITERS = 4;
 export class Pager {
   readonly #store: Store;
   readonly #writers: readonly PageWriter[];
-  readonly #streams: StreamPager;
+  readonly streams: StreamPager;
 
   constructor(store: Store) {
     this.#store = store;
-    this.#streams = new StreamPager(store);
+    this.streams = new StreamPager(store);
     this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(store));
   }
 
@@ -41,7 +41,7 @@ export class Pager {
     };
     // All of them, before a failure is told: what is tried again must not meet a write of the first attempt.
     const works = this.#writers.map(work);
-    works.push(this.#streams.pageOutGeneration(generation));
+    works.push(this.streams.pageOutGeneration(generation));
     const results = await Promise.allSettled(works);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }

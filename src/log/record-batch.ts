@@ -71,17 +71,17 @@ export type RecordVisitor = (
 /** What is wrong with a batch, in words for a message; null if nothing is. */
 export type BatchFault = string | null;
 
-function readInt64(buffer: Buffer, at: number): number {
+export function readInt64(buffer: Buffer, at: number): number {
   return buffer.readInt32BE(at) * TWO_32 + buffer.readUInt32BE(at + 4);
 }
 
-function writeInt64(buffer: Buffer, at: number, value: number): void {
+export function writeInt64(buffer: Buffer, at: number, value: number): void {
   buffer.writeInt32BE(Math.floor(value / TWO_32), at);
   buffer.writeUInt32BE(((value % TWO_32) + TWO_32) % TWO_32, at + 4);
 }
 
 /** Zigzag for integers beyond 32 bits; such numbers are timestamps, within ±2^52. */
-function writeVarlong(target: Buffer, at: number, value: number): number {
+export function writeVarlong(target: Buffer, at: number, value: number): number {
   let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
   while (zigzag > 0x7f) {
     target[at++] = (zigzag % 0x80) | 0x80;
@@ -91,7 +91,7 @@ function writeVarlong(target: Buffer, at: number, value: number): number {
   return at;
 }
 
-function varlongLength(value: number): number {
+export function varlongLength(value: number): number {
   let zigzag = value < 0 ? -2 * value - 1 : 2 * value;
   let length = 1;
   while (zigzag > 0x7f) {
@@ -101,13 +101,13 @@ function varlongLength(value: number): number {
   return length;
 }
 
-function varlongEnd(source: Buffer, at: number): number {
+export function varlongEnd(source: Buffer, at: number): number {
   const limit = at + 9;
   while (at < limit && source[at] > 0x7f) at++;
   return at + 1;
 }
 
-function readVarlong(source: Buffer, at: number): number {
+export function readVarlong(source: Buffer, at: number): number {
   const end = varlongEnd(source, at);
   if (end - at <= 4) return readVarint(source, at);
   let zigzag = 0;

@@ -44,6 +44,11 @@ export interface StoreOptions {
   readonly chunkBytes: number;
   /** How often segments are looked through for what is settled. */
   readonly reclaimMs: number;
+  /** How often streams are looked through for what is too old. */
+  readonly retentionCheckMs?: number;
+  /** For the keys of a stream that is being compacted. */
+  readonly compactionMemoryBytes?: number;
+  readonly compactionBytesPerSecond?: number;
 }
 
 /** What whoever reads a log has to know of it. */
@@ -239,7 +244,8 @@ export class Store {
   /** A stream's log with an id that was never used, or the one that was recovered under this id. */
   openStream(id: number, events: StreamLogEvents): StreamLog {
     const state = this.#recoveredStreams.get(id);
-    const stream = new StreamLog(id, this.segments.openLog(id, state?.segments ?? null), this, events);
+    const segments = this.segments.openStream(id, state?.segments ?? null, this.options.clock);
+    const stream = new StreamLog(id, segments, this, events);
     if (state !== undefined) stream.load(state);
     this.streams.set(id, stream);
     return stream;
@@ -279,6 +285,7 @@ export class Store {
   }
 
   streamHasTail(stream: StreamLog): void {
+    stream.tailSinceMs = this.options.clock.now();
     this.streamsInMemory.add(stream);
   }
 

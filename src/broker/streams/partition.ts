@@ -54,6 +54,10 @@ export class Partition {
       },
       onReplayed: (buffer, at) => this.#replayed(buffer, at),
       onDamage: ({ path, offset, what }) => context.onDamage(this, path, offset, what),
+      keeping: () => this.stream.settings,
+      onExpired: (offset) => this.deleteBefore(offset),
+      stableOffset: () => this.producers.stableOffset(this.log.highWatermark),
+      abortedIn: (from, below) => this.producers.abortedIn(from, below),
     });
   }
 

@@ -6,11 +6,14 @@ import { readBatches } from './segment-reader.ts';
 
 /** Decides what is left of batches. It may take its time: while it does, nothing is held. */
 export interface BatchRewriter {
+  /** Whether anything is not as it was, in what it was given since its owner set this to false. */
+  readonly changed: boolean;
   /** What is to stand in the place of these whole batches, in the same order, with the same offsets. */
   rewrite(batches: Buffer): Promise<readonly Buffer[]>;
 }
 
-const SLICE_BYTES = 1024 * 1024;
+/** A piece of work: a millisecond or two. */
+const SLICE_BYTES = 256 * 1024;
 
 /**
  * Writes what is left of the segments of `group` to the file of `copy`, and makes it durable. False if one of them was

@@ -88,6 +88,11 @@ export class SegmentedLog {
     return this.#active;
   }
 
+  /** Whether it has been rewritten, and waits for a snapshot to take the place of what it was made of. */
+  isReplaced(segment: Segment): boolean {
+    return segment.path !== this.#pathOf(segment);
+  }
+
   /** For the next snapshot. Only after a `sync` that began later is all of it on disk. */
   table(): SegmentInfo[] {
     return this.#segments.map((segment) => segment.info());
@@ -328,7 +333,7 @@ export class SegmentedLog {
 
   /**
    * Puts one segment in the place of closed ones that are side by side, with what `rewriter` leaves of their batches,
-   * or none. False if they are not what they were any more, or wait for a snapshot since they were last rewritten.
+   * or none; if that is all of them, they stay. False if they are not what they were any more, or wait for a snapshot since they were last rewritten.
    */
   async rewrite(group: readonly Segment[], rewriter: BatchRewriter): Promise<boolean> {
     const { fs, handles } = this.#store;
@@ -346,6 +351,7 @@ export class SegmentedLog {
     let isDone = false;
     try {
       if (await writeRewritten(fs, handles, group, copy, rewriter)) {
+        if (group.length === 1 && !rewriter.changed) return true;
         await fs.syncDirectory(this.#directory);
         isDone = await this.#maintenance.run(() => this.#replace(group, copy));
       }

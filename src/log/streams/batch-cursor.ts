@@ -31,6 +31,7 @@ export class BatchCursor {
   #end = 0;
   #left = 0;
   #recordsAt = 0;
+  #before = 0;
 
   /** The batch at `at`; where it was left if it is the one that is open. */
   open(buffer: Buffer, at: number): void {
@@ -56,6 +57,7 @@ export class BatchCursor {
   next(): boolean {
     if (this.#left <= 0) return false;
     this.#left--;
+    this.#before = this.#position;
     const { buffer } = this;
     const end = this.#recordsAt + this.#end;
     let at = this.#recordsAt + this.#position;
@@ -73,6 +75,12 @@ export class BatchCursor {
     this.contentEnd = recordEnd;
     this.#position = recordEnd - this.#recordsAt;
     return true;
+  }
+
+  /** The next record is once more the present one. */
+  stepBack(): void {
+    this.#position = this.#before;
+    this.#left++;
   }
 
   #begin(buffer: Buffer, at: number, baseOffset: number): void {

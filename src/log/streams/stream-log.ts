@@ -3,6 +3,7 @@ import type { DamageError } from '../damage.ts';
 import { batchBytes, placeBatch, readBatchHeader, stampBatch } from '../record-batch.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { BatchRing } from './batch-ring.ts';
+import type { AbortedRange, Keeping } from './keeping.ts';
 
 /** What the snapshot keeps of a stream log. */
 export interface StreamLogState {
@@ -11,6 +12,8 @@ export interface StreamLogState {
   readonly end: number;
   /** Batches below this offset are in segments, the others in the journal. */
   readonly tailStart: number;
+  /** Undefined if it was never compacted. */
+  readonly cleanedTo?: number;
 }
 
 /** What whoever has a stream log has to know of it. */
@@ -20,6 +23,13 @@ export interface StreamLogEvents {
   /** A batch that the last snapshot does not cover, at recovery, in order. */
   onReplayed(buffer: Buffer, at: number, bytes: number): void;
   onDamage(error: DamageError): void;
+  /** How long it keeps what it has. */
+  keeping(): Keeping;
+  /** What is before this offset is older than that, or more: it is to be the start. */
+  onExpired(offset: number): void;
+  /** Below this offset it is decided which transactions were aborted, and these are those between two offsets. */
+  stableOffset(): number;
+  abortedIn(from: number, below: number): readonly AbortedRange[];
 }
 
 /** A part of a chunk: whole batches, back to back. Good until something else happens. */
@@ -72,6 +82,13 @@ export class StreamLog {
   isGathering = false;
   /** `start` has moved since the last commit, and is not in the journal yet. */
   hasMoved = false;
+  /** Below this offset it was compacted. */
+  cleanedTo = 0;
+  /** Since when there has been something in memory. */
+  tailSinceMs = 0;
+  /** Where it began and ended when `StreamKeeper` looked at it last. */
+  lookedAtStart = -1;
+  lookedAtEnd = -1;
   readonly tail = new BatchRing();
   readonly events: StreamLogEvents;
   readonly #store: StreamLogStore;
@@ -189,7 +206,8 @@ export class StreamLog {
         if (found !== null) return found;
       }
       // What was in memory before may have moved on meanwhile.
-      if (this.tailStart === tailStart) return this.#tailBatch((maxTimestampMs) => maxTimestampMs >= timestampMs);
+      if (this.tailStart === tailStart)
+        return this.#tailBatch((maxTimestampMs) => maxTimestampMs >= timestampMs);
       from = tailStart;
     }
   }
@@ -216,6 +234,19 @@ export class StreamLog {
       return false;
     });
     return this.batchAtTime(max);
+  }
+
+  /** Of the batch in memory with this number, from the oldest one on. */
+  maxTimestampMsAt(index: number): number {
+    const position = this.tail.position(index);
+    return readBatchHeader(this.#store.chunks.of(position).buffer, position >>> 0).maxTimestampMs;
+  }
+
+  /** A segment cannot be read: nothing of the stream is served any more until somebody has decided. */
+  damaged(error: DamageError): void {
+    if (this.isDamaged || this.removed) return;
+    this.isDamaged = true;
+    this.events.onDamage(error);
   }
 
   /** Offsets below this one cannot be read any more. */
@@ -246,7 +277,8 @@ export class StreamLog {
   }
 
   state(): StreamLogState {
-    return { id: this.id, start: this.start, end: this.end, tailStart: this.tailStart };
+    const { id, start, end, tailStart, cleanedTo } = this;
+    return { id, start, end, tailStart, ...(cleanedTo > 0 && { cleanedTo }) };
   }
 
   /** The opposite of `state`, on a new log. */
@@ -254,6 +286,7 @@ export class StreamLog {
     this.start = state.start;
     this.tailStart = state.tailStart;
     this.end = state.tailStart;
+    this.cleanedTo = state.cleanedTo ?? 0;
   }
 
   /** At recovery. */

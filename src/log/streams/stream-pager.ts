@@ -17,22 +17,31 @@ export class StreamPager {
     for (const stream of [...this.#store.streamsInMemory]) await this.#pageOut(stream, generation);
   }
 
+  /** Afterwards nothing of what the stream had in memory is there. */
+  async pageOutAll(stream: StreamLog): Promise<void> {
+    await this.#pageOut(stream, Number.POSITIVE_INFINITY);
+  }
+
   async #pageOut(stream: StreamLog, generation: number): Promise<void> {
     while (!stream.removed) {
       const written = await this.#write(stream, generation);
       if (!written) break;
     }
     if (stream.tail.count === 0) this.#store.streamsInMemory.delete(stream);
+    else stream.tailSinceMs = this.#store.options.clock.now();
   }
 
   /** Writes the oldest batches, and lets go of them. False if there are none that old. */
   async #write(stream: StreamLog, generation: number): Promise<boolean> {
-    const { tail } = stream;
+    const { tail, segments } = stream;
     const { chunks } = this.#store;
+    segments.segmentBytes = stream.events.keeping().segmentBytes;
+    const bytesMax = Math.min(WRITE_BYTES, segments.segmentBytes);
     const batches: Buffer[] = [];
     let bytes = 0;
     let records = 0;
-    for (let index = 0; index < tail.count && bytes < WRITE_BYTES; index++) {
+    for (let index = 0; index < tail.count; index++) {
+      if (index > 0 && bytes + tail.bytes(index) > bytesMax) break;
       const position = tail.position(index);
       const chunk = chunks.of(position);
       if (chunk.generation > generation) break;
@@ -46,7 +55,7 @@ export class StreamPager {
     const first = tail.baseOffset(0);
     const end = batches.length < tail.count ? tail.baseOffset(batches.length) : stream.end;
     try {
-      await stream.segments.appendBatches(batches, first, end, records);
+      await segments.appendBatches(batches, first, end, records);
     } catch (error) {
       if (stream.removed) return false;
       throw error;

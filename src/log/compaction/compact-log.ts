@@ -1,0 +1,133 @@
+import { randomInt } from 'node:crypto';
+import { CompressionError } from '../../base/compression/errors.ts';
+import { isControl } from '../batch-producer.ts';
+import { BatchRecords } from '../batch-records.ts';
+import { readBatchHeader } from '../record-batch.ts';
+import type { Segment } from '../segments/segment.ts';
+import type { SegmentedLog } from '../segments/segmented-log.ts';
+import type { AbortedRange } from '../streams/keeping.ts';
+import { CompactionPass, isOfAborted } from './compaction-pass.ts';
+import { OffsetMap } from './offset-map.ts';
+
+/** A piece of work: a millisecond or two. */
+const READ_BYTES = 256 * 1024;
+const SEED_MAX = 2 ** 32;
+/** A segment's offsets fit in 32 bits as differences to its first. */
+const OFFSETS_MAX = 0x7fffffff;
+
+export interface CompactionOptions {
+  /** All of it has been compacted with itself below this offset. */
+  readonly cleanedTo: number;
+  /** Where a segment begins that may not be touched yet; segments before it are closed. */
+  readonly below: number;
+  readonly nowMs: number;
+  readonly deleteRetentionMs: number;
+  readonly segmentBytes: number;
+  /** For the map of keys. */
+  readonly memoryBytes: number;
+  abortedIn(from: number, below: number): readonly AbortedRange[];
+  /** After each piece of work, of so many bytes. False if there is no point in going on. */
+  pause(bytes: number): Promise<boolean>;
+}
+
+class Stopped extends Error {}
+
+/**
+ * Compacts a log once: the keys of what came since the last time are gathered, as many as fit in memory, and what is
+ * before them is rewritten without what they make obsolete. Resolves with how far it is clean now; that is where it was
+ * if segments could not be replaced.
+ */
+export async function compactLog(log: SegmentedLog, options: CompactionOptions): Promise<number> {
+  const { cleanedTo, below, nowMs, deleteRetentionMs, memoryBytes, segmentBytes } = options;
+  const pause = async (bytes: number): Promise<void> => {
+    if (!(await options.pause(bytes))) throw new Stopped();
+  };
+  try {
+    const dirty = log.segments.filter(
+      (segment) => segment.endOffset > cleanedTo && segment.endOffset <= below,
+    );
+    const records = dirty.reduce((sum, segment) => sum + segment.records, 0);
+    const map = new OffsetMap(records, memoryBytes, randomInt(SEED_MAX));
+    const mappedTo = await gatherKeys(log, map, { ...options, pause });
+    const abortedIn = options.abortedIn.bind(options);
+    const pass = new CompactionPass({ map, nowMs, deleteRetentionMs, abortedIn, pause });
+    for (const group of groupsOf(log.segments, mappedTo, below, segmentBytes)) {
+      pass.changed = false;
+      if (!(await log.rewrite(group, pass))) return cleanedTo;
+    }
+    return mappedTo;
+  } catch (error) {
+    if (error instanceof Stopped) return cleanedTo;
+    throw error;
+  }
+}
+
+interface GatherOptions {
+  readonly cleanedTo: number;
+  readonly below: number;
+  abortedIn(from: number, below: number): readonly AbortedRange[];
+  pause(bytes: number): Promise<void>;
+}
+
+/** Puts keys into the map, from the first dirty offset on, until it is full. Resolves with the offset behind the last. */
+async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOptions): Promise<number> {
+  const { below } = options;
+  let next = options.cleanedTo;
+  while (next < below) {
+    const slice = await log.read(next, READ_BYTES);
+    if (slice.isEmpty) return below;
+    for (let at = 0; at < slice.buffer.length; ) {
+      const header = readBatchHeader(slice.buffer, at);
+      const { bytes, baseOffset, recordCount } = header;
+      if (baseOffset >= below) return below;
+      if (recordCount > map.room) {
+        if (map.count > 0) return baseOffset;
+        map.grow(recordCount);
+      }
+      if (!isControl(slice.buffer, at) && !isOfAborted(slice.buffer, at, header, options))
+        addKeys(map, slice.buffer, at);
+      at += bytes;
+    }
+    next = slice.nextOffset;
+    await options.pause(slice.buffer.length);
+  }
+  return below;
+}
+
+function addKeys(map: OffsetMap, buffer: Buffer, at: number): void {
+  try {
+    const records = new BatchRecords(buffer, at);
+    while (records.next()) {
+      const { bytes, keyStart, keyLength, offset } = records;
+      if (keyLength >= 0) map.put(bytes, keyStart, keyStart + keyLength, offset);
+    }
+  } catch (error) {
+    // What cannot be understood stays, and makes nothing obsolete.
+    if (!(error instanceof CompressionError || error instanceof RangeError)) throw error;
+  }
+}
+
+/** Segments that begin before `mappedTo` and end before `below`, so many together as fit in one. */
+function groupsOf(
+  segments: readonly Segment[],
+  mappedTo: number,
+  below: number,
+  segmentBytes: number,
+): Segment[][] {
+  const groups: Segment[][] = [];
+  let group: Segment[] = [];
+  let bytes = 0;
+  for (const segment of segments) {
+    if (segment.baseOffset >= mappedTo || segment.endOffset > below) break;
+    const isTooFar = group.length > 0 && segment.endOffset - (group[0] as Segment).baseOffset > OFFSETS_MAX;
+    if (group.length > 0 && (bytes + segment.bytes > segmentBytes || isTooFar)) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(segment);
+    bytes += segment.bytes;
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
+}
