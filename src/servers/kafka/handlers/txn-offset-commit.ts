@@ -1,0 +1,107 @@
+import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
+import { GroupError, type GroupErrorKind } from '../../../broker/groups/group-error.ts';
+import { OffsetRowsBuilder } from '../../../broker/groups/offsets.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { txnOffsetCommit } from '../../../wire/kafka/messages/transactions.ts';
+import { durable } from '../durably.ts';
+import { groupErrorCode } from '../groups/group-errors.ts';
+import { topicOf } from '../groups/topics.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { codeOf } from '../transaction-errors.ts';
+
+type Request = RequestOf<typeof txnOffsetCommit>;
+type Topic = Request['topics'][number];
+type Response = ResponseInput<typeof txnOffsetCommit>;
+
+const FENCED_FROM = 4;
+/** The group comes into the transaction with its offsets (KIP-890). */
+const ADDS_FROM = 5;
+
+/** KIP-98, KIP-447: how far a group has read, if the transaction is committed. */
+export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
+  api: txnOffsetCommit,
+  minVersion: 0,
+  maxVersion: 5,
+  async handle(request, call) {
+    if (!call.isAllowed('write', 'transactional-id', request.transactionalId)) {
+      return all(request, ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    }
+    if (!call.isAllowed('read', 'group', request.groupId)) {
+      return all(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+    }
+    const builder = new OffsetRowsBuilder();
+    const topics = request.topics.map((topic) => takeTopic(topic, call, builder));
+    if (!builder.isEmpty) {
+      const code = commit(request, call, builder);
+      if (code !== ERROR_CODES.NONE) return all(request, code);
+      await durable(call.server.broker);
+    }
+    return { throttleTimeMs: 0, topics };
+  },
+};
+
+function commit(request: Request, call: Call, { rows }: OffsetRowsBuilder): number {
+  const { transactionalId, producerId, producerEpoch, groupId, memberId, groupInstanceId, generationId } =
+    request;
+  const { vhost } = call.connection;
+  const { transactions, groups } = call.server.broker;
+  const owner = { vhost, id: transactionalId, identity: { producerId, epoch: producerEpoch } };
+  const mayAdd = call.version >= ADDS_FROM;
+  const code = codeOf(() => transactions.admitGroup(owner, groupId, mayAdd), call, FENCED_FROM);
+  if (code !== ERROR_CODES.NONE) return code;
+  try {
+    groups.addPending(producerId, {
+      vhost,
+      group: groupId,
+      memberId,
+      instanceId: groupInstanceId,
+      generation: generationId,
+      knowsEpochs: false,
+      rows,
+    });
+  } catch (error) {
+    if (!(error instanceof GroupError)) throw error;
+    return groupErrorCode(knownKind(error.kind));
+  }
+  return ERROR_CODES.NONE;
+}
+
+/** Producers know no epochs of members. */
+function knownKind(kind: GroupErrorKind): GroupErrorKind {
+  return kind === 'stale-epoch' || kind === 'fenced-epoch' ? 'illegal-generation' : kind;
+}
+
+/** What of it can be committed goes to `builder`. */
+function takeTopic(topic: Topic, call: Call, builder: OffsetRowsBuilder): Response['topics'][number] {
+  const stream = topicOf({ ...topic, topicId: '' }, call, Number.POSITIVE_INFINITY, 'read');
+  const { offsetMetadataBytesMax } = call.server.broker.groups.settings;
+  return {
+    name: topic.name,
+    partitions: topic.partitions.map((each) => {
+      const { partitionIndex, committedOffset, committedLeaderEpoch } = each;
+      const metadata = each.committedMetadata ?? '';
+      let error: ErrorName = 'NONE';
+      if (typeof stream === 'string') error = stream;
+      else if (stream.partitions[partitionIndex] === undefined) error = 'UNKNOWN_TOPIC_OR_PARTITION';
+      else if (Buffer.byteLength(metadata) > offsetMetadataBytesMax) error = 'OFFSET_METADATA_TOO_LARGE';
+      else {
+        builder.add(
+          stream.id,
+          offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, null),
+        );
+      }
+      return { partitionIndex, errorCode: ERROR_CODES[error] };
+    }),
+  };
+}
+
+function all({ topics }: Request, errorCode: number): Response {
+  return {
+    throttleTimeMs: 0,
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+    })),
+  };
+}
