@@ -5,6 +5,7 @@ import type { FileSystem } from '../log/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
 import { nodeFileSystem } from '../log/node-filesystem.ts';
 import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
+import type { StreamUpkeep } from '../log/streams/keeping.ts';
 import { Access } from './access/access.ts';
 import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -66,6 +67,7 @@ export interface BrokerOptions {
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
   readonly groups?: Partial<GroupSettings>;
+  readonly streamUpkeep?: Partial<StreamUpkeep>;
   /** The storage failed and cannot be trusted: the process has to end. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -137,6 +139,7 @@ export class Broker implements StateMachine {
       diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
       chunkBytes: options.chunkBytes ?? MIB,
       reclaimMs: options.reclaimMs ?? 2000,
+      streamUpkeep: options.streamUpkeep ?? {},
     });
     broker.#unlock = lock === null ? null : () => lock.release();
     try {

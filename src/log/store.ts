@@ -25,6 +25,7 @@ import { SegmentDirectory } from './segments/segment-directory.ts';
 import type { LogSnapshot, StreamSnapshot } from './snapshot.ts';
 import { Gatherer } from './streams/gatherer.ts';
 import { HighWatermarks } from './streams/high-watermarks.ts';
+import type { StreamUpkeep } from './streams/keeping.ts';
 import { StreamLog, type StreamLogEvents } from './streams/stream-log.ts';
 
 export interface StoreOptions {
@@ -44,11 +45,7 @@ export interface StoreOptions {
   readonly chunkBytes: number;
   /** How often segments are looked through for what is settled. */
   readonly reclaimMs: number;
-  /** How often streams are looked through for what is too old. */
-  readonly retentionCheckMs?: number;
-  /** For the keys of a stream that is being compacted. */
-  readonly compactionMemoryBytes?: number;
-  readonly compactionBytesPerSecond?: number;
+  readonly streamUpkeep?: Partial<StreamUpkeep>;
 }
 
 /** What whoever reads a log has to know of it. */

@@ -19,6 +19,22 @@ export interface Keeping {
   readonly dirtyRatioMin: number;
 }
 
+/** What looking after streams may cost. */
+export interface StreamUpkeep {
+  /** How often the age of everything is looked at. */
+  readonly retentionCheckMs: number;
+  /** For the keys of the stream that is being compacted. */
+  readonly compactionMemoryBytes: number;
+  readonly compactionBytesPerSecond: number;
+}
+
+/** As often as Kafka looks, with half of its memory, and at a speed that leaves most of a disk to others. */
+export const STREAM_UPKEEP: StreamUpkeep = {
+  retentionCheckMs: 5 * 60 * 1000,
+  compactionMemoryBytes: 64 * 1024 * 1024,
+  compactionBytesPerSecond: 128 * 1024 * 1024,
+};
+
 /** The records of a transaction that was aborted lie in these offsets, its end included. */
 export interface AbortedRange {
   readonly producerId: number;

@@ -2,16 +2,13 @@ import { compactLog } from '../compaction/compact-log.ts';
 import { DamageError } from '../damage.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { Store } from '../store.ts';
-import type { Keeping } from './keeping.ts';
+import { type Keeping, STREAM_UPKEEP, type StreamUpkeep } from './keeping.ts';
 import { startByBytes, startByTime } from './retention.ts';
 import type { StreamLog } from './stream-log.ts';
 import type { StreamPager } from './stream-pager.ts';
 
-/** How often the age of everything is looked at, unless told otherwise, and when first. As with Kafka. */
-const RETENTION_CHECK_MS = 5 * 60 * 1000;
+/** When the age of everything is looked at first, at the latest. */
 const FIRST_CHECK_MS = 30 * 1000;
-const COMPACTION_MEMORY_BYTES = 64 * 1024 * 1024;
-const COMPACTION_BYTES_PER_SECOND = 128 * 1024 * 1024;
 /** Streams that are looked at before others get the processor. */
 const STREAMS_PER_SLICE = 512;
 
@@ -29,6 +26,7 @@ export class StreamKeeper {
   readonly #store: Store;
   readonly #pager: StreamPager;
   readonly #events: KeeperEvents;
+  readonly #upkeep: StreamUpkeep;
   #nextCheckMs = -1;
   #compacting: Promise<void> | null = null;
   /** They could not be compacted: not before the next look. */
@@ -39,6 +37,7 @@ export class StreamKeeper {
     this.#store = store;
     this.#pager = pager;
     this.#events = events;
+    this.#upkeep = { ...STREAM_UPKEEP, ...store.options.streamUpkeep };
   }
 
   /** Looks at all streams. Whoever calls it writes to no segment meanwhile. */
@@ -67,7 +66,7 @@ export class StreamKeeper {
   }
 
   #isCheckDue(nowMs: number): boolean {
-    const intervalMs = this.#store.options.retentionCheckMs ?? RETENTION_CHECK_MS;
+    const intervalMs = this.#upkeep.retentionCheckMs;
     if (this.#nextCheckMs < 0) this.#nextCheckMs = nowMs + Math.min(intervalMs, FIRST_CHECK_MS);
     if (nowMs < this.#nextCheckMs) return false;
     this.#nextCheckMs = nowMs + intervalMs;
@@ -152,7 +151,7 @@ export class StreamKeeper {
         nowMs,
         deleteRetentionMs,
         segmentBytes,
-        memoryBytes: options.compactionMemoryBytes ?? COMPACTION_MEMORY_BYTES,
+        memoryBytes: this.#upkeep.compactionMemoryBytes,
         abortedIn: (from, below) => events.abortedIn(from, below),
         pause: (bytes) => this.#pause(stream, bytes),
       });
@@ -178,8 +177,8 @@ export class StreamKeeper {
 
   /** Others have their turn, and the disk too. */
   async #pause(stream: StreamLog, bytes: number): Promise<boolean> {
-    const { scheduler, compactionBytesPerSecond = COMPACTION_BYTES_PER_SECOND } = this.#store.options;
-    const ms = (bytes / compactionBytesPerSecond) * 1000;
+    const { scheduler } = this.#store.options;
+    const ms = (bytes / this.#upkeep.compactionBytesPerSecond) * 1000;
     await new Promise<void>((resolve) => {
       if (ms < 1) scheduler.soon(resolve);
       else scheduler.after(ms, resolve);
