@@ -186,7 +186,14 @@ export class Broker implements StateMachine {
     this.#parts.add(this.groups);
     this.groupConfigs = new GroupConfigs({ record: (operation) => this.record(operation) });
     this.#parts.add(this.groupConfigs);
-    this.shareGroups = this.#createShareGroups();
+    this.shareGroups = new ShareGroups({
+      store: this.store,
+      streams: this.streams,
+      configs: this.groupConfigs,
+      groups: this.groups,
+      record: (operation) => this.record(operation),
+      onProblem: (fields, message) => this.#log.error(fields, message),
+    });
     this.#parts.add(this.shareGroups);
     this.transactions = this.#createTransactions();
     this.#parts.add(this.transactions);
@@ -425,21 +432,6 @@ export class Broker implements StateMachine {
     });
     this.streams.observe(groups);
     return groups;
-  }
-
-  #createShareGroups(): ShareGroups {
-    const shareGroups = new ShareGroups({
-      store: this.store,
-      clock: this.clock,
-      scheduler: this.store.options.scheduler,
-      streams: this.streams,
-      configs: this.groupConfigs,
-      isTaken: (vhost, id) => this.groups.find(vhost, id) !== undefined,
-      record: (operation) => this.record(operation),
-      onProblem: (fields, message) => this.#log.error(fields, message),
-    });
-    this.groups.register(shareGroups);
-    return shareGroups;
   }
 
   #createTransactions(): Transactions {

@@ -1,8 +1,7 @@
-import type { Clock } from '../../base/clock.ts';
-import type { Scheduler } from '../../base/scheduler.ts';
 import type { Store } from '../../log/store.ts';
 import type { GroupConfigs } from '../group-configs/group-configs.ts';
 import { GroupError } from '../groups/group-error.ts';
+import type { Groups } from '../groups/groups.ts';
 import type { OtherGroups } from '../groups/ports.ts';
 import type { StatePart } from '../state-part.ts';
 import type { Partition } from '../streams/partition.ts';
@@ -29,12 +28,10 @@ import { shareSettings } from './share-settings.ts';
 
 export interface ShareGroupsParts {
   readonly store: Store;
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
   readonly streams: Streams;
   readonly configs: GroupConfigs;
-  /** Whether a group of another kind has the name. */
-  isTaken(vhost: string, id: string): boolean;
+  /** Those of other kinds: a name is one group's. */
+  readonly groups: Groups;
   /** Journals an operation. */
   record(operation: Uint8Array): void;
   onProblem(fields: object, message: string): void;
@@ -64,8 +61,8 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
     this.#parts = parts;
     this.#dead = new DeadRecords({
       store: parts.store,
-      nowMs: () => parts.clock.now(),
-      later: (run) => parts.scheduler.after(DEAD_RETRY_MS, run),
+      nowMs: () => parts.store.options.clock.now(),
+      later: (run) => parts.store.options.scheduler.after(DEAD_RETRY_MS, run),
       onFailure: ({ group, partition }, error) =>
         parts.onProblem(
           { err: error, group, stream: partition.stream.name, partition: partition.index },
@@ -74,6 +71,7 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
     });
     parts.configs.onChange((vhost, id) => this.find(vhost, id)?.configured());
     parts.streams.observe(this);
+    parts.groups.register(this);
   }
 
   find(vhost: string, id: string): ShareGroup | undefined {
@@ -91,7 +89,7 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
   /** @throws GroupError */
   heartbeat(vhost: string, id: string, request: ShareHeartbeat): ShareHeartbeatOutcome {
     let group = this.find(vhost, id);
-    if (group === undefined && this.#parts.isTaken(vhost, id)) {
+    if (group === undefined && this.#parts.groups.find(vhost, id) !== undefined) {
       throw new GroupError('group-not-found', `Group ${id} is not a share group.`);
     }
     if (group === undefined && request.epoch === LEAVE_EPOCH) {
@@ -226,7 +224,8 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
   #add(vhost: string, id: string): ShareGroup {
     const groups = this.#byVhost.get(vhost) ?? new Map<string, ShareGroup>();
     this.#byVhost.set(vhost, groups);
-    const { clock, scheduler, streams, configs } = this.#parts;
+    const { streams, configs } = this.#parts;
+    const { clock, scheduler } = this.#parts.store.options;
     const parts: ShareGroupParts = {
       clock,
       scheduler,
@@ -251,7 +250,8 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
     for (const partition of stream.partitions) {
       const { index, startOffset, highWatermark } = partition;
       if (readers?.has(index) === true) continue;
-      if (reset.kind === 'duration') this.#beginAt(group, partition, this.#parts.clock.now() - reset.ms);
+      if (reset.kind === 'duration')
+        this.#beginAt(group, partition, this.#parts.store.options.clock.now() - reset.ms);
       else
         this.#start(
           group,
@@ -314,7 +314,7 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
   }
 
   #newReader(group: ShareGroup, partition: Partition, id: number): ShareReader {
-    const { clock, scheduler } = this.#parts;
+    const { clock, scheduler } = this.#parts.store.options;
     const share: SharePartition = new SharePartition({
       id,
       clock,
