@@ -336,7 +336,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     if (membership.type === 'classic') {
       membership.checkCommit({ memberId, instanceId, generation }, isTransactional);
     } else if (!isTransactional || generation >= 0 || memberId !== '') {
-      membership.checkCommit(memberId, generation, knowsEpochs);
+      membership.checkCommit(memberId, generation, knowsEpochs || isTransactional);
     }
     return group;
   }

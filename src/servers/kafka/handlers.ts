@@ -1,9 +1,17 @@
+import { GROUP_HANDLERS } from './groups/handlers.ts';
 import type { AnyHandler } from './handler.ts';
 import { addOffsetsToTxnHandler } from './handlers/add-offsets-to-txn.ts';
 import { addPartitionsToTxnHandler } from './handlers/add-partitions-to-txn.ts';
+import { alterClientQuotasHandler } from './handlers/alter-client-quotas.ts';
+import { alterUserScramCredentialsHandler } from './handlers/alter-user-scram-credentials.ts';
 import { apiVersionsHandler } from './handlers/api-versions.ts';
+import { createAclsHandler } from './handlers/create-acls.ts';
+import { deleteAclsHandler } from './handlers/delete-acls.ts';
+import { describeAclsHandler } from './handlers/describe-acls.ts';
+import { describeClientQuotasHandler } from './handlers/describe-client-quotas.ts';
 import { describeProducersHandler } from './handlers/describe-producers.ts';
 import { describeTransactionsHandler } from './handlers/describe-transactions.ts';
+import { describeUserScramCredentialsHandler } from './handlers/describe-user-scram-credentials.ts';
 import { endTxnHandler } from './handlers/end-txn.ts';
 import { fetchHandler } from './handlers/fetch.ts';
 import { initProducerIdHandler } from './handlers/init-producer-id.ts';
@@ -13,6 +21,7 @@ import { offsetForLeaderEpochHandler } from './handlers/offset-for-leader-epoch.
 import { produceHandler } from './handlers/produce.ts';
 import { saslAuthenticateHandler } from './handlers/sasl-authenticate.ts';
 import { saslHandshakeHandler } from './handlers/sasl-handshake.ts';
+import { txnOffsetCommitHandler } from './handlers/txn-offset-commit.ts';
 
 /** Every API that is served, in the order of the keys: what is here is what clients are told. */
 export const HANDLERS: readonly AnyHandler[] = [
@@ -23,6 +32,13 @@ export const HANDLERS: readonly AnyHandler[] = [
   offsetForLeaderEpochHandler,
   saslHandshakeHandler,
   saslAuthenticateHandler,
+  describeAclsHandler,
+  createAclsHandler,
+  deleteAclsHandler,
+  describeClientQuotasHandler,
+  alterClientQuotasHandler,
+  describeUserScramCredentialsHandler,
+  alterUserScramCredentialsHandler,
   addOffsetsToTxnHandler,
   addPartitionsToTxnHandler,
   describeProducersHandler,
@@ -30,6 +46,8 @@ export const HANDLERS: readonly AnyHandler[] = [
   endTxnHandler,
   initProducerIdHandler,
   listTransactionsHandler,
+  txnOffsetCommitHandler,
+  ...GROUP_HANDLERS,
 ].sort((a, b) => a.api.key - b.api.key);
 
 const byKey: (AnyHandler | undefined)[] = [];

@@ -11,6 +11,7 @@ import {
 } from '../tls.ts';
 import { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch/sessions.ts';
+import { readSubscription } from './groups/subscription-reader.ts';
 import type { AnyHandler } from './handler.ts';
 import { HANDLERS, handlerByKey } from './handlers.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
@@ -58,6 +59,7 @@ export class KafkaServer {
     this.settings = settings;
     this.#server = server;
     this.#tls = tls;
+    broker.groups.useSubscriptionReader(readSubscription);
     server.on('connection', (socket) => {
       if (this.#accept(socket) && tls === null) this.#connect(socket, null);
     });

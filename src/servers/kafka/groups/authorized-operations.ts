@@ -1,0 +1,23 @@
+import { ACL_OPERATIONS, type AclOperation, type AclResource } from '../../../broker/access/acl.ts';
+import { ACL_OPERATION } from '../../../wire/kafka/constants.ts';
+import { NOT_ASKED } from '../../../wire/kafka/declaration.ts';
+import type { Call } from '../handler.ts';
+
+/** What the client may do to it, a bit for each (KIP-430). */
+export function authorizedOperations(
+  isAsked: boolean,
+  resource: AclResource,
+  name: string,
+  call: Call,
+): number {
+  if (!isAsked) return NOT_ASKED;
+  let bits = 0;
+  for (const operation of ACL_OPERATIONS[resource]) {
+    if (call.isAllowed(operation, resource, name)) bits |= 1 << ACL_OPERATION[numberName(operation)];
+  }
+  return bits;
+}
+
+function numberName(operation: AclOperation): keyof typeof ACL_OPERATION {
+  return operation.toUpperCase().replaceAll('-', '_') as keyof typeof ACL_OPERATION;
+}

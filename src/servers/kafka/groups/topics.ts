@@ -1,0 +1,26 @@
+import type { Stream } from '../../../broker/streams/stream.ts';
+import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
+import type { Call } from '../handler.ts';
+
+interface TopicReference {
+  readonly name: string;
+  readonly topicId: string;
+}
+
+/** The topic that a request names, or what is wrong with it. A topic that one may not see is not told from none. */
+export function topicOf(
+  reference: TopicReference,
+  call: Call,
+  idsFrom: number,
+  operation: 'read' | 'describe',
+): Stream | ErrorName {
+  const { streams } = call.server.broker;
+  const { vhost } = call.connection;
+  if (call.version >= idsFrom) {
+    const stream = streams.byId(reference.topicId);
+    if (stream === undefined || stream.vhost !== vhost) return 'UNKNOWN_TOPIC_ID';
+    return call.isAllowed(operation, 'topic', stream.name) ? stream : 'TOPIC_AUTHORIZATION_FAILED';
+  }
+  if (!call.isAllowed(operation, 'topic', reference.name)) return 'TOPIC_AUTHORIZATION_FAILED';
+  return streams.get(vhost, reference.name) ?? 'UNKNOWN_TOPIC_OR_PARTITION';
+}

@@ -1,0 +1,82 @@
+import type { ConsumerGroup } from '../../../broker/groups/consumer/consumer-group.ts';
+import type { PartitionSet } from '../../../broker/groups/partition-sets.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { consumerGroupDescribe } from '../../../wire/kafka/messages/consumer-groups.ts';
+import { authorizedOperations } from '../groups/authorized-operations.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Described = ResponseInput<typeof consumerGroupDescribe>['groups'][number];
+type Assignment = Described['members'][number]['assignment'];
+
+const CONSUMER_MEMBER = 1;
+
+export const consumerGroupDescribeHandler: ApiHandler<typeof consumerGroupDescribe> = {
+  api: consumerGroupDescribe,
+  minVersion: 0,
+  maxVersion: 1,
+  handle({ groupIds, includeAuthorizedOperations }, call) {
+    return {
+      throttleTimeMs: 0,
+      groups: groupIds.map((id) => describe(id, includeAuthorizedOperations, call)),
+    };
+  },
+};
+
+function describe(groupId: string, withOperations: boolean, call: Call): Described {
+  if (!call.isAllowed('describe', 'group', groupId))
+    return failed(groupId, 'GROUP_AUTHORIZATION_FAILED', null);
+  const membership = call.server.broker.groups.find(call.connection.vhost, groupId)?.membership;
+  if (membership?.type !== 'consumer') {
+    return failed(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`);
+  }
+  return {
+    errorCode: ERROR_CODES.NONE,
+    groupId,
+    groupState: membership.state,
+    groupEpoch: membership.epoch,
+    assignmentEpoch: membership.targetEpoch,
+    assignorName: membership.assignor,
+    members: membersOf(membership, call),
+    authorizedOperations: authorizedOperations(withOperations, 'group', groupId, call),
+  };
+}
+
+function membersOf({ members }: ConsumerGroup, call: Call): Described['members'] {
+  return Array.from(members.values(), (member) => ({
+    memberId: member.id,
+    instanceId: member.instanceId,
+    rackId: member.wishes.rackId,
+    memberEpoch: member.epoch,
+    clientId: member.clientId,
+    clientHost: member.host,
+    subscribedTopicNames: [...member.wishes.names],
+    subscribedTopicRegex: member.wishes.expression,
+    assignment: assignmentOf(member.assigned, call),
+    targetAssignment: assignmentOf(member.target, call),
+    memberType: CONSUMER_MEMBER,
+  }));
+}
+
+function assignmentOf(partitions: PartitionSet, call: Call): Assignment {
+  return {
+    topicPartitions: Array.from(partitions, ([topicId, indexes]) => ({
+      topicId,
+      topicName: call.server.broker.streams.byId(topicId)?.name ?? '',
+      partitions: [...indexes],
+    })).filter(({ topicName }) => call.isAllowed('describe', 'topic', topicName)),
+  };
+}
+
+function failed(groupId: string, error: ErrorName, errorMessage: string | null): Described {
+  return {
+    errorCode: ERROR_CODES[error],
+    errorMessage,
+    groupId,
+    groupState: '',
+    groupEpoch: 0,
+    assignmentEpoch: 0,
+    assignorName: '',
+    members: [],
+  };
+}

@@ -1,0 +1,117 @@
+import type { HeartbeatOutcome } from '../../../broker/groups/consumer/requests.ts';
+import { GroupError } from '../../../broker/groups/group-error.ts';
+import { type PartitionSet, PartitionSetBuilder } from '../../../broker/groups/partition-sets.ts';
+import { MEMBER_EPOCH } from '../../../wire/kafka/constants.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { consumerGroupHeartbeat } from '../../../wire/kafka/messages/consumer-groups.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { whenMembersDurable } from '../groups/when-durable.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Request = RequestOf<typeof consumerGroupHeartbeat>;
+type Response = ResponseInput<typeof consumerGroupHeartbeat>;
+
+/** From this version on members choose their own ids (KIP-1082). */
+const OWN_ID_VERSION = 1;
+
+/** KIP-848. */
+export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeartbeat> = {
+  api: consumerGroupHeartbeat,
+  minVersion: 0,
+  maxVersion: 1,
+  handle(request, call) {
+    const { groupId } = request;
+    if (!call.isAllowed('read', 'group', groupId)) {
+      return refused(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
+    }
+    const { broker } = call.server;
+    const { vhost } = call.connection;
+    try {
+      for (const name of request.subscribedTopicNames ?? []) {
+        if (!call.isAllowed('describe', 'topic', name)) {
+          return refused(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
+        }
+      }
+      check(request, call.version);
+      const outcome = broker.groups.consumerHeartbeat(vhost, groupId, toHeartbeat(request, call));
+      const { heartbeatIntervalMs } = broker.groups.settings;
+      return whenMembersDurable(broker, vhost, groupId, toResponse(outcome, heartbeatIntervalMs));
+    } catch (error) {
+      const { kind, message } = groupErrorOf(error);
+      return refused(groupErrorCode(kind), message);
+    }
+  },
+};
+
+/** @throws GroupError */
+function check(request: Request, version: number): void {
+  const refuse = (text: string) => {
+    throw new GroupError('invalid-request', text);
+  };
+  const { memberEpoch, memberId, instanceId, topicPartitions } = request;
+  if (request.groupId === '') refuse("GroupId can't be empty.");
+  if (instanceId === '') refuse("InstanceId can't be empty.");
+  if (request.rackId === '') refuse("RackId can't be empty.");
+  const mayBeWithoutId = version < OWN_ID_VERSION && memberEpoch === MEMBER_EPOCH.JOIN;
+  if (memberId === '' && !mayBeWithoutId) refuse("MemberId can't be empty.");
+  if (memberEpoch < MEMBER_EPOCH.LEAVE_STATIC) refuse('MemberEpoch is invalid.');
+  if (memberEpoch === MEMBER_EPOCH.LEAVE_STATIC && instanceId === null) refuse("InstanceId can't be null.");
+  if (memberEpoch !== MEMBER_EPOCH.JOIN) return;
+  if (request.rebalanceTimeoutMs === -1) refuse('RebalanceTimeoutMs must be provided in first request.');
+  if (topicPartitions === null || topicPartitions.length > 0) {
+    refuse('TopicPartitions must be empty when (re-)joining.');
+  }
+  if (request.subscribedTopicNames === null && request.subscribedTopicRegex === null) {
+    refuse('Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.');
+  }
+}
+
+function toHeartbeat(
+  request: Request,
+  call: Call,
+): Parameters<Call['server']['broker']['groups']['consumerHeartbeat']>[2] {
+  const { memberId, memberEpoch, topicPartitions } = request;
+  return {
+    memberId: memberId === '' ? call.server.broker.groups.newMemberId('member') : memberId,
+    epoch: memberEpoch,
+    instanceId: request.instanceId,
+    rackId: request.rackId,
+    rebalanceMs: request.rebalanceTimeoutMs,
+    names: request.subscribedTopicNames,
+    expression: request.subscribedTopicRegex,
+    assignor: request.serverAssignor,
+    owned: topicPartitions === null ? null : toSet(topicPartitions),
+    clientId: call.clientId ?? '',
+    host: `/${call.connection.address}`,
+  };
+}
+
+function toSet(topics: NonNullable<Request['topicPartitions']>): PartitionSet {
+  const builder = new PartitionSetBuilder();
+  for (const { topicId, partitions } of topics) for (const each of partitions) builder.add(topicId, each);
+  return builder.set;
+}
+
+function toResponse({ memberId, epoch, assigned }: HeartbeatOutcome, heartbeatIntervalMs: number): Response {
+  return {
+    throttleTimeMs: 0,
+    errorCode: ERROR_CODES.NONE,
+    memberId,
+    memberEpoch: epoch,
+    heartbeatIntervalMs: epoch < 0 ? 0 : heartbeatIntervalMs,
+    assignment:
+      assigned === null
+        ? null
+        : {
+            topicPartitions: Array.from(assigned, ([topicId, partitions]) => ({
+              topicId,
+              partitions: [...partitions],
+            })),
+          },
+  };
+}
+
+function refused(errorCode: number, errorMessage: string | null): Response {
+  return { throttleTimeMs: 0, errorCode, errorMessage, memberEpoch: 0, heartbeatIntervalMs: 0 };
+}

@@ -1,0 +1,72 @@
+import type { ClassicGroup } from '../../../broker/groups/classic/classic-group.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { describeGroups } from '../../../wire/kafka/messages/group-admin.ts';
+import { authorizedOperations } from '../groups/authorized-operations.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Described = ResponseInput<typeof describeGroups>['groups'][number];
+
+/** Before this version, a group that is not there is one that is dead. */
+const NOT_FOUND_VERSION = 6;
+const NOTHING = Buffer.alloc(0);
+
+export const describeGroupsHandler: ApiHandler<typeof describeGroups> = {
+  api: describeGroups,
+  minVersion: 0,
+  maxVersion: 6,
+  handle({ groups, includeAuthorizedOperations }, call) {
+    return {
+      throttleTimeMs: 0,
+      groups: groups.map((id) => describe(id, includeAuthorizedOperations, call)),
+    };
+  },
+};
+
+function describe(groupId: string, withOperations: boolean, call: Call): Described {
+  if (!call.isAllowed('describe', 'group', groupId)) return failed(groupId, '', 'GROUP_AUTHORIZATION_FAILED');
+  const membership = call.server.broker.groups.find(call.connection.vhost, groupId)?.membership;
+  if (membership?.type !== 'classic') {
+    const isOld = call.version < NOT_FOUND_VERSION;
+    return failed(groupId, 'Dead', isOld ? 'NONE' : 'GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
+  }
+  return {
+    errorCode: ERROR_CODES.NONE,
+    groupId,
+    groupState: membership.state,
+    protocolType: membership.protocolType,
+    protocolData: membership.state === 'Stable' ? (membership.protocol ?? '') : '',
+    members: membersOf(membership),
+    authorizedOperations: authorizedOperations(withOperations, 'group', groupId, call),
+  };
+}
+
+/** While the partitions are being divided, nobody knows what members have. */
+function membersOf({ state, protocol, roster }: ClassicGroup): Described['members'] {
+  const isStable = state === 'Stable';
+  return Array.from(roster.members.values(), (member) => ({
+    memberId: member.id,
+    groupInstanceId: member.instanceId,
+    clientId: member.clientId,
+    clientHost: member.host,
+    memberMetadata: isStable ? member.metadataFor(protocol ?? '') : NOTHING,
+    memberAssignment: isStable ? member.assignment : NOTHING,
+  }));
+}
+
+function failed(
+  groupId: string,
+  groupState: string,
+  error: ErrorName,
+  text: string | null = null,
+): Described {
+  return {
+    errorCode: ERROR_CODES[error],
+    errorMessage: text,
+    groupId,
+    groupState,
+    protocolType: '',
+    protocolData: '',
+    members: [],
+  };
+}

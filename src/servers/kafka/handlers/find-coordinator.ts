@@ -1,0 +1,50 @@
+import { COORDINATOR_TYPE } from '../../../wire/kafka/constants.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { findCoordinator } from '../../../wire/kafka/messages/group-membership.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { NODE_ID } from '../node-id.ts';
+
+const BATCHED_VERSION = 4;
+const SHARE_VERSION = 6;
+
+type Coordinator = NonNullable<ResponseInput<typeof findCoordinator>['coordinators']>[number];
+
+/** One node coordinates everything. */
+export const findCoordinatorHandler: ApiHandler<typeof findCoordinator> = {
+  api: findCoordinator,
+  minVersion: 0,
+  maxVersion: 6,
+  handle({ key, keyType, coordinatorKeys }, call) {
+    if (call.version >= BATCHED_VERSION) {
+      return { throttleTimeMs: 0, coordinators: coordinatorKeys.map((each) => find(each, keyType, call)) };
+    }
+    return { throttleTimeMs: 0, ...find(key, keyType, call) };
+  },
+};
+
+function find(key: string, keyType: number, call: Call): Coordinator {
+  const error = refusalOf(key, keyType, call);
+  if (error !== null) {
+    return { key, nodeId: -1, host: '', port: -1, errorCode: ERROR_CODES[error], errorMessage: error };
+  }
+  const { host, port } = call.server.advertised(call.connection);
+  return { key, nodeId: NODE_ID, host, port, errorCode: ERROR_CODES.NONE, errorMessage: null };
+}
+
+function refusalOf(key: string, keyType: number, call: Call): ErrorName | null {
+  switch (keyType) {
+    case COORDINATOR_TYPE.GROUP:
+      return call.isAllowed('describe', 'group', key) ? null : 'GROUP_AUTHORIZATION_FAILED';
+    case COORDINATOR_TYPE.TRANSACTION:
+      if (call.isAllowed('describe', 'transactional-id', key)) return null;
+      return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
+    case COORDINATOR_TYPE.SHARE:
+      if (call.version < SHARE_VERSION || !/^.+:[\w-]{22}:\d+$/s.test(key)) return 'INVALID_REQUEST';
+      return call.isAllowed('cluster-action', 'cluster', 'kafka-cluster')
+        ? null
+        : 'CLUSTER_AUTHORIZATION_FAILED';
+    default:
+      return 'INVALID_REQUEST';
+  }
+}

@@ -1,0 +1,21 @@
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { heartbeat } from '../../../wire/kafka/messages/group-membership.ts';
+import { groupErrorCode } from '../groups/group-errors.ts';
+import type { ApiHandler } from '../handler.ts';
+
+export const heartbeatHandler: ApiHandler<typeof heartbeat> = {
+  api: heartbeat,
+  minVersion: 0,
+  maxVersion: 4,
+  handle({ groupId, generationId, memberId, groupInstanceId }, call) {
+    if (!call.isAllowed('read', 'group', groupId)) {
+      return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
+    }
+    const error = call.server.broker.groups.heartbeat(call.connection.vhost, groupId, {
+      memberId,
+      instanceId: groupInstanceId,
+      generation: generationId,
+    });
+    return { throttleTimeMs: 0, errorCode: groupErrorCode(error) };
+  },
+};

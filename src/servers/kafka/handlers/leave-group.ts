@@ -1,0 +1,37 @@
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { leaveGroup } from '../../../wire/kafka/messages/group-membership.ts';
+import { groupErrorCode } from '../groups/group-errors.ts';
+import { whenMembersDurable } from '../groups/when-durable.ts';
+import type { ApiHandler } from '../handler.ts';
+
+const BATCHED_VERSION = 3;
+
+export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
+  api: leaveGroup,
+  minVersion: 0,
+  maxVersion: 5,
+  handle({ groupId, memberId, members }, call) {
+    if (!call.isAllowed('read', 'group', groupId)) {
+      return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
+    }
+    const { broker } = call.server;
+    const { vhost } = call.connection;
+    const isBatched = call.version >= BATCHED_VERSION;
+    const leaving = isBatched ? members : [{ memberId, groupInstanceId: null }];
+    const errors = broker.groups.leave(
+      vhost,
+      groupId,
+      leaving.map((each) => ({ memberId: each.memberId, instanceId: each.groupInstanceId })),
+    );
+    const isRefused = groupId === '' || !isBatched;
+    return whenMembersDurable(broker, vhost, groupId, {
+      throttleTimeMs: 0,
+      errorCode: groupErrorCode(isRefused ? (errors[0] ?? null) : null),
+      members: leaving.map((each, index) => ({
+        memberId: each.memberId,
+        groupInstanceId: each.groupInstanceId,
+        errorCode: groupErrorCode(errors[index] ?? null),
+      })),
+    });
+  },
+};

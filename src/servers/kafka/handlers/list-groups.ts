@@ -1,0 +1,55 @@
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { listGroups } from '../../../wire/kafka/messages/group-admin.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+interface Listed {
+  readonly groupId: string;
+  readonly protocolType: string;
+  readonly groupState: string;
+  readonly groupType: string;
+}
+
+export const listGroupsHandler: ApiHandler<typeof listGroups> = {
+  api: listGroups,
+  minVersion: 0,
+  maxVersion: 5,
+  handle({ statesFilter, typesFilter }, call) {
+    const states = lowered(statesFilter);
+    const types = lowered(typesFilter);
+    const seesAll = call.isAllowed('describe', 'cluster', 'kafka-cluster');
+    const groups = all(call).filter(
+      ({ groupId, groupState, groupType }) =>
+        (states.size === 0 || states.has(groupState.toLowerCase())) &&
+        (types.size === 0 || types.has(groupType.toLowerCase())) &&
+        (seesAll || call.isAllowed('describe', 'group', groupId)),
+    );
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, groups };
+  },
+};
+
+function all(call: Call): Listed[] {
+  const { groups } = call.server.broker;
+  const { vhost } = call.connection;
+  const listed = groups.list(vhost).map(
+    ({ id, protocolType, state, membership }): Listed => ({
+      groupId: id,
+      protocolType,
+      groupState: state,
+      groupType: membership.type === 'classic' ? 'Classic' : 'Consumer',
+    }),
+  );
+  for (const others of groups.others) {
+    for (const { id, protocolType, state } of others.list(vhost)) {
+      listed.push({ groupId: id, protocolType, groupState: state, groupType: capitalised(others.type) });
+    }
+  }
+  return listed;
+}
+
+function lowered(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.map((name) => name.toLowerCase()));
+}
+
+function capitalised(type: string): string {
+  return type.slice(0, 1).toUpperCase() + type.slice(1);
+}

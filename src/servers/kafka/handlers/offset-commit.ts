@@ -1,0 +1,94 @@
+import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
+import { OffsetRowsBuilder } from '../../../broker/groups/offsets.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
+import { offsetCommit } from '../../../wire/kafka/messages/group-offsets.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { topicOf } from '../groups/topics.ts';
+import { whenDurable } from '../groups/when-durable.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Request = RequestOf<typeof offsetCommit>;
+type Topic = Request['topics'][number];
+type Response = ResponseInput<typeof offsetCommit>;
+
+const EPOCHS_VERSION = 9;
+const TOPIC_IDS_VERSION = 10;
+
+export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
+  api: offsetCommit,
+  minVersion: 2,
+  maxVersion: 10,
+  handle(request, call) {
+    if (!call.isAllowed('read', 'group', request.groupId)) {
+      return answer(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+    }
+    const { broker } = call.server;
+    const builder = new OffsetRowsBuilder();
+    const topics = request.topics.map((topic) => takeTopic(topic, request.retentionTimeMs, call, builder));
+    let block = 0;
+    try {
+      block = broker.groups.commit({
+        vhost: call.connection.vhost,
+        group: request.groupId,
+        memberId: request.memberId,
+        instanceId: request.groupInstanceId,
+        generation: request.generationIdOrMemberEpoch,
+        knowsEpochs: call.version >= EPOCHS_VERSION,
+        rows: builder.rows,
+      });
+    } catch (error) {
+      const code = groupErrorCode(groupErrorOf(error).kind);
+      return answer(request, code);
+    }
+    return whenDurable(broker, block, { throttleTimeMs: 0, topics });
+  },
+};
+
+/** What of it can be committed goes to `builder`. */
+function takeTopic(
+  topic: Topic,
+  retentionMs: number,
+  call: Call,
+  builder: OffsetRowsBuilder,
+): Response['topics'][number] {
+  const { name, topicId, partitions } = topic;
+  const { broker } = call.server;
+  const stream = topicOf(topic, call, TOPIC_IDS_VERSION, 'read');
+  const expiresMs = retentionMs < 0 ? null : Math.floor(broker.clock.now()) + retentionMs;
+  const { offsetMetadataBytesMax } = broker.groups.settings;
+  return {
+    name,
+    topicId,
+    partitions: partitions.map(
+      ({ partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata }) => {
+        const metadata = committedMetadata ?? '';
+        let errorCode: ErrorCode = ERROR_CODES.NONE;
+        if (typeof stream === 'string') {
+          errorCode = ERROR_CODES[stream];
+        } else if (partitionIndex < 0 || partitionIndex >= stream.partitions.length) {
+          errorCode = ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+        } else if (metadata.length > 0 && Buffer.byteLength(metadata) > offsetMetadataBytesMax) {
+          errorCode = ERROR_CODES.OFFSET_METADATA_TOO_LARGE;
+        } else {
+          builder.add(
+            stream.id,
+            offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, expiresMs),
+          );
+        }
+        return { partitionIndex, errorCode };
+      },
+    ),
+  };
+}
+
+function answer({ topics }: Request, errorCode: ErrorCode): Response {
+  return {
+    throttleTimeMs: 0,
+    topics: topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+    })),
+  };
+}

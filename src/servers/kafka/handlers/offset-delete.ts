@@ -1,0 +1,46 @@
+import { has, NO_PARTITIONS, PartitionSetBuilder } from '../../../broker/groups/partition-sets.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { offsetDelete } from '../../../wire/kafka/messages/group-offsets.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { topicOf } from '../groups/topics.ts';
+import { whenDurable } from '../groups/when-durable.ts';
+import type { ApiHandler } from '../handler.ts';
+
+export const offsetDeleteHandler: ApiHandler<typeof offsetDelete> = {
+  api: offsetDelete,
+  minVersion: 0,
+  maxVersion: 0,
+  handle({ groupId, topics }, call) {
+    const fail = (errorCode: number) => ({ errorCode, throttleTimeMs: 0, topics: [] });
+    if (!call.isAllowed('delete', 'group', groupId)) return fail(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+    const { broker } = call.server;
+    const { vhost } = call.connection;
+    const known = topics.map((topic) => ({
+      ...topic,
+      stream: topicOf({ ...topic, topicId: '' }, call, Number.POSITIVE_INFINITY, 'read'),
+    }));
+    const wanted = new PartitionSetBuilder();
+    for (const { stream, partitions } of known) {
+      if (typeof stream === 'string') continue;
+      for (const { partitionIndex } of partitions) wanted.add(stream.id, partitionIndex);
+    }
+    let refused = NO_PARTITIONS;
+    try {
+      refused = broker.groups.forgetOffsets(vhost, groupId, wanted.set);
+    } catch (error) {
+      return fail(groupErrorCode(groupErrorOf(error).kind));
+    }
+    return whenDurable(broker, broker.groups.find(vhost, groupId)?.offsetsBlock ?? 0, {
+      errorCode: ERROR_CODES.NONE,
+      throttleTimeMs: 0,
+      topics: known.map(({ name, partitions, stream }) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }) => {
+          if (typeof stream === 'string') return { partitionIndex, errorCode: ERROR_CODES[stream] };
+          const isRefused = has(refused, stream.id, partitionIndex);
+          return { partitionIndex, errorCode: groupErrorCode(isRefused ? 'group-is-subscribed' : null) };
+        }),
+      })),
+    });
+  },
+};

@@ -1,0 +1,148 @@
+import type { CommittedOffset } from '../../../broker/groups/committed-offsets.ts';
+import type { Group } from '../../../broker/groups/group.ts';
+import type { GroupStream } from '../../../broker/groups/ports.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { offsetFetch } from '../../../wire/kafka/messages/group-offsets.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { topicOf } from '../groups/topics.ts';
+import { whenDurable } from '../groups/when-durable.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type GroupRequest = RequestOf<typeof offsetFetch>['groups'][number];
+type GroupResponse = NonNullable<ResponseInput<typeof offsetFetch>['groups']>[number];
+type TopicResponse = GroupResponse['topics'][number];
+type PartitionResponse = TopicResponse['partitions'][number];
+type TopicRequest = NonNullable<GroupRequest['topics']>[number];
+
+const GROUP_ERROR_VERSION = 2;
+const BATCHED_VERSION = 8;
+const TOPIC_IDS_VERSION = 10;
+
+export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
+  api: offsetFetch,
+  minVersion: 1,
+  maxVersion: 10,
+  handle(request, call) {
+    const { broker } = call.server;
+    const { requireStable } = request;
+    if (call.version >= BATCHED_VERSION) {
+      const groups = request.groups.map((group) => fetchGroup(group, requireStable, call));
+      return whenDurable(broker, blockOf(request.groups, call), { throttleTimeMs: 0, groups });
+    }
+    const asked = {
+      groupId: request.groupId,
+      memberId: null,
+      memberEpoch: -1,
+      topics: request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null,
+    };
+    const { topics, errorCode } = fetchGroup(asked, requireStable, call);
+    return whenDurable(broker, blockOf([asked], call), {
+      throttleTimeMs: 0,
+      topics: topics.map(({ name = '', partitions }) => ({ name, partitions })),
+      errorCode: errorCode ?? ERROR_CODES.NONE,
+    });
+  },
+};
+
+function blockOf(groups: readonly { readonly groupId: string }[], call: Call): number {
+  const blocks = groups.map(
+    ({ groupId }) => call.server.broker.groups.find(call.connection.vhost, groupId)?.offsetsBlock ?? 0,
+  );
+  return Math.max(0, ...blocks);
+}
+
+function fetchGroup(request: GroupRequest, requireStable: boolean, call: Call): GroupResponse {
+  const { groupId } = request;
+  const refuse = (errorCode: number): GroupResponse => ({
+    groupId,
+    // Version 1 has no other place for it.
+    topics: call.version < GROUP_ERROR_VERSION ? failAll(request.topics ?? [], errorCode) : [],
+    errorCode,
+  });
+  if (!call.isAllowed('describe', 'group', groupId)) return refuse(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+  const group = call.server.broker.groups.find(call.connection.vhost, groupId);
+  try {
+    if (group?.membership.type === 'consumer') {
+      group.membership.checkFetch(request.memberId, request.memberEpoch);
+    }
+  } catch (error) {
+    return refuse(groupErrorCode(groupErrorOf(error).kind));
+  }
+  const topics =
+    request.topics === null
+      ? allTopics(group, requireStable, call)
+      : request.topics.map((topic) => askedTopic(topic, group, requireStable, call));
+  return { groupId, topics, errorCode: ERROR_CODES.NONE };
+}
+
+/** All that the group has committed, of what one may see. */
+function allTopics(group: Group | undefined, requireStable: boolean, call: Call): TopicResponse[] {
+  if (group === undefined) return [];
+  const topics: TopicResponse[] = [];
+  for (const streamId of group.offsets.streamIds()) {
+    const stream = call.server.broker.streams.byId(streamId);
+    if (stream === undefined || !call.isAllowed('describe', 'topic', stream.name)) continue;
+    const partitions = Array.from(group.offsets.of(streamId), ([partition]) =>
+      one(group, stream, partition, requireStable),
+    );
+    if (partitions.length > 0) topics.push({ name: stream.name, topicId: stream.id, partitions });
+  }
+  return topics;
+}
+
+function askedTopic(
+  topic: TopicRequest,
+  group: Group | undefined,
+  requireStable: boolean,
+  call: Call,
+): TopicResponse {
+  const { name, topicId, partitionIndexes } = topic;
+  const stream = topicOf(topic, call, TOPIC_IDS_VERSION, 'describe');
+  const partitions = partitionIndexes.map((index): PartitionResponse => {
+    if (typeof stream !== 'string') return one(group, stream, index, requireStable);
+    // Of a topic that is not there nothing was committed.
+    return nothing(index, stream === 'UNKNOWN_TOPIC_OR_PARTITION' ? 'NONE' : stream);
+  });
+  return { name, topicId, partitions };
+}
+
+function one(
+  group: Group | undefined,
+  { id }: GroupStream,
+  partition: number,
+  requireStable: boolean,
+): PartitionResponse {
+  if (group === undefined) return nothing(partition, 'NONE');
+  if (requireStable && group.offsets.isPending(id, partition))
+    return nothing(partition, 'UNSTABLE_OFFSET_COMMIT');
+  const committed = group.offsets.get(id, partition);
+  return committed === null ? nothing(partition, 'NONE') : found(partition, committed);
+}
+
+function found(
+  partitionIndex: number,
+  { offset, leaderEpoch, metadata }: CommittedOffset,
+): PartitionResponse {
+  return {
+    partitionIndex,
+    committedOffset: offset,
+    committedLeaderEpoch: leaderEpoch,
+    metadata,
+    errorCode: ERROR_CODES.NONE,
+  };
+}
+
+function nothing(partitionIndex: number, error: ErrorName): PartitionResponse {
+  const errorCode = ERROR_CODES[error];
+  return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: '', errorCode };
+}
+
+function failAll(topics: NonNullable<GroupRequest['topics']>, errorCode: number): TopicResponse[] {
+  return topics.map(({ name, topicId, partitionIndexes }) => ({
+    name,
+    topicId,
+    partitions: partitionIndexes.map((index) => ({ ...nothing(index, 'NONE'), errorCode })),
+  }));
+}

@@ -1,0 +1,53 @@
+import type { SyncOutcome } from '../../../broker/groups/classic/requests.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { syncGroup } from '../../../wire/kafka/messages/group-membership.ts';
+import { groupErrorCode } from '../groups/group-errors.ts';
+import { whenMembersDurable } from '../groups/when-durable.ts';
+import type { ApiHandler } from '../handler.ts';
+
+/** From this version on a request has to say what the group has agreed on. */
+const PROTOCOL_VERSION = 5;
+const NOTHING = Buffer.alloc(0);
+
+export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
+  api: syncGroup,
+  minVersion: 0,
+  maxVersion: 5,
+  handle(request, call) {
+    const { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName } = request;
+    const refusal = !call.isAllowed('read', 'group', groupId)
+      ? ERROR_CODES.GROUP_AUTHORIZATION_FAILED
+      : call.version >= PROTOCOL_VERSION && (protocolType === null || protocolName === null)
+        ? ERROR_CODES.INCONSISTENT_GROUP_PROTOCOL
+        : null;
+    if (refusal !== null) return { throttleTimeMs: 0, errorCode: refusal, assignment: NOTHING };
+    const { broker } = call.server;
+    const { vhost } = call.connection;
+    const { promise, resolve } = Promise.withResolvers<SyncOutcome>();
+    broker.groups.sync(
+      vhost,
+      groupId,
+      {
+        memberId,
+        instanceId: groupInstanceId,
+        generation: generationId,
+        protocolType,
+        protocol: protocolName,
+        assignments: request.assignments.map((each) => ({
+          memberId: each.memberId,
+          assignment: Buffer.from(each.assignment),
+        })),
+      },
+      resolve,
+    );
+    return promise.then((outcome) =>
+      whenMembersDurable(broker, vhost, groupId, {
+        throttleTimeMs: 0,
+        errorCode: groupErrorCode(outcome.error),
+        protocolType: outcome.protocolType,
+        protocolName: outcome.protocol,
+        assignment: outcome.assignment,
+      }),
+    );
+  },
+};

@@ -1,0 +1,2 @@
+/** Of the one broker that there is, as clients know it. */
+export const NODE_ID = 1;
