@@ -79,6 +79,10 @@ export class Access {
     return this.#state.users.has(name);
   }
 
+  isAdministrator(name: string): boolean {
+    return this.#state.users.get(name)?.tags.has('administrator') ?? false;
+  }
+
   /** For a user whose name was proved in another way: by a client certificate. */
   authenticateExternal(name: string, isLoopback: boolean): Identity | null {
     const user = this.#state.users.get(name);

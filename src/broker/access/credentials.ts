@@ -45,38 +45,38 @@ export class Credentials {
   }
 
   /**
-   * From now on the user's password is the one that these were made of: the old one opens no other door any more.
-   * A user that is not there is made, with empty permissions in the virtual host: who is let in there, and no more.
+   * All of it or nothing. From now on the user's password is the one that `set` was made of: the old one opens no other
+   * door any more. A user that is not there is made, with empty permissions in the virtual host: who is let in there, and
+   * no more. @throws BrokerError not-found if there are none of those to be deleted
    */
-  async set(name: string, credentials: readonly ScramCredential[], vhost: string): Promise<void> {
+  async alter(
+    name: string,
+    deleted: readonly ScramMechanism[],
+    set: readonly ScramCredential[],
+    vhost: string,
+  ): Promise<void> {
     const user = this.#state.users.get(name);
     const scram: { [mechanism in ScramMechanism]?: ScramCredential } = { ...user?.scram };
-    for (const credential of credentials) {
-      delete scram[credential.algorithm];
-      scram[credential.algorithm] = credential;
-    }
-    if (user !== undefined) {
-      await this.#changes.make({ ...userSet(user), password: null, scram });
-      return;
-    }
-    const nothing = { configure: '', write: '', read: '' };
-    const operations: AccessOperation[] = [
-      { op: 'access.user.set', user: name, password: null, scram, tags: [], limits: {} },
-      { op: 'access.permissions.set', user: name, vhost, ...nothing },
-    ];
-    await this.#changes.make(...operations);
-  }
-
-  /** @throws BrokerError not-found if the user has none for the mechanism */
-  async delete(name: string, mechanisms: readonly ScramMechanism[]): Promise<void> {
-    const user = this.#state.users.get(name);
-    const scram: { [mechanism in ScramMechanism]?: ScramCredential } = { ...user?.scram };
-    for (const mechanism of mechanisms) {
+    for (const mechanism of deleted) {
       if (scram[mechanism] === undefined) {
         throw new BrokerError('not-found', `user '${name}' has no credentials for ${mechanism}`);
       }
       delete scram[mechanism];
     }
-    if (user !== undefined) await this.#changes.make({ ...userSet(user), scram });
+    for (const credential of set) {
+      delete scram[credential.algorithm];
+      scram[credential.algorithm] = credential;
+    }
+    if (user !== undefined) {
+      const password = set.length > 0 ? null : user.password;
+      await this.#changes.make({ ...userSet(user), password, scram });
+    } else if (set.length > 0) {
+      const nothing = { configure: '', write: '', read: '' };
+      const operations: AccessOperation[] = [
+        { op: 'access.user.set', user: name, password: null, scram, tags: [], limits: {} },
+        { op: 'access.permissions.set', user: name, vhost, ...nothing },
+      ];
+      await this.#changes.make(...operations);
+    }
   }
 }

@@ -109,6 +109,11 @@ export class KafkaConnection {
     return this.identity?.principal ?? 'User:ANONYMOUS';
   }
 
+  /** On whose behalf things are done: the name of the user. */
+  get actor(): string {
+    return this.identity?.user.name ?? '';
+  }
+
   /** As the client calls itself: one of its settings. */
   get clientId(): string {
     return this.#clientId ?? '';

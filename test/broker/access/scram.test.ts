@@ -74,13 +74,13 @@ describe('credentials for SCRAM', () => {
     await using test = await TestBroker.start();
     const { access } = test.broker;
     await access.administration.addUser('ada', 'old');
-    await access.credentials.set('ada', [credentialOf('new', 'SCRAM-SHA-256')], '/');
+    await access.credentials.alter('ada', [], [credentialOf('new', 'SCRAM-SHA-256')], '/');
     assert.equal(await access.authenticate('ada', 'old', true), null);
     assert.equal((await access.authenticate('ada', 'new', true))?.name, 'ada');
-    await access.credentials.set('ada', [credentialOf('newer', 'SCRAM-SHA-512')], '/');
+    await access.credentials.alter('ada', [], [credentialOf('newer', 'SCRAM-SHA-512')], '/');
     assert.equal(await access.authenticate('ada', 'new', true), null);
     assert.equal((await access.authenticate('ada', 'newer', true))?.name, 'ada');
-    await access.credentials.set('ada', [credentialOf('newest', 'SCRAM-SHA-256')], '/');
+    await access.credentials.alter('ada', [], [credentialOf('newest', 'SCRAM-SHA-256')], '/');
     await test.restart();
     assert.equal((await test.broker.access.authenticate('ada', 'newest', true))?.name, 'ada');
     assert.equal(test.broker.access.administration.listUsers()[1]?.hasPassword, true);
@@ -89,15 +89,15 @@ describe('credentials for SCRAM', () => {
   it('make a user that was not there, who may open the virtual host and do nothing in it', async () => {
     await using test = await TestBroker.start();
     const { access } = test.broker;
-    await access.credentials.set('bob', [credentialOf('x', 'SCRAM-SHA-512')], '/');
+    await access.credentials.alter('bob', [], [credentialOf('x', 'SCRAM-SHA-512')], '/');
     const bob = await access.authenticate('bob', 'x', false);
     assert.ok(bob !== null);
     assert.equal(access.openVhost(bob, '/').name, '/');
     assert.deepEqual(access.authorizer(bob, '/', '::1').operations('topic', 't'), []);
-    await access.credentials.delete('bob', ['SCRAM-SHA-512']);
+    await access.credentials.alter('bob', ['SCRAM-SHA-512'], [], '/');
     assert.equal(await access.authenticate('bob', 'x', false), null);
     await assert.rejects(
-      access.credentials.delete('bob', ['SCRAM-SHA-512']),
+      access.credentials.alter('bob', ['SCRAM-SHA-512'], [], '/'),
       /no credentials for SCRAM-SHA-512/,
     );
   });

@@ -1,0 +1,125 @@
+import type { Acl, AclFilter, AclOperation, AclResource } from '../../broker/access/acl.ts';
+import {
+  ACL_OPERATION,
+  ACL_PATTERN_TYPE,
+  ACL_PERMISSION,
+  ACL_RESOURCE_TYPE,
+} from '../../wire/kafka/constants.ts';
+
+/** The numbers that access control lists are written in, and what they are called in the broker. */
+const RESOURCES: { readonly [resource in AclResource]: number } = {
+  topic: ACL_RESOURCE_TYPE.TOPIC,
+  group: ACL_RESOURCE_TYPE.GROUP,
+  cluster: ACL_RESOURCE_TYPE.CLUSTER,
+  'transactional-id': ACL_RESOURCE_TYPE.TRANSACTIONAL_ID,
+  user: ACL_RESOURCE_TYPE.USER,
+};
+const PATTERNS: { readonly [pattern in Acl['pattern']]: number } = {
+  literal: ACL_PATTERN_TYPE.LITERAL,
+  prefixed: ACL_PATTERN_TYPE.PREFIXED,
+};
+const PERMISSIONS: { readonly [permission in Acl['permission']]: number } = {
+  allow: ACL_PERMISSION.ALLOW,
+  deny: ACL_PERMISSION.DENY,
+};
+export const OPERATION_CODES: { readonly [operation in AclOperation]: number } = {
+  all: ACL_OPERATION.ALL,
+  read: ACL_OPERATION.READ,
+  write: ACL_OPERATION.WRITE,
+  create: ACL_OPERATION.CREATE,
+  delete: ACL_OPERATION.DELETE,
+  alter: ACL_OPERATION.ALTER,
+  describe: ACL_OPERATION.DESCRIBE,
+  'cluster-action': ACL_OPERATION.CLUSTER_ACTION,
+  'describe-configs': ACL_OPERATION.DESCRIBE_CONFIGS,
+  'alter-configs': ACL_OPERATION.ALTER_CONFIGS,
+  'idempotent-write': ACL_OPERATION.IDEMPOTENT_WRITE,
+  'create-tokens': ACL_OPERATION.CREATE_TOKENS,
+  'describe-tokens': ACL_OPERATION.DESCRIBE_TOKENS,
+  'two-phase-commit': ACL_OPERATION.TWO_PHASE_COMMIT,
+};
+
+/** An access control list's line as the messages have it. */
+export interface AclCodes {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  readonly patternType: number;
+  readonly principal: string;
+  readonly host: string;
+  readonly operation: number;
+  readonly permissionType: number;
+}
+
+export interface FilterCodes {
+  readonly resourceTypeFilter: number;
+  readonly resourceNameFilter: string | null;
+  readonly patternTypeFilter: number;
+  readonly principalFilter: string | null;
+  readonly hostFilter: string | null;
+  readonly operation: number;
+  readonly permissionType: number;
+}
+
+export function codesOf({ name, principal, host, ...acl }: Acl): AclCodes {
+  return {
+    resourceType: RESOURCES[acl.resource],
+    resourceName: name,
+    patternType: PATTERNS[acl.pattern],
+    principal,
+    host,
+    operation: OPERATION_CODES[acl.operation],
+    permissionType: PERMISSIONS[acl.permission],
+  };
+}
+
+/** As text, why it cannot be one. */
+export function aclOf(codes: AclCodes): Acl | string {
+  const resource = nameOf(RESOURCES, codes.resourceType);
+  const pattern = nameOf(PATTERNS, codes.patternType);
+  const operation = nameOf(OPERATION_CODES, codes.operation);
+  const permission = nameOf(PERMISSIONS, codes.permissionType);
+  if (codes.resourceType === ACL_RESOURCE_TYPE.DELEGATION_TOKEN) return 'there are no delegation tokens here';
+  if (resource === undefined) return `Invalid resourceType ${codes.resourceType}`;
+  if (pattern === undefined) return `Invalid patternType ${codes.patternType}`;
+  if (operation === undefined) return `Invalid operation ${codes.operation}`;
+  if (permission === undefined) return `Invalid permissionType ${codes.permissionType}`;
+  const { resourceName: name, principal, host } = codes;
+  return { resource, name, pattern, principal, host, operation, permission };
+}
+
+/** Undefined if it asks for what nobody knows. Null: there can be no such thing. */
+export function filterOf(codes: FilterCodes): AclFilter | null | undefined {
+  const { resourceTypeFilter: type, patternTypeFilter: patternType } = codes;
+  if (type === ACL_RESOURCE_TYPE.DELEGATION_TOKEN) return null;
+  const resource = filterName(RESOURCES, type, ACL_RESOURCE_TYPE.ANY);
+  const isMatch = patternType === ACL_PATTERN_TYPE.MATCH;
+  const pattern = isMatch ? 'match' : filterName(PATTERNS, patternType, ACL_PATTERN_TYPE.ANY);
+  const operation = filterName(OPERATION_CODES, codes.operation, ACL_OPERATION.ANY);
+  const permission = filterName(PERMISSIONS, codes.permissionType, ACL_PERMISSION.ANY);
+  if (resource === undefined || pattern === undefined) return undefined;
+  if (operation === undefined || permission === undefined) return undefined;
+  const { resourceNameFilter: name, principalFilter: principal, hostFilter: host } = codes;
+  return { resource, name, pattern, principal, host, operation, permission };
+}
+
+/** For `authorizedOperations`: a bit for each. */
+export function operationBits(operations: readonly AclOperation[]): number {
+  let bits = 0;
+  for (const operation of operations) bits |= 1 << OPERATION_CODES[operation];
+  return bits;
+}
+
+function filterName<Name extends string>(
+  codes: { readonly [name in Name]: number },
+  code: number,
+  any: number,
+): Name | null | undefined {
+  return code === any ? null : nameOf(codes, code);
+}
+
+function nameOf<Name extends string>(
+  codes: { readonly [name in Name]: number },
+  code: number,
+): Name | undefined {
+  return (Object.keys(codes) as Name[]).find((name) => codes[name] === code);
+}

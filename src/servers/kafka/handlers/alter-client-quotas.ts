@@ -1,0 +1,56 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { BrokerError } from '../../../broker/errors.ts';
+import type { RequestOf } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { alterClientQuotas } from '../../../wire/kafka/messages/quotas.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { entityOf } from '../quota-entity.ts';
+
+type Entry = RequestOf<typeof alterClientQuotas>['entries'][number];
+
+interface Problem {
+  readonly error: ErrorName;
+  readonly text: string;
+}
+
+export const alterClientQuotasHandler: ApiHandler<typeof alterClientQuotas> = {
+  api: alterClientQuotas,
+  minVersion: 0,
+  maxVersion: 1,
+  async handle({ entries, validateOnly }, call) {
+    const isAllowed = call.connection.mayRule('alter-configs', 'cluster', CLUSTER_NAME);
+    const results = entries.map(async (entry) => {
+      const problem = isAllowed ? await alter(entry, validateOnly, call) : REFUSED;
+      return {
+        errorCode: ERROR_CODES[problem?.error ?? 'NONE'],
+        errorMessage: problem?.text ?? null,
+        entity: entry.entity,
+      };
+    });
+    return { throttleTimeMs: 0, entries: await Promise.all(results) };
+  },
+};
+
+const REFUSED: Problem = { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };
+
+async function alter(
+  { entity: parts, ops }: Entry,
+  validateOnly: boolean,
+  { connection, server }: Call,
+): Promise<Problem | null> {
+  const entity = entityOf(parts);
+  if (typeof entity === 'string') return { error: 'INVALID_REQUEST', text: entity };
+  const changes = Object.fromEntries(ops.map(({ key, value, remove }) => [key, remove ? null : value]));
+  if (Object.keys(changes).length < ops.length) {
+    return { error: 'INVALID_REQUEST', text: 'A quota is altered twice in the same request' };
+  }
+  const { access, events } = server.broker;
+  try {
+    if (validateOnly) access.quotas.check(entity, changes);
+    else await events.as(connection.actor, () => access.quotas.alter(entity, changes));
+    return null;
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    return { error: 'INVALID_REQUEST', text: error.message };
+  }
+}

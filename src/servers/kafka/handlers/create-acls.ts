@@ -1,0 +1,45 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { BrokerError } from '../../../broker/errors.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { createAcls } from '../../../wire/kafka/messages/acls.ts';
+import { type AclCodes, aclOf } from '../acl-codes.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+interface Result {
+  readonly errorCode: number;
+  readonly errorMessage: string | null;
+}
+
+const DONE: Result = { errorCode: ERROR_CODES.NONE, errorMessage: null };
+
+/** In the virtual host of the connection. */
+export const createAclsHandler: ApiHandler<typeof createAcls> = {
+  api: createAcls,
+  minVersion: 1,
+  maxVersion: 3,
+  async handle({ creations }, call) {
+    const isAllowed = call.isAllowed('alter', 'cluster', CLUSTER_NAME);
+    const results = creations.map(({ resourcePatternType: patternType, ...creation }) =>
+      isAllowed ? create({ ...creation, patternType }, call) : REFUSED,
+    );
+    return { throttleTimeMs: 0, results: await Promise.all(results) };
+  },
+};
+
+const REFUSED: Result = {
+  errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED,
+  errorMessage: 'Cluster authorization failed.',
+};
+
+async function create(codes: AclCodes, { connection, server }: Call): Promise<Result> {
+  const acl = aclOf(codes);
+  if (typeof acl === 'string') return { errorCode: ERROR_CODES.INVALID_REQUEST, errorMessage: acl };
+  const { access, events } = server.broker;
+  try {
+    await events.as(connection.actor, () => access.acls.add(connection.vhost, acl));
+    return DONE;
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    return { errorCode: ERROR_CODES.INVALID_REQUEST, errorMessage: error.message };
+  }
+}

@@ -1,0 +1,46 @@
+import type { Acl } from '../../../broker/access/acl.ts';
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { describeAcls } from '../../../wire/kafka/messages/acls.ts';
+import { codesOf, filterOf } from '../acl-codes.ts';
+import type { ApiHandler } from '../handler.ts';
+
+type Resource = ResponseInput<typeof describeAcls>['resources'][number];
+
+export const describeAclsHandler: ApiHandler<typeof describeAcls> = {
+  api: describeAcls,
+  minVersion: 1,
+  maxVersion: 3,
+  handle(request, call) {
+    if (!call.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
+      return refusal(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
+    }
+    const filter = filterOf(request);
+    if (filter === undefined) {
+      return refusal(ERROR_CODES.INVALID_REQUEST, 'The AclBindingFilter must not contain UNKNOWN elements.');
+    }
+    const { connection, server } = call;
+    const found = filter === null ? [] : server.broker.access.acls.list(connection.vhost, filter);
+    return {
+      throttleTimeMs: 0,
+      errorCode: ERROR_CODES.NONE,
+      errorMessage: null,
+      resources: byResource(found),
+    };
+  },
+};
+
+function byResource(acls: readonly Acl[]): Resource[] {
+  const groups = Map.groupBy(acls, ({ resource, name, pattern }) =>
+    JSON.stringify([resource, name, pattern]),
+  );
+  return Array.from(groups.values(), (group) => {
+    const { resourceType, resourceName, patternType } = codesOf(group[0] as Acl);
+    return { resourceType, resourceName, patternType, acls: group.map(codesOf) };
+  });
+}
+
+function refusal(errorCode: number, errorMessage: string): ResponseInput<typeof describeAcls> {
+  return { throttleTimeMs: 0, errorCode, errorMessage, resources: [] };
+}

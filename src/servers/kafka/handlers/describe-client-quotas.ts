@@ -1,0 +1,74 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import type { Quota } from '../../../broker/access/quota.ts';
+import { QUOTA_MATCH_TYPE } from '../../../wire/kafka/constants.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { describeClientQuotas } from '../../../wire/kafka/messages/quotas.ts';
+import type { ApiHandler } from '../handler.ts';
+import { isEntityType, partOf, partsOf } from '../quota-entity.ts';
+
+type Component = RequestOf<typeof describeClientQuotas>['components'][number];
+type Response = ResponseInput<typeof describeClientQuotas>;
+
+export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas> = {
+  api: describeClientQuotas,
+  minVersion: 0,
+  maxVersion: 1,
+  handle({ components, strict }, call) {
+    if (!call.connection.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
+      return refusal('CLUSTER_AUTHORIZATION_FAILED', 'Cluster authorization failed.');
+    }
+    const problem = problemOf(components);
+    if (problem !== null) return problem;
+    const found = call.server.broker.access.quotas.list().filter((quota) => fits(quota, components, strict));
+    const entries = found.map(({ entity, values }) => ({
+      entity: partsOf(entity),
+      values: Object.entries(values).map(([key, value]) => ({ key, value })),
+    }));
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, errorMessage: null, entries };
+  },
+};
+
+/** Each component wants a part of the entity; if they are strict, there may be no other parts. */
+function fits({ entity }: Quota, components: readonly Component[], strict: boolean): boolean {
+  if (strict && partsOf(entity).length !== components.length) return false;
+  return components.every(({ entityType, matchType, match }) => {
+    const name = partOf(entity, entityType);
+    if (name === undefined) return false;
+    if (matchType === QUOTA_MATCH_TYPE.ANY) return true;
+    return name === (matchType === QUOTA_MATCH_TYPE.DEFAULT ? null : match);
+  });
+}
+
+function problemOf(components: readonly Component[]): Response | null {
+  const types = components.map(({ entityType }) => entityType);
+  const other = types.find((type) => !isEntityType(type));
+  if (other === '') return refusal('INVALID_REQUEST', 'Unexpected empty filter component entity type');
+  if (other !== undefined)
+    return refusal('UNSUPPORTED_VERSION', `Custom entity type '${other}' not supported`);
+  if (new Set(types).size < types.length) {
+    return refusal('INVALID_REQUEST', 'Duplicate filter component entity type');
+  }
+  if (types.includes('ip') && types.length > 1) {
+    return refusal(
+      'INVALID_REQUEST',
+      'Invalid entity filter component combination, IP filter component should not be used with user or clientId filter component.',
+    );
+  }
+  for (const { matchType, match } of components) {
+    const isExact = matchType === QUOTA_MATCH_TYPE.EXACT;
+    if (isExact && match === null)
+      return refusal('INVALID_REQUEST', 'Request specified EXACT match type but no name');
+    if (!isExact && match !== null) {
+      return refusal('INVALID_REQUEST', 'Request specified a name with a match type that takes none');
+    }
+    if (!(Object.values(QUOTA_MATCH_TYPE) as number[]).includes(matchType)) {
+      return refusal('INVALID_REQUEST', `Unexpected match type: ${matchType}`);
+    }
+  }
+  return null;
+}
+
+function refusal(error: ErrorName, errorMessage: string): Response {
+  return { throttleTimeMs: 0, errorCode: ERROR_CODES[error], errorMessage, entries: null };
+}

@@ -1,0 +1,58 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { SCRAM_MECHANISMS } from '../../../broker/access/scram.ts';
+import { SCRAM_MECHANISM } from '../../../wire/kafka/constants.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { describeUserScramCredentials } from '../../../wire/kafka/messages/scram.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Result = ResponseInput<typeof describeUserScramCredentials>['results'][number];
+
+const CODES = {
+  'SCRAM-SHA-256': SCRAM_MECHANISM.SCRAM_SHA_256,
+  'SCRAM-SHA-512': SCRAM_MECHANISM.SCRAM_SHA_512,
+} as const;
+
+/** Of some users, or of all that have any. Users are those of all virtual hosts. */
+export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUserScramCredentials> = {
+  api: describeUserScramCredentials,
+  minVersion: 0,
+  maxVersion: 0,
+  handle({ users }, call) {
+    if (!call.connection.mayRule('describe', 'cluster', CLUSTER_NAME)) {
+      return {
+        throttleTimeMs: 0,
+        errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED,
+        errorMessage: 'Cluster authorization failed.',
+        results: [],
+      };
+    }
+    const isAll = users === null || users.length === 0;
+    const names = isAll ? call.server.broker.access.credentials.names() : users.map(({ name }) => name);
+    const results = [...new Set(names)].map((name) => {
+      const isTwice = names.indexOf(name) !== names.lastIndexOf(name);
+      return isTwice ? twice(name) : describe(name, call);
+    });
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, errorMessage: null, results };
+  },
+};
+
+function describe(user: string, { server }: Call): Result {
+  const credentials = server.broker.access.credentials.of(user) ?? {};
+  const credentialInfos = SCRAM_MECHANISMS.flatMap((mechanism) => {
+    const credential = credentials[mechanism];
+    return credential === undefined
+      ? []
+      : [{ mechanism: CODES[mechanism], iterations: credential.iterations }];
+  });
+  if (credentialInfos.length > 0) {
+    return { user, errorCode: ERROR_CODES.NONE, errorMessage: null, credentialInfos };
+  }
+  const errorMessage = `Attempt to describe a user credential that does not exist: ${user}`;
+  return { user, errorCode: ERROR_CODES.RESOURCE_NOT_FOUND, errorMessage, credentialInfos: [] };
+}
+
+function twice(user: string): Result {
+  const errorMessage = `Cannot describe SCRAM credentials for the same user twice in a single request: ${user}`;
+  return { user, errorCode: ERROR_CODES.DUPLICATE_RESOURCE, errorMessage, credentialInfos: [] };
+}
