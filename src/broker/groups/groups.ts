@@ -76,9 +76,11 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
       done(joinFailed('unknown-member', memberId));
     } else {
       const isOther = this.#otherOf(vhost, id) !== undefined;
-      const classic = isOther ? null : (found ?? this.#create(vhost, id)).asClassic();
+      const group = isOther ? null : (found ?? this.#create(vhost, id));
+      const classic = group?.asClassic() ?? null;
       if (classic === null) done(joinFailed('inconsistent-protocol', memberId));
       else classic.join(request, done);
+      if (group !== null && found === undefined) this.#removeIfUnused(group);
     }
   }
 
@@ -107,11 +109,10 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
 
   /** Of a group in which the broker divides the partitions. @throws GroupError */
   consumerHeartbeat(vhost: string, id: string, request: HeartbeatRequest): HeartbeatOutcome {
-    let group = this.find(vhost, id);
-    if (group === undefined && request.epoch === 0 && this.#otherOf(vhost, id) === undefined) {
-      group = this.#create(vhost, id);
-    }
-    const isKnown = group !== undefined && (request.epoch === 0 || group.membership.type === 'consumer');
+    const found = this.find(vhost, id);
+    const isNew = found === undefined && request.epoch === 0 && this.#otherOf(vhost, id) === undefined;
+    const group = isNew ? this.#create(vhost, id) : found;
+    const isKnown = isNew || request.epoch === 0 || found?.membership.type === 'consumer';
     if (group === undefined || !isKnown)
       throw new GroupError('group-not-found', `there is no consumer group '${id}'`);
     const consumer = group.asConsumer();
@@ -121,7 +122,11 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
         `the members of group '${id}' divide the partitions themselves`,
       );
     }
-    return consumer.heartbeat(request);
+    try {
+      return consumer.heartbeat(request);
+    } finally {
+      if (isNew) this.#removeIfUnused(group);
+    }
   }
 
   /** Returns the block of the journal in which the offsets are. @throws GroupError */
@@ -360,6 +365,11 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
   #delete(group: Group): void {
     this.#record({ op: 'group.delete', v: group.vhost, g: group.id });
     this.#remove(group);
+  }
+
+  /** What a request that was refused has made. */
+  #removeIfUnused(group: Group): void {
+    if (isUseless(group)) this.#remove(group);
   }
 
   #remove(group: Group): void {
