@@ -1,3 +1,4 @@
+import { DamageError } from '../../log/damage.ts';
 import { readBatchHeader } from '../../log/record-batch.ts';
 import type { AbortedTransaction } from '../producers/aborted-transactions.ts';
 import type { Partition } from '../streams/partition.ts';
@@ -18,6 +19,8 @@ export interface Acquired {
   readonly batches: Buffer[];
   bytes: number;
   readonly ranges: AcquiredRanges;
+  /** The partition cannot be read. */
+  isDamaged: boolean;
 }
 
 const CONTROL = 0x20;
@@ -42,17 +45,23 @@ export class ShareReader {
    * one waits for the disk is given nothing; `onAvailable` tells when to come again.
    */
   acquire(memberId: string, limits: AcquireLimits): Acquired | Promise<Acquired> {
-    const acquired: Acquired = { batches: [], bytes: 0, ranges: new AcquiredRanges() };
+    const acquired: Acquired = { batches: [], bytes: 0, ranges: new AcquiredRanges(), isDamaged: false };
     if (this.share.isReading || this.share.isRemoved) return acquired;
+    acquired.isDamaged = this.partition.log.isDamaged;
+    if (acquired.isDamaged) return acquired;
     const from = this.#fromMemory(memberId, limits, acquired);
     this.share.flush();
     return from === null ? acquired : this.#fromDisk(memberId, limits, acquired, from);
   }
 
-  /** Whether it is worth asking: there is, perhaps, something available. */
-  get hasAvailable(): boolean {
-    const from = this.share.nextAvailable();
-    return from !== null && from < this.#end;
+  /** How many bytes of batches are available, perhaps, but at most `bytesMax`: of what is on disk that is not known. */
+  availableBytes(bytesMax: number): number {
+    const { share, partition } = this;
+    if (share.isReading) return 0;
+    const from = share.nextAvailable();
+    if (from === null || from >= this.#end) return 0;
+    if (from < partition.log.tailStart) return bytesMax;
+    return partition.log.bytesInTail(from, this.#end, bytesMax);
   }
 
   get #end(): number {
@@ -95,6 +104,10 @@ export class ShareReader {
       this.#take(memberId, limits, acquired, bytes, 0, bytes.length, from, false);
       // Nothing is left there: it was compacted away.
       if (bytes.length === 0 && nextOffset > from) share.skip(from, Math.min(nextOffset, end));
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      partition.damaged(error);
+      acquired.isDamaged = true;
     } finally {
       share.readEnded();
     }

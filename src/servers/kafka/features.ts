@@ -13,6 +13,8 @@ export const FEATURES: readonly Feature[] = [
   { name: 'kraft.version', min: 0, max: 1, level: 0 },
   // 29: Kafka 4.2.
   { name: 'metadata.version', min: 7, max: 29, level: 29 },
+  // Groups whose members share partitions (KIP-932).
+  { name: 'share.version', min: 0, max: 1, level: 1 },
   // Producers that are renewed with each transaction (KIP-890).
   { name: 'transaction.version', min: 0, max: 2, level: 2 },
 ];

@@ -22,6 +22,7 @@ import { produceHandler } from './handlers/produce.ts';
 import { saslAuthenticateHandler } from './handlers/sasl-authenticate.ts';
 import { saslHandshakeHandler } from './handlers/sasl-handshake.ts';
 import { txnOffsetCommitHandler } from './handlers/txn-offset-commit.ts';
+import { SHARE_HANDLERS } from './share/handlers.ts';
 
 /** Every API that is served, in the order of the keys: what is here is what clients are told. */
 export const HANDLERS: readonly AnyHandler[] = [
@@ -48,6 +49,7 @@ export const HANDLERS: readonly AnyHandler[] = [
   listTransactionsHandler,
   txnOffsetCommitHandler,
   ...GROUP_HANDLERS,
+  ...SHARE_HANDLERS,
 ].sort((a, b) => a.api.key - b.api.key);
 
 const byKey: (AnyHandler | undefined)[] = [];

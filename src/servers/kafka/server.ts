@@ -15,6 +15,7 @@ import { readSubscription } from './groups/subscription-reader.ts';
 import type { AnyHandler } from './handler.ts';
 import { HANDLERS, handlerByKey } from './handlers.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
+import { ShareSessions } from './share/share-sessions.ts';
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -24,6 +25,7 @@ export class KafkaServer {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly fetchSessions = new FetchSessions();
+  readonly shareSessions = new ShareSessions();
   readonly #server: Server;
   readonly #tls: TlsOptions | null;
   /** All accepted sockets, those in a TLS handshake included. */

@@ -1,0 +1,82 @@
+import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { Stream } from '../../../broker/streams/stream.ts';
+import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { alterShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
+import { durable } from '../durably.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type TopicRequest = RequestOf<typeof alterShareGroupOffsets>['topics'][number];
+type Response = ResponseInput<typeof alterShareGroupOffsets>;
+type Topic = Response['responses'][number];
+type Partition = Topic['partitions'][number];
+
+/** A share group without members begins anew, at other offsets. */
+export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOffsets> = {
+  api: alterShareGroupOffsets,
+  minVersion: 0,
+  maxVersion: 0,
+  async handle({ groupId, topics }, call) {
+    const { connection, server } = call;
+    const { broker } = server;
+    if (!call.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
+    const group = broker.shareGroups.find(connection.vhost, groupId);
+    if (group === undefined) return failed('GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
+    let responses: Topic[];
+    try {
+      responses = topics.map((topic) => alter(group, topic, call));
+    } catch (error) {
+      const { kind, message } = groupErrorOf(error);
+      return {
+        throttleTimeMs: 0,
+        errorCode: groupErrorCode(kind),
+        errorMessage: message,
+        responses: [],
+      };
+    }
+    await durable(broker);
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, responses };
+  },
+};
+
+function alter(group: ShareGroup, { topicName, partitions }: TopicRequest, call: Call): Topic {
+  const { connection, server } = call;
+  const { streams, shareGroups } = server.broker;
+  if (!call.isAllowed('read', 'topic', topicName)) {
+    return failedTopic(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
+  }
+  const stream = streams.get(connection.vhost, topicName);
+  if (stream === undefined) return failedTopic(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const starts = new Map<number, number>();
+  const answers = partitions.map(({ partitionIndex, startOffset }): Partition => {
+    const partition = stream.partitions[partitionIndex];
+    if (partition === undefined) return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
+    starts.set(partitionIndex, within(startOffset, stream, partitionIndex));
+    return { partitionIndex, errorCode: ERROR_CODES.NONE };
+  });
+  shareGroups.alter(group, stream, starts);
+  return { topicName, topicId: stream.id, partitions: answers };
+}
+
+/** What lies outside of the partition is its nearer end. */
+function within(offset: number, { partitions }: Stream, index: number): number {
+  const { startOffset = 0, highWatermark = 0 } = partitions[index] ?? {};
+  return Math.min(Math.max(offset, startOffset), highWatermark);
+}
+
+function failed(error: ErrorName, errorMessage: string | null): Response {
+  return { throttleTimeMs: 0, errorCode: ERROR_CODES[error], errorMessage, responses: [] };
+}
+
+function failedTopic(topicName: string, partitions: TopicRequest['partitions'], error: ErrorName): Topic {
+  return {
+    topicName,
+    topicId: ZERO_UUID,
+    partitions: partitions.map(({ partitionIndex }) => failedPartition(partitionIndex, error)),
+  };
+}
+
+function failedPartition(partitionIndex: number, error: ErrorName): Partition {
+  return { partitionIndex, errorCode: ERROR_CODES[error], errorMessage: error };
+}

@@ -1,0 +1,51 @@
+import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { deleteShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
+import { durable } from '../durably.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Response = ResponseInput<typeof deleteShareGroupOffsets>;
+type Topic = Response['responses'][number];
+
+/** A share group without members forgets how far it was with topics. */
+export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupOffsets> = {
+  api: deleteShareGroupOffsets,
+  minVersion: 0,
+  maxVersion: 0,
+  async handle({ groupId, topics }, call) {
+    const { connection, server } = call;
+    const { broker } = server;
+    if (!call.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
+    const group = broker.shareGroups.find(connection.vhost, groupId);
+    if (group === undefined) return failed('GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
+    let responses: Topic[];
+    try {
+      responses = topics.map(({ topicName }) => forget(group, topicName, call));
+    } catch (error) {
+      const { kind, message } = groupErrorOf(error);
+      return { throttleTimeMs: 0, errorCode: groupErrorCode(kind), errorMessage: message, responses: [] };
+    }
+    await durable(broker);
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, responses };
+  },
+};
+
+function forget(group: ShareGroup, topicName: string, call: Call): Topic {
+  const { connection, server } = call;
+  const { streams, shareGroups } = server.broker;
+  if (!call.isAllowed('read', 'topic', topicName)) return refused(topicName, 'TOPIC_AUTHORIZATION_FAILED');
+  const stream = streams.get(connection.vhost, topicName);
+  if (stream === undefined) return refused(topicName, 'UNKNOWN_TOPIC_OR_PARTITION');
+  shareGroups.forget(group, stream.id);
+  return { topicName, topicId: stream.id, errorCode: ERROR_CODES.NONE };
+}
+
+function refused(topicName: string, error: ErrorName): Topic {
+  return { topicName, topicId: ZERO_UUID, errorCode: ERROR_CODES[error], errorMessage: error };
+}
+
+function failed(error: ErrorName, errorMessage: string | null): Response {
+  return { throttleTimeMs: 0, errorCode: ERROR_CODES[error], errorMessage, responses: [] };
+}

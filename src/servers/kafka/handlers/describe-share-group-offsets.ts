@@ -1,0 +1,103 @@
+import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { Stream } from '../../../broker/streams/stream.ts';
+import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { describeShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type GroupRequest = RequestOf<typeof describeShareGroupOffsets>['groups'][number];
+type Group = ResponseInput<typeof describeShareGroupOffsets>['groups'][number];
+type Topic = Group['topics'][number];
+type Partition = Topic['partitions'][number];
+
+/** The group has not begun there. */
+const NO_OFFSET = -1;
+
+/** How far share groups are: the first offset that is not done with, and how much is left. */
+export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGroupOffsets> = {
+  api: describeShareGroupOffsets,
+  minVersion: 0,
+  maxVersion: 1,
+  handle({ groups }, call) {
+    return { throttleTimeMs: 0, groups: groups.map((request) => describe(request, call)) };
+  },
+};
+
+function describe({ groupId, topics }: GroupRequest, call: Call): Group {
+  if (!call.isAllowed('describe', 'group', groupId)) {
+    return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
+  }
+  const { connection, server } = call;
+  const group = server.broker.shareGroups.find(connection.vhost, groupId);
+  if (group === undefined) {
+    const errorMessage = `Group ${groupId} not found.`;
+    return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_ID_NOT_FOUND, errorMessage };
+  }
+  return {
+    groupId,
+    topics:
+      topics === null
+        ? all(group, call)
+        : topics.map(({ topicName, partitions }) => asked(group, topicName, partitions, call)),
+    errorCode: ERROR_CODES.NONE,
+  };
+}
+
+function all(group: ShareGroup, call: Call): Topic[] {
+  const topics: Topic[] = [];
+  for (const [id, readers] of group.readers) {
+    const stream = call.server.broker.streams.byId(id);
+    if (stream === undefined || !call.isAllowed('describe', 'topic', stream.name)) continue;
+    const indexes = [...readers.keys()].sort((a, b) => a - b);
+    topics.push({
+      topicName: stream.name,
+      topicId: id,
+      partitions: indexes.map((index) => describePartition(group, stream, index)),
+    });
+  }
+  return topics;
+}
+
+function asked(group: ShareGroup, topicName: string, partitions: readonly number[], call: Call): Topic {
+  const stream = call.server.broker.streams.get(call.connection.vhost, topicName);
+  if (!call.isAllowed('describe', 'topic', topicName)) {
+    return failed(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
+  }
+  if (stream === undefined) return failed(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
+  return {
+    topicName,
+    topicId: stream.id,
+    partitions: partitions.map((index) => describePartition(group, stream, index)),
+  };
+}
+
+function describePartition(group: ShareGroup, stream: Stream, partitionIndex: number): Partition {
+  const partition = stream.partitions[partitionIndex];
+  if (partition === undefined) return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const share = group.readers.get(stream.id)?.get(partitionIndex)?.share;
+  return {
+    partitionIndex,
+    startOffset: share === undefined ? NO_OFFSET : Math.max(share.startOffset, partition.startOffset),
+    leaderEpoch: partition.leaderEpoch,
+    lag: share?.settled.missingIn(partition.startOffset, partition.highWatermark) ?? -1,
+    errorCode: ERROR_CODES.NONE,
+  };
+}
+
+function failed(topicName: string, partitions: readonly number[], error: ErrorName): Topic {
+  return {
+    topicName,
+    topicId: ZERO_UUID,
+    partitions: partitions.map((index) => failedPartition(index, error)),
+  };
+}
+
+function failedPartition(partitionIndex: number, error: ErrorName): Partition {
+  return {
+    partitionIndex,
+    startOffset: NO_OFFSET,
+    leaderEpoch: -1,
+    errorCode: ERROR_CODES[error],
+    errorMessage: error,
+  };
+}

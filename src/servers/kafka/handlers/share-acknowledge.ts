@@ -1,0 +1,53 @@
+import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { shareAcknowledge } from '../../../wire/kafka/messages/share-fetch.ts';
+import type { ApiHandler } from '../handler.ts';
+import { type AckResult, acknowledge } from '../share/acknowledging.ts';
+import { sessionFor } from '../share/share-request.ts';
+
+type Response = ResponseInput<typeof shareAcknowledge>;
+type Topic = Response['responses'][number];
+
+/** What a member of a share group says of the records that it holds (KIP-932). */
+export const shareAcknowledgeHandler: ApiHandler<typeof shareAcknowledge> = {
+  api: shareAcknowledge,
+  minVersion: 1,
+  maxVersion: 2,
+  async handle(request, call) {
+    const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
+    // A session begins with a fetch: before that nothing is held.
+    if (epoch === FETCH_SESSION_EPOCH.INITIAL) return failed('INVALID_SHARE_SESSION_EPOCH');
+    const session = sessionFor(request, call);
+    if (typeof session === 'string') return failed(session);
+    const { group, memberId } = session;
+    const results = await acknowledge(topics, group, memberId, isRenewAck, call);
+    if (epoch === FETCH_SESSION_EPOCH.FINAL) call.server.shareSessions.end(session);
+    return {
+      throttleTimeMs: 0,
+      errorCode: ERROR_CODES.NONE,
+      acquisitionLockTimeoutMs: group.settings.lockMs,
+      responses: byTopic(results),
+      nodeEndpoints: [],
+    };
+  },
+};
+
+function byTopic(results: readonly AckResult[]): Topic[] {
+  const topics = new Map<string, Topic['partitions'][number][]>();
+  for (const { topicId, partitionIndex, error, message } of results) {
+    const partitions = topics.get(topicId) ?? [];
+    topics.set(topicId, partitions);
+    partitions.push({
+      partitionIndex,
+      errorCode: ERROR_CODES[error],
+      errorMessage: message,
+      currentLeader: { leaderId: -1, leaderEpoch: -1 },
+    });
+  }
+  return Array.from(topics, ([topicId, partitions]) => ({ topicId, partitions }));
+}
+
+function failed(error: ErrorName): Response {
+  return { throttleTimeMs: 0, errorCode: ERROR_CODES[error], responses: [], nodeEndpoints: [] };
+}

@@ -1,0 +1,64 @@
+import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
+import type { ApiHandler } from '../handler.ts';
+import { acknowledge, hasAcknowledgements } from '../share/acknowledging.ts';
+import { ShareFetching } from '../share/share-fetching.ts';
+import { sessionFor } from '../share/share-request.ts';
+
+type Request = RequestOf<typeof shareFetch>;
+type Response = ResponseInput<typeof shareFetch>;
+
+/** Gives a member of a share group records to work on, and takes what it says of others (KIP-932). */
+export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
+  api: shareFetch,
+  minVersion: 1,
+  maxVersion: 2,
+  isLarge: true,
+  async handle(request, call) {
+    const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
+    const session = sessionFor(request, call);
+    if (typeof session === 'string') return failed(session);
+    const { group, memberId } = session;
+    const isFinal = epoch === FETCH_SESSION_EPOCH.FINAL;
+    if (epoch === FETCH_SESSION_EPOCH.INITIAL && hasAcknowledgements(topics)) {
+      return failed('INVALID_REQUEST');
+    }
+    const results = await acknowledge(topics, group, memberId, isRenewAck, call);
+    const fetching = new ShareFetching(request, session, call);
+    if (isFinal) {
+      call.server.shareSessions.end(session);
+    } else {
+      session.add(partitionsOf(request));
+      session.remove(request.forgottenTopicsData);
+      // Who acknowledged something is told so at once.
+      await fetching.run(results.length === 0);
+    }
+    const responses = fetching.topics(results);
+    return {
+      throttleTimeMs: fetching.bytes > 0 ? call.connection.quota.recordFetched(fetching.bytes) : 0,
+      errorCode: ERROR_CODES.NONE,
+      acquisitionLockTimeoutMs: group.settings.lockMs,
+      responses,
+      nodeEndpoints: [],
+    };
+  },
+};
+
+function partitionsOf({ topics }: Request): { topicId: string; partitions: number[] }[] {
+  return topics.map(({ topicId, partitions }) => ({
+    topicId,
+    partitions: partitions.map(({ partitionIndex }) => partitionIndex),
+  }));
+}
+
+function failed(error: ErrorName): Response {
+  return {
+    throttleTimeMs: 0,
+    errorCode: ERROR_CODES[error],
+    acquisitionLockTimeoutMs: 0,
+    responses: [],
+    nodeEndpoints: [],
+  };
+}

@@ -1,0 +1,71 @@
+import type { Assignment } from '../../../broker/share/assignor.ts';
+import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { shareGroupDescribe } from '../../../wire/kafka/messages/share-groups.ts';
+import { authorizedOperations } from '../groups/authorized-operations.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Group = ResponseInput<typeof shareGroupDescribe>['groups'][number];
+
+const ASSIGNOR = 'simple';
+
+export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = {
+  api: shareGroupDescribe,
+  minVersion: 1,
+  maxVersion: 1,
+  handle({ groupIds, includeAuthorizedOperations }, call) {
+    const groups = groupIds.map((id) => {
+      if (!call.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
+      const group = call.server.broker.shareGroups.find(call.connection.vhost, id);
+      if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', `Group ${id} not found.`);
+      return described(group, includeAuthorizedOperations, call);
+    });
+    return { throttleTimeMs: 0, groups };
+  },
+};
+
+function described(group: ShareGroup, includeOperations: boolean, call: Call): Group {
+  return {
+    errorCode: ERROR_CODES.NONE,
+    groupId: group.id,
+    groupState: group.state,
+    groupEpoch: group.epoch,
+    assignmentEpoch: group.epoch,
+    assignorName: ASSIGNOR,
+    members: Array.from(group.members.values(), (member) => ({
+      memberId: member.id,
+      rackId: member.rackId,
+      memberEpoch: member.epoch,
+      clientId: member.clientId,
+      clientHost: member.host,
+      subscribedTopicNames: member.subscribed,
+      assignment: { topicPartitions: named(member.assignment, call) },
+    })),
+    authorizedOperations: authorizedOperations(includeOperations, 'group', group.id, call),
+  };
+}
+
+function named(
+  assignment: Assignment,
+  call: Call,
+): Group['members'][number]['assignment']['topicPartitions'] {
+  return Array.from(assignment, ([topicId, partitions]) => ({
+    topicId,
+    topicName: call.server.broker.streams.byId(topicId)?.name ?? '',
+    partitions,
+  }));
+}
+
+function failed(groupId: string, error: ErrorName, errorMessage: string | null): Group {
+  return {
+    errorCode: ERROR_CODES[error],
+    errorMessage,
+    groupId,
+    groupState: error === 'GROUP_ID_NOT_FOUND' ? 'Dead' : '',
+    groupEpoch: 0,
+    assignmentEpoch: 0,
+    assignorName: '',
+    members: [],
+  };
+}

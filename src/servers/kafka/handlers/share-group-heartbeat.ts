@@ -1,0 +1,79 @@
+import type { ShareHeartbeatOutcome } from '../../../broker/share/share-group.ts';
+import { MEMBER_EPOCH } from '../../../wire/kafka/constants.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
+import { shareGroupHeartbeat } from '../../../wire/kafka/messages/share-groups.ts';
+import { durable } from '../durably.ts';
+import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Request = RequestOf<typeof shareGroupHeartbeat>;
+type Response = ResponseInput<typeof shareGroupHeartbeat>;
+
+/** A member of a share group joins, is there, or leaves; it is told what to read (KIP-932). */
+export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> = {
+  api: shareGroupHeartbeat,
+  minVersion: 1,
+  maxVersion: 1,
+  async handle(request, call) {
+    const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
+    if (!call.isAllowed('read', 'group', groupId)) {
+      return failed(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
+    }
+    if (subscribedTopicNames?.some((name) => !call.isAllowed('describe', 'topic', name)) === true) {
+      return failed(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
+    }
+    const fault = faultOf(request);
+    if (fault !== null) return failed(ERROR_CODES.INVALID_REQUEST, fault);
+    const { connection, server } = call;
+    const { broker } = server;
+    let outcome: ShareHeartbeatOutcome;
+    try {
+      outcome = broker.shareGroups.heartbeat(connection.vhost, groupId, {
+        memberId,
+        epoch: memberEpoch,
+        rackId,
+        subscribed: subscribedTopicNames,
+        clientId: call.clientId ?? '',
+        host: `/${connection.address}`,
+      });
+    } catch (error) {
+      const { kind, message } = groupErrorOf(error);
+      return failed(groupErrorCode(kind), message);
+    }
+    await durable(broker);
+    return told(outcome, request, call);
+  },
+};
+
+function told({ epoch, assignment }: ShareHeartbeatOutcome, request: Request, call: Call): Response {
+  const group = call.server.broker.shareGroups.find(call.connection.vhost, request.groupId);
+  return {
+    throttleTimeMs: 0,
+    errorCode: ERROR_CODES.NONE,
+    memberId: request.memberId,
+    memberEpoch: epoch,
+    heartbeatIntervalMs: epoch < 0 ? 0 : (group?.settings.heartbeatIntervalMs ?? 0),
+    assignment:
+      assignment === null
+        ? null
+        : {
+            topicPartitions: Array.from(assignment, ([topicId, partitions]) => ({ topicId, partitions })),
+          },
+  };
+}
+
+function faultOf({ groupId, memberId, memberEpoch, rackId, subscribedTopicNames }: Request): string | null {
+  if (groupId.trim() === '') return "GroupId can't be empty.";
+  if (memberId.trim() === '') return "MemberId can't be empty.";
+  if (rackId !== null && rackId.trim() === '') return "RackId can't be empty.";
+  if (memberEpoch < MEMBER_EPOCH.LEAVE) return 'MemberEpoch is invalid.';
+  if (memberEpoch === MEMBER_EPOCH.JOIN && (subscribedTopicNames ?? []).length === 0) {
+    return 'SubscribedTopicNames must be set in first request.';
+  }
+  return null;
+}
+
+function failed(errorCode: ErrorCode, errorMessage: string | null): Response {
+  return { throttleTimeMs: 0, errorCode, errorMessage, memberEpoch: 0, heartbeatIntervalMs: 0 };
+}

@@ -1,0 +1,117 @@
+import { ShareError } from '../../../broker/share/share-error.ts';
+import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { Acknowledgement } from '../../../broker/share/share-partition.ts';
+import type { ShareReader } from '../../../broker/share/share-reader.ts';
+import { ACKNOWLEDGE_TYPE } from '../../../wire/kafka/constants.ts';
+import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { durable } from '../durably.ts';
+import type { Call } from '../handler.ts';
+
+export interface AcknowledgedTopic {
+  readonly topicId: string;
+  readonly partitions: readonly {
+    readonly partitionIndex: number;
+    readonly acknowledgementBatches: readonly BatchRequest[];
+  }[];
+}
+
+interface BatchRequest {
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly acknowledgeTypes: readonly number[];
+}
+
+/** What became of the acknowledgements of one partition. */
+export interface AckResult {
+  readonly topicId: string;
+  readonly partitionIndex: number;
+  readonly error: ErrorName;
+  readonly message: string | null;
+}
+
+export function hasAcknowledgements(topics: readonly AcknowledgedTopic[]): boolean {
+  return topics.some(({ partitions }) =>
+    partitions.some(({ acknowledgementBatches }) => acknowledgementBatches.length > 0),
+  );
+}
+
+/** One result for each partition of which something was acknowledged, when all of it is durable. */
+export async function acknowledge(
+  topics: readonly AcknowledgedTopic[],
+  group: ShareGroup,
+  memberId: string,
+  isRenewing: boolean,
+  call: Call,
+): Promise<AckResult[]> {
+  const results: AckResult[] = [];
+  const pending: Promise<void>[] = [];
+  for (const { topicId, partitions } of topics) {
+    for (const { partitionIndex, acknowledgementBatches } of partitions) {
+      if (acknowledgementBatches.length === 0) continue;
+      const place = { topicId, partitionIndex };
+      const reader = readerOf(group, topicId, partitionIndex, call);
+      if (typeof reader === 'string') {
+        results.push({ ...place, error: reader, message: null });
+        continue;
+      }
+      try {
+        const batches = checked(acknowledgementBatches, isRenewing);
+        if (reader === null) throw new ShareError('invalid-record-state', 'Nothing of it is held.');
+        const leaving = reader.share.acknowledge(memberId, batches);
+        if (leaving !== null) pending.push(leaving);
+        results.push({ ...place, error: 'NONE', message: null });
+      } catch (error) {
+        if (!(error instanceof ShareError)) throw error;
+        const name = error.kind === 'invalid-request' ? 'INVALID_REQUEST' : 'INVALID_RECORD_STATE';
+        results.push({ ...place, error: name, message: error.message });
+      }
+    }
+  }
+  if (pending.length > 0) await Promise.all(pending);
+  if (results.length > 0) await durable(call.server.broker);
+  return results;
+}
+
+/** Null while it is not known yet where the group begins. */
+export function readerOf(
+  group: ShareGroup,
+  topicId: string,
+  index: number,
+  call: Call,
+): ShareReader | null | ErrorName {
+  const { streams, shareGroups } = call.server.broker;
+  const stream = streams.byId(topicId);
+  if (stream === undefined || stream.vhost !== group.vhost) return 'UNKNOWN_TOPIC_ID';
+  if (!call.isAllowed('read', 'topic', stream.name)) return 'TOPIC_AUTHORIZATION_FAILED';
+  if (stream.partitions[index] === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION';
+  return shareGroups.reader(group, topicId, index) ?? null;
+}
+
+/** @throws ShareError invalid-request */
+function checked(batches: readonly BatchRequest[], isRenewing: boolean): Acknowledgement[] {
+  let end = -1;
+  return batches.map(({ firstOffset, lastOffset, acknowledgeTypes: types }) => {
+    const fault = faultOf(firstOffset, lastOffset, types, end, isRenewing);
+    if (fault !== null) throw new ShareError('invalid-request', fault);
+    end = lastOffset;
+    return { firstOffset, lastOffset, types };
+  });
+}
+
+function faultOf(
+  first: number,
+  last: number,
+  types: readonly number[],
+  end: number,
+  isRenewing: boolean,
+): string | null {
+  if (first > last) return `the last offset ${last} is before the first, ${first}`;
+  if (first <= end) return `the batch at ${first} begins before the one before it ends, at ${end}`;
+  if (types.length === 0) return `no type for the batch at ${first}`;
+  if (types.length > 1 && types.length !== last - first + 1) {
+    return `${types.length} types for ${last - first + 1} records at ${first}`;
+  }
+  const typeMax = isRenewing ? ACKNOWLEDGE_TYPE.RENEW : ACKNOWLEDGE_TYPE.REJECT;
+  const unknown = types.find((type) => type < ACKNOWLEDGE_TYPE.GAP || type > typeMax);
+  return unknown === undefined ? null : `acknowledge type ${unknown} is not possible here`;
+}

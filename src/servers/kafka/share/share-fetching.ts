@@ -1,0 +1,190 @@
+import type { Timer } from '../../../base/scheduler.ts';
+import type { Acquired, ShareReader } from '../../../broker/share/share-reader.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import type { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
+import type { Call } from '../handler.ts';
+import { type AckResult, readerOf } from './acknowledging.ts';
+import type { ShareSession, ShareTarget } from './share-sessions.ts';
+
+type Request = RequestOf<typeof shareFetch>;
+type Topic = ResponseInput<typeof shareFetch>['responses'][number];
+type PartitionResponse = Topic['partitions'][number];
+
+/** KIP-1206: not a record more than was asked for; else whole batches. */
+const RECORD_LIMIT = 1;
+/** All that one answer may hold, whatever the client asks for. */
+const BYTES_MAX = 55 * 1024 * 1024;
+const NO_LEADER = { leaderId: -1, leaderEpoch: -1 };
+
+/** One ShareFetch request that wants records: finds what is available, and waits if nothing is. */
+export class ShareFetching {
+  readonly #request: Request;
+  readonly #session: ShareSession;
+  readonly #call: Call;
+  readonly #responses = new Map<string, Map<number, PartitionResponse>>();
+  #records = 0;
+  #bytes = 0;
+  #hasErrors = false;
+  #stops: (() => void)[] = [];
+  /** Something happened since it was looked last. */
+  #isTold = false;
+  #isOver = false;
+  #wake: () => void = () => undefined;
+
+  constructor(request: Request, session: ShareSession, call: Call) {
+    this.#request = request;
+    this.#session = session;
+    this.#call = call;
+  }
+
+  /** Returns what was found, when there is something, or the client has waited long enough. */
+  async run(mayWait: boolean): Promise<void> {
+    const { maxWaitMs, maxRecords } = this.#request;
+    if (maxRecords <= 0) return;
+    const isWaiting = mayWait && maxWaitMs > 0;
+    if (isWaiting) this.#listen(maxWaitMs);
+    try {
+      for (;;) {
+        this.#isTold = false;
+        const isDue = this.#isOver || !isWaiting;
+        if (isDue || this.#hasEnough()) await this.#look();
+        if (isDue || this.#records > 0 || this.#hasErrors || this.#call.connection.isClosed) return;
+        if (!this.#isTold) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+      }
+    } finally {
+      for (const stop of this.#stops) stop();
+    }
+  }
+
+  /** Beside what was found, what became of acknowledgements. */
+  topics(results: readonly AckResult[]): Topic[] {
+    for (const { topicId, partitionIndex, error, message } of results) {
+      const response = this.#response(topicId, partitionIndex);
+      this.#set(topicId, {
+        ...response,
+        acknowledgeErrorCode: ERROR_CODES[error],
+        acknowledgeErrorMessage: message,
+      });
+    }
+    return Array.from(this.#responses, ([topicId, partitions]) => ({
+      topicId,
+      partitions: [...partitions.values()],
+    }));
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Before anything is looked for, so that nothing that happens meanwhile is missed. */
+  #listen(maxWaitMs: number): void {
+    const { connection, server } = this.#call;
+    const tell = (): void => {
+      this.#isTold = true;
+      this.#wake();
+    };
+    const over = (): void => {
+      this.#isOver = true;
+      tell();
+    };
+    const timer: Timer = server.broker.store.options.scheduler.after(maxWaitMs, over);
+    this.#stops.push(() => timer.cancel(), connection.onClose(over));
+    for (const target of this.#session.targets.values()) {
+      const reader = this.#reader(target);
+      if (reader === null || typeof reader === 'string') continue;
+      this.#stops.push(reader.share.onAvailable(tell), reader.partition.onAdvance(tell));
+    }
+  }
+
+  #reader({ topicId, index }: ShareTarget): ShareReader | null | ErrorName {
+    return readerOf(this.#session.group, topicId, index, this.#call);
+  }
+
+  /** Whether there are errors, or as many bytes as the client wants at least. */
+  #hasEnough(): boolean {
+    const { minBytes } = this.#request;
+    const wanted = Math.max(1, minBytes);
+    let bytes = 0;
+    for (const target of this.#session.targets.values()) {
+      const reader = this.#reader(target);
+      if (reader === null) continue;
+      if (typeof reader === 'string' || reader.partition.log.isDamaged) return true;
+      bytes += reader.availableBytes(wanted - bytes);
+      if (bytes >= wanted) return true;
+    }
+    return false;
+  }
+
+  async #look(): Promise<void> {
+    const { maxRecords, maxBytes, shareAcquireMode } = this.#request;
+    const { group, memberId } = this.#session;
+    const bytesMax = Math.min(maxBytes, BYTES_MAX);
+    for (const target of [...this.#session.targets.values()]) {
+      if (this.#records >= maxRecords || this.#bytes >= bytesMax || this.#call.connection.isClosed) return;
+      const reader = this.#reader(target);
+      if (reader === null) continue;
+      if (typeof reader === 'string') {
+        this.#failed(target, reader);
+        continue;
+      }
+      const found = reader.acquire(memberId, {
+        records: maxRecords - this.#records,
+        bytes: bytesMax - this.#bytes,
+        isExact: shareAcquireMode === RECORD_LIMIT,
+      });
+      const acquired = found instanceof Promise ? await found : found;
+      // Nobody would ever release what was given to a connection that is gone.
+      if (this.#call.connection.isClosed) group.releaseAll(memberId);
+      else if (acquired.isDamaged) this.#failed(target, 'KAFKA_STORAGE_ERROR');
+      else if (acquired.ranges.count > 0) this.#found(target, acquired);
+    }
+  }
+
+  #found(target: ShareTarget, { batches, bytes, ranges }: Acquired): void {
+    this.#records += ranges.count;
+    this.#bytes += bytes;
+    const { firsts, lasts, deliveries } = ranges;
+    this.#set(target.topicId, {
+      ...this.#response(target.topicId, target.index),
+      records: batches,
+      acquiredRecords: firsts.map((firstOffset, i) => ({
+        firstOffset,
+        lastOffset: lasts[i] as number,
+        deliveryCount: deliveries[i] as number,
+      })),
+    });
+    this.#session.moveToEnd(target);
+  }
+
+  #failed(target: ShareTarget, error: ErrorName): void {
+    this.#hasErrors = true;
+    this.#set(target.topicId, {
+      ...this.#response(target.topicId, target.index),
+      errorCode: ERROR_CODES[error],
+    });
+  }
+
+  #response(topicId: string, partitionIndex: number): PartitionResponse {
+    const known = this.#responses.get(topicId)?.get(partitionIndex);
+    if (known !== undefined) return known;
+    return {
+      partitionIndex,
+      errorCode: ERROR_CODES.NONE,
+      acknowledgeErrorCode: ERROR_CODES.NONE,
+      currentLeader: NO_LEADER,
+      records: null,
+      acquiredRecords: [],
+    };
+  }
+
+  #set(topicId: string, response: PartitionResponse): void {
+    let partitions = this.#responses.get(topicId);
+    if (partitions === undefined) this.#responses.set(topicId, (partitions = new Map()));
+    partitions.set(response.partitionIndex, response);
+  }
+}

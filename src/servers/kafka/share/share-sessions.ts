@@ -1,0 +1,121 @@
+import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
+import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
+import type { KafkaConnection } from '../connection.ts';
+
+const EPOCH_MAX = 0x7fffffff;
+const SESSIONS_MAX = 10_000;
+
+export interface ShareTarget {
+  readonly topicId: string;
+  readonly index: number;
+}
+
+interface TopicPartitions {
+  readonly topicId: string;
+  readonly partitions: readonly number[];
+}
+
+/** What a member of a share group reads, remembered between its requests (KIP-932). It goes with its connection. */
+export class ShareSession {
+  readonly group: ShareGroup;
+  readonly memberId: string;
+  readonly connection: KafkaConnection;
+  /** In the order in which they are served: those that gave something go to the end. */
+  readonly targets = new Map<string, ShareTarget>();
+  nextEpoch = 1;
+
+  constructor(group: ShareGroup, memberId: string, connection: KafkaConnection) {
+    this.group = group;
+    this.memberId = memberId;
+    this.connection = connection;
+  }
+
+  add(topics: readonly TopicPartitions[]): void {
+    for (const { topicId, partitions } of topics) {
+      for (const index of partitions) {
+        const key = targetKey(topicId, index);
+        if (!this.targets.has(key)) this.targets.set(key, { topicId, index });
+      }
+    }
+  }
+
+  remove(topics: readonly TopicPartitions[]): void {
+    for (const { topicId, partitions } of topics) {
+      for (const index of partitions) this.targets.delete(targetKey(topicId, index));
+    }
+  }
+
+  moveToEnd(target: ShareTarget): void {
+    const key = targetKey(target.topicId, target.index);
+    if (this.targets.delete(key)) this.targets.set(key, target);
+  }
+}
+
+export function targetKey(topicId: string, index: number): string {
+  return `${topicId}:${index}`;
+}
+
+/** All share sessions of a server: a member has one. */
+export class ShareSessions {
+  readonly #sessions = new Map<ShareGroup, Map<string, ShareSession>>();
+  readonly #watched = new WeakMap<KafkaConnection, Set<ShareSession>>();
+  #count = 0;
+
+  /**
+   * The session that a request with this epoch belongs to: a new one, or the one that is there. With the final epoch it
+   * is the caller who ends it, when he has done what the request asks for.
+   */
+  at(
+    epoch: number,
+    group: ShareGroup,
+    memberId: string,
+    connection: KafkaConnection,
+  ): ShareSession | ErrorName {
+    const known = this.#sessions.get(group)?.get(memberId);
+    if (epoch === FETCH_SESSION_EPOCH.INITIAL) {
+      if (known !== undefined) this.#forget(known);
+      if (this.#count >= SESSIONS_MAX) return 'SHARE_SESSION_LIMIT_REACHED';
+      return this.#begin(group, memberId, connection);
+    }
+    if (known === undefined || known.connection !== connection) return 'SHARE_SESSION_NOT_FOUND';
+    if (epoch === FETCH_SESSION_EPOCH.FINAL) return known;
+    if (epoch !== known.nextEpoch) return 'INVALID_SHARE_SESSION_EPOCH';
+    known.nextEpoch = epoch === EPOCH_MAX ? 1 : epoch + 1;
+    return known;
+  }
+
+  /** What its member holds is for others from here on. */
+  end(session: ShareSession): void {
+    if (this.#sessions.get(session.group)?.get(session.memberId) !== session) return;
+    this.#forget(session);
+    session.group.releaseAll(session.memberId);
+  }
+
+  #begin(group: ShareGroup, memberId: string, connection: KafkaConnection): ShareSession {
+    const session = new ShareSession(group, memberId, connection);
+    let members = this.#sessions.get(group);
+    if (members === undefined) this.#sessions.set(group, (members = new Map()));
+    members.set(memberId, session);
+    this.#count++;
+    let own = this.#watched.get(connection);
+    if (own === undefined) {
+      const sessions = new Set<ShareSession>();
+      own = sessions;
+      this.#watched.set(connection, own);
+      connection.onClose(() => {
+        for (const each of [...sessions]) this.end(each);
+      });
+    }
+    own.add(session);
+    return session;
+  }
+
+  #forget(session: ShareSession): void {
+    const members = this.#sessions.get(session.group);
+    if (members?.delete(session.memberId) !== true) return;
+    if (members.size === 0) this.#sessions.delete(session.group);
+    this.#count--;
+    this.#watched.get(session.connection)?.delete(session);
+  }
+}
