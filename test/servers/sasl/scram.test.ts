@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -10,39 +9,13 @@ import {
 import { SaslError } from '../../../src/servers/sasl/errors.ts';
 import { readPlain } from '../../../src/servers/sasl/plain.ts';
 import { ScramExchange } from '../../../src/servers/sasl/scram.ts';
+import { answer, salted } from './scram-client.ts';
 
 const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
 const PENCIL = credentialOf('SCRAM-SHA-256', 'pencil');
 
 function credentialOf(mechanism: ScramMechanism, password: string): ScramCredential {
   return scramCredential(mechanism, SALT, 4096, salted(mechanism, password, SALT, 4096));
-}
-
-function salted(mechanism: ScramMechanism, password: string, salt: Buffer, iterations: number): Buffer {
-  const [bytes, hash] = mechanism === 'SCRAM-SHA-256' ? [32, 'sha256'] : [64, 'sha512'];
-  return pbkdf2Sync(password, salt, iterations, bytes as number, hash as string);
-}
-
-/** A client, written from the RFC alone. Returns its last message, and what the server has to answer. */
-function answer(
-  mechanism: ScramMechanism,
-  password: string,
-  first: string,
-  serverFirst: string,
-): { readonly final: string; readonly signature: string } {
-  const hash = mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512';
-  const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(\d+)$/.exec(serverFirst) ?? [];
-  const key = salted(mechanism, password, Buffer.from(salt as string, 'base64'), Number(iterations));
-  const hmac = (by: Buffer, text: string): Buffer => createHmac(hash, by).update(text).digest();
-  const withoutProof = `c=biws,r=${nonce}`;
-  const message = `${first.slice('n,,'.length)},${serverFirst},${withoutProof}`;
-  const clientKey = hmac(key, 'Client Key');
-  const signature = hmac(createHash(hash).update(clientKey).digest(), message);
-  const proof = clientKey.map((byte, at) => byte ^ (signature[at] as number));
-  return {
-    final: `${withoutProof},p=${Buffer.from(proof).toString('base64')}`,
-    signature: `v=${hmac(hmac(key, 'Server Key'), message).toString('base64')}`,
-  };
 }
 
 describe('SCRAM', () => {
