@@ -83,7 +83,8 @@ export class CommittedOffsets {
       for (const row of rows[streamId] as readonly OffsetRow[]) {
         const slot = this.#slot(streamId, row[0]);
         slot.pending ??= new Map();
-        if (!slot.pending.has(producer)) this.#placesOf(producer).push({ streamId, partition: row[0] });
+        // They stay in the order in which they came: a snapshot keeps no other.
+        if (!slot.pending.delete(producer)) this.#placesOf(producer).push({ streamId, partition: row[0] });
         slot.pending.set(producer, toOffset(row, atMs, ++this.#order));
       }
     }
