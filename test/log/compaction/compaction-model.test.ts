@@ -5,7 +5,7 @@ import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
 import { seededRandom } from '../seeded-random.ts';
 import { CompactionModel } from './compaction-model.ts';
 
-const SEEDS = Number(process.env.SLUICE_COMPACTION_SEEDS ?? 25);
+const SEEDS = Number(process.env.SLUICE_COMPACTION_SEEDS ?? 50);
 const FIRST_SEED = Number(process.env.SLUICE_COMPACTION_SEED ?? 1);
 
 const nothing = async (): Promise<void> => {};
@@ -54,7 +54,7 @@ async function simulate(seed: number): Promise<number> {
     if (random() < 0.2) await model.check();
   }
   await model.check();
-  await model.snapshot(nothing);
+  await model.checkFiles();
   model.restart((model.fs as SimulatedFileSystem).crash(random));
   await model.check();
   return model.compactions;

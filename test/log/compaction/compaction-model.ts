@@ -4,6 +4,7 @@ import { BatchRecords } from '../../../src/log/batch-records.ts';
 import { compactLog } from '../../../src/log/compaction/compact-log.ts';
 import type { FileSystem } from '../../../src/log/filesystem.ts';
 import { readBatchHeader, verifyBatch, writeInt64 } from '../../../src/log/record-batch.ts';
+import { segmentFileName } from '../../../src/log/segments/segment.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog, SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
 import type { AbortedRange } from '../../../src/log/streams/keeping.ts';
@@ -16,6 +17,7 @@ const DELETE_RETENTION_MS = 1000;
 interface StoredRecord extends ProducedRecord {
   readonly offset: number;
   readonly producerId: number;
+  readonly appendedMs: number;
   /** Undefined as long as its transaction goes on. */
   isCommitted: boolean | undefined;
 }
@@ -85,6 +87,7 @@ export class CompactionModel {
       ...record,
       offset: baseOffset + index,
       producerId,
+      appendedMs: this.nowMs,
       isCommitted: isTransactional ? undefined : true,
     }));
     this.#records.push(...stored);
@@ -208,6 +211,13 @@ export class CompactionModel {
     }
   }
 
+  /** After two snapshots there are no other files than those of the table. */
+  async checkFiles(): Promise<void> {
+    for (const _ of [1, 2]) await this.snapshot(async () => {});
+    const expected = this.log.segments.map(({ baseOffset }) => segmentFileName(baseOffset));
+    assert.deepEqual(await this.fs.list(`${ROOT}/7`), expected);
+  }
+
   /** Reads all, and compares. */
   async check(): Promise<void> {
     const found = await this.#readAll();
@@ -221,6 +231,11 @@ export class CompactionModel {
       if (last.value !== null) {
         assert.equal(present.at(-1), last, `the last value of ${key}, at offset ${last.offset}, is there`);
       } else if (!found.has(last.offset)) {
+        const age = this.nowMs - last.appendedMs;
+        assert.ok(
+          age >= DELETE_RETENTION_MS,
+          `the deletion at offset ${last.offset} can be seen for long enough`,
+        );
         assert.deepEqual(present, [], `nothing of ${key} is there: it was deleted at ${last.offset}`);
       }
       const clean = present.filter(({ offset }) => offset < this.cleanedTo);
