@@ -2,6 +2,7 @@ import { END_BATCH_BYTES, transactionEndBatch } from '../../log/batch-producer.t
 import { align8, batchEntryBytes } from '../../log/journal/format.ts';
 import type { Store } from '../../log/store.ts';
 import { COMPLETE_BYTES, type TransactionalOffsets } from '../groups/transactional-offsets.ts';
+import type { Partition } from '../streams/partition.ts';
 import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
 
 /** What of the broker takes part in the end of a transaction. */
@@ -49,6 +50,24 @@ export function endTransaction(
   offsets.complete(producerId, isCommit);
   record(operation);
   journal.endAtomic();
+}
+
+/**
+ * Ends a transaction in one partition alone, as an administrator may wish if it does not end otherwise (KIP-664); what
+ * it has in other partitions stays as it is. `stale-epoch`: the partition knows a successor of this producer.
+ */
+export function endInPartition(
+  partition: Partition,
+  identity: ProducerIdentity,
+  isCommit: boolean,
+  nowMs: number,
+): 'done' | 'stale-epoch' {
+  const producer = partition.producers.get(identity.producerId);
+  if (producer === undefined || producer.transactionStart < 0) return 'done';
+  if (identity.epoch < producer.epoch) return 'stale-epoch';
+  const batch = endBatch(identity, isCommit, nowMs);
+  partition.append(batch, 0, batch.length);
+  return 'done';
 }
 
 function endBatch({ producerId, epoch }: ProducerIdentity, isCommit: boolean, nowMs: number): Buffer {

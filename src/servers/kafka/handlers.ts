@@ -22,6 +22,7 @@ import { produceHandler } from './handlers/produce.ts';
 import { saslAuthenticateHandler } from './handlers/sasl-authenticate.ts';
 import { saslHandshakeHandler } from './handlers/sasl-handshake.ts';
 import { txnOffsetCommitHandler } from './handlers/txn-offset-commit.ts';
+import { writeTxnMarkersHandler } from './handlers/write-txn-markers.ts';
 import { SHARE_HANDLERS } from './share/handlers.ts';
 
 /** Every API that is served, in the order of the keys: what is here is what clients are told. */
@@ -50,6 +51,7 @@ export const HANDLERS: readonly AnyHandler[] = [
   txnOffsetCommitHandler,
   ...GROUP_HANDLERS,
   ...SHARE_HANDLERS,
+  writeTxnMarkersHandler,
 ].sort((a, b) => a.api.key - b.api.key);
 
 const byKey: (AnyHandler | undefined)[] = [];

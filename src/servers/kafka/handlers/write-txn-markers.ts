@@ -1,0 +1,48 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { endInPartition } from '../../../broker/transactions/transaction-end.ts';
+import type { ProducerIdentity } from '../../../broker/transactions/transactional-producer.ts';
+import type { RequestOf } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { writeTxnMarkers } from '../../../wire/kafka/messages/transactions.ts';
+import { durable } from '../durably.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Marker = RequestOf<typeof writeTxnMarkers>['markers'][number];
+
+/**
+ * What servers of a cluster tell one another, and administrators use to be rid of a transaction that hangs (KIP-664).
+ * Our own transactions end otherwise: in one block of the journal.
+ */
+export const writeTxnMarkersHandler: ApiHandler<typeof writeTxnMarkers> = {
+  api: writeTxnMarkers,
+  minVersion: 1,
+  maxVersion: 2,
+  async handle(request, call) {
+    const mayWrite =
+      call.isAllowed('cluster-action', 'cluster', CLUSTER_NAME) ||
+      call.isAllowed('alter', 'cluster', CLUSTER_NAME);
+    const markers = request.markers.map((marker) => ({
+      producerId: marker.producerId,
+      topics: marker.topics.map(({ name, partitionIndexes }) => ({
+        name,
+        partitions: partitionIndexes.map((partitionIndex) => ({
+          partitionIndex,
+          errorCode: mayWrite
+            ? write(call, marker, name, partitionIndex)
+            : ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED,
+        })),
+      })),
+    }));
+    await durable(call.server.broker);
+    return { markers };
+  },
+};
+
+function write({ server, connection }: Call, marker: Marker, topic: string, index: number): number {
+  const { broker } = server;
+  const partition = broker.streams.get(connection.vhost, topic)?.partitions[index];
+  if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+  const identity: ProducerIdentity = { producerId: marker.producerId, epoch: marker.producerEpoch };
+  const outcome = endInPartition(partition, identity, marker.transactionResult, broker.clock.now());
+  return outcome === 'stale-epoch' ? ERROR_CODES.INVALID_PRODUCER_EPOCH : ERROR_CODES.NONE;
+}
