@@ -4,6 +4,8 @@ import { Broker } from '../broker/broker.ts';
 import type { AmqpServerOptions } from '../servers/amqp091/options.ts';
 import { amqp091Codec } from '../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../servers/amqp091/server.ts';
+import type { KafkaServerOptions } from '../servers/kafka/options.ts';
+import { KafkaServer } from '../servers/kafka/server.ts';
 import { formatAddress, type ListenerPart } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
 
@@ -72,6 +74,37 @@ export async function startAmqps(
       process.off('SIGHUP', reload);
       return server.close();
     },
+  };
+}
+
+export async function startKafka(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  try {
+    const server = await KafkaServer.listen(broker, kafkaOptions(configuration, port, log));
+    return {
+      protocol: 'kafka',
+      address: formatAddress(configuration.host, server.port),
+      close: () => server.close(),
+    };
+  } catch (error) {
+    throw listenError(error, 'Kafka', '--kafka-port', formatAddress(configuration.host, port));
+  }
+}
+
+function kafkaOptions(configuration: Configuration, port: number, log: Logger): KafkaServerOptions {
+  return {
+    host: configuration.host,
+    port,
+    advertised: configuration.kafkaAdvertisedHost,
+    createsTopics: configuration.kafkaAutoCreateTopics === 'on',
+    partitions: configuration.kafkaPartitions,
+    maxConnections: configuration.maxConnections,
+    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    log,
   };
 }
 

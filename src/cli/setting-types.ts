@@ -92,6 +92,29 @@ export const listenerPort: SettingType<ListenerPort> = {
   format: String,
 };
 
+/** Where clients are sent to; without a port, to that of the listener. */
+export interface AdvertisedAddress {
+  readonly host: string;
+  readonly port: number | null;
+}
+
+export const advertisedAddress: SettingType<AdvertisedAddress | null> = {
+  allowed: 'a host, or a host and a port such as broker.example:9092, or none',
+  placeholder: 'HOST',
+  parse(value) {
+    if (value === 'none') return null;
+    const match = /^(?:\[([^[\]\s]+)\]|([^[\]:\s]+))(?::(\d{1,5}))?$/.exec(value);
+    if (match === null) return undefined;
+    const port = match[3] === undefined ? null : within(Number(match[3]), 1, 65_535);
+    return port === undefined ? undefined : { host: (match[1] ?? match[2]) as string, port };
+  },
+  format(value) {
+    if (value === null) return 'none';
+    const host = value.host.includes(':') ? `[${value.host}]` : value.host;
+    return value.port === null ? host : `${host}:${value.port}`;
+  },
+};
+
 export const optionalFile: SettingType<string | null> = {
   allowed: 'the path of a file, or none',
   placeholder: 'FILE',

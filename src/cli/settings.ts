@@ -1,4 +1,5 @@
 import {
+  advertisedAddress,
   choice,
   durability,
   integer,
@@ -62,9 +63,28 @@ export const SETTINGS = {
   kafkaPort: setting({
     key: 'kafka-port',
     type: listenerPort,
-    default: 'off',
-    unbuilt: true,
+    default: 9092,
     description: 'Port for the Kafka protocol.',
+  }),
+  kafkaAdvertisedHost: setting({
+    key: 'kafka-advertised-host',
+    type: advertisedAddress,
+    default: null,
+    description:
+      'Where Kafka clients are told to connect to, where that is not what they have connected to: as behind a ' +
+      'proxy or a port mapping.',
+  }),
+  kafkaAutoCreateTopics: setting({
+    key: 'kafka-auto-create-topics',
+    type: choice('on', 'off'),
+    default: 'on',
+    description: 'Whether a topic that a Kafka client asks for and that is not there is made.',
+  }),
+  kafkaPartitions: setting({
+    key: 'kafka-partitions',
+    type: integer(1, 10_000),
+    default: 1,
+    description: 'Partitions of a topic that is made without saying how many.',
   }),
   mqttPort: setting({
     key: 'mqtt-port',

@@ -3,7 +3,7 @@ import { ConfigurationError } from './configuration.ts';
 import { startControl } from './control.ts';
 import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
-import { openBroker, startAmqp, startAmqps } from './parts.ts';
+import { openBroker, startAmqp, startAmqps, startKafka } from './parts.ts';
 import type { Configuration } from './settings.ts';
 import { readTlsFiles, tlsFiles } from './tls-files.ts';
 
@@ -28,6 +28,10 @@ export async function start(configuration: Configuration): Promise<void> {
     // What is wrong with the files is said before anything is opened.
     readTlsFiles(tlsFiles(configuration));
     listeners.push((broker) => startAmqps(broker, port, configuration, log));
+  }
+  if (configuration.kafkaPort !== 'off') {
+    const port = configuration.kafkaPort;
+    listeners.push((broker) => startKafka(broker, port, configuration, log));
   }
   if (listeners.length === 0) {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);

@@ -52,7 +52,7 @@ async function output(...words: string[]): Promise<string> {
 
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'sluice-admin-'));
-  const flags = ['--data-dir', join(scratch, 'data'), '--amqp-port', '0'];
+  const flags = ['--data-dir', join(scratch, 'data'), '--amqp-port', '0', '--kafka-port', 'off'];
   broker = spawn(LAUNCHER, ['start', ...flags], { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(createInterface(broker.stdout!), 'line');
   port = Number(/amqp=127\.0\.0\.1:(\d+)/.exec(line)?.[1]);

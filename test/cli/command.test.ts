@@ -54,7 +54,7 @@ describe('the sluice command', () => {
       ['start', '--mqtt-port', '0'],
       /--mqtt-port: not built in this version/,
     ],
-    ['nothing to listen on', ['start', '--amqp-port', 'off'], /every listener is off/],
+    ['nothing to listen on', ['start', '--amqp-port', 'off', '--kafka-port', 'off'], /every listener is off/],
     [
       'a file that is not there',
       ['start', '--config', '/nowhere/s.toml'],

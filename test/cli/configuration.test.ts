@@ -94,10 +94,10 @@ describe('the configuration', () => {
   });
 
   it('refuses a port of a protocol that is not built, but not that it is off', () => {
-    assert.deepEqual(problems({ flags: { 'kafka-port': '9092' } }), [
-      '--kafka-port: not built in this version of Sluice; leave it out or set it to off',
+    assert.deepEqual(problems({ flags: { 'mqtt-port': '1883' } }), [
+      '--mqtt-port: not built in this version of Sluice; leave it out or set it to off',
     ]);
-    assert.deepEqual(problems({ flags: { 'kafka-port': 'off' } }), []);
+    assert.deepEqual(problems({ flags: { 'mqtt-port': 'off' } }), []);
   });
 
   it('ignores the variables that Kubernetes makes for services', () => {

@@ -21,10 +21,14 @@ class Process {
 
   constructor(directory: string, ...flags: string[]) {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
-    this.child = spawn(LAUNCHER, ['start', '--data-dir', directory, '--amqp-port', '0', ...flags], {
-      env: Object.fromEntries(inherited),
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    this.child = spawn(
+      LAUNCHER,
+      ['start', '--data-dir', directory, '--amqp-port', '0', '--kafka-port', 'off', ...flags],
+      {
+        env: Object.fromEntries(inherited),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     this.exited = once(this.child, 'close');
     const lines = createInterface(this.child.stdout!);
     lines.on('line', (line) => this.stdout.push(line));

@@ -101,7 +101,16 @@ describe('the files for TLS', () => {
     skip: process.platform === 'win32',
   }, async () => {
     await use('server');
-    const flags = ['--data-dir', join(scratch, 'data'), '--amqp-port', 'off', '--amqps-port', '0'];
+    const flags = [
+      '--data-dir',
+      join(scratch, 'data'),
+      '--amqp-port',
+      'off',
+      '--amqps-port',
+      '0',
+      '--kafka-port',
+      'off',
+    ];
     const child = spawn(LAUNCHER, ['start', ...flags, '--tls-cert', cert, '--tls-key', key], {
       env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'))),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,6 +8,8 @@ const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 const FLAGS = [
   '--amqp-port',
   '0',
+  '--kafka-port',
+  'off',
   '--memory-limit',
   '8MiB',
   '--journal-file-size',

@@ -9,6 +9,8 @@ const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 const FLAGS = [
   '--amqp-port',
   '0',
+  '--kafka-port',
+  'off',
   '--log-level',
   'error',
   '--handshake-timeout',

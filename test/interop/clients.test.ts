@@ -18,9 +18,13 @@ let broker: ChildProcess;
 let url: string;
 
 async function start(): Promise<void> {
-  broker = spawn(LAUNCHER, ['start', '--amqp-port', '0', '--data-dir', join(directory, 'data')], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  broker = spawn(
+    LAUNCHER,
+    ['start', '--amqp-port', '0', '--kafka-port', 'off', '--data-dir', join(directory, 'data')],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const [line] = await once(createInterface(broker.stdout!), 'line');
   url = `amqp://guest:guest@${/ amqp=(\S+)/.exec(line)![1]}/`;
 }
