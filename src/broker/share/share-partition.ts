@@ -204,7 +204,8 @@ export class SharePartition {
     const start = Math.max(from, cursor.next);
     if (start < to) {
       this.#noteSettled(start, to);
-      cursor.isSparseBelow(to);
+      // At once: what comes after it is to be handed out now.
+      this.settled.add(start, to);
     }
   }
 
@@ -220,7 +221,6 @@ export class SharePartition {
     }
     this.#noteSettled(this.settled.head, offset);
     this.#forgetFailures(0, offset);
-    this.cursor.isSparseBelow(offset);
     this.flush();
   }
 
