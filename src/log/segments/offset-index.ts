@@ -3,6 +3,12 @@ const INTERVAL_BYTES = 64 * 1024;
 /** A segment with more of them has an entry for twice as many bytes: what a large log costs in memory stays small. */
 const ENTRIES_MAX = 2048;
 
+/** Where a batch begins in a segment's file, and an offset that is not above its own; in a stream it is that. */
+export interface Place {
+  readonly position: number;
+  readonly offset: number;
+}
+
 /**
  * Which offset, and which time, is where in a segment's file: every 64 KiB or every batch, whichever is longer. It
  * lives in memory alone: written while appending, and after a restart rebuilt from the batches, so that it cannot be
@@ -36,8 +42,8 @@ export class OffsetIndex {
     return this.#maxTimestampMs;
   }
 
-  /** The last known position at or before the first batch that reaches `offset`. */
-  lookup(offset: number): number {
+  /** The last known place at or before the first batch that reaches `offset`; null if that is the beginning. */
+  lookup(offset: number): Place | null {
     let low = 0;
     let high = this.#offsets.length;
     while (low < high) {
@@ -45,12 +51,12 @@ export class OffsetIndex {
       if (this.#offsets[middle] <= offset) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? 0 : this.#positions[low - 1];
+    return low === 0 ? null : this.#place(low - 1);
   }
 
-  /** The last known position at or before the first batch with a timestamp of `timestampMs` or later; -1 if there is none. */
-  lookupTime(timestampMs: number): number {
-    if (timestampMs > this.#maxTimestampMs) return -1;
+  /** The last known place at or before the first batch with a timestamp of `timestampMs` or later; null if there is none. */
+  lookupTime(timestampMs: number): Place | null {
+    if (timestampMs > this.#maxTimestampMs) return null;
     let low = 0;
     let high = this.#timestamps.length - 1;
     while (low < high) {
@@ -58,7 +64,11 @@ export class OffsetIndex {
       if (this.#timestamps[middle] < timestampMs) low = middle + 1;
       else high = middle;
     }
-    return this.#positions[low];
+    return this.#place(low);
+  }
+
+  #place(index: number): Place {
+    return { position: this.#positions[index], offset: this.#offsets[index] };
   }
 
   /** Every second entry goes; the one before it stands for its batches too. */

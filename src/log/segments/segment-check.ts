@@ -10,6 +10,7 @@ import {
 } from '../record-batch.ts';
 import { isTheRewritten } from './log-directory.ts';
 import { cleanedFileName, type SegmentInfo } from './segment.ts';
+import { faultOfOffsets } from './segment-reader.ts';
 
 /** A stretch of a segment's file that holds no sound batch. */
 export interface Damage {
@@ -29,12 +30,13 @@ const SEARCH_BYTES = 1024 * 1024;
 /**
  * Verifies every batch of a segment's file, for `sluice doctor`. With what the snapshot says of it (`expected`), bytes
  * that the snapshot does not know are not looked at, and bytes that are missing count as damage; without, the file is
- * taken as it is. If the snapshot means a rewritten segment that has not taken its place yet, that one is checked.
+ * taken as it is. `isStream`: it is of a stream's log. If the snapshot means a rewritten segment that has not taken its place yet, that one is checked.
  */
 export async function checkSegmentFile(
   fs: FileSystem,
   logPath: string,
   expected?: SegmentInfo,
+  isStream = false,
 ): Promise<Damage[]> {
   const path = expected === undefined ? logPath : await pathMeant(fs, logPath, expected);
   const baseOffset = expected?.baseOffset ?? Number.parseInt(posix.basename(path), 10);
@@ -45,7 +47,8 @@ export async function checkSegmentFile(
     return [{ path, position: 0, bytes, what: 'the file is missing', fromOffset: baseOffset, toOffset }];
   }
   try {
-    return await checkFile(file, path, baseOffset, expected);
+    const isDense = isStream && (expected?.revision ?? 0) === 0;
+    return await checkFile(file, path, { baseOffset, isForeign: isStream, isDense }, expected);
   } finally {
     await file.close();
   }
@@ -58,10 +61,17 @@ async function pathMeant(fs: FileSystem, path: string, expected: SegmentInfo): P
   return (await isTheRewritten(fs, directory, expected)) ? `${directory}/${cleaned}` : path;
 }
 
+/** What to expect of the batches. */
+interface Kind {
+  readonly baseOffset: number;
+  readonly isForeign: boolean;
+  readonly isDense: boolean;
+}
+
 async function checkFile(
   file: File,
   path: string,
-  baseOffset: number,
+  kind: Kind,
   expected: SegmentInfo | undefined,
 ): Promise<Damage[]> {
   const size = await file.size();
@@ -69,16 +79,16 @@ async function checkFile(
   const readable = Math.min(size, end);
   const endOffset = expected?.endOffset ?? -1;
   const damages: Damage[] = [];
-  let nextOffset = baseOffset;
+  let nextOffset = kind.baseOffset;
   let position = 0;
   while (position < end) {
-    const found = await batchAt(file, position, readable, nextOffset, endOffset);
+    const found = await batchAt(file, position, readable, nextOffset, endOffset, kind);
     if (typeof found !== 'string') {
       position += found.bytes;
       nextOffset = found.nextOffset;
       continue;
     }
-    const next = await findBatch(file, position + 1, readable, nextOffset, endOffset);
+    const next = await findBatch(file, position + 1, readable, nextOffset, endOffset, kind);
     const until = next?.position ?? end;
     const toOffset = next?.baseOffset ?? endOffset;
     const damage = { path, position, bytes: until - position, what: found, fromOffset: nextOffset, toOffset };
@@ -101,6 +111,7 @@ async function batchAt(
   end: number,
   fromOffset: number,
   endOffset: number,
+  { isForeign, isDense }: Kind,
 ): Promise<SoundBatch | string> {
   if (end - position < BATCH_HEADER_BYTES) return `${end - position} bytes are too few for a record batch`;
   const start = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
@@ -111,13 +122,13 @@ async function batchAt(
   }
   const batch = Buffer.allocUnsafeSlow(bytes);
   await file.read(batch, position);
-  const fault = verifyBatch(batch, 0, bytes);
+  const fault = verifyBatch(batch, 0, bytes, isForeign);
   if (fault !== null) return fault;
-  const { baseOffset, lastOffset } = readBatchHeader(batch, 0);
-  if (baseOffset < fromOffset || lastOffset < baseOffset || (endOffset >= 0 && lastOffset >= endOffset)) {
-    return `offsets ${baseOffset} to ${lastOffset} where ${fromOffset} and later belong`;
-  }
-  return { bytes, nextOffset: lastOffset + 1 };
+  const header = readBatchHeader(batch, 0);
+  const limit = endOffset < 0 ? Number.POSITIVE_INFINITY : endOffset;
+  const misplaced = faultOfOffsets(header, fromOffset, limit, isDense);
+  if (misplaced !== null) return misplaced;
+  return { bytes, nextOffset: header.lastOffset + 1 };
 }
 
 interface FoundBatch {
@@ -132,6 +143,7 @@ async function findBatch(
   end: number,
   fromOffset: number,
   endOffset: number,
+  kind: Kind,
 ): Promise<FoundBatch | null> {
   while (end - position >= BATCH_HEADER_BYTES) {
     const window = Buffer.allocUnsafeSlow(Math.min(SEARCH_BYTES, end - position));
@@ -142,7 +154,10 @@ async function findBatch(
       if (window[at + 16] !== BATCH_MAGIC) continue;
       const bytes = batchBytes(window, at);
       if (bytes < BATCH_HEADER_BYTES || bytes > end - position - at) continue;
-      if (typeof (await batchAt(file, position + at, end, fromOffset, endOffset)) === 'string') continue;
+      // Behind damage it is not known any more which offset comes next.
+      const sparse = { ...kind, isDense: false };
+      if (typeof (await batchAt(file, position + at, end, fromOffset, endOffset, sparse)) === 'string')
+        continue;
       return { position: position + at, baseOffset: readBatchHeader(window, at).baseOffset };
     }
     position += last + 1;

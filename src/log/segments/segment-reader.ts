@@ -3,6 +3,7 @@ import type { File } from '../filesystem.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
+  type BatchHeader,
   batchBytes,
   readBatchHeader,
   verifyBatch,
@@ -106,39 +107,43 @@ export async function readSlice(
   maxBytes: number,
 ): Promise<LogSlice | null> {
   const { path, endOffset, bytes: end } = segment; // an append may move them while we read
-  let position = segment.locate(fromOffset);
+  let { position, offset: nextOffset } = segment.locate(fromOffset);
   while (position < end) {
     const batches = await readBatches(file, path, position, end, maxBytes, segment.isForeign);
     let at = 0;
     let start = -1;
     let records = 0;
-    let nextOffset = segment.baseOffset;
     while (at < batches.length) {
       const header = readBatchHeader(batches, at);
-      if (
-        header.baseOffset < nextOffset ||
-        header.lastOffset < header.baseOffset ||
-        header.lastOffset >= endOffset
-      ) {
-        const found = `${header.baseOffset} to ${header.lastOffset}`;
-        throw new DamageError(
-          path,
-          position + at,
-          `offsets ${found} where ${nextOffset} to ${endOffset} belong`,
-        );
+      const fault = faultOfOffsets(header, nextOffset, endOffset, segment.isDense);
+      if (fault !== null) {
+        if (start < 0) throw new DamageError(path, position + at, fault);
+        break;
       }
       nextOffset = header.lastOffset + 1;
       if (start < 0 && nextOffset > fromOffset) start = at;
       if (start >= 0) records += header.recordCount;
       at += header.bytes;
     }
-    position += batches.length;
+    position += at;
     if (start >= 0) {
       segment.readUpTo(nextOffset, position);
-      return new LogSlice(batches.subarray(start), fromOffset, nextOffset, records);
+      return new LogSlice(batches.subarray(start, at), fromOffset, nextOffset, records);
     }
   }
   return null;
+}
+
+/** What is wrong with the offsets of a batch, which its checksum does not cover; null if nothing is. */
+export function faultOfOffsets(
+  { baseOffset, lastOffset }: BatchHeader,
+  nextOffset: number,
+  endOffset: number,
+  isDense: boolean,
+): string | null {
+  const begins = isDense ? baseOffset === nextOffset : baseOffset >= nextOffset;
+  if (begins && lastOffset >= baseOffset && lastOffset < endOffset) return null;
+  return `offsets ${baseOffset} to ${lastOffset} where ${nextOffset} to ${endOffset} belong`;
 }
 
 /**
@@ -153,7 +158,7 @@ export async function scanSegment(file: File, segment: Segment): Promise<OffsetI
     throw new DamageError(path, size, `the file ends here, but ${info.bytes - size} more bytes were written`);
   }
   try {
-    return await scanHeaders(file, path, info);
+    return await scanHeaders(file, path, info, segment.isDense);
   } catch (error) {
     // A damaged length leads astray, and shows only further on. The checksums tell where it began.
     if (error instanceof DamageError) await verifyAll(file, path, info.bytes, isForeign);
@@ -167,7 +172,12 @@ async function verifyAll(file: File, path: string, end: number, isForeign: boole
   }
 }
 
-async function scanHeaders(file: File, path: string, info: SegmentInfo): Promise<OffsetIndex> {
+async function scanHeaders(
+  file: File,
+  path: string,
+  info: SegmentInfo,
+  isDense: boolean,
+): Promise<OffsetIndex> {
   const index = new OffsetIndex();
   let window: Buffer = Buffer.alloc(0);
   let windowStart = 0;
@@ -187,18 +197,8 @@ async function scanHeaders(file: File, path: string, info: SegmentInfo): Promise
     const at = position - windowStart;
     const bytes = soundBatchBytes(path, window, at, position, info.bytes);
     const header = readBatchHeader(window, at);
-    if (
-      header.baseOffset < nextOffset ||
-      header.lastOffset < header.baseOffset ||
-      header.lastOffset >= info.endOffset
-    ) {
-      const found = `${header.baseOffset} to ${header.lastOffset}`;
-      throw new DamageError(
-        path,
-        position,
-        `offsets ${found} where ${nextOffset} to ${info.endOffset} belong`,
-      );
-    }
+    const fault = faultOfOffsets(header, nextOffset, info.endOffset, isDense);
+    if (fault !== null) throw new DamageError(path, position, fault);
     index.add(header.baseOffset, position, header.maxTimestampMs);
     nextOffset = header.lastOffset + 1;
     position += bytes;
@@ -213,15 +213,22 @@ export async function findBatchByTime(
   timestampMs: number,
   fromOffset: number,
 ): Promise<Buffer | null> {
-  const { path, bytes: end, index } = segment;
+  const { path, bytes: end, endOffset, index } = segment;
   const byTime = index.lookupTime(timestampMs);
-  if (byTime < 0) return null;
-  for (let position = Math.max(byTime, index.lookup(fromOffset)); position < end; ) {
+  if (byTime === null) return null;
+  const byOffset = segment.locate(fromOffset);
+  let { position, offset: nextOffset } = byOffset.position > byTime.position ? byOffset : byTime;
+  while (position < end) {
     const batches = await readBatches(file, path, position, end, SCAN_BYTES_MAX, segment.isForeign);
     for (let at = 0; at < batches.length; ) {
-      const { bytes, lastOffset, maxTimestampMs } = readBatchHeader(batches, at);
-      if (lastOffset >= fromOffset && maxTimestampMs >= timestampMs) return batches.subarray(at, at + bytes);
-      at += bytes;
+      const header = readBatchHeader(batches, at);
+      const fault = faultOfOffsets(header, nextOffset, endOffset, segment.isDense);
+      if (fault !== null) throw new DamageError(path, position + at, fault);
+      nextOffset = header.lastOffset + 1;
+      if (header.lastOffset >= fromOffset && header.maxTimestampMs >= timestampMs) {
+        return batches.subarray(at, at + header.bytes);
+      }
+      at += header.bytes;
     }
     position += batches.length;
   }

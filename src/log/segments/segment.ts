@@ -1,5 +1,5 @@
 import type { DamageError } from '../damage.ts';
-import { OffsetIndex } from './offset-index.ts';
+import { OffsetIndex, type Place } from './offset-index.ts';
 
 const READ_ON_PLACES = 4;
 
@@ -62,13 +62,19 @@ export class Segment implements SegmentInfo {
   }
 
   /** A batch boundary at or before the first batch that reaches `offset`. */
-  locate(offset: number): number {
-    let position = this.index.lookup(offset);
+  locate(offset: number): Place {
+    let place = this.index.lookup(offset) ?? { position: 0, offset: this.baseOffset };
     const places = this.#readOn;
     for (let i = 0; i < places.length; i += 2) {
-      if (places[i] <= offset && places[i + 1] > position) position = places[i + 1];
+      if (places[i] > offset || places[i + 1] <= place.position) continue;
+      place = { position: places[i + 1], offset: places[i] };
     }
-    return position;
+    return place;
+  }
+
+  /** Whether every offset between the first and the last is there: so it is until the segment is rewritten. */
+  get isDense(): boolean {
+    return this.isForeign && this.revision === 0;
   }
 
   /** A read ended at this offset, and at this position of the file. Some consumers may be reading the segment at once. */

@@ -171,7 +171,8 @@ export class SegmentedLog {
     const active = this.#active;
     if (active !== null) {
       const isFull = active.bytes + bytes > this.segmentBytes || firstOffset - active.baseOffset > DELTA_MAX;
-      if ((await this.#isAppendable(active)) && !isFull) return active;
+      const hasGap = this.#clock !== null && firstOffset !== active.endOffset;
+      if ((await this.#isAppendable(active)) && !isFull && !hasGap) return active;
     }
     const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
     const age = this.#clock === null ? {} : { createdMs: this.#clock.now(), maxTimestampMs: -1 };

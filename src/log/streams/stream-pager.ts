@@ -40,8 +40,9 @@ export class StreamPager {
     const batches: Buffer[] = [];
     let bytes = 0;
     let records = 0;
+    let next = -1;
     for (let index = 0; index < tail.count; index++) {
-      if (index > 0 && bytes + tail.bytes(index) > bytesMax) break;
+      if (index > 0 && (bytes + tail.bytes(index) > bytesMax || tail.baseOffset(index) !== next)) break;
       const position = tail.position(index);
       const chunk = chunks.of(position);
       if (chunk.generation > generation) break;
@@ -50,12 +51,14 @@ export class StreamPager {
       batches.push(chunk.buffer.subarray(at, at + length));
       records += chunk.buffer.readInt32BE(at + 57);
       bytes += length;
+      // After a crash offsets may be left out; a segment has none left out.
+      next = tail.baseOffset(index) + chunk.buffer.readInt32BE(at + 23) + 1;
     }
     if (batches.length === 0) return false;
     const first = tail.baseOffset(0);
     const end = batches.length < tail.count ? tail.baseOffset(batches.length) : stream.end;
     try {
-      await segments.appendBatches(batches, first, end, records);
+      await segments.appendBatches(batches, first, next, records);
     } catch (error) {
       if (stream.removed) return false;
       throw error;
