@@ -1,5 +1,6 @@
 import { isAccessOperation } from '../broker/access/operations.ts';
 import type { QueueState } from '../broker/queue-recovery.ts';
+import { decodeStreamOperation } from '../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../broker/topology/metadata.ts';
 import { DamageError } from '../log/damage.ts';
 import type { FileSystem } from '../log/filesystem.ts';
@@ -9,10 +10,13 @@ import { type SegmentInfo, segmentFileName } from '../log/segments/segment.ts';
 import { checkSegmentFile, type Damage } from '../log/segments/segment-check.ts';
 import { readSnapshot, type Snapshot } from '../log/snapshot.ts';
 
+const STREAM_CREATED = '{"op":"stream.create"';
+
 /** The part of the broker's snapshot that tells which log is which queue's. */
 interface BrokerSnapshot {
   readonly metadata: readonly string[];
   readonly queues?: readonly QueueState[];
+  readonly parts?: readonly string[];
 }
 
 /** A damaged place in a file of the data directory. */
@@ -76,7 +80,10 @@ export class Inspector {
     }
     await this.#inspectJournal(snapshot, this.#findings.length === 0);
     for (const { id, segments } of snapshot?.logs ?? []) {
-      for (const info of segments) await this.#inspectSegment(id, info);
+      for (const info of segments) await this.#inspectSegment(id, info, false);
+    }
+    for (const { id, segments } of snapshot?.streams ?? []) {
+      for (const info of segments) await this.#inspectSegment(id, info, true);
     }
     return {
       findings: this.#findings,
@@ -90,7 +97,7 @@ export class Inspector {
   }
 
   #readContents(broker: unknown): void {
-    const { metadata = [], queues = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
+    const { metadata = [], queues = [], parts = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
     for (const text of metadata) {
       const bytes = Buffer.from(text, 'utf8');
       if (isAccessOperation(bytes)) continue;
@@ -106,6 +113,16 @@ export class Inspector {
       for (const [priority, laneId] of lanes) {
         if (laneId !== id) this.#contents.set(laneId, `${this.#contents.get(id)}, of priority ${priority},`);
       }
+    }
+    for (const text of parts) if (text.startsWith(STREAM_CREATED)) this.#readStream(Buffer.from(text, 'utf8'));
+  }
+
+  #readStream(bytes: Buffer): void {
+    const operation = decodeStreamOperation(bytes);
+    if (operation.op !== 'stream.create') return;
+    for (const [partition, id] of operation.partitions.entries()) {
+      const { name, vhost } = operation;
+      this.#contents.set(id, `records of stream '${name}' in vhost '${vhost}', partition ${partition},`);
     }
   }
 
@@ -155,11 +172,11 @@ export class Inspector {
     }
   }
 
-  async #inspectSegment(logId: number, info: SegmentInfo): Promise<void> {
+  async #inspectSegment(logId: number, info: SegmentInfo, isStream: boolean): Promise<void> {
     const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
     this.#bytes += info.bytes;
-    for (const damage of await checkSegmentFile(this.#fs, path, info)) {
+    for (const damage of await checkSegmentFile(this.#fs, path, info, isStream)) {
       const to = (damage.toOffset < 0 ? info.endOffset : damage.toOffset) - 1;
       this.#findings.push({
         path: damage.path,
