@@ -177,7 +177,7 @@ export class ShareFetching {
       errorCode: ERROR_CODES.NONE,
       acknowledgeErrorCode: ERROR_CODES.NONE,
       currentLeader: NO_LEADER,
-      records: null,
+      records: [],
       acquiredRecords: [],
     };
   }
