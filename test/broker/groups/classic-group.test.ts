@@ -31,7 +31,7 @@ describe('a classic group', () => {
     assert.equal(two.joined?.leader, one.id);
     assert.deepEqual(
       [one.synced?.assignment.toString(), two.synced?.assignment.toString()],
-      [one.id, two.id],
+      [`2 ${one.id}`, `2 ${two.id}`],
     );
     assert.equal(stateOf(test), 'Stable');
     assert.deepEqual([one.heartbeat(), two.heartbeat()], [null, null]);
@@ -154,7 +154,7 @@ describe('a classic group', () => {
     );
     assert.notEqual(again.id, id);
     assert.equal(stateOf(test), 'Stable');
-    assert.equal(again.sync().synced?.assignment.toString(), id);
+    assert.equal(again.sync().synced?.assignment.toString(), `1 ${id}`);
     assert.equal(one.heartbeat(), 'fenced-instance');
     test.restart();
     assert.equal(again.heartbeat(), null);

@@ -118,6 +118,9 @@ export class ClassicClient {
     this.instanceId = instanceId;
   }
 
+  /** For an answer to its last request. */
+  isWaiting = false;
+
   get isAnswered(): boolean {
     return this.joined !== null;
   }
@@ -129,6 +132,7 @@ export class ClassicClient {
   join(more: Partial<JoinRequest> = {}): this {
     this.joined = null;
     this.synced = null;
+    this.isWaiting = true;
     this.test.groups.join(
       '/',
       'g',
@@ -146,6 +150,7 @@ export class ClassicClient {
         ...more,
       },
       (outcome) => {
+        this.isWaiting = false;
         this.joined = outcome;
         if (outcome.error === null || outcome.error === 'member-id-required') this.id = outcome.memberId;
       },
@@ -153,9 +158,17 @@ export class ClassicClient {
     return this;
   }
 
-  /** As the leader it gives to each its own id. */
+  /** The answer does not come. */
+  forget(): void {
+    this.isWaiting = false;
+    this.joined = null;
+    this.synced = null;
+  }
+
+  /** As the leader it gives to each the generation and its own id. */
   sync(): this {
     this.synced = null;
+    this.isWaiting = true;
     this.test.groups.sync(
       '/',
       'g',
@@ -167,10 +180,11 @@ export class ClassicClient {
         protocol: null,
         assignments: (this.joined?.members ?? []).map(({ id }) => ({
           memberId: id,
-          assignment: Buffer.from(id),
+          assignment: Buffer.from(`${this.generation} ${id}`),
         })),
       },
       (outcome) => {
+        this.isWaiting = false;
         this.synced = outcome;
       },
     );

@@ -179,8 +179,7 @@ export class ClassicGroup {
     this.protocol = state.protocol;
     this.emptySinceMs = state.emptySinceMs;
     this.state = state.members.length > 0 ? 'Stable' : 'Empty';
-    this.roster.members.clear();
-    this.roster.leader = null;
+    this.roster.clear();
     for (const each of state.members) {
       const member = ClassicMember.restore(each, state.protocol ?? '');
       member.hasSynced = true;

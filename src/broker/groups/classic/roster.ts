@@ -42,6 +42,13 @@ export class Roster {
     this.leader ??= member.id;
   }
 
+  /** At recovery, when nobody waits. */
+  clear(): void {
+    this.members.clear();
+    this.#staticIds.clear();
+    this.leader = null;
+  }
+
   /** Whoever still waits on behalf of it is told that it is not known any more. */
   remove(member: ClassicMember): void {
     this.members.delete(member.id);
