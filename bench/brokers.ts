@@ -7,11 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { startKafka } from './kafka-broker.ts';
 import { RABBITMQ_SERVER } from './rabbitmq-install.ts';
 
 export interface RunningBroker {
   readonly name: BrokerName;
   readonly url: string;
+  /** Where its Kafka clients begin, if it has any. */
+  readonly bootstrap?: string;
   readonly pid: number;
   /** From the start of the process to its being ready. */
   readonly startSeconds: number;
@@ -21,11 +24,11 @@ export interface RunningBroker {
   kill(): Promise<void>;
 }
 
-export type BrokerName = 'sluice' | 'rabbitmq';
+export type BrokerName = 'sluice' | 'rabbitmq' | 'kafka';
 
 const launcher = fileURLToPath(new URL('../bin/sluice', import.meta.url));
 /** How to end what runs now: whoever interrupts a measurement does not want to look for its brokers. */
-const running = new Map<ChildProcess, () => Promise<void>>();
+export const running = new Map<ChildProcess, () => Promise<void>>();
 const directories = new Set<string>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
@@ -39,7 +42,8 @@ const READY_MS = 60_000;
 const STOP_MS = 30_000;
 
 export function startBroker(name: BrokerName, directory: string): Promise<RunningBroker> {
-  return name === 'sluice' ? startSluice(directory) : startRabbitmq(directory);
+  if (name === 'sluice') return startSluice(directory);
+  return name === 'kafka' ? startKafka(directory) : startRabbitmq(directory);
 }
 
 /** Gives a fresh directory to `use`, and removes it afterwards. */
@@ -85,9 +89,11 @@ export async function startSluice(
   const pid = Number(/\bpid=(\d+)/.exec(line)?.[1] ?? child.pid);
   if (!line.startsWith('sluice ready ') || address === undefined)
     throw new Error(`not a ready line: ${line}`);
+  const bootstrap = /\bkafka=(\S+)/.exec(line)?.[1];
   return {
     name: 'sluice',
     url: `amqp://guest:guest@${address}/`,
+    ...(bootstrap === undefined ? {} : { bootstrap }),
     pid,
     startSeconds,
     stop: () => end(child, child.pid, 'SIGTERM'),
@@ -147,7 +153,11 @@ async function endPortMapper(port: number): Promise<void> {
 }
 
 /** Waits for the broker's end; SIGKILL if it does not come in time. */
-async function end(child: ChildProcess, pid: number | undefined, signal: NodeJS.Signals): Promise<void> {
+export async function end(
+  child: ChildProcess,
+  pid: number | undefined,
+  signal: NodeJS.Signals,
+): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || pid === undefined) return;
   const ended = new Promise((resolve) => child.once('close', resolve));
   process.kill(pid, signal);
@@ -158,7 +168,7 @@ async function end(child: ChildProcess, pid: number | undefined, signal: NodeJS.
 }
 
 /** Keeps the last of what a process says on standard error, for the message when it does not start. */
-function tail(child: ChildProcess): () => string {
+export function tail(child: ChildProcess): () => string {
   let text = '';
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
     text = (text + chunk).slice(-2000);
@@ -185,15 +195,15 @@ function firstLine(child: ChildProcess, errors: () => string): Promise<string> {
   });
 }
 
-/** RabbitMQ opens its listeners last, so an open port is a broker that is ready. */
-async function portOpens(child: ChildProcess, port: number, errors: () => string): Promise<void> {
+/** RabbitMQ and Kafka open their listeners last, so an open port is a broker that is ready. */
+export async function portOpens(child: ChildProcess, port: number, errors: () => string): Promise<void> {
   const deadline = performance.now() + READY_MS;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`RabbitMQ ended with ${child.exitCode}\n${errors()}`);
+    if (child.exitCode !== null) throw new Error(`the peer ended with ${child.exitCode}\n${errors()}`);
     if (await canConnect(port)) return;
     if (performance.now() > deadline) {
       child.kill('SIGTERM');
-      throw new Error(`RabbitMQ was not ready in time\n${errors()}`);
+      throw new Error(`the peer was not ready in time\n${errors()}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -207,7 +217,7 @@ function canConnect(port: number): Promise<boolean> {
   });
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

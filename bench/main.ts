@@ -5,6 +5,8 @@ import type { BrokerName } from './brokers.ts';
 import { compare, formatComparison, saveResult } from './compare.ts';
 import { measureDelays } from './delays.ts';
 import { measureFeatures } from './features.ts';
+import { measureKafka } from './kafka.ts';
+import { ensureKafka, ensureRdkafkaPerformance } from './kafka-install.ts';
 import { measureManyQueues } from './many-queues.ts';
 import { ensureRabbitmq } from './rabbitmq-install.ts';
 import { measureRpc } from './rpc.ts';
@@ -84,6 +86,28 @@ program
   });
 
 program
+  .command('kafka')
+  .description('throughput, latency and memory of Kafka clients, beside Apache Kafka')
+  .option('--only <broker>', 'measure one broker alone: sluice or kafka')
+  .option('--figures <parts>', 'comma-separated: only figures whose names have all of these parts', '')
+  .option('--runs <n>', 'runs of each broker', '3')
+  .option('--records <n>', 'records of 100 bytes; of 1 KB a fifth of them', '5000000')
+  .option('--backlog <gib>', 'what the consumer that has fallen behind reads', '4')
+  .action(async (o: KafkaOptions) => {
+    ensureKafka(console.error);
+    const plan = {
+      brokers: chooseKafkaBrokers(o.only),
+      runs: Number(o.runs),
+      records: Number(o.records),
+      backlogGiB: Number(o.backlog),
+      rdkafka: ensureRdkafkaPerformance(console.error),
+      only: o.figures.split(',').filter((part) => part !== ''),
+    };
+    const result = await measureKafka(plan, console.error);
+    console.log(`${result.text}\n\n${await saveResult('kafka', result)}`);
+  });
+
+program
   .command('delays')
   .description('memory, publish rate and lateness with many delayed messages')
   .option('--messages <n>', 'persistent messages of 100 bytes', '1000000')
@@ -91,6 +115,21 @@ program
     const result = await measureDelays(Number(o.messages), console.error);
     console.log(`${result.text}\n\n${await saveResult('delays', result)}`);
   });
+
+interface KafkaOptions {
+  readonly only?: string;
+  readonly figures: string;
+  readonly runs: string;
+  readonly records: string;
+  readonly backlog: string;
+}
+
+function chooseKafkaBrokers(only: string | undefined): BrokerName[] {
+  if (only === undefined) return ['sluice', 'kafka'];
+  if (only !== 'sluice' && only !== 'kafka')
+    throw new Error(`${only} is not a broker that can be measured here`);
+  return [only];
+}
 
 interface AmqpOptions {
   readonly peer?: string;
