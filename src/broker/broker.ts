@@ -1,13 +1,11 @@
 import { type Clock, systemClock } from '../base/clock.ts';
-import { type Scheduler, systemScheduler } from '../base/scheduler.ts';
+import { systemScheduler } from '../base/scheduler.ts';
 import { acquireDirectoryLock } from '../log/directory-lock.ts';
-import type { FileSystem } from '../log/filesystem.ts';
-import type { Durability } from '../log/journal/journal-files.ts';
 import { nodeFileSystem } from '../log/node-filesystem.ts';
 import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
-import type { StreamUpkeep } from '../log/streams/keeping.ts';
 import { Access } from './access/access.ts';
 import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
+import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Delays } from './delays/delays.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
@@ -20,7 +18,7 @@ import { MemoryMark } from './memory-mark.ts';
 import { nodeName } from './node-name.ts';
 import { OwnMessages } from './own-messages.ts';
 import { Pressure } from './pressure.ts';
-import { type PropertyCodec, PropertyCodecs } from './property-codec.ts';
+import { PropertyCodecs } from './property-codec.ts';
 import { Queue } from './queue.ts';
 import { encodeQueueOperation, isQueueOperation } from './queue-operations.ts';
 import { failureOperations, QueueRecovery, type QueueState, stateOf } from './queue-recovery.ts';
@@ -36,41 +34,10 @@ import { Tracing } from './tracing/tracing.ts';
 import { DEFAULT_TRANSACTION_SETTINGS } from './transactions/transaction-settings.ts';
 import { Transactions } from './transactions/transactions.ts';
 import { Turn } from './turn.ts';
+import { ViewsObserver } from './views/topology-observer.ts';
+import { Views } from './views/views.ts';
 
-export interface BrokerLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export interface BrokerOptions {
-  readonly dataDirectory: string;
-  readonly durability?: Durability;
-  readonly memoryLimitBytes?: number;
-  readonly journalFileBytes?: number;
-  readonly journalLimitBytes?: number;
-  readonly diskFreeLimitBytes?: number;
-  /** Users who may connect from this machine alone; `guest` unless told otherwise. */
-  readonly loopbackUsers?: readonly string[];
-  /** Publishers are blocked while the process holds more memory than this. */
-  readonly memoryHighWaterBytes?: number;
-  /** Another way to know how much memory that is. */
-  readonly residentBytes?: () => number;
-  readonly segmentBytes?: number;
-  readonly chunkBytes?: number;
-  readonly reclaimMs?: number;
-  readonly log?: BrokerLog;
-  readonly clock?: Clock;
-  readonly scheduler?: Scheduler;
-  /** How to read and change the properties of messages: one for each protocol that messages come from. */
-  readonly propertyCodecs?: readonly PropertyCodec[];
-  /** Another file system than the real one; it is not locked. */
-  readonly fileSystem?: FileSystem;
-  readonly groups?: Partial<GroupSettings>;
-  readonly streamUpkeep?: Partial<StreamUpkeep>;
-  /** The storage failed and cannot be trusted: the process has to end. */
-  readonly onFailure?: (error: Error) => void;
-}
+export type { BrokerLog, BrokerOptions };
 
 /** What the snapshot keeps of the broker. */
 interface BrokerSnapshot {
@@ -102,6 +69,7 @@ export class Broker implements StateMachine {
   readonly deadLetters: DeadLetters;
   readonly delays: Delays;
   readonly streams: Streams;
+  readonly views: Views;
   readonly groups: Groups;
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
@@ -199,7 +167,7 @@ export class Broker implements StateMachine {
     this.#parts.add(this.transactions);
     this.vhosts = new VirtualHosts<Queue>(
       {
-        observer: (vhost) => new TopologyEvents(this.events, vhost),
+        observer: (vhost) => new ViewsObserver(this.views, vhost, new TopologyEvents(this.events, vhost)),
         createQueue: (spec) => this.#createQueue(spec),
         log: { append: (operation) => this.record(encodeOperation(operation)) },
         beforeDelete: (vhost) => {
@@ -209,8 +177,14 @@ export class Broker implements StateMachine {
           this.streams.deleteAll(vhost);
         },
       },
-      (vhost) => this.delays.create(vhost),
+      (vhost) => {
+        this.views.vhostAdded(vhost);
+        return this.delays.create(vhost);
+      },
     );
+    this.views = new Views(this);
+    this.#parts.add(this.views);
+    this.streams.observe(this.views);
     const messages = new OwnMessages(this);
     this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
     this.tracing = new Tracing(this.sessions, messages);
@@ -223,6 +197,11 @@ export class Broker implements StateMachine {
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       durable: () => this.#metadataDurable(),
     });
+  }
+
+  /** For whoever runs the broker. */
+  warn(fields: object, message: string): void {
+    this.#log.warn(fields, message);
   }
 
   vhost(name: string): VirtualHost<Queue> | undefined {

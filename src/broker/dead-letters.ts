@@ -101,7 +101,7 @@ export class DeadLetters {
       ? (this.#last as { envelope: Envelope }).envelope
       : this.#address(queue, reason, buffer);
     const { targets, replies, persistent, exchange, key, properties, delayMs } = envelope;
-    if (targets.logs.length + replies.length === 0) return { targets, persistent, content: properties };
+    if (targets.logs.length + targets.streams.length + replies.length === 0) return { targets, persistent, content: properties };
     const parts = this.#parts;
     parts.exchange = exchange;
     parts.exchangeStart = 0;
@@ -165,7 +165,7 @@ export class DeadLetters {
     const route = this.#route(queue, deadLetterExchange ?? '', keys, codec, properties);
     const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
     const envelope: Envelope = {
-      targets: targetsIn(queues, view.priority),
+      targets: targetsIn(queues, view.priority, route.streams),
       replies: route.replies,
       persistent: codec?.isPersistent(properties, 0, properties.length) ?? true,
       exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),

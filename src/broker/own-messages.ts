@@ -54,7 +54,7 @@ export class OwnMessages implements Pumped {
       headers: () => headers,
       property: () => null,
     });
-    if (route.queues.length === 0) return;
+    if (route.queues.length + route.streams.length === 0) return;
     const properties = codec.encode(
       timestampMs === undefined
         ? { headers, persistent: false }

@@ -65,8 +65,21 @@ export class Publisher {
     return journaled ? store.journal.blockNumber : 0;
   }
 
-  /** To queues with priorities, and to those that may refuse a message or have seen it before. */
+  /** To streams, to queues with priorities, and to those that may refuse a message or have seen it before. */
   #publishWithCare(route: Route<Queue>, targets: Targets, persistent: boolean): number {
+    const inStreams = route.streams.length === 0 ? 0 : this.#appendToStreams(route);
+    const inQueues = route.queues.length === 0 ? 0 : this.#publishToQueues(route, targets, persistent);
+    return inQueues === REFUSED ? REFUSED : Math.max(inStreams, inQueues);
+  }
+
+  /** They are durable, whatever the message is. */
+  #appendToStreams(route: Route<Queue>): number {
+    let block = 0;
+    for (const stream of route.streams) block = stream.append(this.parts, this.#broker.turn.nowMs, true);
+    return block;
+  }
+
+  #publishToQueues(route: Route<Queue>, targets: Targets, persistent: boolean): number {
     const { parts } = this;
     if (!targets.isGuarded) {
       const chosen = targetsOf(route, parts.priority);

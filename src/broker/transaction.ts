@@ -11,6 +11,7 @@ import { sendReplies } from './replies/reply-sender.ts';
 import { type Targets, targetsIn, targetsOf } from './targets.ts';
 import type { Route } from './topology/routing.ts';
 import type { Unacked } from './unacked.ts';
+import { recordBytesMax } from './views/record-writer.ts';
 
 /** A transaction is one journal block, and one block is one piece of memory. */
 const BYTES_MAX = 256 * 1024 * 1024;
@@ -50,7 +51,7 @@ export class Transaction {
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
   publish(route: Route<Queue>, persistent: boolean, parts: MessageParts): void {
     const bytes = parts.contentBytes();
-    const entry = Store.entryBytes(route.queues.length, bytes);
+    const entry = Store.entryBytes(route.queues.length, bytes) + route.streams.length * recordBytesMax(bytes);
     if (this.#bytes + entry > BYTES_MAX) {
       throw new BrokerError('resource-error', `a transaction may hold at most ${BYTES_MAX} bytes`);
     }
@@ -112,7 +113,10 @@ export class Transaction {
     }
     const settleBytes = store.settleBytes();
     const isJournaled =
-      settleBytes > 0 || present.some((each) => each.persistent && each.targets.durableLogs.length > 0);
+      settleBytes > 0 ||
+      present.some(({ persistent, targets }) =>
+        persistent ? targets.durableLogs.length + targets.streams.length > 0 : targets.streams.length > 0,
+      );
     const lanesOfAll = new Set<Lane>();
     let seenBytes = 0;
     for (const each of seen) seenBytes += each.journalBytes;
@@ -120,9 +124,10 @@ export class Transaction {
     for (const each of seen) each.remember();
     const parts = new MessageParts();
     for (const { targets, persistent, content, expires } of present) {
-      const { lanes, logs, durableLogs } = targets;
-      if (lanes.length === 0) continue;
+      const { lanes, logs, durableLogs, streams } = targets;
       parts.content = content;
+      for (const stream of streams) stream.append(parts, turn.nowMs, false);
+      if (lanes.length === 0) continue;
       // Transient ones too: a crash may not leave half of it in somebody's hands.
       for (const lane of lanes) {
         if (lanesOfAll.has(lane)) continue;
@@ -164,9 +169,10 @@ export class Transaction {
         persistent,
         together,
       );
-      return { targets: targetsIn(admission.queues, priority), seen, isKnown };
+      return { targets: targetsIn(admission.queues, priority, route.streams), seen, isKnown };
     }
-    const targets = queues === route.queues ? targetsOf(route, priority) : targetsIn(queues, priority);
+    const targets =
+      queues === route.queues ? targetsOf(route, priority) : targetsIn(queues, priority, route.streams);
     return { targets, seen: NOTHING, isKnown: false };
   }
 }

@@ -2,7 +2,9 @@ import type { MessageLog } from '../log/message-log.ts';
 import { MessageParts } from '../log/message-parts.ts';
 import { bodyLengthAt } from '../log/record-content.ts';
 import { Store } from '../log/store.ts';
+import type { StreamPort } from './topology/ports.ts';
 import type { Turn } from './turn.ts';
+import { recordBytesMax } from './views/record-writer.ts';
 
 /** Where a message is now. A queue's lane is one. */
 export interface TransferSource {
@@ -17,12 +19,13 @@ export interface TransferTargets {
   readonly logs: readonly MessageLog[];
   /** Those of `logs` that survive a restart. */
   readonly durableLogs: readonly MessageLog[];
+  readonly streams: readonly StreamPort[];
 }
 
 export interface Transfer {
   readonly source: TransferSource;
   readonly offset: number;
-  /** Without any log, the message is only settled at its source. */
+  /** Without any log or stream, the message is only settled at its source. */
   readonly targets: TransferTargets;
   /** The message as it will stand in the targets: a copy, as the source's memory can go while others are settled. */
   readonly content: Buffer;
@@ -81,12 +84,16 @@ function transferTogether(
   journal.beginAtomic(bytes);
   for (let i = from; i < to; i++) {
     const { source, offset, targets, content, persistent, timestampMs } = batch[i] as Transfer;
-    const { lanes, logs, durableLogs } = targets;
+    const { lanes, logs, durableLogs, streams } = targets;
     if (logs.length > 0) {
       const bodyBytes = bodyLengthAt(content, 0);
       parts.content = content;
       store.append(logs, durableLogs, persistent, parts, timestampMs);
       for (const lane of lanes) lane.published(bodyBytes);
+    }
+    for (const stream of streams) {
+      parts.content = content;
+      stream.append(parts, timestampMs, false);
     }
     source.settle(offset);
   }
@@ -97,7 +104,8 @@ function transferTogether(
 
 function bytesOf({ persistent, targets, content }: Transfer): number {
   const { length } = targets.durableLogs;
-  return SETTLE_BYTES + (persistent && length > 0 ? Store.entryBytes(length, content.length) : 0);
+  const toStreams = targets.streams.length * recordBytesMax(content.length);
+  return SETTLE_BYTES + toStreams + (persistent && length > 0 ? Store.entryBytes(length, content.length) : 0);
 }
 
 const parts = new MessageParts();

@@ -53,7 +53,7 @@ export class Bucket implements TransferSource {
         events.onDamage(this, error);
       },
     });
-    this.targets = { lanes: [this], logs: [this.log], durableLogs: [this.log] };
+    this.targets = { lanes: [this], logs: [this.log], durableLogs: [this.log], streams: [] };
   }
 
   get opensAtMs(): number {

@@ -22,7 +22,7 @@ const DELAY_HEADER = 'x-delay';
 const BLIND_COPIES_HEADER = 'BCC';
 const INT32_MAX = 0x7fffffff;
 
-const NOWHERE: TransferTargets = { lanes: [], logs: [], durableLogs: [] };
+const NOWHERE: TransferTargets = { lanes: [], logs: [], durableLogs: [], streams: [] };
 const NOTHING = Buffer.alloc(0);
 
 /** Makes of a message that has waited long enough what goes to the queues. One is used for all messages in turn. */
@@ -47,7 +47,7 @@ export class Rerouting implements RoutedMessage {
     const persistent = chunk.kind !== 'transient';
     const targets = this.#targetsOf(chunk, at);
     this.#ledger.lateness.record(nowMs - (chunk.f64[at >>> 3] as number) - this.#view.delayMs);
-    const content = targets.logs.length === 0 ? NOTHING : this.#content();
+    const content = targets === NOWHERE ? NOTHING : this.#content();
     this.#buffer = NOTHING;
     return { source, offset, targets, content, persistent, timestampMs: nowMs };
   }
@@ -85,7 +85,7 @@ export class Rerouting implements RoutedMessage {
       ledger.dropped++;
       return NOWHERE;
     }
-    if (route.queues.length === 0) {
+    if (route.queues.length + route.streams.length === 0) {
       ledger.unroutable++;
       return NOWHERE;
     }

@@ -22,6 +22,11 @@ const keys: ReadonlyMap<string, Key> = new Map([
   ['dead-letter-exchange', text('dead letter exchange name')],
   ['dead-letter-routing-key', text('dead letter routing key')],
   ['alternate-exchange', text('alternate exchange name')],
+  // An exchange with this is a stream, too.
+  ['remember', flag('remember value')],
+  ['remember-partitions', { ...limit('number of partitions', 1), isLimit: false }],
+  ['retention-ms', { ...limit('retention time', -1), isLimit: false }],
+  ['retention-bytes', { ...limit('retention size', -1), isLimit: false }],
   ['delayed-retry-type', words('delayed retry type', ['disabled', 'all', 'failed', 'returned'])],
   ['delayed-retry-min', { ...limit('delayed retry minimum', 1), isLimit: false }],
   ['delayed-retry-max', { ...limit('delayed retry maximum', 1), isLimit: false }],

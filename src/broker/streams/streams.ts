@@ -96,7 +96,7 @@ export class Streams implements StatePart {
 
   /** With the virtual host goes what is in it. */
   deleteAll(vhost: string): void {
-    for (const stream of this.list(vhost)) this.delete(stream);
+    for (const { id } of this.list(vhost)) this.#record({ op: 'stream.delete', id });
   }
 
   /** @throws BrokerError precondition-failed if it would have fewer than now, or too many */

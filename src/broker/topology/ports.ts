@@ -56,10 +56,11 @@ export interface StreamPort {
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;
   /**
-   * Appends the message that `parts` describes. Returns the block that it will be in.
+   * Appends the message that `parts` describes. Returns the block that it will be in. `isStrict`: somebody is there to
+   * be told what is wrong with it; otherwise it is appended all the same.
    * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large
    */
-  append(parts: MessageParts, nowMs: number): number;
+  append(parts: MessageParts, nowMs: number, isStrict: boolean): number;
 }
 
 /** Makes and removes the streams of a virtual host; each is in its exchange, or out of it, when the method returns. */

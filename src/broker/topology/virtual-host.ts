@@ -127,10 +127,9 @@ export class VirtualHost<Q extends TopologyQueue> {
     return routeAfterDelay(this.#state, exchange, [routingKey, ...extraKeys(message.headers())], message);
   }
 
-  /** For a message out of a stream, in whose headers `CC` and `BCC` are read: where the bindings of the stream lead. */
-  routeFromStream(fed: Fed<Q>, routingKey: string, message: RoutedMessage): Route<Q> {
-    const keys = [routingKey, ...extraKeys(message.headers())];
-    return routeFromStream(this.#state, this.delays, fed, keys, message);
+  /** For a message out of a stream: where the bindings of the stream's exchange lead that take it. */
+  routeFromStream(fed: Fed<Q>, routingKeys: readonly string[], message: RoutedMessage): Route<Q> {
+    return routeFromStream(this.#state, this.delays, fed, routingKeys, message);
   }
 
   set streamKeeper(keeper: StreamKeeper) {
@@ -286,6 +285,10 @@ export class VirtualHost<Q extends TopologyQueue> {
   /** What they come to for a queue. */
   policiesOf(queue: Q): AppliedPolicies {
     return policies.appliedToQueue(this.#state, queue);
+  }
+
+  policiesOfExchange(exchange: Exchange<Q>): AppliedPolicies {
+    return policies.appliedToExchange(this.#state, exchange);
   }
 
   listExchanges(): listing.ExchangeInfo[] {

@@ -25,6 +25,9 @@ interface Header {
 }
 
 const NO_KEY: RecordKey = { bytes: Buffer.alloc(0), start: -1, end: -1 };
+/** Properties are in one frame, and most clients' frames are no larger. */
+const HEADERS_BYTES = 128 * 1024;
+
 const NO_HEADERS: readonly Header[] = [];
 
 /** Headers that a record says otherwise, or that are ours alone. */
@@ -92,9 +95,12 @@ export function writeRecord(
   return content;
 }
 
-/** At most so many bytes of a journal's block, for those who have to say so beforehand: JSON is longer than tables. */
-export function recordBytesMax(contentBytes: number, propertiesBytes: number): number {
-  return contentBytes + 16 * propertiesBytes + 512;
+/**
+ * At most so many bytes of a journal's block, for those who have to say so beforehand. All of the content may be headers,
+ * which take more room as text.
+ */
+export function recordBytesMax(contentBytes: number): number {
+  return 16 * Math.min(contentBytes, HEADERS_BYTES) + contentBytes + 512;
 }
 
 function headersOf(parts: MessageParts, codec: PropertyCodec, table: Table | null): readonly Header[] {

@@ -204,8 +204,10 @@ export class Publishing {
     parts.priority = 0;
     parts.delayMs = route.delayMs;
     const persistent = this.#checkProperties() === PERSISTENT;
-    // Where a message waits before it is routed, the hidden keys are still needed.
-    if (hasCopies && route.delayMs < 0) this.#hideKeys();
+    // Where a message waits before it is routed, as in a stream, the hidden keys are still needed.
+    if (hasCopies && route.delayMs < 0 && (route.streams.length === 0 || route.queues.length > 0)) {
+      this.#hideKeys();
+    }
     parts.exchange = names;
     parts.exchangeStart = addressStart + 1;
     parts.exchangeEnd = exchangeEnd;
@@ -219,7 +221,8 @@ export class Publishing {
     parts.bodyStart = bodyStart;
     parts.bodyEnd = bodyEnd;
     const isReturned =
-      (this.#bits & MANDATORY) !== 0 && route.queues.length === 0 && route.replies.length === 0;
+      (this.#bits & MANDATORY) !== 0 &&
+      route.queues.length + route.streams.length + route.replies.length === 0;
     const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, parts) : null;
     if (!channel.connection.hasPublished) channel.connection.publishedFirst();
     if (channel.connection.tracer !== null) tracePublished(channel, parts, route);

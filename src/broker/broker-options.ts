@@ -1,0 +1,42 @@
+import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { FileSystem } from '../log/filesystem.ts';
+import type { Durability } from '../log/journal/journal-files.ts';
+import type { StreamUpkeep } from '../log/streams/keeping.ts';
+import type { GroupSettings } from './groups/group-settings.ts';
+import type { PropertyCodec } from './property-codec.ts';
+
+export interface BrokerLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface BrokerOptions {
+  readonly dataDirectory: string;
+  readonly durability?: Durability;
+  readonly memoryLimitBytes?: number;
+  readonly journalFileBytes?: number;
+  readonly journalLimitBytes?: number;
+  readonly diskFreeLimitBytes?: number;
+  /** Users who may connect from this machine alone; `guest` unless told otherwise. */
+  readonly loopbackUsers?: readonly string[];
+  /** Publishers are blocked while the process holds more memory than this. */
+  readonly memoryHighWaterBytes?: number;
+  /** Another way to know how much memory that is. */
+  readonly residentBytes?: () => number;
+  readonly segmentBytes?: number;
+  readonly chunkBytes?: number;
+  readonly reclaimMs?: number;
+  readonly log?: BrokerLog;
+  readonly clock?: Clock;
+  readonly scheduler?: Scheduler;
+  /** How to read and change the properties of messages: one for each protocol that messages come from. */
+  readonly propertyCodecs?: readonly PropertyCodec[];
+  /** Another file system than the real one; it is not locked. */
+  readonly fileSystem?: FileSystem;
+  readonly groups?: Partial<GroupSettings>;
+  readonly streamUpkeep?: Partial<StreamUpkeep>;
+  /** The storage failed and cannot be trusted: the process has to end. */
+  readonly onFailure?: (error: Error) => void;
+}

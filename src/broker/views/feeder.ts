@@ -1,0 +1,294 @@
+import type { Broker } from '../broker.ts';
+import type { Queue } from '../queue.ts';
+import type { Partition } from '../streams/partition.ts';
+import type { Binding } from '../topology/binding.ts';
+import type { Exchange } from '../topology/exchange.ts';
+import type { Fed, Route } from '../topology/routing.ts';
+import type { VirtualHost } from '../topology/virtual-host.ts';
+import type { Pumped } from '../turn.ts';
+import { type BindingPosition, type BindingState, positionIn } from './binding-state.ts';
+import type { Feeding } from './feeding.ts';
+import { offsetAtTime } from './offset-at-time.ts';
+import { PartitionReader, type Visited } from './partition-reader.ts';
+import { RecordMessage } from './record-message.ts';
+import { encodeViewOperation, type ViewOperation } from './view-operations.ts';
+
+/** How many records are looked at before others get their turn, and how many for a binding that has to catch up. */
+const RECORDS_MAX = 1024;
+const REPLAYED_MAX = 4096;
+/** Keys can be made up without end. */
+const CACHED_ROUTES_MAX = 4096;
+
+export interface FeederParts {
+  readonly broker: Broker;
+  readonly vhost: VirtualHost<Queue>;
+  readonly exchange: Exchange<Queue>;
+  readonly partition: Partition;
+  readonly feeding: Feeding;
+  stateOf(binding: Binding<Queue>): BindingState | undefined;
+  record(operation: ViewOperation): void;
+  onUnreadable(partition: Partition, offset: number): void;
+}
+
+/** A binding that is given what the others were given before. */
+interface Replay {
+  readonly binding: Binding<Queue>;
+  readonly state: BindingState;
+  readonly position: BindingPosition;
+  readonly reader: PartitionReader;
+}
+
+/**
+ * Takes what is in a partition of a stream through the bindings of the stream's exchange, in order. How far it came is
+ * journaled with the messages themselves, so that each arrives exactly once, across crashes too. It waits while memory
+ * is short; those who write to the stream do not.
+ *
+ *     start ........... replay ........ main.next ........... stable
+ *     |                 | a binding with x-replay-from,       |
+ *     |                 | which joins the others there        |
+ */
+export class Feeder implements Pumped {
+  pumpPending = false;
+  readonly #parts: FeederParts;
+  readonly #main: PartitionReader;
+  readonly #message: RecordMessage;
+  readonly #stopListening: () => void;
+  readonly #replays = new Map<Binding<Queue>, Replay>();
+  readonly #routes = new Map<string, Route<Queue>>();
+  /** While a binding begins beyond what was fed, each record has to be asked whether it is for it. */
+  #from = 0;
+  #isWaiting = false;
+  #isStopped = false;
+  #isUnreadable = false;
+
+  constructor(parts: FeederParts, from: number) {
+    this.#parts = parts;
+    const { partition, broker } = parts;
+    this.#main = this.#reader(from);
+    this.#message = new RecordMessage(broker.codecs);
+    this.#stopListening = partition.onAdvance(() => this.pumpLater());
+  }
+
+  /** Everything below went through the bindings. */
+  get fed(): number {
+    return this.#main.next;
+  }
+
+  /** Its bindings have changed, or their positions. */
+  refresh(): void {
+    const { exchange, partition, stateOf } = this.#parts;
+    this.#routes.clear();
+    this.#from = 0;
+    for (const binding of exchange.outbound.values()) {
+      const state = stateOf(binding);
+      if (state === undefined) continue;
+      const position = positionIn(state, partition.index);
+      this.#from = Math.max(this.#from, position.from);
+      if (position.replay === null || this.#replays.has(binding)) continue;
+      const reader = this.#reader(position.replay);
+      this.#replays.set(binding, { binding, state, position, reader });
+      if (position.sinceMs !== null) void this.#seek(reader, position);
+    }
+    for (const [binding, { reader }] of this.#replays) {
+      if (this.#isThere(binding)) continue;
+      reader.close();
+      this.#replays.delete(binding);
+    }
+    this.pumpLater();
+  }
+
+  pumpLater(): void {
+    if (!this.#isStopped) this.#parts.broker.turn.pumpLater(this);
+  }
+
+  pump(): void {
+    if (this.#isStopped || this.#isWaiting || this.#isUnreadable) return;
+    const { pressure } = this.#parts.broker;
+    if (pressure.isOverwhelmed) {
+      this.#isWaiting = true;
+      pressure.onResume([], () => {
+        this.#isWaiting = false;
+        this.pumpLater();
+      });
+      return;
+    }
+    let hasMore = this.#feedMain();
+    for (const replay of [...this.#replays.values()]) if (this.#feedReplay(replay)) hasMore = true;
+    if (hasMore) this.pumpLater();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopListening();
+    this.#main.close();
+    for (const { reader } of this.#replays.values()) reader.close();
+  }
+
+  /** True if there is more to do at once. */
+  #feedMain(): boolean {
+    const { partition, exchange } = this.#parts;
+    const id = partition.stream.id;
+    const fed: Fed<Queue> = {
+      exchange,
+      takes: (binding) => this.#takes(binding, this.#main.cursor.offset),
+    };
+    const isForAll = this.#replays.size === 0 && this.#main.next >= this.#from;
+    const end = this.#feed(this.#main, RECORDS_MAX, Number.POSITIVE_INFINITY, fed, isForAll, (to) => ({
+      op: 'view.fed',
+      id,
+      p: partition.index,
+      to,
+    }));
+    return end === 'stopped';
+  }
+
+  #takes(binding: Binding<Queue>, offset: number): boolean {
+    const state = this.#parts.stateOf(binding);
+    if (state === undefined) return true;
+    const { from, replay } = positionIn(state, this.#parts.partition.index);
+    return replay === null && offset >= from;
+  }
+
+  #feedReplay(replay: Replay): boolean {
+    const { binding, state, position, reader } = replay;
+    if (position.sinceMs !== null) return false;
+    const { exchange, partition } = this.#parts;
+    const fed: Fed<Queue> = {
+      exchange,
+      takes: (other) => other === binding,
+    };
+    const end = this.#feed(
+      reader,
+      REPLAYED_MAX,
+      this.#main.next,
+      fed,
+      false,
+      (to) => ({
+        op: 'view.replayed',
+        n: state.number,
+        p: partition.index,
+        to,
+      }),
+      binding,
+    );
+    position.replay = reader.next;
+    if (reader.next < this.#main.next) return end === 'stopped';
+    this.#join(replay);
+    return true;
+  }
+
+  /** It has caught up: what comes now, it gets with the others. */
+  #join({ binding, state, position, reader }: Replay): void {
+    const { partition, record } = this.#parts;
+    reader.close();
+    this.#replays.delete(binding);
+    position.replay = null;
+    position.from = Math.max(this.#main.next, reader.next);
+    this.#from = Math.max(this.#from, position.from);
+    if (state.isDurable)
+      record({ op: 'view.joined', n: state.number, p: partition.index, from: position.from });
+  }
+
+  #feed(
+    reader: PartitionReader,
+    recordsMax: number,
+    below: number,
+    fed: Fed<Queue>,
+    isForAll: boolean,
+    operation: (to: number) => ViewOperation,
+    only: Binding<Queue> | null = null,
+  ): string {
+    const { feeding, vhost, partition } = this.#parts;
+    const message = this.#message;
+    const { name } = partition.stream;
+    let left = recordsMax;
+    const visit = (): Visited => {
+      if (left === 0 || feeding.isFull) return 'before';
+      left--;
+      if (!message.read(reader.cursor, name, partition.index)) return 'on';
+      const key = message.key.toString('utf8', message.keyStart, message.keyEnd);
+      const others = message.otherKeys();
+      let route =
+        isForAll && others.length === 0
+          ? this.#routeForAll(key, fed)
+          : vhost.routeFromStream(fed, [key, ...others], message);
+      if (only !== null)
+        route = this.#withoutThoseThatHadIt(route, only, [key, ...others], reader.cursor.offset);
+      if (route.queues.length + route.streams.length > 0) feeding.add(message, route);
+      return 'on';
+    };
+    let end = reader.read(visit, below);
+    this.#write(reader, operation);
+    while (end === 'stopped' && left > 0) {
+      end = reader.read(visit, below);
+      this.#write(reader, operation);
+    }
+    return end;
+  }
+
+  #write(reader: PartitionReader, operation: (to: number) => ViewOperation): void {
+    const { feeding } = this.#parts;
+    if (feeding.count > 0) feeding.write(() => encodeViewOperation(operation(reader.next)));
+  }
+
+  /** A queue that a replay leads to may have got this record by another binding, when the others were given it. */
+  #withoutThoseThatHadIt(
+    route: Route<Queue>,
+    only: Binding<Queue>,
+    keys: readonly string[],
+    offset: number,
+  ): Route<Queue> {
+    const { vhost, exchange } = this.#parts;
+    if (exchange.outbound.size === 1) return route;
+    const others: Fed<Queue> = {
+      exchange,
+      takes: (binding) => binding !== only && this.#takes(binding, offset),
+    };
+    const had = vhost.routeFromStream(others, keys, this.#message);
+    return {
+      ...route,
+      queues: route.queues.filter((queue) => !had.queues.includes(queue)),
+      streams: route.streams.filter((stream) => !had.streams.includes(stream)),
+    };
+  }
+
+  #routeForAll(key: string, fed: Fed<Queue>): Route<Queue> {
+    const { vhost } = this.#parts;
+    const known = this.#routes.get(key);
+    if (known !== undefined && known.version === vhost.version) return known;
+    const route = vhost.routeFromStream(fed, [key], this.#message);
+    if (!route.cacheable) return route;
+    if (this.#routes.size >= CACHED_ROUTES_MAX) this.#routes.clear();
+    this.#routes.set(key, route);
+    return route;
+  }
+
+  #isThere(binding: Binding<Queue>): boolean {
+    for (const each of this.#parts.exchange.outbound.values()) if (each === binding) return true;
+    return false;
+  }
+
+  /** Where a binding begins that begins with a time. */
+  async #seek(reader: PartitionReader, position: BindingPosition): Promise<void> {
+    const { partition } = this.#parts;
+    const offset = await offsetAtTime(partition, position.sinceMs as number).catch(
+      () => partition.startOffset,
+    );
+    if (this.#isStopped) return;
+    position.sinceMs = null;
+    position.replay = Math.min(offset, position.from);
+    reader.seek(position.replay);
+    this.pumpLater();
+  }
+
+  #reader(from: number): PartitionReader {
+    const { partition, onUnreadable } = this.#parts;
+    return new PartitionReader(partition, from, {
+      onReady: () => this.pumpLater(),
+      onUnreadable: (offset) => {
+        this.#isUnreadable = partition.log.isDamaged;
+        onUnreadable(partition, offset);
+      },
+    });
+  }
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Table } from '../../../src/base/value.ts';
+import type { Queue } from '../../../src/broker/queue.ts';
+import { bareMessage } from '../../../src/broker/topology/routing.ts';
+import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import { fillParts, settled, TestBroker, TestConsumer } from '../test-broker.ts';
+import { appendRecords } from './records.ts';
+
+function hostOf(test: TestBroker): VirtualHost<Queue> {
+  return test.broker.vhost('/') as VirtualHost<Queue>;
+}
+
+function createStream(test: TestBroker, name: string, partitions = 1) {
+  return test.broker.streams.create({ vhost: '/', name, partitions, configs: new Map() });
+}
+
+function bind(test: TestBroker, source: string, queue: string, routingKey = '#', args: Table = {}): void {
+  hostOf(test).bindQueue({ source, destination: queue, routingKey, arguments: args }, null);
+}
+
+function publishTo(test: TestBroker, exchange: string, key: string, body: string): number {
+  const vhost = hostOf(test);
+  fillParts(test.publisher.parts, key, body);
+  test.publisher.parts.exchange = Buffer.from(exchange);
+  test.publisher.parts.exchangeEnd = exchange.length;
+  return test.publisher.publish(vhost.route(vhost.exchangeForPublish(exchange), key, bareMessage), true);
+}
+
+async function drained(test: TestBroker): Promise<void> {
+  await test.flush();
+  for (let i = 0; i < 10; i++) await settled();
+  await test.flush();
+  await settled();
+}
+
+async function bodiesOf(test: TestBroker, name: string): Promise<string[]> {
+  await drained(test);
+  const consumer = new TestConsumer(hostOf(test).checkQueue(name, null), { noAck: true });
+  await settled();
+  consumer.close();
+  return consumer.bodies;
+}
+
+function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+}
+
+describe('queues that are bound to a stream', () => {
+  test('get what is published to its exchange, by their binding keys and in order', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's');
+    for (const name of ['all', 'some', 'none']) test.queue(name);
+    bind(test, 's', 'all');
+    bind(test, 's', 'some', 'a.*');
+    bind(test, 's', 'none', 'c');
+    for (const [i, key] of ['a.b', 'b', 'a.c'].entries()) publishTo(test, 's', key, String(i));
+    assert.deepEqual(await bodiesOf(test, 'all'), ['0', '1', '2']);
+    assert.deepEqual(await bodiesOf(test, 'some'), ['0', '2']);
+    assert.deepEqual(await bodiesOf(test, 'none'), []);
+  });
+
+  test('get what others append as record batches, compressed or not', async () => {
+    await using test = await TestBroker.start();
+    const stream = createStream(test, 's');
+    test.queue('q');
+    bind(test, 's', 'q', 'k.*');
+    for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const) {
+      appendRecords(
+        stream,
+        [
+          { key: `k.${codec}`, value: codec },
+          { key: 'other', value: 'x' },
+        ],
+        { codec },
+      );
+    }
+    assert.deepEqual(await bodiesOf(test, 'q'), ['none', 'gzip', 'snappy', 'lz4', 'zstd']);
+  });
+
+  test('get what comes after they were bound, and nothing from before', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's');
+    test.queue('q');
+    publishTo(test, 's', 'k', 'before');
+    bind(test, 's', 'q');
+    publishTo(test, 's', 'k', 'after');
+    assert.deepEqual(await bodiesOf(test, 'q'), ['after']);
+  });
+
+  test('get the past first, if they ask for it, and then follow on without a gap', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's');
+    test.queue('first');
+    test.queue('late');
+    bind(test, 's', 'first');
+    const all: string[] = [];
+    for (let i = 0; i < 5000; i++) {
+      publishTo(test, 's', 'k', `m${i}`);
+      all.push(`m${i}`);
+      if (i % 500 === 0) await settled();
+      if (i === 3000) bind(test, 's', 'late', '#', { 'x-replay-from': 'first' });
+    }
+    assert.deepEqual(await bodiesOf(test, 'late'), all);
+    assert.deepEqual(await bodiesOf(test, 'first'), all);
+  });
+
+  test('begin at an offset, with the last record, or at a time', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's');
+    const starts: readonly (readonly [string, unknown])[] = [
+      ['offset', 7],
+      ['last', 'last'],
+      ['next', 'next'],
+      ['interval', '1h'],
+      ['future', new Date(Date.now() + 60_000)],
+    ];
+    test.queue('other');
+    bind(test, 's', 'other');
+    for (const body of numbered('m', 10)) publishTo(test, 's', 'k', body);
+    await drained(test);
+    for (const [name, from] of starts) {
+      test.queue(name);
+      bind(test, 's', name, '#', { 'x-replay-from': from as string });
+    }
+    publishTo(test, 's', 'k', 'new');
+    assert.deepEqual(await bodiesOf(test, 'offset'), ['m7', 'm8', 'm9', 'new']);
+    assert.deepEqual(await bodiesOf(test, 'last'), ['m9', 'new']);
+    assert.deepEqual(await bodiesOf(test, 'next'), ['new']);
+    assert.deepEqual(await bodiesOf(test, 'interval'), [...numbered('m', 10), 'new']);
+    assert.deepEqual(await bodiesOf(test, 'future'), ['new']);
+  });
+
+  test('do not get twice what two of their bindings match, also when one of them replays', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's');
+    test.queue('q');
+    bind(test, 's', 'q', 'a');
+    for (const [i, key] of ['a', 'b', 'a', 'b'].entries()) publishTo(test, 's', key, `${key}${i}`);
+    await drained(test);
+    bind(test, 's', 'q', '#', { 'x-replay-from': 'first' });
+    publishTo(test, 's', 'a', 'a4');
+    const bodies = await bodiesOf(test, 'q');
+    assert.deepEqual(bodies.toSorted(), ['a0', 'a2', 'a4', 'b1', 'b3']);
+  });
+
+  test('go on where they were after a restart', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's', 3);
+    test.queue('q');
+    bind(test, 's', 'q');
+    for (const key of numbered('k', 30)) publishTo(test, 's', key, key);
+    await drained(test);
+    await test.restart();
+    for (const key of numbered('l', 30)) publishTo(test, 's', key, key);
+    await drained(test);
+    await test.restart();
+    assert.deepEqual(
+      (await bodiesOf(test, 'q')).toSorted(),
+      [...numbered('k', 30), ...numbered('l', 30)].toSorted(),
+    );
+  });
+
+  test('get what matches the headers they ask for', async () => {
+    await using test = await TestBroker.start();
+    const stream = createStream(test, 's');
+    test.queue('q');
+    bind(test, 's', 'q', '', { 'x-match': 'all', color: 'red' });
+    appendRecords(stream, [
+      { key: null, value: 'yes', headers: [['color', 'red']] },
+      { key: null, value: 'no', headers: [['color', 'blue']] },
+      { key: null, value: 'nor this', headers: [] },
+    ]);
+    assert.deepEqual(await bodiesOf(test, 'q'), ['yes']);
+  });
+});
+
+describe('an exchange that a policy tells to remember', () => {
+  test('routes as before, and keeps what it routed for queues to come', async () => {
+    await using test = await TestBroker.start();
+    const vhost = hostOf(test);
+    test.queue('q');
+    bind(test, 'amq.topic', 'q', 'a.#');
+    vhost.setPolicy({ name: 'p', pattern: '^amq.topic$', definition: { remember: true } });
+    for (const key of ['a.b', 'b', 'a']) publishTo(test, 'amq.topic', key, key);
+    assert.deepEqual(await bodiesOf(test, 'q'), ['a.b', 'a']);
+    await test.restart();
+    test.queue('late');
+    bind(test, 'amq.topic', 'late', '#', { 'x-replay-from': 'first' });
+    publishTo(test, 'amq.topic', 'c', 'c');
+    assert.deepEqual(await bodiesOf(test, 'late'), ['a.b', 'b', 'a', 'c']);
+    assert.deepEqual(await bodiesOf(test, 'q'), []);
+  });
+});
