@@ -34,7 +34,10 @@ export function encodeFileHeader(number: number, firstBlock: number): Buffer {
   return header;
 }
 
-const SPARES_MAX = 2;
+const SPARES_MAX = 4;
+/** How far a file that grows is filled ahead with zeros: as much as is in it, within these limits. */
+const AHEAD_BYTES_MIN = 64 * 1024;
+const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 
 export function isSpareName(name: string): boolean {
   return /^\d{10}\.spare$/.test(name);
@@ -44,8 +47,9 @@ export function isSpareName(name: string): boolean {
  * The journal as local files of about `fileBytes` each, numbered upwards.
  *
  * A retired file is kept as a spare and becomes a new one later: to overwrite what the file system has allocated
- * already costs the disk a third less than to grow a file, on each commit. So behind the last block of the newest
- * file stand blocks of long ago; their numbers tell them apart.
+ * already costs the disk a third less than to grow a file, on each commit, and much less than that if other files are
+ * written at the same time. So behind the last block of the newest file stand blocks of long ago; their numbers tell
+ * them apart. A file that has to be new grows ahead of what is written, by zeros.
  */
 export class JournalFiles implements JournalDevice {
   /** Oldest first; the last one is being written. */
@@ -65,7 +69,7 @@ export class JournalFiles implements JournalDevice {
   /** A file is not finished under a write to it. */
   readonly #tasks = new Serial();
   #timer: Timer | null = null;
-  /** How far the present file reaches, if it was a spare. */
+  /** How far the present file reaches. */
   #allocatedBytes = 0;
   /** Files that were retired since the start. */
   readonly #spares: string[] = [];
@@ -212,11 +216,26 @@ export class JournalFiles implements JournalDevice {
 
   async #writeOut(buffers: readonly Buffer[], bytes: number, info: JournalFileInfo): Promise<void> {
     if (bytes === 0) return;
+    if (this.#position + bytes > this.#allocatedBytes) await this.#allocate(bytes);
     await (this.#file as File).write(buffers, this.#position);
     this.#position += bytes;
     info.bytes += bytes;
     this.writtenBytes += bytes;
     this.#writtenBlock = info.lastBlock;
+  }
+
+  /** Makes room for `bytes` and then some. What follows is written over, which is quicker than to grow each time. */
+  async #allocate(bytes: number): Promise<void> {
+    const from = this.#position;
+    const ahead = Math.min(Math.max(from, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX);
+    const to = Math.min(Math.max(from + bytes, this.#fileBytes), from + bytes + ahead);
+    try {
+      await (this.#file as File).write([Buffer.alloc(to - from)], from);
+      this.#allocatedBytes = to;
+    } catch (error) {
+      // Perhaps there is still room for the blocks alone.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    }
   }
 
   async #rotate(firstBlock: number): Promise<JournalFileInfo> {

@@ -8,7 +8,8 @@ import type { ResponseInput } from '../../wire/kafka/declaration.ts';
 import { KafkaWireError } from '../../wire/kafka/errors.ts';
 import { FrameReader } from '../../wire/kafka/frame-reader.ts';
 import { decodeRequest, decodeRequestHeader, type RequestHeader } from '../../wire/kafka/headers.ts';
-import { isLoopbackAddress } from '../loopback.ts';
+import { isLoopbackAddress, plainAddress } from '../loopback.ts';
+import { readShared } from '../shared-reads.ts';
 import { Authentication } from './authentication.ts';
 import { type AnyHandler, type Call, type ErasedHandler, isRaw } from './handler.ts';
 import { unsupportedApiVersions } from './handlers/api-versions.ts';
@@ -19,6 +20,7 @@ import { Replies } from './replies.ts';
 import { ReplySlot } from './reply-slot.ts';
 import type { KafkaServer } from './server.ts';
 import { SessionView } from './session-view.ts';
+import { WorkMeter } from './work-meter.ts';
 
 interface Frame {
   readonly bytes: Buffer;
@@ -47,6 +49,7 @@ export class KafkaConnection {
   /** Null until the client has said who it is. */
   identity: Identity | null = null;
   readonly authentication: Authentication;
+  readonly work: WorkMeter;
   readonly #reader: FrameReader;
   readonly #waiting: Frame[] = [];
   readonly #closeListeners = new Set<() => void>();
@@ -78,6 +81,7 @@ export class KafkaConnection {
     this.replies = new Replies(socket, broker.turn, settings.outputHighWaterBytes, {
       repliesAdvanced: () => this.#work(),
     });
+    this.work = new WorkMeter(broker.clock);
     this.authentication = new Authentication({
       broker,
       settings,
@@ -93,7 +97,7 @@ export class KafkaConnection {
       log: settings.log,
       identified: (identity) => this.#identified(identity),
     });
-    socket.on('data', this.#onData);
+    readShared(socket, this.#onData);
     // The peer sends nothing more; what it has asked for is still answered, and then we end too.
     socket.once('end', () => this.#peerEnded());
     socket.once('close', () => this.#closed());
@@ -166,6 +170,7 @@ export class KafkaConnection {
 
   /** No requests are taken for so long: the client exceeds what it may have (KIP-219). */
   throttle(milliseconds: number): void {
+    if (milliseconds <= 0 || this.isClosed) return;
     const untilMs = this.broker.clock.monotonicMs() + milliseconds;
     if (untilMs <= this.#throttledUntilMs) return;
     this.#throttledUntilMs = untilMs;
@@ -222,6 +227,7 @@ export class KafkaConnection {
       this.#drop('the client was idle');
     } else if (nowMs - this.#activeAtMs >= RELEASE_AFTER_MS) {
       this.replies.release();
+      this.#reader.release();
     }
   }
 
@@ -241,7 +247,7 @@ export class KafkaConnection {
   readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
     if (this.isClosed) return;
     if (this.#waiting.length === 0 && this.#hasRoom() && this.#begin(bytes, start, end)) return;
-    this.#waiting.push({ bytes, start, end });
+    this.#waiting.push({ bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start });
     this.socket.pause();
   };
 
@@ -309,7 +315,10 @@ export class KafkaConnection {
     });
     this.replies.add(slot);
     if (header.clientId !== this.#clientId) this.#renamed(header.clientId);
+    const isMeasured = this.broker.access.quotas.isOn;
+    if (isMeasured) this.work.begin(this.quota);
     this.#call(handler, bytes, header.bodyStart, end, slot, new RequestCall(this, header));
+    if (isMeasured) this.throttle(this.work.end());
     return true;
   }
 
@@ -324,7 +333,9 @@ export class KafkaConnection {
         handler.handleRaw(bytes, start, end, slot, call);
         return;
       }
-      const request = decodeRequest(handler.api, call.version, bytes, start, end);
+      // What it may keep until it has its answer is its own; only the frame's memory is used again.
+      const body = Buffer.from(bytes.subarray(start, end));
+      const request = decodeRequest(handler.api, call.version, body, 0, body.length);
       const response = (handler as ErasedHandler).handle(request as never, call);
       if (response instanceof Promise) response.then(fillWith(slot), (error) => slot.fail(error));
       else if (response === null) slot.skip();
@@ -440,8 +451,4 @@ function fillWith(slot: ReplySlot): (response: object | null) => void {
     if (response === null) slot.skip();
     else slot.fill(response as ResponseInput<typeof slot.api>);
   };
-}
-
-function plainAddress(address = ''): string {
-  return address.replace(/^::ffff:/, '');
 }

@@ -32,8 +32,7 @@ export interface RawHandler<A extends Api = Api> {
   readonly isLarge?: true;
   readonly isOpenToAll?: true;
   /**
-   * The body of the request is `bytes[start, end)`. Nobody writes to `bytes` any more, so that views of it stay good; who
-   * keeps one keeps all of the chunk that was read.
+   * The body of the request is `bytes[start, end)`, until this returns: what is kept is copied.
    */
   handleRaw(bytes: Buffer, start: number, end: number, slot: ReplySlot, call: Call): void;
 }

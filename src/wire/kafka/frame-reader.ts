@@ -1,12 +1,14 @@
 import { KafkaWireError } from './errors.ts';
 
-/** A frame without its length. Neither we nor the reader touch the buffer again: views of it stay good. */
+/** A frame without its length. The bytes are there until it returns: what is kept is copied. */
 export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
 
 const LENGTH_BYTES = 4;
 const HOLD_BYTES_MIN = 4096;
 /** As much memory a peer can have us take for what it has sent. */
 const HOLD_GROWTH = 4;
+/** A buffer of this size is used again for the next frame that straddles: a produce request of a megabyte. */
+const HOLD_AGAIN_BYTES_MAX = 2 * 1024 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -58,10 +60,15 @@ export class FrameReader {
     this.#hold(chunk, at, at + taken, total);
     if (this.#heldLength < total) return at + taken;
     const frame = this.#held;
-    this.#held = EMPTY;
     this.#heldLength = 0;
+    if (frame.length > HOLD_AGAIN_BYTES_MAX) this.#held = EMPTY;
     onFrame(frame, LENGTH_BYTES, total);
     return at + taken;
+  }
+
+  /** Lets memory go that is kept for the next frame. */
+  release(): void {
+    if (this.#heldLength === 0) this.#held = EMPTY;
   }
 
   #hold(chunk: Buffer, start: number, end: number, total: number): void {

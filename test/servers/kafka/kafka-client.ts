@@ -84,7 +84,7 @@ export class KafkaClient {
       const id = responseCorrelationId(bytes, start, end);
       if (id !== waiter.correlationId)
         throw new Error(`response ${id} came in the place of ${waiter.correlationId}`);
-      waiter.read(bytes, start, end);
+      waiter.read(Buffer.from(bytes.subarray(start, end)), 0, end - start);
     } catch (error) {
       waiter.reject(error as Error);
     }
