@@ -48,7 +48,11 @@ class LiveClient {
         owned: this.epoch === 0 ? NO_PARTITIONS : isWhole || this.#isToTell ? this.owned : null,
       });
       this.#isWhole = isLost;
-      if (isLost) return;
+      if (isLost) {
+        // What it said that it has not got yet may be another's now: the protocol has no way to tell it.
+        this.assigned = intersect(this.owned, this.assigned);
+        return;
+      }
       this.#isToTell = false;
       assert.ok(answer.epoch >= this.epoch, 'the epoch of a member does not go back');
       this.epoch = answer.epoch;
