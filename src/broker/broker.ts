@@ -175,6 +175,7 @@ export class Broker implements StateMachine {
           this.shareGroups.deleteAll(vhost);
           this.groupConfigs.deleteAll(vhost);
           this.streams.deleteAll(vhost);
+          this.transactions.deleteAll(vhost);
         },
       },
       (vhost) => {

@@ -96,7 +96,10 @@ export class TransactionTable {
 
   #remove(vhost: string, id: string): void {
     const producers = this.#byVhost.get(vhost);
-    if (producers?.delete(id) !== true) return;
+    const producer = producers?.get(id);
+    if (producers === undefined || producer === undefined) return;
+    producers.delete(id);
+    this.#unresolved.delete(producer);
     this.#size--;
     if (producers.size === 0) this.#byVhost.delete(vhost);
   }

@@ -84,6 +84,11 @@ export class Transactions implements StatePart {
     return this.#table.list(vhost);
   }
 
+  /** With the virtual host goes what is in it: its streams and groups go too. */
+  deleteAll(vhost: string): void {
+    for (const { id } of [...this.#table.list(vhost)]) this.#forget(vhost, id);
+  }
+
   /** For a producer that numbers its records without transactions. */
   newProducer(): ProducerIdentity {
     return { producerId: this.#ids.next(), epoch: 0 };
@@ -282,6 +287,10 @@ export class Transactions implements StatePart {
     this.#apply(operation);
   }
 
+  #forget(v: string, i: string): void {
+    this.#record({ op: 'transaction.forget', v, i });
+  }
+
   #record(operation: TransactionOperation): void {
     this.#parts.record(encodeTransactionOperation(operation));
     this.#apply(operation);
@@ -309,9 +318,8 @@ export class Transactions implements StatePart {
   #expire(): void {
     const { settings, clock } = this.#parts;
     const nowMs = clock.now();
-    for (const { vhost: v, id: i, isOngoing, updatedMs } of [...this.#table]) {
-      if (isOngoing || updatedMs > nowMs - settings.idExpirationMs) continue;
-      this.#record({ op: 'transaction.forget', v, i });
+    for (const { vhost, id, isOngoing, updatedMs } of [...this.#table]) {
+      if (!isOngoing && updatedMs <= nowMs - settings.idExpirationMs) this.#forget(vhost, id);
     }
     for (const { producers } of this.#parts.partitions()) {
       producers.expire(nowMs - settings.producerExpirationMs);

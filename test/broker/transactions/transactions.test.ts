@@ -246,3 +246,13 @@ test('records of a transaction that nobody has begun are refused', async () => {
   await using bench = await Bench.start();
   assert.equal(bench.produce({ producerId: 12, epoch: 0 }, 0), 'unknown-producer');
 });
+
+test('with a virtual host its transactional ids go', async () => {
+  await using bench = await Bench.start();
+  const { vhosts } = bench.test.broker;
+  vhosts.create('other');
+  bench.transactions.initialize({ vhost: 'other', id: ID, timeoutMs: 1000, identity: null });
+  vhosts.delete('other');
+  await bench.test.restart();
+  assert.equal(bench.transactions.find('other', ID), undefined);
+});
