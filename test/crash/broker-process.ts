@@ -22,14 +22,15 @@ const FLAGS = [
 export class BrokerProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown[]>;
-  readonly #port: Promise<number>;
+  readonly #ports: Promise<ReadonlyMap<string, number>>;
   #output = '';
 
-  constructor(dataDirectory: string) {
+  /** What `flags` says comes last, and counts. */
+  constructor(dataDirectory: string, flags: readonly string[] = []) {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')),
     );
-    this.#child = spawn(LAUNCHER, ['start', '--data-dir', dataDirectory, ...FLAGS], {
+    this.#child = spawn(LAUNCHER, ['start', '--data-dir', dataDirectory, ...FLAGS, ...flags], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -39,17 +40,21 @@ export class BrokerProcess {
       this.#output = (this.#output + text).slice(-4000);
     });
     const line = Promise.race([once(lines, 'line'), this.#ended]);
-    this.#port = line.then(([first]) => {
-      const match = /^sluice ready amqp=127\.0\.0\.1:(\d+) /.exec(String(first));
-      if (match === null) throw new Error(`the broker did not start: ${this.#output}`);
-      return Number(match[1]);
+    this.#ports = line.then(([first]) => {
+      if (!String(first).startsWith('sluice ready ')) {
+        throw new Error(`the broker did not start: ${this.#output}`);
+      }
+      const ports = String(first).matchAll(/ (\w+)=127\.0\.0\.1:(\d+)/g);
+      return new Map(Array.from(ports, ([, protocol, port]) => [protocol as string, Number(port)]));
     });
-    this.#port.catch(() => undefined);
+    this.#ports.catch(() => undefined);
   }
 
   /** Rejects with what the broker said if it ends instead. */
-  port(): Promise<number> {
-    return this.#port;
+  async port(protocol = 'amqp'): Promise<number> {
+    const port = (await this.#ports).get(protocol);
+    if (port === undefined) throw new Error(`the broker does not listen for ${protocol}`);
+    return port;
   }
 
   /** What it logged last. */

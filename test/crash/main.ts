@@ -1,5 +1,9 @@
 import { inspect, parseArgs } from 'node:util';
+import { ensureKafka } from '../../bench/kafka-install.ts';
 import { describeFlip, flipOneBit } from './bit-flips.ts';
+import { KafkaCopier } from './copies/kafka-copier.ts';
+import { OwnCopier } from './copies/own-copier.ts';
+import { runTransactionalCopies } from './copies/transactional-copies.ts';
 import { fillDisk } from './full-disk.ts';
 import { runKills } from './kill.ts';
 import { cutWhileMoving, fillWhileMoving } from './moving.ts';
@@ -10,7 +14,7 @@ import { describeFailure, runPowerCuts } from './power-cut.ts';
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
  *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-flips N]
- *         [--moving-full-disks N] [--kills N] [--seed N]
+ *         [--moving-full-disks N] [--kills N] [--transactional-copies N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -45,6 +49,7 @@ const PHASES: Readonly<Record<string, Phase>> = {
     run: seeds('moving-full-disks', async (seed) => describe(await fillWhileMoving(seed))),
   },
   kills: { count: 200, run: kills },
+  'transactional-copies': { count: 50, run: transactionalCopies },
 };
 
 function describe(failure: Awaited<ReturnType<typeof runPowerCuts>>): string | null {
@@ -72,6 +77,27 @@ async function kills(count: number, seed: number): Promise<number> {
   } catch (error) {
     console.log(`kills, seed ${seed}: ${inspect(error)}`);
     return count;
+  }
+}
+
+/** So many kills while a million records are copied in transactions: by Kafka's own program where it can be had. */
+async function transactionalCopies(kills: number, seed: number): Promise<number> {
+  let program: typeof KafkaCopier | typeof OwnCopier = KafkaCopier;
+  try {
+    ensureKafka(console.log);
+  } catch (error) {
+    console.log(`transactional-copies: without Kafka's program: ${inspect(error)}`);
+    program = OwnCopier;
+  }
+  const records = Number(process.env.RECORDS ?? 1_000_000);
+  const copier = (...parameters: ConstructorParameters<typeof KafkaCopier>) => new program(...parameters);
+  try {
+    const { offsets } = await runTransactionalCopies({ kills, records, seed, copier });
+    console.log(`transactional-copies: ${records} records, each there once, at ${offsets} offsets`);
+    return 0;
+  } catch (error) {
+    console.log(`transactional-copies, seed ${seed}: ${inspect(error)}`);
+    return kills;
   }
 }
 
