@@ -106,7 +106,6 @@ export class Store {
   #recovered = new Map<number, LogSnapshot>();
   #recoveredStreams = new Map<number, StreamSnapshot>();
   readonly #highWatermarks = new HighWatermarks();
-  #movedStreams: StreamLog[] = [];
   readonly #readers = new Set<ReadAhead>();
   #reads = 0;
   readonly #waitingReads: (() => void)[] = [];
@@ -287,7 +286,7 @@ export class Store {
   }
 
   streamHasMoved(stream: StreamLog): void {
-    this.#movedStreams.push(stream);
+    this.#appendSettle(stream.id, [0, stream.start]);
   }
 
   /** A segment of this log cannot be read: what is in it waits for somebody to decide; everything else goes on. */
@@ -418,7 +417,6 @@ export class Store {
   }
 
   #flushSettles(): void {
-    if (this.#movedStreams.length > 0) this.#flushMoves();
     if (this.#settledLogs.length === 0) return;
     const logs = this.#settledLogs;
     this.#settledLogs = [];
@@ -427,15 +425,6 @@ export class Store {
       if (ranges.length === 0 || log.removed) continue;
       log.pendingSettles = [];
       this.#appendSettle(log.id, ranges);
-    }
-  }
-
-  #flushMoves(): void {
-    const moved = this.#movedStreams;
-    this.#movedStreams = [];
-    for (const stream of moved) {
-      stream.hasMoved = false;
-      if (!stream.removed) this.#appendSettle(stream.id, [0, stream.start]);
     }
   }
 

@@ -80,8 +80,6 @@ export class StreamLog {
   isDamaged = false;
   /** Messages for it are being gathered to a batch. */
   isGathering = false;
-  /** `start` has moved since the last commit, and is not in the journal yet. */
-  hasMoved = false;
   /** Below this offset it was compacted. */
   cleanedTo = 0;
   /** Since when there has been something in memory. */
@@ -249,12 +247,10 @@ export class StreamLog {
     this.events.onDamage(error);
   }
 
-  /** Offsets below this one cannot be read any more. */
+  /** Offsets below this one cannot be read any more; that is in the block of the journal that is open. */
   moveStart(offset: number): void {
     if (offset <= this.start) return;
     this.start = offset;
-    if (this.hasMoved) return;
-    this.hasMoved = true;
     this.#store.streamHasMoved(this);
   }
 
