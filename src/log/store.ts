@@ -266,7 +266,8 @@ export class Store {
     chunk.u32[word + 1] = ENTRY_BATCH;
     chunk.u32[word + 2] = stream.id;
     chunk.u32[word + 3] = bytes;
-    chunk.buffer.fill(0, at + length - 8, at + length);
+    // The padding; the batch is written over the rest of it.
+    chunk.f64[(at + length - 8) >>> 3] = 0;
     return chunk.position(at + BATCH_PREFIX_BYTES);
   }
 
