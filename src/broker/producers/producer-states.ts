@@ -134,6 +134,10 @@ export class ProducerStates {
     if (this.#ended.length > 0) this.stableOffset(highWatermark);
   }
 
+  get hasAborted(): boolean {
+    return this.#aborted.count > 0;
+  }
+
   /** Of the transactions that were aborted, those with something in the offsets from `from` to below `below`. */
   abortedIn(from: number, below: number): AbortedTransaction[] {
     return this.#aborted.count === 0 ? [] : this.#aborted.between(from, below);

@@ -4,6 +4,7 @@ import type { Piece } from '../../../log/streams/stream-log.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
+import { BatchView } from '../../../wire/kafka/record-batch.ts';
 import type { Call } from '../handler.ts';
 import type { ReplySlot } from '../reply-slot.ts';
 import type { FetchPlan } from './sessions.ts';
@@ -185,17 +186,18 @@ export class Fetching {
   #found(target: FetchTarget, partition: Partition, records: Buffer): PartitionResponse {
     this.#bytes += records.length;
     const { highWatermark, lastStableOffset, startOffset } = partition;
-    const abortedTransactions =
-      this.#isCommittedOnly && records.length > 0
-        ? partition.producers.abortedIn(target.fetchOffset, lastStableOffset)
-        : null;
+    const mayBeAborted = this.#isCommittedOnly && records.length > 0 && partition.producers.hasAborted;
     return {
       partitionIndex: target.index,
       errorCode: ERROR_CODES.NONE,
       highWatermark,
       lastStableOffset,
       logStartOffset: startOffset,
-      abortedTransactions: this.#isCommittedOnly ? (abortedTransactions ?? []) : null,
+      abortedTransactions: mayBeAborted
+        ? partition.producers.abortedIn(target.fetchOffset, endOf(records))
+        : this.#isCommittedOnly
+          ? []
+          : null,
       records,
     };
   }
@@ -233,6 +235,13 @@ function failed(target: FetchTarget, partition: Partition | null, error: ErrorNa
     abortedTransactions: null,
     records: NOTHING,
   };
+}
+
+/** The offset behind the last of these batches. */
+function endOf(records: Buffer): number {
+  const batch = new BatchView(records, 0);
+  while (batch.end < records.length) batch.moveTo(records, batch.end);
+  return batch.lastOffset + 1;
 }
 
 /** A copy, as the memory of the pieces may be used again before the answer has left. */
