@@ -6,6 +6,7 @@ import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
 import { Access } from './access/access.ts';
 import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
+import { ClusterId } from './cluster-id.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Delays } from './delays/delays.ts';
 import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
@@ -67,6 +68,7 @@ export class Broker implements StateMachine {
   readonly events: Events;
   readonly tracing: Tracing;
   readonly deadLetters: DeadLetters;
+  readonly #cluster: ClusterId;
   readonly delays: Delays;
   readonly streams: Streams;
   readonly views: Views;
@@ -150,6 +152,8 @@ export class Broker implements StateMachine {
     this.delays = this.#createDelays();
     this.streams = this.#createStreams();
     this.#parts.add(this.streams);
+    this.#cluster = new ClusterId((operation) => this.record(operation));
+    this.#parts.add(this.#cluster);
     this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
     this.#parts.add(this.groups);
     this.groupConfigs = new GroupConfigs({ record: (operation) => this.record(operation) });
@@ -203,6 +207,11 @@ export class Broker implements StateMachine {
   /** For whoever runs the broker. */
   warn(fields: object, message: string): void {
     this.#log.warn(fields, message);
+  }
+
+  /** Tells the data of this broker from everybody else's: a UUID, base64url without padding. */
+  get clusterId(): string {
+    return this.#cluster.id;
   }
 
   vhost(name: string): VirtualHost<Queue> | undefined {

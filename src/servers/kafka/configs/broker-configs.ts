@@ -1,0 +1,104 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { type ConfigType, STREAM_CONFIGS } from '../../../broker/streams/stream-configs.ts';
+import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
+import { type Fault, fault } from '../fault.ts';
+import type { Call } from '../handler.ts';
+import { NODE_ID } from '../node-id.ts';
+import type { ConfigEntry, ConfigResource } from './config-resource.ts';
+import { TYPE_CODES } from './topic-configs.ts';
+
+/** What Sluice is told at its start, and what it does in any case, by the names that Kafka's tools look for. */
+export const brokerConfigs: ConfigResource = {
+  type: CONFIG_RESOURCE_TYPE.BROKER,
+
+  list() {
+    return [String(NODE_ID)];
+  },
+
+  describe(name, call) {
+    if (!call.isAllowed('describe-configs', 'cluster', CLUSTER_NAME)) {
+      return fault('CLUSTER_AUTHORIZATION_FAILED');
+    }
+    // What is set for all brokers of a cluster while they run: nothing can be.
+    if (name === '') return [];
+    return (
+      wrongBroker(name) ?? [...own(call), ...defaultsOfTopics()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    );
+  },
+
+  alter(name, changes, _isWhole, _isValidation, call) {
+    if (!call.isAllowed('alter-configs', 'cluster', CLUSTER_NAME))
+      return fault('CLUSTER_AUTHORIZATION_FAILED');
+    const wrong = name === '' ? null : wrongBroker(name);
+    if (wrong !== null || changes.length === 0) return wrong;
+    const names = changes.map((change) => change.name).join(', ');
+    return fault(
+      'INVALID_REQUEST',
+      `Cannot update these configs dynamically: Set(${names}): the settings of this broker are given at its start`,
+    );
+  },
+};
+
+function wrongBroker(name: string): Fault | null {
+  if (!/^-?\d{1,10}$/.test(name)) {
+    return fault('INVALID_REQUEST', `Broker id must be an integer, but it is: ${name}`);
+  }
+  if (Number(name) === NODE_ID) return null;
+  return fault(
+    'INVALID_REQUEST',
+    `Unexpected broker id, expected ${NODE_ID} or empty string, but received ${name}`,
+  );
+}
+
+function own(call: Call): ConfigEntry[] {
+  const { settings, broker, isTls } = call.server;
+  const { host, port } = call.server.advertised(call.connection);
+  const listener = `${isTls ? 'SSL' : 'PLAINTEXT'}://${host}:${port}`;
+  const fixed = CONFIG_SOURCE.STATIC_BROKER;
+  const usual = CONFIG_SOURCE.DEFAULT;
+  return [
+    entry('advertised.listeners', 'string', listener, fixed),
+    entry('auto.create.topics.enable', 'boolean', settings.createsTopics, fixed),
+    entry('broker.id', 'int', NODE_ID, fixed),
+    entry('connections.max.idle.ms', 'long', settings.idleTimeoutMs, usual),
+    entry('default.replication.factor', 'int', 1, usual),
+    entry('delete.topic.enable', 'boolean', true, usual),
+    entry('listeners', 'string', listener, fixed),
+    entry('log.dir', 'string', broker.store.options.directory, fixed),
+    entry('log.dirs', 'string', broker.store.options.directory, fixed),
+    entry('log.retention.hours', 'int', 168, usual),
+    entry('max.connections', 'int', settings.maxConnections, fixed),
+    entry('node.id', 'int', NODE_ID, fixed),
+    entry('num.partitions', 'int', settings.partitions, fixed),
+    entry('offsets.topic.replication.factor', 'int', 1, usual),
+    entry('process.roles', 'list', 'broker,controller', fixed),
+    entry('socket.request.max.bytes', 'int', settings.requestBytesMax, usual),
+    entry('transaction.state.log.min.isr', 'int', 1, usual),
+    entry('transaction.state.log.replication.factor', 'int', 1, usual),
+  ];
+}
+
+function defaultsOfTopics(): ConfigEntry[] {
+  return STREAM_CONFIGS.flatMap(({ brokerName, type, default: value, description }) =>
+    brokerName === null ? [] : [entry(brokerName, type, value, CONFIG_SOURCE.DEFAULT, description)],
+  );
+}
+
+function entry(
+  name: string,
+  type: ConfigType,
+  value: string | number | boolean,
+  source: number,
+  documentation = '',
+): ConfigEntry {
+  const text = String(value);
+  return {
+    name,
+    value: text,
+    readOnly: true,
+    source,
+    type: TYPE_CODES[type],
+    documentation,
+    synonyms: [{ name, value: text, source }],
+  };
+}

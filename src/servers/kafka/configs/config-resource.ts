@@ -1,0 +1,96 @@
+import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/constants.ts';
+import { type Fault, fault } from '../fault.ts';
+import type { Call } from '../handler.ts';
+
+/** One setting of a topic, a broker or a group, as it is shown. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string;
+  readonly readOnly: boolean;
+  /** One of CONFIG_SOURCE: where the value is from. */
+  readonly source: number;
+  /** One of CONFIG_TYPE. */
+  readonly type: number;
+  readonly documentation: string;
+  /** All values there are for it, the one that holds first. */
+  readonly synonyms: readonly { readonly name: string; readonly value: string; readonly source: number }[];
+}
+
+/** A change of one setting, or what it is to be from now on. */
+export interface ConfigChange {
+  readonly name: string;
+  /** One of CONFIG_OPERATION. */
+  readonly operation: number;
+  readonly value: string | null;
+}
+
+/** A kind of thing that has settings. */
+export interface ConfigResource {
+  /** One of CONFIG_RESOURCE_TYPE. */
+  readonly type: number;
+  /** The names of those that the client may know of. */
+  list(call: Call): readonly string[];
+  describe(name: string, call: Call): readonly ConfigEntry[] | Fault;
+  /** `isWhole`: what is not mentioned goes back to what is usual. */
+  alter(
+    name: string,
+    changes: readonly ConfigChange[],
+    isWhole: boolean,
+    isValidation: boolean,
+    call: Call,
+  ): Fault | null;
+}
+
+/** What is set after these changes. `isList`: whether the setting is a list; undefined for an unknown one. */
+export function changed(
+  before: ReadonlyMap<string, string>,
+  changes: readonly ConfigChange[],
+  isWhole: boolean,
+  listDefault: (name: string) => string | null,
+): Map<string, string> | Fault {
+  const after = new Map(isWhole ? [] : before);
+  for (const { name, operation, value } of changes) {
+    if (operation === CONFIG_OPERATION.DELETE) {
+      after.delete(name);
+      continue;
+    }
+    if (value === null) return fault('INVALID_REQUEST', `Null value not supported for : ${name}`);
+    switch (operation) {
+      case CONFIG_OPERATION.SET:
+        after.set(name, value);
+        break;
+      case CONFIG_OPERATION.APPEND:
+      case CONFIG_OPERATION.SUBTRACT: {
+        const isAppend = operation === CONFIG_OPERATION.APPEND;
+        const usual = listDefault(name);
+        if (usual === null) {
+          const verb = isAppend ? 'APPEND' : 'SUBTRACT';
+          return fault('INVALID_CONFIG', `Can't ${verb} to key ${name} because its type is not LIST.`);
+        }
+        after.set(name, combined(after.get(name) ?? usual, value, isAppend));
+        break;
+      }
+      default:
+        return fault('INVALID_REQUEST', `Unknown operation type ${operation} for ${name}`);
+    }
+  }
+  return after;
+}
+
+function combined(list: string, value: string, isAppend: boolean): string {
+  const parts = words(list);
+  const given = words(value);
+  if (!isAppend) return parts.filter((part) => !given.includes(part)).join(',');
+  return [...parts, ...given.filter((part) => !parts.includes(part))].join(',');
+}
+
+function words(list: string): string[] {
+  return list
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+export function resourceTypeName(type: number): string {
+  return Object.entries(CONFIG_RESOURCE_TYPE).find(([, code]) => code === type)?.[0] ?? String(type);
+}

@@ -1,0 +1,60 @@
+import { BrokerError } from '../../../broker/errors.ts';
+import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/group-configs/group-configs.ts';
+import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
+import { type Fault, fault } from '../fault.ts';
+import { type ConfigResource, changed } from './config-resource.ts';
+import { TYPE_CODES } from './topic-configs.ts';
+
+/** A group need not be there to have settings. */
+export const groupConfigs: ConfigResource = {
+  type: CONFIG_RESOURCE_TYPE.GROUP,
+
+  list(call) {
+    return call.server.broker.groupConfigs
+      .list(call.connection.vhost)
+      .filter((name) => call.isAllowed('describe-configs', 'group', name));
+  },
+
+  describe(name, call) {
+    if (!call.isAllowed('describe-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
+    if (name === '') return fault('INVALID_REQUEST', 'Group name must not be empty');
+    const set = call.server.broker.groupConfigs.of(call.connection.vhost, name);
+    return [...GROUP_CONFIGS.values()].map((config) => {
+      const own = set.get(config.name);
+      const usual = { name: config.name, value: config.defaultValue, source: CONFIG_SOURCE.DEFAULT };
+      return {
+        name: config.name,
+        value: own ?? config.defaultValue,
+        readOnly: false,
+        source: own === undefined ? CONFIG_SOURCE.DEFAULT : CONFIG_SOURCE.GROUP,
+        type: TYPE_CODES[config.type],
+        documentation: config.documentation,
+        synonyms:
+          own === undefined
+            ? [usual]
+            : [{ name: config.name, value: own, source: CONFIG_SOURCE.GROUP }, usual],
+      };
+    });
+  },
+
+  alter(name, changes, isWhole, isValidation, call) {
+    if (!call.isAllowed('alter-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
+    if (name === '') return fault('INVALID_REQUEST', 'Group name must not be empty');
+    const { groupConfigs: configs, events } = call.server.broker;
+    const { vhost, actor } = call.connection;
+    const after = changed(configs.of(vhost, name), changes, isWhole, () => null);
+    if (!(after instanceof Map)) return after;
+    try {
+      if (isValidation) checkGroupConfigs(after);
+      else events.as(actor, () => configs.set(vhost, name, after));
+      return null;
+    } catch (error) {
+      return invalid(error);
+    }
+  },
+};
+
+function invalid(error: unknown): Fault {
+  if (!(error instanceof BrokerError)) throw error;
+  return fault('INVALID_CONFIG', error.message);
+}

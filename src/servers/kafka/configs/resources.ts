@@ -1,0 +1,15 @@
+import { type Fault, fault } from '../fault.ts';
+import { brokerConfigs } from './broker-configs.ts';
+import { type ConfigResource, resourceTypeName } from './config-resource.ts';
+import { groupConfigs } from './group-configs.ts';
+import { topicConfigs } from './topic-configs.ts';
+
+/** Everything that has settings. The levels of loggers and the metrics of clients are not among them. */
+export const CONFIG_RESOURCES: readonly ConfigResource[] = [topicConfigs, brokerConfigs, groupConfigs];
+
+export function configResource(type: number): ConfigResource | Fault {
+  return (
+    CONFIG_RESOURCES.find((resource) => resource.type === type) ??
+    fault('INVALID_REQUEST', `Unsupported resource type: ${resourceTypeName(type)}`)
+  );
+}

@@ -1,0 +1,96 @@
+import { type ConfigType, type StreamConfig, streamConfig } from '../../../broker/streams/stream-configs.ts';
+import { normalizeConfig, SHOWN_CONFIGS, validateConfigs } from '../../../broker/streams/stream-settings.ts';
+import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE, CONFIG_TYPE } from '../../../wire/kafka/constants.ts';
+import { type Fault, fault, faultOf } from '../fault.ts';
+import { topicNameProblem } from '../topics/topic-name.ts';
+import { describableTopics, topicByName } from '../topics/topics.ts';
+import { type ConfigChange, type ConfigEntry, type ConfigResource, changed } from './config-resource.ts';
+
+export const topicConfigs: ConfigResource = {
+  type: CONFIG_RESOURCE_TYPE.TOPIC,
+
+  list(call) {
+    return describableTopics(call).map(({ name }) => name);
+  },
+
+  describe(name, call) {
+    if (!call.isAllowed('describe-configs', 'topic', name)) return fault('TOPIC_AUTHORIZATION_FAILED');
+    const problem = topicNameProblem(name);
+    if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
+    const stream = topicByName(call, name);
+    return stream === undefined ? fault('UNKNOWN_TOPIC_OR_PARTITION') : describedTopicConfigs(stream.configs);
+  },
+
+  alter(name, changes, isWhole, isValidation, call) {
+    if (!call.isAllowed('alter-configs', 'topic', name)) return fault('TOPIC_AUTHORIZATION_FAILED');
+    const problem = topicNameProblem(name);
+    if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
+    const stream = topicByName(call, name);
+    if (stream === undefined) {
+      return fault('UNKNOWN_TOPIC_OR_PARTITION', `The topic '${name}' does not exist.`);
+    }
+    const configs = configsAfter(stream.configs, changes, isWhole);
+    if (!(configs instanceof Map)) return configs;
+    if (isValidation) return null;
+    const { streams, events } = call.server.broker;
+    try {
+      events.as(call.connection.actor, () => streams.configure(stream, configs));
+      return null;
+    } catch (error) {
+      return faultOf(error);
+    }
+  },
+};
+
+function configsAfter(
+  before: ReadonlyMap<string, string>,
+  changes: readonly ConfigChange[],
+  isWhole: boolean,
+): Map<string, string> | Fault {
+  const unknown = changes.find(({ name }) => streamConfig(name) === undefined);
+  if (unknown !== undefined) return fault('INVALID_CONFIG', `Unknown topic config name: ${unknown.name}`);
+  const after = changed(before, changes, isWhole, (name) => {
+    const config = streamConfig(name);
+    return config?.type === 'list' ? config.default : null;
+  });
+  if (!(after instanceof Map)) return after;
+  const problem = validateConfigs(after);
+  if (problem !== null) return fault('INVALID_CONFIG', problem);
+  return new Map([...after].map(([name, value]) => [name, normalizeConfig(name, value)]));
+}
+
+/** All settings of a topic for which these are set. */
+export function describedTopicConfigs(set: ReadonlyMap<string, string>): ConfigEntry[] {
+  const hidden = [...set.keys()].flatMap((name) => {
+    const config = streamConfig(name);
+    return config?.isHidden === true ? [config] : [];
+  });
+  return [...SHOWN_CONFIGS, ...hidden].map((config) => entryOf(config, set.get(config.name)));
+}
+
+function entryOf(config: StreamConfig, own: string | undefined): ConfigEntry {
+  const { name, type, description, brokerName } = config;
+  const synonyms: ConfigEntry['synonyms'][number][] =
+    own === undefined ? [] : [{ name, value: own, source: CONFIG_SOURCE.TOPIC }];
+  if (brokerName !== null) {
+    synonyms.push({ name: brokerName, value: config.default, source: CONFIG_SOURCE.DEFAULT });
+  }
+  return {
+    name,
+    value: own ?? config.default,
+    readOnly: false,
+    source: own === undefined ? CONFIG_SOURCE.DEFAULT : CONFIG_SOURCE.TOPIC,
+    type: TYPE_CODES[type],
+    documentation: description,
+    synonyms,
+  };
+}
+
+export const TYPE_CODES: { readonly [type in ConfigType]: number } = {
+  boolean: CONFIG_TYPE.BOOLEAN,
+  string: CONFIG_TYPE.STRING,
+  int: CONFIG_TYPE.INT,
+  long: CONFIG_TYPE.LONG,
+  double: CONFIG_TYPE.DOUBLE,
+  list: CONFIG_TYPE.LIST,
+};

@@ -1,0 +1,19 @@
+import { CONFIG_OPERATION } from '../../../wire/kafka/constants.ts';
+import { alterConfigs } from '../../../wire/kafka/messages/configs.ts';
+import { alterAll } from '../configs/alteration.ts';
+import type { ApiHandler } from '../handler.ts';
+
+/** What is not mentioned goes back to what is usual; see IncrementalAlterConfigs for the better way. */
+export const alterConfigsHandler: ApiHandler<typeof alterConfigs> = {
+  api: alterConfigs,
+  minVersion: 0,
+  maxVersion: 2,
+  async handle({ resources, validateOnly }, call) {
+    const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
+      resourceType,
+      resourceName,
+      changes: configs.map(({ name, value }) => ({ name, value, operation: CONFIG_OPERATION.SET })),
+    }));
+    return { throttleTimeMs: 0, responses: await alterAll(alterations, true, validateOnly, call) };
+  },
+};

@@ -1,0 +1,86 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import type { Stream } from '../../../broker/streams/stream.ts';
+import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { createTopics } from '../../../wire/kafka/messages/topics.ts';
+import { describedTopicConfigs } from '../configs/topic-configs.ts';
+import { durable } from '../durably.ts';
+import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { createTopic, nameFault } from '../topics/creation.ts';
+import { type CreatableTopic, planTopic, type TopicPlan } from '../topics/topic-plan.ts';
+
+type Result = ResponseInput<typeof createTopics>['topics'][number];
+
+const PARTITIONS_OF_REQUEST_MAX = 10_000;
+
+export const createTopicsHandler: ApiHandler<typeof createTopics> = {
+  api: createTopics,
+  minVersion: 2,
+  maxVersion: 7,
+  async handle({ topics, validateOnly }, call) {
+    const counts = new Map<string, number>();
+    for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const seen = new Set<string>();
+    const results: Result[] = [];
+    let left = PARTITIONS_OF_REQUEST_MAX;
+    for (const topic of topics) {
+      // One answer for all of its kind.
+      if (seen.has(topic.name)) continue;
+      seen.add(topic.name);
+      const isDouble = (counts.get(topic.name) ?? 0) > 1;
+      const plan = isDouble ? fault('INVALID_REQUEST', 'Duplicate topic name.') : check(topic, call, left);
+      if ('error' in plan) {
+        results.push(refused(topic.name, plan));
+        continue;
+      }
+      left -= plan.partitions;
+      results.push(create(topic.name, plan, validateOnly, call));
+    }
+    await durable(call.server.broker);
+    return { throttleTimeMs: 0, topics: results };
+  },
+};
+
+function check(topic: CreatableTopic, call: Call, partitionsLeft: number): TopicPlan | Fault {
+  const { name } = topic;
+  if (!call.isAllowed('create', 'cluster', CLUSTER_NAME) && !call.isAllowed('create', 'topic', name)) {
+    return fault('TOPIC_AUTHORIZATION_FAILED');
+  }
+  const wrong = nameFault(name, call);
+  if (wrong !== null) return wrong;
+  const plan = planTopic(topic, call.server.settings.partitions);
+  if ('error' in plan || plan.partitions <= partitionsLeft) return plan;
+  return fault('POLICY_VIOLATION', 'Excessively large number of partitions per request.');
+}
+
+function create(name: string, plan: TopicPlan, isValidation: boolean, call: Call): Result {
+  let stream: Stream | null = null;
+  if (!isValidation) {
+    try {
+      stream = createTopic(name, plan, call);
+    } catch (error) {
+      return refused(name, faultOf(error));
+    }
+  }
+  const made = { name, topicId: stream?.id ?? ZERO_UUID, ...codesOf(null) };
+  if (!call.isAllowed('describe-configs', 'topic', name)) {
+    return { ...made, configs: null, topicConfigErrorCode: ERROR_CODES.TOPIC_AUTHORIZATION_FAILED };
+  }
+  return {
+    ...made,
+    numPartitions: plan.partitions,
+    replicationFactor: 1,
+    configs: describedTopicConfigs(plan.configs).map(({ name, value, readOnly, source }) => ({
+      name,
+      value,
+      readOnly,
+      configSource: source,
+      isSensitive: false,
+    })),
+  };
+}
+
+function refused(name: string, reason: Fault): Result {
+  return { name, ...codesOf(reason), configs: null };
+}

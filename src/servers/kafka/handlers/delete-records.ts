@@ -1,0 +1,42 @@
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { deleteRecords } from '../../../wire/kafka/messages/offsets.ts';
+import { durable } from '../durably.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { topicByName } from '../topics/topics.ts';
+
+const HIGH_WATERMARK = -1;
+
+/** KIP-107: records below an offset are gone. */
+export const deleteRecordsHandler: ApiHandler<typeof deleteRecords> = {
+  api: deleteRecords,
+  minVersion: 0,
+  maxVersion: 2,
+  async handle({ topics }, call) {
+    const results = topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex, offset }) => ({
+        partitionIndex,
+        ...remove(call, name, partitionIndex, offset),
+      })),
+    }));
+    await durable(call.server.broker);
+    return { throttleTimeMs: 0, topics: results };
+  },
+};
+
+function remove(call: Call, topic: string, index: number, offset: number) {
+  const stream = topicByName(call, topic);
+  if (!call.isAllowed('delete', 'topic', topic)) return failed('TOPIC_AUTHORIZATION_FAILED');
+  const partition = stream?.partitions[index];
+  if (stream === undefined || partition === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION');
+  // What a compacted topic has is the state of its keys: nobody may cut it off by age.
+  if (!stream.settings.deletes) return failed('POLICY_VIOLATION');
+  const before = offset === HIGH_WATERMARK ? partition.highWatermark : offset;
+  if (before < 0 || before > partition.highWatermark) return failed('OFFSET_OUT_OF_RANGE');
+  if (before > partition.startOffset) partition.deleteBefore(before);
+  return { lowWatermark: partition.startOffset, errorCode: ERROR_CODES.NONE };
+}
+
+function failed(error: ErrorName) {
+  return { lowWatermark: -1, errorCode: ERROR_CODES[error] };
+}

@@ -1,0 +1,85 @@
+import type { Stream } from '../../../broker/streams/stream.ts';
+import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { deleteTopics } from '../../../wire/kafka/messages/topics.ts';
+import { durable } from '../durably.ts';
+import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { topicById, topicByName } from '../topics/topics.ts';
+
+type Result = ResponseInput<typeof deleteTopics>['responses'][number];
+
+interface Wanted {
+  readonly name: string | null;
+  readonly topicId: string;
+}
+
+/** By names, or since version 6 by ids too. */
+export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
+  api: deleteTopics,
+  minVersion: 1,
+  maxVersion: 6,
+  async handle({ topics, topicNames }, call) {
+    const wanted: readonly Wanted[] =
+      call.version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+    const counts = new Map<string, number>();
+    for (const each of wanted) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
+    const responses: Result[] = [];
+    for (const each of wanted) {
+      const count = counts.get(keyOf(each)) ?? 0;
+      // One answer for all of its kind.
+      if (count === 0) continue;
+      if (count > 1) counts.set(keyOf(each), 0);
+      responses.push(count > 1 ? refused(each, duplicate(each)) : remove(each, call));
+    }
+    await durable(call.server.broker);
+    return { throttleTimeMs: 0, responses };
+  },
+};
+
+function keyOf({ name, topicId }: Wanted): string {
+  return `${topicId}/${name ?? ''}`;
+}
+
+function duplicate({ name }: Wanted): Fault {
+  return fault('INVALID_REQUEST', name === null ? 'Duplicate topic id.' : 'Duplicate topic name.');
+}
+
+function remove(wanted: Wanted, call: Call): Result {
+  const { name, topicId } = wanted;
+  const hasId = topicId !== ZERO_UUID;
+  if (hasId && name !== null) {
+    return refused(wanted, fault('INVALID_REQUEST', 'You may not specify both topic name and topic id.'));
+  }
+  if (!hasId && name === null) {
+    return refused(wanted, fault('INVALID_REQUEST', 'Neither topic name nor id were specified.'));
+  }
+  const stream = name === null ? topicById(call, topicId) : topicByName(call, name);
+  const wrong = whyNot(stream, name, call);
+  if (wrong !== null) return refused(wanted, wrong);
+  return removeStream(stream as Stream, call);
+}
+
+/** Who may not know of a topic is not told whether it is there. */
+function whyNot(stream: Stream | undefined, name: string | null, call: Call): Fault | null {
+  if (stream === undefined) {
+    if (name === null) return fault('UNKNOWN_TOPIC_ID');
+    const mayKnow = call.isAllowed('describe', 'topic', name);
+    return fault(mayKnow ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'TOPIC_AUTHORIZATION_FAILED');
+  }
+  return call.isAllowed('delete', 'topic', stream.name) ? null : fault('TOPIC_AUTHORIZATION_FAILED');
+}
+
+function removeStream(stream: Stream, call: Call): Result {
+  const { name, id: topicId } = stream;
+  const { broker } = call.server;
+  try {
+    broker.events.as(call.connection.actor, () => broker.streams.delete(stream));
+    return { name, topicId, ...codesOf(null) };
+  } catch (error) {
+    return { name, topicId, ...codesOf(faultOf(error)) };
+  }
+}
+
+function refused({ name, topicId }: Wanted, reason: Fault): Result {
+  return { name, topicId, ...codesOf(reason) };
+}

@@ -1,0 +1,47 @@
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { describeConfigs } from '../../../wire/kafka/messages/configs.ts';
+import type { ConfigEntry } from '../configs/config-resource.ts';
+import { configResource } from '../configs/resources.ts';
+import { codesOf, type Fault } from '../fault.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+
+type Request = RequestOf<typeof describeConfigs>;
+type Result = ResponseInput<typeof describeConfigs>['results'][number];
+
+export const describeConfigsHandler: ApiHandler<typeof describeConfigs> = {
+  api: describeConfigs,
+  minVersion: 1,
+  maxVersion: 4,
+  handle(request, call) {
+    return {
+      throttleTimeMs: 0,
+      results: request.resources.map((resource) => describe(resource, request, call)),
+    };
+  },
+};
+
+function describe(wanted: Request['resources'][number], request: Request, call: Call): Result {
+  const { resourceType, resourceName, configurationKeys: keys } = wanted;
+  const resource = configResource(resourceType);
+  const described: readonly ConfigEntry[] | Fault =
+    'error' in resource ? resource : resource.describe(resourceName, call);
+  if ('error' in described) return { ...codesOf(described), resourceType, resourceName, configs: [] };
+  return {
+    ...codesOf(null),
+    resourceType,
+    resourceName,
+    configs: described
+      // An empty list, too, has always meant all of them.
+      .filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name))
+      .map(({ name, value, readOnly, source, type, documentation, synonyms }) => ({
+        name,
+        value,
+        readOnly,
+        configSource: source,
+        isSensitive: false,
+        synonyms: request.includeSynonyms ? synonyms : [],
+        configType: type,
+        documentation: request.includeDocumentation ? documentation : null,
+      })),
+  };
+}

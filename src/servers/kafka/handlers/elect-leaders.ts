@@ -1,0 +1,40 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { electLeaders } from '../../../wire/kafka/messages/replicas.ts';
+import { codesOf, fault } from '../fault.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { topicByName } from '../topics/topics.ts';
+
+/** The only one that could lead does. */
+export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
+  api: electLeaders,
+  minVersion: 0,
+  maxVersion: 2,
+  handle({ topicPartitions }, call) {
+    if (!call.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
+      const errorCode = ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED;
+      return { throttleTimeMs: 0, errorCode, replicaElectionResults: [] };
+    }
+    return {
+      throttleTimeMs: 0,
+      errorCode: ERROR_CODES.NONE,
+      // Asked for all partitions, Kafka leaves out those that need no election.
+      replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
+        topic,
+        partitionResult: partitions.map((partitionId) => ({
+          partitionId,
+          ...elect(call, topic, partitionId),
+        })),
+      })),
+    };
+  },
+};
+
+function elect(call: Call, topic: string, index: number) {
+  const stream = topicByName(call, topic);
+  if (stream === undefined) return codesOf(fault('UNKNOWN_TOPIC_OR_PARTITION', `No such topic as ${topic}`));
+  if (stream.partitions[index] === undefined) {
+    return codesOf(fault('UNKNOWN_TOPIC_OR_PARTITION', `No such partition as ${topic}-${index}`));
+  }
+  return codesOf(fault('ELECTION_NOT_NEEDED', 'Leader election not needed for topic partition.'));
+}

@@ -1,0 +1,18 @@
+import { incrementalAlterConfigs } from '../../../wire/kafka/messages/configs.ts';
+import { alterAll } from '../configs/alteration.ts';
+import type { ApiHandler } from '../handler.ts';
+
+/** KIP-339: settings one by one, and parts of lists. */
+export const incrementalAlterConfigsHandler: ApiHandler<typeof incrementalAlterConfigs> = {
+  api: incrementalAlterConfigs,
+  minVersion: 0,
+  maxVersion: 1,
+  async handle({ resources, validateOnly }, call) {
+    const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
+      resourceType,
+      resourceName,
+      changes: configs.map(({ name, value, configOperation: operation }) => ({ name, value, operation })),
+    }));
+    return { throttleTimeMs: 0, responses: await alterAll(alterations, false, validateOnly, call) };
+  },
+};

@@ -1,0 +1,41 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/constants.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import { listConfigResources } from '../../../wire/kafka/messages/configs.ts';
+import { CONFIG_RESOURCES } from '../configs/resources.ts';
+import type { ApiHandler } from '../handler.ts';
+
+/** Of these there is nothing, but one may ask. */
+const WITHOUT_ANY: ReadonlySet<number> = new Set([
+  CONFIG_RESOURCE_TYPE.BROKER_LOGGER,
+  CONFIG_RESOURCE_TYPE.CLIENT_METRICS,
+]);
+
+/** KIP-1142. Version 0 asks for the subscriptions of clients' metrics, of which there are none. */
+export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> = {
+  api: listConfigResources,
+  minVersion: 0,
+  maxVersion: 1,
+  handle({ resourceTypes }, call) {
+    const refused = (error: keyof typeof ERROR_CODES) => ({
+      throttleTimeMs: 0,
+      errorCode: ERROR_CODES[error],
+      configResources: [],
+    });
+    if (!call.isAllowed('describe-configs', 'cluster', CLUSTER_NAME)) {
+      return refused('CLUSTER_AUTHORIZATION_FAILED');
+    }
+    const wanted = call.version === 0 ? [CONFIG_RESOURCE_TYPE.CLIENT_METRICS] : resourceTypes;
+    const isKnown = (type: number) =>
+      WITHOUT_ANY.has(type) || CONFIG_RESOURCES.some((each) => each.type === type);
+    if (!wanted.every(isKnown)) return refused('UNSUPPORTED_VERSION');
+    const resources = CONFIG_RESOURCES.filter(({ type }) => wanted.length === 0 || wanted.includes(type));
+    return {
+      throttleTimeMs: 0,
+      errorCode: ERROR_CODES.NONE,
+      configResources: resources.flatMap((resource) =>
+        resource.list(call).map((resourceName) => ({ resourceName, resourceType: resource.type })),
+      ),
+    };
+  },
+};

@@ -1,0 +1,16 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { listPartitionReassignments } from '../../../wire/kafka/messages/replicas.ts';
+import { codesOf, fault } from '../fault.ts';
+import type { ApiHandler } from '../handler.ts';
+
+/** Nothing is ever on its way to another broker. */
+export const listPartitionReassignmentsHandler: ApiHandler<typeof listPartitionReassignments> = {
+  api: listPartitionReassignments,
+  minVersion: 0,
+  maxVersion: 0,
+  handle(_request, call) {
+    const mayAsk = call.isAllowed('describe', 'cluster', CLUSTER_NAME);
+    const wrong = mayAsk ? null : fault('CLUSTER_AUTHORIZATION_FAILED');
+    return { throttleTimeMs: 0, ...codesOf(wrong), topics: [] };
+  },
+};

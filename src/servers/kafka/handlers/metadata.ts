@@ -1,0 +1,113 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import type { Stream } from '../../../broker/streams/stream.ts';
+import { NOT_ASKED, type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { metadata } from '../../../wire/kafka/messages/metadata.ts';
+import { durable } from '../durably.ts';
+import { faultOf } from '../fault.ts';
+import { authorizedOperations } from '../groups/authorized-operations.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { NODE_ID } from '../node-id.ts';
+import { createTopic, nameFault } from '../topics/creation.ts';
+import { isInternalTopic } from '../topics/topic-name.ts';
+import { describableTopics, partitionState, topicById, topicByName } from '../topics/topics.ts';
+
+type Request = RequestOf<typeof metadata>;
+type TopicResult = ResponseInput<typeof metadata>['topics'][number];
+
+/** Which brokers there are (one), and where the partitions of topics are (there). */
+export const metadataHandler: ApiHandler<typeof metadata> = {
+  api: metadata,
+  minVersion: 0,
+  maxVersion: 13,
+  async handle(request, call) {
+    const topics = topicsOf(request, call);
+    const { host, port } = call.server.advertised(call.connection);
+    // Those that were made just now, too.
+    await durable(call.server.broker);
+    return {
+      brokers: [{ nodeId: NODE_ID, host, port }],
+      clusterId: call.server.broker.clusterId,
+      controllerId: NODE_ID,
+      topics,
+      clusterAuthorizedOperations: authorizedOperations(
+        request.includeClusterAuthorizedOperations,
+        'cluster',
+        CLUSTER_NAME,
+        call,
+      ),
+    };
+  },
+};
+
+function topicsOf(request: Request, call: Call): TopicResult[] {
+  const { topics, includeTopicAuthorizedOperations: withOperations } = request;
+  // In version 0, which has no null, an empty list asks for all.
+  if (topics === null || (call.version === 0 && topics.length === 0)) {
+    return describableTopics(call).map((stream) => found(stream, withOperations, call));
+  }
+  const results = new Map<string, TopicResult>();
+  for (const { topicId, name } of topics) {
+    const result =
+      topicId === ZERO_UUID && name !== null
+        ? byName(name, request, call)
+        : byId(topicId, withOperations, call);
+    results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
+  }
+  return [...results.values()];
+}
+
+function byId(id: string, withOperations: boolean, call: Call): TopicResult {
+  const stream = topicById(call, id);
+  // Who may not know its name is not told by its id either.
+  if (stream === undefined || !call.isAllowed('describe', 'topic', stream.name)) {
+    return missing(null, id, 'UNKNOWN_TOPIC_ID');
+  }
+  return found(stream, withOperations, call);
+}
+
+function byName(name: string, request: Request, call: Call): TopicResult {
+  if (!call.isAllowed('describe', 'topic', name))
+    return missing(name, ZERO_UUID, 'TOPIC_AUTHORIZATION_FAILED');
+  const stream = topicByName(call, name) ?? createdTopic(name, request.allowAutoTopicCreation, call);
+  if (typeof stream === 'string') return missing(name, ZERO_UUID, stream);
+  return found(stream, request.includeTopicAuthorizedOperations, call);
+}
+
+/** A topic that is not there is made, if both sides want that. Kafka tells the client to ask again; it is here at once. */
+function createdTopic(name: string, isWanted: boolean, call: Call): Stream | ErrorName {
+  const wrong = nameFault(name, call);
+  if (wrong !== null) return wrong.error;
+  const { settings } = call.server;
+  if (!isWanted || !settings.createsTopics || isInternalTopic(name)) return 'UNKNOWN_TOPIC_OR_PARTITION';
+  if (!call.isAllowed('create', 'cluster', CLUSTER_NAME) && !call.isAllowed('create', 'topic', name)) {
+    return 'TOPIC_AUTHORIZATION_FAILED';
+  }
+  try {
+    return createTopic(name, { partitions: settings.partitions, configs: new Map() }, call);
+  } catch (error) {
+    settings.log.warn({ topic: name, reason: faultOf(error).text }, 'a topic was not made');
+    return 'INVALID_TOPIC_EXCEPTION';
+  }
+}
+
+function found(stream: Stream, withOperations: boolean, call: Call): TopicResult {
+  return {
+    errorCode: ERROR_CODES.NONE,
+    name: stream.name,
+    topicId: stream.id,
+    isInternal: isInternalTopic(stream.name),
+    partitions: stream.partitions.map(partitionState),
+    topicAuthorizedOperations: authorizedOperations(withOperations, 'topic', stream.name, call),
+  };
+}
+
+function missing(name: string | null, topicId: string, error: ErrorName): TopicResult {
+  return {
+    errorCode: ERROR_CODES[error],
+    name,
+    topicId,
+    partitions: [],
+    topicAuthorizedOperations: NOT_ASKED,
+  };
+}

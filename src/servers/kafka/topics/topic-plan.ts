@@ -1,0 +1,112 @@
+import { validateConfigs } from '../../../broker/streams/stream-settings.ts';
+import type { RequestOf } from '../../../wire/kafka/declaration.ts';
+import type { createTopics } from '../../../wire/kafka/messages/topics.ts';
+import { type Fault, fault } from '../fault.ts';
+import { NODE_ID } from '../node-id.ts';
+
+export type CreatableTopic = RequestOf<typeof createTopics>['topics'][number];
+
+/** What a topic that is to be made will be like. */
+export interface TopicPlan {
+  readonly partitions: number;
+  readonly configs: ReadonlyMap<string, string>;
+}
+
+const DEFAULT = -1;
+
+/** Checks all that can be checked without looking at what is there, as a cluster with this one broker does. */
+export function planTopic(topic: CreatableTopic, defaultPartitions: number): TopicPlan | Fault {
+  const isAssigned = topic.assignments.length > 0;
+  const wrong = isAssigned ? wrongAssignments(topic) : wrongNumbers(topic);
+  if (wrong !== null) return wrong;
+  const configs = new Map<string, string>();
+  const withoutValue: string[] = [];
+  for (const { name, value } of topic.configs) {
+    if (value === null) withoutValue.push(name);
+    else configs.set(name, value);
+  }
+  if (withoutValue.length > 0) {
+    const names = withoutValue.join(',');
+    return fault('INVALID_CONFIG', `Null value not supported for topic configs: ${names}`);
+  }
+  const problem = validateConfigs(configs);
+  if (problem !== null) return fault('INVALID_CONFIG', problem);
+  const partitions = isAssigned
+    ? topic.assignments.length
+    : topic.numPartitions === DEFAULT
+      ? defaultPartitions
+      : topic.numPartitions;
+  return { partitions, configs };
+}
+
+function wrongNumbers({ numPartitions, replicationFactor }: CreatableTopic): Fault | null {
+  if (replicationFactor < DEFAULT || replicationFactor === 0) {
+    return fault(
+      'INVALID_REPLICATION_FACTOR',
+      'Replication factor must be larger than 0, or -1 to use the default value.',
+    );
+  }
+  if (numPartitions < DEFAULT || numPartitions === 0) {
+    return fault('INVALID_PARTITIONS', 'Number of partitions was set to an invalid non-positive value.');
+  }
+  return replicationFactor > 1
+    ? fault('INVALID_REPLICATION_FACTOR', tooManyReplicas(replicationFactor))
+    : null;
+}
+
+function tooManyReplicas(count: number): string {
+  return (
+    `Unable to replicate the partition ${count} time(s): The target replication factor of ${count} cannot be ` +
+    'reached because only 1 broker(s) are registered.'
+  );
+}
+
+function wrongAssignments({ numPartitions, replicationFactor, assignments }: CreatableTopic): Fault | null {
+  if (replicationFactor !== DEFAULT) {
+    return fault(
+      'INVALID_REQUEST',
+      'A manual partition assignment was specified, but replication factor was not set to -1.',
+    );
+  }
+  if (numPartitions !== DEFAULT) {
+    return fault(
+      'INVALID_REQUEST',
+      'A manual partition assignment was specified, but numPartitions was not set to -1.',
+    );
+  }
+  const seen = new Set<number>();
+  for (const { partitionIndex, brokerIds } of assignments) {
+    if (seen.has(partitionIndex)) {
+      const text = `Found multiple manual partition assignments for partition ${partitionIndex}`;
+      return fault('INVALID_REPLICA_ASSIGNMENT', text);
+    }
+    seen.add(partitionIndex);
+    const wrong = wrongReplicas(brokerIds);
+    if (wrong !== null) return wrong;
+  }
+  for (let index = 0; index < assignments.length; index++) {
+    if (seen.has(index)) continue;
+    return fault('INVALID_REPLICA_ASSIGNMENT', 'partitions should be a consecutive 0-based integer sequence');
+  }
+  return null;
+}
+
+/** Whether somebody else than this broker, who is alone, is to have a partition. */
+export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
+  if (brokerIds.length === 0) {
+    return fault(
+      'INVALID_REPLICA_ASSIGNMENT',
+      'The manual partition assignment includes an empty replica list.',
+    );
+  }
+  const stranger = brokerIds.find((id) => id !== NODE_ID);
+  if (stranger !== undefined) {
+    return fault(
+      'INVALID_REPLICA_ASSIGNMENT',
+      `The manual partition assignment includes broker ${stranger}, but no such broker is registered.`,
+    );
+  }
+  if (brokerIds.length === 1) return null;
+  const text = `The manual partition assignment includes the broker ${NODE_ID} more than once.`;
+  return fault('INVALID_REPLICA_ASSIGNMENT', text);
+}

@@ -1,0 +1,40 @@
+import type { Partition } from '../../../broker/streams/partition.ts';
+import type { Stream } from '../../../broker/streams/stream.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
+import type { Call } from '../handler.ts';
+import { NODE_ID } from '../node-id.ts';
+import { isTopicName } from './topic-name.ts';
+
+/** The topic of this name in the client's virtual host. */
+export function topicByName(call: Call, name: string): Stream | undefined {
+  return isTopicName(name) ? call.server.broker.streams.get(call.connection.vhost, name) : undefined;
+}
+
+export function topicById(call: Call, id: string): Stream | undefined {
+  const stream = call.server.broker.streams.byId(id);
+  return stream?.vhost === call.connection.vhost && isTopicName(stream.name) ? stream : undefined;
+}
+
+/** All that the client may know of, by name. */
+export function describableTopics(call: Call): Stream[] {
+  return call.server.broker.streams
+    .list(call.connection.vhost)
+    .filter(({ name }) => isTopicName(name) && call.isAllowed('describe', 'topic', name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Who leads a partition, who has a copy: this broker. */
+export function partitionState({ index, leaderEpoch }: Partition) {
+  return {
+    errorCode: ERROR_CODES.NONE,
+    partitionIndex: index,
+    leaderId: NODE_ID,
+    leaderEpoch,
+    replicaNodes: REPLICAS,
+    isrNodes: REPLICAS,
+    offlineReplicas: NOBODY,
+  };
+}
+
+const REPLICAS: readonly number[] = [NODE_ID];
+const NOBODY: readonly number[] = [];
