@@ -18,10 +18,6 @@ export function findContentFault(
   nowMs: number,
 ): BatchFault | null {
   view.moveTo(bytes, at);
-  // Without a producer id it would be ours to say something by.
-  if (view.producerId < 0 && view.baseSequence !== -1) {
-    return { error: 'INVALID_RECORD', text: `sequence number ${view.baseSequence} without a producer id` };
-  }
   if (settings.timestampType === 'CreateTime') {
     const fault = findTimestampFault(settings, nowMs);
     if (fault !== null) return fault;
