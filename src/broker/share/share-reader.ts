@@ -25,8 +25,10 @@ export interface Acquired {
 
 const CONTROL = 0x20;
 const TRANSACTIONAL = 0x10;
+/** Read at once: how many bytes the records take that are wanted is not known before. */
+const READ_BYTES = 128 * 1024;
 /** Reads for one request: records that were given back lie far apart, perhaps. */
-const READS_MAX = 64;
+const READS_MAX = 512;
 
 /** Finds what is available on one partition of a stream, and gives it to members of a share group. */
 export class ShareReader {
@@ -46,12 +48,15 @@ export class ShareReader {
    */
   acquire(memberId: string, limits: AcquireLimits): Acquired | Promise<Acquired> {
     const acquired: Acquired = { batches: [], bytes: 0, ranges: new AcquiredRanges(), isDamaged: false };
-    if (this.share.isReading || this.share.isRemoved) return acquired;
-    acquired.isDamaged = this.partition.log.isDamaged;
+    const { share, partition } = this;
+    if (share.isReading || share.isRemoved) return acquired;
+    acquired.isDamaged = partition.log.isDamaged;
     if (acquired.isDamaged) return acquired;
+    share.startsAt(partition.startOffset);
     const from = this.#fromMemory(memberId, limits, acquired);
-    this.share.flush();
-    return from === null ? acquired : this.#fromDisk(memberId, limits, acquired, from);
+    if (from !== null) return this.#fromDisk(memberId, limits, acquired, from);
+    share.flush();
+    return acquired;
   }
 
   /** How many bytes of batches are available, perhaps, but at most `bytesMax`: of what is on disk that is not known. */
@@ -72,15 +77,14 @@ export class ShareReader {
   /** Null when it is done; else the offset that has to be read from the disk. */
   #fromMemory(memberId: string, limits: AcquireLimits, acquired: Acquired): number | null {
     const { share, partition } = this;
-    share.startsAt(partition.startOffset);
     let before = -1;
     for (let reads = 0; reads < READS_MAX && !isEnough(limits, acquired); reads++) {
       const end = this.#end;
       const from = share.nextAvailable();
       if (from === null || from >= end || from === before) return null;
       before = from;
-      const pieces = partition.readTail(from, end, limits.bytes - acquired.bytes);
-      if (pieces === null) return acquired.ranges.count === 0 ? from : null;
+      const pieces = partition.readTail(from, end, READ_BYTES);
+      if (pieces === null) return from;
       let next = from;
       for (const piece of pieces) {
         next = this.#take(memberId, limits, acquired, piece.buffer, piece.start, piece.end, next, true);
@@ -93,25 +97,30 @@ export class ShareReader {
     memberId: string,
     limits: AcquireLimits,
     acquired: Acquired,
-    from: number,
+    first: number,
   ): Promise<Acquired> {
     const { share, partition } = this;
     share.isReading = true;
     try {
-      const end = this.#end;
-      const { bytes, nextOffset } = await partition.read(from, end, limits.bytes);
-      if (share.isRemoved) return acquired;
-      this.#take(memberId, limits, acquired, bytes, 0, bytes.length, from, false);
-      // Nothing is left there: it was compacted away.
-      if (bytes.length === 0 && nextOffset > from) share.skip(from, Math.min(nextOffset, end));
+      let from: number | null = first;
+      for (let reads = 0; reads < READS_MAX && from !== null; reads++) {
+        const end = this.#end;
+        const { bytes, nextOffset } = await partition.read(from, end, READ_BYTES);
+        if (share.isRemoved) return acquired;
+        this.#take(memberId, limits, acquired, bytes, 0, bytes.length, from, false);
+        // Nothing is left there: it was compacted away.
+        if (bytes.length === 0 && nextOffset > from) share.skip(from, Math.min(nextOffset, end));
+        const next = isEnough(limits, acquired) ? null : share.nextAvailable();
+        from = next === from || next === null || next >= this.#end ? null : next;
+      }
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
       partition.damaged(error);
-      acquired.isDamaged = true;
+      acquired.isDamaged = acquired.ranges.count === 0;
     } finally {
+      share.flush();
       share.readEnded();
     }
-    share.flush();
     return acquired;
   }
 
