@@ -7,7 +7,7 @@ import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange } from './exchange.ts';
 import type { StreamKeeper, StreamPort, TopologyQueue } from './ports.ts';
 import { comparedArguments, validateQueue } from './queue-arguments.ts';
-import type { DeclarationGuard, QueueDeclaration } from './queue-commands.ts';
+import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './queue-commands.ts';
 import { inUse, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 import type { TopologyState } from './state.ts';
 
@@ -63,6 +63,12 @@ export function declareStream<Q extends TopologyQueue>(
   guard: DeclarationGuard | null,
 ): StreamPort {
   const { name } = declaration;
+  if (name === '') {
+    throw new BrokerError(
+      'precondition-failed',
+      'Cannot declare a server-named queue for type rabbit_stream_queue',
+    );
+  }
   refuseReservedName('queue', name);
   refuseLongName('queue', name);
   guard?.declaring(name);
@@ -98,9 +104,12 @@ export function refuseQueueAtStream<Q extends TopologyQueue>(
 export function deleteStream<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
   stream: StreamPort,
-  ifUnused: boolean,
+  { ifUnused, ifEmpty }: QueueDeletion,
 ): number {
   const { messageCount } = stream;
+  if (ifEmpty && messageCount > 0) {
+    throw new BrokerError('precondition-failed', `${resourceText('queue', stream.name, ctx.name)} not empty`);
+  }
   if (ifUnused && stream.consumerCount > 0) throw inUse('queue', stream.name, ctx.name);
   keeperOf(ctx).delete(stream.name);
   return messageCount;

@@ -150,8 +150,8 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /** Returns how many messages went with it. @throws BrokerError precondition-failed */
-  deleteStream(stream: StreamPort, ifUnused: boolean): number {
-    return streams.deleteStream(this.#context, stream, ifUnused);
+  deleteStream(stream: StreamPort, conditions: queues.QueueDeletion): number {
+    return streams.deleteStream(this.#context, stream, conditions);
   }
 
   /** From who keeps the streams: this one is there now. */

@@ -10,56 +10,43 @@ import { parseContent } from './message-parser.ts';
 import { partitionOfKey } from './partitioner.ts';
 import { CHOSEN_PARTITION_HEADER } from './record-fields.ts';
 import { type RecordKey, recordKey, writeRecord } from './record-writer.ts';
+import { StreamReaders, type StreamReadersParts } from './stream-readers.ts';
 
 /** What has no key stays with one partition for so many bytes, as batches had better be large. */
 const STICKY_BYTES = 64 * 1024;
-
-export interface StreamViewParts {
-  readonly store: Store;
-  readonly codecs: PropertyCodecs;
-}
 
 /** A stream, as those see it who publish messages and not records. */
 export class StreamView implements StreamPort {
   readonly stream: Stream;
   declaredAs: Table | null = null;
-  /** Consumers that read it record by record. */
-  consumerCount = 0;
+  readonly readers: StreamReaders;
   readonly #store: Store;
   readonly #codecs: PropertyCodecs;
   /** One is used for all messages that come as complete contents, and one for their records. */
   readonly #parsed = new MessageParts();
   readonly #record = new MessageParts();
-  readonly #removal = new Set<() => void>();
   #sticky = 0;
   #stickyBytes = 0;
 
-  constructor(stream: Stream, { store, codecs }: StreamViewParts) {
+  constructor(stream: Stream, parts: StreamReadersParts) {
     this.stream = stream;
-    this.#store = store;
-    this.#codecs = codecs;
+    this.#store = parts.store;
+    this.#codecs = parts.codecs;
+    this.readers = new StreamReaders(this, parts);
   }
 
   get name(): string {
     return this.stream.name;
   }
 
+  get consumerCount(): number {
+    return this.readers.count;
+  }
+
   get messageCount(): number {
     let count = 0;
     for (const { startOffset, highWatermark } of this.stream.partitions) count += highWatermark - startOffset;
     return count;
-  }
-
-  /** The stream is gone. */
-  remove(): void {
-    for (const listener of [...this.#removal]) listener();
-    this.#removal.clear();
-  }
-
-  /** `listener` is called when the stream is gone. Returns how to stop that. */
-  onRemove(listener: () => void): () => void {
-    this.#removal.add(listener);
-    return () => this.#removal.delete(listener);
   }
 
   append(given: MessageParts, nowMs: number, isStrict: boolean): number {

@@ -99,8 +99,8 @@ export class Views implements StatePart, StreamObserver {
   }
 
   streamAdded(stream: Stream): void {
-    const { store, codecs } = this.#broker;
-    const view = new StreamView(stream, { store, codecs });
+    const { store, codecs, turn } = this.#broker;
+    const view = new StreamView(stream, { store, codecs, turn });
     this.#byId.set(stream.id, { view, fed: [], feeders: [] });
     this.#broker.vhost(stream.vhost)?.attachStream(view);
     this.#refresh(stream.id);
@@ -111,12 +111,13 @@ export class Views implements StatePart, StreamObserver {
     if (viewed === undefined) return;
     this.#stopFeeding(viewed);
     this.#byId.delete(stream.id);
-    viewed.view.remove();
     this.#broker.vhost(stream.vhost)?.detachStream(stream.name);
     this.#states.removeStream(stream.id);
+    viewed.view.readers.removeAll();
   }
 
   streamChanged(stream: Stream): void {
+    this.#byId.get(stream.id)?.view.readers.extend();
     this.#refresh(stream.id);
   }
 

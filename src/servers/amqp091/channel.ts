@@ -4,6 +4,7 @@ import type { Consumer, Gate } from '../../broker/consumer.ts';
 import type { Queue } from '../../broker/queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import { Unacked } from '../../broker/unacked.ts';
+import type { StreamView } from '../../broker/views/stream-view.ts';
 import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
 import type { ChannelTransaction } from './channel-transaction.ts';
 import type { Confirms } from './confirms.ts';
@@ -17,6 +18,8 @@ import type { Settings } from './options.ts';
 import type { Output } from './output.ts';
 import { Publishing } from './publish.ts';
 import type { RouteCache } from './route-cache.ts';
+import type { StreamReading } from './stream-consuming.ts';
+import { StreamDelivery } from './stream-delivery.ts';
 
 /**
  * - `open`;
@@ -102,6 +105,24 @@ export class Channel {
     this.consumers.set(tag, consumer);
     this.timeouts.watch(consumer);
     this.connection.events.consumerCreated(this, consumer);
+    if (!method.noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
+  }
+
+  /** From a stream: messages come at the end of the turn at the soonest, too. */
+  consumeStream(view: StreamView, method: MethodOf<'basic.consume'>, reading: StreamReading): void {
+    const tag = this.#newTag(method.consumerTag);
+    const consumer = view.readers.add({
+      tag,
+      sink: new StreamDelivery(this, tag),
+      gate: this.gate,
+      credit: this.prefetchPerConsumer,
+      exclusive: method.exclusive,
+      arguments: method.arguments,
+      ...reading,
+    });
+    this.consumers.set(tag, consumer.asConsumer);
+    this.timeouts.watch(consumer.asConsumer);
+    this.connection.events.consumerCreated(this, consumer.asConsumer);
     if (!method.noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
   }
 

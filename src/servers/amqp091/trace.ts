@@ -1,5 +1,8 @@
 import type { Table, Value } from '../../base/value.ts';
+import type { Queue } from '../../broker/queue.ts';
+import type { Route } from '../../broker/topology/routing.ts';
 import type { TracedMessage, TracePoint } from '../../broker/tracing/tracer.ts';
+import type { RecordMessage } from '../../broker/views/record-message.ts';
 import type { MessageParts } from '../../log/message-parts.ts';
 import type { ContentView } from '../../log/record-content.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';
@@ -13,7 +16,7 @@ import type { PropertyBytes } from './foreign-content.ts';
 export function tracePublished(
   channel: Channel,
   parts: MessageParts,
-  { queues }: { readonly queues: readonly { readonly name: string }[] },
+  { queues, streams }: Pick<Route<Queue>, 'queues' | 'streams'>,
 ): void {
   const properties = propertyTable(parts.properties, parts.propertiesStart, parts.propertiesEnd);
   const key = parts.key.toString('utf8', parts.keyStart, parts.keyEnd);
@@ -23,8 +26,21 @@ export function tracePublished(
     properties,
     body: parts.body.subarray(parts.bodyStart, parts.bodyEnd),
   };
-  const routed = queues.map(({ name }) => name);
+  const routed = [...queues, ...streams].map(({ name }) => name);
   channel.connection.tracer?.published(message, pointOf(channel), routed);
+}
+
+/** A message of a stream. */
+export function traceRead(channel: Channel, queue: string, message: RecordMessage): void {
+  const properties = propertyTable(message.properties, message.propertiesStart, message.propertiesEnd);
+  const key = message.key.toString('utf8', message.keyStart, message.keyEnd);
+  const traced: TracedMessage = {
+    exchange: message.exchange.toString('utf8', message.exchangeStart, message.exchangeEnd),
+    routingKeys: [key, ...copyKeys(properties)],
+    properties,
+    body: message.body.subarray(message.bodyStart, message.bodyEnd),
+  };
+  channel.connection.tracer?.delivered(traced, pointOf(channel), queue, false);
 }
 
 export function traceDelivered(

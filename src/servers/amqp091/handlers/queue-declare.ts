@@ -11,6 +11,7 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
     declareReplies(channel, method);
     return;
   }
+  if (declareStream(channel, method)) return;
   const isPassive = method.passive || method.queue.startsWith(REPLY_TO);
   const name = withoutLineBreaks(method.queue);
   const { durable, exclusive, autoDelete, arguments: args } = method;
@@ -34,6 +35,26 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
           consumerCount: queue.consumerCount,
         },
   );
+}
+
+/** A queue of type `stream`, or the question whether there is one. False if it is about another queue. */
+function declareStream(channel: Channel, method: MethodOf<'queue.declare'>): boolean {
+  const { vhost } = channel;
+  const { passive, durable, exclusive, autoDelete, arguments: args } = method;
+  const name = withoutLineBreaks(method.queue);
+  const isWanted = args['x-queue-type'] === 'stream' && vhost.findQueue(name) === undefined;
+  const known = vhost.findStream(name);
+  if (passive ? known === undefined : !isWanted) return false;
+  const stream =
+    passive && known !== undefined
+      ? known
+      : vhost.declareStream({ name, durable, exclusive, autoDelete, arguments: args }, guard(channel, args));
+  channel.lastQueue = name;
+  const { messageCount, consumerCount } = stream;
+  channel.sendWhenDurable(
+    method.noWait ? null : { name: 'queue.declare-ok', queue: name, messageCount, consumerCount },
+  );
+  return true;
 }
 
 /** How who answers finds out whether somebody still waits for it, as in RabbitMQ; the name without address is there. */

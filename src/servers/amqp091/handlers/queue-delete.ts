@@ -6,6 +6,10 @@ export function queueDelete(channel: Channel, method: MethodOf<'queue.delete'>):
   const name = channel.queueName(withoutLineBreaks(method.queue));
   channel.connection.permissions.configure('queue', name);
   const { ifUnused, ifEmpty } = method;
-  const messageCount = channel.vhost.deleteQueue(name, { ifUnused, ifEmpty }, channel.connection);
+  const stream = channel.vhost.findStream(name);
+  const messageCount =
+    stream === undefined
+      ? channel.vhost.deleteQueue(name, { ifUnused, ifEmpty }, channel.connection)
+      : channel.vhost.deleteStream(stream, { ifUnused, ifEmpty });
   channel.sendWhenDurable(method.noWait ? null : { name: 'queue.delete-ok', messageCount });
 }

@@ -1,9 +1,11 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
+import { refuseStream } from '../stream-queues.ts';
 
 export function queuePurge(channel: Channel, method: MethodOf<'queue.purge'>): void {
   const name = channel.queueName(method.queue);
   channel.connection.permissions.read('queue', name);
+  refuseStream(channel, name, 'queue.purge');
   const queue = channel.vhost.checkQueue(name, channel.connection);
   const messageCount = queue.purge();
   if (!method.noWait) channel.send({ name: 'queue.purge-ok', messageCount });
