@@ -1,3 +1,4 @@
+import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { NOT_ASKED, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -52,9 +53,14 @@ function found(stream: Stream, from: number, count: number, call: Call): TopicRe
     name: stream.name,
     topicId: stream.id,
     isInternal: isInternalTopic(stream.name),
-    partitions: stream.partitions.slice(from, from + count).map(partitionState),
+    partitions: stream.partitions.slice(from, from + count).map(partitionResult),
     topicAuthorizedOperations: authorizedOperations(true, 'topic', stream.name, call),
   };
+}
+
+/** Kafka's Java client does not expect the null that the protocol allows here. */
+function partitionResult(partition: Partition) {
+  return { ...partitionState(partition), eligibleLeaderReplicas: [], lastKnownElr: [] };
 }
 
 function missing(name: string, call: Call): TopicResult {
