@@ -9,12 +9,13 @@ import { runKills } from './kill.ts';
 import { cutWhileMoving, fillWhileMoving } from './moving.ts';
 import { flipWhileMoving } from './moving-flips.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
+import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
 
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
  *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-flips N]
- *         [--moving-full-disks N] [--kills N] [--transactional-copies N] [--seed N]
+ *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--kills N] [--transactional-copies N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -47,6 +48,18 @@ const PHASES: Readonly<Record<string, Phase>> = {
   'moving-full-disks': {
     count: 1000,
     run: seeds('moving-full-disks', async (seed) => describe(await fillWhileMoving(seed))),
+  },
+  'stream-cuts': {
+    count: 2000,
+    run: seeds('stream-cuts', async (seed) => describe(await cutStreams(seed))),
+  },
+  'stream-flips': {
+    count: 2000,
+    run: seeds('stream-flips', async (seed) => describeFlip(await flipInStreams(seed))),
+  },
+  'stream-full-disks': {
+    count: 1000,
+    run: seeds('stream-full-disks', async (seed) => describe(await fillWithStreams(seed))),
   },
   kills: { count: 200, run: kills },
   'transactional-copies': { count: 50, run: transactionalCopies },
