@@ -69,7 +69,7 @@ export class JournalFiles implements JournalDevice {
   /** A file is not finished under a write to it. */
   readonly #tasks = new Serial();
   #timer: Timer | null = null;
-  /** How far the present file reaches. */
+  /** How far the present file may reach. */
   #allocatedBytes = 0;
   /** Files that were retired since the start. */
   readonly #spares: string[] = [];
@@ -229,9 +229,10 @@ export class JournalFiles implements JournalDevice {
     const from = this.#position;
     const ahead = Math.min(Math.max(from, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX);
     const to = Math.min(Math.max(from + bytes, this.#fileBytes), from + bytes + ahead);
+    // Also if it fails: a part may have been written, and has to be cut off when the file is finished.
+    this.#allocatedBytes = to;
     try {
       await (this.#file as File).write([Buffer.alloc(to - from)], from);
-      this.#allocatedBytes = to;
     } catch (error) {
       // Perhaps there is still room for the blocks alone.
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
