@@ -4,7 +4,7 @@ import { describeFlip } from './bit-flips.ts';
 import { describeFailure } from './power-cut.ts';
 import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
 
-const SEEDS = Number(process.env.SLUICE_STREAM_SEEDS ?? 40);
+const SEEDS = Number(process.env.SLUICE_STREAM_SEEDS ?? 25);
 
 test(`after ${SEEDS} schedules with power cuts every batch of every durable block is in its stream, as it was`, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
