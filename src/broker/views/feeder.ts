@@ -67,6 +67,11 @@ export class Feeder implements Pumped {
     this.#main = this.#reader(from);
     this.#message = new RecordMessage(broker.codecs);
     this.#stopListening = partition.onAdvance(() => this.pumpLater());
+    for (const binding of parts.exchange.outbound.values()) {
+      const state = parts.stateOf(binding);
+      if (state !== undefined) this.#place(binding, state);
+    }
+    this.pumpLater();
   }
 
   /** Everything below went through the bindings. */
@@ -74,26 +79,18 @@ export class Feeder implements Pumped {
     return this.#main.next;
   }
 
-  /** Its bindings have changed, or their positions. */
-  refresh(): void {
-    const { exchange, partition, stateOf } = this.#parts;
+  /** There is one more binding, which may be behind the others. */
+  added(binding: Binding<Queue>): void {
     this.#routes.clear();
-    this.#from = 0;
-    for (const binding of exchange.outbound.values()) {
-      const state = stateOf(binding);
-      if (state === undefined) continue;
-      const position = positionIn(state, partition.index);
-      this.#from = Math.max(this.#from, position.from);
-      if (position.replay === null || this.#replays.has(binding)) continue;
-      const reader = this.#reader(position.replay);
-      this.#replays.set(binding, { binding, state, position, reader });
-      if (position.sinceMs !== null) void this.#seek(reader, position);
-    }
-    for (const [binding, { reader }] of this.#replays) {
-      if (this.#isThere(binding)) continue;
-      reader.close();
-      this.#replays.delete(binding);
-    }
+    const state = this.#parts.stateOf(binding);
+    if (state !== undefined) this.#place(binding, state);
+    this.pumpLater();
+  }
+
+  removed(binding: Binding<Queue>): void {
+    this.#routes.clear();
+    this.#replays.get(binding)?.reader.close();
+    this.#replays.delete(binding);
     this.pumpLater();
   }
 
@@ -103,15 +100,7 @@ export class Feeder implements Pumped {
 
   pump(): void {
     if (this.#isStopped || this.#isWaiting || this.#isUnreadable) return;
-    const { pressure } = this.#parts.broker;
-    if (pressure.isOverwhelmed) {
-      this.#isWaiting = true;
-      pressure.onResume([], () => {
-        this.#isWaiting = false;
-        this.pumpLater();
-      });
-      return;
-    }
+    if (this.#mustWait()) return;
     let hasMore = this.#feedMain();
     for (const replay of [...this.#replays.values()]) if (this.#feedReplay(replay)) hasMore = true;
     if (hasMore) this.pumpLater();
@@ -122,6 +111,27 @@ export class Feeder implements Pumped {
     this.#stopListening();
     this.#main.close();
     for (const { reader } of this.#replays.values()) reader.close();
+  }
+
+  /** What is in the stream is safe there; queues are filled when there is room for them. */
+  #mustWait(): boolean {
+    const { broker } = this.#parts;
+    const goOn = (): void => {
+      this.#isWaiting = false;
+      this.pumpLater();
+    };
+    if (broker.pressure.isOverwhelmed) {
+      this.#isWaiting = true;
+      broker.pressure.onResume([], goOn);
+    } else if (broker.blockedReasons.size > 0) {
+      this.#isWaiting = true;
+      const stop = broker.onBlockedChange(() => {
+        if (broker.blockedReasons.size > 0) return;
+        stop();
+        goOn();
+      });
+    }
+    return this.#isWaiting;
   }
 
   /** True if there is more to do at once. */
@@ -263,9 +273,13 @@ export class Feeder implements Pumped {
     return route;
   }
 
-  #isThere(binding: Binding<Queue>): boolean {
-    for (const each of this.#parts.exchange.outbound.values()) if (each === binding) return true;
-    return false;
+  #place(binding: Binding<Queue>, state: BindingState): void {
+    const position = positionIn(state, this.#parts.partition.index);
+    this.#from = Math.max(this.#from, position.from);
+    if (position.replay === null) return;
+    const reader = this.#reader(position.replay);
+    this.#replays.set(binding, { binding, state, position, reader });
+    if (position.sinceMs !== null) void this.#seek(reader, position);
   }
 
   /** Where a binding begins that begins with a time. */

@@ -9,6 +9,7 @@ import type { Stream } from '../streams/stream.ts';
 import type { StreamObserver, StreamSpec } from '../streams/streams.ts';
 import type { Binding } from '../topology/binding.ts';
 import type { Exchange } from '../topology/exchange.ts';
+import { refuseLongName, refuseReservedName } from '../topology/refusals.ts';
 import { REPLAY_ARGUMENT } from '../topology/stream-commands.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { BindingStates } from './binding-states.ts';
@@ -78,6 +79,8 @@ export class Views implements StatePart, StreamObserver {
 
   beforeCreate({ vhost, name }: StreamSpec): void {
     if (name === this.#isRemembering) return;
+    refuseReservedName('exchange', name);
+    refuseLongName('exchange', name);
     const exchange = this.#broker.vhost(vhost)?.findExchange(name);
     if (exchange === undefined) return;
     throw new BrokerError(
@@ -126,6 +129,7 @@ export class Views implements StatePart, StreamObserver {
     const viewed = this.#viewedOf(binding.source);
     if (viewed === undefined) return;
     if (!this.#isRecovering) this.#begin(binding, viewed);
+    for (const feeder of viewed.feeders) feeder.added(binding);
     this.#refresh(viewed.view.stream.id);
   }
 
@@ -135,6 +139,7 @@ export class Views implements StatePart, StreamObserver {
     const { id } = viewed.view.stream;
     const state = this.#states.remove(id, binding);
     if (state?.isDurable === true) this.#record({ op: 'view.unbind', n: state.number });
+    for (const feeder of viewed.feeders) feeder.removed(binding);
     this.#refresh(id);
   }
 
@@ -292,7 +297,6 @@ export class Views implements StatePart, StreamObserver {
     }
     for (const partition of stream.partitions) {
       viewed.feeders[partition.index] ??= this.#feederOf(partition, viewed, vhost, exchange);
-      viewed.feeders[partition.index]?.refresh();
     }
   }
 
