@@ -1,12 +1,7 @@
-import { decompress } from '../../base/compression/compression.ts';
-import { batchBytes, forEachRecord, isCompressed, readBatchHeader } from '../../log/record-batch.ts';
+import { CompressionError } from '../../base/compression/errors.ts';
+import { BatchRecords } from '../../log/batch-records.ts';
+import { batchBytes, readBatchHeader } from '../../log/record-batch.ts';
 import { readVarint, varintEnd, varintLength, writeVarint } from '../../log/record-content.ts';
-import type { Partition } from '../streams/partition.ts';
-
-const HEADER_BYTES = 61;
-const COMPRESSION_MASK = 0x07;
-/** What one batch may come to when it is opened. */
-const OPENED_BYTES_MAX = 256 * 1024 * 1024;
 
 export interface FoundRecord {
   readonly timestampMs: number;
@@ -14,50 +9,40 @@ export interface FoundRecord {
   readonly content: Buffer;
 }
 
-/** The records with these offsets in the batches that lie back to back in `batches`. */
-export function findRecords(batches: Buffer, offsets: ReadonlySet<number>): Map<number, FoundRecord> {
+/**
+ * The records with these offsets, which ascend, in the batches that lie back to back in `batches`. Those of a batch that
+ * is not what its header promises, as its producer made it, are not found.
+ */
+export function findRecords(batches: Buffer, offsets: readonly number[]): Map<number, FoundRecord> {
   const found = new Map<number, FoundRecord>();
-  for (let at = 0; at < batches.length; at += batchBytes(batches, at)) {
+  let next = 0;
+  for (let at = 0; at < batches.length && next < offsets.length; at += batchBytes(batches, at)) {
     const { baseOffset, lastOffset } = readBatchHeader(batches, at);
-    if (!hasAny(offsets, baseOffset, lastOffset)) continue;
-    const batch = opened(batches.subarray(at, at + batchBytes(batches, at)));
-    forEachRecord(batch, 0, batch.length, (offset, timestampMs, buffer, start, length) => {
-      if (offsets.has(offset)) {
-        found.set(offset, { timestampMs, content: buffer.subarray(start, start + length) });
-      }
-    });
+    while ((offsets[next] as number) < baseOffset) next++;
+    const first = next;
+    while (next < offsets.length && (offsets[next] as number) <= lastOffset) next++;
+    if (next > first) findIn(batches, at, new Set(offsets.slice(first, next)), found);
   }
   return found;
 }
 
-/** The first offset with a record of this time or a later one; where the partition ends if there is none. */
-export async function offsetAtTime(partition: Partition, timestampMs: number): Promise<number> {
-  const { highWatermark } = partition;
-  const batch = await partition.batchAtTime(timestampMs);
-  let first = highWatermark;
-  if (batch !== null) {
-    const whole = opened(batch);
-    forEachRecord(whole, 0, whole.length, (offset, recordMs) => {
-      if (recordMs >= timestampMs) first = Math.min(first, offset);
-    });
+function findIn(
+  batches: Buffer,
+  at: number,
+  offsets: ReadonlySet<number>,
+  found: Map<number, FoundRecord>,
+): void {
+  try {
+    const records = new BatchRecords(batches, at);
+    while (records.next()) {
+      const { offset, timestampMs, bytes, contentStart, recordEnd } = records;
+      if (offsets.has(offset)) {
+        found.set(offset, { timestampMs, content: bytes.subarray(contentStart, recordEnd) });
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof CompressionError || error instanceof RangeError)) throw error;
   }
-  return first;
-}
-
-function hasAny(offsets: ReadonlySet<number>, first: number, last: number): boolean {
-  for (const offset of offsets) if (offset >= first && offset <= last) return true;
-  return false;
-}
-
-/** The same batch with its records as they were before they were compressed. Its checksum is not right any more. */
-function opened(batch: Buffer): Buffer {
-  const { attributes } = readBatchHeader(batch, 0);
-  if (!isCompressed(attributes)) return batch;
-  const records = decompress(attributes & COMPRESSION_MASK, batch.subarray(HEADER_BYTES), OPENED_BYTES_MAX);
-  const whole = Buffer.concat([batch.subarray(0, HEADER_BYTES), records]);
-  whole.writeInt32BE(whole.length - 12, 8);
-  whole.writeInt16BE(attributes & ~COMPRESSION_MASK, 21);
-  return whole;
 }
 
 /** The content with more headers, behind those that it has. */

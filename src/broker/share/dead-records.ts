@@ -65,7 +65,7 @@ export class DeadRecords {
     const [first] = waiting.keys();
     const { bytes, nextOffset } = await partition.read(first as number, partition.highWatermark, READ_BYTES);
     if (share.isRemoved) return;
-    const found = findRecords(bytes, new Set(waiting.keys()));
+    const found = findRecords(bytes, [...waiting.keys()]);
     const target = found.size > 0 ? source.target() : null;
     const missing: number[] = [];
     let batch: Dead[] = [];

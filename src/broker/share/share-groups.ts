@@ -7,7 +7,7 @@ import type { StatePart } from '../state-part.ts';
 import type { Partition } from '../streams/partition.ts';
 import type { Stream } from '../streams/stream.ts';
 import type { StreamObserver, Streams } from '../streams/streams.ts';
-import { offsetAtTime } from './dead-record.ts';
+import { offsetAtTime } from '../views/offset-at-time.ts';
 import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
 import {
   LEAVE_EPOCH,
