@@ -89,7 +89,7 @@ export class Quotas {
     };
   }
 
-  /** One more connection from there: how many milliseconds too early it comes. */
+  /** One more connection from there: how many milliseconds too early it comes. Then it does not count. */
   connected(ip: string): number {
     if (!this.isOn) return 0;
     this.#forgetOld();
@@ -97,7 +97,9 @@ export class Quotas {
       const rate = this.#state.quotas.get(entityKey(entity))?.values.connection_creation_rate;
       if (rate === undefined) continue;
       const limit = this.#limit(`connect ${ip}`, rate, Math.max(CONNECTION_WINDOW_SECONDS, 1 / rate));
-      return limit.use(1, this.nowMs);
+      const tooEarlyMs = limit.use(1, this.nowMs);
+      if (tooEarlyMs > 0) limit.use(-1, this.nowMs);
+      return tooEarlyMs;
     }
     return 0;
   }

@@ -318,7 +318,7 @@ export class KafkaConnection {
     const isMeasured = this.broker.access.quotas.isOn;
     if (isMeasured) this.work.begin(this.quota);
     this.#call(handler, bytes, header.bodyStart, end, slot, new RequestCall(this, header));
-    if (isMeasured) this.throttle(this.work.end());
+    if (isMeasured) this.work.end();
     return true;
   }
 

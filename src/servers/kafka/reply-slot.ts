@@ -51,8 +51,14 @@ export class ReplySlot {
     if (this.isFilled) return;
     this.isFilled = true;
     const { replies } = this.connection;
-    const { throttleTimeMs = 0 } = response as { readonly throttleTimeMs?: number };
-    if (throttleTimeMs > 0) this.connection.throttle(throttleTimeMs);
+    const { throttleTimeMs: throttledMs = 0 } = response as { readonly throttleTimeMs?: number };
+    const throttleTimeMs = Math.max(throttledMs, this.connection.work.charge());
+    if (throttleTimeMs > 0) {
+      this.connection.throttle(throttleTimeMs);
+      // The few responses that have no such field say nothing, and are followed by silence all the same.
+      if (Object.hasOwn(this.api.response.fields, 'throttleTimeMs'))
+        response = { ...response, throttleTimeMs };
+    }
     try {
       if (this.isNext) {
         encodeResponse(replies.writer, this.api, this.version, this.correlationId, response);
@@ -78,9 +84,10 @@ export class ReplySlot {
   }
 
   /** There is no response to this request: a producer did not want one. */
-  skip(): void {
+  skip(throttleTimeMs = 0): void {
     if (this.isFilled) return;
     this.isFilled = true;
+    this.connection.throttle(throttleTimeMs);
     this.connection.replies.filled(this);
   }
 

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Broker } from '../../broker/broker.ts';
+import { plainAddress } from '../loopback.ts';
 import {
   certificateName,
   createTlsServer,
@@ -19,6 +20,7 @@ import { ShareSessions } from './share/share-sessions.ts';
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
+const CONNECTION_THROTTLE_MS_MAX = 1000;
 
 /** The listener for the Kafka protocol. */
 export class KafkaServer {
@@ -63,7 +65,7 @@ export class KafkaServer {
     this.#tls = tls;
     broker.groups.useSubscriptionReader(readSubscription);
     server.on('connection', (socket) => {
-      if (this.#accept(socket) && tls === null) this.#connect(socket, null);
+      if (this.#accept(socket) && tls === null && !this.#isTooSoon(socket)) this.#connect(socket, null);
     });
     if (tls !== null) this.#acceptTls(server as TlsServer, tls);
     // As when there are no file descriptors left: the listener goes on.
@@ -149,7 +151,7 @@ export class KafkaServer {
         socket.destroy();
         return;
       }
-      this.#connect(socket, certificateName(socket, tls));
+      if (!this.#isTooSoon(socket)) this.#connect(socket, certificateName(socket, tls));
     });
     server.on('tlsClientError', (error, socket) => {
       log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
@@ -169,6 +171,17 @@ export class KafkaServer {
     this.#sockets.add(socket);
     socket.on('error', (error) => log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'));
     socket.once('close', () => this.#sockets.delete(socket));
+    return true;
+  }
+
+  /** Whoever connects too often is let go after a while: at once, he would be back at once. */
+  #isTooSoon(socket: Socket): boolean {
+    const tooSoonMs = this.broker.access.quotas.connected(plainAddress(socket.remoteAddress));
+    if (tooSoonMs === 0) return false;
+    this.settings.log.info({ peer: socket.remoteAddress, tooSoonMs }, 'a client connects too often');
+    socket.pause();
+    const timer = setTimeout(() => socket.destroy(), Math.min(tooSoonMs, CONNECTION_THROTTLE_MS_MAX));
+    socket.once('close', () => clearTimeout(timer));
     return true;
   }
 

@@ -52,7 +52,7 @@ function append(request: Request, slot: ReplySlot, call: Call): void {
   }
   if (request.acks === 0) {
     // Nobody waits for an answer, nor for the disk.
-    slot.skip();
+    slot.skip(throttleTimeMs);
     return;
   }
   const response: Response = { responses, throttleTimeMs };

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { QUOTA_MATCH_TYPE } from '../../../src/wire/kafka/constants.ts';
+import { errorName } from '../../../src/wire/kafka/error-codes.ts';
+import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
+import { alterClientQuotas, describeClientQuotas } from '../../../src/wire/kafka/messages/quotas.ts';
+import type { KafkaClient } from './kafka-client.ts';
+import { KafkaTestServer } from './test-server.ts';
+
+const ANONYMOUS = { entityType: 'user', entityName: 'ANONYMOUS' };
+
+async function set(client: KafkaClient, key: string, value: number, entity = ANONYMOUS): Promise<void> {
+  const entries = [{ entity: [entity], ops: [{ key, value, remove: false }] }];
+  const { entries: answers } = await client.request(alterClientQuotas, 1, { entries, validateOnly: false });
+  assert.equal(errorName(answers[0]?.errorCode ?? -1), 'NONE', answers[0]?.errorMessage ?? '');
+}
+
+async function ask(client: KafkaClient): Promise<number> {
+  const { throttleTimeMs } = await client.request(listOffsets, 2, { replicaId: -1, topics: [] });
+  return throttleTimeMs;
+}
+
+describe('quotas over Kafka', () => {
+  it('are altered, told and found by what they are for', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    const alter = (
+      entity: { entityType: string; entityName: string | null }[],
+      key: string,
+      value: number | null,
+      validateOnly = false,
+    ) =>
+      client.request(alterClientQuotas, 1, {
+        entries: [{ entity, ops: [{ key, value: value ?? 0, remove: value === null }] }],
+        validateOnly,
+      });
+    const ada = { entityType: 'user', entityName: 'ada' };
+    const app = { entityType: 'client-id', entityName: 'app' };
+    const others = { entityType: 'user', entityName: null };
+    await alter([ada], 'producer_byte_rate', 1000);
+    await alter([ada, app], 'consumer_byte_rate', 0.5);
+    await alter([others], 'request_percentage', 200);
+    await alter([ada], 'consumer_byte_rate', 5, true);
+    const find = async (
+      components: { entityType: string; matchType: number; match: string | null }[],
+      strict: boolean,
+    ): Promise<unknown> => {
+      const { entries, errorCode } = await client.request(describeClientQuotas, 1, { components, strict });
+      return errorCode === 0 ? entries : errorName(errorCode);
+    };
+    const quotaOfAda = { entity: [ada], values: [{ key: 'producer_byte_rate', value: 1000 }] };
+    const quotaOfApp = { entity: [ada, app], values: [{ key: 'consumer_byte_rate', value: 0.5 }] };
+    const quotaOfOthers = { entity: [others], values: [{ key: 'request_percentage', value: 200 }] };
+    const { EXACT, DEFAULT, ANY } = QUOTA_MATCH_TYPE;
+    assert.deepEqual(await find([], false), [quotaOfAda, quotaOfApp, quotaOfOthers]);
+    const isAda = { entityType: 'user', matchType: EXACT, match: 'ada' };
+    assert.deepEqual(await find([isAda], true), [quotaOfAda]);
+    assert.deepEqual(await find([isAda], false), [quotaOfAda, quotaOfApp]);
+    assert.deepEqual(await find([{ entityType: 'user', matchType: DEFAULT, match: null }], true), [
+      quotaOfOthers,
+    ]);
+    assert.deepEqual(await find([{ entityType: 'client-id', matchType: ANY, match: null }], false), [
+      quotaOfApp,
+    ]);
+    assert.equal(await find([isAda, isAda], false), 'INVALID_REQUEST');
+    assert.equal(await find([{ ...isAda, entityType: 'moon' }], false), 'UNSUPPORTED_VERSION');
+    for (const [entity, key] of [
+      [[], 'producer_byte_rate'],
+      [[ada, ada], 'producer_byte_rate'],
+      [[{ entityType: 'moon', entityName: null }], 'producer_byte_rate'],
+      [[ada], 'controller_mutation_rate'],
+    ] as const) {
+      const { entries } = await alter([...entity], key, 1);
+      assert.equal(errorName(entries[0]?.errorCode ?? 0), 'INVALID_REQUEST');
+    }
+    await alter([ada], 'producer_byte_rate', null);
+    assert.deepEqual(await find([isAda], true), []);
+  });
+
+  it('let a client wait that has used up too much of the broker’s time, and tell it so', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    assert.equal(await ask(client), 0);
+    // 5 ms per second; it may use ten times that at once.
+    await set(client, 'request_percentage', 0.5);
+    let toldMs = 0;
+    const startMs = performance.now();
+    for (let count = 0; count < 20_000 && toldMs === 0; count++) toldMs = await ask(client);
+    assert.ok(toldMs > 0, 'it is told to wait');
+    assert.ok(performance.now() - startMs < 10_000);
+    // Somebody else is not concerned, but for using up the same quota.
+    await test.broker.access.quotas.alter({ user: 'ANONYMOUS' }, { request_percentage: null });
+    using other = await test.connect();
+    assert.equal(await ask(other), 0);
+  });
+
+  it('let nobody connect too often, and let those stay who are there', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    await set(client, 'connection_creation_rate', 3, { entityType: 'ip', entityName: '127.0.0.1' });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => test.connect()));
+    const served = await Promise.allSettled(clients.map(ask));
+    const count = served.filter(({ status }) => status === 'fulfilled').length;
+    assert.ok(count >= 3 && count <= 5, `${count} of 8`);
+    assert.equal(await ask(client), 0);
+    for (const each of clients) each.socket.destroy();
+  });
+});
