@@ -5,6 +5,7 @@ import type { Durability } from '../log/journal/journal-files.ts';
 import type { StreamUpkeep } from '../log/streams/keeping.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
 import type { PropertyCodec } from './property-codec.ts';
+import type { TransactionSettings } from './transactions/transaction-settings.ts';
 
 export interface BrokerLog {
   info(fields: object, message: string): void;
@@ -36,6 +37,7 @@ export interface BrokerOptions {
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
   readonly groups?: Partial<GroupSettings>;
+  readonly transactions?: Partial<TransactionSettings>;
   readonly streamUpkeep?: Partial<StreamUpkeep>;
   /** The storage failed and cannot be trusted: the process has to end. */
   readonly onFailure?: (error: Error) => void;

@@ -32,7 +32,10 @@ import type { QueueSpec } from './topology/ports.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
 import { Tracing } from './tracing/tracing.ts';
-import { DEFAULT_TRANSACTION_SETTINGS } from './transactions/transaction-settings.ts';
+import {
+  DEFAULT_TRANSACTION_SETTINGS,
+  type TransactionSettings,
+} from './transactions/transaction-settings.ts';
 import { Transactions } from './transactions/transactions.ts';
 import { Turn } from './turn.ts';
 import { ViewsObserver } from './views/topology-observer.ts';
@@ -167,7 +170,7 @@ export class Broker implements StateMachine {
       onProblem: (fields, message) => this.#log.error(fields, message),
     });
     this.#parts.add(this.shareGroups);
-    this.transactions = this.#createTransactions();
+    this.transactions = this.#createTransactions(options.transactions);
     this.#parts.add(this.transactions);
     this.vhosts = new VirtualHosts<Queue>(
       {
@@ -423,12 +426,12 @@ export class Broker implements StateMachine {
     return groups;
   }
 
-  #createTransactions(): Transactions {
+  #createTransactions(settings: Partial<TransactionSettings> = {}): Transactions {
     return new Transactions({
       store: this.store,
       clock: this.clock,
       scheduler: this.store.options.scheduler,
-      settings: DEFAULT_TRANSACTION_SETTINGS,
+      settings: { ...DEFAULT_TRANSACTION_SETTINGS, ...settings },
       offsets: this.groups,
       partitions: () => this.streams.partitions(),
       record: (operation) => this.record(operation),

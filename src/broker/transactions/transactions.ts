@@ -76,6 +76,10 @@ export class Transactions implements StatePart {
     this.#alarm = new AlarmClock(parts.scheduler, () => this.#abortOverdue());
   }
 
+  get settings(): TransactionSettings {
+    return this.#parts.settings;
+  }
+
   find(vhost: string, id: string): TransactionalProducer | undefined {
     return this.#table.get(vhost, id);
   }

@@ -15,17 +15,23 @@ export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName
 
 /**
  * Runs it; the code of the error that it throws, if that is a transaction's, and NONE otherwise. From version
- * `fencedFrom` of its API on, a client knows that it can be fenced (KIP-588).
+ * `fencedFrom` of its API on, a client knows that it can be fenced (KIP-588), from `abortableFrom` on that it can be told
+ * to abort and to begin again (KIP-890).
  */
-export function codeOf(run: () => void, { version }: Call, fencedFrom: number): number {
+export function codeOf(
+  run: () => void,
+  { version }: Call,
+  fencedFrom: number,
+  abortableFrom = Number.POSITIVE_INFINITY,
+): number {
   try {
     run();
     return ERROR_CODES.NONE;
   } catch (error) {
     if (!(error instanceof TransactionError)) throw error;
     const { kind } = error;
-    return ERROR_CODES[
-      kind === 'fenced' && version >= fencedFrom ? 'PRODUCER_FENCED' : TRANSACTION_ERRORS[kind]
-    ];
+    if (kind === 'fenced' && version >= fencedFrom) return ERROR_CODES.PRODUCER_FENCED;
+    if (kind === 'not-in-transaction' && version >= abortableFrom) return ERROR_CODES.TRANSACTION_ABORTABLE;
+    return ERROR_CODES[TRANSACTION_ERRORS[kind]];
   }
 }

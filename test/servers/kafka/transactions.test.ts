@@ -195,7 +195,8 @@ describe('transactions over the wire', () => {
     assert.equal(await producer.addPartition(7), 'UNKNOWN_TOPIC_OR_PARTITION');
     assert.equal(await producer.produce(0, { version: 9 }), 'at 0');
     assert.equal(await producer.produce(0, { version: 9, index: 1 }), 'INVALID_TXN_STATE');
-    assert.equal(await producer.commitOffset(5, 4), 'INVALID_TXN_STATE');
+    assert.equal(await producer.commitOffset(5, 3), 'INVALID_TXN_STATE');
+    assert.equal(await producer.commitOffset(5, 4), 'TRANSACTION_ABORTABLE');
     for (let version = 0; version <= 4; version++) assert.equal(await producer.addOffsets(version), 'NONE');
     for (let version = 0; version <= 4; version++)
       assert.equal(await producer.commitOffset(5, version), 'NONE');

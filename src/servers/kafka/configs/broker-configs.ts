@@ -52,6 +52,7 @@ function wrongBroker(name: string): Fault | null {
 
 function own(call: Call): ConfigEntry[] {
   const { settings, broker, isTls } = call.server;
+  const transactions = broker.transactions.settings;
   const { host, port } = call.server.advertised(call.connection);
   const listener = `${isTls ? 'SSL' : 'PLAINTEXT'}://${host}:${port}`;
   const fixed = CONFIG_SOURCE.STATIC_BROKER;
@@ -72,9 +73,12 @@ function own(call: Call): ConfigEntry[] {
     entry('num.partitions', 'int', settings.partitions, fixed),
     entry('offsets.topic.replication.factor', 'int', 1, usual),
     entry('process.roles', 'list', 'broker,controller', fixed),
+    entry('producer.id.expiration.ms', 'int', transactions.producerExpirationMs, usual),
     entry('socket.request.max.bytes', 'int', settings.requestBytesMax, usual),
+    entry('transaction.max.timeout.ms', 'int', transactions.timeoutMsMax, usual),
     entry('transaction.state.log.min.isr', 'int', 1, usual),
     entry('transaction.state.log.replication.factor', 'int', 1, usual),
+    entry('transactional.id.expiration.ms', 'int', transactions.idExpirationMs, usual),
   ];
 }
 

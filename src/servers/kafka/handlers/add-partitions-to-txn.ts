@@ -77,9 +77,8 @@ function verify(call: Call, owner: Owner): CodeOf {
   return ({ topic, index }) => {
     const partition = partitionOf(call, topic, index);
     if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
-    const code = codeOf(() => call.server.broker.transactions.verify(owner, partition), call, FENCED_FROM);
-    // Not forbidden, but too late or too early: the producer aborts and begins again.
-    return code === ERROR_CODES.INVALID_TXN_STATE ? ERROR_CODES.TRANSACTION_ABORTABLE : code;
+    const { transactions } = call.server.broker;
+    return codeOf(() => transactions.verify(owner, partition), call, FENCED_FROM, BATCHED_FROM);
   };
 }
 

@@ -15,6 +15,7 @@ type Topic = Request['topics'][number];
 type Response = ResponseInput<typeof txnOffsetCommit>;
 
 const FENCED_FROM = 4;
+const ABORTABLE_FROM = 4;
 /** The group comes into the transaction with its offsets (KIP-890). */
 const ADDS_FROM = 5;
 
@@ -48,7 +49,8 @@ function commit(request: Request, call: Call, { rows }: OffsetRowsBuilder): numb
   const { transactions, groups } = call.server.broker;
   const owner = { vhost, id: transactionalId, identity: { producerId, epoch: producerEpoch } };
   const mayAdd = call.version >= ADDS_FROM;
-  const code = codeOf(() => transactions.admitGroup(owner, groupId, mayAdd), call, FENCED_FROM);
+  const admit = () => transactions.admitGroup(owner, groupId, mayAdd);
+  const code = codeOf(admit, call, FENCED_FROM, ABORTABLE_FROM);
   if (code !== ERROR_CODES.NONE) return code;
   try {
     groups.addPending(producerId, {
