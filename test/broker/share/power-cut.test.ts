@@ -155,7 +155,8 @@ class Bench {
     const partition = this.sim.broker.streams.get('/', 'dead')?.partitions[0];
     const offsets = new Set<number>();
     if (partition === undefined) return offsets;
-    for (let from = partition.startOffset; from < partition.highWatermark; ) {
+    let from = partition.startOffset;
+    while (from < partition.highWatermark) {
       const { bytes, nextOffset }: PartitionSlice = await this.sim.until(
         partition.read(from, partition.highWatermark, 65_536),
       );
