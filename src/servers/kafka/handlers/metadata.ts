@@ -20,27 +20,32 @@ export const metadataHandler: ApiHandler<typeof metadata> = {
   api: metadata,
   minVersion: 0,
   maxVersion: 13,
-  async handle(request, call) {
-    const topics = topicsOf(request, call);
-    const { host, port } = call.server.advertised(call.connection);
-    // Those that were made just now, too.
-    await durable(call.server.broker);
-    return {
-      brokers: [{ nodeId: NODE_ID, host, port }],
-      clusterId: call.server.broker.clusterId,
-      controllerId: NODE_ID,
-      topics,
-      clusterAuthorizedOperations: authorizedOperations(
-        request.includeClusterAuthorizedOperations,
-        'cluster',
-        CLUSTER_NAME,
-        call,
-      ),
-    };
+  handle(request, call) {
+    const made: Stream[] = [];
+    const response = answerTo(request, made, call);
+    // What others do is no reason to wait.
+    return made.length === 0 ? response : durable(call.server.broker).then(() => response);
   },
 };
 
-function topicsOf(request: Request, call: Call): TopicResult[] {
+function answerTo(request: Request, made: Stream[], call: Call): ResponseInput<typeof metadata> {
+  const { host, port } = call.server.advertised(call.connection);
+  return {
+    brokers: [{ nodeId: NODE_ID, host, port }],
+    clusterId: call.server.broker.clusterId,
+    controllerId: NODE_ID,
+    topics: topicsOf(request, made, call),
+    clusterAuthorizedOperations: authorizedOperations(
+      request.includeClusterAuthorizedOperations,
+      'cluster',
+      CLUSTER_NAME,
+      call,
+    ),
+  };
+}
+
+/** `made` gets those that were made for this. */
+function topicsOf(request: Request, made: Stream[], call: Call): TopicResult[] {
   const { topics, includeTopicAuthorizedOperations: withOperations } = request;
   // In version 0, which has no null, an empty list asks for all.
   if (topics === null || (call.version === 0 && topics.length === 0)) {
@@ -50,7 +55,7 @@ function topicsOf(request: Request, call: Call): TopicResult[] {
   for (const { topicId, name } of topics) {
     const result =
       topicId === ZERO_UUID && name !== null
-        ? byName(name, request, call)
+        ? byName(name, request, made, call)
         : byId(topicId, withOperations, call);
     results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
   }
@@ -66,11 +71,15 @@ function byId(id: string, withOperations: boolean, call: Call): TopicResult {
   return found(stream, withOperations, call);
 }
 
-function byName(name: string, request: Request, call: Call): TopicResult {
+function byName(name: string, request: Request, made: Stream[], call: Call): TopicResult {
   if (!call.isAllowed('describe', 'topic', name))
     return missing(name, ZERO_UUID, 'TOPIC_AUTHORIZATION_FAILED');
-  const stream = topicByName(call, name) ?? createdTopic(name, request.allowAutoTopicCreation, call);
-  if (typeof stream === 'string') return missing(name, ZERO_UUID, stream);
+  let stream: Stream | ErrorName | undefined = topicByName(call, name);
+  if (stream === undefined) {
+    stream = createdTopic(name, request.allowAutoTopicCreation, call);
+    if (typeof stream === 'string') return missing(name, ZERO_UUID, stream);
+    made.push(stream);
+  }
   return found(stream, request.includeTopicAuthorizedOperations, call);
 }
 
