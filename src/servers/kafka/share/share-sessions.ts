@@ -78,7 +78,8 @@ export class ShareSessions {
       if (this.#count >= SESSIONS_MAX) return 'SHARE_SESSION_LIMIT_REACHED';
       return this.#begin(group, memberId, connection);
     }
-    if (known === undefined || known.connection !== connection) return 'SHARE_SESSION_NOT_FOUND';
+    // A client may fetch on one connection and acknowledge on another; the session ends with the one that began it.
+    if (known === undefined) return 'SHARE_SESSION_NOT_FOUND';
     if (epoch === FETCH_SESSION_EPOCH.FINAL) return known;
     if (epoch !== known.nextEpoch) return 'INVALID_SHARE_SESSION_EPOCH';
     known.nextEpoch = epoch === EPOCH_MAX ? 1 : epoch + 1;
