@@ -9,13 +9,14 @@ import { runKills } from './kill.ts';
 import { cutWhileMoving, fillWhileMoving } from './moving.ts';
 import { flipWhileMoving } from './moving-flips.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
+import { runStreamKills } from './stream-kills.ts';
 import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
 
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
  *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-flips N]
- *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--kills N] [--transactional-copies N] [--seed N]
+ *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -62,6 +63,7 @@ const PHASES: Readonly<Record<string, Phase>> = {
     run: seeds('stream-full-disks', async (seed) => describe(await fillWithStreams(seed))),
   },
   kills: { count: 200, run: kills },
+  'stream-kills': { count: 100, run: streamKills },
   'transactional-copies': { count: 50, run: transactionalCopies },
 };
 
@@ -89,6 +91,17 @@ async function kills(count: number, seed: number): Promise<number> {
     return 0;
   } catch (error) {
     console.log(`kills, seed ${seed}: ${inspect(error)}`);
+    return count;
+  }
+}
+
+async function streamKills(count: number, seed: number): Promise<number> {
+  try {
+    const { confirmed, left } = await runStreamKills(count, seed);
+    console.log(`stream-kills: ${confirmed} records confirmed, ${left} left in the end`);
+    return 0;
+  } catch (error) {
+    console.log(`stream-kills, seed ${seed}: ${inspect(error)}`);
     return count;
   }
 }
