@@ -157,10 +157,10 @@ export class Broker implements StateMachine {
     this.#parts.add(this.streams);
     this.#cluster = new ClusterId((operation) => this.record(operation));
     this.#parts.add(this.#cluster);
-    this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
-    this.#parts.add(this.groups);
     this.groupConfigs = new GroupConfigs({ record: (operation) => this.record(operation) });
     this.#parts.add(this.groupConfigs);
+    this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
+    this.#parts.add(this.groups);
     this.shareGroups = new ShareGroups({
       store: this.store,
       streams: this.streams,
@@ -414,6 +414,7 @@ export class Broker implements StateMachine {
   #createGroups(settings: GroupSettings): Groups {
     const groups = new Groups({
       settings,
+      configsOf: (vhost, group) => this.groupConfigs.of(vhost, group),
       streams: this.streams,
       clock: this.clock,
       scheduler: this.store.options.scheduler,

@@ -1,10 +1,11 @@
 import { BrokerError } from '../errors.ts';
+import { CONSUMER_CONFIGS } from '../groups/consumer-configs.ts';
 import { type GroupConfig, SHARE_CONFIGS } from '../share/share-settings.ts';
 import type { StatePart } from '../state-part.ts';
 
 /** Everything that can be set for a group, by name. */
 export const GROUP_CONFIGS: ReadonlyMap<string, GroupConfig> = new Map(
-  SHARE_CONFIGS.map((config) => [config.name, config]),
+  [...CONSUMER_CONFIGS, ...SHARE_CONFIGS].map((config) => [config.name, config]),
 );
 
 interface ConfigsSet {
@@ -101,10 +102,11 @@ export function checkGroupConfigs(configs: ReadonlyMap<string, string>): void {
   }
   const number = (name: string): number =>
     Number(configs.get(name) ?? GROUP_CONFIGS.get(name)?.defaultValue ?? 0);
-  if (number('share.heartbeat.interval.ms') >= number('share.session.timeout.ms')) {
+  for (const kind of ['consumer', 'share']) {
+    if (number(`${kind}.heartbeat.interval.ms`) < number(`${kind}.session.timeout.ms`)) continue;
     throw new BrokerError(
       'precondition-failed',
-      'share.session.timeout.ms must be greater than share.heartbeat.interval.ms',
+      `${kind}.session.timeout.ms must be greater than ${kind}.heartbeat.interval.ms`,
     );
   }
 }

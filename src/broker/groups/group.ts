@@ -2,6 +2,7 @@ import { AlarmClock } from '../alarm-clock.ts';
 import { ClassicGroup, type ClassicState } from './classic/classic-group.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
 import { ConsumerGroup, type ConsumerState } from './consumer/consumer-group.ts';
+import { consumerTimes } from './consumer-configs.ts';
 import type { GroupParts } from './ports.ts';
 
 /** What a group asks of whoever keeps it. */
@@ -43,6 +44,12 @@ export class Group {
   /** What its members have in common; empty if it has only offsets. */
   get protocolType(): string {
     return this.membership.type === 'classic' ? this.membership.protocolType : 'consumer';
+  }
+
+  /** Of members for which the broker divides the partitions. */
+  get consumerTimes(): { readonly sessionMs: number; readonly heartbeatMs: number } {
+    const { settings } = this.#parts;
+    return consumerTimes(this.#parts.configsOf(this.vhost, this.id), settings);
   }
 
   /** Nobody is in it, or is expected. */
@@ -118,6 +125,7 @@ export class Group {
       settings,
       streams,
       vhost: this.vhost,
+      sessionMs: () => this.consumerTimes.sessionMs,
       now: () => clock.monotonicMs(),
       wallMs: () => clock.now(),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),

@@ -23,6 +23,8 @@ export interface GroupParts {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly settings: GroupSettings;
+  /** What is set for one group, by name. */
+  configsOf(vhost: string, group: string): ReadonlyMap<string, string>;
   /** Journals an operation; the number of the block in which it is. */
   record(operation: Uint8Array): number;
 }

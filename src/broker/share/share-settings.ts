@@ -37,7 +37,8 @@ export interface GroupConfig {
   fault(value: string): string | null;
 }
 
-function integer(
+/** `min` and `max` are possible too. */
+export function integer(
   name: string,
   defaultValue: number,
   min: number,

@@ -79,6 +79,17 @@ describe('a consumer group', () => {
     assert.equal(groupOf(test).state, 'Empty');
   });
 
+  it('waits for its members as long as is set for it', () => {
+    const test = new TestGroups();
+    test.configs.set('consumer.session.timeout.ms', '2000');
+    join(test, 'one');
+    assert.equal(test.groups.find('/', 'g')?.consumerTimes.heartbeatMs, 5000);
+    test.time.pass(1_999);
+    assert.equal(groupOf(test).members.size, 1);
+    test.time.pass(1);
+    assert.equal(groupOf(test).members.size, 0);
+  });
+
   it('keeps what a member had that says it will be back, under its name', () => {
     const test = new TestGroups();
     const { id } = test.createStream('s', 2);

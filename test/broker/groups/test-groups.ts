@@ -41,6 +41,7 @@ export class TestGroups {
   readonly time = new VirtualTime();
   readonly streams = new TestStreams();
   readonly settings: GroupSettings;
+  readonly configs = new Map<string, string>();
   journal: Uint8Array[] = [];
   groups: Groups;
 
@@ -93,6 +94,7 @@ export class TestGroups {
   #create(): Groups {
     const groups = new Groups({
       settings: this.settings,
+      configsOf: () => this.configs,
       streams: this.streams,
       clock: this.time,
       scheduler: this.time,

@@ -25,6 +25,8 @@ export interface ConsumerSurroundings {
   readonly settings: GroupSettings;
   readonly streams: GroupStreams;
   readonly vhost: string;
+  /** How long a member may be silent. */
+  sessionMs(): number;
   /** Monotonic. */
   now(): number;
   /** Since the epoch. */
@@ -410,7 +412,7 @@ export class ConsumerGroup {
   }
 
   #touch(member: ConsumerMember): void {
-    member.deadlineMs = this.#around.now() + this.#around.settings.consumerSessionTimeoutMs;
+    member.deadlineMs = this.#around.now() + this.#around.sessionMs();
     this.#around.wakeAt(member.deadlineMs);
   }
 

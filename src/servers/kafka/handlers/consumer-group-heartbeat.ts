@@ -35,8 +35,8 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
       }
       check(request, call.version);
       const outcome = broker.groups.consumerHeartbeat(vhost, groupId, toHeartbeat(request, call));
-      const { heartbeatIntervalMs } = broker.groups.settings;
-      return whenMembersDurable(broker, vhost, groupId, toResponse(outcome, heartbeatIntervalMs));
+      const heartbeatMs = broker.groups.find(vhost, groupId)?.consumerTimes.heartbeatMs ?? 0;
+      return whenMembersDurable(broker, vhost, groupId, toResponse(outcome, heartbeatMs));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return refused(groupErrorCode(kind), message);
