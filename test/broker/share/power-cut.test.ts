@@ -157,20 +157,21 @@ class Bench {
     if (partition === undefined) return offsets;
     let from = partition.startOffset;
     while (from < partition.highWatermark) {
-      const { bytes, nextOffset }: PartitionSlice = await this.sim.until(
+      const slice: PartitionSlice = await this.sim.until(
         partition.read(from, partition.highWatermark, 65_536),
       );
+      const bytes: Buffer = slice.bytes;
       for (let at = 0; at < bytes.length; at += batchBytes(bytes, at)) {
         const records = new BatchRecords(bytes, at);
         while (records.next()) {
           if (records.offset < from) continue;
-          const text = bytes.toString('latin1', records.recordStart, records.recordEnd);
-          const offset = Number(/sluice\.dead\.offset.(\d+)/s.exec(text)?.[1]);
+          const text: string = bytes.toString('latin1', records.recordStart, records.recordEnd);
+          const offset: number = Number(/sluice\.dead\.offset.(\d+)/s.exec(text)?.[1]);
           assert.equal(offsets.has(offset), false, `${offset} is there twice`);
           offsets.add(offset);
         }
       }
-      from = nextOffset;
+      from = slice.nextOffset;
     }
     return offsets;
   }
