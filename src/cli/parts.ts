@@ -18,6 +18,11 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
     journalFileBytes: configuration.journalFileBytes,
     journalLimitBytes: configuration.journalLimitBytes,
     diskFreeLimitBytes: configuration.diskFreeLimitBytes,
+    streamUpkeep: {
+      retentionCheckMs: configuration.retentionCheckSeconds * 1000,
+      compactionMemoryBytes: configuration.compactionMemoryBytes,
+      compactionBytesPerSecond: configuration.compactionRateBytes,
+    },
     memoryHighWaterBytes: memoryHighWaterBytes(configuration),
     loopbackUsers: configuration.loopbackUsers,
     propertyCodecs: [amqp091Codec],

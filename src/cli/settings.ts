@@ -158,6 +158,26 @@ export const SETTINGS = {
     default: 64 * MIB,
     description: 'Publishers are blocked while less than this is free on the volume of the data directory.',
   }),
+  retentionCheckSeconds: setting({
+    key: 'retention-check-interval',
+    type: integer(1, 86_400, 'seconds'),
+    default: 300,
+    description: 'How often streams are looked through for records that are older than their retention.ms.',
+  }),
+  compactionMemoryBytes: setting({
+    key: 'compaction-memory',
+    type: size(MIB, 8 * 1024 * MIB),
+    default: 64 * MIB,
+    description:
+      'Memory for the keys of the stream that is being compacted, taken while that lasts; about 27 bytes a key. ' +
+      'With more keys it takes several passes.',
+  }),
+  compactionRateBytes: setting({
+    key: 'compaction-rate',
+    type: size(MIB),
+    default: 128 * MIB,
+    description: 'Bytes a second that the compaction of streams may read.',
+  }),
   frameMaxBytes: setting({
     key: 'frame-max',
     type: integer(4 * KIB, 16 * MIB, 'bytes'),
