@@ -1,3 +1,4 @@
+import type { Memory } from '../../base/memory-pool.ts';
 import type { DamageError } from '../../log/damage.ts';
 import type { MessageParts } from '../../log/message-parts.ts';
 import { LOG_APPEND_TIME } from '../../log/record-batch.ts';
@@ -118,8 +119,8 @@ export class Partition {
   }
 
   /** As `readTail`, from wherever it is. Rejects with a DamageError if it cannot be read. */
-  read(from: number, below: number, bytesMax: number): Promise<PartitionSlice> {
-    return this.log.read(from, below, bytesMax);
+  read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
+    return this.log.read(from, below, bytesMax, memory);
   }
 
   /** The first batch that has a record of this time or a later one; null if there is none. */

@@ -1,3 +1,4 @@
+import { freshMemory, type Memory } from '../../base/memory-pool.ts';
 import { DamageError } from '../damage.ts';
 import type { File } from '../filesystem.ts';
 import {
@@ -57,8 +58,14 @@ function verifiedBatchBytes(
 }
 
 /** Reads exactly `bytes` bytes that must be there. */
-async function readExactly(file: File, path: string, position: number, bytes: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(bytes);
+async function readExactly(
+  file: File,
+  path: string,
+  position: number,
+  bytes: number,
+  memory: Memory = freshMemory,
+): Promise<Buffer> {
+  const buffer = memory.take(bytes);
   const count = await file.read(buffer, position);
   if (count < bytes) {
     throw new DamageError(
@@ -81,10 +88,11 @@ export async function readBatches(
   end: number,
   maxBytes: number,
   isForeign = false,
+  memory: Memory = freshMemory,
 ): Promise<Buffer> {
   let wanted = Math.min(Math.max(maxBytes, BATCH_HEADER_BYTES), end - position);
   for (;;) {
-    const buffer = await readExactly(file, path, position, wanted);
+    const buffer = await readExactly(file, path, position, wanted, memory);
     let at = 0;
     while (buffer.length - at >= BATCH_HEADER_BYTES) {
       const bytes = verifiedBatchBytes(path, buffer, at, position + at, end, isForeign);
@@ -105,11 +113,12 @@ export async function readSlice(
   segment: Segment,
   fromOffset: number,
   maxBytes: number,
+  memory: Memory = freshMemory,
 ): Promise<LogSlice | null> {
   const { path, endOffset, bytes: end } = segment; // an append may move them while we read
   let { position, offset: nextOffset } = segment.locate(fromOffset);
   while (position < end) {
-    const batches = await readBatches(file, path, position, end, maxBytes, segment.isForeign);
+    const batches = await readBatches(file, path, position, end, maxBytes, segment.isForeign, memory);
     let at = 0;
     let start = -1;
     let records = 0;

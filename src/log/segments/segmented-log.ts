@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { freshMemory, type Memory } from '../../base/memory-pool.ts';
 import { DamageError } from '../damage.ts';
 import type { File } from '../filesystem.ts';
 import { batchBytes, readBatchHeader } from '../record-batch.ts';
@@ -240,7 +241,7 @@ export class SegmentedLog {
    * Whole batches from the one that holds `fromOffset`, or the next there is, on: up to `maxBytes`, but at least one
    * record unless the log has none there. Rejects with a DamageError where the file is not what was written.
    */
-  async read(fromOffset: number, maxBytes: number): Promise<LogSlice> {
+  async read(fromOffset: number, maxBytes: number, memory: Memory = freshMemory): Promise<LogSlice> {
     await this.#prepare();
     for (let offset = fromOffset; ; ) {
       this.#assertPresent();
@@ -252,7 +253,7 @@ export class SegmentedLog {
       const segmentEnd = segment.endOffset;
       const slice = await this.#store.handles.use(segment, async (file) => {
         if (!segment.indexed) await this.#index(segment, file);
-        return readSlice(file, segment, offset, maxBytes);
+        return readSlice(file, segment, offset, maxBytes, memory);
       });
       if (slice !== null && !slice.isEmpty) return slice;
       offset = slice === null ? segmentEnd : slice.nextOffset;

@@ -1,9 +1,12 @@
+import { freshMemory, type Memory } from '../../base/memory-pool.ts';
 import type { ChunkStore } from '../chunks.ts';
 import type { DamageError } from '../damage.ts';
 import { batchBytes, placeBatch, readBatchHeader, stampBatch } from '../record-batch.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { BatchRing } from './batch-ring.ts';
 import type { AbortedRange, Keeping } from './keeping.ts';
+
+const NOTHING = Buffer.alloc(0);
 
 /** What the snapshot keeps of a stream log. */
 export interface StreamLogState {
@@ -176,11 +179,12 @@ export class StreamLog {
     from: number,
     below: number,
     bytesMax: number,
+    memory: Memory = freshMemory,
   ): Promise<{ readonly bytes: Buffer; readonly nextOffset: number }> {
     for (let at = from; ; ) {
       const pieces = this.readTail(at, below, bytesMax);
-      if (pieces !== null) return this.#joined(pieces, at);
-      const slice = await this.segments.read(at, bytesMax);
+      if (pieces !== null) return this.#joined(pieces, at, memory);
+      const slice = await this.segments.read(at, bytesMax, memory);
       if (!slice.isEmpty) {
         const cut = cutAt(slice.buffer, below);
         if (cut === slice.buffer.length) return { bytes: slice.buffer, nextOffset: slice.nextOffset };
@@ -306,14 +310,25 @@ export class StreamLog {
     this.tailBytes += bytes;
   }
 
-  #joined(pieces: readonly Piece[], from: number): { readonly bytes: Buffer; readonly nextOffset: number } {
-    let length = 0;
-    for (const piece of pieces) length += piece.end - piece.start;
-    const bytes = Buffer.allocUnsafe(length);
-    let at = 0;
-    for (const piece of pieces) at += piece.buffer.copy(bytes, at, piece.start, piece.end);
-    return { bytes, nextOffset: length === 0 ? from : endOf(bytes, length) };
+  #joined(
+    pieces: readonly Piece[],
+    from: number,
+    memory: Memory,
+  ): { readonly bytes: Buffer; readonly nextOffset: number } {
+    const bytes = joinPieces(pieces, memory);
+    return { bytes, nextOffset: bytes.length === 0 ? from : endOf(bytes, bytes.length) };
   }
+}
+
+/** A copy, as the memory of the pieces may be used again. */
+export function joinPieces(pieces: readonly Piece[], memory: Memory): Buffer {
+  let length = 0;
+  for (const { start, end } of pieces) length += end - start;
+  if (length === 0) return NOTHING;
+  const bytes = memory.take(length);
+  let at = 0;
+  for (const { buffer, start, end } of pieces) at += buffer.copy(bytes, at, start, end);
+  return bytes;
 }
 
 /** Where the first batch begins that has offsets at or above `below`. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Lease } from '../../base/memory-pool.ts';
 import type { Turn } from '../../broker/turn.ts';
 import { ByteWriter } from '../../wire/kafka/byte-writer.ts';
 import type { ReplySlot } from './reply-slot.ts';
@@ -25,6 +26,8 @@ export class Replies {
   readonly #highWaterBytes: number;
   readonly #listener: RepliesListener;
   readonly #slots: ReplySlot[] = [];
+  /** Memory that is part of what the writer has. */
+  #memory: Lease[] = [];
   #first = 0;
   #largeCount = 0;
   #isEnded = false;
@@ -49,6 +52,11 @@ export class Replies {
   /** Bytes that the operating system has not taken. */
   get queuedBytes(): number {
     return this.writer.pendingBytes + this.#socket.writableLength;
+  }
+
+  /** To be released when what was written to `writer` until now has left. */
+  holds(memory: Lease): void {
+    this.#memory.push(memory);
   }
 
   isNext(slot: ReplySlot): boolean {
@@ -90,15 +98,18 @@ export class Replies {
     const socket = this.#socket;
     if (this.writer.pendingBytes === 0) return;
     const pieces = this.writer.take();
+    const memory = this.#memory;
+    if (memory.length > 0) this.#memory = [];
     if (this.#isEnded || socket.destroyed) return;
+    const onWritten = memory.length === 0 ? this.#onWritten : this.#onWrittenWith(memory);
     if (pieces.length === 1) {
-      socket.write(pieces[0] as Buffer, this.#onWritten);
+      socket.write(pieces[0] as Buffer, onWritten);
       return;
     }
     socket.cork();
     const last = pieces.length - 1;
     for (let index = 0; index < last; index++) socket.write(pieces[index] as Buffer);
-    socket.write(pieces[last] as Buffer, this.#onWritten);
+    socket.write(pieces[last] as Buffer, onWritten);
     socket.uncork();
   }
 
@@ -122,6 +133,14 @@ export class Replies {
   /** Lets go of memory that an idle connection does not need. */
   release(): void {
     if (this.writer.pendingBytes === 0 && this.openCount === 0) this.writer.release();
+  }
+
+  #onWrittenWith(memory: readonly Lease[]): (error?: Error | null) => void {
+    return (error) => {
+      // A write that failed may be under way still.
+      if (error == null) for (const lease of memory) lease.release();
+      this.#onWritten(error);
+    };
   }
 
   readonly #onWritten = (error?: Error | null): void => {

@@ -1,3 +1,4 @@
+import type { Lease } from '../../base/memory-pool.ts';
 import { ByteWriter } from '../../wire/kafka/byte-writer.ts';
 import type { Api, ResponseInput } from '../../wire/kafka/declaration.ts';
 import { encodeResponse } from '../../wire/kafka/headers.ts';
@@ -46,8 +47,11 @@ export class ReplySlot {
     return this.connection.replies.isNext(this);
   }
 
-  /** Large records in the response are not copied: they must not change any more. */
-  fill<A extends Api>(response: ResponseInput<A>): void {
+  /**
+   * Large records in the response are not copied: they must not change any more, until `memory`, which they are in, is
+   * released when they have left.
+   */
+  fill<A extends Api>(response: ResponseInput<A>, memory: Lease | null = null): void {
     if (this.isFilled) return;
     this.isFilled = true;
     const { replies } = this.connection;
@@ -62,6 +66,7 @@ export class ReplySlot {
     try {
       if (this.isNext) {
         encodeResponse(replies.writer, this.api, this.version, this.correlationId, response);
+        if (memory !== null) replies.holds(memory);
       } else if (!this.connection.isClosed) {
         const writer = new ByteWriter(EARLY_SLAB_BYTES);
         encodeResponse(writer, this.api, this.version, this.correlationId, response);

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import { MemoryPool } from '../../base/memory-pool.ts';
 import type { Broker } from '../../broker/broker.ts';
 import { plainAddress } from '../loopback.ts';
 import {
@@ -20,6 +21,8 @@ import { ShareSessions } from './share/share-sessions.ts';
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
+/** Kept for the next fetches: a few of them at a time have what they need. */
+const FETCH_MEMORY_BYTES = 16 * 1024 * 1024;
 const CONNECTION_THROTTLE_MS_MAX = 1000;
 
 /** The listener for the Kafka protocol. */
@@ -27,6 +30,8 @@ export class KafkaServer {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly fetchSessions = new FetchSessions();
+  /** For records on their way to clients. */
+  readonly fetchMemory = new MemoryPool(FETCH_MEMORY_BYTES);
   readonly shareSessions = new ShareSessions();
   readonly #server: Server;
   readonly #tls: TlsOptions | null;

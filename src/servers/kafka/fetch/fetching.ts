@@ -1,6 +1,7 @@
+import type { Lease } from '../../../base/memory-pool.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { DamageError } from '../../../log/damage.ts';
-import type { Piece } from '../../../log/streams/stream-log.ts';
+import { joinPieces } from '../../../log/streams/stream-log.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
@@ -31,12 +32,14 @@ export class Fetching {
   readonly #plan: Plan;
   readonly #targets: readonly FetchTarget[];
   readonly #isCommittedOnly: boolean;
+  readonly #memory: Lease;
   #bytes = 0;
   #stops: (() => void)[] = [];
 
   constructor(request: FetchRequest, slot: ReplySlot, call: Call, plan: Plan) {
     this.#request = request;
     this.#slot = slot;
+    this.#memory = call.server.fetchMemory.lease();
     this.#call = call;
     this.#plan = plan;
     this.#targets = [...plan.targets];
@@ -121,11 +124,14 @@ export class Fetching {
   }
 
   #finish(responses: Responses): void {
-    this.#slot.fill<typeof fetch>({
-      sessionId: this.#plan.session?.id ?? 0,
-      responses: [...responses.values()],
-      throttleTimeMs: this.#call.connection.quota.recordFetched(this.#bytes),
-    });
+    this.#slot.fill<typeof fetch>(
+      {
+        sessionId: this.#plan.session?.id ?? 0,
+        responses: [...responses.values()],
+        throttleTimeMs: this.#call.connection.quota.recordFetched(this.#bytes),
+      },
+      this.#memory,
+    );
   }
 
   #add(responses: Responses, target: FetchTarget, response: PartitionResponse): void {
@@ -156,7 +162,8 @@ export class Fetching {
     }
     const bytesMax = Math.max(0, Math.min(left, target.bytesMax));
     const pieces = partition.readTail(target.fetchOffset, below, bytesMax);
-    if (pieces !== null) return this.#found(target, partition, this.#limited(joined(pieces), bytesMax));
+    if (pieces !== null)
+      return this.#found(target, partition, this.#limited(joinPieces(pieces, this.#memory), bytesMax));
     return this.#serveFromDisk(target, partition, below, bytesMax);
   }
 
@@ -167,7 +174,7 @@ export class Fetching {
     bytesMax: number,
   ): Promise<PartitionResponse> {
     try {
-      const { bytes } = await partition.read(target.fetchOffset, below, bytesMax);
+      const { bytes } = await partition.read(target.fetchOffset, below, bytesMax, this.#memory);
       if (target.fetchOffset < partition.startOffset) return failed(target, partition, 'OFFSET_OUT_OF_RANGE');
       return this.#found(target, partition, this.#limited(bytes, bytesMax));
     } catch (error) {
@@ -242,15 +249,4 @@ function endOf(records: Buffer): number {
   const batch = new BatchView(records, 0);
   while (batch.end < records.length) batch.moveTo(records, batch.end);
   return batch.lastOffset + 1;
-}
-
-/** A copy, as the memory of the pieces may be used again before the answer has left. */
-function joined(pieces: readonly Piece[]): Buffer {
-  let length = 0;
-  for (const { start, end } of pieces) length += end - start;
-  if (length === 0) return NOTHING;
-  const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const { buffer, start, end } of pieces) at += buffer.copy(bytes, at, start, end);
-  return bytes;
 }
