@@ -16,6 +16,8 @@ export const KEY_HEADER = 'x-record-key';
 export const TOMBSTONE_HEADER = 'x-record-tombstone';
 /** Headers whose names are too long for a message: a list of pairs. */
 export const LONG_HEADERS_HEADER = 'x-record-headers';
+/** There are more headers than the head of a message can hold: it has none of them, and this number instead. */
+export const OMITTED_HEADER = 'x-record-headers-omitted';
 /** What a stream filters by. */
 export const FILTER_VALUE_HEADER = 'x-stream-filter-value';
 

@@ -16,6 +16,7 @@ import type {
 import {
   KEY_HEADER,
   LONG_HEADERS_HEADER,
+  OMITTED_HEADER,
   OFFSET_HEADER,
   PARTITION_HEADER,
   SHARED_PROPERTIES,
@@ -24,6 +25,8 @@ import {
 } from './record-fields.ts';
 
 const NOTHING = Buffer.alloc(0);
+/** What is said of a message goes into one frame, which most clients let be so large. */
+const PROPERTIES_BYTES_MAX = 120 * 1024;
 const NO_KEYS: readonly string[] = [];
 /** The names of the headers that have further keys, in tables whose keys have a length octet. */
 const COPIES = Buffer.from('CC', 'latin1');
@@ -173,13 +176,17 @@ export class RecordMessage implements RoutedMessage {
     if (this.keyEnd - this.keyStart > TEXT_BYTES_MAX) this.#takeKey(NOTHING, 0, 0);
   }
 
-  #convert({ buffer, offset, timestampMs }: RecordPlace, stream: string, partition: number): boolean {
+  #convert(place: RecordPlace, stream: string, partition: number): boolean {
+    const { buffer, offset, timestampMs } = place;
     const view = this.#view;
     const { own } = this.#codecs;
     if (own === undefined) return false;
-    const headers: { [name: string]: Value } = Object.create(null);
+    let headers: { [name: string]: Value } = Object.create(null);
     const texts: { [name in TextProperty]?: string } = {};
-    if (!readHeaders(buffer, view.headersStart, view.headerCount, headers, texts)) return false;
+    if (!readHeaders(place, view.headersStart, view.headerCount, headers, texts)) return false;
+    if (place.contentEnd - view.headersStart > PROPERTIES_BYTES_MAX) {
+      headers = { [OMITTED_HEADER]: view.headerCount };
+    }
     this.codec = own;
     this.protocol = own.source;
     this.exchange = this.#bytesOf(stream);
@@ -257,7 +264,7 @@ function beginning(text: Buffer): Buffer {
 
 /** Fills what the record's headers are as a message's. False if they are not what they say. */
 function readHeaders(
-  buffer: Buffer,
+  { buffer, contentEnd }: RecordPlace,
   start: number,
   count: number,
   headers: { [name: string]: Value },
@@ -265,16 +272,18 @@ function readHeaders(
 ): boolean {
   const seen = new Set<string>();
   const tooLong: Value[] = [];
+  // Each has two bytes at least.
+  if (count < 0 || count * 2 > contentEnd - start) return false;
   let at = start;
   for (let left = count; left > 0; left--) {
     const nameLength = readVarint(buffer, at);
     at = varintEnd(buffer, at);
-    if (nameLength < 0 || at + nameLength > buffer.length) return false;
+    if (nameLength < 0 || at + nameLength > contentEnd) return false;
     const name = buffer.toString('utf8', at, at + nameLength);
     at += nameLength;
     const length = readVarint(buffer, at);
     at = varintEnd(buffer, at);
-    if (at + length > buffer.length) return false;
+    if (at + length > contentEnd) return false;
     const bytes = length < 0 ? null : buffer.subarray(at, at + length);
     if (length > 0) at += length;
     if (name === ENVELOPE_NAME) continue;
