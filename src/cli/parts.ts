@@ -6,6 +6,7 @@ import { amqp091Codec } from '../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../servers/amqp091/server.ts';
 import type { KafkaServerOptions } from '../servers/kafka/options.ts';
 import { KafkaServer } from '../servers/kafka/server.ts';
+import type { TlsMaterial, TlsOptions } from '../servers/tls.ts';
 import { formatAddress, type ListenerPart } from './lifecycle.ts';
 import type { Configuration } from './settings.ts';
 
@@ -53,33 +54,19 @@ export async function startAmqp(
   }
 }
 
-export async function startAmqps(
+export function startAmqps(
   broker: Broker,
   port: number,
   configuration: Configuration,
   log: Logger,
 ): Promise<ListenerPart> {
-  const { readTlsFiles, TlsWatcher, tlsFiles } = await import('./tls-files.ts');
-  const files = tlsFiles(configuration);
-  const tls = readTlsFiles(files);
-  let server: AmqpServer;
-  try {
-    server = await AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), tls });
-  } catch (error) {
-    throw listenError(error, 'AMQP over TLS', '--amqps-port', formatAddress(configuration.host, port));
-  }
-  const watcher = new TlsWatcher(files, log, (material) => server.renewTls(material));
-  const reload = () => watcher.reload();
-  process.on('SIGHUP', reload);
-  return {
-    protocol: 'amqps',
-    address: formatAddress(configuration.host, server.port),
-    close() {
-      watcher.stop();
-      process.off('SIGHUP', reload);
-      return server.close();
-    },
-  };
+  return startTls('amqps', configuration, log, async (tls) => {
+    try {
+      return await AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), tls });
+    } catch (error) {
+      throw listenError(error, 'AMQP over TLS', '--amqps-port', formatAddress(configuration.host, port));
+    }
+  });
 }
 
 export async function startKafka(
@@ -100,6 +87,51 @@ export async function startKafka(
   }
 }
 
+export function startKafkas(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  return startTls('kafkas', configuration, log, async (tls) => {
+    try {
+      return await KafkaServer.listen(broker, { ...kafkaOptions(configuration, port, log), tls });
+    } catch (error) {
+      throw listenError(error, 'Kafka over TLS', '--kafkas-port', formatAddress(configuration.host, port));
+    }
+  });
+}
+
+interface TlsServer {
+  readonly port: number;
+  renewTls(material: TlsMaterial): void;
+  close(): Promise<void>;
+}
+
+/** A listener whose certificate is read again when it changes, and on SIGHUP. */
+async function startTls(
+  protocol: string,
+  configuration: Configuration,
+  log: Logger,
+  listen: (tls: TlsOptions) => Promise<TlsServer>,
+): Promise<ListenerPart> {
+  const { readTlsFiles, TlsWatcher, tlsFiles } = await import('./tls-files.ts');
+  const files = tlsFiles(configuration);
+  const server = await listen(readTlsFiles(files));
+  const watcher = new TlsWatcher(files, log, (material) => server.renewTls(material));
+  const reload = () => watcher.reload();
+  process.on('SIGHUP', reload);
+  return {
+    protocol,
+    address: formatAddress(configuration.host, server.port),
+    close() {
+      watcher.stop();
+      process.off('SIGHUP', reload);
+      return server.close();
+    },
+  };
+}
+
 function kafkaOptions(configuration: Configuration, port: number, log: Logger): KafkaServerOptions {
   return {
     host: configuration.host,
@@ -107,6 +139,9 @@ function kafkaOptions(configuration: Configuration, port: number, log: Logger): 
     advertised: configuration.kafkaAdvertisedHost,
     createsTopics: configuration.kafkaAutoCreateTopics === 'on',
     partitions: configuration.kafkaPartitions,
+    anonymousUser: configuration.kafkaAnonymousUser,
+    defaultVhost: configuration.kafkaVhost,
+    reauthenticationMs: configuration.kafkaReauthenticationSeconds * 1000,
     maxConnections: configuration.maxConnections,
     handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
     log,

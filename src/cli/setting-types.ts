@@ -122,6 +122,13 @@ export const optionalFile: SettingType<string | null> = {
   format: (value) => value ?? 'none',
 };
 
+export const optionalUser: SettingType<string | null> = {
+  allowed: 'the name of a user, or none',
+  placeholder: 'USER',
+  parse: (value) => (value === '' ? undefined : value === 'none' ? null : value),
+  format: (value) => value ?? 'none',
+};
+
 export const names: SettingType<readonly string[]> = {
   allowed: 'names with commas between them, or none',
   placeholder: 'NAMES',

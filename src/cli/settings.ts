@@ -7,6 +7,7 @@ import {
   memoryMark,
   names,
   optionalFile,
+  optionalUser,
   type SettingType,
   size,
   text,
@@ -65,6 +66,35 @@ export const SETTINGS = {
     type: listenerPort,
     default: 9092,
     description: 'Port for the Kafka protocol.',
+  }),
+  kafkasPort: setting({
+    key: 'kafkas-port',
+    type: listenerPort,
+    default: 'off',
+    description:
+      'Port for the Kafka protocol over TLS (1.2 and up); 9093 is the usual one. Needs tls-cert and tls-key.',
+  }),
+  kafkaAnonymousUser: setting({
+    key: 'kafka-anonymous-user',
+    type: optionalUser,
+    default: 'guest',
+    description:
+      'User whose permissions Kafka clients have that do not log in; none = all have to. Where that user may connect ' +
+      'from this machine only (loopback-users), so may they.',
+  }),
+  kafkaVhost: setting({
+    key: 'kafka-vhost',
+    type: text('NAME', 'the name of a virtual host'),
+    default: '/',
+    description: 'Virtual host of Kafka clients that do not name one; who logs in as vhost:user does.',
+  }),
+  kafkaReauthenticationSeconds: setting({
+    key: 'kafka-max-reauth',
+    type: integer(0, 31_536_000, 'seconds; 0 = for ever'),
+    default: 0,
+    description:
+      'How long a login of a Kafka client by SASL is good for: it logs in again before that, on the same connection, ' +
+      'or is served no more.',
   }),
   kafkaAdvertisedHost: setting({
     key: 'kafka-advertised-host',

@@ -3,7 +3,7 @@ import { ConfigurationError } from './configuration.ts';
 import { startControl } from './control.ts';
 import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
-import { openBroker, startAmqp, startAmqps, startKafka } from './parts.ts';
+import { openBroker, startAmqp, startAmqps, startKafka, startKafkas } from './parts.ts';
 import type { Configuration } from './settings.ts';
 import { readTlsFiles, tlsFiles } from './tls-files.ts';
 
@@ -32,6 +32,11 @@ export async function start(configuration: Configuration): Promise<void> {
   if (configuration.kafkaPort !== 'off') {
     const port = configuration.kafkaPort;
     listeners.push((broker) => startKafka(broker, port, configuration, log));
+  }
+  if (configuration.kafkasPort !== 'off') {
+    const port = configuration.kafkasPort;
+    readTlsFiles(tlsFiles(configuration));
+    listeners.push((broker) => startKafkas(broker, port, configuration, log));
   }
   if (listeners.length === 0) {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);

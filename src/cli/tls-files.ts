@@ -21,8 +21,10 @@ const WATCH_MS = 3000;
 export function tlsFiles(configuration: Configuration): TlsFiles {
   const { tlsCert, tlsKey, tlsCa, tlsVerify, tlsLoginFrom } = configuration;
   const problems: string[] = [];
-  if (tlsCert === null) problems.push('amqps-port needs tls-cert: the file with the certificate');
-  if (tlsKey === null) problems.push("amqps-port needs tls-key: the file with the certificate's key");
+  const isKafkas = configuration.amqpsPort === 'off' && configuration.kafkasPort !== 'off';
+  const port = isKafkas ? 'kafkas-port' : 'amqps-port';
+  if (tlsCert === null) problems.push(`${port} needs tls-cert: the file with the certificate`);
+  if (tlsKey === null) problems.push(`${port} needs tls-key: the file with the certificate's key`);
   if (tlsVerify !== 'none' && tlsCa === null) {
     problems.push(`tls-verify ${tlsVerify} needs tls-ca: the file with those who sign clients' certificates`);
   }

@@ -25,6 +25,11 @@ export class KafkaClient {
     return new KafkaClient(socket, clientId);
   }
 
+  /** A socket that is connected. */
+  static over(socket: Socket, clientId = 'test'): KafkaClient {
+    return new KafkaClient(socket, clientId);
+  }
+
   private constructor(socket: Socket, clientId: string) {
     this.socket = socket;
     this.#clientId = clientId;
