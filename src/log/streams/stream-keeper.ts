@@ -29,6 +29,8 @@ export class StreamKeeper {
   readonly #upkeep: StreamUpkeep;
   #nextCheckMs = -1;
   #compacting: Promise<void> | null = null;
+  /** Compacted streams in which there may be something to do. */
+  readonly #candidates = new Set<StreamLog>();
   /** They could not be compacted: not before the next look. */
   readonly #stuck = new Set<StreamLog>();
   #stopped = false;
@@ -77,7 +79,7 @@ export class StreamKeeper {
   async #look(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
     const keeping = stream.events.keeping();
     const isUntouched = stream.end === stream.lookedAtEnd && stream.start === stream.lookedAtStart;
-    if (isUntouched && !checksAge && !keeping.compacts) return;
+    if (isUntouched && !checksAge && !(keeping.compacts && nowMs >= stream.nextLookMs)) return;
     if (keeping.deletes) {
       const start = checksAge ? startByTime(stream, keeping, nowMs) : stream.start;
       const least = Math.max(start, startByBytes(stream, keeping));
@@ -87,6 +89,9 @@ export class StreamKeeper {
     stream.lookedAtStart = stream.start;
     this.#drop(stream);
     await this.#close(stream, keeping, nowMs);
+    if (!keeping.compacts) return;
+    this.#candidates.add(stream);
+    stream.nextLookMs = nextCloseMs(stream, keeping);
   }
 
   /** What is before the start leaves; whole segments, and whole batches in memory. */
@@ -127,9 +132,12 @@ export class StreamKeeper {
     const nowMs = this.#store.options.clock.now();
     let dirtiest: StreamLog | null = null;
     let most = 0;
-    for (const stream of this.#store.streams.values()) {
-      if (this.#stuck.has(stream) || stream.isDamaged || !stream.events.keeping().compacts) continue;
-      const dirt = dirtOf(stream, nowMs);
+    for (const stream of this.#candidates) {
+      if (this.#stuck.has(stream)) continue;
+      const isOver = stream.removed || stream.isDamaged || !stream.events.keeping().compacts;
+      const dirt = isOver ? 0 : dirtOf(stream, nowMs);
+      // It comes back when something is appended, or closed.
+      if (isOver || (dirt === 0 && !mayBecomeDirty(stream))) this.#candidates.delete(stream);
       if (dirt <= most) continue;
       dirtiest = stream;
       most = dirt;
@@ -193,6 +201,25 @@ function closesAfterMs(stream: StreamLog, keeping: Keeping): number {
   const jitterMs = segmentJitterMs * ((Math.imul(stream.id, 0x9e3779b1) >>> 0) / 2 ** 32);
   const ms = segmentMs - Math.min(jitterMs, segmentMs / 2);
   return compacts ? Math.min(ms, compactionLagMsMax) : ms;
+}
+
+/** When there is something to close next, if nothing is appended. */
+function nextCloseMs(stream: StreamLog, keeping: Keeping): number {
+  const { tail, segments } = stream;
+  const begunMs = Math.min(
+    tail.count > 0 ? stream.tailSinceMs : Number.POSITIVE_INFINITY,
+    segments.active?.createdMs ?? Number.POSITIVE_INFINITY,
+  );
+  return begunMs + closesAfterMs(stream, keeping);
+}
+
+/** By time alone, or when a snapshot has been taken. */
+function mayBecomeDirty(stream: StreamLog): boolean {
+  const { compactionLagMsMin, compactionLagMsMax } = stream.events.keeping();
+  const { segments } = stream;
+  if (stream.cleanedTo >= (segments.segments.at(-1)?.endOffset ?? 0)) return false;
+  if (compactionLagMsMin > 0 || Number.isFinite(compactionLagMsMax)) return true;
+  return segments.segments.some((segment) => segments.isReplaced(segment));
 }
 
 /** Where the first segment begins that is open, undecided in a transaction, or too young. */

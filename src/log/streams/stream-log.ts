@@ -90,6 +90,8 @@ export class StreamLog {
   /** Where it began and ended when `StreamKeeper` looked at it last. */
   lookedAtStart = -1;
   lookedAtEnd = -1;
+  /** When it does again, if nothing happens before. */
+  nextLookMs = 0;
   readonly tail = new BatchRing();
   readonly events: StreamLogEvents;
   readonly #store: StreamLogStore;
