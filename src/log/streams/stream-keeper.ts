@@ -78,7 +78,10 @@ export class StreamKeeper {
   /** Nothing to do for one that nobody touched, until the age of all is looked at. */
   async #look(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
     const keeping = stream.events.keeping();
-    const isUntouched = stream.end === stream.lookedAtEnd && stream.start === stream.lookedAtStart;
+    const isUntouched =
+      stream.end === stream.lookedAtEnd &&
+      stream.start === stream.lookedAtStart &&
+      keeping === stream.lookedAtKeeping;
     if (isUntouched && !checksAge && !(keeping.compacts && nowMs >= stream.nextLookMs)) return;
     if (keeping.deletes) {
       const start = checksAge ? startByTime(stream, keeping, nowMs) : stream.start;
@@ -87,6 +90,7 @@ export class StreamKeeper {
     }
     stream.lookedAtEnd = stream.end;
     stream.lookedAtStart = stream.start;
+    stream.lookedAtKeeping = keeping;
     this.#drop(stream);
     await this.#close(stream, keeping, nowMs);
     if (!keeping.compacts) return;
@@ -213,12 +217,14 @@ function nextCloseMs(stream: StreamLog, keeping: Keeping): number {
   return begunMs + closesAfterMs(stream, keeping);
 }
 
-/** By time alone, or when a snapshot has been taken. */
+/** By time alone, when all of it is durable and decided, or when a snapshot has been taken. */
 function mayBecomeDirty(stream: StreamLog): boolean {
   const { compactionLagMsMin, compactionLagMsMax } = stream.events.keeping();
   const { segments } = stream;
-  if (stream.cleanedTo >= (segments.segments.at(-1)?.endOffset ?? 0)) return false;
+  const end = segments.segments.at(-1)?.endOffset ?? 0;
+  if (stream.cleanedTo >= end) return false;
   if (compactionLagMsMin > 0 || Number.isFinite(compactionLagMsMax)) return true;
+  if (stream.events.stableOffset() < end) return true;
   return segments.segments.some((segment) => segments.isReplaced(segment));
 }
 

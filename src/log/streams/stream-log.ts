@@ -90,6 +90,7 @@ export class StreamLog {
   /** Where it began and ended when `StreamKeeper` looked at it last. */
   lookedAtStart = -1;
   lookedAtEnd = -1;
+  lookedAtKeeping: Keeping | null = null;
   /** When it does again, if nothing happens before. */
   nextLookMs = 0;
   readonly tail = new BatchRing();
