@@ -89,6 +89,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./admin/topology.ts')).bindingsCommand(),
   },
   {
+    name: 'groups',
+    summary: 'groups of readers: list, describe, offsets, delete, reset-offsets',
+    load: async () => (await import('./admin/groups.ts')).groupsCommand(),
+  },
+  {
     name: 'connections',
     summary: 'who is connected: list, show, close',
     load: async () => (await import('./admin/sessions.ts')).connectionsCommand(),

@@ -2,6 +2,7 @@ import type { Route } from '../router.ts';
 import { bindingRoutes } from './bindings.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
+import { groupRoutes } from './groups.ts';
 import { overviewRoutes } from './overview.ts';
 import { policyRoutes } from './policies.ts';
 import { queueRoutes } from './queues.ts';
@@ -18,6 +19,7 @@ export const routes: readonly Route[] = [
   ...queueRoutes,
   ...bindingRoutes,
   ...policyRoutes,
+  ...groupRoutes,
   ...sessionRoutes,
   ...eventRoutes,
 ];

@@ -42,8 +42,9 @@ export class ControlClient {
     await this.#ask('PUT', path, {}, body);
   }
 
-  async post(path: readonly string[], body: Item = {}): Promise<void> {
-    await this.#ask('POST', path, {}, body);
+  /** What it answers, if anything. */
+  async post(path: readonly string[], body: Item = {}): Promise<unknown> {
+    return await this.#ask('POST', path, {}, body);
   }
 
   /** What it answers, if anything. */

@@ -1,5 +1,8 @@
 import type { SubscriptionReader } from '../../../broker/groups/ports.ts';
-import { consumerProtocolSubscription } from '../../../wire/kafka/messages/consumer-protocol.ts';
+import {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+} from '../../../wire/kafka/messages/consumer-protocol.ts';
 import { decodeMessage } from '../../../wire/kafka/messages.ts';
 
 const NEWEST_VERSION = consumerProtocolSubscription.versions.max;
@@ -15,3 +18,18 @@ export const readSubscription: SubscriptionReader = (protocolType, metadata) => 
     return null;
   }
 };
+
+/** The partitions that the leader gave to a consumer, by topic; nothing if they are not in the way that is known. */
+export function readAssignment(
+  protocolType: string,
+  assignment: Buffer,
+): readonly { readonly topic: string; readonly partitions: readonly number[] }[] {
+  if (protocolType !== 'consumer' || assignment.length < 2) return [];
+  const version = Math.min(Math.max(assignment.readInt16BE(0), 0), consumerProtocolAssignment.versions.max);
+  try {
+    const { length } = assignment;
+    return decodeMessage(consumerProtocolAssignment, version, assignment, 2, length).assignedPartitions;
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,206 @@
+import type { Group } from '../../broker/groups/group.ts';
+import { GroupError } from '../../broker/groups/group-error.ts';
+import { OffsetRowsBuilder } from '../../broker/groups/offsets.ts';
+import { type ResetTarget, resetOffset } from '../../broker/groups/reset.ts';
+import type { Stream } from '../../broker/streams/stream.ts';
+import type { Json } from '../../broker/topology/value-json.ts';
+import { readAssignment } from '../../servers/kafka/groups/subscription-reader.ts';
+import type { AdminContext } from '../context.ts';
+import { badRequest, HttpError, notFound } from '../http-error.ts';
+import type { ApiRequest } from '../request.ts';
+import { type ApiResponse, done, ok } from '../response.ts';
+import type { Route } from '../router.ts';
+import { durably } from './durably.ts';
+import { vhostOf, vhostsOf } from './vhost-of.ts';
+
+export const groupRoutes: readonly Route[] = [
+  { method: 'GET', path: '/api/groups', handle: list },
+  { method: 'GET', path: '/api/groups/{vhost}', handle: list },
+  { method: 'GET', path: '/api/groups/{vhost}/{name}', handle: one },
+  { method: 'DELETE', path: '/api/groups/{vhost}/{name}', handle: remove },
+  { method: 'POST', path: '/api/groups/{vhost}/{name}/offsets', handle: reset },
+];
+
+type View = { readonly [field: string]: Json };
+
+function list(context: AdminContext, request: ApiRequest): ApiResponse {
+  const { groups } = context.broker;
+  return ok(
+    vhostsOf(context, request).flatMap(({ name: vhost }) => [
+      ...groups.list(vhost).map((group) => summary(context, group)),
+      ...groups.others.flatMap((others) =>
+        others.list(vhost).map(({ id, state, protocolType }) => ({
+          name: id,
+          vhost,
+          type: others.type,
+          state,
+          protocol_type: protocolType,
+          members: null,
+          lag: null,
+        })),
+      ),
+    ]),
+  );
+}
+
+function one(context: AdminContext, request: ApiRequest): ApiResponse {
+  const group = groupOf(context, request);
+  const { membership } = group;
+  return ok({
+    ...summary(context, group),
+    generation: membership.type === 'classic' ? membership.generation : membership.epoch,
+    assignor: (membership.type === 'classic' ? membership.protocol : membership.assignor) ?? null,
+    member_details: membersOf(context, group),
+    offsets: offsetsOf(context, group),
+  });
+}
+
+async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const vhost = vhostOf(context, request).name;
+  const name = request.parameter('name');
+  const { groups } = context.broker;
+  const home = groups.others.find((others) => others.has(vhost, name)) ?? groups;
+  refusing(() => home.delete(vhost, name));
+  return await durably(context, done());
+}
+
+/** Where nobody is in the group: what it has read of one stream is what it is told. Answers with the offsets. */
+async function reset(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const { broker } = context;
+  const vhost = vhostOf(context, request).name;
+  const name = request.parameter('name');
+  const stream = broker.streams.get(vhost, request.string('stream'));
+  if (stream === undefined) throw notFound(`no stream '${request.string('stream')}' in vhost '${vhost}'`);
+  const target = targetOf(request);
+  const group = broker.groups.find(vhost, name);
+  if (group !== undefined && !group.isEmpty) {
+    throw new HttpError(409, 'group_not_empty', `group '${name}' has members: stop them first`);
+  }
+  const rows = new OffsetRowsBuilder();
+  const moved: View[] = [];
+  for (const partition of chosen(request, stream)) {
+    const present = group?.offsets.get(stream.id, partition.index) ?? null;
+    const offset = await resetOffset(partition, target, present);
+    rows.add(stream.id, [partition.index, offset]);
+    moved.push({
+      stream: stream.name,
+      partition: partition.index,
+      offset,
+      previous_offset: present?.offset ?? null,
+    });
+  }
+  if (!request.boolean('dry_run', false)) {
+    refusing(() =>
+      broker.groups.commit({
+        vhost,
+        group: name,
+        memberId: '',
+        instanceId: null,
+        generation: -1,
+        knowsEpochs: true,
+        rows: rows.rows,
+      }),
+    );
+  }
+  return await durably(context, ok(moved));
+}
+
+function chosen(request: ApiRequest, stream: Stream): Stream['partitions'] {
+  if (!request.has('partition')) return stream.partitions;
+  const partition = stream.partitions[request.integer('partition')];
+  if (partition === undefined) {
+    throw notFound(`stream '${stream.name}' has no partition ${request.integer('partition')}`);
+  }
+  return [partition];
+}
+
+/** `earliest`, `latest`, an offset, a shift as `-100`, a time as `2026-05-01T12:00:00Z`. */
+function targetOf(request: ApiRequest): ResetTarget {
+  const to = request.string('to');
+  if (to === 'earliest' || to === 'latest') return { to };
+  if (/^[+-]\d{1,15}$/.test(to)) return { to: 'shift', by: Number(to) };
+  if (/^\d{1,15}$/.test(to)) return { to: 'offset', offset: Number(to) };
+  const timeMs = Date.parse(to);
+  if (!Number.isNaN(timeMs)) return { to: 'time', timeMs };
+  throw badRequest(`'to' is earliest, latest, an offset, a shift such as -100, or a time, not '${to}'`);
+}
+
+function groupOf(context: AdminContext, request: ApiRequest): Group {
+  const vhost = vhostOf(context, request).name;
+  const name = request.parameter('name');
+  const group = context.broker.groups.find(vhost, name);
+  if (group === undefined) throw notFound(`no group '${name}' in vhost '${vhost}'`);
+  return group;
+}
+
+function summary(context: AdminContext, group: Group): View {
+  const { id: name, vhost, state, protocolType, membership } = group;
+  const members = membership.type === 'classic' ? membership.roster.size : membership.members.size;
+  const lag = offsetsOf(context, group).reduce((sum, each) => sum + each.lag, 0);
+  return { name, vhost, type: membership.type, state, protocol_type: protocolType, members, lag };
+}
+
+interface OffsetView {
+  readonly [field: string]: Json;
+  readonly lag: number;
+}
+
+/** Records between what it has committed, or what is left of that, and the end. */
+function offsetsOf({ broker }: AdminContext, { offsets }: Group): OffsetView[] {
+  return [...offsets.streamIds()].flatMap((streamId) => {
+    const stream = broker.streams.byId(streamId);
+    if (stream === undefined) return [];
+    return Array.from(offsets.of(streamId), ([index, { offset, leaderEpoch, metadata, commitMs }]) => {
+      const { startOffset = 0, highWatermark = 0 } = stream.partitions[index] ?? {};
+      return {
+        stream: stream.name,
+        partition: index,
+        offset,
+        end_offset: highWatermark,
+        lag: Math.max(0, highWatermark - Math.max(offset, startOffset)),
+        leader_epoch: leaderEpoch,
+        metadata,
+        committed_at: new Date(commitMs).toISOString(),
+      };
+    });
+  });
+}
+
+function membersOf({ broker }: AdminContext, { membership, protocolType }: Group): View[] {
+  if (membership.type === 'classic') {
+    return Array.from(membership.roster.members.values(), (member) => ({
+      id: member.id,
+      instance_id: member.instanceId,
+      client_id: member.clientId,
+      host: member.host,
+      partitions: readAssignment(protocolType, member.assignment).map(({ topic, partitions }) => ({
+        stream: topic,
+        partitions: [...partitions],
+      })),
+    }));
+  }
+  return Array.from(membership.members.values(), (member) => ({
+    id: member.id,
+    instance_id: member.instanceId,
+    client_id: member.clientId,
+    host: member.host,
+    epoch: member.epoch,
+    partitions: Array.from(member.assigned, ([streamId, partitions]) => ({
+      stream: broker.streams.byId(streamId)?.name ?? null,
+      partitions: [...partitions],
+    })),
+  }));
+}
+
+function refusing(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof GroupError)) throw error;
+    if (error.kind === 'group-not-found') throw notFound(error.message);
+    if (error.kind === 'group-not-empty' || error.kind === 'unknown-member') {
+      throw new HttpError(409, 'group_not_empty', error.message);
+    }
+    throw badRequest(error.message);
+  }
+}

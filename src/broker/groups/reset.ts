@@ -1,0 +1,34 @@
+import type { Partition } from '../streams/partition.ts';
+import { offsetAtTime } from '../views/offset-at-time.ts';
+import type { CommittedOffset } from './committed-offsets.ts';
+
+/** Where a group is to read on. */
+export type ResetTarget =
+  | { readonly to: 'earliest' | 'latest' }
+  | { readonly to: 'offset'; readonly offset: number }
+  /** Back, if it is negative. */
+  | { readonly to: 'shift'; readonly by: number }
+  /** The first record of this time, in milliseconds since the epoch, or of a later one. */
+  | { readonly to: 'time'; readonly timeMs: number };
+
+/** The offset that it comes to: one that there is. */
+export async function resetOffset(
+  partition: Partition,
+  target: ResetTarget,
+  present: CommittedOffset | null,
+): Promise<number> {
+  const { startOffset, highWatermark } = partition;
+  const within = (offset: number) => Math.min(Math.max(offset, startOffset), highWatermark);
+  switch (target.to) {
+    case 'earliest':
+      return startOffset;
+    case 'latest':
+      return highWatermark;
+    case 'offset':
+      return within(target.offset);
+    case 'shift':
+      return within((present?.offset ?? startOffset) + target.by);
+    case 'time':
+      return within(await offsetAtTime(partition, target.timeMs));
+  }
+}
