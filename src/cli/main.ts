@@ -54,6 +54,16 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./admin/permissions.ts')).topicPermissionsCommand(),
   },
   {
+    name: 'acls',
+    summary: 'what Kafka clients may do, beside permissions: list, add, delete',
+    load: async () => (await import('./admin/acls.ts')).aclsCommand(),
+  },
+  {
+    name: 'quotas',
+    summary: 'how much Kafka clients may do: list, set, delete',
+    load: async () => (await import('./admin/quotas.ts')).quotasCommand(),
+  },
+  {
     name: 'vhosts',
     summary: 'virtual hosts: list, add, delete',
     load: async () => (await import('./admin/vhosts.ts')).vhostsCommand(),
@@ -82,6 +92,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     name: 'exchanges',
     summary: 'exchanges: list, add, delete',
     load: async () => (await import('./admin/topology.ts')).exchangesCommand(),
+  },
+  {
+    name: 'streams',
+    summary: 'streams, which are topics to Kafka: list, describe, create, delete',
+    load: async () => (await import('./admin/streams.ts')).streamsCommand(),
   },
   {
     name: 'bindings',

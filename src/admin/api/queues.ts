@@ -34,7 +34,15 @@ function one(context: AdminContext, request: ApiRequest): ApiResponse {
 async function declare(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const vhost = vhostOf(context, request);
   const name = request.parameter('name');
-  const existed = vhost.findQueue(name) !== undefined;
+  const args = request.table('arguments', {});
+  const isStream = args['x-queue-type'] === 'stream' && vhost.findQueue(name) === undefined;
+  const existed = isStream ? vhost.findStream(name) !== undefined : vhost.findQueue(name) !== undefined;
+  if (isStream) {
+    const durable = request.boolean('durable', true);
+    const autoDelete = request.boolean('auto_delete', false);
+    vhost.declareStream({ name, durable, exclusive: false, autoDelete, arguments: args });
+    return await durably(context, existed ? done() : created());
+  }
   if (!existed) context.broker.access.checkQueueLimit(vhost.name, name);
   vhost.declareQueue(
     {
@@ -42,7 +50,7 @@ async function declare(context: AdminContext, request: ApiRequest): Promise<ApiR
       durable: request.boolean('durable', true),
       exclusive: false,
       autoDelete: request.boolean('auto_delete', false),
-      arguments: request.table('arguments', {}),
+      arguments: args,
     },
     null,
   );

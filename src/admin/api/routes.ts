@@ -1,4 +1,5 @@
 import type { Route } from '../router.ts';
+import { aclRoutes } from './acls.ts';
 import { bindingRoutes } from './bindings.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
@@ -6,7 +7,9 @@ import { groupRoutes } from './groups.ts';
 import { overviewRoutes } from './overview.ts';
 import { policyRoutes } from './policies.ts';
 import { queueRoutes } from './queues.ts';
+import { quotaRoutes } from './quotas.ts';
 import { sessionRoutes } from './sessions.ts';
+import { streamRoutes } from './streams.ts';
 import { userRoutes } from './users.ts';
 import { vhostRoutes } from './vhosts.ts';
 
@@ -15,8 +18,11 @@ export const routes: readonly Route[] = [
   ...overviewRoutes,
   ...vhostRoutes,
   ...userRoutes,
+  ...aclRoutes,
+  ...quotaRoutes,
   ...exchangeRoutes,
   ...queueRoutes,
+  ...streamRoutes,
   ...bindingRoutes,
   ...policyRoutes,
   ...groupRoutes,

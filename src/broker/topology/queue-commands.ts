@@ -66,6 +66,7 @@ export function declareQueue<Q extends TopologyQueue>(
   refuseQueueAtStream(ctx, name, args);
   guard?.creating(name);
   validateQueue(declaration, resource);
+  if (queueTypeOf(args) === 'stream') throw new Error('a stream is declared as one: see declareStream');
   const queue = createQueue({ id: null, vhost, name, durable, exclusiveOwner, autoDelete, arguments: args });
   state.addQueue(queue);
   if (durable) log.append(queueDeclared(vhost, queue));

@@ -79,6 +79,11 @@ export class Feeder implements Pumped {
     return this.#main.next;
   }
 
+  get unfedCount(): number {
+    const { partition } = this.#parts;
+    return partition.highWatermark - Math.max(this.#main.next, partition.startOffset);
+  }
+
   /** There is one more binding, which may be behind the others. */
   added(binding: Binding<Queue>): void {
     this.#routes.clear();

@@ -65,6 +65,14 @@ export class Views implements StatePart, StreamObserver {
     return this.#byId.get(stream.id)?.view;
   }
 
+  /** How many messages have not gone through the bindings of the stream yet. */
+  unfedCount(stream: Stream): number {
+    const feeders = this.#byId.get(stream.id)?.feeders ?? [];
+    let count = 0;
+    for (const feeder of feeders) count += Math.max(0, feeder.unfedCount);
+    return count;
+  }
+
   /** A virtual host was made: its exchanges can be streams. */
   vhostAdded(vhost: VirtualHost<Queue>): void {
     vhost.streamKeeper = {

@@ -1,0 +1,103 @@
+import type { Partition } from '../../broker/streams/partition.ts';
+import type { Stream } from '../../broker/streams/stream.ts';
+import { validateConfig, validateConfigs } from '../../broker/streams/stream-settings.ts';
+import type { Json } from '../../broker/topology/value-json.ts';
+import type { AdminContext } from '../context.ts';
+import { badRequest, notFound } from '../http-error.ts';
+import { plainTable } from '../plain-json.ts';
+import type { ApiRequest } from '../request.ts';
+import { type ApiResponse, created, done, ok } from '../response.ts';
+import type { Route } from '../router.ts';
+import { durably } from './durably.ts';
+import { vhostOf, vhostsOf } from './vhost-of.ts';
+
+export const streamRoutes: readonly Route[] = [
+  { method: 'GET', path: '/api/streams', handle: list },
+  { method: 'GET', path: '/api/streams/{vhost}', handle: list },
+  { method: 'GET', path: '/api/streams/{vhost}/{name}', handle: one },
+  { method: 'PUT', path: '/api/streams/{vhost}/{name}', handle: put },
+  { method: 'DELETE', path: '/api/streams/{vhost}/{name}', handle: remove },
+];
+
+function list(context: AdminContext, request: ApiRequest): ApiResponse {
+  const streams = vhostsOf(context, request).flatMap(({ name }) => context.broker.streams.list(name));
+  return ok(streams.map((stream) => view(context, stream)));
+}
+
+function one(context: AdminContext, request: ApiRequest): ApiResponse {
+  const stream = streamOf(context, request);
+  return ok({ ...view(context, stream), partitions: stream.partitions.map(partitionView) });
+}
+
+/** Makes the stream; or gives it more partitions and other configs, if the request has any. */
+async function put(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const { streams } = context.broker;
+  const vhost = vhostOf(context, request).name;
+  const name = request.parameter('name');
+  const configs = configsIn(request);
+  const stream = streams.get(vhost, name);
+  if (stream === undefined) {
+    streams.create({ vhost, name, partitions: request.integer('partitions', 1), configs });
+    return await durably(context, created());
+  }
+  if (request.has('partitions')) streams.addPartitions(stream, request.integer('partitions'));
+  if (request.has('configs')) streams.configure(stream, configs);
+  return await durably(context, done());
+}
+
+async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  context.broker.streams.delete(streamOf(context, request));
+  return await durably(context, done());
+}
+
+function configsIn(request: ApiRequest): ReadonlyMap<string, string> {
+  const configs = new Map<string, string>();
+  for (const [name, value] of Object.entries(request.table('configs', {}))) {
+    configs.set(name, String(value));
+    const problem = validateConfig(name, String(value));
+    if (problem !== null) throw badRequest(problem);
+  }
+  const problem = validateConfigs(configs);
+  if (problem !== null) throw badRequest(problem);
+  return configs;
+}
+
+function streamOf(context: AdminContext, request: ApiRequest): Stream {
+  const vhost = vhostOf(context, request);
+  const name = request.parameter('name');
+  const stream = context.broker.streams.get(vhost.name, name);
+  if (stream === undefined) throw notFound(`no stream '${name}' in vhost '${vhost.name}'`);
+  return stream;
+}
+
+function view({ broker }: AdminContext, stream: Stream): { readonly [field: string]: Json } {
+  const { name, vhost, id, partitions, configs } = stream;
+  const seen = broker.views.of(stream);
+  const exchange = broker.vhost(vhost)?.findExchange(name);
+  return {
+    name,
+    vhost,
+    id,
+    partition_count: partitions.length,
+    configs: Object.fromEntries(configs),
+    messages: seen?.messageCount ?? 0,
+    consumers: seen?.consumerCount ?? 0,
+    exchange_type: exchange?.type.name ?? null,
+    bindings: exchange?.outbound.size ?? 0,
+    // How far the queues that are bound to it are behind.
+    messages_to_feed: seen === undefined ? 0 : broker.views.unfedCount(stream),
+    queue_arguments: seen?.declaredAs == null ? null : plainTable(seen.declaredAs),
+  };
+}
+
+function partitionView(partition: Partition): { readonly [field: string]: Json } {
+  const { index, startOffset, highWatermark, lastStableOffset, leaderEpoch } = partition;
+  return {
+    index,
+    start_offset: startOffset,
+    high_watermark: highWatermark,
+    last_stable_offset: lastStableOffset,
+    leader_epoch: leaderEpoch,
+    damaged: partition.log.isDamaged,
+  };
+}
