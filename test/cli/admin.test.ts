@@ -98,6 +98,27 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.doesNotMatch(await output('users', 'list'), /alice/);
   });
 
+  it('allow and deny Kafka clients something, and say how much they may do', async () => {
+    await output('acls', 'add', 'bob', '--operations', 'read, describe', '--topic', 'app-', '--prefixed');
+    await output('acls', 'add', '*', '--operations', 'write', '--cluster', '--deny', '--from', '10.0.0.1')
+      .then(() => assert.fail('nobody writes to a cluster'))
+      .catch((error) => assert.match(String(error), /'write' cannot be done to a cluster/));
+    await output('acls', 'add', '*', '--operations', 'alter', '--cluster', '--deny');
+    assert.match(await output('acls', 'list'), /^\/ +User:bob +allow +read +topic +app- +prefixed +\*$/m);
+    assert.doesNotMatch(await output('acls', 'list', '--user', 'bob'), /cluster/);
+    await output('acls', 'delete', 'bob');
+    assert.equal((await sluice(['acls', 'delete', 'bob'])).status, 1);
+    assert.equal((await sluice(['acls', 'add', 'bob', '--operations', 'read'])).status, 2);
+    await output('quotas', 'set', 'producer_byte_rate', '1000', '--user', 'bob');
+    await output('quotas', 'set', 'request_percentage', '50', '--client-id', '');
+    assert.match(await output('quotas', 'list'), /^bob +producer_byte_rate +1000$/m);
+    assert.match(await output('quotas', 'list'), /<others> +request_percentage +50$/m);
+    await output('quotas', 'delete', '--user', 'bob');
+    assert.doesNotMatch(await output('quotas', 'list'), /bob/);
+    assert.equal((await sluice(['quotas', 'set', 'nonsense', '1', '--user', 'bob'])).status, 1);
+    assert.equal((await sluice(['quotas', 'set', 'request_percentage', '1'])).status, 2);
+  });
+
   it('show and close connections', async () => {
     const connection = await connect(`amqp://127.0.0.1:${port}`);
     connection.on('error', () => undefined);
