@@ -49,7 +49,8 @@ export class StreamKeeper {
     let looked = 0;
     for (const stream of [...this.#store.streams.values()]) {
       if (stream.removed || this.#stopped) continue;
-      await this.#look(stream, clock.now(), checksAge);
+      const nowMs = clock.now();
+      if (checksAge || isTouched(stream, nowMs)) await this.#look(stream, nowMs, checksAge);
       if (++looked % STREAMS_PER_SLICE === 0) await new Promise<void>((resolve) => scheduler.soon(resolve));
     }
     this.#stuck.clear();
@@ -75,14 +76,8 @@ export class StreamKeeper {
     return true;
   }
 
-  /** Nothing to do for one that nobody touched, until the age of all is looked at. */
   async #look(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
     const keeping = stream.events.keeping();
-    const isUntouched =
-      stream.end === stream.lookedAtEnd &&
-      stream.start === stream.lookedAtStart &&
-      keeping === stream.lookedAtKeeping;
-    if (isUntouched && !checksAge && !(keeping.compacts && nowMs >= stream.nextLookMs)) return;
     if (keeping.deletes) {
       const start = checksAge ? startByTime(stream, keeping, nowMs) : stream.start;
       const least = Math.max(start, startByBytes(stream, keeping));
@@ -197,6 +192,17 @@ export class StreamKeeper {
     });
     return !this.#stopped && !stream.removed;
   }
+}
+
+/** There is nothing to do for one that nobody touched, until the age of all is looked at. */
+function isTouched(stream: StreamLog, nowMs: number): boolean {
+  const keeping = stream.events.keeping();
+  return (
+    stream.end !== stream.lookedAtEnd ||
+    stream.start !== stream.lookedAtStart ||
+    keeping !== stream.lookedAtKeeping ||
+    (keeping.compacts && nowMs >= stream.nextLookMs)
+  );
 }
 
 /** How old a segment may become before it is closed. Jitter is the same for a stream each time. */
