@@ -24,6 +24,11 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
       compactionMemoryBytes: configuration.compactionMemoryBytes,
       compactionBytesPerSecond: configuration.compactionRateBytes,
     },
+    groups: {
+      initialRebalanceDelayMs: configuration.groupRebalanceDelayMs,
+      membersMax: configuration.groupMembersMax,
+      offsetsRetentionMs: configuration.offsetsRetentionMinutes * 60_000,
+    },
     memoryHighWaterBytes: memoryHighWaterBytes(configuration),
     loopbackUsers: configuration.loopbackUsers,
     propertyCodecs: [amqp091Codec],

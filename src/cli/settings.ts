@@ -116,6 +116,27 @@ export const SETTINGS = {
     default: 1,
     description: 'Partitions of a topic that is made without saying how many.',
   }),
+  groupRebalanceDelayMs: setting({
+    key: 'group-initial-rebalance-delay',
+    type: integer(0, 600_000, 'milliseconds'),
+    default: 0,
+    description:
+      'How long the first members of a consumer group wait for more before its partitions are divided among them: ' +
+      'it saves work when many start together, and delays those that start alone.',
+  }),
+  groupMembersMax: setting({
+    key: 'group-max-members',
+    type: integer(1, 1_000_000),
+    default: 100_000,
+    description: 'Members that a consumer group may have.',
+  }),
+  offsetsRetentionMinutes: setting({
+    key: 'offsets-retention',
+    type: integer(1, 5_256_000, 'minutes'),
+    default: 10_080,
+    description:
+      'How long it is kept how far a consumer group has read, when nobody is in it any more; then the group is gone too.',
+  }),
   mqttPort: setting({
     key: 'mqtt-port',
     type: listenerPort,
