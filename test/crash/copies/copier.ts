@@ -12,6 +12,8 @@ export interface CopyJob {
 export interface Copier {
   /** What went wrong, and not because the broker was killed; null if nothing has. */
   readonly error: unknown;
+  /** What it is doing, for whoever wants to know why it does nothing. */
+  describe(): string;
   /** There is a broker again, at this port. */
   brokerStarted(port: number): void;
   stop(): Promise<void>;

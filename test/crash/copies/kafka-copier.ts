@@ -42,6 +42,11 @@ export class KafkaCopier implements Copier {
     return new Error(`the copier has ended (${exitCode ?? signalCode}): ${this.#output}`);
   }
 
+  describe(): string {
+    const { exitCode, signalCode } = this.#child;
+    return `${exitCode === null && signalCode === null ? 'at work' : 'ended'}: ${this.#output}`;
+  }
+
   brokerStarted(): void {
     // It finds out.
   }

@@ -26,12 +26,15 @@ export class OwnCopier implements Copier {
     return this.#error;
   }
 
+  describe(): string {
+    return this.#client === null || this.#client.isClosed ? 'not connected' : 'at work';
+  }
+
   /** The broker has started: everything begins anew. */
   brokerStarted(port: number): void {
     this.#life(port).catch((error: unknown) => {
       // With the broker the connection ends, and that is all that may go wrong.
-      const { client } = { client: this.#client };
-      if (client !== null && !client.isClosed && !this.#isStopped) this.#error ??= error;
+      if (this.#client?.isClosed === false && !this.#isStopped) this.#error ??= error;
     });
   }
 

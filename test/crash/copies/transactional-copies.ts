@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeTransactions } from '../../../src/wire/kafka/messages/transaction-admin.ts';
 import { seededRandom } from '../../log/seeded-random.ts';
 import { KafkaClient } from '../../servers/kafka/kafka-client.ts';
 import { BrokerProcess } from '../broker-process.ts';
@@ -136,9 +137,12 @@ class CopyRun {
           next++;
         }
         offset = nextOffset;
-        if (performance.now() > deadline) throw new Error(`of ${count} records there are ${next}`);
+        if (performance.now() < deadline) continue;
+        throw new Error(
+          `of the ${count} records of ${partition} there are ${next}; ${await this.#situation(client, partition)}`,
+        );
       }
-      for (const copier of this.#copiers) await copier.stop();
+      await this.#copiers[partition]!.stop();
       const rest = await readCommitted(client, TARGET, partition, offset);
       if (rest.values.length > 0) throw new Error(`record ${rest.values[0]} comes where there is none`);
       return Math.max(offset, rest.nextOffset);
@@ -152,6 +156,15 @@ class CopyRun {
       offsets += await stableEnd(client, TARGET, partition);
     }
     return offsets;
+  }
+
+  /** For whoever wants to know why it does not go on. */
+  async #situation(client: KafkaClient, partition: number): Promise<string> {
+    const transactionalIds = [`copier-${partition}`];
+    const { transactionStates } = await client.request(describeTransactions, 0, { transactionalIds });
+    const stable = await stableEnd(client, TARGET, partition);
+    const copier = this.#copiers[partition]!.describe();
+    return `stable up to ${stable}; ${JSON.stringify(transactionStates)}; the copier is ${copier}`;
   }
 
   #check(): void {
