@@ -13,10 +13,14 @@ export function doctorCommand(): Command {
         'Ends with 0 if everything is whole, with 1 if not.',
     )
     .option('--cut', 'cut off what is damaged, and lose what is affected, so that a broker can start again')
+    .option('--logs', 'also tell which queue or partition of a stream has its files in which directory')
     .action(async () => {
       try {
         const { values } = loadConfiguration(givenFlags(command), process.env);
-        const isWhole = await examine(resolve(values.dataDirectory), command.getOptionValue('cut') === true);
+        const isWhole = await examine(resolve(values.dataDirectory), {
+          mayCut: command.getOptionValue('cut') === true,
+          showsLogs: command.getOptionValue('logs') === true,
+        });
         process.exit(isWhole ? 0 : EXIT.failure);
       } catch (error) {
         fail(error);
@@ -26,7 +30,10 @@ export function doctorCommand(): Command {
 }
 
 /** Prints what is found, and cuts it off if told to; whether the directory is whole in the end. */
-async function examine(directory: string, mayCut: boolean): Promise<boolean> {
+async function examine(
+  directory: string,
+  { mayCut, showsLogs }: { readonly mayCut: boolean; readonly showsLogs: boolean },
+): Promise<boolean> {
   const { nodeFileSystem } = await import('../log/node-filesystem.ts');
   const { Inspector } = await import('./inspection.ts');
   const { acquireDirectoryLock } = await import('../log/directory-lock.ts');
@@ -38,6 +45,7 @@ async function examine(directory: string, mayCut: boolean): Promise<boolean> {
   const lock = await acquireDirectoryLock(directory);
   try {
     let inspection = await new Inspector(nodeFileSystem, directory).inspect();
+    if (showsLogs) process.stdout.write(renderLogs(inspection));
     process.stdout.write(renderInspection(inspection));
     if (mayCut && inspection.findings.length > 0) {
       const { cutAll } = await import('./damage-cut.ts');
@@ -50,6 +58,10 @@ async function examine(directory: string, mayCut: boolean): Promise<boolean> {
   } finally {
     await lock.release();
   }
+}
+
+export function renderLogs({ contents }: Inspection): string {
+  return [...contents].map(([id, what]) => `logs/${id}: ${what.replace(/,$/, '')}\n`).join('');
 }
 
 export function renderInspection(inspection: Inspection): string {

@@ -36,6 +36,8 @@ export interface Inspection {
   readonly findings: readonly Finding[];
   /** The end of the last write, torn by a power cut: the next start cuts it off, nothing in it was confirmed. */
   readonly tornEnd: { readonly path: string; readonly offset: number; readonly bytes: number } | null;
+  /** What is in the logs, by the numbers that their directories have, as far as the snapshot knows. */
+  readonly contents: ReadonlyMap<number, string>;
   /** What was read and found whole. */
   readonly snapshot: Snapshot | null;
   readonly journalFiles: number;
@@ -88,6 +90,7 @@ export class Inspector {
     return {
       findings: this.#findings,
       tornEnd: this.#tornEnd,
+      contents: this.#contents,
       snapshot,
       journalFiles: this.#journalFiles,
       journalBlocks: this.#journalBlocks,
@@ -114,7 +117,9 @@ export class Inspector {
         if (laneId !== id) this.#contents.set(laneId, `${this.#contents.get(id)}, of priority ${priority},`);
       }
     }
-    for (const text of parts) if (text.startsWith(STREAM_CREATED)) this.#readStream(Buffer.from(text, 'utf8'));
+    for (const text of parts) {
+      if (text.startsWith(STREAM_CREATED)) this.#readStream(Buffer.from(text, 'utf8'));
+    }
   }
 
   #readStream(bytes: Buffer): void {
