@@ -8,6 +8,7 @@ import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../w
 import type { Method } from '../../wire/amqp091/definitions.ts';
 import { type FrameReader, FrameWriter, type OnFrame, writeHeartbeat } from '../../wire/amqp091/frames.ts';
 import { BASIC_ACK, BASIC_PUBLISH, decodeMethod, methodId } from '../../wire/amqp091/methods.ts';
+import { readShared } from '../shared-reads.ts';
 import { Blocking } from './blocking.ts';
 import type { ClientCapabilities } from './capabilities.ts';
 import { Channel } from './channel.ts';
@@ -93,7 +94,7 @@ export class Connection implements OutputListener {
             peerIsSilent: () => this.#drop('missed heartbeats from the client'),
           });
     this.output.listener = this;
-    socket.on('data', this.#onData);
+    readShared(socket, this.#onData);
     socket.once('close', () => this.#closed());
     this.view = new SessionView(this, session);
     this.events = new SessionEvents(this.view, broker.events);

@@ -5,6 +5,7 @@ import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
 import { FrameReader, type OnFrame, readProtocolHeader } from '../../wire/amqp091/frames.ts';
 import { decodeMethod, methodId } from '../../wire/amqp091/methods.ts';
 import { isLoopbackAddress } from '../loopback.ts';
+import { readShared } from '../shared-reads.ts';
 import { isTls } from '../tls.ts';
 import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
 import { AmqpError, isForeseen, type Reply, reply, replyTo } from './errors.ts';
@@ -68,6 +69,7 @@ export interface HandshakeEvents {
 /** From an accepted socket to a session. Whatever goes wrong ends the socket, within the handshake's time limit. */
 export class Handshake {
   readonly #socket: Socket;
+  readonly #stopReading: () => void;
   readonly #certificateName: string | null;
   readonly #context: ServerContext;
   readonly #events: HandshakeEvents;
@@ -94,7 +96,7 @@ export class Handshake {
     const { broker, settings, slabs } = context;
     this.#output = new Output(socket, broker.turn, slabs, settings.outputHighWaterBytes);
     this.#timer = setTimeout(() => this.#drop('timed out'), settings.handshakeTimeoutMs);
-    socket.on('data', this.#onData);
+    this.#stopReading = readShared(socket, this.#onData);
     socket.once('close', this.#stop);
   }
 
@@ -327,6 +329,6 @@ export class Handshake {
 
   readonly #stop = (): void => {
     clearTimeout(this.#timer);
-    this.#socket.off('data', this.#onData);
+    this.#stopReading();
   };
 }
