@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Partition } from '../../src/broker/streams/partition.ts';
 import { cutAll } from '../../src/cli/damage-cut.ts';
+import { renderLogs } from '../../src/cli/doctor-command.ts';
 import { Inspector } from '../../src/cli/inspection.ts';
 import { nodeFileSystem } from '../../src/log/node-filesystem.ts';
 import { batchBytes, forEachRecord } from '../../src/log/record-batch.ts';
@@ -56,6 +57,10 @@ test('a flipped bit in a segment of a stream is found wherever it is, and named 
   await using broker = await TestBroker.start({ reclaimMs: 5 });
   const { path, starts, size } = await stopped(broker);
   assert.deepEqual((await inspect(broker)).findings, []);
+  assert.match(
+    renderLogs(await inspect(broker)),
+    /^logs\/\d+: records of stream 'orders' in vhost '\/', partition 0$/m,
+  );
   for (let at = 0; at < size; at += 7) {
     const start = starts.findLast((each) => each <= at) as number;
     // The epoch of the leader is of no use to one broker, and in no checksum.
