@@ -95,6 +95,7 @@ test('a group with members is left alone', async () => {
     owned: new Map(),
     clientId: 'client',
     host: '/127.0.0.1',
+    maySee: () => true,
   });
   const { body } = await admin.ask('GET', '/api/groups/%2F/g');
   assert.deepEqual(

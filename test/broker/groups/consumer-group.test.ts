@@ -139,6 +139,20 @@ describe('a consumer group', () => {
     assert.equal(groupOf(test).assignor, 'range');
   });
 
+  it('gives to a member with an expression only streams that it may see, also after a restart', () => {
+    const test = new TestGroups();
+    const { id } = test.createStream('mine', 1);
+    test.createStream('theirs', 1);
+    const wishes = { names: [], expression: '.*', maySee: (name: string) => name === 'mine' };
+    const first = join(test, 'one', wishes);
+    assert.deepEqual(lists(first.assigned), { [id]: [0] });
+    test.restart();
+    const other = test.createStream('others', 1);
+    join(test, 'two', { names: ['others'] });
+    assert.deepEqual(lists(groupOf(test).members.get('one')?.target ?? null), { [id]: [0] });
+    assert.deepEqual(lists(groupOf(test).members.get('two')?.target ?? null), { [other.id]: [0] });
+  });
+
   it('becomes a classic one when it is empty, and one again', () => {
     const test = new TestGroups();
     test.createStream('s', 1);

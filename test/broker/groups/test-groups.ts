@@ -216,4 +216,5 @@ export const firstHeartbeat: HeartbeatRequest = {
   owned: new Map(),
   clientId: 'client',
   host: '/127.0.0.1',
+  maySee: () => true,
 };

@@ -296,6 +296,7 @@ export class ConsumerGroup {
       expression: request.expression ?? before.expression,
       assignor: request.assignor ?? before.assignor,
     };
+    member.maySee = request.maySee;
     member.clientId = request.clientId;
     member.host = request.host;
     if (sameWishes(before, wishes)) return false;

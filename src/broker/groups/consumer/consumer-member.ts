@@ -32,6 +32,8 @@ export class ConsumerMember {
   assigned: PartitionSet = NO_PARTITIONS;
   revoking: PartitionSet = NO_PARTITIONS;
   target: PartitionSet = NO_PARTITIONS;
+  /** Null after a restart, until it is heard: then it sees what it has. */
+  maySee: ((name: string) => boolean) | null = null;
   /** When it has been silent for too long, and when it should have let go of something; by the monotonic clock. */
   deadlineMs = Number.POSITIVE_INFINITY;
   revokeDueMs = Number.POSITIVE_INFINITY;

@@ -16,6 +16,8 @@ export interface HeartbeatRequest {
   readonly owned: PartitionSet | null;
   readonly clientId: string;
   readonly host: string;
+  /** Whether it may know of a stream that its expression matches. */
+  maySee(name: string): boolean;
 }
 
 export interface HeartbeatOutcome {

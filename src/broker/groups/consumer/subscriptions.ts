@@ -35,13 +35,15 @@ export class Subscriptions {
   }
 
   /** By their ids. */
-  streamsOf({ wishes }: ConsumerMember): Map<string, GroupStream> {
+  streamsOf({ wishes, maySee, target }: ConsumerMember): Map<string, GroupStream> {
     const streams = new Map<string, GroupStream>();
     for (const name of wishes.names) {
       const stream = this.#streams.get(this.#vhost, name);
       if (stream !== undefined) streams.set(stream.id, stream);
     }
-    for (const stream of this.#matching(wishes.expression)) streams.set(stream.id, stream);
+    for (const stream of this.#matching(wishes.expression)) {
+      if (maySee?.(stream.name) ?? target.has(stream.id)) streams.set(stream.id, stream);
+    }
     return streams;
   }
 

@@ -72,6 +72,7 @@ function toHeartbeat(
   call: Call,
 ): Parameters<Call['server']['broker']['groups']['consumerHeartbeat']>[2] {
   const { memberId, memberEpoch, topicPartitions } = request;
+  const { connection } = call;
   return {
     memberId: memberId === '' ? call.server.broker.groups.newMemberId('member') : memberId,
     epoch: memberEpoch,
@@ -83,7 +84,8 @@ function toHeartbeat(
     assignor: request.serverAssignor,
     owned: topicPartitions === null ? null : toSet(topicPartitions),
     clientId: call.clientId ?? '',
-    host: `/${call.connection.address}`,
+    host: `/${connection.address}`,
+    maySee: (name) => connection.isAllowed('describe', 'topic', name),
   };
 }
 
