@@ -16,7 +16,7 @@ export const brokerConfigs: ConfigResource = {
   },
 
   describe(name, call) {
-    if (!call.isAllowed('describe-configs', 'cluster', CLUSTER_NAME)) {
+    if (!call.connection.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     }
     // What is set for all brokers of a cluster while they run: nothing can be.
@@ -27,7 +27,7 @@ export const brokerConfigs: ConfigResource = {
   },
 
   alter(name, changes, _isWhole, _isValidation, call) {
-    if (!call.isAllowed('alter-configs', 'cluster', CLUSTER_NAME))
+    if (!call.connection.mayRule('alter-configs', 'cluster', CLUSTER_NAME))
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     const wrong = name === '' ? null : wrongBroker(name);
     if (wrong !== null || changes.length === 0) return wrong;

@@ -30,6 +30,13 @@ function describe(groupId: string, withOperations: boolean, call: Call): Describ
   if (membership?.type !== 'consumer') {
     return failed(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`);
   }
+  if (!mayKnowTopics(membership, call)) {
+    return failed(
+      groupId,
+      'TOPIC_AUTHORIZATION_FAILED',
+      'The group has described topic(s) that the client is not authorized to describe.',
+    );
+  }
   return {
     errorCode: ERROR_CODES.NONE,
     groupId,
@@ -40,6 +47,19 @@ function describe(groupId: string, withOperations: boolean, call: Call): Describ
     members: membersOf(membership, call),
     authorizedOperations: authorizedOperations(withOperations, 'group', groupId, call),
   };
+}
+
+/** Of a group that reads what one may not know of, one is told nothing. */
+function mayKnowTopics({ members }: ConsumerGroup, call: Call): boolean {
+  const mayKnow = (name: string) => call.isAllowed('describe', 'topic', name);
+  const mayKnowAll = (partitions: PartitionSet) =>
+    Array.from(partitions, ([topicId]) => call.server.broker.streams.byId(topicId)?.name ?? '').every(
+      (name) => name === '' || mayKnow(name),
+    );
+  return Array.from(members.values()).every(
+    ({ wishes, assigned, target }) =>
+      Array.from(wishes.names).every(mayKnow) && mayKnowAll(assigned) && mayKnowAll(target),
+  );
 }
 
 function membersOf({ members }: ConsumerGroup, call: Call): Described['members'] {
@@ -64,7 +84,7 @@ function assignmentOf(partitions: PartitionSet, call: Call): Assignment {
       topicId,
       topicName: call.server.broker.streams.byId(topicId)?.name ?? '',
       partitions: [...indexes],
-    })).filter(({ topicName }) => call.isAllowed('describe', 'topic', topicName)),
+    })).filter(({ topicName }) => topicName !== ''),
   };
 }
 

@@ -64,9 +64,10 @@ function topicsOf(request: Request, made: Stream[], call: Call): TopicResult[] {
 
 function byId(id: string, withOperations: boolean, call: Call): TopicResult {
   const stream = topicById(call, id);
-  // Who may not know its name is not told by its id either.
-  if (stream === undefined || !call.isAllowed('describe', 'topic', stream.name)) {
-    return missing(null, id, 'UNKNOWN_TOPIC_ID');
+  if (stream === undefined) return missing(null, id, 'UNKNOWN_TOPIC_ID');
+  // Who may not know of it is not told its name, either.
+  if (!call.isAllowed('describe', 'topic', stream.name)) {
+    return missing(null, id, 'TOPIC_AUTHORIZATION_FAILED');
   }
   return found(stream, withOperations, call);
 }

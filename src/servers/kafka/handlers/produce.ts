@@ -53,12 +53,20 @@ function append(request: Request, slot: ReplySlot, call: Call): void {
   if (request.acks === 0) {
     // Nobody waits for an answer, nor for the disk.
     slot.skip(throttleTimeMs);
+    // Nor is there another way to tell a client that it does something wrong.
+    if (hasErrors(responses)) call.connection.close('Produce with acks=0 could not be done');
     return;
   }
   const response: Response = { responses, throttleTimeMs };
   const { block } = appending;
   if (block === 0 || broker.isDurable(block)) slot.fill<typeof produce>(response);
   else broker.whenDurable(block, new Confirm(slot, response));
+}
+
+function hasErrors(responses: Response['responses']): boolean {
+  return responses.some(({ partitionResponses }) =>
+    partitionResponses.some(({ errorCode }) => errorCode !== ERROR_CODES.NONE),
+  );
 }
 
 function whenUnblocked(broker: Broker, resume: () => void): void {

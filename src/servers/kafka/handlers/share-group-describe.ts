@@ -19,11 +19,25 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
       if (!call.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
       const group = call.server.broker.shareGroups.find(call.connection.vhost, id);
       if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', `Group ${id} not found.`);
+      if (!mayKnowTopics(group, call)) {
+        const text = 'The group has described topic(s) that the client is not authorized to describe.';
+        return failed(id, 'TOPIC_AUTHORIZATION_FAILED', text);
+      }
       return described(group, includeAuthorizedOperations, call);
     });
     return { throttleTimeMs: 0, groups };
   },
 };
+
+/** Of a group that reads what one may not know of, one is told nothing. */
+function mayKnowTopics({ members }: ShareGroup, call: Call): boolean {
+  const { streams } = call.server.broker;
+  return Array.from(members.values()).every(({ subscribed, assignment }) => {
+    const assigned = Array.from(assignment, ([topicId]) => streams.byId(topicId)?.name ?? '');
+    const names = [...subscribed, ...assigned].filter((name) => name !== '');
+    return names.every((name) => call.isAllowed('describe', 'topic', name));
+  });
+}
 
 function described(group: ShareGroup, includeOperations: boolean, call: Call): Group {
   return {
