@@ -83,6 +83,25 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.deepEqual(JSON.parse(await output('queues', 'list', '--json')), []);
   });
 
+  it('show how far groups have read, and say where they are to read on', async () => {
+    await output('queues', 'add', 'log', '--arguments', '{"x-queue-type": "stream"}');
+    assert.equal(
+      await output('groups', 'reset-offsets', 'readers', '--stream', 'log', '--to', 'earliest'),
+      'STREAM  PARTITION  PREVIOUS_OFFSET  OFFSET\nlog             0  -                     0\n',
+    );
+    assert.equal(
+      await output('groups', 'list'),
+      'VHOST  NAME     TYPE     STATE  MEMBERS  LAG\n/      readers  classic  Empty        0    0\n',
+    );
+    const [offset] = JSON.parse(await output('groups', 'offsets', 'readers', '--json'));
+    assert.deepEqual([offset.stream, offset.offset, offset.end_offset], ['log', 0, 0]);
+    assert.match(await output('groups', 'describe', 'readers'), /^type +classic$/m);
+    await output('groups', 'delete', 'readers');
+    await output('queues', 'delete', 'log');
+    const { status, stderr } = await sluice(['groups', 'describe', 'readers']);
+    assert.deepEqual([status, stderr], [1, "sluice: no group 'readers' in vhost '/'\n"]);
+  });
+
   it('manage users: a password from standard input lets the user in, and another one does not', async () => {
     const added = await sluice(['users', 'add', 'alice', '--tags', 'ops', '--password-stdin'], 'one\n');
     assert.equal(added.status, 0, added.stderr);

@@ -151,6 +151,8 @@ describe('a consumer group', () => {
     join(test, 'two', { names: ['others'] });
     assert.deepEqual(lists(groupOf(test).members.get('one')?.target ?? null), { [id]: [0] });
     assert.deepEqual(lists(groupOf(test).members.get('two')?.target ?? null), { [other.id]: [0] });
+    beat(test, 'one', first.epoch, { maySee: () => true });
+    assert.equal(groupOf(test).members.get('one')?.target.size, 2);
   });
 
   it('becomes a classic one when it is empty, and one again', () => {

@@ -296,6 +296,7 @@ export class ConsumerGroup {
       expression: request.expression ?? before.expression,
       assignor: request.assignor ?? before.assignor,
     };
+    if (member.maySee === null && before.expression !== null) this.#isStale = true;
     member.maySee = request.maySee;
     member.clientId = request.clientId;
     member.host = request.host;
