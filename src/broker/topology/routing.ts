@@ -139,8 +139,10 @@ export function routeAfterDelay<Q extends TopologyQueue>(
   routingKeys: readonly string[],
   message: RoutedMessage,
 ): Route<Q> {
-  const { holding } = reach(state, [exchange], routingKeys, message, true);
-  const { queues, streams } = reach(state, holding, routingKeys, message, false);
+  // What was published to a stream waits only after that: it came out of the stream.
+  const fed = exchange.stream === null ? null : { exchange, takes: () => true };
+  const { holding } = reach(state, [exchange], routingKeys, message, true, null, fed);
+  const { queues, streams } = reach(state, holding, routingKeys, message, false, null, fed);
   return {
     queues: [...queues],
     streams: [...streams],

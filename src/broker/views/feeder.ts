@@ -50,6 +50,7 @@ interface Replay {
 export class Feeder implements Pumped {
   pumpPending = false;
   readonly #parts: FeederParts;
+  readonly #exchange: Buffer;
   readonly #main: PartitionReader;
   readonly #message: RecordMessage;
   readonly #stopListening: () => void;
@@ -64,6 +65,7 @@ export class Feeder implements Pumped {
   constructor(parts: FeederParts, from: number) {
     this.#parts = parts;
     const { partition, broker } = parts;
+    this.#exchange = Buffer.from(parts.exchange.name, 'utf8');
     this.#main = this.#reader(from);
     this.#message = new RecordMessage(broker.codecs);
     this.#stopListening = partition.onAdvance(() => this.pumpLater());
@@ -229,7 +231,7 @@ export class Feeder implements Pumped {
           : vhost.routeFromStream(fed, [key, ...others], message);
       if (only !== null)
         route = this.#withoutThoseThatHadIt(route, only, [key, ...others], reader.cursor.offset);
-      if (route.queues.length + route.streams.length > 0) feeding.add(message, route);
+      if (route.queues.length + route.streams.length > 0) feeding.add(message, route, this.#exchange);
       return 'on';
     };
     let end = reader.read(visit, below);

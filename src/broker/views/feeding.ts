@@ -40,7 +40,8 @@ export class Feeding {
     return this.count === MESSAGES_MAX || this.#bytes >= this.#bytesMax;
   }
 
-  add(message: RecordMessage, route: Route<Queue>): void {
+  /** `exchange` is that of the stream. */
+  add(message: RecordMessage, route: Route<Queue>, exchange: Buffer): void {
     const targets = targetsOf(route, message.priority);
     let item = this.#items[this.count];
     if (item === undefined) {
@@ -49,7 +50,13 @@ export class Feeding {
     }
     this.count++;
     message.fill(item.parts);
-    item.parts.delayMs = route.delayMs;
+    if (route.delayMs > 0) {
+      // It goes on from here when its delay is over, wherever it was published.
+      item.parts.delayMs = route.delayMs;
+      item.parts.exchange = exchange;
+      item.parts.exchangeStart = 0;
+      item.parts.exchangeEnd = exchange.length;
+    }
     item.targets = targets;
     const contentBytes = item.parts.contentBytes();
     const { durableLogs, streams } = targets;

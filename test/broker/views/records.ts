@@ -27,7 +27,12 @@ export function appendRecords(
   return partition.append(batch, 0, batch.length);
 }
 
-export function batchOf(records: readonly TestRecord[], codec: CompressionName = 'none'): Buffer {
+export function batchOf(
+  records: readonly TestRecord[],
+  codec: CompressionName = 'none',
+  /** A transaction of this producer's. */
+  { producerId }: { readonly producerId?: number } = {},
+): Buffer {
   const baseMs = records[0]?.timestampMs ?? Date.now();
   let maxMs = baseMs;
   const parts = records.map((record, index) => {
@@ -45,6 +50,12 @@ export function batchOf(records: readonly TestRecord[], codec: CompressionName =
   head.writeBigInt64BE(BigInt(maxMs), 35);
   head.fill(0xff, 43, 57);
   head.writeInt32BE(records.length, 57);
+  if (producerId !== undefined) {
+    head.writeInt16BE(COMPRESSION[codec] | 0x10, 21);
+    head.writeBigInt64BE(BigInt(producerId), 43);
+    head.writeInt16BE(0, 51);
+    head.writeInt32BE(0, 53);
+  }
   const batch = Buffer.concat([head, body]);
   batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
   return batch;
