@@ -1,4 +1,6 @@
 import { ForeseenError } from '../../base/foreseen-error.ts';
+import type { Owner } from './requests.ts';
+import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
 
 /** What can be wrong with a request about a transaction. The servers translate the kind to their protocol's code. */
 export type TransactionErrorKind =
@@ -23,4 +25,20 @@ export class TransactionError extends ForeseenError {
     this.name = 'TransactionError';
     this.kind = kind;
   }
+}
+
+export function unknown({ id, identity }: Owner): TransactionError {
+  return new TransactionError('unknown-producer', `producer ${identity.producerId} does not have '${id}'`);
+}
+
+export function fenced(
+  { id, identity }: TransactionalProducer,
+  { epoch }: ProducerIdentity,
+): TransactionError {
+  return new TransactionError('fenced', `epoch ${epoch} of '${id}' was succeeded by ${identity.epoch}`);
+}
+
+export function notOpen({ id, state }: TransactionalProducer, isCommit: boolean): TransactionError {
+  const verb = isCommit ? 'committed' : 'aborted';
+  return new TransactionError('invalid-state', `no transaction of '${id}' can be ${verb}: it is ${state}`);
 }

@@ -10,6 +10,10 @@ export interface TransactionSettings {
   readonly checkMs: number;
   /** Transactional ids of all virtual hosts. */
   readonly idsMax: number;
+  /** Of one of them. */
+  readonly idLengthMax: number;
+  /** Whose offsets one transaction may commit. */
+  readonly groupsMax: number;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -19,5 +23,7 @@ export const DEFAULT_TRANSACTION_SETTINGS: TransactionSettings = {
   idExpirationMs: 7 * DAY_MS,
   producerExpirationMs: DAY_MS,
   checkMs: 10 * 60 * 1000,
-  idsMax: 200_000,
+  idsMax: 100_000,
+  idLengthMax: 1000,
+  groupsMax: 1000,
 };

@@ -12,8 +12,15 @@ import {
   producerSet,
   type TransactionOperation,
 } from './operations.ts';
+import type { Admission, InitializeRequest, Owner } from './requests.ts';
 import { endTransaction, type TransactionEndParts } from './transaction-end.ts';
-import { TransactionError, type TransactionErrorKind } from './transaction-error.ts';
+import {
+  fenced,
+  notOpen,
+  TransactionError,
+  type TransactionErrorKind,
+  unknown,
+} from './transaction-error.ts';
 import type { TransactionSettings } from './transaction-settings.ts';
 import { TransactionTable } from './transaction-table.ts';
 import {
@@ -30,31 +37,6 @@ export interface TransactionsParts extends TransactionEndParts {
   readonly settings: TransactionSettings;
   /** Of all streams. */
   partitions(): Iterable<Partition>;
-}
-
-/** Whose transaction it is, as a client says. */
-export interface Owner {
-  readonly vhost: string;
-  readonly id: string;
-  readonly identity: ProducerIdentity;
-}
-
-export interface InitializeRequest {
-  readonly vhost: string;
-  readonly id: string;
-  readonly timeoutMs: number;
-  /** What the client has already, and wants to have renewed (KIP-360); null if it is new. */
-  readonly identity: ProducerIdentity | null;
-}
-
-/** What a producer says with its records. */
-export interface Admission {
-  readonly transactionalId: string | null;
-  /**
-   * Whether a partition becomes part of the transaction with its first records, and a transaction may begin with them
-   * (KIP-890); otherwise that has to be said before.
-   */
-  readonly mayAdd: boolean;
 }
 
 /**
@@ -104,7 +86,10 @@ export class Transactions implements StatePart {
    */
   initialize({ vhost, id, timeoutMs, identity }: InitializeRequest): ProducerIdentity {
     const { settings } = this.#parts;
-    if (id === '') throw new TransactionError('invalid-request', 'a transactional id cannot be empty');
+    if (id === '' || id.length > settings.idLengthMax) {
+      const text = `a transactional id has 1 to ${settings.idLengthMax} characters, not ${id.length}`;
+      throw new TransactionError('invalid-request', text);
+    }
     if (timeoutMs <= 0 || timeoutMs > settings.timeoutMsMax) {
       throw new TransactionError(
         'invalid-timeout',
@@ -249,6 +234,10 @@ export class Transactions implements StatePart {
     const added = partitions.filter((partition) => !producer.partitions.has(partition));
     const addedGroups = groups.filter((group) => !producer.groups.has(group));
     if (producer.isOngoing && added.length + addedGroups.length === 0) return;
+    const { groupsMax } = this.#parts.settings;
+    if (addedGroups.length > 0 && producer.groups.size + addedGroups.length > groupsMax) {
+      throw new TransactionError('too-many', `a transaction is of ${groupsMax} groups at most`);
+    }
     const nowMs = this.#parts.clock.now();
     if (!producer.isOngoing) {
       producer.begin(nowMs);
@@ -329,17 +318,4 @@ export class Transactions implements StatePart {
       producers.expire(nowMs - settings.producerExpirationMs);
     }
   }
-}
-
-function unknown({ id, identity }: Owner): TransactionError {
-  return new TransactionError('unknown-producer', `producer ${identity.producerId} does not have '${id}'`);
-}
-
-function fenced({ id, identity }: TransactionalProducer, { epoch }: ProducerIdentity): TransactionError {
-  return new TransactionError('fenced', `epoch ${epoch} of '${id}' was succeeded by ${identity.epoch}`);
-}
-
-function notOpen({ id, state }: TransactionalProducer, isCommit: boolean): TransactionError {
-  const verb = isCommit ? 'committed' : 'aborted';
-  return new TransactionError('invalid-state', `no transaction of '${id}' can be ${verb}: it is ${state}`);
 }

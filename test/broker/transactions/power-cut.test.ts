@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
+import type { Owner } from '../../../src/broker/transactions/requests.ts';
 import type {
   ProducerIdentity,
   TransactionState,
 } from '../../../src/broker/transactions/transactional-producer.ts';
-import type { Owner } from '../../../src/broker/transactions/transactions.ts';
 import {
   firstSequenceOf,
   isAbort,

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemScheduler } from '../../../src/base/scheduler.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
+import type { Owner } from '../../../src/broker/transactions/requests.ts';
 import {
   TransactionError,
   type TransactionErrorKind,
 } from '../../../src/broker/transactions/transaction-error.ts';
 import type { ProducerIdentity } from '../../../src/broker/transactions/transactional-producer.ts';
-import type { Owner, Transactions } from '../../../src/broker/transactions/transactions.ts';
+import type { Transactions } from '../../../src/broker/transactions/transactions.ts';
 import { producedBatch } from '../producers/produced-batch.ts';
 import { TestBroker } from '../test-broker.ts';
 
@@ -231,6 +233,43 @@ test('a transaction that takes too long is not possible', async () => {
   refuses('invalid-timeout', () => bench.transactions.initialize({ ...request, timeoutMs: 0 }));
   refuses('invalid-timeout', () => bench.transactions.initialize({ ...request, timeoutMs: 900_001 }));
   refuses('invalid-request', () => bench.initialize(null, ''));
+  refuses('invalid-request', () => bench.initialize(null, 'x'.repeat(1001)));
+});
+
+test('a transaction has so many groups, and no more', async () => {
+  await using bench = await Bench.start();
+  const identity = bench.initialize();
+  for (let i = 0; i < 1000; i++) bench.transactions.grow(owner(identity), [], [`group ${i}`]);
+  refuses('too-many', () => bench.transactions.grow(owner(identity), [], ['another']));
+  bench.transactions.grow(owner(identity), [], ['group 7']);
+  bench.transactions.end(owner(identity), true, false);
+});
+
+test('a transactional id that is not used for long is forgotten, one with an open transaction is not', async () => {
+  let nowMs = 1_700_000_000_000;
+  const clock = { now: () => nowMs, monotonicMs: () => nowMs };
+  let check: () => void = () => undefined;
+  const day = 24 * 60 * 60 * 1000;
+  const scheduler = {
+    ...systemScheduler,
+    every: (ms: number, run: () => void) => {
+      if (ms === 12_345) check = run;
+      return systemScheduler.every(ms, run);
+    },
+    after: (ms: number, run: () => void) => systemScheduler.after(ms > 1000 ? day : ms, run),
+  };
+  await using test = await TestBroker.start({ clock, scheduler, transactions: { checkMs: 12_345 } });
+  const { transactions } = test.broker;
+  transactions.initialize({ vhost: '/', id: 'idle', timeoutMs: 1000, identity: null });
+  const identity = transactions.initialize({ vhost: '/', id: 'busy', timeoutMs: 1000, identity: null });
+  transactions.grow(owner(identity, 'busy'), [], ['group']);
+  nowMs += 7 * day - 1;
+  check();
+  assert.notEqual(transactions.find('/', 'idle'), undefined);
+  nowMs += 1;
+  check();
+  assert.equal(transactions.find('/', 'idle'), undefined);
+  assert.equal(transactions.find('/', 'busy')?.state, 'ongoing');
 });
 
 test('a transactional id belongs to its virtual host', async () => {

@@ -1,6 +1,6 @@
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
-import type { Owner } from '../../../broker/transactions/transactions.ts';
+import type { Owner } from '../../../broker/transactions/requests.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { addPartitionsToTxn } from '../../../wire/kafka/messages/transactions.ts';

@@ -1,0 +1,26 @@
+import type { ProducerIdentity } from './transactional-producer.ts';
+
+/** Whose transaction it is, as a client says. */
+export interface Owner {
+  readonly vhost: string;
+  readonly id: string;
+  readonly identity: ProducerIdentity;
+}
+
+export interface InitializeRequest {
+  readonly vhost: string;
+  readonly id: string;
+  readonly timeoutMs: number;
+  /** What the client has already, and wants to have renewed (KIP-360); null if it is new. */
+  readonly identity: ProducerIdentity | null;
+}
+
+/** What a producer says with its records. */
+export interface Admission {
+  readonly transactionalId: string | null;
+  /**
+   * Whether a partition becomes part of the transaction with its first records, and a transaction may begin with them
+   * (KIP-890); otherwise that has to be said before.
+   */
+  readonly mayAdd: boolean;
+}
