@@ -43,6 +43,15 @@ export function isSpareName(name: string): boolean {
   return /^\d{10}\.spare$/.test(name);
 }
 
+const ZEROS = Buffer.alloc(AHEAD_BYTES_MIN);
+
+/** So many bytes, without so much memory. */
+function zeros(bytes: number): Buffer[] {
+  const pieces = Array.from({ length: Math.floor(bytes / ZEROS.length) }, () => ZEROS);
+  pieces.push(ZEROS.subarray(0, bytes % ZEROS.length));
+  return pieces;
+}
+
 /**
  * The journal as local files of about `fileBytes` each, numbered upwards.
  *
@@ -232,7 +241,7 @@ export class JournalFiles implements JournalDevice {
     // Also if it fails: a part may have been written, and has to be cut off when the file is finished.
     this.#allocatedBytes = to;
     try {
-      await (this.#file as File).write([Buffer.alloc(to - from)], from);
+      await (this.#file as File).write(zeros(to - from), from);
     } catch (error) {
       // Perhaps there is still room for the blocks alone.
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
