@@ -1,6 +1,5 @@
 import type { Route } from '../router.ts';
 import { aclRoutes } from './acls.ts';
-import { aclRoutes } from './acls.ts';
 import { bindingRoutes } from './bindings.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
@@ -8,7 +7,6 @@ import { groupRoutes } from './groups.ts';
 import { overviewRoutes } from './overview.ts';
 import { policyRoutes } from './policies.ts';
 import { queueRoutes } from './queues.ts';
-import { quotaRoutes } from './quotas.ts';
 import { quotaRoutes } from './quotas.ts';
 import { sessionRoutes } from './sessions.ts';
 import { streamRoutes } from './streams.ts';
@@ -20,8 +18,6 @@ export const routes: readonly Route[] = [
   ...overviewRoutes,
   ...vhostRoutes,
   ...userRoutes,
-  ...aclRoutes,
-  ...quotaRoutes,
   ...aclRoutes,
   ...quotaRoutes,
   ...exchangeRoutes,
