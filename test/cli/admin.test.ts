@@ -84,7 +84,9 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
   });
 
   it('show how far groups have read, and say where they are to read on', async () => {
-    await output('queues', 'add', 'log', '--arguments', '{"x-queue-type": "stream"}');
+    const connection = await connect(`amqp://127.0.0.1:${port}`);
+    const channel = await connection.createChannel();
+    await channel.assertQueue('log', { arguments: { 'x-queue-type': 'stream' } });
     assert.equal(
       await output('groups', 'reset-offsets', 'readers', '--stream', 'log', '--to', 'earliest'),
       'STREAM  PARTITION  PREVIOUS_OFFSET  OFFSET\nlog             0  -                     0\n',
@@ -97,7 +99,8 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.deepEqual([offset.stream, offset.offset, offset.end_offset], ['log', 0, 0]);
     assert.match(await output('groups', 'describe', 'readers'), /^type +classic$/m);
     await output('groups', 'delete', 'readers');
-    await output('queues', 'delete', 'log');
+    await channel.deleteQueue('log');
+    await connection.close();
     const { status, stderr } = await sluice(['groups', 'describe', 'readers']);
     assert.deepEqual([status, stderr], [1, "sluice: no group 'readers' in vhost '/'\n"]);
   });
