@@ -76,6 +76,8 @@ export class StreamLog {
   end = 0;
   /** Everything below is durable, and may be read. */
   highWatermark = 0;
+  /** Written to segments, and not yet on its way to the disk. */
+  unsyncedBytes = 0;
   /** Bytes of the batches in memory. */
   tailBytes = 0;
   removed = false;

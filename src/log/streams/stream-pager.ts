@@ -3,6 +3,11 @@ import type { StreamLog } from './stream-log.ts';
 
 /** As much is written at once. */
 const WRITE_BYTES = 1024 * 1024;
+/**
+ * After so much the disk is told to take it. Otherwise all of it would have to go at once when a journal file is retired,
+ * and the commits of that moment would wait for it.
+ */
+const SYNC_BYTES = 4 * 1024 * 1024;
 
 /** Writes batches of streams from memory to segments. */
 export class StreamPager {
@@ -64,6 +69,16 @@ export class StreamPager {
       throw error;
     }
     if (!stream.removed) stream.dropTail(end);
+    stream.unsyncedBytes += bytes;
+    if (stream.unsyncedBytes >= SYNC_BYTES) this.#syncEarly(stream);
     return true;
+  }
+
+  /** Nobody waits for it; a failure is final all the same. */
+  #syncEarly(stream: StreamLog): void {
+    stream.unsyncedBytes = 0;
+    stream.segments.sync().catch((error: Error) => {
+      if (!stream.removed) this.#store.events.onFailure(error);
+    });
   }
 }
