@@ -106,6 +106,7 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
   reader(group: ShareGroup, streamId: string, partition: number): ShareReader | undefined {
     const known = group.readers.get(streamId)?.get(partition);
     if (known !== undefined) return known;
+    if (group.isRemoved) return undefined;
     const stream = this.#parts.streams.byId(streamId);
     if (stream === undefined || stream.vhost !== group.vhost || stream.partitions[partition] === undefined) {
       return undefined;
@@ -208,6 +209,10 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
         }
       }
     }
+  }
+
+  recovered(): void {
+    for (const share of this.#byId.values()) share.recovered();
   }
 
   stop(): void {

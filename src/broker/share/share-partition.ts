@@ -4,8 +4,9 @@ import { Settled } from '../../log/settled.ts';
 import { AlarmClock } from '../alarm-clock.ts';
 import { Cursor } from '../held/cursor.ts';
 import { type Due, DueItems } from '../held/due-items.ts';
-import { HELD_CAPACITY, HeldRing, rearranged } from '../held/held-ring.ts';
 import type { AcquiredRanges } from './acquired-ranges.ts';
+import { InFlight, LEAVING } from './in-flight.ts';
+import { ShareChanges } from './share-changes.ts';
 import { ShareError } from './share-error.ts';
 import type { ShareSettings } from './share-settings.ts';
 
@@ -50,18 +51,15 @@ interface Waiting extends Due {
   readonly offset: number;
 }
 
-/** Holds what is on its way to the dead records. No member has this id. */
-const LEAVING = '';
-
 /**
  * One partition of a stream as a share group sees it (KIP-932):
  *
  *     0 ....... head .................... next ............ end
- *     | done with | in the ring, each with its state | not handed out yet |
+ *     | done with | in flight, each with its state | not handed out yet |
  *
- * A record in the ring is held by a member until its lock runs out, or available again (`cursor.returned`), or waits for
- * another attempt, or is on its way to the dead records. What is done with leaves the ring; beyond the head it is a
- * range in `settled`. So a record that nobody acknowledges stops nobody: the limit counts records, not their distance.
+ * A record in flight is held by a member until its lock runs out, or available again (`cursor.returned`), or waits for
+ * another attempt, or is on its way to the dead records. What is done with beyond the head is a range in `settled`. So a
+ * record that nobody acknowledges stops nobody: the limit counts records, not their distance.
  */
 export class SharePartition {
   readonly id: number;
@@ -71,24 +69,21 @@ export class SharePartition {
   isReading = false;
   isRemoved = false;
   readonly #parts: SharePartitionParts;
-  readonly #ring = new HeldRing(this);
-  #holders: (string | null)[] = new Array<string | null>(HELD_CAPACITY).fill(null);
-  #dueMs = new Float64Array(HELD_CAPACITY);
+  readonly #inFlight = new InFlight();
   readonly #locks = new DueItems<Lock>();
   readonly #retries = new DueItems<Waiting>();
   readonly #alarm: AlarmClock;
   readonly #listeners = new Set<() => void>();
-  #failures = new Map<number, number>();
-  /** What the journal does not know yet. */
-  #newlySettled: number[] = [];
-  #newCounts: number[] = [];
+  readonly #changes = new ShareChanges();
   #newlyGivenUp: GivenUp[] = [];
   #hasReturned = false;
+  /** Somebody was given nothing because others have as much as they may. */
+  #isFull = false;
 
   constructor(parts: SharePartitionParts) {
     this.id = parts.id;
     this.#parts = parts;
-    this.cursor = new Cursor(this.settled);
+    this.cursor = this.#newCursor();
     this.#alarm = new AlarmClock(parts.scheduler, () => this.#wake());
   }
 
@@ -99,35 +94,33 @@ export class SharePartition {
 
   /** Records that are held, available again, or on their way. */
   get inFlight(): number {
-    return this.#ring.count;
+    return this.#inFlight.count;
   }
 
   /** Begins at `head`, forgetting what was. Nobody may hold anything. */
   begin(head: number, settled: readonly number[], counts: readonly number[]): void {
     this.settled = new Settled();
     this.settled.load(head, settled);
-    const ring = this.#ring;
-    for (let at = ring.first; at < ring.end; at++) if (ring.isHeldAt(at)) ring.remove(at & ring.mask);
-    ring.trim();
+    this.#inFlight.removeBelow(Number.POSITIVE_INFINITY);
+    this.#inFlight.trim();
     this.#locks.clear();
     this.#retries.clear();
-    this.#failures = new Map();
-    for (let i = 0; i < counts.length; i += 2)
-      this.#failures.set(counts[i] as number, counts[i + 1] as number);
-    this.#restartCursor();
+    this.cursor = this.#newCursor();
+    this.#setCounts(counts);
+    this.recovered();
   }
 
   /** At recovery: what `progress` journaled. */
   replay(settled: readonly number[], counts: readonly number[]): void {
-    for (let i = 0; i < counts.length; i += 2)
-      this.#failures.set(counts[i] as number, counts[i + 1] as number);
-    for (let i = 0; i < settled.length; i += 2) {
-      const from = settled[i] as number;
-      const to = settled[i + 1] as number;
-      this.settled.add(from, to);
-      this.#forgetFailures(from, to);
-    }
-    this.#restartCursor();
+    this.#setCounts(counts);
+    for (let i = 0; i < settled.length; i += 2)
+      this.settled.add(settled[i] as number, settled[i + 1] as number);
+  }
+
+  /** Nobody holds anything, and what is not done with is to be handed out. */
+  recovered(): void {
+    // How far that goes is not known here, nor is what is done with only what was handed out.
+    this.cursor.restart(Number.POSITIVE_INFINITY, 0);
   }
 
   /** Offset, count, offset, count, ... */
@@ -138,14 +131,15 @@ export class SharePartition {
   /** The first offset that may be handed out now, if there is a record; null while others hold as much as they may. */
   nextAvailable(): number | null {
     const { cursor } = this;
-    while (cursor.returned.size > 0 && this.#ring.find(cursor.returned.min) < 0) cursor.returned.pop();
+    this.#dropGone();
     if (cursor.returned.size > 0) return cursor.returned.min;
-    return this.#ring.count < this.#parts.settings().recordsMax ? cursor.peek() : null;
+    this.#isFull = this.room === 0;
+    return this.#isFull ? null : cursor.peek();
   }
 
   /** How many records may be handed out that were not before. */
   get room(): number {
-    return Math.max(0, this.#parts.settings().recordsMax - this.#ring.count);
+    return Math.max(0, this.#parts.settings().recordsMax - this.#inFlight.count);
   }
 
   /** Gives the member what is available from `from` to `last`, at most `max` records; `newMax` of them that are new. */
@@ -157,7 +151,6 @@ export class SharePartition {
     newMax: number,
     into: AcquiredRanges,
   ): number {
-    const ring = this.#ring;
     const { cursor } = this;
     const nowMs = this.#parts.clock.now();
     const dueMs = nowMs + this.#parts.settings().lockMs;
@@ -166,16 +159,14 @@ export class SharePartition {
     let first = -1;
     let end = -1;
     while (count < max) {
-      while (cursor.returned.size > 0 && ring.find(cursor.returned.min) < 0) cursor.returned.pop();
+      this.#dropGone();
       const offset = cursor.peek();
       // Something was given back below while this was read.
       if (offset > last || offset < from) break;
       const isNew = cursor.returned.size === 0;
       if (isNew && newCount++ >= newMax) break;
       cursor.take(offset);
-      const slot = isNew ? ring.add(offset) : ring.find(offset);
-      this.#holders[slot] = memberId;
-      this.#dueMs[slot] = dueMs;
+      this.#inFlight.hold(offset, isNew, memberId, dueMs);
       into.add(offset, this.failuresOf(offset) + 1);
       if (first < 0) first = offset;
       end = offset;
@@ -196,14 +187,13 @@ export class SharePartition {
     const others: number[] = [];
     while (returned.size > 0 && returned.min < to) {
       const offset = returned.pop();
-      const slot = this.#ring.find(offset);
       if (offset < from) others.push(offset);
-      else if (slot >= 0) this.#settle(slot, offset);
+      else if (this.#inFlight.has(offset)) this.#settle(offset);
     }
     for (const offset of others) returned.push(offset);
     const start = Math.max(from, cursor.next);
     if (start < to) {
-      this.#noteSettled(start, to);
+      this.#changes.settle(start, to);
       // At once: what comes after it is to be handed out now.
       this.settled.add(start, to);
     }
@@ -212,14 +202,8 @@ export class SharePartition {
   /** Records below `offset` are gone. */
   startsAt(offset: number): void {
     if (offset <= this.settled.head) return;
-    const ring = this.#ring;
-    const end = ring.positionOf(offset);
-    for (let at = ring.first; at < end; at++) {
-      if (!ring.isHeldAt(at)) continue;
-      this.#holders[at & ring.mask] = null;
-      ring.remove(at & ring.mask);
-    }
-    this.#noteSettled(this.settled.head, offset);
+    this.#inFlight.removeBelow(offset);
+    this.#changes.settle(this.settled.head, offset);
     this.#forgetFailures(0, offset);
     this.flush();
   }
@@ -242,21 +226,18 @@ export class SharePartition {
 
   /** The member is gone, or wants no more: what it holds is for others. They did not fail. */
   release(memberId: string): void {
-    const ring = this.#ring;
-    for (let at = ring.first; at < ring.end; at++) {
-      const slot = at & ring.mask;
-      if (!ring.isHeldAt(at) || this.#holders[slot] !== memberId) continue;
-      this.#holders[slot] = null;
-      this.#giveBack(ring.keyAt(at));
-    }
+    const { POSITIVE_INFINITY } = Number;
+    this.#inFlight.forEachHeldBy(memberId, 0, POSITIVE_INFINITY, POSITIVE_INFINITY, (offset) => {
+      this.#inFlight.change(offset, null);
+      this.#giveBack(offset);
+    });
     this.flush();
   }
 
   /** From who brings records to the dead ones: they are there. Goes into the block that is open. */
   left(offsets: readonly number[]): void {
     for (const offset of offsets) {
-      const slot = this.#ring.find(offset);
-      if (slot >= 0 && this.#holders[slot] === LEAVING) this.#settle(slot, offset);
+      if (this.#inFlight.isHeldBy(LEAVING, offset)) this.#settle(offset);
     }
     this.flush();
   }
@@ -286,22 +267,21 @@ export class SharePartition {
 
   /** Journals what has changed, and sends away what was given up. */
   flush(): Promise<void> | null {
-    this.#ring.trim();
-    if (this.#ring.count === 0) {
+    this.#inFlight.trim();
+    if (this.#inFlight.count === 0) {
       this.#locks.clear();
       this.#retries.clear();
     }
-    if (this.#newlySettled.length + this.#newCounts.length > 0) {
-      const settled = this.#newlySettled;
-      const counts = this.#newCounts;
-      this.#newlySettled = [];
-      this.#newCounts = [];
+    if (!this.#changes.isEmpty) {
+      const { settled, counts } = this.#changes.take();
       for (let i = 0; i < settled.length; i += 2)
         this.settled.add(settled[i] as number, settled[i + 1] as number);
       this.#parts.progress(settled, counts);
     }
-    if (this.#hasReturned) {
+    const hasRoomAgain = this.#isFull && this.room > 0;
+    if (this.#hasReturned || hasRoomAgain) {
       this.#hasReturned = false;
+      this.#isFull = false;
       this.#tell();
     }
     if (this.#newlyGivenUp.length === 0) return null;
@@ -313,11 +293,10 @@ export class SharePartition {
   /** @throws ShareError */
   #check(memberId: string, { firstOffset, lastOffset, types }: Acknowledgement): void {
     const first = Math.max(firstOffset, this.settled.head);
-    // All that can be acknowledged is in the ring: no longer range than that is looked at.
-    let isHeld = lastOffset < first || lastOffset - first < this.#ring.count;
+    // No more can be acknowledged than is in flight: a longer range is not even looked at.
+    let isHeld = lastOffset < first || lastOffset - first < this.#inFlight.count;
     for (let offset = first; isHeld && offset <= lastOffset; offset++) {
-      const slot = this.#ring.find(offset);
-      isHeld = slot >= 0 && this.#holders[slot] === memberId;
+      isHeld = this.#inFlight.isHeldBy(memberId, offset);
     }
     if (!isHeld) {
       throw new ShareError(
@@ -331,33 +310,32 @@ export class SharePartition {
   }
 
   #apply(memberId: string, offset: number, type: number): void {
-    const slot = this.#ring.find(offset);
     // Twice in one request, perhaps.
-    if (slot < 0 || this.#holders[slot] !== memberId) return;
-    if (type === ACKNOWLEDGE.accept || type === ACKNOWLEDGE.gap) this.#settle(slot, offset);
-    else if (type === ACKNOWLEDGE.release) this.#failed(slot, offset);
-    else if (type === ACKNOWLEDGE.reject) this.#giveUp(slot, offset, 'rejected');
-    else this.#renew(slot, offset, memberId);
+    if (!this.#inFlight.isHeldBy(memberId, offset)) return;
+    if (type === ACKNOWLEDGE.accept || type === ACKNOWLEDGE.gap) this.#settle(offset);
+    else if (type === ACKNOWLEDGE.release) this.#failed(offset);
+    else if (type === ACKNOWLEDGE.reject) this.#giveUp(offset, 'rejected');
+    else this.#renew(offset, memberId);
   }
 
-  #renew(slot: number, offset: number, memberId: string): void {
+  #renew(offset: number, memberId: string): void {
     const nowMs = this.#parts.clock.now();
     const dueMs = nowMs + this.#parts.settings().lockMs;
-    this.#dueMs[slot] = dueMs;
+    this.#inFlight.hold(offset, false, memberId, dueMs);
     this.#locks.add({ dueMs, memberId, first: offset, last: offset });
     this.#alarm.setFor(dueMs, nowMs);
   }
 
-  #failed(slot: number, offset: number): void {
+  #failed(offset: number): void {
     const failures = this.failuresOf(offset) + 1;
     const { deliveriesMax, backoffMs, backoffMsMax } = this.#parts.settings();
     if (failures >= deliveriesMax) {
-      this.#giveUp(slot, offset, 'delivery_limit');
+      this.#giveUp(offset, 'delivery_limit');
       return;
     }
-    this.#holders[slot] = null;
+    this.#inFlight.change(offset, null);
     this.#failures.set(offset, failures);
-    this.#newCounts.push(offset, failures);
+    this.#changes.counts.push(offset, failures);
     if (backoffMs === 0) {
       this.#giveBack(offset);
       return;
@@ -368,12 +346,12 @@ export class SharePartition {
     this.#alarm.setFor(dueMs, nowMs);
   }
 
-  #giveUp(slot: number, offset: number, reason: GiveUpReason): void {
+  #giveUp(offset: number, reason: GiveUpReason): void {
     if (this.#parts.settings().deadLetterStream === null) {
-      this.#settle(slot, offset);
+      this.#settle(offset);
       return;
     }
-    this.#holders[slot] = LEAVING;
+    this.#inFlight.change(offset, LEAVING);
     this.#newlyGivenUp.push({ offset, reason, deliveries: this.failuresOf(offset) + 1 });
   }
 
@@ -382,35 +360,20 @@ export class SharePartition {
     this.#hasReturned = true;
   }
 
-  #settle(slot: number, offset: number): void {
-    this.#holders[slot] = null;
-    this.#ring.remove(slot);
+  #settle(offset: number): void {
+    this.#inFlight.remove(offset);
     if (this.#failures.size > 0) this.#failures.delete(offset);
-    this.#noteSettled(offset, offset + 1);
-  }
-
-  #noteSettled(from: number, to: number): void {
-    const ranges = this.#newlySettled;
-    const last = ranges.length - 1;
-    if (last > 0 && ranges[last] === from) ranges[last] = to;
-    else ranges.push(from, to);
+    this.#changes.settle(offset, offset + 1);
   }
 
   /** Locks ran out, or attempts are due. */
   #wake(): void {
     const nowMs = this.#parts.clock.now();
     this.#locks.take(nowMs, ({ memberId, first, last }) => {
-      const ring = this.#ring;
-      const end = ring.positionOf(last + 1);
-      for (let at = ring.positionOf(first); at < end; at++) {
-        const slot = at & ring.mask;
-        if (!ring.isHeldAt(at) || this.#holders[slot] !== memberId) continue;
-        if ((this.#dueMs[slot] as number) <= nowMs) this.#failed(slot, ring.keyAt(at));
-      }
+      this.#inFlight.forEachHeldBy(memberId, first, last, nowMs, (offset) => this.#failed(offset));
     });
     this.#retries.take(nowMs, ({ offset }) => {
-      const slot = this.#ring.find(offset);
-      if (slot >= 0 && this.#holders[slot] === null) this.#giveBack(offset);
+      if (this.#inFlight.isHeldBy(null, offset)) this.#giveBack(offset);
     });
     this.#alarm.setFor(Math.min(this.#locks.dueMs, this.#retries.dueMs), nowMs);
     this.flush();
@@ -431,16 +394,24 @@ export class SharePartition {
     }
   }
 
-  #restartCursor(): void {
-    this.cursor = new Cursor(this.settled);
-    this.cursor.restart(Number.POSITIVE_INFINITY, 0);
+  get #failures(): Map<number, number> {
+    return this.cursor.failures as Map<number, number>;
   }
 
-  /** From the ring. */
-  rearrange(slots: Uint32Array, capacity: number): void {
-    const holders = new Array<string | null>(capacity).fill(null);
-    for (let i = 0; i < slots.length; i++) holders[i] = this.#holders[slots[i] as number] as string | null;
-    this.#holders = holders;
-    this.#dueMs = rearranged(this.#dueMs, new Float64Array(capacity), slots);
+  #newCursor(): Cursor {
+    const cursor = new Cursor(this.settled);
+    cursor.failures = new Map();
+    return cursor;
+  }
+
+  #setCounts(counts: readonly number[]): void {
+    for (let i = 0; i < counts.length; i += 2)
+      this.#failures.set(counts[i] as number, counts[i + 1] as number);
+  }
+
+  /** What was given back, and is not there any more. */
+  #dropGone(): void {
+    const { returned } = this.cursor;
+    while (returned.size > 0 && !this.#inFlight.has(returned.min)) returned.pop();
   }
 }

@@ -201,6 +201,7 @@ class Subject {
     this.givenUp = [];
     this.share = this.#open();
     for (const [settled, counts] of this.#journal) this.share.replay(settled, counts);
+    this.share.recovered();
   }
 
   #open(): SharePartition {

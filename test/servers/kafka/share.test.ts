@@ -193,6 +193,19 @@ describe('share groups over the Kafka protocol', () => {
     assert.ok(performance.now() - startedAt >= 45);
   });
 
+  it('answer a waiting fetch when others have done enough for it to be given more', async () => {
+    await using test = await start({ 'share.partition.max.record.locks': '2' });
+    await append(test, 'a', 'b');
+    await append(test, 'c');
+    const ada = await Member.join(test, 'ada');
+    const bob = await Member.join(test, 'bob');
+    assert.equal((await ada.fetch()).acquired, '0-1#1');
+    const waiting = bob.fetch({ maxWaitMs: 60_000 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(await ada.acknowledge([batch(0, 0, ACCEPT)]), 'NONE');
+    assert.equal((await waiting).acquired, '2-2#1');
+  });
+
   it('wait for as many bytes as the client wants at least', async () => {
     await using test = await start();
     const ada = await Member.join(test, 'ada');
