@@ -33,6 +33,7 @@ export class BatchRecords {
   keyStart = 0;
   /** -1: no key. */
   keyLength = -1;
+  valueStart = 0;
   /** -1: no value. */
   valueLength = -1;
   /** Before the records of compressed batches there is nothing, before others the header. */
@@ -84,6 +85,7 @@ export class BatchRecords {
     const valueAt = this.keyStart + Math.max(0, this.keyLength);
     if (this.keyLength < -1 || valueAt >= this.recordEnd) this.#fail(`a key of ${this.keyLength} bytes`);
     this.valueLength = readVarint(bytes, valueAt);
+    this.valueStart = varintEnd(bytes, valueAt);
     this.#position = this.recordEnd;
     return true;
   }

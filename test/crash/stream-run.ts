@@ -3,8 +3,10 @@ import type { Partition } from '../../src/broker/streams/partition.ts';
 import { transactionEndBatch } from '../../src/log/batch-producer.ts';
 import { BatchRecords } from '../../src/log/batch-records.ts';
 import { DamageError } from '../../src/log/damage.ts';
+import { MessageParts } from '../../src/log/message-parts.ts';
 import { readBatchHeader, verifyBatch } from '../../src/log/record-batch.ts';
 import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import { fillParts } from '../broker/test-broker.ts';
 import { producedBatch } from '../log/compaction/produced-batch.ts';
 import { seededRandom } from '../log/seeded-random.ts';
 import { HistoryError } from './expected-queue.ts';
@@ -48,6 +50,7 @@ export class StreamRun {
     readonly diskFreeLimitBytes: number;
   };
   readonly #pace: number;
+  readonly #parts = new MessageParts();
 
   constructor(seed: number, diskFreeLimitBytes = 0) {
     this.random = seededRandom(seed);
@@ -190,6 +193,7 @@ export class StreamRun {
     else if (choice < 0.05) this.#delete(this.pick(streams));
     else if (choice < 0.08) this.#deleteRecords(this.pick(streams));
     else if (choice < 0.18) this.#endTransaction(this.pick(streams));
+    else if (choice < 0.4) this.#publish(this.pick(streams));
     else this.#append(this.pick(streams));
   }
 
@@ -245,6 +249,21 @@ export class StreamRun {
       },
     );
     this.#appendTo(stream, batch, { records, producerId, end: null });
+  }
+
+  /** Messages of one turn, which the broker gathers to batches; the smallest chunks hold several of them. */
+  #publish(stream: ExpectedStream): void {
+    const partition = this.#partitionOf(stream);
+    for (let count = this.between(1, 6); count > 0; count--) {
+      const value = `${this.random()}`.repeat(this.between(0, this.random() < 0.05 ? 40 : 8));
+      const record = { key: `key-${this.between(1, KEYS)}`, value };
+      fillParts(this.#parts, record.key, value);
+      partition.gather(this.#parts, this.time.now());
+      const block = this.broker.store.journal.blockNumber;
+      const baseOffset = stream.end;
+      this.note(`publish to ${stream.name}, at ${baseOffset} in block ${block}`);
+      stream.appended({ block, baseOffset, body: null, records: [record], producerId: null, end: null });
+    }
   }
 
   #endTransaction(stream: ExpectedStream): void {
@@ -380,10 +399,10 @@ function batchAt(bytes: Buffer, at: number): FoundBatch {
   const records: { offset: number; key: string | null; value: string | null }[] = [];
   const cursor = new BatchRecords(bytes, at);
   while (!isEnd && cursor.next()) {
-    const { offset, keyStart, keyLength, valueLength, recordEnd } = cursor;
+    const { offset, keyStart, keyLength, valueStart, valueLength } = cursor;
     const text = cursor.bytes.toString('utf8', keyStart, keyStart + keyLength);
     const value =
-      valueLength < 0 ? null : cursor.bytes.toString('utf8', recordEnd - 1 - valueLength, recordEnd - 1);
+      valueLength < 0 ? null : cursor.bytes.toString('utf8', valueStart, valueStart + valueLength);
     records.push({ offset, key: keyLength < 0 ? null : text, value });
   }
   return { baseOffset, lastOffset, body, records };
