@@ -12,8 +12,16 @@ export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
   maxVersion: 2,
   handle({ topicPartitions }, call) {
     if (!call.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
-      const errorCode = ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED;
-      return { throttleTimeMs: 0, errorCode, replicaElectionResults: [] };
+      const refused = codesOf(fault('CLUSTER_AUTHORIZATION_FAILED'));
+      return {
+        throttleTimeMs: 0,
+        errorCode: refused.errorCode,
+        // Version 0 has no other place for it.
+        replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
+          topic,
+          partitionResult: partitions.map((partitionId) => ({ partitionId, ...refused })),
+        })),
+      };
     }
     return {
       throttleTimeMs: 0,

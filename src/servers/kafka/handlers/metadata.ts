@@ -15,6 +15,9 @@ import { describableTopics, partitionState, topicById, topicByName } from '../to
 type Request = RequestOf<typeof metadata>;
 type TopicResult = ResponseInput<typeof metadata>['topics'][number];
 
+/** Before it, there was a field for ids in requests, and none for what is known by its id only in responses. */
+const IDS_VERSION = 12;
+
 /** Which brokers there are (one), and where the partitions of topics are (there). */
 export const metadataHandler: ApiHandler<typeof metadata> = {
   api: metadata,
@@ -53,10 +56,12 @@ function topicsOf(request: Request, made: Stream[], call: Call): TopicResult[] {
   }
   const results = new Map<string, TopicResult>();
   for (const { topicId, name } of topics) {
-    const result =
-      topicId === ZERO_UUID && name !== null
-        ? byName(name, request, made, call)
-        : byId(topicId, withOperations, call);
+    const isById = call.version >= IDS_VERSION && (topicId !== ZERO_UUID || name === null);
+    const result = isById
+      ? byId(topicId, withOperations, call)
+      : name === null
+        ? missing('', ZERO_UUID, 'INVALID_REQUEST')
+        : byName(name, request, made, call);
     results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
   }
   return [...results.values()];

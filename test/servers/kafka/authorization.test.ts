@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { AclResource } from '../../../src/broker/access/acl.ts';
+import { HANDLERS } from '../../../src/servers/kafka/handlers.ts';
+import type { Api, Fields, FieldType } from '../../../src/wire/kafka/declaration.ts';
+import { includes } from '../../../src/wire/kafka/declaration.ts';
+import { type ErrorName, errorName } from '../../../src/wire/kafka/error-codes.ts';
+import { saslAuthenticate, saslHandshake } from '../../../src/wire/kafka/messages/sasl.ts';
+import type { KafkaClient } from './kafka-client.ts';
+import { KafkaTestServer } from './test-server.ts';
+
+/** The name of everything that is asked for: a topic, a group, a transactional id, a user. */
+const SECRET = 'secret';
+
+const TOPIC: ErrorName = 'TOPIC_AUTHORIZATION_FAILED';
+const GROUP: ErrorName = 'GROUP_AUTHORIZATION_FAILED';
+const CLUSTER: ErrorName = 'CLUSTER_AUTHORIZATION_FAILED';
+const TRANSACTION: ErrorName = 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
+
+/** What somebody is told who may do nothing. Who serves another API has to say it here. */
+const REFUSALS: { readonly [api: string]: ErrorName | 'open' } = {
+  Produce: TRANSACTION,
+  Fetch: TOPIC,
+  ListOffsets: TOPIC,
+  Metadata: TOPIC,
+  OffsetCommit: GROUP,
+  OffsetFetch: GROUP,
+  FindCoordinator: GROUP,
+  JoinGroup: GROUP,
+  Heartbeat: GROUP,
+  LeaveGroup: GROUP,
+  SyncGroup: GROUP,
+  DescribeGroups: GROUP,
+  ListGroups: 'open',
+  SaslHandshake: 'open',
+  ApiVersions: 'open',
+  CreateTopics: TOPIC,
+  DeleteTopics: TOPIC,
+  DeleteRecords: TOPIC,
+  InitProducerId: TRANSACTION,
+  OffsetForLeaderEpoch: TOPIC,
+  AddPartitionsToTxn: CLUSTER,
+  AddOffsetsToTxn: TRANSACTION,
+  EndTxn: TRANSACTION,
+  WriteTxnMarkers: CLUSTER,
+  TxnOffsetCommit: TRANSACTION,
+  DescribeAcls: CLUSTER,
+  CreateAcls: CLUSTER,
+  DeleteAcls: CLUSTER,
+  DescribeConfigs: TOPIC,
+  AlterConfigs: TOPIC,
+  DescribeLogDirs: CLUSTER,
+  SaslAuthenticate: 'open',
+  CreatePartitions: TOPIC,
+  DeleteGroups: GROUP,
+  ElectLeaders: CLUSTER,
+  IncrementalAlterConfigs: TOPIC,
+  AlterPartitionReassignments: CLUSTER,
+  ListPartitionReassignments: CLUSTER,
+  OffsetDelete: GROUP,
+  DescribeClientQuotas: CLUSTER,
+  AlterClientQuotas: CLUSTER,
+  DescribeUserScramCredentials: CLUSTER,
+  AlterUserScramCredentials: CLUSTER,
+  DescribeQuorum: CLUSTER,
+  UpdateFeatures: CLUSTER,
+  DescribeCluster: 'open',
+  DescribeProducers: TOPIC,
+  DescribeTransactions: TRANSACTION,
+  ListTransactions: 'open',
+  ConsumerGroupHeartbeat: GROUP,
+  ConsumerGroupDescribe: GROUP,
+  ListConfigResources: CLUSTER,
+  DescribeTopicPartitions: TOPIC,
+  ShareGroupHeartbeat: GROUP,
+  ShareGroupDescribe: GROUP,
+  ShareFetch: GROUP,
+  ShareAcknowledge: GROUP,
+  DescribeShareGroupOffsets: GROUP,
+  AlterShareGroupOffsets: GROUP,
+  DeleteShareGroupOffsets: GROUP,
+};
+
+/** And who may do everything with groups and transactional ids, but nothing with topics. */
+const WITHOUT_TOPICS: { readonly [api: string]: ErrorName } = {
+  Produce: TOPIC,
+  OffsetCommit: TOPIC,
+  OffsetFetch: TOPIC,
+  OffsetDelete: TOPIC,
+  TxnOffsetCommit: TOPIC,
+  ConsumerGroupHeartbeat: TOPIC,
+  ShareGroupHeartbeat: TOPIC,
+};
+
+/** Where a zero or the name would mean something else than what the request is for. */
+const VALUES: { readonly [field: string]: unknown } = {
+  acks: -1,
+  replicaId: -1,
+  resourceType: 2,
+  resourcePatternType: 3,
+  resourceTypeFilter: 1,
+  patternTypeFilter: 1,
+  operation: 3,
+  permissionType: 3,
+  principal: 'User:ada',
+  generationIdOrMemberEpoch: -1,
+  endpointType: 1,
+  mechanism: 1,
+  iterations: 4096,
+  entityType: 'user',
+  timestamp: -1,
+  memberEpoch: 0,
+  rebalanceTimeoutMs: 1000,
+  cursor: null,
+};
+
+/** Requests that would make no sense as they are filled in. */
+const OTHERWISE: { readonly [request: string]: (id: string) => { readonly [field: string]: unknown } } = {
+  'DeleteTopics v6': (topicId) => ({ topics: [{ name: null, topicId }] }),
+  'ShareAcknowledge v1': () => ({ shareSessionEpoch: 1 }),
+  'ShareAcknowledge v2': () => ({ shareSessionEpoch: 1 }),
+};
+
+/** A request that asks for `secret` wherever it can. */
+function sample(fields: Fields, version: number, topicId: string): { [field: string]: unknown } {
+  const made: { [field: string]: unknown } = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const { type, versions } = field;
+    if (!includes(versions, version)) continue;
+    made[name] = Object.hasOwn(VALUES, name) ? VALUES[name] : sampleOf(type, version, topicId);
+  }
+  return made;
+}
+
+function sampleOf(type: FieldType, version: number, topicId: string): unknown {
+  switch (type.kind) {
+    case 'string':
+      return SECRET;
+    case 'uuid':
+      return topicId;
+    case 'bool':
+      return false;
+    case 'bytes':
+    case 'records':
+      return Buffer.alloc(0);
+    case 'array':
+      return [sampleOf(type.of, version, topicId)];
+    case 'struct':
+      return sample(type.fields, version, topicId);
+    default:
+      return 0;
+  }
+}
+
+/** All that say what became of something, at any depth. */
+function errorsIn(value: unknown, found: Set<string> = new Set()): Set<string> {
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return found;
+  for (const [field, inner] of Object.entries(value)) {
+    if (/^(error|partitionError|topicConfigError)Code$/.test(field))
+      found.add(errorName(inner as number) ?? String(inner));
+    else errorsIn(inner, found);
+  }
+  found.delete('NONE');
+  return found;
+}
+
+async function connectAsAda(test: KafkaTestServer): Promise<KafkaClient> {
+  const client = await test.connect();
+  await client.request(saslHandshake, 1, { mechanism: 'PLAIN' });
+  const { errorCode } = await client.request(saslAuthenticate, 2, {
+    authBytes: Buffer.from('\0ada\0secret'),
+  });
+  assert.equal(errorCode, 0);
+  return client;
+}
+
+async function start(): Promise<KafkaTestServer> {
+  const test = await KafkaTestServer.start();
+  const { broker } = test;
+  broker.streams.create({ vhost: '/', name: SECRET, partitions: 1, configs: new Map() });
+  await broker.access.administration.addUser('ada', 'secret');
+  await broker.access.administration.setPermissions('ada', '/', { configure: '', write: '', read: '' });
+  return test;
+}
+
+/** In the versions that name topics and in those that have their ids. */
+function versionsOf({ minVersion, maxVersion }: { minVersion: number; maxVersion: number }): number[] {
+  return Array.from({ length: maxVersion - minVersion + 1 }, (_, index) => minVersion + index);
+}
+
+describe('who may do nothing', () => {
+  it('is refused by each API in each of its versions, and learns nothing', async () => {
+    await using test = await start();
+    const { id = '' } = test.broker.streams.get('/', SECRET) ?? {};
+    let client = await connectAsAda(test);
+    const wrong: string[] = [];
+    for (const handler of HANDLERS) {
+      const expected = REFUSALS[handler.api.name];
+      assert.ok(expected !== undefined, `${handler.api.name}: is it looked at who may ask?`);
+      if (expected === 'open') continue;
+      for (const version of versionsOf(handler)) {
+        // Refused for being old.
+        if (handler.api.name === 'Produce' && version < 3) continue;
+        if (handler.api.name === 'Fetch' && version < 4) continue;
+        // There is no place for an error: there is nothing in it.
+        if (handler.api.name === 'DescribeLogDirs' && version < 3) continue;
+        const { api } = handler as { readonly api: Api };
+        const request = {
+          ...sample(api.request.fields, version, id),
+          ...OTHERWISE[`${api.name} v${version}`]?.(id),
+        };
+        const response = await client.request(api, version, request as never).catch(String);
+        const errors = [...errorsIn(response)];
+        const isOfClient = api.name === 'AddPartitionsToTxn' && version < 4;
+        const isRight = errors.length === 1 && errors[0] === (isOfClient ? TRANSACTION : expected);
+        if (!isRight) wrong.push(`${api.name} v${version}: ${errors.join() || JSON.stringify(response)}`);
+        if (client.isClosed) client = await connectAsAda(test);
+      }
+    }
+    client.socket.destroy();
+    assert.deepEqual(wrong, []);
+    const { broker } = test;
+    assert.deepEqual(
+      broker.streams.list('/').map(({ name }) => name),
+      [SECRET],
+    );
+    assert.deepEqual(broker.access.acls.list('/'), []);
+    assert.deepEqual(broker.access.quotas.list(), []);
+    assert.equal(broker.groups.find('/', SECRET), undefined);
+  });
+
+  it('is not told of topics that are there when asking for all', async () => {
+    await using test = await start();
+    using client = await connectAsAda(test);
+    for (const name of ['Metadata', 'DescribeTopicPartitions', 'ListGroups', 'ListTransactions']) {
+      const handler = HANDLERS.find(({ api }) => api.name === name);
+      assert.ok(handler !== undefined);
+      const version = handler.maxVersion;
+      const { api } = handler as { readonly api: Api };
+      const request = sample(api.request.fields, version, '');
+      const all = { ...request, topics: name === 'Metadata' ? null : [], statesFilter: [], typesFilter: [] };
+      const filters = { stateFilters: [], producerIdFilters: [], transactionalIdPattern: null };
+      const response = await client.request(api, version, { ...all, ...filters } as never);
+      assert.ok(!JSON.stringify(response).includes(SECRET), name);
+    }
+  });
+});
+
+describe('who may do everything but with topics', () => {
+  it('is refused where it comes to topics', async () => {
+    await using test = await start();
+    const { id = '' } = test.broker.streams.get('/', SECRET) ?? {};
+    for (const resource of ['group', 'transactional-id'] as const satisfies readonly AclResource[]) {
+      await test.broker.access.acls.add('/', {
+        resource,
+        name: '*',
+        pattern: 'literal',
+        principal: 'User:ada',
+        host: '*',
+        operation: 'all',
+        permission: 'allow',
+      });
+    }
+    using client = await connectAsAda(test);
+    for (const [name, expected] of Object.entries(WITHOUT_TOPICS)) {
+      const handler = HANDLERS.find(({ api }) => api.name === name);
+      assert.ok(handler !== undefined, name);
+      const { api } = handler as { readonly api: Api };
+      for (const version of versionsOf(handler)) {
+        if (name === 'Produce' && version < 3) continue;
+        const request = sample(api.request.fields, version, id);
+        const response = await client.request(api, version, { ...request, ...EMPTY_MEMBER } as never);
+        assert.deepEqual([...errorsIn(response)], [expected], `${name} v${version}`);
+      }
+    }
+  });
+});
+
+/** Of nobody in the group: as a tool commits offsets. */
+const EMPTY_MEMBER = { memberId: '', groupInstanceId: null, generationId: -1 };
