@@ -17,12 +17,14 @@ export interface DeadRecordSource {
 export interface DeadRecordsParts {
   readonly store: Store;
   nowMs(): number;
-  /** Runs it after some time. */
-  later(run: () => void): void;
+  after(ms: number, run: () => void): void;
   onFailure(source: DeadRecordSource, error: Error): void;
 }
 
 const READ_BYTES = 1024 * 1024;
+/** Before what failed is tried again. */
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_MAX = 60_000;
 /** More than that at once would only leave the ends of chunks empty, as what is atomic lies in one chunk. */
 const ATOMIC_BYTES_MAX = 256 * 1024;
 /** For a record besides its content, and for the operation that says that it is done with. */
@@ -50,12 +52,14 @@ export class DeadRecords {
     const waiting = new Map(
       [...records].sort((a, b) => a.offset - b.offset).map((each) => [each.offset, each]),
     );
+    let retryMs = RETRY_MS_MIN;
     while (waiting.size > 0 && !source.share.isRemoved) {
       try {
         await this.#sendSome(source, waiting);
       } catch (error) {
         this.#parts.onFailure(source, error as Error);
-        await new Promise<void>((resolve) => this.#parts.later(resolve));
+        await new Promise<void>((resolve) => this.#parts.after(retryMs, resolve));
+        retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
       }
     }
   }
@@ -95,6 +99,8 @@ export class DeadRecords {
 
   #move(source: DeadRecordSource, target: Stream, batch: readonly Dead[], bytes: number): void {
     const { journal } = this.#parts.store;
+    // What was passed over while something was read has no part in the calculation.
+    source.share.flush();
     const into = target.partitions[source.partition.index % target.partitions.length] as Partition;
     journal.beginAtomic(bytes + ATOMIC_OVERHEAD + 48 * batch.length);
     for (const { content } of batch) {

@@ -38,8 +38,6 @@ export interface ShareGroupsParts {
 }
 
 const MEMBERS_MAX = 200;
-/** Before a stream for dead records that could not be written is tried again. */
-const DEAD_RETRY_MS = 1000;
 
 /**
  * All share groups of a broker (KIP-932), by virtual host and name. Members are not kept over a restart: they join again
@@ -62,7 +60,7 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
     this.#dead = new DeadRecords({
       store: parts.store,
       nowMs: () => parts.store.options.clock.now(),
-      later: (run) => parts.store.options.scheduler.after(DEAD_RETRY_MS, run),
+      after: (ms, run) => parts.store.options.scheduler.after(ms, run),
       onFailure: ({ group, partition }, error) =>
         parts.onProblem(
           { err: error, group, stream: partition.stream.name, partition: partition.index },
