@@ -39,6 +39,8 @@ export class StreamRun {
   #confirmed = 0;
   #foundBlock: number | null = null;
   #isAlive = true;
+  #mayFail = false;
+  #hasFailed = false;
   #error: unknown = null;
   #nextName = 1;
   readonly #limits: {
@@ -87,9 +89,12 @@ export class StreamRun {
   async run(): Promise<void> {
     for (let life = this.between(2, 5); life > 0; life--) {
       await this.start();
+      const mayFail = this.random() < 0.1;
+      if (mayFail) this.#letTheDiskFail();
       await this.work(this.between(5, 120));
       const end = this.random();
-      if (end < 0.25) await this.close();
+      if (mayFail) await this.cutPower();
+      else if (end < 0.25) await this.close();
       else if (end < 0.45) await this.kill();
       else await this.cutPower();
     }
@@ -121,7 +126,7 @@ export class StreamRun {
   }
 
   async work(operations: number): Promise<void> {
-    while (operations-- > 0) {
+    while (operations-- > 0 && !this.#hasFailed) {
       this.#operate();
       this.broker.whenDurable(this.broker.store.journal.blockNumber, {
         onDurable: (block) => {
@@ -129,7 +134,7 @@ export class StreamRun {
         },
       });
       await this.#steps(this.between(0, this.#pace));
-      if (this.random() < 0.03) await this.readSome();
+      if (this.random() < 0.03 && !this.#mayFail) await this.readSome();
     }
   }
 
@@ -158,11 +163,22 @@ export class StreamRun {
     await this.#end(() => this.fs.crash(this.random));
   }
 
+  /** One of the next operations: the broker has to end, and not to confirm what it does not know to be safe. */
+  #letTheDiskFail(): void {
+    const operations = ['write', 'sync', 'syncDirectory', 'open', 'rename', 'truncate', 'read'] as const;
+    const operation = this.pick(operations);
+    this.note(`the next ${operation} fails`);
+    this.#mayFail = true;
+    this.fs.failNext(operation, 'EIO');
+  }
+
   async #end(how: () => SimulatedFileSystem): Promise<void> {
     this.#isAlive = false;
     this.fs = how();
     await this.time.forget();
     this.#isAlive = true;
+    this.#mayFail = false;
+    this.#hasFailed = false;
   }
 
   #open(): Promise<Broker> {
@@ -174,7 +190,8 @@ export class StreamRun {
       ...this.#limits,
       streamUpkeep: { retentionCheckMs: 50, compactionMemoryBytes: 1, compactionBytesPerSecond: 2 ** 30 },
       onFailure: (error) => {
-        if (this.#isAlive) this.#error ??= error;
+        if (this.#isAlive && this.#mayFail) this.#hasFailed = true;
+        else if (this.#isAlive) this.#error ??= error;
       },
       log: {
         info: (fields) => {
