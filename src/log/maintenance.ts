@@ -38,6 +38,7 @@ export class Maintenance {
   #droppedBytes = 0;
   #lastSnapshotMs = 0;
   #lastReclaimMs = 0;
+  #lastSweepMs = 0;
   #journalFull = false;
   #diskLow = false;
   #watchedBytes = 0;
@@ -196,7 +197,9 @@ export class Maintenance {
   async #run(): Promise<void> {
     while (!this.#stopped) {
       try {
-        if (this.#memoryIsHigh()) await this.#freeMemory();
+        // Under a load that never lets up, what is too old or too much goes all the same.
+        if (this.#isSweepOverdue()) await this.#sweepStreams();
+        else if (this.#memoryIsHigh()) await this.#freeMemory();
         else if (this.#journalIsLong()) await this.#retireJournal();
         else if (this.#removed.length > 0) await this.#deleteRemoved();
         else if (this.#long.size > 0) await this.#shorten();
@@ -311,6 +314,16 @@ export class Maintenance {
       this.#droppedBytes += before - segments.bytes;
       this.#reclaimed.set(log, 2);
     }
+    await this.#sweepStreams();
+  }
+
+  #isSweepOverdue(): boolean {
+    const { clock, reclaimMs } = this.#store.options;
+    return this.#store.streams.size > 0 && clock.monotonicMs() - this.#lastSweepMs > 2 * reclaimMs;
+  }
+
+  async #sweepStreams(): Promise<void> {
+    this.#lastSweepMs = this.#store.options.clock.monotonicMs();
     await this.#keeper.sweep();
     await this.#deleteReclaimed();
   }
