@@ -10,6 +10,8 @@ export type TransactionErrorKind =
   | 'fenced'
   /** Nothing is there to be ended like that. */
   | 'invalid-state'
+  /** The first records of a partition do not begin with the number 0. */
+  | 'out-of-order'
   /** The partition, or the group, is no part of the transaction. */
   | 'not-in-transaction'
   | 'invalid-timeout'

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
-import { isTransactional, producerEpochOf, producerIdOf } from '../../log/batch-producer.ts';
+import { firstSequenceOf, isTransactional, producerEpochOf, producerIdOf } from '../../log/batch-producer.ts';
 import { AlarmClock } from '../alarm-clock.ts';
 import { ProducerIds } from '../producers/producer-ids.ts';
 import type { StatePart } from '../state-part.ts';
@@ -145,7 +145,9 @@ export class Transactions implements StatePart {
     // That it takes part in a transaction which is known to be open, its records say at recovery.
     if (producer.isOngoing) producer.partitions.add(partition);
     else this.#grow(producer, [partition], []);
-    return null;
+    // Numbers begin again with each transaction: what is unknown here has not lost its past, but overtaken something.
+    const isUnknown = partition.producers.get(producer.identity.producerId) === undefined;
+    return isUnknown && firstSequenceOf(bytes, at) !== 0 ? 'out-of-order' : null;
   }
 
   /** As `admit`, for the offsets of a group. @throws TransactionError */

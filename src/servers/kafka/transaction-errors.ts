@@ -8,6 +8,7 @@ export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName
   fenced: 'INVALID_PRODUCER_EPOCH',
   'invalid-state': 'INVALID_TXN_STATE',
   'not-in-transaction': 'INVALID_TXN_STATE',
+  'out-of-order': 'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'invalid-timeout': 'INVALID_TRANSACTION_TIMEOUT',
   'invalid-request': 'INVALID_REQUEST',
   'too-many': 'COORDINATOR_NOT_AVAILABLE',

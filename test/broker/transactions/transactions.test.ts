@@ -45,10 +45,10 @@ class Bench implements AsyncDisposable {
   produce(identity: ProducerIdentity, sequence: number, index = 0, mayAdd = true): string {
     const batch = producedBatch(['x'], { ...identity, sequence, isTransactional: true });
     const partition = this.partition(index);
-    const check = partition.producers.check(batch, 0);
-    if (check !== 'new') return check;
     const error = this.transactions.admit(partition, batch, 0, { transactionalId: ID, mayAdd });
     if (error !== null) return error;
+    const check = partition.producers.check(batch, 0);
+    if (check !== 'new') return check;
     partition.append(batch, 0, batch.length);
     return 'appended';
   }
@@ -155,7 +155,7 @@ test('who asks for the transactional id aborts what is open', async () => {
   const first = bench.initialize();
   assert.equal(bench.produce(first, 0), 'appended');
   const second = bench.initialize();
-  assert.equal(bench.produce(first, 1), 'stale-epoch');
+  assert.equal(bench.produce(first, 1), 'fenced');
   await bench.test.flush();
   assert.equal(bench.partition().lastStableOffset, 2);
   assert.equal(bench.partition().producers.abortedIn(0, 2).length, 1);
@@ -168,7 +168,7 @@ test('with each end a producer that knows of it is renewed, and nothing late get
   assert.equal(bench.produce(first, 0), 'appended');
   const second = bench.transactions.end(owner(first), true, true);
   assert.deepEqual(second, { producerId: first.producerId, epoch: 1 });
-  assert.equal(bench.produce(first, 1), 'stale-epoch');
+  assert.equal(bench.produce(first, 1), 'fenced');
   assert.equal(bench.produce(first, 0, 1), 'fenced');
   // The answer was lost.
   assert.deepEqual(bench.transactions.end(owner(first), true, true), second);
@@ -208,7 +208,7 @@ test('when the epochs are used up, the producer gets another id', async () => {
   assert.equal(next.epoch, 0);
   assert.deepEqual(bench.transactions.end(owner(last), true, true), next);
   assert.deepEqual(bench.initialize(last), next);
-  assert.equal(bench.produce(last, 1), 'stale-epoch');
+  assert.equal(bench.produce(last, 1), 'unknown-producer');
   assert.equal(bench.produce(next, 0), 'appended');
   await bench.test.flush();
   assert.equal(bench.partition().lastStableOffset, 2);

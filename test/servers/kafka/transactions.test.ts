@@ -210,7 +210,7 @@ describe('transactions over the wire', () => {
   });
 
   it('do what clients do whose records say it', async () => {
-    await using server = await start();
+    await using server = await start(3);
     const producer = await producerOn(server);
     assert.equal(await producer.initialize(), 'NONE');
     const first = producer.identity;
@@ -223,6 +223,7 @@ describe('transactions over the wire', () => {
     assert.deepEqual(await producer.stable(), { end: 2, aborted: [[first.producerId, 0]] });
     assert.equal(await producer.produce(1, { identity: first }), 'INVALID_PRODUCER_EPOCH');
     assert.equal(await producer.produce(0), 'at 2');
+    assert.equal(await producer.produce(1, { index: 2 }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
     assert.equal(await producer.commitOffset(4), 'NONE');
     assert.equal(await producer.end(true), 'NONE');
     assert.equal(await producer.offset(true), '4');
@@ -248,7 +249,7 @@ describe('transactions over the wire', () => {
     assert.equal(await old.end(true, 1), 'INVALID_PRODUCER_EPOCH');
     assert.equal(await old.end(true, 5), 'PRODUCER_FENCED');
     assert.equal(await old.commitOffset(1, 3), 'INVALID_PRODUCER_EPOCH');
-    assert.equal(await old.commitOffset(1, 5), 'PRODUCER_FENCED');
+    assert.equal(await old.commitOffset(1, 5), 'INVALID_PRODUCER_EPOCH');
     assert.equal(await old.produce(0), 'INVALID_PRODUCER_EPOCH');
     assert.equal(await old.initialize({ version: 3, from: old.identity }), 'INVALID_PRODUCER_EPOCH');
     assert.equal(await old.initialize({ version: 4, from: old.identity }), 'PRODUCER_FENCED');

@@ -2,6 +2,7 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { DurableListener } from '../../../broker/durable-waiters.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
+import type { Admission } from '../../../broker/transactions/requests.ts';
 import type { StreamLog } from '../../../log/streams/stream-log.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -22,6 +23,8 @@ type PartitionResponse = Response['responses'][number]['partitionResponses'][num
 /** Older requests carry message sets of formats v0 and v1, which nobody stores any more (KIP-896). */
 const FIRST_VERSION = 3;
 const ACKS_ALL = -1;
+/** A partition comes into the transaction with its records (KIP-890). */
+const ADDS_FROM = 12;
 
 /**
  * Versions before 3 are refused, but have to be advertised: librdkafka takes a broker without them for one that is too
@@ -124,12 +127,12 @@ class Appending {
   block = 0;
   /** What was appended to. */
   readonly logs: StreamLog[] = [];
-  readonly #request: Request;
+  readonly #admission: Admission;
   readonly #call: Call;
   readonly #broker: Broker;
 
-  constructor(request: Request, call: Call, broker: Broker) {
-    this.#request = request;
+  constructor({ transactionalId }: Request, call: Call, broker: Broker) {
+    this.#admission = { transactionalId, mayAdd: call.version >= ADDS_FROM };
     this.#call = call;
     this.#broker = broker;
   }
@@ -171,13 +174,11 @@ class Appending {
       findProducedFault(bytes, start, end) ??
       findContentFault(bytes, start, settings, this.#broker.turn.nowMs);
     if (fault !== null) return failed(index, fault.error, fault.text);
+    // In this order, as by Kafka: whose transaction is over is told that, whatever was sent.
+    const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
+    if (error !== null) return failed(index, TRANSACTION_ERRORS[error]);
     const check = partition.producers.check(bytes, start);
     if (check !== 'new') return this.#notNew(partition, check);
-    const error = this.#broker.transactions.admit(partition, bytes, start, {
-      transactionalId: this.#request.transactionalId,
-      mayAdd: this.#call.version >= 12,
-    });
-    if (error !== null) return failed(index, TRANSACTION_ERRORS[error]);
     const baseOffset = partition.append(bytes, start, end);
     this.bytes += end - start;
     this.logs.push(partition.log);

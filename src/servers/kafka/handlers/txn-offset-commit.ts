@@ -14,7 +14,8 @@ type Request = RequestOf<typeof txnOffsetCommit>;
 type Topic = Request['topics'][number];
 type Response = ResponseInput<typeof txnOffsetCommit>;
 
-const FENCED_FROM = 4;
+/** It never knows another word than INVALID_PRODUCER_EPOCH for that. */
+const FENCED_FROM = Number.POSITIVE_INFINITY;
 const ABORTABLE_FROM = 4;
 /** The group comes into the transaction with its offsets (KIP-890). */
 const ADDS_FROM = 5;
