@@ -140,11 +140,11 @@ export class Transactions implements StatePart {
       return 'unknown-producer';
     }
     if (producer.identity.epoch !== producerEpochOf(bytes, at)) return 'fenced';
-    if (producer.isOngoing && producer.partitions.has(partition)) return null;
-    if (!mayAdd) return 'not-in-transaction';
+    const isIn = producer.isOngoing && producer.partitions.has(partition);
+    if (!mayAdd) return isIn ? null : 'not-in-transaction';
     // That it takes part in a transaction which is known to be open, its records say at recovery.
-    if (producer.isOngoing) producer.partitions.add(partition);
-    else this.#grow(producer, [partition], []);
+    if (!producer.isOngoing) this.#grow(producer, [partition], []);
+    else if (!isIn) producer.partitions.add(partition);
     // Numbers begin again with each transaction: what is unknown here has not lost its past, but overtaken something.
     const isUnknown = partition.producers.get(producer.identity.producerId) === undefined;
     return isUnknown && firstSequenceOf(bytes, at) !== 0 ? 'out-of-order' : null;

@@ -223,7 +223,9 @@ describe('transactions over the wire', () => {
     assert.deepEqual(await producer.stable(), { end: 2, aborted: [[first.producerId, 0]] });
     assert.equal(await producer.produce(1, { identity: first }), 'INVALID_PRODUCER_EPOCH');
     assert.equal(await producer.produce(0), 'at 2');
-    assert.equal(await producer.produce(1, { index: 2 }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
+    for (let i = 0; i < 2; i++) {
+      assert.equal(await producer.produce(1, { index: 2 }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
+    }
     assert.equal(await producer.commitOffset(4), 'NONE');
     assert.equal(await producer.end(true), 'NONE');
     assert.equal(await producer.offset(true), '4');
