@@ -10,7 +10,7 @@ const FLAGS = [
   '--amqp-port',
   '0',
   '--kafka-port',
-  'off',
+  '0',
   '--log-level',
   'error',
   '--handshake-timeout',
@@ -22,15 +22,21 @@ const FLAGS = [
 /** The broker as users run it, in a process of its own, with the inspector open for its tester. */
 export class FuzzedBroker {
   readonly port: number;
+  readonly kafkaPort: number;
   readonly pid: number;
   readonly inspector: Inspector;
   /** Lines of its log: there are none but of errors. */
   readonly errors: string[] = [];
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, port: number, inspector: Inspector) {
+  private constructor(
+    child: ChildProcess,
+    ports: { readonly amqp: number; readonly kafka: number },
+    inspector: Inspector,
+  ) {
     this.#child = child;
-    this.port = port;
+    this.port = ports.amqp;
+    this.kafkaPort = ports.kafka;
     this.pid = child.pid ?? 0;
     this.inspector = inspector;
   }
@@ -55,8 +61,10 @@ export class FuzzedBroker {
     const ended = once(child, 'close').then(() => Promise.reject(new Error(`no broker: ${said.join('\n')}`)));
     const [line] = await Promise.race([once(createInterface(child.stdout), 'line'), ended]);
     ended.catch(() => undefined);
-    const port = Number(/ amqp=\S+:(\d+)/.exec(String(line))?.[1]);
-    const broker = new FuzzedBroker(child, port, await Inspector.connect(await inspectable));
+    const portOf = (protocol: string) =>
+      Number(new RegExp(` ${protocol}=\\S+:(\\d+)`).exec(String(line))?.[1]);
+    const ports = { amqp: portOf('amqp'), kafka: portOf('kafka') };
+    const broker = new FuzzedBroker(child, ports, await Inspector.connect(await inspectable));
     broker.errors.push(...said);
     hear = (text) => void broker.errors.push(text);
     return broker;

@@ -164,6 +164,8 @@ export class KafkaConnection {
 
   /** `listener` is called when the connection is gone. Returns how to stop that. */
   onClose(listener: () => void): () => void {
+    // For a request that had to wait before it came to this.
+    if (this.isClosed) queueMicrotask(listener);
     this.#closeListeners.add(listener);
     return () => this.#closeListeners.delete(listener);
   }
