@@ -2,15 +2,16 @@ import type { Group } from '../../broker/groups/group.ts';
 import { GroupError } from '../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../broker/groups/offsets.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/reset.ts';
+import type { ShareGroup } from '../../broker/share/share-group.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { Json } from '../../broker/topology/value-json.ts';
-import { readAssignment } from '../../servers/kafka/groups/subscription-reader.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
+import { shareDetails, shareSummary } from './share-groups.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const groupRoutes: readonly Route[] = [
@@ -24,26 +25,18 @@ export const groupRoutes: readonly Route[] = [
 type View = { readonly [field: string]: Json };
 
 function list(context: AdminContext, request: ApiRequest): ApiResponse {
-  const { groups } = context.broker;
+  const { groups, shareGroups } = context.broker;
   return ok(
     vhostsOf(context, request).flatMap(({ name: vhost }) => [
       ...groups.list(vhost).map((group) => summary(context, group)),
-      ...groups.others.flatMap((others) =>
-        others.list(vhost).map(({ id, state, protocolType }) => ({
-          name: id,
-          vhost,
-          type: others.type,
-          state,
-          protocol_type: protocolType,
-          members: null,
-          lag: null,
-        })),
-      ),
+      ...shareGroups.list(vhost).map((group) => shareSummary(context, group)),
     ]),
   );
 }
 
 function one(context: AdminContext, request: ApiRequest): ApiResponse {
+  const shareGroup = shareGroupOf(context, request);
+  if (shareGroup !== undefined) return ok(shareDetails(context, shareGroup));
   const group = groupOf(context, request);
   const { membership } = group;
   return ok({
@@ -72,16 +65,23 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   const stream = broker.streams.get(vhost, request.string('stream'));
   if (stream === undefined) throw notFound(`no stream '${request.string('stream')}' in vhost '${vhost}'`);
   const target = targetOf(request);
+  const shareGroup = shareGroupOf(context, request);
   const group = broker.groups.find(vhost, name);
-  if (group !== undefined && !group.isEmpty) {
+  if ((shareGroup ?? group)?.isEmpty === false) {
     throw new HttpError(409, 'group_not_empty', `group '${name}' has members: stop them first`);
   }
   const rows = new OffsetRowsBuilder();
+  const starts = new Map<number, number>();
   const moved: View[] = [];
   for (const partition of chosen(request, stream)) {
-    const present = group?.offsets.get(stream.id, partition.index) ?? null;
+    const share = shareGroup?.readers.get(stream.id)?.get(partition.index)?.share;
+    const present =
+      share === undefined
+        ? (group?.offsets.get(stream.id, partition.index) ?? null)
+        : { offset: share.startOffset };
     const offset = await resetOffset(partition, target, present);
     rows.add(stream.id, [partition.index, offset]);
+    starts.set(partition.index, offset);
     moved.push({
       stream: stream.name,
       partition: partition.index,
@@ -89,7 +89,10 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
       previous_offset: present?.offset ?? null,
     });
   }
-  if (!request.boolean('dry_run', false)) {
+  const isWanted = !request.boolean('dry_run', false);
+  if (isWanted && shareGroup !== undefined) {
+    refusing(() => broker.shareGroups.alter(shareGroup, stream, starts));
+  } else if (isWanted) {
     refusing(() =>
       broker.groups.commit({
         vhost,
@@ -133,6 +136,10 @@ function groupOf(context: AdminContext, request: ApiRequest): Group {
   return group;
 }
 
+function shareGroupOf(context: AdminContext, request: ApiRequest): ShareGroup | undefined {
+  return context.broker.shareGroups.find(vhostOf(context, request).name, request.parameter('name'));
+}
+
 function summary(context: AdminContext, group: Group): View {
   const { id: name, vhost, state, protocolType, membership } = group;
   const members = membership.type === 'classic' ? membership.roster.size : membership.members.size;
@@ -173,10 +180,12 @@ function membersOf({ broker }: AdminContext, { membership, protocolType }: Group
       instance_id: member.instanceId,
       client_id: member.clientId,
       host: member.host,
-      partitions: readAssignment(protocolType, member.assignment).map(({ topic, partitions }) => ({
-        stream: topic,
-        partitions: [...partitions],
-      })),
+      partitions: broker.groups.codec
+        .readAssignment(protocolType, member.assignment)
+        .map(({ topic, partitions }) => ({
+          stream: topic,
+          partitions: [...partitions],
+        })),
     }));
   }
   return Array.from(membership.members.values(), (member) => ({

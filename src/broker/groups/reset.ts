@@ -15,7 +15,7 @@ export type ResetTarget =
 export async function resetOffset(
   partition: Partition,
   target: ResetTarget,
-  present: CommittedOffset | null,
+  present: Pick<CommittedOffset, 'offset'> | null,
 ): Promise<number> {
   const { startOffset, highWatermark } = partition;
   const within = (offset: number) => Math.min(Math.max(offset, startOffset), highWatermark);

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AcquiredRanges } from '../../src/broker/share/acquired-ranges.ts';
+import { ACKNOWLEDGE } from '../../src/broker/share/share-partition.ts';
+import { batchOf } from '../broker/streams/batches.ts';
+import { TestAdmin } from './test-admin.ts';
+
+test('a share group is shown with what is left to do, told where to begin anew, and deleted', async () => {
+  await using admin = await TestAdmin.start();
+  const { shareGroups, streams, groupConfigs, store } = admin.broker;
+  const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
+  const batch = batchOf(['a', 'b', 'c', 'd', 'e']);
+  stream.partitions[0]?.append(batch, 0, batch.length);
+  await store.journal.flush();
+  groupConfigs.set('/', 'g', new Map([['share.auto.offset.reset', 'earliest']]));
+  const beat = (epoch: number) =>
+    shareGroups.heartbeat('/', 'g', {
+      memberId: 'ada',
+      epoch,
+      rackId: null,
+      subscribed: ['s'],
+      clientId: 'work',
+      host: '/127.0.0.1',
+    });
+  beat(0);
+  const share = shareGroups.find('/', 'g')?.readers.get(stream.id)?.get(0)?.share;
+  assert.ok(share !== undefined);
+  share.acquire('ada', 0, 3, 4, 4, new AcquiredRanges());
+  share.acknowledge('ada', [{ firstOffset: 1, lastOffset: 2, types: [ACKNOWLEDGE.accept] }]);
+
+  const { items } = await admin.ask('GET', '/api/groups');
+  assert.deepEqual(items, [
+    { name: 'g', vhost: '/', type: 'share', state: 'Stable', protocol_type: 'share', members: 1, lag: 3 },
+  ]);
+  const path = '/api/groups/%2F/g';
+  const { body } = await admin.ask('GET', path);
+  assert.deepEqual(body.offsets, [
+    { stream: 's', partition: 0, offset: 0, end_offset: 5, lag: 3, in_flight: 2 },
+  ]);
+  assert.equal((await admin.ask('POST', `${path}/offsets`, { stream: 's', to: '4' })).status, 409);
+  assert.equal((await admin.ask('DELETE', path)).status, 409);
+  beat(-1);
+  const moved = await admin.ask('POST', `${path}/offsets`, { stream: 's', to: '4' });
+  assert.deepEqual(moved.items, [{ stream: 's', partition: 0, offset: 4, previous_offset: 0 }]);
+  assert.equal(share.startOffset, 4);
+  assert.equal((await admin.ask('DELETE', path)).status, 204);
+  assert.equal((await admin.ask('GET', path)).status, 404);
+});
