@@ -13,7 +13,7 @@ const ENTRIES_MIN = 1024;
 export class OffsetMap {
   #mask: number;
   #hashes: Uint32Array;
-  /** -1: free. */
+  /** One more than they are; 0: free. Nothing has to be written to memory that may never be used. */
   #offsets: Float64Array;
   #count = 0;
   readonly #seed: number;
@@ -25,7 +25,7 @@ export class OffsetMap {
     while (slots * LOAD_MAX < entries && slots * 2 * ENTRY_BYTES <= bytesMax) slots *= 2;
     this.#mask = slots - 1;
     this.#hashes = new Uint32Array(3 * slots);
-    this.#offsets = new Float64Array(slots).fill(-1);
+    this.#offsets = new Float64Array(slots);
     this.#seed = seed;
   }
 
@@ -41,16 +41,16 @@ export class OffsetMap {
   /** Offsets come in order: the last one counts. There must be room. */
   put(bytes: Buffer, start: number, end: number, offset: number): void {
     const slot = this.#slotOf(bytes, start, end);
-    if (this.#offsets[slot] < 0) {
+    if (this.#offsets[slot] === 0) {
       this.#hashes.set(this.#hash, 3 * slot);
       this.#count++;
     }
-    this.#offsets[slot] = offset;
+    this.#offsets[slot] = offset + 1;
   }
 
   /** -1 if the key is not there. */
   get(bytes: Buffer, start: number, end: number): number {
-    return this.#offsets[this.#slotOf(bytes, start, end)] as number;
+    return (this.#offsets[this.#slotOf(bytes, start, end)] as number) - 1;
   }
 
   /** Makes room for so many more keys, whatever it takes: a single batch must fit. */
@@ -61,9 +61,9 @@ export class OffsetMap {
     const offsets = this.#offsets;
     this.#mask = slots - 1;
     this.#hashes = new Uint32Array(3 * slots);
-    this.#offsets = new Float64Array(slots).fill(-1);
+    this.#offsets = new Float64Array(slots);
     for (let old = 0; old < offsets.length; old++) {
-      if (offsets[old] < 0) continue;
+      if (offsets[old] === 0) continue;
       this.#hash.set(hashes.subarray(3 * old, 3 * old + 3));
       const slot = this.#find();
       this.#hashes.set(this.#hash, 3 * slot);
@@ -83,7 +83,7 @@ export class OffsetMap {
     const offsets = this.#offsets;
     const mask = this.#mask;
     let slot = hash[0] & mask;
-    while (offsets[slot] >= 0) {
+    while (offsets[slot] > 0) {
       const at = 3 * slot;
       if (hashes[at] === hash[0] && hashes[at + 1] === hash[1] && hashes[at + 2] === hash[2]) break;
       slot = (slot + 1) & mask;
