@@ -72,7 +72,7 @@ function toHeartbeat(
   call: Call,
 ): Parameters<Call['server']['broker']['groups']['consumerHeartbeat']>[2] {
   const { memberId, memberEpoch, topicPartitions } = request;
-  const { connection } = call;
+  const { address, identity } = call.connection;
   return {
     memberId: memberId === '' ? call.server.broker.groups.newMemberId('member') : memberId,
     epoch: memberEpoch,
@@ -84,8 +84,10 @@ function toHeartbeat(
     assignor: request.serverAssignor,
     owned: topicPartitions === null ? null : toSet(topicPartitions),
     clientId: call.clientId ?? '',
-    host: `/${connection.address}`,
-    maySee: (name) => connection.isAllowed('describe', 'topic', name),
+    host: `/${address}`,
+    // Not by the connection, which the member may outlive.
+    classic: null,
+    maySee: (name) => identity?.authorizer.may('describe', 'topic', name) ?? false,
   };
 }
 
