@@ -138,6 +138,7 @@ class KeptRecords {
   count = 0;
   hasDeletion = false;
   maxTimestampMs = Number.NEGATIVE_INFINITY;
+  #length = 0;
   readonly #records: BatchRecords;
   /** Start, end, start of the content, timestamp and offset delta of each. */
   readonly #places: number[] = [];
@@ -151,25 +152,31 @@ class KeptRecords {
     const { recordStart, recordEnd, contentStart, timestampMs, offset, baseOffset, valueLength } =
       this.#records;
     this.count++;
+    this.#length += recordEnd - recordStart;
     if (valueLength < 0) this.hasDeletion = true;
     if (timestampMs > this.maxTimestampMs) this.maxTimestampMs = timestampMs;
     this.#places.push(recordStart, recordEnd, contentStart, timestampMs, offset - baseOffset);
   }
 
-  /** As they are. */
+  /** As they are; those that lie side by side are copied together. */
   bytes(): Buffer {
     const places = this.#places;
-    const parts: Buffer[] = [];
-    for (let i = 0; i < places.length; i += 5) {
-      parts.push(this.#records.bytes.subarray(places[i], places[i + 1]));
+    const { bytes } = this.#records;
+    const output = Buffer.allocUnsafe(this.#length);
+    let at = 0;
+    for (let i = 0; i < places.length; ) {
+      const start = places[i] as number;
+      let end = places[i + 1] as number;
+      for (i += 5; places[i] === end; i += 5) end = places[i + 1] as number;
+      at += bytes.copy(output, at, start, end);
     }
-    return Buffer.concat(parts);
+    return output;
   }
 
   /** With their timestamps as differences to this one. */
   rebased(baseTimestampMs: number): Buffer {
     const places = this.#places;
-    const output = Buffer.allocUnsafe(this.bytes().length + this.count * 16);
+    const output = Buffer.allocUnsafe(this.#length + this.count * 16);
     let at = 0;
     for (let i = 0; i < places.length; i += 5) {
       const contentStart = places[i + 2] as number;
