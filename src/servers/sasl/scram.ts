@@ -83,7 +83,8 @@ export class ScramExchange {
     if (parts === null) throw this.#malformed('client final');
     const [, binding = '', theirNonce = '', proofText = ''] = parts;
     if (Buffer.from(binding, 'base64').toString('utf8') !== first.header) throw this.#refusal();
-    if (theirNonce !== nonce) throw this.#refusal();
+    // librdkafka puts its own part in front once more, and Kafka lets that pass: it is bound to this exchange all the same.
+    if (!theirNonce.endsWith(nonce)) throw this.#refusal();
     const authMessage = `${first.bare},${serverFirst},${text.slice(0, text.lastIndexOf(',p='))}`;
     const proof = Buffer.from(proofText, 'base64');
     if (!this.#isProof(proof, credential, authMessage)) throw this.#refusal();

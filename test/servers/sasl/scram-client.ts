@@ -17,12 +17,13 @@ export function answer(
   password: string,
   first: string,
   serverFirst: string,
+  repeated = '',
 ): { readonly final: string; readonly signature: string } {
   const hash = mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512';
   const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(\d+)$/.exec(serverFirst) ?? [];
   const key = salted(mechanism, password, Buffer.from(salt as string, 'base64'), Number(iterations));
   const hmac = (by: Buffer, text: string): Buffer => createHmac(hash, by).update(text).digest();
-  const withoutProof = `c=biws,r=${nonce}`;
+  const withoutProof = `c=biws,r=${repeated}${nonce}`;
   const message = `${first.slice('n,,'.length)},${serverFirst},${withoutProof}`;
   const clientKey = hmac(key, 'Client Key');
   const signature = hmac(createHash(hash).update(clientKey).digest(), message);

@@ -82,6 +82,14 @@ describe('SCRAM', () => {
     assert.equal(salts.size, 1);
   });
 
+  it('lets a client repeat its own nonce, as librdkafka does', () => {
+    const exchange = new ScramExchange('SCRAM-SHA-256', () => PENCIL);
+    const first = 'n,,n=user,r=abc';
+    const serverFirst = exchange.begin(Buffer.from(first)).toString();
+    const { final, signature } = answer('SCRAM-SHA-256', 'pencil', first, serverFirst, 'abc');
+    assert.equal(exchange.finish(Buffer.from(final)).toString(), signature);
+  });
+
   it('refuses what is not bound to this exchange', () => {
     const begin = (): { exchange: ScramExchange; final: string } => {
       const exchange = new ScramExchange('SCRAM-SHA-256', () => PENCIL);
