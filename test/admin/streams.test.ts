@@ -41,7 +41,7 @@ test('a queue of type stream is a stream', async () => {
   assert.equal((await admin.ask('PUT', '/api/queues/%2F/s', { arguments: args })).status, 204);
   const { body } = await admin.ask('GET', '/api/streams/%2F/s');
   assert.deepEqual(body.queue_arguments, args);
-  assert.deepEqual(body.configs, { 'retention.ms': '86400000' });
+  assert.deepEqual(body.configs, { 'retention.ms': '86400000', 'max.message.bytes': '2147483647' });
 });
 
 test('what a stream cannot be is refused with a reason', async () => {

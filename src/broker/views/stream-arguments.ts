@@ -3,6 +3,8 @@ import { BrokerError } from '../errors.ts';
 import { intervalMs } from './starting-point.ts';
 
 const FOREVER = '-1';
+/** Messages have a limit of their own, where they come in. */
+const MESSAGE_BYTES: readonly [string, string] = ['max.message.bytes', '2147483647'];
 /** Kafka's, which are the smallest that its own tools take. */
 const SEGMENT_BYTES_MIN = 1024 * 1024;
 const SEGMENT_BYTES_MAX = 2_147_483_647;
@@ -19,7 +21,7 @@ export interface StreamDefinition {
  * nothing is said.
  */
 export function definitionFromArguments(args: Table): StreamDefinition {
-  const configs = new Map<string, string>();
+  const configs = new Map<string, string>([MESSAGE_BYTES]);
   const age = args['x-max-age'];
   const ageMs = typeof age === 'string' ? intervalMs(age) : null;
   configs.set('retention.ms', ageMs === null ? FOREVER : String(ageMs));
@@ -62,7 +64,7 @@ export function validateExchangeArguments(name: string, vhost: string, args: Tab
 /** From a policy's definition; null if it does not ask for that. */
 export function definitionFromPolicy(definition: Table): StreamDefinition | null {
   if (definition.remember !== true) return null;
-  const configs = new Map<string, string>();
+  const configs = new Map<string, string>([MESSAGE_BYTES]);
   const ms = integer(definition['retention-ms']);
   const bytes = integer(definition['retention-bytes']);
   if (ms !== null) configs.set('retention.ms', String(ms));

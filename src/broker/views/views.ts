@@ -51,6 +51,8 @@ export class Views implements StatePart, StreamObserver {
   readonly #states = new BindingStates();
   readonly #feeding: Feeding;
   #isRecovering = true;
+  /** Feeding goes on where it was. */
+  #isStarting = false;
   /** The exchange that is about to remember, or to be deleted with what it remembers. */
   #isRemembering = '';
   #isForgetting = '';
@@ -202,7 +204,9 @@ export class Views implements StatePart, StreamObserver {
         if (definition !== null) this.#remember(vhost.name, exchange, definition);
       }
     }
+    this.#isStarting = true;
     for (const id of this.#byId.keys()) this.#refresh(id);
+    this.#isStarting = false;
   }
 
   stop(): void {
@@ -268,11 +272,7 @@ export class Views implements StatePart, StreamObserver {
     const { stream } = viewed.view;
     // What was published in this turn was published before.
     store.settleGathered();
-    const isFirst = viewed.feeders.length === 0;
-    if (isFirst) {
-      viewed.fed = stream.partitions.map(({ endOffset }) => endOffset);
-      for (const [p, to] of viewed.fed.entries()) this.#record({ op: 'view.fed', id: stream.id, p, to });
-    }
+    if (viewed.feeders.length === 0) this.#feedFromTheEnd(viewed);
     const args = binding.arguments;
     const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? (args[REPLAY_ARGUMENT] as Value) : 'next';
     const point = startingPoint(wanted, turn.nowMs) ?? { kind: 'next' };
@@ -291,6 +291,14 @@ export class Views implements StatePart, StreamObserver {
     if (operation !== null) this.#record(operation);
   }
 
+  /** There was nobody to feed until now. */
+  #feedFromTheEnd(viewed: Viewed): void {
+    const { id, partitions } = viewed.view.stream;
+    this.#broker.store.settleGathered();
+    viewed.fed = partitions.map(({ endOffset }) => endOffset);
+    for (const [p, to] of viewed.fed.entries()) this.#record({ op: 'view.fed', id, p, to });
+  }
+
   /** Feeders are there while there is anywhere to take messages to. */
   #refresh(streamId: string): void {
     const viewed = this.#byId.get(streamId);
@@ -299,9 +307,13 @@ export class Views implements StatePart, StreamObserver {
     const vhost = this.#broker.vhost(stream.vhost);
     const exchange = vhost?.findExchange(stream.name);
     if (vhost === undefined || exchange === undefined || exchange.stream !== viewed.view) return;
-    if (exchange.outbound.size === 0 && exchange.alternate === null) {
-      this.#stopFeeding(viewed);
-      return;
+    if (exchange.outbound.size === 0) {
+      if (exchange.alternate === null) {
+        this.#stopFeeding(viewed);
+        return;
+      }
+      // The alternate exchange gets what comes from here on, as a binding does.
+      if (viewed.feeders.length === 0 && !this.#isStarting) this.#feedFromTheEnd(viewed);
     }
     for (const partition of stream.partitions) {
       viewed.feeders[partition.index] ??= this.#feederOf(partition, viewed, vhost, exchange);

@@ -5,7 +5,10 @@ import type { Queue } from '../../../src/broker/queue.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { fillParts, settled, TestBroker, TestConsumer } from '../test-broker.ts';
-import { appendRecords } from './records.ts';
+import { appendRecords, batchOf } from './records.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 function hostOf(test: TestBroker): VirtualHost<Queue> {
   return test.broker.vhost('/') as VirtualHost<Queue>;
@@ -172,6 +175,95 @@ describe('queues that are bound to a stream', () => {
       { key: null, value: 'nor this', headers: [] },
     ]);
     assert.deepEqual(await bodiesOf(test, 'q'), ['yes']);
+  });
+});
+
+describe('feeding', () => {
+  test('waits while memory is short, and keeps nobody from writing to the stream', async () => {
+    await using test = await TestBroker.start({
+      memoryLimitBytes: 2 * MIB,
+      chunkBytes: 128 * KIB,
+      journalFileBytes: 2 * MIB,
+      journalLimitBytes: 8 * MIB,
+      segmentBytes: 4 * MIB,
+    });
+    const stream = createStream(test, 's');
+    test.queue('q');
+    bind(test, 's', 'q');
+    const { chunks } = test.broker.store;
+    const value = Buffer.alloc(8 * KIB);
+    let bytesMax = 0;
+    for (let i = 0; i < 200; i++) {
+      appendRecords(
+        stream,
+        Array.from({ length: 16 }, () => ({ key: null, value })),
+      );
+      if (i % 8 === 7) await test.flush();
+      await settled();
+      bytesMax = Math.max(bytesMax, chunks.bytes);
+    }
+    const queue = hostOf(test).checkQueue('q', null);
+    while (queue.ledger.routed < 3200) {
+      await settled();
+      bytesMax = Math.max(bytesMax, chunks.bytes);
+    }
+    assert.equal(queue.readyCount, 3200);
+    assert.ok(bytesMax < 16 * MIB, `${bytesMax} bytes for 25 MiB that were written and fed`);
+  });
+
+  test('begins with what is there where older records are gone', async () => {
+    await using test = await TestBroker.start();
+    const stream = createStream(test, 's');
+    for (const body of numbered('m', 10)) appendRecords(stream, [{ key: null, value: body }]);
+    await test.flush();
+    stream.partitions[0]?.deleteBefore(6);
+    test.queue('q');
+    bind(test, 's', 'q', '#', { 'x-replay-from': 2 });
+    assert.deepEqual(await bodiesOf(test, 'q'), ['m6', 'm7', 'm8', 'm9']);
+  });
+
+  test('goes on with partitions that are added', async () => {
+    await using test = await TestBroker.start();
+    const stream = createStream(test, 's');
+    test.queue('q');
+    bind(test, 's', 'q');
+    test.broker.streams.addPartitions(stream, 3);
+    for (let partition = 0; partition < 3; partition++) {
+      appendRecords(stream, [{ key: null, value: `p${partition}` }], { partition });
+    }
+    assert.deepEqual((await bodiesOf(test, 'q')).toSorted(), ['p0', 'p1', 'p2']);
+  });
+
+  test('passes over a batch that cannot be opened, and over none else', async () => {
+    await using test = await TestBroker.start();
+    const stream = createStream(test, 's');
+    test.queue('q');
+    bind(test, 's', 'q');
+    appendRecords(stream, [{ key: null, value: 'before' }]);
+    const broken = batchOf([{ key: null, value: 'x'.repeat(100) }], 'gzip');
+    broken.fill(0xff, 61);
+    stream.partitions[0]?.append(broken, 0, broken.length);
+    appendRecords(stream, [{ key: null, value: 'after' }]);
+    assert.deepEqual(await bodiesOf(test, 'q'), ['before', 'after']);
+  });
+
+  test('takes what matches no binding to the alternate exchange, from when there is one', async () => {
+    await using test = await TestBroker.start();
+    createStream(test, 's');
+    test.queue('rest');
+    bind(test, 'amq.fanout', 'rest', '');
+    publishTo(test, 's', 'k', 'early');
+    await drained(test);
+    const definition = { 'alternate-exchange': 'amq.fanout' };
+    hostOf(test).setPolicy({ name: 'p', pattern: '^s$', definition });
+    publishTo(test, 's', 'k', 'late');
+    assert.deepEqual(await bodiesOf(test, 'rest'), ['late']);
+    test.queue('q');
+    bind(test, 's', 'q', 'k');
+    publishTo(test, 's', 'k', 'matched');
+    publishTo(test, 's', 'other', 'unmatched');
+    assert.deepEqual(await bodiesOf(test, 'q'), ['matched']);
+    assert.deepEqual(await bodiesOf(test, 'rest'), ['unmatched']);
   });
 });
 

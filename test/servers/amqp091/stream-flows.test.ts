@@ -207,6 +207,7 @@ describe('an exchange that remembers', () => {
     });
     const stream = server.broker.streams.get('/', 'x');
     assert.deepEqual(Object.fromEntries(stream?.configs ?? []), {
+      'max.message.bytes': '2147483647',
       'retention.ms': '1000',
       'retention.bytes': '5000',
     });
