@@ -239,6 +239,7 @@ export class KafkaConnection {
     turn.touch();
     this.#activeAtMs = this.broker.clock.monotonicMs();
     try {
+      if (this.identity === null) this.#limitStranger();
       this.#reader.push(chunk, this.#onFrame);
     } catch (error) {
       this.fail(error, 'frame');
@@ -366,6 +367,12 @@ export class KafkaConnection {
     slot.fill(unsupportedApiVersions());
   }
 
+  /** Who has yet to log in may not have us hold as much as others may. */
+  #limitStranger(): void {
+    if (this.socket.bytesRead <= STRANGER_BYTES_MAX || !this.#isUnknown) return;
+    throw new KafkaWireError(`the client sends more than ${STRANGER_BYTES_MAX} bytes before it logs in`);
+  }
+
   get #isUnknown(): boolean {
     return this.identity === null && this.authentication.isAwaited;
   }
@@ -425,6 +432,8 @@ export class KafkaConnection {
   }
 }
 
+/** As much as Kafka takes for one token (sasl.server.max.receive.size). */
+const STRANGER_BYTES_MAX = 512 * 1024;
 const RELEASE_AFTER_MS = 10_000;
 
 class RequestCall implements Call {

@@ -308,6 +308,17 @@ describe('a Kafka client', () => {
     assert.equal((await plain(client, 'ada', 'secret')).error, 'NONE');
   });
 
+  it('that has not logged in cannot have the broker hold a large frame', async () => {
+    await using test = await serverWithAda();
+    using client = await test.connect();
+    const frame = Buffer.alloc(2 ** 20);
+    // As long as it may be for others.
+    frame.writeInt32BE(50 * 2 ** 20);
+    client.socket.write(frame);
+    await client.closed();
+    assert.ok(client.socket.bytesWritten <= 2 ** 20);
+  });
+
   it('that goes on before it is known who it is does not get in between', async () => {
     await using test = await serverWithAda();
     using client = await test.connect();
