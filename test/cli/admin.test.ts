@@ -105,6 +105,35 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.deepEqual([status, stderr], [1, "sluice: no group 'readers' in vhost '/'\n"]);
   });
 
+  it('make streams, describe and delete them', async () => {
+    await output(
+      'streams',
+      'create',
+      'clicks',
+      '--partitions',
+      '2',
+      '--set',
+      'retention.ms=1000, segment.bytes=1048576',
+    );
+    assert.equal(
+      await output('streams', 'list'),
+      'VHOST  NAME    PARTITION_COUNT  MESSAGES  CONSUMERS  BINDINGS  EXCHANGE_TYPE\n' +
+        '/      clicks                2         0          0         0  x-stream\n',
+    );
+    const described = JSON.parse(await output('streams', 'describe', 'clicks', '--json'));
+    assert.deepEqual(described.configs, { 'retention.ms': '1000', 'segment.bytes': '1048576' });
+    assert.equal(described.partitions[1].high_watermark, 0);
+    const again = await sluice(['streams', 'create', 'clicks']);
+    assert.deepEqual([again.status, again.stderr], [1, "sluice: there is a stream 'clicks' already\n"]);
+    const wrong = await sluice(['streams', 'create', 'other', '--partitions', 'many']);
+    assert.deepEqual(
+      [wrong.status, wrong.stderr.split('\n')[0]],
+      [2, "sluice: --partitions: 'many' is no number of partitions"],
+    );
+    await output('streams', 'delete', 'clicks');
+    assert.deepEqual(JSON.parse(await output('streams', 'list', '--json')), []);
+  });
+
   it('manage users: a password from standard input lets the user in, and another one does not', async () => {
     const added = await sluice(['users', 'add', 'alice', '--tags', 'ops', '--password-stdin'], 'one\n');
     assert.equal(added.status, 0, added.stderr);

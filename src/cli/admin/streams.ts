@@ -31,7 +31,7 @@ export function streamsCommand(): Command {
     withVhost(adminCommand('create', 'make a stream, with its exchange', create))
       .argument('<name>')
       .option('--partitions <NUMBER>', 'how many', '1')
-      .option('--config <NAME=VALUE,...>', "settings, by Kafka's names: 'retention.ms=3600000'"),
+      .option('--set <NAME=VALUE,...>', "settings, by Kafka's names: 'retention.ms=3600000'"),
     withVhost(
       adminCommand('delete', 'delete a stream and all that is in it', async (call, name = '') => {
         await call.client.delete(['streams', vhostOf(call), name]);
@@ -48,14 +48,14 @@ async function create(call: Call, name = ''): Promise<void> {
   const path = ['streams', vhostOf(call), name];
   const known = await call.client.list(['streams', vhostOf(call)]);
   if (known.some((stream) => stream.name === name)) throw new Error(`there is a stream '${name}' already`);
-  await call.client.put(path, { partitions, configs: configsIn(call.option('config')) });
+  await call.client.put(path, { partitions, configs: configsIn(call.option('set')) });
 }
 
 function configsIn(text: string | undefined): { readonly [name: string]: string } {
   if (text === undefined) return {};
   const entries = text.split(',').map((pair): [string, string] => {
     const at = pair.indexOf('=');
-    if (at < 1) throw usageError(`--config: '${pair}' has to be a name, '=', and a value`);
+    if (at < 1) throw usageError(`--set: '${pair}' has to be a name, '=', and a value`);
     return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
   });
   return Object.fromEntries(entries);
