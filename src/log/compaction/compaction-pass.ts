@@ -33,7 +33,9 @@ export interface PassOptions {
  *
  *   - those with the last offset of their key, and those behind all that the map knows,
  *   - but without a value only until the delete horizon of their batch: that is set when they are met first,
- *   - nothing of transactions that were aborted, and nothing without a key.
+ *   - nothing of transactions that were aborted,
+ *   - and what has no key: Kafka would take it away, as no producer may send it to a compacted topic. Here messages come
+ *     by other ways too, as dead letters do, that cannot be refused, and were promised to be kept.
  *
  * The end of a transaction goes when nothing of it is left. That of an aborted one stays: as long as it is listed as
  * aborted, readers wait for its end. What a producer sent last is in the snapshot, so that no empty batch must stand
@@ -113,7 +115,7 @@ export class CompactionPass implements BatchRewriter {
   }
 
   #isLatest({ bytes, keyStart, keyLength, offset }: BatchRecords): boolean {
-    if (keyLength < 0) return false;
+    if (keyLength < 0) return true;
     return offset >= this.#options.map.get(bytes, keyStart, keyStart + keyLength);
   }
 }

@@ -241,7 +241,9 @@ export class CompactionModel {
       const clean = present.filter(({ offset }) => offset < this.cleanedTo);
       assert.ok(clean.length <= 1, `${key} is there once where it was compacted`);
     }
-    for (const { offset, isCommitted } of this.#records) {
+    for (const { key, offset, isCommitted } of this.#records) {
+      if (key === null && isCommitted === true)
+        assert.ok(found.has(offset), `offset ${offset}, without a key`);
       if (isCommitted === undefined) assert.ok(found.has(offset), `offset ${offset} is undecided, and there`);
       if (isCommitted === false && offset < this.cleanedTo)
         assert.ok(!found.has(offset), `${offset} is gone`);
