@@ -41,10 +41,11 @@ export interface SharePartitionParts {
   readonly giveUp: (records: readonly GivenUp[]) => Promise<void>;
 }
 
+/** What a member was given at one time: of [first, last], what it still holds then is taken from it when that is over. */
 interface Lock extends Due {
   readonly memberId: string;
-  readonly first: number;
-  readonly last: number;
+  first: number;
+  last: number;
 }
 
 interface Waiting extends Due {
@@ -71,6 +72,7 @@ export class SharePartition {
   readonly #parts: SharePartitionParts;
   readonly #inFlight = new InFlight();
   readonly #locks = new DueItems<Lock>();
+  #lastLock: Lock | null = null;
   readonly #retries = new DueItems<Waiting>();
   readonly #alarm: AlarmClock;
   readonly #listeners = new Set<() => void>();
@@ -103,8 +105,7 @@ export class SharePartition {
     this.settled.load(head, settled);
     this.#inFlight.removeBelow(Number.POSITIVE_INFINITY);
     this.#inFlight.trim();
-    this.#locks.clear();
-    this.#retries.clear();
+    this.#forgetLocks();
     this.cursor = this.#newCursor();
     this.#setCounts(counts);
     this.recovered();
@@ -152,8 +153,7 @@ export class SharePartition {
     into: AcquiredRanges,
   ): number {
     const { cursor } = this;
-    const nowMs = this.#parts.clock.now();
-    const dueMs = nowMs + this.#parts.settings().lockMs;
+    const dueMs = this.#parts.clock.now() + this.#parts.settings().lockMs;
     let count = 0;
     let newCount = 0;
     let first = -1;
@@ -172,10 +172,7 @@ export class SharePartition {
       end = offset;
       count++;
     }
-    if (count > 0) {
-      this.#locks.add({ dueMs, memberId, first, last: end });
-      this.#alarm.setFor(dueMs, nowMs);
-    }
+    if (count > 0) this.#lock(memberId, first, end, dueMs);
     return count;
   }
 
@@ -269,8 +266,7 @@ export class SharePartition {
   flush(): Promise<void> | null {
     this.#inFlight.trim();
     if (this.#inFlight.count === 0) {
-      this.#locks.clear();
-      this.#retries.clear();
+      this.#forgetLocks();
     }
     if (!this.#changes.isEmpty) {
       const { settled, counts } = this.#changes.take();
@@ -318,12 +314,23 @@ export class SharePartition {
     else this.#renew(offset, memberId);
   }
 
+  /** Small batches are many: those of one fetch share a lock. */
+  #lock(memberId: string, first: number, last: number, dueMs: number): void {
+    const lock = this.#lastLock;
+    if (lock !== null && lock.memberId === memberId && lock.dueMs === dueMs) {
+      lock.first = Math.min(lock.first, first);
+      lock.last = Math.max(lock.last, last);
+      return;
+    }
+    this.#lastLock = { dueMs, memberId, first, last };
+    this.#locks.add(this.#lastLock);
+    this.#alarm.setFor(dueMs, this.#parts.clock.now());
+  }
+
   #renew(offset: number, memberId: string): void {
-    const nowMs = this.#parts.clock.now();
-    const dueMs = nowMs + this.#parts.settings().lockMs;
+    const dueMs = this.#parts.clock.now() + this.#parts.settings().lockMs;
     this.#inFlight.hold(offset, false, memberId, dueMs);
-    this.#locks.add({ dueMs, memberId, first: offset, last: offset });
-    this.#alarm.setFor(dueMs, nowMs);
+    this.#lock(memberId, offset, offset, dueMs);
   }
 
   #failed(offset: number): void {
@@ -392,6 +399,12 @@ export class SharePartition {
         if (offset >= from && offset < to) this.#failures.delete(offset);
       }
     }
+  }
+
+  #forgetLocks(): void {
+    this.#locks.clear();
+    this.#lastLock = null;
+    this.#retries.clear();
   }
 
   get #failures(): Map<number, number> {
