@@ -90,6 +90,11 @@ export class BatchRecords {
     return true;
   }
 
+  /** Whether the record says that its key is gone. */
+  get isDeletion(): boolean {
+    return this.valueLength < 0 && this.keyLength >= 0;
+  }
+
   #fail(what: string): never {
     throw new RangeError(
       `batch at offset ${this.baseOffset}: ${what} at byte ${this.recordStart} of its records`,

@@ -99,7 +99,7 @@ export class CompactionPass implements BatchRewriter {
     while (records.next()) {
       total++;
       if (!this.#isLatest(records)) continue;
-      if (records.valueLength >= 0 || keepsDeletions) kept.add();
+      if (keepsDeletions || !records.isDeletion) kept.add();
     }
     if (kept.count === 0) return null;
     const getsHorizon = kept.hasDeletion && !hasHorizon && Number.isFinite(deleteRetentionMs);
@@ -151,11 +151,10 @@ class KeptRecords {
 
   /** The current one. */
   add(): void {
-    const { recordStart, recordEnd, contentStart, timestampMs, offset, baseOffset, valueLength } =
-      this.#records;
+    const { recordStart, recordEnd, contentStart, timestampMs, offset, baseOffset } = this.#records;
     this.count++;
     this.#length += recordEnd - recordStart;
-    if (valueLength < 0) this.hasDeletion = true;
+    if (this.#records.isDeletion) this.hasDeletion = true;
     if (timestampMs > this.maxTimestampMs) this.maxTimestampMs = timestampMs;
     this.#places.push(recordStart, recordEnd, contentStart, timestampMs, offset - baseOffset);
   }
