@@ -5,17 +5,17 @@ import type { Binding } from '../topology/binding.ts';
 import type { Exchange } from '../topology/exchange.ts';
 import type { Fed, Route } from '../topology/routing.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
-import type { Pumped } from '../turn.ts';
 import { type BindingPosition, type BindingState, positionIn } from './binding-state.ts';
+import type { FeedQueue, Feeds } from './feed-queue.ts';
 import type { Feeding } from './feeding.ts';
 import { offsetAtTime } from './offset-at-time.ts';
 import { PartitionReader, type Visited } from './partition-reader.ts';
 import { RecordMessage } from './record-message.ts';
 import { encodeViewOperation, type ViewOperation } from './view-operations.ts';
 
-/** How many records are looked at before others get their turn, and how many for a binding that has to catch up. */
+/** How many records are looked at in one step; and how many of those that are new while there are bindings behind. */
 const RECORDS_MAX = 1024;
-const REPLAYED_MAX = 4096;
+const NEW_RECORDS_MAX = 256;
 /** Keys can be made up without end. */
 const CACHED_ROUTES_MAX = 4096;
 
@@ -25,6 +25,7 @@ export interface FeederParts {
   readonly exchange: Exchange<Queue>;
   readonly partition: Partition;
   readonly feeding: Feeding;
+  readonly queue: FeedQueue;
   stateOf(binding: Binding<Queue>): BindingState | undefined;
   record(operation: ViewOperation): void;
   onUnreadable(partition: Partition, offset: number): void;
@@ -47,8 +48,7 @@ interface Replay {
  *     |                 | a binding with x-replay-from,       |
  *     |                 | which joins the others there        |
  */
-export class Feeder implements Pumped {
-  pumpPending = false;
+export class Feeder implements Feeds {
   readonly #parts: FeederParts;
   readonly #exchange: Buffer;
   readonly #main: PartitionReader;
@@ -58,6 +58,8 @@ export class Feeder implements Pumped {
   readonly #routes = new Map<string, Route<Queue>>();
   /** While a binding begins beyond what was fed, each record has to be asked whether it is for it. */
   #from = 0;
+  /** Records, in this step. */
+  #looked = 0;
   #isWaiting = false;
   #isStopped = false;
   #isUnreadable = false;
@@ -102,22 +104,36 @@ export class Feeder implements Pumped {
   }
 
   pumpLater(): void {
-    if (!this.#isStopped) this.#parts.broker.turn.pumpLater(this);
+    if (!this.#isStopped) this.#parts.queue.add(this);
   }
 
-  pump(): void {
-    if (this.#isStopped || this.#isWaiting || this.#isUnreadable) return;
-    if (this.#mustWait()) return;
+  step(): number {
+    if (this.#isStopped || this.#isWaiting || this.#isUnreadable || this.#mustWait()) return 0;
+    this.#looked = 0;
     let hasMore = this.#feedMain();
-    for (const replay of [...this.#replays.values()]) if (this.#feedReplay(replay)) hasMore = true;
+    for (const replay of [...this.#replays.values()]) {
+      if (this.#looked >= RECORDS_MAX) {
+        hasMore = true;
+        break;
+      }
+      if (!this.#feedReplay(replay)) continue;
+      hasMore = true;
+      this.#putLast(replay);
+    }
     if (hasMore) this.pumpLater();
+    return this.#looked;
   }
 
   stop(): void {
     this.#isStopped = true;
+    this.#parts.queue.remove(this);
     this.#stopListening();
     this.#main.close();
     for (const { reader } of this.#replays.values()) reader.close();
+  }
+
+  #putLast(replay: Replay): void {
+    if (this.#replays.delete(replay.binding)) this.#replays.set(replay.binding, replay);
   }
 
   /** What is in the stream is safe there; queues are filled when there is room for them. */
@@ -150,7 +166,8 @@ export class Feeder implements Pumped {
       takes: (binding) => this.#takes(binding, this.#main.cursor.offset),
     };
     const isForAll = this.#replays.size === 0 && this.#main.next >= this.#from;
-    const end = this.#feed(this.#main, RECORDS_MAX, Number.POSITIVE_INFINITY, fed, isForAll, (to) => ({
+    const recordsMax = this.#replays.size === 0 ? RECORDS_MAX : NEW_RECORDS_MAX;
+    const end = this.#feed(this.#main, recordsMax, Number.POSITIVE_INFINITY, fed, isForAll, (to) => ({
       op: 'view.fed',
       id,
       p: partition.index,
@@ -176,7 +193,7 @@ export class Feeder implements Pumped {
     };
     const end = this.#feed(
       reader,
-      REPLAYED_MAX,
+      RECORDS_MAX - this.#looked,
       this.#main.next,
       fed,
       false,
@@ -222,6 +239,7 @@ export class Feeder implements Pumped {
     const visit = (): Visited => {
       if (left === 0 || feeding.isFull) return 'before';
       left--;
+      this.#looked++;
       if (!message.read(reader.cursor, name, partition.index)) return 'on';
       const key = message.key.toString('utf8', message.keyStart, message.keyEnd);
       const others = message.otherKeys();

@@ -13,6 +13,7 @@ import { refuseLongName, refuseReservedName } from '../topology/refusals.ts';
 import { REPLAY_ARGUMENT } from '../topology/stream-commands.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { BindingStates } from './binding-states.ts';
+import { FeedQueue } from './feed-queue.ts';
 import { Feeder } from './feeder.ts';
 import { Feeding } from './feeding.ts';
 import { type StartingPoint, startingPoint } from './starting-point.ts';
@@ -50,6 +51,7 @@ export class Views implements StatePart, StreamObserver {
   readonly #byId = new Map<string, Viewed>();
   readonly #states = new BindingStates();
   readonly #feeding: Feeding;
+  readonly #queue: FeedQueue;
   #isRecovering = true;
   /** Feeding goes on where it was. */
   #isStarting = false;
@@ -60,6 +62,7 @@ export class Views implements StatePart, StreamObserver {
   constructor(broker: Broker) {
     this.#broker = broker;
     this.#feeding = new Feeding(broker);
+    this.#queue = new FeedQueue(broker.turn);
   }
 
   /** That of a stream. */
@@ -334,6 +337,7 @@ export class Views implements StatePart, StreamObserver {
         exchange,
         partition,
         feeding: this.#feeding,
+        queue: this.#queue,
         stateOf: (binding) => this.#states.get(streamId, binding),
         record: (operation) => this.#record(operation),
         onUnreadable: (unreadable, offset) =>
