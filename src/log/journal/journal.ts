@@ -227,7 +227,6 @@ export class Journal {
    */
   mark(): void {
     this.reserve(0);
-    this.#markBlock = this.blockNumber;
     this.#commitNow();
   }
 
@@ -295,7 +294,12 @@ export class Journal {
     chunk.u32[word + 2] = end - start;
     chunk.u32[word + 3] = this.#options.epoch;
     chunk.f64[(start >>> 3) + 2] = this.blockNumber;
-    chunk.f64[(start >>> 3) + 3] = this.#device.syncedBlock;
+    const { syncedBlock } = this.#device;
+    chunk.f64[(start >>> 3) + 3] = syncedBlock;
+    // One that was closed early, while others were on their way, does not say that they arrived.
+    if (end - start === BLOCK_HEADER_BYTES && syncedBlock >= this.blockNumber - 1) {
+      this.#markBlock = this.blockNumber;
+    }
     chunk.u32[word + 1] = crc32c(chunk.buffer.subarray(start + 8, end));
     chunk.pins++;
     this.#sealed.push({ number: this.blockNumber, chunk, start, end });
