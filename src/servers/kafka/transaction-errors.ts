@@ -11,7 +11,7 @@ export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName
   'out-of-order': 'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'invalid-timeout': 'INVALID_TRANSACTION_TIMEOUT',
   'invalid-request': 'INVALID_REQUEST',
-  'too-many': 'COORDINATOR_NOT_AVAILABLE',
+  'too-many': 'POLICY_VIOLATION',
 };
 
 /**
