@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { QUOTA_MATCH_TYPE } from '../../../src/wire/kafka/constants.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
+import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
+import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { alterClientQuotas, describeClientQuotas } from '../../../src/wire/kafka/messages/quotas.ts';
+import { batchOf } from '../../broker/streams/batches.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -92,6 +95,55 @@ describe('quotas over Kafka', () => {
     await test.broker.access.quotas.alter({ user: 'ANONYMOUS' }, { request_percentage: null });
     using other = await test.connect();
     assert.equal(await ask(other), 0);
+  });
+
+  it('let a producer wait that sends too much, whether it wants to be told or not', async () => {
+    await using test = await KafkaTestServer.start();
+    test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs: new Map() });
+    await test.broker.access.quotas.alter({ user: 'ANONYMOUS' }, { producer_byte_rate: 100_000 });
+    const records = batchOf([Buffer.alloc(520_000)]);
+    const request = (acks: number) => ({
+      acks,
+      timeoutMs: 1000,
+      topicData: [{ name: 't', partitionData: [{ index: 0, records }] }],
+    });
+    using client = await test.connect();
+    assert.equal((await client.request(produce, 9, request(-1))).throttleTimeMs, 0);
+    const { throttleTimeMs } = await client.request(produce, 9, request(-1));
+    assert.ok(throttleTimeMs > 300 && throttleTimeMs < 600, `${throttleTimeMs}`);
+    const startMs = performance.now();
+    await ask(client);
+    assert.ok(performance.now() - startMs >= throttleTimeMs - 50, 'it is not read meanwhile');
+    // Without an answer the silence is all that there is.
+    client.send(produce, 9, request(0));
+    const sentMs = performance.now();
+    await ask(client);
+    const silentMs = performance.now() - sentMs;
+    assert.ok(silentMs > 4500 && silentMs < 6000, `${silentMs}`);
+  });
+
+  it('let a consumer wait that fetches too much', async () => {
+    await using test = await KafkaTestServer.start();
+    test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs: new Map() });
+    await test.broker.access.quotas.alter({ clientId: 'reader' }, { consumer_byte_rate: 50_000 });
+    using client = await test.connect('reader');
+    const records = batchOf([Buffer.alloc(300_000)]);
+    const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }];
+    await client.request(produce, 9, { acks: -1, timeoutMs: 1000, topicData });
+    const read = async (): Promise<number> => {
+      const partition = { partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000_000 };
+      const response = await client.request(fetch, 11, {
+        maxWaitMs: 0,
+        minBytes: 1,
+        maxBytes: 1_000_000,
+        topics: [{ topic: 't', partitions: [partition] }],
+        forgottenTopicsData: [],
+      });
+      return response.throttleTimeMs;
+    };
+    assert.equal(await read(), 0);
+    const throttledMs = await read();
+    assert.ok(throttledMs > 1500 && throttledMs < 2500, `${throttledMs}`);
   });
 
   it('let nobody connect too often, and let those stay who are there', async () => {
