@@ -29,7 +29,7 @@ async function fill(test: TestBroker, partition: Partition, random: () => number
   const expected: Expected[] = [];
   for (let i = 0; i < 120; i++) {
     const count = 1 + Math.floor(random() * 20);
-    const values = Array.from({ length: count }, (_, n) => `|${i}.${n}:${'x'.repeat(random() * 300)}`);
+    const values = Array.from({ length: count }, (_, n) => `|${i}.${n}:${'x'.repeat(random() * 2000)}`);
     const records = values.map((value) => ({ key: null, value }));
     const kind = random();
     const producerId = 1000 + i;
