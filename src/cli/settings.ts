@@ -130,6 +130,14 @@ export const SETTINGS = {
     default: 100_000,
     description: 'Members that a consumer group may have.',
   }),
+  groupMigration: setting({
+    key: 'group-migration',
+    type: choice('bidirectional', 'upgrade', 'downgrade', 'disabled'),
+    default: 'bidirectional',
+    description:
+      'Whether a classic consumer group becomes one in which the broker divides the partitions when the first ' +
+      'member of that kind joins (upgrade), and a classic one again when the last of them leaves (downgrade).',
+  }),
   offsetsRetentionMinutes: setting({
     key: 'offsets-retention',
     type: integer(1, 5_256_000, 'minutes'),

@@ -96,6 +96,7 @@ test('a group with members is left alone', async () => {
     clientId: 'client',
     host: '/127.0.0.1',
     maySee: () => true,
+    classic: null,
   });
   const { body } = await admin.ask('GET', '/api/groups/%2F/g');
   assert.deepEqual(

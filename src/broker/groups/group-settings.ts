@@ -30,5 +30,5 @@ export const DEFAULT_GROUP_SETTINGS: GroupSettings = {
   offsetMetadataBytesMax: 4096,
   heartbeatIntervalMs: 5000,
   consumerSessionTimeoutMs: 45_000,
-  migration: 'disabled',
+  migration: 'bidirectional',
 };

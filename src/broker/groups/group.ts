@@ -1,12 +1,15 @@
 import { AlarmClock } from '../alarm-clock.ts';
 import { ClassicGroup, type ClassicState } from './classic/classic-group.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
+import { ClassicMembers } from './consumer/classic-members.ts';
 import { ConsumerGroup, type ConsumerState } from './consumer/consumer-group.ts';
 import { consumerTimes } from './consumer-configs.ts';
-import type { GroupParts } from './ports.ts';
+import { downgraded, upgraded } from './migration.ts';
+import type { GroupParts, MemberCodec } from './ports.ts';
 
 /** What a group asks of whoever keeps it. */
 export interface GroupKeeper {
+  readonly codec: MemberCodec;
   newMemberId(prefix: string): string;
   classicChanged(group: Group): void;
   consumerChanged(group: Group, change: Parameters<ConsumerGroup['restore']>[0]): void;
@@ -27,6 +30,7 @@ export class Group {
   readonly #parts: GroupParts;
   readonly #keeper: GroupKeeper;
   readonly #alarm: AlarmClock;
+  #classicMembers: ClassicMembers | null = null;
 
   constructor(vhost: string, id: string, parts: GroupParts, keeper: GroupKeeper) {
     this.vhost = vhost;
@@ -58,7 +62,7 @@ export class Group {
     return membership.isEmpty && (membership.type === 'consumer' || membership.roster.expected.size === 0);
   }
 
-  /** Null if it has members of the other kind. An empty group is of the kind that is asked for. */
+  /** Null if it is of the other kind, and has members. An empty group is of the kind that is asked for. */
   asClassic(): ClassicGroup | null {
     if (this.membership.type === 'classic') return this.membership;
     if (!this.membership.isEmpty) return null;
@@ -69,15 +73,41 @@ export class Group {
     return this.membership;
   }
 
+  /** The same; but members of a classic group may come along. */
   asConsumer(): ConsumerGroup | null {
     if (this.membership.type === 'consumer') return this.membership;
-    if (!this.isEmpty) return null;
+    if (!this.membership.isEmpty) return this.#upgrade(this.membership);
     const { generation, emptySinceMs } = this.membership;
     this.membership = this.#newConsumer();
     this.membership.epoch = generation;
     this.membership.targetEpoch = generation;
     this.membership.emptySinceMs = emptySinceMs;
     return this.membership;
+  }
+
+  /** For those members of a consumer group that speak as in a classic one. */
+  get classicMembers(): ClassicMembers {
+    return (this.#classicMembers ??= this.#newClassicMembers());
+  }
+
+  /** The last one that spoke as in a consumer group has left others behind. */
+  becomeClassicIfAllAre(): void {
+    const group = this.membership;
+    const { migration } = this.#parts.settings;
+    if (group.type !== 'consumer' || group.isEmpty || migration === 'disabled' || migration === 'upgrade')
+      return;
+    const members = [...group.members.values()];
+    if (!members.every(({ classic }) => classic !== null)) return;
+    const classic = this.#newClassic();
+    classic.restore(downgraded(group, this.classicMembers, this.#keeper.codec));
+    for (const { id, classic: side } of members) {
+      const member = classic.roster.members.get(id);
+      if (member !== undefined && side !== null) member.protocols = side.protocols;
+    }
+    this.membership = classic;
+    this.#classicMembers = null;
+    this.#keeper.classicChanged(this);
+    classic.rebalanceAll(group.epoch);
   }
 
   /** At recovery: it was one then, whatever it had been before. */
@@ -107,6 +137,31 @@ export class Group {
     this.#alarm.stop();
   }
 
+  /** Null if its members have to stay as they are. */
+  #upgrade(classic: ClassicGroup): ConsumerGroup | null {
+    const { streams, settings } = this.#parts;
+    if (settings.migration === 'disabled' || settings.migration === 'downgrade') return null;
+    const change = upgraded(classic, this.vhost, streams, this.#keeper.codec);
+    if (change === null) return null;
+    const consumer = this.#newConsumer();
+    this.membership = consumer;
+    consumer.adopt(change);
+    // Those who wait for the others or for the leader do not any more: the broker divides now.
+    classic.dissolve();
+    return consumer;
+  }
+
+  #newClassicMembers(): ClassicMembers {
+    return new ClassicMembers({
+      group: this.membership as ConsumerGroup,
+      vhost: this.vhost,
+      streams: this.#parts.streams,
+      settings: this.#parts.settings,
+      codec: () => this.#keeper.codec,
+      newId: (prefix) => this.#keeper.newMemberId(prefix),
+    });
+  }
+
   #newClassic(): ClassicGroup {
     const { settings, clock } = this.#parts;
     return new ClassicGroup({
@@ -120,6 +175,7 @@ export class Group {
   }
 
   #newConsumer(): ConsumerGroup {
+    this.#classicMembers = null;
     const { settings, streams, clock } = this.#parts;
     return new ConsumerGroup({
       settings,

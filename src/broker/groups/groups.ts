@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../base/scheduler.ts';
 import type { StatePart } from '../state-part.ts';
-import type { ClassicGroup } from './classic/classic-group.ts';
 import {
   type JoinOutcome,
   type JoinRequest,
@@ -19,7 +18,7 @@ import type { GroupSettings } from './group-settings.ts';
 import type { CommitRequest } from './offsets.ts';
 import { decodeGroupOperation, encodeGroupOperation, type GroupOperation } from './operations.ts';
 import { type PartitionSet, PartitionSetBuilder, toLists } from './partition-sets.ts';
-import type { GroupParts, GroupStream, OtherGroups, SubscriptionReader } from './ports.ts';
+import { type GroupParts, type GroupStream, type MemberCodec, noCodec, type OtherGroups } from './ports.ts';
 import { expiredOffsets, isUseless, subscribesTo } from './retention.ts';
 import type { TransactionalOffsets } from './transactional-offsets.ts';
 
@@ -34,7 +33,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
   /** Groups with pending offsets, by the id of the producer. */
   readonly #pending = new Map<number, Set<Group>>();
   readonly #others: OtherGroups[] = [];
-  #readSubscription: SubscriptionReader = () => null;
+  #codec = noCodec;
   #retention: Timer | null = null;
 
   constructor(parts: GroupParts) {
@@ -54,9 +53,13 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     return this.#others;
   }
 
-  /** How to know what members of classic groups read: they tell it one another, not the broker. */
-  useSubscriptionReader(reader: SubscriptionReader): void {
-    this.#readSubscription = reader;
+  /** How to understand what members of classic groups tell one another. */
+  get codec(): MemberCodec {
+    return this.#codec;
+  }
+
+  useMemberCodec(codec: MemberCodec): void {
+    this.#codec = codec;
   }
 
   find(vhost: string, id: string): Group | undefined {
@@ -78,21 +81,27 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
       const isOther = this.#otherOf(vhost, id) !== undefined;
       const group = isOther ? null : (found ?? this.#create(vhost, id));
       const classic = group?.asClassic() ?? null;
-      if (classic === null) done(joinFailed('inconsistent-protocol', memberId));
+      if (group === null) done(joinFailed('inconsistent-protocol', memberId));
+      else if (classic === null) done(group.classicMembers.join(request));
       else classic.join(request, done);
       if (group !== null && found === undefined) this.#removeIfUnused(group);
     }
   }
 
   sync(vhost: string, id: string, request: SyncRequest, done: (outcome: SyncOutcome) => void): void {
-    const classic = this.#classic(vhost, id);
-    if (typeof classic === 'string') done(syncFailed(classic));
-    else classic.sync(request, done);
+    const group = this.#groupOfMember(vhost, id);
+    if (typeof group === 'string') done(syncFailed(group));
+    else if (group.membership.type === 'classic') group.membership.sync(request, done);
+    else done(group.classicMembers.sync(request));
   }
 
   heartbeat(vhost: string, id: string, request: MemberRequest): GroupErrorKind | null {
-    const classic = this.#classic(vhost, id);
-    return typeof classic === 'string' ? classic : classic.heartbeat(request);
+    const group = this.#groupOfMember(vhost, id);
+    if (typeof group === 'string') return group;
+    const { membership } = group;
+    return membership.type === 'classic'
+      ? membership.heartbeat(request)
+      : group.classicMembers.heartbeat(request);
   }
 
   /** One result for each that leaves. */
@@ -101,10 +110,11 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     id: string,
     leaving: readonly Omit<MemberRequest, 'generation'>[],
   ): (GroupErrorKind | null)[] {
-    const group = this.find(vhost, id);
-    if (group?.membership.type === 'consumer') return this.#takeOut(group, leaving);
-    const classic = this.#classic(vhost, id);
-    return typeof classic === 'string' ? leaving.map(() => classic) : classic.leave(leaving);
+    const group = this.#groupOfMember(vhost, id);
+    if (typeof group === 'string') return leaving.map(() => group);
+    const { membership } = group;
+    if (membership.type === 'classic') return membership.leave(leaving);
+    return leaving.map(({ memberId, instanceId }) => membership.takeOut(memberId, instanceId));
   }
 
   /** Of a group in which the broker divides the partitions. @throws GroupError */
@@ -112,7 +122,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     const found = this.find(vhost, id);
     const isNew = found === undefined && request.epoch === 0 && this.#otherOf(vhost, id) === undefined;
     const group = isNew ? this.#create(vhost, id) : found;
-    const isKnown = isNew || request.epoch === 0 || found?.membership.type === 'consumer';
+    const isKnown = request.epoch === 0 || found?.membership.type === 'consumer';
     if (group === undefined || !isKnown)
       throw new GroupError('group-not-found', `there is no consumer group '${id}'`);
     const consumer = group.asConsumer();
@@ -170,7 +180,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     if (group === undefined) throw new GroupError('group-not-found', `there is no group '${id}'`);
     const refused = new PartitionSetBuilder();
     const forgotten = new PartitionSetBuilder();
-    const isRead = subscribesTo(group, this.#readSubscription);
+    const isRead = subscribesTo(group, this.#codec);
     if (isRead === null) throw new GroupError('group-not-empty', `group '${id}' has members`);
     for (const [streamId, indexes] of partitions) {
       const stream = this.#parts.streams.byId(streamId);
@@ -214,7 +224,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     const nowMs = this.#wallMs();
     for (const groups of this.#byVhost.values()) {
       for (const group of [...groups.values()]) {
-        const isRead = subscribesTo(group, this.#readSubscription);
+        const isRead = subscribesTo(group, this.#codec);
         this.#forget(group, expiredOffsets(group, isRead, this.#parts, nowMs));
         if (isUseless(group)) this.#delete(group);
       }
@@ -310,21 +320,12 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
   consumerChanged(group: Group, change: ConsumerChange): void {
     group.keptMembership = null;
     group.membershipBlock = this.#record({ op: 'group.consumer', v: group.vhost, g: group.id, ...change });
+    if (change.gone.length > 0) group.becomeClassicIfAllAre();
   }
 
-  #classic(vhost: string, id: string): ClassicGroup | GroupErrorKind {
+  #groupOfMember(vhost: string, id: string): Group | GroupErrorKind {
     if (id === '') return 'invalid-group-id';
-    const membership = this.find(vhost, id)?.membership;
-    return membership?.type === 'classic' ? membership : 'unknown-member';
-  }
-
-  /** An administrator takes members out of a group of the other kind, by the names that they keep or by their ids. */
-  #takeOut(
-    { membership }: Group,
-    leaving: readonly Omit<MemberRequest, 'generation'>[],
-  ): (GroupErrorKind | null)[] {
-    if (membership.type !== 'consumer') return leaving.map(() => 'unknown-member');
-    return leaving.map(({ memberId, instanceId }) => membership.takeOut(memberId, instanceId));
+    return this.find(vhost, id) ?? 'unknown-member';
   }
 
   #groupToCommit(request: CommitRequest, isTransactional: boolean): Group {

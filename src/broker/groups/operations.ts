@@ -71,6 +71,11 @@ export interface ConsumerMemberState {
   readonly assigned: PartitionLists;
   readonly revoking: PartitionLists;
   readonly target: PartitionLists;
+  /** Of one that still speaks as in a classic group; metadata in base64. */
+  readonly classic?: {
+    readonly sessionMs: number;
+    readonly protocols: readonly { readonly name: string; readonly metadata: string }[];
+  };
 }
 
 /** `[partition, offset, leader epoch, metadata, expiry]`; what is at the end may be left out: -1, '', none. */

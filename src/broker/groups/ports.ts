@@ -29,11 +29,36 @@ export interface GroupParts {
   record(operation: Uint8Array): number;
 }
 
-/**
- * Names that members of a classic group subscribed to, out of the bytes that they only mean for one another; null if
- * they say nothing that is understood. Whoever serves the members knows how.
- */
-export type SubscriptionReader = (protocolType: string, metadata: Buffer) => readonly string[] | null;
+/** Partitions as members of classic groups call them. */
+export interface NamedPartitions {
+  readonly topic: string;
+  readonly partitions: readonly number[];
+}
+
+/** What a member of a classic group tells the leader. */
+export interface MemberSubscription {
+  readonly topics: readonly string[];
+  /** What it has and does not give up before it has been told to; nothing if it gave up all. */
+  readonly ownedPartitions: readonly NamedPartitions[];
+  readonly rackId: string | null;
+}
+
+/** What members of classic groups tell one another, and only mean for one another. Whoever serves them knows how. */
+export interface MemberCodec {
+  /** Null if it is not understood. */
+  readSubscription(protocolType: string, metadata: Buffer): MemberSubscription | null;
+  /** Nothing if it is not understood. */
+  readAssignment(protocolType: string, assignment: Buffer): readonly NamedPartitions[];
+  /** For a member with this subscription. */
+  writeAssignment(metadata: Buffer, partitions: readonly NamedPartitions[]): Buffer;
+}
+
+/** Understands nothing. */
+export const noCodec: MemberCodec = {
+  readSubscription: () => null,
+  readAssignment: () => [],
+  writeAssignment: () => Buffer.alloc(0),
+};
 
 /** Groups of a kind that is not kept here, as those that share what is in a partition. */
 export interface OtherGroups {

@@ -1,6 +1,6 @@
 import type { Group } from './group.ts';
 import { type PartitionSet, PartitionSetBuilder } from './partition-sets.ts';
-import type { GroupParts, GroupStream, SubscriptionReader } from './ports.ts';
+import type { GroupParts, GroupStream, MemberCodec } from './ports.ts';
 
 /**
  * Which streams the members of a group read; null if there are members, and they do not say. Of an empty group nobody
@@ -8,16 +8,16 @@ import type { GroupParts, GroupStream, SubscriptionReader } from './ports.ts';
  */
 export function subscribesTo(
   { membership }: Group,
-  readSubscription: SubscriptionReader,
+  codec: MemberCodec,
 ): ((stream: GroupStream) => boolean) | null {
   if (membership.isEmpty) return () => false;
   if (membership.type === 'consumer') return ({ id }) => membership.isSubscribed(id);
   const names = new Set<string>();
   for (const member of membership.roster.members.values()) {
     const [any] = member.protocols;
-    const read = any === undefined ? null : readSubscription(membership.protocolType, any.metadata);
+    const read = any === undefined ? null : codec.readSubscription(membership.protocolType, any.metadata);
     if (read === null) return null;
-    for (const name of read) names.add(name);
+    for (const name of read.topics) names.add(name);
   }
   return ({ name }) => names.has(name);
 }

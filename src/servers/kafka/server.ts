@@ -13,7 +13,7 @@ import {
 } from '../tls.ts';
 import { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch/sessions.ts';
-import { readSubscription } from './groups/subscription-reader.ts';
+import { memberCodec } from './groups/member-codec.ts';
 import type { AnyHandler } from './handler.ts';
 import { HANDLERS, handlerByKey } from './handlers.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
@@ -68,7 +68,7 @@ export class KafkaServer {
     this.settings = settings;
     this.#server = server;
     this.#tls = tls;
-    broker.groups.useSubscriptionReader(readSubscription);
+    broker.groups.useMemberCodec(memberCodec);
     server.on('connection', (socket) => {
       if (this.#accept(socket) && tls === null && !this.#isTooSoon(socket)) this.#connect(socket, null);
     });

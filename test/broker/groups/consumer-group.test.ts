@@ -156,7 +156,7 @@ describe('a consumer group', () => {
   });
 
   it('becomes a classic one when it is empty, and one again', () => {
-    const test = new TestGroups();
+    const test = new TestGroups({ migration: 'disabled' });
     test.createStream('s', 1);
     const one = join(test, 'one');
     beat(test, 'one', one.epoch);
@@ -173,7 +173,7 @@ describe('a consumer group', () => {
       requiresKnownId: false,
       canSkipAssignment: false,
     };
-    test.groups.join('/', 'g', request, (outcome) => {
+    test.groups.join('/', 'g', { ...request, protocolType: 'connect' }, (outcome) => {
       error = outcome.error;
     });
     assert.equal(error, 'inconsistent-protocol');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { JoinOutcome, SyncOutcome } from '../../../src/broker/groups/classic/requests.ts';
 import type { ConsumerGroup } from '../../../src/broker/groups/consumer/consumer-group.ts';
 import { GroupError } from '../../../src/broker/groups/group-error.ts';
 import {
@@ -10,8 +11,10 @@ import {
   NO_PARTITIONS,
   overlaps,
   type PartitionSet,
+  PartitionSetBuilder,
 } from '../../../src/broker/groups/partition-sets.ts';
-import { firstHeartbeat, TestGroups } from './test-groups.ts';
+import type { NamedPartitions } from '../../../src/broker/groups/ports.ts';
+import { firstHeartbeat, TestGroups, textCodec } from './test-groups.ts';
 
 let nextId = 1;
 
@@ -95,7 +98,151 @@ class LiveClient {
   }
 }
 
+/** A client of the classic protocol, of the kind that lets go of all before it joins; if it leads, it divides. */
+class ClassicLiveClient {
+  readonly test: TestGroups;
+  names: string[];
+  owned: PartitionSet = NO_PARTITIONS;
+  epoch = -1;
+  id = '';
+  #joined: JoinOutcome | null = null;
+  #synced: SyncOutcome | null = null;
+  #isWaiting = false;
+  /** What it wanted, and what there was, when it joined. */
+  #told = '';
+  /** Answers to what was asked before are not for it any more. */
+  #round = 0;
+
+  constructor(test: TestGroups, names: string[]) {
+    this.test = test;
+    this.names = names;
+  }
+
+  beat(): void {
+    if (this.#isWaiting) return;
+    const error = this.#joined?.error ?? this.#synced?.error ?? null;
+    if (this.#joined === null || error !== null || this.#told !== this.#world()) this.#join(error);
+    else if (this.#synced === null) this.#sync(this.#joined);
+    else this.#heartbeat();
+  }
+
+  reconcile(): void {}
+
+  subscribe(names: string[]): void {
+    this.names = names;
+    if (!this.#isWaiting) this.#join(null);
+  }
+
+  leave(): void {
+    this.owned = NO_PARTITIONS;
+    this.test.groups.leave('/', 'g', [{ memberId: this.id, instanceId: null }]);
+  }
+
+  reconnect(): void {
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#joined = null;
+    this.#round++;
+  }
+
+  #heartbeat(): void {
+    const error = this.test.groups.heartbeat('/', 'g', {
+      memberId: this.id,
+      instanceId: null,
+      generation: this.epoch,
+    });
+    if (error !== null) this.#join(error);
+  }
+
+  #join(error: string | null): void {
+    this.owned = NO_PARTITIONS;
+    if (error === 'unknown-member') this.id = '';
+    this.#told = this.#world();
+    this.#joined = null;
+    this.#synced = null;
+    const done = this.#answered<JoinOutcome>((outcome) => {
+      this.#joined = outcome;
+      this.epoch = outcome.generation;
+      if (outcome.memberId !== '') this.id = outcome.memberId;
+    });
+    this.test.groups.join(
+      '/',
+      'g',
+      {
+        memberId: this.id,
+        instanceId: null,
+        clientId: 'classic',
+        host: '/127.0.0.1',
+        sessionMs: 45_000,
+        rebalanceMs: 60_000,
+        protocolType: 'consumer',
+        protocols: [{ name: 'range', metadata: Buffer.from(this.names.join(',')) }],
+        requiresKnownId: true,
+        canSkipAssignment: true,
+      },
+      done,
+    );
+  }
+
+  #sync({ members }: JoinOutcome): void {
+    const done = this.#answered<SyncOutcome>((outcome) => {
+      this.#synced = outcome;
+      if (outcome.error === null) this.owned = this.#read(outcome.assignment);
+    });
+    const parts = new Map<string, NamedPartitions[]>(members.map(({ id }) => [id, []]));
+    for (const { name: topic, partitions } of this.test.streams.list()) {
+      const readers = members.filter(({ metadata }) => metadata.toString().split(',').includes(topic));
+      for (let partition = 0; partition < partitions.length && readers.length > 0; partition++) {
+        const { id } = readers[partition % readers.length] as (typeof readers)[number];
+        parts.get(id)?.push({ topic, partitions: [partition] });
+      }
+    }
+    this.test.groups.sync(
+      '/',
+      'g',
+      {
+        memberId: this.id,
+        instanceId: null,
+        generation: this.epoch,
+        protocolType: 'consumer',
+        protocol: 'range',
+        assignments: Array.from(parts, ([memberId, assignment]) => ({
+          memberId,
+          assignment: Buffer.from(JSON.stringify(assignment)),
+        })),
+      },
+      done,
+    );
+  }
+
+  #world(): string {
+    // Of all streams: whoever leads divides what others read.
+    const counts = this.test.streams.list().map(({ id, partitions }) => `${id}:${partitions.length}`);
+    return `${this.names} ${counts}`;
+  }
+
+  #read(assignment: Buffer): PartitionSet {
+    const builder = new PartitionSetBuilder();
+    for (const { topic, partitions } of textCodec.readAssignment('consumer', assignment)) {
+      const stream = this.test.streams.get('/', topic);
+      if (stream !== undefined) for (const each of partitions) builder.add(stream.id, each);
+    }
+    return builder.set;
+  }
+
+  #answered<T>(take: (outcome: T) => void): (outcome: T) => void {
+    this.#isWaiting = true;
+    const round = ++this.#round;
+    return (outcome) => {
+      if (round !== this.#round) return;
+      this.#isWaiting = false;
+      take(outcome);
+    };
+  }
+}
+
 type Command =
+  | { readonly do: 'classic'; readonly names: string[] }
   | { readonly do: 'beat'; readonly who: number; readonly isLost: boolean }
   | { readonly do: 'reconcile' | 'die' | 'leave'; readonly who: number }
   | { readonly do: 'subscribe'; readonly who: number; readonly names: string[] }
@@ -120,6 +267,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('die' as const, 'leave' as const), who }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('subscribe' as const), who, names }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('add' as const), names, instanceId }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('classic' as const), names }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.nat(3_000) }) },
   {
     weight: 1,
@@ -134,7 +282,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 class Model {
   readonly test = new TestGroups();
-  readonly clients: LiveClient[] = [];
+  readonly clients: (LiveClient | ClassicLiveClient)[] = [];
   #epoch = 0;
 
   constructor() {
@@ -167,6 +315,9 @@ class Model {
       case 'add':
         this.#add(each.names, each.instanceId);
         break;
+      case 'classic':
+        if (this.clients.length < 6) this.clients.push(new ClassicLiveClient(this.test, each.names));
+        break;
       case 'pass':
         this.test.time.pass(each.ms);
         break;
@@ -176,13 +327,15 @@ class Model {
         break;
       case 'restart':
         this.test.restart(each);
+        for (const live of this.clients) if (live instanceof ClassicLiveClient) live.reconnect();
+        if (this.group === null) this.#epoch = 0;
     }
     this.#check();
   }
 
   /** After a while without changes, each partition that anybody reads has one owner, who knows it. */
   settle(): void {
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 60; i++) {
       for (const client of this.clients) {
         client.beat(false);
         client.reconcile();
@@ -191,7 +344,10 @@ class Model {
       this.test.time.pass(3_000);
       this.#check();
     }
-    assert.equal(this.group?.state ?? 'Empty', this.clients.length === 0 ? 'Empty' : 'Stable');
+    const state = this.test.groups.find('/', 'g')?.state ?? 'Empty';
+    assert.equal(state, this.clients.length === 0 ? 'Empty' : 'Stable');
+    const isNew = this.clients.some((client) => client instanceof LiveClient);
+    if (this.clients.length > 0) assert.equal(this.group !== null, isNew);
     const read = new Set(this.clients.flatMap((client) => client.names));
     let partitions = 0;
     for (const { name, partitions: all } of this.test.streams.list())
@@ -199,7 +355,7 @@ class Model {
     let owned = 0;
     for (const client of this.clients) {
       owned += countOf(client.owned);
-      assert.equal(client.epoch, this.group?.epoch);
+      if (this.group !== null) assert.equal(client.epoch, this.group.epoch);
     }
     assert.equal(owned, partitions);
   }
@@ -212,7 +368,10 @@ class Model {
       }
     }
     const { group } = this;
-    if (group === null) return;
+    if (group === null) {
+      // A classic group goes on where the other one was.
+      return;
+    }
     assert.ok(group.epoch >= this.#epoch, 'the epoch of the group does not go back');
     this.#epoch = group.epoch;
     const members = [...group.members.values()];
@@ -227,7 +386,9 @@ class Model {
   }
 
   #add(subscription: string[], name: string | null): void {
-    const former = this.clients.findIndex((client) => name !== null && client.instanceId === name);
+    const former = this.clients.findIndex(
+      (client) => client instanceof LiveClient && name !== null && client.instanceId === name,
+    );
     if (former >= 0) this.clients.splice(former, 1)[0]?.leave(-2);
     if (this.clients.length < 6) this.clients.push(new LiveClient(this.test, subscription, name));
   }

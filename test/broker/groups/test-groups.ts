@@ -2,7 +2,12 @@ import type { JoinOutcome, JoinRequest, SyncOutcome } from '../../../src/broker/
 import type { HeartbeatRequest } from '../../../src/broker/groups/consumer/requests.ts';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../../src/broker/groups/group-settings.ts';
 import { Groups } from '../../../src/broker/groups/groups.ts';
-import type { GroupStream, GroupStreams } from '../../../src/broker/groups/ports.ts';
+import type {
+  GroupStream,
+  GroupStreams,
+  MemberCodec,
+  NamedPartitions,
+} from '../../../src/broker/groups/ports.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /** Streams as far as groups look at them. */
@@ -35,6 +40,17 @@ export class TestStreams implements GroupStreams {
     return [...this.#byName.values()];
   }
 }
+
+/** Subscriptions as `s,t` or `s,t [{"topic":"s","partitions":[0]}]`, assignments as the latter. */
+export const textCodec: MemberCodec = {
+  readSubscription(_type, metadata) {
+    const [topics = '', owned = '[]'] = metadata.toString().split(' ');
+    return { topics: topics.split(','), ownedPartitions: JSON.parse(owned), rackId: null };
+  },
+  readAssignment: (_type, assignment) =>
+    assignment.toString().startsWith('[') ? JSON.parse(assignment.toString()) : [],
+  writeAssignment: (_metadata, partitions) => Buffer.from(JSON.stringify(partitions)),
+};
 
 /** Groups over a journal that is an array, in time that stands still. */
 export class TestGroups {
@@ -100,7 +116,7 @@ export class TestGroups {
       scheduler: this.time,
       record: (operation) => this.journal.push(Uint8Array.from(operation)),
     });
-    groups.useSubscriptionReader((_type, metadata) => metadata.toString().split(','));
+    groups.useMemberCodec(textCodec);
     return groups;
   }
 }
@@ -114,6 +130,8 @@ export class ClassicClient {
   synced: SyncOutcome | null = null;
   wishes = 's';
   protocols = ['range'];
+  /** What it gives to a member when it leads. */
+  assign: ((id: string) => readonly NamedPartitions[]) | null = null;
 
   constructor(test: TestGroups, instanceId: string | null = null) {
     this.test = test;
@@ -182,7 +200,9 @@ export class ClassicClient {
         protocol: null,
         assignments: (this.joined?.members ?? []).map(({ id }) => ({
           memberId: id,
-          assignment: Buffer.from(`${this.generation} ${id}`),
+          assignment: Buffer.from(
+            this.assign === null ? `${this.generation} ${id}` : JSON.stringify(this.assign(id)),
+          ),
         })),
       },
       (outcome) => {
@@ -217,4 +237,5 @@ export const firstHeartbeat: HeartbeatRequest = {
   clientId: 'client',
   host: '/127.0.0.1',
   maySee: () => true,
+  classic: null,
 };

@@ -58,11 +58,18 @@ export class ClassicGroup {
   /** Until when the first ones wait for more, if they do; longer if more came meanwhile. */
   #delayDueMs: number | null = null;
   #hasGrown = false;
+  /** Of the group when it was of the other kind. */
+  #lastGeneration = 0;
   /** Until when all have to ask for their part. */
   #syncDueMs = NEVER;
 
   constructor(around: ClassicSurroundings) {
     this.#around = around;
+  }
+
+  /** The next one is after this. */
+  get latestGeneration(): number {
+    return Math.max(this.generation, this.#lastGeneration);
   }
 
   get isEmpty(): boolean {
@@ -159,6 +166,22 @@ export class ClassicGroup {
     if (count > 0) this.#shrunk();
     else if (this.state === 'PreparingRebalance') this.#joinIfComplete();
     return this.#nextDueMs();
+  }
+
+  /** All have to join again, in a generation after this one. */
+  rebalanceAll(generation: number): void {
+    this.#lastGeneration = generation;
+    this.recovered();
+    this.#rebalance();
+  }
+
+  /** The group goes on as one of the other kind, with the same members: who waits comes again. */
+  dissolve(): void {
+    this.state = 'Dead';
+    for (const member of this.roster.members.values()) {
+      this.roster.answerJoin(member, joinFailed('rebalance-in-progress', member.id));
+      answerSync(member, syncFailed('rebalance-in-progress'));
+    }
   }
 
   /** All who wait are told; nothing comes after that. */
@@ -368,7 +391,7 @@ export class ClassicGroup {
       this.#rebalanceDueMs = now + this.roster.rebalanceMsMax;
       return;
     }
-    this.generation++;
+    this.generation = this.latestGeneration + 1;
     this.protocol = this.roster.selectProtocol();
     this.state = 'CompletingRebalance';
     this.emptySinceMs = null;
@@ -386,7 +409,7 @@ export class ClassicGroup {
 
   #becomeEmpty(): void {
     this.state = 'Empty';
-    this.generation++;
+    this.generation = this.latestGeneration + 1;
     this.protocol = null;
     this.roster.leader = null;
     this.#rebalanceDueMs = NEVER;

@@ -1,7 +1,7 @@
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
 import type { GroupSettings } from '../group-settings.ts';
 import type { ConsumerGroupChanged } from '../operations.ts';
-import { equals, isSubset, NO_PARTITIONS, type PartitionSet } from '../partition-sets.ts';
+import { equals, has, isSubset, NO_PARTITIONS, type PartitionSet } from '../partition-sets.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
 import type { Assignor } from './assignor.ts';
 import {
@@ -107,6 +107,10 @@ export class ConsumerGroup {
     if (member === undefined) {
       throw new GroupError('unknown-member', `'${memberId}' is not a member of the group`);
     }
+    if (member.classic !== null) {
+      if (epoch === member.epoch) return;
+      throw new GroupError('illegal-generation', `the generation is ${member.epoch}, not ${epoch}`);
+    }
     if (!knowsEpochs) {
       throw new GroupError('unsupported-version', 'members of this group have to commit with their epoch');
     }
@@ -121,6 +125,44 @@ export class ConsumerGroup {
       throw new GroupError('unknown-member', `'${memberId ?? ''}' is not a member of the group`);
     }
     this.#checkCommitEpoch(member, epoch);
+  }
+
+  /** A member of the other kind was heard. */
+  heard(member: ConsumerMember): void {
+    this.#touch(member);
+  }
+
+  /** Something is asked of a member of the other kind, which has its rebalance time-out for it. */
+  expects(member: ConsumerMember): void {
+    if (member.revokeDueMs < NEVER) return;
+    member.revokeDueMs = this.#around.now() + member.wishes.rebalanceMs;
+    this.#around.wakeAt(member.revokeDueMs);
+  }
+
+  staticId(instanceId: string): string | undefined {
+    return this.#staticIds.get(instanceId);
+  }
+
+  /** Whether a member that waits for what others had can have more of it now. */
+  hasNews(member: ConsumerMember): boolean {
+    for (const [streamId, partitions] of member.target) {
+      for (const partition of partitions) {
+        if (has(member.assigned, streamId, partition)) continue;
+        if (this.#owners.mayOwn(member, streamId, partition)) return true;
+      }
+    }
+    return false;
+  }
+
+  /** From now on the group is this, which was a classic one. */
+  adopt(change: ConsumerChange): void {
+    this.restore(change);
+    this.#isStale = true;
+    for (const member of this.members.values()) {
+      member.maySee = () => true;
+      this.#touch(member);
+    }
+    this.#around.changed(this.stateToKeep());
   }
 
   isSubscribed(streamId: string): boolean {
@@ -216,11 +258,12 @@ export class ConsumerGroup {
   }
 
   /** The member that speaks, if it is who it should be; undefined if it is new. */
-  #find({ memberId, epoch, instanceId, owned }: HeartbeatRequest): ConsumerMember | undefined {
+  #find({ memberId, epoch, instanceId, owned, classic }: HeartbeatRequest): ConsumerMember | undefined {
     const formerId = instanceId === null ? undefined : this.#staticIds.get(instanceId);
     const former = formerId === undefined ? undefined : this.members.get(formerId);
     if (epoch === 0) {
-      if (former !== undefined && former.id !== memberId && former.epoch !== AWAY_EPOCH) {
+      const isReleased = former?.epoch === AWAY_EPOCH || former?.classic != null || classic !== null;
+      if (former !== undefined && former.id !== memberId && !isReleased) {
         throw new GroupError(
           'unreleased-instance',
           `'${instanceId}' is still in use by the member '${former.id}'`,
@@ -300,6 +343,10 @@ export class ConsumerGroup {
     member.maySee = request.maySee;
     member.clientId = request.clientId;
     member.host = request.host;
+    if (member.classic !== request.classic) {
+      member.classic = request.classic;
+      this.#changed.add(member);
+    }
     if (sameWishes(before, wishes)) return false;
     member.wishes = wishes;
     this.#changed.add(member);
@@ -414,7 +461,7 @@ export class ConsumerGroup {
   }
 
   #touch(member: ConsumerMember): void {
-    member.deadlineMs = this.#around.now() + this.#around.sessionMs();
+    member.deadlineMs = this.#around.now() + (member.classic?.sessionMs ?? this.#around.sessionMs());
     this.#around.wakeAt(member.deadlineMs);
   }
 

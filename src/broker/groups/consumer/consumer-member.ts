@@ -1,5 +1,6 @@
 import type { ConsumerMemberState } from '../operations.ts';
 import { fromLists, NO_PARTITIONS, type PartitionSet, toLists, unite } from '../partition-sets.ts';
+import type { ClassicSide } from './requests.ts';
 
 export type ReconciliationState = ConsumerMemberState['state'];
 
@@ -26,6 +27,7 @@ export class ConsumerMember {
   clientId: string;
   host: string;
   wishes: MemberWishes;
+  classic: ClassicSide | null = null;
   epoch = 0;
   previousEpoch = 0;
   state: ReconciliationState = 'stable';
@@ -56,7 +58,7 @@ export class ConsumerMember {
   }
 
   stateToKeep(): ConsumerMemberState {
-    const { id, instanceId, clientId, host, epoch, previousEpoch, state } = this;
+    const { id, instanceId, clientId, host, epoch, previousEpoch, state, classic } = this;
     const { rackId, rebalanceMs, names, expression, assignor } = this.wishes;
     return {
       id,
@@ -74,6 +76,7 @@ export class ConsumerMember {
       assigned: toLists(this.assigned),
       revoking: toLists(this.revoking),
       target: toLists(this.target),
+      ...(classic === null ? {} : { classic: toText(classic) }),
     };
   }
 
@@ -87,8 +90,23 @@ export class ConsumerMember {
     member.assigned = fromLists(kept.assigned);
     member.revoking = fromLists(kept.revoking);
     member.target = fromLists(kept.target);
+    if (kept.classic !== undefined) member.classic = fromText(kept.classic);
     return member;
   }
+}
+
+export function toText({ sessionMs, protocols }: ClassicSide): NonNullable<ConsumerMemberState['classic']> {
+  return {
+    sessionMs,
+    protocols: protocols.map(({ name, metadata }) => ({ name, metadata: metadata.toString('base64') })),
+  };
+}
+
+function fromText({ sessionMs, protocols }: NonNullable<ConsumerMemberState['classic']>): ClassicSide {
+  return {
+    sessionMs,
+    protocols: protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata, 'base64') })),
+  };
 }
 
 export function sameWishes(left: MemberWishes, right: MemberWishes): boolean {

@@ -1,3 +1,4 @@
+import type { MemberProtocol } from '../classic/requests.ts';
 import type { PartitionSet } from '../partition-sets.ts';
 
 /** What a member says at each heartbeat; null is what it leaves out, as it is the same as before. */
@@ -18,6 +19,14 @@ export interface HeartbeatRequest {
   readonly host: string;
   /** Whether it may know of a stream that its expression matches. */
   maySee(name: string): boolean;
+  /** Null from those that speak as this group does. */
+  readonly classic: ClassicSide | null;
+}
+
+/** A member that speaks as in a classic group, while the group is on its way from or to one. */
+export interface ClassicSide {
+  readonly sessionMs: number;
+  readonly protocols: readonly MemberProtocol[];
 }
 
 export interface HeartbeatOutcome {

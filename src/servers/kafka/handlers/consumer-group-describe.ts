@@ -9,6 +9,7 @@ import type { ApiHandler, Call } from '../handler.ts';
 type Described = ResponseInput<typeof consumerGroupDescribe>['groups'][number];
 type Assignment = Described['members'][number]['assignment'];
 
+const CLASSIC_MEMBER = 0;
 const CONSUMER_MEMBER = 1;
 
 export const consumerGroupDescribeHandler: ApiHandler<typeof consumerGroupDescribe> = {
@@ -74,7 +75,7 @@ function membersOf({ members }: ConsumerGroup, call: Call): Described['members']
     subscribedTopicRegex: member.wishes.expression,
     assignment: assignmentOf(member.assigned, call),
     targetAssignment: assignmentOf(member.target, call),
-    memberType: CONSUMER_MEMBER,
+    memberType: member.classic === null ? CONSUMER_MEMBER : CLASSIC_MEMBER,
   }));
 }
 
