@@ -19,6 +19,7 @@ import { describeClusterHandler } from './handlers/describe-cluster.ts';
 import { describeConfigsHandler } from './handlers/describe-configs.ts';
 import { describeLogDirsHandler } from './handlers/describe-log-dirs.ts';
 import { describeProducersHandler } from './handlers/describe-producers.ts';
+import { describeQuorumHandler } from './handlers/describe-quorum.ts';
 import { describeTopicPartitionsHandler } from './handlers/describe-topic-partitions.ts';
 import { describeTransactionsHandler } from './handlers/describe-transactions.ts';
 import { describeUserScramCredentialsHandler } from './handlers/describe-user-scram-credentials.ts';
@@ -55,6 +56,7 @@ export const HANDLERS: readonly AnyHandler[] = [
   describeClusterHandler,
   describeConfigsHandler,
   describeLogDirsHandler,
+  describeQuorumHandler,
   describeTopicPartitionsHandler,
   electLeadersHandler,
   incrementalAlterConfigsHandler,

@@ -199,6 +199,13 @@ describe('IncrementalAlterConfigs', () => {
     );
   });
 
+  it('lets tools take back what was never set for the broker', async () => {
+    await using started = await start();
+    const throttle = 'leader.replication.throttled.rate';
+    assert.deepEqual(await change(started.client, BROKER, '1', [throttle, DELETE, null]), ['NONE', null]);
+    assert.deepEqual((await change(started.client, BROKER, '', [throttle, SET, '1']))[0], 'INVALID_REQUEST');
+  });
+
   it('sets what holds for a group', async () => {
     await using started = await start();
     const { client } = started;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RequestInput } from '../../../src/wire/kafka/declaration.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
+import { describeQuorum } from '../../../src/wire/kafka/messages/cluster.ts';
 import {
   describeCluster,
   describeTopicPartitions,
@@ -371,6 +372,28 @@ describe('what only a cluster of several could do', () => {
     assert.equal(await move(null), 'NO_REASSIGNMENT_IN_PROGRESS');
     const moving = await client.request(listPartitionReassignments, 0, { topics: null });
     assert.deepEqual([errorName(moving.errorCode), moving.topics], ['NONE', []]);
+  });
+
+  it('has a quorum of one', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    await create(client, topic('a'));
+    for (let version = 0; version <= 2; version++) {
+      const { topics } = await client.request(describeQuorum, version, {
+        topics: [
+          { topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] },
+          { topicName: 'a', partitions: [{ partitionIndex: 0 }] },
+        ],
+      });
+      const [metadataLog, other] = topics.map(({ partitions }) => partitions[0]);
+      assert.equal(metadataLog?.leaderId, 1);
+      assert.ok((metadataLog?.highWatermark ?? 0) > 0);
+      assert.deepEqual(
+        metadataLog?.currentVoters.map(({ replicaId }) => replicaId),
+        [1],
+      );
+      assert.equal(errorName(other?.errorCode ?? 0), 'UNKNOWN_TOPIC_OR_PARTITION');
+    }
   });
 
   it('has its partitions in one directory', async () => {

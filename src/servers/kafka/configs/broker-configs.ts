@@ -1,6 +1,6 @@
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { type ConfigType, STREAM_CONFIGS } from '../../../broker/streams/stream-configs.ts';
-import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
+import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
 import type { Call } from '../handler.ts';
 import { NODE_ID } from '../node-id.ts';
@@ -30,8 +30,11 @@ export const brokerConfigs: ConfigResource = {
     if (!call.connection.mayRule('alter-configs', 'cluster', CLUSTER_NAME))
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     const wrong = name === '' ? null : wrongBroker(name);
-    if (wrong !== null || changes.length === 0) return wrong;
-    const names = changes.map((change) => change.name).join(', ');
+    if (wrong !== null) return wrong;
+    // What was never set can be taken back: tools do so when they clean up behind themselves.
+    const wanted = changes.filter(({ operation }) => operation !== CONFIG_OPERATION.DELETE);
+    if (wanted.length === 0) return null;
+    const names = wanted.map((change) => change.name).join(', ');
     return fault(
       'INVALID_REQUEST',
       `Cannot update these configs dynamically: Set(${names}): the settings of this broker are given at its start`,

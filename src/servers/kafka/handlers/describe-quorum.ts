@@ -1,0 +1,74 @@
+import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
+import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { describeQuorum } from '../../../wire/kafka/messages/cluster.ts';
+import { codesOf, fault } from '../fault.ts';
+import type { ApiHandler, Call } from '../handler.ts';
+import { NODE_ID } from '../node-id.ts';
+
+type PartitionResult = ResponseInput<typeof describeQuorum>['topics'][number]['partitions'][number];
+
+const METADATA_TOPIC = '__cluster_metadata';
+const LISTENER = 'CONTROLLER';
+
+/**
+ * Who keeps the metadata (KIP-595). There is no topic of it: metadata are in the journal with everything else, whose
+ * blocks stand for the offsets here, and this broker is the only voter.
+ */
+export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
+  api: describeQuorum,
+  minVersion: 0,
+  maxVersion: 2,
+  handle({ topics }, call) {
+    if (!call.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
+      return { ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), topics: [], nodes: [] };
+    }
+    const { host, port } = call.server.advertised(call.connection);
+    return {
+      ...codesOf(null),
+      topics: topics.map(({ topicName, partitions }) => ({
+        topicName,
+        partitions: partitions.map(({ partitionIndex }) =>
+          topicName === METADATA_TOPIC && partitionIndex === 0
+            ? quorum(call)
+            : unknown(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION'),
+        ),
+      })),
+      nodes: [{ nodeId: NODE_ID, listeners: [{ name: LISTENER, host, port }] }],
+    };
+  },
+};
+
+function quorum({ server: { broker } }: Call): PartitionResult {
+  const { journal, epoch } = broker.store;
+  const nowMs = Math.floor(broker.turn.nowMs);
+  return {
+    partitionIndex: 0,
+    ...codesOf(null),
+    leaderId: NODE_ID,
+    leaderEpoch: epoch,
+    highWatermark: journal.durableBlock,
+    currentVoters: [
+      {
+        replicaId: NODE_ID,
+        logEndOffset: journal.lastBlock,
+        lastFetchTimestamp: nowMs,
+        lastCaughtUpTimestamp: nowMs,
+      },
+    ],
+    observers: [],
+  };
+}
+
+function unknown(partitionIndex: number, error: ErrorName): PartitionResult {
+  return {
+    partitionIndex,
+    errorCode: ERROR_CODES[error],
+    errorMessage: null,
+    leaderId: -1,
+    leaderEpoch: -1,
+    highWatermark: -1,
+    currentVoters: [],
+    observers: [],
+  };
+}
