@@ -1,7 +1,7 @@
-import { DamageError } from '../../log/damage.ts';
 import { readBatchHeader } from '../../log/record-batch.ts';
 import type { AbortedTransaction } from '../producers/aborted-transactions.ts';
 import type { Partition } from '../streams/partition.ts';
+import { PartitionDamage } from '../streams/partition-damage.ts';
 import { AcquiredRanges } from './acquired-ranges.ts';
 import type { SharePartition } from './share-partition.ts';
 
@@ -114,8 +114,7 @@ export class ShareReader {
         from = next === from || next === null || next >= this.#end ? null : next;
       }
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
-      partition.damaged(error);
+      if (!(error instanceof PartitionDamage)) throw error;
       acquired.isDamaged = acquired.ranges.count === 0;
     } finally {
       share.flush();

@@ -1,11 +1,12 @@
 import type { Memory } from '../../base/memory-pool.ts';
-import type { DamageError } from '../../log/damage.ts';
+import { DamageError } from '../../log/damage.ts';
 import type { MessageParts } from '../../log/message-parts.ts';
 import { LOG_APPEND_TIME } from '../../log/record-batch.ts';
 import type { Store } from '../../log/store.ts';
-import type { Piece, StreamLog } from '../../log/streams/stream-log.ts';
+import { joinPieces, type Piece, type StreamLog } from '../../log/streams/stream-log.ts';
 import { ProducerStates, type ProducerStatesState } from '../producers/producer-states.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
+import { PartitionDamage } from './partition-damage.ts';
 import type { Stream } from './stream.ts';
 
 /** What a read gave: whole record batches, back to back. */
@@ -118,26 +119,25 @@ export class Partition {
     return this.log.readTail(from, below, bytesMax);
   }
 
-  /** As `readTail`, from wherever it is. Rejects with a DamageError if it cannot be read. */
-  read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
-    return this.log.read(from, below, bytesMax, memory);
+  /** A copy of what `readTail` gives, in this memory. */
+  copyTail(from: number, below: number, bytesMax: number, memory: Memory): Buffer | null {
+    const pieces = this.log.readTail(from, below, bytesMax);
+    return pieces === null ? null : joinPieces(pieces, memory);
   }
 
-  /** The first batch that has a record of this time or a later one; null if there is none. */
+  /** As `copyTail`, from wherever it is. Rejects with PartitionDamage if it cannot be read. */
+  read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
+    return this.#sound(this.log.read(from, below, bytesMax, memory));
+  }
+
+  /** The first batch that has a record of this time or a later one; null if there is none. Rejects as `read`. */
   batchAtTime(timestampMs: number): Promise<Buffer | null> {
-    return this.log.batchAtTime(timestampMs);
+    return this.#sound(this.log.batchAtTime(timestampMs));
   }
 
   /** The first batch of those with the largest timestamp of all; null if there is none at all. */
   batchOfMaxTime(): Promise<Buffer | null> {
-    return this.log.batchOfMaxTime();
-  }
-
-  /** It could not be read: nothing of it is served any more. */
-  damaged(error: DamageError): void {
-    if (this.log.isDamaged || this.log.removed) return;
-    this.log.isDamaged = true;
-    this.log.events.onDamage(error);
+    return this.#sound(this.log.batchOfMaxTime());
   }
 
   /** `listener` is called whenever more may be read. Returns how to stop that. */
@@ -169,6 +169,20 @@ export class Partition {
   remove(): void {
     this.#context.store.removeStream(this.log);
     this.advanced();
+  }
+
+  /** Where it cannot be read, nothing is served any more. */
+  async #sound<T>(reading: Promise<T>): Promise<T> {
+    try {
+      return await reading;
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      if (!this.log.isDamaged && !this.log.removed) {
+        this.log.isDamaged = true;
+        this.log.events.onDamage(error);
+      }
+      throw new PartitionDamage(this.stream.name, this.index, error);
+    }
   }
 
   #replayed(buffer: Buffer, at: number): void {

@@ -1,7 +1,6 @@
 import type { Lease } from '../../../base/memory-pool.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
-import { DamageError } from '../../../log/damage.ts';
-import { joinPieces } from '../../../log/streams/stream-log.ts';
+import { PartitionDamage } from '../../../broker/streams/partition-damage.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
@@ -161,9 +160,8 @@ export class Fetching {
       return this.#found(target, partition, NOTHING);
     }
     const bytesMax = Math.max(0, Math.min(left, target.bytesMax));
-    const pieces = partition.readTail(target.fetchOffset, below, bytesMax);
-    if (pieces !== null)
-      return this.#found(target, partition, this.#limited(joinPieces(pieces, this.#memory), bytesMax));
+    const bytes = partition.copyTail(target.fetchOffset, below, bytesMax, this.#memory);
+    if (bytes !== null) return this.#found(target, partition, this.#limited(bytes, bytesMax));
     return this.#serveFromDisk(target, partition, below, bytesMax);
   }
 
@@ -179,8 +177,7 @@ export class Fetching {
       return this.#found(target, partition, this.#limited(bytes, bytesMax));
     } catch (error) {
       if (partition.stream.isRemoved) return failed(target, null, 'UNKNOWN_TOPIC_OR_PARTITION');
-      if (!(error instanceof DamageError)) throw error;
-      partition.damaged(error);
+      if (!(error instanceof PartitionDamage)) throw error;
       return failed(target, partition, 'KAFKA_STORAGE_ERROR');
     }
   }

@@ -1,5 +1,5 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
-import { DamageError } from '../../../log/damage.ts';
+import { PartitionDamage } from '../../../broker/streams/partition-damage.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
@@ -65,8 +65,7 @@ async function answer(
     const found = await find(partition, timestamp, isCommittedOnly);
     return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };
   } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
-    partition.damaged(error);
+    if (!(error instanceof PartitionDamage)) throw error;
     return failed(partitionIndex, 'KAFKA_STORAGE_ERROR');
   }
 }

@@ -1,9 +1,9 @@
 import type { Broker } from '../../../broker/broker.ts';
 import type { DurableListener } from '../../../broker/durable-waiters.ts';
+import type { Filled } from '../../../broker/pressure.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { Admission } from '../../../broker/transactions/requests.ts';
-import type { StreamLog } from '../../../log/streams/stream-log.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest } from '../../../wire/kafka/headers.ts';
@@ -126,7 +126,7 @@ class Appending {
   /** The block that has to be durable before the answer. */
   block = 0;
   /** What was appended to. */
-  readonly logs: StreamLog[] = [];
+  readonly logs: Filled[] = [];
   readonly #admission: Admission;
   readonly #call: Call;
   readonly #broker: Broker;
