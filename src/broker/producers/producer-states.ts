@@ -81,10 +81,11 @@ export class ProducerStates {
       if (epoch < producer.epoch) return 'stale-epoch';
       return firstSequence === 0 ? 'new' : 'out-of-order';
     }
-    const lastSequence = sequenceAfter(firstSequence, lastOffsetDeltaOf(bytes, at));
-    this.duplicateOffset = producer.offsetOf(firstSequence, lastSequence);
-    if (this.duplicateOffset >= 0) return 'duplicate';
-    if (!producer.isNext(firstSequence)) return 'out-of-order';
+    if (!producer.isNext(firstSequence)) {
+      const lastSequence = sequenceAfter(firstSequence, lastOffsetDeltaOf(bytes, at));
+      this.duplicateOffset = producer.offsetOf(firstSequence, lastSequence);
+      return this.duplicateOffset >= 0 ? 'duplicate' : 'out-of-order';
+    }
     if (producer.transactionStart >= 0 && !isTransactional(bytes, at)) return 'outside-transaction';
     return 'new';
   }
