@@ -1,0 +1,89 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { STREAM_CONFIGS, type StreamConfig } from '../src/broker/streams/stream-configs.ts';
+import { HANDLERS } from '../src/servers/kafka/handlers.ts';
+import { APIS } from '../src/wire/kafka/apis.ts';
+
+/** `npm run docs` writes docs/kafka-compatibility.md from the tables in the sources; a test keeps the two the same. */
+export const KAFKA_PAGE = new URL('../docs/kafka-compatibility.md', import.meta.url);
+
+const INTRODUCTION = `# Coming from Kafka
+
+<!-- Written by \`npm run docs\` from scripts/kafka-page.ts and the tables in src/. Change it there. -->
+
+A program written for Kafka connects to Sluice as it is: \`bootstrap.servers=127.0.0.1:9092\`. Sluice answers as a cluster
+of one broker does, of Kafka 4.2 and in KRaft mode. What is not built is not offered to clients, or refused with an error.
+A topic is a [stream](streams.md), and AMQP clients can use it too; how records look to them is in [mapping](mapping.md).
+Who may do what is in [access](access.md), share groups are in [share groups](share-groups.md).
+
+## The cluster
+
+- One broker, number 1, which is the controller too. Its address is the one that the client has connected to, or
+  [\`kafka-advertised-host\`](configuration.md#kafka-advertised-host).
+- The cluster's id is made with the data directory and stays.
+- Durability: an answer to a producer with \`acks=1\` or \`all\` means that the records are on disk
+  ([\`durability\`](configuration.md#durability)); Kafka leaves that to the operating system. There are no other replicas.
+- Replication factors other than 1 and assignments to other brokers are refused as by a cluster that has one broker.
+  Elections are not needed, reassignments to broker 1 are done at once, the list of those that run is empty.
+- The settings of the broker are those of [configuration](configuration.md), given at its start. DescribeConfigs shows
+  some of them under Kafka's names; to change one while the broker runs is refused.
+- A [virtual host](access.md) is a tenant: clients see the topics, groups and transactional ids of the one that they are in.
+
+## Topics
+
+- A topic that a client asks for is made, unless [\`kafka-auto-create-topics\`](configuration.md#kafka-auto-create-topics)
+  is \`off\`, with [\`kafka-partitions\`](configuration.md#kafka-partitions) partitions. It is there with the first answer:
+  clients need not ask again.
+- Names are as in Kafka: 1 to 249 of the characters \`a-z A-Z 0-9 . _ -\`. Streams with other names are no topics.
+- There are no internal topics: groups, offsets and transactions are in the broker's journal.
+- A topic can have 10,000 partitions.
+
+## Settings of topics
+
+All that Kafka 4.2 has are taken, checked and shown. Those *without effect* are about files and replicas, and change nothing here.
+
+`;
+
+const AFTER_SETTINGS = `
+\`remote.storage.enable\` can only be \`false\`.
+
+## APIs
+
+What is served, and in which versions. Versions of Produce before 3 are offered because clients take their absence for a
+broker that is too old; they are refused.
+
+`;
+
+function configRow(config: StreamConfig): string {
+  const { name, effect, description } = config;
+  const value = config.default === '' ? '' : `\`${config.default}\``;
+  return `| \`${name}\` | ${value} | ${effect === 'has-effect' ? 'same' : 'without effect'} | ${description} |\n`;
+}
+
+function apiRows(): string {
+  return HANDLERS.map(({ api, minVersion, maxVersion }) => {
+    const versions = minVersion === maxVersion ? `${minVersion}` : `${minVersion}–${maxVersion}`;
+    return `| ${api.key} | ${api.name} | ${versions} |\n`;
+  }).join('');
+}
+
+function unserved(): string {
+  const served = new Set(HANDLERS.map(({ api }) => api.key));
+  const names = APIS.filter(({ key }) => !served.has(key)).map(({ name }) => name);
+  return `\nNot served: ${names.join(', ')}, and what the brokers of a cluster say to one another.\n`;
+}
+
+export function renderKafkaPage(): string {
+  const shown = STREAM_CONFIGS.filter(({ isHidden }) => isHidden !== true);
+  return (
+    INTRODUCTION +
+    '| Setting | Default | | |\n|---|---|---|---|\n' +
+    shown.map(configRow).join('') +
+    AFTER_SETTINGS +
+    '| Key | API | Versions |\n|---|---|---|\n' +
+    apiRows() +
+    unserved()
+  );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(KAFKA_PAGE, renderKafkaPage());
