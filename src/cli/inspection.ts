@@ -1,23 +1,11 @@
-import { isAccessOperation } from '../broker/access/operations.ts';
-import type { QueueState } from '../broker/queue-recovery.ts';
-import { decodeStreamOperation } from '../broker/streams/stream-operations.ts';
-import { type DelayBucketChanged, decodeOperation } from '../broker/topology/metadata.ts';
 import { DamageError } from '../log/damage.ts';
 import type { FileSystem } from '../log/filesystem.ts';
 import { journalFileName } from '../log/journal/journal-files.ts';
-import { readImage, scanBlocks } from '../log/journal/recovery.ts';
+import { type Block, type JournalImage, readImage, scanBlocks, visitBlock } from '../log/journal/recovery.ts';
 import { type SegmentInfo, segmentFileName } from '../log/segments/segment.ts';
 import { checkSegmentFile, type Damage } from '../log/segments/segment-check.ts';
 import { readSnapshot, type Snapshot } from '../log/snapshot.ts';
-
-const STREAM_CREATED = '{"op":"stream.create"';
-
-/** The part of the broker's snapshot that tells which log is which queue's. */
-interface BrokerSnapshot {
-  readonly metadata: readonly string[];
-  readonly queues?: readonly QueueState[];
-  readonly parts?: readonly string[];
-}
+import { LogContents } from './log-contents.ts';
 
 /** A damaged place in a file of the data directory. */
 export interface Finding {
@@ -55,8 +43,7 @@ export class Inspector {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #findings: Finding[] = [];
-  /** What is in the logs, by their numbers. */
-  readonly #contents = new Map<number, string>();
+  readonly #contents = new LogContents();
   #tornEnd: Inspection['tornEnd'] = null;
   #journalFiles = 0;
   #journalBlocks = 0;
@@ -72,7 +59,7 @@ export class Inspector {
     let snapshot: Snapshot | null = null;
     try {
       snapshot = await readSnapshot(this.#fs, this.#directory);
-      this.#readContents(snapshot?.broker);
+      this.#contents.readSnapshot(snapshot?.broker);
     } catch (error) {
       this.#note(
         error,
@@ -90,45 +77,13 @@ export class Inspector {
     return {
       findings: this.#findings,
       tornEnd: this.#tornEnd,
-      contents: this.#contents,
+      contents: this.#contents.byLog,
       snapshot,
       journalFiles: this.#journalFiles,
       journalBlocks: this.#journalBlocks,
       segments: this.#segments,
       bytes: this.#bytes,
     };
-  }
-
-  #readContents(broker: unknown): void {
-    const { metadata = [], queues = [], parts = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
-    for (const text of metadata) {
-      const bytes = Buffer.from(text, 'utf8');
-      if (isAccessOperation(bytes)) continue;
-      const operation = decodeOperation(bytes);
-      if (operation.op === 'queue.declare') {
-        this.#contents.set(
-          operation.id,
-          `messages of queue '${operation.name}' in vhost '${operation.vhost}'`,
-        );
-      } else if (operation.op === 'delay.bucket-add') this.#contents.set(operation.id, delayedIn(operation));
-    }
-    for (const { id, lanes } of queues) {
-      for (const [priority, laneId] of lanes) {
-        if (laneId !== id) this.#contents.set(laneId, `${this.#contents.get(id)}, of priority ${priority},`);
-      }
-    }
-    for (const text of parts) {
-      if (text.startsWith(STREAM_CREATED)) this.#readStream(Buffer.from(text, 'utf8'));
-    }
-  }
-
-  #readStream(bytes: Buffer): void {
-    const operation = decodeStreamOperation(bytes);
-    if (operation.op !== 'stream.create') return;
-    for (const [partition, id] of operation.partitions.entries()) {
-      const { name, vhost } = operation;
-      this.#contents.set(id, `records of stream '${name}' in vhost '${vhost}', partition ${partition},`);
-    }
   }
 
   /** Which file is the first is known by the snapshot alone; without one it is file 1, if none was ever made. */
@@ -162,6 +117,7 @@ export class Inspector {
         const mayBeNew = isLast && Number.parseInt(name, 10) >= (snapshot?.newFile ?? 1);
         const { blocks, end, isTorn } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
         this.#journalBlocks += blocks.length;
+        for (const block of blocks) if (block.number >= requiredBlock) this.#readBlock(image, block);
         if (nextBlock < 0 && end > 0) nextBlock = image.f64[2]!;
         nextBlock += blocks.length;
         if (isTorn) {
@@ -177,7 +133,21 @@ export class Inspector {
     }
   }
 
+  /** What the snapshot does not know yet: logs that are deleted by now, and new ones. */
+  #readBlock(image: JournalImage, block: Block): void {
+    const nothing = (): void => undefined;
+    visitBlock(image, block, {
+      beginFile: nothing,
+      message: nothing,
+      settle: nothing,
+      batch: nothing,
+      endFile: nothing,
+      metadata: (bytes) => this.#contents.apply(bytes),
+    });
+  }
+
   async #inspectSegment(logId: number, info: SegmentInfo, isStream: boolean): Promise<void> {
+    if (this.#contents.deleted.has(logId)) return;
     const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
     this.#bytes += info.bytes;
@@ -187,7 +157,7 @@ export class Inspector {
         path: damage.path,
         offset: damage.position,
         what: damage.what,
-        affected: `${this.#contents.get(logId) ?? `messages of log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
+        affected: `${this.#contents.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
         damage: { file: 'segment', segment: damage },
       });
     }
@@ -198,11 +168,6 @@ export class Inspector {
     const { path, offset, what } = error;
     this.#findings.push({ path, offset, what, affected, damage: { file } });
   }
-}
-
-function delayedIn({ vhost, startMs, widthMs }: DelayBucketChanged): string {
-  const [from, to] = [startMs, startMs + widthMs].map((ms) => new Date(ms).toISOString());
-  return `delayed messages in vhost '${vhost}', due from ${from} to ${to},`;
 }
 
 function affectedFrom(filesBehind: number): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -102,4 +103,17 @@ test('after a cut all but the damaged batch can be read, and the stream goes on'
   const expected = [...Array(BATCHES * RECORDS).keys()].filter((offset) => offset < 15 || offset >= 20);
   assert.deepEqual(offsets, expected);
   assert.equal(partition.endOffset, BATCHES * RECORDS);
+});
+
+test('the files of a stream that was deleted since the last snapshot are not missed', async () => {
+  await using broker = await TestBroker.start({ reclaimMs: 5 });
+  const { path } = await stopped(broker);
+  await broker.open();
+  const { streams, store } = broker.broker;
+  streams.delete(streams.get('/', 'orders')!);
+  await broker.flush();
+  while (existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
+  store.abandon();
+  assert.deepEqual((await inspect(broker)).findings, []);
+  await broker.restart();
 });

@@ -1,8 +1,10 @@
 import { Broker } from '../../src/broker/broker.ts';
 import type { Partition } from '../../src/broker/streams/partition.ts';
+import { Inspector } from '../../src/cli/inspection.ts';
 import { transactionEndBatch } from '../../src/log/batch-producer.ts';
 import { BatchRecords } from '../../src/log/batch-records.ts';
 import { DamageError } from '../../src/log/damage.ts';
+import type { Durability } from '../../src/log/journal/journal-files.ts';
 import { MessageParts } from '../../src/log/message-parts.ts';
 import { readBatchHeader, verifyBatch } from '../../src/log/record-batch.ts';
 import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
@@ -48,13 +50,20 @@ export class StreamRun {
     readonly journalFileBytes: number;
     readonly journalLimitBytes: number;
     readonly memoryLimitBytes: number;
+    readonly durability: Durability;
     readonly reclaimMs: number;
     readonly diskFreeLimitBytes: number;
   };
   readonly #pace: number;
   readonly #parts = new MessageParts();
 
-  constructor(seed: number, diskFreeLimitBytes = 0) {
+  constructor(
+    seed: number,
+    {
+      durability = null,
+      diskFreeLimitBytes = 0,
+    }: { durability?: Durability | null; diskFreeLimitBytes?: number } = {},
+  ) {
     this.random = seededRandom(seed);
     this.time = new SimulatedTime(this.random);
     this.fs = new SimulatedFileSystem({ schedule: (run) => this.time.operation(run) });
@@ -63,6 +72,15 @@ export class StreamRun {
       journalFileBytes: this.between(1, 4) * 8 * KIB,
       journalLimitBytes: this.between(4, 8) * 8 * KIB,
       memoryLimitBytes: this.between(2, 8) * 8 * KIB,
+      durability:
+        durability ??
+        this.pick<Durability>([
+          { mode: 'sync' },
+          { mode: 'sync' },
+          { mode: 'sync' },
+          { mode: 'interval', intervalMs: 20 },
+          { mode: 'os' },
+        ]),
       reclaimMs: this.pick([1, 10, 100, 2000]),
       diskFreeLimitBytes,
     };
@@ -116,6 +134,7 @@ export class StreamRun {
       for (let steps = this.between(0, 60); steps > 0 && !isOpen; steps--) await this.time.step();
       await this.cutPower();
     }
+    if (this.damagedPath === null && this.random() < 0.3) await this.#inspect();
     this.broker = await this.#until(this.#open(), 'the start');
     const last = this.#foundBlock as number;
     this.#foundBlock = null;
@@ -125,12 +144,20 @@ export class StreamRun {
     await this.#compare(last);
   }
 
+  /** Whatever happened, the doctor finds no damage where there is none. */
+  async #inspect(): Promise<void> {
+    const { findings } = await this.#until(new Inspector(this.fs, DIRECTORY).inspect(), 'the inspection');
+    for (const { path, what } of findings) throw new HistoryError(`the doctor says of ${path}: ${what}`);
+  }
+
   async work(operations: number): Promise<void> {
     while (operations-- > 0 && !this.#hasFailed) {
       this.#operate();
       this.broker.whenDurable(this.broker.store.journal.blockNumber, {
         onDurable: (block) => {
-          if (this.#isAlive) this.#confirmed = Math.max(this.#confirmed, block);
+          // Without `sync`, confirmed does not mean on disk.
+          const counts = this.#isAlive && this.#limits.durability.mode === 'sync';
+          if (counts) this.#confirmed = Math.max(this.#confirmed, block);
         },
       });
       await this.#steps(this.between(0, this.#pace));
@@ -150,7 +177,7 @@ export class StreamRun {
     this.note('close');
     await this.#until(this.broker.close(), 'the close');
     await this.time.forget();
-    this.#confirmed = this.broker.store.journal.blockNumber - 1;
+    this.#confirmed = Math.max(this.#confirmed, this.broker.store.journal.blockNumber - 1);
   }
 
   async kill(): Promise<void> {

@@ -27,7 +27,7 @@ export async function cutStreams(seed: number): Promise<Failure | null> {
  * or every batch that is read is as it was.
  */
 export async function flipInStreams(seed: number): Promise<FlipOutcome | Failure> {
-  const run = new StreamRun(seed);
+  const run = new StreamRun(seed, { durability: { mode: 'sync' } });
   try {
     await run.start();
     await run.work(run.between(20, 150));
@@ -67,7 +67,7 @@ async function startWithFlippedBit(run: StreamRun): Promise<FlipOutcome> {
  * between. Null if all that was safe is there, and everything goes on by itself.
  */
 export async function fillWithStreams(seed: number): Promise<Failure | null> {
-  const run = new StreamRun(seed, FREE_LIMIT_BYTES);
+  const run = new StreamRun(seed, { durability: { mode: 'sync' }, diskFreeLimitBytes: FREE_LIMIT_BYTES });
   try {
     await run.start();
     for (let round = run.between(1, 4); round > 0; round--) {

@@ -45,7 +45,7 @@ export interface ReplayResult {
 }
 
 /** The block headers that a scan needs. */
-interface Block {
+export interface Block {
   readonly at: number;
   readonly length: number;
   readonly number: number;
@@ -257,7 +257,8 @@ function findBlock(
   return -1;
 }
 
-function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): void {
+/** Shows every entry of a whole block. */
+export function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): void {
   const { u32, f64 } = image;
   const end = block.at + block.length;
   let at = block.at + BLOCK_HEADER_BYTES;
