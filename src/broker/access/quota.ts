@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** For whom a quota is: a user, a client by the name that it gives itself, both, or an address. Null: all others. */
 export interface QuotaEntity {
   readonly user?: string | null;
@@ -43,7 +45,8 @@ export function quotaProblem(entity: QuotaEntity, values: QuotaValues): string |
   if (ip !== undefined && (user !== undefined || clientId !== undefined)) {
     return 'a quota for an address is for nothing else besides';
   }
-  if (user === '' || clientId === '' || ip === '') return 'a name is empty: leave it out for all others';
+  if (typeof ip === 'string' && isIP(ip) === 0) return `'${ip}' is no address`;
+  if (user === '' || clientId === '') return 'a name is empty: leave it out for all others';
   const keys = ip === undefined ? CLIENT_QUOTA_KEYS : ADDRESS_QUOTA_KEYS;
   for (const [key, value] of Object.entries(values)) {
     if (!(keys as readonly string[]).includes(key)) {

@@ -130,7 +130,11 @@ describe('quotas', () => {
     await using test = await TestBroker.start();
     const { quotas } = test.broker.access;
     await assert.rejects(quotas.alter({}, { producer_byte_rate: 1 }), /for a user, a client id/);
-    await assert.rejects(quotas.alter({ user: 'a', ip: 'b' }, {}), /for nothing else/);
+    await assert.rejects(quotas.alter({ user: 'a', ip: '10.0.0.1' }, {}), /for nothing else/);
+    await assert.rejects(
+      quotas.alter({ ip: 'host' }, { connection_creation_rate: 1 }),
+      /'host' is no address/,
+    );
     await assert.rejects(quotas.alter({ user: 'a' }, { producer_byte_rate: 0 }), /above 0/);
     await assert.rejects(quotas.alter({ user: 'a' }, { connection_creation_rate: 1 }), /no quota/);
     await assert.rejects(quotas.alter({ user: 'a' }, { nonsense: null }), /no quota 'nonsense'/);
