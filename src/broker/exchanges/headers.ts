@@ -23,6 +23,9 @@ interface HeaderTest {
   readonly expected: readonly Expectation[];
 }
 
+/** What says how to compare, and from when on: no message is asked for it. */
+const OWN_ARGUMENTS: ReadonlySet<string> = new Set(['x-match', 'x-replay-from']);
+
 const noHeaders: Table = Object.create(null) as Table;
 
 /**
@@ -133,7 +136,7 @@ function compile(args: Table): HeaderTest {
   const match = Object.hasOwn(args, 'x-match') ? args['x-match'] : 'all';
   const withX = match === 'all-with-x' || match === 'any-with-x';
   const expected = Object.entries(args).filter(([key]) =>
-    withX ? key !== 'x-match' : !key.startsWith('x-'),
+    withX ? !OWN_ARGUMENTS.has(key) : !key.startsWith('x-'),
   );
   return { all: match !== 'any' && match !== 'any-with-x', expected };
 }

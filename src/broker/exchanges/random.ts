@@ -9,6 +9,7 @@ export const randomExchange: ExchangeType = {
 class RandomRouter<B extends BindingPattern> implements Router<B> {
   readonly isKeyed = false;
   readonly takesEveryKey = false;
+  readonly isByChance = true;
   readonly #bindings: B[] = [];
   /** Where each binding is in `#bindings`. */
   readonly #positions = new Map<B, number>();

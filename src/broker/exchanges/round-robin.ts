@@ -9,6 +9,7 @@ export const roundRobinExchange: ExchangeType = {
 class RoundRobinRouter<B extends BindingPattern> implements Router<B> {
   readonly isKeyed = false;
   readonly takesEveryKey = false;
+  readonly isByChance = true;
   readonly #bindings: B[] = [];
   #next = 0;
 

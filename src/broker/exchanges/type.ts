@@ -21,6 +21,8 @@ export interface Router<B extends BindingPattern> {
    * others a message with several keys is one message: they are asked once, with the first.
    */
   readonly takesEveryKey: boolean;
+  /** Set if the same message may go another way the next time. */
+  readonly isByChance?: true;
   /** The caller adds a binding once, and removes the same object. */
   add(binding: B): void;
   remove(binding: B): void;

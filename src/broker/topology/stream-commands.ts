@@ -135,6 +135,13 @@ export function validateReplay<Q extends TopologyQueue>(
       `invalid arg '${REPLAY_ARGUMENT}' for a binding from ${resource}: it is no stream, and remembers nothing`,
     );
   }
+  if (source.router.isByChance === true) {
+    throw new BrokerError(
+      'precondition-failed',
+      `invalid arg '${REPLAY_ARGUMENT}' for a binding from ${resource}: it sends each message to one of its bindings, ` +
+        'and what it sent to others is not to be sent again',
+    );
+  }
   if (startingPoint(value, 0) === null) {
     throw new BrokerError(
       'precondition-failed',

@@ -282,7 +282,9 @@ export class Views implements StatePart, StreamObserver {
     const positions = stream.partitions.map((partition) => {
       const fed = viewed.feeders[partition.index]?.fed ?? viewed.fed[partition.index] ?? 0;
       const { endOffset } = partition;
-      const start = Math.min(startIn(partition, point), point.kind === 'offset' ? Infinity : endOffset);
+      // Where one binding is chosen for each message, the new one may be it from now on: nobody else takes the message.
+      const isChosen = binding.source.router.choose !== undefined;
+      const start = point.kind === 'next' && isChosen ? fed : startIn(partition, point);
       const isBehind = start < fed;
       return {
         from: isBehind ? endOffset : start,

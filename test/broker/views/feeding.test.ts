@@ -268,6 +268,51 @@ describe('feeding', () => {
 });
 
 describe('an exchange that a policy tells to remember', () => {
+  for (const type of ['x-consistent-hash', 'x-round-robin', 'x-random']) {
+    test(`of type ${type} loses nothing while queues are bound to it, and sends nothing to two of them`, async () => {
+      await using test = await TestBroker.start();
+      const vhost = hostOf(test);
+      vhost.setPolicy({ name: 'p', pattern: '^x$', definition: { remember: true } });
+      vhost.declareExchange({
+        name: 'x',
+        type,
+        durable: true,
+        autoDelete: false,
+        internal: false,
+        arguments: {},
+      });
+      const published: string[] = [];
+      for (let i = 0; i < 4000; i++) {
+        if (i % 1000 === 0) {
+          test.queue(`q${i}`);
+          bind(test, 'x', `q${i}`, '10');
+        }
+        publishTo(test, 'x', `k${i}`, `m${i}`);
+        published.push(`m${i}`);
+        if (i % 97 === 0) await settled();
+      }
+      const found: string[] = [];
+      for (const i of [0, 1000, 2000, 3000]) found.push(...(await bodiesOf(test, `q${i}`)));
+      assert.deepEqual(found.toSorted(), published.toSorted());
+    });
+  }
+
+  test('refuses to replay what it sent by chance', async () => {
+    await using test = await TestBroker.start();
+    const vhost = hostOf(test);
+    vhost.setPolicy({ name: 'p', pattern: '^x$', definition: { remember: true } });
+    const common = { durable: true, autoDelete: false, internal: false, arguments: {} };
+    vhost.declareExchange({ name: 'x', type: 'x-random', ...common });
+    test.queue('q');
+    assert.throws(
+      () => bind(test, 'x', 'q', '', { 'x-replay-from': 'first' }),
+      /it sends each message to one/,
+    );
+    assert.throws(() => bind(test, 'amq.topic', 'q', '', { 'x-replay-from': 'first' }), /remembers nothing/);
+    createStream(test, 's');
+    assert.throws(() => bind(test, 's', 'q', '', { 'x-replay-from': 'sometime' }), /an interval such as/);
+  });
+
   test('routes as before, and keeps what it routed for queues to come', async () => {
     await using test = await TestBroker.start();
     const vhost = hostOf(test);
