@@ -1,4 +1,4 @@
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { CompressionError } from './errors.ts';
 import { decompressLz4 } from './lz4.ts';
 import { compressLz4 } from './lz4-compressor.ts';
@@ -46,19 +46,21 @@ function byRuntime(name: CompressionName, decompress: () => Buffer): Buffer {
   }
 }
 
-/** The opposite of `decompress`, at the level that Kafka's clients have by default. */
-export function compress(code: number, source: Buffer): Buffer {
+/** The opposite of `decompress`, at the level that Kafka's clients have by default, or another one of gzip or zstd. */
+export function compress(code: number, source: Buffer, level?: number): Buffer {
   switch (compressionName(code)) {
     case 'none':
       return source;
     case 'gzip':
-      return gzipSync(source);
+      return level === undefined ? gzipSync(source) : gzipSync(source, { level });
     case 'snappy':
       return compressSnappy(source);
     case 'lz4':
       return compressLz4(source);
     case 'zstd':
-      return zstdCompressSync(source);
+      return level === undefined
+        ? zstdCompressSync(source)
+        : zstdCompressSync(source, { params: { [constants.ZSTD_c_compressionLevel]: level } });
     default:
       throw new CompressionError(`compression type ${code} does not exist`);
   }

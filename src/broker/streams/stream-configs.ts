@@ -51,7 +51,7 @@ export const STREAM_CONFIGS: readonly StreamConfig[] = [
     effect: 'has-effect',
     brokerName: 'compression.type',
     choices: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'],
-    description: 'How record batches are stored; producer = as they came.',
+    description: 'How record batches of Kafka clients are stored; producer = as they came.',
   },
   {
     name: 'compression.gzip.level',
@@ -235,11 +235,11 @@ export const STREAM_CONFIGS: readonly StreamConfig[] = [
     name: 'min.insync.replicas',
     type: 'int',
     default: '1',
-    effect: 'has-effect',
+    effect: 'no-effect',
     brokerName: 'min.insync.replicas',
     min: 1,
     description:
-      'Replicas that must have a record before acks=all is answered. There is one: with more, nothing is accepted.',
+      'Replicas that must have a record before acks=all is answered: never more than there are, which is one.',
   },
   {
     name: 'preallocate',

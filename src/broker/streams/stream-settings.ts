@@ -23,7 +23,6 @@ export interface StreamSettings {
   readonly deleteRetentionMs: number;
   /** 0 to 1. */
   readonly dirtyRatioMin: number;
-  readonly insyncReplicasMin: number;
   readonly compression: StreamCompression;
   /** -1 for the usual one. */
   readonly gzipLevel: number;
@@ -55,7 +54,6 @@ export function resolveSettings(configs: ReadonlyMap<string, string>): StreamSet
     compactionLagMsMax: duration('max.compaction.lag.ms'),
     deleteRetentionMs: duration('delete.retention.ms'),
     dirtyRatioMin: number('min.cleanable.dirty.ratio'),
-    insyncReplicasMin: number('min.insync.replicas'),
     compression: text('compression.type') as StreamCompression,
     gzipLevel: number('compression.gzip.level'),
     zstdLevel: number('compression.zstd.level'),

@@ -11,6 +11,7 @@ import { produce } from '../../../wire/kafka/messages/produce.ts';
 import { findProducedFault } from '../../../wire/kafka/record-batch.ts';
 import type { Call, RawHandler } from '../handler.ts';
 import { findContentFault } from '../produced-records.ts';
+import { recompressed } from '../recompression.ts';
 import type { ReplySlot } from '../reply-slot.ts';
 import { TRANSACTION_ERRORS } from '../transaction-errors.ts';
 
@@ -179,7 +180,10 @@ class Appending {
     if (error !== null) return failed(index, TRANSACTION_ERRORS[error]);
     const check = partition.producers.check(bytes, start);
     if (check !== 'new') return this.#notNew(partition, check);
-    const baseOffset = partition.append(bytes, start, end);
+    const changed = settings.compression === 'producer' ? null : recompressed(bytes, start, end, settings);
+    if (changed !== null && 'error' in changed) return failed(index, changed.error, changed.text);
+    const baseOffset =
+      changed === null ? partition.append(bytes, start, end) : partition.append(changed, 0, changed.length);
     this.bytes += end - start;
     this.logs.push(partition.log);
     this.block = this.#broker.store.journal.blockNumber;
