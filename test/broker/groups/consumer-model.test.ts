@@ -406,6 +406,6 @@ describe('a consumer group, whatever happens', () => {
       for (const each of commands) model.run(each);
       model.settle();
     });
-    fc.assert(runs, { numRuns: 300 });
+    fc.assert(runs, { numRuns: 150 });
   });
 });

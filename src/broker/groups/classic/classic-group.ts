@@ -1,6 +1,7 @@
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
 import type { GroupSettings } from '../group-settings.ts';
 import type { ClassicGroupSet } from '../operations.ts';
+import { refusalOfJoin, refusalOfMember, refusalOfRequest, refusalOfSync } from './admission.ts';
 import { ClassicMember } from './classic-member.ts';
 import {
   type JoinOutcome,
@@ -80,7 +81,7 @@ export class ClassicGroup {
     const { memberId, instanceId } = request;
     const known = this.roster.members.get(memberId);
     const former = instanceId === null ? undefined : this.roster.staticId(instanceId);
-    const refusal = this.#refusalOfJoin(request, known, former);
+    const refusal = refusalOfJoin(this, request, this.#around.settings);
     if (refusal !== null) {
       done(joinFailed(refusal, refusal === 'group-full' ? '' : memberId));
     } else if (known !== undefined) {
@@ -97,7 +98,7 @@ export class ClassicGroup {
   }
 
   sync(request: SyncRequest, done: (outcome: SyncOutcome) => void): void {
-    const refusal = this.#refusalOfSync(request);
+    const refusal = refusalOfSync(this, request);
     if (refusal !== null) {
       done(syncFailed(refusal));
       return;
@@ -116,7 +117,7 @@ export class ClassicGroup {
   }
 
   heartbeat(request: MemberRequest): GroupErrorKind | null {
-    const refusal = this.#refusalOf(request);
+    const refusal = refusalOfRequest(this, request);
     if (refusal !== null) return refusal;
     this.#touch(this.roster.members.get(request.memberId) as ClassicMember);
     return this.state === 'PreparingRebalance' ? 'rebalance-in-progress' : null;
@@ -134,7 +135,7 @@ export class ClassicGroup {
     if (generation < 0 && this.isEmpty) return;
     const isMember = generation >= 0 || memberId !== '' || instanceId !== null;
     if (isMember) {
-      const refusal = this.#refusalOfMember(memberId, instanceId);
+      const refusal = refusalOfMember(this, { memberId, instanceId });
       if (refusal !== null) throw new GroupError(refusal, `'${memberId}' is not a member of the group`);
       if (generation !== this.generation && !(isTransactional && generation < 0)) {
         throw new GroupError('illegal-generation', `the generation is ${this.generation}, not ${generation}`);
@@ -214,53 +215,6 @@ export class ClassicGroup {
   /** After a restart, members have the time to be heard again. */
   recovered(): void {
     for (const member of this.roster.members.values()) this.#touch(member);
-  }
-
-  #refusalOfJoin(
-    request: JoinRequest,
-    known: ClassicMember | undefined,
-    former: string | undefined,
-  ): GroupErrorKind | null {
-    const { settings } = this.#around;
-    const { memberId, instanceId, sessionMs, protocolType, protocols } = request;
-    if (sessionMs < settings.sessionTimeoutMsMin || sessionMs > settings.sessionTimeoutMsMax) {
-      return 'invalid-session-timeout';
-    }
-    if (memberId !== '' && instanceId !== null) {
-      if (former === undefined) return 'unknown-member';
-      if (former !== memberId) return 'fenced-instance';
-    } else if (memberId !== '' && known === undefined && !this.roster.expected.has(memberId)) {
-      return 'unknown-member';
-    }
-    const replaced = known ?? (former === undefined ? undefined : this.roster.members.get(former));
-    if (replaced === undefined && this.roster.size >= settings.membersMax) return 'group-full';
-    if (protocolType === '' || protocols.length === 0) return 'inconsistent-protocol';
-    if (this.isEmpty) return null;
-    if (protocolType !== this.protocolType) return 'inconsistent-protocol';
-    return this.roster.agreesWith(protocols, replaced) ? null : 'inconsistent-protocol';
-  }
-
-  #refusalOfMember(memberId: string, instanceId: string | null): GroupErrorKind | null {
-    if (instanceId !== null) {
-      const id = this.roster.staticId(instanceId);
-      if (id !== undefined && id !== memberId) return 'fenced-instance';
-    }
-    return this.roster.members.has(memberId) ? null : 'unknown-member';
-  }
-
-  #refusalOf({ memberId, instanceId, generation }: MemberRequest): GroupErrorKind | null {
-    const refusal = this.#refusalOfMember(memberId, instanceId);
-    if (refusal !== null) return refusal;
-    return generation === this.generation ? null : 'illegal-generation';
-  }
-
-  #refusalOfSync(request: SyncRequest): GroupErrorKind | null {
-    const refusal = this.#refusalOf(request);
-    if (refusal !== null) return refusal;
-    const { protocolType, protocol } = request;
-    if (protocolType !== null && protocolType !== this.protocolType) return 'inconsistent-protocol';
-    if (protocol !== null && protocol !== this.protocol) return 'inconsistent-protocol';
-    return this.state === 'PreparingRebalance' ? 'rebalance-in-progress' : null;
   }
 
   #leave({ memberId, instanceId }: Omit<MemberRequest, 'generation'>): GroupErrorKind | null {

@@ -1,9 +1,8 @@
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
 import type { GroupSettings } from '../group-settings.ts';
 import type { ConsumerGroupChanged } from '../operations.ts';
-import { equals, has, isSubset, NO_PARTITIONS, type PartitionSet } from '../partition-sets.ts';
-import type { GroupStream, GroupStreams } from '../ports.ts';
-import type { Assignor } from './assignor.ts';
+import { equals, has, NO_PARTITIONS, type PartitionSet } from '../partition-sets.ts';
+import type { GroupStreams } from '../ports.ts';
 import {
   AWAY_EPOCH,
   ConsumerMember,
@@ -11,12 +10,12 @@ import {
   sameSubscription,
   sameWishes,
 } from './consumer-member.ts';
+import { checkAsker, checkCommitter, checkEpoch, memberOf } from './fencing.ts';
 import { Owners } from './owners.ts';
-import { assignRanges } from './range-assignor.ts';
 import { nextPosition } from './reconciliation.ts';
 import type { HeartbeatOutcome, HeartbeatRequest } from './requests.ts';
-import { hashOf, Subscriptions } from './subscriptions.ts';
-import { assignUniformly } from './uniform-assignor.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { ASSIGNORS, DEFAULT_ASSIGNOR, Reading } from './target.ts';
 
 export type ConsumerState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable' | 'Dead';
 export type ConsumerChange = Omit<ConsumerGroupChanged, 'op' | 'v' | 'g'>;
@@ -36,12 +35,6 @@ export interface ConsumerSurroundings {
   changed(change: ConsumerChange): void;
 }
 
-/** The first is the one that is used unless the members prefer another. */
-export const ASSIGNORS: ReadonlyMap<string, Assignor> = new Map([
-  ['uniform', assignUniformly],
-  ['range', assignRanges],
-]);
-const DEFAULT_ASSIGNOR = 'uniform';
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
@@ -102,29 +95,12 @@ export class ConsumerGroup {
 
   /** @throws GroupError if who commits is not who it should be */
   checkCommit(memberId: string, epoch: number, knowsEpochs: boolean): void {
-    if (epoch < 0 && this.isEmpty) return;
-    const member = this.members.get(memberId);
-    if (member === undefined) {
-      throw new GroupError('unknown-member', `'${memberId}' is not a member of the group`);
-    }
-    if (member.classic !== null) {
-      if (epoch === member.epoch) return;
-      throw new GroupError('illegal-generation', `the generation is ${member.epoch}, not ${epoch}`);
-    }
-    if (!knowsEpochs) {
-      throw new GroupError('unsupported-version', 'members of this group have to commit with their epoch');
-    }
-    this.#checkCommitEpoch(member, epoch);
+    checkCommitter(this.members, memberId, epoch, knowsEpochs);
   }
 
-  /** As `checkCommit`, for who asks how far it was. Who does not say who it is may ask. @throws GroupError */
+  /** As `checkCommit`, for who asks how far it was. @throws GroupError */
   checkFetch(memberId: string | null, epoch: number): void {
-    if (memberId === null && epoch < 0) return;
-    const member = this.members.get(memberId ?? '');
-    if (member === undefined) {
-      throw new GroupError('unknown-member', `'${memberId ?? ''}' is not a member of the group`);
-    }
-    this.#checkCommitEpoch(member, epoch);
+    checkAsker(this.members, memberId, epoch);
   }
 
   /** A member of the other kind was heard. */
@@ -282,10 +258,10 @@ export class ConsumerGroup {
     if (former !== undefined && former.id !== memberId) {
       throw new GroupError('fenced-instance', `'${instanceId}' is in use by the member '${former.id}'`);
     }
-    const member = this.members.get(memberId);
-    if (member === undefined || (instanceId !== null && former === undefined)) {
-      throw new GroupError('unknown-member', `'${memberId}' is not a member of the group`);
+    if (instanceId !== null && former === undefined) {
+      throw new GroupError('unknown-member', `no member keeps the name '${instanceId}'`);
     }
+    const member = memberOf(this.members, memberId);
     if (epoch > 0) checkEpoch(member, epoch, owned);
     return member;
   }
@@ -358,50 +334,22 @@ export class ConsumerGroup {
   /** Makes a new target if the present one is not for this epoch, or for other streams. */
   #divide(isOther: boolean): void {
     if (!isOther && !this.#isStale && this.epoch === this.targetEpoch) return;
-    const streams = new Map<string, GroupStream>();
-    const members = Array.from(this.members.values(), (member) => {
-      const own = this.#subscriptions.streamsOf(member);
-      for (const [id, stream] of own) streams.set(id, stream);
-      return { member, streamIds: new Set(own.keys()) };
-    });
+    const reading = new Reading(this.members.values(), this.#subscriptions);
     this.#isStale = false;
-    const hash = hashOf(streams.values());
-    if (hash !== this.#topicsHash) {
-      this.#topicsHash = hash;
+    if (reading.hash !== this.#topicsHash) {
+      this.#topicsHash = reading.hash;
       if (this.epoch === this.targetEpoch) this.#grow();
     }
     if (this.epoch === this.targetEpoch) return;
-    this.assignor = this.#preferredAssignor();
-    const sorted = [...streams.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-    const targets = (ASSIGNORS.get(this.assignor) ?? assignUniformly)(
-      members.map(({ member: { id, instanceId, target }, streamIds }) => ({
-        id,
-        instanceId,
-        target,
-        streamIds,
-      })),
-      sorted.map(({ id, partitions }) => ({ id, partitionCount: partitions.length })),
-    );
-    for (const { member } of members) {
-      const target = targets.get(member.id) ?? NO_PARTITIONS;
+    this.assignor = reading.assignor;
+    for (const [member, target] of reading.divide(this.assignor)) {
       if (equals(target, member.target)) continue;
       member.target = target;
       this.#changed.add(member);
     }
     this.targetEpoch = this.epoch;
     this.#isChanged = true;
-    this.#subscriptions.retain(new Set(members.map(({ member }) => member.wishes.expression ?? '')));
-  }
-
-  /** What most members want. */
-  #preferredAssignor(): string {
-    const votes = new Map<string, number>();
-    for (const { wishes } of this.members.values()) {
-      if (wishes.assignor !== null) votes.set(wishes.assignor, (votes.get(wishes.assignor) ?? 0) + 1);
-    }
-    let best = DEFAULT_ASSIGNOR;
-    for (const [name, count] of votes) if (count > (votes.get(best) ?? 0)) best = name;
-    return best;
+    this.#subscriptions.retain(reading.expressions);
   }
 
   #reconcile(member: ConsumerMember, reported: PartitionSet | null): void {
@@ -471,26 +419,10 @@ export class ConsumerGroup {
     this.#around.wakeAt(member.revokeDueMs);
   }
 
-  #checkCommitEpoch(member: ConsumerMember, epoch: number): void {
-    if (epoch === member.epoch) return;
-    throw new GroupError('stale-epoch', `the member's epoch is ${member.epoch}, not ${epoch}`);
-  }
-
   #keep(): void {
     if (!this.#isChanged && this.#changed.size === 0 && this.#gone.length === 0) return;
     this.#around.changed(this.stateToKeep(this.#changed, this.#gone.splice(0)));
     this.#changed.clear();
     this.#isChanged = false;
   }
-}
-
-/** One epoch behind is what a member is when it missed an answer; then it has nothing that it should not have. */
-function checkEpoch(member: ConsumerMember, epoch: number, owned: PartitionSet | null): void {
-  if (epoch === member.epoch) return;
-  const missedAnswer = epoch === member.previousEpoch && owned !== null && isSubset(owned, member.assigned);
-  if (missedAnswer) return;
-  throw new GroupError(
-    'fenced-epoch',
-    `the member's epoch is ${member.epoch}, not ${epoch}: it has to give up its partitions and to join again`,
-  );
 }

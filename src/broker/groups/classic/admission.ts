@@ -1,0 +1,61 @@
+import type { GroupErrorKind } from '../group-error.ts';
+import type { ClassicGroup } from './classic-group.ts';
+import type { JoinRequest, MemberRequest, SyncRequest } from './requests.ts';
+
+/** What stands against a request of a member, if something does. Nothing changes here. */
+
+export function refusalOfJoin(
+  group: ClassicGroup,
+  request: JoinRequest,
+  limits: {
+    readonly sessionTimeoutMsMin: number;
+    readonly sessionTimeoutMsMax: number;
+    readonly membersMax: number;
+  },
+): GroupErrorKind | null {
+  const { roster } = group;
+  const { memberId, instanceId, sessionMs, protocolType, protocols } = request;
+  if (sessionMs < limits.sessionTimeoutMsMin || sessionMs > limits.sessionTimeoutMsMax) {
+    return 'invalid-session-timeout';
+  }
+  const former = instanceId === null ? undefined : roster.staticId(instanceId);
+  const known = roster.members.get(memberId);
+  if (memberId !== '' && instanceId !== null) {
+    if (former === undefined) return 'unknown-member';
+    if (former !== memberId) return 'fenced-instance';
+  } else if (memberId !== '' && known === undefined && !roster.expected.has(memberId)) {
+    return 'unknown-member';
+  }
+  const replaced = known ?? (former === undefined ? undefined : roster.members.get(former));
+  if (replaced === undefined && roster.size >= limits.membersMax) return 'group-full';
+  if (protocolType === '' || protocols.length === 0) return 'inconsistent-protocol';
+  if (group.isEmpty) return null;
+  if (protocolType !== group.protocolType) return 'inconsistent-protocol';
+  return roster.agreesWith(protocols, replaced) ? null : 'inconsistent-protocol';
+}
+
+export function refusalOfMember(
+  { roster }: ClassicGroup,
+  { memberId, instanceId }: Omit<MemberRequest, 'generation'>,
+): GroupErrorKind | null {
+  if (instanceId !== null) {
+    const id = roster.staticId(instanceId);
+    if (id !== undefined && id !== memberId) return 'fenced-instance';
+  }
+  return roster.members.has(memberId) ? null : 'unknown-member';
+}
+
+export function refusalOfRequest(group: ClassicGroup, request: MemberRequest): GroupErrorKind | null {
+  const refusal = refusalOfMember(group, request);
+  if (refusal !== null) return refusal;
+  return request.generation === group.generation ? null : 'illegal-generation';
+}
+
+export function refusalOfSync(group: ClassicGroup, request: SyncRequest): GroupErrorKind | null {
+  const refusal = refusalOfRequest(group, request);
+  if (refusal !== null) return refusal;
+  const { protocolType, protocol } = request;
+  if (protocolType !== null && protocolType !== group.protocolType) return 'inconsistent-protocol';
+  if (protocol !== null && protocol !== group.protocol) return 'inconsistent-protocol';
+  return group.state === 'PreparingRebalance' ? 'rebalance-in-progress' : null;
+}
