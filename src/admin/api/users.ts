@@ -116,8 +116,8 @@ function userOf({ broker }: AdminContext, request: ApiRequest): UserInfo {
   return found;
 }
 
-function userView({ name, tags, hasPassword, limits }: UserInfo): { readonly [field: string]: Json } {
-  return { name, tags, has_password: hasPassword, limits };
+function userView({ name, tags, hasPassword, scram, limits }: UserInfo): { readonly [field: string]: Json } {
+  return { name, tags, has_password: hasPassword, scram_mechanisms: scram, limits };
 }
 
 function permissionView({ user, vhost, configure, write, read }: PermissionInfo): {

@@ -12,6 +12,8 @@ export interface UserInfo {
   readonly name: string;
   readonly tags: readonly string[];
   readonly hasPassword: boolean;
+  /** By which of its mechanisms the user can log in; none for a password that is older than SCRAM. */
+  readonly scram: readonly string[];
   readonly limits: UserLimits;
 }
 
@@ -64,6 +66,7 @@ export class Administration {
       name,
       tags: [...tags],
       hasPassword: password !== null || Object.keys(scram).length > 0,
+      scram: Object.keys(scram).sort(),
       limits,
     }));
   }
