@@ -41,7 +41,16 @@ test('a queue of type stream is a stream', async () => {
   assert.equal((await admin.ask('PUT', '/api/queues/%2F/s', { arguments: args })).status, 204);
   const { body } = await admin.ask('GET', '/api/streams/%2F/s');
   assert.deepEqual(body.queue_arguments, args);
+  const { items } = await admin.ask('GET', '/api/queues');
+  assert.deepEqual(
+    items.map(({ name, type, messages }) => [name, type, messages] as unknown),
+    [['s', 'stream', 0]],
+  );
+  assert.deepEqual((await admin.ask('GET', '/api/queues/%2F/s')).body.arguments, args);
+  assert.equal((await admin.ask('DELETE', '/api/queues/%2F/s/contents')).status, 404);
   assert.deepEqual(body.configs, { 'retention.ms': '86400000', 'max.message.bytes': '2147483647' });
+  assert.equal((await admin.ask('DELETE', '/api/queues/%2F/s')).status, 204);
+  assert.equal((await admin.ask('GET', '/api/streams/%2F/s')).status, 404);
 });
 
 test('what a stream cannot be is refused with a reason', async () => {

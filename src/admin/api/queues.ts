@@ -1,6 +1,7 @@
 import type { Histogram } from '../../broker/histogram.ts';
 import { nodeName } from '../../broker/node-name.ts';
 import type { Queue } from '../../broker/queue.ts';
+import type { StreamPort } from '../../broker/topology/ports.ts';
 import type { Json } from '../../broker/topology/value-json.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
@@ -23,12 +24,17 @@ export const queueRoutes: readonly Route[] = [
 
 function list(context: AdminContext, request: ApiRequest): ApiResponse {
   return ok(
-    vhostsOf(context, request).flatMap((vhost) => Array.from(vhost.queues(), (queue) => view(vhost, queue))),
+    vhostsOf(context, request).flatMap((vhost) => [
+      ...Array.from(vhost.queues(), (queue) => view(vhost, queue)),
+      ...streamQueues(context, vhost.name),
+    ]),
   );
 }
 
 function one(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(view(vhostOf(context, request), queueOf(context, request)));
+  const vhost = vhostOf(context, request);
+  const stream = vhost.findStream(request.parameter('name'));
+  return ok(stream === undefined ? view(vhost, queueOf(context, request)) : streamView(vhost.name, stream));
 }
 
 async function declare(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
@@ -58,9 +64,15 @@ async function declare(context: AdminContext, request: ApiRequest): Promise<ApiR
 }
 
 async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const vhost = vhostOf(context, request);
+  const stream = vhost.findStream(request.parameter('name'));
+  if (stream !== undefined) {
+    vhost.deleteStream(stream, { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') });
+    return await durably(context, done());
+  }
   const queue = queueOf(context, request);
   // On behalf of the queue's owner: an administrator may delete what belongs to one connection.
-  vhostOf(context, request).deleteQueue(
+  vhost.deleteQueue(
     queue.name,
     { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') },
     queue.exclusiveOwner,
@@ -79,6 +91,32 @@ function queueOf(context: AdminContext, request: ApiRequest): Queue {
   const queue = vhost.findQueue(name);
   if (queue === undefined) throw notFound(`no queue '${name}' in vhost '${vhost.name}'`);
   return queue;
+}
+
+/** The streams that were declared as queues. Of others more is to be said than that: see `streams.ts`. */
+function streamQueues({ broker }: AdminContext, vhost: string): { readonly [field: string]: Json }[] {
+  return broker.streams.list(vhost).flatMap((stream) => {
+    const seen = broker.views.of(stream);
+    return seen?.declaredAs == null ? [] : [streamView(vhost, seen)];
+  });
+}
+
+function streamView(vhost: string, stream: StreamPort): { readonly [field: string]: Json } {
+  return {
+    name: stream.name,
+    vhost,
+    durable: true,
+    auto_delete: false,
+    exclusive: false,
+    arguments: plainTable(stream.declaredAs ?? {}),
+    type: 'stream',
+    node: nodeName,
+    state: 'running',
+    consumers: stream.consumerCount,
+    messages: stream.messageCount,
+    messages_ready: stream.messageCount,
+    messages_unacknowledged: 0,
+  };
 }
 
 /** RabbitMQ's fields; beyond them `ledger`, where every message went, and `latency_ms`. */
