@@ -27,7 +27,7 @@ export interface ProducerStatesState {
 }
 
 /** Beyond that, those are forgotten that have been silent for longest. */
-const PRODUCERS_MAX = 20_000;
+const PRODUCERS_MAX = 10_000;
 /** As many at a time, as finding them takes a look at all. */
 const FORGOTTEN_SHARE = 0.1;
 
