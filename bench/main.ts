@@ -11,6 +11,7 @@ import { measureManyQueues } from './many-queues.ts';
 import { ensureRabbitmq } from './rabbitmq-install.ts';
 import { measureRpc } from './rpc.ts';
 import { selectScenarios } from './scenarios.ts';
+import { measureShare } from './share.ts';
 
 const program = new Command('bench').description('measure Sluice, alone or beside a peer');
 
@@ -64,6 +65,15 @@ program
   .action(async (o: { runs: string; seconds: string }) => {
     const result = await measureFeatures(Number(o.runs), Number(o.seconds), console.error);
     console.log(`${result.text}\n\n${await saveResult('features', result)}`);
+  });
+
+program
+  .command('share')
+  .description('share groups: records handed out and acknowledged one by one')
+  .option('--records <n>', 'records of 100 bytes', '1000000')
+  .action(async (o: { records: string }) => {
+    const result = await measureShare(Number(o.records), console.error);
+    console.log(`${result.text}\n\n${await saveResult('share', result)}`);
   });
 
 program
