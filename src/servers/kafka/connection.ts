@@ -261,7 +261,8 @@ export class KafkaConnection {
       !replies.isCongested &&
       replies.openCount < settings.requestsMax &&
       replies.openBytes < settings.requestsBytesMax &&
-      this.#throttledUntilMs === 0
+      this.#throttledUntilMs === 0 &&
+      !this.#isHeldBack
     );
   }
 

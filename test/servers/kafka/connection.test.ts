@@ -5,7 +5,9 @@ import { errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { apiVersions } from '../../../src/wire/kafka/messages/api-versions.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
+import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { createTopics } from '../../../src/wire/kafka/messages/topics.ts';
+import { batchOf } from '../../broker/streams/batches.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer, until } from './test-server.ts';
 
@@ -133,7 +135,7 @@ describe('a Kafka connection', () => {
     using client = await test.connect();
     await makeTopic(client, 't', 500);
     client.socket.pause();
-    const count = 2000;
+    const count = 700;
     const responses = Array.from({ length: count }, () =>
       client.request(metadata, 12, { topics: null, ...NOTHING_ASKED }),
     );
@@ -141,10 +143,33 @@ describe('a Kafka connection', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const [session] = test.broker.sessions;
     assert.equal(session?.describe().state, 'flow');
-    // One answer takes some ten thousand bytes; all of them would be twenty million.
+    // One answer takes some ten thousand bytes; all of them would be nine million.
     assert.ok((session?.describe().queuedBytes ?? 0) < 2_000_000, String(session?.describe().queuedBytes));
     client.socket.resume();
     for (const { topics } of await Promise.all(responses)) assert.equal(topics[0]?.partitions.length, 500);
+  });
+
+  it('is not read on while what it has produced is too much for the broker', async () => {
+    let residentBytes = 0;
+    const limits = { memoryHighWaterBytes: 1000, residentBytes: () => residentBytes };
+    await using test = await KafkaTestServer.start({}, limits);
+    using client = await test.connect();
+    using other = await test.connect();
+    await makeTopic(client, 't', 1);
+    residentBytes = 2000;
+    await until(() => test.broker.blockedReasons.size > 0);
+    const records = batchOf(['a']);
+    const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }];
+    await client.request(produce, 9, { acks: -1, timeoutMs: 1000, topicData });
+    let isAnswered = false;
+    const next = client.request(apiVersions, 4, SOFTWARE).then(() => {
+      isAnswered = true;
+    });
+    // Who does not produce is served.
+    for (let i = 0; i < 20; i++) await other.request(apiVersions, 4, SOFTWARE);
+    assert.equal(isAnswered, false);
+    residentBytes = 0;
+    await next;
   });
 
   it('takes thousands of requests at once, and no more memory than for some of them', async () => {
