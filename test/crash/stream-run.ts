@@ -403,7 +403,8 @@ export class StreamRun {
       }
     } catch (error) {
       // The records before it were told, and are right; what is behind it is not told.
-      if (!(error instanceof DamageError) || error.path !== this.damagedPath) throw error;
+      const { cause } = error as Error;
+      if (!(cause instanceof DamageError) || cause.path !== this.damagedPath) throw error;
       this.wasReported = true;
       return { found, isReadable: false };
     }

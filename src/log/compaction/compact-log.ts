@@ -50,7 +50,14 @@ export async function compactLog(log: SegmentedLog, options: CompactionOptions):
     const map = new OffsetMap(records, memoryBytes, randomInt(SEED_MAX));
     const mappedTo = await gatherKeys(log, map, { ...options, pause });
     const abortedIn = options.abortedIn.bind(options);
-    const pass = new CompactionPass({ map, nowMs, deleteRetentionMs, abortedIn, pause });
+    const pass = new CompactionPass({
+      map,
+      nowMs,
+      deleteRetentionMs,
+      lastOffset: below - 1,
+      abortedIn,
+      pause,
+    });
     for (const group of groupsOf(log.segments, mappedTo, below, segmentBytes)) {
       pass.changed = false;
       if (!(await log.rewrite(group, pass))) return cleanedTo;

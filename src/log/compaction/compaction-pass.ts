@@ -18,11 +18,16 @@ import type { OffsetMap } from './offset-map.ts';
 
 /** With this attribute the base timestamp is when records without a value may go (KIP-534). */
 const HAS_DELETE_HORIZON = 0x40;
+const COMPRESSION_MASK = 0x07;
+const NO_TIMESTAMP = -1;
+const NOTHING = Buffer.alloc(0);
 
 export interface PassOptions {
   readonly map: OffsetMap;
   readonly nowMs: number;
   readonly deleteRetentionMs: number;
+  /** The last one that is looked at: a batch that has it stays, if only for its offset. */
+  readonly lastOffset: number;
   abortedIn(from: number, below: number): readonly AbortedRange[];
   /** After each piece of work, of so many bytes. */
   pause(bytes: number): Promise<void>;
@@ -57,7 +62,8 @@ export class CompactionPass implements BatchRewriter {
     for (let at = 0; at < batches.length; ) {
       const header = readBatchHeader(batches, at);
       const batch = batches.subarray(at, at + header.bytes);
-      const left = this.#rewriteBatch(batch, header);
+      const isLast = header.lastOffset === this.#options.lastOffset;
+      const left = this.#rewriteBatch(batch, header) ?? (isLast ? emptied(batch, header) : null);
       if (left !== batch) this.changed = true;
       if (left !== null) kept.push(left);
       at += header.bytes;
@@ -194,6 +200,21 @@ class KeptRecords {
     }
     return output.subarray(0, at);
   }
+}
+
+/**
+ * The last batch, of which nothing stays: a reader gets it all the same, and so comes to the end of the log. In Kafka the
+ * segment with the end of the log is never compacted; clients that read up to the end wait until they are there.
+ */
+function emptied(batch: Buffer, { attributes, maxTimestampMs, recordCount }: BatchHeader): Buffer {
+  if (recordCount === 0 || isControl(batch, 0)) return batch;
+  return batchOf(batch, {
+    body: NOTHING,
+    attributes: attributes & ~(COMPRESSION_MASK | HAS_DELETE_HORIZON),
+    baseTimestampMs: NO_TIMESTAMP,
+    maxTimestampMs,
+    recordCount: 0,
+  });
 }
 
 interface Changes {

@@ -131,7 +131,8 @@ export async function readSlice(
       }
       nextOffset = header.lastOffset + 1;
       if (start < 0 && nextOffset > fromOffset) start = at;
-      if (start >= 0) records += header.recordCount;
+      // A stream's batch without records still tells its reader how far it has come.
+      if (start >= 0) records += segment.isForeign ? 1 : header.recordCount;
       at += header.bytes;
     }
     position += at;

@@ -2,6 +2,8 @@ import type { DamageError } from '../damage.ts';
 import { OffsetIndex, type Place } from './offset-index.ts';
 
 const READ_ON_PLACES = 4;
+/** Of a segment that was not read yet, as there may be very many. */
+const NOWHERE: number[] = [];
 
 /** What a snapshot keeps of a segment; it is a promise: so many bytes of the file were on disk before it was made. */
 export interface SegmentInfo {
@@ -44,7 +46,7 @@ export class Segment implements SegmentInfo {
   /** Set when the system reported that written bytes may be lost: nothing more can be promised about this file. */
   failure: Error | null = null;
   /** Where the last reads ended, offset and position: the next ones mostly go on there. */
-  readonly #readOn = new Float64Array(2 * READ_ON_PLACES);
+  #readOn: number[] = NOWHERE;
   #nextReadOn = 0;
 
   constructor(info: SegmentInfo, path: string, isNew: boolean, isForeign = false) {
@@ -79,6 +81,7 @@ export class Segment implements SegmentInfo {
 
   /** A read ended at this offset, and at this position of the file. Some consumers may be reading the segment at once. */
   readUpTo(offset: number, position: number): void {
+    if (this.#readOn === NOWHERE) this.#readOn = new Array<number>(2 * READ_ON_PLACES).fill(0);
     const places = this.#readOn;
     this.#nextReadOn = (this.#nextReadOn + 2) % places.length;
     places[this.#nextReadOn] = offset;

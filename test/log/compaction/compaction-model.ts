@@ -254,14 +254,20 @@ export class CompactionModel {
     const { log } = this;
     const byOffset = new Map(this.#records.map((record) => [record.offset, record]));
     const found = new Set<number>();
+    const { end } = this;
     let previous = -1;
+    let reached = 0;
     for (let next = 0; ; ) {
       const slice = await log.read(next, 1 + this.#upTo(4000));
-      if (slice.isEmpty) return found;
+      if (slice.isEmpty) {
+        assert.ok(reached >= end, `a reader gets to ${reached} of ${end}`);
+        return found;
+      }
       for (let at = 0; at < slice.buffer.length; ) {
         const header = readBatchHeader(slice.buffer, at);
         assert.equal(verifyBatch(slice.buffer, at, slice.buffer.length, true), null);
         assert.ok(header.baseOffset > previous || header.baseOffset < next, 'offsets grow');
+        reached = header.lastOffset + 1;
         const isEnd = (header.attributes & 0x20) !== 0;
         const records = new BatchRecords(slice.buffer, at);
         while (!isEnd && records.next()) {
