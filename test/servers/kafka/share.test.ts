@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { KafkaServerOptions } from '../../../src/servers/kafka/options.ts';
 import { ACKNOWLEDGE_TYPE } from '../../../src/wire/kafka/constants.ts';
 import type { RequestInput } from '../../../src/wire/kafka/declaration.ts';
 import { ERROR_CODES, errorName } from '../../../src/wire/kafka/error-codes.ts';
@@ -12,6 +13,7 @@ import {
   shareGroupHeartbeat,
 } from '../../../src/wire/kafka/messages/share-groups.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
+import { seededRandom } from '../../log/seeded-random.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer, until } from './test-server.ts';
 
@@ -72,6 +74,7 @@ class Member {
     const partition = response.responses[0]?.partitions[0];
     return {
       error: errorName(response.errorCode),
+      partitionError: errorName(partition?.errorCode ?? 0),
       ackError: errorName(partition?.acknowledgeErrorCode ?? 0),
       lockMs: response.acquisitionLockTimeoutMs,
       bytes:
@@ -105,8 +108,11 @@ function batch(firstOffset: number, lastOffset: number, ...acknowledgeTypes: num
   return { firstOffset, lastOffset, acknowledgeTypes };
 }
 
-async function start(configs: Readonly<Record<string, string>> = {}): Promise<KafkaTestServer> {
-  const test = await KafkaTestServer.start();
+async function start(
+  configs: Readonly<Record<string, string>> = {},
+  options: Partial<KafkaServerOptions> = {},
+): Promise<KafkaTestServer> {
+  const test = await KafkaTestServer.start(options);
   test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs: new Map() });
   const all = { 'share.auto.offset.reset': 'earliest', ...configs };
   test.broker.groupConfigs.set('/', 'g', new Map(Object.entries(all)));
@@ -301,5 +307,76 @@ describe('share groups over the Kafka protocol', () => {
     await until(() => test.broker.shareGroups.find('/', 'g')!.isEmpty);
     const bob = await Member.join(test, 'bob');
     assert.equal((await bob.fetch()).acquired, '0-0#1');
+  });
+
+  it('answer a waiting fetch when its topic is deleted', async () => {
+    await using test = await start();
+    const ada = await Member.join(test, 'ada');
+    const waiting = ada.fetch({ maxWaitMs: 60_000 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    test.broker.streams.delete(test.broker.streams.get('/', 't')!);
+    assert.equal((await waiting).partitionError, 'UNKNOWN_TOPIC_ID');
+    const { assignment } = await ada.beat(ada.epoch);
+    assert.deepEqual(assignment?.topicPartitions, []);
+  });
+
+  it('answer whatever is asked, sensible or not, and lose nothing over it', async () => {
+    const problems: unknown[] = [];
+    const log = {
+      info: () => undefined,
+      debug: () => undefined,
+      warn: () => undefined,
+      error: (fields: object) => problems.push(fields),
+    };
+    await using test = await start({ 'share.delivery.count.limit': '1000' }, { log });
+    const random = seededRandom(7);
+    const pick = <T>(...values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+    const count = 60;
+    for (let i = 0; i < count; i += 3) await append(test, 'a', 'b', 'c');
+    const members = await Promise.all(['ada', 'bob', 'cy'].map((id) => Member.join(test, id)));
+    const anything = () => pick(-1, 0, 1, 2 ** 31, 2 ** 52, Math.floor(random() * count));
+    for (let i = 0; i < 400; i++) {
+      const member = pick(...members);
+      const batches = Array.from({ length: pick(0, 1, 1, 2) }, () => {
+        const first = anything();
+        return batch(
+          first,
+          pick(anything(), first, first + 2),
+          ...pick([0], [1], [2], [3, 1, 2], [4], [9], []),
+        );
+      });
+      if (random() < 0.5) {
+        const epoch = pick(member.sessionEpoch, member.sessionEpoch, 0, -1, 77);
+        const options = {
+          maxRecords: pick(0, 1, 500, -5),
+          maxBytes: pick(0, -1, 100, 1_000_000),
+          shareAcquireMode: pick(0, 1, 5),
+          isRenewAck: random() < 0.3,
+        };
+        const { error } = await member.fetch(options, batches, epoch);
+        if (error === 'NONE') member.sessionEpoch = epoch === -1 ? 0 : epoch + 1;
+      } else {
+        const epoch = pick(member.sessionEpoch, 0, 5);
+        if ((await member.acknowledge(batches, random() < 0.3, epoch)) !== 'INVALID_SHARE_SESSION_EPOCH') {
+          if (epoch === member.sessionEpoch) member.sessionEpoch++;
+        }
+      }
+    }
+    assert.deepEqual(problems, []);
+    // Whatever is not done with is still handed out, each record once.
+    for (const member of members) member.client.socket.destroy();
+    const last = await Member.join(test, 'dan');
+    const { share } = test.broker.shareGroups.find('/', 'g')!.readers.get(last.topicId)!.get(0)!;
+    await until(() => share.nextAvailable() !== null || share.settled.missingIn(0, count) === 0);
+    const left = share.settled.missingIn(0, count);
+    let found = 0;
+    for (let acquired = 'some'; acquired !== ''; ) {
+      ({ acquired } = await last.fetch());
+      for (const range of acquired.split(' ').filter((each) => each !== '')) {
+        const [first = 0, end = 0] = range.split('#')[0]!.split('-').map(Number);
+        found += end - first + 1;
+      }
+    }
+    assert.equal(found, left);
   });
 });
