@@ -2,8 +2,7 @@ import { TransactionError, type TransactionErrorKind } from '../../broker/transa
 import { ERROR_CODES, type ErrorName } from '../../wire/kafka/error-codes.ts';
 import type { Call } from './handler.ts';
 
-/** What Produce says: producers that know PRODUCER_FENCED there are younger than its versions. */
-export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
+const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
   'unknown-producer': 'INVALID_PRODUCER_ID_MAPPING',
   fenced: 'INVALID_PRODUCER_EPOCH',
   'invalid-state': 'INVALID_TXN_STATE',
@@ -13,6 +12,15 @@ export const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName
   'invalid-request': 'INVALID_REQUEST',
   'too-many': 'POLICY_VIOLATION',
 };
+
+/** From this version of Produce on, a producer can be told to abort and to begin again (KIP-890). */
+const PRODUCE_ABORTABLE_FROM = 11;
+
+/** What Produce says to it: it has no version that knows PRODUCER_FENCED. */
+export function producedError(kind: TransactionErrorKind, version: number): ErrorName {
+  if (kind === 'not-in-transaction' && version >= PRODUCE_ABORTABLE_FROM) return 'TRANSACTION_ABORTABLE';
+  return TRANSACTION_ERRORS[kind];
+}
 
 /**
  * Runs it; the code of the error that it throws, if that is a transaction's, and NONE otherwise. From version

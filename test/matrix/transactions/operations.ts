@@ -46,10 +46,10 @@ function operation(random: () => number, isNew: boolean, index: number): Operati
   if (choice < 0.5) {
     const sequence = pick(['next', 'next', 'next', 'next', 'again', 'gap'] as const);
     const sender = who === 'unknown' ? 'present' : who;
-    return { kind: 'produce', version: isNew ? 12 : 9, who: sender, partition, sequence };
+    return { kind: 'produce', version: isNew ? 12 : pick([9, 11]), who: sender, partition, sequence };
   }
   if (choice < 0.6 && !isNew) return { kind: 'add-partition', version: pick([1, 3]), who, partition };
   if (choice < 0.65 && !isNew) return { kind: 'add-group', version: pick([1, 3]), who };
-  if (choice < 0.75) return { kind: 'commit-offset', version: isNew ? 5 : 3, who, offset: index };
+  if (choice < 0.75) return { kind: 'commit-offset', version: isNew ? 5 : pick([3, 4]), who, offset: index };
   return { kind: 'end', version: isNew ? 5 : pick([1, 3, 4]), who, isCommit: random() < 0.5 };
 }

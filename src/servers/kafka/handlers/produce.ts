@@ -13,7 +13,7 @@ import type { Call, RawHandler } from '../handler.ts';
 import { findContentFault } from '../produced-records.ts';
 import { recompressed } from '../recompression.ts';
 import type { ReplySlot } from '../reply-slot.ts';
-import { TRANSACTION_ERRORS } from '../transaction-errors.ts';
+import { producedError } from '../transaction-errors.ts';
 
 type Request = RequestOf<typeof produce>;
 type Response = ResponseInput<typeof produce>;
@@ -177,7 +177,7 @@ class Appending {
     if (fault !== null) return failed(index, fault.error, fault.text);
     // In this order, as by Kafka: whose transaction is over is told that, whatever was sent.
     const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
-    if (error !== null) return failed(index, TRANSACTION_ERRORS[error]);
+    if (error !== null) return failed(index, producedError(error, this.#call.version));
     const check = partition.producers.check(bytes, start);
     if (check !== 'new') return this.#notNew(partition, check);
     const changed = settings.compression === 'producer' ? null : recompressed(bytes, start, end, settings);
