@@ -4,22 +4,24 @@ import type { ClientQuota } from '../../broker/access/client-quota.ts';
 import type { Client } from '../../broker/access/clients.ts';
 import type { Broker } from '../../broker/broker.ts';
 import { API_VERSIONS_KEY, apiName } from '../../wire/kafka/apis.ts';
-import type { ResponseInput } from '../../wire/kafka/declaration.ts';
 import { KafkaWireError } from '../../wire/kafka/errors.ts';
 import { FrameReader } from '../../wire/kafka/frame-reader.ts';
-import { decodeRequest, decodeRequestHeader, type RequestHeader } from '../../wire/kafka/headers.ts';
+import { decodeRequestHeader, type RequestHeader } from '../../wire/kafka/headers.ts';
 import { isLoopbackAddress, plainAddress } from '../loopback.ts';
 import { readShared } from '../shared-reads.ts';
 import { Authentication } from './authentication.ts';
-import { type AnyHandler, type Call, type ErasedHandler, isRaw } from './handler.ts';
+import type { AnyHandler } from './handler.ts';
 import { unsupportedApiVersions } from './handlers/api-versions.ts';
 import { authenticateByToken } from './handlers/sasl-authenticate.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
 import type { Settings } from './options.ts';
+import { type PeerState, PeerWatch } from './peer-watch.ts';
 import { Replies } from './replies.ts';
 import { ReplySlot } from './reply-slot.ts';
+import { handle, RequestCall } from './request-call.ts';
 import type { KafkaServer } from './server.ts';
 import { SessionView } from './session-view.ts';
+import { Throttle } from './throttle.ts';
 import { WorkMeter } from './work-meter.ts';
 
 interface Frame {
@@ -27,8 +29,6 @@ interface Frame {
   readonly start: number;
   readonly end: number;
 }
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * One client: frames to handlers, responses back. What comes while there is no room for it (too many requests without
@@ -58,14 +58,9 @@ export class KafkaConnection {
   #view: SessionView | null = null;
   #client: Client | null = null;
   #isWorking = false;
-  #isHeldBack = false;
-  #throttledUntilMs = 0;
-  #throttleTimer: NodeJS.Timeout | null = null;
   #endTimer: NodeJS.Timeout | null = null;
-  readonly #startedAtMs: number;
-  #activeAtMs: number;
-  #takenBytes = 0;
-  #takenAtMs = 0;
+  readonly #throttle: Throttle;
+  readonly #watch: PeerWatch;
 
   /** `certificateName` is whom the client's certificate names; null if it has no good one. */
   constructor(server: KafkaServer, socket: Socket, certificateName: string | null) {
@@ -76,12 +71,16 @@ export class KafkaConnection {
     this.socket = socket;
     this.address = plainAddress(socket.remoteAddress);
     this.connectedAtMs = broker.clock.now();
-    this.#startedAtMs = this.#activeAtMs = broker.clock.monotonicMs();
     this.#reader = new FrameReader(settings.requestBytesMax);
     this.replies = new Replies(socket, broker.turn, settings.outputHighWaterBytes, {
       repliesAdvanced: () => this.#work(),
     });
     this.work = new WorkMeter(broker.clock);
+    this.#watch = new PeerWatch(socket, this.replies, settings, broker.clock.monotonicMs());
+    this.#throttle = new Throttle(broker.clock, () => {
+      broker.turn.touch();
+      this.#work();
+    });
     this.authentication = new Authentication({
       broker,
       settings,
@@ -172,27 +171,12 @@ export class KafkaConnection {
 
   /** No requests are taken for so long: the client exceeds what it may have (KIP-219). */
   throttle(milliseconds: number): void {
-    if (milliseconds <= 0 || this.isClosed) return;
-    const untilMs = this.broker.clock.monotonicMs() + milliseconds;
-    if (untilMs <= this.#throttledUntilMs) return;
-    this.#throttledUntilMs = untilMs;
-    if (this.#throttleTimer !== null) clearTimeout(this.#throttleTimer);
-    this.#throttleTimer = setTimeout(() => {
-      this.#throttleTimer = null;
-      this.#throttledUntilMs = 0;
-      this.broker.turn.touch();
-      this.#work();
-    }, milliseconds);
+    if (!this.isClosed) this.#throttle.wait(milliseconds);
   }
 
-  /** The client fills memory or the journal faster than they are emptied: no requests are taken until it may go on. */
+  /** No requests are taken until the client may go on: it fills memory or the journal faster than they are emptied. */
   holdBack(onResume: (resume: () => void) => void): void {
-    if (this.#isHeldBack) return;
-    this.#isHeldBack = true;
-    onResume(() => {
-      this.#isHeldBack = false;
-      this.#work();
-    });
+    this.#throttle.holdBack(onResume);
   }
 
   /** Ends the connection from our side; the protocol has no words for why. */
@@ -216,18 +200,11 @@ export class KafkaConnection {
 
   /** To be asked again and again: whether the client is idle, does not read, or does not log in. */
   check(nowMs: number): void {
-    const { settings, socket } = this;
-    // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
-    if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
-    if (nowMs - this.#startedAtMs >= settings.handshakeTimeoutMs && this.#isUnknown) {
-      this.#drop('the client has not logged in');
-    } else if (this.#isStalled(nowMs)) {
-      this.#drop('the client does not read what it asked for');
-    } else if (this.replies.openCount > 0 || this.#waiting.length > 0) {
-      this.#activeAtMs = nowMs;
-    } else if (nowMs - this.#activeAtMs >= settings.idleTimeoutMs) {
-      this.#drop('the client was idle');
-    } else if (nowMs - this.#activeAtMs >= RELEASE_AFTER_MS) {
+    const state = this.#watch.state(nowMs, this.#waiting.length > 0, this.#isUnknown);
+    const fault = PEER_FAULTS[state];
+    if (fault !== undefined) {
+      this.#drop(fault);
+    } else if (state === 'quiet') {
       this.replies.release();
       this.#reader.release();
     }
@@ -237,7 +214,7 @@ export class KafkaConnection {
     if (this.isClosed) return;
     const { turn } = this.broker;
     turn.touch();
-    this.#activeAtMs = this.broker.clock.monotonicMs();
+    this.#watch.activeAtMs = this.broker.clock.monotonicMs();
     try {
       if (this.identity === null) this.#limitStranger();
       this.#reader.push(chunk, this.#onFrame);
@@ -261,8 +238,7 @@ export class KafkaConnection {
       !replies.isCongested &&
       replies.openCount < settings.requestsMax &&
       replies.openBytes < settings.requestsBytesMax &&
-      this.#throttledUntilMs === 0 &&
-      !this.#isHeldBack
+      !this.#throttle.isOn
     );
   }
 
@@ -321,7 +297,7 @@ export class KafkaConnection {
     if (header.clientId !== this.#clientId) this.#renamed(header.clientId);
     const isMeasured = this.broker.access.quotas.isOn;
     if (isMeasured) this.work.begin(this.quota);
-    this.#call(handler, bytes, header.bodyStart, end, slot, new RequestCall(this, header));
+    handle(handler, bytes, header.bodyStart, end, slot, new RequestCall(this, header));
     if (isMeasured) this.work.end();
     return true;
   }
@@ -329,24 +305,6 @@ export class KafkaConnection {
   #renamed(clientId: string | null): void {
     this.#clientId = clientId;
     this.#quota = null;
-  }
-
-  #call(handler: AnyHandler, bytes: Buffer, start: number, end: number, slot: ReplySlot, call: Call): void {
-    try {
-      if (isRaw(handler)) {
-        handler.handleRaw(bytes, start, end, slot, call);
-        return;
-      }
-      // What it may keep until it has its answer is its own; only the frame's memory is used again.
-      const body = Buffer.from(bytes.subarray(start, end));
-      const request = decodeRequest(handler.api, call.version, body, 0, body.length);
-      const response = (handler as ErasedHandler).handle(request as never, call);
-      if (response instanceof Promise) response.then(fillWith(slot), (error) => slot.fail(error));
-      else if (response === null) slot.skip();
-      else slot.fill(response as ResponseInput<typeof handler.api>);
-    } catch (error) {
-      slot.fail(error);
-    }
   }
 
   /** Of ApiVersions any version is understood, so that the client can find one that we have (KIP-511). */
@@ -378,17 +336,6 @@ export class KafkaConnection {
     return this.identity === null && this.authentication.isAwaited;
   }
 
-  #isStalled(nowMs: number): boolean {
-    const { stalledPeerBytes, stalledPeerTimeoutMs } = this.settings;
-    const taken = this.socket.bytesWritten - this.socket.writableLength;
-    if (taken !== this.#takenBytes || this.replies.queuedBytes <= stalledPeerBytes) {
-      this.#takenBytes = taken;
-      this.#takenAtMs = nowMs;
-      return false;
-    }
-    return nowMs - this.#takenAtMs >= stalledPeerTimeoutMs;
-  }
-
   #peerEnded(): void {
     if (!this.isClosed) this.#end();
   }
@@ -411,7 +358,7 @@ export class KafkaConnection {
     if (this.isClosed) return;
     this.isClosed = true;
     this.#waiting.length = 0;
-    if (this.#throttleTimer !== null) clearTimeout(this.#throttleTimer);
+    this.#throttle.stop();
     for (const listener of [...this.#closeListeners]) listener();
     this.#closeListeners.clear();
     this.authentication.end();
@@ -433,34 +380,11 @@ export class KafkaConnection {
   }
 }
 
+const PEER_FAULTS: { readonly [state in PeerState]?: string } = {
+  unknown: 'the client has not logged in',
+  stalled: 'the client does not read what it asked for',
+  idle: 'the client was idle',
+};
+
 /** As much as Kafka takes for one token (sasl.server.max.receive.size). */
 const STRANGER_BYTES_MAX = 512 * 1024;
-const RELEASE_AFTER_MS = 10_000;
-
-class RequestCall implements Call {
-  readonly version: number;
-  readonly clientId: string | null;
-  readonly connection: KafkaConnection;
-
-  constructor(connection: KafkaConnection, header: RequestHeader) {
-    this.connection = connection;
-    this.version = header.apiVersion;
-    this.clientId = header.clientId;
-  }
-
-  get server(): KafkaServer {
-    return this.connection.server;
-  }
-
-  isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean {
-    return this.connection.isAllowed(operation, resource, name);
-  }
-}
-
-function fillWith(slot: ReplySlot): (response: object | null) => void {
-  return (response) => {
-    slot.connection.broker.turn.touch();
-    if (response === null) slot.skip();
-    else slot.fill(response as ResponseInput<typeof slot.api>);
-  };
-}

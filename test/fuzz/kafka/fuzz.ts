@@ -28,7 +28,7 @@ export interface KafkaFuzzReport {
 
 const CANARY = 'canary';
 const STREAM_MS_MAX = 30_000;
-const CANARY_MS_MAX = 5_000;
+const CANARY_MS_MAX = 10_000;
 const SETTLE_MS_MAX = 15_000;
 const HEAP_GROWTH_MAX = 12 * 2 ** 20;
 const RESIDENT_GROWTH_MAX = 96 * 2 ** 20;
