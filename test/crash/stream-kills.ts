@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Inspector } from '../../src/cli/inspection.ts';
+import { nodeFileSystem } from '../../src/log/node-filesystem.ts';
 import { deleteRecords } from '../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../src/wire/kafka/messages/produce.ts';
 import { createTopics } from '../../src/wire/kafka/messages/topics.ts';
@@ -73,6 +75,8 @@ class StreamKillRun {
     client[Symbol.dispose]();
     const status = await broker.stop();
     if (status !== 0) throw new HistoryError(`the broker stopped with status ${status}: ${broker.output}`);
+    const { findings } = await new Inspector(nodeFileSystem, this.#directory).inspect();
+    for (const { path, what } of findings) throw new HistoryError(`the doctor says of ${path}: ${what}`);
     return { kills, confirmed: this.#confirmed, left };
   }
 
