@@ -51,7 +51,9 @@ export class Transaction {
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
   publish(route: Route<Queue>, persistent: boolean, parts: MessageParts): void {
     const bytes = parts.contentBytes();
-    const entry = Store.entryBytes(route.queues.length, bytes) + route.streams.length * recordBytesMax(bytes);
+    const entry =
+      Store.entryBytes(route.queues.length, bytes) +
+      route.streams.length * recordBytesMax(bytes, parts.propertiesEnd - parts.propertiesStart);
     if (this.#bytes + entry > BYTES_MAX) {
       throw new BrokerError('resource-error', `a transaction may hold at most ${BYTES_MAX} bytes`);
     }

@@ -28,7 +28,7 @@ export interface FeederParts {
   readonly queue: FeedQueue;
   stateOf(binding: Binding<Queue>): BindingState | undefined;
   record(operation: ViewOperation): void;
-  onUnreadable(partition: Partition, offset: number): void;
+  onUnreadable(offset: number): void;
 }
 
 /** A binding that is given what the others were given before. */
@@ -326,7 +326,7 @@ export class Feeder implements Feeds {
       onReady: () => this.pumpLater(),
       onUnreadable: (offset) => {
         this.#isUnreadable = partition.log.isDamaged;
-        onUnreadable(partition, offset);
+        onUnreadable(offset);
       },
     });
   }

@@ -66,7 +66,8 @@ export class Feeding {
     }
     if (streams.length === 0) return;
     this.isDurable = true;
-    this.#bytes += streams.length * recordBytesMax(contentBytes);
+    const { propertiesStart, propertiesEnd } = item.parts;
+    this.#bytes += streams.length * recordBytesMax(contentBytes, propertiesEnd - propertiesStart);
   }
 
   /** `operation` says how far the stream was fed, and is written only if there is something that has to agree with it. */

@@ -96,11 +96,11 @@ export function writeRecord(
 }
 
 /**
- * At most so many bytes of a journal's block, for those who have to say so beforehand. All of the content may be headers,
- * which take more room as text.
+ * At most so many bytes of a journal's block, for those who have to say so beforehand. Headers take more room as text; where
+ * it is not known how much of the content they are, they may be all of it.
  */
-export function recordBytesMax(contentBytes: number): number {
-  return 16 * Math.min(contentBytes, HEADERS_BYTES) + contentBytes + 512;
+export function recordBytesMax(contentBytes: number, propertiesBytes: number = contentBytes): number {
+  return 16 * Math.min(propertiesBytes, HEADERS_BYTES) + contentBytes + 512;
 }
 
 function headersOf(parts: MessageParts, codec: PropertyCodec, table: Table | null): readonly Header[] {
