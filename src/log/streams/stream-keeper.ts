@@ -165,7 +165,9 @@ export class StreamKeeper {
       if (stream.removed) return;
       if (cleaned <= cleanedTo) this.#stuck.add(stream);
       stream.cleanedTo = cleaned;
-      this.#events.onDropped(stream, Math.max(0, before - segments.bytes));
+      const isChanged = segments.segments.some((segment) => segments.isReplaced(segment));
+      if (isChanged || segments.bytes !== before)
+        this.#events.onDropped(stream, Math.max(0, before - segments.bytes));
     } catch (error) {
       this.#stuck.add(stream);
       this.#failed(stream, error as NodeJS.ErrnoException);
