@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { connect } from 'amqplib';
 import { TestAdmin } from './test-admin.ts';
 
 test('streams are made, described, changed and deleted, with their exchanges', async () => {
@@ -75,4 +76,29 @@ test('what a stream cannot be is refused with a reason', async () => {
   }
   assert.equal((await admin.ask('DELETE', '/api/exchanges/%2F/m')).status, 204);
   assert.equal((await admin.ask('GET', '/api/streams/%2F/m')).status, 404);
+});
+
+test('who reads a stream is listed with the consumers of queues', async () => {
+  await using admin = await TestAdmin.start();
+  const args = { 'x-queue-type': 'stream', 'x-single-active-consumer': true };
+  await admin.ask('PUT', '/api/queues/%2F/s', { arguments: args });
+  const connection = await connect(`amqp://127.0.0.1:${admin.server.port}`);
+  const channel = await connection.createChannel();
+  await channel.prefetch(5);
+  for (const consumerTag of ['one', 'two']) {
+    await channel.consume('s', () => undefined, { consumerTag, arguments: { 'x-stream-offset': 'first' } });
+  }
+  const { items } = await admin.ask('GET', '/api/consumers');
+  const seen = items.map(({ consumer_tag, queue, prefetch_count, active }) => [
+    consumer_tag,
+    queue?.name,
+    prefetch_count,
+    active,
+  ]) as unknown;
+  assert.deepEqual(seen, [
+    ['one', 's', 5, true],
+    ['two', 's', 5, false],
+  ]);
+  assert.deepEqual((await admin.ask('GET', '/api/queues/%2F/s')).body.consumers, 2);
+  await connection.close();
 });
