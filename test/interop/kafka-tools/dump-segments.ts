@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cp, readdir } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KAFKA_CLASS_PATH } from '../../../bench/kafka-install.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { transactionEndBatch } from '../../../src/log/batch-producer.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
@@ -13,6 +13,8 @@ import { producedBatch } from '../../log/compaction/produced-batch.ts';
  * Fills a compacted stream with batches of all kinds, and has Kafka's own tool look into every record of its segments:
  * as they were written first, and after compaction.
  */
+const CACHE = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+const CLASS_PATH = join(CACHE, 'sluice-interop', 'kafka-tools', 'jars', '*');
 const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const KEYS = 200;
 const BATCHES = 200;
@@ -49,7 +51,7 @@ async function dump(directory: string): Promise<string> {
   assert.ok(names.length > 0);
   const tool = 'org.apache.kafka.tools.DumpLogSegments';
   const files = names.map((name) => join(directory, name)).join(',');
-  const args = ['-cp', KAFKA_CLASS_PATH, tool, '--deep-iteration', '--print-data-log', '--files', files];
+  const args = ['-cp', CLASS_PATH, tool, '--deep-iteration', '--print-data-log', '--files', files];
   const { status, stdout, stderr } = spawnSync('java', args, { encoding: 'utf8', maxBuffer: 1 << 28 });
   assert.equal(status, 0, stderr);
   assert.doesNotMatch(stdout, /isvalid: false|invalid|corrupt/i);
