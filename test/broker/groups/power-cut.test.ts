@@ -102,7 +102,11 @@ class Bench {
       // The answer goes out when what it shows is safe; some do not wait for it.
       if (sim.random() < 0.3) return;
       await sim.until(sim.broker.store.journal.flush());
-      this.#members.set(memberId, { epoch, owned: assigned ?? known?.owned ?? NO_PARTITIONS });
+      const owned = assigned ?? known?.owned ?? NO_PARTITIONS;
+      for (const [other, { owned: theirs }] of this.#members) {
+        assert.ok(!overlaps(owned, theirs), `${memberId} is given what ${other} was told that it has`);
+      }
+      this.#members.set(memberId, { epoch, owned });
       this.#groupEpoch = Math.max(this.#groupEpoch, epoch);
     } catch (error) {
       if (!(error instanceof GroupError) || isNew) throw error;
