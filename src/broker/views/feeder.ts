@@ -247,9 +247,12 @@ export class Feeder implements Feeds {
         isForAll && others.length === 0
           ? this.#routeForAll(key, fed)
           : vhost.routeFromStream(fed, [key, ...others], message);
-      if (only !== null)
+      if (route.queues.length + route.streams.length === 0) return 'on';
+      if (only !== null) {
         route = this.#withoutThoseThatHadIt(route, only, [key, ...others], reader.cursor.offset);
-      if (route.queues.length + route.streams.length > 0) feeding.add(message, route, this.#exchange);
+        if (route.queues.length + route.streams.length === 0) return 'on';
+      }
+      feeding.add(message, route, this.#exchange);
       return 'on';
     };
     let end = reader.read(visit, below);
