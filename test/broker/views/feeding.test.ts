@@ -297,6 +297,31 @@ describe('an exchange that a policy tells to remember', () => {
     });
   }
 
+  test('goes with its virtual host, and so does everything else that is a stream', async () => {
+    await using test = await TestBroker.start();
+    const vhost = test.broker.vhosts.create('tenant');
+    vhost.setPolicy({ name: 'p', pattern: '^x$', definition: { remember: true } });
+    const common = { durable: true, autoDelete: false, internal: false, arguments: {} };
+    vhost.declareExchange({ name: 'x', type: 'topic', ...common });
+    const args = { 'x-queue-type': 'stream' };
+    vhost.declareStream({ name: 's', durable: true, exclusive: false, autoDelete: false, arguments: args });
+    vhost.declareQueue(
+      { name: 'q', durable: true, exclusive: false, autoDelete: false, arguments: {} },
+      null,
+    );
+    vhost.bindQueue({ source: 's', destination: 'q', routingKey: '#', arguments: {} }, null);
+    vhost.bindQueue({ source: 'x', destination: 's', routingKey: '#', arguments: {} }, null);
+    await test.flush();
+    await test.restart();
+    assert.equal(test.broker.streams.list('tenant').length, 2);
+    assert.equal(test.broker.vhost('tenant')?.findExchange('x')?.type.name, 'topic');
+    test.broker.vhosts.delete('tenant');
+    assert.deepEqual(test.broker.streams.list('tenant'), []);
+    await test.restart();
+    assert.deepEqual([...test.broker.streams], []);
+    assert.equal(test.broker.vhost('tenant'), undefined);
+  });
+
   test('refuses to replay what it sent by chance', async () => {
     await using test = await TestBroker.start();
     const vhost = hostOf(test);
