@@ -27,6 +27,7 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
     groups: {
       initialRebalanceDelayMs: configuration.groupRebalanceDelayMs,
       membersMax: configuration.groupMembersMax,
+      sessionTimeoutMsMin: configuration.groupSessionTimeoutMsMin,
       migration: configuration.groupMigration,
       offsetsRetentionMs: configuration.offsetsRetentionMinutes * 60_000,
     },

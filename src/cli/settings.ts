@@ -130,6 +130,14 @@ export const SETTINGS = {
     default: 100_000,
     description: 'Members that a consumer group may have.',
   }),
+  groupSessionTimeoutMsMin: setting({
+    key: 'group-min-session-timeout',
+    type: integer(1, 1_800_000, 'milliseconds'),
+    default: 6000,
+    description:
+      'The shortest session time-out that a member of a classic consumer group may ask for: after it, a member that is ' +
+      'not heard is out.',
+  }),
   groupMigration: setting({
     key: 'group-migration',
     type: choice('bidirectional', 'upgrade', 'downgrade', 'disabled'),
