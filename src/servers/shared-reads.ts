@@ -33,6 +33,8 @@ export function readShared(socket: Socket, onBytes: (bytes: Buffer) => void): ()
     return () => socket.off('data', onBytes);
   }
   const parts = socket as unknown as { [key: symbol]: unknown };
+  // What came before somebody was there to read it.
+  const early = socket.read() as Buffer | null;
   parts[userBuffer.buffer] = shared;
   parts[userBuffer.generator] = null;
   const callback = (count: number, buffer: Buffer) => {
@@ -42,6 +44,7 @@ export function readShared(socket: Socket, onBytes: (bytes: Buffer) => void): ()
   parts[userBuffer.callback] = callback;
   handle.useUserBuffer(shared);
   socket.resume();
+  if (early !== null) process.nextTick(onBytes, early);
   return () => {
     if (parts[userBuffer.callback] === callback) parts[userBuffer.callback] = () => true;
   };

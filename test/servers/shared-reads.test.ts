@@ -8,6 +8,22 @@ test('this Node lets accepted sockets share the memory that they are read to', (
   assert.ok(readsAreShared);
 });
 
+test('what has come before a socket is read is not lost', async () => {
+  const received: string[] = [];
+  const server = createServer((socket) => {
+    setTimeout(() => readShared(socket, (bytes) => received.push(String(bytes))), 100);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', noDelay: true });
+  client.write('early');
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  client.end('late');
+  await once(client, 'close');
+  assert.equal(received.join(''), 'earlylate');
+  server.close();
+});
+
 test('sockets that share memory get all of their own bytes, in order, over pauses, and their end', async () => {
   const results: Promise<number>[] = [];
   const server = createServer((socket) => {

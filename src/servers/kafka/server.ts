@@ -11,13 +11,18 @@ import {
   type TlsMaterial,
   type TlsOptions,
 } from '../tls.ts';
-import { KafkaConnection } from './connection.ts';
+import type { KafkaConnection } from './connection.ts';
 import { FetchSessions } from './fetch/sessions.ts';
 import { memberCodec } from './groups/member-codec.ts';
 import type { AnyHandler } from './handler.ts';
-import { HANDLERS, handlerByKey } from './handlers.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
 import { ShareSessions } from './share/share-sessions.ts';
+
+/**
+ * What speaks the protocol: connections, and the handlers of all APIs. It is loaded when the first client comes, as it is a large
+ * part of the program, and a broker may never meet a Kafka client.
+ */
+type Protocol = typeof import('./connection.ts') & typeof import('./handlers.ts');
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -39,6 +44,7 @@ export class KafkaServer {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<KafkaConnection>();
   readonly #timer: NodeJS.Timeout;
+  #protocol: Protocol | null = null;
   #onEmpty: (() => void) | null = null;
 
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
@@ -85,12 +91,12 @@ export class KafkaServer {
 
   /** In the order of their keys. */
   get handlers(): readonly AnyHandler[] {
-    return HANDLERS;
+    return this.#protocol?.HANDLERS ?? [];
   }
 
   /** Undefined for an API that is not served. */
   handlerOf(apiKey: number): AnyHandler | undefined {
-    return handlerByKey(apiKey);
+    return this.#protocol?.handlerByKey(apiKey);
   }
 
   get address(): AddressInfo {
@@ -191,7 +197,25 @@ export class KafkaServer {
   }
 
   #connect(socket: Socket, certificateName: string | null): void {
-    this.#connections.add(new KafkaConnection(this, socket, certificateName));
+    if (this.#protocol === null) {
+      this.#connectLater(socket, certificateName);
+      return;
+    }
+    this.#connections.add(new this.#protocol.KafkaConnection(this, socket, certificateName));
+  }
+
+  /** What the first clients send waits in their sockets. */
+  #connectLater(socket: Socket, certificateName: string | null): void {
+    Promise.all([import('./connection.ts'), import('./handlers.ts')]).then(
+      ([connection, handlers]) => {
+        this.#protocol ??= { ...connection, ...handlers };
+        if (!socket.destroyed) this.#connect(socket, certificateName);
+      },
+      (error: unknown) => {
+        this.settings.log.error({ err: error }, 'the Kafka protocol could not be loaded');
+        socket.destroy();
+      },
+    );
   }
 
   #check(): void {
