@@ -12,6 +12,8 @@ export interface GroupKeeper {
   readonly codec: MemberCodec;
   newMemberId(prefix: string): string;
   classicChanged(group: Group): void;
+  /** Nothing of it is in the journal, and nobody came. */
+  unused(group: Group): void;
   consumerChanged(group: Group, change: Parameters<ConsumerGroup['restore']>[0]): void;
 }
 
@@ -194,6 +196,10 @@ export class Group {
   }
 
   #tick(): void {
-    if (!this.isRemoved) this.#wakeAt(this.membership.tick());
+    if (this.isRemoved) return;
+    this.#wakeAt(this.membership.tick());
+    const isUnknown = this.membershipBlock === 0 && this.keptMembership === null;
+    // Those who were expected have not come: names can be made up without end.
+    if (isUnknown && this.isEmpty && this.offsets.isEmpty) this.#keeper.unused(this);
   }
 }

@@ -317,6 +317,10 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     group.membershipBlock = this.#parts.record(operation);
   }
 
+  unused(group: Group): void {
+    this.#remove(group);
+  }
+
   consumerChanged(group: Group, change: ConsumerChange): void {
     group.keptMembership = null;
     group.membershipBlock = this.#record({ op: 'group.consumer', v: group.vhost, g: group.id, ...change });

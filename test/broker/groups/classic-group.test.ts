@@ -107,6 +107,15 @@ describe('a classic group', () => {
     assert.equal(two.joined?.error, 'unknown-member');
   });
 
+  it('is gone if nobody came who was told an id', () => {
+    const test = new TestGroups();
+    new ClassicClient(test).join({ requiresKnownId: true });
+    assert.equal(stateOf(test), 'Empty');
+    test.time.pass(10_000);
+    assert.equal(stateOf(test), undefined);
+    assert.equal(test.journal.length, 0);
+  });
+
   it('gathers its first members for as long as it is set to, and longer while more come', () => {
     const test = new TestGroups({ initialRebalanceDelayMs: 3000 });
     const one = new ClassicClient(test).join();
