@@ -109,7 +109,7 @@ export class Group {
     this.membership = classic;
     this.#classicMembers = null;
     this.#keeper.classicChanged(this);
-    classic.rebalanceAll(group.epoch);
+    classic.recovered();
   }
 
   /** At recovery: it was one then, whatever it had been before. */

@@ -85,6 +85,7 @@ export function downgraded(
     protocol,
     leader: first?.id ?? null,
     emptySinceMs: null,
+    after: group.epoch,
     members: all.map((member) => {
       const { id, instanceId, clientId, host, classic } = member;
       const metadata = classic?.protocols.find(({ name }) => name === protocol)?.metadata ?? Buffer.alloc(0);

@@ -24,6 +24,8 @@ export interface ClassicGroupSet {
   readonly leader: string | null;
   /** Since when nobody is in it, in milliseconds since the epoch. */
   readonly emptySinceMs: number | null;
+  /** Its members have to join again, in a generation after this one: it was a group of the other kind. */
+  readonly after?: number;
   readonly members: readonly ClassicMemberState[];
 }
 

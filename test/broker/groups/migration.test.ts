@@ -94,6 +94,20 @@ describe('a group whose members go over to the protocol in which the broker divi
     assert.equal(old.heartbeat(), null);
   });
 
+  it('goes back also if the broker stops before those who stay have joined again', () => {
+    for (const fromSnapshot of [false, true]) {
+      const test = new TestGroups();
+      const old = classicGroup(test);
+      test.groups.consumerHeartbeat('/', 'g', firstHeartbeat);
+      old.join().sync();
+      test.groups.consumerHeartbeat('/', 'g', { ...firstHeartbeat, epoch: -1 });
+      test.restart({ fromSnapshot });
+      assert.equal(old.heartbeat(), 'rebalance-in-progress');
+      old.join().sync();
+      assert.equal(partitionsOf(old).length, 4);
+    }
+  });
+
   it('stays as it is if that is not wanted, or if nobody knows what its members read', () => {
     for (const test of [
       new TestGroups({ migration: 'disabled' }),

@@ -169,13 +169,6 @@ export class ClassicGroup {
     return this.#nextDueMs();
   }
 
-  /** All have to join again, in a generation after this one. */
-  rebalanceAll(generation: number): void {
-    this.#lastGeneration = generation;
-    this.recovered();
-    this.#rebalance();
-  }
-
   /** The group goes on as one of the other kind, with the same members: who waits comes again. */
   dissolve(): void {
     this.state = 'Dead';
@@ -194,11 +187,14 @@ export class ClassicGroup {
   stateToKeep(): Omit<ClassicGroupSet, 'op' | 'v' | 'g'> {
     const { generation, protocolType, protocol, emptySinceMs } = this;
     const members = Array.from(this.roster.members.values(), (member) => member.stateFor(protocol ?? ''));
-    return { generation, protocolType, protocol, leader: this.roster.leader, emptySinceMs, members };
+    const { leader } = this.roster;
+    const after = this.latestGeneration > generation ? { after: this.latestGeneration } : {};
+    return { generation, protocolType, protocol, leader, emptySinceMs, ...after, members };
   }
 
   restore(state: Omit<ClassicGroupSet, 'op' | 'v' | 'g'>): void {
     this.generation = state.generation;
+    this.#lastGeneration = state.after ?? 0;
     this.protocolType = state.protocolType;
     this.protocol = state.protocol;
     this.emptySinceMs = state.emptySinceMs;
@@ -212,9 +208,10 @@ export class ClassicGroup {
     this.roster.leader = state.leader;
   }
 
-  /** After a restart, members have the time to be heard again. */
+  /** Members that were restored have the time to be heard; they join again if the group was of the other kind. */
   recovered(): void {
     for (const member of this.roster.members.values()) this.#touch(member);
+    if (this.roster.size > 0 && this.latestGeneration > this.generation) this.#rebalance();
   }
 
   #leave({ memberId, instanceId }: Omit<MemberRequest, 'generation'>): GroupErrorKind | null {
