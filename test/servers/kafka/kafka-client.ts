@@ -77,9 +77,9 @@ export class KafkaClient {
     return { correlationId, bytes: Buffer.concat(writer.take()) };
   }
 
-  /** Resolves when the broker has ended the connection. */
+  /** Resolves when the broker has ended the connection; rejects if it has not after five seconds. */
   async closed(): Promise<void> {
-    if (!this.isClosed) await once(this.socket, 'close');
+    if (!this.isClosed) await once(this.socket, 'close', { signal: AbortSignal.timeout(5000) });
   }
 
   #received(bytes: Buffer, start: number, end: number): void {
