@@ -46,7 +46,10 @@ export function decodeRequestHeader(bytes: Buffer, start: number, end: number): 
   return { apiKey, apiVersion, correlationId, clientId, api, bodyStart: reader.position };
 }
 
-/** Reads the body of a request; `start` is the header's `bodyStart`. */
+/**
+ * Reads the body of a request; `start` is the header's `bodyStart`. Bytes behind it are ignored, as Kafka does: librdkafka
+ * leaves three there when it asks for all topics.
+ */
 export function decodeRequest<Q extends Fields>(
   api: Api<Q>,
   version: number,
@@ -54,7 +57,7 @@ export function decodeRequest<Q extends Fields>(
   start: number,
   end: number,
 ): StructOf<Q> {
-  return decodeMessage(api.request, version, bytes, start, end);
+  return decodeMessage(api.request, version, bytes, start, end, true);
 }
 
 /** Writes a whole frame. If the response cannot be encoded, nothing is written and a KafkaWireError says why. */

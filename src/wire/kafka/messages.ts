@@ -52,7 +52,7 @@ export function isFlexible(message: Message, version: number): boolean {
 }
 
 /**
- * Reads a message that must end exactly at `end`. `bytes` and `records` in it are views of the buffer. Fields that the
+ * Reads a message that must end exactly at `end`, or before it if that is allowed. `bytes` and `records` in it are views of the buffer. Fields that the
  * version does not have are there with their defaults. Throws KafkaWireError.
  */
 export function decodeMessage<F extends Fields>(
@@ -61,12 +61,13 @@ export function decodeMessage<F extends Fields>(
   bytes: Buffer,
   start: number,
   end: number,
+  mayBeLonger = false,
 ): StructOf<F> {
   const { subject, read } = compiledOf(message, version);
   const reader = new ByteReader(bytes, start, end, subject);
   const value = read(reader);
   reader.field = '';
-  reader.expectEnd();
+  if (!mayBeLonger) reader.expectEnd();
   // The compiled reader has followed the very declaration that the type is derived from.
   return value as StructOf<F>;
 }

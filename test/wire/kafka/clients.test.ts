@@ -8,6 +8,7 @@ import {
   encodeRequest,
   FRAME_LENGTH_BYTES,
 } from '../../../src/wire/kafka/headers.ts';
+import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { findProducedFault } from '../../../src/wire/kafka/record-batch.ts';
 
@@ -36,6 +37,13 @@ describe('a request that a client sent', () => {
       assert.deepEqual(Buffer.concat(writer.take()).subarray(FRAME_LENGTH_BYTES), bytes);
     });
   }
+
+  test('may be followed by bytes that mean nothing: librdkafka asks for all topics so', () => {
+    const body = Buffer.from([0, 0, 0, 0, 1, 0, 0]);
+    const { topics, allowAutoTopicCreation } = decodeRequest(metadata, 13, body, 0, body.length);
+    assert.equal(topics, null);
+    assert.equal(allowAutoTopicCreation, false);
+  });
 
   test('to produce has a batch without fault', () => {
     const seen = new Set<string>();
