@@ -130,6 +130,12 @@ export class Journal {
     return at;
   }
 
+  /** Whether so many bytes more can be owed in the open block. */
+  canOwe(bytes: number): boolean {
+    const { chunk, owed } = this;
+    return this.isAtomic || chunk.used + bytes + owed.bytes + BLOCK_HEADER_BYTES <= chunk.size;
+  }
+
   /** So many bytes more will be owed: there is room for them in the open block, or in the one that begins here. */
   owe(bytes: number): void {
     const { chunk, owed } = this;

@@ -6,8 +6,6 @@ import type { StreamLog } from './stream-log.ts';
 
 const BATCH_BYTES = 128 * 1024;
 const BATCH_OVERHEAD = batchEntryBytes(BATCH_HEADER_BYTES) + 8;
-/** A record of that size may have a block for itself, in which every byte counts. */
-const LARGE_RECORD_BYTES = 64 * 1024;
 const SPARES_MAX = 8;
 
 interface Gathering {
@@ -43,14 +41,13 @@ export class Gatherer implements Owed {
     parts: MessageParts,
   ): void {
     const contentBytes = parts.contentBytes();
-    const hasRoom = this.#open.get(stream)?.builder.hasRoomFor(contentBytes) ?? true;
-    if (!hasRoom) this.settle();
+    const recordBytes = contentBytes + RECORD_OVERHEAD_MAX;
+    const begun = this.#open.get(stream);
+    if (begun?.builder.hasRoomFor(contentBytes) === false || !this.#journal.canOwe(recordBytes))
+      this.settle();
     const isBegun = this.#open.has(stream);
-    const overhead = isBegun && contentBytes < LARGE_RECORD_BYTES ? 0 : BATCH_OVERHEAD;
-    this.#journal.owe(contentBytes + RECORD_OVERHEAD_MAX + overhead);
-    // The journal may have closed its block, and this batch with it.
+    this.#journal.owe(isBegun ? recordBytes : recordBytes + BATCH_OVERHEAD);
     const gathering = this.#open.get(stream) ?? this.#begin(stream, leaderEpoch, attributes);
-    if (isBegun && gathering.builder.recordCount === 0) this.bytes += BATCH_OVERHEAD;
     gathering.builder.appendParts(timestampMs, parts, contentBytes);
   }
 

@@ -139,38 +139,40 @@ test('messages of one turn become one batch, in order with the batches around th
   assert.deepEqual(await readAll(partitionOf(broker)), expected);
 });
 
-test('a message that is gathered is in the block that was promised, however full the chunk is', async () => {
-  await using broker = await TestBroker.start({ chunkBytes: 64 * KIB });
-  const partition = createStream(broker);
-  const other = createStream(broker, 'other');
-  const parts = new MessageParts();
-  const { journal } = broker.broker.store;
-  const promised: number[] = [];
-  let seed = 7;
-  const sizes = Array.from({ length: 500 }, () => {
-    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return seed % 50 === 0 ? 100 * KIB : seed % 9000;
-  });
-  const durableWith = new Map<number, number>();
-  partition.onAdvance(() => {
-    for (let offset = 0; offset < partition.highWatermark; offset++) {
-      if (!durableWith.has(offset)) durableWith.set(offset, journal.durableBlock);
+for (const chunkKib of [4, 64]) {
+  test(`a message that is gathered is in the block that was promised, however full a chunk of ${chunkKib} KiB is`, async () => {
+    await using broker = await TestBroker.start({ chunkBytes: chunkKib * KIB });
+    const partition = createStream(broker);
+    const other = createStream(broker, 'other');
+    const parts = new MessageParts();
+    const { journal } = broker.broker.store;
+    const promised: number[] = [];
+    let seed = 7;
+    const sizes = Array.from({ length: 500 }, () => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return seed % 50 === 0 ? 100 * KIB : seed % 9000;
+    });
+    const durableWith = new Map<number, number>();
+    partition.onAdvance(() => {
+      for (let offset = 0; offset < partition.highWatermark; offset++) {
+        if (!durableWith.has(offset)) durableWith.set(offset, journal.durableBlock);
+      }
+    });
+    for (const [i, size] of sizes.entries()) {
+      fillParts(parts, 'k', Buffer.alloc(size));
+      partition.gather(parts, broker.broker.turn.nowMs);
+      promised.push(journal.blockNumber);
+      if (i % 3 === 0) append(other, batchOf([Buffer.alloc((i * 997) % 20_000)]));
+      if (i % 40 === 0) await broker.flush();
+    }
+    await broker.flush();
+    assert.deepEqual((await readAll(partition)).bodies, sizes);
+    for (const [offset, block] of promised.entries()) {
+      assert.ok((durableWith.get(offset) as number) <= Math.max(block, journal.durableBlock));
+      assert.ok(block <= journal.durableBlock);
     }
   });
-  for (const [i, size] of sizes.entries()) {
-    fillParts(parts, 'k', Buffer.alloc(size));
-    partition.gather(parts, broker.broker.turn.nowMs);
-    promised.push(journal.blockNumber);
-    if (i % 3 === 0) append(other, batchOf([Buffer.alloc((i * 997) % 20_000)]));
-    if (i % 40 === 0) await broker.flush();
-  }
-  await broker.flush();
-  assert.deepEqual((await readAll(partition)).bodies, sizes);
-  for (const [offset, block] of promised.entries()) {
-    assert.ok((durableWith.get(offset) as number) <= Math.max(block, journal.durableBlock));
-    assert.ok(block <= journal.durableBlock);
-  }
-});
+}
 
 test('a deleted stream is gone with its files, and its name can be used again', async () => {
   await using broker = await TestBroker.start();
