@@ -63,6 +63,12 @@ export class Lease implements Memory {
     return buffer.subarray(0, bytes);
   }
 
+  /** What the other one has is given back with this. */
+  join(other: Lease): void {
+    this.#taken.push(...other.#taken);
+    other.#taken = [];
+  }
+
   /** Nobody looks at any of it any more. */
   release(): void {
     const taken = this.#taken;

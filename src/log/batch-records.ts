@@ -10,7 +10,7 @@ import {
 import { readVarint, varintEnd } from './record-content.ts';
 
 /** What the records of a batch may come to when they are decompressed. */
-const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
+const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 const COMPRESSION_MASK = 0x07;
 
 /**
@@ -23,7 +23,7 @@ export class BatchRecords {
   readonly compression: number;
   readonly baseOffset: number;
   readonly isLogAppendTime: boolean;
-  offset = 0;
+  offset: number;
   timestampMs = 0;
   /** Of the whole record, with its length. */
   recordStart = 0;
@@ -38,6 +38,7 @@ export class BatchRecords {
   valueLength = -1;
   /** Before the records of compressed batches there is nothing, before others the header. */
   readonly #end: number;
+  readonly #lastOffset: number;
   readonly #baseTimestampMs: number;
   readonly #maxTimestampMs: number;
   #position: number;
@@ -47,6 +48,8 @@ export class BatchRecords {
     const attributes = batch.readInt16BE(at + 21);
     const end = at + batchBytes(batch, at);
     this.baseOffset = readInt64(batch, at);
+    this.offset = this.baseOffset - 1;
+    this.#lastOffset = this.baseOffset + batch.readInt32BE(at + 23);
     this.#baseTimestampMs = readInt64(batch, at + 27);
     this.#maxTimestampMs = readInt64(batch, at + 35);
     this.isLogAppendTime = (attributes & LOG_APPEND_TIME) !== 0;
@@ -78,7 +81,9 @@ export class BatchRecords {
       ? this.#maxTimestampMs
       : this.#baseTimestampMs + readVarlong(bytes, at + 1);
     at = varlongEnd(bytes, at + 1);
-    this.offset = this.baseOffset + readVarint(bytes, at);
+    const offset = this.baseOffset + readVarint(bytes, at);
+    if (offset <= this.offset || offset > this.#lastOffset) this.#fail(`offset ${offset}`);
+    this.offset = offset;
     this.contentStart = varintEnd(bytes, at);
     this.keyLength = readVarint(bytes, this.contentStart);
     this.keyStart = varintEnd(bytes, this.contentStart);

@@ -119,10 +119,13 @@ export class Partition {
     return this.log.readTail(from, below, bytesMax);
   }
 
-  /** A copy of what `readTail` gives, in this memory. */
-  copyTail(from: number, below: number, bytesMax: number, memory: Memory): Buffer | null {
+  /** A copy of what `readTail` gives, in this memory; unless `mayExceed`, no batch of more than `bytesMax` either. */
+  copyTail(from: number, below: number, bytesMax: number, memory: Memory, mayExceed = true): Buffer | null {
     const pieces = this.log.readTail(from, below, bytesMax);
-    return pieces === null ? null : joinPieces(pieces, memory);
+    if (pieces === null) return null;
+    const [first] = pieces;
+    const isTooLarge = !mayExceed && first !== undefined && first.end - first.start > bytesMax;
+    return joinPieces(isTooLarge ? [] : pieces, memory);
   }
 
   /** As `copyTail`, from wherever it is. Rejects with PartitionDamage if it cannot be read. */
@@ -130,9 +133,12 @@ export class Partition {
     return this.#sound(this.log.read(from, below, bytesMax, memory));
   }
 
-  /** The first batch that has a record of this time or a later one; null if there is none. Rejects as `read`. */
-  batchAtTime(timestampMs: number): Promise<Buffer | null> {
-    return this.#sound(this.log.batchAtTime(timestampMs));
+  /**
+   * The first batch, from the one that has `from` on, whose header says that it has a record of this time or a later one;
+   * null if there is none. Rejects as `read`.
+   */
+  batchAtTime(timestampMs: number, from?: number): Promise<Buffer | null> {
+    return this.#sound(this.log.batchAtTime(timestampMs, from));
   }
 
   /** The first batch of those with the largest timestamp of all; null if there is none at all. */

@@ -308,5 +308,6 @@ function isProperty(name: string, value: Value, bytes: Uint8Array | null): boole
 function addHeader(headers: { [name: string]: Value }, name: string, value: Value, isAgain: boolean): void {
   const before = headers[name];
   if (!isAgain || before === undefined) headers[name] = value;
-  else headers[name] = Array.isArray(before) ? [...before, value] : [before, value];
+  else if (Array.isArray(before)) before.push(value);
+  else headers[name] = [before, value];
 }

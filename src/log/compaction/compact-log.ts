@@ -89,7 +89,7 @@ async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOpti
       if (baseOffset >= below) return below;
       if (recordCount > map.room) {
         if (map.count > 0) return baseOffset;
-        map.grow(recordCount);
+        map.grow(countOf(slice.buffer, at));
       }
       if (!isControl(slice.buffer, at) && !isOfAborted(slice.buffer, at, header, options))
         addKeys(map, slice.buffer, at);
@@ -99,6 +99,18 @@ async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOpti
     await options.pause(slice.buffer.length);
   }
   return below;
+}
+
+/** How many records there are, whatever the header says: it may say two billion. */
+function countOf(buffer: Buffer, at: number): number {
+  let count = 0;
+  try {
+    const records = new BatchRecords(buffer, at);
+    while (records.next()) count++;
+  } catch (error) {
+    if (!(error instanceof CompressionError || error instanceof RangeError)) throw error;
+  }
+  return count;
 }
 
 function addKeys(map: OffsetMap, buffer: Buffer, at: number): void {

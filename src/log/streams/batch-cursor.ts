@@ -4,7 +4,7 @@ import { BATCH_HEADER_BYTES, batchBytes, LOG_APPEND_TIME } from '../record-batch
 import { readVarint, varintEnd } from '../record-content.ts';
 
 /** A batch that would need more than this to be opened is none that a producer makes. */
-const OPENED_BYTES_MAX = 256 * 1024 * 1024;
+const OPENED_BYTES_MAX = 64 * 1024 * 1024;
 const COMPRESSION_MASK = 0x07;
 
 /**
@@ -68,9 +68,11 @@ export class BatchCursor {
     this.timestampMs =
       this.#appendTimeMs < 0 ? this.#baseTimestampMs + readVarlong(buffer, at + 1) : this.#appendTimeMs;
     at = varlongEnd(buffer, at + 1);
-    this.offset = this.baseOffset + readVarint(buffer, at);
+    const offset = this.baseOffset + readVarint(buffer, at);
     at = varintEnd(buffer, at);
-    if (at > recordEnd) return this.#fail();
+    // Whoever goes on behind a record must not pass over those of others, nor come back.
+    if (at > recordEnd || offset <= this.offset || offset > this.lastOffset) return this.#fail();
+    this.offset = offset;
     this.contentStart = at;
     this.contentEnd = recordEnd;
     this.#position = recordEnd - this.#recordsAt;
@@ -80,12 +82,14 @@ export class BatchCursor {
   /** The next record is once more the present one. */
   stepBack(): void {
     this.#position = this.#before;
+    this.offset--;
     this.#left++;
   }
 
   #begin(buffer: Buffer, at: number, baseOffset: number): void {
     const attributes = buffer[at + 22] as number;
     this.baseOffset = baseOffset;
+    this.offset = baseOffset - 1;
     this.lastOffset = baseOffset + buffer.readInt32BE(at + 23);
     this.#baseTimestampMs = readInt64(buffer, at + 27);
     this.#appendTimeMs = (attributes & LOG_APPEND_TIME) === 0 ? -1 : readInt64(buffer, at + 35);

@@ -1,7 +1,7 @@
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
 import type { ChunkStore } from '../chunks.ts';
 import type { DamageError } from '../damage.ts';
-import { batchBytes, placeBatch, readBatchHeader, stampBatch } from '../record-batch.ts';
+import { batchBytes, placeBatch, readBatchHeader, readInt64, stampBatch } from '../record-batch.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { BatchRing } from './batch-ring.ts';
 import type { AbortedRange, Keeping } from './keeping.ts';
@@ -204,9 +204,9 @@ export class StreamLog {
     }
   }
 
-  /** The first batch that has a record of this time or a later one; null if there is none. */
-  async batchAtTime(timestampMs: number): Promise<Buffer | null> {
-    for (let from = this.start; ; ) {
+  /** The first batch, from the one that has `fromOffset` on, that has a record of this time or a later one; null if there is none. */
+  async batchAtTime(timestampMs: number, fromOffset = this.start): Promise<Buffer | null> {
+    for (let from = fromOffset; ; ) {
       const { tailStart } = this;
       if (from < tailStart) {
         const found = await this.segments.batchAtTime(timestampMs, from);
@@ -214,19 +214,22 @@ export class StreamLog {
       }
       // What was in memory before may have moved on meanwhile.
       if (this.tailStart === tailStart)
-        return this.#tailBatch((maxTimestampMs) => maxTimestampMs >= timestampMs);
-      from = tailStart;
+        return this.#tailBatch(from, (maxTimestampMs) => maxTimestampMs >= timestampMs);
+      from = Math.max(from, tailStart);
     }
   }
 
   /** A copy of the first batch in memory whose largest timestamp is wanted. */
-  #tailBatch(isWanted: (maxTimestampMs: number) => boolean): Buffer | null {
+  #tailBatch(from: number, isWanted: (maxTimestampMs: number) => boolean): Buffer | null {
     const { tail } = this;
-    for (let index = 0; index < tail.count; index++) {
+    if (from >= this.end) return null;
+    for (let index = Math.max(0, tail.indexOf(from)); index < tail.count; index++) {
+      if (!isWanted(this.maxTimestampMsAt(index))) continue;
       const position = tail.position(index);
       const { buffer } = this.#store.chunks.of(position);
       const at = position >>> 0;
-      if (!isWanted(readBatchHeader(buffer, at).maxTimestampMs)) continue;
+      // After a crash offsets may be left out.
+      if (readBatchHeader(buffer, at).lastOffset < from) continue;
       return Buffer.from(buffer.subarray(at, at + tail.bytes(index)));
     }
     return null;
@@ -236,7 +239,7 @@ export class StreamLog {
   batchOfMaxTime(): Promise<Buffer | null> {
     let max = -1;
     for (const { maxTimestampMs = -1 } of this.segments.segments) max = Math.max(max, maxTimestampMs);
-    this.#tailBatch((maxTimestampMs) => {
+    this.#tailBatch(this.start, (maxTimestampMs) => {
       max = Math.max(max, maxTimestampMs);
       return false;
     });
@@ -246,7 +249,7 @@ export class StreamLog {
   /** Of the batch in memory with this number, from the oldest one on. */
   maxTimestampMsAt(index: number): number {
     const position = this.tail.position(index);
-    return readBatchHeader(this.#store.chunks.of(position).buffer, position >>> 0).maxTimestampMs;
+    return readInt64(this.#store.chunks.of(position).buffer, (position >>> 0) + 35);
   }
 
   /** A segment cannot be read: nothing of the stream is served any more until somebody has decided. */

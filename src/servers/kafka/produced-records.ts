@@ -45,7 +45,11 @@ function findTimestampFault(settings: StreamSettings, nowMs: number): BatchFault
 function findKeyFault(bytes: Buffer, at: number): BatchFault | null {
   try {
     const cursor = new RecordCursor(bytes, at, DECOMPRESSED_BYTES_MAX);
-    while (cursor.next()) {
+    const { baseOffset } = view;
+    for (let count = 0; cursor.next(); count++) {
+      if (cursor.offset !== baseOffset + count) {
+        return { error: 'INVALID_RECORD', text: `record ${count} has number ${cursor.offset - baseOffset}` };
+      }
       if (cursor.keyLength < 0) {
         return { error: 'INVALID_RECORD', text: 'a compacted topic takes no record without a key' };
       }

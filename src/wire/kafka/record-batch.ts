@@ -35,6 +35,10 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const TWO_32 = 0x1_0000_0000;
+/** Length, attributes, two deltas, lengths of key and value, number of headers: a byte each. */
+const RECORD_BYTES_MIN = 7;
+/** No batch that anybody makes is larger when it is opened. */
+const OPENED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** What is wrong with a batch: the error that the protocol has for it, and words. */
 export interface BatchFault {
@@ -157,6 +161,11 @@ export function findProducedFault(bytes: Buffer, start: number, end: number): Ba
   if (batch.recordCount <= 0) return invalid(`a batch of ${batch.recordCount} records`);
   if (batch.lastOffsetDelta !== batch.recordCount - 1) {
     return invalid(`a batch of ${batch.recordCount} records whose last has number ${batch.lastOffsetDelta}`);
+  }
+  const bytesMax =
+    batch.compression === COMPRESSION.none ? end - start - BATCH_HEADER_BYTES : OPENED_BYTES_MAX;
+  if (batch.recordCount * RECORD_BYTES_MIN > bytesMax) {
+    return invalid(`a batch of ${batch.recordCount} records in ${end - start} bytes`);
   }
   if (batch.isControl) return invalid('clients may not write control records');
   if (batch.producerId >= 0 && batch.baseSequence < 0) {

@@ -116,6 +116,7 @@ export class Fetching {
   ): Promise<void> {
     this.#add(responses, this.#targets[index] as FetchTarget, await pending);
     for (const target of this.#targets.slice(index + 1)) {
+      if (this.#call.connection.isClosed) return;
       this.#add(responses, target, await this.#serve(target));
     }
     this.#call.server.broker.turn.touch();
@@ -160,8 +161,8 @@ export class Fetching {
       return this.#found(target, partition, NOTHING);
     }
     const bytesMax = Math.max(0, Math.min(left, target.bytesMax));
-    const bytes = partition.copyTail(target.fetchOffset, below, bytesMax, this.#memory);
-    if (bytes !== null) return this.#found(target, partition, this.#limited(bytes, bytesMax));
+    const bytes = partition.copyTail(target.fetchOffset, below, bytesMax, this.#memory, this.#bytes === 0);
+    if (bytes !== null) return this.#found(target, partition, bytes);
     return this.#serveFromDisk(target, partition, below, bytesMax);
   }
 
@@ -171,20 +172,22 @@ export class Fetching {
     below: number,
     bytesMax: number,
   ): Promise<PartitionResponse> {
+    // What is too large goes at once: a request has room for a million partitions.
+    const memory = this.#call.server.fetchMemory.lease();
     try {
-      const { bytes } = await partition.read(target.fetchOffset, below, bytesMax, this.#memory);
+      const { bytes } = await partition.read(target.fetchOffset, below, bytesMax, memory);
       if (target.fetchOffset < partition.startOffset) return failed(target, partition, 'OFFSET_OUT_OF_RANGE');
-      return this.#found(target, partition, this.#limited(bytes, bytesMax));
+      // One batch may be larger than what was asked for, but only if it is all that there is in the answer (KIP-74).
+      if (bytes.length > bytesMax && this.#bytes > 0) return this.#found(target, partition, NOTHING);
+      this.#memory.join(memory);
+      return this.#found(target, partition, bytes);
     } catch (error) {
       if (partition.stream.isRemoved) return failed(target, null, 'UNKNOWN_TOPIC_OR_PARTITION');
       if (!(error instanceof PartitionDamage)) throw error;
       return failed(target, partition, 'KAFKA_STORAGE_ERROR');
+    } finally {
+      memory.release();
     }
-  }
-
-  /** One batch may be larger than what was asked for, but only if it is all that there is in the answer (KIP-74). */
-  #limited(bytes: Buffer, bytesMax: number): Buffer {
-    return bytes.length > bytesMax && this.#bytes > 0 ? NOTHING : bytes;
   }
 
   #found(target: FetchTarget, partition: Partition, records: Buffer): PartitionResponse {

@@ -2,7 +2,9 @@ import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionDamage } from '../../../broker/streams/partition-damage.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
+import { BatchView } from '../../../wire/kafka/record-batch.ts';
 import { RecordCursor } from '../../../wire/kafka/record-cursor.ts';
 import { epochError } from '../fetch/targets.ts';
 import type { ApiHandler, Call } from '../handler.ts';
@@ -93,7 +95,7 @@ async function find(partition: Partition, timestamp: number, isCommittedOnly: bo
     case MAX_TIMESTAMP:
       return below(end, maxIn(await partition.batchOfMaxTime()));
     default:
-      return below(end, firstAt(await partition.batchAtTime(timestamp), timestamp, partition.startOffset));
+      return below(end, await firstAt(partition, timestamp, end));
   }
 }
 
@@ -101,26 +103,39 @@ function below(end: number, found: Found): Found {
   return found.offset < end ? found : NONE;
 }
 
-function firstAt(batch: Buffer | null, timestamp: number, start: number): Found {
-  if (batch === null) return NONE;
-  const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);
-  while (cursor.next()) {
-    if (cursor.timestampMs >= timestamp && cursor.offset >= start) {
-      return { timestamp: cursor.timestampMs, offset: cursor.offset };
-    }
+/** Headers may promise too much: then what is looked for is further on. */
+async function firstAt(partition: Partition, timestamp: number, end: number): Promise<Found> {
+  for (let from = partition.startOffset; from < end; ) {
+    const batch = await partition.batchAtTime(timestamp, from);
+    if (batch === null) return NONE;
+    const found = findIn(batch, (each) => each.timestampMs >= timestamp && each.offset >= from);
+    if (found !== null) return found;
+    from = new BatchView(batch, 0).lastOffset + 1;
   }
   return NONE;
 }
 
 function maxIn(batch: Buffer | null): Found {
   if (batch === null) return NONE;
-  const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);
-  let found = NONE;
-  while (cursor.next()) {
-    if (cursor.timestampMs > found.timestamp)
-      found = { timestamp: cursor.timestampMs, offset: cursor.offset };
+  let max = -1;
+  findIn(batch, ({ timestampMs }) => {
+    max = Math.max(max, timestampMs);
+    return false;
+  });
+  return findIn(batch, ({ timestampMs }) => timestampMs === max) ?? NONE;
+}
+
+/** The first record that is wanted. Of those that cannot be understood, as their producer sent them, none is. */
+function findIn(batch: Buffer, isWanted: (record: RecordCursor) => boolean): Found | null {
+  try {
+    const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);
+    while (cursor.next()) {
+      if (isWanted(cursor)) return { timestamp: cursor.timestampMs, offset: cursor.offset };
+    }
+  } catch (error) {
+    if (!(error instanceof KafkaWireError)) throw error;
   }
-  return found;
+  return null;
 }
 
 function epochAt(partition: Partition, { offset }: Found): number {
