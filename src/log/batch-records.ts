@@ -80,6 +80,7 @@ export class BatchRecords {
     this.timestampMs = this.isLogAppendTime
       ? this.#maxTimestampMs
       : this.#baseTimestampMs + readVarlong(bytes, at + 1);
+    if (!Number.isSafeInteger(this.timestampMs)) this.#fail(`timestamp ${this.timestampMs}`);
     at = varlongEnd(bytes, at + 1);
     const offset = this.baseOffset + readVarint(bytes, at);
     if (offset <= this.offset || offset > this.#lastOffset) this.#fail(`offset ${offset}`);

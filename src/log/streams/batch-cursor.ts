@@ -6,6 +6,7 @@ import { readVarint, varintEnd } from '../record-content.ts';
 /** A batch that would need more than this to be opened is none that a producer makes. */
 const OPENED_BYTES_MAX = 64 * 1024 * 1024;
 const COMPRESSION_MASK = 0x07;
+const NO_TIMESTAMP = -1;
 
 /**
  * Goes through the records of one batch after the other. A batch can be left in the middle and gone on with later, at
@@ -67,6 +68,8 @@ export class BatchCursor {
     if (length < 6 || recordEnd > end) return this.#fail();
     this.timestampMs =
       this.#appendTimeMs < 0 ? this.#baseTimestampMs + readVarlong(buffer, at + 1) : this.#appendTimeMs;
+    // A sum that no number can be is none.
+    if (!Number.isSafeInteger(this.timestampMs)) this.timestampMs = NO_TIMESTAMP;
     at = varlongEnd(buffer, at + 1);
     const offset = this.baseOffset + readVarint(buffer, at);
     at = varintEnd(buffer, at);

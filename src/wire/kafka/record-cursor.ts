@@ -91,6 +91,7 @@ export class RecordCursor {
     this.#position++;
     const timestampDelta = this.#varlong();
     this.timestampMs = this.#isLogAppendTime ? this.#appendTimeMs : this.#baseTimestampMs + timestampDelta;
+    if (!Number.isSafeInteger(this.timestampMs)) this.timestampMs = -1;
     this.offset = this.#baseOffset + this.#varint();
     this.contentStart = this.#position;
     this.contentEnd = recordEnd;

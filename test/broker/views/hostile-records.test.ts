@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { crc32c } from '../../../src/base/crc32c.ts';
+import type { Queue } from '../../../src/broker/queue.ts';
+import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import { varintLength, writeVarint } from '../../../src/log/record-content.ts';
+import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
+import { appendRecords, batchOf } from './records.ts';
+
+function bound(test: TestBroker) {
+  const stream = test.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
+  test.queue('q');
+  const vhost = test.broker.vhost('/') as VirtualHost<Queue>;
+  vhost.bindQueue({ source: 's', destination: 'q', routingKey: '#', arguments: {} }, null);
+  return stream;
+}
+
+async function bodiesOf(test: TestBroker): Promise<string[]> {
+  for (let i = 0; i < 10; i++) {
+    await test.flush();
+    await settled();
+  }
+  const vhost = test.broker.vhost('/') as VirtualHost<Queue>;
+  const consumer = new TestConsumer(vhost.checkQueue('q', null), { noAck: true });
+  await settled();
+  consumer.close();
+  return consumer.bodies;
+}
+
+/** A batch that says it has `count` records, with these bytes instead of them. */
+function nonsense(count: number, body: Buffer, baseMs = 1000n): Buffer {
+  const records = Array.from({ length: count }, () => ({ key: null, value: '' }));
+  const batch = Buffer.concat([batchOf(records).subarray(0, 61), body]);
+  batch.writeInt32BE(batch.length - 12, 8);
+  batch.writeBigInt64BE(baseMs, 27);
+  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+  return batch;
+}
+
+/** A record with a value of one byte. */
+function recordOf(offsetDelta: number, value: string, timestampDelta: readonly number[] = [0]): Buffer {
+  const rest = Buffer.alloc(16);
+  let at = writeVarint(rest, 0, offsetDelta);
+  at = writeVarint(rest, at, -1);
+  at = writeVarint(rest, at, 1);
+  at += rest.write(value, at);
+  at = writeVarint(rest, at, 0);
+  const body = Buffer.concat([Buffer.from([0, ...timestampDelta]), rest.subarray(0, at)]);
+  const length = Buffer.alloc(varintLength(body.length));
+  writeVarint(length, 0, body.length);
+  return Buffer.concat([length, body]);
+}
+
+describe('records that no honest client sends do not reach queues, and harm nobody', () => {
+  test('offsets of others: what those wrote there is fed all the same', async () => {
+    await using test = await TestBroker.start();
+    const stream = bound(test);
+    const [partition] = stream.partitions;
+    for (const deltas of [
+      [0, 9],
+      [0, 0x7fffffff],
+      [1, 0],
+      [0, -5],
+      [1, 1],
+    ]) {
+      const body = Buffer.concat(deltas.map((delta) => recordOf(delta, 'x')));
+      const batch = nonsense(2, body);
+      partition!.append(batch, 0, batch.length);
+    }
+    appendRecords(
+      stream,
+      Array.from({ length: 12 }, (_, i) => ({ key: null, value: `good ${i}` })),
+    );
+    const bodies = await bodiesOf(test);
+    assert.deepEqual(bodies.filter((body) => body.startsWith('good')).length, 12);
+  });
+
+  test('times beyond all numbers', async () => {
+    await using test = await TestBroker.start();
+    const stream = bound(test);
+    const [partition] = stream.partitions;
+    for (const last of [0x01, 0x00]) {
+      const delta = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, last];
+      for (const baseMs of [(1n << 63n) - 1n, -(1n << 63n), 0n]) {
+        for (const sign of [0, 1]) {
+          const bytes = [...delta];
+          bytes[0] = (bytes[0] as number) | sign;
+          const batch = nonsense(1, recordOf(0, 't', bytes), baseMs);
+          partition!.append(batch, 0, batch.length);
+        }
+      }
+    }
+    appendRecords(stream, [{ key: null, value: 'good' }]);
+    assert.ok((await bodiesOf(test)).includes('good'));
+  });
+
+  test('a hundred thousand headers with one name', async () => {
+    await using test = await TestBroker.start();
+    const stream = bound(test);
+    const headers = Array.from({ length: 100_000 }, () => ['', null] as const);
+    appendRecords(stream, [
+      { key: null, value: 'many', headers },
+      { key: null, value: 'good' },
+    ]);
+    const begun = process.cpuUsage().user;
+    assert.deepEqual(await bodiesOf(test), ['many', 'good']);
+    assert.ok(process.cpuUsage().user - begun < 2_000_000);
+  });
+});
