@@ -84,20 +84,25 @@ export class ShareGroups implements StatePart, StreamObserver, OtherGroups {
     return [...(this.#byVhost.get(vhost)?.values() ?? [])];
   }
 
-  /** @throws GroupError */
-  heartbeat(vhost: string, id: string, request: ShareHeartbeat): ShareHeartbeatOutcome {
-    let group = this.find(vhost, id);
+  /** The group of this name, made if there is none. @throws GroupError group-not-found if it is one of another kind */
+  ensure(vhost: string, id: string): ShareGroup {
+    const group = this.find(vhost, id);
     if (group === undefined && this.#parts.groups.find(vhost, id) !== undefined) {
       throw new GroupError('group-not-found', `Group ${id} is not a share group.`);
     }
-    if (group === undefined && request.epoch === LEAVE_EPOCH) {
+    return group ?? this.#create(vhost, id);
+  }
+
+  /** @throws GroupError */
+  heartbeat(vhost: string, id: string, request: ShareHeartbeat): ShareHeartbeatOutcome {
+    const isKnown = this.has(vhost, id) || this.#parts.groups.find(vhost, id) !== undefined;
+    if (!isKnown && request.epoch === LEAVE_EPOCH) {
       throw new GroupError('group-not-found', `Group ${id} not found.`);
     }
-    if (group === undefined && request.epoch > 0) {
+    if (!isKnown && request.epoch > 0) {
       throw new GroupError('unknown-member', `Member ${request.memberId} is not a member of group ${id}.`);
     }
-    group ??= this.#create(vhost, id);
-    return group.heartbeat(request);
+    return this.ensure(vhost, id).heartbeat(request);
   }
 
   /** What the group has of this partition; undefined if it does not read it. */

@@ -5,6 +5,7 @@ import { addPartitionsToTxnHandler } from './handlers/add-partitions-to-txn.ts';
 import { alterClientQuotasHandler } from './handlers/alter-client-quotas.ts';
 import { alterConfigsHandler } from './handlers/alter-configs.ts';
 import { alterPartitionReassignmentsHandler } from './handlers/alter-partition-reassignments.ts';
+import { alterReplicaLogDirsHandler } from './handlers/alter-replica-log-dirs.ts';
 import { alterUserScramCredentialsHandler } from './handlers/alter-user-scram-credentials.ts';
 import { apiVersionsHandler } from './handlers/api-versions.ts';
 import { createAclsHandler } from './handlers/create-acls.ts';
@@ -55,6 +56,7 @@ export const HANDLERS: readonly AnyHandler[] = [
   deleteTopicsHandler,
   describeClusterHandler,
   describeConfigsHandler,
+  alterReplicaLogDirsHandler,
   describeLogDirsHandler,
   describeQuorumHandler,
   describeTopicPartitionsHandler,

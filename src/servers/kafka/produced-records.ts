@@ -7,6 +7,18 @@ const view = new BatchView(Buffer.alloc(0), 0);
 /** How large the records of one batch may be when decompressed. */
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 
+/** A fault, and the records that have it, if it is not the batch as a whole (KIP-467). */
+export interface ContentFault extends BatchFault {
+  readonly records?: readonly RecordFault[];
+}
+
+export interface RecordFault {
+  readonly batchIndex: number;
+  readonly batchIndexErrorMessage: string;
+}
+
+const NO_KEY = 'Compacted topic cannot accept message without key.';
+
 /**
  * What the settings of a topic have against a batch that is in order otherwise. Records are looked at only where they
  * have to be: in a compacted topic each needs a key.
@@ -16,7 +28,7 @@ export function findContentFault(
   at: number,
   settings: StreamSettings,
   nowMs: number,
-): BatchFault | null {
+): ContentFault | null {
   view.moveTo(bytes, at);
   if (settings.timestampType === 'CreateTime') {
     const fault = findTimestampFault(settings, nowMs);
@@ -42,7 +54,8 @@ function findTimestampFault(settings: StreamSettings, nowMs: number): BatchFault
   return null;
 }
 
-function findKeyFault(bytes: Buffer, at: number): BatchFault | null {
+function findKeyFault(bytes: Buffer, at: number): ContentFault | null {
+  const records: RecordFault[] = [];
   try {
     const cursor = new RecordCursor(bytes, at, DECOMPRESSED_BYTES_MAX);
     const { baseOffset } = view;
@@ -50,11 +63,10 @@ function findKeyFault(bytes: Buffer, at: number): BatchFault | null {
       if (cursor.offset !== baseOffset + count) {
         return { error: 'INVALID_RECORD', text: `record ${count} has number ${cursor.offset - baseOffset}` };
       }
-      if (cursor.keyLength < 0) {
-        return { error: 'INVALID_RECORD', text: 'a compacted topic takes no record without a key' };
-      }
+      if (cursor.keyLength < 0) records.push({ batchIndex: count, batchIndexErrorMessage: NO_KEY });
     }
-    return null;
+    if (records.length === 0) return null;
+    return { error: 'INVALID_RECORD', text: `${records.length} records were refused: ${NO_KEY}`, records };
   } catch (error) {
     if (!(error instanceof KafkaWireError)) throw error;
     return { error: 'INVALID_RECORD', text: error.message };

@@ -49,6 +49,7 @@ const REFUSALS: { readonly [api: string]: ErrorName | 'open' } = {
   DeleteAcls: CLUSTER,
   DescribeConfigs: TOPIC,
   AlterConfigs: TOPIC,
+  AlterReplicaLogDirs: CLUSTER,
   DescribeLogDirs: CLUSTER,
   SaslAuthenticate: 'open',
   CreatePartitions: TOPIC,

@@ -154,7 +154,12 @@ describe('Produce and Fetch', () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     create(test, 't', 1, { 'cleanup.policy': 'compact' });
-    assert.equal(errorName((await send(client, batchOf(['x']))).errorCode), 'INVALID_RECORD');
+    const { errorCode, recordErrors } = await send(client, batchOf(['x', 'y']));
+    assert.equal(errorName(errorCode), 'INVALID_RECORD');
+    assert.deepEqual(
+      recordErrors.map(({ batchIndex }) => batchIndex),
+      [0, 1],
+    );
   });
 
   it('a fetch waits for records, as long as it says and no longer', async () => {

@@ -12,7 +12,7 @@ type Response = ResponseInput<typeof alterShareGroupOffsets>;
 type Topic = Response['responses'][number];
 type Partition = Topic['partitions'][number];
 
-/** A share group without members begins anew, at other offsets. */
+/** A share group without members begins anew, at other offsets; one that is not there yet is made to begin there. */
 export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOffsets> = {
   api: alterShareGroupOffsets,
   minVersion: 0,
@@ -21,10 +21,9 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
     const { connection, server } = call;
     const { broker } = server;
     if (!call.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
-    const group = broker.shareGroups.find(connection.vhost, groupId);
-    if (group === undefined) return failed('GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
     let responses: Topic[];
     try {
+      const group = broker.shareGroups.ensure(connection.vhost, groupId);
       responses = topics.map((topic) => alter(group, topic, call));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);

@@ -10,7 +10,7 @@ import { decodeRequest } from '../../../wire/kafka/headers.ts';
 import { produce } from '../../../wire/kafka/messages/produce.ts';
 import { findProducedFault } from '../../../wire/kafka/record-batch.ts';
 import type { Call, RawHandler } from '../handler.ts';
-import { findContentFault } from '../produced-records.ts';
+import { type ContentFault, findContentFault, type RecordFault } from '../produced-records.ts';
 import { recompressed } from '../recompression.ts';
 import type { ReplySlot } from '../reply-slot.ts';
 import { producedError } from '../transaction-errors.ts';
@@ -171,10 +171,10 @@ class Appending {
     if (end - start > settings.maxMessageBytes) {
       return failed(index, 'MESSAGE_TOO_LARGE', tooLarge(end - start, settings.maxMessageBytes));
     }
-    const fault =
+    const fault: ContentFault | null =
       findProducedFault(bytes, start, end) ??
       findContentFault(bytes, start, settings, this.#broker.turn.nowMs);
-    if (fault !== null) return failed(index, fault.error, fault.text);
+    if (fault !== null) return failed(index, fault.error, fault.text, fault.records);
     // In this order, as by Kafka: whose transaction is over is told that, whatever was sent.
     const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
     if (error !== null) return failed(index, producedError(error, this.#call.version));
@@ -223,8 +223,13 @@ function streamById(call: Call, id: string): Stream | undefined {
   return stream?.vhost === call.connection.vhost ? stream : undefined;
 }
 
-function failed(index: number, error: ErrorName, errorMessage: string | null = null): PartitionResponse {
-  return { index, errorCode: ERROR_CODES[error], baseOffset: -1, errorMessage };
+function failed(
+  index: number,
+  error: ErrorName,
+  errorMessage: string | null = null,
+  recordErrors: readonly RecordFault[] = [],
+): PartitionResponse {
+  return { index, errorCode: ERROR_CODES[error], baseOffset: -1, errorMessage, recordErrors };
 }
 
 function tooLarge(bytes: number, bytesMax: number): string {
