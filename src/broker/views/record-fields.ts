@@ -34,3 +34,6 @@ export const SHARED_PROPERTIES: readonly NamedProperty[] = [
   'expiration',
   'timestamp',
 ];
+
+/** Of the properties of one message: they are in one frame, and no client's are larger. */
+export const HEADERS_BYTES_MAX = 128 * 1024;

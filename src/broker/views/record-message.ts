@@ -14,6 +14,7 @@ import type {
   TextProperty,
 } from '../property-codec.ts';
 import {
+  HEADERS_BYTES_MAX,
   KEY_HEADER,
   LONG_HEADERS_HEADER,
   OFFSET_HEADER,
@@ -92,7 +93,9 @@ export class RecordMessage implements RoutedMessage {
     this.bodyStart = view.bodyStart;
     this.bodyEnd = view.bodyEnd;
     const codec = this.#codecs.of(view.sourceProtocol);
-    this.isOwn = codec?.isValid(buffer, view.propertiesStart, view.propertiesEnd) === true;
+    // Anybody can write records: what no frame could have brought is no message's.
+    const isPossible = view.propertiesEnd - view.propertiesStart <= HEADERS_BYTES_MAX;
+    this.isOwn = isPossible && codec?.isValid(buffer, view.propertiesStart, view.propertiesEnd) === true;
     if (codec !== undefined && this.isOwn) this.#takeEnvelope(buffer, codec, stream);
     else if (!this.#convert(place, stream, partition)) return false;
     return true;

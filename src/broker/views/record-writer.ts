@@ -10,7 +10,7 @@ import {
 } from '../../log/record-content.ts';
 import type { PropertyCodec } from '../property-codec.ts';
 import { headerBytes } from './header-text.ts';
-import { KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './record-fields.ts';
+import { HEADERS_BYTES_MAX, KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './record-fields.ts';
 
 /** The key that a message has as a record; none if `start` is -1. */
 export interface RecordKey {
@@ -25,8 +25,6 @@ interface Header {
 }
 
 const NO_KEY: RecordKey = { bytes: Buffer.alloc(0), start: -1, end: -1 };
-/** Properties are in one frame, and most clients' frames are no larger. */
-const HEADERS_BYTES = 128 * 1024;
 
 const NO_HEADERS: readonly Header[] = [];
 
@@ -100,7 +98,7 @@ export function writeRecord(
  * it is not known how much of the content they are, they may be all of it.
  */
 export function recordBytesMax(contentBytes: number, propertiesBytes: number = contentBytes): number {
-  return 16 * Math.min(propertiesBytes, HEADERS_BYTES) + contentBytes + 512;
+  return 16 * Math.min(propertiesBytes, HEADERS_BYTES_MAX) + contentBytes + 512;
 }
 
 function headersOf(parts: MessageParts, codec: PropertyCodec, table: Table | null): readonly Header[] {

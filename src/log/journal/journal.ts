@@ -125,6 +125,8 @@ export class Journal {
       chunk.used += BLOCK_HEADER_BYTES;
     }
     const at = chunk.used;
+    // Typed arrays would swallow what is beyond their end, and the block would be broken when it is read.
+    if (at + bytes > chunk.size) throw new Error('more is appended to a block than room was kept for');
     chunk.used = at + bytes;
     this.pendingBytes += bytes;
     return at;

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { crc32c } from '../../../src/base/crc32c.ts';
 import type { Queue } from '../../../src/broker/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
-import { varintLength, writeVarint } from '../../../src/log/record-content.ts';
+import { SOURCE_AMQP091, varintLength, writeContent, writeVarint } from '../../../src/log/record-content.ts';
+import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
 import { appendRecords, batchOf } from './records.ts';
 
@@ -105,5 +106,48 @@ describe('records that no honest client sends do not reach queues, and harm nobo
     const begun = process.cpuUsage().user;
     assert.deepEqual(await bodiesOf(test), ['many', 'good']);
     assert.ok(process.cpuUsage().user - begun < 2_000_000);
+  });
+
+  test('properties of a size that no frame has, which would take more of the journal as text', async () => {
+    await using test = await TestBroker.start();
+    const stream = bound(test);
+    test.broker.streams.create({ vhost: '/', name: 'copy', partitions: 1, configs: new Map() });
+    const vhost = test.broker.vhost('/') as VirtualHost<Queue>;
+    vhost.bindExchange({ source: 's', destination: 'copy', routingKey: '#', arguments: {} });
+    const properties = amqp091Codec.encode({
+      headers: { n: { t: '\u0001'.repeat(900_000) } },
+      persistent: true,
+    });
+    const out = Buffer.alloc(1_000_000);
+    const none = Buffer.alloc(0);
+    const end = writeContent(
+      out,
+      0,
+      none,
+      -1,
+      0,
+      none,
+      0,
+      0,
+      none,
+      0,
+      0,
+      SOURCE_AMQP091,
+      properties,
+      0,
+      properties.length,
+    );
+    const content = out.subarray(0, end);
+    const body = Buffer.alloc(content.length + 16);
+    let at = writeVarint(body, 0, content.length + 3);
+    at = writeVarint(body, at + 2, 0);
+    at += content.copy(body, at);
+    const batch = nonsense(1, body.subarray(0, at));
+    stream.partitions[0]!.append(batch, 0, batch.length);
+    appendRecords(stream, [{ key: null, value: 'good' }]);
+    assert.deepEqual(await bodiesOf(test), ['', 'good']);
+    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0]!.highWatermark, 2);
+    await test.restart();
+    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0]!.highWatermark, 2);
   });
 });
