@@ -14,7 +14,8 @@ const INTRODUCTION = `# Coming from Kafka
 A program written for Kafka connects to Sluice as it is: \`bootstrap.servers=127.0.0.1:9092\`. Sluice answers as a cluster
 of one broker does, of Kafka 4.2 and in KRaft mode. What is not built is not offered to clients, or refused with an error.
 A topic is a [stream](streams.md), and AMQP clients can use it too; how records look to them is in [mapping](mapping.md).
-Who may do what is in [access](access.md), share groups are in [share groups](share-groups.md).
+Who may do what is in [access](access.md), share groups are in [share groups](share-groups.md). Which clients, tools and
+test suites were tried is in [Kafka clients](kafka-clients.md).
 
 ## The cluster
 
