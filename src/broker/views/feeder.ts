@@ -255,13 +255,12 @@ export class Feeder implements Feeds {
       feeding.add(message, route, this.#exchange);
       return 'on';
     };
-    let end = reader.read(visit, below);
-    this.#write(reader, operation);
-    while (end === 'stopped' && left > 0) {
-      end = reader.read(visit, below);
+    for (;;) {
+      const end = reader.read(visit, below);
+      this.#looked += reader.work;
       this.#write(reader, operation);
+      if (end !== 'stopped' || left === 0 || reader.isTired) return end;
     }
-    return end;
   }
 
   #write(reader: PartitionReader, operation: (to: number) => ViewOperation): void {

@@ -6,6 +6,9 @@ import type { Partition } from '../streams/partition.ts';
 /** How much is looked at in one go, and how much is read from segments at once. */
 const TAIL_BYTES = 256 * 1024;
 const READ_BYTES = 512 * 1024;
+/** What is passed over takes time too, and so does decompressing: so many batches, or pieces of 16 KiB, in one go. */
+const WORK_MAX = 1024;
+const WORK_BYTES = 16 * 1024;
 
 /** Whether to go on with the next record, or to stop in front of this one, or behind it. */
 export type Visited = 'on' | 'before' | 'behind';
@@ -32,6 +35,8 @@ export class PartitionReader {
   /** The offset to go on with. */
   next: number;
   readonly cursor = new BatchCursor();
+  /** Of the last round, beside the records that were shown. */
+  work = 0;
   readonly #events: ReaderEvents;
   #loaded: Buffer | null = null;
   #isLoading = false;
@@ -43,8 +48,14 @@ export class PartitionReader {
     this.#events = events;
   }
 
+  /** It was enough for one round, whatever was found. */
+  get isTired(): boolean {
+    return this.work >= WORK_MAX;
+  }
+
   /** Shows the records below `below` to `visit`, which finds the present one in `cursor`. */
   read(visit: () => Visited, below: number = Number.POSITIVE_INFINITY): ReadEnd {
+    this.work = 0;
     for (;;) {
       const { partition } = this;
       if (this.next < partition.startOffset) this.next = partition.startOffset;
@@ -88,11 +99,16 @@ export class PartitionReader {
       const lastOffset = lastOffsetAt(buffer, at);
       if (lastOffset < this.next) continue;
       if (this.next >= limit) return true;
+      if (this.isTired) return false;
       if (isControl(buffer, at) || this.#isAborted(buffer, at)) {
         this.next = lastOffset + 1;
+        this.work++;
         continue;
       }
-      if (!this.#visitRecords(buffer, at, limit, visit)) return false;
+      const before = this.cursor.openedBytes;
+      const isDone = this.#visitRecords(buffer, at, limit, visit);
+      this.work += Math.floor((this.cursor.openedBytes - before) / WORK_BYTES);
+      if (!isDone) return false;
       if (this.next < limit) this.next = Math.max(this.next, lastOffset + 1);
     }
     return true;

@@ -24,6 +24,8 @@ export class BatchCursor {
   lastOffset = -1;
   /** The batch could not be read to its end. */
   isBroken = false;
+  /** Of all batches until now, what had to be decompressed. */
+  openedBytes = 0;
   #opened: Buffer | null = null;
   #baseTimestampMs = 0;
   #appendTimeMs = -1;
@@ -107,8 +109,11 @@ export class BatchCursor {
     try {
       this.#opened = decompress(compression, buffer.subarray(at + BATCH_HEADER_BYTES, end), OPENED_BYTES_MAX);
       this.#end = this.#opened.length;
+      this.openedBytes += this.#end;
     } catch (error) {
       if (!(error instanceof CompressionError)) throw error;
+      // Perhaps it was given up at that size.
+      this.openedBytes += OPENED_BYTES_MAX;
       this.#fail();
     }
   }

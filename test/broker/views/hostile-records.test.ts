@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { COMPRESSION, compress } from '../../../src/base/compression/compression.ts';
 import { crc32c } from '../../../src/base/crc32c.ts';
 import type { Queue } from '../../../src/broker/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
@@ -149,5 +150,31 @@ describe('records that no honest client sends do not reach queues, and harm nobo
     assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0]!.highWatermark, 2);
     await test.restart();
     assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0]!.highWatermark, 2);
+  });
+
+  test('batches that become a thousand times as large: others have their turn between them', async () => {
+    await using test = await TestBroker.start();
+    const stream = bound(test);
+    const bomb = compress(COMPRESSION.zstd, Buffer.alloc(32 * 1024 * 1024));
+    for (let i = 0; i < 8; i++) {
+      const batch = nonsense(1, bomb);
+      batch.writeInt16BE(COMPRESSION.zstd, 21);
+      batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+      stream.partitions[0]!.append(batch, 0, batch.length);
+    }
+    appendRecords(stream, [{ key: null, value: 'good' }]);
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns++;
+      if (!isOver) setImmediate(count);
+    };
+    const { ledger } = test.broker.vhost('/')!.checkQueue('q', null) as Queue;
+    await test.flush();
+    count();
+    while (ledger.routed === 0) await settled();
+    isOver = true;
+    assert.ok(turns > 7, `${turns} turns`);
+    assert.deepEqual(await bodiesOf(test), ['good']);
   });
 });
