@@ -40,6 +40,8 @@ export class ProducerStates {
   /** After `check` has said `duplicate`. */
   duplicateOffset = -1;
   readonly #producers = new Map<number, Producer>();
+  /** So many are too many: more than usual if most cannot be forgotten, as to find that out takes a look at all. */
+  #tooMany = PRODUCERS_MAX;
   /** Those within a transaction, in the order of their beginnings. */
   readonly #ongoing = new Map<number, Producer>();
   /** Where the oldest of these transactions begins. */
@@ -178,7 +180,7 @@ export class ProducerStates {
   #known(id: number, epoch: number): Producer {
     let producer = this.#producers.get(id);
     if (producer === undefined) {
-      if (this.#producers.size >= PRODUCERS_MAX) this.#forgetSome();
+      if (this.#producers.size >= this.#tooMany) this.#forgetSome();
       producer = new Producer(id, epoch);
       this.#producers.set(id, producer);
     } else if (epoch !== producer.epoch) {
@@ -219,5 +221,6 @@ export class ProducerStates {
     idle.sort((one, other) => one.seenMs - other.seenMs);
     idle.length = Math.ceil(idle.length * FORGOTTEN_SHARE);
     for (const producer of idle) this.#producers.delete(producer.id);
+    this.#tooMany = Math.max(PRODUCERS_MAX, this.#producers.size + PRODUCERS_MAX * FORGOTTEN_SHARE);
   }
 }

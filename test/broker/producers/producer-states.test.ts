@@ -204,3 +204,19 @@ test('the number of producers that are known is limited', () => {
   assert.ok(log.states.get(2) === undefined, 'the one that was silent for longest is not');
   assert.equal(log.offer(by(0, 0, 15_000)), 'duplicate');
 });
+
+test('more producers within transactions than are kept otherwise do not make each new one a search', () => {
+  const log = new Log();
+  const begun = process.cpuUsage().user;
+  const batch = producedBatch(['x'], { producerId: 0, epoch: 0, sequence: 0, isTransactional: true });
+  for (let producerId = 0; producerId < 25_000; producerId++) {
+    batch.writeBigInt64BE(BigInt(producerId), 43);
+    log.append(batch);
+  }
+  assert.equal(log.states.size, 25_000);
+  assert.ok(process.cpuUsage().user - begun < 1_500_000);
+  // When they are over they can be forgotten.
+  for (let producerId = 0; producerId < 25_000; producerId++) log.finish(producerId, 0, true);
+  for (let producerId = 30_000; producerId < 60_000; producerId++) log.offer(by(0, 0, producerId));
+  assert.ok(log.states.size <= 11_000, `${log.states.size}`);
+});
