@@ -35,9 +35,12 @@ export function encodeFileHeader(number: number, firstBlock: number): Buffer {
 }
 
 const SPARES_MAX = 4;
-/** How far a file that grows is filled ahead with zeros: as much as is in it, within these limits. */
+/**
+ * How far a file that grows is filled ahead with zeros: as much as is in it, within these limits. Little at a time, as
+ * commits go through the same disk.
+ */
 const AHEAD_BYTES_MIN = 64 * 1024;
-const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
+const AHEAD_BYTES_MAX = 512 * 1024;
 
 export function isSpareName(name: string): boolean {
   return /^\d{10}\.spare$/.test(name);
@@ -80,6 +83,8 @@ export class JournalFiles implements JournalDevice {
   #timer: Timer | null = null;
   /** How far the present file may reach. */
   #allocatedBytes = 0;
+  /** The file is being made longer, behind what is written to meanwhile. */
+  #growing: Promise<void> | null = null;
   /** Files that were retired since the start. */
   readonly #spares: string[] = [];
 
@@ -213,6 +218,7 @@ export class JournalFiles implements JournalDevice {
   }
 
   async #finish(): Promise<void> {
+    await this.#growing?.catch(() => undefined);
     const file = this.#file;
     if (file === null) return;
     this.#file = null;
@@ -225,26 +231,43 @@ export class JournalFiles implements JournalDevice {
 
   async #writeOut(buffers: readonly Buffer[], bytes: number, info: JournalFileInfo): Promise<void> {
     if (bytes === 0) return;
-    if (this.#position + bytes > this.#allocatedBytes) await this.#allocate(bytes);
+    if (this.#position + bytes > this.#allocatedBytes) await this.#growing;
+    if (this.#position + bytes > this.#allocatedBytes) await this.#grow(this.#position + bytes);
     await (this.#file as File).write(buffers, this.#position);
     this.#position += bytes;
+    this.#growAhead();
     info.bytes += bytes;
     this.writtenBytes += bytes;
     this.#writtenBlock = info.lastBlock;
   }
 
-  /** Makes room for `bytes` and then some. What follows is written over, which is quicker than to grow each time. */
-  async #allocate(bytes: number): Promise<void> {
-    const from = this.#position;
-    const ahead = Math.min(Math.max(from, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX);
-    const to = Math.min(Math.max(from + bytes, this.#fileBytes), from + bytes + ahead);
-    // Also if it fails: a part may have been written, and has to be cut off when the file is finished.
-    this.#allocatedBytes = to;
+  /** Nobody waits for it, unless it is outrun. */
+  #growAhead(): void {
+    const room = this.#allocatedBytes - this.#position;
+    if (this.#growing !== null || room > AHEAD_BYTES_MAX / 2 || this.#allocatedBytes >= this.#fileBytes)
+      return;
+    this.#growing = this.#grow(this.#allocatedBytes).finally(() => {
+      this.#growing = null;
+    });
+    // Whatever is wrong with the file, the next write will say.
+    this.#growing.catch(() => undefined);
+  }
+
+  /** Fills the file with zeros up to `needed`, and then some. What is written over them is quicker than growing each time. */
+  async #grow(needed: number): Promise<void> {
+    const from = Math.max(this.#allocatedBytes, this.#position);
+    const ahead = Math.min(Math.max(this.#position, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX);
+    const to = Math.min(Math.max(needed, this.#fileBytes), needed + ahead);
+    if (to <= from) return;
+    const before = this.#allocatedBytes;
     try {
       await (this.#file as File).write(zeros(to - from), from);
     } catch (error) {
       // Perhaps there is still room for the blocks alone.
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    } finally {
+      // Also if it failed: a part may have been written, and has to be cut off when the file is finished.
+      this.#allocatedBytes = Math.max(before, to);
     }
   }
 
