@@ -101,7 +101,8 @@ export class DeadLetters {
       ? (this.#last as { envelope: Envelope }).envelope
       : this.#address(queue, reason, buffer);
     const { targets, replies, persistent, exchange, key, properties, delayMs } = envelope;
-    if (targets.logs.length + targets.streams.length + replies.length === 0) return { targets, persistent, content: properties };
+    if (targets.logs.length + targets.streams.length + replies.length === 0)
+      return { targets, persistent, content: properties };
     const parts = this.#parts;
     parts.exchange = exchange;
     parts.exchangeStart = 0;
