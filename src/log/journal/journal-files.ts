@@ -40,7 +40,7 @@ const SPARES_MAX = 4;
  * commits go through the same disk.
  */
 const AHEAD_BYTES_MIN = 64 * 1024;
-const AHEAD_BYTES_MAX = 512 * 1024;
+const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 
 export function isSpareName(name: string): boolean {
   return /^\d{10}\.spare$/.test(name);
