@@ -142,6 +142,7 @@ export class Broker implements StateMachine {
         this.pressure.relieve();
         this.store.maintenance.poke();
       },
+      onWarning: (text) => this.#log.warn({}, text),
       onRecovered: (lastBlock) => this.#log.info({ lastBlock }, 'the journal was read'),
       onFailure: (error) => this.#fail(error),
       onPressure: (reason, on) => this.#setBlocked(reason, on),
@@ -298,9 +299,6 @@ export class Broker implements StateMachine {
     const { clean, warnings } = await this.store.recover(this);
     for (const warning of warnings) this.#log.warn({}, warning);
     const queues = [...this.vhosts].flatMap((vhost) => [...vhost.queues()]);
-    const known = new Set([...this.delays.logIds(), ...this.streams.logIds()]);
-    for (const queue of queues) for (const lane of queue.lanes) known.add(lane.log.id);
-    await this.store.segments.removeStrays((id) => known.has(id));
     this.#recovering = false;
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of queues) {

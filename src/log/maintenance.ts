@@ -120,6 +120,7 @@ export class Maintenance {
       streams.push({ ...stream.state(), segments: stream.segments.table() });
     }
     const broker = (this.#machine as StateMachine).snapshot();
+    const deleted = this.#removed.map(({ id }) => id);
     const { fileSystem, directory } = store.options;
     await store.segments.syncAll();
     await store.journal.flush();
@@ -132,6 +133,7 @@ export class Maintenance {
       clean,
       logs,
       streams,
+      deleted,
       broker,
     });
     this.#lastSnapshotMs = store.options.clock.monotonicMs();
@@ -283,11 +285,12 @@ export class Maintenance {
   }
 
   async #deleteRemoved(): Promise<void> {
-    const removed = this.#removed.splice(0);
+    const removed = new Set(this.#removed);
     // Their deletion is in the journal: only when it is durable may the files go.
     await this.#store.journal.flush();
     await this.#store.files.sync();
     for (const log of removed) await log.segments?.remove();
+    this.#removed = this.#removed.filter((log) => !removed.has(log));
   }
 
   async #shorten(): Promise<void> {

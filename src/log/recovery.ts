@@ -2,8 +2,10 @@ import { posix } from 'node:path';
 import type { Chunk } from './chunks.ts';
 import type { JournalFileInfo } from './journal/journal-files.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/recovery.ts';
+import type { SegmentedLog } from './segments/segmented-log.ts';
 import { readSnapshot, type Snapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
+import { IncompleteDirectoryError, missedSnapshot, sweepStrays } from './stray-logs.ts';
 
 export interface RecoveredStore {
   readonly files: JournalFileInfo[];
@@ -22,7 +24,12 @@ export interface RecoveredStore {
 export async function recoverStore(
   store: Store,
   machine: StateMachine,
-  hooks: { known: (snapshot: Snapshot) => void; generation: { current: number } },
+  hooks: {
+    known: (snapshot: Snapshot) => void;
+    generation: { current: number };
+    /** All logs that were opened, those that were deleted later included. */
+    named: Set<number>;
+  },
 ): Promise<RecoveredStore> {
   const { fileSystem, directory } = store.options;
   await fileSystem.makeDirectory(store.journalDirectory);
@@ -31,6 +38,7 @@ export async function recoverStore(
   await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
   const snapshot = await readSnapshot(fileSystem, directory);
   if (snapshot !== null) hooks.known(snapshot);
+  else await assertWasNone(store);
   machine.restore(snapshot?.broker ?? null);
   const covered = snapshot?.nextBlock ?? 0;
   const visitor = new StoreReplay(store, machine, covered, hooks.generation);
@@ -45,7 +53,15 @@ export async function recoverStore(
   for (const state of snapshot?.logs ?? []) store.logs.get(state.id)?.skipTo(state.end);
   const streamStates = new Map((snapshot?.streams ?? []).map((state) => [state.id, state]));
   for (const stream of store.streams.values()) stream.recovered(streamStates.get(stream.id));
-  const warnings = [];
+  for (const log of [...store.logs.values(), ...store.streams.values()])
+    (log.segments as SegmentedLog).knownEnd = log.end;
+  const { named } = hooks;
+  for (const id of namesOf(snapshot)) named.add(id);
+  const warnings = await sweepStrays(fileSystem, directory, {
+    isOpen: (id) => store.logs.has(id) || store.streams.has(id),
+    wasNamed: (id) => named.has(id),
+    isAnyNamed: named.size > 0,
+  });
   if (result.cut !== null) {
     warnings.push(
       `the last write to ${result.cut.path} was torn: ${result.cut.bytes} bytes from byte ${result.cut.at} on were cut off; nothing in them had been confirmed`,
@@ -54,6 +70,17 @@ export async function recoverStore(
   const isClean =
     snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
   return { ...result, clean: isClean, warnings };
+}
+
+/** Without a snapshot all must be in the journal; or there must be nothing at all. */
+async function assertWasNone({ options: { fileSystem, directory } }: Store): Promise<void> {
+  const why = await missedSnapshot(fileSystem, directory);
+  if (why !== null) throw new IncompleteDirectoryError(directory, 'the file `snapshot`', why);
+}
+
+function namesOf(snapshot: Snapshot | null): number[] {
+  const { logs = [], streams = [], deleted = [] } = snapshot ?? {};
+  return [...logs.map(({ id }) => id), ...streams.map(({ id }) => id), ...deleted];
 }
 
 class StoreReplay implements ReplayVisitor {

@@ -1,5 +1,5 @@
 import { crc32c } from '../base/crc32c.ts';
-import { DamageError } from './damage.ts';
+import { DamageError, readFailure } from './damage.ts';
 import type { FileSystem } from './filesystem.ts';
 import type { LogState } from './message-log.ts';
 import type { SegmentInfo } from './segments/segment.ts';
@@ -23,6 +23,8 @@ export interface Snapshot {
   /** Whether the broker stopped in an orderly way with this as its last word. */
   readonly clean: boolean;
   readonly logs: readonly LogSnapshot[];
+  /** Logs that were deleted, while their files may be there still. Undefined in what older versions wrote. */
+  readonly deleted?: readonly number[];
   /** Undefined in what was written before there were streams. */
   readonly streams?: readonly StreamSnapshot[];
   /** The broker's own. */
@@ -66,14 +68,7 @@ export async function readSnapshot(fs: FileSystem, directory: string): Promise<S
   const names = await fs.list(directory);
   if (!names.includes(NAME)) return null;
   const path = `${directory}/${NAME}`;
-  const file = await fs.open(path, 'read');
-  let bytes: Buffer;
-  try {
-    bytes = Buffer.allocUnsafe(await file.size());
-    bytes = bytes.subarray(0, await file.read(bytes, 0));
-  } finally {
-    await file.close();
-  }
+  const bytes = await readWhole(fs, path);
   if (bytes.length < HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) {
     throw new DamageError(path, 0, 'this is not a snapshot');
   }
@@ -89,4 +84,18 @@ export async function readSnapshot(fs: FileSystem, directory: string): Promise<S
     throw new DamageError(path, HEADER_BYTES, 'the checksum is wrong');
   }
   return JSON.parse(payload.toString('utf8')) as Snapshot;
+}
+
+async function readWhole(fs: FileSystem, path: string): Promise<Buffer> {
+  try {
+    const file = await fs.open(path, 'read');
+    try {
+      const bytes = Buffer.allocUnsafe(await file.size());
+      return bytes.subarray(0, await file.read(bytes, 0));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw readFailure(error, path, 0);
+  }
 }

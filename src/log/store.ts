@@ -70,6 +70,8 @@ export interface StoreEvents {
   /** Whether anybody waits for a block that is not durable yet. */
   isAwaited(): boolean;
   onDurable(blockNumber: number): void;
+  /** Something that whoever runs the broker should know of. */
+  onWarning(text: string): void;
   /** The journal was read; this was its last block. */
   onRecovered(lastBlock: number): void;
   /** The storage cannot be trusted any more. Nothing more is confirmed; the process must end. */
@@ -105,7 +107,10 @@ export class Store {
   /** States of logs that the snapshot knows and the broker has not asked for yet. */
   #recovered = new Map<number, LogSnapshot>();
   #recoveredStreams = new Map<number, StreamSnapshot>();
+  /** Numbers of logs that were opened while the directory is read. */
+  readonly #named = new Set<number>();
   readonly #highWatermarks = new HighWatermarks();
+  #isRecovering = true;
   readonly #readers = new Set<ReadAhead>();
   #reads = 0;
   readonly #waitingReads: (() => void)[] = [];
@@ -119,6 +124,8 @@ export class Store {
     this.#arena = new Arena(this.chunks, this.#generation, () => this.journal.isAtomic);
     this.segments = new SegmentDirectory(options.fileSystem, `${options.directory}/logs`, {
       segmentBytes: options.segmentBytes,
+      onSetAside: (path) =>
+        events.onWarning(`a file that neither the snapshot nor the journal knows was set aside: ${path}`),
     });
     this.maintenance = new Maintenance(this);
   }
@@ -132,7 +139,10 @@ export class Store {
         for (const stream of streams) this.#recoveredStreams.set(stream.id, stream);
       },
       generation: this.#generation,
+      named: this.#named,
     });
+    this.#named.clear();
+    this.#isRecovering = false;
     this.#recovered.clear();
     this.#recoveredStreams.clear();
     this.epoch = result.epoch + 1;
@@ -177,7 +187,8 @@ export class Store {
     this.journal.owed = this.gatherer;
     this.events.onRecovered(result.nextBlock - 1);
     this.maintenance.start(machine);
-    if (result.nextBlock > 1) await this.#markStart();
+    // On a new directory too: from here on there is a block in the journal, or it is gone.
+    await this.#markStart();
     return { clean: result.clean, warnings: result.warnings };
   }
 
@@ -221,7 +232,8 @@ export class Store {
   openLog(id: number, durable: boolean, events: LogEvents): MessageLog {
     const log = new MessageLog(id, durable, this.chunks, this);
     const state = this.#recovered.get(id);
-    log.segments = this.segments.openLog(id, state?.segments ?? null);
+    log.segments = this.segments.openLog(id, state?.segments ?? null, durable);
+    if (this.#isRecovering) this.#named.add(id);
     if (state !== undefined) log.load(state);
     const reader = new ReadAhead(log, this.chunks, this, {
       onLoaded: events.onLoaded,
@@ -242,6 +254,7 @@ export class Store {
     const state = this.#recoveredStreams.get(id);
     const segments = this.segments.openStream(id, state?.segments ?? null, this.options.clock);
     const stream = new StreamLog(id, segments, this, events);
+    if (this.#isRecovering) this.#named.add(id);
     if (state !== undefined) stream.load(state);
     this.streams.set(id, stream);
     return stream;

@@ -151,11 +151,6 @@ export class Streams implements StatePart {
     for (const { partitions } of this.#byId.values()) yield* partitions;
   }
 
-  /** The ids of all logs of streams. */
-  *logIds(): Iterable<number> {
-    for (const { partitions } of this.#byId.values()) for (const { id } of partitions) yield id;
-  }
-
   #record(operation: StreamOperation): void {
     this.#parts.record(encodeStreamOperation(operation));
     this.#apply(operation);

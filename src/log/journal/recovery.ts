@@ -1,5 +1,5 @@
 import { crc32c } from '../../base/crc32c.ts';
-import { DamageError } from '../damage.ts';
+import { DamageError, readFailure } from '../damage.ts';
 import type { FileSystem } from '../filesystem.ts';
 import {
   BATCH_PREFIX_BYTES,
@@ -137,7 +137,16 @@ export async function replayJournal(
   };
 }
 
+/** Rejects with a DamageError if the system cannot give all of it. */
 export async function readImage(fs: FileSystem, path: string): Promise<JournalImage> {
+  try {
+    return await readFile(fs, path);
+  } catch (error) {
+    throw readFailure(error, path, 0);
+  }
+}
+
+async function readFile(fs: FileSystem, path: string): Promise<JournalImage> {
   const file = await fs.open(path, 'read');
   try {
     const size = await file.size();

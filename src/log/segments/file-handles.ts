@@ -1,3 +1,4 @@
+import { DamageError, readFailure } from '../damage.ts';
 import type { File, FileSystem } from '../filesystem.ts';
 import type { Segment } from './segment.ts';
 
@@ -33,6 +34,30 @@ export class FileHandles {
       return await work(await handle.opening);
     } finally {
       this.#unpin(handle);
+    }
+  }
+
+  /** As `use`, where the file is read: rejects with a DamageError if it cannot be opened. */
+  async read<T>(segment: Segment, work: (file: File) => Promise<T>): Promise<T> {
+    const handle = this.#pin(segment, 'write');
+    try {
+      const file = await handle.opening.catch((error) => {
+        throw readFailure(error, segment.path, 0);
+      });
+      return await work(file);
+    } finally {
+      this.#unpin(handle);
+    }
+  }
+
+  /** As `read`; false if the file cannot be opened or read, or is damaged. */
+  async tryRead(segment: Segment, work: (file: File) => Promise<void>): Promise<boolean> {
+    try {
+      await this.read(segment, work);
+      return true;
+    } catch (error) {
+      if (error instanceof DamageError) return false;
+      throw error;
     }
   }
 

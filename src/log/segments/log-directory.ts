@@ -1,37 +1,66 @@
-import { DamageError } from '../damage.ts';
+import { DamageError, readFailure } from '../damage.ts';
 import type { FileSystem } from '../filesystem.ts';
 import { cleanedFileName, type SegmentInfo, segmentFileName } from './segment.ts';
+import type { SegmentStore } from './segment-store.ts';
+
+const SEGMENT_NAME = /^(\d{20})\.(log|\d+\.(\d+\.)?cleaned)$/;
 
 /**
  * Makes the directory of a log what the table of the last snapshot says, before anything else is done with it:
- * finishes the replacement of a rewritten segment that the snapshot knows, and removes what it does not know. Nothing
- * needs to be durable for that: after another crash it would be done again.
+ * finishes the replacement of a rewritten segment that the snapshot knows, and removes what it does not know, if it was
+ * made for messages that the snapshot or the journal knows (all below `knownEnd`); anything else is set aside. Nothing needs to be durable for
+ * that: after another crash it would be done again.
  *
  * Resolves with the segments whose files are missing, by their base offsets: reading them has to fail, not the rest.
  */
 export async function prepareLogDirectory(
-  fs: FileSystem,
+  { fs, setAside }: Pick<SegmentStore, 'fs' | 'setAside'>,
   directory: string,
   table: readonly SegmentInfo[],
+  knownEnd: number,
 ): Promise<ReadonlyMap<number, DamageError>> {
   const missing = new Map<number, DamageError>();
-  const names = new Set(await fs.list(directory));
+  const names = await namesIn(fs, directory);
+  if (names instanceof DamageError) return new Map(table.map(({ baseOffset }) => [baseOffset, names]));
   for (const info of table) {
     const name = segmentFileName(info.baseOffset);
     const cleaned = cleanedFileName(info);
-    if (names.has(cleaned) && (await isTheRewritten(fs, directory, info))) {
-      await fs.rename(`${directory}/${cleaned}`, `${directory}/${name}`);
-      await fs.syncDirectory(directory);
+    try {
+      if (names.has(cleaned) && (await isTheRewritten(fs, directory, info))) {
+        await fs.rename(`${directory}/${cleaned}`, `${directory}/${name}`);
+        await fs.syncDirectory(directory);
+        names.delete(cleaned);
+        names.add(name);
+      }
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      // Which of the two is meant cannot be told: both stay.
+      missing.set(info.baseOffset, error);
       names.delete(cleaned);
-      names.add(name);
+      names.delete(name);
+      continue;
     }
     if (!names.delete(name)) {
       const what = `the file is missing; it held the offsets ${info.baseOffset} to ${info.endOffset - 1}`;
       missing.set(info.baseOffset, new DamageError(`${directory}/${name}`, 0, what));
     }
   }
-  for (const name of names) await fs.remove(`${directory}/${name}`);
+  for (const name of names) {
+    const baseOffset = SEGMENT_NAME.exec(name)?.[1];
+    if (baseOffset !== undefined && Number(baseOffset) < knownEnd) await fs.remove(`${directory}/${name}`);
+    else await setAside(`${directory}/${name}`);
+  }
   return missing;
+}
+
+async function namesIn(fs: FileSystem, directory: string): Promise<Set<string> | DamageError> {
+  try {
+    return new Set(await fs.list(directory));
+  } catch (error) {
+    const failure = readFailure(error, directory, 0);
+    if (failure instanceof DamageError) return failure;
+    throw failure;
+  }
 }
 
 /**
@@ -43,10 +72,14 @@ export async function isTheRewritten(fs: FileSystem, directory: string, info: Se
 }
 
 async function sizeOf(fs: FileSystem, path: string): Promise<number> {
-  const file = await fs.open(path, 'read');
   try {
-    return await file.size();
-  } finally {
-    await file.close();
+    const file = await fs.open(path, 'read');
+    try {
+      return await file.size();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw readFailure(error, path, 0);
   }
 }

@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { FileSystem } from '../filesystem.ts';
+import { setAside } from '../set-aside.ts';
 import { FileHandles } from './file-handles.ts';
 import type { SegmentInfo } from './segment.ts';
-import type { SegmentStore } from './segment-store.ts';
+import { type SegmentStore, TRANSIENT_PREFIX } from './segment-store.ts';
 import { SegmentedLog } from './segmented-log.ts';
 import { Serial } from './serial.ts';
 
@@ -12,6 +13,8 @@ export interface SegmentDirectoryOptions {
   readonly segmentBytes?: number;
   /** How many files of segments are open at once. */
   readonly maxOpenFiles?: number;
+  /** A file was found that nothing knows, and moved to this path. */
+  readonly onSetAside?: (path: string) => void;
 }
 
 const SEGMENT_BYTES = 32 * 1024 * 1024;
@@ -25,8 +28,9 @@ const CONCURRENT_SYNCS = 8;
  *     <root>/<log id>/00000000000000000000.log    record batches, back to back and nothing else
  *                     00000000000000131072.log    named by the first offset
  *
- * Which of them count, and up to which byte, is known by the snapshot alone (`SegmentInfo`). Whatever else is found
- * was left by a process that ended before its next snapshot; its messages are in the journal still.
+ * Which of them count, and up to which byte, is known by the snapshot alone (`SegmentInfo`). What else is found was
+ * mostly left by a process that ended before its next snapshot; its messages are in the journal still. What is neither
+ * in the snapshot nor in the journal is set aside (`stray-logs.ts`, `log-directory.ts`).
  *
  * How the caller takes a snapshot: `table()` of every log; `syncAll()`; make the snapshot durable; `deleteDropped`
  * of every log with the table that was saved.
@@ -44,6 +48,10 @@ export class SegmentDirectory {
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
       handles: new FileHandles(fs, options.maxOpenFiles ?? MAX_OPEN_FILES),
       dirtyLogs: new Set(),
+      async setAside(path) {
+        const to = await setAside(fs, posix.dirname(root), path);
+        options.onSetAside?.(to);
+      },
       rootChanged() {
         rootIsDirty = true;
       },
@@ -69,8 +77,8 @@ export class SegmentDirectory {
   }
 
   /** Touches no file yet. `table` is what the last snapshot says of this log; null for a new one. */
-  openLog(id: number, table: readonly SegmentInfo[] | null): SegmentedLog {
-    return new SegmentedLog(this.#store, id, table ?? []);
+  openLog(id: number, table: readonly SegmentInfo[] | null, durable = true): SegmentedLog {
+    return new SegmentedLog(this.#store, id, table ?? [], null, durable ? '' : TRANSIENT_PREFIX);
   }
 
   /** As `openLog`, for a stream's: with batches of producers, and segments that know their age. */
@@ -87,16 +95,6 @@ export class SegmentDirectory {
     };
     await Promise.all(Array.from({ length: Math.min(CONCURRENT_SYNCS, logs.length) }, worker));
     await this.#store.syncRoot();
-  }
-
-  /** Deletes the directories of logs that nobody knows any more. */
-  async removeStrays(isKnown: (id: number) => boolean): Promise<void> {
-    const { fs, root } = this.#store;
-    for (const name of await fs.list(root)) {
-      if (!/^\d+$/.test(name) || isKnown(Number(name))) continue;
-      await fs.remove(`${root}/${name}`);
-      this.#store.rootChanged();
-    }
   }
 
   /** Closes all files, without making anything durable. */

@@ -1,5 +1,5 @@
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import { DamageError } from '../damage.ts';
+import { DamageError, readFailure } from '../damage.ts';
 import type { File } from '../filesystem.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -57,6 +57,27 @@ function verifiedBatchBytes(
   }
 }
 
+/**
+ * Reads exactly `bytes` bytes that must be there. Where the system cannot give all of them, as there is a bad sector
+ * among them, it is tried with the first `leastBytes`.
+ */
+async function readExactlyOrLess(
+  file: File,
+  path: string,
+  position: number,
+  bytes: number,
+  leastBytes: number,
+  memory: Memory,
+): Promise<Buffer> {
+  try {
+    return await readExactly(file, path, position, bytes, memory);
+  } catch (error) {
+    const isUnreadable = error instanceof DamageError && error.cause !== undefined;
+    if (!isUnreadable || leastBytes >= bytes) throw error;
+    return readExactly(file, path, position, leastBytes, memory);
+  }
+}
+
 /** Reads exactly `bytes` bytes that must be there. */
 async function readExactly(
   file: File,
@@ -66,7 +87,12 @@ async function readExactly(
   memory: Memory = freshMemory,
 ): Promise<Buffer> {
   const buffer = memory.take(bytes);
-  const count = await file.read(buffer, position);
+  let count: number;
+  try {
+    count = await file.read(buffer, position);
+  } catch (error) {
+    throw readFailure(error, path, position);
+  }
   if (count < bytes) {
     throw new DamageError(
       path,
@@ -91,8 +117,9 @@ export async function readBatches(
   memory: Memory = freshMemory,
 ): Promise<Buffer> {
   let wanted = Math.min(Math.max(maxBytes, BATCH_HEADER_BYTES), end - position);
+  let least = BATCH_HEADER_BYTES;
   for (;;) {
-    const buffer = await readExactly(file, path, position, wanted, memory);
+    const buffer = await readExactlyOrLess(file, path, position, wanted, least, memory);
     let at = 0;
     while (buffer.length - at >= BATCH_HEADER_BYTES) {
       const bytes = verifiedBatchBytes(path, buffer, at, position + at, end, isForeign);
@@ -104,6 +131,7 @@ export async function readBatches(
       throw new DamageError(path, position, `${wanted} bytes are too few for a record batch`);
     }
     wanted = batchBytes(buffer, 0);
+    least = wanted;
   }
 }
 
@@ -163,7 +191,9 @@ export function faultOfOffsets(
 export async function scanSegment(file: File, segment: Segment): Promise<OffsetIndex> {
   const { path, isForeign } = segment;
   const info = segment.info();
-  const size = await file.size();
+  const size = await file.size().catch((error) => {
+    throw readFailure(error, path, 0);
+  });
   if (size < info.bytes) {
     throw new DamageError(path, size, `the file ends here, but ${info.bytes - size} more bytes were written`);
   }
@@ -201,7 +231,8 @@ async function scanHeaders(
     if (position + BATCH_HEADER_BYTES > windowStart + window.length) {
       const skipped = position - (windowStart + window.length);
       windowBytes = skipped > SKIP_BYTES_MIN ? SCAN_BYTES_MIN : Math.min(windowBytes * 2, SCAN_BYTES_MAX);
-      window = await readExactly(file, path, position, Math.min(windowBytes, info.bytes - position));
+      const wanted = Math.min(windowBytes, info.bytes - position);
+      window = await readExactlyOrLess(file, path, position, wanted, BATCH_HEADER_BYTES, freshMemory);
       windowStart = position;
     }
     const at = position - windowStart;

@@ -32,7 +32,7 @@ export async function writeRewritten(
     for (const segment of group) {
       for (let position = 0; position < segment.bytes; ) {
         if (segment.isDropped) return false;
-        const batches = await handles.use(segment, (file) =>
+        const batches = await handles.read(segment, (file) =>
           readBatches(file, segment.path, position, segment.bytes, SLICE_BYTES, segment.isForeign),
         );
         position += batches.length;

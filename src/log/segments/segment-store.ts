@@ -2,6 +2,9 @@ import type { FileSystem } from '../filesystem.ts';
 import type { FileHandles } from './file-handles.ts';
 import type { LogSyncs } from './log-syncs.ts';
 
+/** Begins the names of the directories of logs that do not survive a restart. */
+export const TRANSIENT_PREFIX = 'transient-';
+
 /** What all logs of a data directory share. */
 export interface SegmentStore {
   readonly fs: FileSystem;
@@ -10,6 +13,8 @@ export interface SegmentStore {
   readonly handles: FileHandles;
   /** The log has something to sync; until `sync` takes it off the list. */
   readonly dirtyLogs: Set<LogSyncs>;
+  /** Moves a file that nothing knows out of the way, and tells. */
+  setAside(path: string): Promise<void>;
   /** Directories of logs were made or removed. */
   rootChanged(): void;
   /** Makes such changes durable; nothing to do if there were none. */

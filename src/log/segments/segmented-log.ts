@@ -1,6 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import { DamageError } from '../damage.ts';
 import type { File } from '../filesystem.ts';
 import { batchBytes, readBatchHeader } from '../record-batch.ts';
 import { prepareLogDirectory } from './log-directory.ts';
@@ -32,6 +31,8 @@ export class SegmentedLog {
   readonly id: number;
   /** A segment is closed and the next begun when it would grow beyond this. */
   segmentBytes: number;
+  /** Messages up to here were in the last snapshot or the journal: other files of them can go. */
+  knownEnd = Number.POSITIVE_INFINITY;
   readonly #store: SegmentStore;
   /** Of a stream's log, whose segments have an age; null in others. */
   readonly #clock: Clock | null;
@@ -51,12 +52,18 @@ export class SegmentedLog {
   #removed = false;
 
   /** `clock` makes it a stream's log: its batches are producers', and its segments know how old they are. */
-  constructor(store: SegmentStore, id: number, table: readonly SegmentInfo[], clock: Clock | null = null) {
+  constructor(
+    store: SegmentStore,
+    id: number,
+    table: readonly SegmentInfo[],
+    clock: Clock | null = null,
+    prefix = '',
+  ) {
     this.id = id;
     this.segmentBytes = store.segmentBytes;
     this.#store = store;
     this.#clock = clock;
-    this.#directory = `${store.root}/${id}`;
+    this.#directory = `${store.root}/${prefix}${id}`;
     this.#segments = table.map((info) => this.#segmentOf(info, false));
     this.#active = this.#segments.at(-1) ?? null;
     this.#endOffset = this.#active?.endOffset ?? 0;
@@ -214,14 +221,7 @@ export class SegmentedLog {
   /** False if it is damaged: what comes next must not suffer from that. */
   async #isAppendable(segment: Segment): Promise<boolean> {
     if (segment.missing !== null) return false;
-    if (!segment.tailUnknown) return true;
-    try {
-      await this.#store.handles.use(segment, (file) => this.#cutTail(segment, file));
-      return true;
-    } catch (error) {
-      if (error instanceof DamageError) return false;
-      throw error;
-    }
+    return this.#store.handles.tryRead(segment, (file) => this.#cutTail(segment, file));
   }
 
   /** The first write to a new segment failed, perhaps because the disk is full: its file must not be there either. */
@@ -232,6 +232,7 @@ export class SegmentedLog {
 
   /** Left-overs behind the end must not be there when something shorter is written over them, or when it is closed. */
   async #cutTail(segment: Segment, file: File): Promise<void> {
+    if (!segment.tailUnknown) return;
     if (!segment.indexed) await this.#index(segment, file);
     await file.truncate(segment.bytes);
     segment.tailUnknown = false;
@@ -251,7 +252,7 @@ export class SegmentedLog {
       }
       if (segment.missing !== null) throw segment.missing;
       const segmentEnd = segment.endOffset;
-      const slice = await this.#store.handles.use(segment, async (file) => {
+      const slice = await this.#store.handles.read(segment, async (file) => {
         if (!segment.indexed) await this.#index(segment, file);
         return readSlice(file, segment, offset, maxBytes, memory);
       });
@@ -270,7 +271,7 @@ export class SegmentedLog {
       if (segment.missing !== null) throw segment.missing;
       offset = segment.endOffset;
       if (segment.maxTimestampMs !== undefined && segment.maxTimestampMs < timestampMs) continue;
-      const batch = await this.#store.handles.use(segment, async (file) => {
+      const batch = await this.#store.handles.read(segment, async (file) => {
         if (!segment.indexed) await this.#index(segment, file);
         return findBatchByTime(file, segment, timestampMs, fromOffset);
       });
@@ -313,7 +314,7 @@ export class SegmentedLog {
     // So that nobody opens the original again to sync it, when its place has been taken.
     if (this.#syncs.has(segment)) await this.sync();
     try {
-      const copy = await handles.use(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));
+      const copy = await handles.read(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));
       await fs.syncDirectory(this.#directory);
       if (segment.isDropped || copy.bytes >= segment.bytes) {
         await fs.remove(path);
@@ -400,12 +401,12 @@ export class SegmentedLog {
         const known = durable.get(segment.baseOffset);
         if (segment.path === path || known?.bytes !== segment.bytes) continue;
         if ((known.revision ?? 0) !== segment.revision) continue;
-        await handles.use(segment, async () => {
+        const isRenamed = await handles.tryRead(segment, async () => {
           await fs.rename(segment.path, path);
           segment.path = path;
         });
         // So that the name is free, after a crash too, when the segment is rewritten once more.
-        await fs.syncDirectory(this.#directory);
+        if (isRenamed) await fs.syncDirectory(this.#directory);
       }
     });
   }
@@ -460,7 +461,8 @@ export class SegmentedLog {
     if (this.#prepared === null) {
       // What was dropped meanwhile is in the table of the last snapshot still.
       const table = [...this.#segments, ...this.#dropped];
-      this.#prepared = prepareLogDirectory(this.#store.fs, this.#directory, table).then((missing) => {
+      const { knownEnd } = this;
+      this.#prepared = prepareLogDirectory(this.#store, this.#directory, table, knownEnd).then((missing) => {
         for (const segment of table) segment.missing = missing.get(segment.baseOffset) ?? null;
       });
       this.#prepared.catch(() => {

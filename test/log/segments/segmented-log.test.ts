@@ -331,13 +331,6 @@ test('a removed log leaves no file, and its number can be used again', async () 
   assert.deepEqual(await readOffsets(again, 0), range(0, 5));
 });
 
-test('directories of logs that no snapshot knows are removed', async () => {
-  const { fs, directory } = await newLog();
-  for (const id of [1, 2, 3]) await fill(directory.openLog(id, null), 0, 5, 5);
-  await open(fs).removeStrays((id) => id === 2);
-  assert.deepEqual(namesOf(fs), ['/2/00000000000000000000.log']);
-});
-
 test('batches that do not follow the end of the log are refused', async () => {
   const { log } = await newLog();
   await fill(log, 0, 10, 10);
