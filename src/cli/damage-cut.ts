@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { FileSystem } from '../log/filesystem.ts';
 import { FILE_HEADER_BYTES } from '../log/journal/format.ts';
 import { readImage, scanBlocks } from '../log/journal/recovery.ts';
-import { cutDamage } from '../log/segments/segment-check.ts';
+import { cutDamage } from '../log/segments/segment-repair.ts';
 import { type Snapshot, writeSnapshot } from '../log/snapshot.ts';
 import type { Finding, Inspection } from './inspection.ts';
 
@@ -21,17 +21,24 @@ export async function cutAll(
   directory: string,
   { findings, snapshot }: Inspection,
 ): Promise<string[]> {
-  if (findings.some(({ damage }) => damage.file === 'snapshot')) {
+  const inSnapshot = findings.find(({ damage }) => damage.file === 'snapshot');
+  if (inSnapshot !== undefined) {
+    const state = inSnapshot.what.startsWith('the file is missing') ? 'missing' : 'damaged';
     return [
-      'not cut: the snapshot is damaged, and nothing else can take its place. Restore the directory from a copy.',
+      `not cut: the snapshot is ${state}, and nothing else can take its place. Restore the directory from a copy.`,
     ];
   }
   const inJournal = findings.find(({ damage }) => damage.file === 'journal');
   const lines = inJournal === undefined ? [] : [await cutJournal(fs, directory, inJournal, snapshot)];
   for (const { damage, affected } of findings) {
     if (damage.file !== 'segment') continue;
-    await cutDamage(fs, damage.segment);
     const { path, position, bytes } = damage.segment;
+    try {
+      await cutDamage(fs, damage.segment);
+    } catch (error) {
+      lines.push(`not cut: ${path}: ${(error as Error).message}`);
+      continue;
+    }
     lines.push(`cut: ${path}, ${bytes} bytes from byte ${position}: ${affected}`);
   }
   return lines;

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { unknownLogs } from '../log/stray-logs.ts';
 import { loadConfiguration } from './configuration.ts';
 import { EXIT, fail } from './failure.ts';
 import type { Inspection } from './inspection.ts';
@@ -39,7 +40,7 @@ async function examine(
   const { acquireDirectoryLock } = await import('../log/directory-lock.ts');
   // Taking the lock would make the directory: a mistyped path must not look like an empty, healthy one.
   const names = await nodeFileSystem.list(directory);
-  if (!names.includes('journal') && !names.includes('snapshot')) {
+  if (!['journal', 'snapshot', 'logs'].some((name) => names.includes(name))) {
     throw new Error(`there is no data of a broker in '${directory}'; see --data-dir`);
   }
   const lock = await acquireDirectoryLock(directory);
@@ -65,7 +66,7 @@ export function renderLogs({ contents }: Inspection): string {
 }
 
 export function renderInspection(inspection: Inspection): string {
-  const { findings, tornEnd, journalFiles, journalBlocks, segments, bytes } = inspection;
+  const { findings, strays, tornEnd, journalFiles, journalBlocks, segments, bytes } = inspection;
   const lines = [
     `bytes read: ${bytes}; journal files: ${journalFiles}, whole blocks in them: ${journalBlocks}; segments: ${segments}`,
   ];
@@ -77,6 +78,11 @@ export function renderInspection(inspection: Inspection): string {
   }
   for (const { path, offset, what, affected } of findings) {
     lines.push(`DAMAGED: ${path} at byte ${offset}: ${what}`, `  affected: ${affected}`);
+  }
+  if (strays.length > 0) {
+    lines.push(
+      `${unknownLogs(strays)}: neither the snapshot nor the journal names them. A start deletes nothing of them.`,
+    );
   }
   lines.push(findings.length === 0 ? 'no damage' : `damaged places: ${findings.length}`);
   return lines.map((line) => `${line}\n`).join('');

@@ -5,6 +5,7 @@ import { type Block, type JournalImage, readImage, scanBlocks, visitBlock } from
 import { type SegmentInfo, segmentFileName } from '../log/segments/segment.ts';
 import { checkSegmentFile, type Damage } from '../log/segments/segment-check.ts';
 import { readSnapshot, type Snapshot } from '../log/snapshot.ts';
+import { idsIn, isNothingNamed, logsWithFiles, missedSnapshot, unknownLogs } from '../log/stray-logs.ts';
 import { LogContents } from './log-contents.ts';
 
 /** A damaged place in a file of the data directory. */
@@ -26,6 +27,8 @@ export interface Inspection {
   readonly tornEnd: { readonly path: string; readonly offset: number; readonly bytes: number } | null;
   /** What is in the logs, by the numbers that their directories have, as far as the snapshot knows. */
   readonly contents: ReadonlyMap<number, string>;
+  /** Logs that have segments, but are named by neither the snapshot nor the journal: the next start sets them aside. */
+  readonly strays: readonly number[];
   /** What was read and found whole. */
   readonly snapshot: Snapshot | null;
   readonly journalFiles: number;
@@ -44,6 +47,8 @@ export class Inspector {
   readonly #directory: string;
   readonly #findings: Finding[] = [];
   readonly #contents = new LogContents();
+  readonly #named = new Set<number>();
+  #nextBlock = 1;
   #tornEnd: Inspection['tornEnd'] = null;
   #journalFiles = 0;
   #journalBlocks = 0;
@@ -61,12 +66,13 @@ export class Inspector {
       snapshot = await readSnapshot(this.#fs, this.#directory);
       this.#contents.readSnapshot(snapshot?.broker);
     } catch (error) {
-      this.#note(
-        error,
-        'snapshot',
-        'which queues there are, what was acknowledged in them, and which segments belong to them',
-      );
+      this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
     }
+    const missed =
+      snapshot === null && this.#findings.length === 0
+        ? await missedSnapshot(this.#fs, this.#directory)
+        : null;
+    if (missed !== null) this.#missesSnapshot(missed);
     await this.#inspectJournal(snapshot, this.#findings.length === 0);
     for (const { id, segments } of snapshot?.logs ?? []) {
       for (const info of segments) await this.#inspectSegment(id, info, false);
@@ -74,8 +80,10 @@ export class Inspector {
     for (const { id, segments } of snapshot?.streams ?? []) {
       for (const info of segments) await this.#inspectSegment(id, info, true);
     }
+    const strays = await this.#findStrays(snapshot);
     return {
       findings: this.#findings,
+      strays,
       tornEnd: this.#tornEnd,
       contents: this.#contents.byLog,
       snapshot,
@@ -84,6 +92,22 @@ export class Inspector {
       segments: this.#segments,
       bytes: this.#bytes,
     };
+  }
+
+  #missesSnapshot(why: string): void {
+    const error = new DamageError(`${this.#directory}/snapshot`, 0, `the file is missing: ${why}`);
+    this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
+  }
+
+  async #findStrays(snapshot: Snapshot | null): Promise<number[]> {
+    const { byLog, deleted } = this.#contents;
+    for (const ids of [idsIn(snapshot), byLog.keys(), deleted]) for (const id of ids) this.#named.add(id);
+    const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
+    const isKnown = this.#findings.some(({ damage }) => damage.file === 'snapshot');
+    if (strays.length > 0 && !isKnown && isNothingNamed(snapshot, this.#named, this.#nextBlock)) {
+      this.#missesSnapshot(`the one of these segments is, as ${unknownLogs(strays)}`);
+    }
+    return strays;
   }
 
   /** Which file is the first is known by the snapshot alone; without one it is file 1, if none was ever made. */
@@ -110,10 +134,10 @@ export class Inspector {
     for (const [index, name] of wanted.entries()) {
       const path = `${directory}/${name}`;
       const isLast = index === wanted.length - 1;
-      const image = await readImage(this.#fs, path);
-      this.#journalFiles++;
-      this.#bytes += image.buffer.length;
       try {
+        const image = await readImage(this.#fs, path);
+        this.#journalFiles++;
+        this.#bytes += image.buffer.length;
         const mayBeNew = isLast && Number.parseInt(name, 10) >= (snapshot?.newFile ?? 1);
         const { blocks, end, isTorn } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
         this.#journalBlocks += blocks.length;
@@ -123,6 +147,7 @@ export class Inspector {
         if (isTorn) {
           this.#tornEnd = { path, offset: end, bytes: image.buffer.length - end };
         }
+        this.#nextBlock = Math.max(this.#nextBlock, nextBlock, requiredBlock);
         if (isLast && nextBlock >= 0 && nextBlock < requiredBlock) {
           throw new DamageError(path, end, `blocks ${nextBlock} to ${requiredBlock - 1} are missing`);
         }
@@ -138,9 +163,12 @@ export class Inspector {
     const nothing = (): void => undefined;
     visitBlock(image, block, {
       beginFile: nothing,
-      message: nothing,
-      settle: nothing,
-      batch: nothing,
+      message: ({ u32 }, entryAt, logCount) => {
+        const idAt = (entryAt + 8 + 8 * logCount) >>> 2;
+        for (let i = 0; i < logCount; i++) this.#named.add(u32[idAt + i] as number);
+      },
+      settle: (id) => this.#named.add(id),
+      batch: (_image, id) => this.#named.add(id),
       endFile: nothing,
       metadata: (bytes) => this.#contents.apply(bytes),
     });
@@ -169,6 +197,9 @@ export class Inspector {
     this.#findings.push({ path, offset, what, affected, damage: { file } });
   }
 }
+
+const TOLD_BY_SNAPSHOT =
+  'which queues there are, what was acknowledged in them, and which segments belong to them';
 
 function affectedFrom(filesBehind: number): string {
   const files =

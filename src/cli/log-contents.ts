@@ -1,4 +1,5 @@
 import { isAccessOperation } from '../broker/access/operations.ts';
+import { decodeQueueOperation, isQueueOperation, type QueueOperation } from '../broker/queue-operations.ts';
 import type { QueueState } from '../broker/queue-recovery.ts';
 import { decodeStreamOperation, type StreamOperation } from '../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../broker/topology/metadata.ts';
@@ -40,6 +41,7 @@ export class LogContents {
   /** An operation of the broker, from the snapshot or the journal. */
   apply(bytes: Buffer): void {
     const start = bytes.toString('latin1', 0, 40);
+    if (isQueueOperation(bytes)) this.#applyQueueState(decodeQueueOperation(bytes));
     if (start.startsWith(STREAM)) this.#applyStream(decodeStreamOperation(bytes));
     if (!WITH_LOG.test(start) || isAccessOperation(bytes)) return;
     const operation = decodeOperation(bytes);
@@ -57,6 +59,13 @@ export class LogContents {
         this.deleted.add(operation.id);
         return;
     }
+  }
+
+  #applyQueueState(operation: QueueOperation): void {
+    if (operation.op !== 'queue-state.lane') return;
+    const { id, priority, laneId } = operation;
+    this.byLog.set(laneId, `${this.byLog.get(id)}, of priority ${priority},`);
+    this.#lanes.set(id, [...(this.#lanes.get(id) ?? []), laneId]);
   }
 
   #applyStream(operation: StreamOperation): void {

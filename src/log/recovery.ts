@@ -5,7 +5,13 @@ import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import { readSnapshot, type Snapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
-import { IncompleteDirectoryError, missedSnapshot, sweepStrays } from './stray-logs.ts';
+import {
+  IncompleteDirectoryError,
+  idsIn,
+  isNothingNamed,
+  missedSnapshot,
+  sweepStrays,
+} from './stray-logs.ts';
 
 export interface RecoveredStore {
   readonly files: JournalFileInfo[];
@@ -55,20 +61,20 @@ export async function recoverStore(
   for (const stream of store.streams.values()) stream.recovered(streamStates.get(stream.id));
   for (const log of [...store.logs.values(), ...store.streams.values()])
     (log.segments as SegmentedLog).knownEnd = log.end;
+  const isClean =
+    snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
   const { named } = hooks;
-  for (const id of namesOf(snapshot)) named.add(id);
+  for (const id of idsIn(snapshot)) named.add(id);
   const warnings = await sweepStrays(fileSystem, directory, {
     isOpen: (id) => store.logs.has(id) || store.streams.has(id),
     wasNamed: (id) => named.has(id),
-    isAnyNamed: named.size > 0,
+    isNothingNamed: isNothingNamed(snapshot, named, result.nextBlock),
   });
   if (result.cut !== null) {
     warnings.push(
       `the last write to ${result.cut.path} was torn: ${result.cut.bytes} bytes from byte ${result.cut.at} on were cut off; nothing in them had been confirmed`,
     );
   }
-  const isClean =
-    snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
   return { ...result, clean: isClean, warnings };
 }
 
@@ -76,11 +82,6 @@ export async function recoverStore(
 async function assertWasNone({ options: { fileSystem, directory } }: Store): Promise<void> {
   const why = await missedSnapshot(fileSystem, directory);
   if (why !== null) throw new IncompleteDirectoryError(directory, 'the file `snapshot`', why);
-}
-
-function namesOf(snapshot: Snapshot | null): number[] {
-  const { logs = [], streams = [], deleted = [] } = snapshot ?? {};
-  return [...logs.map(({ id }) => id), ...streams.map(({ id }) => id), ...deleted];
 }
 
 class StoreReplay implements ReplayVisitor {

@@ -2,6 +2,7 @@ import { readFailure } from './damage.ts';
 import type { FileSystem } from './filesystem.ts';
 import { TRANSIENT_PREFIX } from './segments/segment-store.ts';
 import { countSetAside, setAside } from './set-aside.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** The logs that have files below `<data>/logs`, of those that are wanted, by the numbers that their directories have. */
 export async function logsWithFiles(
@@ -69,12 +70,32 @@ export class IncompleteDirectoryError extends Error {
   }
 }
 
+/**
+ * Whether nothing names any log, and there was no crash after which that could be so: the first messages of a new
+ * directory may be in segments before the name of their log is in the journal.
+ */
+export function isNothingNamed(
+  snapshot: Snapshot | null,
+  named: ReadonlySet<number>,
+  nextBlock: number,
+): boolean {
+  if (named.size > 0) return false;
+  const isClean = snapshot?.clean === true && snapshot.nextBlock === nextBlock;
+  // Older versions left files of transient queues behind when they stopped in order.
+  return nextBlock <= 1 || (isClean && snapshot.deleted !== undefined);
+}
+
+export function idsIn(snapshot: Snapshot | null): number[] {
+  const { logs = [], streams = [], deleted = [] } = snapshot ?? {};
+  return [...logs.map(({ id }) => id), ...streams.map(({ id }) => id), ...deleted];
+}
+
 /** What recovery knows of logs. */
 export interface KnownLogs {
   isOpen(id: number): boolean;
   /** Named by the snapshot or the journal: if it is not open, it was deleted. */
   wasNamed(id: number): boolean;
-  readonly isAnyNamed: boolean;
+  readonly isNothingNamed: boolean;
 }
 
 /**
@@ -89,7 +110,7 @@ export async function sweepStrays(
 ): Promise<string[]> {
   const root = `${dataDirectory}/logs`;
   const strays = await logsWithFiles(fs, dataDirectory, (id) => !known.isOpen(id) && !known.wasNamed(id));
-  if (strays.length > 0 && !known.isAnyNamed) {
+  if (strays.length > 0 && known.isNothingNamed) {
     const why = `${unknownLogs(strays)}, as neither the snapshot nor the journal names any log`;
     throw new IncompleteDirectoryError(dataDirectory, 'the snapshot or the journal of these segments', why);
   }

@@ -1,13 +1,14 @@
 import { posix } from 'node:path';
+import { DamageError } from '../damage.ts';
 import type { File, FileSystem } from '../filesystem.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   batchBytes,
-  blankBatch,
   readBatchHeader,
   verifyBatch,
 } from '../record-batch.ts';
+import { openIfReadable, readAround, tryToRead } from './lenient-read.ts';
 import { isTheRewritten } from './log-directory.ts';
 import { cleanedFileName, type SegmentInfo } from './segment.ts';
 import { faultOfOffsets } from './segment-reader.ts';
@@ -22,6 +23,8 @@ export interface Damage {
   /** The offsets that were, or may have been, there: [fromOffset, toOffset). `toOffset` -1 if nobody knows. */
   readonly fromOffset: number;
   readonly toOffset: number;
+  /** The system cannot give what is there. */
+  readonly isUnreadable: boolean;
 }
 
 /** How much is looked through at once for the next sound batch. */
@@ -38,13 +41,21 @@ export async function checkSegmentFile(
   expected?: SegmentInfo,
   isStream = false,
 ): Promise<Damage[]> {
-  const path = expected === undefined ? logPath : await pathMeant(fs, logPath, expected);
+  let path = logPath;
+  try {
+    if (expected !== undefined) path = await pathMeant(fs, logPath, expected);
+  } catch (error) {
+    if (!(error instanceof DamageError)) throw error;
+    path = error.path;
+  }
   const baseOffset = expected?.baseOffset ?? Number.parseInt(posix.basename(path), 10);
-  const file = await openIfThere(fs, path);
-  if (file === null) {
+  const file = await openIfReadable(fs, path);
+  if (file === null || typeof file === 'string') {
     const bytes = expected?.bytes ?? 0;
     const toOffset = expected?.endOffset ?? -1;
-    return [{ path, position: 0, bytes, what: 'the file is missing', fromOffset: baseOffset, toOffset }];
+    const what = file ?? 'the file is missing';
+    const isUnreadable = file !== null;
+    return [{ path, position: 0, bytes, what, fromOffset: baseOffset, toOffset, isUnreadable }];
   }
   try {
     const isDense = isStream && (expected?.revision ?? 0) === 0;
@@ -91,8 +102,11 @@ async function checkFile(
     const next = await findBatch(file, position + 1, readable, nextOffset, endOffset, kind);
     const until = next?.position ?? end;
     const toOffset = next?.baseOffset ?? endOffset;
-    const damage = { path, position, bytes: until - position, what: found, fromOffset: nextOffset, toOffset };
-    damages.push(damage);
+    const bytes = until - position;
+    const isUnreadable =
+      (await tryToRead(file, Buffer.alloc(Math.max(0, Math.min(bytes, readable - position))), position)) !==
+      null;
+    damages.push({ path, position, bytes, what: found, fromOffset: nextOffset, toOffset, isUnreadable });
     position = until;
     if (next !== null) nextOffset = next.baseOffset;
   }
@@ -115,13 +129,15 @@ async function batchAt(
 ): Promise<SoundBatch | string> {
   if (end - position < BATCH_HEADER_BYTES) return `${end - position} bytes are too few for a record batch`;
   const start = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
-  await file.read(start, position);
+  const unreadableStart = await tryToRead(file, start, position);
+  if (unreadableStart !== null) return unreadableStart;
   const bytes = batchBytes(start, 0);
   if (bytes < BATCH_HEADER_BYTES || bytes > end - position) {
     return `a batch length of ${bytes} bytes where ${end - position} are left`;
   }
   const batch = Buffer.allocUnsafeSlow(bytes);
-  await file.read(batch, position);
+  const unreadable = await tryToRead(file, batch, position);
+  if (unreadable !== null) return unreadable;
   const fault = verifyBatch(batch, 0, bytes, isForeign);
   if (fault !== null) return fault;
   const header = readBatchHeader(batch, 0);
@@ -147,7 +163,7 @@ async function findBatch(
 ): Promise<FoundBatch | null> {
   while (end - position >= BATCH_HEADER_BYTES) {
     const window = Buffer.allocUnsafeSlow(Math.min(SEARCH_BYTES, end - position));
-    await file.read(window, position);
+    await readAround(file, window, position);
     const last = window.length - BATCH_HEADER_BYTES;
     // Its magic byte and a possible length cost nothing to look at; few places are left to verify.
     for (let at = 0; at <= last; at++) {
@@ -163,43 +179,4 @@ async function findBatch(
     position += last + 1;
   }
   return null;
-}
-
-/**
- * Puts a blank batch in the place of the damage and makes that durable, so that the rest of the segment can be read
- * again and every batch of it stays where the snapshot and its neighbours expect it. What was there is gone for good:
- * the offsets that the damage names.
- */
-export async function cutDamage(fs: FileSystem, damage: Damage): Promise<void> {
-  const { path, position, bytes, fromOffset } = damage;
-  const file = (await openIfThere(fs, path)) ?? (await createWithDirectory(fs, path));
-  try {
-    if (bytes < BATCH_HEADER_BYTES) {
-      // Only at the end of a file of which no snapshot says how long it should be.
-      await file.truncate(position);
-    } else {
-      await file.write([blankBatch(fromOffset, Math.max(damage.toOffset, fromOffset + 1), bytes)], position);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function createWithDirectory(fs: FileSystem, path: string): Promise<File> {
-  const directory = posix.dirname(path);
-  await fs.makeDirectory(directory);
-  const file = await fs.open(path, 'create');
-  await fs.syncDirectory(directory);
-  await fs.syncDirectory(posix.dirname(directory));
-  return file;
-}
-
-async function openIfThere(fs: FileSystem, path: string): Promise<File | null> {
-  try {
-    return await fs.open(path, 'write');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { checkSegmentFile, cutDamage } from '../../../src/log/segments/segment-check.ts';
+import { checkSegmentFile } from '../../../src/log/segments/segment-check.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
+import { cutDamage } from '../../../src/log/segments/segment-repair.ts';
 import type { SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
 import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
 import { fill, ROOT, range, readOffsets } from './log-model.ts';
