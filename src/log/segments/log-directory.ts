@@ -14,11 +14,12 @@ const SEGMENT_NAME = /^(\d{20})\.(log|\d+\.(\d+\.)?cleaned)$/;
  * Resolves with the segments whose files are missing, by their base offsets: reading them has to fail, not the rest.
  */
 export async function prepareLogDirectory(
-  { fs, setAside }: Pick<SegmentStore, 'fs' | 'setAside'>,
+  store: Pick<SegmentStore, 'fs' | 'setAside'>,
   directory: string,
   table: readonly SegmentInfo[],
   knownEnd: number,
 ): Promise<ReadonlyMap<number, DamageError>> {
+  const { fs } = store;
   const missing = new Map<number, DamageError>();
   const names = await namesIn(fs, directory);
   if (names instanceof DamageError) return new Map(table.map(({ baseOffset }) => [baseOffset, names]));
@@ -48,7 +49,7 @@ export async function prepareLogDirectory(
   for (const name of names) {
     const baseOffset = SEGMENT_NAME.exec(name)?.[1];
     if (baseOffset !== undefined && Number(baseOffset) < knownEnd) await fs.remove(`${directory}/${name}`);
-    else await setAside(`${directory}/${name}`);
+    else await store.setAside(`${directory}/${name}`);
   }
   return missing;
 }
