@@ -141,7 +141,7 @@ describe('a segment that the disk cannot give', () => {
       const [hurt, well] = partitions as [Partition, Partition];
       bad.push({ path: `${test.directory}/logs/${hurt.id}/${'0'.padStart(20, '0')}.log`, from: 0, to: 4096 });
       for (let i = 0; i < 300; i++) {
-        const batch = policy === 'compact' ? keyed(i) : batchOf(['.'.repeat(1000)]);
+        const batch = policy === 'compact' ? keyed(i) : batchOf(['.'.repeat(1000)], Date.now());
         for (const each of partitions) each.append(Buffer.from(batch), 0, batch.length);
         if (i % 20 === 0) await test.flush();
       }

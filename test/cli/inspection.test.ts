@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { crc32c } from '../../src/base/crc32c.ts';
+import { Broker } from '../../src/broker/broker.ts';
 import { encodeOperation } from '../../src/broker/topology/metadata.ts';
 import { cutAll } from '../../src/cli/damage-cut.ts';
 import { renderInspection } from '../../src/cli/doctor-command.ts';
 import { Inspector } from '../../src/cli/inspection.ts';
+import type { FileSystem } from '../../src/log/filesystem.ts';
 import { encodeFileHeader, journalFileName } from '../../src/log/journal/journal-files.ts';
 import { replayJournal } from '../../src/log/journal/recovery.ts';
 import { RecordBatchBuilder } from '../../src/log/record-batch.ts';
 import { contentLength, writeContent } from '../../src/log/record-content.ts';
 import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
 import { readSnapshot, type Snapshot, writeSnapshot } from '../../src/log/snapshot.ts';
+import { type BadSectors, withBadSectors } from '../log/bad-sectors.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -305,5 +308,86 @@ describe('an inspection of a data directory', () => {
     const lines = await cutAll(fs, '/data', await inspect());
     assert.match(lines.join(), /^not cut: the snapshot is damaged/);
     assert.deepEqual(fs.readWhole(segmentPath), before);
+  });
+});
+
+describe('an inspection of what the disk cannot give', () => {
+  const path = '/data/logs/7/00000000000000000000.log';
+  const segment = Buffer.concat([batch(0, 100), batch(100, 100), batch(200, 100)]);
+  const third = segment.length / 3;
+  let bad: BadSectors[];
+  let fs: FileSystem;
+
+  async function write(at: string, ...parts: Buffer[]): Promise<void> {
+    const file = await fs.open(at, 'create');
+    await file.write(parts, 0);
+    await file.close();
+  }
+
+  beforeEach(async () => {
+    bad = [];
+    fs = withBadSectors(new SimulatedFileSystem(), bad);
+    await fs.makeDirectory('/data/journal');
+    await fs.makeDirectory('/data/logs/7');
+    await write(`/data/journal/${journalFileName(1)}`, encodeFileHeader(1, 1), block(1, 0), block(2, 1));
+    await write(path, segment);
+    const segments = [{ baseOffset: 0, endOffset: 300, bytes: segment.length, records: 300 }];
+    const log = { id: 7, head: 0, end: 300, tailStart: 300, settled: [], segments };
+    await writeSnapshot(fs, '/data', {
+      nextBlock: 2,
+      firstFile: 1,
+      newFile: 1,
+      clean: false,
+      logs: [log],
+      broker: null,
+    });
+  });
+
+  const inspect = () => new Inspector(fs, '/data').inspect();
+
+  it('goes on behind a bad sector of a segment, names the place, and can cut it: all else is kept', async () => {
+    const from = (Math.ceil(third / 512) + 1) * 512;
+    bad.push({ path, from, to: from + 512 });
+    const { findings } = await inspect();
+    assert.deepEqual(
+      findings.map(({ offset, what, affected }) => ({ offset, what, affected })),
+      [
+        {
+          offset: third,
+          what: 'it cannot be read (EIO)',
+          affected: 'messages of log 7 between offsets 100 and 199',
+        },
+      ],
+    );
+    const lines = await cutAll(fs, '/data', await inspect());
+    assert.match(lines.join(), /^cut: .*\.log, \d+ bytes/);
+    assert.deepEqual((await inspect()).findings, []);
+    const names = await fs.list('/data/logs/7');
+    assert.deepEqual(names, ['00000000000000000000.log', '00000000000000000000.log.cut']);
+  });
+
+  it('goes on behind a segment that cannot be opened, as a directory stands in its place, and can cut it', async () => {
+    await fs.remove(path);
+    await fs.makeDirectory(path);
+    assert.deepEqual(
+      (await inspect()).findings.map(({ what }) => what),
+      ['it cannot be read (EISDIR)'],
+    );
+    await cutAll(fs, '/data', await inspect());
+    assert.deepEqual((await inspect()).findings, []);
+  });
+
+  it('names a journal file and a snapshot that cannot be read; a start is refused with the same words', async () => {
+    const journal = `/data/journal/${journalFileName(1)}`;
+    for (const each of [journal, '/data/snapshot']) {
+      bad.splice(0, 1, { path: each, from: 8, to: 16 });
+      const { findings } = await inspect();
+      assert.deepEqual(
+        findings.map(({ path, what }) => ({ path, what })),
+        [{ path: each, what: 'it cannot be read (EIO)' }],
+      );
+      const start = Broker.open({ dataDirectory: '/data', fileSystem: fs, propertyCodecs: [] });
+      await assert.rejects(start, { name: 'DamageError', path: each, message: /cannot be read \(EIO\)/ });
+    }
   });
 });

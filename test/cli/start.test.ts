@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+
+import { TestBroker } from '../broker/test-broker.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 
@@ -124,4 +127,63 @@ describe('sluice start', { skip: process.platform === 'win32' }, () => {
     assert.match(again.stderr, /^sluice: .*\/damaged\/snapshot is damaged at byte 0: .*sluice doctor.*$/m);
     assert.doesNotMatch(again.stderr, /^ +at /m);
   });
+
+  it('starts beside a segment that cannot be read, and names it to the doctor, who can cut it', async () => {
+    const directory = await directoryWithSegments('unreadable');
+    const [segment] = globSync(join(directory, 'logs', '*', '*.log'));
+    await rm(segment!);
+    await mkdir(segment!);
+    const broker = start('unreadable');
+    await broker.ready();
+    broker.child.kill('SIGTERM');
+    assert.equal(await broker.status(), 0, broker.stderr);
+    const found = doctor(directory);
+    assert.equal(found.status, 1);
+    assert.match(
+      found.stdout,
+      new RegExp(`^DAMAGED: ${segment} at byte 0: it cannot be read \\(EISDIR\\)`, 'm'),
+    );
+    assert.equal(doctor(directory, '--cut').status, 0);
+    await start('unreadable').ready();
+  });
+
+  it('deletes nothing where the snapshot and the journal are gone: it is refused, with what can be done', async () => {
+    const directory = await directoryWithSegments('without-snapshot');
+    await rm(join(directory, 'snapshot'));
+    await rm(join(directory, 'journal'), { recursive: true });
+    const segments = globSync(join(directory, 'logs', '*', '*'));
+    const broker = start('without-snapshot');
+    assert.equal(await broker.status(), 1);
+    assert.match(
+      broker.stderr,
+      /^sluice: the file `snapshot` is missing in '.*Nothing was deleted or changed\..* mv '/m,
+    );
+    for (const found of [doctor(directory), doctor(directory, '--cut')]) {
+      assert.equal(found.status, 1);
+      assert.match(found.stdout, /snapshot at byte 0: the file is missing/);
+      assert.doesNotMatch(found.stdout, /no damage/);
+    }
+    assert.deepEqual(globSync(join(directory, 'logs', '*', '*')), segments);
+    // As the message says.
+    const [, command] = /`(mkdir .*)`/.exec(broker.stderr)!;
+    assert.equal(spawnSync('sh', ['-c', command!]).status, 0);
+    await start('without-snapshot').ready();
+  });
 });
+
+function doctor(directory: string, ...flags: string[]) {
+  return spawnSync(LAUNCHER, ['doctor', '--data-dir', directory, ...flags], { encoding: 'utf8' });
+}
+
+/** As a broker leaves it that was stopped in order, with a queue whose messages are mostly in segments. */
+async function directoryWithSegments(name: string): Promise<string> {
+  const test = await TestBroker.start({ memoryLimitBytes: 64 * 1024, chunkBytes: 16 * 1024 });
+  const queue = test.queue('q');
+  for (let i = 0; i < 400; i++) test.publish('q', `${i}`.padEnd(1000, '.'));
+  await test.flush();
+  while ((queue.log.segments?.bytes ?? 0) < 200_000) await new Promise((resolve) => setTimeout(resolve, 5));
+  await test.broker.close();
+  await cp(test.directory, join(scratch, name), { recursive: true });
+  await rm(join(test.directory, '..'), { recursive: true });
+  return join(scratch, name);
+}

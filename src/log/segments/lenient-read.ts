@@ -1,8 +1,8 @@
 import { DamageError, readFailure } from '../damage.ts';
 import type { File, FileSystem } from '../filesystem.ts';
 
-/** What a disk cannot give is given up in pieces of this size. */
-const PIECE_BYTES = 4096;
+/** What a disk cannot give is given up by sectors. */
+const PIECE_BYTES = 512;
 
 /** Null if there is no such file; a text if the system cannot open it. */
 export async function openIfReadable(fs: FileSystem, path: string): Promise<File | string | null> {
