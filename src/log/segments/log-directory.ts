@@ -14,7 +14,7 @@ const SEGMENT_NAME = /^(\d{20})\.(log|\d+\.(\d+\.)?cleaned)$/;
  * Resolves with the segments whose files are missing, by their base offsets: reading them has to fail, not the rest.
  */
 export async function prepareLogDirectory(
-  store: Pick<SegmentStore, 'fs' | 'setAside'>,
+  store: SegmentStore,
   directory: string,
   table: readonly SegmentInfo[],
   knownEnd: number,
