@@ -4,12 +4,12 @@
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { Broker } from '../src/broker/broker.ts';
-import { Publisher } from '../src/broker/publisher.ts';
-import type { Queue } from '../src/broker/queue.ts';
+import { Publisher } from '../src/broker/publishing/publisher.ts';
+import type { Queue } from '../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../src/broker/topology/virtual-host.ts';
 import { Histogram } from '../src/cli/bench/amqp/histogram.ts';
-import { FRAME_HEADER_BYTES } from '../src/log/chunks.ts';
-import { ContentView } from '../src/log/record-content.ts';
+import { FRAME_HEADER_BYTES } from '../src/log/memory/chunks.ts';
+import { ContentView } from '../src/records/record-content.ts';
 import { amqp091Codec } from '../src/servers/amqp091/property-codec.ts';
 
 export interface DelaysPlan {
@@ -96,14 +96,14 @@ function declare(): void {
 async function publish(): Promise<number> {
   const publisher = new Publisher(broker);
   const exchange = vhost.exchangeForPublish('later');
-  const { parts } = publisher;
-  parts.body = Buffer.alloc(BODY_BYTES);
-  parts.bodyEnd = BODY_BYTES;
-  parts.key = KEY;
-  parts.keyEnd = KEY.length;
-  parts.exchange = EXCHANGE;
-  parts.exchangeEnd = EXCHANGE.length;
-  parts.protocol = amqp091Codec.source;
+  const { messageView } = publisher;
+  messageView.body = Buffer.alloc(BODY_BYTES);
+  messageView.bodyEnd = BODY_BYTES;
+  messageView.key = KEY;
+  messageView.keyEnd = KEY.length;
+  messageView.exchange = EXCHANGE;
+  messageView.exchangeEnd = EXCHANGE.length;
+  messageView.protocol = amqp091Codec.source;
   const started = performance.now();
   for (let i = 0; i < plan.messages; i++) {
     if (i % BATCH === 0) {
@@ -114,10 +114,10 @@ async function publish(): Promise<number> {
     const delayMs = plan.delayMinMs + Math.floor(Math.random() * (plan.delayMaxMs - plan.delayMinMs));
     const headers = { 'x-delay': delayMs };
     const route = vhost.route(exchange, 'q', { headers: () => headers, property: () => null });
-    parts.properties = amqp091Codec.encode({ headers, persistent: true });
-    parts.propertiesEnd = parts.properties.length;
-    parts.body.writeDoubleBE(broker.turn.nowMs + delayMs, 0);
-    parts.delayMs = route.delayMs;
+    messageView.properties = amqp091Codec.encode({ headers, persistent: true });
+    messageView.propertiesEnd = messageView.properties.length;
+    messageView.body.writeDoubleBE(broker.turn.nowMs + delayMs, 0);
+    messageView.delayMs = route.delayMs;
     publisher.publish(route, true);
     if (publisher.mustPause) await new Promise<void>((resolve) => publisher.onResume(resolve));
   }

@@ -1,10 +1,10 @@
 /** Share groups: what it takes to hand out records and take their acknowledgements, in the broker's own process. */
 import { Broker } from '../src/broker/broker.ts';
-import { AcquiredRanges } from '../src/broker/share/acquired-ranges.ts';
-import { ACKNOWLEDGE, type Acknowledgement } from '../src/broker/share/share-partition.ts';
-import type { ShareReader } from '../src/broker/share/share-reader.ts';
+import { AcquiredRanges } from '../src/broker/groups/share/acquired-ranges.ts';
+import { ACKNOWLEDGE, type Acknowledgement } from '../src/broker/groups/share/share-partition.ts';
+import type { ShareReader } from '../src/broker/groups/share/share-reader.ts';
 import { describeMachine, type Machine } from '../src/cli/bench/machine.ts';
-import { RecordBatchBuilder } from '../src/log/record-batch.ts';
+import { RecordBatchBuilder } from '../src/records/record-batch.ts';
 import { withDirectory } from './brokers.ts';
 
 const VALUE_BYTES = 100;

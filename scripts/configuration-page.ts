@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ALL_SETTINGS, type Setting } from '../src/cli/settings.ts';
+import { ALL_SETTINGS, type Setting } from '../src/cli/config/settings.ts';
 
 /** `npm run docs` writes docs/configuration.md from the table of settings; a test keeps the two the same. */
 export const PAGE = new URL('../docs/configuration.md', import.meta.url);
 
 const INTRODUCTION = `# Configuration
 
-<!-- Written by \`npm run docs\` from src/cli/settings.ts. Change it there. -->
+<!-- Written by \`npm run docs\` from src/cli/config/settings.ts. Change it there. -->
 
 Sluice needs no configuration. What you want to change can be set in three places; a later one beats an earlier one:
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { STREAM_CONFIGS, type StreamConfig } from '../src/broker/streams/stream-configs.ts';
-import { HANDLERS } from '../src/servers/kafka/handlers.ts';
+import { HANDLERS } from '../src/servers/kafka/handlers/table.ts';
 import { APIS } from '../src/wire/kafka/apis.ts';
 
 /** `npm run docs` writes docs/kafka-compatibility.md from the tables in the sources; a test keeps the two the same. */

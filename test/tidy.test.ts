@@ -60,7 +60,7 @@ const MESSAGE_LAYOUT = new Set(
   ['message-parts', 'record-content', 'chunks'].map((name) => `src/log/${name}.ts`),
 );
 
-/** Folders and files that may reach the disk themselves; all others go through the port in src/log/filesystem.ts. */
+/** Folders and files that may reach the disk themselves; all others go through the port in src/log/files/filesystem.ts. */
 const DISK_USERS =
   /^src\/(cli\/|admin\/control-socket\.ts$|log\/[a-z-]*filesystem\.ts$|log\/directory-lock\.ts$)/;
 
@@ -145,7 +145,7 @@ describe('the sources', () => {
     const timed = sources.filter(({ path }) => /^src\/(broker|log|wire)\//.test(path));
     none(
       findings(timed, (line, { path }) =>
-        path !== 'src/log/directory-lock.ts' &&
+        path !== 'src/log/files/directory-lock.ts' &&
         /\bDate\.now\(|\bperformance\.now\(|\bnew Date\(\)/.test(codeOf(line))
           ? line.trim()
           : undefined,

@@ -1,5 +1,5 @@
 import type { Table, Value } from '../base/value.ts';
-import type { Json } from '../broker/topology/value-json.ts';
+import type { Json } from '../base/value-json.ts';
 
 /**
  * A value for people and tools to read: what JSON does not have becomes the nearest that it has. (The journal needs

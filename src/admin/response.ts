@@ -1,4 +1,4 @@
-import type { Json } from '../broker/topology/value-json.ts';
+import type { Json } from '../base/value-json.ts';
 
 /** Lines that come as long as the client listens, one JSON value each (NDJSON). */
 export interface LineStream {

@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
-import type { FileSystem } from '../log/filesystem.ts';
+import type { FileSystem } from '../log/files/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
-import type { StreamUpkeep } from '../log/streams/keeping.ts';
+import type { StreamUpkeep } from '../log/streams/retention-settings.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
-import type { PropertyCodec } from './property-codec.ts';
+import type { PropertyCodec } from './messages/property-codec.ts';
 import type { TransactionSettings } from './transactions/transaction-settings.ts';
 
 export interface BrokerLog {

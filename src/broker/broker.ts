@@ -1,45 +1,45 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { systemScheduler } from '../base/scheduler.ts';
-import { acquireDirectoryLock } from '../log/directory-lock.ts';
-import { nodeFileSystem } from '../log/node-filesystem.ts';
+import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
+import { nodeFileSystem } from '../log/files/node-filesystem.ts';
 import { type StateMachine, Store, type StoreOptions } from '../log/store.ts';
 import { Access } from './access/access.ts';
 import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
-import { ClusterId } from './cluster-id.ts';
-import { DeadLetters } from './dead-letters.ts';
+import { Sessions } from './connections/connection-registry.ts';
+import { Tracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
-import { type DurableListener, DurableWaiters } from './durable-waiters.ts';
 import { Events } from './events/events.ts';
-import { TopologyEvents } from './events/topology-events.ts';
-import { GroupConfigs } from './group-configs/group-configs.ts';
+import { nodeName } from './events/node-name.ts';
+import { GroupConfigs } from './groups/group-configs.ts';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from './groups/group-settings.ts';
 import { Groups } from './groups/groups.ts';
-import { MemoryMark } from './memory-mark.ts';
-import { nodeName } from './node-name.ts';
-import { OwnMessages } from './own-messages.ts';
-import { Pressure } from './pressure.ts';
-import { PropertyCodecs } from './property-codec.ts';
-import { Queue } from './queue.ts';
-import { encodeQueueOperation, isQueueOperation } from './queue-operations.ts';
-import { failureOperations, QueueRecovery, type QueueState, stateOf } from './queue-recovery.ts';
-import { Sessions } from './sessions/sessions.ts';
-import { ShareGroups } from './share/share-groups.ts';
-import { StateParts } from './state-part.ts';
+import { ShareGroups } from './groups/share/share-groups.ts';
+import { PropertyCodecs } from './messages/property-codec.ts';
+import { DeadLettering } from './publishing/dead-lettering.ts';
+import { InternalMessages } from './publishing/internal-messages.ts';
+import { Queue } from './queues/queue.ts';
+import { encodeQueueOperation, isQueueOperation } from './queues/queue-operations.ts';
+import { failureOperations, QueueRecovery, type QueueState, stateOf } from './queues/queue-recovery.ts';
+import { BackPressure } from './shard/back-pressure.ts';
+import { ClusterId } from './shard/cluster-id.ts';
+import { type DurableListener, DurableWaiters } from './shard/durability-waiters.ts';
+import { MemoryAlarm } from './shard/memory-alarm.ts';
+import { SnapshotSections } from './shard/snapshot-section.ts';
+import { Turn } from './shard/turn.ts';
+import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
+import { ViewsObserver } from './streams/bindings/topology-observer.ts';
 import { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
+import { TopologyEvents } from './topology/topology-events.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
-import { Tracing } from './tracing/tracing.ts';
 import {
   DEFAULT_TRANSACTION_SETTINGS,
   type TransactionSettings,
 } from './transactions/transaction-settings.ts';
 import { Transactions } from './transactions/transactions.ts';
-import { Turn } from './turn.ts';
-import { ViewsObserver } from './views/topology-observer.ts';
-import { Views } from './views/views.ts';
 
 export type { BrokerLog, BrokerOptions };
 
@@ -62,7 +62,7 @@ export class Broker implements StateMachine {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly store: Store;
-  readonly pressure: Pressure;
+  readonly backPressure: BackPressure;
   readonly vhosts: VirtualHosts<Queue>;
   readonly access: Access;
   readonly codecs: PropertyCodecs;
@@ -70,11 +70,11 @@ export class Broker implements StateMachine {
   readonly sessions = new Sessions();
   readonly events: Events;
   readonly tracing: Tracing;
-  readonly deadLetters: DeadLetters;
+  readonly deadLettering: DeadLettering;
   readonly #cluster: ClusterId;
   readonly delays: Delays;
   readonly streams: Streams;
-  readonly views: Views;
+  readonly views: StreamExchanges;
   readonly groups: Groups;
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
@@ -88,11 +88,11 @@ export class Broker implements StateMachine {
   readonly #blockedListeners = new Set<() => void>();
   readonly #queueRecovery = new QueueRecovery();
   readonly #onFailure: (error: Error) => void;
-  readonly #parts = new StateParts();
+  readonly #parts = new SnapshotSections();
   #nextQueueId = 1;
   #recovering = true;
   #unlock: (() => Promise<void>) | null = null;
-  #memoryMark: MemoryMark | null = null;
+  #memoryAlarm: MemoryAlarm | null = null;
 
   /** Recovers what is in the data directory. Rejects with a message for the user. */
   static async open(options: BrokerOptions): Promise<Broker> {
@@ -139,16 +139,16 @@ export class Broker implements StateMachine {
       isAwaited: () => this.#waiters.isAwaited,
       onDurable: (block) => {
         this.#waiters.release(block);
-        this.pressure.relieve();
+        this.backPressure.relieve();
         this.store.maintenance.poke();
       },
       onWarning: (text) => this.#log.warn({}, text),
       onRecovered: (lastBlock) => this.#log.info({ lastBlock }, 'the journal was read'),
       onFailure: (error) => this.#fail(error),
       onPressure: (reason, on) => this.#setBlocked(reason, on),
-      onRelief: () => this.pressure.relieve(),
+      onRelief: () => this.backPressure.relieve(),
     });
-    this.pressure = new Pressure(this.store);
+    this.backPressure = new BackPressure(this.store);
     this.turn = new Turn(this.clock, storeOptions.scheduler, () => {
       this.store.journal.commit();
       this.store.maintenance.poke();
@@ -191,13 +191,13 @@ export class Broker implements StateMachine {
         return this.delays.create(vhost);
       },
     );
-    this.views = new Views(this);
+    this.views = new StreamExchanges(this);
     this.#parts.add(this.views);
     this.streams.observe(this.views);
-    const messages = new OwnMessages(this);
+    const messages = new InternalMessages(this);
     this.events = new Events({ clock: this.clock, vhosts: this.vhosts, messages });
     this.tracing = new Tracing(this.sessions, messages);
-    this.deadLetters = new DeadLetters(this);
+    this.deadLettering = new DeadLettering(this);
     this.access = new Access({
       clock: this.clock,
       vhosts: this.vhosts,
@@ -246,7 +246,7 @@ export class Broker implements StateMachine {
 
   /** Flushes, takes a snapshot, lets go of the directory. */
   async close(): Promise<void> {
-    this.#memoryMark?.stop();
+    this.#memoryAlarm?.stop();
     this.turn.stop();
     for (const vhost of this.vhosts) for (const queue of vhost.queues()) queue.stop();
     this.delays.stop();
@@ -317,7 +317,7 @@ export class Broker implements StateMachine {
 
   #watchMemory({ memoryHighWaterBytes = Number.POSITIVE_INFINITY, ...options }: BrokerOptions): void {
     if (memoryHighWaterBytes === Number.POSITIVE_INFINITY) return;
-    this.#memoryMark = new MemoryMark({
+    this.#memoryAlarm = new MemoryAlarm({
       limitBytes: memoryHighWaterBytes,
       residentBytes: options.residentBytes ?? process.memoryUsage.rss,
       scheduler: options.scheduler ?? systemScheduler,
@@ -343,7 +343,7 @@ export class Broker implements StateMachine {
       scheduler: this.store.options.scheduler,
       openLog: (...parameters) => this.store.openLog(...parameters),
       removeLog: (log) => this.store.removeLog(log),
-      onDamage: (queue, error) => {
+      onCorruption: (queue, error) => {
         const { path, offset } = error;
         this.#log.error(
           { queue: queue.name, vhost: queue.vhost, path, offset, what: error.what },
@@ -365,17 +365,17 @@ export class Broker implements StateMachine {
         return laneId;
       },
       deadLetter: (queue, batch) => {
-        if (this.pressure.isOverwhelmed) {
+        if (this.backPressure.isOverwhelmed) {
           if (!isWaiting) {
             isWaiting = true;
-            this.pressure.onResume([], () => {
+            this.backPressure.onResume([], () => {
               isWaiting = false;
               queue.pumpLater();
             });
           }
           return false;
         }
-        this.deadLetters.send(queue, batch);
+        this.deadLettering.send(queue, batch);
         return true;
       },
       recordFailures: (queue, failures) => {
@@ -393,7 +393,7 @@ export class Broker implements StateMachine {
         store: this.store,
         nowMs: () => Math.floor(this.turn.nowMs),
         schedule: () => this.turn.schedule(),
-        onDamage: ({ stream, index }, path, offset, what) => {
+        onCorruption: ({ stream, index }, path, offset, what) => {
           this.#log.error(
             { stream: stream.name, vhost: stream.vhost, partition: index, path, offset, what },
             'a partition cannot be read on: a segment of it is damaged; stop and run `sluice doctor`',
@@ -442,7 +442,7 @@ export class Broker implements StateMachine {
       turn: this.turn,
       store: this.store,
       scheduler: this.store.options.scheduler,
-      pressure: this.pressure,
+      backPressure: this.backPressure,
       codecs: this.codecs,
       logId: (known) => {
         const id = known ?? this.#nextQueueId;
@@ -450,7 +450,7 @@ export class Broker implements StateMachine {
         return id;
       },
       record: (operation) => this.record(encodeOperation(operation)),
-      onDamage: (fields, message) => this.#log.error(fields, message),
+      onCorruption: (fields, message) => this.#log.error(fields, message),
     });
   }
 

@@ -1,4 +1,4 @@
-import { ForeseenError } from '../base/foreseen-error.ts';
+import { ExpectedError } from '../base/expected-error.ts';
 
 /**
  * What can be wrong with a request to the broker. The servers translate the kind to their protocol's reply code
@@ -14,7 +14,7 @@ export type BrokerErrorKind =
   | 'not-implemented'
   | 'internal-error';
 
-export class BrokerError extends ForeseenError {
+export class BrokerError extends ExpectedError {
   readonly kind: BrokerErrorKind;
 
   constructor(kind: BrokerErrorKind, message: string) {

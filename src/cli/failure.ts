@@ -1,4 +1,4 @@
-import { ConfigurationError } from './configuration.ts';
+import { ConfigurationError } from './config/configuration.ts';
 
 /** Exit statuses of every subcommand. */
 export const EXIT = { failure: 1, usage: 2 } as const;

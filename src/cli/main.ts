@@ -16,17 +16,17 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'start',
     summary: 'run the broker in the foreground',
-    load: async () => (await import('./start-command.ts')).startCommand(),
+    load: async () => (await import('./broker-process/start-command.ts')).startCommand(),
   },
   {
     name: 'config',
     summary: 'print the effective configuration, and where each value comes from',
-    load: async () => (await import('./config-command.ts')).configCommand(),
+    load: async () => (await import('./config/config-command.ts')).configCommand(),
   },
   {
     name: 'doctor',
     summary: 'check the files of a data directory',
-    load: async () => (await import('./doctor-command.ts')).doctorCommand(),
+    load: async () => (await import('./doctor/doctor-command.ts')).doctorCommand(),
   },
   {
     name: 'bench',
@@ -111,17 +111,17 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'connections',
     summary: 'who is connected: list, show, close',
-    load: async () => (await import('./admin/sessions.ts')).connectionsCommand(),
+    load: async () => (await import('./admin/connections.ts')).connectionsCommand(),
   },
   {
     name: 'channels',
     summary: 'channels: list',
-    load: async () => (await import('./admin/sessions.ts')).channelsCommand(),
+    load: async () => (await import('./admin/connections.ts')).channelsCommand(),
   },
   {
     name: 'consumers',
     summary: 'consumers: list',
-    load: async () => (await import('./admin/sessions.ts')).consumersCommand(),
+    load: async () => (await import('./admin/connections.ts')).consumersCommand(),
   },
   {
     name: 'events',

@@ -1,15 +1,15 @@
 import type { Timer } from '../base/scheduler.ts';
-import { DamageError } from './damage.ts';
-import type { MessageLog } from './message-log.ts';
-import { Pager } from './pager.ts';
+import { CorruptionError } from './corruption.ts';
+import { Pager } from './memory/pager.ts';
+import type { QueueLog } from './queues/queue-log.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import { type LogSnapshot, type StreamSnapshot, writeSnapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';
-import { StreamKeeper } from './streams/stream-keeper.ts';
+import { LogCleaner } from './streams/log-cleaner.ts';
 import type { StreamLog } from './streams/stream-log.ts';
 
 const TICK_MS = 250;
-/** Settled segments are deleted when they are this much, or when the last snapshot is old enough. */
+/** AcknowledgedOffsets segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 500;
 const PAGE_OUT_BYTES = 2 * 1024 * 1024;
@@ -26,15 +26,15 @@ const WATCH_BYTES = 4 * 1024 * 1024;
 export class Maintenance {
   readonly #store: Store;
   readonly #pager: Pager;
-  readonly #keeper: StreamKeeper;
+  readonly #keeper: LogCleaner;
   #machine: StateMachine | null = null;
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #stopped = false;
-  #removed: (MessageLog | StreamLog)[] = [];
-  #long = new Set<MessageLog>();
+  #removed: (QueueLog | StreamLog)[] = [];
+  #long = new Set<QueueLog>();
   /** Logs whose segments changed, and how many snapshots it takes until their files can follow. */
-  readonly #reclaimed = new Map<MessageLog | StreamLog, number>();
+  readonly #reclaimed = new Map<QueueLog | StreamLog, number>();
   #droppedBytes = 0;
   #lastSnapshotMs = 0;
   #lastReclaimMs = 0;
@@ -47,7 +47,7 @@ export class Maintenance {
   constructor(store: Store) {
     this.#store = store;
     this.#pager = new Pager(store);
-    this.#keeper = new StreamKeeper(store, this.#pager.streams, {
+    this.#keeper = new LogCleaner(store, this.#pager.streams, {
       onDropped: (stream, bytes) => {
         this.#droppedBytes += bytes;
         this.#reclaimed.set(stream, 2);
@@ -72,14 +72,14 @@ export class Maintenance {
     });
   }
 
-  logWasRemoved(log: MessageLog | StreamLog): void {
+  logWasRemoved(log: QueueLog | StreamLog): void {
     this.#removed.push(log);
     this.#reclaimed.delete(log);
     if ('ring' in log) this.#long.delete(log);
   }
 
   /** The ring of the log has become large: something old is never settled. */
-  logIsLong(log: MessageLog): void {
+  logIsLong(log: QueueLog): void {
     this.#long.add(log);
   }
 
@@ -307,7 +307,7 @@ export class Maintenance {
     this.#lastReclaimMs = this.#store.options.clock.monotonicMs();
     for (const log of [...this.#store.logs.values()]) {
       const segments = log.segments as SegmentedLog;
-      if (log.removed || log.isDamaged || segments.startOffset >= segments.endOffset) continue;
+      if (log.removed || log.isCorrupt || segments.startOffset >= segments.endOffset) continue;
       const before = segments.bytes;
       segments.settledBelow(log.head);
       if (!log.settled.beyond.isEmpty && !log.removed) {
@@ -331,14 +331,14 @@ export class Maintenance {
     await this.#deleteReclaimed();
   }
 
-  async #reclaimLog(log: MessageLog, segments: SegmentedLog): Promise<void> {
+  async #reclaimLog(log: QueueLog, segments: SegmentedLog): Promise<void> {
     try {
       await segments.reclaim(
         (from, to) => log.settled.missingIn(from, to) === 0,
         (from, to) => log.settled.missingIn(from, to),
       );
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
+      if (!(error instanceof CorruptionError)) throw error;
       this.#store.logIsDamaged(log, error);
     }
   }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import type { Chunk } from './chunks.ts';
 import type { JournalFileInfo } from './journal/journal-files.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/recovery.ts';
+import type { Chunk } from './memory/chunks.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import { readSnapshot, type Snapshot } from './snapshot.ts';
 import type { StateMachine, Store } from './store.ts';

@@ -1,7 +1,7 @@
 import { crc32c } from '../base/crc32c.ts';
-import { DamageError, readFailure } from './damage.ts';
-import type { FileSystem } from './filesystem.ts';
-import type { LogState } from './message-log.ts';
+import { CorruptionError, readFailure } from './corruption.ts';
+import type { FileSystem } from './files/filesystem.ts';
+import type { LogState } from './queues/queue-log.ts';
 import type { SegmentInfo } from './segments/segment.ts';
 import type { StreamLogState } from './streams/stream-log.ts';
 
@@ -70,18 +70,18 @@ export async function readSnapshot(fs: FileSystem, directory: string): Promise<S
   const path = `${directory}/${NAME}`;
   const bytes = await readWhole(fs, path);
   if (bytes.length < HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) {
-    throw new DamageError(path, 0, 'this is not a snapshot');
+    throw new CorruptionError(path, 0, 'this is not a snapshot');
   }
   const version = bytes.readUInt32LE(8);
   if (version !== VERSION) {
-    throw new DamageError(path, 8, `format version ${version} instead of ${VERSION}`);
+    throw new CorruptionError(path, 8, `format version ${version} instead of ${VERSION}`);
   }
   const payload = bytes.subarray(HEADER_BYTES);
   if (bytes.readBigUInt64LE(16) !== BigInt(payload.length)) {
-    throw new DamageError(path, 16, 'the length of the file is not what its header says');
+    throw new CorruptionError(path, 16, 'the length of the file is not what its header says');
   }
   if (crc32c(payload) !== bytes.readUInt32LE(12)) {
-    throw new DamageError(path, HEADER_BYTES, 'the checksum is wrong');
+    throw new CorruptionError(path, HEADER_BYTES, 'the checksum is wrong');
   }
   return JSON.parse(payload.toString('utf8')) as Snapshot;
 }

@@ -1,9 +1,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
-import { Arena, type Generation } from './arena.ts';
-import { ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
-import { DamageError } from './damage.ts';
-import type { FileSystem } from './filesystem.ts';
+import type { MessageView } from '../records/message-view.ts';
+import { CorruptionError } from './corruption.ts';
+import type { FileSystem } from './files/filesystem.ts';
 import {
   align8,
   BATCH_PREFIX_BYTES,
@@ -17,15 +16,16 @@ import {
 import { Journal } from './journal/journal.ts';
 import { type Durability, JournalFiles } from './journal/journal-files.ts';
 import { Maintenance } from './maintenance.ts';
-import { MessageLog } from './message-log.ts';
-import type { MessageParts } from './message-parts.ts';
-import { ReadAhead } from './read-ahead.ts';
+import { Arena, type Generation } from './memory/arena.ts';
+import { ChunkStore, FRAME_HEADER_BYTES } from './memory/chunks.ts';
+import { ReadAhead } from './memory/read-ahead.ts';
+import { QueueLog } from './queues/queue-log.ts';
 import { recoverStore } from './recovery.ts';
 import { SegmentDirectory } from './segments/segment-directory.ts';
 import type { LogSnapshot, StreamSnapshot } from './snapshot.ts';
-import { Gatherer } from './streams/gatherer.ts';
 import { HighWatermarks } from './streams/high-watermarks.ts';
-import type { StreamUpkeep } from './streams/keeping.ts';
+import { RecordAccumulator } from './streams/record-accumulator.ts';
+import type { StreamUpkeep } from './streams/retention-settings.ts';
 import { StreamLog, type StreamLogEvents } from './streams/stream-log.ts';
 
 export interface StoreOptions {
@@ -54,7 +54,7 @@ export interface LogEvents {
   onLoaded(): void;
   /** A message that should be in a segment is not: its damaged batch was cut off. */
   onMissing(offset: number): void;
-  onDamage(error: DamageError): void;
+  onCorruption(error: CorruptionError): void;
 }
 
 /** What the store stores beside messages: the broker implements it. */
@@ -90,7 +90,7 @@ export class Store {
   readonly options: StoreOptions;
   readonly events: StoreEvents;
   readonly chunks: ChunkStore;
-  readonly logs = new Map<number, MessageLog>();
+  readonly logs = new Map<number, QueueLog>();
   readonly streams = new Map<number, StreamLog>();
   /** Those with batches in memory. */
   readonly streamsInMemory = new Set<StreamLog>();
@@ -99,11 +99,11 @@ export class Store {
   readonly segments: SegmentDirectory;
   readonly maintenance: Maintenance;
   journal!: Journal;
-  gatherer!: Gatherer;
+  accumulator!: RecordAccumulator;
   files!: JournalFiles;
   readonly #generation: Generation = { current: 1, isOwed: false };
   readonly #arena: Arena;
-  #settledLogs: MessageLog[] = [];
+  #settledLogs: QueueLog[] = [];
   /** States of logs that the snapshot knows and the broker has not asked for yet. */
   #recovered = new Map<number, LogSnapshot>();
   #recoveredStreams = new Map<number, StreamSnapshot>();
@@ -183,8 +183,8 @@ export class Store {
         },
       },
     );
-    this.gatherer = new Gatherer(this.journal);
-    this.journal.owed = this.gatherer;
+    this.accumulator = new RecordAccumulator(this.journal);
+    this.journal.owed = this.accumulator;
     this.events.onRecovered(result.nextBlock - 1);
     this.maintenance.start(machine);
     // On a new directory too: from here on there is a block in the journal, or it is gone.
@@ -229,8 +229,8 @@ export class Store {
   }
 
   /** A log with an id that was never used, or the one that was recovered under this id. */
-  openLog(id: number, durable: boolean, events: LogEvents): MessageLog {
-    const log = new MessageLog(id, durable, this.chunks, this);
+  openLog(id: number, durable: boolean, events: LogEvents): QueueLog {
+    const log = new QueueLog(id, durable, this.chunks, this);
     const state = this.#recovered.get(id);
     log.segments = this.segments.openLog(id, state?.segments ?? null, durable);
     if (this.#isRecovering) this.#named.add(id);
@@ -239,11 +239,11 @@ export class Store {
       onLoaded: events.onLoaded,
       onMissing: events.onMissing,
       onError: (error) => {
-        if (error instanceof DamageError) this.logIsDamaged(log, error);
+        if (error instanceof CorruptionError) this.logIsDamaged(log, error);
         else this.events.onFailure(error);
       },
     });
-    log.onDamage = events.onDamage;
+    log.onCorruption = events.onCorruption;
     log.readAhead = reader;
     this.logs.set(id, log);
     return log;
@@ -286,7 +286,7 @@ export class Store {
 
   /** From `StreamLog`. */
   settleGathered(): void {
-    this.gatherer.settle();
+    this.accumulator.settle();
   }
 
   /** From `StreamLog`: the batch that it had room reserved for is there. */
@@ -304,13 +304,13 @@ export class Store {
   }
 
   /** A segment of this log cannot be read: what is in it waits for somebody to decide; everything else goes on. */
-  logIsDamaged(log: MessageLog, error: DamageError): void {
-    if (log.removed || log.isDamaged) return;
-    log.isDamaged = true;
-    log.onDamage(error);
+  logIsDamaged(log: QueueLog, error: CorruptionError): void {
+    if (log.removed || log.isCorrupt) return;
+    log.isCorrupt = true;
+    log.onCorruption(error);
   }
 
-  removeLog(log: MessageLog): void {
+  removeLog(log: QueueLog): void {
     if (log.removed) return;
     this.logs.delete(log.id);
     this.#readers.delete(log.readAhead as ReadAhead);
@@ -324,13 +324,13 @@ export class Store {
    * the message is journaled for them if it is persistent. True if it was.
    */
   append(
-    logs: readonly MessageLog[],
-    durableLogs: readonly MessageLog[],
+    logs: readonly QueueLog[],
+    durableLogs: readonly QueueLog[],
     persistent: boolean,
-    parts: MessageParts,
+    messageView: MessageView,
     timestampMs: number,
   ): boolean {
-    const contentBytes = parts.contentBytes();
+    const contentBytes = messageView.contentBytes();
     const journaled = persistent && durableLogs.length > 0;
     const prefix = journaled ? messagePrefixBytes(durableLogs.length) : 0;
     const bytes = prefix + align8(FRAME_HEADER_BYTES + contentBytes);
@@ -341,10 +341,10 @@ export class Store {
     const frameAt = at + prefix;
     chunk.f64[frameAt >>> 3] = timestampMs;
     chunk.u32[(frameAt >>> 2) + 2] = contentBytes;
-    parts.write(chunk.buffer, frameAt + FRAME_HEADER_BYTES);
+    messageView.write(chunk.buffer, frameAt + FRAME_HEADER_BYTES);
     chunk.live += logs.length;
     const position = chunk.position(frameAt);
-    for (let i = 0; i < logs.length; i++) (logs[i] as MessageLog).append(position, contentBytes);
+    for (let i = 0; i < logs.length; i++) (logs[i] as QueueLog).append(position, contentBytes);
     return journaled;
   }
 
@@ -365,13 +365,13 @@ export class Store {
     chunk.buffer.set(bytes, at + 16);
   }
 
-  /** From `MessageLog`: it has acknowledgements to journal at the next commit. */
-  logHasSettled(log: MessageLog): void {
+  /** From `QueueLog`: it has acknowledgements to journal at the next commit. */
+  logHasSettled(log: QueueLog): void {
     this.#settledLogs.push(log);
   }
 
-  /** From `MessageLog`: its tail spans very many offsets. */
-  logIsLong(log: MessageLog): void {
+  /** From `QueueLog`: its tail spans very many offsets. */
+  logIsLong(log: QueueLog): void {
     this.maintenance.logIsLong(log);
   }
 
@@ -459,7 +459,7 @@ function writeMessagePrefix(
   f64: Float64Array,
   at: number,
   bytes: number,
-  logs: readonly MessageLog[],
+  logs: readonly QueueLog[],
 ): void {
   const count = logs.length;
   u32[at >>> 2] = bytes;
@@ -467,7 +467,7 @@ function writeMessagePrefix(
   let offsetAt = (at + 8) >>> 3;
   let idAt = (at + 8 + 8 * count) >>> 2;
   for (let i = 0; i < count; i++) {
-    const log = logs[i] as MessageLog;
+    const log = logs[i] as QueueLog;
     f64[offsetAt++] = log.end;
     u32[idAt++] = log.id;
   }

@@ -1,5 +1,5 @@
-import { readFailure } from './damage.ts';
-import type { FileSystem } from './filesystem.ts';
+import { readFailure } from './corruption.ts';
+import type { FileSystem } from './files/filesystem.ts';
 import { TRANSIENT_PREFIX } from './segments/segment-store.ts';
 import { countSetAside, setAside } from './set-aside.ts';
 import type { Snapshot } from './snapshot.ts';

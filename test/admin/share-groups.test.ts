@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AcquiredRanges } from '../../src/broker/share/acquired-ranges.ts';
-import { ACKNOWLEDGE } from '../../src/broker/share/share-partition.ts';
+import { AcquiredRanges } from '../../src/broker/groups/share/acquired-ranges.ts';
+import { ACKNOWLEDGE } from '../../src/broker/groups/share/share-partition.ts';
 import { batchOf } from '../broker/streams/batches.ts';
 import { TestAdmin } from './test-admin.ts';
 

@@ -4,10 +4,10 @@ import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { BrokerOptions } from '../../src/broker/broker.ts';
-import { cutAll } from '../../src/cli/damage-cut.ts';
-import { renderInspection } from '../../src/cli/doctor-command.ts';
-import { Inspector } from '../../src/cli/inspection.ts';
-import { nodeFileSystem } from '../../src/log/node-filesystem.ts';
+import { renderInspection } from '../../src/cli/doctor/doctor-command.ts';
+import { Inspector } from '../../src/cli/doctor/inspection.ts';
+import { cutAll } from '../../src/cli/doctor/repair.ts';
+import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
 import { TestBroker } from './test-broker.ts';
 
 const KIB = 1024;

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
-import type { Consumer, DeliverySink, Gate } from '../../src/broker/consumer.ts';
-import type { Lane } from '../../src/broker/lane.ts';
-import { Publisher } from '../../src/broker/publisher.ts';
-import type { Queue } from '../../src/broker/queue.ts';
+import { Publisher } from '../../src/broker/publishing/publisher.ts';
+import type { Consumer, DeliverySink, Gate } from '../../src/broker/queues/consumer.ts';
+import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
+import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
-import { Unacked } from '../../src/broker/unacked.ts';
-import type { Chunk } from '../../src/log/chunks.ts';
-import { ContentView } from '../../src/log/record-content.ts';
+import type { Chunk } from '../../src/log/memory/chunks.ts';
+import { ContentView } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 
 /** A broker on a directory of its own, that can be stopped and started again. */
@@ -62,7 +62,7 @@ export class TestBroker {
     const vhost = this.broker.vhost('/');
     if (vhost === undefined) throw new Error('no virtual host');
     this.broker.turn.touch();
-    fillParts(this.publisher.parts, key, body);
+    fillView(this.publisher.messageView, key, body);
     return this.publisher.publish(vhost.route(vhost.defaultExchange, key, bareMessage), persistent);
   }
 
@@ -71,14 +71,14 @@ export class TestBroker {
   }
 }
 
-export function fillParts(parts: Publisher['parts'], key: string, body: string | Buffer): void {
-  parts.key = Buffer.from(key);
-  parts.keyEnd = parts.key.length;
-  parts.body = Buffer.from(body);
-  parts.bodyEnd = parts.body.length;
-  parts.properties = Buffer.from([0, 0]);
-  parts.propertiesEnd = 2;
-  parts.protocol = 1;
+export function fillView(messageView: Publisher['messageView'], key: string, body: string | Buffer): void {
+  messageView.key = Buffer.from(key);
+  messageView.keyEnd = messageView.key.length;
+  messageView.body = Buffer.from(body);
+  messageView.bodyEnd = messageView.body.length;
+  messageView.properties = Buffer.from([0, 0]);
+  messageView.propertiesEnd = 2;
+  messageView.protocol = 1;
 }
 
 export interface Delivered {
@@ -91,7 +91,7 @@ export interface Delivered {
 /** A consumer that keeps what it gets, with a channel of its own. */
 export class TestConsumer implements DeliverySink {
   readonly messages: Delivered[] = [];
-  readonly unacked = new Unacked();
+  readonly unacknowledged = new Unacknowledged();
   readonly gate: Gate = { open: true };
   wasCancelled = false;
   readonly consumer: Consumer;
@@ -116,7 +116,7 @@ export class TestConsumer implements DeliverySink {
 
   deliver(
     consumer: Consumer,
-    lane: Lane,
+    lane: PriorityLevel,
     offset: number,
     chunk: Chunk,
     at: number,
@@ -125,8 +125,8 @@ export class TestConsumer implements DeliverySink {
     this.#view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
     const body = chunk.buffer.toString('latin1', this.#view.bodyStart, this.#view.bodyEnd);
     const tag = consumer.noAck
-      ? this.unacked.addSettled()
-      : this.unacked.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, body.length);
+      ? this.unacknowledged.addSettled()
+      : this.unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, body.length);
     this.messages.push({ body, offset, redelivered, tag });
     for (const waiter of this.#waiters) if (this.messages.length >= waiter.count) waiter.resolve();
     return body.length;
@@ -145,7 +145,7 @@ export class TestConsumer implements DeliverySink {
   /** The channel ends: what it had goes back. */
   close(): void {
     this.consumer.cancel();
-    this.unacked.requeueAll();
+    this.unacknowledged.requeueAll();
   }
 }
 

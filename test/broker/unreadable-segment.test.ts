@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { BrokerOptions } from '../../src/broker/broker.ts';
 import type { Partition } from '../../src/broker/streams/partition.ts';
-import { nodeFileSystem } from '../../src/log/node-filesystem.ts';
+import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
 import { type BadSectors, withBadSectors } from '../log/bad-sectors.ts';
 import { producedBatch } from '../log/compaction/produced-batch.ts';
 import { batchOf } from './streams/batches.ts';
@@ -80,7 +80,7 @@ describe('a segment that the disk cannot give', () => {
     for (let i = 0; i < MESSAGES; i++) test.publish('hurt', `${i}`.padEnd(1000, '.'));
     await test.flush();
     await until(() => test.queue('hurt').log.tailBytes < 100_000);
-    consumer.unacked.ack(0, true);
+    consumer.unacknowledged.ack(0, true);
     await new Promise((resolve) => setTimeout(resolve, 100));
     assert.deepEqual(failures, []);
   });
@@ -110,7 +110,8 @@ describe('a segment that the disk cannot give', () => {
     bad.push({ path: path!, from: 0, to: Number.MAX_SAFE_INTEGER });
     // Few are live, in a segment that is not the last.
     await queue.log.segments!.roll();
-    for (const { tag, offset } of consumer.messages) if (offset !== 5) consumer.unacked.ack(tag, false);
+    for (const { tag, offset } of consumer.messages)
+      if (offset !== 5) consumer.unacknowledged.ack(tag, false);
     await until(() => errors.length > 0 || failures.length > 0);
     assert.deepEqual(failures, []);
     assert.match(errors[0]!.what, /cannot be read \(EIO\)/);
@@ -148,8 +149,8 @@ describe('a segment that the disk cannot give', () => {
       await test.flush();
       await until(() => hurt.log.segments.bytes > 100_000 || errors.length > 0);
       if (policy === 'compact') await until(() => errors.length > 0 || failures.length > 0);
-      await assert.rejects(hurt.read(0, 300, 10_000), { name: 'PartitionDamage' });
-      assert.equal(hurt.log.isDamaged, true);
+      await assert.rejects(hurt.read(0, 300, 10_000), { name: 'PartitionCorruption' });
+      assert.equal(hurt.log.isCorrupt, true);
       assert.equal(errors.length, 1);
       assert.ok((await well.read(0, 300, 10_000)).bytes.length > 0);
       assert.deepEqual(failures, []);

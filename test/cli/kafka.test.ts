@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { advertisedAddress } from '../../src/cli/setting-types.ts';
+import { advertisedAddress } from '../../src/cli/config/setting-types.ts';
 import { metadata } from '../../src/wire/kafka/messages/metadata.ts';
 import { KafkaClient } from '../servers/kafka/kafka-client.ts';
 

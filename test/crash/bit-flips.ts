@@ -1,4 +1,4 @@
-import { DamageError } from '../../src/log/damage.ts';
+import { CorruptionError } from '../../src/log/corruption.ts';
 import { describeFailure, type Failure } from './power-cut.ts';
 import { PowerCutRun } from './power-cut-run.ts';
 
@@ -54,7 +54,7 @@ async function startWithFlippedBit(run: PowerCutRun): Promise<FlipOutcome> {
   try {
     await run.start();
   } catch (error) {
-    if (error instanceof DamageError && error.path === path) return 'refused';
+    if (error instanceof CorruptionError && error.path === path) return 'refused';
     throw error;
   }
   for (const queue of run.known.keys()) if (queue.damage !== null) return 'reported';

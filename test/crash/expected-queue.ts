@@ -19,7 +19,7 @@ export interface Entry {
   readonly isJournaled: boolean;
   isVisible: () => boolean;
   block: number;
-  state: 'ready' | 'unacked' | 'settled';
+  state: 'ready' | 'unacknowledged' | 'settled';
   wasDelivered: boolean;
   /** Blocks between which the settlement is in the journal. */
   settledFrom: number;
@@ -35,11 +35,11 @@ export class ExpectedQueue {
   declaredBlock: number;
   deletedBlock = NEVER;
   readyCount = 0;
-  unackedCount = 0;
+  unacknowledgedCount = 0;
   /** Transactions with messages for this queue that are committed but not durable. */
   undecided = 0;
   readonly entries = new Map<number, Entry>();
-  /** Settled, but not certainly in the journal yet. */
+  /** AcknowledgedOffsets, but not certainly in the journal yet. */
   #settling: Entry[] = [];
 
   constructor(name: string, durable: boolean, id: number, declaredBlock: number) {
@@ -95,9 +95,9 @@ export class ExpectedQueue {
       );
     }
     entry.wasDelivered = true;
-    entry.state = 'unacked';
+    entry.state = 'unacknowledged';
     this.readyCount--;
-    this.unackedCount++;
+    this.unacknowledgedCount++;
     return entry;
   }
 
@@ -105,14 +105,14 @@ export class ExpectedQueue {
     if (this.isDeleted) return;
     entry.state = 'ready';
     this.readyCount++;
-    this.unackedCount--;
+    this.unacknowledgedCount--;
   }
 
   /** The settlement will be in block `from` or a later one. */
   settled(entry: Entry, from: number): void {
     if (this.isDeleted) return;
     if (entry.state === 'ready') this.readyCount--;
-    else this.unackedCount--;
+    else this.unacknowledgedCount--;
     entry.state = 'settled';
     entry.settledFrom = from;
     this.#settling.push(entry);
@@ -167,6 +167,6 @@ export class ExpectedQueue {
     this.declaredBlock = NO_BLOCK;
     this.undecided = 0;
     this.readyCount = ids.length;
-    this.unackedCount = 0;
+    this.unacknowledgedCount = 0;
   }
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ChannelModel, connect } from 'amqplib';
-import { seededRandom } from '../log/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { HistoryError } from './expected-queue.ts';
 import { KillAdministration } from './kill-administration.ts';

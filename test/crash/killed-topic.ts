@@ -1,7 +1,7 @@
+import { BatchView } from '../../src/records/batch-view.ts';
+import { RecordCursor } from '../../src/records/record-cursor.ts';
 import { fetch } from '../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets } from '../../src/wire/kafka/messages/offsets.ts';
-import { BatchView } from '../../src/wire/kafka/record-batch.ts';
-import { RecordCursor } from '../../src/wire/kafka/record-cursor.ts';
 import type { KafkaClient } from '../servers/kafka/kafka-client.ts';
 import { check } from './copies/topic.ts';
 import { HistoryError } from './expected-queue.ts';

@@ -35,7 +35,7 @@ describe('one flipped bit where messages move by themselves', () => {
       run.publish('', 'ranks', { size: 1000 });
     }
     await run.pass(1000);
-    assert.equal(queue.unackedCount, 200);
+    assert.equal(queue.unacknowledgedCount, 200);
     const [segment] = run.fs.files().filter(({ path }) => path.includes(`/logs/${queue.id}/`));
     run.damagedPath = segment!.path;
     run.fs.flipBit(segment!.path, 100, 1);
@@ -50,7 +50,7 @@ describe('one flipped bit where messages move by themselves', () => {
     const next = new MovingReader(run, queue, 1);
     await run.pass(1000);
     assert.equal(queue.damage, null);
-    assert.equal(queue.unackedCount, 1);
+    assert.equal(queue.unacknowledgedCount, 1);
     assert.equal(queue.leavingCount, 0);
     assert.ok(queue.ledger.lost > 0 && queue.isBalanced);
     next.close();

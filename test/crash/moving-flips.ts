@@ -1,6 +1,6 @@
-import { cutAll } from '../../src/cli/damage-cut.ts';
-import { Inspector } from '../../src/cli/inspection.ts';
-import { DamageError } from '../../src/log/damage.ts';
+import { Inspector } from '../../src/cli/doctor/inspection.ts';
+import { cutAll } from '../../src/cli/doctor/repair.ts';
+import { CorruptionError } from '../../src/log/corruption.ts';
 import type { FlipOutcome } from './bit-flips.ts';
 import { HistoryError } from './expected-queue.ts';
 import { told } from './moving.ts';
@@ -47,7 +47,7 @@ async function startWithFlippedBit(run: MovingRun): Promise<FlipOutcome> {
   try {
     await run.start();
   } catch (error) {
-    if (error instanceof DamageError && error.path === path) return 'refused';
+    if (error instanceof CorruptionError && error.path === path) return 'refused';
     throw error;
   }
   const doctorComes = run.random() < 0.5;

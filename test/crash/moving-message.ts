@@ -1,6 +1,6 @@
-import type { Chunk } from '../../src/log/chunks.ts';
-import type { MessageParts } from '../../src/log/message-parts.ts';
-import { ContentView } from '../../src/log/record-content.ts';
+import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageView } from '../../src/records/message-view.ts';
+import { ContentView } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { FrameWriter } from '../../src/wire/amqp091/frames.ts';
 import { encodeProperties } from '../../src/wire/amqp091/properties.ts';
@@ -21,15 +21,15 @@ export interface MovingMessage {
 const writer = new FrameWriter();
 const view = new ContentView();
 
-export function fillParts(parts: MessageParts, message: MovingMessage): void {
+export function fillView(messageView: MessageView, message: MovingMessage): void {
   const { id, exchange, key, priority, ttlMs, delayMs } = message;
-  parts.clear();
-  parts.key = Buffer.from(key);
-  parts.keyEnd = parts.key.length;
-  parts.exchange = Buffer.from(exchange);
-  parts.exchangeEnd = parts.exchange.length;
-  parts.body = bodyOf({ ...message, persistent: true });
-  parts.bodyEnd = parts.body.length;
+  messageView.clear();
+  messageView.key = Buffer.from(key);
+  messageView.keyEnd = messageView.key.length;
+  messageView.exchange = Buffer.from(exchange);
+  messageView.exchangeEnd = messageView.exchange.length;
+  messageView.body = bodyOf({ ...message, persistent: true });
+  messageView.bodyEnd = messageView.body.length;
   encodeProperties(writer, {
     ...(delayMs < 0 ? {} : { headers: { 'x-delay': delayMs } }),
     ...(ttlMs < 0 ? {} : { expiration: String(ttlMs) }),
@@ -37,12 +37,12 @@ export function fillParts(parts: MessageParts, message: MovingMessage): void {
     priority,
     messageId: String(id),
   });
-  parts.properties = Buffer.from(writer.take());
-  parts.propertiesEnd = parts.properties.length;
-  parts.protocol = amqp091Codec.source;
-  parts.priority = priority;
-  parts.ttlMs = ttlMs;
-  parts.delayMs = delayMs;
+  messageView.properties = Buffer.from(writer.take());
+  messageView.propertiesEnd = messageView.properties.length;
+  messageView.protocol = amqp091Codec.source;
+  messageView.priority = priority;
+  messageView.ttlMs = ttlMs;
+  messageView.delayMs = delayMs;
 }
 
 /** The number of the message in this frame, and its body; null if that cannot be read. */

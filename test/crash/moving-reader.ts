@@ -1,8 +1,8 @@
-import type { Consumer } from '../../src/broker/consumer.ts';
-import type { Lane } from '../../src/broker/lane.ts';
-import type { Queue } from '../../src/broker/queue.ts';
-import { Unacked } from '../../src/broker/unacked.ts';
-import type { Chunk } from '../../src/log/chunks.ts';
+import type { Consumer } from '../../src/broker/queues/consumer.ts';
+import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
+import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
+import type { Chunk } from '../../src/log/memory/chunks.ts';
 import { HistoryError } from './expected-queue.ts';
 import { readFrame } from './moving-message.ts';
 import type { Fate } from './moving-run.ts';
@@ -19,7 +19,7 @@ export interface ReaderHost {
 export class MovingReader {
   readonly #host: ReaderHost;
   readonly #queue: Queue;
-  readonly #unacked = new Unacked();
+  readonly #unacknowledged = new Unacknowledged();
   readonly #consumer: Consumer;
   readonly #held = new Map<number, Fate>();
 
@@ -52,11 +52,11 @@ export class MovingReader {
     const isLast = this.#queue.settings.deadLetterExchange === null;
     if (outcome < 0.5) {
       fate.ack = 'sent';
-      this.#unacked.ack(tag, false);
+      this.#unacknowledged.ack(tag, false);
     } else if (outcome < 0.7) {
       if (isLast) fate.ack = 'sent';
-      this.#unacked.reject(tag, false, false);
-    } else this.#unacked.reject(tag, false, true);
+      this.#unacknowledged.reject(tag, false, false);
+    } else this.#unacknowledged.reject(tag, false, true);
     this.#host.note(`settle ${fate.message.id} of ${this.#queue.name}: ${outcome.toFixed(2)}`);
   }
 
@@ -64,30 +64,30 @@ export class MovingReader {
     if (this.#held.size === 0) return;
     for (const fate of this.#held.values()) fate.ack = 'sent';
     this.#held.clear();
-    this.#unacked.ack(0, true);
+    this.#unacknowledged.ack(0, true);
   }
 
   requeueAll(): void {
     this.#held.clear();
-    this.#unacked.reject(0, true, true);
+    this.#unacknowledged.reject(0, true, true);
   }
 
   rejectAll(): void {
     this.#held.clear();
-    this.#unacked.reject(0, true, false);
+    this.#unacknowledged.reject(0, true, false);
   }
 
   close(): void {
     this.#consumer.cancel();
     this.#held.clear();
-    this.#unacked.requeueAll();
+    this.#unacknowledged.requeueAll();
   }
 
-  #take(consumer: Consumer, lane: Lane, offset: number, chunk: Chunk, at: number): number {
+  #take(consumer: Consumer, lane: PriorityLevel, offset: number, chunk: Chunk, at: number): number {
     const found = readFrame(chunk, at);
     const fate = found === null ? undefined : this.#host.fates.get(found.id);
     const size = found?.body.length ?? 0;
-    const tag = this.#unacked.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, size);
+    const tag = this.#unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, size);
     if (found === null || fate === undefined) {
       this.#host.fail(new HistoryError(`${this.#queue.name} has a message that was never published`));
       return size;

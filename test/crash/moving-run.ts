@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import { Broker } from '../../src/broker/broker.ts';
-import { Publisher } from '../../src/broker/publisher.ts';
-import type { Queue } from '../../src/broker/queue.ts';
+import { Publisher } from '../../src/broker/publishing/publisher.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
-import type { DamageError } from '../../src/log/damage.ts';
-import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import type { CorruptionError } from '../../src/log/corruption.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
-import { seededRandom } from '../log/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
 import { HistoryError } from './expected-queue.ts';
-import { fillParts, type MovingMessage } from './moving-message.ts';
+import { fillView, type MovingMessage } from './moving-message.ts';
 import { MovingReader } from './moving-reader.ts';
 import { SimulatedTime } from './simulated-time.ts';
 
@@ -113,7 +113,7 @@ export class MovingRun {
   get count(): number {
     let count = this.broker.delays.of('/')?.waitingCount ?? 0;
     for (const queue of this.vhost.queues())
-      count += queue.readyCount + queue.unackedCount + queue.leavingCount + queue.retryingCount;
+      count += queue.readyCount + queue.unacknowledgedCount + queue.leavingCount + queue.retryingCount;
     return count;
   }
 
@@ -169,7 +169,7 @@ export class MovingRun {
     const message: MovingMessage = { id, exchange, key, size, delayMs, priority, ttlMs };
     const { broker, vhost } = this;
     broker.turn.touch();
-    fillParts(this.#publisher.parts, message);
+    fillView(this.#publisher.messageView, message);
     const headers = delayMs < 0 ? null : { 'x-delay': delayMs };
     const route = vhost.route(vhost.exchangeForPublish(exchange), key, {
       headers: () => headers,
@@ -316,7 +316,7 @@ export class MovingRun {
         warn: () => undefined,
         error: (fields, message) => {
           this.note(`${message}: ${inspect(fields, { breakLength: Number.POSITIVE_INFINITY })}`);
-          if ('path' in fields) this.#heardOfDamage(fields as DamageError);
+          if ('path' in fields) this.#heardOfDamage(fields as CorruptionError);
         },
       },
     });
@@ -327,7 +327,7 @@ export class MovingRun {
     return true;
   }
 
-  #heardOfDamage({ path }: DamageError): void {
+  #heardOfDamage({ path }: CorruptionError): void {
     this.damaged.push(path);
     if (path !== this.damagedPath) this.fail(new HistoryError(`${path} is said to be damaged, and is not`));
   }

@@ -1,9 +1,9 @@
 import { Broker } from '../../src/broker/broker.ts';
-import type { Queue } from '../../src/broker/queue.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
-import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
-import { seededRandom } from '../log/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
 import { type ExpectedQueue, HistoryError } from './expected-queue.ts';
 import { ExpectedState } from './expected-state.ts';
 import { QueueReader } from './queue-reader.ts';
@@ -223,7 +223,7 @@ export class PowerCutRun implements ChannelHost {
       const isEmpty = (): boolean => {
         this.check();
         if (channel.tags.length > 0) channel.settle(channel.tags.at(-1)!, true, 'ack');
-        return queue.readyCount === 0 && queue.unackedCount === 0;
+        return queue.readyCount === 0 && queue.unacknowledgedCount === 0;
       };
       if (!(await this.time.runUntil(isEmpty, PATIENCE_MS))) {
         throw new HistoryError(`${queue.name} does not give its last ${queue.readyCount} messages`);
@@ -245,10 +245,13 @@ export class PowerCutRun implements ChannelHost {
         throw new HistoryError(`the ledger of ${queue.name} does not balance`);
       }
       if (lost > 0) throw new HistoryError(`${queue.name} lost ${lost} messages`);
-      if (queue.readyCount !== expected.readyCount || queue.unackedCount !== expected.unackedCount) {
+      if (
+        queue.readyCount !== expected.readyCount ||
+        queue.unacknowledgedCount !== expected.unacknowledgedCount
+      ) {
         throw new HistoryError(
-          `${queue.name} has ${queue.readyCount} ready and ${queue.unackedCount} unacknowledged messages, ` +
-            `not ${expected.readyCount} and ${expected.unackedCount}`,
+          `${queue.name} has ${queue.readyCount} ready and ${queue.unacknowledgedCount} unacknowledged messages, ` +
+            `not ${expected.readyCount} and ${expected.unacknowledgedCount}`,
         );
       }
       if (queue.log.pendingSettles.length > 0) continue;

@@ -1,6 +1,6 @@
-import type { Consumer } from '../../src/broker/consumer.ts';
-import type { Lane } from '../../src/broker/lane.ts';
-import type { Queue } from '../../src/broker/queue.ts';
+import type { Consumer } from '../../src/broker/queues/consumer.ts';
+import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
 import { HistoryError } from './expected-queue.ts';
 import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
 
@@ -13,7 +13,7 @@ export class QueueReader {
   readonly #queue: Queue;
   readonly #consumer: Consumer;
   readonly #offsets: number[] = [];
-  #lane: Lane | null = null;
+  #lane: PriorityLevel | null = null;
 
   /** `fail` hears of messages that nobody ever published like this. */
   constructor(queue: Queue, published: ReadonlyMap<number, TestMessage>, fail: (error: Error) => void) {
@@ -48,6 +48,7 @@ export class QueueReader {
   /** In the end the queue is as it was, but that all of it counts as redelivered. */
   giveBack(): void {
     this.#consumer.cancel();
-    for (const offset of this.#offsets.reverse()) this.#queue.requeue(this.#lane as Lane, offset, 0, false);
+    for (const offset of this.#offsets.reverse())
+      this.#queue.requeue(this.#lane as PriorityLevel, offset, 0, false);
   }
 }

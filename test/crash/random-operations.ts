@@ -1,4 +1,4 @@
-import type { Queue } from '../../src/broker/queue.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import { ExpectedQueue, HistoryError } from './expected-queue.ts';
 import type { PowerCutRun } from './power-cut-run.ts';

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Inspector } from '../../src/cli/inspection.ts';
-import { nodeFileSystem } from '../../src/log/node-filesystem.ts';
+import { Inspector } from '../../src/cli/doctor/inspection.ts';
+import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
 import { deleteRecords } from '../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../src/wire/kafka/messages/produce.ts';
 import { createTopics } from '../../src/wire/kafka/messages/topics.ts';
 import { producedBatch } from '../log/compaction/produced-batch.ts';
-import { seededRandom } from '../log/seeded-random.ts';
 import { KafkaClient } from '../servers/kafka/kafka-client.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { BrokerProcess } from './broker-process.ts';
 import { check } from './copies/topic.ts';
 import { HistoryError } from './expected-queue.ts';

@@ -1,16 +1,16 @@
 import { Broker } from '../../src/broker/broker.ts';
 import type { Partition } from '../../src/broker/streams/partition.ts';
-import { Inspector } from '../../src/cli/inspection.ts';
-import { transactionEndBatch } from '../../src/log/batch-producer.ts';
-import { BatchRecords } from '../../src/log/batch-records.ts';
-import { DamageError } from '../../src/log/damage.ts';
+import { Inspector } from '../../src/cli/doctor/inspection.ts';
+import { CorruptionError } from '../../src/log/corruption.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
-import { MessageParts } from '../../src/log/message-parts.ts';
-import { readBatchHeader, verifyBatch } from '../../src/log/record-batch.ts';
-import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
-import { fillParts } from '../broker/test-broker.ts';
+import { BatchRecords } from '../../src/records/batch-records.ts';
+import { MessageView } from '../../src/records/message-view.ts';
+import { transactionEndBatch } from '../../src/records/producer-fields.ts';
+import { readBatchHeader, verifyBatch } from '../../src/records/record-batch.ts';
+import { fillView } from '../broker/test-broker.ts';
 import { producedBatch } from '../log/compaction/produced-batch.ts';
-import { seededRandom } from '../log/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
 import { HistoryError } from './expected-queue.ts';
 import { type ExpectedRecord, ExpectedStream, type FoundBatch, type StreamKind } from './expected-stream.ts';
 import { SimulatedTime } from './simulated-time.ts';
@@ -55,7 +55,7 @@ export class StreamRun {
     readonly diskFreeLimitBytes: number;
   };
   readonly #pace: number;
-  readonly #parts = new MessageParts();
+  readonly #messageView = new MessageView();
 
   constructor(
     seed: number,
@@ -301,8 +301,8 @@ export class StreamRun {
     for (let count = this.between(1, 6); count > 0; count--) {
       const value = `${this.random()}`.repeat(this.between(0, this.random() < 0.05 ? 40 : 8));
       const record = { key: `key-${this.between(1, KEYS)}`, value };
-      fillParts(this.#parts, record.key, value);
-      partition.gather(this.#parts, this.time.now());
+      fillView(this.#messageView, record.key, value);
+      partition.gather(this.#messageView, this.time.now());
       const block = this.broker.store.journal.blockNumber;
       const baseOffset = stream.end;
       this.note(`publish to ${stream.name}, at ${baseOffset} in block ${block}`);
@@ -404,7 +404,7 @@ export class StreamRun {
     } catch (error) {
       // The records before it were told, and are right; what is behind it is not told.
       const { cause } = error as Error;
-      if (!(cause instanceof DamageError) || cause.path !== this.damagedPath) throw error;
+      if (!(cause instanceof CorruptionError) || cause.path !== this.damagedPath) throw error;
       this.wasReported = true;
       return { found, isReadable: false };
     }

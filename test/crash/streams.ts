@@ -1,4 +1,4 @@
-import { DamageError } from '../../src/log/damage.ts';
+import { CorruptionError } from '../../src/log/corruption.ts';
 import type { FlipOutcome } from './bit-flips.ts';
 import { HistoryError } from './expected-queue.ts';
 import type { Failure } from './power-cut.ts';
@@ -56,7 +56,7 @@ async function startWithFlippedBit(run: StreamRun): Promise<FlipOutcome> {
   try {
     await run.start();
   } catch (error) {
-    if (error instanceof DamageError && error.path === path) return 'refused';
+    if (error instanceof CorruptionError && error.path === path) return 'refused';
     throw error;
   }
   return run.wasReported ? 'reported' : 'harmless';

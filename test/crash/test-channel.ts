@@ -1,14 +1,14 @@
 import type { Broker } from '../../src/broker/broker.ts';
-import type { Consumer } from '../../src/broker/consumer.ts';
-import type { Lane } from '../../src/broker/lane.ts';
-import { Publisher } from '../../src/broker/publisher.ts';
-import type { Queue } from '../../src/broker/queue.ts';
+import { Publisher } from '../../src/broker/publishing/publisher.ts';
+import { Transaction } from '../../src/broker/publishing/tx.ts';
+import type { Consumer } from '../../src/broker/queues/consumer.ts';
+import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
+import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import type { Route } from '../../src/broker/topology/routing.ts';
-import { Transaction } from '../../src/broker/transaction.ts';
-import { Unacked } from '../../src/broker/unacked.ts';
-import type { Chunk } from '../../src/log/chunks.ts';
+import type { Chunk } from '../../src/log/memory/chunks.ts';
 import { type Entry, type ExpectedQueue, HistoryError, NO_BLOCK } from './expected-queue.ts';
-import { fillParts, idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
+import { fillView, idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
 
 export type Outcome = 'ack' | 'drop' | 'requeue';
 
@@ -39,11 +39,11 @@ export class TestChannel {
   readonly consumers: Consumer[] = [];
   readonly #host: ChannelHost;
   readonly #publisher: Publisher;
-  readonly #unacked = new Unacked();
+  readonly #unacknowledged = new Unacknowledged();
   readonly #outstanding = new Map<number, Delivery>();
   #tx: PendingTransaction | null = null;
   #isClosed = false;
-  /** Settled in the open transaction: not to be settled a second time. */
+  /** AcknowledgedOffsets in the open transaction: not to be settled a second time. */
   #settledInTx = new Set<number>();
 
   constructor(id: number, host: ChannelHost) {
@@ -67,7 +67,7 @@ export class TestChannel {
 
   select(): void {
     this.#tx = {
-      transaction: new Transaction(this.#host.broker, this.#unacked),
+      transaction: new Transaction(this.#host.broker, this.#unacknowledged),
       publications: [],
       outcomes: [],
     };
@@ -80,13 +80,13 @@ export class TestChannel {
         `${message.persistent ? '' : ', transient'}, ${message.size} bytes${this.#tx === null ? '' : ', in tx'}`,
     );
     if (this.#tx !== null) {
-      const parts = this.#publisher.parts;
-      fillParts(parts, message);
-      this.#tx.transaction.publish(route, message.persistent, parts);
+      const messageView = this.#publisher.messageView;
+      fillView(messageView, message);
+      this.#tx.transaction.publish(route, message.persistent, messageView);
       this.#tx.publications.push({ message, queues });
       return;
     }
-    fillParts(this.#publisher.parts, message);
+    fillView(this.#publisher.messageView, message);
     const block = this.#publisher.publish(route, message.persistent);
     for (const queue of queues) queue.published(message, block, () => true);
     const isJournaled = message.persistent && queues.some((queue) => queue.durable);
@@ -157,8 +157,8 @@ export class TestChannel {
     }
     const count =
       outcome === 'ack'
-        ? this.#unacked.ack(tag, multiple)
-        : this.#unacked.reject(tag, multiple, outcome === 'requeue');
+        ? this.#unacknowledged.ack(tag, multiple)
+        : this.#unacknowledged.reject(tag, multiple, outcome === 'requeue');
     if (count !== tags.length) throw new HistoryError(`${count} messages were settled, not ${tags.length}`);
     for (const each of tags) this.#settled(each, outcome);
   }
@@ -211,7 +211,7 @@ export class TestChannel {
 
   #giveBack(): void {
     for (const tag of this.#outstanding.keys()) this.#settled(tag, 'requeue');
-    this.#unacked.requeueAll();
+    this.#unacknowledged.requeueAll();
   }
 
   #settled(tag: number, outcome: Outcome): void {
@@ -222,7 +222,7 @@ export class TestChannel {
   }
 
   #take(
-    lane: Lane,
+    lane: PriorityLevel,
     consumer: Consumer | null,
     noAck: boolean,
     offset: number,
@@ -241,10 +241,10 @@ export class TestChannel {
       if (!isFrameOf(entry.message, chunk.buffer, at))
         throw new HistoryError(`message ${id} has other bytes`);
       if (noAck) {
-        this.#unacked.addSettled();
+        this.#unacknowledged.addSettled();
         expected.settled(entry, this.#host.broker.store.journal.blockNumber);
       } else {
-        const tag = this.#unacked.add(lane, consumer, offset, chunk.f64[at >>> 3], 0);
+        const tag = this.#unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], 0);
         this.#outstanding.set(tag, { queue: expected, entry });
         // An answer to a `get` from before.
         if (this.#isClosed) this.#giveBack();

@@ -1,6 +1,6 @@
-import { FRAME_HEADER_BYTES } from '../../src/log/chunks.ts';
-import { MessageParts } from '../../src/log/message-parts.ts';
-import { ContentView, SOURCE_AMQP091 } from '../../src/log/record-content.ts';
+import { FRAME_HEADER_BYTES } from '../../src/log/memory/chunks.ts';
+import { MessageView } from '../../src/records/message-view.ts';
+import { ContentView, SOURCE_AMQP091 } from '../../src/records/record-content.ts';
 
 /** A message whose every byte follows from its number, so that a wrong byte cannot go unnoticed. */
 export interface TestMessage {
@@ -26,21 +26,21 @@ export function bodyOf({ id, size }: TestMessage): Buffer {
   return Buffer.alloc(size, pattern);
 }
 
-export function fillParts(parts: MessageParts, message: TestMessage): void {
-  parts.key = Buffer.from(message.key);
-  parts.keyStart = 0;
-  parts.keyEnd = parts.key.length;
-  parts.body = bodyOf(message);
-  parts.bodyStart = 0;
-  parts.bodyEnd = parts.body.length;
-  parts.exchange = Buffer.from(message.exchange);
-  parts.exchangeStart = 0;
-  parts.exchangeEnd = parts.exchange.length;
-  parts.properties = Buffer.alloc(4);
-  parts.properties.writeUInt32BE(message.id);
-  parts.propertiesStart = 0;
-  parts.propertiesEnd = 4;
-  parts.protocol = SOURCE_AMQP091;
+export function fillView(messageView: MessageView, message: TestMessage): void {
+  messageView.key = Buffer.from(message.key);
+  messageView.keyStart = 0;
+  messageView.keyEnd = messageView.key.length;
+  messageView.body = bodyOf(message);
+  messageView.bodyStart = 0;
+  messageView.bodyEnd = messageView.body.length;
+  messageView.exchange = Buffer.from(message.exchange);
+  messageView.exchangeStart = 0;
+  messageView.exchangeEnd = messageView.exchange.length;
+  messageView.properties = Buffer.alloc(4);
+  messageView.properties.writeUInt32BE(message.id);
+  messageView.propertiesStart = 0;
+  messageView.propertiesEnd = 4;
+  messageView.protocol = SOURCE_AMQP091;
 }
 
 /** Only the number, which tells what the rest has to be; -1 if not even that can be read. */
@@ -53,10 +53,10 @@ export function idInFrame(buffer: Buffer, frameAt: number): number {
 }
 
 export function isFrameOf(message: TestMessage, buffer: Buffer, frameAt: number): boolean {
-  const parts = new MessageParts();
-  fillParts(parts, message);
-  const expected = Buffer.allocUnsafe(parts.contentBytes());
-  parts.write(expected, 0);
+  const messageView = new MessageView();
+  fillView(messageView, message);
+  const expected = Buffer.allocUnsafe(messageView.contentBytes());
+  messageView.write(expected, 0);
   const start = frameAt + FRAME_HEADER_BYTES;
   const length = buffer.readUInt32LE(frameAt + 8);
   return expected.equals(buffer.subarray(start, start + length));

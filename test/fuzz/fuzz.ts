@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { connect } from 'amqplib';
 import { FuzzedBroker, type Survey, survey } from './broker.ts';
 import type { Song } from './canary.ts';
-import { Lane } from './lane.ts';
+import { PriorityLevel } from './lane.ts';
 
 export interface FuzzOptions {
   readonly streams: number;
@@ -60,7 +60,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
 class FuzzRun {
   readonly #options: FuzzOptions;
   readonly #broker: FuzzedBroker;
-  readonly #lanes: readonly Lane[];
+  readonly #lanes: readonly PriorityLevel[];
   readonly #findings: string[] = [];
   readonly #latenciesMs: number[] = [];
   readonly #checkpoints: Checkpoint[] = [];
@@ -76,7 +76,9 @@ class FuzzRun {
     this.#lanes = Array.from(
       { length: options.lanes ?? 48 },
       () =>
-        new Lane(broker.port, options.seed, { found: (indexes, problem) => this.#found(problem, indexes) }),
+        new PriorityLevel(broker.port, options.seed, {
+          found: (indexes, problem) => this.#found(problem, indexes),
+        }),
     );
   }
 
@@ -249,7 +251,7 @@ const COUNTED = [
   'Connection',
   'Handshake',
   'Publishing',
-  'Unacked',
+  'Unacknowledged',
   'Consumer',
   'Queue',
   'Exchange',

@@ -32,7 +32,7 @@ function connectTo(port: number): Socket {
 }
 
 /** Sends streams, and waits until the server is done with each. */
-export class Lane {
+export class PriorityLevel {
   connections = 0;
   /** What the server may be busy with. */
   inFlight: readonly number[] = [];

@@ -1,5 +1,5 @@
-import type { File, FileSystem } from '../../src/log/filesystem.ts';
-import { systemError } from '../../src/log/system-error.ts';
+import type { File, FileSystem } from '../../src/log/files/filesystem.ts';
+import { systemError } from '../../src/log/files/system-error.ts';
 
 /** A stretch of a file that the disk cannot give. */
 export interface BadSectors {

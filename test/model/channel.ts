@@ -1,15 +1,15 @@
 import type { Broker } from '../../src/broker/broker.ts';
-import type { Consumer } from '../../src/broker/consumer.ts';
 import { BrokerError } from '../../src/broker/errors.ts';
-import type { Lane } from '../../src/broker/lane.ts';
-import { Publisher, REFUSED } from '../../src/broker/publisher.ts';
-import type { Queue } from '../../src/broker/queue.ts';
+import { Publisher, REFUSED } from '../../src/broker/publishing/publisher.ts';
+import { Transaction } from '../../src/broker/publishing/tx.ts';
+import type { Consumer } from '../../src/broker/queues/consumer.ts';
+import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
+import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
-import { Transaction } from '../../src/broker/transaction.ts';
-import { Unacked } from '../../src/broker/unacked.ts';
-import type { Chunk } from '../../src/log/chunks.ts';
+import type { Chunk } from '../../src/log/memory/chunks.ts';
 import { Difference, type Entry, type ModelConsumer, type Verdict } from './entry.ts';
-import { fillParts, type Message, readFrame } from './message.ts';
+import { fillView, type Message, readFrame } from './message.ts';
 import type { Model } from './model.ts';
 import type { ModelQueue } from './model-queue.ts';
 
@@ -52,7 +52,7 @@ export class Channel {
   readonly afterRest: (() => void)[] = [];
   readonly #host: ChannelHost;
   readonly #publisher: Publisher;
-  readonly #unacked = new Unacked();
+  readonly #unacknowledged = new Unacknowledged();
   readonly #outstanding = new Map<number, Delivery>();
   #tx: OpenTransaction | null = null;
 
@@ -85,9 +85,9 @@ export class Channel {
     }
     // In this order the broker asks them.
     const queues = route.queues.map((queue) => model.queueOf(queue.name));
-    fillParts(this.#publisher.parts, message);
+    fillView(this.#publisher.messageView, message);
     if (this.#tx !== null) {
-      this.#tx.transaction.publish(route, message.isPersistent, this.#publisher.parts);
+      this.#tx.transaction.publish(route, message.isPersistent, this.#publisher.messageView);
       this.#tx.publications.push({ message, queues });
       return;
     }
@@ -187,8 +187,8 @@ export class Channel {
     this.#modelSettles(tags, outcome, true);
     const count =
       outcome === 'ack'
-        ? this.#unacked.ack(tag, multiple)
-        : this.#unacked.reject(tag, multiple, outcome === 'requeue');
+        ? this.#unacknowledged.ack(tag, multiple)
+        : this.#unacknowledged.reject(tag, multiple, outcome === 'requeue');
     if (count !== tags.length) throw new Difference(`${count} messages were settled, not ${tags.length}`);
   }
 
@@ -196,7 +196,7 @@ export class Channel {
   recover(): void {
     if (this.#tx !== null) this.rollback();
     this.#modelSettles([...this.#outstanding.keys()], 'requeue', false);
-    this.#unacked.requeueAll();
+    this.#unacknowledged.requeueAll();
   }
 
   setGate(open: boolean): void {
@@ -211,7 +211,7 @@ export class Channel {
   }
 
   select(): void {
-    const transaction = new Transaction(this.#host.broker, this.#unacked);
+    const transaction = new Transaction(this.#host.broker, this.#unacknowledged);
     this.#tx = { transaction, publications: [], settlements: [], settled: new Set() };
   }
 
@@ -317,7 +317,7 @@ export class Channel {
   }
 
   #take(
-    lane: Lane,
+    lane: PriorityLevel,
     real: Consumer | null,
     consumer: ModelConsumer | null,
     noAck: boolean,
@@ -329,8 +329,8 @@ export class Channel {
     const found = readFrame(chunk, at);
     const { queue } = lane;
     const tag = noAck
-      ? this.#unacked.addSettled()
-      : this.#unacked.add(lane, real, offset, chunk.f64[at >>> 3] as number, found.size);
+      ? this.#unacknowledged.addSettled()
+      : this.#unacknowledged.add(lane, real, offset, chunk.f64[at >>> 3] as number, found.size);
     this.#host.note(`  ${queue.name} delivers ${found.copy}${redelivered ? ' again' : ''}`);
     this.#host.check(() => {
       const model = this.#host.model.queueOf(queue.name);

@@ -1,4 +1,4 @@
-import type { Queue } from '../../src/broker/queue.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
 import { Difference } from './entry.ts';
 import type { Model } from './model.ts';
@@ -26,7 +26,7 @@ function figuresOf(queue: Queue): Record<string, number> {
   return {
     ...Object.fromEntries(Object.entries(ledger).filter(([, value]) => typeof value === 'number')),
     readyCount: queue.readyCount,
-    unackedCount: queue.unackedCount,
+    unacknowledgedCount: queue.unacknowledgedCount,
     leavingCount: queue.leavingCount,
     retryingCount: queue.retryingCount,
     consumerCount: queue.consumerCount,
@@ -37,7 +37,7 @@ function figuresOf(queue: Queue): Record<string, number> {
 function figuresOfModel(queue: ModelQueue): Record<string, number> {
   return {
     readyCount: queue.count('ready'),
-    unackedCount: queue.count('unacked'),
+    unacknowledgedCount: queue.count('unacknowledged'),
     leavingCount: queue.leaving.length,
     retryingCount: queue.count('retrying'),
     consumerCount: queue.consumers.length,

@@ -52,7 +52,7 @@ export interface Entry {
   readonly place: number;
   readonly cameMs: number;
   readonly cameStep: number;
-  state: 'ready' | 'unacked' | 'leaving' | 'retrying';
+  state: 'ready' | 'unacknowledged' | 'leaving' | 'retrying';
   /** Why it leaves. */
   reason: string;
   failures: number;

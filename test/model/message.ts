@@ -1,7 +1,7 @@
 import type { Table, Value } from '../../src/base/value.ts';
-import type { Chunk } from '../../src/log/chunks.ts';
-import type { MessageParts } from '../../src/log/message-parts.ts';
-import { ContentView, SOURCE_AMQP091 } from '../../src/log/record-content.ts';
+import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageView } from '../../src/records/message-view.ts';
+import { ContentView, SOURCE_AMQP091 } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { FrameWriter } from '../../src/wire/amqp091/frames.ts';
 import { encodeProperties } from '../../src/wire/amqp091/properties.ts';
@@ -55,17 +55,17 @@ export function copyName(id: number, deaths: readonly Death[]): string {
 const writer = new FrameWriter();
 const view = new ContentView();
 
-export function fillParts(parts: MessageParts, message: Message): void {
+export function fillView(messageView: MessageView, message: Message): void {
   const { id, exchange, key, size, priority, ttlMs, isPersistent, name } = message;
-  parts.key = Buffer.from(key);
-  parts.keyStart = 0;
-  parts.keyEnd = parts.key.length;
-  parts.exchange = Buffer.from(exchange);
-  parts.exchangeStart = 0;
-  parts.exchangeEnd = parts.exchange.length;
-  parts.body = Buffer.alloc(size, id % 251);
-  parts.bodyStart = 0;
-  parts.bodyEnd = size;
+  messageView.key = Buffer.from(key);
+  messageView.keyStart = 0;
+  messageView.keyEnd = messageView.key.length;
+  messageView.exchange = Buffer.from(exchange);
+  messageView.exchangeStart = 0;
+  messageView.exchangeEnd = messageView.exchange.length;
+  messageView.body = Buffer.alloc(size, id % 251);
+  messageView.bodyStart = 0;
+  messageView.bodyEnd = size;
   encodeProperties(writer, {
     ...(name === null ? {} : { headers: { 'x-deduplication-header': name } }),
     deliveryMode: isPersistent ? 2 : 1,
@@ -73,13 +73,13 @@ export function fillParts(parts: MessageParts, message: Message): void {
     ...(ttlMs === Infinity ? {} : { expiration: String(ttlMs) }),
     messageId: String(id),
   });
-  parts.properties = Buffer.from(writer.take());
-  parts.propertiesStart = 0;
-  parts.propertiesEnd = parts.properties.length;
-  parts.protocol = SOURCE_AMQP091;
-  parts.priority = priority;
-  parts.ttlMs = ttlMs === Infinity ? -1 : ttlMs;
-  parts.delayMs = -1;
+  messageView.properties = Buffer.from(writer.take());
+  messageView.propertiesStart = 0;
+  messageView.propertiesEnd = messageView.properties.length;
+  messageView.protocol = SOURCE_AMQP091;
+  messageView.priority = priority;
+  messageView.ttlMs = ttlMs === Infinity ? -1 : ttlMs;
+  messageView.delayMs = -1;
 }
 
 /** The message in the frame at `at`: see `chunks.ts`. */

@@ -152,7 +152,7 @@ export class ModelQueue {
     if (entry.failures !== failures) {
       throw this.#wrong(`says that ${entry.copy} failed ${failures} times, not ${entry.failures}`);
     }
-    entry.state = 'unacked';
+    entry.state = 'unacknowledged';
     entry.wasDelivered = true;
     this.columns.delivered++;
     if (redelivered) this.columns.redelivered++;

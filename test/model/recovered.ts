@@ -1,5 +1,5 @@
 import type { Broker } from '../../src/broker/broker.ts';
-import type { Lane } from '../../src/broker/lane.ts';
+import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Recovered } from './entry.ts';
 import { type Found, readContent, readFrame } from './message.ts';
 
@@ -28,7 +28,7 @@ export async function contentsOf(
 
 async function read(
   broker: Broker,
-  { log }: Lane,
+  { log }: PriorityLevel,
   offset: number,
   stored: Map<number, Found>,
   disk: <T>(promise: Promise<T>) => Promise<T>,

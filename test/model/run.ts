@@ -1,8 +1,8 @@
 import { Broker } from '../../src/broker/broker.ts';
-import type { Queue } from '../../src/broker/queue.ts';
-import { SimulatedFileSystem } from '../../src/log/simulated-filesystem.ts';
+import type { Queue } from '../../src/broker/queues/queue.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
-import { seededRandom } from '../log/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
 import { Channel, type ChannelHost } from './channel.ts';
 import { compare } from './compare.ts';
 import type { QueueSpec } from './entry.ts';
@@ -263,9 +263,9 @@ export class Run implements ChannelHost {
 
   /** The broker does not say elsewhere when it sends which message away, and for what reason. */
   #watchDeadLetters(): void {
-    const { deadLetters, store } = this.broker;
-    const send = deadLetters.send.bind(deadLetters);
-    deadLetters.send = (queue, batch) => {
+    const { deadLettering, store } = this.broker;
+    const send = deadLettering.send.bind(deadLettering);
+    deadLettering.send = (queue, batch) => {
       for (const { lane, offset, reason } of batch) {
         const position = lane.log.positionOf(offset);
         const found = readFrame(store.chunks.of(position), position >>> 0);
@@ -274,8 +274,8 @@ export class Run implements ChannelHost {
       }
       send(queue, batch);
     };
-    const sendRefused = deadLetters.sendRefused.bind(deadLetters);
-    deadLetters.sendRefused = (queue, parts) => {
+    const sendRefused = deadLettering.sendRefused.bind(deadLettering);
+    deadLettering.sendRefused = (queue, parts) => {
       const content = Buffer.alloc(parts.contentBytes());
       parts.write(content, 0);
       const { copy } = readContent(content, 0, content.length);
@@ -312,8 +312,8 @@ export class Run implements ChannelHost {
   #rested(): void {
     if (this.#error !== null) throw this.#error;
     // What has to be written first is written in a few milliseconds.
-    const { pressure, store } = this.broker;
-    this.model.rested(this.plan.isShortOfMemory && (pressure.isOverwhelmed || !store.journal.isIdle));
+    const { backPressure, store } = this.broker;
+    this.model.rested(this.plan.isShortOfMemory && (backPressure.isOverwhelmed || !store.journal.isIdle));
     compare(this.#vhost, this.model, { bytes: !this.plan.isShortOfMemory });
     for (const channel of this.#channels) for (const each of channel.afterRest.splice(0)) each();
     const { journal, logs } = this.broker.store;

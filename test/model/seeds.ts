@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { seededRandom } from '../log/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { Difference } from './entry.ts';
 import { type Operation, type Plan, Planner } from './operations.ts';
 import { Run } from './run.ts';

@@ -1,3 +1,4 @@
+import type { Json } from '../../base/value-json.ts';
 import {
   ACL_OPERATIONS,
   type Acl,
@@ -5,7 +6,6 @@ import {
   type AclOperation,
   type AclResource,
 } from '../../broker/access/acl.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';

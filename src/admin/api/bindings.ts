@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Json } from '../../base/value-json.ts';
 import type { BindingFilter, BindingInfo } from '../../broker/topology/listing.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';

@@ -1,4 +1,4 @@
-import type { Json } from '../../broker/topology/value-json.ts';
+import type { Json } from '../../base/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';

@@ -1,5 +1,5 @@
+import type { Json } from '../../base/value-json.ts';
 import type { ExchangeInfo } from '../../broker/topology/listing.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';

@@ -1,4 +1,4 @@
-import { nodeName } from '../../broker/node-name.ts';
+import { nodeName } from '../../broker/events/node-name.ts';
 import type { AdminContext } from '../context.ts';
 import { type ApiResponse, ok } from '../response.ts';
 import type { Route } from '../router.ts';
@@ -12,11 +12,11 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
   for (const session of broker.sessions) objects.channels += session.describe().channelCount;
   for (const vhost of broker.vhosts) {
     objects.exchanges += vhost.listExchanges().length;
-    for (const { ledger, readyCount, unackedCount, consumerCount } of vhost.queues()) {
+    for (const { ledger, readyCount, unacknowledgedCount, consumerCount } of vhost.queues()) {
       objects.queues++;
       objects.consumers += consumerCount;
       messages.ready += readyCount;
-      messages.unacknowledged += unackedCount;
+      messages.unacknowledged += unacknowledgedCount;
       stats.publish += ledger.routed;
       stats.ack += ledger.acknowledged;
       stats.deliver_get += ledger.delivered;

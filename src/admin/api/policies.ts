@@ -1,6 +1,6 @@
+import type { Json } from '../../base/value-json.ts';
 import type { Policy } from '../../broker/policies/policy.ts';
-import type { Queue } from '../../broker/queue.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';

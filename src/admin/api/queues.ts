@@ -1,8 +1,8 @@
-import type { Histogram } from '../../broker/histogram.ts';
-import { nodeName } from '../../broker/node-name.ts';
-import type { Queue } from '../../broker/queue.ts';
+import type { Histogram } from '../../base/histogram.ts';
+import type { Json } from '../../base/value-json.ts';
+import { nodeName } from '../../broker/events/node-name.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
 import type { StreamPort } from '../../broker/topology/ports.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
@@ -121,7 +121,7 @@ function streamView(vhost: string, stream: StreamPort): { readonly [field: strin
 
 /** RabbitMQ's fields; beyond them `ledger`, where every message went, and `latency_ms`. */
 function view(vhost: VirtualHost<Queue>, queue: Queue): { readonly [field: string]: Json } {
-  const { ledger, readyCount, unackedCount, leavingCount, retryingCount } = queue;
+  const { ledger, readyCount, unacknowledgedCount, leavingCount, retryingCount } = queue;
   const { policy, operatorPolicy, definition } = vhost.policiesOf(queue);
   return {
     name: queue.name,
@@ -139,9 +139,9 @@ function view(vhost: VirtualHost<Queue>, queue: Queue): { readonly [field: strin
     damage: queue.damage?.message ?? null,
     consumers: queue.consumerCount,
     single_active_consumer_tag: queue.consumers.active?.tag ?? null,
-    messages: readyCount + unackedCount,
+    messages: readyCount + unacknowledgedCount,
     messages_ready: readyCount,
-    messages_unacknowledged: unackedCount,
+    messages_unacknowledged: unacknowledgedCount,
     messages_retrying: retryingCount,
     messages_dead_lettering: leavingCount,
     message_bytes_ready: queue.readyBytes,

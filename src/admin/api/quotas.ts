@@ -1,5 +1,5 @@
+import type { Json } from '../../base/value-json.ts';
 import { entityKey, type Quota, type QuotaEntity } from '../../broker/access/quota.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';

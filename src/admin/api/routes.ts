@@ -1,6 +1,7 @@
 import type { Route } from '../router.ts';
 import { aclRoutes } from './acls.ts';
 import { bindingRoutes } from './bindings.ts';
+import { sessionRoutes } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
 import { groupRoutes } from './groups.ts';
@@ -8,7 +9,6 @@ import { overviewRoutes } from './overview.ts';
 import { policyRoutes } from './policies.ts';
 import { queueRoutes } from './queues.ts';
 import { quotaRoutes } from './quotas.ts';
-import { sessionRoutes } from './sessions.ts';
 import { streamRoutes } from './streams.ts';
 import { userRoutes } from './users.ts';
 import { vhostRoutes } from './vhosts.ts';

@@ -1,5 +1,5 @@
-import type { ShareGroup } from '../../broker/share/share-group.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
+import type { Json } from '../../base/value-json.ts';
+import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
 import type { AdminContext } from '../context.ts';
 
 type View = { readonly [field: string]: Json };

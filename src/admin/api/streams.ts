@@ -1,7 +1,7 @@
+import type { Json } from '../../base/value-json.ts';
 import type { Partition } from '../../broker/streams/partition.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import { validateConfig, validateConfigs } from '../../broker/streams/stream-settings.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';
@@ -98,6 +98,6 @@ function partitionView(partition: Partition): { readonly [field: string]: Json }
     high_watermark: highWatermark,
     last_stable_offset: lastStableOffset,
     leader_epoch: leaderEpoch,
-    damaged: partition.log.isDamaged,
+    damaged: partition.log.isCorrupt,
   };
 }

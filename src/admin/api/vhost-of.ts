@@ -1,4 +1,4 @@
-import type { Queue } from '../../broker/queue.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';

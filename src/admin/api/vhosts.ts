@@ -1,7 +1,7 @@
+import type { Json } from '../../base/value-json.ts';
 import type { VhostInfo } from '../../broker/access/administration.ts';
 import type { VhostLimit } from '../../broker/access/operations.ts';
 import type { UserLimit } from '../../broker/access/user.ts';
-import type { Json } from '../../broker/topology/value-json.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';
@@ -63,7 +63,7 @@ function viewIn({ broker }: AdminContext): (vhost: VhostInfo) => { readonly [fie
     let [ready, unacknowledged] = [0, 0];
     for (const queue of broker.vhost(name)?.queues() ?? []) {
       ready += queue.readyCount;
-      unacknowledged += queue.unackedCount;
+      unacknowledged += queue.unacknowledgedCount;
     }
     return {
       name,

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { BrokerError } from '../errors.ts';
 import type { Events } from '../events/events.ts';
-import type { Queue } from '../queue.ts';
+import type { Queue } from '../queues/queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { AccessChanges } from './access-changes.ts';
@@ -24,7 +24,7 @@ export type Identity = User;
 
 export type ResourceKind = 'queue' | 'exchange';
 
-export interface AccessParts {
+export interface AccessDeps {
   readonly clock: Clock;
   readonly vhosts: VirtualHosts<Queue>;
   readonly log: AccessLog;
@@ -50,14 +50,14 @@ export class Access {
   readonly quotas: Quotas;
   readonly credentials: Credentials;
   readonly #state = new AccessState();
-  readonly #parts: AccessParts;
+  readonly #deps: AccessDeps;
 
-  constructor(parts: AccessParts) {
-    this.#parts = parts;
-    const changes = new AccessChanges(this.#state, parts);
-    this.administration = new Administration(this.#state, changes, this.clients, parts);
-    this.acls = new Acls(this.#state, changes, (name) => parts.vhosts.get(name) !== undefined);
-    this.quotas = new Quotas(this.#state, changes, parts.clock);
+  constructor(deps: AccessDeps) {
+    this.#deps = deps;
+    const changes = new AccessChanges(this.#state, deps);
+    this.administration = new Administration(this.#state, changes, this.clients, deps);
+    this.acls = new Acls(this.#state, changes, (name) => deps.vhosts.get(name) !== undefined);
+    this.quotas = new Quotas(this.#state, changes, deps.clock);
     this.credentials = new Credentials(this.#state, changes);
   }
 
@@ -105,7 +105,7 @@ export class Access {
 
   /** @throws BrokerError not-allowed if it is not there, is full, or is not for this user */
   openVhost(user: Identity, name: string): VirtualHost<Queue> {
-    const vhost = this.#parts.vhosts.get(name);
+    const vhost = this.#deps.vhosts.get(name);
     if (vhost === undefined) throw new BrokerError('not-allowed', `vhost ${name} not found`);
     const refused = `access to vhost '${name}' refused for user '${user.name}'`;
     const inVhost = this.#state.vhostLimits.get(name)?.['max-connections'];
@@ -165,7 +165,7 @@ export class Access {
   /** Before a queue is made on behalf of a client. @throws BrokerError precondition-failed */
   checkQueueLimit(vhost: string, queue: string): void {
     const limit = this.#state.vhostLimits.get(vhost)?.['max-queues'];
-    if (limit === undefined || (this.#parts.vhosts.get(vhost)?.queueCount ?? 0) < limit) return;
+    if (limit === undefined || (this.#deps.vhosts.get(vhost)?.queueCount ?? 0) < limit) return;
     throw new BrokerError(
       'precondition-failed',
       `cannot declare queue '${queue}': queue limit in vhost '${vhost}' (${limit}) is reached`,
@@ -184,7 +184,7 @@ export class Access {
   /** After recovery: on a new data directory makes what there has to be for somebody to begin. */
   begin(): void {
     if (this.#state.hasBegun) return;
-    const { vhosts, log } = this.#parts;
+    const { vhosts, log } = this.#deps;
     vhosts.create('/');
     const user = 'guest';
     const operations: AccessOperation[] = [
@@ -212,7 +212,7 @@ export class Access {
   }
 
   #mayComeFrom(user: User, isLoopback: boolean): boolean {
-    return isLoopback || !this.#parts.loopbackUsers.includes(user.name);
+    return isLoopback || !this.#deps.loopbackUsers.includes(user.name);
   }
 }
 

@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.ts';
-import type { AccessParts } from './access.ts';
+import type { AccessDeps } from './access.ts';
 import type { AccessChanges } from './access-changes.ts';
 import { type AccessState, userSet } from './access-state.ts';
 import type { Clients } from './clients.ts';
@@ -52,13 +52,13 @@ export class Administration {
   readonly #state: AccessState;
   readonly #changes: AccessChanges;
   readonly #clients: Clients;
-  readonly #parts: AccessParts;
+  readonly #deps: AccessDeps;
 
-  constructor(state: AccessState, changes: AccessChanges, clients: Clients, parts: AccessParts) {
+  constructor(state: AccessState, changes: AccessChanges, clients: Clients, deps: AccessDeps) {
     this.#state = state;
     this.#changes = changes;
     this.#clients = clients;
-    this.#parts = parts;
+    this.#deps = deps;
   }
 
   listUsers(): UserInfo[] {
@@ -76,7 +76,7 @@ export class Administration {
     checkName('user', name);
     checkTags(tags);
     this.#refuseExisting(name);
-    const { events } = this.#parts;
+    const { events } = this.#deps;
     const { actor } = events;
     const kept = await keptPassword(checkedPassword(password));
     // It took its time; somebody may have been quicker.
@@ -89,7 +89,7 @@ export class Administration {
   /** Who is connected stays so. Null: no password is right any more. */
   async changePassword(name: string, password: string | null): Promise<void> {
     this.#user(name);
-    const { events } = this.#parts;
+    const { events } = this.#deps;
     const { actor } = events;
     const kept = await keptPassword(checkedPassword(password));
     await events.as(actor, () => this.#change({ ...userSet(this.#user(name)), ...kept }));
@@ -196,7 +196,7 @@ export class Administration {
   }
 
   listVhosts(): VhostInfo[] {
-    return Array.from(this.#parts.vhosts, ({ name, queueCount }) => ({
+    return Array.from(this.#deps.vhosts, ({ name, queueCount }) => ({
       name,
       limits: this.#state.vhostLimits.get(name) ?? {},
       queueCount,
@@ -207,11 +207,11 @@ export class Administration {
   /** One that is there already is left as it is. Nobody may use a new one until permissions are set. */
   async createVhost(name: string): Promise<void> {
     checkName('vhost', name);
-    if (this.#parts.vhosts.get(name) === undefined) {
-      this.#parts.vhosts.create(name);
-      this.#parts.events.emitByActor('vhost.created', { name });
+    if (this.#deps.vhosts.get(name) === undefined) {
+      this.#deps.vhosts.create(name);
+      this.#deps.events.emitByActor('vhost.created', { name });
     }
-    await this.#parts.durable();
+    await this.#deps.durable();
   }
 
   /** With all that is in it, and the permissions for it. Its connections are closed. */
@@ -228,9 +228,9 @@ export class Administration {
     operations.push({ op: 'access.vhost-limits.set', vhost: name, limits: {} });
     operations.push({ op: 'access.acl.clear', vhost: name });
     this.#changes.apply(operations);
-    this.#parts.vhosts.delete(name);
-    this.#parts.events.emitByActor('vhost.deleted', { name });
-    await this.#parts.durable();
+    this.#deps.vhosts.delete(name);
+    this.#deps.events.emitByActor('vhost.deleted', { name });
+    await this.#deps.durable();
   }
 
   /** Only those that are given change. A negative number takes a limit away. */
@@ -258,7 +258,7 @@ export class Administration {
 
   /** Servers remember by which routes a user may publish. */
   #invalidate(vhost: string): void {
-    this.#parts.vhosts.get(vhost)?.invalidateRoutes();
+    this.#deps.vhosts.get(vhost)?.invalidateRoutes();
   }
 
   #users(filter: PermissionFilter): User[] {
@@ -272,7 +272,7 @@ export class Administration {
   }
 
   #checkVhost(name: string): void {
-    if (this.#parts.vhosts.get(name) === undefined) throw new BrokerError('not-found', `no vhost '${name}'`);
+    if (this.#deps.vhosts.get(name) === undefined) throw new BrokerError('not-found', `no vhost '${name}'`);
   }
 
   #refuseExisting(name: string): void {

@@ -1,8 +1,8 @@
-import type { DamageError } from '../../log/damage.ts';
-import type { MessageLog } from '../../log/message-log.ts';
+import type { CorruptionError } from '../../log/corruption.ts';
+import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../log/store.ts';
-import type { Lane } from '../lane.ts';
-import type { TransferSource, TransferTargets } from '../transfer.ts';
+import type { TransferSource, TransferTargets } from '../publishing/atomic-move.ts';
+import type { PriorityLevel } from '../queues/priority-level.ts';
 import { opensAt } from './levels.ts';
 import type { BucketReader } from './reader.ts';
 
@@ -12,7 +12,7 @@ export interface BucketEvents {
   onChange(bucket: Bucket): void;
   /** A message of it could not be read back. */
   onLost(): void;
-  onDamage(bucket: Bucket, error: DamageError): void;
+  onCorruption(bucket: Bucket, error: CorruptionError): void;
 }
 
 /** What comes due between `startMs` and the end of its width: one log. */
@@ -20,15 +20,15 @@ export class Bucket implements TransferSource {
   readonly id: number;
   readonly level: number;
   readonly startMs: number;
-  readonly log: MessageLog;
+  readonly log: QueueLog;
   /** For what comes from another bucket. */
   readonly targets: TransferTargets;
   /** For what is published. */
-  entrance: Lane | null = null;
+  entrance: PriorityLevel | null = null;
   waitingCount = 0;
   /** Set when its messages are on their way out. */
   reader: BucketReader | null = null;
-  damage: DamageError | null = null;
+  damage: CorruptionError | null = null;
   /** Messages from here on belong to a transaction that is not durable yet. */
   heldFrom = Number.POSITIVE_INFINITY;
   readonly #holds: number[] = [];
@@ -38,7 +38,7 @@ export class Bucket implements TransferSource {
     id: number,
     level: number,
     startMs: number,
-    openLog: (id: number, durable: boolean, events: LogEvents) => MessageLog,
+    openLog: (id: number, durable: boolean, events: LogEvents) => QueueLog,
     events: BucketEvents,
   ) {
     this.id = id;
@@ -48,9 +48,9 @@ export class Bucket implements TransferSource {
     this.log = openLog(id, true, {
       onLoaded: () => events.onChange(this),
       onMissing: (offset) => this.lose(offset),
-      onDamage: (error) => {
+      onCorruption: (error) => {
         this.damage = error;
-        events.onDamage(this, error);
+        events.onCorruption(this, error);
       },
     });
     this.targets = { lanes: [this], logs: [this.log], durableLogs: [this.log], streams: [] };

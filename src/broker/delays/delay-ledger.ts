@@ -1,4 +1,4 @@
-import { Histogram } from '../histogram.ts';
+import { Histogram } from '../../base/histogram.ts';
 
 /**
  * Where the delayed messages of a virtual host went. At any time:

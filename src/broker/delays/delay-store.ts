@@ -1,32 +1,32 @@
 import type { Scheduler } from '../../base/scheduler.ts';
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
-import { DamageError } from '../../log/damage.ts';
+import { CorruptionError } from '../../log/corruption.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import type { Store } from '../../log/store.ts';
-import type { Pressure } from '../pressure.ts';
-import type { PropertyCodecs } from '../property-codec.ts';
-import type { Queue } from '../queue.ts';
-import { settingsFromArguments } from '../queue-settings.ts';
+import type { PropertyCodecs } from '../messages/property-codec.ts';
+import { type Transfer, transfer } from '../publishing/atomic-move.ts';
+import type { Queue } from '../queues/queue.ts';
+import { settingsFromArguments } from '../queues/queue-settings.ts';
+import type { BackPressure } from '../shard/back-pressure.ts';
+import type { Pumped, Turn } from '../shard/turn.ts';
 import type { DelayBucketChanged, MetadataOperation } from '../topology/metadata.ts';
 import type { DelayKeeper } from '../topology/virtual-hosts.ts';
-import { type Transfer, transfer } from '../transfer.ts';
-import type { Pumped, Turn } from '../turn.ts';
 import { Bucket } from './bucket.ts';
 import { Buckets } from './buckets.ts';
 import { DelayLedger } from './delay-ledger.ts';
 import { DelayTarget } from './delay-target.ts';
 import { DueOrder } from './due-order.ts';
 import { dueAt } from './due-time.ts';
-import type { HeldBudget } from './held-messages.ts';
 import { WIDTHS_MS } from './levels.ts';
+import type { HeldBudget } from './read-back.ts';
 import { Rerouting, type RouteDelayed } from './rerouting.ts';
 import { Sweep } from './sweep.ts';
 
-export interface DelayStoreParts {
+export interface DelayStoreDeps {
   readonly vhost: string;
   readonly turn: Turn;
   readonly store: Store;
   readonly scheduler: Scheduler;
-  readonly pressure: Pressure;
+  readonly backPressure: BackPressure;
   readonly codecs: PropertyCodecs;
   readonly budget: HeldBudget;
   readonly routeDelayed: RouteDelayed;
@@ -34,7 +34,7 @@ export interface DelayStoreParts {
   logId(id: number | null): number;
   record(operation: MetadataOperation): void;
   onRemoved(): void;
-  onDamage(vhost: string, error: DamageError): void;
+  onCorruption(vhost: string, error: CorruptionError): void;
 }
 
 /** How many messages are moved before others get the processor. */
@@ -58,7 +58,7 @@ const SLEEP_MS_MAX = 1000;
 export class DelayStore implements DelayKeeper<Queue>, Pumped {
   readonly ledger = new DelayLedger();
   pumpPending = false;
-  readonly #parts: DelayStoreParts;
+  readonly #deps: DelayStoreDeps;
   readonly #buckets = new Buckets();
   readonly #rerouting: Rerouting;
   readonly #settings = settingsFromArguments({});
@@ -67,9 +67,9 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   #isPaused = false;
   #isStopped = false;
 
-  constructor(parts: DelayStoreParts) {
-    this.#parts = parts;
-    this.#rerouting = new Rerouting(parts.codecs, parts.routeDelayed, this.ledger);
+  constructor(deps: DelayStoreDeps) {
+    this.#deps = deps;
+    this.#rerouting = new Rerouting(deps.codecs, deps.routeDelayed, this.ledger);
   }
 
   /** Messages that wait. */
@@ -85,7 +85,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   }
 
   targetFor(delayMs: number): Queue {
-    const { turn } = this.#parts;
+    const { turn } = this.#deps;
     return new DelayTarget(
       this.#settings,
       () => this.#bucketFor(turn.nowMs + delayMs),
@@ -104,7 +104,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       const level = WIDTHS_MS.indexOf(operation.widthMs);
       if (level < 0)
         throw new Error(`the journal has a delay bucket with a width of ${operation.widthMs} ms`);
-      this.#add(this.#parts.logId(operation.id), level, operation.startMs);
+      this.#add(this.#deps.logId(operation.id), level, operation.startMs);
     }
   }
 
@@ -116,14 +116,14 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   recovered(): void {
     for (const bucket of this.#buckets) bucket.recovered();
     this.ledger.recovered = this.waitingCount;
-    this.#parts.turn.pumpLater(this);
+    this.#deps.turn.pumpLater(this);
   }
 
   /** The virtual host is deleted, and what waits with it. */
   remove(): void {
     this.stop();
     for (const bucket of [...this.#buckets]) this.#dispose(bucket);
-    this.#parts.onRemoved();
+    this.#deps.onRemoved();
   }
 
   stop(): void {
@@ -134,29 +134,29 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   /** From the turn: routes what is due, distributes what comes due soon, and sets the timer. */
   pump(): void {
     if (this.#isStopped || this.#isPaused) return;
-    const { nowMs } = this.#parts.turn;
+    const { nowMs } = this.#deps.turn;
     this.#openBuckets(nowMs);
     const isMoreDue = this.#routeDue(nowMs);
     const isMoreToDistribute = !this.#isPaused && this.#distribute();
     const isMoreToOpen = this.#removeEmpty(nowMs);
     if (this.#isPaused) return;
-    if (isMoreDue || isMoreToDistribute || isMoreToOpen) this.#parts.turn.pumpLater(this);
+    if (isMoreDue || isMoreToDistribute || isMoreToOpen) this.#deps.turn.pumpLater(this);
     else this.#sleepUntil(this.#buckets.nextMs());
   }
 
   /** The bucket for what comes due then; made if it is not there. */
   #bucketFor(dueMs: number): Bucket {
-    const { nowMs } = this.#parts.turn;
+    const { nowMs } = this.#deps.turn;
     const { level, startMs, bucket } = this.#buckets.find(dueMs, nowMs);
     if (bucket !== null) return bucket;
-    const added = this.#add(this.#parts.logId(null), level, startMs);
-    this.#parts.record(this.#operation('delay.bucket-add', added));
+    const added = this.#add(this.#deps.logId(null), level, startMs);
+    this.#deps.record(this.#operation('delay.bucket-add', added));
     this.#sleepUntil(added.opensAtMs);
     return added;
   }
 
   #add(id: number, level: number, startMs: number): Bucket {
-    const { store, turn } = this.#parts;
+    const { store, turn } = this.#deps;
     const bucket = new Bucket(id, level, startMs, (...log) => store.openLog(...log), {
       onChange: () => {
         if (!this.#isStopped) turn.pumpLater(this);
@@ -164,10 +164,10 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       onLost: () => {
         this.ledger.lost++;
       },
-      onDamage: (damaged, error) => {
+      onCorruption: (damaged, error) => {
         damaged.reader?.close();
         this.#buckets.reconsider();
-        this.#parts.onDamage(this.#parts.vhost, error);
+        this.#deps.onCorruption(this.#deps.vhost, error);
       },
     });
     this.#buckets.add(bucket);
@@ -177,21 +177,21 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   #dispose(bucket: Bucket): void {
     this.#buckets.remove(bucket);
     bucket.reader?.close();
-    this.#parts.store.removeLog(bucket.log);
+    this.#deps.store.removeLog(bucket.log);
   }
 
   #openBuckets(nowMs: number): void {
-    const { chunks } = this.#parts.store;
+    const { chunks } = this.#deps.store;
     for (const bucket of this.#buckets.opening(nowMs)) {
       bucket.reader =
         bucket.level === 0 && this.#fits(bucket)
-          ? new DueOrder(bucket, chunks, this.#parts.budget, (error) => this.#onRead(bucket, error))
+          ? new DueOrder(bucket, chunks, this.#deps.budget, (error) => this.#onRead(bucket, error))
           : new Sweep(bucket, chunks);
     }
   }
 
   #fits({ log, waitingCount }: Bucket): boolean {
-    const { budget } = this.#parts;
+    const { budget } = this.#deps;
     return waitingCount <= ORDERED_MAX && budget.bytes + (log.segments?.bytes ?? 0) <= budget.bytesMax;
   }
 
@@ -249,12 +249,12 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   #move(batch: readonly Transfer[]): void {
     if (batch.length === 0) return;
-    transfer(this.#parts, batch);
-    const { pressure, turn } = this.#parts;
+    transfer(this.#deps, batch);
+    const { backPressure, turn } = this.#deps;
     const logs = [...new Set(batch.flatMap((each) => each.targets.logs))];
-    if (!pressure.mustPause(logs)) return;
+    if (!backPressure.mustPause(logs)) return;
     this.#isPaused = true;
-    pressure.onResume(logs, () => {
+    backPressure.onResume(logs, () => {
       this.#isPaused = false;
       turn.pumpLater(this);
     });
@@ -262,7 +262,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   /** A bucket that grew while it was open, or of which too much went to segments, is read from end to end. */
   #keepWithinBudget(bucket: Bucket): void {
-    const { budget, store } = this.#parts;
+    const { budget, store } = this.#deps;
     if (!(bucket.reader instanceof DueOrder)) return;
     if (budget.bytes <= budget.bytesMax && bucket.reader.size <= ORDERED_MAX) return;
     bucket.reader.close();
@@ -273,26 +273,26 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   #removeEmpty(nowMs: number): boolean {
     const finished = this.#buckets.finished(nowMs);
     for (const bucket of finished) {
-      this.#parts.record(this.#operation('delay.bucket-remove', bucket));
+      this.#deps.record(this.#operation('delay.bucket-remove', bucket));
       this.#dispose(bucket);
     }
     return finished.length > 0;
   }
 
   #onRead(bucket: Bucket, error: Error | null): void {
-    const { store, turn } = this.#parts;
-    if (error instanceof DamageError) store.logIsDamaged(bucket.log, error);
+    const { store, turn } = this.#deps;
+    if (error instanceof CorruptionError) store.logIsDamaged(bucket.log, error);
     else if (error !== null) store.events.onFailure(error);
     else turn.pumpLater(this);
   }
 
   #operation(op: DelayBucketChanged['op'], { id, level, startMs }: Bucket): DelayBucketChanged {
-    return { op, vhost: this.#parts.vhost, id, startMs, widthMs: WIDTHS_MS[level] as number };
+    return { op, vhost: this.#deps.vhost, id, startMs, widthMs: WIDTHS_MS[level] as number };
   }
 
   #sleepUntil(dueMs: number): void {
     if (dueMs >= this.#timerMs || this.#isStopped) return;
-    const { scheduler, turn } = this.#parts;
+    const { scheduler, turn } = this.#deps;
     turn.touch();
     this.#timer?.cancel();
     this.#timerMs = dueMs;

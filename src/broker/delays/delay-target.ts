@@ -1,6 +1,6 @@
-import type { MessageLog } from '../../log/message-log.ts';
-import type { Lane } from '../lane.ts';
-import type { Queue } from '../queue.ts';
+import type { QueueLog } from '../../log/queues/queue-log.ts';
+import type { PriorityLevel } from '../queues/priority-level.ts';
+import type { Queue } from '../queues/queue.ts';
 import type { Bucket } from './bucket.ts';
 
 /** What a route, and those who publish along it, use of a queue. */
@@ -8,7 +8,7 @@ type Published = Pick<
   Queue,
   'name' | 'isRemoved' | 'isGuarded' | 'deduplicator' | 'settings' | 'laneFor' | 'messagesExpire'
 >;
-type PublishedLane = Pick<Lane, 'log' | 'queue' | 'priority' | 'published' | 'hold' | 'release'>;
+type PublishedLane = Pick<PriorityLevel, 'log' | 'queue' | 'priority' | 'published' | 'hold' | 'release'>;
 
 /** Stands in a route for the queues that a message will go to when its delay is over. */
 export class DelayTarget implements Published {
@@ -31,9 +31,9 @@ export class DelayTarget implements Published {
   }
 
   /** The bucket for the time from now: to be asked for just before the message is appended. */
-  laneFor(): Lane {
+  laneFor(): PriorityLevel {
     const bucket = this.#choose();
-    bucket.entrance ??= new DelayLane(this.asQueue, bucket, this.#onAccepted) as unknown as Lane;
+    bucket.entrance ??= new DelayLevel(this.asQueue, bucket, this.#onAccepted) as unknown as PriorityLevel;
     return bucket.entrance;
   }
 
@@ -41,10 +41,10 @@ export class DelayTarget implements Published {
   messagesExpire(): void {}
 }
 
-class DelayLane implements PublishedLane {
+class DelayLevel implements PublishedLane {
   readonly queue: Queue;
   readonly priority = 0;
-  readonly log: MessageLog;
+  readonly log: QueueLog;
   readonly #bucket: Bucket;
   readonly #onAccepted: () => void;
 

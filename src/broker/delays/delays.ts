@@ -1,36 +1,36 @@
-import type { DamageError } from '../../log/damage.ts';
-import type { Queue } from '../queue.ts';
+import type { CorruptionError } from '../../log/corruption.ts';
+import type { Queue } from '../queues/queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
-import { DelayStore, type DelayStoreParts } from './delay-store.ts';
+import { DelayStore, type DelayStoreDeps } from './delay-store.ts';
 
 /** How much of the memory for messages those may take that were read back and come due in a moment. */
 const HELD_SHARE = 1 / 4;
 
-export interface DelaysParts
-  extends Omit<DelayStoreParts, 'vhost' | 'budget' | 'routeDelayed' | 'onDamage' | 'onRemoved'> {
-  onDamage(fields: object, message: string): void;
+export interface DelaysDeps
+  extends Omit<DelayStoreDeps, 'vhost' | 'budget' | 'routeDelayed' | 'onCorruption' | 'onRemoved'> {
+  onCorruption(fields: object, message: string): void;
 }
 
 /** The delayed messages of all virtual hosts. */
 export class Delays {
-  readonly #parts: DelaysParts;
-  readonly #budget: DelayStoreParts['budget'];
+  readonly #deps: DelaysDeps;
+  readonly #budget: DelayStoreDeps['budget'];
   readonly #stores = new Map<string, DelayStore>();
 
-  constructor(parts: DelaysParts) {
-    this.#parts = parts;
-    this.#budget = { bytes: 0, bytesMax: parts.store.options.memoryBytes * HELD_SHARE };
+  constructor(deps: DelaysDeps) {
+    this.#deps = deps;
+    this.#budget = { bytes: 0, bytesMax: deps.store.options.memoryBytes * HELD_SHARE };
   }
 
   /** For a new virtual host. */
   create(vhost: VirtualHost<Queue>): DelayStore {
     const store = new DelayStore({
-      ...this.#parts,
+      ...this.#deps,
       vhost: vhost.name,
       budget: this.#budget,
       routeDelayed: (exchange, key, message) => vhost.routeDelayed(exchange, key, message),
       onRemoved: () => this.#stores.delete(vhost.name),
-      onDamage: (name, error) => this.#reportDamage(name, error),
+      onCorruption: (name, error) => this.#reportDamage(name, error),
     });
     this.#stores.set(vhost.name, store);
     return store;
@@ -56,8 +56,8 @@ export class Delays {
     for (const store of this.#stores.values()) store.stop();
   }
 
-  #reportDamage(vhost: string, { path, offset, what }: DamageError): void {
-    this.#parts.onDamage(
+  #reportDamage(vhost: string, { path, offset, what }: CorruptionError): void {
+    this.#deps.onCorruption(
       { vhost, path, offset, what },
       'delayed messages of some interval of time are not delivered: a segment of them is damaged; stop and run `sluice doctor`',
     );

@@ -1,15 +1,15 @@
-import type { ChunkStore } from '../../log/chunks.ts';
+import type { ChunkStore } from '../../log/memory/chunks.ts';
 import type { Bucket } from './bucket.ts';
 import { DueHeap } from './due-heap.ts';
 import { dueAt } from './due-time.ts';
-import { type HeldBudget, HeldMessages } from './held-messages.ts';
+import { type HeldBudget, ReadBack } from './read-back.ts';
 import { type BucketReader, LOOKED_AT_MAX, type Visit } from './reader.ts';
 
 /** Takes the messages of a bucket in the order in which they come due; all of them are in memory. */
 export class DueOrder implements BucketReader {
   readonly #bucket: Bucket;
   readonly #chunks: ChunkStore;
-  readonly #held: HeldMessages;
+  readonly #held: ReadBack;
   readonly #heap = new DueHeap();
   /** Messages below are in the heap, or settled. */
   #indexedTo: number;
@@ -17,7 +17,7 @@ export class DueOrder implements BucketReader {
   constructor(bucket: Bucket, chunks: ChunkStore, budget: HeldBudget, onRead: (error: Error | null) => void) {
     this.#bucket = bucket;
     this.#chunks = chunks;
-    this.#held = new HeldMessages(bucket, chunks, budget, onRead);
+    this.#held = new ReadBack(bucket, chunks, budget, onRead);
     this.#indexedTo = bucket.log.head;
   }
 

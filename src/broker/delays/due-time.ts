@@ -1,5 +1,5 @@
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
-import { ContentView } from '../../log/record-content.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import { ContentView } from '../../records/record-content.ts';
 
 const view = new ContentView();
 

@@ -1,4 +1,4 @@
-import type { Chunk } from '../../log/chunks.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
 
 /** Has the message at this offset on its way out: it is settled when `take` has returned. */
 export type Visit = (offset: number, chunk: Chunk, at: number) => void;

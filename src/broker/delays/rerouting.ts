@@ -1,12 +1,12 @@
 import type { Table } from '../../base/value.ts';
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/chunks.ts';
-import { MessageParts } from '../../log/message-parts.ts';
-import { ContentView } from '../../log/record-content.ts';
-import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../property-codec.ts';
-import type { Queue } from '../queue.ts';
-import { targetsOf } from '../targets.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import { MessageView } from '../../records/message-view.ts';
+import { ContentView } from '../../records/record-content.ts';
+import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
+import type { Transfer, TransferTargets } from '../publishing/atomic-move.ts';
+import { targetsOf } from '../publishing/route-targets.ts';
+import type { Queue } from '../queues/queue.ts';
 import type { Route } from '../topology/routing.ts';
-import type { Transfer, TransferTargets } from '../transfer.ts';
 import type { Bucket } from './bucket.ts';
 import type { DelayLedger } from './delay-ledger.ts';
 
@@ -31,7 +31,7 @@ export class Rerouting implements RoutedMessage {
   readonly #routeDelayed: RouteDelayed;
   readonly #ledger: DelayLedger;
   readonly #view = new ContentView();
-  readonly #parts = new MessageParts();
+  readonly #messageView = new MessageView();
   #buffer: Buffer = NOTHING;
   #headers: Table | null | undefined;
 
@@ -97,41 +97,41 @@ export class Rerouting implements RoutedMessage {
 
   #content(): Buffer {
     const view = this.#view;
-    const parts = this.#parts;
+    const messageView = this.#messageView;
     const buffer = this.#buffer;
-    parts.key = buffer;
-    parts.keyStart = view.keyStart;
-    parts.keyEnd = view.keyEnd;
-    parts.body = buffer;
-    parts.bodyStart = view.bodyStart;
-    parts.bodyEnd = view.bodyEnd;
-    parts.exchange = buffer;
-    parts.exchangeStart = view.exchangeStart;
-    parts.exchangeEnd = view.exchangeEnd;
-    parts.protocol = view.sourceProtocol;
-    parts.ttlMs = view.ttlMs;
-    parts.priority = view.priority;
+    messageView.key = buffer;
+    messageView.keyStart = view.keyStart;
+    messageView.keyEnd = view.keyEnd;
+    messageView.body = buffer;
+    messageView.bodyStart = view.bodyStart;
+    messageView.bodyEnd = view.bodyEnd;
+    messageView.exchange = buffer;
+    messageView.exchangeStart = view.exchangeStart;
+    messageView.exchangeEnd = view.exchangeEnd;
+    messageView.protocol = view.sourceProtocol;
+    messageView.ttlMs = view.ttlMs;
+    messageView.priority = view.priority;
     this.#setProperties();
-    const content = Buffer.allocUnsafe(parts.contentBytes());
-    parts.write(content, 0);
-    parts.clear();
+    const content = Buffer.allocUnsafe(messageView.contentBytes());
+    messageView.write(content, 0);
+    messageView.clear();
     return content;
   }
 
   #setProperties(): void {
     const { sourceProtocol, propertiesStart, propertiesEnd } = this.#view;
-    const parts = this.#parts;
-    parts.properties = this.#buffer;
-    parts.propertiesStart = propertiesStart;
-    parts.propertiesEnd = propertiesEnd;
+    const messageView = this.#messageView;
+    messageView.properties = this.#buffer;
+    messageView.propertiesStart = propertiesStart;
+    messageView.propertiesEnd = propertiesEnd;
     const codec = this.#codecs.of(sourceProtocol);
     if (codec === undefined || this.headers()?.[DELAY_HEADER] === undefined) return;
     const { delayMs } = this.#view;
-    parts.properties = codec.edit(this.#buffer, propertiesStart, propertiesEnd, {
+    messageView.properties = codec.edit(this.#buffer, propertiesStart, propertiesEnd, {
       set: { [DELAY_HEADER]: delayMs > INT32_MAX ? -BigInt(delayMs) : -delayMs },
       remove: [BLIND_COPIES_HEADER],
     });
-    parts.propertiesStart = 0;
-    parts.propertiesEnd = parts.properties.length;
+    messageView.propertiesStart = 0;
+    messageView.propertiesEnd = messageView.properties.length;
   }
 }

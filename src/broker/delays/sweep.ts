@@ -1,4 +1,4 @@
-import type { ChunkStore } from '../../log/chunks.ts';
+import type { ChunkStore } from '../../log/memory/chunks.ts';
 import type { Bucket } from './bucket.ts';
 import { dueAt } from './due-time.ts';
 import { type BucketReader, LOOKED_AT_MAX, type Visit } from './reader.ts';

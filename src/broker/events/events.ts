@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Table } from '../../base/value.ts';
-import type { OwnMessages } from '../own-messages.ts';
-import type { Queue } from '../queue.ts';
+import type { InternalMessages } from '../publishing/internal-messages.ts';
+import type { Queue } from '../queues/queue.ts';
 import { eventExchangeName, eventVhostName } from '../topology/exchange.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 
@@ -13,10 +13,10 @@ export interface BrokerEvent {
   readonly fields: Table;
 }
 
-export interface EventParts {
+export interface EventDeps {
   readonly clock: Clock;
   readonly vhosts: VirtualHosts<Queue>;
-  readonly messages: Pick<OwnMessages, 'post'>;
+  readonly messages: Pick<InternalMessages, 'post'>;
 }
 
 /** Who does what nobody asked for: RabbitMQ's name for the broker itself. */
@@ -37,11 +37,11 @@ export class Events {
   actor: string = INTERNAL_USER;
   /** While the broker recovers, nothing happens: it is only found out what had. */
   isOn = false;
-  readonly #parts: EventParts;
+  readonly #deps: EventDeps;
   readonly #listeners = new Set<(event: BrokerEvent) => void>();
 
-  constructor(parts: EventParts) {
-    this.#parts = parts;
+  constructor(deps: EventDeps) {
+    this.#deps = deps;
   }
 
   /** Whether anybody listens: for callers to whom the fields are work. */
@@ -51,11 +51,11 @@ export class Events {
 
   emit(name: string, fields: Table): void {
     if (!this.isHeard) return;
-    const timeMs = this.#parts.clock.now();
+    const timeMs = this.#deps.clock.now();
     const event = { name, timeMs, fields };
     for (const listener of this.#listeners) listener(event);
     if (!this.#isBound()) return;
-    this.#parts.messages.post({
+    this.#deps.messages.post({
       vhost: eventVhostName,
       exchange: eventExchangeName,
       routingKey: name,
@@ -88,7 +88,7 @@ export class Events {
   }
 
   #isBound(): boolean {
-    const vhost = this.#parts.vhosts.get(eventVhostName);
+    const vhost = this.#deps.vhosts.get(eventVhostName);
     return vhost !== undefined && vhost.checkExchange(eventExchangeName).outbound.size > 0;
   }
 }

@@ -1,6 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
-import type { RoutedMessage } from '../property-codec.ts';
+import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { ExchangeTypes } from './registry.ts';
 import type { BindingPattern, ExchangeType } from './type.ts';
 

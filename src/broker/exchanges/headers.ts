@@ -1,9 +1,9 @@
 import type { Table, Value } from '../../base/value.ts';
+import { equalityKey, valuesEqual } from '../../base/value-equality.ts';
+import { erlangText, typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
-import type { RoutedMessage } from '../property-codec.ts';
-import { erlangText, typeName } from '../topology/value-text.ts';
+import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';
-import { equalityKey, valuesEqual } from './value-equality.ts';
 
 /**
  * AMQP 3.1.3.4: the arguments of a binding are compared with the headers of the message. `x-match` says whether all

@@ -1,5 +1,5 @@
 import type { Value } from '../../base/value.ts';
-import { valueToJson } from '../topology/value-json.ts';
+import { valueToJson } from '../../base/value-json.ts';
 
 /*
  * 32-bit hashes of texts. They decide which queue a message goes to, before a restart and after it, so they are part of

@@ -1,4 +1,4 @@
-import type { RoutedMessage } from '../property-codec.ts';
+import type { RoutedMessage } from '../messages/property-codec.ts';
 import { headersExchange } from './headers.ts';
 import { topicExchange } from './topic.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';

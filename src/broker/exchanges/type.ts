@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import type { RoutedMessage } from '../property-codec.ts';
+import type { RoutedMessage } from '../messages/property-codec.ts';
 
 /** What a router looks at in a binding. Of where it leads it may know the name, and no more. */
 export interface BindingPattern {

@@ -1,4 +1,4 @@
-import { type GroupConfig, integer } from '../share/share-settings.ts';
+import { type GroupConfig, integer } from './share/share-settings.ts';
 
 const SESSION = 'consumer.session.timeout.ms';
 const HEARTBEAT = 'consumer.heartbeat.interval.ms';

@@ -1,4 +1,4 @@
-import { ForeseenError } from '../../base/foreseen-error.ts';
+import { ExpectedError } from '../../base/expected-error.ts';
 
 /** What can be wrong with a request to a group. The servers translate the kind to their protocol's code. */
 export type GroupErrorKind =
@@ -23,7 +23,7 @@ export type GroupErrorKind =
   | 'unsupported-version';
 
 /** A request that a group refuses; nothing has changed. */
-export class GroupError extends ForeseenError {
+export class GroupError extends ExpectedError {
   readonly kind: GroupErrorKind;
 
   constructor(kind: GroupErrorKind, message: string) {

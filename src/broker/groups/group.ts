@@ -1,11 +1,11 @@
-import { AlarmClock } from '../alarm-clock.ts';
+import { DeadlineTimer } from '../../base/deadline-timer.ts';
 import { ClassicGroup, type ClassicState } from './classic/classic-group.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
 import { ClassicMembers } from './consumer/classic-members.ts';
 import { ConsumerGroup, type ConsumerState } from './consumer/consumer-group.ts';
 import { consumerTimes } from './consumer-configs.ts';
 import { downgraded, upgraded } from './migration.ts';
-import type { GroupParts, MemberCodec } from './ports.ts';
+import type { GroupDeps, MemberCodec } from './ports.ts';
 
 /** What a group asks of whoever keeps it. */
 export interface GroupKeeper {
@@ -29,17 +29,17 @@ export class Group {
   isRemoved = false;
   /** Of a classic group, as it stands in the journal: what goes on since then is not kept. */
   keptMembership: Uint8Array | null = null;
-  readonly #parts: GroupParts;
+  readonly #deps: GroupDeps;
   readonly #keeper: GroupKeeper;
-  readonly #alarm: AlarmClock;
+  readonly #alarm: DeadlineTimer;
   #classicMembers: ClassicMembers | null = null;
 
-  constructor(vhost: string, id: string, parts: GroupParts, keeper: GroupKeeper) {
+  constructor(vhost: string, id: string, deps: GroupDeps, keeper: GroupKeeper) {
     this.vhost = vhost;
     this.id = id;
-    this.#parts = parts;
+    this.#deps = deps;
     this.#keeper = keeper;
-    this.#alarm = new AlarmClock(parts.scheduler, () => this.#tick());
+    this.#alarm = new DeadlineTimer(deps.scheduler, () => this.#tick());
     this.membership = this.#newClassic();
   }
 
@@ -54,8 +54,8 @@ export class Group {
 
   /** Of members for which the broker divides the partitions. */
   get consumerTimes(): { readonly sessionMs: number; readonly heartbeatMs: number } {
-    const { settings } = this.#parts;
-    return consumerTimes(this.#parts.configsOf(this.vhost, this.id), settings);
+    const { settings } = this.#deps;
+    return consumerTimes(this.#deps.configsOf(this.vhost, this.id), settings);
   }
 
   /** Nobody is in it, or is expected. */
@@ -95,7 +95,7 @@ export class Group {
   /** The last one that spoke as in a consumer group has left others behind. */
   becomeClassicIfAllAre(): void {
     const group = this.membership;
-    const { migration } = this.#parts.settings;
+    const { migration } = this.#deps.settings;
     if (group.type !== 'consumer' || group.isEmpty || migration === 'disabled' || migration === 'upgrade')
       return;
     const members = [...group.members.values()];
@@ -141,7 +141,7 @@ export class Group {
 
   /** Null if its members have to stay as they are. */
   #upgrade(classic: ClassicGroup): ConsumerGroup | null {
-    const { streams, settings } = this.#parts;
+    const { streams, settings } = this.#deps;
     if (settings.migration === 'disabled' || settings.migration === 'downgrade') return null;
     const change = upgraded(classic, this.vhost, streams, this.#keeper.codec);
     if (change === null) return null;
@@ -157,15 +157,15 @@ export class Group {
     return new ClassicMembers({
       group: this.membership as ConsumerGroup,
       vhost: this.vhost,
-      streams: this.#parts.streams,
-      settings: this.#parts.settings,
+      streams: this.#deps.streams,
+      settings: this.#deps.settings,
       codec: () => this.#keeper.codec,
       newId: (prefix) => this.#keeper.newMemberId(prefix),
     });
   }
 
   #newClassic(): ClassicGroup {
-    const { settings, clock } = this.#parts;
+    const { settings, clock } = this.#deps;
     return new ClassicGroup({
       settings,
       now: () => clock.monotonicMs(),
@@ -178,7 +178,7 @@ export class Group {
 
   #newConsumer(): ConsumerGroup {
     this.#classicMembers = null;
-    const { settings, streams, clock } = this.#parts;
+    const { settings, streams, clock } = this.#deps;
     return new ConsumerGroup({
       settings,
       streams,
@@ -192,7 +192,7 @@ export class Group {
   }
 
   #wakeAt(dueMs: number): void {
-    if (dueMs < Number.POSITIVE_INFINITY) this.#alarm.setFor(dueMs, this.#parts.clock.monotonicMs());
+    if (dueMs < Number.POSITIVE_INFINITY) this.#alarm.setFor(dueMs, this.#deps.clock.monotonicMs());
   }
 
   #tick(): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../base/scheduler.ts';
-import type { StatePart } from '../state-part.ts';
+import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import {
   type JoinOutcome,
   type JoinRequest,
@@ -18,7 +18,7 @@ import type { GroupSettings } from './group-settings.ts';
 import type { CommitRequest } from './offsets.ts';
 import { decodeGroupOperation, encodeGroupOperation, type GroupOperation } from './operations.ts';
 import { type PartitionSet, PartitionSetBuilder, toLists } from './partition-sets.ts';
-import { type GroupParts, type GroupStream, type MemberCodec, noCodec, type OtherGroups } from './ports.ts';
+import { type GroupDeps, type GroupStream, type MemberCodec, noCodec, type OtherGroups } from './ports.ts';
 import { expiredOffsets, isUseless, subscribesTo } from './retention.ts';
 import type { TransactionalOffsets } from './transactional-offsets.ts';
 
@@ -26,9 +26,9 @@ import type { TransactionalOffsets } from './transactional-offsets.ts';
  * All groups of a broker, by virtual host and name: who is in them, and how far they have read. Changes are made and
  * journaled without waiting; an answer waits for the blocks that the group names.
  */
-export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
+export class Groups implements SnapshotSection, GroupKeeper, TransactionalOffsets {
   readonly prefix = 'group';
-  readonly #parts: GroupParts;
+  readonly #deps: GroupDeps;
   readonly #byVhost = new Map<string, Map<string, Group>>();
   /** Groups with pending offsets, by the id of the producer. */
   readonly #pending = new Map<number, Set<Group>>();
@@ -36,12 +36,12 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
   #codec = noCodec;
   #retention: Timer | null = null;
 
-  constructor(parts: GroupParts) {
-    this.#parts = parts;
+  constructor(deps: GroupDeps) {
+    this.#deps = deps;
   }
 
   get settings(): GroupSettings {
-    return this.#parts.settings;
+    return this.#deps.settings;
   }
 
   /** Groups of another kind, with a home of their own: a name is one group's, of whatever kind. */
@@ -183,7 +183,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     const isRead = subscribesTo(group, this.#codec);
     if (isRead === null) throw new GroupError('group-not-empty', `group '${id}' has members`);
     for (const [streamId, indexes] of partitions) {
-      const stream = this.#parts.streams.byId(streamId);
+      const stream = this.#deps.streams.byId(streamId);
       const into = stream !== undefined && isRead(stream) ? refused : forgotten;
       for (const index of indexes) into.add(streamId, index);
     }
@@ -225,7 +225,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     for (const groups of this.#byVhost.values()) {
       for (const group of [...groups.values()]) {
         const isRead = subscribesTo(group, this.#codec);
-        this.#forget(group, expiredOffsets(group, isRead, this.#parts, nowMs));
+        this.#forget(group, expiredOffsets(group, isRead, this.#deps, nowMs));
         if (isUseless(group)) this.#delete(group);
       }
     }
@@ -292,12 +292,12 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     for (const groups of this.#byVhost.values()) {
       for (const group of groups.values()) {
         for (const streamId of [...group.offsets.streamIds()]) {
-          if (this.#parts.streams.byId(streamId) === undefined) group.offsets.forgetStream(streamId);
+          if (this.#deps.streams.byId(streamId) === undefined) group.offsets.forgetStream(streamId);
         }
         group.recovered();
       }
     }
-    this.#retention = this.#parts.scheduler.every(this.settings.offsetsCheckMs, () => this.expire());
+    this.#retention = this.#deps.scheduler.every(this.settings.offsetsCheckMs, () => this.expire());
   }
 
   stop(): void {
@@ -314,7 +314,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
     if (membership.type !== 'classic') return;
     const operation = encodeGroupOperation({ op: 'group.classic', v, g, ...membership.stateToKeep() });
     group.keptMembership = operation;
-    group.membershipBlock = this.#parts.record(operation);
+    group.membershipBlock = this.#deps.record(operation);
   }
 
   unused(group: Group): void {
@@ -362,7 +362,7 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
   #create(vhost: string, id: string): Group {
     const groups = this.#byVhost.get(vhost) ?? new Map<string, Group>();
     this.#byVhost.set(vhost, groups);
-    const group = new Group(vhost, id, this.#parts, this);
+    const group = new Group(vhost, id, this.#deps, this);
     groups.set(id, group);
     return group;
   }
@@ -411,10 +411,10 @@ export class Groups implements StatePart, GroupKeeper, TransactionalOffsets {
   }
 
   #wallMs(): number {
-    return Math.floor(this.#parts.clock.now());
+    return Math.floor(this.#deps.clock.now());
   }
 
   #record(operation: GroupOperation): number {
-    return this.#parts.record(encodeGroupOperation(operation));
+    return this.#deps.record(encodeGroupOperation(operation));
   }
 }

@@ -18,7 +18,7 @@ export interface GroupStreams {
   list(vhost: string): readonly GroupStream[];
 }
 
-export interface GroupParts {
+export interface GroupDeps {
   readonly streams: GroupStreams;
   readonly clock: Clock;
   readonly scheduler: Scheduler;

@@ -1,5 +1,5 @@
+import { offsetAtTime } from '../streams/consumers/offset-at-time.ts';
 import type { Partition } from '../streams/partition.ts';
-import { offsetAtTime } from '../views/offset-at-time.ts';
 import type { CommittedOffset } from './committed-offsets.ts';
 
 /** Where a group is to read on. */

@@ -1,6 +1,6 @@
 import type { Group } from './group.ts';
 import { type PartitionSet, PartitionSetBuilder } from './partition-sets.ts';
-import type { GroupParts, GroupStream, MemberCodec } from './ports.ts';
+import type { GroupDeps, GroupStream, MemberCodec } from './ports.ts';
 
 /**
  * Which streams the members of a group read; null if there are members, and they do not say. Of an empty group nobody
@@ -29,7 +29,7 @@ export function subscribesTo(
 export function expiredOffsets(
   { membership, offsets, protocolType }: Group,
   isRead: ((stream: GroupStream) => boolean) | null,
-  { streams, settings }: GroupParts,
+  { streams, settings }: GroupDeps,
   nowMs: number,
 ): PartitionSet {
   const expired = new PartitionSetBuilder();

@@ -1,6 +1,6 @@
 import type { Table, Value } from '../../base/value.ts';
+import { erlangText } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
-import { erlangText } from '../topology/value-text.ts';
 
 /** What a policy can be made of. The keys and the texts are RabbitMQ's, where RabbitMQ has them. */
 interface Key {

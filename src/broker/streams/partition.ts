@@ -1,12 +1,12 @@
 import type { Memory } from '../../base/memory-pool.ts';
-import { DamageError } from '../../log/damage.ts';
-import type { MessageParts } from '../../log/message-parts.ts';
-import { LOG_APPEND_TIME } from '../../log/record-batch.ts';
+import { CorruptionError } from '../../log/corruption.ts';
 import type { Store } from '../../log/store.ts';
 import { joinPieces, type Piece, type StreamLog } from '../../log/streams/stream-log.ts';
-import { ProducerStates, type ProducerStatesState } from '../producers/producer-states.ts';
+import type { MessageView } from '../../records/message-view.ts';
+import { LOG_APPEND_TIME } from '../../records/record-batch.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
-import { PartitionDamage } from './partition-damage.ts';
+import { PartitionCorruption } from './partition-corruption.ts';
+import { ProducerStates, type ProducerStatesState } from './producers/producer-states.ts';
 import type { Stream } from './stream.ts';
 
 /** What a read gave: whole record batches, back to back. */
@@ -23,7 +23,7 @@ export interface PartitionContext {
   nowMs(): number;
   /** There is something to commit. */
   schedule(): void;
-  onDamage(partition: Partition, path: string, offset: number, what: string): void;
+  onCorruption(partition: Partition, path: string, offset: number, what: string): void;
 }
 
 /** What a snapshot keeps of a partition beside its log. */
@@ -55,7 +55,7 @@ export class Partition {
         this.advanced();
       },
       onReplayed: (buffer, at) => this.#replayed(buffer, at),
-      onDamage: ({ path, offset, what }) => context.onDamage(this, path, offset, what),
+      onCorruption: ({ path, offset, what }) => context.onCorruption(this, path, offset, what),
       keeping: () => this.stream.settings,
       onExpired: (offset) => this.deleteBefore(offset),
       stableOffset: () => this.producers.stableOffset(this.log.highWatermark),
@@ -102,12 +102,12 @@ export class Partition {
   }
 
   /** Appends a message; those of one turn become one batch. It is in the block as with `append`. */
-  gather(parts: MessageParts, timestampMs: number): void {
+  gather(messageView: MessageView, timestampMs: number): void {
     const isStamped = this.stream.settings.timestampType === 'LogAppendTime';
-    const { gatherer } = this.#context.store;
+    const { accumulator } = this.#context.store;
     const { log, leaderEpoch } = this;
     this.epochs.appended(leaderEpoch, log.end);
-    gatherer.add(log, leaderEpoch, isStamped ? LOG_APPEND_TIME : 0, Math.floor(timestampMs), parts);
+    accumulator.add(log, leaderEpoch, isStamped ? LOG_APPEND_TIME : 0, Math.floor(timestampMs), messageView);
     this.#context.schedule();
   }
 
@@ -128,7 +128,7 @@ export class Partition {
     return joinPieces(isTooLarge ? [] : pieces, memory);
   }
 
-  /** As `copyTail`, from wherever it is. Rejects with PartitionDamage if it cannot be read. */
+  /** As `copyTail`, from wherever it is. Rejects with PartitionCorruption if it cannot be read. */
   read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
     return this.#sound(this.log.read(from, below, bytesMax, memory));
   }
@@ -182,12 +182,12 @@ export class Partition {
     try {
       return await reading;
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
-      if (!this.log.isDamaged && !this.log.removed) {
-        this.log.isDamaged = true;
-        this.log.events.onDamage(error);
+      if (!(error instanceof CorruptionError)) throw error;
+      if (!this.log.isCorrupt && !this.log.removed) {
+        this.log.isCorrupt = true;
+        this.log.events.onCorruption(error);
       }
-      throw new PartitionDamage(this.stream.name, this.index, error);
+      throw new PartitionCorruption(this.stream.name, this.index, error);
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ProducerStatesState } from '../producers/producer-states.ts';
+import type { ProducerStatesState } from './producers/producer-states.ts';
 
 /** The changes of streams, as they stand in the journal. */
 export type StreamOperation =

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
-import type { StatePart } from '../state-part.ts';
+import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import type { Partition, PartitionContext } from './partition.ts';
 import { Stream } from './stream.ts';
 import { decodeStreamOperation, encodeStreamOperation, type StreamOperation } from './stream-operations.ts';
@@ -25,7 +25,7 @@ export interface StreamObserver {
   beforeDelete?(stream: Stream): void;
 }
 
-export interface StreamsParts {
+export interface StreamsDeps {
   readonly context: PartitionContext;
   /** An id for a log that was never used, or this one, which is used from now on. */
   logId(known: number | null): number;
@@ -36,15 +36,15 @@ export interface StreamsParts {
 export const partitionsMax = 10_000;
 
 /** All streams of a broker, by virtual host and name. Changes are made and journaled without waiting. */
-export class Streams implements StatePart {
+export class Streams implements SnapshotSection {
   readonly prefix = 'stream';
-  readonly #parts: StreamsParts;
+  readonly #deps: StreamsDeps;
   readonly #byVhost = new Map<string, Map<string, Stream>>();
   readonly #byId = new Map<string, Stream>();
   readonly #observers: StreamObserver[] = [];
 
-  constructor(parts: StreamsParts) {
-    this.#parts = parts;
+  constructor(deps: StreamsDeps) {
+    this.#deps = deps;
   }
 
   /** Told of what is there already, too. */
@@ -152,7 +152,7 @@ export class Streams implements StatePart {
   }
 
   #record(operation: StreamOperation): void {
-    this.#parts.record(encodeStreamOperation(operation));
+    this.#deps.record(encodeStreamOperation(operation));
     this.#apply(operation);
   }
 
@@ -171,7 +171,7 @@ export class Streams implements StatePart {
         for (const observer of this.#observers) observer.streamRemoved(stream);
         return;
       case 'stream.extend':
-        for (const id of operation.partitions) this.#parts.logId(id);
+        for (const id of operation.partitions) this.#deps.logId(id);
         stream.extend(operation.partitions);
         for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
@@ -188,8 +188,8 @@ export class Streams implements StatePart {
   #create(operation: StreamOperation & { readonly op: 'stream.create' }): void {
     const { vhost, name, id, partitions, configs } = operation;
     if (this.#byId.has(id)) return;
-    for (const logId of partitions) this.#parts.logId(logId);
-    const { context } = this.#parts;
+    for (const logId of partitions) this.#deps.logId(logId);
+    const { context } = this.#deps;
     const stream = new Stream({ vhost, name, id }, partitions, new Map(Object.entries(configs)), context);
     const streams = this.#byVhost.get(vhost) ?? new Map<string, Stream>();
     this.#byVhost.set(vhost, streams);
@@ -199,7 +199,7 @@ export class Streams implements StatePart {
   }
 
   #newLogIds(count: number): number[] {
-    return Array.from({ length: count }, () => this.#parts.logId(null));
+    return Array.from({ length: count }, () => this.#deps.logId(null));
   }
 
   #checkCount(name: string, partitions: number): void {

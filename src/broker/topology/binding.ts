@@ -1,8 +1,8 @@
 import type { Table, Value } from '../../base/value.ts';
-import { isTable } from '../exchanges/value-equality.ts';
+import { isTable } from '../../base/value-equality.ts';
+import { valueToJson } from '../../base/value-json.ts';
 import type { Exchange } from './exchange.ts';
 import type { TopologyQueue } from './ports.ts';
-import { valueToJson } from './value-json.ts';
 
 export type Binding<Q extends TopologyQueue> = QueueBinding<Q> | ExchangeBinding<Q>;
 

@@ -1,12 +1,12 @@
 import type { Binding } from './binding.ts';
-import type { MetadataLog, StreamKeeper, TopologyQueue } from './ports.ts';
+import type { LogCleaner, MetadataLog, TopologyQueue } from './ports.ts';
 import type { RecoveryTarget } from './recovery.ts';
 
 /** What the commands of a virtual host work on. */
 export interface CommandContext<Q extends TopologyQueue> extends RecoveryTarget<Q> {
   readonly log: MetadataLog;
   /** Without it there are no streams. */
-  keeper: StreamKeeper | null;
+  keeper: LogCleaner | null;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Table, Value } from '../../base/value.ts';
+import { valuesEqual } from '../../base/value-equality.ts';
+import { plainText, typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
-import { valuesEqual } from '../exchanges/value-equality.ts';
-import { plainText, typeName } from './value-text.ts';
 
 /**
  * A second declaration must agree with what is there (AMQP 0-9-1 queue.declare and exchange.declare).

@@ -1,3 +1,4 @@
+import { typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
@@ -14,7 +15,6 @@ import {
   resourceText,
 } from './refusals.ts';
 import { keeperOf } from './stream-commands.ts';
-import { typeName } from './value-text.ts';
 
 export function declareExchange<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,

@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import { type QueueSettings, settingsFrom } from '../queue-settings.ts';
+import { type QueueSettings, settingsFrom } from '../queues/queue-settings.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
 import { appliedToExchange, appliedToQueue } from './policy-commands.ts';

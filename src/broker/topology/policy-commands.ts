@@ -2,7 +2,7 @@ import { BrokerError } from '../errors.ts';
 import type { MatchedKind, PolicyKind } from '../policies/apply-to.ts';
 import type { AppliedPolicies } from '../policies/policies.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
-import { settingsFrom } from '../queue-settings.ts';
+import { settingsFrom } from '../queues/queue-settings.ts';
 import type { CommandContext } from './commands.ts';
 import type { Exchange } from './exchange.ts';
 import type { MetadataOperation, PolicyCleared, PolicySet } from './metadata.ts';

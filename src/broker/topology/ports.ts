@@ -1,8 +1,8 @@
 import type { Table } from '../../base/value.ts';
-import type { MessageParts } from '../../log/message-parts.ts';
+import type { MessageView } from '../../records/message-view.ts';
 import type { PolicyKind } from '../policies/apply-to.ts';
 import type { Policy } from '../policies/policy.ts';
-import type { QueueSettings } from '../queue-settings.ts';
+import type { QueueSettings } from '../queues/queue-settings.ts';
 import type { Binding } from './binding.ts';
 import type { Exchange } from './exchange.ts';
 import type { MetadataOperation } from './metadata.ts';
@@ -60,11 +60,11 @@ export interface StreamPort {
    * be told what is wrong with it; otherwise it is appended all the same.
    * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large
    */
-  append(parts: MessageParts, nowMs: number, isStrict: boolean): number;
+  append(messageView: MessageView, nowMs: number, isStrict: boolean): number;
 }
 
 /** Makes and removes the streams of a virtual host; each is in its exchange, or out of it, when the method returns. */
-export interface StreamKeeper {
+export interface LogCleaner {
   /** With the arguments of the exchange, or the queue, that somebody declares. @throws BrokerError */
   create(name: string, args: Table, asQueue: boolean): void;
   /** @throws BrokerError */

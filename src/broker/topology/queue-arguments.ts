@@ -1,7 +1,7 @@
 import type { Table, Value } from '../../base/value.ts';
+import { typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
-import { intervalMs } from '../views/starting-point.ts';
-import { typeName } from './value-text.ts';
+import { intervalMs } from './offset-specification.ts';
 
 export interface QueueProperties {
   readonly durable: boolean;

@@ -1,8 +1,8 @@
 import type { Table } from '../../base/value.ts';
 import { delayOf } from '../exchanges/delayed-message.ts';
-import type { NamedProperty, RoutedMessage } from '../property-codec.ts';
-import { isReplyAddress, type ReplyConsumer } from '../replies/replies.ts';
+import type { NamedProperty, RoutedMessage } from '../messages/property-codec.ts';
 import type { Binding } from './binding.ts';
+import { isReplyAddress, type ReplyConsumer } from './direct-reply.ts';
 import type { Exchange } from './exchange.ts';
 import type { DelayPort, StreamPort, TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';

@@ -1,6 +1,6 @@
 import { Policies } from '../policies/policies.ts';
-import { Replies } from '../replies/replies.ts';
 import { type Binding, bindingIdentity } from './binding.ts';
+import { Replies } from './direct-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { configureExchange, configureQueue } from './policy-commands.ts';
 import type { TopologyObserver, TopologyQueue } from './ports.ts';

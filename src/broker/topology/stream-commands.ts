@@ -1,11 +1,11 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
-import { startingPoint } from '../views/starting-point.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange } from './exchange.ts';
-import type { StreamKeeper, StreamPort, TopologyQueue } from './ports.ts';
+import { offsetSpecification } from './offset-specification.ts';
+import type { LogCleaner, StreamPort, TopologyQueue } from './ports.ts';
 import { comparedArguments, validateQueue } from './queue-arguments.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './queue-commands.ts';
 import { inUse, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
@@ -115,7 +115,7 @@ export function deleteStream<Q extends TopologyQueue>(
   return messageCount;
 }
 
-export function keeperOf<Q extends TopologyQueue>({ keeper }: CommandContext<Q>): StreamKeeper {
+export function keeperOf<Q extends TopologyQueue>({ keeper }: CommandContext<Q>): LogCleaner {
   if (keeper === null) throw new Error('there is nobody here who makes streams');
   return keeper;
 }
@@ -142,7 +142,7 @@ export function validateReplay<Q extends TopologyQueue>(
         'and what it sent to others is not to be sent again',
     );
   }
-  if (startingPoint(value, 0) === null) {
+  if (offsetSpecification(value, 0) === null) {
     throw new BrokerError(
       'precondition-failed',
       `invalid arg '${REPLAY_ARGUMENT}' for a binding from ${resource}: 'first', 'last', 'next', an offset, a ` +

@@ -1,11 +1,11 @@
-import { extraKeys } from '../exchanges/extra-keys.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
+import { extraKeys } from '../messages/cc-bcc.ts';
+import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { AppliedPolicies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
-import type { RoutedMessage } from '../property-codec.ts';
-import type { Replies } from '../replies/replies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
+import type { Replies } from './direct-reply.ts';
 import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
@@ -13,9 +13,9 @@ import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
 import type {
   DelayPort,
+  LogCleaner,
   MetadataLog,
   QueueFactory,
-  StreamKeeper,
   StreamPort,
   TopologyObserver,
   TopologyQueue,
@@ -33,7 +33,7 @@ import {
 import { TopologyState } from './state.ts';
 import * as streams from './stream-commands.ts';
 
-export interface VirtualHostParts<Q extends TopologyQueue> {
+export interface VirtualHostDeps<Q extends TopologyQueue> {
   readonly createQueue: QueueFactory<Q>;
   readonly log: MetadataLog;
   /** The four of AMQP, unless told otherwise. */
@@ -63,10 +63,7 @@ export class VirtualHost<Q extends TopologyQueue> {
   readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
-  constructor(
-    name: string,
-    { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostParts<Q>,
-  ) {
+  constructor(name: string, { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostDeps<Q>) {
     this.name = name;
     this.#state = new TopologyState<Q>(observer?.(name));
     this.#context = { name, state: this.#state, types, createQueue, log, keeper: null };
@@ -132,7 +129,7 @@ export class VirtualHost<Q extends TopologyQueue> {
     return routeFromStream(this.#state, this.delays, fed, routingKeys, message);
   }
 
-  set streamKeeper(keeper: StreamKeeper) {
+  set streamKeeper(keeper: LogCleaner) {
     this.#context.keeper = keeper;
   }
 

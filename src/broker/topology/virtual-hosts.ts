@@ -1,7 +1,7 @@
 import { BrokerError } from '../errors.ts';
 import type { DelayBucketChanged, MetadataOperation } from './metadata.ts';
 import type { DelayPort, TopologyQueue } from './ports.ts';
-import { VirtualHost, type VirtualHostParts } from './virtual-host.ts';
+import { VirtualHost, type VirtualHostDeps } from './virtual-host.ts';
 
 /** The delayed messages of one virtual host, as the journal sees them. */
 export interface DelayKeeper<Q> extends DelayPort<Q> {
@@ -15,13 +15,13 @@ export type DelayFactory<Q extends TopologyQueue> = (vhost: VirtualHost<Q>) => D
 
 /** All virtual hosts of a broker: the whole of its metadata, as the journal sees it. */
 export class VirtualHosts<Q extends TopologyQueue> {
-  readonly #parts: VirtualHostParts<Q>;
+  readonly #deps: VirtualHostDeps<Q>;
   readonly #createDelays: DelayFactory<Q> | null;
   readonly #byName = new Map<string, VirtualHost<Q>>();
   readonly #delays = new Map<string, DelayKeeper<Q>>();
 
-  constructor(parts: VirtualHostParts<Q>, createDelays: DelayFactory<Q> | null = null) {
-    this.#parts = parts;
+  constructor(deps: VirtualHostDeps<Q>, createDelays: DelayFactory<Q> | null = null) {
+    this.#deps = deps;
     this.#createDelays = createDelays;
   }
 
@@ -38,7 +38,7 @@ export class VirtualHosts<Q extends TopologyQueue> {
     const existing = this.#byName.get(name);
     if (existing !== undefined) return existing;
     const vhost = this.#add(name);
-    this.#parts.log.append({ op: 'vhost.create', vhost: name });
+    this.#deps.log.append({ op: 'vhost.create', vhost: name });
     return vhost;
   }
 
@@ -46,8 +46,8 @@ export class VirtualHosts<Q extends TopologyQueue> {
   delete(name: string): void {
     const vhost = this.#byName.get(name);
     if (vhost === undefined) throw new BrokerError('not-found', `no vhost '${name}'`);
-    this.#parts.beforeDelete?.(name);
-    this.#parts.log.append({ op: 'vhost.delete', vhost: name });
+    this.#deps.beforeDelete?.(name);
+    this.#deps.log.append({ op: 'vhost.delete', vhost: name });
     this.#remove(vhost);
   }
 
@@ -77,7 +77,7 @@ export class VirtualHosts<Q extends TopologyQueue> {
   }
 
   #add(name: string): VirtualHost<Q> {
-    const vhost = new VirtualHost(name, this.#parts);
+    const vhost = new VirtualHost(name, this.#deps);
     this.#byName.set(name, vhost);
     if (this.#createDelays !== null) {
       const delays = this.#createDelays(vhost);

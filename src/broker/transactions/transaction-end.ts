@@ -1,12 +1,12 @@
-import { END_BATCH_BYTES, transactionEndBatch } from '../../log/batch-producer.ts';
 import { align8, batchEntryBytes } from '../../log/journal/format.ts';
 import type { Store } from '../../log/store.ts';
+import { END_BATCH_BYTES, transactionEndBatch } from '../../records/producer-fields.ts';
 import { COMPLETE_BYTES, type TransactionalOffsets } from '../groups/transactional-offsets.ts';
 import type { Partition } from '../streams/partition.ts';
 import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
 
 /** What of the broker takes part in the end of a transaction. */
-export interface TransactionEndParts {
+export interface TransactionEndDeps {
   readonly store: Store;
   readonly offsets: Pick<TransactionalOffsets, 'complete'>;
   record(operation: Uint8Array): void;
@@ -30,7 +30,7 @@ const METADATA_ENTRY_BYTES = 16;
  * that would have to be carried on.
  */
 export function endTransaction(
-  { store, offsets, record }: TransactionEndParts,
+  { store, offsets, record }: TransactionEndDeps,
   { producer, isCommit, operation, epoch, nowMs }: TransactionEnd,
 ): void {
   const { producerId } = producer.identity;

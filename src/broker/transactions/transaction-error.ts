@@ -1,4 +1,4 @@
-import { ForeseenError } from '../../base/foreseen-error.ts';
+import { ExpectedError } from '../../base/expected-error.ts';
 import type { Owner } from './requests.ts';
 import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
 
@@ -19,7 +19,7 @@ export type TransactionErrorKind =
   | 'too-many';
 
 /** A request that is refused; nothing has changed. */
-export class TransactionError extends ForeseenError {
+export class TransactionError extends ExpectedError {
   readonly kind: TransactionErrorKind;
 
   constructor(kind: TransactionErrorKind, message: string) {

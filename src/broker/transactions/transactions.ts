@@ -1,10 +1,15 @@
 import type { Clock } from '../../base/clock.ts';
+import { DeadlineTimer } from '../../base/deadline-timer.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
-import { firstSequenceOf, isTransactional, producerEpochOf, producerIdOf } from '../../log/batch-producer.ts';
-import { AlarmClock } from '../alarm-clock.ts';
-import { ProducerIds } from '../producers/producer-ids.ts';
-import type { StatePart } from '../state-part.ts';
+import {
+  firstSequenceOf,
+  isTransactional,
+  producerEpochOf,
+  producerIdOf,
+} from '../../records/producer-fields.ts';
+import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import type { Partition } from '../streams/partition.ts';
+import { ProducerIds } from '../streams/producers/producer-ids.ts';
 import {
   decodeTransactionOperation,
   encodeTransactionOperation,
@@ -13,7 +18,7 @@ import {
   type TransactionOperation,
 } from './operations.ts';
 import type { Admission, InitializeRequest, Owner } from './requests.ts';
-import { endTransaction, type TransactionEndParts } from './transaction-end.ts';
+import { endTransaction, type TransactionEndDeps } from './transaction-end.ts';
 import {
   fenced,
   notOpen,
@@ -31,7 +36,7 @@ import {
   type TransactionalProducer,
 } from './transactional-producer.ts';
 
-export interface TransactionsParts extends TransactionEndParts {
+export interface TransactionsDeps extends TransactionEndDeps {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly settings: TransactionSettings;
@@ -44,22 +49,22 @@ export interface TransactionsParts extends TransactionEndParts {
  * open transaction of each has, and how it ends. Changes are made and journaled without waiting; whoever answers a
  * client waits until they are durable.
  */
-export class Transactions implements StatePart {
+export class Transactions implements SnapshotSection {
   readonly prefix = 'transaction';
-  readonly #parts: TransactionsParts;
+  readonly #deps: TransactionsDeps;
   readonly #table = new TransactionTable();
   readonly #ids: ProducerIds;
-  readonly #alarm: AlarmClock;
+  readonly #alarm: DeadlineTimer;
   #check: Timer | null = null;
 
-  constructor(parts: TransactionsParts) {
-    this.#parts = parts;
+  constructor(deps: TransactionsDeps) {
+    this.#deps = deps;
     this.#ids = new ProducerIds((limit) => this.#record({ op: 'transaction.ids', limit }));
-    this.#alarm = new AlarmClock(parts.scheduler, () => this.#abortOverdue());
+    this.#alarm = new DeadlineTimer(deps.scheduler, () => this.#abortOverdue());
   }
 
   get settings(): TransactionSettings {
-    return this.#parts.settings;
+    return this.#deps.settings;
   }
 
   find(vhost: string, id: string): TransactionalProducer | undefined {
@@ -85,7 +90,7 @@ export class Transactions implements StatePart {
    * @throws TransactionError
    */
   initialize({ vhost, id, timeoutMs, identity }: InitializeRequest): ProducerIdentity {
-    const { settings } = this.#parts;
+    const { settings } = this.#deps;
     if (id === '' || id.length > settings.idLengthMax) {
       const text = `a transactional id has 1 to ${settings.idLengthMax} characters, not ${id.length}`;
       throw new TransactionError('invalid-request', text);
@@ -203,8 +208,8 @@ export class Transactions implements StatePart {
   }
 
   recovered(): void {
-    const { scheduler, settings, clock } = this.#parts;
-    this.#table.recovered(this.#parts.partitions());
+    const { scheduler, settings, clock } = this.#deps;
+    this.#table.recovered(this.#deps.partitions());
     for (const { dueMs } of this.#table) this.#alarm.setFor(dueMs, clock.now());
     this.#check = scheduler.every(settings.checkMs, () => this.#expire());
   }
@@ -215,7 +220,7 @@ export class Transactions implements StatePart {
   }
 
   #create(vhost: string, id: string, timeoutMs: number): ProducerIdentity {
-    if (this.#table.size >= this.#parts.settings.idsMax) {
+    if (this.#table.size >= this.#deps.settings.idsMax) {
       throw new TransactionError('too-many', `there are ${this.#table.size} transactional ids already`);
     }
     const identity = this.newProducer();
@@ -236,18 +241,18 @@ export class Transactions implements StatePart {
     const added = partitions.filter((partition) => !producer.partitions.has(partition));
     const addedGroups = groups.filter((group) => !producer.groups.has(group));
     if (producer.isOngoing && added.length + addedGroups.length === 0) return;
-    const { groupsMax } = this.#parts.settings;
+    const { groupsMax } = this.#deps.settings;
     if (addedGroups.length > 0 && producer.groups.size + addedGroups.length > groupsMax) {
       throw new TransactionError('too-many', `a transaction is of ${groupsMax} groups at most`);
     }
-    const nowMs = this.#parts.clock.now();
+    const nowMs = this.#deps.clock.now();
     if (!producer.isOngoing) {
       producer.begin(nowMs);
       this.#alarm.setFor(producer.dueMs, nowMs);
     }
     for (const partition of added) producer.partitions.add(partition);
     for (const group of addedGroups) producer.groups.add(group);
-    this.#parts.record(
+    this.#deps.record(
       encodeTransactionOperation({
         op: 'transaction.grow',
         v: producer.vhost,
@@ -264,15 +269,15 @@ export class Transactions implements StatePart {
   }
 
   #change(producer: Pick<TransactionalProducer, 'vhost' | 'id'>, change: ProducerChange): void {
-    this.#record(producerSet(producer, change, this.#parts.clock.now()));
+    this.#record(producerSet(producer, change, this.#deps.clock.now()));
   }
 
   #end(producer: TransactionalProducer, isCommit: boolean, change: ProducerChange): void {
-    const nowMs = this.#parts.clock.now();
+    const nowMs = this.#deps.clock.now();
     const operation = producerSet(producer, change, nowMs);
     const { producerId, epoch } = producer.identity;
     const isRenewed = !isSame(producer.identity, change.identity);
-    endTransaction(this.#parts, {
+    endTransaction(this.#deps, {
       producer,
       isCommit,
       operation: encodeTransactionOperation(operation),
@@ -287,7 +292,7 @@ export class Transactions implements StatePart {
   }
 
   #record(operation: TransactionOperation): void {
-    this.#parts.record(encodeTransactionOperation(operation));
+    this.#deps.record(encodeTransactionOperation(operation));
     this.#apply(operation);
   }
 
@@ -298,7 +303,7 @@ export class Transactions implements StatePart {
 
   /** Whoever has it is fenced, unless it is only to abort as well. */
   #abortOverdue(): void {
-    const nowMs = this.#parts.clock.now();
+    const nowMs = this.#deps.clock.now();
     for (const producer of this.#table) {
       if (producer.dueMs > nowMs) {
         this.#alarm.setFor(producer.dueMs, nowMs);
@@ -311,12 +316,12 @@ export class Transactions implements StatePart {
   }
 
   #expire(): void {
-    const { settings, clock } = this.#parts;
+    const { settings, clock } = this.#deps;
     const nowMs = clock.now();
     for (const { vhost, id, isOngoing, updatedMs } of [...this.#table]) {
       if (!isOngoing && updatedMs <= nowMs - settings.idExpirationMs) this.#forget(vhost, id);
     }
-    for (const { producers } of this.#parts.partitions()) {
+    for (const { producers } of this.#deps.partitions()) {
       producers.expire(nowMs - settings.producerExpirationMs);
     }
   }

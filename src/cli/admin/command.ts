@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { ConfigurationError, loadConfiguration } from '../configuration.ts';
+import { ConfigurationError, loadConfiguration } from '../config/configuration.ts';
+import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
 import { fail } from '../failure.ts';
-import { addSettingFlags, givenFlags } from '../setting-flags.ts';
 import { ControlClient, type Item } from './client.ts';
 import { fieldOf, renderTable } from './table.ts';
 

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { CompressionError } from '../../base/compression/errors.ts';
-import { isControl } from '../batch-producer.ts';
-import { BatchRecords } from '../batch-records.ts';
-import { readBatchHeader } from '../record-batch.ts';
+import { BatchRecords } from '../../records/batch-records.ts';
+import { CompressionError } from '../../records/compression/errors.ts';
+import { isControl } from '../../records/producer-fields.ts';
+import { readBatchHeader } from '../../records/record-batch.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
-import type { AbortedRange } from '../streams/keeping.ts';
+import type { AbortedRange } from '../streams/retention-settings.ts';
 import { CompactionPass, isOfAborted } from './compaction-pass.ts';
 import { OffsetMap } from './offset-map.ts';
 

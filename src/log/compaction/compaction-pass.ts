@@ -1,8 +1,8 @@
-import { compress } from '../../base/compression/compression.ts';
-import { CompressionError } from '../../base/compression/errors.ts';
 import { crc32c } from '../../base/crc32c.ts';
-import { isAbort, isControl, isTransactional, producerIdOf } from '../batch-producer.ts';
-import { BatchRecords } from '../batch-records.ts';
+import { BatchRecords } from '../../records/batch-records.ts';
+import { compress } from '../../records/compression/compression.ts';
+import { CompressionError } from '../../records/compression/errors.ts';
+import { isAbort, isControl, isTransactional, producerIdOf } from '../../records/producer-fields.ts';
 import {
   BATCH_HEADER_BYTES,
   type BatchHeader,
@@ -10,10 +10,10 @@ import {
   varlongLength,
   writeInt64,
   writeVarlong,
-} from '../record-batch.ts';
-import { varintLength, writeVarint } from '../record-content.ts';
+} from '../../records/record-batch.ts';
+import { varintLength, writeVarint } from '../../records/record-content.ts';
 import type { BatchRewriter } from '../segments/segment-rewriter.ts';
-import type { AbortedRange } from '../streams/keeping.ts';
+import type { AbortedRange } from '../streams/retention-settings.ts';
 import type { OffsetMap } from './offset-map.ts';
 
 /** With this attribute the base timestamp is when records without a value may go (KIP-534). */

@@ -1,7 +1,7 @@
 import { crc32c } from '../../base/crc32c.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
-import type { Generation } from '../arena.ts';
-import type { Chunk, ChunkStore } from '../chunks.ts';
+import type { Generation } from '../memory/arena.ts';
+import type { Chunk, ChunkStore } from '../memory/chunks.ts';
 import { align8, BLOCK_HEADER_BYTES, BLOCK_MAGIC } from './format.ts';
 
 /** A closed block: bytes [start, end) of a chunk. */

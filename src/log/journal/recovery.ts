@@ -1,6 +1,6 @@
 import { crc32c } from '../../base/crc32c.ts';
-import { DamageError, readFailure } from '../damage.ts';
-import type { FileSystem } from '../filesystem.ts';
+import { CorruptionError, readFailure } from '../corruption.ts';
+import type { FileSystem } from '../files/filesystem.ts';
 import {
   BATCH_PREFIX_BYTES,
   BLOCK_HEADER_BYTES,
@@ -54,7 +54,7 @@ export interface Block {
 
 /**
  * Reads the journal from file `firstFile` on and visits every entry of every whole block, in order. A torn end is
- * cut off and the cut made durable; any other damage is a DamageError. Files below `newFile` and blocks below
+ * cut off and the cut made durable; any other damage is a CorruptionError. Files below `newFile` and blocks below
  * `requiredBlock` were on stable storage for certain (a snapshot says so), so that a broken one there is damage even
  * at the end.
  */
@@ -89,7 +89,7 @@ export async function replayJournal(
     const expectedNumber =
       files.length === 0 ? firstFile : (files[files.length - 1] as JournalFileInfo).number + 1;
     if (number !== expectedNumber) {
-      throw new DamageError(`${directory}/${journalFileName(expectedNumber)}`, 0, 'the file is missing');
+      throw new CorruptionError(`${directory}/${journalFileName(expectedNumber)}`, 0, 'the file is missing');
     }
     const image = await readImage(fs, path);
     const scan = scanBlocks(image, isLast, nextBlock, requiredBlock, isLast && number >= newFile);
@@ -117,11 +117,11 @@ export async function replayJournal(
   }
   const lastNumber = files.at(-1)?.number ?? firstFile - 1;
   if (lastNumber < newFile - 1) {
-    throw new DamageError(`${directory}/${journalFileName(lastNumber + 1)}`, 0, 'the file is missing');
+    throw new CorruptionError(`${directory}/${journalFileName(lastNumber + 1)}`, 0, 'the file is missing');
   }
   if (nextBlock < requiredBlock && requiredBlock > 0 && files.length > 0 && nextBlock >= 0) {
     const last = files[files.length - 1] as JournalFileInfo;
-    throw new DamageError(
+    throw new CorruptionError(
       `${directory}/${journalFileName(last.number)}`,
       last.bytes,
       `the journal ends at block ${nextBlock - 1}, but the snapshot was taken at block ${requiredBlock - 1}`,
@@ -137,7 +137,7 @@ export async function replayJournal(
   };
 }
 
-/** Rejects with a DamageError if the system cannot give all of it. */
+/** Rejects with a CorruptionError if the system cannot give all of it. */
 export async function readImage(fs: FileSystem, path: string): Promise<JournalImage> {
   try {
     return await readFile(fs, path);
@@ -163,7 +163,7 @@ async function readFile(fs: FileSystem, path: string): Promise<JournalImage> {
   }
 }
 
-/** The whole blocks of a file, and where they end. Throws DamageError where the rest is not just a torn write. */
+/** The whole blocks of a file, and where they end. Throws CorruptionError where the rest is not just a torn write. */
 export function scanBlocks(
   image: JournalImage,
   isLast: boolean,
@@ -180,7 +180,7 @@ export function scanBlocks(
     if (mayBeNew && isReached && findBlock(image, 0, (number) => number >= firstBlock) < 0) {
       return { blocks: [], end: 0, isTorn: false };
     }
-    throw new DamageError(image.path, 0, headerProblem);
+    throw new CorruptionError(image.path, 0, headerProblem);
   }
   const blocks: Block[] = [];
   let at = FILE_HEADER_BYTES;
@@ -189,7 +189,7 @@ export function scanBlocks(
     const problem = checkBlock(image, at, expected);
     if (problem !== null) {
       if (!isLast || expected < requiredBlock || isKnownToBeSynced(image, at, expected)) {
-        throw new DamageError(image.path, at, problem);
+        throw new CorruptionError(image.path, at, problem);
       }
       break;
     }
@@ -276,7 +276,7 @@ export function visitBlock(image: JournalImage, block: Block, visitor: ReplayVis
     const word = u32[(at >>> 2) + 1] as number;
     const count = word >>> 8;
     if (length < 8 || length % 8 !== 0 || at + length > end) {
-      throw new DamageError(image.path, at, `an entry has the impossible length ${length}`);
+      throw new CorruptionError(image.path, at, `an entry has the impossible length ${length}`);
     }
     switch (word & 0xff) {
       case ENTRY_MESSAGE:
@@ -309,7 +309,7 @@ export function visitBlock(image: JournalImage, block: Block, visitor: ReplayVis
         );
         break;
       default:
-        throw new DamageError(image.path, at, `an entry has the unknown type ${word & 0xff}`);
+        throw new CorruptionError(image.path, at, `an entry has the unknown type ${word & 0xff}`);
     }
     at += length;
   }

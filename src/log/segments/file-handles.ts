@@ -1,5 +1,5 @@
-import { DamageError, readFailure } from '../damage.ts';
-import type { File, FileSystem } from '../filesystem.ts';
+import { CorruptionError, readFailure } from '../corruption.ts';
+import type { File, FileSystem } from '../files/filesystem.ts';
 import type { Segment } from './segment.ts';
 
 interface Handle {
@@ -37,7 +37,7 @@ export class FileHandles {
     }
   }
 
-  /** As `use`, where the file is read: rejects with a DamageError if it cannot be opened. */
+  /** As `use`, where the file is read: rejects with a CorruptionError if it cannot be opened. */
   async read<T>(segment: Segment, work: (file: File) => Promise<T>): Promise<T> {
     const handle = this.#pin(segment, 'write');
     try {
@@ -56,7 +56,7 @@ export class FileHandles {
       await this.read(segment, work);
       return true;
     } catch (error) {
-      if (error instanceof DamageError) return false;
+      if (error instanceof CorruptionError) return false;
       throw error;
     }
   }

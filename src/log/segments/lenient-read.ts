@@ -1,5 +1,5 @@
-import { DamageError, readFailure } from '../damage.ts';
-import type { File, FileSystem } from '../filesystem.ts';
+import { CorruptionError, readFailure } from '../corruption.ts';
+import type { File, FileSystem } from '../files/filesystem.ts';
 
 /** What a disk cannot give is given up by sectors. */
 const PIECE_BYTES = 512;
@@ -24,7 +24,7 @@ export async function openIfReadable(fs: FileSystem, path: string): Promise<File
 /** What is wrong, in words; rejects what says nothing about the file. */
 function whatOf(error: unknown, path: string, position: number): string {
   const failure = readFailure(error, path, position);
-  if (failure instanceof DamageError) return failure.what;
+  if (failure instanceof CorruptionError) return failure.what;
   throw failure;
 }
 

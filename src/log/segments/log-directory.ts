@@ -1,5 +1,5 @@
-import { DamageError, readFailure } from '../damage.ts';
-import type { FileSystem } from '../filesystem.ts';
+import { CorruptionError, readFailure } from '../corruption.ts';
+import type { FileSystem } from '../files/filesystem.ts';
 import { cleanedFileName, type SegmentInfo, segmentFileName } from './segment.ts';
 import type { SegmentStore } from './segment-store.ts';
 
@@ -18,11 +18,11 @@ export async function prepareLogDirectory(
   directory: string,
   table: readonly SegmentInfo[],
   knownEnd: number,
-): Promise<ReadonlyMap<number, DamageError>> {
+): Promise<ReadonlyMap<number, CorruptionError>> {
   const { fs } = store;
-  const missing = new Map<number, DamageError>();
+  const missing = new Map<number, CorruptionError>();
   const names = await namesIn(fs, directory);
-  if (names instanceof DamageError) return new Map(table.map(({ baseOffset }) => [baseOffset, names]));
+  if (names instanceof CorruptionError) return new Map(table.map(({ baseOffset }) => [baseOffset, names]));
   for (const info of table) {
     const name = segmentFileName(info.baseOffset);
     const cleaned = cleanedFileName(info);
@@ -34,7 +34,7 @@ export async function prepareLogDirectory(
         names.add(name);
       }
     } catch (error) {
-      if (!(error instanceof DamageError)) throw error;
+      if (!(error instanceof CorruptionError)) throw error;
       // Which of the two is meant cannot be told: both stay.
       missing.set(info.baseOffset, error);
       names.delete(cleaned);
@@ -43,7 +43,7 @@ export async function prepareLogDirectory(
     }
     if (!names.delete(name)) {
       const what = `the file is missing; it held the offsets ${info.baseOffset} to ${info.endOffset - 1}`;
-      missing.set(info.baseOffset, new DamageError(`${directory}/${name}`, 0, what));
+      missing.set(info.baseOffset, new CorruptionError(`${directory}/${name}`, 0, what));
     }
   }
   for (const name of names) {
@@ -54,12 +54,12 @@ export async function prepareLogDirectory(
   return missing;
 }
 
-async function namesIn(fs: FileSystem, directory: string): Promise<Set<string> | DamageError> {
+async function namesIn(fs: FileSystem, directory: string): Promise<Set<string> | CorruptionError> {
   try {
     return new Set(await fs.list(directory));
   } catch (error) {
     const failure = readFailure(error, directory, 0);
-    if (failure instanceof DamageError) return failure;
+    if (failure instanceof CorruptionError) return failure;
     throw failure;
   }
 }

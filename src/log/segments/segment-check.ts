@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
-import { DamageError } from '../damage.ts';
-import type { File, FileSystem } from '../filesystem.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   batchBytes,
   readBatchHeader,
   verifyBatch,
-} from '../record-batch.ts';
+} from '../../records/record-batch.ts';
+import { CorruptionError } from '../corruption.ts';
+import type { File, FileSystem } from '../files/filesystem.ts';
 import { openIfReadable, readAround, tryToRead } from './lenient-read.ts';
 import { isTheRewritten } from './log-directory.ts';
 import { cleanedFileName, type SegmentInfo } from './segment.ts';
@@ -45,7 +45,7 @@ export async function checkSegmentFile(
   try {
     if (expected !== undefined) path = await pathMeant(fs, logPath, expected);
   } catch (error) {
-    if (!(error instanceof DamageError)) throw error;
+    if (!(error instanceof CorruptionError)) throw error;
     path = error.path;
   }
   const baseOffset = expected?.baseOffset ?? Number.parseInt(posix.basename(path), 10);

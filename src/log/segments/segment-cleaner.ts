@@ -1,5 +1,10 @@
-import type { File, FileSystem } from '../filesystem.ts';
-import { forEachRecord, isCompressed, RecordBatchBuilder, readBatchHeader } from '../record-batch.ts';
+import {
+  forEachRecord,
+  isCompressed,
+  RecordBatchBuilder,
+  readBatchHeader,
+} from '../../records/record-batch.ts';
+import type { File, FileSystem } from '../files/filesystem.ts';
 import { Segment } from './segment.ts';
 import { readBatches } from './segment-reader.ts';
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import type { FileSystem } from '../filesystem.ts';
+import type { FileSystem } from '../files/filesystem.ts';
 import { setAside } from '../set-aside.ts';
 import { FileHandles } from './file-handles.ts';
 import type { SegmentInfo } from './segment.ts';

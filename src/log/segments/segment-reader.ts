@@ -1,6 +1,4 @@
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import { DamageError, readFailure } from '../damage.ts';
-import type { File } from '../filesystem.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
@@ -8,7 +6,9 @@ import {
   batchBytes,
   readBatchHeader,
   verifyBatch,
-} from '../record-batch.ts';
+} from '../../records/record-batch.ts';
+import { CorruptionError, readFailure } from '../corruption.ts';
+import type { File } from '../files/filesystem.ts';
 import { LogSlice } from './log-slice.ts';
 import { OffsetIndex } from './offset-index.ts';
 import type { Segment, SegmentInfo } from './segment.ts';
@@ -20,18 +20,18 @@ const SCAN_BYTES_MAX = 256 * 1024;
 const SKIP_BYTES_MIN = 64 * 1024;
 const VERIFY_BYTES = 1024 * 1024;
 
-/** The size of the batch at `at` in a file that should hold whole batches up to `end`, or a DamageError. */
+/** The size of the batch at `at` in a file that should hold whole batches up to `end`, or a CorruptionError. */
 function soundBatchBytes(path: string, buffer: Buffer, at: number, position: number, end: number): number {
   const bytes = batchBytes(buffer, at);
   if (bytes < BATCH_HEADER_BYTES || bytes > end - position) {
-    throw new DamageError(
+    throw new CorruptionError(
       path,
       position,
       `a batch length of ${bytes} bytes where ${end - position} are left`,
     );
   }
   if (buffer[at + 16] !== BATCH_MAGIC) {
-    throw new DamageError(path, position, `magic byte ${buffer[at + 16]} instead of ${BATCH_MAGIC}`);
+    throw new CorruptionError(path, position, `magic byte ${buffer[at + 16]} instead of ${BATCH_MAGIC}`);
   }
   return bytes;
 }
@@ -49,7 +49,7 @@ function verifiedBatchBytes(
     const bytes = soundBatchBytes(path, buffer, at, position, end);
     if (bytes > buffer.length - at) return -1;
     const fault = verifyBatch(buffer, at, at + bytes, isForeign);
-    if (fault !== null) throw new DamageError(path, position, fault);
+    if (fault !== null) throw new CorruptionError(path, position, fault);
     return bytes;
   } catch (error) {
     if (at > 0) return -1;
@@ -72,7 +72,7 @@ async function readExactlyOrLess(
   try {
     return await readExactly(file, path, position, bytes, memory);
   } catch (error) {
-    const isUnreadable = error instanceof DamageError && error.cause !== undefined;
+    const isUnreadable = error instanceof CorruptionError && error.cause !== undefined;
     if (!isUnreadable || leastBytes >= bytes) throw error;
     return readExactly(file, path, position, leastBytes, memory);
   }
@@ -94,7 +94,7 @@ async function readExactly(
     throw readFailure(error, path, position);
   }
   if (count < bytes) {
-    throw new DamageError(
+    throw new CorruptionError(
       path,
       position + count,
       `the file ends here, but ${bytes - count} more bytes were written`,
@@ -128,7 +128,7 @@ export async function readBatches(
     }
     if (at > 0) return buffer.subarray(0, at);
     if (wanted < BATCH_HEADER_BYTES) {
-      throw new DamageError(path, position, `${wanted} bytes are too few for a record batch`);
+      throw new CorruptionError(path, position, `${wanted} bytes are too few for a record batch`);
     }
     wanted = batchBytes(buffer, 0);
     least = wanted;
@@ -154,7 +154,7 @@ export async function readSlice(
       const header = readBatchHeader(batches, at);
       const fault = faultOfOffsets(header, nextOffset, endOffset, segment.isDense);
       if (fault !== null) {
-        if (start < 0) throw new DamageError(path, position + at, fault);
+        if (start < 0) throw new CorruptionError(path, position + at, fault);
         break;
       }
       nextOffset = header.lastOffset + 1;
@@ -185,7 +185,7 @@ export function faultOfOffsets(
 }
 
 /**
- * Looks through the headers of a segment that was written before this process started: its index, or a DamageError
+ * Looks through the headers of a segment that was written before this process started: its index, or a CorruptionError
  * if the file is not the chain of batches that `info` promises. Checksums are left for the reads.
  */
 export async function scanSegment(file: File, segment: Segment): Promise<OffsetIndex> {
@@ -195,13 +195,17 @@ export async function scanSegment(file: File, segment: Segment): Promise<OffsetI
     throw readFailure(error, path, 0);
   });
   if (size < info.bytes) {
-    throw new DamageError(path, size, `the file ends here, but ${info.bytes - size} more bytes were written`);
+    throw new CorruptionError(
+      path,
+      size,
+      `the file ends here, but ${info.bytes - size} more bytes were written`,
+    );
   }
   try {
     return await scanHeaders(file, path, info, segment.isDense);
   } catch (error) {
     // A damaged length leads astray, and shows only further on. The checksums tell where it began.
-    if (error instanceof DamageError) await verifyAll(file, path, info.bytes, isForeign);
+    if (error instanceof CorruptionError) await verifyAll(file, path, info.bytes, isForeign);
     throw error;
   }
 }
@@ -226,7 +230,11 @@ async function scanHeaders(
   let position = 0;
   while (position < info.bytes) {
     if (info.bytes - position < BATCH_HEADER_BYTES) {
-      throw new DamageError(path, position, `${info.bytes - position} bytes are too few for a record batch`);
+      throw new CorruptionError(
+        path,
+        position,
+        `${info.bytes - position} bytes are too few for a record batch`,
+      );
     }
     if (position + BATCH_HEADER_BYTES > windowStart + window.length) {
       const skipped = position - (windowStart + window.length);
@@ -239,7 +247,7 @@ async function scanHeaders(
     const bytes = soundBatchBytes(path, window, at, position, info.bytes);
     const header = readBatchHeader(window, at);
     const fault = faultOfOffsets(header, nextOffset, info.endOffset, isDense);
-    if (fault !== null) throw new DamageError(path, position, fault);
+    if (fault !== null) throw new CorruptionError(path, position, fault);
     index.add(header.baseOffset, position, header.maxTimestampMs);
     nextOffset = header.lastOffset + 1;
     position += bytes;
@@ -264,7 +272,7 @@ export async function findBatchByTime(
     for (let at = 0; at < batches.length; ) {
       const header = readBatchHeader(batches, at);
       const fault = faultOfOffsets(header, nextOffset, endOffset, segment.isDense);
-      if (fault !== null) throw new DamageError(path, position + at, fault);
+      if (fault !== null) throw new CorruptionError(path, position + at, fault);
       nextOffset = header.lastOffset + 1;
       if (header.lastOffset >= fromOffset && header.maxTimestampMs >= timestampMs) {
         return batches.subarray(at, at + header.bytes);

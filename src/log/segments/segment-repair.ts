@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import type { File, FileSystem } from '../filesystem.ts';
-import { BATCH_HEADER_BYTES, blankBatch } from '../record-batch.ts';
+import { BATCH_HEADER_BYTES, blankBatch } from '../../records/record-batch.ts';
+import type { File, FileSystem } from '../files/filesystem.ts';
 import { openIfReadable, readAround } from './lenient-read.ts';
 import type { Damage } from './segment-check.ts';
 

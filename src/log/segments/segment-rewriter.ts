@@ -1,5 +1,5 @@
-import type { FileSystem } from '../filesystem.ts';
-import { readBatchHeader } from '../record-batch.ts';
+import { readBatchHeader } from '../../records/record-batch.ts';
+import type { FileSystem } from '../files/filesystem.ts';
 import type { FileHandles } from './file-handles.ts';
 import type { Segment } from './segment.ts';
 import { readBatches } from './segment-reader.ts';

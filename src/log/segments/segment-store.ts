@@ -1,4 +1,4 @@
-import type { FileSystem } from '../filesystem.ts';
+import type { FileSystem } from '../files/filesystem.ts';
 import type { FileHandles } from './file-handles.ts';
 import type { LogSyncs } from './log-syncs.ts';
 

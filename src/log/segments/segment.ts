@@ -1,4 +1,4 @@
-import type { DamageError } from '../damage.ts';
+import type { CorruptionError } from '../corruption.ts';
 import { OffsetIndex, type Place } from './offset-index.ts';
 
 const READ_ON_PLACES = 4;
@@ -42,7 +42,7 @@ export class Segment implements SegmentInfo {
   isDropped = false;
   isDeleted = false;
   /** Its file is not there any more. */
-  missing: DamageError | null = null;
+  missing: CorruptionError | null = null;
   /** Set when the system reported that written bytes may be lost: nothing more can be promised about this file. */
   failure: Error | null = null;
   /** Where the last reads ended, offset and position: the next ones mostly go on there. */

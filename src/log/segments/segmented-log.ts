@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import type { File } from '../filesystem.ts';
-import { batchBytes, readBatchHeader } from '../record-batch.ts';
+import { batchBytes, readBatchHeader } from '../../records/record-batch.ts';
+import type { File } from '../files/filesystem.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { LogSlice } from './log-slice.ts';
 import { LogSyncs } from './log-syncs.ts';
@@ -240,7 +240,7 @@ export class SegmentedLog {
 
   /**
    * Whole batches from the one that holds `fromOffset`, or the next there is, on: up to `maxBytes`, but at least one
-   * record unless the log has none there. Rejects with a DamageError where the file is not what was written.
+   * record unless the log has none there. Rejects with a CorruptionError where the file is not what was written.
    */
   async read(fromOffset: number, maxBytes: number, memory: Memory = freshMemory): Promise<LogSlice> {
     await this.#prepare();
@@ -291,7 +291,7 @@ export class SegmentedLog {
 
   /**
    * Drops the segments in which everything is settled, and rewrites those in which little is live: one message that
-   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. Settled offsets stay settled.
+   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. AcknowledgedOffsets offsets stay settled.
    */
   reclaim(isWhollySettled: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
     return this.#maintenance.run(async () => {

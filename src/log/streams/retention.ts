@@ -1,4 +1,4 @@
-import type { Keeping } from './keeping.ts';
+import type { RetentionSettings } from './retention-settings.ts';
 import type { StreamLog } from './stream-log.ts';
 
 /** What is deleted as a whole: a segment, or as many of the batches in memory as would fill one. */
@@ -12,7 +12,7 @@ interface Piece {
 /** Where the stream begins when only what may be as old as its settings say is left. */
 export function startByTime(
   stream: StreamLog,
-  { retentionMs, segmentBytes }: Keeping,
+  { retentionMs, segmentBytes }: RetentionSettings,
   nowMs: number,
 ): number {
   if (retentionMs === Number.POSITIVE_INFINITY) return stream.start;
@@ -25,7 +25,7 @@ export function startByTime(
 }
 
 /** Where the stream begins when only so many bytes are left as its settings say, and what of a segment goes with them. */
-export function startByBytes(stream: StreamLog, { retentionBytes, segmentBytes }: Keeping): number {
+export function startByBytes(stream: StreamLog, { retentionBytes, segmentBytes }: RetentionSettings): number {
   let excess = stream.segments.bytes + stream.tailBytes - retentionBytes;
   let { start } = stream;
   if (excess <= 0) return start;

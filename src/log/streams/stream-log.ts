@@ -1,10 +1,16 @@
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import type { ChunkStore } from '../chunks.ts';
-import type { DamageError } from '../damage.ts';
-import { batchBytes, placeBatch, readBatchHeader, readInt64, stampBatch } from '../record-batch.ts';
+import {
+  batchBytes,
+  placeBatch,
+  readBatchHeader,
+  readInt64,
+  stampBatch,
+} from '../../records/record-batch.ts';
+import type { CorruptionError } from '../corruption.ts';
+import type { ChunkStore } from '../memory/chunks.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { BatchRing } from './batch-ring.ts';
-import type { AbortedRange, Keeping } from './keeping.ts';
+import type { AbortedRange, RetentionSettings } from './retention-settings.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -25,9 +31,9 @@ export interface StreamLogEvents {
   onAdvanced(): void;
   /** A batch that the last snapshot does not cover, at recovery, in order. */
   onReplayed(buffer: Buffer, at: number, bytes: number): void;
-  onDamage(error: DamageError): void;
+  onCorruption(error: CorruptionError): void;
   /** How long it keeps what it has. */
-  keeping(): Keeping;
+  keeping(): RetentionSettings;
   /** What is before this offset is older than that, or more: it is to be the start. */
   onExpired(offset: number): void;
   /** Below this offset it is decided which transactions were aborted, and these are those between two offsets. */
@@ -82,17 +88,17 @@ export class StreamLog {
   tailBytes = 0;
   removed = false;
   /** A segment of it cannot be read. */
-  isDamaged = false;
+  isCorrupt = false;
   /** Messages for it are being gathered to a batch. */
   isGathering = false;
   /** Below this offset it was compacted. */
   cleanedTo = 0;
   /** Since when there has been something in memory. */
   tailSinceMs = 0;
-  /** Where it began and ended when `StreamKeeper` looked at it last. */
+  /** Where it began and ended when `LogCleaner` looked at it last. */
   lookedAtStart = -1;
   lookedAtEnd = -1;
-  lookedAtKeeping: Keeping | null = null;
+  lookedAtKeeping: RetentionSettings | null = null;
   /** When it does again, if nothing happens before. */
   nextLookMs = 0;
   readonly tail = new BatchRing();
@@ -253,10 +259,10 @@ export class StreamLog {
   }
 
   /** A segment cannot be read: nothing of the stream is served any more until somebody has decided. */
-  damaged(error: DamageError): void {
-    if (this.isDamaged || this.removed) return;
-    this.isDamaged = true;
-    this.events.onDamage(error);
+  damaged(error: CorruptionError): void {
+    if (this.isCorrupt || this.removed) return;
+    this.isCorrupt = true;
+    this.events.onCorruption(error);
   }
 
   /** Offsets below this one cannot be read any more; that is in the block of the journal that is open. */

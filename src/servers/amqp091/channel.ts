@@ -1,25 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import type { Broker } from '../../broker/broker.ts';
-import type { Consumer, Gate } from '../../broker/consumer.ts';
-import type { Queue } from '../../broker/queue.ts';
+import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
+import { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
+import type { StreamExchange } from '../../broker/streams/bindings/stream-exchange.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
-import { Unacked } from '../../broker/unacked.ts';
-import type { StreamView } from '../../broker/views/stream-view.ts';
 import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
-import type { ChannelTransaction } from './channel-transaction.ts';
-import type { Confirms } from './confirms.ts';
-import type { Connection } from './connection.ts';
-import { ConsumerTimeouts } from './consumer-timeout.ts';
-import { Delivery, GetAnswer } from './delivery.ts';
-import { DirectReply } from './direct-reply.ts';
+import type { Connection } from './connection/connection.ts';
+import type { Output } from './connection/output.ts';
+import { DeferredFrames } from './deferred-frames.ts';
+import { Delivery, GetAnswer } from './deliver/delivery.ts';
+import { ConsumerTimeouts } from './deliver/delivery-ack-timeout.ts';
+import { DirectReply } from './deliver/direct-reply.ts';
+import { StreamDelivery } from './deliver/stream-delivery.ts';
 import { AmqpError, reply } from './errors.ts';
-import { HeldFrames } from './held-frames.ts';
+import type { StreamReading } from './handlers/consume-stream.ts';
 import type { Settings } from './options.ts';
-import type { Output } from './output.ts';
-import { Publishing } from './publish.ts';
-import type { RouteCache } from './route-cache.ts';
-import type { StreamReading } from './stream-consuming.ts';
-import { StreamDelivery } from './stream-delivery.ts';
+import { Publishing } from './publish/publish.ts';
+import type { Confirms } from './publish/publisher-confirms.ts';
+import type { RouteCache } from './publish/route-cache.ts';
+import type { ChannelTransaction } from './publish/tx-channel.ts';
 
 /**
  * - `open`;
@@ -38,7 +38,7 @@ export class Channel {
   readonly frameMax: number;
   readonly settings: Settings;
   readonly routes: RouteCache;
-  readonly unacked = new Unacked();
+  readonly unacknowledged = new Unacknowledged();
   readonly publishing: Publishing;
   readonly consumers = new Map<string, Consumer>();
   readonly timeouts: ConsumerTimeouts;
@@ -56,7 +56,7 @@ export class Channel {
   /** Of the queue declared last, for methods that name none. */
   lastQueue = '';
   /** Frames that came while the answer to an earlier one has to be waited for; null when there is nothing to wait for. */
-  held: HeldFrames | null = null;
+  held: DeferredFrames | null = null;
   #isFlowing = true;
   /** Which consumer is woken first: otherwise the queue of the first would have all of the channel's limit. */
   #firstWoken = 0;
@@ -74,7 +74,7 @@ export class Channel {
     this.routes = connection.routes;
     this.publishing = new Publishing(this);
     this.gate = { open: !connection.output.isCongested };
-    this.timeouts = new ConsumerTimeouts(this.unacked, connection.settings.consumerTimeoutMs);
+    this.timeouts = new ConsumerTimeouts(this.unacknowledged, connection.settings.consumerTimeoutMs);
   }
 
   send(method: Method): void {
@@ -109,7 +109,7 @@ export class Channel {
   }
 
   /** From a stream: messages come at the end of the turn at the soonest, too. */
-  consumeStream(view: StreamView, method: MethodOf<'basic.consume'>, reading: StreamReading): void {
+  consumeStream(view: StreamExchange, method: MethodOf<'basic.consume'>, reading: StreamReading): void {
     const tag = this.#newTag(method.consumerTag);
     const consumer = view.readers.add({
       tag,
@@ -169,9 +169,9 @@ export class Channel {
   recover(requeue: boolean): void {
     // RabbitMQ has never had the other way, redelivery to the same consumer.
     if (!requeue) throw new AmqpError('NOT_IMPLEMENTED', 'requeue=false');
-    const { transaction, unacked } = this;
-    if (transaction === null) unacked.requeueAll();
-    else unacked.requeueUnless((tag) => transaction.hasAcknowledged(tag));
+    const { transaction, unacknowledged } = this;
+    if (transaction === null) unacknowledged.requeueAll();
+    else unacknowledged.requeueUnless((tag) => transaction.hasAcknowledged(tag));
     this.updateGate();
   }
 
@@ -204,16 +204,19 @@ export class Channel {
   }
 
   #settle(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
-    const { unacked, transaction } = this;
+    const { unacknowledged, transaction } = this;
     if (transaction !== null) {
-      if (!unacked.has(tag, multiple) || (tag > 0 && transaction.hasAcknowledged(tag))) this.#failTag(tag);
+      if (!unacknowledged.has(tag, multiple) || (tag > 0 && transaction.hasAcknowledged(tag)))
+        this.#failTag(tag);
       // 0 means all that there is now, and not what comes until the commit.
       else if (tag > 0) transaction.acknowledge(tag, multiple, kind);
-      else if (unacked.count > 0) transaction.acknowledge(unacked.nextTag - 1, multiple, kind);
+      else if (unacknowledged.count > 0) transaction.acknowledge(unacknowledged.nextTag - 1, multiple, kind);
       return;
     }
     const count =
-      kind === 'ack' ? unacked.ack(tag, multiple) : unacked.reject(tag, multiple, kind === 'requeue');
+      kind === 'ack'
+        ? unacknowledged.ack(tag, multiple)
+        : unacknowledged.reject(tag, multiple, kind === 'requeue');
     if (count < 0) this.#failTag(tag);
     if (!this.gate.open) this.updateGate();
   }
@@ -232,7 +235,7 @@ export class Channel {
   }
 
   #timeOut(consumer: Consumer): void {
-    const { connection, timeouts, unacked, settings } = this;
+    const { connection, timeouts, unacknowledged, settings } = this;
     const { tag, queue } = consumer;
     const limitMs = timeouts.limitMs(consumer);
     const ids = { user: connection.user, channel: this.number, queue: queue.name, consumer: tag, limitMs };
@@ -249,13 +252,13 @@ export class Channel {
       this.cancel(consumer);
       this.send({ name: 'basic.cancel', consumerTag: tag, noWait: true });
     }
-    timeouts.forgive(unacked.requeueOf(consumer));
+    timeouts.forgive(unacknowledged.requeueOf(consumer));
     this.updateGate();
   }
 
   /** To be called after each delivery on a channel with a limit. What was asked for singly does not count. */
   checkPrefetch(): void {
-    if (this.unacked.consumerCount >= this.prefetchLimit) this.gate.open = false;
+    if (this.unacknowledged.consumerCount >= this.prefetchLimit) this.gate.open = false;
   }
 
   setFlow(active: boolean): void {
@@ -265,10 +268,10 @@ export class Channel {
 
   /** Deliveries go on if nothing stands in their way any more. */
   updateGate(): void {
-    const { gate, prefetchLimit, unacked } = this;
+    const { gate, prefetchLimit, unacknowledged } = this;
     const wasOpen = gate.open;
     const mayDeliver = this.state === 'open' && this.#isFlowing && !this.output.isCongested;
-    gate.open = mayDeliver && (prefetchLimit === 0 || unacked.consumerCount < prefetchLimit);
+    gate.open = mayDeliver && (prefetchLimit === 0 || unacknowledged.consumerCount < prefetchLimit);
     if (!wasOpen && gate.open) this.#wakeConsumers();
   }
 
@@ -297,7 +300,7 @@ export class Channel {
 
   /** Keeps the frames to come until `resume`: what they ask must be answered after what is being waited for. */
   hold(): void {
-    this.held ??= new HeldFrames(this.connection);
+    this.held ??= new DeferredFrames(this.connection);
     this.held.isWaiting = true;
   }
 
@@ -347,7 +350,7 @@ export class Channel {
       this.state = state;
       this.cancelReplies();
       for (const consumer of this.consumers.values()) this.cancel(consumer);
-      this.unacked.requeueAll();
+      this.unacknowledged.requeueAll();
       this.publishing.release();
     }
     this.state = state;

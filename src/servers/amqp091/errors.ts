@@ -1,11 +1,11 @@
-import { ForeseenError } from '../../base/foreseen-error.ts';
+import { ExpectedError } from '../../base/expected-error.ts';
 import { BrokerError, type BrokerErrorKind } from '../../broker/errors.ts';
 import { REPLY_CODES, type ReplyCode, type ReplyName, replyName } from '../../wire/amqp091/constants.ts';
 import { WIRE_REPLY_CODES, WireError } from '../../wire/amqp091/errors.ts';
 import { truncateShortString } from '../../wire/amqp091/short-strings.ts';
 
 /** Something that ends a channel or the connection, found by this layer. The text goes behind the code's name. */
-export class AmqpError extends ForeseenError {
+export class AmqpError extends ExpectedError {
   readonly replyName: ReplyName;
   /** The method that failed, if it is not the one in the frame at hand; 0 for none. */
   readonly method: number | null;
@@ -76,5 +76,5 @@ export function replyTo(error: unknown, method = 0): Reply {
 
 /** Whether somebody foresaw this error; all others belong into the log with their stack. */
 export function isForeseen(error: unknown): boolean {
-  return error instanceof ForeseenError;
+  return error instanceof ExpectedError;
 }

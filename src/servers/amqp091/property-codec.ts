@@ -6,8 +6,8 @@ import type {
   PropertyCodec,
   PropertyEdit,
   TextProperty,
-} from '../../broker/property-codec.ts';
-import { SOURCE_AMQP091 } from '../../log/record-content.ts';
+} from '../../broker/messages/property-codec.ts';
+import { SOURCE_AMQP091 } from '../../records/record-content.ts';
 import { ByteReader, readSafeU64 } from '../../wire/amqp091/byte-reader.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';
 import { decodeTable, decodeTableFields, visitFields } from '../../wire/amqp091/field-table.ts';

@@ -9,13 +9,13 @@ import {
   secureContext,
   type TlsMaterial,
   type TlsOptions,
-} from '../tls.ts';
-import { Connection } from './connection.ts';
+} from '../listener/tls.ts';
+import { Connection } from './connection/connection.ts';
+import { Handshake } from './connection/handshake.ts';
+import type { ServerContext, Session } from './connection/session.ts';
+import { SlabPool } from './connection/slab-pool.ts';
 import { reply } from './errors.ts';
-import { Handshake } from './handshake.ts';
 import { type AmqpServerOptions, withDefaults } from './options.ts';
-import type { ServerContext, Session } from './session.ts';
-import { SlabPool } from './slab-pool.ts';
 
 /** Half-open connections without heartbeats are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;

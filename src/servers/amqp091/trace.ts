@@ -1,30 +1,34 @@
 import type { Table, Value } from '../../base/value.ts';
-import type { Queue } from '../../broker/queue.ts';
+import type { TracedMessage, TracePoint } from '../../broker/connections/message-tracer.ts';
+import type { RecordMessage } from '../../broker/messages/message-from-record.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
 import type { Route } from '../../broker/topology/routing.ts';
-import type { TracedMessage, TracePoint } from '../../broker/tracing/tracer.ts';
-import type { RecordMessage } from '../../broker/views/record-message.ts';
-import type { MessageParts } from '../../log/message-parts.ts';
-import type { ContentView } from '../../log/record-content.ts';
+import type { MessageView } from '../../records/message-view.ts';
+import type { ContentView } from '../../records/record-content.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';
 import { decodeProperties } from '../../wire/amqp091/properties.ts';
 import type { Channel } from './channel.ts';
-import type { PropertyBytes } from './foreign-content.ts';
+import type { PropertyBytes } from './deliver/foreign-content.ts';
 
 /** What the broker's tracer is told of a message, put together only while there is a tracer. */
 
 /** After the message was routed; `parts` are what is published. */
 export function tracePublished(
   channel: Channel,
-  parts: MessageParts,
+  messageView: MessageView,
   { queues, streams }: Pick<Route<Queue>, 'queues' | 'streams'>,
 ): void {
-  const properties = propertyTable(parts.properties, parts.propertiesStart, parts.propertiesEnd);
-  const key = parts.key.toString('utf8', parts.keyStart, parts.keyEnd);
+  const properties = propertyTable(
+    messageView.properties,
+    messageView.propertiesStart,
+    messageView.propertiesEnd,
+  );
+  const key = messageView.key.toString('utf8', messageView.keyStart, messageView.keyEnd);
   const message: TracedMessage = {
-    exchange: parts.exchange.toString('utf8', parts.exchangeStart, parts.exchangeEnd),
+    exchange: messageView.exchange.toString('utf8', messageView.exchangeStart, messageView.exchangeEnd),
     routingKeys: [key, ...copyKeys(properties)],
     properties,
-    body: parts.body.subarray(parts.bodyStart, parts.bodyEnd),
+    body: messageView.body.subarray(messageView.bodyStart, messageView.bodyEnd),
   };
   const routed = [...queues, ...streams].map(({ name }) => name);
   channel.connection.tracer?.published(message, pointOf(channel), routed);

@@ -1,7 +1,7 @@
 import type { AclOperation, AclResource } from '../../broker/access/acl.ts';
 import type { Api, RequestOf, ResponseInput } from '../../wire/kafka/declaration.ts';
-import type { KafkaConnection } from './connection.ts';
-import type { ReplySlot } from './reply-slot.ts';
+import type { KafkaConnection } from './connection/connection.ts';
+import type { PendingResponse } from './connection/pending-response.ts';
 import type { KafkaServer } from './server.ts';
 
 /**
@@ -34,7 +34,7 @@ export interface RawHandler<A extends Api = Api> {
   /**
    * The body of the request is `bytes[start, end)`, until this returns: what is kept is copied.
    */
-  handleRaw(bytes: Buffer, start: number, end: number, slot: ReplySlot, call: Call): void;
+  handleRaw(bytes: Buffer, start: number, end: number, slot: PendingResponse, call: Call): void;
 }
 
 /** What a handler is told beside the request. */

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { TlsOptions } from '../tls.ts';
+import type { TlsOptions } from '../listener/tls.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 

@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import { MemoryPool } from '../../base/memory-pool.ts';
 import type { Broker } from '../../broker/broker.ts';
-import { plainAddress } from '../loopback.ts';
+import { plainAddress } from '../listener/loopback.ts';
 import {
   certificateName,
   createTlsServer,
@@ -10,9 +10,9 @@ import {
   secureContext,
   type TlsMaterial,
   type TlsOptions,
-} from '../tls.ts';
-import type { KafkaConnection } from './connection.ts';
-import { FetchSessions } from './fetch/sessions.ts';
+} from '../listener/tls.ts';
+import type { KafkaConnection } from './connection/connection.ts';
+import { FetchSessions } from './fetch/fetch-sessions.ts';
 import { memberCodec } from './groups/member-codec.ts';
 import type { AnyHandler } from './handler.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
@@ -22,7 +22,7 @@ import { ShareSessions } from './share/share-sessions.ts';
  * What speaks the protocol: connections, and the handlers of all APIs. It is loaded when the first client comes, as it is a large
  * part of the program, and a broker may never meet a Kafka client.
  */
-type Protocol = typeof import('./connection.ts') & typeof import('./handlers.ts');
+type Protocol = typeof import('./connection/connection.ts') & typeof import('./handlers/table.ts');
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -206,7 +206,7 @@ export class KafkaServer {
 
   /** What the first clients send waits in their sockets. */
   #connectLater(socket: Socket, certificateName: string | null): void {
-    Promise.all([import('./connection.ts'), import('./handlers.ts')]).then(
+    Promise.all([import('./connection/connection.ts'), import('./handlers/table.ts')]).then(
       ([connection, handlers]) => {
         this.#protocol ??= { ...connection, ...handlers };
         if (!socket.destroyed) this.#connect(socket, certificateName);

@@ -1,4 +1,4 @@
-import { ForeseenError } from '../../base/foreseen-error.ts';
+import { ExpectedError } from '../../base/expected-error.ts';
 
 /**
  * Malformed bytes. Every kind ends the connection (AMQP 4.2.3, 4.8.1); the edge translates it with `WIRE_REPLY_CODES`.
@@ -10,7 +10,7 @@ import { ForeseenError } from '../../base/foreseen-error.ts';
  */
 export type WireErrorKind = 'frame-error' | 'unexpected-frame' | 'syntax-error' | 'command-invalid';
 
-export class WireError extends ForeseenError {
+export class WireError extends ExpectedError {
   readonly kind: WireErrorKind;
 
   constructor(kind: WireErrorKind, message: string) {

@@ -1,17 +1,17 @@
 import { Broker } from '../../../src/broker/broker.ts';
 import type { DelayStore } from '../../../src/broker/delays/delay-store.ts';
-import type { RoutedMessage } from '../../../src/broker/property-codec.ts';
-import { Publisher } from '../../../src/broker/publisher.ts';
-import type { Queue } from '../../../src/broker/queue.ts';
+import type { RoutedMessage } from '../../../src/broker/messages/property-codec.ts';
+import { Publisher } from '../../../src/broker/publishing/publisher.ts';
+import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { Route } from '../../../src/broker/topology/routing.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
-import { MessageParts } from '../../../src/log/message-parts.ts';
-import { ContentView } from '../../../src/log/record-content.ts';
-import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
+import { MessageView } from '../../../src/records/message-view.ts';
+import { ContentView } from '../../../src/records/record-content.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { SimulatedTime } from '../../crash/simulated-time.ts';
-import { seededRandom } from '../../log/seeded-random.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 
 export const EXCHANGE = 'later';
 const PATIENCE_MS = 600_000;
@@ -160,17 +160,17 @@ export class DelayedBroker {
   publish(id: number, key: string, delayMs: number | null, persistent = true, bodyBytes = 8): number {
     this.broker.turn.touch();
     const route = this.route(key, delayMs);
-    fill(this.publisher.parts, id, key, delayMs, bodyBytes);
+    fill(this.publisher.messageView, id, key, delayMs, bodyBytes);
     const block = this.publisher.publish(route, persistent);
     this.broker.turn.schedule();
     return block;
   }
 
   /** For a publisher that is not the test's own. */
-  parts(id: number, key: string, delayMs: number | null, bodyBytes: number): MessageParts {
-    const parts = new MessageParts();
-    fill(parts, id, key, delayMs, bodyBytes);
-    return parts;
+  messageView(id: number, key: string, delayMs: number | null, bodyBytes: number): MessageView {
+    const messageView = new MessageView();
+    fill(messageView, id, key, delayMs, bodyBytes);
+    return messageView;
   }
 
   /** All that is in the queue, which is taken out of it. */
@@ -218,17 +218,23 @@ function delayed(delayMs: number | null): RoutedMessage {
   return { headers: () => (delayMs === null ? null : { 'x-delay': delayMs }), property: () => null };
 }
 
-function fill(parts: MessageParts, id: number, key: string, delayMs: number | null, bodyBytes: number): void {
-  parts.key = Buffer.from(key);
-  parts.keyEnd = parts.key.length;
-  parts.exchange = Buffer.from(EXCHANGE);
-  parts.exchangeEnd = parts.exchange.length;
-  parts.body = Buffer.alloc(Math.max(4, bodyBytes));
-  parts.body.writeUInt32BE(id);
-  parts.bodyEnd = parts.body.length;
+function fill(
+  messageView: MessageView,
+  id: number,
+  key: string,
+  delayMs: number | null,
+  bodyBytes: number,
+): void {
+  messageView.key = Buffer.from(key);
+  messageView.keyEnd = messageView.key.length;
+  messageView.exchange = Buffer.from(EXCHANGE);
+  messageView.exchangeEnd = messageView.exchange.length;
+  messageView.body = Buffer.alloc(Math.max(4, bodyBytes));
+  messageView.body.writeUInt32BE(id);
+  messageView.bodyEnd = messageView.body.length;
   const headers = delayMs === null ? {} : { 'x-delay': delayMs, other: 'kept' };
-  parts.properties = amqp091Codec.encode({ headers, persistent: true });
-  parts.propertiesEnd = parts.properties.length;
-  parts.protocol = amqp091Codec.source;
-  parts.delayMs = delayMs ?? -1;
+  messageView.properties = amqp091Codec.encode({ headers, persistent: true });
+  messageView.propertiesEnd = messageView.properties.length;
+  messageView.protocol = amqp091Codec.source;
+  messageView.delayMs = delayMs ?? -1;
 }

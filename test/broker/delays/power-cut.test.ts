@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import type { Bucket } from '../../../src/broker/delays/bucket.ts';
-import { Transaction } from '../../../src/broker/transaction.ts';
-import { Unacked } from '../../../src/broker/unacked.ts';
+import { Transaction } from '../../../src/broker/publishing/tx.ts';
+import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { DelayedBroker } from './delayed-broker.ts';
 
 const SEEDS = 15;
@@ -85,13 +85,13 @@ class DelaysRun {
 
   #publishTogether(count: number): void {
     const { test } = this;
-    const transaction = new Transaction(test.broker, new Unacked());
+    const transaction = new Transaction(test.broker, new Unacknowledged());
     const messages: Sent[] = [];
     for (let i = 0; i < count; i++) {
       const { persistent, key, delayMs } = this.#choose();
       test.broker.turn.touch();
       const route = test.route(key, delayMs);
-      transaction.publish(route, persistent, test.parts(this.sent.length, key, delayMs, this.#size()));
+      transaction.publish(route, persistent, test.messageView(this.sent.length, key, delayMs, this.#size()));
       messages.push(this.#note(key, delayMs, persistent));
     }
     transaction.commit(() => {

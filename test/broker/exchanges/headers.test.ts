@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Table, Value } from '../../../src/base/value.ts';
+import { valuesEqual } from '../../../src/base/value-equality.ts';
 import { headersExchange } from '../../../src/broker/exchanges/headers.ts';
-import { valuesEqual } from '../../../src/broker/exchanges/value-equality.ts';
 import { assertRefused } from '../topology/fixture.ts';
 import { message, newRouter, pattern, visited } from './router-fixture.ts';
 

@@ -1,6 +1,6 @@
 import type { Table } from '../../../src/base/value.ts';
 import type { BindingPattern, ExchangeType, Router } from '../../../src/broker/exchanges/type.ts';
-import type { NamedProperty, RoutedMessage } from '../../../src/broker/property-codec.ts';
+import type { NamedProperty, RoutedMessage } from '../../../src/broker/messages/property-codec.ts';
 
 /** A binding to a queue. */
 export function pattern(routingKey: string, args: Table = {}, queue = 'q'): BindingPattern {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Table, Value } from '../../../src/base/value.ts';
 import { mergeDefinitions, validateDefinition } from '../../../src/broker/policies/definition.ts';
 import { validPolicy } from '../../../src/broker/policies/policy.ts';
-import { settingsFrom } from '../../../src/broker/queue-settings.ts';
+import { settingsFrom } from '../../../src/broker/queues/queue-settings.ts';
 import { assertRefused } from '../topology/fixture.ts';
 
 function assertInvalid(definition: Table, message: string, isOperator = false): void {

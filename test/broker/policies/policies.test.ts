@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { settingsFromArguments } from '../../../src/broker/queue-settings.ts';
+import { settingsFromArguments } from '../../../src/broker/queues/queue-settings.ts';
 import type { MetadataOperation } from '../../../src/broker/topology/metadata.ts';
 import { decodeOperation, encodeOperation } from '../../../src/broker/topology/metadata.ts';
 import { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32c } from '../../../src/base/crc32c.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
-import { MessageParts } from '../../../src/log/message-parts.ts';
-import { forEachRecord, readBatchHeader, verifyBatch } from '../../../src/log/record-batch.ts';
-import { bodyLengthAt } from '../../../src/log/record-content.ts';
-import { fillParts, TestBroker } from '../test-broker.ts';
+import { MessageView } from '../../../src/records/message-view.ts';
+import { forEachRecord, readBatchHeader, verifyBatch } from '../../../src/records/record-batch.ts';
+import { bodyLengthAt } from '../../../src/records/record-content.ts';
+import { fillView, TestBroker } from '../test-broker.ts';
 import { batchOf } from './batches.ts';
 
 const KIB = 1024;
@@ -120,15 +120,15 @@ test('what is more than memory may hold goes to segments, and is read from there
 test('messages of one turn become one batch, in order with the batches around them, and survive a restart', async () => {
   await using broker = await TestBroker.start();
   const partition = createStream(broker);
-  const parts = new MessageParts();
+  const messageView = new MessageView();
   append(partition, batchOf(['a']));
   for (const body of ['bb', 'ccc']) {
-    fillParts(parts, 'key', body);
-    partition.gather(parts, broker.broker.turn.nowMs);
+    fillView(messageView, 'key', body);
+    partition.gather(messageView, broker.broker.turn.nowMs);
   }
   append(partition, batchOf(['dddd']));
-  fillParts(parts, 'key', 'eeeee');
-  partition.gather(parts, broker.broker.turn.nowMs);
+  fillView(messageView, 'key', 'eeeee');
+  partition.gather(messageView, broker.broker.turn.nowMs);
   const block = broker.broker.store.journal.blockNumber;
   await broker.flush();
   assert.ok(broker.broker.isDurable(block));
@@ -144,7 +144,7 @@ for (const chunkKib of [4, 64]) {
     await using broker = await TestBroker.start({ chunkBytes: chunkKib * KIB });
     const partition = createStream(broker);
     const other = createStream(broker, 'other');
-    const parts = new MessageParts();
+    const messageView = new MessageView();
     const { journal } = broker.broker.store;
     const promised: number[] = [];
     let seed = 7;
@@ -159,8 +159,8 @@ for (const chunkKib of [4, 64]) {
       }
     });
     for (const [i, size] of sizes.entries()) {
-      fillParts(parts, 'k', Buffer.alloc(size));
-      partition.gather(parts, broker.broker.turn.nowMs);
+      fillView(messageView, 'k', Buffer.alloc(size));
+      partition.gather(messageView, broker.broker.turn.nowMs);
       promised.push(journal.blockNumber);
       if (i % 3 === 0) append(other, batchOf([Buffer.alloc((i * 997) % 20_000)]));
       if (i % 40 === 0) await broker.flush();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Table } from '../../../src/base/value.ts';
 import { BrokerError, type BrokerErrorKind } from '../../../src/broker/errors.ts';
-import { type QueueSettings, settingsFromArguments } from '../../../src/broker/queue-settings.ts';
+import { type QueueSettings, settingsFromArguments } from '../../../src/broker/queues/queue-settings.ts';
 import type { ExchangeDeclaration } from '../../../src/broker/topology/exchange.ts';
 import { encodeOperation, type MetadataOperation } from '../../../src/broker/topology/metadata.ts';
 import type { QueueFactory, TopologyQueue } from '../../../src/broker/topology/ports.ts';

@@ -1,4 +1,4 @@
-import type { AbortedTransaction } from '../../../src/broker/producers/aborted-transactions.ts';
+import type { AbortedTransaction } from '../../../src/broker/streams/producers/aborted-transactions.ts';
 
 /** What stands in a partition: a batch of a producer, or the end of its transaction. */
 export interface Fact {

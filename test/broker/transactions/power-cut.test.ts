@@ -15,9 +15,9 @@ import {
   lastOffsetDeltaOf,
   producerEpochOf,
   producerIdOf,
-} from '../../../src/log/batch-producer.ts';
-import { readBatchHeader } from '../../../src/log/record-batch.ts';
-import { producedBatch } from '../producers/produced-batch.ts';
+} from '../../../src/records/producer-fields.ts';
+import { readBatchHeader } from '../../../src/records/record-batch.ts';
+import { producedBatch } from '../streams/producers/produced-batch.ts';
 import { type Fact, type Reading, read } from './expected-partition.ts';
 import { SimulatedBroker } from './simulated-broker.ts';
 

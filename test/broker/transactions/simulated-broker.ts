@@ -1,7 +1,7 @@
 import { Broker } from '../../../src/broker/broker.ts';
-import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
 import { SimulatedTime } from '../../crash/simulated-time.ts';
-import { seededRandom } from '../../log/seeded-random.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 
 const KIB = 1024;
 const PATIENCE_MS = 600_000;

@@ -9,7 +9,7 @@ import {
 } from '../../../src/broker/transactions/transaction-error.ts';
 import type { ProducerIdentity } from '../../../src/broker/transactions/transactional-producer.ts';
 import type { Transactions } from '../../../src/broker/transactions/transactions.ts';
-import { producedBatch } from '../producers/produced-batch.ts';
+import { producedBatch } from '../streams/producers/produced-batch.ts';
 import { TestBroker } from '../test-broker.ts';
 
 const ID = 'orders';

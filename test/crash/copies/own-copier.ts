@@ -2,7 +2,7 @@ import type { ProducerIdentity } from '../../../src/broker/transactions/transact
 import { offsetFetch } from '../../../src/wire/kafka/messages/group-offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { endTxn, initProducerId, txnOffsetCommit } from '../../../src/wire/kafka/messages/transactions.ts';
-import { producedBatch } from '../../broker/producers/produced-batch.ts';
+import { producedBatch } from '../../broker/streams/producers/produced-batch.ts';
 import { KafkaClient } from '../../servers/kafka/kafka-client.ts';
 import type { Copier, CopyJob } from './copier.ts';
 import { check, readCommitted } from './topic.ts';

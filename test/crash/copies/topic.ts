@@ -1,10 +1,10 @@
+import { BatchView } from '../../../src/records/batch-view.ts';
+import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { ERROR_CODES, errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { createTopics } from '../../../src/wire/kafka/messages/topics.ts';
-import { BatchView } from '../../../src/wire/kafka/record-batch.ts';
-import { RecordCursor } from '../../../src/wire/kafka/record-cursor.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
 import type { KafkaClient } from '../../servers/kafka/kafka-client.ts';
 

@@ -5,7 +5,7 @@ import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { createTopics, deleteTopics } from '../../../src/wire/kafka/messages/topics.ts';
-import { batchOf } from '../../broker/views/records.ts';
+import { batchOf } from '../../broker/streams/bindings/records.ts';
 import { KafkaClient } from '../../servers/kafka/kafka-client.ts';
 import { FuzzedBroker, survey } from '../broker.ts';
 import { KafkaLane } from './lane.ts';
@@ -34,7 +34,7 @@ const HEAP_GROWTH_MAX = 12 * 2 ** 20;
 const RESIDENT_GROWTH_MAX = 96 * 2 ** 20;
 const FINDINGS_MAX = 30;
 /** Classes of which as many objects are alive at each checkpoint. */
-const COUNTED = ['KafkaConnection', 'ReplySlot', 'Fetching', 'FetchSession', 'Stream', 'Partition'];
+const COUNTED = ['KafkaConnection', 'PendingResponse', 'Fetching', 'FetchSession', 'Stream', 'Partition'];
 
 /** Random requests, right and wrong and broken, over many connections of the Kafka protocol to a broker of its own. */
 export async function fuzzKafka(options: KafkaFuzzOptions): Promise<KafkaFuzzReport> {

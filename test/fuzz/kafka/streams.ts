@@ -1,4 +1,4 @@
-import { HANDLERS } from '../../../src/servers/kafka/handlers.ts';
+import { HANDLERS } from '../../../src/servers/kafka/handlers/table.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
 import type { Api, RequestInput } from '../../../src/wire/kafka/declaration.ts';
 import { encodeRequest } from '../../../src/wire/kafka/headers.ts';

@@ -6,7 +6,7 @@ import {
   ZERO_UUID,
 } from '../../../src/wire/kafka/declaration.ts';
 import { defaultOf } from '../../../src/wire/kafka/decoder.ts';
-import { batchOf } from '../../broker/views/records.ts';
+import { batchOf } from '../../broker/streams/bindings/records.ts';
 import type { Random } from '../random.ts';
 
 /** What the fields of a request may hold: of the right type, likely to mean something, and often wrong. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
-import { seededRandom } from '../seeded-random.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { CompactionModel } from './compaction-model.ts';
 
 const SEEDS = Number(process.env.SLUICE_COMPACTION_SEEDS ?? 50);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { transactionEndBatch } from '../../../src/log/batch-producer.ts';
-import { BatchRecords } from '../../../src/log/batch-records.ts';
 import { compactLog } from '../../../src/log/compaction/compact-log.ts';
-import type { FileSystem } from '../../../src/log/filesystem.ts';
-import { readBatchHeader, verifyBatch, writeInt64 } from '../../../src/log/record-batch.ts';
+import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { segmentFileName } from '../../../src/log/segments/segment.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog, SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
-import type { AbortedRange } from '../../../src/log/streams/keeping.ts';
+import type { AbortedRange } from '../../../src/log/streams/retention-settings.ts';
+import { BatchRecords } from '../../../src/records/batch-records.ts';
+import { transactionEndBatch } from '../../../src/records/producer-fields.ts';
+import { readBatchHeader, verifyBatch, writeInt64 } from '../../../src/records/record-batch.ts';
 import { type ProducedRecord, producedBatch } from './produced-batch.ts';
 
 const ROOT = '/data/logs';

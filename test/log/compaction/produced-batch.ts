@@ -1,7 +1,7 @@
-import { compress } from '../../../src/base/compression/compression.ts';
 import { crc32c } from '../../../src/base/crc32c.ts';
-import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '../../../src/log/record-batch.ts';
-import { writeVarint } from '../../../src/log/record-content.ts';
+import { compress } from '../../../src/records/compression/compression.ts';
+import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '../../../src/records/record-batch.ts';
+import { writeVarint } from '../../../src/records/record-content.ts';
 
 export interface ProducedRecord {
   readonly key: string | null;

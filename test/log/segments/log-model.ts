@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import type { FileSystem } from '../../../src/log/filesystem.ts';
-import { OffsetSet } from '../../../src/log/offset-set.ts';
-import { RecordBatchBuilder } from '../../../src/log/record-batch.ts';
+import type { FileSystem } from '../../../src/log/files/filesystem.ts';
+import { OffsetSet } from '../../../src/log/queues/offset-set.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog, SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
+import { RecordBatchBuilder } from '../../../src/records/record-batch.ts';
 
 export const ROOT = '/data/logs';
 

@@ -4,7 +4,7 @@ import { checkSegmentFile } from '../../../src/log/segments/segment-check.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import { cutDamage } from '../../../src/log/segments/segment-repair.ts';
 import type { SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
-import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { fill, ROOT, range, readOffsets } from './log-model.ts';
 
 const PATH = `${ROOT}/3/00000000000000000000.log`;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { DamageError } from '../../../src/log/damage.ts';
-import { readBatchHeader, verifyBatch } from '../../../src/log/record-batch.ts';
+import { CorruptionError } from '../../../src/log/corruption.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog } from '../../../src/log/segments/segmented-log.ts';
-import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
-import { seededRandom } from '../seeded-random.ts';
+import { readBatchHeader, verifyBatch } from '../../../src/records/record-batch.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { fill, ROOT, range, readOffsets } from './log-model.ts';
 
 function open(fs: SimulatedFileSystem, segmentBytes = 10_000, maxOpenFiles = 4): SegmentDirectory {
@@ -293,14 +293,14 @@ test('every flipped bit in a segment is an error that names file and position, n
     fs.flipBit(path, bit >> 3, bit & 7);
     const again = open(fs).openLog(3, table);
     await assert.rejects(readOffsets(again, 0), (error) => {
-      assert.ok(error instanceof DamageError, `bit ${bit}: ${error}`);
+      assert.ok(error instanceof CorruptionError, `bit ${bit}: ${error}`);
       assert.equal(error.path, path);
       assert.ok(batchStarts.includes(error.offset), `bit ${bit} reported at byte ${error.offset}`);
       assert.match(error.message, /sluice doctor/);
       return true;
     });
     // Found by the process that wrote it, too.
-    await assert.rejects(readOffsets(log, 0), DamageError);
+    await assert.rejects(readOffsets(log, 0), CorruptionError);
     fs.flipBit(path, bit >> 3, bit & 7);
   }
   assert.deepEqual(await readOffsets(open(fs).openLog(3, table), 0), range(0, 6));

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { crc32c } from '../../../src/base/crc32c.ts';
-import { readBatchHeader } from '../../../src/log/record-batch.ts';
 import { OffsetIndex } from '../../../src/log/segments/offset-index.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog } from '../../../src/log/segments/segmented-log.ts';
-import { SimulatedFileSystem } from '../../../src/log/simulated-filesystem.ts';
+import { readBatchHeader } from '../../../src/records/record-batch.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { producedBatch } from '../compaction/produced-batch.ts';
 import { ROOT } from './log-model.ts';
 

@@ -26,7 +26,7 @@ function declareExchange(name: string, alternate?: string): Step {
   });
 }
 
-const deadLetters = { 'x-dead-letter-exchange': '~x' };
+const deadLettering = { 'x-dead-letter-exchange': '~x' };
 
 export const permissionCases: readonly Case[] = [
   ...many('queue.declare', {
@@ -57,9 +57,17 @@ export const permissionCases: readonly Case[] = [
     'a reserved name': ['permission', noConfigure, declareQueue('amq.mine')],
     'without the right to write': ['none', noWrite, declareQueue('~q')],
     'without the right to read': ['none', noRead, declareQueue('~q')],
-    'with dead letters, without the right to read': ['permission', noRead, declareQueue('~q', deadLetters)],
-    'with dead letters, without the right to write': ['permission', noWrite, declareQueue('~q', deadLetters)],
-    'with dead letters to an exchange of others': ['permission', mine, declareQueue('~q-mine', deadLetters)],
+    'with dead letters, without the right to read': ['permission', noRead, declareQueue('~q', deadLettering)],
+    'with dead letters, without the right to write': [
+      'permission',
+      noWrite,
+      declareQueue('~q', deadLettering),
+    ],
+    'with dead letters to an exchange of others': [
+      'permission',
+      mine,
+      declareQueue('~q-mine', deadLettering),
+    ],
     'with dead letters to the default exchange': [
       'permission',
       mine,

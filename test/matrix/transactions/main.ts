@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 import { withDirectory } from '../../../bench/brokers.ts';
 import { startKafka } from '../../../bench/kafka-broker.ts';
 import { ensureKafka } from '../../../bench/kafka-install.ts';
-import { seededRandom } from '../../log/seeded-random.ts';
 import { KafkaTestServer } from '../../servers/kafka/test-server.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 import { history } from './operations.ts';
 import { Party } from './party.ts';
 

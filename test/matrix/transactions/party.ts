@@ -13,7 +13,7 @@ import {
   initProducerId,
   txnOffsetCommit,
 } from '../../../src/wire/kafka/messages/transactions.ts';
-import { producedBatch } from '../../broker/producers/produced-batch.ts';
+import { producedBatch } from '../../broker/streams/producers/produced-batch.ts';
 import { KafkaClient } from '../../servers/kafka/kafka-client.ts';
 import { type Operation, PARTITIONS, type Who } from './operations.ts';
 

@@ -120,7 +120,7 @@ describe('the server, whatever it is sent,', () => {
     await until(() => test.server.connectionCount === 1);
     for (const each of test.broker.vhost('/')?.queues() ?? []) {
       assert.equal(each.consumerCount, 0, each.name);
-      assert.equal(each.unackedCount, each.name === queue ? 1 : 0, each.name);
+      assert.equal(each.unacknowledgedCount, each.name === queue ? 1 : 0, each.name);
     }
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ConfirmChannel } from 'amqplib';
 import type { PolicyRequest } from '../../../src/broker/policies/policy.ts';
-import type { Queue } from '../../../src/broker/queue.ts';
+import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
 import { TestServer, until } from './test-server.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Channel, ConfirmChannel } from 'amqplib';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
-import { transactionEndBatch } from '../../../src/log/batch-producer.ts';
-import { batchOf } from '../../broker/views/records.ts';
+import { transactionEndBatch } from '../../../src/records/producer-fields.ts';
+import { batchOf } from '../../broker/streams/bindings/records.ts';
 import { TestServer, until } from './test-server.ts';
 
 const STREAM = { durable: true, arguments: { 'x-queue-type': 'stream' } };

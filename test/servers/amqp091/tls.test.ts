@@ -6,7 +6,7 @@ import { createConnection } from 'node:net';
 import { describe, it } from 'node:test';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { connect } from 'amqplib';
-import { subjectName, type TlsOptions } from '../../../src/servers/tls.ts';
+import { subjectName, type TlsOptions } from '../../../src/servers/listener/tls.ts';
 import { FRAME_HEARTBEAT, PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { RawClient, startOk } from './raw-client.ts';
 import { TestServer, until } from './test-server.ts';

@@ -50,14 +50,14 @@ describe('tx channels', () => {
     step('tx.rollback');
     await until(() => client.received.some(({ method }) => method?.name === 'tx.rollback-ok'));
     assert.equal(ready(test, 'out'), 0);
-    assert.equal(test.broker.vhost('/')?.findQueue('in')?.unackedCount, 1);
+    assert.equal(test.broker.vhost('/')?.findQueue('in')?.unacknowledgedCount, 1);
     client.received.length = 0;
     step('tx.commit');
     // Asked before the commit is answered, and answered after it.
     client.method(1, { name: 'basic.get', queue: 'out', noAck: true });
     await client.expect('tx.commit-ok');
     await client.expect('basic.get-ok');
-    assert.equal(test.broker.vhost('/')?.findQueue('in')?.unackedCount, 0);
+    assert.equal(test.broker.vhost('/')?.findQueue('in')?.unacknowledgedCount, 0);
   });
 
   it('acknowledge all with tag 0, but not what is delivered between that and the commit', async () => {
@@ -79,16 +79,16 @@ describe('tx channels', () => {
     await client.expect('basic.consume-ok');
     const queue = test.broker.vhost('/')?.findQueue('in');
     channel.sendToQueue('in', Buffer.from('first'));
-    await until(() => queue?.unackedCount === 1);
+    await until(() => queue?.unacknowledgedCount === 1);
     client.method(1, { name: 'basic.ack', deliveryTag: 0, multiple: true });
     // Answered behind the ack.
     client.method(1, { name: 'basic.qos', prefetchSize: 0, prefetchCount: 0, global: false });
     await until(() => client.received.some(({ method }) => method?.name === 'basic.qos-ok'));
     channel.sendToQueue('in', Buffer.from('second'));
-    await until(() => queue?.unackedCount === 2);
+    await until(() => queue?.unacknowledgedCount === 2);
     client.method(1, { name: 'tx.commit' });
     await until(() => client.received.some(({ method }) => method?.name === 'tx.commit-ok'));
-    assert.equal(queue?.unackedCount, 1);
+    assert.equal(queue?.unacknowledgedCount, 1);
   });
 
   it('do not get again by basic.recover what they acknowledged, unless they roll back', async () => {

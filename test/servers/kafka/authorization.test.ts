@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { AclResource } from '../../../src/broker/access/acl.ts';
-import { HANDLERS } from '../../../src/servers/kafka/handlers.ts';
+import { HANDLERS } from '../../../src/servers/kafka/handlers/table.ts';
 import type { Api, Fields, FieldType } from '../../../src/wire/kafka/declaration.ts';
 import { includes } from '../../../src/wire/kafka/declaration.ts';
 import { type ErrorName, errorName } from '../../../src/wire/kafka/error-codes.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { BatchView } from '../../../src/records/batch-view.ts';
+import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { ERROR_CODES, errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets, offsetForLeaderEpoch } from '../../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
-import { BatchView } from '../../../src/wire/kafka/record-batch.ts';
-import { RecordCursor } from '../../../src/wire/kafka/record-cursor.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';

@@ -13,7 +13,7 @@ import {
   shareGroupHeartbeat,
 } from '../../../src/wire/kafka/messages/share-groups.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
-import { seededRandom } from '../../log/seeded-random.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer, until } from './test-server.ts';
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import type { KafkaServerOptions } from '../../../src/servers/kafka/options.ts';
-import type { TlsOptions } from '../../../src/servers/tls.ts';
+import type { TlsOptions } from '../../../src/servers/listener/tls.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
 import { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';

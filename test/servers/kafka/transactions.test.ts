@@ -19,7 +19,7 @@ import {
   txnOffsetCommit,
   writeTxnMarkers,
 } from '../../../src/wire/kafka/messages/transactions.ts';
-import { producedBatch } from '../../broker/producers/produced-batch.ts';
+import { producedBatch } from '../../broker/streams/producers/produced-batch.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 

@@ -1,11 +1,11 @@
-import { decompress } from '../../../src/base/compression/compression.ts';
+import { BatchView, findProducedFault } from '../../../src/records/batch-view.ts';
+import { decompress } from '../../../src/records/compression/compression.ts';
+import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
 import type { Message } from '../../../src/wire/kafka/declaration.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { decodeMessage, encodeMessage } from '../../../src/wire/kafka/messages.ts';
-import { BatchView, findProducedFault } from '../../../src/wire/kafka/record-batch.ts';
-import { RecordCursor } from '../../../src/wire/kafka/record-cursor.ts';
 import { RECORDED_BATCHES } from './recorded-batches.ts';
 
 /**

@@ -16,7 +16,7 @@ import type { ConsumerMember } from './consumer-member.ts';
 
 export const CLASSIC_CONSUMERS = 'consumer';
 
-export interface ClassicMembersParts {
+export interface ClassicMembersDeps {
   readonly group: ConsumerGroup;
   readonly vhost: string;
   readonly streams: GroupStreams;
@@ -31,16 +31,16 @@ export interface ClassicMembersParts {
  * its epoch, and is told to join again when there is something new for it.
  */
 export class ClassicMembers {
-  readonly #parts: ClassicMembersParts;
+  readonly #deps: ClassicMembersDeps;
   /** Clients that were told their ids and have not joined yet. */
   readonly #expected = new Set<string>();
 
-  constructor(parts: ClassicMembersParts) {
-    this.#parts = parts;
+  constructor(deps: ClassicMembersDeps) {
+    this.#deps = deps;
   }
 
   join(request: JoinRequest): JoinOutcome {
-    const { group, settings } = this.#parts;
+    const { group, settings } = this.#deps;
     const { memberId, instanceId, sessionMs } = request;
     if (sessionMs < settings.sessionTimeoutMsMin || sessionMs > settings.sessionTimeoutMsMax) {
       return joinFailed('invalid-session-timeout', memberId);
@@ -49,12 +49,12 @@ export class ClassicMembers {
     const subscription =
       request.protocolType !== CLASSIC_CONSUMERS || protocol === undefined
         ? null
-        : this.#parts.codec().readSubscription(request.protocolType, protocol.metadata);
+        : this.#deps.codec().readSubscription(request.protocolType, protocol.metadata);
     if (protocol === undefined || subscription === null) return joinFailed('inconsistent-protocol', memberId);
     const known = group.members.get(memberId);
     const refusal = this.#refusalOfId(request, known);
     if (refusal !== null) return refusal;
-    const id = memberId === '' ? this.#parts.newId(instanceId ?? request.clientId) : memberId;
+    const id = memberId === '' ? this.#deps.newId(instanceId ?? request.clientId) : memberId;
     this.#expected.delete(id);
     try {
       group.heartbeat({
@@ -95,7 +95,7 @@ export class ClassicMembers {
   sync(request: SyncRequest): SyncOutcome {
     const member = this.#check(request);
     if (typeof member === 'string') return syncFailed(member);
-    const { group } = this.#parts;
+    const { group } = this.#deps;
     group.heard(member);
     if (group.epoch > member.epoch && member.state !== 'unrevoked') {
       group.expects(member);
@@ -107,7 +107,7 @@ export class ClassicMembers {
       error: null,
       protocolType: CLASSIC_CONSUMERS,
       protocol: protocol?.name ?? null,
-      assignment: this.#parts
+      assignment: this.#deps
         .codec()
         .writeAssignment(protocol?.metadata ?? Buffer.alloc(0), this.toNames(member.assigned)),
     };
@@ -117,7 +117,7 @@ export class ClassicMembers {
   heartbeat(request: MemberRequest): GroupErrorKind | null {
     const member = this.#check(request);
     if (typeof member === 'string') return member;
-    const { group } = this.#parts;
+    const { group } = this.#deps;
     group.heard(member);
     const isBehind =
       member.epoch < group.epoch ||
@@ -130,7 +130,7 @@ export class ClassicMembers {
 
   toNames(partitions: PartitionSet): NamedPartitions[] {
     return Array.from(partitions, ([streamId, indexes]) => ({
-      topic: this.#parts.streams.byId(streamId)?.name ?? '',
+      topic: this.#deps.streams.byId(streamId)?.name ?? '',
       partitions: [...indexes].sort((a, b) => a - b),
     })).filter(({ topic }) => topic !== '');
   }
@@ -138,13 +138,13 @@ export class ClassicMembers {
   #refusalOfId(request: JoinRequest, known: ConsumerMember | undefined): JoinOutcome | null {
     const { memberId, instanceId } = request;
     if (instanceId !== null) {
-      const former = this.#parts.group.staticId(instanceId);
+      const former = this.#deps.group.staticId(instanceId);
       if (memberId === '' || former === memberId) return null;
       return joinFailed(former === undefined ? 'unknown-member' : 'fenced-instance', memberId);
     }
     if (memberId === '') {
       if (!request.requiresKnownId) return null;
-      const id = this.#parts.newId(request.clientId);
+      const id = this.#deps.newId(request.clientId);
       this.#expected.add(id);
       return joinFailed('member-id-required', id);
     }
@@ -154,7 +154,7 @@ export class ClassicMembers {
   }
 
   #check({ memberId, instanceId, generation }: MemberRequest): ConsumerMember | GroupErrorKind {
-    const { group } = this.#parts;
+    const { group } = this.#deps;
     const former = instanceId === null ? undefined : group.staticId(instanceId);
     if (former !== undefined && former !== memberId) return 'fenced-instance';
     const member = group.members.get(memberId);
@@ -165,7 +165,7 @@ export class ClassicMembers {
   #toSet(named: readonly NamedPartitions[]): PartitionSet {
     const builder = new PartitionSetBuilder();
     for (const { topic, partitions } of named) {
-      const stream = this.#parts.streams.get(this.#parts.vhost, topic);
+      const stream = this.#deps.streams.get(this.#deps.vhost, topic);
       if (stream === undefined) continue;
       for (const partition of partitions) builder.add(stream.id, partition);
     }

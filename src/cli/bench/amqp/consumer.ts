@@ -25,7 +25,7 @@ export class Consumer {
   outOfOrder = 0;
   #tag = 0;
   #ackedTag = 0;
-  #unacked = 0;
+  #unacknowledged = 0;
   #bodyLeft = 0;
   #stampDue = false;
   #again = false;
@@ -80,7 +80,7 @@ export class Consumer {
   }
 
   #take(): Uint8Array | undefined {
-    if (this.#settings.ackEvery === 0 && this.#unacked > 0) this.#ack();
+    if (this.#settings.ackEvery === 0 && this.#unacknowledged > 0) this.#ack();
     if (this.#acksLength === 0) return undefined;
     const bytes = Buffer.from(this.#acks.subarray(0, this.#acksLength));
     this.#acksLength = 0;
@@ -104,8 +104,8 @@ export class Consumer {
   #complete(_nowMicros: number): void {
     this.received++;
     if (this.#settings.autoAck) return;
-    this.#unacked++;
-    if (this.#unacked === this.#settings.ackEvery) this.#ack();
+    this.#unacknowledged++;
+    if (this.#unacknowledged === this.#settings.ackEvery) this.#ack();
   }
 
   /**
@@ -125,7 +125,7 @@ export class Consumer {
     view.setUint8(at + 20, 0xce);
     this.#acksLength += ACK_FRAME_BYTES;
     this.#ackedTag = this.#tag;
-    this.#unacked = 0;
+    this.#unacknowledged = 0;
   }
 
   #growAcks(): void {

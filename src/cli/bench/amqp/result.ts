@@ -1,9 +1,9 @@
 /** What a run has found, in the form in which it is written to a file. */
 import type { Machine } from '../machine.ts';
 import { Histogram, type HistogramState } from './histogram.ts';
-import type { Counters, Snapshot } from './load.ts';
 import type { SequenceState } from './sequence.ts';
 import type { BenchSettings } from './settings.ts';
+import type { Counters, Snapshot } from './worker.ts';
 
 /** Milliseconds. */
 export interface LatencySummary {

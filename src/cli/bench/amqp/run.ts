@@ -1,13 +1,13 @@
 /** One run of the load generator, from the declaration of its queues to its result. */
 import { describeMachine } from '../machine.ts';
 import { parseAddress } from './address.ts';
-import { Crew } from './crew.ts';
-import { Link } from './link.ts';
-import type { Counters, Snapshot } from './load.ts';
+import { Link } from './client-connection.ts';
 import { planShares } from './plan.ts';
 import { type BenchResult, makeResult } from './result.ts';
 import { type BenchSettings, checkSettings, publisherCount } from './settings.ts';
 import { declareTopology, deleteTopology } from './topology.ts';
+import type { Counters, Snapshot } from './worker.ts';
+import { Crew } from './workers.ts';
 
 const POLL_MS = 5;
 /** A run that ends by count and makes no progress for so long has lost something. */

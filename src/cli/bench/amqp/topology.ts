@@ -1,5 +1,5 @@
 /** Declares and deletes what a run needs on the broker. */
-import type { Link } from './link.ts';
+import type { Link } from './client-connection.ts';
 import { entryQueue, fanoutExchange, queueNames } from './plan.ts';
 import type { BenchSettings } from './settings.ts';
 

@@ -1,8 +1,8 @@
-import { REPLY_TO } from '../../../broker/replies/replies.ts';
+import { REPLY_TO } from '../../../broker/topology/direct-reply.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { consumerPriority } from '../consumer-arguments.ts';
-import { consumeStream } from '../stream-consuming.ts';
+import { consumeStream } from './consume-stream.ts';
+import { consumerPriority } from './consumer-arguments.ts';
 
 /** No-local is accepted and ignored, as in RabbitMQ. */
 export function basicConsume(channel: Channel, method: MethodOf<'basic.consume'>): void {

@@ -1,6 +1,6 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { refuseStream } from '../stream-queues.ts';
+import { refuseStream } from './refuse-stream.ts';
 
 export function basicGet(channel: Channel, method: MethodOf<'basic.get'>): void {
   const name = channel.queueName(method.queue);

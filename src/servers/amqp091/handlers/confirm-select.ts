@@ -1,7 +1,7 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { Confirms } from '../confirms.ts';
 import { AmqpError } from '../errors.ts';
+import { Confirms } from '../publish/publisher-confirms.ts';
 
 export function confirmSelect(channel: Channel, method: MethodOf<'confirm.select'>): void {
   if (channel.transaction !== null) {

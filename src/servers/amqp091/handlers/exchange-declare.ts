@@ -1,7 +1,7 @@
 import type { Value } from '../../../base/value.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../name-lines.ts';
+import { withoutLineBreaks } from '../connection/name-lines.ts';
 
 export function exchangeDeclare(channel: Channel, method: MethodOf<'exchange.declare'>): void {
   const name = withoutLineBreaks(method.exchange);

@@ -1,7 +1,7 @@
 import { isPredeclared } from '../../../broker/topology/exchange.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../name-lines.ts';
+import { withoutLineBreaks } from '../connection/name-lines.ts';
 
 export function exchangeDelete(channel: Channel, method: MethodOf<'exchange.delete'>): void {
   const name = withoutLineBreaks(method.exchange);

@@ -1,9 +1,9 @@
 import type { Table } from '../../../base/value.ts';
-import { REPLY_TO } from '../../../broker/replies/replies.ts';
+import { REPLY_TO } from '../../../broker/topology/direct-reply.ts';
 import type { DeclarationGuard } from '../../../broker/topology/queue-commands.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../name-lines.ts';
+import { withoutLineBreaks } from '../connection/name-lines.ts';
 
 export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>): void {
   const { vhost, connection } = channel;

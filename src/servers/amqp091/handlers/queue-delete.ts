@@ -1,6 +1,6 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../name-lines.ts';
+import { withoutLineBreaks } from '../connection/name-lines.ts';
 
 export function queueDelete(channel: Channel, method: MethodOf<'queue.delete'>): void {
   const name = channel.queueName(withoutLineBreaks(method.queue));

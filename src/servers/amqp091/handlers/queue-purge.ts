@@ -1,6 +1,6 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
-import { refuseStream } from '../stream-queues.ts';
+import { refuseStream } from './refuse-stream.ts';
 
 export function queuePurge(channel: Channel, method: MethodOf<'queue.purge'>): void {
   const name = channel.queueName(method.queue);

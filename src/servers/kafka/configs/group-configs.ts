@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../broker/errors.ts';
-import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/group-configs/group-configs.ts';
+import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/groups/group-configs.ts';
 import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
 import { type ConfigResource, changed } from './config-resource.ts';

@@ -1,4 +1,4 @@
-import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { deleteShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';

@@ -1,4 +1,4 @@
-import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';

@@ -1,7 +1,7 @@
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest } from '../../../wire/kafka/headers.ts';
 import { fetch } from '../../../wire/kafka/messages/fetch.ts';
-import { Fetching } from '../fetch/fetching.ts';
+import { Fetching } from '../fetch/delayed-fetch.ts';
 import type { RawHandler } from '../handler.ts';
 
 /** Before version 4 answers are message sets of formats v0 and v1 (KIP-896). */

@@ -1,12 +1,12 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
-import { PartitionDamage } from '../../../broker/streams/partition-damage.ts';
+import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
+import { BatchView } from '../../../records/batch-view.ts';
+import { RecordCursor } from '../../../records/record-cursor.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
-import { BatchView } from '../../../wire/kafka/record-batch.ts';
-import { RecordCursor } from '../../../wire/kafka/record-cursor.ts';
-import { epochError } from '../fetch/targets.ts';
+import { epochError } from '../fetch/fetch-partitions.ts';
 import type { ApiHandler, Call } from '../handler.ts';
 
 type Request = RequestOf<typeof listOffsets>;
@@ -67,7 +67,7 @@ async function answer(
     const found = await find(partition, timestamp, isCommittedOnly);
     return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };
   } catch (error) {
-    if (!(error instanceof PartitionDamage)) throw error;
+    if (!(error instanceof PartitionCorruption)) throw error;
     return failed(partitionIndex, 'KAFKA_STORAGE_ERROR');
   }
 }

@@ -1,7 +1,7 @@
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { offsetForLeaderEpoch } from '../../../wire/kafka/messages/offsets.ts';
-import { epochError } from '../fetch/targets.ts';
+import { epochError } from '../fetch/fetch-partitions.ts';
 import type { ApiHandler, Call } from '../handler.ts';
 
 type PartitionAnswer = ResponseInput<typeof offsetForLeaderEpoch>['topics'][number]['partitions'][number];

@@ -1,18 +1,18 @@
 import type { Broker } from '../../../broker/broker.ts';
-import type { DurableListener } from '../../../broker/durable-waiters.ts';
-import type { Filled } from '../../../broker/pressure.ts';
+import type { Filled } from '../../../broker/shard/back-pressure.ts';
+import type { DurableListener } from '../../../broker/shard/durability-waiters.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { Admission } from '../../../broker/transactions/requests.ts';
+import { findProducedFault } from '../../../records/batch-view.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest } from '../../../wire/kafka/headers.ts';
 import { produce } from '../../../wire/kafka/messages/produce.ts';
-import { findProducedFault } from '../../../wire/kafka/record-batch.ts';
+import type { PendingResponse } from '../connection/pending-response.ts';
 import type { Call, RawHandler } from '../handler.ts';
-import { type ContentFault, findContentFault, type RecordFault } from '../produced-records.ts';
-import { recompressed } from '../recompression.ts';
-import type { ReplySlot } from '../reply-slot.ts';
+import { type ContentFault, findContentFault, type RecordFault } from '../produce/produced-records.ts';
+import { recompressed } from '../produce/recompression.ts';
 import { producedError } from '../transaction-errors.ts';
 
 type Request = RequestOf<typeof produce>;
@@ -43,14 +43,14 @@ export const produceHandler: RawHandler<typeof produce> = {
   },
 };
 
-function append(request: Request, slot: ReplySlot, call: Call): void {
+function append(request: Request, slot: PendingResponse, call: Call): void {
   const { broker } = call.server;
   const appending = new Appending(request, call, broker);
   const responses = request.topicData.map((topic) => appending.topic(topic));
   const throttleTimeMs = call.connection.quota.recordProduced(appending.bytes);
-  const { pressure } = broker;
-  if (pressure.mustPause(appending.logs)) {
-    call.connection.holdBack((resume) => pressure.onResume(appending.logs, resume));
+  const { backPressure } = broker;
+  if (backPressure.mustPause(appending.logs)) {
+    call.connection.holdBack((resume) => backPressure.onResume(appending.logs, resume));
   } else if (broker.blockedReasons.size > 0) {
     call.connection.holdBack((resume) => whenUnblocked(broker, resume));
   }
@@ -83,10 +83,10 @@ function whenUnblocked(broker: Broker, resume: () => void): void {
 
 /** An answer that says something is stored when it is. */
 class Confirm implements DurableListener {
-  readonly #slot: ReplySlot;
+  readonly #slot: PendingResponse;
   readonly #response: Response;
 
-  constructor(slot: ReplySlot, response: Response) {
+  constructor(slot: PendingResponse, response: Response) {
     this.#slot = slot;
     this.#response = response;
   }
@@ -106,7 +106,7 @@ function refusalOf({ acks, transactionalId }: Request, call: Call): ErrorName | 
 }
 
 /** Every partition, with the same error. */
-function refuse(request: Request, slot: ReplySlot, call: Call, error: ErrorName): void {
+function refuse(request: Request, slot: PendingResponse, call: Call, error: ErrorName): void {
   if (request.acks === 0) {
     // There is no answer to say it in.
     call.connection.close(`Produce with acks=0 was refused: ${error}`);

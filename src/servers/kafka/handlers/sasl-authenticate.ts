@@ -2,10 +2,10 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest, FRAME_LENGTH_BYTES } from '../../../wire/kafka/headers.ts';
 import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
-import type { SaslStep } from '../authentication.ts';
-import type { KafkaConnection } from '../connection.ts';
+import type { SaslStep } from '../connection/authentication.ts';
+import type { KafkaConnection } from '../connection/connection.ts';
+import { PendingResponse } from '../connection/pending-response.ts';
 import type { RawHandler } from '../handler.ts';
-import { ReplySlot } from '../reply-slot.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -29,7 +29,7 @@ export const saslAuthenticateHandler: RawHandler<typeof saslAuthenticate> = {
 
 /** A token in a frame of its own, after SaslHandshake 0. There is no way to say more than that it was not good. */
 export function authenticateByToken(connection: KafkaConnection, token: Buffer): void {
-  const slot = new ReplySlot(connection, {
+  const slot = new PendingResponse(connection, {
     api: saslAuthenticate,
     version: 0,
     correlationId: 0,

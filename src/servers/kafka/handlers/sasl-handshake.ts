@@ -1,7 +1,7 @@
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest } from '../../../wire/kafka/headers.ts';
 import { saslHandshake } from '../../../wire/kafka/messages/sasl.ts';
-import { SASL_MECHANISMS } from '../authentication.ts';
+import { SASL_MECHANISMS } from '../connection/authentication.ts';
 import type { RawHandler } from '../handler.ts';
 
 /** Version 0 announces tokens that come as bare frames, version 1 SaslAuthenticate. */

@@ -1,5 +1,5 @@
-import type { Assignment } from '../../../broker/share/assignor.ts';
-import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { Assignment } from '../../../broker/groups/share/assignor.ts';
+import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { shareGroupDescribe } from '../../../wire/kafka/messages/share-groups.ts';

@@ -1,4 +1,4 @@
-import type { ShareHeartbeatOutcome } from '../../../broker/share/share-group.ts';
+import type { ShareHeartbeatOutcome } from '../../../broker/groups/share/share-group.ts';
 import { MEMBER_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';

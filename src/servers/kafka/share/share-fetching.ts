@@ -1,5 +1,5 @@
 import type { Timer } from '../../../base/scheduler.ts';
-import type { Acquired, ShareReader } from '../../../broker/share/share-reader.ts';
+import type { Acquired, ShareReader } from '../../../broker/groups/share/share-reader.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
@@ -113,7 +113,7 @@ export class ShareFetching {
     for (const target of this.#session.targets.values()) {
       const reader = this.#reader(target);
       if (reader === null) continue;
-      if (typeof reader === 'string' || reader.partition.log.isDamaged) return true;
+      if (typeof reader === 'string' || reader.partition.log.isCorrupt) return true;
       bytes += reader.availableBytes(wanted - bytes);
       if (bytes >= wanted) return true;
     }
@@ -140,7 +140,7 @@ export class ShareFetching {
       const acquired = found instanceof Promise ? await found : found;
       // Nobody would ever release what was given to a connection that is gone.
       if (this.#call.connection.isClosed) group.releaseAll(memberId);
-      else if (acquired.isDamaged) this.#failed(target, 'KAFKA_STORAGE_ERROR');
+      else if (acquired.isCorrupt) this.#failed(target, 'KAFKA_STORAGE_ERROR');
       else if (acquired.ranges.count > 0) this.#found(target, acquired);
     }
   }

@@ -1,7 +1,7 @@
-import type { ShareGroup } from '../../../broker/share/share-group.ts';
+import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { KafkaConnection } from '../connection.ts';
+import type { KafkaConnection } from '../connection/connection.ts';
 
 const EPOCH_MAX = 0x7fffffff;
 const SESSIONS_MAX = 10_000;

@@ -1,0 +1,12 @@
+/**
+ * What is wrong with something that came from outside. The message says all there is to say, so that the stack is left
+ * out: to take it down costs more than everything else that is done for a bad request, and there may be storms of them.
+ */
+export class ExpectedError extends Error {
+  constructor(message: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(message);
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}

@@ -1,0 +1,141 @@
+/** The slots that a ring, and its columns, begin with. */
+export const HELD_CAPACITY = 64;
+/** A ring that is empty and larger than this is let go. */
+const IDLE_CAPACITY_MAX = 4096;
+
+/** What is kept of each entry, by slot: the columns of whoever uses the ring. */
+export interface Columns {
+  /** What was in `slots[i]` is in slot i from now on; there are `capacity` slots. */
+  rearrange(slots: Uint32Array, capacity: number): void;
+}
+
+/**
+ * What is out and not settled, by a number that only grows: the deliveries of a channel by their tags, the records of a
+ * share partition by their offsets. Entries are added with ever larger keys and removed in any order.
+ *
+ *     first                                   end        position; slot = position & mask
+ *       |                                      |
+ *       +-----+-----+-----+-----+-----+-----+
+ *       |  7  | ~8  | ~9  | 4711| 4712| 4713|            keys; ~k: removed, and -1 - k
+ *       +-----+-----+-----+-----+-----+-----+
+ *
+ * When the ring is full, what was removed is squeezed out before it grows: its size follows the number of entries, not
+ * how far the oldest is from the newest. Behind the last squeeze keys are dense, mostly, so that finding one is a
+ * subtraction; else it is a binary search.
+ */
+export class InFlightRing {
+  /** Entries that were not removed. */
+  count = 0;
+  /** The position of the oldest entry; `end` if there is none. */
+  first = 0;
+  end = 0;
+  mask = HELD_CAPACITY - 1;
+  #keys = new Float64Array(HELD_CAPACITY);
+  readonly #columns: Columns;
+
+  /** The columns are asked to have `capacity` slots before the first entry is added. */
+  constructor(columns: Columns) {
+    this.#columns = columns;
+  }
+
+  /** The slot of the new entry, the largest key of all. Positions and slots of others change. */
+  add(key: number): number {
+    if (this.end - this.first > this.mask) this.#squeeze();
+    const slot = this.end & this.mask;
+    this.#keys[slot] = key;
+    this.end++;
+    this.count++;
+    return slot;
+  }
+
+  /** The entry in this slot is done with. Nothing moves until `trim`. */
+  remove(slot: number): void {
+    this.#keys[slot] = -1 - (this.#keys[slot] as number);
+    this.count--;
+  }
+
+  /** After removals: `first` is the oldest entry again. */
+  trim(): void {
+    if (this.count === 0) {
+      this.first = this.end;
+      if (this.mask >= IDLE_CAPACITY_MAX) this.#resize(new Uint32Array(0), HELD_CAPACITY);
+      return;
+    }
+    while ((this.#keys[this.first & this.mask] as number) < 0) this.first++;
+  }
+
+  isHeldAt(position: number): boolean {
+    return (this.#keys[position & this.mask] as number) >= 0;
+  }
+
+  /** Of an entry that was not removed. */
+  keyAt(position: number): number {
+    return this.#keys[position & this.mask] as number;
+  }
+
+  /** The smallest key; there must be one. */
+  get firstKey(): number {
+    return this.#keys[this.first & this.mask] as number;
+  }
+
+  /** Where the entry is; -1 if there is none, or none any more. */
+  find(key: number): number {
+    if (this.count === 0) return -1;
+    const slot = this.positionOf(key) & this.mask;
+    return this.#keys[slot] === key ? slot : -1;
+  }
+
+  /** The position of the first entry, removed or not, with this key or a larger one; `end` if there is none. */
+  positionOf(key: number): number {
+    const last = this.end - 1;
+    if (last < this.first || key > this.#anyKeyAt(last)) return this.end;
+    if (key <= this.#anyKeyAt(this.first)) return this.first;
+    // Not before this one, even if there is an entry for each key from there on; and mostly there is.
+    let low = Math.max(this.first, last - (this.#anyKeyAt(last) - key));
+    if (this.#anyKeyAt(low) === key) return low;
+    let high = last;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.#anyKeyAt(middle) < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #anyKeyAt(position: number): number {
+    const key = this.#keys[position & this.mask] as number;
+    return key < 0 ? -1 - key : key;
+  }
+
+  #squeeze(): void {
+    const slots = new Uint32Array(this.count);
+    let count = 0;
+    for (let position = this.first; position < this.end; position++) {
+      if (this.isHeldAt(position)) slots[count++] = position & this.mask;
+    }
+    let capacity = HELD_CAPACITY;
+    // At least as much room as entries: squeezing them costs each new one no more than a constant.
+    while (capacity < 2 * (count + 1)) capacity *= 2;
+    this.#resize(slots, capacity);
+  }
+
+  #resize(slots: Uint32Array, capacity: number): void {
+    const keys = new Float64Array(capacity);
+    for (let i = 0; i < slots.length; i++) keys[i] = this.#keys[slots[i] as number] as number;
+    this.#keys = keys;
+    this.mask = capacity - 1;
+    this.first = 0;
+    this.end = slots.length;
+    this.#columns.rearrange(slots, capacity);
+  }
+}
+
+/** A column of numbers after `rearrange`. */
+export function rearranged<Column extends Float64Array | Uint32Array | Uint16Array | Uint8Array>(
+  column: Column,
+  into: Column,
+  slots: Uint32Array,
+): Column {
+  for (let i = 0; i < slots.length; i++) into[i] = column[slots[i] as number] as number;
+  return into;
+}

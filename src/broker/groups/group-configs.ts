@@ -1,0 +1,116 @@
+import { BrokerError } from '../errors.ts';
+import type { SnapshotSection } from '../shard/snapshot-section.ts';
+import { CONSUMER_CONFIGS } from './consumer-configs.ts';
+import { type GroupConfig, SHARE_CONFIGS } from './share/share-settings.ts';
+
+/** Everything that can be set for a group, by name. */
+export const GROUP_CONFIGS: ReadonlyMap<string, GroupConfig> = new Map(
+  [...CONSUMER_CONFIGS, ...SHARE_CONFIGS].map((config) => [config.name, config]),
+);
+
+interface ConfigsSet {
+  readonly op: 'group-config.set';
+  readonly v: string;
+  readonly g: string;
+  /** All that is set from now on. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+const NONE: ReadonlyMap<string, string> = new Map();
+
+export interface GroupConfigDeps {
+  record(operation: Uint8Array): void;
+}
+
+/** What is set for groups, by name; a group need not be there yet, and what is set for it outlives it. */
+export class GroupConfigs implements SnapshotSection {
+  readonly prefix = 'group-config';
+  readonly #deps: GroupConfigDeps;
+  readonly #byVhost = new Map<string, Map<string, ReadonlyMap<string, string>>>();
+  readonly #listeners: ((vhost: string, group: string) => void)[] = [];
+
+  constructor(deps: GroupConfigDeps) {
+    this.#deps = deps;
+  }
+
+  of(vhost: string, group: string): ReadonlyMap<string, string> {
+    return this.#byVhost.get(vhost)?.get(group) ?? NONE;
+  }
+
+  /** Groups for which something is set. */
+  list(vhost: string): string[] {
+    return [...(this.#byVhost.get(vhost)?.keys() ?? [])];
+  }
+
+  /** `listener` is called when something else holds for a group. */
+  onChange(listener: (vhost: string, group: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * `configs` are all that is set for the group from now on.
+   * @throws BrokerError precondition-failed, if a name or a value is not possible
+   */
+  set(vhost: string, group: string, configs: ReadonlyMap<string, string>): void {
+    checkGroupConfigs(configs);
+    const operation: ConfigsSet = {
+      op: 'group-config.set',
+      v: vhost,
+      g: group,
+      configs: Object.fromEntries(configs),
+    };
+    this.#deps.record(encode(operation));
+    this.#apply(operation);
+  }
+
+  /** With the virtual host goes what is in it. */
+  deleteAll(vhost: string): void {
+    for (const group of this.list(vhost)) this.set(vhost, group, NONE);
+    this.#byVhost.delete(vhost);
+  }
+
+  apply(operation: Uint8Array): void {
+    this.#apply(JSON.parse(Buffer.from(operation).toString('utf8')) as ConfigsSet);
+  }
+
+  *snapshot(): Iterable<Uint8Array> {
+    for (const [vhost, groups] of this.#byVhost) {
+      for (const [group, configs] of groups) {
+        yield encode({ op: 'group-config.set', v: vhost, g: group, configs: Object.fromEntries(configs) });
+      }
+    }
+  }
+
+  #apply({ v, g, configs }: ConfigsSet): void {
+    let groups = this.#byVhost.get(v);
+    if (groups === undefined) this.#byVhost.set(v, (groups = new Map()));
+    const map = new Map(Object.entries(configs));
+    if (map.size === 0) groups.delete(g);
+    else groups.set(g, map);
+    for (const listener of this.#listeners) listener(v, g);
+  }
+}
+
+/** @throws BrokerError precondition-failed, if a name or a value is not possible */
+export function checkGroupConfigs(configs: ReadonlyMap<string, string>): void {
+  for (const [name, value] of configs) {
+    const config = GROUP_CONFIGS.get(name);
+    if (config === undefined)
+      throw new BrokerError('precondition-failed', `Unknown group config name: ${name}`);
+    const fault = config.fault(value);
+    if (fault !== null) throw new BrokerError('precondition-failed', fault);
+  }
+  const number = (name: string): number =>
+    Number(configs.get(name) ?? GROUP_CONFIGS.get(name)?.defaultValue ?? 0);
+  for (const kind of ['consumer', 'share']) {
+    if (number(`${kind}.heartbeat.interval.ms`) < number(`${kind}.session.timeout.ms`)) continue;
+    throw new BrokerError(
+      'precondition-failed',
+      `${kind}.session.timeout.ms must be greater than ${kind}.heartbeat.interval.ms`,
+    );
+  }
+}
+
+function encode(operation: ConfigsSet): Uint8Array {
+  return Buffer.from(JSON.stringify(operation), 'utf8');
+}

@@ -1,0 +1,128 @@
+import type { Store } from '../../../log/store.ts';
+import { MessageView } from '../../../records/message-view.ts';
+import type { Partition } from '../../streams/partition.ts';
+import type { Stream } from '../../streams/stream.ts';
+import { type FoundRecord, findRecords, withHeaders } from './dead-record.ts';
+import type { GivenUp, SharePartition } from './share-partition.ts';
+
+/** Where records are given up. */
+export interface DeadRecordSource {
+  readonly share: SharePartition;
+  readonly partition: Partition;
+  readonly group: string;
+  /** The stream that takes them, which is made if it is not there; null if they are dropped after all. */
+  target(): Stream | null;
+}
+
+export interface DeadRecordsDeps {
+  readonly store: Store;
+  nowMs(): number;
+  after(ms: number, run: () => void): void;
+  onFailure(source: DeadRecordSource, error: Error): void;
+}
+
+const READ_BYTES = 1024 * 1024;
+/** Before what failed is tried again. */
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_MAX = 60_000;
+/** More than that at once would only leave the ends of chunks empty, as what is atomic lies in one chunk. */
+const ATOMIC_BYTES_MAX = 256 * 1024;
+/** For a record besides its content, and for the operation that says that it is done with. */
+const RECORD_OVERHEAD = 128;
+const ATOMIC_OVERHEAD = 1024;
+
+interface Dead extends GivenUp {
+  readonly content: Buffer;
+}
+
+/**
+ * Brings records that a share group gave up to the stream for dead ones: each is appended there and done with here in the
+ * same block of the journal, so that after a crash it is either still here or already there.
+ */
+export class DeadRecords {
+  readonly #deps: DeadRecordsDeps;
+  readonly #message = new MessageView();
+
+  constructor(deps: DeadRecordsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when all have arrived, or nobody is there any more who waits for them. */
+  async send(source: DeadRecordSource, records: readonly GivenUp[]): Promise<void> {
+    const waiting = new Map(
+      [...records].sort((a, b) => a.offset - b.offset).map((each) => [each.offset, each]),
+    );
+    let retryMs = RETRY_MS_MIN;
+    while (waiting.size > 0 && !source.share.isRemoved) {
+      try {
+        await this.#sendSome(source, waiting);
+      } catch (error) {
+        this.#deps.onFailure(source, error as Error);
+        await new Promise<void>((resolve) => this.#deps.after(retryMs, resolve));
+        retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
+      }
+    }
+  }
+
+  async #sendSome(source: DeadRecordSource, waiting: Map<number, GivenUp>): Promise<void> {
+    const { partition, share } = source;
+    const [first] = waiting.keys();
+    const { bytes, nextOffset } = await partition.read(first as number, partition.highWatermark, READ_BYTES);
+    if (share.isRemoved) return;
+    const found = findRecords(bytes, [...waiting.keys()]);
+    const target = found.size > 0 ? source.target() : null;
+    const missing: number[] = [];
+    let batch: Dead[] = [];
+    let batchBytes = 0;
+    for (const record of [...waiting.values()]) {
+      // Not read yet; what was read is there, or gone for ever.
+      if (record.offset >= nextOffset && record.offset !== first) break;
+      waiting.delete(record.offset);
+      const content = found.get(record.offset);
+      if (content === undefined || target === null) {
+        missing.push(record.offset);
+        continue;
+      }
+      const dead = { ...record, content: contentOf(source, record, content) };
+      const size = dead.content.length + RECORD_OVERHEAD;
+      if (batch.length > 0 && batchBytes + size > ATOMIC_BYTES_MAX) {
+        this.#move(source, target, batch, batchBytes);
+        batch = [];
+        batchBytes = 0;
+      }
+      batch.push(dead);
+      batchBytes += size;
+    }
+    if (target !== null && batch.length > 0) this.#move(source, target, batch, batchBytes);
+    if (missing.length > 0) share.left(missing);
+  }
+
+  #move(source: DeadRecordSource, target: Stream, batch: readonly Dead[], bytes: number): void {
+    const { journal } = this.#deps.store;
+    // What was passed over while something was read has no part in the calculation.
+    source.share.flush();
+    const into = target.partitions[source.partition.index % target.partitions.length] as Partition;
+    journal.beginAtomic(bytes + ATOMIC_OVERHEAD + 48 * batch.length);
+    for (const { content } of batch) {
+      this.#message.content = content;
+      into.gather(this.#message, this.#deps.nowMs());
+    }
+    this.#message.clear();
+    source.share.left(batch.map(({ offset }) => offset));
+    journal.endAtomic();
+  }
+}
+
+/** Says in headers of its own why the record is there, and where it comes from. */
+function contentOf(source: DeadRecordSource, record: GivenUp, { content, timestampMs }: FoundRecord): Buffer {
+  const { partition, group } = source;
+  return withHeaders(content, [
+    ['sluice.dead.reason', record.reason],
+    ['sluice.dead.group', group],
+    ['sluice.dead.topic', partition.stream.name],
+    ['sluice.dead.partition', String(partition.index)],
+    ['sluice.dead.offset', String(record.offset)],
+    ['sluice.dead.timestamp', String(timestampMs)],
+    ['sluice.dead.deliveries', String(record.deliveries)],
+  ]);
+}

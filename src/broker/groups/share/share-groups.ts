@@ -1,0 +1,374 @@
+import type { Store } from '../../../log/store.ts';
+import type { SnapshotSection } from '../../shard/snapshot-section.ts';
+import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
+import type { Partition } from '../../streams/partition.ts';
+import type { Stream } from '../../streams/stream.ts';
+import type { StreamObserver, Streams } from '../../streams/streams.ts';
+import type { GroupConfigs } from '../group-configs.ts';
+import { GroupError } from '../group-error.ts';
+import type { Groups } from '../groups.ts';
+import type { OtherGroups } from '../ports.ts';
+import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
+import {
+  LEAVE_EPOCH,
+  ShareGroup,
+  type ShareGroupDeps,
+  type ShareHeartbeat,
+  type ShareHeartbeatOutcome,
+} from './share-group.ts';
+import {
+  decodeShareOperation,
+  encodeShareOperation,
+  type ShareOperation,
+  type ShareStart,
+} from './share-operations.ts';
+import { SharePartition } from './share-partition.ts';
+import { ShareReader } from './share-reader.ts';
+import { shareSettings } from './share-settings.ts';
+
+export interface ShareGroupsDeps {
+  readonly store: Store;
+  readonly streams: Streams;
+  readonly configs: GroupConfigs;
+  /** Those of other kinds: a name is one group's. */
+  readonly groups: Groups;
+  /** Journals an operation. */
+  record(operation: Uint8Array): void;
+  onProblem(fields: object, message: string): void;
+}
+
+const MEMBERS_MAX = 200;
+
+/**
+ * All share groups of a broker (KIP-932), by virtual host and name. Members are not kept over a restart: they join again
+ * under the ids that they have. How far a group is, record by record, is.
+ */
+export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups {
+  readonly prefix = 'share';
+  readonly type = 'share';
+  readonly #deps: ShareGroupsDeps;
+  readonly #byVhost = new Map<string, Map<string, ShareGroup>>();
+  readonly #byId = new Map<number, SharePartition>();
+  readonly #dead: DeadRecords;
+  /** Partitions, by id, and groups that are about to begin on them. */
+  readonly #searching = new Set<string>();
+  #nextId = 1;
+  #isStopped = false;
+
+  constructor(deps: ShareGroupsDeps) {
+    this.#deps = deps;
+    this.#dead = new DeadRecords({
+      store: deps.store,
+      nowMs: () => deps.store.options.clock.now(),
+      after: (ms, run) => deps.store.options.scheduler.after(ms, run),
+      onFailure: ({ group, partition }, error) =>
+        deps.onProblem(
+          { err: error, group, stream: partition.stream.name, partition: partition.index },
+          'records that a share group gave up cannot be moved yet',
+        ),
+    });
+    deps.configs.onChange((vhost, id) => this.find(vhost, id)?.configured());
+    deps.streams.observe(this);
+    deps.groups.register(this);
+  }
+
+  find(vhost: string, id: string): ShareGroup | undefined {
+    return this.#byVhost.get(vhost)?.get(id);
+  }
+
+  has(vhost: string, id: string): boolean {
+    return this.find(vhost, id) !== undefined;
+  }
+
+  list(vhost: string): readonly ShareGroup[] {
+    return [...(this.#byVhost.get(vhost)?.values() ?? [])];
+  }
+
+  /** The group of this name, made if there is none. @throws GroupError group-not-found if it is one of another kind */
+  ensure(vhost: string, id: string): ShareGroup {
+    const group = this.find(vhost, id);
+    if (group === undefined && this.#deps.groups.find(vhost, id) !== undefined) {
+      throw new GroupError('group-not-found', `Group ${id} is not a share group.`);
+    }
+    return group ?? this.#create(vhost, id);
+  }
+
+  /** @throws GroupError */
+  heartbeat(vhost: string, id: string, request: ShareHeartbeat): ShareHeartbeatOutcome {
+    const isKnown = this.has(vhost, id) || this.#deps.groups.find(vhost, id) !== undefined;
+    if (!isKnown && request.epoch === LEAVE_EPOCH) {
+      throw new GroupError('group-not-found', `Group ${id} not found.`);
+    }
+    if (!isKnown && request.epoch > 0) {
+      throw new GroupError('unknown-member', `Member ${request.memberId} is not a member of group ${id}.`);
+    }
+    return this.ensure(vhost, id).heartbeat(request);
+  }
+
+  /** What the group has of this partition; undefined if it does not read it. */
+  reader(group: ShareGroup, streamId: string, partition: number): ShareReader | undefined {
+    const known = group.readers.get(streamId)?.get(partition);
+    if (known !== undefined) return known;
+    if (group.isRemoved) return undefined;
+    const stream = this.#deps.streams.byId(streamId);
+    if (stream === undefined || stream.vhost !== group.vhost || stream.partitions[partition] === undefined) {
+      return undefined;
+    }
+    this.#begin(group, stream);
+    return group.readers.get(streamId)?.get(partition);
+  }
+
+  /** The group begins at these offsets. @throws GroupError group-not-empty */
+  alter(group: ShareGroup, stream: Stream, starts: ReadonlyMap<number, number>): void {
+    if (!group.isEmpty) throw notEmpty(group.id);
+    for (const [index, head] of starts) {
+      const known = group.readers.get(stream.id)?.get(index)?.share;
+      this.#start(group, stream, index, known?.id ?? this.#nextId, head);
+    }
+  }
+
+  /** The group knows nothing of the stream any more. @throws GroupError group-not-empty */
+  forget(group: ShareGroup, streamId: string): void {
+    if (!group.isEmpty) throw notEmpty(group.id);
+    if (!group.readers.has(streamId)) return;
+    this.#record({ op: 'share.forget', v: group.vhost, g: group.id, stream: streamId });
+    this.#forget(group, streamId);
+  }
+
+  /** @throws GroupError group-not-found, group-not-empty */
+  delete(vhost: string, id: string): void {
+    const group = this.find(vhost, id);
+    if (group === undefined) throw new GroupError('group-not-found', `Group ${id} not found.`);
+    if (!group.isEmpty) throw notEmpty(id);
+    this.#record({ op: 'share.delete', v: vhost, g: id });
+    this.#remove(group);
+  }
+
+  /** With the virtual host goes what is in it. */
+  deleteAll(vhost: string): void {
+    for (const group of this.#byVhost.get(vhost)?.values() ?? []) {
+      this.#record({ op: 'share.delete', v: vhost, g: group.id });
+      this.#remove(group);
+    }
+    this.#byVhost.delete(vhost);
+  }
+
+  streamAdded({ vhost }: Stream): void {
+    this.#streamsChanged(vhost);
+  }
+
+  streamExtended({ vhost }: Stream): void {
+    this.#streamsChanged(vhost);
+  }
+
+  /** Not journaled: that the stream is gone is. */
+  streamRemoved({ vhost, id }: Stream): void {
+    for (const group of this.#byVhost.get(vhost)?.values() ?? []) this.#forget(group, id);
+    this.#streamsChanged(vhost);
+  }
+
+  apply(bytes: Uint8Array): void {
+    const operation = decodeShareOperation(bytes);
+    if (operation.op === 'share.progress') {
+      this.#byId.get(operation.id)?.replay(operation.s, operation.c);
+      return;
+    }
+    const group = this.find(operation.v, operation.g);
+    switch (operation.op) {
+      case 'share.group':
+        (group ?? this.#add(operation.v, operation.g)).epoch = operation.epoch;
+        return;
+      case 'share.start':
+        if (group !== undefined) this.#applyStart(group, operation);
+        return;
+      case 'share.forget':
+        if (group !== undefined) this.#forget(group, operation.stream);
+        return;
+      case 'share.delete':
+        if (group !== undefined) this.#remove(group);
+    }
+  }
+
+  *snapshot(): Iterable<Uint8Array> {
+    for (const groups of this.#byVhost.values()) {
+      for (const { vhost: v, id: g, epoch, readers } of groups.values()) {
+        yield encodeShareOperation({ op: 'share.group', v, g, epoch });
+        for (const [stream, partitions] of readers) {
+          for (const [partition, { share }] of partitions) {
+            const { id, settled } = share;
+            const [s, c] = [settled.state(), share.counts()];
+            yield encodeShareOperation({
+              op: 'share.start',
+              v,
+              g,
+              stream,
+              partition,
+              id,
+              head: settled.head,
+              s,
+              c,
+            });
+          }
+        }
+      }
+    }
+  }
+
+  recovered(): void {
+    for (const share of this.#byId.values()) share.recovered();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const groups of this.#byVhost.values()) for (const group of groups.values()) group.stop();
+  }
+
+  #create(vhost: string, id: string): ShareGroup {
+    const group = this.#add(vhost, id);
+    this.#record({ op: 'share.group', v: vhost, g: id, epoch: 0 });
+    return group;
+  }
+
+  #add(vhost: string, id: string): ShareGroup {
+    const groups = this.#byVhost.get(vhost) ?? new Map<string, ShareGroup>();
+    this.#byVhost.set(vhost, groups);
+    const { streams, configs } = this.#deps;
+    const { clock, scheduler } = this.#deps.store.options;
+    const deps: ShareGroupDeps = {
+      clock,
+      scheduler,
+      streams,
+      membersMax: MEMBERS_MAX,
+      settings: () => shareSettings(configs.of(vhost, id)),
+      epochChanged: ({ epoch }) => this.#record({ op: 'share.group', v: vhost, g: id, epoch }),
+      begin: (group, { id: streamId }) => {
+        const stream = streams.byId(streamId);
+        if (stream !== undefined) this.#begin(group, stream);
+      },
+    };
+    const group = new ShareGroup(vhost, id, deps);
+    groups.set(id, group);
+    return group;
+  }
+
+  /** The group begins on the partitions of the stream that it did not read before. */
+  #begin(group: ShareGroup, stream: Stream): void {
+    const { reset } = group.settings;
+    const readers = group.readers.get(stream.id);
+    for (const partition of stream.partitions) {
+      const { index, startOffset, highWatermark } = partition;
+      if (readers?.has(index) === true) continue;
+      if (reset.kind === 'duration')
+        this.#beginAt(group, partition, this.#deps.store.options.clock.now() - reset.ms);
+      else
+        this.#start(
+          group,
+          stream,
+          index,
+          this.#nextId,
+          reset.kind === 'latest' ? highWatermark : startOffset,
+        );
+    }
+  }
+
+  /** Where that is has to be looked up; until then members are given nothing. */
+  #beginAt(group: ShareGroup, partition: Partition, timestampMs: number): void {
+    const key = `${partition.id} ${group.id}`;
+    if (this.#searching.has(key)) return;
+    this.#searching.add(key);
+    const { stream, index } = partition;
+    offsetAtTime(partition, timestampMs)
+      .then((head) => {
+        const isWanted = !group.isRemoved && !stream.isRemoved && !this.#isStopped;
+        if (isWanted && group.readers.get(stream.id)?.has(index) !== true) {
+          this.#start(group, stream, index, this.#nextId, head);
+        }
+      })
+      .catch((error: unknown) =>
+        this.#deps.onProblem(
+          { err: error, group: group.id, stream: stream.name, partition: index },
+          'a share group cannot begin on a partition',
+        ),
+      )
+      .finally(() => this.#searching.delete(key));
+  }
+
+  #start(group: ShareGroup, stream: Stream, partition: number, id: number, head: number): void {
+    const { vhost: v, id: g } = group;
+    const operation: ShareStart = {
+      op: 'share.start',
+      v,
+      g,
+      stream: stream.id,
+      partition,
+      id,
+      head,
+      s: [],
+      c: [],
+    };
+    this.#record(operation);
+    this.#applyStart(group, operation);
+  }
+
+  #applyStart(group: ShareGroup, { stream: streamId, partition: index, id, head, s, c }: ShareStart): void {
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    const partition = this.#deps.streams.byId(streamId)?.partitions[index];
+    if (partition === undefined) return;
+    let readers = group.readers.get(streamId);
+    if (readers === undefined) group.readers.set(streamId, (readers = new Map()));
+    const reader = readers.get(index) ?? this.#newReader(group, partition, id);
+    readers.set(index, reader);
+    reader.share.begin(head, s, c);
+  }
+
+  #newReader(group: ShareGroup, partition: Partition, id: number): ShareReader {
+    const { clock, scheduler } = this.#deps.store.options;
+    const share: SharePartition = new SharePartition({
+      id,
+      clock,
+      scheduler,
+      settings: () => group.settings,
+      progress: (s, c) => this.#record({ op: 'share.progress', id, s, c }),
+      giveUp: (records) => this.#dead.send(source, records),
+    });
+    const source: DeadRecordSource = {
+      share,
+      partition,
+      group: group.id,
+      target: () => this.#deadStream(group),
+    };
+    this.#byId.set(id, share);
+    return new ShareReader(share, partition, () => group.settings.readsUncommitted);
+  }
+
+  #deadStream(group: ShareGroup): Stream | null {
+    const name = group.settings.deadLetterStream;
+    if (name === null) return null;
+    const { streams } = this.#deps;
+    const { vhost } = group;
+    return streams.get(vhost, name) ?? streams.create({ vhost, name, partitions: 1, configs: new Map() });
+  }
+
+  #forget(group: ShareGroup, streamId: string): void {
+    for (const { share } of group.readers.get(streamId)?.values() ?? []) this.#byId.delete(share.id);
+    group.forget(streamId);
+  }
+
+  #remove(group: ShareGroup): void {
+    for (const { share } of group.allReaders()) this.#byId.delete(share.id);
+    group.remove();
+    this.#byVhost.get(group.vhost)?.delete(group.id);
+  }
+
+  #streamsChanged(vhost: string): void {
+    for (const group of this.#byVhost.get(vhost)?.values() ?? []) group.streamsChanged();
+  }
+
+  #record(operation: ShareOperation): void {
+    this.#deps.record(encodeShareOperation(operation));
+  }
+}
+
+function notEmpty(id: string): GroupError {
+  return new GroupError('group-not-empty', `Group ${id} is not empty.`);
+}

@@ -1,0 +1,131 @@
+import type { Table } from '../../base/value.ts';
+import type { MessageView } from '../../records/message-view.ts';
+import {
+  attributesLength,
+  contentLength,
+  ENVELOPE_NAME,
+  varintLength,
+  writeContent,
+  writeVarint,
+} from '../../records/record-content.ts';
+import { headerBytes } from './header-text.ts';
+import type { PropertyCodec } from './property-codec.ts';
+import { HEADERS_BYTES_MAX, KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './record-headers.ts';
+
+/** The key that a message has as a record; none if `start` is -1. */
+export interface RecordKey {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+interface Header {
+  readonly name: Buffer;
+  readonly value: Uint8Array | null;
+}
+
+const NO_KEY: RecordKey = { bytes: Buffer.alloc(0), start: -1, end: -1 };
+
+const NO_HEADERS: readonly Header[] = [];
+
+/** Headers that a record says otherwise, or that are ours alone. */
+const NOT_COPIED: ReadonlySet<string> = new Set([KEY_HEADER, TOMBSTONE_HEADER, ENVELOPE_NAME]);
+
+/**
+ * The routing key; but none is no key, and neither is the name of the stream by which the default exchange leads to it:
+ * all that is published so would be in one partition.
+ */
+export function recordKey(messageView: MessageView, headers: Table | null): RecordKey {
+  const key = headers?.[KEY_HEADER];
+  if (key instanceof Uint8Array) return { bytes: Buffer.from(key), start: 0, end: key.length };
+  const isDefault = messageView.exchangeEnd === messageView.exchangeStart;
+  if (isDefault || messageView.keyEnd <= messageView.keyStart) return NO_KEY;
+  return { bytes: messageView.key, start: messageView.keyStart, end: messageView.keyEnd };
+}
+
+/**
+ * The message as the content of a stream's record (`record-content.ts`): behind the envelope come its properties and
+ * headers once more, in the form that they have for everybody else.
+ *
+ *     key | body | count | sluice.envelope | content-type, … | the message's own headers
+ */
+export function writeRecord(
+  messageView: MessageView,
+  key: RecordKey,
+  codec: PropertyCodec | undefined,
+  headers: Table | null,
+): Buffer {
+  const { properties, propertiesStart, propertiesEnd, body, bodyStart, bodyEnd } = messageView;
+  const isTombstone = headers?.[TOMBSTONE_HEADER] === true && bodyEnd === bodyStart;
+  const more = codec === undefined ? NO_HEADERS : headersOf(messageView, codec, headers);
+  let length = contentLength(
+    key.start < 0 ? -1 : key.end - key.start,
+    bodyEnd - bodyStart,
+    messageView.exchangeEnd - messageView.exchangeStart,
+    propertiesEnd - propertiesStart,
+    attributesLength(messageView.ttlMs, messageView.priority, -1),
+  );
+  length += varintLength(1 + more.length) - 1;
+  for (const header of more) length += headerLength(header);
+  const content = Buffer.allocUnsafe(length);
+  let at = writeContent(
+    content,
+    0,
+    key.bytes,
+    key.start,
+    key.end,
+    body,
+    isTombstone ? 1 : bodyStart,
+    isTombstone ? 0 : bodyEnd,
+    messageView.exchange,
+    messageView.exchangeStart,
+    messageView.exchangeEnd,
+    messageView.protocol,
+    properties,
+    propertiesStart,
+    propertiesEnd,
+    messageView.ttlMs,
+    messageView.priority,
+    -1,
+    more.length,
+  );
+  for (const header of more) at = writeHeader(content, at, header);
+  return content;
+}
+
+/**
+ * At most so many bytes of a journal's block, for those who have to say so beforehand. Headers take more room as text; where
+ * it is not known how much of the content they are, they may be all of it.
+ */
+export function recordBytesMax(contentBytes: number, propertiesBytes: number = contentBytes): number {
+  return 16 * Math.min(propertiesBytes, HEADERS_BYTES_MAX) + contentBytes + 512;
+}
+
+function headersOf(messageView: MessageView, codec: PropertyCodec, table: Table | null): readonly Header[] {
+  const { properties, propertiesStart, propertiesEnd } = messageView;
+  const headers: Header[] = [];
+  for (const name of SHARED_PROPERTIES) {
+    const text = codec.property(properties, propertiesStart, propertiesEnd, name);
+    if (text !== null) headers.push({ name: Buffer.from(name, 'latin1'), value: Buffer.from(text, 'utf8') });
+  }
+  if (table === null) return headers;
+  for (const name of Object.keys(table)) {
+    if (NOT_COPIED.has(name)) continue;
+    headers.push({ name: Buffer.from(name, 'utf8'), value: headerBytes(table[name] ?? null) });
+  }
+  return headers;
+}
+
+function headerLength({ name, value }: Header): number {
+  const size = value === null ? 1 : varintLength(value.length) + value.length;
+  return varintLength(name.length) + name.length + size;
+}
+
+function writeHeader(target: Buffer, at: number, { name, value }: Header): number {
+  at = writeVarint(target, at, name.length);
+  at += name.copy(target, at);
+  if (value === null) return writeVarint(target, at, -1);
+  at = writeVarint(target, at, value.length);
+  target.set(value, at);
+  return at + value.length;
+}

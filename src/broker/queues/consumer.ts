@@ -1,0 +1,89 @@
+import type { Table } from '../../base/value.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
+import type { ConsumerLevel } from './consumer-priorities.ts';
+import type { PriorityLevel } from './priority-level.ts';
+import type { Queue } from './queue.ts';
+
+/** Where a consumer's messages go: implemented by the servers. */
+export interface DeliverySink {
+  /**
+   * Takes one message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning.
+   * Returns the bytes of its body.
+   */
+  deliver(
+    consumer: Consumer,
+    lane: PriorityLevel,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+  ): number;
+  /** The queue was deleted under the consumer, or cannot be read any more. */
+  cancelled(consumer: Consumer): void;
+}
+
+/** Closed while nothing may be delivered to a whole group of consumers, as those of one channel. */
+export interface Gate {
+  open: boolean;
+}
+
+export interface ConsumerRequest {
+  readonly tag: string;
+  readonly sink: DeliverySink;
+  readonly gate: Gate;
+  /** How many messages may be unacknowledged; Infinity for no limit. */
+  readonly credit: number;
+  readonly noAck: boolean;
+  readonly exclusive: boolean;
+  /** Those of a lower priority get messages only while none of a higher one can take any. 0 if not given. */
+  readonly priority?: number;
+  readonly arguments: Table;
+}
+
+export class Consumer {
+  readonly queue: Queue;
+  readonly tag: string;
+  readonly sink: DeliverySink;
+  readonly gate: Gate;
+  readonly noAck: boolean;
+  readonly exclusive: boolean;
+  readonly priority: number;
+  readonly arguments: Table;
+  /** How many messages may be unacknowledged; 0 for no limit. */
+  readonly prefetch: number;
+  credit: number;
+  isActive = true;
+  /** Where it waits for credit or its gate while it cannot take messages; null while it is asked for each. */
+  parkedAt: ConsumerLevel | null = null;
+
+  constructor(queue: Queue, request: ConsumerRequest) {
+    this.queue = queue;
+    this.tag = request.tag;
+    this.sink = request.sink;
+    this.gate = request.gate;
+    this.noAck = request.noAck;
+    this.exclusive = request.exclusive;
+    this.priority = request.priority ?? 0;
+    this.arguments = request.arguments;
+    this.prefetch = Number.isFinite(request.credit) ? request.credit : 0;
+    this.credit = request.noAck ? Number.POSITIVE_INFINITY : request.credit;
+  }
+
+  /** Messages were acknowledged, or the limit was raised. */
+  addCredit(count: number): void {
+    this.credit += count;
+    // Otherwise whoever opens the gate wakes all behind it, in an order that gives each its turn.
+    if (this.gate.open) this.wake();
+  }
+
+  /** The gate was opened. */
+  wake(): void {
+    if (this.parkedAt !== null) this.parkedAt.unpark(this);
+    this.queue.wake();
+  }
+
+  /** No more deliveries. What is unacknowledged stays so. */
+  cancel(): void {
+    if (this.isActive) this.queue.removeConsumer(this);
+  }
+}

@@ -1,0 +1,75 @@
+import type { Table, Value } from '../../base/value.ts';
+import { isTable } from '../../base/value-equality.ts';
+import type { PropertyEdit } from '../messages/property-codec.ts';
+import type { DeathReason } from './dead-letter-outbox.ts';
+
+/** The end of a message in a queue, as its headers tell of it. */
+export interface Death {
+  readonly queue: string;
+  readonly reason: DeathReason;
+  /** What the message was published to, and with which keys, to get into the queue. */
+  readonly exchange: string;
+  readonly routingKeys: readonly string[];
+  readonly timeMs: number;
+  /** The time to live that the message itself asked for, as it said it. */
+  readonly expiration: string | null;
+}
+
+/**
+ * RabbitMQ's headers for dead letters: `x-death` is an array with an entry for each queue and reason, the latest first,
+ * that counts; `x-first-death-…` and `x-last-death-…` name the ends of it.
+ */
+export function recordDeath(headers: Table | null, death: Death): PropertyEdit {
+  const { queue, reason, exchange } = death;
+  const before = deathsOf(headers);
+  const known = before.find((each) => each.queue === queue && each.reason === reason);
+  const others = before.filter((each) => each !== known).map(withLongCount);
+  const count = known === undefined ? 0n : BigInt(Number(known.count ?? 0));
+  const latest: Table = {
+    ...(known ?? newDeath(death)),
+    count: count + 1n,
+  };
+  const last = {
+    'x-last-death-exchange': exchange,
+    'x-last-death-queue': queue,
+    'x-last-death-reason': reason,
+  };
+  const isFirst = headers === null || !Object.hasOwn(headers, 'x-first-death-reason');
+  const first = isFirst
+    ? { 'x-first-death-exchange': exchange, 'x-first-death-queue': queue, 'x-first-death-reason': reason }
+    : {};
+  return { set: { 'x-death': [latest, ...others], ...first, ...last }, dropExpiration: true };
+}
+
+/**
+ * Whether a message would come back to this queue without anybody having rejected it on the way: it would go round for
+ * ever, and is dropped instead.
+ */
+export function isCycle(headers: Table | null, death: Death, target: string): boolean {
+  const deaths = [{ queue: death.queue, reason: death.reason as Value }, ...deathsOf(headers)];
+  const last = deaths.findIndex((each) => each.queue === target);
+  if (last < 0) return false;
+  return deaths.slice(0, last + 1).every((each) => each.reason !== 'rejected');
+}
+
+function deathsOf(headers: Table | null): Table[] {
+  const deaths = headers?.['x-death'];
+  return Array.isArray(deaths) ? deaths.filter(isTable) : [];
+}
+
+function newDeath({ queue, reason, exchange, routingKeys, timeMs, expiration }: Death): Table {
+  return {
+    count: 1n,
+    reason,
+    queue,
+    time: new Date(Math.floor(timeMs / 1000) * 1000),
+    exchange,
+    'routing-keys': [...routingKeys],
+    ...(expiration === null ? {} : { 'original-expiration': expiration }),
+  };
+}
+
+/** RabbitMQ counts in 64 bits; clients in typed languages rely on that. */
+function withLongCount(death: Table): Table {
+  return typeof death.count === 'number' ? { ...death, count: BigInt(death.count) } : death;
+}

@@ -1,0 +1,96 @@
+import type { Queue } from '../../queues/queue.ts';
+import { type Binding, isDurable } from '../../topology/binding.ts';
+import { type BindingPosition, type BindingState, identityOf } from './binding-state.ts';
+import type { FeedOperation } from './feed-operations.ts';
+
+/** Where the bindings from streams stand. They are found by what they are: a binding comes back from the journal alone. */
+export class BindingStates {
+  readonly #byBinding = new Map<string, BindingState>();
+  readonly #byNumber = new Map<number, BindingState>();
+  /** The key of a binding is long, and asked for with each message. */
+  readonly #known = new WeakMap<Binding<Queue>, BindingState>();
+  #nextNumber = 1;
+
+  get(streamId: string, binding: Binding<Queue>): BindingState | undefined {
+    const known = this.#known.get(binding);
+    if (known !== undefined) return known;
+    const state = this.#byBinding.get(keyOf(streamId, identityOf(binding)));
+    if (state !== undefined) this.#known.set(binding, state);
+    return state;
+  }
+
+  /** Returns what has to be journaled, if the binding is. */
+  add(streamId: string, binding: Binding<Queue>, positions: BindingPosition[]): FeedOperation | null {
+    const state: BindingState = {
+      number: this.#nextNumber++,
+      streamId,
+      identity: identityOf(binding),
+      isDurable: isDurable(binding),
+      positions,
+    };
+    this.#put(state);
+    this.#known.set(binding, state);
+    return state.isDurable ? operationOf(state) : null;
+  }
+
+  remove(streamId: string, binding: Binding<Queue>): BindingState | undefined {
+    const state = this.#byBinding.get(keyOf(streamId, identityOf(binding)));
+    if (state !== undefined) this.#drop(state);
+    return state;
+  }
+
+  removeStream(streamId: string): void {
+    for (const state of [...this.#byNumber.values()]) if (state.streamId === streamId) this.#drop(state);
+  }
+
+  apply(operation: FeedOperation): void {
+    if (operation.op === 'view.bind') {
+      const { n: number, id: streamId, binding: identity } = operation;
+      const positions = operation.positions.map(([from, replay, sinceMs]) => ({ from, replay, sinceMs }));
+      this.#put({ number, streamId, identity, isDurable: true, positions });
+      return;
+    }
+    if (operation.op === 'view.fed' || operation.op === 'view.queue') return;
+    const state = this.#byNumber.get(operation.n);
+    if (state === undefined) return;
+    if (operation.op === 'view.unbind') {
+      this.#drop(state);
+      return;
+    }
+    const position = state.positions[operation.p];
+    if (position === undefined) return;
+    position.sinceMs = null;
+    position.replay = operation.op === 'view.joined' ? null : operation.to;
+    if (operation.op === 'view.joined') position.from = operation.from;
+  }
+
+  *snapshot(): Iterable<FeedOperation> {
+    for (const state of this.#byNumber.values()) if (state.isDurable) yield operationOf(state);
+  }
+
+  #put(state: BindingState): void {
+    this.#byBinding.set(keyOf(state.streamId, state.identity), state);
+    this.#byNumber.set(state.number, state);
+    this.#nextNumber = Math.max(this.#nextNumber, state.number + 1);
+  }
+
+  #drop(state: BindingState): void {
+    this.#byNumber.delete(state.number);
+    const key = keyOf(state.streamId, state.identity);
+    if (this.#byBinding.get(key) === state) this.#byBinding.delete(key);
+  }
+}
+
+function keyOf(streamId: string, identity: string): string {
+  return `${streamId} ${identity}`;
+}
+
+function operationOf({ number, streamId, identity, positions }: BindingState): FeedOperation {
+  return {
+    op: 'view.bind',
+    n: number,
+    id: streamId,
+    binding: identity,
+    positions: positions.map(({ from, replay, sinceMs }) => [from, replay, sinceMs]),
+  };
+}

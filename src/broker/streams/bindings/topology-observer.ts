@@ -1,0 +1,60 @@
+import type { Table } from '../../../base/value.ts';
+import type { PolicyKind } from '../../policies/apply-to.ts';
+import type { Policy } from '../../policies/policy.ts';
+import type { Queue } from '../../queues/queue.ts';
+import type { Binding } from '../../topology/binding.ts';
+import type { Exchange } from '../../topology/exchange.ts';
+import type { TopologyObserver } from '../../topology/ports.ts';
+import type { StreamExchanges } from './stream-exchanges.ts';
+
+/** What the views of streams have to know of a virtual host's topology; all of it goes on to `next`. */
+export class ViewsObserver implements TopologyObserver<Queue> {
+  readonly #views: StreamExchanges;
+  readonly #vhost: string;
+  readonly #next: TopologyObserver<Queue>;
+
+  constructor(views: StreamExchanges, vhost: string, next: TopologyObserver<Queue>) {
+    this.#views = views;
+    this.#vhost = vhost;
+    this.#next = next;
+  }
+
+  exchangeAdded(exchange: Exchange<Queue>): void {
+    this.#next.exchangeAdded(exchange);
+  }
+
+  exchangeRemoved(exchange: Exchange<Queue>): void {
+    this.#next.exchangeRemoved(exchange);
+  }
+
+  exchangeConfigured(exchange: Exchange<Queue>, definition: Table): void {
+    this.#views.exchangeConfigured(this.#vhost, exchange, definition);
+    this.#next.exchangeConfigured(exchange, definition);
+  }
+
+  queueAdded(queue: Queue): void {
+    this.#next.queueAdded(queue);
+  }
+
+  queueRemoved(queue: Queue): void {
+    this.#next.queueRemoved(queue);
+  }
+
+  bindingAdded(binding: Binding<Queue>): void {
+    this.#views.bindingAdded(binding);
+    this.#next.bindingAdded(binding);
+  }
+
+  bindingRemoved(binding: Binding<Queue>): void {
+    this.#views.bindingRemoved(binding);
+    this.#next.bindingRemoved(binding);
+  }
+
+  policySet(kind: PolicyKind, policy: Policy): void {
+    this.#next.policySet(kind, policy);
+  }
+
+  policyCleared(kind: PolicyKind, name: string): void {
+    this.#next.policyCleared(kind, name);
+  }
+}

@@ -1,0 +1,187 @@
+import { BatchCursor, baseOffsetAt, lastOffsetAt } from '../../../records/batch-cursor.ts';
+import { isControl, isTransactional, producerIdOf } from '../../../records/producer-fields.ts';
+import { batchBytes } from '../../../records/record-batch.ts';
+import type { Partition } from '../partition.ts';
+
+/** How much is looked at in one go, and how much is read from segments at once. */
+const TAIL_BYTES = 256 * 1024;
+const READ_BYTES = 512 * 1024;
+/** What is passed over takes time too, and so does decompressing: so many batches, or pieces of 16 KiB, in one go. */
+const WORK_MAX = 1024;
+const WORK_BYTES = 16 * 1024;
+
+/** Whether to go on with the next record, or to stop in front of this one, or behind it. */
+export type Visited = 'on' | 'before' | 'behind';
+
+/**
+ * What ended a round: the visitor, or that there is nothing more to read, or nothing in memory; in the last case
+ * `onReady` is called when there is.
+ */
+export type ReadEnd = 'stopped' | 'end' | 'loading';
+
+export interface ReaderEvents {
+  /** What had to be read is there. */
+  onReady(): void;
+  /** A batch, or all from here on, cannot be read: it is passed over. */
+  onUnreadable(offset: number): void;
+}
+
+/**
+ * Reads the records of a partition one after the other, as far as they are durable and belong to no transaction that is
+ * open or was aborted. From memory without waiting, else in large pieces from the segments.
+ */
+export class PartitionReader {
+  readonly partition: Partition;
+  /** The offset to go on with. */
+  next: number;
+  readonly cursor = new BatchCursor();
+  /** Of the last round, beside the records that were shown. */
+  work = 0;
+  readonly #events: ReaderEvents;
+  #loaded: Buffer | null = null;
+  #isLoading = false;
+  #isClosed = false;
+
+  constructor(partition: Partition, from: number, events: ReaderEvents) {
+    this.partition = partition;
+    this.next = from;
+    this.#events = events;
+  }
+
+  /** It was enough for one round, whatever was found. */
+  get isTired(): boolean {
+    return this.work >= WORK_MAX;
+  }
+
+  /** Shows the records below `below` to `visit`, which finds the present one in `cursor`. */
+  read(visit: () => Visited, below: number = Number.POSITIVE_INFINITY): ReadEnd {
+    this.work = 0;
+    for (;;) {
+      const { partition } = this;
+      if (this.next < partition.startOffset) this.next = partition.startOffset;
+      const limit = Math.min(below, partition.lastStableOffset);
+      if (this.next >= limit) return 'end';
+      const loaded = this.#takeLoaded();
+      if (loaded !== null) {
+        if (!this.#visitBatches(loaded, 0, loaded.length, limit, visit)) return 'stopped';
+        // What is behind it may be in memory, or is loaded next.
+        this.#loaded = null;
+        continue;
+      }
+      const pieces = partition.readTail(this.next, partition.lastStableOffset, TAIL_BYTES);
+      if (pieces === null) {
+        this.#load();
+        return 'loading';
+      }
+      if (pieces.length === 0) return 'end';
+      for (const { buffer, start, end } of pieces) {
+        if (!this.#visitBatches(buffer, start, end, limit, visit)) return 'stopped';
+      }
+    }
+  }
+
+  /** Goes on elsewhere. */
+  seek(offset: number): void {
+    this.next = offset;
+    this.#loaded = null;
+    this.cursor.close();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#loaded = null;
+    this.cursor.close();
+  }
+
+  /** False if the visitor stopped. */
+  #visitBatches(buffer: Buffer, start: number, end: number, limit: number, visit: () => Visited): boolean {
+    for (let at = start; at < end; at += batchBytes(buffer, at)) {
+      const lastOffset = lastOffsetAt(buffer, at);
+      if (lastOffset < this.next) continue;
+      if (this.next >= limit) return true;
+      if (this.isTired) return false;
+      if (isControl(buffer, at) || this.#isAborted(buffer, at)) {
+        this.next = lastOffset + 1;
+        this.work++;
+        continue;
+      }
+      const before = this.cursor.openedBytes;
+      const isDone = this.#visitRecords(buffer, at, limit, visit);
+      this.work += Math.floor((this.cursor.openedBytes - before) / WORK_BYTES);
+      if (!isDone) return false;
+      if (this.next < limit) this.next = Math.max(this.next, lastOffset + 1);
+    }
+    return true;
+  }
+
+  #visitRecords(buffer: Buffer, at: number, limit: number, visit: () => Visited): boolean {
+    const { cursor } = this;
+    cursor.open(buffer, at);
+    while (cursor.next()) {
+      if (cursor.offset < this.next) continue;
+      if (cursor.offset >= limit) {
+        cursor.stepBack();
+        this.next = limit;
+        return true;
+      }
+      const visited = visit();
+      if (visited === 'before') {
+        cursor.stepBack();
+        return false;
+      }
+      this.next = cursor.offset + 1;
+      if (visited === 'behind') return false;
+    }
+    if (cursor.isBroken) this.#events.onUnreadable(this.next);
+    cursor.close();
+    return true;
+  }
+
+  #isAborted(buffer: Buffer, at: number): boolean {
+    if (!isTransactional(buffer, at)) return false;
+    const base = baseOffsetAt(buffer, at);
+    const producerId = producerIdOf(buffer, at);
+    return this.partition.producers
+      .abortedIn(base, lastOffsetAt(buffer, at) + 1)
+      .some(
+        (aborted) =>
+          aborted.producerId === producerId && aborted.firstOffset <= base && base <= aborted.lastOffset,
+      );
+  }
+
+  #takeLoaded(): Buffer | null {
+    const loaded = this.#loaded;
+    if (loaded === null || loaded.length === 0) return null;
+    const last = lastBatchAt(loaded);
+    if (this.next > lastOffsetAt(loaded, last) || this.next < baseOffsetAt(loaded, 0)) return null;
+    return loaded;
+  }
+
+  #load(): void {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    const { partition, next } = this;
+    partition.read(next, partition.lastStableOffset, READ_BYTES).then(
+      ({ bytes, nextOffset }) => {
+        this.#isLoading = false;
+        if (this.#isClosed) return;
+        if (bytes.length > 0) this.#loaded = bytes;
+        // Offsets that are not there were compacted away.
+        const first = bytes.length > 0 ? baseOffsetAt(bytes, 0) : nextOffset;
+        if (this.next === next && first > next) this.next = first;
+        this.#events.onReady();
+      },
+      () => {
+        this.#isLoading = false;
+        // Everything else goes on. The partition has told who has to know.
+        if (!this.#isClosed) this.#events.onUnreadable(next);
+      },
+    );
+  }
+}
+
+function lastBatchAt(batches: Buffer): number {
+  let at = 0;
+  for (let next = 0; next < batches.length; next += batchBytes(batches, next)) at = next;
+  return at;
+}

@@ -1,0 +1,294 @@
+import type { Table } from '../../../base/value.ts';
+import type { RecordMessage } from '../../messages/message-from-record.ts';
+import { FILTER_VALUE_HEADER } from '../../messages/record-headers.ts';
+import type { Consumer, Gate } from '../../queues/consumer.ts';
+import type { PriorityLevel } from '../../queues/priority-level.ts';
+import type { Queue } from '../../queues/queue.ts';
+import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
+import type { Pumped, Turn } from '../../shard/turn.ts';
+import type { OffsetSpecification } from '../../topology/offset-specification.ts';
+import type { Partition } from '../partition.ts';
+import { offsetAtTime } from './offset-at-time.ts';
+import { PartitionReader, type Visited } from './partition-reader.ts';
+import type { StreamConsumers } from './stream-consumers.ts';
+
+/** How many records one consumer looks at before others get their turn. */
+const RECORDS_MAX = 2048;
+
+/** Where a consumer's messages go: implemented by the servers. */
+export interface StreamSink {
+  /** Takes one message, and copies it before it returns. */
+  deliver(
+    consumer: StreamConsumer,
+    message: RecordMessage,
+    partition: number,
+    offset: number,
+    timestampMs: number,
+  ): void;
+  /** The stream was deleted under the consumer, or cannot be read any more. */
+  cancelled(consumer: StreamConsumer): void;
+}
+
+export interface StreamConsumerRequest {
+  readonly tag: string;
+  readonly sink: StreamSink;
+  readonly gate: Gate;
+  /** How many messages may be unacknowledged. */
+  readonly credit: number;
+  readonly exclusive: boolean;
+  readonly arguments: Table;
+  readonly start: OffsetSpecification;
+  /** Only what was published with one of these values; null for everything. */
+  readonly filter: readonly string[] | null;
+  /** With a filter: also what was published without any value. */
+  readonly matchUnfiltered: boolean;
+}
+
+type ConsumerShape = Pick<
+  Consumer,
+  'tag' | 'gate' | 'noAck' | 'exclusive' | 'priority' | 'arguments' | 'prefetch' | 'credit' | 'isActive'
+> & { addCredit(count: number): void; wake(): void; cancel(): void };
+
+type QueueShape = Pick<Queue, 'name' | 'vhost' | 'arguments' | 'settings'> & {
+  readonly consumers: { readonly active: unknown };
+  settleDelivered(lane: unknown, offset: number, publishedMs: number): void;
+  reject(lane: unknown, offset: number): void;
+  requeue(lane: unknown, offset: number, bodyBytes: number, failed: boolean): void;
+};
+
+const SETTINGS: QueueSettings = settingsFromArguments({});
+
+/** Stands for a partition where deliveries are held until they are acknowledged. To a stream all ends of them are one. */
+class PartitionLane implements Pick<PriorityLevel, 'failures'>, QueueShape {
+  readonly failures = null;
+  readonly settings = SETTINGS;
+  readonly #consumer: StreamConsumer;
+  readonly #partition: number;
+
+  constructor(consumer: StreamConsumer, partition: number) {
+    this.#consumer = consumer;
+    this.#partition = partition;
+  }
+
+  get queue(): QueueShape {
+    return this;
+  }
+
+  get name(): string {
+    return this.#consumer.readers.view.name;
+  }
+
+  get vhost(): string {
+    return this.#consumer.readers.view.stream.vhost;
+  }
+
+  get arguments(): Table {
+    return this.#consumer.readers.view.declaredAs ?? {};
+  }
+
+  get consumers(): { readonly active: unknown } {
+    return { active: this.#consumer.readers.active };
+  }
+
+  settleDelivered(_lane: unknown, offset: number): void {
+    this.#consumer.settled(this.#partition, offset);
+  }
+
+  reject(_lane: unknown, offset: number): void {
+    this.#consumer.settled(this.#partition, offset);
+  }
+
+  /** It stays where it is for everybody; this consumer does not get it again. */
+  requeue(_lane: unknown, offset: number, _bodyBytes: number, failed: boolean): void {
+    if (failed) this.#consumer.settled(this.#partition, offset);
+  }
+}
+
+/**
+ * Reads a stream for one consumer, all of its partitions, each in order. An acknowledgement gives credit, and nothing
+ * else: what a consumer has read is its own business.
+ */
+export class StreamConsumer implements Pumped, ConsumerShape {
+  pumpPending = false;
+  readonly readers: StreamConsumers;
+  readonly tag: string;
+  readonly sink: StreamSink;
+  readonly gate: Gate;
+  readonly noAck = false;
+  readonly exclusive: boolean;
+  readonly priority = 0;
+  readonly arguments: Table;
+  readonly prefetch: number;
+  credit: number;
+  isActive = true;
+  readonly #turn: Turn;
+  readonly #message: RecordMessage;
+  readonly #filter: ReadonlySet<string> | null;
+  readonly #matchUnfiltered: boolean;
+  readonly #partitions: PartitionReader[] = [];
+  readonly #lanes: PartitionLane[] = [];
+  readonly #stops: (() => void)[] = [];
+  /** Delivered and not acknowledged, by partition, where somebody else may have to go on from there. */
+  readonly #held: number[][] = [];
+  /** Begins once it is known where. */
+  #isSeeking = 0;
+  #first = 0;
+
+  constructor(readers: StreamConsumers, request: StreamConsumerRequest, turn: Turn, message: RecordMessage) {
+    this.readers = readers;
+    this.tag = request.tag;
+    this.sink = request.sink;
+    this.gate = request.gate;
+    this.exclusive = request.exclusive;
+    this.arguments = request.arguments;
+    this.prefetch = request.credit;
+    this.credit = request.credit;
+    this.#turn = turn;
+    this.#message = message;
+    this.#filter = request.filter === null ? null : new Set(request.filter);
+    this.#matchUnfiltered = request.matchUnfiltered;
+    for (const partition of readers.view.stream.partitions) this.#open(partition, request.start);
+  }
+
+  /** As what is held for it has to know it. */
+  get asConsumer(): Consumer {
+    return this as unknown as Consumer;
+  }
+
+  laneOf(partition: number): PriorityLevel {
+    return this.#lanes[partition] as unknown as PriorityLevel;
+  }
+
+  get queue(): QueueShape {
+    return this.#lanes[0] as PartitionLane;
+  }
+
+  /** From where each partition would have to be read on by somebody else. */
+  positions(): number[] {
+    return this.#partitions.map(({ next }, index) => this.#held[index]?.[0] ?? next);
+  }
+
+  /** Goes on where another one was. */
+  takeOver(positions: readonly number[]): void {
+    for (const [index, offset] of positions.entries()) this.#partitions[index]?.seek(offset);
+    this.pumpLater();
+  }
+
+  /** A partition was added: what is in it is all new. */
+  extend(): void {
+    const { partitions } = this.readers.view.stream;
+    for (const partition of partitions.slice(this.#partitions.length))
+      this.#open(partition, { kind: 'first' });
+    this.pumpLater();
+  }
+
+  addCredit(count: number): void {
+    this.credit += count;
+    if (this.gate.open) this.pumpLater();
+  }
+
+  wake(): void {
+    this.pumpLater();
+  }
+
+  cancel(): void {
+    if (this.isActive) this.readers.remove(this);
+  }
+
+  settled(partition: number, offset: number): void {
+    const held = this.#held[partition];
+    const at = held?.indexOf(offset) ?? -1;
+    if (at >= 0) held?.splice(at, 1);
+  }
+
+  pumpLater(): void {
+    if (this.isActive && this.credit > 0 && this.gate.open) this.#turn.pumpLater(this);
+  }
+
+  pump(): void {
+    if (!this.#mayDeliver()) return;
+    const count = this.#partitions.length;
+    let left = RECORDS_MAX;
+    let hasMore = false;
+    const first = this.#first++;
+    for (let i = 0; i < count && this.#mayDeliver(); i++) {
+      const index = (first + i) % count;
+      const reader = this.#partitions[index] as PartitionReader;
+      // Each partition gets its part of the credit.
+      let share = Math.max(1, Math.ceil(this.credit / (count - i)));
+      const end = reader.read((): Visited => {
+        if (left-- <= 0 || share === 0 || !this.#mayDeliver()) return 'before';
+        if (!this.#deliver(reader, index)) return 'on';
+        share--;
+        return 'on';
+      });
+      if (end === 'stopped') hasMore = true;
+    }
+    if (hasMore) this.pumpLater();
+  }
+
+  close(): void {
+    this.isActive = false;
+    for (const reader of this.#partitions) reader.close();
+    for (const stop of this.#stops) stop();
+  }
+
+  #mayDeliver(): boolean {
+    return (
+      this.isActive &&
+      this.credit > 0 &&
+      this.gate.open &&
+      this.#isSeeking === 0 &&
+      (this.readers.active === null || this.readers.active === this)
+    );
+  }
+
+  /** False if the record is not for this consumer. */
+  #deliver({ cursor }: PartitionReader, partition: number): boolean {
+    const message = this.#message;
+    if (!message.read(cursor, this.readers.view.name, partition)) return false;
+    if (this.#filter !== null && !this.#passes(message)) return false;
+    message.otherKeys();
+    this.credit--;
+    if (this.readers.isSingle) (this.#held[partition] ??= []).push(cursor.offset);
+    this.sink.deliver(this, message, partition, cursor.offset, cursor.timestampMs);
+    return true;
+  }
+
+  #passes(message: RecordMessage): boolean {
+    const value = message.headers()?.[FILTER_VALUE_HEADER];
+    if (value === undefined || value === null) return this.#matchUnfiltered;
+    return this.#filter?.has(String(value)) === true;
+  }
+
+  #open(partition: Partition, start: OffsetSpecification): void {
+    const { index } = partition;
+    const reader = new PartitionReader(partition, startIn(partition, start), {
+      onReady: () => this.pumpLater(),
+      onUnreadable: () => {
+        if (partition.log.isCorrupt) this.readers.fail(this);
+      },
+    });
+    this.#partitions.push(reader);
+    this.#lanes.push(new PartitionLane(this, index));
+    this.#stops.push(partition.onAdvance(() => this.pumpLater()));
+    if (start.kind === 'time') void this.#seek(reader, start.timeMs);
+  }
+
+  async #seek(reader: PartitionReader, timeMs: number): Promise<void> {
+    this.#isSeeking++;
+    const { partition } = reader;
+    const offset = await offsetAtTime(partition, timeMs).catch(() => partition.startOffset);
+    this.#isSeeking--;
+    if (!this.isActive) return;
+    reader.seek(offset);
+    this.pumpLater();
+  }
+}
+
+function startIn({ startOffset, endOffset }: Partition, start: OffsetSpecification): number {
+  if (start.kind === 'first' || start.kind === 'time') return startOffset;
+  if (start.kind === 'last') return Math.max(startOffset, endOffset - 1);
+  if (start.kind === 'offset') return Math.max(startOffset, start.offset);
+  return endOffset;
+}

@@ -1,0 +1,89 @@
+import type { Store } from '../../../log/store.ts';
+import { BrokerError } from '../../errors.ts';
+import { RecordMessage } from '../../messages/message-from-record.ts';
+import type { PropertyCodecs } from '../../messages/property-codec.ts';
+import type { Turn } from '../../shard/turn.ts';
+import { resourceText } from '../../topology/refusals.ts';
+import type { StreamExchange } from '../bindings/stream-exchange.ts';
+import { StreamConsumer, type StreamConsumerRequest } from './stream-consumer.ts';
+
+export interface StreamConsumersDeps {
+  readonly store: Store;
+  readonly codecs: PropertyCodecs;
+  readonly turn: Turn;
+}
+
+/** The consumers of one stream. */
+export class StreamConsumers {
+  readonly view: StreamExchange;
+  /** The one that gets everything, where only one does. */
+  active: StreamConsumer | null = null;
+  readonly #deps: StreamConsumersDeps;
+  readonly #consumers = new Set<StreamConsumer>();
+  #message: RecordMessage | null = null;
+
+  constructor(view: StreamExchange, deps: StreamConsumersDeps) {
+    this.view = view;
+    this.#deps = deps;
+  }
+
+  get count(): number {
+    return this.#consumers.size;
+  }
+
+  /** Whether all but one of them wait until that one is gone, and go on where it was. */
+  get isSingle(): boolean {
+    return this.view.declaredAs?.['x-single-active-consumer'] === true;
+  }
+
+  /** @throws BrokerError access-refused, if somebody else is there exclusively or this one wants to be */
+  add(request: StreamConsumerRequest): StreamConsumer {
+    const { store, codecs, turn } = this.#deps;
+    const others = [...this.#consumers];
+    if (request.exclusive ? others.length > 0 : others.some(({ exclusive }) => exclusive)) {
+      const { name, stream } = this.view;
+      throw new BrokerError(
+        'access-refused',
+        `${resourceText('queue', name, stream.vhost)} in exclusive use`,
+      );
+    }
+    // What was published in this turn was published before.
+    store.settleGathered();
+    this.#message ??= new RecordMessage(codecs);
+    const consumer = new StreamConsumer(this, request, turn, this.#message);
+    this.#consumers.add(consumer);
+    if (this.isSingle) this.active ??= consumer;
+    consumer.pumpLater();
+    return consumer;
+  }
+
+  remove(consumer: StreamConsumer): void {
+    if (!this.#consumers.delete(consumer)) return;
+    const positions = consumer.positions();
+    consumer.close();
+    if (this.active !== consumer) return;
+    this.active = this.#consumers.values().next().value ?? null;
+    this.active?.takeOver(positions);
+  }
+
+  /** The stream has more partitions. */
+  extend(): void {
+    for (const consumer of this.#consumers) consumer.extend();
+  }
+
+  /** The stream cannot be read any more by this consumer. */
+  fail(consumer: StreamConsumer): void {
+    this.remove(consumer);
+    consumer.sink.cancelled(consumer);
+  }
+
+  /** The stream is gone. */
+  removeAll(): void {
+    this.active = null;
+    for (const consumer of [...this.#consumers]) {
+      this.#consumers.delete(consumer);
+      consumer.close();
+      consumer.sink.cancelled(consumer);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import type { Events } from '../events/events.ts';
+import type { PolicyKind } from '../policies/apply-to.ts';
+import type { Policy } from '../policies/policy.ts';
+import type { Queue } from '../queues/queue.ts';
+import type { Binding } from './binding.ts';
+import type { Exchange } from './exchange.ts';
+import type { TopologyObserver } from './ports.ts';
+
+/** The events of a virtual host's topology; names and fields are those of rabbitmq_event_exchange. */
+export class TopologyEvents implements TopologyObserver<Queue> {
+  readonly #events: Events;
+  readonly #vhost: string;
+
+  constructor(events: Events, vhost: string) {
+    this.#events = events;
+    this.#vhost = vhost;
+  }
+
+  exchangeAdded({ name, type, durable, autoDelete, internal, arguments: args }: Exchange<Queue>): void {
+    this.#emit('exchange.created', {
+      name,
+      type: type.name,
+      durable,
+      auto_delete: autoDelete,
+      internal,
+      arguments: args,
+    });
+  }
+
+  exchangeRemoved({ name }: Exchange<Queue>): void {
+    this.#emit('exchange.deleted', { name });
+  }
+
+  /** RabbitMQ has no event for that. */
+  exchangeConfigured(): void {}
+
+  queueAdded({ name, durable, autoDelete, exclusiveOwner, arguments: args }: Queue): void {
+    this.#emit('queue.created', {
+      name,
+      durable,
+      auto_delete: autoDelete,
+      exclusive: exclusiveOwner !== null,
+      arguments: args,
+    });
+  }
+
+  queueRemoved({ name }: Queue): void {
+    this.#emit('queue.deleted', { name });
+  }
+
+  bindingAdded(binding: Binding<Queue>): void {
+    this.#binding('binding.created', binding);
+  }
+
+  bindingRemoved(binding: Binding<Queue>): void {
+    this.#binding('binding.deleted', binding);
+  }
+
+  /** RabbitMQ has one name for both kinds; which it is, is told beside it. */
+  policySet(kind: PolicyKind, { name, pattern, applyTo, priority, definition }: Policy): void {
+    const operator = kind === 'operator-policy';
+    this.#emit('policy.set', { name, pattern, 'apply-to': applyTo, priority, definition, operator });
+  }
+
+  policyCleared(kind: PolicyKind, name: string): void {
+    this.#emit(kind === 'policy' ? 'policy.cleared' : 'operator.policy.cleared', { name });
+  }
+
+  #binding(
+    event: string,
+    { source, destination, destinationKind, routingKey, arguments: args }: Binding<Queue>,
+  ): void {
+    this.#emit(event, {
+      source_name: source.name,
+      source_kind: 'exchange',
+      destination_name: destination.name,
+      destination_kind: destinationKind,
+      routing_key: routingKey,
+      arguments: args,
+    });
+  }
+
+  #emit(
+    name: string,
+    fields: { readonly [field: string]: string | number | boolean | Queue['arguments'] },
+  ): void {
+    this.#events.emitByActor(name, { ...fields, vhost: this.#vhost });
+  }
+}

@@ -1,0 +1,198 @@
+import { totalmem } from 'node:os';
+import type { Logger } from 'pino';
+import { Broker } from '../../broker/broker.ts';
+import type { AmqpServerOptions } from '../../servers/amqp091/options.ts';
+import { amqp091Codec } from '../../servers/amqp091/property-codec.ts';
+import { AmqpServer } from '../../servers/amqp091/server.ts';
+import type { KafkaServerOptions } from '../../servers/kafka/options.ts';
+import { KafkaServer } from '../../servers/kafka/server.ts';
+import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
+import type { Configuration } from '../config/settings.ts';
+import { formatAddress, type ListenerPart } from './lifecycle.ts';
+
+/** What `sluice start` opens, with the settings translated to the options of each part. */
+export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
+  return Broker.open({
+    dataDirectory: configuration.dataDirectory,
+    durability: configuration.durability,
+    memoryLimitBytes: configuration.memoryLimitBytes,
+    journalFileBytes: configuration.journalFileBytes,
+    journalLimitBytes: configuration.journalLimitBytes,
+    diskFreeLimitBytes: configuration.diskFreeLimitBytes,
+    streamUpkeep: {
+      retentionCheckMs: configuration.retentionCheckSeconds * 1000,
+      compactionMemoryBytes: configuration.compactionMemoryBytes,
+      compactionBytesPerSecond: configuration.compactionRateBytes,
+    },
+    groups: {
+      initialRebalanceDelayMs: configuration.groupRebalanceDelayMs,
+      membersMax: configuration.groupMembersMax,
+      sessionTimeoutMsMin: configuration.groupSessionTimeoutMsMin,
+      migration: configuration.groupMigration,
+      offsetsRetentionMs: configuration.offsetsRetentionMinutes * 60_000,
+    },
+    memoryHighWaterBytes: memoryHighWaterBytes(configuration),
+    loopbackUsers: configuration.loopbackUsers,
+    propertyCodecs: [amqp091Codec],
+    log,
+    onFailure(error) {
+      // Nothing more can be made safe, so nothing more may be confirmed. The journal has what was.
+      log.fatal({ err: error }, 'the storage failed; the broker ends');
+      process.exit(1);
+    },
+  });
+}
+
+export async function startAmqp(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  try {
+    const server = await AmqpServer.listen(broker, amqpOptions(configuration, port, log));
+    return {
+      protocol: 'amqp',
+      address: formatAddress(configuration.host, server.port),
+      close: () => server.close(),
+    };
+  } catch (error) {
+    throw listenError(error, 'AMQP', '--amqp-port', formatAddress(configuration.host, port));
+  }
+}
+
+export function startAmqps(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  return startTls('amqps', configuration, log, async (tls) => {
+    try {
+      return await AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), tls });
+    } catch (error) {
+      throw listenError(error, 'AMQP over TLS', '--amqps-port', formatAddress(configuration.host, port));
+    }
+  });
+}
+
+export async function startKafka(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  try {
+    const server = await KafkaServer.listen(broker, kafkaOptions(configuration, port, log));
+    return {
+      protocol: 'kafka',
+      address: formatAddress(configuration.host, server.port),
+      close: () => server.close(),
+    };
+  } catch (error) {
+    throw listenError(error, 'Kafka', '--kafka-port', formatAddress(configuration.host, port));
+  }
+}
+
+export function startKafkas(
+  broker: Broker,
+  port: number,
+  configuration: Configuration,
+  log: Logger,
+): Promise<ListenerPart> {
+  return startTls('kafkas', configuration, log, async (tls) => {
+    try {
+      return await KafkaServer.listen(broker, { ...kafkaOptions(configuration, port, log), tls });
+    } catch (error) {
+      throw listenError(error, 'Kafka over TLS', '--kafkas-port', formatAddress(configuration.host, port));
+    }
+  });
+}
+
+interface TlsServer {
+  readonly port: number;
+  renewTls(material: TlsMaterial): void;
+  close(): Promise<void>;
+}
+
+/** A listener whose certificate is read again when it changes, and on SIGHUP. */
+async function startTls(
+  protocol: string,
+  configuration: Configuration,
+  log: Logger,
+  listen: (tls: TlsOptions) => Promise<TlsServer>,
+): Promise<ListenerPart> {
+  const { readTlsFiles, TlsWatcher, tlsFiles } = await import('./tls-files.ts');
+  const files = tlsFiles(configuration);
+  const server = await listen(readTlsFiles(files));
+  const watcher = new TlsWatcher(files, log, (material) => server.renewTls(material));
+  const reload = () => watcher.reload();
+  process.on('SIGHUP', reload);
+  return {
+    protocol,
+    address: formatAddress(configuration.host, server.port),
+    close() {
+      watcher.stop();
+      process.off('SIGHUP', reload);
+      return server.close();
+    },
+  };
+}
+
+function kafkaOptions(configuration: Configuration, port: number, log: Logger): KafkaServerOptions {
+  return {
+    host: configuration.host,
+    port,
+    advertised: configuration.kafkaAdvertisedHost,
+    createsTopics: configuration.kafkaAutoCreateTopics === 'on',
+    partitions: configuration.kafkaPartitions,
+    anonymousUser: configuration.kafkaAnonymousUser,
+    defaultVhost: configuration.kafkaVhost,
+    reauthenticationMs: configuration.kafkaReauthenticationSeconds * 1000,
+    maxConnections: configuration.maxConnections,
+    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    log,
+  };
+}
+
+function amqpOptions(configuration: Configuration, port: number, log: Logger): AmqpServerOptions {
+  return {
+    host: configuration.host,
+    port,
+    frameMaxBytes: configuration.frameMaxBytes,
+    channelMax: configuration.channelMax,
+    heartbeatSeconds: configuration.heartbeatSeconds,
+    maxMessageBytes: configuration.maxMessageBytes,
+    maxConnections: configuration.maxConnections,
+    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    consumerTimeoutMs:
+      configuration.consumerTimeoutSeconds === 0
+        ? Number.POSITIVE_INFINITY
+        : configuration.consumerTimeoutSeconds * 1000,
+    log,
+  };
+}
+
+/** Of a container that may use less than the machine has, its part counts. */
+function memoryHighWaterBytes({ memoryHighWaterMark: mark }: Configuration): number {
+  if (mark === 'off') return Number.POSITIVE_INFINITY;
+  if ('bytes' in mark) return mark.bytes;
+  const constrained = process.constrainedMemory();
+  const machine = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+  return Math.floor(machine * mark.fraction);
+}
+
+/** What stands in the way of listening, in words, with the flag that changes it. */
+export function listenError(error: unknown, protocol: string, flag: string, address: string): Error {
+  const code = (error as NodeJS.ErrnoException).code;
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `the port is in use by another process; choose another with ${flag}`,
+    EACCES: `no permission for this port; choose one above 1023 with ${flag}`,
+    EADDRNOTAVAIL: 'this machine has no such address; see --host',
+    ENOTFOUND: 'the host name is unknown; see --host',
+    EAFNOSUPPORT: 'this machine does not support the kind of address; see --host',
+  };
+  const reason = code === undefined ? undefined : reasons[code];
+  if (reason === undefined) return error as Error;
+  return new Error(`cannot listen for ${protocol} on ${address}: ${reason}`, { cause: error });
+}

@@ -1,0 +1,28 @@
+import type { Logger } from 'pino';
+import { ControlSocket } from '../../admin/control-socket.ts';
+import type { Broker } from '../../broker/broker.ts';
+import type { Configuration } from '../config/settings.ts';
+import { packageVersion } from '../package-version.ts';
+import type { Part } from './lifecycle.ts';
+
+/** As RabbitMQ names its command line in events. */
+const ACTOR = 'sluice-cli';
+
+/**
+ * What the other subcommands talk to. A broker that cannot have it serves its clients all the same, as on a file
+ * system without sockets.
+ */
+export async function startControl(broker: Broker, configuration: Configuration, log: Logger): Promise<Part> {
+  const { dataDirectory } = configuration;
+  const startedAtMs = broker.clock.now();
+  const load = async () => {
+    const { AdminService } = await import('../../admin/service.ts');
+    return new AdminService({ broker, version: packageVersion(), startedAtMs, actor: ACTOR, log }).handle;
+  };
+  try {
+    return await ControlSocket.listen(dataDirectory, load);
+  } catch (error) {
+    log.warn({ err: error }, 'no control socket: this broker cannot be administered from the command line');
+    return { close: async () => undefined };
+  }
+}

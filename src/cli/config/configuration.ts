@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { didYouMean } from '../suggestion.ts';
+import { ALL_SETTINGS, type Configuration, type Setting, type SettingName } from './settings.ts';
+
+/** Everything that is wrong with the configuration, one line each. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}
+
+/** The effective configuration, and for each setting where its value came from: 'default', 'sluice.toml:3', … */
+export interface EffectiveConfiguration {
+  readonly values: Configuration;
+  readonly origins: ReadonlyMap<SettingName, string>;
+}
+
+export interface ConfigurationSources {
+  /** Values of flags by key (`amqp-port`). */
+  readonly flags: ReadonlyMap<string, string>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file?: { readonly path: string; readonly text: string };
+}
+
+/** A value as somebody wrote it, and where, for messages: '--amqp-port', 'SLUICE_HOST', 'sluice.toml:3: host'. */
+interface Given {
+  readonly setting: Setting;
+  readonly text: string;
+  readonly place: string;
+  readonly origin: string;
+}
+
+const KEYS = ALL_SETTINGS.map((each) => each.key);
+const VARIABLES = ALL_SETTINGS.map((each) => each.variable);
+const CONFIG_VARIABLE = 'SLUICE_CONFIG';
+
+/** Reads the file that `--config` or SLUICE_CONFIG names, if one does, and puts the three sources together. */
+export function loadConfiguration(
+  flags: ReadonlyMap<string, string>,
+  environment: ConfigurationSources['environment'],
+): EffectiveConfiguration {
+  const path = flags.get('config') ?? environment[CONFIG_VARIABLE];
+  if (path === undefined) return resolveConfiguration({ flags, environment });
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(error);
+    const place = flags.has('config') ? '--config' : CONFIG_VARIABLE;
+    throw new ConfigurationError([`${place}: cannot read '${path}': ${reason}`]);
+  }
+  return resolveConfiguration({ flags, environment, file: { path, text } });
+}
+
+/** Flags beat the environment, which beats the file. What is overridden is checked all the same. */
+export function resolveConfiguration(sources: ConfigurationSources): EffectiveConfiguration {
+  const problems: string[] = [];
+  const given = [
+    ...(sources.file === undefined ? [] : fromFile(sources.file, problems)),
+    ...fromEnvironment(sources.environment, problems),
+    ...fromFlags(sources.flags),
+  ];
+
+  const values = new Map<SettingName, unknown>(ALL_SETTINGS.map((each) => [each.name, each.default]));
+  const origins = new Map<SettingName, string>(ALL_SETTINGS.map((each) => [each.name, 'default']));
+  for (const { setting, text, place, origin } of given) {
+    const value = setting.parse(text);
+    if (value === undefined) {
+      problems.push(`${place}: '${text}' is not allowed; allowed: ${setting.allowed}`);
+    } else if (setting.unbuilt && value !== setting.default) {
+      problems.push(
+        `${place}: not built in this version of Sluice; leave it out or set it to ${setting.default}`,
+      );
+    } else {
+      values.set(setting.name, value);
+      origins.set(setting.name, origin);
+    }
+  }
+  const configuration = Object.fromEntries(values) as unknown as Configuration;
+  if (problems.length === 0) problems.push(...contradictions(configuration, origins));
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { values: configuration, origins };
+}
+
+function contradictions(values: Configuration, origins: ReadonlyMap<SettingName, string>): string[] {
+  const problems: string[] = [];
+  if (values.journalLimitBytes < 2 * values.journalFileBytes) {
+    const where = `journal-limit: ${origins.get('journalLimitBytes')}, journal-file-size: ${origins.get('journalFileBytes')}`;
+    problems.push(`journal-limit must be at least twice journal-file-size (${where})`);
+  }
+  return problems;
+}
+
+function fromFlags(flags: ReadonlyMap<string, string>): Given[] {
+  return ALL_SETTINGS.flatMap((setting) => {
+    const text = flags.get(setting.key);
+    return text === undefined ? [] : [{ setting, text, place: setting.flag, origin: setting.flag }];
+  });
+}
+
+function fromEnvironment(environment: ConfigurationSources['environment'], problems: string[]): Given[] {
+  const given: Given[] = [];
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith('SLUICE_') || variable === CONFIG_VARIABLE || text === undefined) continue;
+    if (isServiceLink(variable, text)) continue;
+    const setting = ALL_SETTINGS.find((each) => each.variable === variable);
+    if (setting === undefined) {
+      problems.push(`${variable}: there is no such setting${didYouMean(variable, VARIABLES)}`);
+    } else {
+      given.push({ setting, text, place: variable, origin: variable });
+    }
+  }
+  return given;
+}
+
+/**
+ * Kubernetes gives every container variables about the services near it: a service named `sluice` or `sluice-amqp`
+ * makes SLUICE_SERVICE_HOST, SLUICE_PORT_5672_TCP, even SLUICE_AMQP_PORT=tcp://10.0.0.7:5672. None are meant for us.
+ */
+function isServiceLink(variable: string, text: string): boolean {
+  return (
+    /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)/.test(variable) ||
+    /^(tcp|udp|sctp):\/\//.test(text)
+  );
+}
+
+function fromFile(file: { readonly path: string; readonly text: string }, problems: string[]): Given[] {
+  let table: Record<string, unknown>;
+  try {
+    table = parseToml(file.text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = error.message.split('\n', 1)[0]!.replace('Invalid TOML document: ', '');
+    problems.push(`${file.path}:${error.line}:${error.column}: ${reason}`);
+    return [];
+  }
+  const given: Given[] = [];
+  for (const [key, value] of Object.entries(table)) {
+    const origin = `${file.path}:${lineOfKey(file.text, key)}`;
+    const setting = ALL_SETTINGS.find((each) => each.key === key);
+    if (setting === undefined) {
+      problems.push(`${origin}: there is no setting '${key}'${didYouMean(key, KEYS)}`);
+    } else if (typeof value === 'object') {
+      problems.push(`${origin}: ${key} takes one value, not a list or a table; allowed: ${setting.allowed}`);
+    } else {
+      given.push({ setting, text: String(value), place: `${origin}: ${key}`, origin });
+    }
+  }
+  return given;
+}
+
+/** The line, from 1, on which a top-level key or table of this name begins: the parser does not tell. */
+function lineOfKey(text: string, key: string): number {
+  const name = key.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const beginning = new RegExp(`^\\s*(\\[\\[?\\s*)?["']?${name}["']?\\s*[.=\\]]`);
+  return text.split('\n').findIndex((line) => beginning.test(line)) + 1;
+}

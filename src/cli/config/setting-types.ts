@@ -1,0 +1,176 @@
+/**
+ * The kinds of values that settings have. Whatever the source (a TOML scalar, an environment variable, a flag), a
+ * value arrives as text, so that all three accept the same spellings.
+ */
+export interface SettingType<T> {
+  /** What may be written, for messages and documentation: 'a number from 1 to 65535'. */
+  readonly allowed: string;
+  /** Shown after the flag: `--amqp-port PORT`. */
+  readonly placeholder: string;
+  /** Undefined if the text is not one of the allowed values. */
+  parse(text: string): T | undefined;
+  /** The text that `parse` turns into this value again. */
+  format(value: T): string;
+}
+
+export type Durability =
+  | { readonly mode: 'sync' }
+  | { readonly mode: 'interval'; readonly intervalMs: number }
+  | { readonly mode: 'os' };
+
+export type ListenerPort = number | 'off';
+
+const SIZE_UNITS: readonly (readonly [string, number])[] = [
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+  ['KiB', 2 ** 10],
+];
+
+function parseInteger(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+export function text(placeholder: string, allowed: string): SettingType<string> {
+  return {
+    allowed,
+    placeholder,
+    parse: (value) => (value === '' ? undefined : value),
+    format: (value) => value,
+  };
+}
+
+export function integer(min: number, max: number, meaning = ''): SettingType<number> {
+  return {
+    allowed: `a whole number from ${min} to ${max}${meaning && ` (${meaning})`}`,
+    placeholder: 'N',
+    parse: (value) => within(parseInteger(value), min, max),
+    format: String,
+  };
+}
+
+export function choice<const T extends string>(...values: readonly T[]): SettingType<T> {
+  return {
+    allowed: values.join(', '),
+    placeholder: 'NAME',
+    parse: (value) => values.find((each) => each === value),
+    format: (value) => value,
+  };
+}
+
+/** Bytes; `min` and `max` are bytes too. Units are binary, and KB, MB and GB are taken for the same. */
+export function size(min: number, max = Number.MAX_SAFE_INTEGER): SettingType<number> {
+  const upTo = max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${formatSize(max)}`;
+  return {
+    allowed: `a size such as 64MiB, 512KiB, 2GiB or a plain number of bytes, at least ${formatSize(min)}${upTo}`,
+    placeholder: 'SIZE',
+    parse(value) {
+      const match = /^(\d{1,12}) ?(?:([kmg])i?b)?$/i.exec(value);
+      if (match === null) return undefined;
+      const letter = match[2]?.toUpperCase();
+      const unit = SIZE_UNITS.find(([name]) => name[0] === letter)?.[1] ?? 1;
+      return within(Number(match[1]) * unit, min, max);
+    },
+    format: formatSize,
+  };
+}
+
+export function formatSize(bytes: number): string {
+  for (const [name, unit] of SIZE_UNITS) {
+    if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name}`;
+  }
+  return `${bytes}`;
+}
+
+export const listenerPort: SettingType<ListenerPort> = {
+  allowed: 'a port from 1 to 65535, 0 for any free one, off for none',
+  placeholder: 'PORT',
+  parse: (value) => (value === 'off' ? 'off' : within(parseInteger(value), 0, 65_535)),
+  format: String,
+};
+
+/** Where clients are sent to; without a port, to that of the listener. */
+export interface AdvertisedAddress {
+  readonly host: string;
+  readonly port: number | null;
+}
+
+export const advertisedAddress: SettingType<AdvertisedAddress | null> = {
+  allowed: 'a host, or a host and a port such as broker.example:9092, or none',
+  placeholder: 'HOST',
+  parse(value) {
+    if (value === 'none') return null;
+    const match = /^(?:\[([^[\]\s]+)\]|([^[\]:\s]+))(?::(\d{1,5}))?$/.exec(value);
+    if (match === null) return undefined;
+    const port = match[3] === undefined ? null : within(Number(match[3]), 1, 65_535);
+    return port === undefined ? undefined : { host: (match[1] ?? match[2]) as string, port };
+  },
+  format(value) {
+    if (value === null) return 'none';
+    const host = value.host.includes(':') ? `[${value.host}]` : value.host;
+    return value.port === null ? host : `${host}:${value.port}`;
+  },
+};
+
+export const optionalFile: SettingType<string | null> = {
+  allowed: 'the path of a file, or none',
+  placeholder: 'FILE',
+  parse: (value) => (value === '' ? undefined : value === 'none' ? null : value),
+  format: (value) => value ?? 'none',
+};
+
+export const optionalUser: SettingType<string | null> = {
+  allowed: 'the name of a user, or none',
+  placeholder: 'USER',
+  parse: (value) => (value === '' ? undefined : value === 'none' ? null : value),
+  format: (value) => value ?? 'none',
+};
+
+export const names: SettingType<readonly string[]> = {
+  allowed: 'names with commas between them, or none',
+  placeholder: 'NAMES',
+  parse(value) {
+    if (value === 'none') return [];
+    const parts = value.split(',').map((each) => each.trim());
+    return parts.includes('') ? undefined : parts;
+  },
+  format: (value) => (value.length === 0 ? 'none' : value.join(',')),
+};
+
+/** A part of the machine's memory, or an amount of it. */
+export type MemoryAlarm = { readonly fraction: number } | { readonly bytes: number } | 'off';
+
+const memorySize = size(32 * 2 ** 20);
+
+export const memoryAlarm: SettingType<MemoryAlarm> = {
+  allowed: "a part of the machine's memory such as 0.4, above 0 and at most 1, a size such as 2GiB, or off",
+  placeholder: 'MARK',
+  parse(value) {
+    if (value === 'off') return 'off';
+    if (/^(0?\.\d{1,6}|1(\.0{1,6})?)$/.test(value)) {
+      const fraction = Number(value);
+      return fraction > 0 ? { fraction } : undefined;
+    }
+    const bytes = memorySize.parse(value);
+    return bytes === undefined ? undefined : { bytes };
+  },
+  format(value) {
+    if (value === 'off') return value;
+    return 'fraction' in value ? String(value.fraction) : formatSize(value.bytes);
+  },
+};
+
+export const durability: SettingType<Durability> = {
+  allowed: 'sync, interval:<milliseconds> (1 to 60000), os',
+  placeholder: 'MODE',
+  parse(value) {
+    if (value === 'sync' || value === 'os') return { mode: value };
+    if (!value.startsWith('interval:')) return undefined;
+    const intervalMs = within(parseInteger(value.slice('interval:'.length)), 1, 60_000);
+    return intervalMs === undefined ? undefined : { mode: 'interval', intervalMs };
+  },
+  format: (value) => (value.mode === 'interval' ? `interval:${value.intervalMs}` : value.mode),
+};

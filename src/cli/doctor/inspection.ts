@@ -1,0 +1,218 @@
+import { CorruptionError } from '../../log/corruption.ts';
+import type { FileSystem } from '../../log/files/filesystem.ts';
+import { journalFileName } from '../../log/journal/journal-files.ts';
+import {
+  type Block,
+  type JournalImage,
+  readImage,
+  scanBlocks,
+  visitBlock,
+} from '../../log/journal/recovery.ts';
+import { type SegmentInfo, segmentFileName } from '../../log/segments/segment.ts';
+import { checkSegmentFile, type Damage } from '../../log/segments/segment-check.ts';
+import { readSnapshot, type Snapshot } from '../../log/snapshot.ts';
+import { idsIn, isNothingNamed, logsWithFiles, missedSnapshot, unknownLogs } from '../../log/stray-logs.ts';
+import { LogContents } from './log-owners.ts';
+
+/** A damaged place in a file of the data directory. */
+export interface Finding {
+  readonly path: string;
+  readonly offset: number;
+  readonly what: string;
+  /** What cannot be read because of it. */
+  readonly affected: string;
+  /** What cutting it off needs to know; a snapshot cannot be cut. */
+  readonly damage:
+    | { readonly file: 'snapshot' | 'journal' }
+    | { readonly file: 'segment'; readonly segment: Damage };
+}
+
+export interface Inspection {
+  readonly findings: readonly Finding[];
+  /** The end of the last write, torn by a power cut: the next start cuts it off, nothing in it was confirmed. */
+  readonly tornEnd: { readonly path: string; readonly offset: number; readonly bytes: number } | null;
+  /** What is in the logs, by the numbers that their directories have, as far as the snapshot knows. */
+  readonly contents: ReadonlyMap<number, string>;
+  /** Logs that have segments, but are named by neither the snapshot nor the journal: the next start sets them aside. */
+  readonly strays: readonly number[];
+  /** What was read and found whole. */
+  readonly snapshot: Snapshot | null;
+  readonly journalFiles: number;
+  readonly journalBlocks: number;
+  readonly segments: number;
+  readonly bytes: number;
+}
+
+/**
+ * Reads every file that the next start would read, and every byte of them, without changing any. It goes on after
+ * damage, so that all of it is found; behind damage in the journal or in a segment only what stands on its own is
+ * looked at.
+ */
+export class Inspector {
+  readonly #fs: FileSystem;
+  readonly #directory: string;
+  readonly #findings: Finding[] = [];
+  readonly #contents = new LogContents();
+  readonly #named = new Set<number>();
+  #nextBlock = 1;
+  #tornEnd: Inspection['tornEnd'] = null;
+  #journalFiles = 0;
+  #journalBlocks = 0;
+  #segments = 0;
+  #bytes = 0;
+
+  constructor(fs: FileSystem, directory: string) {
+    this.#fs = fs;
+    this.#directory = directory;
+  }
+
+  async inspect(): Promise<Inspection> {
+    let snapshot: Snapshot | null = null;
+    try {
+      snapshot = await readSnapshot(this.#fs, this.#directory);
+      this.#contents.readSnapshot(snapshot?.broker);
+    } catch (error) {
+      this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
+    }
+    const missed =
+      snapshot === null && this.#findings.length === 0
+        ? await missedSnapshot(this.#fs, this.#directory)
+        : null;
+    if (missed !== null) this.#missesSnapshot(missed);
+    await this.#inspectJournal(snapshot, this.#findings.length === 0);
+    for (const { id, segments } of snapshot?.logs ?? []) {
+      for (const info of segments) await this.#inspectSegment(id, info, false);
+    }
+    for (const { id, segments } of snapshot?.streams ?? []) {
+      for (const info of segments) await this.#inspectSegment(id, info, true);
+    }
+    const strays = await this.#findStrays(snapshot);
+    return {
+      findings: this.#findings,
+      strays,
+      tornEnd: this.#tornEnd,
+      contents: this.#contents.byLog,
+      snapshot,
+      journalFiles: this.#journalFiles,
+      journalBlocks: this.#journalBlocks,
+      segments: this.#segments,
+      bytes: this.#bytes,
+    };
+  }
+
+  #missesSnapshot(why: string): void {
+    const error = new CorruptionError(`${this.#directory}/snapshot`, 0, `the file is missing: ${why}`);
+    this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
+  }
+
+  async #findStrays(snapshot: Snapshot | null): Promise<number[]> {
+    const { byLog, deleted } = this.#contents;
+    for (const ids of [idsIn(snapshot), byLog.keys(), deleted]) for (const id of ids) this.#named.add(id);
+    const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
+    const isKnown = this.#findings.some(({ damage }) => damage.file === 'snapshot');
+    if (strays.length > 0 && !isKnown && isNothingNamed(snapshot, this.#named, this.#nextBlock)) {
+      this.#missesSnapshot(`the one of these segments is, as ${unknownLogs(strays)}`);
+    }
+    return strays;
+  }
+
+  /** Which file is the first is known by the snapshot alone; without one it is file 1, if none was ever made. */
+  async #inspectJournal(snapshot: Snapshot | null, isFirstKnown: boolean): Promise<void> {
+    const directory = `${this.#directory}/journal`;
+    const firstFile = snapshot?.firstFile ?? 1;
+    const requiredBlock = snapshot?.nextBlock ?? 0;
+    const names = (await this.#fs.list(directory)).filter((name) => /^\d{10}\.journal$/.test(name));
+    const wanted = names.filter((name) => Number.parseInt(name, 10) >= firstFile);
+    if (isFirstKnown && wanted.length > 0 && wanted[0] !== journalFileName(firstFile)) {
+      const missing = new CorruptionError(
+        `${directory}/${journalFileName(firstFile)}`,
+        0,
+        'the file is missing',
+      );
+      this.#note(missing, 'journal', affectedFrom(wanted.length));
+    }
+    const lastFile = wanted.length === 0 ? firstFile - 1 : Number.parseInt(wanted.at(-1)!, 10);
+    if (lastFile < (snapshot?.newFile ?? 0) - 1) {
+      const path = `${directory}/${journalFileName(lastFile + 1)}`;
+      this.#note(
+        new CorruptionError(path, 0, 'the file is missing'),
+        'journal',
+        'what is in this file, and behind it',
+      );
+    }
+    let nextBlock = -1;
+    for (const [index, name] of wanted.entries()) {
+      const path = `${directory}/${name}`;
+      const isLast = index === wanted.length - 1;
+      try {
+        const image = await readImage(this.#fs, path);
+        this.#journalFiles++;
+        this.#bytes += image.buffer.length;
+        const mayBeNew = isLast && Number.parseInt(name, 10) >= (snapshot?.newFile ?? 1);
+        const { blocks, end, isTorn } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
+        this.#journalBlocks += blocks.length;
+        for (const block of blocks) if (block.number >= requiredBlock) this.#readBlock(image, block);
+        if (nextBlock < 0 && end > 0) nextBlock = image.f64[2]!;
+        nextBlock += blocks.length;
+        if (isTorn) {
+          this.#tornEnd = { path, offset: end, bytes: image.buffer.length - end };
+        }
+        this.#nextBlock = Math.max(this.#nextBlock, nextBlock, requiredBlock);
+        if (isLast && nextBlock >= 0 && nextBlock < requiredBlock) {
+          throw new CorruptionError(path, end, `blocks ${nextBlock} to ${requiredBlock - 1} are missing`);
+        }
+      } catch (error) {
+        this.#note(error, 'journal', affectedFrom(wanted.length - index - 1));
+        nextBlock = -1;
+      }
+    }
+  }
+
+  /** What the snapshot does not know yet: logs that are deleted by now, and new ones. */
+  #readBlock(image: JournalImage, block: Block): void {
+    const nothing = (): void => undefined;
+    visitBlock(image, block, {
+      beginFile: nothing,
+      message: ({ u32 }, entryAt, logCount) => {
+        const idAt = (entryAt + 8 + 8 * logCount) >>> 2;
+        for (let i = 0; i < logCount; i++) this.#named.add(u32[idAt + i] as number);
+      },
+      settle: (id) => this.#named.add(id),
+      batch: (_image, id) => this.#named.add(id),
+      endFile: nothing,
+      metadata: (bytes) => this.#contents.apply(bytes),
+    });
+  }
+
+  async #inspectSegment(logId: number, info: SegmentInfo, isStream: boolean): Promise<void> {
+    if (this.#contents.deleted.has(logId)) return;
+    const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
+    this.#segments++;
+    this.#bytes += info.bytes;
+    for (const damage of await checkSegmentFile(this.#fs, path, info, isStream)) {
+      const to = (damage.toOffset < 0 ? info.endOffset : damage.toOffset) - 1;
+      this.#findings.push({
+        path: damage.path,
+        offset: damage.position,
+        what: damage.what,
+        affected: `${this.#contents.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
+        damage: { file: 'segment', segment: damage },
+      });
+    }
+  }
+
+  #note(error: unknown, file: 'snapshot' | 'journal', affected: string): void {
+    if (!(error instanceof CorruptionError)) throw error;
+    const { path, offset, what } = error;
+    this.#findings.push({ path, offset, what, affected, damage: { file } });
+  }
+}
+
+const TOLD_BY_SNAPSHOT =
+  'which queues there are, what was acknowledged in them, and which segments belong to them';
+
+function affectedFrom(filesBehind: number): string {
+  const files =
+    filesBehind === 0 ? '' : `, and in the ${filesBehind} ${filesBehind === 1 ? 'file' : 'files'} after it`;
+  return `what is in this file from there on${files}`;
+}

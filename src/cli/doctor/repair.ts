@@ -1,0 +1,113 @@
+import { posix } from 'node:path';
+import type { FileSystem } from '../../log/files/filesystem.ts';
+import { FILE_HEADER_BYTES } from '../../log/journal/format.ts';
+import { readImage, scanBlocks } from '../../log/journal/recovery.ts';
+import { cutDamage } from '../../log/segments/segment-repair.ts';
+import { type Snapshot, writeSnapshot } from '../../log/snapshot.ts';
+import type { Finding, Inspection } from './inspection.ts';
+
+/** What is taken out of the journal stays beside it under this name: a later program may get more out of it. */
+const ASIDE = '.cut';
+
+/**
+ * Cuts off what an inspection found, so that a broker can start again; gives a line for each cut. Messages, and
+ * acknowledgements, in what is cut off are lost.
+ *
+ * The journal is cut at its first damage and ends there: entries mean nothing without those before them. A segment
+ * loses the damaged batches alone. Without its snapshot a directory cannot be understood, and nothing is cut.
+ */
+export async function cutAll(
+  fs: FileSystem,
+  directory: string,
+  { findings, snapshot }: Inspection,
+): Promise<string[]> {
+  const inSnapshot = findings.find(({ damage }) => damage.file === 'snapshot');
+  if (inSnapshot !== undefined) {
+    const state = inSnapshot.what.startsWith('the file is missing') ? 'missing' : 'damaged';
+    return [
+      `not cut: the snapshot is ${state}, and nothing else can take its place. Restore the directory from a copy.`,
+    ];
+  }
+  const inJournal = findings.find(({ damage }) => damage.file === 'journal');
+  const lines = inJournal === undefined ? [] : [await cutJournal(fs, directory, inJournal, snapshot)];
+  for (const { damage, affected } of findings) {
+    if (damage.file !== 'segment') continue;
+    const { path, position, bytes } = damage.segment;
+    try {
+      await cutDamage(fs, damage.segment);
+    } catch (error) {
+      lines.push(`not cut: ${path}: ${(error as Error).message}`);
+      continue;
+    }
+    lines.push(`cut: ${path}, ${bytes} bytes from byte ${position}: ${affected}`);
+  }
+  return lines;
+}
+
+/**
+ * The order lets a crash in between be repaired by another run: copies first, then the files behind the damage from
+ * the last one backwards, then the damaged file, and last the snapshot.
+ */
+async function cutJournal(
+  fs: FileSystem,
+  directory: string,
+  { path, offset }: Finding,
+  snapshot: Snapshot | null,
+): Promise<string> {
+  const journal = `${directory}/journal`;
+  const names = (await fs.list(journal)).filter((name) => /^\d{10}\.journal$/.test(name));
+  const behind = names.filter((name) => `${journal}/${name}` > path);
+  const image = offset > FILE_HEADER_BYTES ? await readImage(fs, path) : null;
+  if (image !== null) await writeAside(fs, `${path}${ASIDE}`, image.buffer);
+  for (const name of behind.reverse()) await fs.rename(`${journal}/${name}`, `${journal}/${name}${ASIDE}`);
+  await fs.syncDirectory(journal);
+
+  if (image !== null) {
+    const file = await fs.open(path, 'write');
+    try {
+      await file.truncate(offset);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } else if (names.includes(posix.basename(path))) {
+    await fs.rename(path, `${path}${ASIDE}`);
+    await fs.syncDirectory(journal);
+  }
+  if (snapshot !== null) await lowerPromise(fs, directory, snapshot);
+  const also = behind.length === 0 ? '' : ` and the ${behind.length} behind it`;
+  return `cut: the journal ends at byte ${offset} of ${path}; what was there is in files named ${ASIDE}: ${path}${also}`;
+}
+
+/**
+ * A snapshot promises that the blocks it covers, and the files it knows, are there. It holds all of their meaning but for the messages, so that
+ * it stays true of what is left when it promises no more than that.
+ */
+async function lowerPromise(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
+  const journal = `${directory}/journal`;
+  const last = (await fs.list(journal)).filter((name) => /^\d{10}\.journal$/.test(name)).at(-1);
+  const endBlock = last === undefined ? -1 : await lastBlockOf(fs, `${journal}/${last}`);
+  const nextBlock = endBlock < 0 ? snapshot.nextBlock : Math.min(snapshot.nextBlock, endBlock + 1);
+  const lastFile = last === undefined ? snapshot.firstFile - 1 : Number.parseInt(last, 10);
+  const newFile = Math.min(snapshot.newFile, lastFile + 1);
+  if (nextBlock < snapshot.nextBlock || newFile < snapshot.newFile) {
+    await writeSnapshot(fs, directory, { ...snapshot, nextBlock, newFile, clean: false });
+  }
+}
+
+/** -1 if there is none. */
+async function lastBlockOf(fs: FileSystem, path: string): Promise<number> {
+  const { blocks } = scanBlocks(await readImage(fs, path), true, -1, 0);
+  return blocks.at(-1)?.number ?? -1;
+}
+
+async function writeAside(fs: FileSystem, path: string, bytes: Buffer): Promise<void> {
+  await fs.remove(path);
+  const file = await fs.open(path, 'create');
+  try {
+    await file.write([bytes], 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,34 @@
+/** A file of the data directory is not what was written to it. Nothing is guessed around it: the start stops. */
+export class CorruptionError extends Error {
+  readonly path: string;
+  readonly offset: number;
+  readonly what: string;
+
+  /** `cause` is the system's error, where the file cannot even be read. */
+  constructor(path: string, offset: number, what: string, cause?: unknown) {
+    super(
+      `${path} is damaged at byte ${offset}: ${what}. ` +
+        'Run `sluice doctor` on the data directory to see what is affected.',
+      cause === undefined ? undefined : { cause },
+    );
+    this.name = 'CorruptionError';
+    this.path = path;
+    this.offset = offset;
+    this.what = what;
+  }
+}
+
+/** The process is short of something, or was told to stop: that says nothing about the file. */
+const NOT_THE_FILE = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBADF', 'EINVAL', 'EROFS']);
+
+/**
+ * What to throw where opening or reading a file has failed: a CorruptionError, if the system cannot give what is in the file
+ * (EIO of a bad sector, EISDIR, EACCES, ...). Not for writes and syncs: after those nobody knows what is on the disk.
+ */
+export function readFailure(error: unknown, path: string, offset: number): unknown {
+  if (error instanceof CorruptionError || !(error instanceof Error)) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === undefined || NOT_THE_FILE.has(code)) return error;
+  const what = code === 'ENOENT' ? 'the file is missing' : `it cannot be read (${code})`;
+  return new CorruptionError(path, offset, what, error);
+}

@@ -1,0 +1,121 @@
+import { RecordBatchBuilder } from '../../records/record-batch.ts';
+import type { QueueLog } from '../queues/queue-log.ts';
+import type { SegmentedLog } from '../segments/segmented-log.ts';
+import type { Store } from '../store.ts';
+import { StreamPager } from '../streams/stream-pager.ts';
+import type { Chunk } from './chunks.ts';
+import { FRAME_HEADER_BYTES } from './chunks.ts';
+
+const BATCH_BYTES = 128 * 1024;
+/** Logs that are looked at before others get the processor. */
+const LOGS_PER_SLICE = 512;
+/** Logs that are written at once: with thousands of small ones, most of the time is spent waiting for the disk. */
+const WRITERS = 4;
+
+/** Writes waiting messages from memory to the segments of their logs. */
+export class Pager {
+  readonly #store: Store;
+  readonly #writers: readonly PageWriter[];
+  readonly streams: StreamPager;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.streams = new StreamPager(store);
+    this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(store));
+  }
+
+  /** Afterwards no log refers to a chunk of this generation or an older one. */
+  async pageOutGeneration(generation: number): Promise<void> {
+    const logs = [...this.#store.logs.values()];
+    let next = 0;
+    const work = async (writer: PageWriter): Promise<void> => {
+      while (next < logs.length) {
+        const log = logs[next++] as QueueLog;
+        if (isWaitingIn(this.#store, log, generation)) {
+          await writer.pageOut(log, generation, Number.POSITIVE_INFINITY);
+        }
+        if (next % LOGS_PER_SLICE === 0) {
+          await new Promise<void>((resolve) => this.#store.options.scheduler.soon(resolve));
+        }
+      }
+    };
+    // All of them, before a failure is told: what is tried again must not meet a write of the first attempt.
+    const works = this.#writers.map(work);
+    works.push(this.streams.pageOutGeneration(generation));
+    const results = await Promise.allSettled(works);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Pages out the oldest messages of a log, those below offset `below`. */
+  async pageOut(log: QueueLog, below: number): Promise<void> {
+    await (this.#writers[0] as PageWriter).pageOut(log, Number.POSITIVE_INFINITY, below);
+  }
+}
+
+/** Whether the oldest message of the log in memory is in a chunk of this generation or an older one. */
+function isWaitingIn(store: Store, log: QueueLog, generation: number): boolean {
+  for (let offset = log.tailStart; offset < log.end; offset++) {
+    const position = log.ring[offset & log.mask] as number;
+    if (position >= 0) return store.chunks.of(position).generation <= generation;
+  }
+  return false;
+}
+
+/** Writes messages of one log at a time, as record batches. */
+class PageWriter {
+  readonly #store: Store;
+  readonly #builder = new RecordBatchBuilder(BATCH_BYTES);
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Pages out the oldest messages of a log: those in chunks up to `generation`, below offset `below`. */
+  async pageOut(log: QueueLog, generation: number, below: number): Promise<void> {
+    const builder = this.#builder;
+    const segments = log.segments as SegmentedLog;
+    builder.begin();
+    let first = -1;
+    let offset = log.tailStart;
+    for (; offset < Math.min(log.end, below) && !log.removed; offset++) {
+      if (offset < log.tailStart) offset = log.tailStart;
+      const position = log.ring[offset & log.mask] as number;
+      if (offset >= log.end || position < 0) continue;
+      const chunk = this.#store.chunks.of(position);
+      if (chunk.generation > generation) break;
+      if (!this.#add(chunk, position >>> 0, offset)) {
+        await this.#write(log, segments, first, offset);
+        builder.begin();
+        first = -1;
+        // It may have been settled meanwhile: look again.
+        offset = Math.max(offset, log.tailStart) - 1;
+        continue;
+      }
+      if (first < 0) first = offset;
+    }
+    if (log.removed) return;
+    if (first >= 0) await this.#write(log, segments, first, offset);
+    else if (offset > log.tailStart) log.dropTail(Math.min(offset, log.end));
+  }
+
+  #add(chunk: Chunk, at: number, offset: number): boolean {
+    return this.#builder.append(
+      offset,
+      Math.floor(chunk.f64[at >>> 3] as number),
+      chunk.buffer,
+      at + FRAME_HEADER_BYTES,
+      chunk.u32[(at >>> 2) + 2] as number,
+    );
+  }
+
+  async #write(log: QueueLog, segments: SegmentedLog, first: number, end: number): Promise<void> {
+    const records = this.#builder.recordCount;
+    try {
+      await segments.append(this.#builder.finish(), first, end, records);
+    } catch (error) {
+      if (log.removed) return;
+      throw error;
+    }
+    if (!log.removed) log.dropTail(end);
+  }
+}

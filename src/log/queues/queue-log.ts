@@ -1,0 +1,235 @@
+import type { CorruptionError } from '../corruption.ts';
+import type { ChunkStore } from '../memory/chunks.ts';
+import type { ReadAhead } from '../memory/read-ahead.ts';
+import type { SegmentedLog } from '../segments/segmented-log.ts';
+import { AcknowledgedOffsets } from './acknowledged-offsets.ts';
+
+/** What the snapshot keeps of a log. */
+export interface LogState {
+  readonly id: number;
+  readonly head: number;
+  readonly end: number;
+  /** Messages below this offset are in segments, the others in the journal. */
+  readonly tailStart: number;
+  /** AcknowledgedOffsets offsets beyond the head: from, to, from, to, ... */
+  readonly settled: readonly number[];
+}
+
+/** Told when a log has something for the journal. */
+export interface SettleListener {
+  logHasSettled(log: QueueLog): void;
+  /** The tail spans very many offsets, because something old in it is not settled. */
+  logIsLong(log: QueueLog): void;
+}
+
+const FIRST_CAPACITY = 16;
+const LONG_TAIL = 1 << 20;
+
+/**
+ * The messages of one queue (later: one partition), by offset:
+ *
+ *     0 ........ head ........... tailStart ................ end
+ *     | settled  | in segments     | in memory, and in the journal |
+ *                | but for `settled`, ranges that are done with beyond the head
+ *
+ * Offsets are given at append and never change. An offset that was lost with its memory (a transient message, at a
+ * restart) counts as settled. The tail is a ring of positions (`chunks.ts`), -1 where the message is settled.
+ */
+export class QueueLog {
+  readonly id: number;
+  /** Whether its messages and acknowledgements are journaled. */
+  readonly durable: boolean;
+  tailStart = 0;
+  end = 0;
+  /** Content bytes of the tail. */
+  tailBytes = 0;
+  ring = new Float64Array(FIRST_CAPACITY);
+  mask = FIRST_CAPACITY - 1;
+  readonly settled = new AcknowledgedOffsets();
+  /** AcknowledgedOffsets since the last commit and not in the journal yet: from, to, from, to, ... */
+  pendingSettles: number[] = [];
+  segments: SegmentedLog | null = null;
+  readAhead: ReadAhead | null = null;
+  removed = false;
+  /** A segment of it cannot be read. */
+  isCorrupt = false;
+  onCorruption: (error: CorruptionError) => void = () => undefined;
+  readonly #store: ChunkStore;
+  readonly #listener: SettleListener;
+
+  constructor(id: number, durable: boolean, store: ChunkStore, listener: SettleListener) {
+    this.id = id;
+    this.durable = durable;
+    this.#store = store;
+    this.#listener = listener;
+  }
+
+  /** Everything below is settled. */
+  get head(): number {
+    return this.settled.head;
+  }
+
+  /** Takes a reference to the frame at `position`; the caller has counted it in the chunk. */
+  append(position: number, contentBytes: number): number {
+    const offset = this.end;
+    if (offset - this.tailStart > this.mask) this.#grow(offset + 1 - this.tailStart);
+    this.ring[offset & this.mask] = position;
+    this.end = offset + 1;
+    this.tailBytes += contentBytes;
+    return offset;
+  }
+
+  /** At recovery, where the offset is known. Offsets between the end and this one are lost. */
+  restore(offset: number, position: number, contentBytes: number): void {
+    if (offset > this.end) this.skipTo(offset);
+    this.append(position, contentBytes);
+  }
+
+  /** Offsets up to `offset` were given out, but their messages are gone. */
+  skipTo(offset: number): void {
+    const from = this.end;
+    if (offset <= from) return;
+    if (from === this.tailStart) {
+      // The tail is empty: no need for holes in it.
+      this.tailStart = offset;
+    } else {
+      if (offset - this.tailStart > this.ring.length) this.#grow(offset - this.tailStart);
+      for (let o = from; o < offset; o++) this.ring[o & this.mask] = -1;
+    }
+    this.end = offset;
+    this.#markSettled(from, offset);
+  }
+
+  /** Where the message is in memory; -1 if it has to be loaded from a segment, or is settled. */
+  positionOf(offset: number): number {
+    if (offset >= this.tailStart) return this.ring[offset & this.mask] as number;
+    return this.readAhead === null ? -1 : this.readAhead.positionOf(offset);
+  }
+
+  isSettled(offset: number): boolean {
+    return this.settled.has(offset);
+  }
+
+  /** The first offset from `from` on that is not settled; `end` if there is none. */
+  nextUnsettled(from: number): number {
+    return this.settled.beyond.isEmpty
+      ? Math.max(from, this.head)
+      : Math.min(this.settled.next(from), this.end);
+  }
+
+  /** This message is done with. It must not be settled yet. */
+  settle(offset: number): void {
+    let journaled = this.durable;
+    if (offset >= this.tailStart) {
+      const slot = offset & this.mask;
+      const position = this.ring[slot] as number;
+      this.ring[slot] = -1;
+      const chunk = this.#store.of(position);
+      this.tailBytes -= chunk.u32[((position >>> 0) >>> 2) + 2] as number;
+      if (chunk.kind !== 'journal') journaled = false;
+      this.#store.release(position);
+    }
+    if (journaled) this.#journal(offset, offset + 1);
+    const { settled } = this;
+    if (offset === settled.head && settled.beyond.isEmpty) {
+      settled.head = offset + 1;
+      if (this.tailStart <= offset) this.tailStart = offset + 1;
+    } else {
+      this.#markSettled(offset, offset + 1);
+    }
+  }
+
+  /** All in [from, to) is done with, wherever it was: in segments, where it takes no time however much it is. */
+  settleStored(from: number, to: number): void {
+    if (from >= to) return;
+    if (this.durable) this.#journal(from, to);
+    this.#markSettled(from, to);
+  }
+
+  /** What a settle entry of the journal says, at recovery: nothing is journaled again. */
+  replaySettle(from: number, to: number): void {
+    this.skipTo(to);
+    const start = Math.max(from, this.tailStart);
+    for (let offset = start; offset < to; offset++) {
+      const slot = offset & this.mask;
+      const position = this.ring[slot] as number;
+      if (position < 0) continue;
+      this.ring[slot] = -1;
+      this.tailBytes -= this.#store.contentLengthAt(position);
+      this.#store.release(position);
+    }
+    this.#markSettled(Math.max(from, this.head), to);
+  }
+
+  /** The tail up to `offset` is in segments now. */
+  dropTail(offset: number): void {
+    for (let o = this.tailStart; o < offset; o++) {
+      const position = this.ring[o & this.mask] as number;
+      if (position < 0) continue;
+      this.tailBytes -= this.#store.contentLengthAt(position);
+      this.#store.release(position);
+    }
+    if (offset > this.tailStart) this.tailStart = offset;
+    this.#shrink();
+  }
+
+  /** Lets go of all memory. The log is not used afterwards. */
+  dispose(): void {
+    this.removed = true;
+    this.dropTail(this.end);
+    this.readAhead?.drop();
+  }
+
+  state(): LogState {
+    const { id, head, end, tailStart } = this;
+    return { id, head, end, tailStart, settled: this.settled.state() };
+  }
+
+  /** The opposite of `state`, on a new log. */
+  load(state: LogState): void {
+    this.settled.load(state.head, state.settled);
+    this.tailStart = state.tailStart;
+    this.end = state.tailStart;
+  }
+
+  #markSettled(from: number, to: number): void {
+    if (this.settled.add(from, to) && this.tailStart < this.head)
+      this.tailStart = Math.min(this.head, this.end);
+  }
+
+  #journal(from: number, to: number): void {
+    const pending = this.pendingSettles;
+    const last = pending.length - 1;
+    if (last > 0 && pending[last] === from) {
+      pending[last] = to;
+      return;
+    }
+    if (last < 0) this.#listener.logHasSettled(this);
+    pending.push(from, to);
+  }
+
+  #grow(needed: number): void {
+    let capacity = this.ring.length;
+    while (capacity < needed) capacity *= 2;
+    if (capacity >= LONG_TAIL) this.#listener.logIsLong(this);
+    this.#resize(capacity);
+  }
+
+  #shrink(): void {
+    const used = this.end - this.tailStart;
+    if (this.ring.length <= 1024 || used * 8 > this.ring.length) return;
+    let capacity = FIRST_CAPACITY;
+    while (capacity < used * 2) capacity *= 2;
+    this.#resize(capacity);
+  }
+
+  #resize(capacity: number): void {
+    const ring = new Float64Array(capacity);
+    const mask = capacity - 1;
+    for (let offset = this.tailStart; offset < this.end; offset++) {
+      ring[offset & mask] = this.ring[offset & this.mask] as number;
+    }
+    this.ring = ring;
+    this.mask = mask;
+  }
+}

@@ -1,0 +1,281 @@
+import { compactLog } from '../compaction/compact-log.ts';
+import { CorruptionError } from '../corruption.ts';
+import type { Segment } from '../segments/segment.ts';
+import type { Store } from '../store.ts';
+import { startByBytes, startByTime } from './retention.ts';
+import { type RetentionSettings, STREAM_UPKEEP, type StreamUpkeep } from './retention-settings.ts';
+import type { StreamLog } from './stream-log.ts';
+import type { StreamPager } from './stream-pager.ts';
+
+/** When the age of everything is looked at first, at the latest. */
+const FIRST_CHECK_MS = 30 * 1000;
+/** Streams that are looked at before others get the processor. */
+const STREAMS_PER_SLICE = 512;
+
+/** Told of what came of it. */
+export interface KeeperEvents {
+  /** Segments of the stream left its table, or were replaced: their files go with a later snapshot. */
+  onDropped(stream: StreamLog, bytes: number): void;
+}
+
+/**
+ * What becomes of streams in time: old segments leave, those of compacted streams are closed when they are due and
+ * compacted in the background, one stream at a time, the dirtiest first.
+ */
+export class LogCleaner {
+  readonly #store: Store;
+  readonly #pager: StreamPager;
+  readonly #events: KeeperEvents;
+  readonly #upkeep: StreamUpkeep;
+  #nextCheckMs = -1;
+  #compacting: Promise<void> | null = null;
+  /** Compacted streams in which there may be something to do. */
+  readonly #candidates = new Set<StreamLog>();
+  /** They could not be compacted: not before the next look. */
+  readonly #stuck = new Set<StreamLog>();
+  #stopped = false;
+
+  constructor(store: Store, pager: StreamPager, events: KeeperEvents) {
+    this.#store = store;
+    this.#pager = pager;
+    this.#events = events;
+    this.#upkeep = { ...STREAM_UPKEEP, ...store.options.streamUpkeep };
+  }
+
+  /** Looks at all streams. Whoever calls it writes to no segment meanwhile. */
+  async sweep(): Promise<void> {
+    const { clock, scheduler } = this.#store.options;
+    const checksAge = this.#isCheckDue(clock.monotonicMs());
+    let looked = 0;
+    for (const stream of [...this.#store.streams.values()]) {
+      if (stream.removed || this.#stopped) continue;
+      const nowMs = clock.now();
+      if (checksAge || isTouched(stream, nowMs)) await this.#look(stream, nowMs, checksAge);
+      if (++looked % STREAMS_PER_SLICE === 0) await new Promise<void>((resolve) => scheduler.soon(resolve));
+    }
+    this.#stuck.clear();
+    this.#compacting ??= this.#compactAll().finally(() => {
+      this.#compacting = null;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#compacting;
+  }
+
+  abandon(): void {
+    this.#stopped = true;
+  }
+
+  #isCheckDue(nowMs: number): boolean {
+    const intervalMs = this.#upkeep.retentionCheckMs;
+    if (this.#nextCheckMs < 0) this.#nextCheckMs = nowMs + Math.min(intervalMs, FIRST_CHECK_MS);
+    if (nowMs < this.#nextCheckMs) return false;
+    this.#nextCheckMs = nowMs + intervalMs;
+    return true;
+  }
+
+  async #look(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
+    const keeping = stream.events.keeping();
+    if (keeping.deletes) {
+      const start = checksAge ? startByTime(stream, keeping, nowMs) : stream.start;
+      const least = Math.max(start, startByBytes(stream, keeping));
+      if (least > stream.start) stream.events.onExpired(least);
+    }
+    stream.lookedAtEnd = stream.end;
+    stream.lookedAtStart = stream.start;
+    stream.lookedAtKeeping = keeping;
+    this.#drop(stream);
+    await this.#close(stream, keeping, nowMs);
+    if (!keeping.compacts) return;
+    this.#candidates.add(stream);
+    stream.nextLookMs = nextCloseMs(stream, keeping);
+  }
+
+  /** What is before the start leaves; whole segments, and whole batches in memory. */
+  #drop(stream: StreamLog): void {
+    const { start, segments } = stream;
+    if (start > stream.tailStart) stream.dropTail(start);
+    if (start <= segments.startOffset) return;
+    const before = segments.bytes;
+    segments.settledBelow(start);
+    if (segments.bytes < before) this.#events.onDropped(stream, before - segments.bytes);
+  }
+
+  /** A segment that is old enough gets no more batches; of a compacted stream, neither do those in memory stay there. */
+  async #close(stream: StreamLog, keeping: RetentionSettings, nowMs: number): Promise<void> {
+    const { segments, tail } = stream;
+    const ageMs = closesAfterMs(stream, keeping);
+    const activeBytes = segments.active?.bytes ?? 0;
+    if (keeping.compacts && tail.count > 0) {
+      const isOld = nowMs - stream.tailSinceMs >= ageMs;
+      if (isOld || activeBytes + stream.tailBytes >= keeping.segmentBytes)
+        await this.#pager.pageOutAll(stream);
+    }
+    const { active } = segments;
+    if (active === null || stream.removed) return;
+    if (nowMs - (active.createdMs ?? nowMs) >= ageMs || active.bytes >= keeping.segmentBytes)
+      await segments.roll();
+  }
+
+  async #compactAll(): Promise<void> {
+    for (;;) {
+      const stream = this.#dirtiest();
+      if (stream === null || this.#stopped) return;
+      await this.#compact(stream);
+    }
+  }
+
+  #dirtiest(): StreamLog | null {
+    const nowMs = this.#store.options.clock.now();
+    let dirtiest: StreamLog | null = null;
+    let most = 0;
+    for (const stream of this.#candidates) {
+      if (this.#stuck.has(stream)) continue;
+      const isOver = stream.removed || stream.isCorrupt || !stream.events.keeping().compacts;
+      const dirt = isOver ? 0 : dirtOf(stream, nowMs);
+      // It comes back when something is appended, or closed.
+      if (isOver || (dirt === 0 && !mayBecomeDirty(stream))) this.#candidates.delete(stream);
+      if (dirt <= most) continue;
+      dirtiest = stream;
+      most = dirt;
+    }
+    return dirtiest;
+  }
+
+  async #compact(stream: StreamLog): Promise<void> {
+    const { segments, events } = stream;
+    const { options } = this.#store;
+    const { deleteRetentionMs, segmentBytes } = events.keeping();
+    const nowMs = options.clock.now();
+    const before = segments.bytes;
+    const cleanedTo = Math.max(stream.cleanedTo, segments.startOffset);
+    try {
+      const cleaned = await compactLog(segments, {
+        cleanedTo,
+        below: compactableBelow(stream, nowMs),
+        nowMs,
+        deleteRetentionMs,
+        segmentBytes,
+        memoryBytes: this.#upkeep.compactionMemoryBytes,
+        abortedIn: (from, below) => events.abortedIn(from, below),
+        pause: (bytes) => this.#pause(stream, bytes),
+      });
+      if (stream.removed) return;
+      if (cleaned <= cleanedTo) this.#stuck.add(stream);
+      stream.cleanedTo = cleaned;
+      const isChanged = segments.segments.some((segment) => segments.isReplaced(segment));
+      if (isChanged || segments.bytes !== before)
+        this.#events.onDropped(stream, Math.max(0, before - segments.bytes));
+    } catch (error) {
+      this.#stuck.add(stream);
+      this.#failed(stream, error as NodeJS.ErrnoException);
+    }
+  }
+
+  #failed(stream: StreamLog, error: NodeJS.ErrnoException): void {
+    if (stream.removed || this.#stopped) return;
+    if (error instanceof CorruptionError) {
+      stream.damaged(error);
+    } else if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
+      // A full disk has room again when something is deleted; until then all is as it was.
+      this.#store.events.onFailure(error);
+    }
+  }
+
+  /** Others have their turn, and the disk too. */
+  async #pause(stream: StreamLog, bytes: number): Promise<boolean> {
+    const { scheduler } = this.#store.options;
+    const ms = (bytes / this.#upkeep.compactionBytesPerSecond) * 1000;
+    await new Promise<void>((resolve) => {
+      if (ms < 1) scheduler.soon(resolve);
+      else scheduler.after(ms, resolve);
+    });
+    return !this.#stopped && !stream.removed;
+  }
+}
+
+/** There is nothing to do for one that nobody touched, until the age of all is looked at. */
+function isTouched(stream: StreamLog, nowMs: number): boolean {
+  const keeping = stream.events.keeping();
+  return (
+    stream.end !== stream.lookedAtEnd ||
+    stream.start !== stream.lookedAtStart ||
+    keeping !== stream.lookedAtKeeping ||
+    (keeping.compacts && nowMs >= stream.nextLookMs)
+  );
+}
+
+/** How old a segment may become before it is closed. Jitter is the same for a stream each time. */
+function closesAfterMs(stream: StreamLog, keeping: RetentionSettings): number {
+  const { segmentMs, segmentJitterMs, compactionLagMsMax, compacts } = keeping;
+  const jitterMs = segmentJitterMs * ((Math.imul(stream.id, 0x9e3779b1) >>> 0) / 2 ** 32);
+  const ms = segmentMs - Math.min(jitterMs, segmentMs / 2);
+  return compacts ? Math.min(ms, compactionLagMsMax) : ms;
+}
+
+/** When there is something to close next, if nothing is appended. */
+function nextCloseMs(stream: StreamLog, keeping: RetentionSettings): number {
+  const { tail, segments } = stream;
+  const begunMs = Math.min(
+    tail.count > 0 ? stream.tailSinceMs : Number.POSITIVE_INFINITY,
+    segments.active?.createdMs ?? Number.POSITIVE_INFINITY,
+  );
+  return begunMs + closesAfterMs(stream, keeping);
+}
+
+/** By time alone, when all of it is durable and decided, or when a snapshot has been taken. */
+function mayBecomeDirty(stream: StreamLog): boolean {
+  const { compactionLagMsMin, compactionLagMsMax } = stream.events.keeping();
+  const { segments } = stream;
+  const end = segments.segments.at(-1)?.endOffset ?? 0;
+  if (stream.cleanedTo >= end) return false;
+  if (compactionLagMsMin > 0 || Number.isFinite(compactionLagMsMax)) return true;
+  if (stream.events.stableOffset() < end) return true;
+  return segments.segments.some((segment) => segments.isReplaced(segment));
+}
+
+/** Where the first segment begins that is open, undecided in a transaction, or too young. */
+function compactableBelow(stream: StreamLog, nowMs: number): number {
+  const { compactionLagMsMin } = stream.events.keeping();
+  const stableOffset = stream.events.stableOffset();
+  const { active, segments } = stream.segments;
+  let below = 0;
+  for (const segment of segments) {
+    const isYoung = compactionLagMsMin > 0 && lastTimeOf(segment, nowMs) > nowMs - compactionLagMsMin;
+    if (segment === active || segment.endOffset > stableOffset || isYoung) break;
+    below = segment.endOffset;
+  }
+  return below;
+}
+
+function lastTimeOf({ maxTimestampMs = -1, createdMs }: Segment, nowMs: number): number {
+  return maxTimestampMs >= 0 ? maxTimestampMs : (createdMs ?? nowMs);
+}
+
+/**
+ * Which part of what can be compacted was not yet: 0 to 1, and 1 and more if a record waits for longer than it may. 0 if
+ * it is not worth it yet, or if its files wait for a snapshot.
+ */
+function dirtOf(stream: StreamLog, nowMs: number): number {
+  const { dirtyRatioMin, compactionLagMsMax } = stream.events.keeping();
+  const below = compactableBelow(stream, nowMs);
+  let clean = 0;
+  let dirty = 0;
+  let isLate = false;
+  for (const segment of stream.segments.segments) {
+    if (segment.endOffset > below) break;
+    if (stream.segments.isReplaced(segment)) return 0;
+    if (segment.endOffset <= stream.cleanedTo) {
+      clean += segment.bytes;
+    } else {
+      dirty += segment.bytes;
+      isLate ||= nowMs - (segment.createdMs ?? nowMs) >= compactionLagMsMax;
+    }
+  }
+  if (dirty === 0) return 0;
+  const ratio = dirty / (clean + dirty);
+  if (isLate) return 1 + ratio;
+  return ratio > dirtyRatioMin ? ratio : 0;
+}

@@ -1,0 +1,80 @@
+import { attributesLength, bodyLengthAt, contentLength, writeContent } from './record-content.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * A message on its way in: where its parts are, in buffers that belong to someone else. One instance is used again
+ * for every message, so that publishing makes no garbage. The bytes are copied by `write`, once.
+ */
+export class MessageView {
+  key: Buffer = NOTHING;
+  keyStart = 0;
+  keyEnd = 0;
+  body: Buffer = NOTHING;
+  bodyStart = 0;
+  bodyEnd = 0;
+  exchange: Buffer = NOTHING;
+  exchangeStart = 0;
+  exchangeEnd = 0;
+  properties: Buffer = NOTHING;
+  propertiesStart = 0;
+  propertiesEnd = 0;
+  /** One of the SOURCE_ numbers of `record-content.ts`. */
+  protocol = 0;
+  /** How long the message may wait in a queue; -1 for as long as it takes. */
+  ttlMs = -1;
+  priority = 0;
+  /** How long it waits before it is routed; -1 for not at all. */
+  delayMs = -1;
+  /** A content that is complete already; the parts do not count then. */
+  content: Buffer | null = null;
+
+  contentBytes(): number {
+    if (this.content !== null) return this.content.length;
+    return contentLength(
+      this.keyEnd - this.keyStart,
+      this.bodyEnd - this.bodyStart,
+      this.exchangeEnd - this.exchangeStart,
+      this.propertiesEnd - this.propertiesStart,
+      attributesLength(this.ttlMs, this.priority, this.delayMs),
+    );
+  }
+
+  get bodyBytes(): number {
+    return this.content === null ? this.bodyEnd - this.bodyStart : bodyLengthAt(this.content, 0);
+  }
+
+  /** The content at `at` of `target`; returns the position after it. */
+  write(target: Buffer, at: number): number {
+    if (this.content !== null) return at + this.content.copy(target, at);
+    return writeContent(
+      target,
+      at,
+      this.key,
+      this.keyStart,
+      this.keyEnd,
+      this.body,
+      this.bodyStart,
+      this.bodyEnd,
+      this.exchange,
+      this.exchangeStart,
+      this.exchangeEnd,
+      this.protocol,
+      this.properties,
+      this.propertiesStart,
+      this.propertiesEnd,
+      this.ttlMs,
+      this.priority,
+      this.delayMs,
+    );
+  }
+
+  /** Lets go of the buffers. */
+  clear(): void {
+    this.content = null;
+    this.key = NOTHING;
+    this.body = NOTHING;
+    this.exchange = NOTHING;
+    this.properties = NOTHING;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Table } from '../../../base/value.ts';
+import type { Events } from '../../../broker/events/events.ts';
+import { nodeName } from '../../../broker/events/node-name.ts';
+import type { Channel } from '../channel.ts';
+import type { SessionView, ShownConsumer } from './connection-info.ts';
+
+/**
+ * The events of connections and what is on them, with RabbitMQ's names. Where it has the id of an Erlang process we
+ * have the id of the session, and the channel's number behind it: enough to put events together.
+ */
+export class SessionEvents {
+  readonly #view: SessionView;
+  readonly #events: Events;
+
+  constructor(view: SessionView, events: Events) {
+    this.#view = view;
+    this.#events = events;
+  }
+
+  connectionCreated(): void {
+    const { peer, local, tls, ...info } = this.#view.describe();
+    this.#events.emit('connection.created', {
+      pid: String(info.id),
+      name: info.name,
+      node: nodeName,
+      type: 'network',
+      protocol: info.protocol,
+      auth_mechanism: info.authMechanism,
+      user: info.user,
+      vhost: info.vhost,
+      host: local.host,
+      port: local.port,
+      peer_host: peer.host,
+      peer_port: peer.port,
+      ssl: tls !== null,
+      ssl_protocol: tls?.version ?? '',
+      ssl_cipher: tls?.cipher ?? '',
+      peer_cert_subject: tls?.peerSubject ?? '',
+      timeout: info.heartbeatSeconds,
+      frame_max: info.frameMaxBytes,
+      channel_max: info.channelMax,
+      client_properties: info.clientProperties,
+      connected_at: info.connectedAtMs,
+      user_who_performed_action: info.user,
+    });
+  }
+
+  connectionClosed(): void {
+    const { id, name, user, vhost } = this.#view;
+    this.#emit('connection.closed', { pid: String(id), name, node: nodeName, user, vhost });
+  }
+
+  channelCreated(channel: Channel): void {
+    const { id, name, user, vhost } = this.#view;
+    this.#emit('channel.created', {
+      pid: this.#channelId(channel),
+      name: this.#view.channelName(channel),
+      connection: String(id),
+      connection_name: name,
+      number: channel.number,
+      user,
+      vhost,
+    });
+  }
+
+  channelClosed(channel: Channel): void {
+    this.#emit('channel.closed', {
+      pid: this.#channelId(channel),
+      name: this.#view.channelName(channel),
+    });
+  }
+
+  consumerCreated(
+    channel: Channel,
+    { tag, queue, noAck, exclusive, prefetch, arguments: args }: ShownConsumer,
+  ): void {
+    this.#emit('consumer.created', {
+      consumer_tag: tag,
+      exclusive,
+      ack_required: !noAck,
+      channel: this.#channelId(channel),
+      queue: queue.name,
+      vhost: queue.vhost,
+      prefetch_count: prefetch,
+      arguments: args,
+    });
+  }
+
+  consumerDeleted(channel: Channel, { tag, queue }: ShownConsumer): void {
+    this.#emit('consumer.deleted', {
+      consumer_tag: tag,
+      channel: this.#channelId(channel),
+      queue: queue.name,
+      vhost: queue.vhost,
+    });
+  }
+
+  #channelId(channel: Channel): string {
+    return `${this.#view.id}.${channel.number}`;
+  }
+
+  #emit(name: string, fields: { readonly [field: string]: string | number | boolean | Table }): void {
+    this.#events.emit(name, { ...fields, user_who_performed_action: this.#view.user });
+  }
+}

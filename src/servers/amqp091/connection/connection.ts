@@ -1,0 +1,440 @@
+import type { Broker } from '../../../broker/broker.ts';
+import type { Tracer } from '../../../broker/connections/message-tracer.ts';
+import { INTERNAL_USER } from '../../../broker/events/events.ts';
+import type { Queue } from '../../../broker/queues/queue.ts';
+import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
+import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
+import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
+import type { Method } from '../../../wire/amqp091/definitions.ts';
+import { type FrameReader, FrameWriter, type OnFrame, writeHeartbeat } from '../../../wire/amqp091/frames.ts';
+import { BASIC_ACK, BASIC_PUBLISH, decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
+import { readShared } from '../../listener/shared-read-buffer.ts';
+import { Channel } from '../channel.ts';
+import type { DeferredFrame } from '../deferred-frames.ts';
+import { AmqpError, isForeseen, type Reply, replyTo } from '../errors.ts';
+import { handleMethod } from '../handlers/table.ts';
+import type { Settings } from '../options.ts';
+import { RouteCache } from '../publish/route-cache.ts';
+import type { ClientCapabilities } from './capabilities.ts';
+import { Blocking } from './connection-blocked.ts';
+import { SessionEvents } from './connection-events.ts';
+import { SessionView } from './connection-info.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { Output, OutputListener } from './output.ts';
+import { Permissions } from './permissions.ts';
+import type { ServerContext, Session } from './session.ts';
+import { SocketEnd } from './socket-close.ts';
+
+/**
+ * - `open`;
+ * - `closing`: one of us sent connection.close; only close and close-ok are understood any more;
+ * - `deaf`: the peer's bytes make no sense any more and are not looked at;
+ * - `closed`: the socket is gone.
+ */
+type ConnectionState = 'open' | 'closing' | 'deaf' | 'closed';
+
+const EMPTY = Buffer.alloc(0);
+const HEARTBEAT = heartbeatFrame();
+
+function heartbeatFrame(): Buffer {
+  const writer = new FrameWriter();
+  writeHeartbeat(writer);
+  return writer.take();
+}
+
+/** The end of the handshake on: frames to channels, until one side closes. */
+export class Connection implements OutputListener {
+  readonly broker: Broker;
+  readonly settings: Settings;
+  readonly vhost: VirtualHost<Queue>;
+  readonly output: Output;
+  readonly user: string;
+  readonly permissions: Permissions;
+  readonly frameMax: number;
+  readonly capabilities: ClientCapabilities;
+  readonly routes: RouteCache;
+  state: ConnectionState = 'open';
+  hasPublished = false;
+  /** Where copies of its messages go; null, but for who debugs. */
+  tracer: Tracer | null = null;
+  readonly view: SessionView;
+  readonly events: SessionEvents;
+  readonly #session: Session;
+  readonly #reader: FrameReader;
+  readonly #channels = new Map<number, Channel>();
+  /** The one that the last frame was for; no other holds on to bytes of the socket's buffer. */
+  #lastChannel: Channel | null = null;
+  #chunk: Buffer = EMPTY;
+  readonly #blocking: Blocking;
+  readonly #heartbeat: Heartbeat | null;
+  readonly #end: SocketEnd;
+  readonly #onClosed: (connection: Connection) => void;
+
+  constructor(session: Session, { broker, settings }: ServerContext, onClosed: (closed: Connection) => void) {
+    const { socket, tuning } = session;
+    this.broker = broker;
+    this.settings = settings;
+    this.vhost = session.vhost;
+    this.output = session.output;
+    this.user = session.identity.name;
+    this.permissions = new Permissions(broker.access, session.identity, session.vhost.name);
+    this.frameMax = tuning.frameMax;
+    this.capabilities = session.capabilities;
+    this.routes = new RouteCache(session.vhost, this.permissions);
+    this.#session = session;
+    this.#reader = session.reader;
+    this.#blocking = new Blocking(this, socket);
+    this.#end = new SocketEnd(socket, session.output, settings);
+    this.#onClosed = onClosed;
+    this.#heartbeat =
+      tuning.heartbeatSeconds === 0
+        ? null
+        : new Heartbeat(socket, tuning.heartbeatSeconds * 1000, {
+            sendHeartbeat: () => this.#sendHeartbeat(),
+            peerIsSilent: () => this.#drop('missed heartbeats from the client'),
+          });
+    this.output.listener = this;
+    readShared(socket, this.#onData);
+    socket.once('close', () => this.#closed());
+    this.view = new SessionView(this, session);
+    this.events = new SessionEvents(this.view, broker.events);
+    this.events.connectionCreated();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.state === 'deaf' || this.state === 'closed') return;
+    this.broker.turn.touch();
+    this.#chunk = chunk;
+    try {
+      this.#reader.push(chunk, this.frame);
+    } catch (error) {
+      // The framing is lost: what comes next cannot be read, not even close-ok.
+      this.#failConnection(error, 0);
+      this.state = 'deaf';
+      this.output.end();
+    }
+    this.#chunk = EMPTY;
+    this.#lastChannel?.publishing.detach();
+    this.broker.turn.received(chunk.length);
+  };
+
+  readonly frame: OnFrame = (type, number, bytes, start, end) => {
+    if (this.state !== 'open') {
+      this.#frameWhileClosing(type, number, bytes, start, end);
+      return;
+    }
+    let channel = this.#lastChannel;
+    if (channel === null || channel.number !== number) channel = this.#switchTo(number);
+    try {
+      if (channel !== null && channel.state === 'open' && channel.held === null) {
+        this.#dispatch(channel, type, bytes, start, end);
+      } else {
+        this.#frameElsewhere(channel, type, number, bytes, start, end);
+      }
+    } catch (error) {
+      this.#fail(error, channel, type, bytes, start, end);
+    }
+    // A frame that straddled two chunks lies in the reader's own buffer, which the next one of that kind overwrites.
+    if (bytes !== this.#chunk && channel !== null) channel.publishing.detach();
+  };
+
+  /** One frame on a channel that is open and waits for nothing. */
+  #dispatch(channel: Channel, type: number, bytes: Buffer, start: number, end: number): void {
+    if (type === FRAME_HEADER) {
+      channel.publishing.header(bytes, start, end);
+    } else if (type === FRAME_BODY) {
+      channel.publishing.body(bytes, start, end);
+    } else {
+      if (channel.publishing.isUnfinished) channel.publishing.failUnfinished();
+      const id = frameMethod(bytes, start, end);
+      if (id === BASIC_PUBLISH) {
+        channel.publishing.method(bytes, start, end);
+        return;
+      }
+      if (id === BASIC_ACK && end - start === 13) {
+        const tag = readSafeU64(bytes, start + 4);
+        if (tag >= 0) {
+          channel.ack(tag, (bytes[start + 12] & 1) !== 0);
+          return;
+        }
+      }
+      handleMethod(channel, decodeMethod(bytes, start, end));
+    }
+  }
+
+  /** Everything but the usual: connection methods, new, waiting and closing channels. */
+  #frameElsewhere(
+    channel: Channel | null,
+    type: number,
+    number: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    if (type === FRAME_HEARTBEAT) return;
+    if (number === 0) {
+      if (type !== FRAME_METHOD) {
+        throw new AmqpError('UNEXPECTED_FRAME', `type ${type}, ${end - start} octets on channel 0`, 0);
+      }
+      this.#connectionMethod(decodeMethod(bytes, start, end));
+    } else if (channel === null) {
+      this.#openChannel(type, number, bytes, start, end);
+    } else if (channel.state === 'open') {
+      channel.held?.add(type, bytes, start, end);
+    } else if (type === FRAME_METHOD) {
+      const id = frameMethod(bytes, start, end);
+      if (id === CHANNEL_CLOSE) channel.send({ name: 'channel.close-ok' });
+      else if (id === CHANNEL_CLOSE_OK) this.#forget(channel);
+    }
+  }
+
+  #connectionMethod(method: Method): void {
+    switch (method.name) {
+      case 'connection.close':
+        this.#release();
+        this.output.method(0, { name: 'connection.close-ok' });
+        this.#end.begin();
+        return;
+      case 'connection.update-secret':
+        // There is nothing that expires: who was let in stays so.
+        this.output.method(0, { name: 'connection.update-secret-ok' });
+        return;
+      default:
+        throw new AmqpError('CHANNEL_ERROR', 'unexpected method in connection state running');
+    }
+  }
+
+  #openChannel(type: number, number: number, bytes: Buffer, start: number, end: number): void {
+    if (type !== FRAME_METHOD) {
+      throw new AmqpError('UNEXPECTED_FRAME', 'expected method frame, got non method frame instead', 0);
+    }
+    if (frameMethod(bytes, start, end) !== CHANNEL_OPEN) {
+      throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
+    }
+    decodeMethod(bytes, start, end);
+    const { channelMax } = this.#session.tuning;
+    if (this.#channels.size >= channelMax) {
+      throw new AmqpError(
+        'NOT_ALLOWED',
+        `number of channels opened (${this.#channels.size}) has reached the negotiated channel_max (${channelMax})`,
+      );
+    }
+    if (number > channelMax) {
+      throw new AmqpError(
+        'NOT_ALLOWED',
+        `channel ${number} is beyond the negotiated channel_max (${channelMax})`,
+      );
+    }
+    this.permissions.openChannel();
+    const channel = new Channel(number, this);
+    this.#channels.set(number, channel);
+    channel.send({ name: 'channel.open-ok' });
+    this.events.channelCreated(channel);
+  }
+
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  get channels(): Iterable<Channel> {
+    return this.#channels.values();
+  }
+
+  get isBlocked(): boolean {
+    return this.#blocking.isBlocked;
+  }
+
+  /** Not read for now, for other reasons. */
+  get isPaused(): boolean {
+    return this.#blocking.isPaused;
+  }
+
+  /** A frame that was held back while the channel waited. */
+  replay(channel: Channel, { type, payload }: DeferredFrame): void {
+    try {
+      this.#dispatch(channel, type, payload, 0, payload.length);
+    } catch (error) {
+      this.#fail(error, channel, type, payload, 0, payload.length);
+    }
+  }
+
+  /** The client closed the channel. */
+  channelClosed(channel: Channel): void {
+    channel.release('closed');
+    channel.send({ name: 'channel.close-ok' });
+    this.#forget(channel);
+  }
+
+  /** Ends a channel from our side, for a reason that no request of the client gave. */
+  closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: Reply): void {
+    channel.release('closing');
+    channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
+    this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
+  }
+
+  /** Consumers that do not acknowledge in time lose what they hold. */
+  checkTimeouts(nowMs: number): void {
+    if (this.state !== 'open') return;
+    for (const channel of this.#channels.values()) channel.checkTimeouts(nowMs);
+  }
+
+  publishedFirst(): void {
+    this.hasPublished = true;
+    this.#blocking.update();
+  }
+
+  /** The broker's reasons to block publishers changed. */
+  blockedChanged(): void {
+    if (this.state === 'open') this.#blocking.update();
+  }
+
+  /** Stops reading, until `resumePublishing` was called as often. */
+  pausePublishing(): void {
+    this.#blocking.pause();
+  }
+
+  resumePublishing(): void {
+    this.#blocking.resume();
+  }
+
+  outputCongested(): void {
+    for (const channel of this.#channels.values()) channel.congested();
+  }
+
+  outputRelieved(): void {
+    this.#blocking.setFlooded(false);
+    for (const channel of this.#channels.values()) channel.relieved();
+  }
+
+  outputFlooded(): void {
+    this.#blocking.setFlooded(true);
+    this.outputCongested();
+  }
+
+  /** Ends the connection from our side: the peer has a limited time for its close-ok. */
+  close(reply: Reply): void {
+    if (this.state !== 'open') return;
+    this.#release();
+    const { replyCode, replyText, classId, methodId } = reply;
+    this.output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
+    this.output.flush();
+    this.#end.expect();
+  }
+
+  /** Drops a peer that takes nothing of what we hold for it. */
+  checkStalled(nowMs: number): void {
+    const { socket } = this.#session;
+    // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
+    if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
+    if (this.#end.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
+  }
+
+  destroy(): void {
+    this.#session.socket.destroy();
+  }
+
+  #sendHeartbeat(): void {
+    this.output.bytes(HEARTBEAT);
+    // At once, so that the next tick does not take it for other traffic.
+    this.output.flush();
+  }
+
+  #switchTo(number: number): Channel | null {
+    this.#lastChannel?.publishing.detach();
+    const channel = this.#channels.get(number) ?? null;
+    if (channel !== null) this.#lastChannel = channel;
+    return channel;
+  }
+
+  #forget(channel: Channel): void {
+    channel.state = 'closed';
+    this.#channels.delete(channel.number);
+    if (this.#lastChannel === channel) this.#lastChannel = null;
+    this.events.channelClosed(channel);
+  }
+
+  #fail(
+    error: unknown,
+    channel: Channel | null,
+    type: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const method = type === FRAME_METHOD ? frameMethod(bytes, start, end) : BASIC_PUBLISH;
+    if (channel === null || replyTo(error, method).isHard) {
+      this.#failConnection(error, method);
+      return;
+    }
+    this.closeChannel(channel, replyTo(error, method));
+  }
+
+  #failConnection(error: unknown, method: number): void {
+    const reply = replyTo(error, method);
+    const { log } = this.settings;
+    if (!isForeseen(error)) log.error({ err: error, user: this.user }, 'a request failed unexpectedly');
+    log.warn(
+      { user: this.user, peer: this.#session.socket.remoteAddress, reason: reply.replyText },
+      'closing connection',
+    );
+    this.close(reply);
+  }
+
+  #frameWhileClosing(type: number, number: number, bytes: Buffer, start: number, end: number): void {
+    if (this.state !== 'closing' || type !== FRAME_METHOD || number !== 0) return;
+    const id = end - start >= 4 ? bytes.readInt32BE(start) : 0;
+    if (id === CONNECTION_CLOSE) {
+      this.output.method(0, { name: 'connection.close-ok' });
+      this.#end.begin();
+    } else if (id === CONNECTION_CLOSE_OK) {
+      this.#end.begin();
+    }
+  }
+
+  /** What the connection holds of the broker goes back at once; the closing takes its time without it. */
+  #release(): void {
+    if (this.state !== 'open') return;
+    this.state = 'closing';
+    const { events } = this.broker;
+    events.actor = this.user;
+    for (const channel of this.#channels.values()) {
+      channel.release('closed');
+      this.events.channelClosed(channel);
+    }
+    this.#channels.clear();
+    this.#lastChannel = null;
+    this.vhost.removeExclusiveQueues(this);
+    events.actor = INTERNAL_USER;
+    this.#blocking.stop();
+  }
+
+  #drop(reason: string): void {
+    this.settings.log.warn(
+      { user: this.user, peer: this.#session.socket.remoteAddress, reason },
+      'connection dropped',
+    );
+    this.destroy();
+  }
+
+  #closed(): void {
+    this.#release();
+    this.state = 'closed';
+    this.broker.sessions.remove(this.view.id);
+    this.events.connectionClosed();
+    this.#heartbeat?.stop();
+    this.#end.stop();
+    this.#onClosed(this);
+  }
+}
+
+const CHANNEL_OPEN = methodId('channel.open');
+const CHANNEL_CLOSE = methodId('channel.close');
+const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
+const CONNECTION_CLOSE = methodId('connection.close');
+const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
+
+/** The method's id; 0, which is none, if the frame is too short for one. */
+function frameMethod(bytes: Buffer, start: number, end: number): number {
+  if (end - start < 4) return 0;
+  return (bytes[start] << 24) | (bytes[start + 1] << 16) | (bytes[start + 2] << 8) | bytes[start + 3];
+}

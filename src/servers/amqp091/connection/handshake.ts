@@ -1,0 +1,334 @@
+import type { Socket } from 'node:net';
+import type { Identity } from '../../../broker/access/access.ts';
+import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../../wire/amqp091/constants.ts';
+import type { Method, MethodOf } from '../../../wire/amqp091/definitions.ts';
+import { FrameReader, type OnFrame, readProtocolHeader } from '../../../wire/amqp091/frames.ts';
+import { decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
+import { isLoopbackAddress } from '../../listener/loopback.ts';
+import { readShared } from '../../listener/shared-read-buffer.ts';
+import { isTls } from '../../listener/tls.ts';
+import { AmqpError, isForeseen, type Reply, reply, replyTo } from '../errors.ts';
+import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
+import { PROTOCOL_NAME } from './connection-info.ts';
+import { Output } from './output.ts';
+import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
+import type { ClientDescription, ServerContext, Session } from './session.ts';
+import { negotiate, type Tuning } from './tune.ts';
+
+/**
+ *     client                                       server
+ *     protocol header  ──────────────────────▶
+ *                      ◀──────────────────────     connection.start
+ *     start-ok         ──────────────────────▶
+ *                                                  (the password is checked; nothing is read)
+ *                      ◀──────────────────────     tune
+ *     tune-ok, open    ──────────────────────▶
+ *                      ◀──────────────────────     open-ok
+ *
+ * or, from start-ok on, connection.close with the reason.
+ */
+type State =
+  | { readonly expects: 'header' }
+  | { readonly expects: 'connection.start-ok' }
+  | { readonly expects: 'authentication' }
+  | { readonly expects: 'connection.tune-ok'; readonly peer: Peer }
+  | { readonly expects: 'connection.open'; readonly peer: Peer; readonly tuning: Tuning }
+  | { readonly expects: 'nothing' };
+
+interface Peer {
+  readonly identity: Identity;
+  readonly capabilities: ClientCapabilities;
+  readonly client: ClientDescription;
+}
+
+interface DeferredFrame {
+  readonly type: number;
+  readonly channel: number;
+  readonly payload: Buffer;
+}
+
+const HEADER_EXPECTED: State = { expects: 'header' };
+const AUTHENTICATING: State = { expects: 'authentication' };
+const FINISHED: State = { expects: 'nothing' };
+
+/** What RabbitMQ calls them in the text of an error. */
+const STATE_NAMES: Readonly<Record<State['expects'], string>> = {
+  header: 'starting',
+  'connection.start-ok': 'starting',
+  authentication: 'securing',
+  'connection.tune-ok': 'tuning',
+  'connection.open': 'opening',
+  nothing: 'closing',
+};
+
+export interface HandshakeEvents {
+  /** The session's owner takes the frames from now on; the socket's `data` is his. */
+  finished(session: Session): OnFrame;
+}
+
+/** From an accepted socket to a session. Whatever goes wrong ends the socket, within the handshake's time limit. */
+export class Handshake {
+  readonly #socket: Socket;
+  readonly #stopReading: () => void;
+  readonly #certificateName: string | null;
+  readonly #context: ServerContext;
+  readonly #events: HandshakeEvents;
+  readonly #reader = new FrameReader();
+  readonly #output: Output;
+  readonly #timer: NodeJS.Timeout;
+  #state: State = HEADER_EXPECTED;
+  #header = Buffer.alloc(0);
+  #next: OnFrame | null = null;
+  /** What came with start-ok, at once: no more than one chunk, as the socket is not read meanwhile. */
+  #held: DeferredFrame[] = [];
+
+  /** `certificateName` is whom the client's certificate names; null if it has no good one. */
+  constructor(
+    socket: Socket,
+    certificateName: string | null,
+    context: ServerContext,
+    events: HandshakeEvents,
+  ) {
+    this.#socket = socket;
+    this.#certificateName = certificateName;
+    this.#context = context;
+    this.#events = events;
+    const { broker, settings, slabs } = context;
+    this.#output = new Output(socket, broker.turn, slabs, settings.outputHighWaterBytes);
+    this.#timer = setTimeout(() => this.#drop('timed out'), settings.handshakeTimeoutMs);
+    this.#stopReading = readShared(socket, this.#onData);
+    socket.once('close', this.#stop);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#state.expects === 'nothing') return;
+    try {
+      const rest = this.#state.expects === 'header' ? this.#readHeader(chunk) : chunk;
+      if (rest.length > 0) this.#reader.push(rest, this.#onFrame);
+    } catch (error) {
+      this.#fail(error, 0);
+    }
+  };
+
+  /** AMQP 4.2.2. Returns what comes behind the header. */
+  #readHeader(chunk: Buffer): Buffer {
+    const bytes = this.#header.length === 0 ? chunk : Buffer.concat([this.#header, chunk]);
+    const found = readProtocolHeader(bytes, 0, bytes.length);
+    if (found === 'amqp091') {
+      this.#state = { expects: 'connection.start-ok' };
+      this.#header = Buffer.alloc(0);
+      this.#sendStart();
+      return bytes.subarray(PROTOCOL_HEADER.length);
+    }
+    if (found === 'incomplete') {
+      this.#header = Buffer.from(bytes);
+    } else {
+      this.#output.bytes(Buffer.from(PROTOCOL_HEADER));
+      this.#end('no AMQP 0-9-1 header');
+    }
+    return chunk.subarray(chunk.length);
+  }
+
+  readonly #onFrame: OnFrame = (type, channel, bytes, start, end) => {
+    if (this.#next !== null) {
+      this.#next(type, channel, bytes, start, end);
+      return;
+    }
+    if (this.#state.expects === 'nothing' || type === FRAME_HEARTBEAT) return;
+    if (this.#state.expects === 'authentication') {
+      this.#held.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
+      return;
+    }
+    let id = 0;
+    try {
+      if (type !== FRAME_METHOD || channel !== 0) {
+        throw new AmqpError(
+          'UNEXPECTED_FRAME',
+          `a frame of type ${type} on channel ${channel} before the end of the handshake`,
+        );
+      }
+      const method = decodeMethod(bytes, start, end);
+      id = methodId(method.name);
+      this.#handle(method);
+    } catch (error) {
+      this.#fail(error, id);
+    }
+  };
+
+  #handle(method: Method): void {
+    const state = this.#state;
+    if (method.name === 'connection.close') {
+      this.#output.method(0, { name: 'connection.close-ok' });
+      this.#end('closed by the client');
+    } else if (state.expects === 'connection.start-ok' && method.name === state.expects) {
+      this.#authenticate(method);
+    } else if (state.expects === 'connection.tune-ok' && method.name === state.expects) {
+      this.#tune(method, state.peer);
+    } else if (state.expects === 'connection.open' && method.name === state.expects) {
+      this.#open(method, state.peer, state.tuning);
+    } else {
+      throw new AmqpError(
+        'CHANNEL_ERROR',
+        `unexpected method in connection state ${STATE_NAMES[state.expects]}`,
+      );
+    }
+  }
+
+  #sendStart(): void {
+    const name = this.#certificateName;
+    this.#output.method(0, {
+      name: 'connection.start',
+      versionMajor: 0,
+      versionMinor: 9,
+      serverProperties: serverProperties(this.#context.settings.version),
+      mechanisms: mechanisms(name !== null && this.#context.broker.access.hasUser(name)),
+      locales: 'en_US',
+    });
+  }
+
+  #authenticate(method: MethodOf<'connection.start-ok'>): void {
+    const credentials = readCredentials(method.mechanism, method.response, this.#certificateName);
+    this.#state = AUTHENTICATING;
+    this.#socket.pause();
+    this.#login(credentials).then(
+      (identity) => this.#authenticated(method, credentials, identity),
+      (error) => this.#fail(error, methodId(method.name)),
+    );
+  }
+
+  async #login(credentials: Credentials | null): Promise<Identity | null> {
+    if (credentials === null) return null;
+    const { access } = this.#context.broker;
+    const { user, password } = credentials;
+    if (password === null) return access.authenticateExternal(user, this.#isLoopback);
+    return await access.authenticate(user, password, this.#isLoopback);
+  }
+
+  #authenticated(
+    method: MethodOf<'connection.start-ok'>,
+    credentials: Credentials | null,
+    identity: Identity | null,
+  ): void {
+    // Who has gone meanwhile must not become a connection: nothing would ever end it.
+    if (this.#state !== AUTHENTICATING || this.#socket.destroyed) return;
+    const { settings } = this.#context;
+    const capabilities = clientCapabilities(method.clientProperties);
+    this.#announce(identity !== null, credentials?.user ?? '', method.mechanism);
+    if (identity === null) {
+      settings.log.warn(
+        { user: credentials?.user, peer: this.#socket.remoteAddress, mechanism: method.mechanism },
+        this.#isLoopback
+          ? 'login refused'
+          : 'login refused; loopback-users says who may connect from this machine only',
+      );
+      // To guess passwords takes its time.
+      setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), settings.refusedLoginDelayMs);
+      return;
+    }
+    const client = { properties: method.clientProperties, mechanism: method.mechanism };
+    this.#state = { expects: 'connection.tune-ok', peer: { identity, capabilities, client } };
+    this.#output.method(0, {
+      name: 'connection.tune',
+      channelMax: settings.channelMax,
+      frameMax: settings.frameMaxBytes,
+      heartbeat: settings.heartbeatSeconds,
+    });
+    const held = this.#held;
+    this.#held = [];
+    for (const { type, channel, payload } of held) this.#onFrame(type, channel, payload, 0, payload.length);
+    // The turn that comes with data ends with a flush; this one came with none.
+    this.#context.broker.turn.schedule();
+    this.#socket.resume();
+  }
+
+  #announce(isLetIn: boolean, user: string, mechanism: string): void {
+    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = this.#socket;
+    this.#context.broker.events.emit(`user.authentication.${isLetIn ? 'success' : 'failure'}`, {
+      name: user,
+      protocol: PROTOCOL_NAME,
+      auth_mechanism: mechanism,
+      host: localAddress,
+      port: localPort,
+      peer_host: remoteAddress,
+      peer_port: remotePort,
+      ssl: isTls(this.#socket),
+    });
+  }
+
+  #refuseLogin(mechanism: string, capabilities: ClientCapabilities): void {
+    if (this.#state !== AUTHENTICATING) return;
+    const message = `Login was refused using authentication mechanism ${mechanism}. For details see the broker logfile.`;
+    if (capabilities.authenticationFailureClose) this.#refuse(reply('ACCESS_REFUSED', message));
+    else this.#drop('login refused');
+  }
+
+  #tune(method: MethodOf<'connection.tune-ok'>, peer: Peer): void {
+    const tuning = negotiate(this.#context.settings, method);
+    this.#reader.frameMax = tuning.frameMax;
+    this.#state = { expects: 'connection.open', peer, tuning };
+  }
+
+  #open(method: MethodOf<'connection.open'>, { identity, capabilities, client }: Peer, tuning: Tuning): void {
+    const vhost = this.#context.broker.access.openVhost(identity, method.virtualHost);
+    this.#output.method(0, { name: 'connection.open-ok' });
+    this.#state = FINISHED;
+    this.#stop();
+    this.#socket.off('close', this.#stop);
+    this.#next = this.#events.finished({
+      socket: this.#socket,
+      reader: this.#reader,
+      output: this.#output,
+      identity,
+      vhost,
+      tuning,
+      capabilities,
+      client,
+    });
+  }
+
+  #fail(error: unknown, method: number): void {
+    if (this.#state.expects === 'nothing') return;
+    if (!isForeseen(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
+    // Before start-ok the peer may be anything: what it does not understand is no help to it.
+    const { expects } = this.#state;
+    const isStranger = expects === 'header' || expects === 'connection.start-ok';
+    if (isStranger && !(error instanceof AmqpError)) this.#drop(String(error));
+    else this.#refuse(replyTo(error, method));
+  }
+
+  #refuse(reply: Reply): void {
+    if (this.#state.expects === 'nothing') return;
+    const { replyCode, replyText, classId, methodId } = reply;
+    this.#output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
+    this.#end(replyText);
+  }
+
+  /** The peer may read what we sent; then, or when the time is up, it is over. */
+  #end(reason: string): void {
+    this.#logFailure(reason);
+    this.#state = FINISHED;
+    this.#held = [];
+    // Read, and ignored, so that we see when the peer ends its side.
+    this.#socket.resume();
+    this.#output.end();
+  }
+
+  #drop(reason: string): void {
+    if (this.#state.expects !== 'nothing') this.#logFailure(reason);
+    this.#state = FINISHED;
+    this.#socket.destroy();
+  }
+
+  get #isLoopback(): boolean {
+    return isLoopbackAddress(this.#socket.remoteAddress ?? '');
+  }
+
+  #logFailure(reason: string): void {
+    this.#context.settings.log.info({ peer: this.#socket.remoteAddress, reason }, 'handshake not finished');
+  }
+
+  readonly #stop = (): void => {
+    clearTimeout(this.#timer);
+    this.#stopReading();
+  };
+}

@@ -1,0 +1,189 @@
+import type { Socket } from 'node:net';
+import type { Turn } from '../../../broker/shard/turn.ts';
+import type { Method } from '../../../wire/amqp091/definitions.ts';
+import { FrameWriter } from '../../../wire/amqp091/frames.ts';
+import { encodeMethod } from '../../../wire/amqp091/methods.ts';
+import { LARGE_SLAB_BYTES, type SlabPool, SMALL_SLAB_BYTES } from './slab-pool.ts';
+
+/** Told by an output whether its peer keeps up. */
+export interface OutputListener {
+  /** Nothing more may be delivered to this connection… */
+  outputCongested(): void;
+  /** …until now. */
+  outputRelieved(): void;
+  /** Answers alone pile up: the peer asks without reading. No more of its requests may be read until relief. */
+  outputFlooded(): void;
+}
+
+/** Something that wants to be asked for its bytes as late as possible: confirms, which are folded until then. */
+export interface LateWriter {
+  latePending: boolean;
+  writeLate(): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+/** Beyond so many times the high-water mark a connection is flooded. */
+const FLOOD_FACTOR = 8;
+/** For methods off the hot path; always empty between calls. */
+const scratch = new FrameWriter();
+
+/**
+ * The outgoing bytes of one connection. They are gathered in slabs, and written once at the end of the turn:
+ *
+ *     #full: [ slab ][ slab ] …      buffer: [ written | position …  free ]
+ *
+ * Who writes calls `reserve` first, then fills `buffer` from `position` on and moves `position`.
+ */
+export class Output {
+  buffer: Buffer = EMPTY;
+  position = 0;
+  flushPending = false;
+  /** Over the high-water mark, and not yet below the low one again. */
+  isCongested = false;
+  listener: OutputListener | null = null;
+  readonly #socket: Socket;
+  readonly #turn: Turn;
+  readonly #pool: SlabPool;
+  readonly #highWaterBytes: number;
+  #full: Buffer[] = [];
+  #fullBytes = 0;
+  /** Handed to the socket, and not taken by the operating system yet. */
+  #unsentBytes = 0;
+  readonly #inFlight: Buffer[] = [];
+  #late: LateWriter[] = [];
+  #firstSlabBytes = SMALL_SLAB_BYTES;
+  #isEnded = false;
+
+  constructor(socket: Socket, turn: Turn, pool: SlabPool, highWaterBytes: number) {
+    this.#socket = socket;
+    this.#turn = turn;
+    this.#pool = pool;
+    this.#highWaterBytes = highWaterBytes;
+  }
+
+  /** Bytes that the operating system has not taken. */
+  get queuedBytes(): number {
+    return this.position + this.#fullBytes + this.#unsentBytes;
+  }
+
+  /** Makes room for `bytes` at `position`, and has them flushed at the end of the turn. */
+  reserve(bytes: number): void {
+    if (this.position + bytes > this.buffer.length) this.#roll(bytes);
+    if (!this.flushPending) this.#turn.flushLater(this);
+  }
+
+  /** To be called after each delivery. */
+  checkCongestion(): void {
+    if (this.isCongested || this.position + this.#fullBytes + this.#unsentBytes <= this.#highWaterBytes)
+      return;
+    this.isCongested = true;
+    this.listener?.outputCongested();
+  }
+
+  method(channel: number, method: Method): void {
+    encodeMethod(scratch, channel, method);
+    this.bytes(scratch.take());
+  }
+
+  /** Frames that are bytes already. */
+  bytes(frames: Buffer): void {
+    this.reserve(frames.length);
+    frames.copy(this.buffer, this.position);
+    this.position += frames.length;
+  }
+
+  /** `writer.writeLate()` is called just before the flush. */
+  later(writer: LateWriter): void {
+    if (writer.latePending) return;
+    writer.latePending = true;
+    this.#late.push(writer);
+    if (!this.flushPending) this.#turn.flushLater(this);
+  }
+
+  flush(): void {
+    // Late writers reserve, and must not ask for another flush.
+    this.flushPending = true;
+    if (this.#late.length > 0) this.#writeLate();
+    this.flushPending = false;
+    if (this.position > 0 || this.#fullBytes > 0) this.#write();
+    this.#updateUnsent();
+  }
+
+  /** Flushes, then ends our side of the connection. Nothing is written afterwards. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.flush();
+    this.#isEnded = true;
+    this.#socket.end();
+  }
+
+  #writeLate(): void {
+    const late = this.#late;
+    this.#late = [];
+    for (const writer of late) {
+      writer.latePending = false;
+      writer.writeLate();
+    }
+  }
+
+  #roll(bytes: number): void {
+    if (this.position > 0) {
+      this.#full.push(this.buffer.subarray(0, this.position));
+      this.#inFlight.push(this.buffer);
+      this.#fullBytes += this.position;
+      this.buffer = this.#pool.acquire(Math.max(bytes, LARGE_SLAB_BYTES));
+      this.position = 0;
+      return;
+    }
+    if (this.buffer.length > 0) this.#pool.release(this.buffer);
+    this.buffer = this.#pool.acquire(Math.max(bytes, this.#firstSlabBytes));
+  }
+
+  #write(): void {
+    const full = this.#full;
+    const { buffer, position } = this;
+    const socket = this.#socket;
+    this.#firstSlabBytes =
+      this.#fullBytes + position > SMALL_SLAB_BYTES ? LARGE_SLAB_BYTES : SMALL_SLAB_BYTES;
+    this.buffer = EMPTY;
+    this.position = 0;
+    this.#full = [];
+    this.#fullBytes = 0;
+    if (this.#isEnded || socket.destroyed) {
+      this.#inFlight.length = 0;
+      return;
+    }
+    if (full.length === 0) {
+      this.#inFlight.push(buffer);
+      socket.write(buffer.subarray(0, position), this.#onWritten);
+      return;
+    }
+    socket.cork();
+    for (const part of full) socket.write(part, this.#onWritten);
+    if (position > 0) {
+      this.#inFlight.push(buffer);
+      socket.write(buffer.subarray(0, position), this.#onWritten);
+    }
+    socket.uncork();
+  }
+
+  /** Called once for each write, in their order; the slab is free now. */
+  readonly #onWritten = (error?: Error | null): void => {
+    const slab = this.#inFlight.shift();
+    if (error != null || this.#socket.destroyed) return;
+    if (slab !== undefined) this.#pool.release(slab);
+    this.#updateUnsent();
+  };
+
+  #updateUnsent(): void {
+    this.#unsentBytes = this.#socket.writableLength;
+    const queued = this.queuedBytes;
+    if (queued > this.#highWaterBytes * FLOOD_FACTOR) {
+      this.isCongested = true;
+      this.listener?.outputFlooded();
+    } else if (this.isCongested && queued <= this.#highWaterBytes / 4) {
+      this.isCongested = false;
+      this.listener?.outputRelieved();
+    }
+  }
+}

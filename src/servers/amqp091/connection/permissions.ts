@@ -1,0 +1,49 @@
+import type { Access, Identity, ResourceKind } from '../../../broker/access/access.ts';
+import type { Queue } from '../../../broker/queues/queue.ts';
+import type { Exchange } from '../../../broker/topology/exchange.ts';
+
+/** What the user of a connection may do in its virtual host. Every method throws BrokerError access-refused. */
+export class Permissions {
+  readonly user: Identity;
+  readonly #access: Access;
+  readonly #vhost: string;
+
+  constructor(access: Access, user: Identity, vhost: string) {
+    this.user = user;
+    this.#access = access;
+    this.#vhost = vhost;
+  }
+
+  configure(kind: ResourceKind, name: string): void {
+    this.#access.check(this.user, this.#vhost, 'configure', kind, name);
+  }
+
+  write(kind: ResourceKind, name: string): void {
+    this.#access.check(this.user, this.#vhost, 'write', kind, name);
+  }
+
+  read(kind: ResourceKind, name: string): void {
+    this.#access.check(this.user, this.#vhost, 'read', kind, name);
+  }
+
+  /** Beside `write` or `read` of the exchange itself. Only of topic exchanges can more be said. */
+  topic(verb: 'write' | 'read', exchange: Exchange<Queue>, routingKey: string): void {
+    if (exchange.type.name !== 'topic') return;
+    this.#access.checkTopic(this.user, this.#vhost, verb, exchange.name, routingKey);
+  }
+
+  /** @throws BrokerError not-allowed if the user has too many */
+  openChannel(): void {
+    this.#access.checkChannelLimit(this.user);
+  }
+
+  /** @throws BrokerError precondition-failed if the virtual host has too many */
+  createQueue(name: string): void {
+    this.#access.checkQueueLimit(this.#vhost, name);
+  }
+
+  /** Who has this tag may write other names than his own into messages. */
+  get mayImpersonate(): boolean {
+    return this.user.tags.has('impersonator');
+  }
+}

@@ -1,0 +1,38 @@
+import type { Socket } from 'node:net';
+import type { Table } from '../../../base/value.ts';
+import type { Identity } from '../../../broker/access/access.ts';
+import type { Broker } from '../../../broker/broker.ts';
+import type { Queue } from '../../../broker/queues/queue.ts';
+import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
+import type { FrameReader } from '../../../wire/amqp091/frames.ts';
+import type { Settings } from '../options.ts';
+import type { ClientCapabilities } from './capabilities.ts';
+import type { Output } from './output.ts';
+import type { SlabPool } from './slab-pool.ts';
+import type { Tuning } from './tune.ts';
+
+/** What everything in one server shares. */
+export interface ServerContext {
+  readonly broker: Broker;
+  readonly settings: Settings;
+  readonly slabs: SlabPool;
+}
+
+/** What a client said of itself. */
+export interface ClientDescription {
+  readonly properties: Table;
+  /** With which it was authenticated: 'PLAIN'. */
+  readonly mechanism: string;
+}
+
+/** A finished handshake: an authenticated user in a virtual host, and what was agreed to. */
+export interface Session {
+  readonly socket: Socket;
+  readonly reader: FrameReader;
+  readonly output: Output;
+  readonly identity: Identity;
+  readonly vhost: VirtualHost<Queue>;
+  readonly tuning: Tuning;
+  readonly capabilities: ClientCapabilities;
+  readonly client: ClientDescription;
+}

@@ -1,0 +1,48 @@
+import type { Connection } from './connection/connection.ts';
+
+export interface DeferredFrame {
+  readonly type: number;
+  readonly payload: Buffer;
+}
+
+/** Beyond this many bytes the connection is not read any more. */
+const HELD_BYTES_MAX = 256 * 1024;
+/** What an empty frame counts, for the memory that it takes. */
+const FRAME_COST_BYTES = 64;
+
+/** Copies of the frames that came on a channel while it waits, for the disk or for its reader. */
+export class DeferredFrames {
+  /** False while the frames are worked off. */
+  isWaiting = true;
+  readonly #connection: Connection;
+  #frames: DeferredFrame[] = [];
+  #next = 0;
+  #bytes = 0;
+  #isPausing = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  add(type: number, bytes: Buffer, start: number, end: number): void {
+    this.#frames.push({ type, payload: Buffer.from(bytes.subarray(start, end)) });
+    this.#bytes += end - start + FRAME_COST_BYTES;
+    if (this.#bytes <= HELD_BYTES_MAX || this.#isPausing) return;
+    this.#isPausing = true;
+    this.#connection.pausePublishing();
+  }
+
+  take(): DeferredFrame | undefined {
+    const frame = this.#frames[this.#next++];
+    if (frame === undefined) this.drop();
+    return frame;
+  }
+
+  drop(): void {
+    this.#frames = [];
+    this.#next = 0;
+    this.#bytes = 0;
+    if (this.#isPausing) this.#connection.resumePublishing();
+    this.#isPausing = false;
+  }
+}

@@ -1,0 +1,160 @@
+import type { Consumer, DeliverySink } from '../../../broker/queues/consumer.ts';
+import type { Getter } from '../../../broker/queues/ports.ts';
+import type { PriorityLevel } from '../../../broker/queues/priority-level.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../../log/memory/chunks.ts';
+import { ContentView } from '../../../records/record-content.ts';
+import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
+import { methodId } from '../../../wire/amqp091/methods.ts';
+import type { Channel } from '../channel.ts';
+import { amqp091Codec } from '../property-codec.ts';
+import { traceDelivered } from '../trace.ts';
+import { writeContentFrames, writeFramePrefix, writeU32, writeU64 } from './content-frames.ts';
+import { addressBytes, deliverHead, writeAddress, writeDeliverFrame } from './deliver-frame.ts';
+import { PropertyBytes } from './foreign-content.ts';
+
+/** The hot path of consumers: a message from the log's memory to frames in the output, by one copy. */
+
+const BASIC_GET_OK = methodId('basic.get-ok');
+
+const view = new ContentView();
+const properties = new PropertyBytes();
+
+function parse(chunk: Chunk, at: number): void {
+  const length = chunk.u32[(at >>> 2) + 2];
+  if (!view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, length)) {
+    throw new Error(`the message at byte ${at} of chunk ${chunk.slot} cannot be read`);
+  }
+  properties.find(chunk.buffer, view);
+}
+
+/** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
+function showFailures(lane: PriorityLevel, offset: number): void {
+  const failures = lane.queue.failuresOf(lane, offset);
+  if (failures === 0) return;
+  const { buffer, start, end } = properties;
+  properties.buffer = amqp091Codec.edit(buffer, start, end, {
+    set: { 'x-delivery-count': BigInt(failures) },
+  });
+  properties.start = 0;
+  properties.end = properties.buffer.length;
+}
+
+function writeContent(channel: Channel, chunk: Chunk): void {
+  writeContentFrames(
+    channel.output,
+    channel.number,
+    channel.frameMax,
+    properties.buffer,
+    properties.start,
+    properties.end,
+    chunk.buffer,
+    view.bodyStart,
+    view.bodyEnd,
+  );
+}
+
+/** Messages of a queue to one consumer. */
+export class Delivery implements DeliverySink {
+  readonly channel: Channel;
+  readonly head: Buffer;
+
+  constructor(channel: Channel, consumerTag: string) {
+    this.channel = channel;
+    this.head = deliverHead(channel.number, consumerTag);
+  }
+
+  deliver(
+    consumer: Consumer,
+    lane: PriorityLevel,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+  ): number {
+    const { channel, head } = this;
+    const { output } = channel;
+    parse(chunk, at);
+    if (channel.connection.tracer !== null) {
+      traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
+    }
+    if (redelivered && lane.failures !== null) showFailures(lane, offset);
+    const bodyBytes = view.bodyEnd - view.bodyStart;
+    const tag = consumer.noAck
+      ? channel.unacknowledged.addSettled()
+      : channel.unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], bodyBytes);
+    writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
+    writeContent(channel, chunk);
+    output.checkCongestion();
+    if (channel.prefetchLimit > 0) channel.checkPrefetch();
+    return bodyBytes;
+  }
+
+  cancelled(consumer: Consumer): void {
+    this.channel.consumerCancelled(consumer);
+  }
+}
+
+/** The answer to one basic.get. The channel waits meanwhile, as the answer may have to come from the disk. */
+export class GetAnswer implements Getter {
+  readonly #channel: Channel;
+  readonly #noAck: boolean;
+
+  constructor(channel: Channel, noAck: boolean) {
+    this.#channel = channel;
+    this.#noAck = noAck;
+  }
+
+  message(
+    lane: PriorityLevel,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    redelivered: boolean,
+    remaining: number,
+  ): number {
+    const channel = this.#channel;
+    const { output, unacknowledged } = channel;
+    parse(chunk, at);
+    if (channel.connection.tracer !== null) {
+      traceDelivered(channel, lane.queue.name, redelivered, chunk.buffer, view, properties);
+    }
+    if (redelivered && lane.failures !== null) showFailures(lane, offset);
+    const bodyBytes = view.bodyEnd - view.bodyStart;
+    const tag = this.#noAck
+      ? unacknowledged.addSettled()
+      : unacknowledged.add(lane, null, offset, chunk.f64[at >>> 3], bodyBytes);
+    if (channel.state !== 'open') {
+      // Nobody is there any more to take it.
+      unacknowledged.requeueAll();
+      return bodyBytes;
+    }
+    const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes(view) + 4 + 1;
+    output.reserve(bytes);
+    const target = output.buffer;
+    let position = writeFramePrefix(
+      target,
+      output.position,
+      FRAME_METHOD,
+      channel.number,
+      bytes - FRAME_PREFIX_BYTES - 1,
+    );
+    position = writeU32(target, position, BASIC_GET_OK);
+    position = writeU64(target, position, tag);
+    target[position++] = redelivered ? 1 : 0;
+    position = writeAddress(target, position, chunk.buffer, view);
+    position = writeU32(target, position, remaining);
+    target[position++] = FRAME_END;
+    output.position = position;
+    writeContent(channel, chunk);
+    output.checkCongestion();
+    if (channel.prefetchLimit > 0) channel.checkPrefetch();
+    channel.resume();
+    return bodyBytes;
+  }
+
+  empty(): void {
+    if (this.#channel.state !== 'open') return;
+    this.#channel.send({ name: 'basic.get-empty' });
+    this.#channel.resume();
+  }
+}

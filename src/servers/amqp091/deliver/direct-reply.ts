@@ -1,0 +1,77 @@
+import type { Table } from '../../../base/value.ts';
+import { REPLY_TO, type ReplyConsumer } from '../../../broker/topology/direct-reply.ts';
+import { ContentView } from '../../../records/record-content.ts';
+import type { Channel } from '../channel.ts';
+import type { ShownConsumer } from '../connection/connection-info.ts';
+import { traceDelivered } from '../trace.ts';
+import { writeContentFrames } from './content-frames.ts';
+import { deliverHead, writeDeliverFrame } from './deliver-frame.ts';
+import { PropertyBytes } from './foreign-content.ts';
+
+/** Times the high-water mark of the output: twice as much as makes us stop reading requests of that connection. */
+const UNSENT_FACTOR_MAX = 16;
+
+/** As a short string. */
+const REPLY_TO_BYTES = Buffer.from(`${String.fromCharCode(REPLY_TO.length)}${REPLY_TO}`, 'latin1');
+
+/** Whether the short string at `at` is the name that requesters give instead of an address. */
+export function isReplyTo(bytes: Buffer, at: number): boolean {
+  if (bytes[at] !== REPLY_TO.length) return false;
+  return bytes.compare(REPLY_TO_BYTES, 0, REPLY_TO_BYTES.length, at, at + REPLY_TO_BYTES.length) === 0;
+}
+
+const view = new ContentView();
+const properties = new PropertyBytes();
+
+/**
+ * A consumer of `amq.rabbitmq.reply-to` (RabbitMQ's direct reply-to): answers go from the channel of who sends them to
+ * the output of who asked, and nowhere in between. A requester that does not read its answers gets no more of them once
+ * so many bytes wait for it: they count as unroutable, and whoever sent them as mandatory gets them back.
+ */
+export class DirectReply implements ReplyConsumer, ShownConsumer {
+  readonly tag: string;
+  /** It stands in lists and events where others have their queue. */
+  readonly queue: ShownConsumer['queue'];
+  readonly noAck = true;
+  readonly exclusive = false;
+  readonly prefetch = 0;
+  readonly arguments: Table;
+  /** What replaces the reply-to of its requests. */
+  readonly address: string;
+  readonly #channel: Channel;
+  readonly #head: Buffer;
+
+  constructor(channel: Channel, tag: string, args: Table) {
+    this.tag = tag;
+    this.queue = { name: REPLY_TO, vhost: channel.vhost.name };
+    this.arguments = args;
+    this.#channel = channel;
+    this.#head = deliverHead(channel.number, tag);
+    this.address = channel.vhost.replies.add(this);
+  }
+
+  get isReady(): boolean {
+    const { output, settings } = this.#channel;
+    return output.queuedBytes <= settings.outputHighWaterBytes * UNSENT_FACTOR_MAX;
+  }
+
+  deliver(content: Buffer, contentBytes: number): void {
+    if (!view.parse(content, 0, contentBytes)) throw new Error('a reply cannot be read');
+    properties.find(content, view);
+    const channel = this.#channel;
+    const { output, unacknowledged, number, frameMax } = channel;
+    if (channel.connection.tracer !== null) {
+      traceDelivered(channel, REPLY_TO, false, content, view, properties);
+    }
+    writeDeliverFrame(output, this.#head, unacknowledged.addSettled(), false, content, view);
+    const { bodyStart, bodyEnd } = view;
+    const { buffer, start, end } = properties;
+    writeContentFrames(output, number, frameMax, buffer, start, end, content, bodyStart, bodyEnd);
+    output.checkCongestion();
+  }
+
+  /** Its address leads nowhere from now on. */
+  end(): void {
+    this.#channel.vhost.replies.remove(this.address);
+  }
+}

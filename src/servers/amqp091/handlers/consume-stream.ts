@@ -1,0 +1,85 @@
+import type { Table, Value } from '../../../base/value.ts';
+import { typeName } from '../../../base/value-text.ts';
+import { StreamExchange } from '../../../broker/streams/bindings/stream-exchange.ts';
+import {
+  type OffsetSpecification,
+  offsetSpecification,
+} from '../../../broker/topology/offset-specification.ts';
+import type { StreamPort } from '../../../broker/topology/ports.ts';
+import { resourceText } from '../../../broker/topology/refusals.ts';
+import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
+import type { Channel } from '../channel.ts';
+import { AmqpError } from '../errors.ts';
+
+/** How a consumer wants to read a stream. */
+export interface StreamReading {
+  readonly start: OffsetSpecification;
+  readonly filter: readonly string[] | null;
+  readonly matchUnfiltered: boolean;
+}
+
+/** What of basic.consume means something for other queues alone. */
+const NOT_FOR_STREAMS: readonly string[] = ['x-priority', 'x-cancel-on-ha-failover'];
+
+/** basic.consume from a stream. The rules, and the texts, are RabbitMQ's. */
+export function consumeStream(channel: Channel, stream: StreamPort, method: MethodOf<'basic.consume'>): void {
+  const resource = resourceText('queue', stream.name, channel.vhost.name);
+  if (channel.prefetchLimit > 0) {
+    throw new AmqpError('NOT_IMPLEMENTED', `${resource} does not support global qos`);
+  }
+  if (channel.prefetchPerConsumer === 0) {
+    throw new AmqpError('PRECONDITION_FAILED', `consumer prefetch count is not set for '${resource}'`);
+  }
+  if (method.noAck) {
+    throw new AmqpError(
+      'NOT_IMPLEMENTED',
+      `automatic acknowledgement not supported by stream queues ${resource}`,
+    );
+  }
+  const args = method.arguments;
+  for (const key of NOT_FOR_STREAMS) {
+    if (!Object.hasOwn(args, key)) continue;
+    throw new AmqpError(
+      'PRECONDITION_FAILED',
+      `invalid arg '${key}' for ${resource} of queue type rabbit_stream_queue`,
+    );
+  }
+  const reading = {
+    start: readStart(args, resource, channel.broker.turn.nowMs),
+    filter: readFilter(args, resource),
+    matchUnfiltered: readMatchUnfiltered(args, resource),
+  };
+  if (stream instanceof StreamExchange) channel.consumeStream(stream, method, reading);
+}
+
+/** Without a word about it: what comes from now on. */
+function readStart(args: Table, resource: string, nowMs: number): OffsetSpecification {
+  if (!Object.hasOwn(args, 'x-stream-offset')) return { kind: 'next' };
+  const value = args['x-stream-offset'] as Value;
+  const start = offsetSpecification(value, nowMs);
+  if (start === null) throw invalid('x-stream-offset', resource, value);
+  return start;
+}
+
+function readFilter(args: Table, resource: string): readonly string[] | null {
+  if (!Object.hasOwn(args, 'x-stream-filter')) return null;
+  const value = args['x-stream-filter'] as Value;
+  if (typeof value === 'string') return [value];
+  if (Array.isArray(value) && value.every((each): each is string => typeof each === 'string')) return value;
+  throw invalid('x-stream-filter', resource, value);
+}
+
+function readMatchUnfiltered(args: Table, resource: string): boolean {
+  if (!Object.hasOwn(args, 'x-stream-match-unfiltered')) return false;
+  const value = args['x-stream-match-unfiltered'] as Value;
+  if (typeof value === 'boolean') return value;
+  throw invalid('x-stream-match-unfiltered', resource, value);
+}
+
+function invalid(key: string, resource: string, value: Value): AmqpError {
+  return new AmqpError(
+    'PRECONDITION_FAILED',
+    `invalid arg '${key}' for ${resource}: {unacceptable_${typeof value === 'string' ? 'value' : 'type'},` +
+      `${typeof value === 'string' ? value : typeName(value)}}`,
+  );
+}

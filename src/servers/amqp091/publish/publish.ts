@@ -1,0 +1,321 @@
+import { hiddenKeysHeader } from '../../../broker/messages/cc-bcc.ts';
+import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
+import { Publisher } from '../../../broker/publishing/publisher.ts';
+import { SOURCE_AMQP091 } from '../../../records/record-content.ts';
+import { WireError } from '../../../wire/amqp091/errors.ts';
+import { BASIC_PUBLISH } from '../../../wire/amqp091/methods.ts';
+import {
+  CONTENT_HEADER_BYTES,
+  checkProperties,
+  findProperty,
+  PROPERTY_DELIVERY_MODE,
+  PROPERTY_EXPIRATION,
+  PROPERTY_HEADERS,
+  PROPERTY_PRIORITY,
+  PROPERTY_REPLY_TO,
+  PROPERTY_USER_ID,
+  peekDeliveryMode,
+  readBodySize,
+} from '../../../wire/amqp091/properties.ts';
+import type { Channel } from '../channel.ts';
+import { isReplyTo } from '../deliver/direct-reply.ts';
+import { AmqpError } from '../errors.ts';
+import { amqp091Codec } from '../property-codec.ts';
+import { tracePublished } from '../trace.ts';
+import { encodeReturn } from './basic-return.ts';
+import { parseExpiration } from './expiration.ts';
+
+const EMPTY = Buffer.alloc(0);
+const PERSISTENT = 2;
+const MANDATORY = 1;
+const IMMEDIATE = 2;
+/** How much is set aside at first for a body in several frames: the peer pays for the rest with bytes. */
+const BODY_BYTES_FIRST = 256 * 1024;
+
+/** The keys of headers that name further routing keys, with their length octets. */
+const CC = Buffer.from('\x02CC', 'latin1');
+const BCC = Buffer.from('\x03BCC', 'latin1');
+
+/** What a channel expects next (AMQP 4.2.6): a method, or what is missing of a content. */
+const IDLE = 0;
+const WANTS_HEADER = 1;
+const WANTS_BODY = 2;
+
+/**
+ * basic.publish, the hot path of publishers. Its frames stay where they are, in the socket's buffer; this remembers
+ * where. `detach` copies what is there, for the case that the buffer ends before the content does.
+ *
+ *   names:      [ n | exchange | m | routing-key | bits ]
+ *               addressStart  exchangeEnd        keyEnd
+ *   properties: [ flags | list ]
+ *               propertiesStart    propertiesEnd
+ */
+export class Publishing {
+  readonly publisher: Publisher;
+  readonly #channel: Channel;
+  #expects = IDLE;
+  #names: Buffer = EMPTY;
+  #addressStart = 0;
+  #exchangeEnd = 0;
+  #keyEnd = 0;
+  #bits = 0;
+  #properties: Buffer = EMPTY;
+  #propertiesStart = 0;
+  #propertiesEnd = 0;
+  #bodyBytes = 0;
+  /** A body in several frames is put together here. */
+  #body: Buffer = EMPTY;
+  #bodyReceived = 0;
+  #isPaused = false;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    this.publisher = new Publisher(channel.broker);
+    this.publisher.messageView.protocol = SOURCE_AMQP091;
+  }
+
+  get isUnfinished(): boolean {
+    return this.#expects !== IDLE;
+  }
+
+  /** A frame came that does not go on with the content. The texts are RabbitMQ's. */
+  failUnfinished(): never {
+    throw new AmqpError(
+      'UNEXPECTED_FRAME',
+      this.#expects === IDLE
+        ? 'expected method frame, got non method frame instead'
+        : this.#expects === WANTS_HEADER
+          ? 'expected content header for class 60, got non content header frame instead'
+          : 'expected content body, got non content body frame instead',
+      this.#expects === IDLE ? 0 : BASIC_PUBLISH,
+    );
+  }
+
+  /** The payload of a basic.publish: see `decodePublish` of the codec for its layout. */
+  method(bytes: Buffer, start: number, end: number): void {
+    const addressStart = start + 6;
+    const exchangeEnd = addressStart + 1 + bytes[addressStart];
+    const keyEnd = exchangeEnd + 1 + bytes[exchangeEnd];
+    // Also false when one of the lengths lay beyond the buffer, and is not a number.
+    if (!(keyEnd + 1 === end)) {
+      throw new WireError(
+        'syntax-error',
+        `basic.publish: the names do not fit the frame of ${end - start} bytes`,
+      );
+    }
+    this.#names = bytes;
+    this.#addressStart = addressStart;
+    this.#exchangeEnd = exchangeEnd;
+    this.#keyEnd = keyEnd;
+    this.#bits = bytes[keyEnd];
+    this.#expects = WANTS_HEADER;
+    if ((this.#bits & IMMEDIATE) !== 0) throw new AmqpError('NOT_IMPLEMENTED', 'immediate=true');
+  }
+
+  header(bytes: Buffer, start: number, end: number): void {
+    if (this.#expects !== WANTS_HEADER) this.failUnfinished();
+    const bodyBytes = readBodySize(bytes, start, end);
+    const propertiesStart = start + CONTENT_HEADER_BYTES;
+    checkProperties(bytes, propertiesStart, end);
+    const { maxMessageBytes } = this.#channel.settings;
+    if (bodyBytes > maxMessageBytes) {
+      throw new AmqpError(
+        'PRECONDITION_FAILED',
+        `message size ${bodyBytes} is larger than configured max size ${maxMessageBytes}`,
+      );
+    }
+    this.#properties = bytes;
+    this.#propertiesStart = propertiesStart;
+    this.#propertiesEnd = end;
+    this.#bodyBytes = bodyBytes;
+    this.#bodyReceived = 0;
+    this.#expects = WANTS_BODY;
+    if (bodyBytes === 0) this.#complete(bytes, end, end);
+  }
+
+  body(bytes: Buffer, start: number, end: number): void {
+    if (this.#expects !== WANTS_BODY) this.failUnfinished();
+    const count = end - start;
+    if (count === this.#bodyBytes) {
+      this.#complete(bytes, start, end);
+      return;
+    }
+    const received = this.#bodyReceived;
+    if (received + count > this.#bodyBytes) {
+      throw new WireError(
+        'frame-error',
+        `a body of ${received + count} bytes, ${this.#bodyBytes} were announced`,
+      );
+    }
+    if (received + count > this.#body.length) this.#growBody(received, count);
+    bytes.copy(this.#body, received, start, end);
+    this.#bodyReceived = received + count;
+    if (this.#bodyReceived < this.#bodyBytes) return;
+    const body = this.#body;
+    this.#body = EMPTY;
+    this.#complete(body, 0, this.#bodyBytes);
+  }
+
+  /** The buffer of the frames so far is about to go: keeps a copy of what is needed of it, or lets go of it. */
+  detach(): void {
+    if (this.#expects === IDLE) {
+      this.release();
+      return;
+    }
+    this.#names = Buffer.from(this.#names.subarray(this.#addressStart, this.#keyEnd));
+    this.#exchangeEnd -= this.#addressStart;
+    this.#keyEnd -= this.#addressStart;
+    this.#addressStart = 0;
+    if (this.#expects === WANTS_HEADER) return;
+    this.#properties = Buffer.from(this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd));
+    this.#propertiesEnd -= this.#propertiesStart;
+    this.#propertiesStart = 0;
+  }
+
+  release(): void {
+    this.#names = EMPTY;
+    this.#properties = EMPTY;
+    this.#body = EMPTY;
+    this.#expects = IDLE;
+    this.publisher.messageView.clear();
+  }
+
+  #growBody(received: number, count: number): void {
+    const wanted = Math.max(BODY_BYTES_FIRST, received * 2, received + count);
+    const grown = Buffer.allocUnsafeSlow(Math.min(this.#bodyBytes, wanted));
+    this.#body.copy(grown, 0, 0, received);
+    this.#body = grown;
+  }
+
+  #complete(body: Buffer, bodyStart: number, bodyEnd: number): void {
+    this.#expects = IDLE;
+    const channel = this.#channel;
+    const names = this.#names;
+    const addressStart = this.#addressStart;
+    const exchangeEnd = this.#exchangeEnd;
+    const keyEnd = this.#keyEnd;
+    const { publisher } = this;
+    const { messageView } = publisher;
+    const hasCopies = this.#mayHaveCopies();
+    const route = hasCopies
+      ? channel.routes.findWithKeys(names, addressStart, exchangeEnd, keyEnd, this.#message)
+      : channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this.#message);
+    messageView.ttlMs = -1;
+    messageView.priority = 0;
+    messageView.delayMs = route.delayMs;
+    const persistent = this.#checkProperties() === PERSISTENT;
+    // Where a message waits before it is routed, as in a stream, the hidden keys are still needed.
+    if (hasCopies && route.delayMs < 0 && (route.streams.length === 0 || route.queues.length > 0)) {
+      this.#hideKeys();
+    }
+    messageView.exchange = names;
+    messageView.exchangeStart = addressStart + 1;
+    messageView.exchangeEnd = exchangeEnd;
+    messageView.key = names;
+    messageView.keyStart = exchangeEnd + 1;
+    messageView.keyEnd = keyEnd;
+    messageView.properties = this.#properties;
+    messageView.propertiesStart = this.#propertiesStart;
+    messageView.propertiesEnd = this.#propertiesEnd;
+    messageView.body = body;
+    messageView.bodyStart = bodyStart;
+    messageView.bodyEnd = bodyEnd;
+    const isReturned =
+      (this.#bits & MANDATORY) !== 0 &&
+      route.queues.length + route.streams.length + route.replies.length === 0;
+    const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, messageView) : null;
+    if (!channel.connection.hasPublished) channel.connection.publishedFirst();
+    if (channel.connection.tracer !== null) tracePublished(channel, messageView, route);
+    if (channel.transaction !== null) {
+      channel.transaction.publish(route, persistent, messageView, returned);
+      return;
+    }
+    const block = publisher.publish(route, persistent);
+    if (returned !== null) channel.output.bytes(returned);
+    if (channel.confirms !== null) channel.confirms.published(block);
+    if (publisher.mustPause && !this.#isPaused) this.#pause();
+  }
+
+  /** The delivery mode. */
+  #checkProperties(): number {
+    const bytes = this.#properties;
+    const start = this.#propertiesStart;
+    const end = this.#propertiesEnd;
+    const flags = (bytes[start] << 8) | bytes[start + 1];
+    if (flags === PROPERTY_DELIVERY_MODE) return bytes[start + 2];
+    if ((flags & PROPERTY_USER_ID) !== 0)
+      this.#checkUserId(findProperty(bytes, start, end, PROPERTY_USER_ID));
+    const { messageView } = this.publisher;
+    if ((flags & PROPERTY_EXPIRATION) !== 0) {
+      messageView.ttlMs = parseExpiration(bytes, findProperty(bytes, start, end, PROPERTY_EXPIRATION));
+    }
+    if ((flags & PROPERTY_PRIORITY) !== 0) {
+      messageView.priority = bytes[findProperty(bytes, start, end, PROPERTY_PRIORITY)];
+    }
+    const deliveryMode = peekDeliveryMode(bytes, start, end);
+    if ((flags & PROPERTY_REPLY_TO) !== 0) {
+      this.#setReplyTo(findProperty(bytes, start, end, PROPERTY_REPLY_TO));
+    }
+    return deliveryMode;
+  }
+
+  /** Direct reply-to: the name that stands for the requester becomes its address. */
+  #setReplyTo(at: number): void {
+    if (!isReplyTo(this.#properties, at)) return;
+    const { reply } = this.#channel;
+    if (reply === null) throw new AmqpError('PRECONDITION_FAILED', 'fast reply consumer does not exist');
+    this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
+      replyTo: reply.address,
+    });
+    this.#propertiesStart = 0;
+    this.#propertiesEnd = this.#properties.length;
+  }
+
+  /** Cheap, as it is asked of every message; only the decoded headers know whether there are such keys. */
+  #mayHaveCopies(): boolean {
+    const bytes = this.#properties;
+    const start = this.#propertiesStart;
+    if ((bytes[start] & (PROPERTY_HEADERS >>> 8)) === 0) return false;
+    const at = findProperty(bytes, start, this.#propertiesEnd, PROPERTY_HEADERS);
+    const table = bytes.subarray(at, at + 4 + bytes.readUInt32BE(at));
+    return table.includes(CC) || table.includes(BCC);
+  }
+
+  #hideKeys(): void {
+    const remove = [hiddenKeysHeader];
+    this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
+      remove,
+    });
+    this.#propertiesStart = 0;
+    this.#propertiesEnd = this.#properties.length;
+  }
+
+  /** As in RabbitMQ, who sets a user-id must be that user: receivers may rely on it. */
+  #checkUserId(at: number): void {
+    const userId = this.#properties.toString('utf8', at + 1, at + 1 + this.#properties[at]);
+    const { user, permissions } = this.#channel.connection;
+    if (userId === user || permissions.mayImpersonate) return;
+    throw new AmqpError(
+      'PRECONDITION_FAILED',
+      `user_id property set to '${userId}' but authenticated user was '${user}'`,
+    );
+  }
+
+  /** For exchanges that choose by more than the routing key. */
+  readonly #message: RoutedMessage = {
+    headers: () => amqp091Codec.headers(this.#properties, this.#propertiesStart, this.#propertiesEnd),
+    property: (name) =>
+      amqp091Codec.property(this.#properties, this.#propertiesStart, this.#propertiesEnd, name),
+  };
+
+  #pause(): void {
+    this.#isPaused = true;
+    this.#channel.connection.pausePublishing();
+    this.publisher.onResume(this.#resume);
+  }
+
+  readonly #resume = (): void => {
+    this.#isPaused = false;
+    this.#channel.connection.resumePublishing();
+  };
+}

@@ -1,0 +1,125 @@
+import { extraKeys } from '../../../broker/messages/cc-bcc.ts';
+import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
+import type { Queue } from '../../../broker/queues/queue.ts';
+import type { Exchange } from '../../../broker/topology/exchange.ts';
+import type { Route } from '../../../broker/topology/routing.ts';
+import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
+import { readShortString } from '../../../wire/amqp091/short-strings.ts';
+import type { Permissions } from '../connection/permissions.ts';
+
+interface Address {
+  readonly exchange: Exchange<Queue>;
+  readonly routingKey: string;
+}
+
+interface Entry extends Address {
+  /** As in basic.publish: length octet, exchange, length octet, routing key. */
+  readonly address: Buffer;
+  readonly route: Route<Queue>;
+}
+
+const SLOT_COUNT = 256;
+const HASHED_BYTES_MAX = 16;
+/** Below this length a loop is quicker than a call into the runtime. */
+const LOOP_BYTES_MAX = 64;
+
+/**
+ * From the bytes of exchange and routing key to the route, without making strings of them: the last one used, then a
+ * direct-mapped table by a hash of the bytes, then the virtual host. An entry holds until the topology changes, or what
+ * somebody may do in the virtual host: that the user may publish so is checked when it is made, and at no other time.
+ */
+export class RouteCache {
+  readonly #vhost: VirtualHost<Queue>;
+  readonly #permissions: Permissions;
+  #last: Entry | null = null;
+  #slots: (Entry | undefined)[] | null = null;
+
+  constructor(vhost: VirtualHost<Queue>, permissions: Permissions) {
+    this.#vhost = vhost;
+    this.#permissions = permissions;
+  }
+
+  /**
+   * The address is at `[start, end)`, and its exchange ends at `exchangeEnd`. `message` is looked at if the route
+   * depends on it. @throws BrokerError not-found, access-refused; WireError if the names are not UTF-8
+   */
+  find(bytes: Buffer, start: number, exchangeEnd: number, end: number, message: RoutedMessage): Route<Queue> {
+    const last = this.#last;
+    if (
+      last !== null &&
+      last.route.version === this.#vhost.version &&
+      last.route.cacheable &&
+      isSame(last.address, bytes, start, end)
+    ) {
+      return last.route;
+    }
+    return this.#findSlot(bytes, start, exchangeEnd, end, message);
+  }
+
+  #findSlot(
+    bytes: Buffer,
+    start: number,
+    exchangeEnd: number,
+    end: number,
+    message: RoutedMessage,
+  ): Route<Queue> {
+    const slots = (this.#slots ??= new Array<Entry | undefined>(SLOT_COUNT));
+    const slot = hash(bytes, start, end) & (SLOT_COUNT - 1);
+    const found = slots[slot];
+    if (
+      found !== undefined &&
+      found.route.version === this.#vhost.version &&
+      isSame(found.address, bytes, start, end)
+    ) {
+      this.#last = found;
+      if (found.route.cacheable) return found.route;
+      return this.#vhost.route(found.exchange, found.routingKey, message);
+    }
+    const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
+    const route = this.#vhost.route(exchange, routingKey, message);
+    const entry = { address: Buffer.from(bytes.subarray(start, end)), exchange, routingKey, route };
+    slots[slot] = entry;
+    this.#last = entry;
+    return route;
+  }
+
+  /** For a message whose headers name further keys. As in RabbitMQ, it is the first one that needs permission. */
+  findWithKeys(
+    bytes: Buffer,
+    start: number,
+    exchangeEnd: number,
+    end: number,
+    message: RoutedMessage,
+  ): Route<Queue> {
+    const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
+    return this.#vhost.routeWithKeys(exchange, [routingKey, ...extraKeys(message.headers())], message);
+  }
+
+  #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): Address {
+    const name = readShortString(bytes, start + 1, exchangeEnd, 'basic.publish, exchange');
+    const routingKey = readShortString(bytes, exchangeEnd + 1, end, 'basic.publish, routingKey');
+    this.#permissions.write('exchange', name);
+    const exchange = this.#vhost.exchangeForPublish(name);
+    this.#permissions.topic('write', exchange, routingKey);
+    return { exchange, routingKey };
+  }
+}
+
+function isSame(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  const { length } = known;
+  if (end - start !== length) return false;
+  if (length > LOOP_BYTES_MAX) return known.compare(bytes, start, end) === 0;
+  for (let i = 0; i < length; i++) {
+    if (known[i] !== bytes[start + i]) return false;
+  }
+  return true;
+}
+
+/** The tail tells keys apart better than the head does. */
+function hash(bytes: Buffer, start: number, end: number): number {
+  let value = end - start;
+  for (let at = Math.max(start, end - HASHED_BYTES_MAX); at < end; at++) {
+    value = (Math.imul(value, 31) + bytes[at]) | 0;
+  }
+  return value ^ (value >>> 10);
+}

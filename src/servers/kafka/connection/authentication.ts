@@ -1,0 +1,305 @@
+import type { Timer } from '../../../base/scheduler.ts';
+import type { Identity as User } from '../../../broker/access/access.ts';
+import { isScramMechanism, type ScramCredential, type ScramMechanism } from '../../../broker/access/scram.ts';
+import type { Broker } from '../../../broker/broker.ts';
+import { BrokerError } from '../../../broker/errors.ts';
+import { SaslError } from '../../sasl/errors.ts';
+import { readPlain } from '../../sasl/plain.ts';
+import { ScramExchange } from '../../sasl/scram.ts';
+import { ANONYMOUS, type Identity, identify, type Peer, splitName } from './identity.ts';
+
+export const SASL_MECHANISMS: readonly string[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
+/** As Kafka: who comes again sooner is not listened to. */
+const REAUTHENTICATION_MIN_MS = 1000;
+
+/**
+ *     start ──────────── SaslHandshake ──────────▶ sasl ⇄ checking ──▶ open ── SaslHandshake ──▶ sasl …
+ *       └── any other request, if the certificate or the anonymous user is good for it ──▶ open
+ *
+ * and from anywhere to `refused`, which is the end.
+ */
+type State =
+  | { readonly at: 'start' | 'checking' | 'open' | 'refused' }
+  | {
+      readonly at: 'sasl';
+      readonly mechanism: string;
+      readonly exchange: ScramExchange | null;
+      /** After a SaslHandshake of version 0 the tokens come as bare frames. */
+      readonly isRaw: boolean;
+    };
+
+const START: State = { at: 'start' };
+const CHECKING: State = { at: 'checking' };
+const OPEN: State = { at: 'open' };
+const REFUSED: State = { at: 'refused' };
+
+export interface AuthenticationSettings {
+  /** Who a client is that does not log in; null: all have to. */
+  readonly anonymousUser: string | null;
+  /** Where those are who do not say it. */
+  readonly defaultVhost: string;
+  /** How long a login by SASL is good for (KIP-368); 0 for ever. */
+  readonly reauthenticationMs: number;
+  readonly refusedLoginDelayMs: number;
+}
+
+export interface AuthenticationLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface AuthenticationDeps {
+  readonly broker: Broker;
+  readonly settings: AuthenticationSettings;
+  readonly peer: Peer;
+  readonly log: AuthenticationLog;
+  /** It is known who the client is. */
+  identified(identity: Identity): void;
+}
+
+/** What comes of a token: another one is wanted, it was the last one, or it was not good. */
+export type SaslStep =
+  | { readonly kind: 'more'; readonly token: Buffer }
+  | { readonly kind: 'done'; readonly token: Buffer; readonly lifetimeMs: number }
+  | { readonly kind: 'failed'; readonly text: string }
+  | { readonly kind: 'unexpected'; readonly text: string };
+
+export type HandshakeError = 'NONE' | 'UNSUPPORTED_SASL_MECHANISM' | 'ILLEGAL_SASL_STATE';
+
+const NO_TOKEN = Buffer.alloc(0);
+
+/** Who the client of one connection is, from its first request to the end. */
+export class Authentication {
+  /** Whether requests are served: false before, and while the client logs in again or should have. */
+  isOpen = false;
+  readonly #deps: AuthenticationDeps;
+  #state: State = START;
+  #identity: Identity | null = null;
+  #authenticatedAtMs = 0;
+  #expiry: Timer | null = null;
+
+  constructor(deps: AuthenticationDeps) {
+    this.#deps = deps;
+  }
+
+  /** Whether the next frame is no request but a token. */
+  get expectsToken(): boolean {
+    return this.#state.at === 'sasl' && this.#state.isRaw;
+  }
+
+  /** Whether the client has to say who it is, or to go on with it: it is given a limited time for that. */
+  get isAwaited(): boolean {
+    if (this.#state.at === 'start') return this.#unproved() === null;
+    return this.#state.at !== 'open';
+  }
+
+  /** Before a request that is not about SASL, if not `isOpen`. Why it is not served; null if it is. */
+  enter(): string | null {
+    if (this.isOpen) return null;
+    if (this.#state.at === 'open')
+      return 'the login is not good any more, and the client did not log in again';
+    if (this.#state.at !== 'start') return 'it has not logged in yet';
+    const found = this.#unproved();
+    if (found === null) {
+      this.#state = REFUSED;
+      return 'it has not logged in; kafka-anonymous-user and loopback-users say who need not';
+    }
+    try {
+      this.#admit(found.user, this.#deps.settings.defaultVhost, found.mechanism);
+      return null;
+    } catch (error) {
+      this.#state = REFUSED;
+      return textOf(error);
+    }
+  }
+
+  /** SaslHandshake. After an error the connection is of no use any more, but for one that came too soon. */
+  handshake(mechanism: string, version: number): HandshakeError {
+    const state = this.#state;
+    const nowMs = this.#deps.broker.clock.monotonicMs();
+    const isAgain =
+      state.at === 'open' && this.#identity !== null && SASL_MECHANISMS.includes(this.#identity.mechanism);
+    if (isAgain && nowMs - this.#authenticatedAtMs < REAUTHENTICATION_MIN_MS) return 'ILLEGAL_SASL_STATE';
+    if (!isAgain && state.at !== 'start') {
+      this.#refuse();
+      return 'ILLEGAL_SASL_STATE';
+    }
+    if (!SASL_MECHANISMS.includes(mechanism)) {
+      this.#refuse();
+      return 'UNSUPPORTED_SASL_MECHANISM';
+    }
+    this.isOpen = false;
+    const exchange = isScramMechanism(mechanism) ? this.#newExchange(mechanism) : null;
+    this.#state = { at: 'sasl', mechanism, exchange, isRaw: version === 0 };
+    return 'NONE';
+  }
+
+  /** SaslAuthenticate, or a bare token. After anything but `more` and `done` the connection has to be closed. */
+  async authenticate(token: Uint8Array): Promise<SaslStep> {
+    const state = this.#state;
+    if (state.at !== 'sasl') {
+      this.#refuse();
+      return {
+        kind: 'unexpected',
+        text: 'SaslAuthenticate request received after successful authentication',
+      };
+    }
+    const { mechanism, exchange } = state;
+    let name = '';
+    try {
+      if (exchange !== null && !exchange.hasBegun) return { kind: 'more', token: exchange.begin(token) };
+      this.#state = CHECKING;
+      const proved = exchange === null ? await this.#plain(token, (user) => (name = user)) : null;
+      name = exchange?.user ?? name;
+      const answer = exchange === null ? NO_TOKEN : exchange.finish(token);
+      const deps = splitName(this.#deps.broker, name, this.#deps.settings.defaultVhost);
+      const user = proved ?? this.#byName(deps.user);
+      if (user === null || this.#state !== CHECKING) throw refusal(mechanism);
+      this.#admitBySasl(user, deps.vhost, mechanism);
+      return { kind: 'done', token: answer, lifetimeMs: this.#deps.settings.reauthenticationMs };
+    } catch (error) {
+      return await this.#fail(error, mechanism, name);
+    }
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    this.#state = REFUSED;
+    this.isOpen = false;
+    this.#expiry?.cancel();
+    this.#expiry = null;
+  }
+
+  /** Who the client is if it does not log in: whom its certificate names, or who all are. */
+  #unproved(): { readonly user: User; readonly mechanism: string } | null {
+    const { broker, settings, peer } = this.#deps;
+    for (const [name, mechanism] of [
+      [peer.certificateName, 'TLS'],
+      [settings.anonymousUser, ANONYMOUS],
+    ] as const) {
+      const user = name === null ? null : broker.access.authenticateExternal(name, peer.isLoopback);
+      if (user !== null) return { user, mechanism };
+    }
+    return null;
+  }
+
+  #newExchange(mechanism: ScramMechanism): ScramExchange {
+    return new ScramExchange(mechanism, (name) => this.#credential(mechanism, name));
+  }
+
+  #credential(mechanism: ScramMechanism, name: string): ScramCredential | undefined {
+    const { broker, settings, log, peer } = this.#deps;
+    const { user } = splitName(broker, name, settings.defaultVhost);
+    const credentials = broker.access.credentials.of(user);
+    if (credentials !== undefined && credentials[mechanism] === undefined) {
+      log.warn(
+        { user, mechanism, peer: peer.host },
+        'a user has no credentials for SCRAM: they are made when its password is set; set it again',
+      );
+    }
+    return credentials?.[mechanism];
+  }
+
+  /** @throws SaslError, BrokerError */
+  async #plain(token: Uint8Array, named: (name: string) => void): Promise<User | null> {
+    const { user: name, password } = readPlain(token);
+    named(name);
+    const { broker, settings, peer } = this.#deps;
+    const { user } = splitName(broker, name, settings.defaultVhost);
+    const identity = await broker.access.authenticate(user, password, peer.isLoopback);
+    if (identity === null) throw new SaslError('Authentication failed: Invalid username or password');
+    return identity;
+  }
+
+  #byName(name: string): User | null {
+    return this.#deps.broker.access.authenticateExternal(name, this.#deps.peer.isLoopback);
+  }
+
+  /** Who logs in again has to be who it was, and as it was (KIP-368). @throws SaslError, BrokerError */
+  #admitBySasl(user: User, vhost: string, mechanism: string): void {
+    const before = this.#identity;
+    if (before === null) {
+      this.#admit(user, vhost, mechanism);
+    } else {
+      if (before.user !== user || before.vhost !== vhost) {
+        throw new SaslError(
+          `Cannot change principals during re-authentication from User.${before.name}: User.${user.name}`,
+        );
+      }
+      if (before.mechanism !== mechanism) {
+        throw new SaslError(
+          `SASL mechanism '${mechanism}' requested by client is not supported for re-authentication of mechanism '${before.mechanism}'`,
+        );
+      }
+      this.#state = OPEN;
+      this.isOpen = true;
+    }
+    const { broker, settings } = this.#deps;
+    this.#authenticatedAtMs = broker.clock.monotonicMs();
+    this.#expiry?.cancel();
+    this.#expiry = null;
+    if (settings.reauthenticationMs === 0) return;
+    this.#expiry = broker.store.options.scheduler.after(settings.reauthenticationMs, () => {
+      // Not closed at once: a client may be about to log in again. Nothing else is served.
+      if (this.#state.at === 'open') this.isOpen = false;
+    });
+  }
+
+  /** @throws BrokerError not-allowed */
+  #admit(user: User, vhost: string, mechanism: string): void {
+    const { broker, peer } = this.#deps;
+    const identity = identify(broker, user, vhost, peer, mechanism);
+    this.#identity = identity;
+    this.#state = OPEN;
+    this.isOpen = true;
+    this.#deps.identified(identity);
+    this.#announce(true, identity.name, mechanism);
+  }
+
+  async #fail(error: unknown, mechanism: string, name: string): Promise<SaslStep> {
+    const { broker, settings, log, peer } = this.#deps;
+    const wasEnded = this.#state === REFUSED;
+    this.#refuse();
+    if (wasEnded) return { kind: 'failed', text: '' };
+    const isForeseen = error instanceof SaslError || error instanceof BrokerError;
+    const text = isForeseen ? error.message : refusal(mechanism).message;
+    this.#announce(false, name, mechanism);
+    const fields = { user: name, peer: peer.host, mechanism, reason: text };
+    if (isForeseen) log.warn(fields, 'login refused');
+    else log.warn({ ...fields, err: error }, 'a login could not be checked');
+    // To guess passwords takes its time.
+    await new Promise<void>((resolve) => {
+      broker.store.options.scheduler.after(settings.refusedLoginDelayMs, resolve);
+    });
+    return { kind: 'failed', text };
+  }
+
+  #refuse(): void {
+    this.#state = REFUSED;
+    this.isOpen = false;
+  }
+
+  #announce(isLetIn: boolean, name: string, mechanism: string): void {
+    const { peer } = this.#deps;
+    this.#deps.broker.events.emit(`user.authentication.${isLetIn ? 'success' : 'failure'}`, {
+      name,
+      protocol: 'Kafka',
+      auth_mechanism: mechanism,
+      host: peer.localHost,
+      port: peer.localPort,
+      peer_host: peer.host,
+      peer_port: peer.port,
+      ssl: peer.isTls,
+    });
+  }
+}
+
+function refusal(mechanism: string): SaslError {
+  return new SaslError(
+    `Authentication failed during authentication due to invalid credentials with SASL mechanism ${mechanism}`,
+  );
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Table } from '../../../src/base/value.ts';
+import { REFUSED } from '../../../src/broker/publishing/publisher.ts';
+import { Transaction } from '../../../src/broker/publishing/tx.ts';
+import type { Queue } from '../../../src/broker/queues/queue.ts';
+import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
+import { bareMessage } from '../../../src/broker/topology/routing.ts';
+import { fillView, type Message } from '../../model/message.ts';
+import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
+
+function declare(test: TestBroker, name: string, args: Table, durable = true): Queue {
+  const vhost = test.broker.vhost('/')!;
+  return vhost.declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: args }, null);
+}
+
+function message(key: string, id: number, more: Partial<Message> = {}): Message {
+  const plain = { exchange: '', size: 1, priority: 0, ttlMs: Infinity, isPersistent: true, name: null };
+  return { ...plain, key, id, ...more };
+}
+
+function routeTo(test: TestBroker, key: string) {
+  const vhost = test.broker.vhost('/')!;
+  return vhost.route(vhost.defaultExchange, key, bareMessage);
+}
+
+function publish(test: TestBroker, key: string, id: number, more: Partial<Message> = {}): number {
+  test.broker.turn.touch();
+  const published = message(key, id, more);
+  fillView(test.publisher.messageView, published);
+  return test.publisher.publish(routeTo(test, key), published.isPersistent);
+}
+
+async function commit(transaction: Transaction): Promise<void> {
+  await new Promise<void>((resolve) => transaction.commit(() => resolve()));
+  await settled();
+}
+
+function publishIn(transaction: Transaction, test: TestBroker, published: Message): void {
+  fillView(test.publisher.messageView, published);
+  transaction.publish(routeTo(test, published.key), published.isPersistent, test.publisher.messageView);
+}
+
+describe('the limits of a queue', () => {
+  it('let go of what expired behind a message that was dropped for want of room', async () => {
+    await using test = await TestBroker.start();
+    const queue = declare(test, 'q', { 'x-max-length': 2 });
+    publish(test, 'q', 1);
+    publish(test, 'q', 2, { ttlMs: 0 });
+    await settled();
+    assert.equal(queue.readyCount, 2);
+    publish(test, 'q', 3);
+    await settled();
+    assert.equal(queue.readyCount, 1);
+    assert.deepEqual([queue.ledger.dropped, queue.ledger.expired], [1, 1]);
+  });
+
+  it('hold for a transaction that brings too much by itself, and the same message twice', async () => {
+    await using test = await TestBroker.start();
+    const full = declare(test, 'full', { 'x-max-length': 1, 'x-overflow': 'reject-publish' });
+    const once = declare(test, 'once', { 'x-message-deduplication': true });
+    const transaction = new Transaction(test.broker, new Unacknowledged());
+    for (const id of [1, 2]) publishIn(transaction, test, message('full', id));
+    await assert.rejects(commit(transaction), /partial tx completion/);
+    for (const id of [3, 4]) publishIn(transaction, test, message('once', id, { name: 'a' }));
+    await commit(transaction);
+    assert.deepEqual([full.readyCount, full.ledger.refused], [0, 1]);
+    assert.deepEqual([once.readyCount, once.ledger.duplicates], [1, 1]);
+  });
+
+  it('hold for the next message when a policy brings them, whoever published before', async () => {
+    await using test = await TestBroker.start();
+    declare(test, 'q', {});
+    publish(test, 'q', 1);
+    const definition = { 'max-length': 1, overflow: 'reject-publish' };
+    test.broker.vhost('/')!.setPolicy({ name: 'p', pattern: 'q', definition });
+    assert.equal(publish(test, 'q', 2), REFUSED);
+  });
+
+  it('count the time without use from the policy on that limits it', async () => {
+    await using test = await TestBroker.start();
+    declare(test, 'q', {});
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    test.broker.vhost('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { expires: 250 } });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(test.broker.vhost('/')!.findQueue('q') !== undefined);
+  });
+
+  it('keep a message from being delivered that expired while a consumer had it', async () => {
+    await using test = await TestBroker.start();
+    const queue = declare(test, 'q', {});
+    publish(test, 'q', 1);
+    const consumer = new TestConsumer(queue);
+    await consumer.received(1);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    test.broker.vhost('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { 'message-ttl': 1 } });
+    consumer.unacknowledged.reject(0, true, true);
+    await settled();
+    assert.deepEqual([consumer.messages.length, queue.ledger.expired], [1, 1]);
+  });
+});
+
+describe('what leaves a queue', () => {
+  it('in a transaction by a rejection goes where dead letters go', async () => {
+    await using test = await TestBroker.start();
+    const dead = declare(test, 'dead', {});
+    const queue = declare(test, 'q', {
+      'x-dead-letter-exchange': '',
+      'x-dead-letter-routing-key': 'dead',
+    });
+    publish(test, 'q', 1);
+    const consumer = new TestConsumer(queue);
+    await consumer.received(1);
+    const transaction = new Transaction(test.broker, consumer.unacknowledged);
+    transaction.acknowledge(1, false, 'drop');
+    await commit(transaction);
+    assert.deepEqual([dead.readyCount, queue.ledger.deadLettered, queue.ledger.acknowledged], [1, 1, 0]);
+  });
+
+  it('is as persistent as it says, though its queue was not durable', async () => {
+    await using test = await TestBroker.start();
+    declare(test, 'dead', {});
+    const args = { 'x-max-length': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'dead' };
+    declare(test, 'q', args, false);
+    publish(test, 'q', 1);
+    publish(test, 'q', 2, { isPersistent: false });
+    await settled();
+    await test.restart();
+    assert.equal(test.broker.vhost('/')!.findQueue('dead')?.readyCount, 1);
+  });
+});
+
+describe('a restart', () => {
+  it('makes a queue forget the names of messages that it forgot', async () => {
+    await using test = await TestBroker.start();
+    declare(test, 'q', { 'x-message-deduplication': true });
+    publish(test, 'q', 1, { name: 'transient', isPersistent: false });
+    publish(test, 'q', 2, { name: 'persistent' });
+    await settled();
+    await test.restart();
+    publish(test, 'q', 3, { name: 'transient' });
+    publish(test, 'q', 4, { name: 'persistent' });
+    const queue = test.broker.vhost('/')!.findQueue('q')!;
+    assert.deepEqual([queue.readyCount, queue.ledger.duplicates], [2, 1]);
+  });
+});

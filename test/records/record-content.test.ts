@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import {
+  ContentView,
+  contentLength,
+  readVarint,
+  SOURCE_AMQP091,
+  varintEnd,
+  varintLength,
+  writeContent,
+  writeVarint,
+} from '../../src/records/record-content.ts';
+
+const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
+  fc.uint8Array({ maxLength }).map((each) => Buffer.from(each));
+
+test('varints are those of Kafka: zigzag, seven bits at a time, the low ones first', () => {
+  const cases: readonly (readonly [number, string])[] = [
+    [0, '00'],
+    [-1, '01'],
+    [1, '02'],
+    [63, '7e'],
+    [-64, '7f'],
+    [64, '8001'],
+    [-65, '8101'],
+    [8191, 'fe7f'],
+    [8192, '808001'],
+    [2147483647, 'feffffff0f'],
+    [-2147483648, 'ffffffff0f'],
+  ];
+  for (const [value, hex] of cases) {
+    const buffer = Buffer.alloc(8);
+    const end = writeVarint(buffer, 0, value);
+    assert.equal(buffer.toString('hex', 0, end), hex);
+    assert.equal(readVarint(buffer, 0), value);
+    assert.equal(varintEnd(buffer, 0), end);
+    assert.equal(varintLength(value), end);
+  }
+});
+
+test('any 32-bit integer survives as a varint', () => {
+  const buffer = Buffer.alloc(16);
+  fc.assert(
+    fc.property(fc.integer(), fc.nat(8), (value, at) => {
+      const end = writeVarint(buffer, at, value);
+      assert.equal(readVarint(buffer, at), value);
+      assert.equal(varintEnd(buffer, at), end);
+      assert.equal(end - at, varintLength(value));
+    }),
+  );
+});
+
+test('a content written is read back part by part, in any place', () => {
+  const view = new ContentView();
+  fc.assert(
+    fc.property(
+      fc.option(bytes(300)),
+      bytes(20_000),
+      bytes(255),
+      bytes(500),
+      fc.nat(50),
+      (key, body, exchange, properties, at) => {
+        const length = contentLength(key?.length ?? -1, body.length, exchange.length, properties.length);
+        const target = Buffer.alloc(at + length + 7, 0xee);
+        const end = writeContent(
+          target,
+          at,
+          key ?? Buffer.alloc(0),
+          key === null ? -1 : 0,
+          key?.length ?? -1,
+          body,
+          0,
+          body.length,
+          exchange,
+          0,
+          exchange.length,
+          SOURCE_AMQP091,
+          properties,
+          0,
+          properties.length,
+        );
+        assert.equal(end, at + length);
+        assert.equal(target[end], 0xee);
+        assert.ok(view.parse(target, at, length));
+        if (key === null) assert.equal(view.keyStart, -1);
+        else assert.deepEqual(target.subarray(view.keyStart, view.keyEnd), key);
+        assert.deepEqual(target.subarray(view.bodyStart, view.bodyEnd), body);
+        assert.equal(view.sourceProtocol, SOURCE_AMQP091);
+        assert.deepEqual(target.subarray(view.exchangeStart, view.exchangeEnd), exchange);
+        assert.deepEqual(target.subarray(view.propertiesStart, view.propertiesEnd), properties);
+        assert.equal(view.envelopeEnd, end);
+        assert.equal(view.envelopeEnd - view.envelopeStart, 3 + exchange.length + properties.length);
+      },
+    ),
+  );
+});
+
+test("a Kafka producer's record has no envelope, and may have no key, no value and headers of its own", () => {
+  const view = new ContentView();
+  // key null, value null, no headers
+  assert.ok(view.parse(Buffer.from('010100', 'hex'), 0, 3));
+  assert.equal(view.keyStart, -1);
+  assert.ok(view.bodyIsNull);
+  assert.equal(view.envelopeStart, -1);
+  assert.equal(view.headerCount, 0);
+  // key "k", value "vv", one header "h" = "x"
+  const content = Buffer.from('026b0476760202680278', 'hex');
+  assert.ok(view.parse(content, 0, content.length));
+  assert.equal(content.toString('latin1', view.keyStart, view.keyEnd), 'k');
+  assert.equal(content.toString('latin1', view.bodyStart, view.bodyEnd), 'vv');
+  assert.ok(!view.bodyIsNull);
+  assert.equal(view.headerCount, 1);
+  assert.equal(view.envelopeStart, -1);
+  assert.equal(view.propertiesStart, -1);
+});
+
+test('bytes that are no content are refused, and never make the parser run away', () => {
+  const view = new ContentView();
+  fc.assert(
+    fc.property(bytes(60), (noise) => {
+      if (!view.parse(noise, 0, noise.length)) return;
+      for (const position of [view.keyEnd, view.bodyEnd, view.envelopeEnd, view.propertiesEnd]) {
+        assert.ok(position <= noise.length);
+      }
+    }),
+  );
+  const key = Buffer.from('key');
+  const length = contentLength(3, 3, 3, 3);
+  const content = Buffer.alloc(length);
+  writeContent(content, 0, key, 0, 3, key, 0, 3, key, 0, 3, 1, key, 0, 3);
+  for (let cut = 0; cut < length; cut++) assert.equal(view.parse(content, 0, cut), false, `cut at ${cut}`);
+});
