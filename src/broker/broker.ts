@@ -11,6 +11,7 @@ import { Tracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
 import { Events } from './events/events.ts';
 import { nodeName } from './events/node-name.ts';
+import { TopologyEvents } from './events/topology-events.ts';
 import { GroupConfigs } from './groups/group-configs.ts';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from './groups/group-settings.ts';
 import { Groups } from './groups/groups.ts';
@@ -32,7 +33,6 @@ import { ViewsObserver } from './streams/bindings/topology-observer.ts';
 import { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { QueueSpec } from './topology/ports.ts';
-import { TopologyEvents } from './topology/topology-events.ts';
 import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
 import {

@@ -5,7 +5,7 @@ import type { Consumer } from '../../src/broker/queues/consumer.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
-import type { Route } from '../../src/broker/topology/routing.ts';
+import type { Route } from '../../src/broker/topology/route.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
 import { type Entry, type ExpectedQueue, HistoryError, NO_BLOCK } from './expected-queue.ts';
 import { fillView, idInFrame, isFrameOf, type TestMessage } from './test-message.ts';

@@ -1,5 +1,5 @@
+import { literal, Pattern } from '../policies/pattern.ts';
 import type { PasswordHash } from './password.ts';
-import { literal, Pattern } from './pattern.ts';
 import type { ScramCredentials } from './scram.ts';
 
 /** As the operations of the protocols are divided: what changes a thing, puts messages into it, takes them out of it. */

@@ -6,7 +6,7 @@ import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/p
 import type { Transfer, TransferTargets } from '../publishing/atomic-move.ts';
 import { targetsOf } from '../publishing/route-targets.ts';
 import type { Queue } from '../queues/queue.ts';
-import type { Route } from '../topology/routing.ts';
+import type { Route } from '../topology/route.ts';
 import type { Bucket } from './bucket.ts';
 import type { DelayLedger } from './delay-ledger.ts';
 

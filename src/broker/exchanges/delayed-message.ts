@@ -1,7 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
-import type { ExchangeTypes } from './registry.ts';
 import type { BindingPattern, ExchangeType } from './type.ts';
 
 export const delayHeader = 'x-delay';
@@ -12,12 +11,13 @@ const DELAY_MS_MAX = 0xffffffff;
 /**
  * `x-delayed-message`: routes like the type that its argument `x-delayed-type` names, but a message with the header
  * `x-delay` waits that many milliseconds first. It is routed when the time has come, with the bindings of then. That
- * messages wait is the topology's doing (`routing.ts`); what is here is the rest of the type.
+ * messages wait is the topology's doing (`routing.ts`); what is here is the rest of the type. `typeNamed` finds the type
+ * that it routes like. @throws BrokerError precondition-failed if there is none
  */
-export function delayedMessageExchange(types: ExchangeTypes): ExchangeType {
+export function delayedMessageExchange(typeNamed: (name: string) => ExchangeType): ExchangeType {
   const innerType = (args: Table): ExchangeType => {
     const name = args['x-delayed-type'];
-    if (typeof name === 'string' && name !== 'x-delayed-message') return types.get(name);
+    if (typeof name === 'string' && name !== 'x-delayed-message') return typeNamed(name);
     throw new BrokerError(
       'precondition-failed',
       name === 'x-delayed-message'

@@ -30,7 +30,7 @@ export class ExchangeTypes {
 
   constructor(additional: readonly ExchangeType[] = []) {
     for (const type of builtIn) this.register(type);
-    this.register(delayedMessageExchange(this));
+    this.register(delayedMessageExchange((name) => this.get(name)));
     for (const type of additional) this.register(type);
   }
 

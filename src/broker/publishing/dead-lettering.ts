@@ -8,7 +8,7 @@ import type { DeadLetterBatch, DeathReason } from '../queues/dead-letter-outbox.
 import type { Queue } from '../queues/queue.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
 import { type Death, isCycle, recordDeath } from '../queues/x-death.ts';
-import type { Route } from '../topology/routing.ts';
+import type { Route } from '../topology/route.ts';
 import { type Transfer, transfer } from './atomic-move.ts';
 import { sendContent } from './direct-reply-sender.ts';
 import { type Targets, targetsIn } from './route-targets.ts';

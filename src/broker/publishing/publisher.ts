@@ -4,7 +4,7 @@ import { MessageView } from '../../records/message-view.ts';
 import type { Broker } from '../broker.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
-import type { Route } from '../topology/routing.ts';
+import type { Route } from '../topology/route.ts';
 import { type Admission, admit } from './admission.ts';
 import { sendReplies } from './direct-reply-sender.ts';
 import { type Targets, targetsIn, targetsOf } from './route-targets.ts';

@@ -2,7 +2,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { StreamPort } from '../topology/ports.ts';
-import type { Route } from '../topology/routing.ts';
+import type { Route } from '../topology/route.ts';
 
 /** A route as the store wants it: the log of each queue that a message goes to. */
 export interface Targets {

@@ -8,7 +8,7 @@ import { recordBytesMax } from '../messages/record-from-message.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
-import type { Route } from '../topology/routing.ts';
+import type { Route } from '../topology/route.ts';
 import { admit, type ComingTogether, type Seen } from './admission.ts';
 import { sendReplies } from './direct-reply-sender.ts';
 import { type Targets, targetsIn, targetsOf } from './route-targets.ts';

@@ -7,13 +7,23 @@ import { LOG_APPEND_TIME } from '../../records/record-batch.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
 import { ProducerStates, type ProducerStatesState } from './producers/producer-states.ts';
-import type { Stream } from './stream.ts';
+import type { StreamSettings } from './stream-settings.ts';
 
 /** What a read gave: whole record batches, back to back. */
 export interface PartitionSlice {
   readonly bytes: Buffer;
   /** Where to read on. */
   readonly nextOffset: number;
+}
+
+/** The stream that a partition belongs to, as far as the partition and those who hold it need it. */
+export interface PartitionOwner {
+  readonly vhost: string;
+  readonly name: string;
+  readonly id: string;
+  readonly isRemoved: boolean;
+  readonly settings: StreamSettings;
+  readonly partitions: readonly Partition[];
 }
 
 /** What partitions need of the broker. */
@@ -34,7 +44,7 @@ export interface PartitionState {
 
 /** One partition of a stream: its log, and what is known of what is in it. */
 export class Partition {
-  readonly stream: Stream;
+  readonly stream: PartitionOwner;
   readonly index: number;
   /** Of its log: never used again, not even after the stream is gone. */
   readonly id: number;
@@ -44,7 +54,7 @@ export class Partition {
   readonly #context: PartitionContext;
   readonly #listeners = new Set<() => void>();
 
-  constructor(stream: Stream, index: number, id: number, context: PartitionContext) {
+  constructor(stream: PartitionOwner, index: number, id: number, context: PartitionContext) {
     this.stream = stream;
     this.index = index;
     this.id = id;

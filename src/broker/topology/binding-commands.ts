@@ -1,7 +1,7 @@
 import type { Table } from '../../base/value.ts';
-import { type Binding, bindingIdentity, isDurable } from './binding.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import type { Exchange } from './exchange.ts';
+import { type Binding, bindingIdentity, isDurable } from './exchange.ts';
 import { findExchange } from './exchange-commands.ts';
 import type { TopologyQueue } from './ports.ts';
 import { assertAccess } from './queue-commands.ts';

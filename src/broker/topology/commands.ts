@@ -1,12 +1,21 @@
-import type { Binding } from './binding.ts';
-import type { LogCleaner, MetadataLog, TopologyQueue } from './ports.ts';
-import type { RecoveryTarget } from './recovery.ts';
+import type { ExchangeTypes } from '../exchanges/registry.ts';
+import type { Binding } from './exchange.ts';
+import type { MetadataLog, QueueFactory, StreamFactory, TopologyQueue } from './ports.ts';
+import type { TopologyState } from './state.ts';
+
+/** What recovery needs of a virtual host. */
+export interface RecoveryTarget<Q extends TopologyQueue> {
+  readonly name: string;
+  readonly state: TopologyState<Q>;
+  readonly types: ExchangeTypes;
+  readonly createQueue: QueueFactory<Q>;
+}
 
 /** What the commands of a virtual host work on. */
 export interface CommandContext<Q extends TopologyQueue> extends RecoveryTarget<Q> {
   readonly log: MetadataLog;
   /** Without it there are no streams. */
-  keeper: LogCleaner | null;
+  streamFactory: StreamFactory | null;
 }
 
 /**

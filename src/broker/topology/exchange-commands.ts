@@ -14,7 +14,7 @@ import {
   refuseReservedName,
   resourceText,
 } from './refusals.ts';
-import { keeperOf } from './stream-commands.ts';
+import { streamFactoryOf } from './stream-commands.ts';
 
 export function declareExchange<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
@@ -52,7 +52,7 @@ function declareStreamExchange<Q extends TopologyQueue>(
       `invalid property '${invalid}' for ${resourceText('exchange', name, ctx.name)}: it is a stream`,
     );
   }
-  keeperOf(ctx).create(name, args, false);
+  streamFactoryOf(ctx).create(name, args, false);
   return findExchange(ctx, name);
 }
 
@@ -103,7 +103,7 @@ export function deleteExchange<Q extends TopologyQueue>(
   if (exchange === undefined) return;
   if (ifUnused && exchange.outbound.size > 0) throw inUse('exchange', name, ctx.name);
   if (exchange.stream !== null) {
-    keeperOf(ctx).delete(name);
+    streamFactoryOf(ctx).delete(name);
     if (ctx.state.exchanges.get(name) !== exchange) return;
   }
   const ledHere = ctx.state.removeExchange(exchange);

@@ -1,8 +1,9 @@
-import type { Table } from '../../base/value.ts';
+import type { Table, Value } from '../../base/value.ts';
+import { isTable } from '../../base/value-equality.ts';
+import { valueToJson } from '../../base/value-json.ts';
 import type { ExchangeType, Router } from '../exchanges/type.ts';
-import type { Binding } from './binding.ts';
 import type { StreamPort, TopologyQueue } from './ports.ts';
-import type { Route } from './routing.ts';
+import type { Route } from './route.ts';
 
 export interface ExchangeDeclaration {
   readonly name: string;
@@ -21,6 +22,24 @@ export interface ExchangeSpec extends Omit<ExchangeDeclaration, 'type'> {
 /** What policies say of an exchange. */
 export interface ExchangePolicy {
   readonly alternateExchange: string | null;
+}
+
+export type Binding<Q extends TopologyQueue> = QueueBinding<Q> | ExchangeBinding<Q>;
+
+export interface QueueBinding<Q extends TopologyQueue> {
+  readonly destinationKind: 'queue';
+  readonly source: Exchange<Q>;
+  readonly destination: Q;
+  readonly routingKey: string;
+  readonly arguments: Table;
+}
+
+export interface ExchangeBinding<Q extends TopologyQueue> {
+  readonly destinationKind: 'exchange';
+  readonly source: Exchange<Q>;
+  readonly destination: Exchange<Q>;
+  readonly routingKey: string;
+  readonly arguments: Table;
 }
 
 /** An exchange and what hangs on it. Only the topology's state changes it. */
@@ -64,6 +83,32 @@ export class Exchange<Q extends TopologyQueue> {
   setPolicy({ alternateExchange }: ExchangePolicy): void {
     this.alternate = this.#ownAlternate ?? alternateExchange;
   }
+}
+
+/** A binding outlives a restart only if there is something at both of its ends. */
+export function isDurable<Q extends TopologyQueue>(binding: Binding<Q>): boolean {
+  return binding.source.durable && binding.destination.durable;
+}
+
+/**
+ * Two bindings of one exchange are the same if they agree in destination, routing key and arguments; the order of
+ * the arguments does not count.
+ */
+export function bindingIdentity(
+  destinationKind: 'queue' | 'exchange',
+  destination: string,
+  routingKey: string,
+  args: Table,
+): string {
+  return JSON.stringify([destinationKind, destination, routingKey, valueToJson(sorted(args))]);
+}
+
+function sorted(value: Value): Value {
+  if (typeof value === 'bigint' && BigInt(Number(value)) === value) return Number(value);
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isTable(value)) return value;
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, sorted(value[key])]));
 }
 
 /** Where messages go that are traced. */

@@ -1,8 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import { type QueueSettings, settingsFrom } from '../queues/queue-settings.ts';
-import type { Binding } from './binding.ts';
-import type { Exchange } from './exchange.ts';
-import { appliedToExchange, appliedToQueue } from './policy-commands.ts';
+import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
+import type { Binding, Exchange } from './exchange.ts';
 import type { TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
@@ -66,14 +65,14 @@ export function listExchanges<Q extends TopologyQueue>(
     autoDelete: exchange.autoDelete,
     internal: exchange.internal,
     arguments: exchange.arguments,
-    policy: appliedToExchange(state, exchange).policy?.name ?? null,
+    policy: appliedToExchange(state.policies, exchange).policy?.name ?? null,
     alternateExchange: exchange.alternate,
   }));
 }
 
 export function listQueues<Q extends TopologyQueue>(vhost: string, state: TopologyState<Q>): QueueInfo[] {
   return Array.from(state.queues.values(), (queue) => {
-    const { policy, operatorPolicy, definition } = appliedToQueue(state, queue);
+    const { policy, operatorPolicy, definition } = appliedToQueue(state.policies, queue);
     return {
       vhost,
       id: queue.id,

@@ -1,13 +1,10 @@
 import { BrokerError } from '../errors.ts';
-import type { MatchedKind, PolicyKind } from '../policies/apply-to.ts';
-import type { AppliedPolicies } from '../policies/policies.ts';
+import type { PolicyKind } from '../policies/apply-to.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
-import { settingsFrom } from '../queues/queue-settings.ts';
+import { configureExchange, configureQueue, kindOf } from './apply-policies.ts';
 import type { CommandContext } from './commands.ts';
-import type { Exchange } from './exchange.ts';
 import type { MetadataOperation, PolicyCleared, PolicySet } from './metadata.ts';
 import type { TopologyQueue } from './ports.ts';
-import { queueTypeOf } from './queue-arguments.ts';
 import type { TopologyState } from './state.ts';
 
 /** In force, for all that there is, when this returns. */
@@ -59,44 +56,6 @@ export function policyOperations<Q extends TopologyQueue>(
   );
 }
 
-/** What policies come to for a queue, now. */
-export function appliedToQueue<Q extends TopologyQueue>(
-  state: TopologyState<Q>,
-  queue: TopologyQueue,
-): AppliedPolicies {
-  return state.policies.appliedTo(kindOf(queue), queue.name);
-}
-
-/** Streams are exchanges to policies. */
-function kindOf(queue: TopologyQueue): MatchedKind {
-  return queueTypeOf(queue.arguments) === 'quorum' ? 'quorum' : 'classic';
-}
-
-export function appliedToExchange<Q extends TopologyQueue>(
-  state: TopologyState<Q>,
-  exchange: Exchange<Q>,
-): AppliedPolicies {
-  return state.policies.appliedTo('exchange', exchange.name);
-}
-
-/** For a queue that is new, or that another policy may count for now. */
-export function configureQueue<Q extends TopologyQueue>(state: TopologyState<Q>, queue: Q): void {
-  queue.configure(settingsFrom(queue.arguments, appliedToQueue(state, queue).definition));
-}
-
-/** Returns whether anything is different now. */
-export function configureExchange<Q extends TopologyQueue>(
-  state: TopologyState<Q>,
-  exchange: Exchange<Q>,
-): boolean {
-  const before = exchange.alternate;
-  const { definition } = appliedToExchange(state, exchange);
-  const alternate = definition['alternate-exchange'];
-  exchange.setPolicy({ alternateExchange: typeof alternate === 'string' ? alternate : null });
-  state.observer?.exchangeConfigured(exchange, definition);
-  return exchange.alternate !== before;
-}
-
 /** Only what one of the changed policies matches can be affected; the others are not touched. */
 function putInForce<Q extends TopologyQueue>(
   state: TopologyState<Q>,
@@ -107,7 +66,7 @@ function putInForce<Q extends TopologyQueue>(
   for (const queue of state.queues.values()) {
     const type = kindOf(queue);
     if (!changed.some((active) => active.matches(type, queue.name))) continue;
-    configureQueue(state, queue);
+    configureQueue(state.policies, queue);
     rerouted = true;
   }
   for (const exchange of state.exchanges.values()) {

@@ -1,10 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import type { MessageView } from '../../records/message-view.ts';
-import type { PolicyKind } from '../policies/apply-to.ts';
-import type { Policy } from '../policies/policy.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
-import type { Binding } from './binding.ts';
-import type { Exchange } from './exchange.ts';
 import type { MetadataOperation } from './metadata.ts';
 
 /** What the topology needs to know of a queue. */
@@ -56,7 +52,7 @@ export interface StreamPort {
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;
   /**
-   * Appends the message that `parts` describes. Returns the block that it will be in. `isStrict`: somebody is there to
+   * Appends the message that `messageView` describes. Returns the block that it will be in. `isStrict`: somebody is there to
    * be told what is wrong with it; otherwise it is appended all the same.
    * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large
    */
@@ -64,25 +60,11 @@ export interface StreamPort {
 }
 
 /** Makes and removes the streams of a virtual host; each is in its exchange, or out of it, when the method returns. */
-export interface LogCleaner {
+export interface StreamFactory {
   /** With the arguments of the exchange, or the queue, that somebody declares. @throws BrokerError */
   create(name: string, args: Table, asQueue: boolean): void;
   /** @throws BrokerError */
   delete(name: string): void;
-}
-
-/** Told of each change of what exists, durable or not, when it has been made; also of those that recovery repeats. */
-export interface TopologyObserver<Q extends TopologyQueue> {
-  exchangeAdded(exchange: Exchange<Q>): void;
-  exchangeRemoved(exchange: Exchange<Q>): void;
-  /** What policies come to for the exchange, when that may have changed. */
-  exchangeConfigured(exchange: Exchange<Q>, definition: Table): void;
-  queueAdded(queue: Q): void;
-  queueRemoved(queue: Q): void;
-  bindingAdded(binding: Binding<Q>): void;
-  bindingRemoved(binding: Binding<Q>): void;
-  policySet(kind: PolicyKind, policy: Policy): void;
-  policyCleared(kind: PolicyKind, name: string): void;
 }
 
 /** Where the changes of durable things go. What is appended in one turn is applied as one. */

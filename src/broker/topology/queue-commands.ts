@@ -1,36 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import type { TopologyQueue } from './ports.ts';
 import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
 import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 import { refuseQueueAtStream } from './stream-commands.ts';
-
-export interface QueueDeclaration {
-  /** Empty: the server makes one up. */
-  readonly name: string;
-  readonly durable: boolean;
-  /** For the declaring connection alone, and gone with it. */
-  readonly exclusive: boolean;
-  readonly autoDelete: boolean;
-  readonly arguments: Table;
-}
-
-/** Asked on the way, with the name that the queue has or will have; throws what stands against it. */
-export interface DeclarationGuard {
-  /** Before anything is said about the queue. */
-  declaring(name: string): void;
-  /** There is none of this name yet. */
-  creating(name: string): void;
-}
-
-export interface QueueDeletion {
-  readonly ifUnused: boolean;
-  readonly ifEmpty: boolean;
-}
 
 /** `owner` stands for the connection of the client that asks; null for those without one, which own nothing. */
 export function declareQueue<Q extends TopologyQueue>(

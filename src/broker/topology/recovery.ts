@@ -1,7 +1,6 @@
-import type { ExchangeTypes } from '../exchanges/registry.ts';
 import { streamExchange } from '../exchanges/stream.ts';
-import { type Binding, bindingIdentity, isDurable } from './binding.ts';
-import { Exchange, isPredeclared } from './exchange.ts';
+import type { RecoveryTarget } from './commands.ts';
+import { type Binding, bindingIdentity, Exchange, isDurable, isPredeclared } from './exchange.ts';
 import type {
   BindingChanged,
   ExchangeDeclared,
@@ -10,16 +9,8 @@ import type {
   QueueDeleted,
 } from './metadata.ts';
 import { applyPolicyOperation, policyOperations } from './policy-commands.ts';
-import type { QueueFactory, TopologyQueue } from './ports.ts';
+import type { TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
-
-/** What recovery needs of a virtual host. */
-export interface RecoveryTarget<Q extends TopologyQueue> {
-  readonly name: string;
-  readonly state: TopologyState<Q>;
-  readonly types: ExchangeTypes;
-  readonly createQueue: QueueFactory<Q>;
-}
 
 /**
  * Does again what the journal says was done. What is in effect already is left alone; what contradicts the state is

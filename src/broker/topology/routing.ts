@@ -1,27 +1,11 @@
 import type { Table } from '../../base/value.ts';
 import { delayOf } from '../exchanges/delayed-message.ts';
 import type { NamedProperty, RoutedMessage } from '../messages/property-codec.ts';
-import type { Binding } from './binding.ts';
 import { isReplyAddress, type ReplyConsumer } from './direct-reply.ts';
-import type { Exchange } from './exchange.ts';
+import type { Binding, Exchange } from './exchange.ts';
 import type { DelayPort, StreamPort, TopologyQueue } from './ports.ts';
+import type { Route } from './route.ts';
 import type { TopologyState } from './state.ts';
-
-/** Where a message goes. */
-export interface Route<Q extends TopologyQueue> {
-  /** Each queue once. */
-  readonly queues: readonly Q[];
-  /** Streams that it is appended to, each once. What is bound to them gets it from there. */
-  readonly streams: readonly StreamPort[];
-  /** Whether it holds for every message with this exchange and routing key, as long as the version is the same. */
-  readonly cacheable: boolean;
-  /** The version of the virtual host for which it was worked out; another one as soon as it does not hold any more. */
-  version: number;
-  /** How long the message waits before it is routed on, if the store of delayed messages is among the queues; or -1. */
-  readonly delayMs: number;
-  /** Who gets it beside the queues, without its being stored. Only routes that are not cacheable have any. */
-  readonly replies: readonly ReplyConsumer[];
-}
 
 const NO_REPLIES: readonly ReplyConsumer[] = [];
 const NO_STREAMS: readonly StreamPort[] = [];

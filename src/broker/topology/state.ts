@@ -1,10 +1,10 @@
 import { Policies } from '../policies/policies.ts';
-import { type Binding, bindingIdentity } from './binding.ts';
+import { configureExchange, configureQueue } from './apply-policies.ts';
 import { Replies } from './direct-reply.ts';
-import type { Exchange } from './exchange.ts';
-import { configureExchange, configureQueue } from './policy-commands.ts';
-import type { TopologyObserver, TopologyQueue } from './ports.ts';
-import type { Route } from './routing.ts';
+import { type Binding, bindingIdentity, type Exchange } from './exchange.ts';
+import type { TopologyQueue } from './ports.ts';
+import type { Route } from './route.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 const none: ReadonlySet<never> = new Set();
 
@@ -53,7 +53,7 @@ export class TopologyState<Q extends TopologyQueue> {
 
   addQueue(queue: Q): void {
     this.queues.set(queue.name, queue);
-    if (!this.policies.isEmpty) configureQueue(this, queue);
+    if (!this.policies.isEmpty) configureQueue(this.policies, queue);
     const owner = queue.exclusiveOwner;
     if (owner !== null) addTo(this.#byOwner, owner, queue);
     this.#nameChanged(queue.name);

@@ -2,12 +2,12 @@ import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange } from './exchange.ts';
 import { offsetSpecification } from './offset-specification.ts';
-import type { LogCleaner, StreamPort, TopologyQueue } from './ports.ts';
+import type { StreamFactory, StreamPort, TopologyQueue } from './ports.ts';
 import { comparedArguments, validateQueue } from './queue-arguments.ts';
-import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './queue-commands.ts';
 import { inUse, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 import type { TopologyState } from './state.ts';
 
@@ -85,7 +85,7 @@ export function declareStream<Q extends TopologyQueue>(
   }
   guard?.creating(name);
   validateQueue(declaration, resource);
-  keeperOf(ctx).create(name, declaration.arguments, true);
+  streamFactoryOf(ctx).create(name, declaration.arguments, true);
   return findStream(ctx.state, name) as StreamPort;
 }
 
@@ -111,13 +111,15 @@ export function deleteStream<Q extends TopologyQueue>(
     throw new BrokerError('precondition-failed', `${resourceText('queue', stream.name, ctx.name)} not empty`);
   }
   if (ifUnused && stream.consumerCount > 0) throw inUse('queue', stream.name, ctx.name);
-  keeperOf(ctx).delete(stream.name);
+  streamFactoryOf(ctx).delete(stream.name);
   return messageCount;
 }
 
-export function keeperOf<Q extends TopologyQueue>({ keeper }: CommandContext<Q>): LogCleaner {
-  if (keeper === null) throw new Error('there is nobody here who makes streams');
-  return keeper;
+export function streamFactoryOf<Q extends TopologyQueue>({
+  streamFactory,
+}: CommandContext<Q>): StreamFactory {
+  if (streamFactory === null) throw new Error('there is nobody here who makes streams');
+  return streamFactory;
 }
 
 /** @throws BrokerError precondition-failed */

@@ -3,8 +3,10 @@ import { extraKeys } from '../messages/cc-bcc.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { AppliedPolicies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
+import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
+import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import type { Replies } from './direct-reply.ts';
 import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
@@ -13,25 +15,19 @@ import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
 import type {
   DelayPort,
-  LogCleaner,
   MetadataLog,
   QueueFactory,
+  StreamFactory,
   StreamPort,
-  TopologyObserver,
   TopologyQueue,
 } from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
-import {
-  type Fed,
-  type Route,
-  routeAfterDelay,
-  routeFromStream,
-  routeThrough,
-  routeWithKeys,
-} from './routing.ts';
+import type { Route } from './route.ts';
+import { type Fed, routeAfterDelay, routeFromStream, routeThrough, routeWithKeys } from './routing.ts';
 import { TopologyState } from './state.ts';
 import * as streams from './stream-commands.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 export interface VirtualHostDeps<Q extends TopologyQueue> {
   readonly createQueue: QueueFactory<Q>;
@@ -66,7 +62,7 @@ export class VirtualHost<Q extends TopologyQueue> {
   constructor(name: string, { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostDeps<Q>) {
     this.name = name;
     this.#state = new TopologyState<Q>(observer?.(name));
-    this.#context = { name, state: this.#state, types, createQueue, log, keeper: null };
+    this.#context = { name, state: this.#state, types, createQueue, log, streamFactory: null };
     for (const [exchangeName, type, internal] of exchangesPredeclaredIn(name)) {
       this.#state.addExchange(
         new Exchange({
@@ -129,8 +125,8 @@ export class VirtualHost<Q extends TopologyQueue> {
     return routeFromStream(this.#state, this.delays, fed, routingKeys, message);
   }
 
-  set streamKeeper(keeper: LogCleaner) {
-    this.#context.keeper = keeper;
+  set streamFactory(factory: StreamFactory) {
+    this.#context.streamFactory = factory;
   }
 
   /** The stream of this name, which is a queue as well unless there is another one of that name. */
@@ -139,15 +135,12 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /** A queue of type `stream`. @throws BrokerError access-refused, precondition-failed */
-  declareStream(
-    declaration: queues.QueueDeclaration,
-    guard: queues.DeclarationGuard | null = null,
-  ): StreamPort {
+  declareStream(declaration: QueueDeclaration, guard: DeclarationGuard | null = null): StreamPort {
     return streams.declareStream(this.#context, declaration, guard);
   }
 
   /** Returns how many messages went with it. @throws BrokerError precondition-failed */
-  deleteStream(stream: StreamPort, conditions: queues.QueueDeletion): number {
+  deleteStream(stream: StreamPort, conditions: QueueDeletion): number {
     return streams.deleteStream(this.#context, stream, conditions);
   }
 
@@ -188,9 +181,9 @@ export class VirtualHost<Q extends TopologyQueue> {
 
   /** @throws BrokerError access-refused, resource-locked, precondition-failed */
   declareQueue(
-    declaration: queues.QueueDeclaration,
+    declaration: QueueDeclaration,
     owner: object | null,
-    guard: queues.DeclarationGuard | null = null,
+    guard: DeclarationGuard | null = null,
   ): Q {
     return queues.declareQueue(this.#context, declaration, owner, guard);
   }
@@ -210,7 +203,7 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /** Returns the number of ready messages. @throws BrokerError resource-locked, precondition-failed */
-  deleteQueue(name: string, conditions: queues.QueueDeletion, owner: object | null): number {
+  deleteQueue(name: string, conditions: QueueDeletion, owner: object | null): number {
     return queues.deleteQueue(this.#context, name, conditions, owner);
   }
 
@@ -281,11 +274,11 @@ export class VirtualHost<Q extends TopologyQueue> {
 
   /** What they come to for a queue. */
   policiesOf(queue: Q): AppliedPolicies {
-    return policies.appliedToQueue(this.#state, queue);
+    return appliedToQueue(this.#state.policies, queue);
   }
 
   policiesOfExchange(exchange: Exchange<Q>): AppliedPolicies {
-    return policies.appliedToExchange(this.#state, exchange);
+    return appliedToExchange(this.#state.policies, exchange);
   }
 
   listExchanges(): listing.ExchangeInfo[] {

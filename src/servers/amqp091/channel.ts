@@ -111,7 +111,7 @@ export class Channel {
   /** From a stream: messages come at the end of the turn at the soonest, too. */
   consumeStream(view: StreamExchange, method: MethodOf<'basic.consume'>, reading: StreamReading): void {
     const tag = this.#newTag(method.consumerTag);
-    const consumer = view.readers.add({
+    const consumer = view.consumers.add({
       tag,
       sink: new StreamDelivery(this, tag),
       gate: this.gate,

@@ -2,7 +2,7 @@ import type { Table, Value } from '../../base/value.ts';
 import type { TracedMessage, TracePoint } from '../../broker/connections/message-tracer.ts';
 import type { RecordMessage } from '../../broker/messages/message-from-record.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
-import type { Route } from '../../broker/topology/routing.ts';
+import type { Route } from '../../broker/topology/route.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import type { ContentView } from '../../records/record-content.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';

@@ -3,7 +3,7 @@ import type { DelayStore } from '../../../src/broker/delays/delay-store.ts';
 import type { RoutedMessage } from '../../../src/broker/messages/property-codec.ts';
 import { Publisher } from '../../../src/broker/publishing/publisher.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
-import type { Route } from '../../../src/broker/topology/routing.ts';
+import type { Route } from '../../../src/broker/topology/route.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
 import { MessageView } from '../../../src/records/message-view.ts';

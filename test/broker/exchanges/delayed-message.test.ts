@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Table, Value } from '../../../src/base/value.ts';
 import { delayOf } from '../../../src/broker/exchanges/delayed-message.ts';
-import type { Route } from '../../../src/broker/topology/routing.ts';
+import type { Route } from '../../../src/broker/topology/route.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import {
   assertRefused,

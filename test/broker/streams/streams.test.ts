@@ -179,7 +179,7 @@ test('a deleted stream is gone with its files, and its name can be used again', 
   const partition = createStream(broker);
   const { id } = partition.stream;
   append(partition, batchOf(['a']));
-  broker.broker.streams.delete(partition.stream);
+  broker.broker.streams.delete(broker.broker.streams.byId(id)!);
   const next = createStream(broker);
   assert.notEqual(next.stream.id, id);
   assert.equal(next.endOffset, 0);
@@ -190,7 +190,7 @@ test('a deleted stream is gone with its files, and its name can be used again', 
 
 test('partitions can be added, and configs are kept over a restart', async () => {
   await using broker = await TestBroker.start();
-  const { stream } = createStream(broker, 's', 2);
+  const stream = broker.broker.streams.byId(createStream(broker, 's', 2).stream.id)!;
   broker.broker.streams.addPartitions(stream, 5);
   broker.broker.streams.configure(stream, new Map([['max.message.bytes', '1000']]));
   assert.throws(() => broker.broker.streams.addPartitions(stream, 4), /cannot become 4/);
@@ -203,7 +203,7 @@ test('partitions can be added, and configs are kept over a restart', async () =>
 test('with the time of appending, a batch is stamped and its checksum is right', async () => {
   await using broker = await TestBroker.start();
   const partition = createStream(broker);
-  const { stream } = partition;
+  const stream = broker.broker.streams.byId(partition.stream.id)!;
   broker.broker.streams.configure(stream, new Map([['message.timestamp.type', 'LogAppendTime']]));
   append(partition, batchOf(['a'], 1000));
   await broker.flush();

@@ -9,7 +9,7 @@ import {
   encodeOperation,
   type MetadataOperation,
 } from '../../../src/broker/topology/metadata.ts';
-import type { Route } from '../../../src/broker/topology/routing.ts';
+import type { Route } from '../../../src/broker/topology/route.ts';
 import { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import {
   contents,

@@ -1,11 +1,21 @@
 import type { GroupErrorKind } from '../group-error.ts';
-import type { ClassicGroup } from './classic-group.ts';
 import type { JoinRequest, MemberRequest, SyncRequest } from './requests.ts';
+import type { Roster } from './roster.ts';
+
+/** What a request is held against: a classic group, as far as it counts here. */
+export interface AdmittingGroup {
+  readonly roster: Roster;
+  readonly isEmpty: boolean;
+  readonly generation: number;
+  readonly protocolType: string | null;
+  readonly protocol: string | null;
+  readonly state: string;
+}
 
 /** What stands against a request of a member, if something does. Nothing changes here. */
 
 export function refusalOfJoin(
-  group: ClassicGroup,
+  group: AdmittingGroup,
   request: JoinRequest,
   limits: {
     readonly sessionTimeoutMsMin: number;
@@ -35,7 +45,7 @@ export function refusalOfJoin(
 }
 
 export function refusalOfMember(
-  { roster }: ClassicGroup,
+  { roster }: AdmittingGroup,
   { memberId, instanceId }: Omit<MemberRequest, 'generation'>,
 ): GroupErrorKind | null {
   if (instanceId !== null) {
@@ -45,13 +55,13 @@ export function refusalOfMember(
   return roster.members.has(memberId) ? null : 'unknown-member';
 }
 
-export function refusalOfRequest(group: ClassicGroup, request: MemberRequest): GroupErrorKind | null {
+export function refusalOfRequest(group: AdmittingGroup, request: MemberRequest): GroupErrorKind | null {
   const refusal = refusalOfMember(group, request);
   if (refusal !== null) return refusal;
   return request.generation === group.generation ? null : 'illegal-generation';
 }
 
-export function refusalOfSync(group: ClassicGroup, request: SyncRequest): GroupErrorKind | null {
+export function refusalOfSync(group: AdmittingGroup, request: SyncRequest): GroupErrorKind | null {
   const refusal = refusalOfRequest(group, request);
   if (refusal !== null) return refusal;
   const { protocolType, protocol } = request;

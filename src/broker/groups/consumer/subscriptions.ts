@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Pattern } from '../../access/pattern.ts';
+import { Pattern } from '../../policies/pattern.ts';
 import { GroupError } from '../group-error.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
 import type { ConsumerMember } from './consumer-member.ts';

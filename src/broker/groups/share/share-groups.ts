@@ -1,7 +1,7 @@
 import type { Store } from '../../../log/store.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
-import type { Partition } from '../../streams/partition.ts';
+import type { Partition, PartitionOwner } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import type { StreamObserver, Streams } from '../../streams/streams.ts';
 import type { GroupConfigs } from '../group-configs.ts';
@@ -293,7 +293,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
       .finally(() => this.#searching.delete(key));
   }
 
-  #start(group: ShareGroup, stream: Stream, partition: number, id: number, head: number): void {
+  #start(group: ShareGroup, stream: PartitionOwner, partition: number, id: number, head: number): void {
     const { vhost: v, id: g } = group;
     const operation: ShareStart = {
       op: 'share.start',

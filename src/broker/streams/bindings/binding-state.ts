@@ -1,5 +1,5 @@
 import type { Queue } from '../../queues/queue.ts';
-import { type Binding, bindingIdentity } from '../../topology/binding.ts';
+import { type Binding, bindingIdentity } from '../../topology/exchange.ts';
 
 /** Where a binding stands in each partition of the stream that it leads from. */
 export interface BindingPosition {

@@ -1,5 +1,5 @@
 import type { Queue } from '../../queues/queue.ts';
-import { type Binding, isDurable } from '../../topology/binding.ts';
+import { type Binding, isDurable } from '../../topology/exchange.ts';
 import { type BindingPosition, type BindingState, identityOf } from './binding-state.ts';
 import type { FeedOperation } from './feed-operations.ts';
 

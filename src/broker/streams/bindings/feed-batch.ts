@@ -5,7 +5,7 @@ import type { RecordMessage } from '../../messages/message-from-record.ts';
 import { recordBytesMax } from '../../messages/record-from-message.ts';
 import { type Targets, targetsOf } from '../../publishing/route-targets.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { Route } from '../../topology/routing.ts';
+import type { Route } from '../../topology/route.ts';
 import { FED_BYTES } from './feed-operations.ts';
 
 /** More than that in one block would only leave the ends of chunks empty. */

@@ -1,9 +1,9 @@
 import type { Broker } from '../../broker.ts';
 import { RecordMessage } from '../../messages/message-from-record.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { Binding } from '../../topology/binding.ts';
-import type { Exchange } from '../../topology/exchange.ts';
-import type { Fed, Route } from '../../topology/routing.ts';
+import type { Binding, Exchange } from '../../topology/exchange.ts';
+import type { Route } from '../../topology/route.ts';
+import type { Fed } from '../../topology/routing.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
 import { offsetAtTime } from '../consumers/offset-at-time.ts';
 import { PartitionReader, type Visited } from '../consumers/partition-reader.ts';

@@ -19,7 +19,7 @@ const STICKY_BYTES = 64 * 1024;
 export class StreamExchange implements StreamPort {
   readonly stream: Stream;
   declaredAs: Table | null = null;
-  readonly readers: StreamConsumers;
+  readonly consumers: StreamConsumers;
   readonly #store: Store;
   readonly #codecs: PropertyCodecs;
   /** One is used for all messages that come as complete contents, and one for their records. */
@@ -32,7 +32,7 @@ export class StreamExchange implements StreamPort {
     this.stream = stream;
     this.#store = deps.store;
     this.#codecs = deps.codecs;
-    this.readers = new StreamConsumers(this, deps);
+    this.consumers = new StreamConsumers(this, deps);
   }
 
   get name(): string {
@@ -40,7 +40,7 @@ export class StreamExchange implements StreamPort {
   }
 
   get consumerCount(): number {
-    return this.readers.count;
+    return this.consumers.count;
   }
 
   get messageCount(): number {

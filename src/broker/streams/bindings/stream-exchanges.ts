@@ -4,8 +4,7 @@ import { BrokerError } from '../../errors.ts';
 import { streamExchange } from '../../exchanges/stream.ts';
 import type { Queue } from '../../queues/queue.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
-import type { Binding } from '../../topology/binding.ts';
-import type { Exchange } from '../../topology/exchange.ts';
+import type { Binding, Exchange } from '../../topology/exchange.ts';
 import { refuseLongName, refuseReservedName } from '../../topology/refusals.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
 import type { Stream } from '../stream.ts';
@@ -65,7 +64,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
 
   /** A virtual host was made: its exchanges can be streams. */
   vhostAdded(vhost: VirtualHost<Queue>): void {
-    vhost.streamKeeper = {
+    vhost.streamFactory = {
       create: (name, args, asQueue) => this.#create(vhost.name, name, args, asQueue),
       delete: (name) => this.#delete(vhost.name, name),
     };
@@ -113,12 +112,12 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     this.#byId.delete(stream.id);
     this.#broker.vhost(stream.vhost)?.detachStream(stream.name);
     this.#states.removeStream(stream.id);
-    feeding.view.readers.removeAll();
+    feeding.view.consumers.removeAll();
   }
 
   streamChanged(stream: Stream): void {
     const feeding = this.#byId.get(stream.id);
-    feeding?.view.readers.extend();
+    feeding?.view.consumers.extend();
     if (!this.#isRecovering) feeding?.refresh(false);
   }
 

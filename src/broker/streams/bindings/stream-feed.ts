@@ -1,8 +1,7 @@
 import type { Value } from '../../../base/value.ts';
 import type { Broker } from '../../broker.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { Binding } from '../../topology/binding.ts';
-import type { Exchange } from '../../topology/exchange.ts';
+import type { Binding, Exchange } from '../../topology/exchange.ts';
 import { type OffsetSpecification, offsetSpecification } from '../../topology/offset-specification.ts';
 import { REPLAY_ARGUMENT } from '../../topology/stream-commands.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';

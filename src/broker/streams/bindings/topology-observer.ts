@@ -2,9 +2,8 @@ import type { Table } from '../../../base/value.ts';
 import type { PolicyKind } from '../../policies/apply-to.ts';
 import type { Policy } from '../../policies/policy.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { Binding } from '../../topology/binding.ts';
-import type { Exchange } from '../../topology/exchange.ts';
-import type { TopologyObserver } from '../../topology/ports.ts';
+import type { Binding, Exchange } from '../../topology/exchange.ts';
+import type { TopologyObserver } from '../../topology/topology-observer.ts';
 import type { StreamExchanges } from './stream-exchanges.ts';
 
 /** What the views of streams have to know of a virtual host's topology; all of it goes on to `next`. */

@@ -7,10 +7,9 @@ import type { Queue } from '../../queues/queue.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
 import type { OffsetSpecification } from '../../topology/offset-specification.ts';
-import type { Partition } from '../partition.ts';
+import type { Partition, PartitionOwner } from '../partition.ts';
 import { offsetAtTime } from './offset-at-time.ts';
 import { PartitionReader, type Visited } from './partition-reader.ts';
-import type { StreamConsumers } from './stream-consumers.ts';
 
 /** How many records one consumer looks at before others get their turn. */
 const RECORDS_MAX = 2048;
@@ -27,6 +26,26 @@ export interface StreamSink {
   ): void;
   /** The stream was deleted under the consumer, or cannot be read any more. */
   cancelled(consumer: StreamConsumer): void;
+}
+
+/** A stream that is consumed as if it were a queue. */
+export interface ConsumedStream {
+  readonly name: string;
+  readonly stream: PartitionOwner;
+  /** The arguments of the queue that it was declared as; null if it was made in another way. */
+  readonly declaredAs: Table | null;
+}
+
+/** All consumers of a stream, as one of them sees them. */
+export interface StreamConsumerOwner {
+  readonly source: ConsumedStream;
+  /** The single active consumer, where there is one. */
+  readonly active: unknown;
+  /** Whether all but one of them wait until that one is gone. */
+  readonly isSingle: boolean;
+  remove(consumer: StreamConsumer): void;
+  /** The stream cannot be read any more by this consumer. */
+  fail(consumer: StreamConsumer): void;
 }
 
 export interface StreamConsumerRequest {
@@ -75,19 +94,19 @@ class PartitionLane implements Pick<PriorityLevel, 'failures'>, QueueShape {
   }
 
   get name(): string {
-    return this.#consumer.readers.view.name;
+    return this.#consumer.owner.source.name;
   }
 
   get vhost(): string {
-    return this.#consumer.readers.view.stream.vhost;
+    return this.#consumer.owner.source.stream.vhost;
   }
 
   get arguments(): Table {
-    return this.#consumer.readers.view.declaredAs ?? {};
+    return this.#consumer.owner.source.declaredAs ?? {};
   }
 
   get consumers(): { readonly active: unknown } {
-    return { active: this.#consumer.readers.active };
+    return { active: this.#consumer.owner.active };
   }
 
   settleDelivered(_lane: unknown, offset: number): void {
@@ -110,7 +129,7 @@ class PartitionLane implements Pick<PriorityLevel, 'failures'>, QueueShape {
  */
 export class StreamConsumer implements Pumped, ConsumerShape {
   pumpPending = false;
-  readonly readers: StreamConsumers;
+  readonly owner: StreamConsumerOwner;
   readonly tag: string;
   readonly sink: StreamSink;
   readonly gate: Gate;
@@ -134,8 +153,13 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   #isSeeking = 0;
   #first = 0;
 
-  constructor(readers: StreamConsumers, request: StreamConsumerRequest, turn: Turn, message: RecordMessage) {
-    this.readers = readers;
+  constructor(
+    owner: StreamConsumerOwner,
+    request: StreamConsumerRequest,
+    turn: Turn,
+    message: RecordMessage,
+  ) {
+    this.owner = owner;
     this.tag = request.tag;
     this.sink = request.sink;
     this.gate = request.gate;
@@ -147,7 +171,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
     this.#message = message;
     this.#filter = request.filter === null ? null : new Set(request.filter);
     this.#matchUnfiltered = request.matchUnfiltered;
-    for (const partition of readers.view.stream.partitions) this.#open(partition, request.start);
+    for (const partition of owner.source.stream.partitions) this.#open(partition, request.start);
   }
 
   /** As what is held for it has to know it. */
@@ -176,7 +200,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
 
   /** A partition was added: what is in it is all new. */
   extend(): void {
-    const { partitions } = this.readers.view.stream;
+    const { partitions } = this.owner.source.stream;
     for (const partition of partitions.slice(this.#partitions.length))
       this.#open(partition, { kind: 'first' });
     this.pumpLater();
@@ -192,7 +216,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   }
 
   cancel(): void {
-    if (this.isActive) this.readers.remove(this);
+    if (this.isActive) this.owner.remove(this);
   }
 
   settled(partition: number, offset: number): void {
@@ -239,18 +263,18 @@ export class StreamConsumer implements Pumped, ConsumerShape {
       this.credit > 0 &&
       this.gate.open &&
       this.#isSeeking === 0 &&
-      (this.readers.active === null || this.readers.active === this)
+      (this.owner.active === null || this.owner.active === this)
     );
   }
 
   /** False if the record is not for this consumer. */
   #deliver({ cursor }: PartitionReader, partition: number): boolean {
     const message = this.#message;
-    if (!message.read(cursor, this.readers.view.name, partition)) return false;
+    if (!message.read(cursor, this.owner.source.name, partition)) return false;
     if (this.#filter !== null && !this.#passes(message)) return false;
     message.otherKeys();
     this.credit--;
-    if (this.readers.isSingle) (this.#held[partition] ??= []).push(cursor.offset);
+    if (this.owner.isSingle) (this.#held[partition] ??= []).push(cursor.offset);
     this.sink.deliver(this, message, partition, cursor.offset, cursor.timestampMs);
     return true;
   }
@@ -266,7 +290,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
     const reader = new PartitionReader(partition, startIn(partition, start), {
       onReady: () => this.pumpLater(),
       onUnreadable: () => {
-        if (partition.log.isCorrupt) this.readers.fail(this);
+        if (partition.log.isCorrupt) this.owner.fail(this);
       },
     });
     this.#partitions.push(reader);

@@ -4,8 +4,12 @@ import { RecordMessage } from '../../messages/message-from-record.ts';
 import type { PropertyCodecs } from '../../messages/property-codec.ts';
 import type { Turn } from '../../shard/turn.ts';
 import { resourceText } from '../../topology/refusals.ts';
-import type { StreamExchange } from '../bindings/stream-exchange.ts';
-import { StreamConsumer, type StreamConsumerRequest } from './stream-consumer.ts';
+import {
+  type ConsumedStream,
+  StreamConsumer,
+  type StreamConsumerOwner,
+  type StreamConsumerRequest,
+} from './stream-consumer.ts';
 
 export interface StreamConsumersDeps {
   readonly store: Store;
@@ -14,16 +18,16 @@ export interface StreamConsumersDeps {
 }
 
 /** The consumers of one stream. */
-export class StreamConsumers {
-  readonly view: StreamExchange;
+export class StreamConsumers implements StreamConsumerOwner {
+  readonly source: ConsumedStream;
   /** The one that gets everything, where only one does. */
   active: StreamConsumer | null = null;
   readonly #deps: StreamConsumersDeps;
   readonly #consumers = new Set<StreamConsumer>();
   #message: RecordMessage | null = null;
 
-  constructor(view: StreamExchange, deps: StreamConsumersDeps) {
-    this.view = view;
+  constructor(source: ConsumedStream, deps: StreamConsumersDeps) {
+    this.source = source;
     this.#deps = deps;
   }
 
@@ -33,7 +37,7 @@ export class StreamConsumers {
 
   /** Whether all but one of them wait until that one is gone, and go on where it was. */
   get isSingle(): boolean {
-    return this.view.declaredAs?.['x-single-active-consumer'] === true;
+    return this.source.declaredAs?.['x-single-active-consumer'] === true;
   }
 
   /** @throws BrokerError access-refused, if somebody else is there exclusively or this one wants to be */
@@ -41,7 +45,7 @@ export class StreamConsumers {
     const { store, codecs, turn } = this.#deps;
     const others = [...this.#consumers];
     if (request.exclusive ? others.length > 0 : others.some(({ exclusive }) => exclusive)) {
-      const { name, stream } = this.view;
+      const { name, stream } = this.source;
       throw new BrokerError(
         'access-refused',
         `${resourceText('queue', name, stream.vhost)} in exclusive use`,

@@ -1,6 +1,6 @@
 import type { Table } from '../../../base/value.ts';
+import type { DeclarationGuard } from '../../../broker/topology/declarations.ts';
 import { REPLY_TO } from '../../../broker/topology/direct-reply.ts';
-import type { DeclarationGuard } from '../../../broker/topology/queue-commands.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { Channel } from '../channel.ts';
 import { withoutLineBreaks } from '../connection/name-lines.ts';

@@ -2,7 +2,7 @@ import { extraKeys } from '../../../broker/messages/cc-bcc.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Exchange } from '../../../broker/topology/exchange.ts';
-import type { Route } from '../../../broker/topology/routing.ts';
+import type { Route } from '../../../broker/topology/route.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { Permissions } from '../connection/permissions.ts';

@@ -4,7 +4,7 @@ import { Transaction } from '../../../broker/publishing/tx.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../../broker/queues/unacknowledged.ts';
 import type { BackPressure } from '../../../broker/shard/back-pressure.ts';
-import type { Route } from '../../../broker/topology/routing.ts';
+import type { Route } from '../../../broker/topology/route.ts';
 import type { MessageView } from '../../../records/message-view.ts';
 
 const RETURNED_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,5 +1,5 @@
-import { Pattern } from '../../../broker/access/pattern.ts';
 import { BrokerError } from '../../../broker/errors.ts';
+import { Pattern } from '../../../broker/policies/pattern.ts';
 import type { TransactionalProducer } from '../../../broker/transactions/transactional-producer.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';

@@ -1,10 +1,9 @@
-import type { Events } from '../events/events.ts';
 import type { PolicyKind } from '../policies/apply-to.ts';
 import type { Policy } from '../policies/policy.ts';
 import type { Queue } from '../queues/queue.ts';
-import type { Binding } from './binding.ts';
-import type { Exchange } from './exchange.ts';
-import type { TopologyObserver } from './ports.ts';
+import type { Binding, Exchange } from '../topology/exchange.ts';
+import type { TopologyObserver } from '../topology/topology-observer.ts';
+import type { Events } from './events.ts';
 
 /** The events of a virtual host's topology; names and fields are those of rabbitmq_event_exchange. */
 export class TopologyEvents implements TopologyObserver<Queue> {

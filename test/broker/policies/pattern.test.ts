@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { PATTERN_LENGTH_MAX, Pattern } from '../../../src/broker/access/pattern.ts';
 import { topicGrant } from '../../../src/broker/access/user.ts';
+import { PATTERN_LENGTH_MAX, Pattern } from '../../../src/broker/policies/pattern.ts';
 
 describe('the pattern of a permission', () => {
   it('may match anywhere in the name, unless it is anchored', () => {

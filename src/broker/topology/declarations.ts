@@ -1,0 +1,24 @@
+import type { Table } from '../../base/value.ts';
+
+export interface QueueDeclaration {
+  /** Empty: the server makes one up. */
+  readonly name: string;
+  readonly durable: boolean;
+  /** For the declaring connection alone, and gone with it. */
+  readonly exclusive: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Table;
+}
+
+/** Asked on the way, with the name that the queue has or will have; throws what stands against it. */
+export interface DeclarationGuard {
+  /** Before anything is said about the queue. */
+  declaring(name: string): void;
+  /** There is none of this name yet. */
+  creating(name: string): void;
+}
+
+export interface QueueDeletion {
+  readonly ifUnused: boolean;
+  readonly ifEmpty: boolean;
+}
