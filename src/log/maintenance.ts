@@ -9,7 +9,7 @@ import { LogCleaner } from './streams/log-cleaner.ts';
 import type { StreamLog } from './streams/stream-log.ts';
 
 const TICK_MS = 250;
-/** AcknowledgedOffsets segments are deleted when they are this much, or when the last snapshot is old enough. */
+/** Wholly acknowledged segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 500;
 const PAGE_OUT_BYTES = 2 * 1024 * 1024;

@@ -43,7 +43,7 @@ export class TestChannel {
   readonly #outstanding = new Map<number, Delivery>();
   #tx: PendingTransaction | null = null;
   #isClosed = false;
-  /** AcknowledgedOffsets in the open transaction: not to be settled a second time. */
+  /** Settled in the open transaction: not to be settled a second time. */
   #settledInTx = new Set<number>();
 
   constructor(id: number, host: ChannelHost) {

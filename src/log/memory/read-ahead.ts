@@ -1,6 +1,6 @@
 import { CorruptionError } from '../corruption.ts';
 import { align8 } from '../journal/format.ts';
-import type { QueueLog } from '../queues/queue-log.ts';
+import type { QueueLog, ReadBuffer } from '../queues/queue-log.ts';
 import { type Chunk, type ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
 
 /** A run of offsets that were read from segments: positions by offset, -1 where there is nothing to deliver. */
@@ -27,7 +27,7 @@ const FIRST_READ_BYTES = 64 * 1024;
  * while a consumer keeps up. A message leaves its window when it is delivered: should it be requeued, it is read
  * again.
  */
-export class ReadAhead {
+export class ReadAhead implements ReadBuffer {
   readonly #log: QueueLog;
   readonly #store: ChunkStore;
   readonly #budget: ReadAheadBudget;

@@ -1,6 +1,5 @@
 import type { CorruptionError } from '../corruption.ts';
 import type { ChunkStore } from '../memory/chunks.ts';
-import type { ReadAhead } from '../memory/read-ahead.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { AcknowledgedOffsets } from './acknowledged-offsets.ts';
 
@@ -11,7 +10,7 @@ export interface LogState {
   readonly end: number;
   /** Messages below this offset are in segments, the others in the journal. */
   readonly tailStart: number;
-  /** AcknowledgedOffsets offsets beyond the head: from, to, from, to, ... */
+  /** Acknowledged offsets beyond the head: from, to, from, to, ... */
   readonly settled: readonly number[];
 }
 
@@ -22,11 +21,23 @@ export interface SettleListener {
   logIsLong(log: QueueLog): void;
 }
 
+/** Messages of the log that were read back from segments, until they are delivered: see `ReadAhead`. */
+export interface ReadBuffer {
+  /** The position of the message in a chunk; -1 if it is not in memory. */
+  positionOf(offset: number): number;
+  /** Reads the message at this offset, and those after it, unless that is going on already. */
+  load(offset: number): void;
+  /** The message was delivered, or acknowledged: its memory is not needed any more. */
+  release(offset: number): void;
+  /** Lets go of everything. */
+  drop(): void;
+}
+
 const FIRST_CAPACITY = 16;
 const LONG_TAIL = 1 << 20;
 
 /**
- * The messages of one queue (later: one partition), by offset:
+ * The messages of one queue, or of one of its priority levels, by offset:
  *
  *     0 ........ head ........... tailStart ................ end
  *     | settled  | in segments     | in memory, and in the journal |
@@ -46,10 +57,10 @@ export class QueueLog {
   ring = new Float64Array(FIRST_CAPACITY);
   mask = FIRST_CAPACITY - 1;
   readonly settled = new AcknowledgedOffsets();
-  /** AcknowledgedOffsets since the last commit and not in the journal yet: from, to, from, to, ... */
+  /** Acknowledged since the last commit and not in the journal yet: from, to, from, to, ... */
   pendingSettles: number[] = [];
   segments: SegmentedLog | null = null;
-  readAhead: ReadAhead | null = null;
+  readAhead: ReadBuffer | null = null;
   removed = false;
   /** A segment of it cannot be read. */
   isCorrupt = false;

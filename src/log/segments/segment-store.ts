@@ -1,6 +1,10 @@
 import type { FileSystem } from '../files/filesystem.ts';
 import type { FileHandles } from './file-handles.ts';
-import type { LogSyncs } from './log-syncs.ts';
+
+/** A log in which something is written, but perhaps not on disk yet. */
+export interface SyncedLog {
+  sync(): Promise<void>;
+}
 
 /** Begins the names of the directories of logs that do not survive a restart. */
 export const TRANSIENT_PREFIX = 'transient-';
@@ -12,7 +16,7 @@ export interface SegmentStore {
   readonly segmentBytes: number;
   readonly handles: FileHandles;
   /** The log has something to sync; until `sync` takes it off the list. */
-  readonly dirtyLogs: Set<LogSyncs>;
+  readonly dirtyLogs: Set<SyncedLog>;
   /** Moves a file that nothing knows out of the way, and tells. */
   setAside(path: string): Promise<void>;
   /** Directories of logs were made or removed. */

@@ -291,7 +291,7 @@ export class SegmentedLog {
 
   /**
    * Drops the segments in which everything is settled, and rewrites those in which little is live: one message that
-   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. AcknowledgedOffsets offsets stay settled.
+   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. Acknowledged offsets stay settled.
    */
   reclaim(isWhollySettled: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
     return this.#maintenance.run(async () => {
