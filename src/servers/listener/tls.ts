@@ -22,9 +22,9 @@ export interface TlsOptions extends TlsMaterial {
 export async function createTlsServer(
   tls: TlsOptions,
   options: {
-    readonly noDelay: boolean;
-    readonly keepAlive: boolean;
-    readonly keepAliveInitialDelay: number;
+    readonly noDelay?: boolean;
+    readonly keepAlive?: boolean;
+    readonly keepAliveInitialDelay?: number;
     readonly handshakeTimeout: number;
   },
 ): Promise<Server> {

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import {
+  type AcceptedConnection,
+  Listener,
+  type ListenerOptions,
+} from '../../../src/servers/listener/listener.ts';
+import { readShared } from '../../../src/servers/listener/shared-read-buffer.ts';
+import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
+
+/** A listener for a protocol in which each peer gets back what it sends, after the line `address:port local`. */
+class EchoServer implements AsyncDisposable {
+  readonly logged: string[] = [];
+  readonly accepted: AcceptedConnection[] = [];
+  listener!: Listener;
+
+  static async start(options: Partial<ListenerOptions> = {}): Promise<EchoServer> {
+    const server = new EchoServer();
+    const note = (fields: object, message?: string) => {
+      server.logged.push(`${message} ${JSON.stringify(fields)}`);
+    };
+    const log = { debug: () => undefined, info: note, warn: note, error: note } as ListenerOptions['log'];
+    server.listener = await Listener.listen(
+      {
+        on: { host: '127.0.0.1', port: 0 },
+        tls: null,
+        handshakeTimeoutMs: 5000,
+        closeTimeoutMs: 200,
+        maxConnections: 100,
+        maxConnectionsPerAddress: 100,
+        trustedProxies: null,
+        log,
+        ...options,
+      },
+      (connection) => server.#serve(connection),
+    );
+    return server;
+  }
+
+  #serve(connection: AcceptedConnection): void {
+    const { socket, peer } = connection;
+    this.accepted.push(connection);
+    socket.write(`${peer.address} ${peer.isLoopback ? 'here' : 'there'}\n`);
+    readShared(socket, (bytes) => {
+      connection.established();
+      socket.write(Buffer.from(bytes));
+    });
+  }
+
+  connect(): Socket {
+    return connect(this.listener.port, '127.0.0.1').on('error', () => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.listener.close(() => undefined);
+  }
+}
+
+/** What comes until it ends with this. */
+async function received(socket: Socket, end: string): Promise<string> {
+  let text = '';
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    text += chunk;
+    if (text.endsWith(end)) return text;
+  }
+  throw new Error(`the connection ended after '${text}'`);
+}
+
+async function isEnded(socket: Socket): Promise<void> {
+  socket.resume();
+  if (!socket.destroyed) await once(socket, 'close');
+}
+
+function pem(name: string): string {
+  return readFileSync(new URL(`../amqp091/certificates/${name}`, import.meta.url), 'utf8');
+}
+
+const TLS: ListenerOptions['tls'] = {
+  cert: pem('server.pem'),
+  key: pem('server.key'),
+  ca: pem('authority.pem'),
+  verify: 'none',
+  loginFrom: 'common-name',
+};
+const PROXIES = new TrustedProxies(['127.0.0.1']);
+const HEADER = 'PROXY TCP4 192.0.2.1 198.51.100.7 56324 5672\r\n';
+
+describe('a listener', () => {
+  it('hands over connections with who is at the other end', async () => {
+    await using server = await EchoServer.start();
+    const socket = server.connect();
+    socket.write('hello');
+    assert.equal(await received(socket, 'hello'), '127.0.0.1 here\nhello');
+    socket.destroy();
+  });
+
+  it('takes a Unix socket as a place on this machine', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sluice-listener-'));
+    try {
+      const path = join(directory, 'socket');
+      await using server = await EchoServer.start({ on: { path } });
+      assert.equal(server.listener.connectionCount, 0);
+      const socket = connect(path);
+      socket.write('hello');
+      assert.equal(await received(socket, 'hello'), ' here\nhello');
+      socket.destroy();
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('refuses connections beyond its limits, in all and from one address, and takes others when some have gone', async () => {
+    for (const limits of [{ maxConnections: 2 }, { maxConnectionsPerAddress: 2 }]) {
+      await using server = await EchoServer.start(limits);
+      const first = server.connect();
+      const second = server.connect();
+      await Promise.all([received(first, '\n'), received(second, '\n')]);
+      const third = server.connect();
+      await isEnded(third);
+      assert.match(server.logged.join(), /too many connections/);
+      first.destroy();
+      await once(server.accepted[0]!.socket, 'close');
+      const fourth = server.connect();
+      await received(fourth, '\n');
+      second.destroy();
+      fourth.destroy();
+    }
+  });
+
+  it('ends who does not get through the handshake in time, and nobody else', async () => {
+    await using server = await EchoServer.start({ handshakeTimeoutMs: 150 });
+    const quick = server.connect();
+    quick.write('x');
+    await received(quick, 'x');
+    await isEnded(server.connect());
+    assert.match(server.logged.join(), /handshake not finished.*timed out/);
+    assert.equal(quick.destroyed, false);
+    quick.destroy();
+  });
+
+  it('when it is closed, lets peers say goodbye, and ends those that do not within a time', async () => {
+    const server = await EchoServer.start({ closeTimeoutMs: 150 });
+    const polite = server.connect();
+    const stuck = server.connect();
+    for (const socket of [polite, stuck]) {
+      socket.write('x');
+      await received(socket, 'x');
+    }
+    const { port } = server.listener;
+    let isAsked = false;
+    const closed = server.listener.close(() => {
+      isAsked = true;
+      server.accepted[0]!.socket.end('bye');
+    });
+    assert.equal(isAsked, true);
+    assert.equal(await received(polite, 'bye'), 'bye');
+    polite.destroy();
+    await closed;
+    await isEnded(stuck);
+    const late = connect(port, '127.0.0.1');
+    const [error] = await once(late, 'error');
+    assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+  });
+});
+
+describe('a listener behind proxies', () => {
+  it('sees the client that the proxy stands for, with and without TLS, wherever the header is cut', async () => {
+    for (const tls of [null, TLS]) {
+      await using server = await EchoServer.start({ trustedProxies: PROXIES, tls });
+      for (const cut of [0, 1, 20, HEADER.length]) {
+        const raw = server.connect();
+        if (cut > 0) {
+          raw.write(HEADER.slice(0, cut));
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        if (tls === null) {
+          raw.write(`${HEADER.slice(cut)}hello`);
+          assert.equal(await received(raw, 'hello'), '192.0.2.1 there\nhello');
+        } else {
+          raw.write(HEADER.slice(cut));
+          const secured = connectTls({ socket: raw, servername: 'localhost', ca: pem('authority.pem') });
+          secured.write('hello');
+          assert.equal(await received(secured, 'hello'), '192.0.2.1 there\nhello');
+        }
+        raw.destroy();
+      }
+    }
+  });
+
+  it('counts the client against its limit, and not the proxy', async () => {
+    await using server = await EchoServer.start({ trustedProxies: PROXIES, maxConnectionsPerAddress: 1 });
+    const sockets = ['192.0.2.1', '192.0.2.2'].map((address) => {
+      const socket = server.connect();
+      socket.write(HEADER.replace('192.0.2.1', address));
+      return socket;
+    });
+    await Promise.all(sockets.map((socket) => received(socket, '\n')));
+    const again = server.connect();
+    again.write(HEADER);
+    await isEnded(again);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('ends a trusted proxy that sends no header, or none in time', async () => {
+    await using server = await EchoServer.start({ trustedProxies: PROXIES, handshakeTimeoutMs: 100 });
+    const other = server.connect();
+    other.write('AMQP\0\0\x09\x01');
+    await isEnded(other);
+    await isEnded(server.connect());
+    assert.equal(server.logged.filter((line) => line.includes('did not say whom it stands for')).length, 2);
+  });
+
+  it('believes no header of anybody else', async () => {
+    await using server = await EchoServer.start({ trustedProxies: new TrustedProxies(['192.0.2.0/24']) });
+    const socket = server.connect();
+    socket.write(HEADER);
+    assert.equal(await received(socket, '5672\r\n'), `127.0.0.1 here\n${HEADER}`);
+    socket.destroy();
+  });
+});
+
+describe('trusted proxies', () => {
+  it('are addresses and networks', () => {
+    const proxies = new TrustedProxies(['10.0.0.0/8', '192.0.2.7', 'fd00::/8']);
+    for (const address of ['10.1.2.3', '192.0.2.7', '::ffff:10.1.2.3', 'fd12::1']) {
+      assert.equal(proxies.includes(address), true, address);
+    }
+    for (const address of ['11.0.0.1', '192.0.2.8', 'fe80::1', '', 'x']) {
+      assert.equal(proxies.includes(address), false, address);
+    }
+  });
+
+  it('are refused where they are neither, with the text that is wrong', () => {
+    for (const text of ['proxy.example', '10.0.0.0/33', '10.0.0.0/x', '10.0.0.0/8/8', '', 'fd00::/129']) {
+      assert.throws(() => new TrustedProxies([text]), new RegExp(`'${text}' is neither`));
+    }
+  });
+});
