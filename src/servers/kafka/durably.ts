@@ -1,8 +1,22 @@
 import type { Broker } from '../../broker/broker.ts';
 
-/** Resolves when all that was journaled until now is safe: nothing is answered as done before that. */
-export function durable(broker: Broker): Promise<void> {
-  const block = broker.undurableBlock;
-  if (block === 0) return Promise.resolve();
-  return new Promise((resolve) => broker.whenDurable(block, { onDurable: () => resolve() }));
+/** The response, at once if this block of the journal is durable, else a promise of it. */
+export function whenDurable<T>(broker: Broker, block: number, response: T): T | Promise<T> {
+  if (broker.isDurable(block)) return response;
+  return new Promise((resolve) => broker.whenDurable(block, { onDurable: () => resolve(response) }));
+}
+
+/** For a response that tells of changes which were just journaled: all of them are durable. */
+export async function durable(broker: Broker): Promise<void> {
+  await whenDurable(broker, broker.undurableBlock, undefined);
+}
+
+/** For a response that tells of a group's members: its last journaled membership is durable. */
+export function whenMembersDurable<T>(
+  broker: Broker,
+  vhost: string,
+  group: string,
+  response: T,
+): T | Promise<T> {
+  return whenDurable(broker, broker.groups.find(vhost, group)?.membershipBlock ?? 0, response);
 }

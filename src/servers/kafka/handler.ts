@@ -1,64 +1,50 @@
-import type { AclOperation, AclResource } from '../../broker/access/acl.ts';
 import type { Api, RequestOf, ResponseInput } from '../../wire/kafka/declaration.ts';
-import type { KafkaConnection } from './connection/connection.ts';
 import type { PendingResponse } from './connection/pending-response.ts';
-import type { KafkaServer } from './server.ts';
+import type { RequestContext, ServedApi } from './handlers/request-context.ts';
+
+/** What both kinds of handlers say of themselves; ApiVersions tells clients exactly the versions that are named here. */
+interface HandledApi<A extends Api> extends ServedApi {
+  readonly api: A;
+  /** Its responses can be large: a request begins when no other large one is open and the peer reads its socket. */
+  readonly isLarge?: true;
+  /** Served to unauthenticated clients, too. */
+  readonly isOpenToAll?: true;
+}
 
 /**
- * One API as it is served. The versions from `minVersion` to `maxVersion` are what ApiVersions tells clients, so nothing
- * is in the table of handlers that is not served whole.
+ * One API as a value, registered in `handlers/table.ts`.
  *
- * Handlers of one connection run in the order of its requests, each as far as it gets without waiting; the responses
- * leave in that order too. What `handle` throws, or rejects with, ends the connection: an error that has a code is for
+ * Handlers of one connection run in the order of its requests, each up to its first `await`; the responses leave in that
+ * order too. What `handle` throws, or rejects with, closes the connection: an error with a Kafka error code belongs in
  * the response.
  */
-export interface ApiHandler<A extends Api = Api> {
-  readonly api: A;
-  readonly minVersion: number;
-  readonly maxVersion: number;
-  /** Its responses can be large: it begins when no other large one is open, and the peer takes what it is sent. */
-  readonly isLarge?: true;
-  /** Served to those who have not logged in yet, too. */
-  readonly isOpenToAll?: true;
-  /** Null: there is no response, as a producer may wish. */
-  handle(request: RequestOf<A>, call: Call): ResponseInput<A> | null | Promise<ResponseInput<A> | null>;
+export interface ApiHandler<A extends Api = Api> extends HandledApi<A> {
+  /** Null: no response is sent, as for Produce with acks=0. */
+  handle(
+    request: RequestOf<A>,
+    context: RequestContext,
+  ): ResponseInput<A> | null | Promise<ResponseInput<A> | null>;
 }
 
-/** For what has to be fast: reads its request itself, and fills the slot when it likes. */
-export interface RawHandler<A extends Api = Api> {
-  readonly api: A;
-  readonly minVersion: number;
-  readonly maxVersion: number;
-  readonly isLarge?: true;
-  readonly isOpenToAll?: true;
-  /**
-   * The body of the request is `bytes[start, end)`, until this returns: what is kept is copied.
-   */
-  handleRaw(bytes: Buffer, start: number, end: number, slot: PendingResponse, call: Call): void;
+/** An API whose handler decodes the request itself, and fills its pending response now or later. */
+export interface RawHandler<A extends Api = Api> extends HandledApi<A> {
+  /** The body is `bytes[start, end)`, memory that is used again when this returns: copy what is kept. */
+  handleRaw(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    pending: PendingResponse,
+    context: RequestContext,
+  ): void;
 }
 
-/** What a handler is told beside the request. */
-export interface Call {
-  readonly version: number;
-  readonly clientId: string | null;
-  readonly connection: KafkaConnection;
-  readonly server: KafkaServer;
-  /** Whether the client may do this; false for one that has not logged in. */
-  isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean;
+/** An `ApiHandler` in the table, without the types of its messages: it gets what its own `api` has decoded. */
+export interface ErasedHandler extends HandledApi<Api> {
+  handle(request: never, context: RequestContext): object | null | Promise<object | null>;
 }
+
+export type AnyHandler = RawHandler | ErasedHandler;
 
 export function isRaw(handler: AnyHandler): handler is RawHandler {
   return 'handleRaw' in handler;
-}
-
-/** A handler whose messages' types are forgotten: each gets what its own API's reader has read. */
-export type AnyHandler = RawHandler | ErasedHandler;
-
-export interface ErasedHandler {
-  readonly api: Api;
-  readonly minVersion: number;
-  readonly maxVersion: number;
-  readonly isLarge?: true;
-  readonly isOpenToAll?: true;
-  handle(request: never, call: Call): object | null | Promise<object | null>;
 }

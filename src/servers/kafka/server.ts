@@ -11,18 +11,22 @@ import {
   type TlsMaterial,
   type TlsOptions,
 } from '../listener/tls.ts';
-import type { KafkaConnection } from './connection/connection.ts';
+import type { KafkaConnection, KafkaConnectionDeps } from './connection/connection.ts';
 import { FetchSessions } from './fetch/fetch-sessions.ts';
 import { memberCodec } from './groups/member-codec.ts';
-import type { AnyHandler } from './handler.ts';
+import type { ServedApi, ServerContext } from './handlers/request-context.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
 import { ShareSessions } from './share/share-sessions.ts';
 
 /**
- * What speaks the protocol: connections, and the handlers of all APIs. It is loaded when the first client comes, as it is a large
- * part of the program, and a broker may never meet a Kafka client.
+ * Connections and the handlers of all APIs. They are loaded when the first client connects: they are a large part of the
+ * program, and many brokers never meet a Kafka client.
  */
-type Protocol = typeof import('./connection/connection.ts') & typeof import('./handlers/table.ts');
+interface Protocol {
+  readonly KafkaConnection: typeof KafkaConnection;
+  readonly apis: readonly ServedApi[];
+  readonly deps: KafkaConnectionDeps;
+}
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
@@ -31,7 +35,7 @@ const FETCH_MEMORY_BYTES = 16 * 1024 * 1024;
 const CONNECTION_THROTTLE_MS_MAX = 1000;
 
 /** The listener for the Kafka protocol. */
-export class KafkaServer {
+export class KafkaServer implements ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly fetchSessions = new FetchSessions();
@@ -89,14 +93,8 @@ export class KafkaServer {
     this.#timer = setInterval(() => this.#check(), Math.max(10, Math.min(5_000, shortestMs / 4)));
   }
 
-  /** In the order of their keys. */
-  get handlers(): readonly AnyHandler[] {
-    return this.#protocol?.HANDLERS ?? [];
-  }
-
-  /** Undefined for an API that is not served. */
-  handlerOf(apiKey: number): AnyHandler | undefined {
-    return this.#protocol?.handlerByKey(apiKey);
+  get apis(): readonly ServedApi[] {
+    return this.#protocol?.apis ?? [];
   }
 
   get address(): AddressInfo {
@@ -113,15 +111,6 @@ export class KafkaServer {
 
   get connectionCount(): number {
     return this.#connections.size;
-  }
-
-  /** Where this client is told that the broker is. */
-  advertised(connection: KafkaConnection): { readonly host: string; readonly port: number } {
-    const { advertised } = this.settings;
-    return {
-      host: advertised?.host ?? connection.localAddress,
-      port: advertised?.port ?? connection.socket.localPort ?? this.port,
-    };
   }
 
   /** Accepts nobody any more, sends what was answered, and waits for the peers for a limited time. */
@@ -144,8 +133,7 @@ export class KafkaServer {
     (this.#server as TlsServer).setSecureContext(secureContext(material));
   }
 
-  /** From a connection whose socket is gone. */
-  forget(connection: KafkaConnection): void {
+  #forget(connection: KafkaConnection): void {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
@@ -201,14 +189,21 @@ export class KafkaServer {
       this.#connectLater(socket, certificateName);
       return;
     }
-    this.#connections.add(new this.#protocol.KafkaConnection(this, socket, certificateName));
+    const { KafkaConnection, deps } = this.#protocol;
+    this.#connections.add(new KafkaConnection(deps, socket, certificateName));
   }
 
   /** What the first clients send waits in their sockets. */
   #connectLater(socket: Socket, certificateName: string | null): void {
-    Promise.all([import('./connection/connection.ts'), import('./handlers/table.ts')]).then(
-      ([connection, handlers]) => {
-        this.#protocol ??= { ...connection, ...handlers };
+    Promise.all([
+      import('./connection/connection.ts'),
+      import('./handlers/table.ts'),
+      import('./handlers/sasl-authenticate.ts'),
+    ]).then(
+      ([{ KafkaConnection }, { HANDLERS, handlerOf }, { authenticateByToken }]) => {
+        const closed = (connection: KafkaConnection): void => this.#forget(connection);
+        const deps = { server: this, handlerOf, saslToken: authenticateByToken, closed };
+        this.#protocol ??= { KafkaConnection, apis: HANDLERS, deps };
         if (!socket.destroyed) this.#connect(socket, certificateName);
       },
       (error: unknown) => {

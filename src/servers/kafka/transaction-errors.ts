@@ -1,6 +1,6 @@
 import { TransactionError, type TransactionErrorKind } from '../../broker/transactions/transaction-error.ts';
 import { ERROR_CODES, type ErrorName } from '../../wire/kafka/error-codes.ts';
-import type { Call } from './handler.ts';
+import type { RequestContext } from './handlers/request-context.ts';
 
 const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
   'unknown-producer': 'INVALID_PRODUCER_ID_MAPPING',
@@ -29,7 +29,7 @@ export function producedError(kind: TransactionErrorKind, version: number): Erro
  */
 export function codeOf(
   run: () => void,
-  { version }: Call,
+  { version }: RequestContext,
   fencedFrom: number,
   abortableFrom = Number.POSITIVE_INFINITY,
 ): number {

@@ -1,6 +1,6 @@
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault } from '../fault.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import type { ConfigChange } from './config-resource.ts';
 import { configResource } from './resources.ts';
 
@@ -23,7 +23,7 @@ export async function alterAll(
   alterations: readonly Alteration[],
   isWhole: boolean,
   isValidation: boolean,
-  call: Call,
+  context: RequestContext,
 ): Promise<AlterationResult[]> {
   const counts = new Map<string, number>();
   for (const each of alterations) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
@@ -32,21 +32,26 @@ export async function alterAll(
     const isDouble = (counts.get(keyOf(each)) ?? 0) > 1;
     const wrong = isDouble
       ? fault('INVALID_REQUEST', 'Each resource must appear at most once.')
-      : alter(each, isWhole, isValidation, call);
+      : alter(each, isWhole, isValidation, context);
     return { ...codesOf(wrong), resourceType, resourceName };
   });
-  await durable(call.server.broker);
+  await durable(context.broker);
   return results;
 }
 
-function alter(alteration: Alteration, isWhole: boolean, isValidation: boolean, call: Call): Fault | null {
+function alter(
+  alteration: Alteration,
+  isWhole: boolean,
+  isValidation: boolean,
+  context: RequestContext,
+): Fault | null {
   const { resourceType, resourceName, changes } = alteration;
   const resource = configResource(resourceType);
   if ('error' in resource) return resource;
   if (new Set(changes.map(({ name }) => name)).size < changes.length) {
     return fault('INVALID_REQUEST', 'Error due to duplicate config keys');
   }
-  return resource.alter(resourceName, changes, isWhole, isValidation, call);
+  return resource.alter(resourceName, changes, isWhole, isValidation, context);
 }
 
 function keyOf({ resourceType, resourceName }: Alteration): string {

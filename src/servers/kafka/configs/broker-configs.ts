@@ -2,7 +2,7 @@ import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { type ConfigType, STREAM_CONFIGS } from '../../../broker/streams/stream-configs.ts';
 import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import { NODE_ID } from '../node-id.ts';
 import type { ConfigEntry, ConfigResource } from './config-resource.ts';
 import { TYPE_CODES } from './topic-configs.ts';
@@ -15,19 +15,19 @@ export const brokerConfigs: ConfigResource = {
     return [String(NODE_ID)];
   },
 
-  describe(name, call) {
-    if (!call.connection.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
+  describe(name, context) {
+    if (!context.client.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     }
     // What is set for all brokers of a cluster while they run: nothing can be.
     if (name === '') return [];
     return (
-      wrongBroker(name) ?? [...own(call), ...defaultsOfTopics()].sort((a, b) => (a.name < b.name ? -1 : 1))
+      wrongBroker(name) ?? [...own(context), ...defaultsOfTopics()].sort((a, b) => (a.name < b.name ? -1 : 1))
     );
   },
 
-  alter(name, changes, _isWhole, _isValidation, call) {
-    if (!call.connection.mayRule('alter-configs', 'cluster', CLUSTER_NAME))
+  alter(name, changes, _isWhole, _isValidation, context) {
+    if (!context.client.mayRule('alter-configs', 'cluster', CLUSTER_NAME))
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     const wrong = name === '' ? null : wrongBroker(name);
     if (wrong !== null) return wrong;
@@ -53,10 +53,10 @@ function wrongBroker(name: string): Fault | null {
   );
 }
 
-function own(call: Call): ConfigEntry[] {
-  const { settings, broker, isTls } = call.server;
+function own(context: RequestContext): ConfigEntry[] {
+  const { settings, broker, isTls } = context;
   const transactions = broker.transactions.settings;
-  const { host, port } = call.server.advertised(call.connection);
+  const { host, port } = context.advertised;
   const listener = `${isTls ? 'SSL' : 'PLAINTEXT'}://${host}:${port}`;
   const fixed = CONFIG_SOURCE.STATIC_BROKER;
   const usual = CONFIG_SOURCE.DEFAULT;

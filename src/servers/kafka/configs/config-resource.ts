@@ -1,6 +1,6 @@
 import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 
 /** One setting of a topic, a broker or a group, as it is shown. */
 export interface ConfigEntry {
@@ -29,15 +29,15 @@ export interface ConfigResource {
   /** One of CONFIG_RESOURCE_TYPE. */
   readonly type: number;
   /** The names of those that the client may know of. */
-  list(call: Call): readonly string[];
-  describe(name: string, call: Call): readonly ConfigEntry[] | Fault;
+  list(context: RequestContext): readonly string[];
+  describe(name: string, context: RequestContext): readonly ConfigEntry[] | Fault;
   /** `isWhole`: what is not mentioned goes back to what is usual. */
   alter(
     name: string,
     changes: readonly ConfigChange[],
     isWhole: boolean,
     isValidation: boolean,
-    call: Call,
+    context: RequestContext,
   ): Fault | null;
 }
 

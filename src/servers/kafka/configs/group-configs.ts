@@ -9,16 +9,16 @@ import { TYPE_CODES } from './topic-configs.ts';
 export const groupConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.GROUP,
 
-  list(call) {
-    return call.server.broker.groupConfigs
-      .list(call.connection.vhost)
-      .filter((name) => call.isAllowed('describe-configs', 'group', name));
+  list(context) {
+    return context.broker.groupConfigs
+      .list(context.client.vhost)
+      .filter((name) => context.isAllowed('describe-configs', 'group', name));
   },
 
-  describe(name, call) {
-    if (!call.isAllowed('describe-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
+  describe(name, context) {
+    if (!context.isAllowed('describe-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
     if (name === '') return fault('INVALID_REQUEST', 'Group name must not be empty');
-    const set = call.server.broker.groupConfigs.of(call.connection.vhost, name);
+    const set = context.broker.groupConfigs.of(context.client.vhost, name);
     return [...GROUP_CONFIGS.values()].map((config) => {
       const own = set.get(config.name);
       const usual = { name: config.name, value: config.defaultValue, source: CONFIG_SOURCE.DEFAULT };
@@ -37,11 +37,11 @@ export const groupConfigs: ConfigResource = {
     });
   },
 
-  alter(name, changes, isWhole, isValidation, call) {
-    if (!call.isAllowed('alter-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
+  alter(name, changes, isWhole, isValidation, context) {
+    if (!context.isAllowed('alter-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
     if (name === '') return fault('INVALID_REQUEST', 'Group name must not be empty');
-    const { groupConfigs: configs, events } = call.server.broker;
-    const { vhost, actor } = call.connection;
+    const { groupConfigs: configs, events } = context.broker;
+    const { vhost, actor } = context.client;
     const after = changed(configs.of(vhost, name), changes, isWhole, () => null);
     if (!(after instanceof Map)) return after;
     try {

@@ -9,32 +9,32 @@ import { type ConfigChange, type ConfigEntry, type ConfigResource, changed } fro
 export const topicConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.TOPIC,
 
-  list(call) {
-    return describableTopics(call).map(({ name }) => name);
+  list(context) {
+    return describableTopics(context).map(({ name }) => name);
   },
 
-  describe(name, call) {
-    if (!call.isAllowed('describe-configs', 'topic', name)) return fault('TOPIC_AUTHORIZATION_FAILED');
+  describe(name, context) {
+    if (!context.isAllowed('describe-configs', 'topic', name)) return fault('TOPIC_AUTHORIZATION_FAILED');
     const problem = topicNameProblem(name);
     if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
-    const stream = topicByName(call, name);
+    const stream = topicByName(context, name);
     return stream === undefined ? fault('UNKNOWN_TOPIC_OR_PARTITION') : describedTopicConfigs(stream.configs);
   },
 
-  alter(name, changes, isWhole, isValidation, call) {
-    if (!call.isAllowed('alter-configs', 'topic', name)) return fault('TOPIC_AUTHORIZATION_FAILED');
+  alter(name, changes, isWhole, isValidation, context) {
+    if (!context.isAllowed('alter-configs', 'topic', name)) return fault('TOPIC_AUTHORIZATION_FAILED');
     const problem = topicNameProblem(name);
     if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
-    const stream = topicByName(call, name);
+    const stream = topicByName(context, name);
     if (stream === undefined) {
       return fault('UNKNOWN_TOPIC_OR_PARTITION', `The topic '${name}' does not exist.`);
     }
     const configs = configsAfter(stream.configs, changes, isWhole);
     if (!(configs instanceof Map)) return configs;
     if (isValidation) return null;
-    const { streams, events } = call.server.broker;
+    const { streams, events } = context.broker;
     try {
-      events.as(call.connection.actor, () => streams.configure(stream, configs));
+      events.as(context.client.actor, () => streams.configure(stream, configs));
       return null;
     } catch (error) {
       return faultOf(error);

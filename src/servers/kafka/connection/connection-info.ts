@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import type { Broker } from '../../../broker/broker.ts';
 import type {
   ChannelInfo,
   ConnectionInfo,
@@ -6,23 +8,38 @@ import type {
   SocketAddress,
 } from '../../../broker/connections/connection-info.ts';
 import { tlsInfo } from '../../listener/tls-info.ts';
-import type { KafkaConnection } from './connection.ts';
 import type { Identity } from './identity.ts';
+import type { ResponseQueue } from './response-queue.ts';
 
 export const PROTOCOL_NAME = 'Kafka';
 
-/** One connection as the broker's operators see it. */
-export class SessionView implements Session {
+/** What operators are told of a connection. */
+export interface DescribedConnection {
+  readonly socket: Socket;
+  readonly broker: Broker;
+  readonly settings: { readonly requestBytesMax: number };
+  readonly responses: ResponseQueue;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly clientId: string;
+  readonly software: string;
+  readonly connectedAtMs: number;
+  readonly isClosed: boolean;
+  close(reason: string): void;
+}
+
+/** An authenticated connection in the broker's registry of connections: what the HTTP API, CLI and console list. */
+export class KafkaConnectionInfo implements Session {
   readonly id: number;
   readonly name: string;
   readonly user: string;
   readonly vhost: string;
   readonly peer: SocketAddress;
   readonly local: SocketAddress;
-  readonly #connection: KafkaConnection;
+  readonly #connection: DescribedConnection;
   readonly #mechanism: string;
 
-  constructor(connection: KafkaConnection, identity: Identity) {
+  constructor(connection: DescribedConnection, identity: Identity) {
     const { socket } = connection;
     this.#connection = connection;
     this.#mechanism = identity.mechanism;
@@ -35,7 +52,7 @@ export class SessionView implements Session {
   }
 
   describe(): ConnectionInfo {
-    const { socket, replies, isClosed, clientId, software, settings } = this.#connection;
+    const { socket, responses, isClosed, clientId, software, settings } = this.#connection;
     return {
       id: this.id,
       name: this.name,
@@ -48,14 +65,14 @@ export class SessionView implements Session {
       tls: tlsInfo(socket),
       connectedAtMs: this.#connection.connectedAtMs,
       clientProperties: { connection_name: clientId, product: software },
-      state: isClosed ? 'closing' : replies.isCongested ? 'flow' : 'running',
+      state: isClosed ? 'closing' : responses.isCongested ? 'flow' : 'running',
       channelCount: 0,
       channelMax: 0,
       frameMaxBytes: settings.requestBytesMax,
       heartbeatSeconds: 0,
       receivedBytes: socket.bytesRead,
       sentBytes: socket.bytesWritten - socket.writableLength,
-      queuedBytes: replies.queuedBytes,
+      queuedBytes: responses.queuedBytes,
     };
   }
 
@@ -63,12 +80,12 @@ export class SessionView implements Session {
     return [];
   }
 
-  /** Readers of streams are no consumers: nobody gives them anything that they do not ask for. */
+  /** None: Kafka's consumers fetch, nothing is delivered to them. */
   consumers(): ConsumerInfo[] {
     return [];
   }
 
-  /** What is traced are messages on their way through exchanges and queues, each by itself; these are batches. */
+  /** Nothing: message tracing follows single messages, and Kafka clients send and read batches. */
   trace(): void {}
 
   close(reason: string): void {

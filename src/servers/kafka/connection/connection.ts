@@ -4,24 +4,25 @@ import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Client } from '../../../broker/access/clients.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import { API_VERSIONS_KEY, apiName } from '../../../wire/kafka/apis.ts';
+import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { FrameReader } from '../../../wire/kafka/frame-reader.ts';
 import { decodeRequestHeader, type RequestHeader } from '../../../wire/kafka/headers.ts';
+import type { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
+import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
 import { isLoopbackAddress, plainAddress } from '../../listener/loopback.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import type { AnyHandler } from '../handler.ts';
-import { unsupportedApiVersions } from '../handlers/api-versions.ts';
-import { authenticateByToken } from '../handlers/sasl-authenticate.ts';
+import type { HostAndPort, RequestContext, ServerContext } from '../handlers/request-context.ts';
 import type { Settings } from '../options.ts';
-import type { KafkaServer } from '../server.ts';
 import { Authentication } from './authentication.ts';
-import { SessionView } from './connection-info.ts';
+import { KafkaConnectionInfo } from './connection-info.ts';
+import { ConnectionRequestContext, handleRequest, type RequestingConnection } from './handle-request.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
 import { IdleTimeout, type PeerState } from './idle-timeout.ts';
-import { PendingResponse } from './pending-response.ts';
-import { handle, RequestCall } from './request-context.ts';
+import { PendingResponse, type RespondingConnection } from './pending-response.ts';
 import { RequestQuota } from './request-quota.ts';
-import { Replies } from './response-queue.ts';
+import { ResponseQueue } from './response-queue.ts';
 import { Throttle } from './throttle.ts';
 
 interface Frame {
@@ -30,41 +31,55 @@ interface Frame {
   readonly end: number;
 }
 
+/** What all connections of a server are given. The handlers come as functions: they import more than a connection may. */
+export interface KafkaConnectionDeps {
+  readonly server: ServerContext;
+  handlerOf(apiKey: number): AnyHandler | undefined;
+  /** A SASL token in a frame of its own, after SaslHandshake 0. */
+  saslToken(
+    token: Buffer,
+    pending: PendingResponse,
+    context: Pick<RequestContext, 'client' | 'broker'>,
+  ): void;
+  /** The socket is closed. */
+  closed(connection: KafkaConnection): void;
+}
+
 /**
- * One client: frames to handlers, responses back. What comes while there is no room for it (too many requests without
- * an answer, or a peer that does not read) waits, and the socket is not read on.
+ * One client: frames to handlers, responses back. Requests for which there is no room (`requestsMax` without a response,
+ * a peer that does not read, a throttled client) wait, and the socket is paused.
  */
-export class KafkaConnection {
-  readonly server: KafkaServer;
+export class KafkaConnection implements RequestingConnection, RespondingConnection {
+  readonly server: ServerContext;
   readonly broker: Broker;
   readonly settings: Settings;
   readonly socket: Socket;
-  readonly replies: Replies;
-  /** Of the peer, without the prefix of IPv4 in IPv6. */
+  readonly responses: ResponseQueue;
   readonly address: string;
-  /** What the client said it is, for operators. */
   software = '';
   isClosed = false;
   readonly connectedAtMs: number;
-  /** Null until the client has said who it is. */
   identity: Identity | null = null;
   readonly authentication: Authentication;
-  readonly work: RequestQuota;
+  readonly requestQuota: RequestQuota;
+  readonly #deps: KafkaConnectionDeps;
   readonly #reader: FrameReader;
   readonly #waiting: Frame[] = [];
   readonly #closeListeners = new Set<() => void>();
   #clientId: string | null = null;
   #quota: ClientQuota | null = null;
-  #view: SessionView | null = null;
+  #info: KafkaConnectionInfo | null = null;
   #client: Client | null = null;
-  #isWorking = false;
+  #isHandlingWaiting = false;
   #endTimer: NodeJS.Timeout | null = null;
   readonly #throttle: Throttle;
-  readonly #watch: IdleTimeout;
+  readonly #idleTimeout: IdleTimeout;
 
-  /** `certificateName` is whom the client's certificate names; null if it has no good one. */
-  constructor(server: KafkaServer, socket: Socket, certificateName: string | null) {
+  /** `certificateName`: the user that the client's verified certificate names; null without one. */
+  constructor(deps: KafkaConnectionDeps, socket: Socket, certificateName: string | null) {
+    const { server } = deps;
     const { broker, settings } = server;
+    this.#deps = deps;
     this.server = server;
     this.broker = broker;
     this.settings = settings;
@@ -72,14 +87,14 @@ export class KafkaConnection {
     this.address = plainAddress(socket.remoteAddress);
     this.connectedAtMs = broker.clock.now();
     this.#reader = new FrameReader(settings.requestBytesMax);
-    this.replies = new Replies(socket, broker.turn, settings.outputHighWaterBytes, {
-      repliesAdvanced: () => this.#work(),
+    this.responses = new ResponseQueue(socket, broker.turn, settings.outputHighWaterBytes, {
+      responsesAdvanced: () => this.#handleWaiting(),
     });
-    this.work = new RequestQuota(broker.clock);
-    this.#watch = new IdleTimeout(socket, this.replies, settings, broker.clock.monotonicMs());
+    this.requestQuota = new RequestQuota(broker.clock);
+    this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, broker.clock.monotonicMs());
     this.#throttle = new Throttle(broker.clock, () => {
       broker.turn.touch();
-      this.#work();
+      this.#handleWaiting();
     });
     this.authentication = new Authentication({
       broker,
@@ -97,42 +112,46 @@ export class KafkaConnection {
       identified: (identity) => this.#identified(identity),
     });
     readShared(socket, this.#onData);
-    // The peer sends nothing more; what it has asked for is still answered, and then we end too.
+    // The peer has half-closed: the responses that are ready are still sent.
     socket.once('end', () => this.#peerEnded());
     socket.once('close', () => this.#closed());
   }
 
-  /** The name of the virtual host that the client is in; `/` before it has said who it is. */
   get vhost(): string {
     return this.identity?.vhost ?? '/';
   }
 
-  /** 'User:ada' */
+  /** The KafkaPrincipal, for the log. */
   get principal(): string {
     return this.identity?.principal ?? 'User:ANONYMOUS';
   }
 
-  /** On whose behalf things are done: the name of the user. */
   get actor(): string {
     return this.identity?.user.name ?? '';
   }
 
-  /** As the client calls itself: one of its settings. */
+  /** `client_id` of the last request header. */
   get clientId(): string {
     return this.#clientId ?? '';
   }
 
-  /** What the client may use up. */
   get quota(): ClientQuota {
     return (this.#quota ??= this.broker.access.clientQuota(this.identity?.name ?? ANONYMOUS, this.clientId));
   }
 
-  /** At which the client has reached this broker. */
   get localAddress(): string {
     return plainAddress(this.socket.localAddress);
   }
 
-  /** Once in the life of a connection: who logs in again has to be the same. */
+  get advertised(): HostAndPort {
+    const { advertised } = this.settings;
+    return {
+      host: advertised?.host ?? this.localAddress,
+      port: advertised?.port ?? this.socket.localPort ?? this.server.port,
+    };
+  }
+
+  /** Once in the life of a connection: re-authentication (KIP-368) keeps the user. */
   #identified(identity: Identity): void {
     this.identity = identity;
     this.#quota = null;
@@ -144,68 +163,63 @@ export class KafkaConnection {
     };
     this.#client = client;
     this.broker.access.clients.add(client);
-    this.#view = new SessionView(this, identity);
+    this.#info = new KafkaConnectionInfo(this, identity);
   }
 
   isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean {
     return this.identity?.authorizer.may(operation, resource, name) ?? false;
   }
 
-  /** As `isAllowed`, for what concerns other virtual hosts too: users, quotas, settings. */
   mayRule(operation: AclOperation, resource: AclResource, name: string): boolean {
     return this.identity?.authorizer.mayRule(operation, resource, name) ?? false;
   }
 
-  /** Whether the client may write to some topic, whichever (KIP-679). */
   get mayWriteSomewhere(): boolean {
     return this.identity?.authorizer.mayWriteSomewhere ?? false;
   }
 
-  /** `listener` is called when the connection is gone. Returns how to stop that. */
   onClose(listener: () => void): () => void {
-    // For a request that had to wait before it came to this.
+    // The connection may close while a request waits to begin.
     if (this.isClosed) queueMicrotask(listener);
     this.#closeListeners.add(listener);
     return () => this.#closeListeners.delete(listener);
   }
 
-  /** No requests are taken for so long: the client exceeds what it may have (KIP-219). */
+  /** The client exceeds a quota: no requests are taken for this long (KIP-219). */
   throttle(milliseconds: number): void {
     if (!this.isClosed) this.#throttle.wait(milliseconds);
   }
 
-  /** No requests are taken until the client may go on: it fills memory or the journal faster than they are emptied. */
-  holdBack(onResume: (resume: () => void) => void): void {
-    this.#throttle.holdBack(onResume);
+  pauseUntil(onResume: (resume: () => void) => void): void {
+    this.#throttle.pauseUntil(onResume);
   }
 
-  /** Ends the connection from our side; the protocol has no words for why. */
   close(reason: string): void {
     if (this.isClosed) return;
     this.settings.log.info({ principal: this.principal, peer: this.address, reason }, 'connection closed');
     this.#end();
   }
 
-  /** A request that cannot be read, or not be answered. */
-  fail(error: unknown, what: string): void {
+  /** Closes the connection: a request cannot be decoded, or its handler has failed. */
+  fail(error: unknown, request: string): void {
     if (this.isClosed) return;
     const { log } = this.settings;
     if (!(error instanceof KafkaWireError)) {
-      log.error({ err: error, principal: this.principal, request: what }, 'a request failed unexpectedly');
+      log.error({ err: error, principal: this.principal, request }, 'a request failed unexpectedly');
     }
     const reason = error instanceof Error ? error.message : String(error);
-    log.warn({ principal: this.principal, peer: this.address, request: what, reason }, 'closing connection');
+    log.warn({ principal: this.principal, peer: this.address, request, reason }, 'closing connection');
     this.#end();
   }
 
-  /** To be asked again and again: whether the client is idle, does not read, or does not log in. */
+  /** Called by the server's timer. */
   check(nowMs: number): void {
-    const state = this.#watch.state(nowMs, this.#waiting.length > 0, this.#isUnknown);
+    const state = this.#idleTimeout.state(nowMs, this.#waiting.length > 0, this.#isUnauthenticated);
     const fault = PEER_FAULTS[state];
     if (fault !== undefined) {
       this.#drop(fault);
     } else if (state === 'quiet') {
-      this.replies.release();
+      this.responses.release();
       this.#reader.release();
     }
   }
@@ -214,9 +228,9 @@ export class KafkaConnection {
     if (this.isClosed) return;
     const { turn } = this.broker;
     turn.touch();
-    this.#watch.activeAtMs = this.broker.clock.monotonicMs();
+    this.#idleTimeout.activeAtMs = this.broker.clock.monotonicMs();
     try {
-      if (this.identity === null) this.#limitStranger();
+      if (this.identity === null) this.#limitUnauthenticated();
       this.#reader.push(chunk, this.#onFrame);
     } catch (error) {
       this.fail(error, 'frame');
@@ -233,19 +247,19 @@ export class KafkaConnection {
 
   /** Whether the next request may begin. */
   #hasRoom(): boolean {
-    const { replies, settings } = this;
+    const { responses, settings } = this;
     return (
-      !replies.isCongested &&
-      replies.openCount < settings.requestsMax &&
-      replies.openBytes < settings.requestsBytesMax &&
+      !responses.isCongested &&
+      responses.openCount < settings.requestsMax &&
+      responses.openBytes < settings.requestsBytesMax &&
       !this.#throttle.isOn
     );
   }
 
-  /** Begins with what waits, as far as there is room. */
-  #work(): void {
-    if (this.#isWorking || this.isClosed || this.#waiting.length === 0) return;
-    this.#isWorking = true;
+  /** Begins the requests that wait, in order, as far as there is room. */
+  #handleWaiting(): void {
+    if (this.#isHandlingWaiting || this.isClosed || this.#waiting.length === 0) return;
+    this.#isHandlingWaiting = true;
     let done = 0;
     while (done < this.#waiting.length && !this.isClosed && this.#hasRoom()) {
       const { bytes, start, end } = this.#waiting[done] as Frame;
@@ -253,14 +267,14 @@ export class KafkaConnection {
       done++;
     }
     this.#waiting.splice(0, done);
-    this.#isWorking = false;
+    this.#isHandlingWaiting = false;
     if (this.#waiting.length === 0 && !this.isClosed) this.socket.resume();
   }
 
   /** False if the request has to wait after all. */
   #begin(bytes: Buffer, start: number, end: number): boolean {
     if (this.authentication.expectsToken) {
-      authenticateByToken(this, bytes.subarray(start, end));
+      this.#takeToken(bytes.subarray(start, end));
       return true;
     }
     let header: RequestHeader;
@@ -270,7 +284,7 @@ export class KafkaConnection {
       this.fail(error, 'header');
       return true;
     }
-    const handler = this.server.handlerOf(header.apiKey);
+    const handler = this.#deps.handlerOf(header.apiKey);
     const { apiVersion: version } = header;
     if (handler === undefined || version < handler.minVersion || version > handler.maxVersion) {
       this.#refuseVersion(header, handler);
@@ -284,21 +298,21 @@ export class KafkaConnection {
       }
     }
     const isLarge = handler.isLarge === true;
-    if (isLarge && this.replies.hasLarge) return false;
+    if (isLarge && this.responses.hasLarge) return false;
     const { api } = handler;
-    const slot = new PendingResponse(this, {
+    const pending = new PendingResponse(this, {
       api,
       version,
       correlationId: header.correlationId,
       bytes: end - start,
       isLarge,
     });
-    this.replies.add(slot);
+    this.responses.add(pending);
     if (header.clientId !== this.#clientId) this.#renamed(header.clientId);
     const isMeasured = this.broker.access.quotas.isOn;
-    if (isMeasured) this.work.begin(this.quota);
-    handle(handler, bytes, header.bodyStart, end, slot, new RequestCall(this, header));
-    if (isMeasured) this.work.end();
+    if (isMeasured) this.requestQuota.begin(this.quota);
+    handleRequest(handler, bytes, header.bodyStart, end, pending, new ConnectionRequestContext(this, header));
+    if (isMeasured) this.requestQuota.end();
     return true;
   }
 
@@ -307,7 +321,7 @@ export class KafkaConnection {
     this.#quota = null;
   }
 
-  /** Of ApiVersions any version is understood, so that the client can find one that we have (KIP-511). */
+  /** ApiVersions of an unknown version is answered in version 0 with the versions that are served (KIP-511). */
   #refuseVersion(header: RequestHeader, handler: AnyHandler | undefined): void {
     const { apiKey, apiVersion, correlationId } = header;
     if (apiKey !== API_VERSIONS_KEY || handler === undefined) {
@@ -315,24 +329,42 @@ export class KafkaConnection {
       this.fail(new KafkaWireError(`${apiName(apiKey)} ${problem}`), apiName(apiKey));
       return;
     }
-    const slot = new PendingResponse(this, {
+    const pending = new PendingResponse(this, {
       api: handler.api,
       version: 0,
       correlationId,
       bytes: 0,
       isLarge: false,
     });
-    this.replies.add(slot);
-    slot.fill(unsupportedApiVersions());
+    this.responses.add(pending);
+    const { minVersion, maxVersion } = handler;
+    pending.fill<typeof apiVersions>({
+      errorCode: ERROR_CODES.UNSUPPORTED_VERSION,
+      apiKeys: [{ apiKey, minVersion, maxVersion }],
+    });
   }
 
-  /** Who has yet to log in may not have us hold as much as others may. */
-  #limitStranger(): void {
-    if (this.socket.bytesRead <= STRANGER_BYTES_MAX || !this.#isUnknown) return;
-    throw new KafkaWireError(`the client sends more than ${STRANGER_BYTES_MAX} bytes before it logs in`);
+  #takeToken(token: Buffer): void {
+    const pending = new PendingResponse(this, {
+      api: saslAuthenticate,
+      version: 0,
+      correlationId: 0,
+      bytes: token.length,
+      isLarge: false,
+    });
+    this.responses.add(pending);
+    this.#deps.saslToken(token, pending, { client: this, broker: this.broker });
   }
 
-  get #isUnknown(): boolean {
+  /** An unauthenticated client may not fill as much memory as others. */
+  #limitUnauthenticated(): void {
+    if (this.socket.bytesRead <= UNAUTHENTICATED_BYTES_MAX || !this.#isUnauthenticated) return;
+    throw new KafkaWireError(
+      `the client sends more than ${UNAUTHENTICATED_BYTES_MAX} bytes before it logs in`,
+    );
+  }
+
+  get #isUnauthenticated(): boolean {
     return this.identity === null && this.authentication.isAwaited;
   }
 
@@ -340,12 +372,12 @@ export class KafkaConnection {
     if (!this.isClosed) this.#end();
   }
 
-  /** Sends what was answered, and ends. What the connection holds of the broker goes back at once. */
+  /** Sends the responses that are ready, and half-closes; fetch sessions, locks and the registry forget it at once. */
   #end(): void {
-    this.replies.end();
+    this.responses.end();
     this.#release();
     this.#endTimer ??= setTimeout(() => this.socket.destroy(), this.settings.closeTimeoutMs);
-    // Whatever still comes is not looked at, but read: an unread socket would be reset, and our last words with it.
+    // Closing a socket with unread bytes resets it, and the last responses would be lost: what still comes is read and dropped.
     this.socket.resume();
   }
 
@@ -367,24 +399,24 @@ export class KafkaConnection {
 
   #leave(): void {
     if (this.#client !== null) this.broker.access.clients.delete(this.#client);
-    if (this.#view !== null) this.broker.sessions.remove(this.#view.id);
+    if (this.#info !== null) this.broker.sessions.remove(this.#info.id);
     this.#client = null;
-    this.#view = null;
+    this.#info = null;
   }
 
   #closed(): void {
     this.#release();
-    this.replies.drop();
+    this.responses.drop();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
-    this.server.forget(this);
+    this.#deps.closed(this);
   }
 }
 
 const PEER_FAULTS: { readonly [state in PeerState]?: string } = {
-  unknown: 'the client has not logged in',
+  unauthenticated: 'the client has not logged in',
   stalled: 'the client does not read what it asked for',
   idle: 'the client was idle',
 };
 
-/** As much as Kafka takes for one token (sasl.server.max.receive.size). */
-const STRANGER_BYTES_MAX = 512 * 1024;
+/** As much as Kafka takes for one SASL token (sasl.server.max.receive.size). */
+const UNAUTHENTICATED_BYTES_MAX = 512 * 1024;

@@ -2,23 +2,23 @@ import type { Identity as User } from '../../../broker/access/access.ts';
 import type { Authorizer } from '../../../broker/access/authorizer.ts';
 import type { Broker } from '../../../broker/broker.ts';
 
-/** What access control lists and quotas call those who do not log in. */
+/** The principal of unauthenticated clients in access control lists and quotas, as in Kafka. */
 export const ANONYMOUS = 'ANONYMOUS';
 
-/** Who is at the other end of a connection, in which virtual host, and what that one may do there. */
+/** The authenticated user of a connection, its virtual host, and its permissions there. */
 export interface Identity {
   readonly user: User;
-  /** That of the user, or ANONYMOUS. */
+  /** The user's name, or ANONYMOUS. */
   readonly name: string;
-  /** As access control lists call it: 'User:ada'. */
+  /** The KafkaPrincipal: 'User:ada'. */
   readonly principal: string;
   readonly vhost: string;
-  /** By which it has shown who it is: 'SCRAM-SHA-256', 'TLS' for a certificate; 'ANONYMOUS'. */
+  /** How it was authenticated: a SASL mechanism, 'TLS' for a client certificate, or 'ANONYMOUS'. */
   readonly mechanism: string;
   readonly authorizer: Authorizer;
 }
 
-/** Where a client comes from. */
+/** The two ends of the socket, and the client's certificate. */
 export interface Peer {
   readonly host: string;
   readonly port: number;
@@ -26,17 +26,18 @@ export interface Peer {
   readonly localPort: number;
   readonly isLoopback: boolean;
   readonly isTls: boolean;
-  /** Whom the verified certificate of the client names; null if there is none. */
+  /** The user that the client's verified certificate names; null without one. */
   readonly certificateName: string | null;
 }
 
-export interface NameParts {
+/** A user name as Kafka's clients send it: `vhost:user`, or `user` alone. */
+export interface QualifiedName {
   readonly vhost: string;
   readonly user: string;
 }
 
-/** `vhost:user`. A user whose name is the whole of it comes first. */
-export function splitName(broker: Broker, name: string, defaultVhost: string): NameParts {
+/** A user whose name has a colon in it wins over `vhost:user`. */
+export function splitName(broker: Broker, name: string, defaultVhost: string): QualifiedName {
   const colon = name.lastIndexOf(':');
   if (colon < 0 || broker.access.hasUser(name)) return { vhost: defaultVhost, user: name };
   return { vhost: name.slice(0, colon), user: name.slice(colon + 1) };

@@ -1,49 +1,51 @@
 import type { Socket } from 'node:net';
 import type { Settings } from '../options.ts';
-import type { Replies } from './response-queue.ts';
+import type { ResponseQueue } from './response-queue.ts';
 
 const EMPTY = Buffer.alloc(0);
 const QUIET_MS = 10_000;
 
 /**
- * - `busy`: it asks, or waits for answers;
- * - `quiet`: it has not for a while;
- * - `idle`: not for longer than it may;
- * - `stalled`: it takes nothing of what it has asked for;
- * - `unknown`: it should have logged in by now.
+ * - `busy`: it has sent requests within `QUIET_MS`, or waits for responses;
+ * - `quiet`: it has not, for less than `idleTimeoutMs`;
+ * - `idle`: it has not for `idleTimeoutMs` (connections.max.idle.ms);
+ * - `stalled`: it has read nothing of its responses for `stalledPeerTimeoutMs`;
+ * - `unauthenticated`: it has not authenticated within `handshakeTimeoutMs`.
  */
-export type PeerState = 'busy' | 'quiet' | 'idle' | 'stalled' | 'unknown';
+export type PeerState = 'busy' | 'quiet' | 'idle' | 'stalled' | 'unauthenticated';
 
-/** How the other end of a connection behaves over time. */
+/** The timeouts of one connection: idle, stalled, and not authenticated in time. */
 export class IdleTimeout {
+  /** When the last bytes came, on the monotonic clock. */
   activeAtMs: number;
   readonly #socket: Socket;
-  readonly #replies: Replies;
+  readonly #responses: ResponseQueue;
   readonly #settings: Settings;
   readonly #startedAtMs: number;
+  /** Bytes that the kernel has taken, and when it last took any. */
   #takenBytes = 0;
   #takenAtMs = 0;
 
-  constructor(socket: Socket, replies: Replies, settings: Settings, nowMs: number) {
+  constructor(socket: Socket, responses: ResponseQueue, settings: Settings, nowMs: number) {
     this.#socket = socket;
-    this.#replies = replies;
+    this.#responses = responses;
     this.#settings = settings;
     this.#startedAtMs = this.activeAtMs = nowMs;
   }
 
-  /** To be asked again and again. */
-  state(nowMs: number, isWaiting: boolean, isUnknown: boolean): PeerState {
+  /** Called by a timer. `isWaiting`: requests that were read wait for room. */
+  state(nowMs: number, isWaiting: boolean, isUnauthenticated: boolean): PeerState {
     const { handshakeTimeoutMs, idleTimeoutMs } = this.#settings;
     this.#probe();
-    if (isUnknown && nowMs - this.#startedAtMs >= handshakeTimeoutMs) return 'unknown';
+    if (isUnauthenticated && nowMs - this.#startedAtMs >= handshakeTimeoutMs) return 'unauthenticated';
     if (this.#isStalled(nowMs)) return 'stalled';
-    if (isWaiting || this.#replies.openCount > 0) this.activeAtMs = nowMs;
+    if (isWaiting || this.#responses.openCount > 0) this.activeAtMs = nowMs;
     const quietMs = nowMs - this.activeAtMs;
     if (quietMs >= idleTimeoutMs) return 'idle';
     return quietMs >= QUIET_MS ? 'quiet' : 'busy';
   }
 
-  /** A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing. */
+  /** A paused socket does not notice that its peer is gone; a write does, even one of no bytes. */
   #probe(): void {
     const socket = this.#socket;
     if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
@@ -52,7 +54,7 @@ export class IdleTimeout {
   #isStalled(nowMs: number): boolean {
     const { stalledPeerBytes, stalledPeerTimeoutMs } = this.#settings;
     const taken = this.#socket.bytesWritten - this.#socket.writableLength;
-    if (taken !== this.#takenBytes || this.#replies.queuedBytes <= stalledPeerBytes) {
+    if (taken !== this.#takenBytes || this.#responses.queuedBytes <= stalledPeerBytes) {
       this.#takenBytes = taken;
       this.#takenAtMs = nowMs;
       return false;

@@ -2,30 +2,38 @@ import type { Lease } from '../../../base/memory-pool.ts';
 import { ByteWriter } from '../../../wire/kafka/byte-writer.ts';
 import type { Api, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { encodeResponse } from '../../../wire/kafka/headers.ts';
-import type { KafkaConnection } from './connection.ts';
+import type { RequestQuota } from './request-quota.ts';
+import type { QueuedResponse, ResponseQueue } from './response-queue.ts';
 
 const EARLY_SLAB_BYTES = 4096;
 
+/** The connection on which a response leaves. */
+export interface RespondingConnection {
+  readonly responses: ResponseQueue;
+  readonly requestQuota: RequestQuota;
+  readonly isClosed: boolean;
+  throttle(milliseconds: number): void;
+  fail(error: unknown, request: string): void;
+}
+
 /**
- * The place of one response among those of a connection, which leave in the order of the requests:
+ * The place of one response in the response queue of its connection, in the order of the requests:
  *
  *     written | next: its response is written when it comes | filled: bytes that wait | open | …
  */
-export class PendingResponse {
-  readonly connection: KafkaConnection;
+export class PendingResponse implements QueuedResponse {
+  readonly connection: RespondingConnection;
   readonly api: Api;
   readonly version: number;
   readonly correlationId: number;
-  /** Of the request, which counts against the connection's limit until it is answered. */
   readonly requestBytes: number;
   isFilled = false;
-  /** No other large one begins on the connection before it is answered. */
   readonly isLarge: boolean;
-  /** What was filled in before its turn came. */
+  /** The encoded response, if it was filled in before its turn came. */
   #early: readonly Buffer[] = [];
 
   constructor(
-    connection: KafkaConnection,
+    connection: RespondingConnection,
     request: {
       readonly api: Api;
       readonly version: number;
@@ -42,31 +50,31 @@ export class PendingResponse {
     this.isLarge = request.isLarge;
   }
 
-  /** All before it are answered: what is filled in now goes out with this turn. */
+  /** All responses before it are written: what is filled in now is flushed with this turn. */
   get isNext(): boolean {
-    return this.connection.replies.isNext(this);
+    return this.connection.responses.isNext(this);
   }
 
   /**
-   * Large records in the response are not copied: they must not change any more, until `memory`, which they are in, is
-   * released when they have left.
+   * Large records in the response are not copied: they must not change until the socket has taken them, when `memory`,
+   * the lease that holds them, is released.
    */
   fill<A extends Api>(response: ResponseInput<A>, memory: Lease | null = null): void {
     if (this.isFilled) return;
     this.isFilled = true;
-    const { replies } = this.connection;
+    const { responses } = this.connection;
     const { throttleTimeMs: throttledMs = 0 } = response as { readonly throttleTimeMs?: number };
-    const throttleTimeMs = Math.max(throttledMs, this.connection.work.charge());
+    const throttleTimeMs = Math.max(throttledMs, this.connection.requestQuota.charge());
     if (throttleTimeMs > 0) {
       this.connection.throttle(throttleTimeMs);
-      // The few responses that have no such field say nothing, and are followed by silence all the same.
+      // The few responses without the field cannot announce the throttling, which happens all the same (KIP-219).
       if (Object.hasOwn(this.api.response.fields, 'throttleTimeMs'))
         response = { ...response, throttleTimeMs };
     }
     try {
       if (this.isNext) {
-        encodeResponse(replies.writer, this.api, this.version, this.correlationId, response);
-        if (memory !== null) replies.holds(memory);
+        encodeResponse(responses.writer, this.api, this.version, this.correlationId, response);
+        if (memory !== null) responses.releaseWhenSent(memory);
       } else if (!this.connection.isClosed) {
         const writer = new ByteWriter(EARLY_SLAB_BYTES);
         encodeResponse(writer, this.api, this.version, this.correlationId, response);
@@ -75,33 +83,32 @@ export class PendingResponse {
     } catch (error) {
       this.connection.fail(error, this.api.name);
     }
-    replies.filled(this);
+    responses.filled(this);
   }
 
-  /** A whole frame that is no response: a token of SASL. */
+  /** A frame without a response header: a SASL token after SaslHandshake 0. */
   fillFrame(frame: Buffer): void {
     if (this.isFilled) return;
     this.isFilled = true;
-    const { replies } = this.connection;
-    if (this.isNext) replies.writer.reference(frame);
+    const { responses } = this.connection;
+    if (this.isNext) responses.writer.reference(frame);
     else this.#early = [frame];
-    replies.filled(this);
+    responses.filled(this);
   }
 
-  /** There is no response to this request: a producer did not want one. */
+  /** No response is sent: the request was Produce with acks=0. */
   skip(throttleTimeMs = 0): void {
     if (this.isFilled) return;
     this.isFilled = true;
     this.connection.throttle(throttleTimeMs);
-    this.connection.replies.filled(this);
+    this.connection.responses.filled(this);
   }
 
-  /** The request cannot be answered: it ends the connection. */
+  /** Closes the connection: there is no response that could carry this error. */
   fail(error: unknown): void {
     this.connection.fail(error, this.api.name);
   }
 
-  /** Its turn has come. */
   writeEarly(writer: ByteWriter): void {
     for (const piece of this.#early) writer.reference(piece);
     this.#early = [];

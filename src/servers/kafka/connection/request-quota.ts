@@ -1,13 +1,13 @@
 import type { Clock } from '../../../base/clock.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 
-/** The time that is spent on the requests of one connection, for clients who may only have so much of it. */
+/** The `request_percentage` quota (KIP-124) of one connection: measures the time of the event loop that its requests take. */
 export class RequestQuota {
   readonly #clock: Clock;
   #quota: ClientQuota | null = null;
-  /** What has been done and not been charged. */
+  /** Time that was spent and not charged. */
   #workMs = 0;
-  /** Since when something is done; null between requests. */
+  /** When the current request began, on the monotonic clock; null between requests. */
   #sinceMs: number | null = null;
 
   constructor(clock: Clock) {
@@ -19,7 +19,7 @@ export class RequestQuota {
     if (this.#quota !== null) this.#sinceMs = this.#clock.monotonicMs();
   }
 
-  /** Charges what was done since the last time, and says for how many milliseconds the client is to be left alone. */
+  /** Charges the time since the last charge. Returns the throttle time in milliseconds (KIP-219). */
   charge(): number {
     if (this.#quota === null) return 0;
     this.#count();
@@ -28,7 +28,7 @@ export class RequestQuota {
     return this.#quota.recordWork(workMs);
   }
 
-  /** What is left over is charged with the next response: each is to say what it leads to. */
+  /** Time after the last charge is charged with the next response, so that each throttling is announced by one. */
   end(): void {
     if (this.#quota !== null) this.#count();
     this.#sinceMs = null;

@@ -2,46 +2,56 @@ import type { Socket } from 'node:net';
 import type { Lease } from '../../../base/memory-pool.ts';
 import type { Turn } from '../../../broker/shard/turn.ts';
 import { ByteWriter } from '../../../wire/kafka/byte-writer.ts';
-import type { PendingResponse } from './pending-response.ts';
 
-/** Told what becomes of the responses of a connection. */
-export interface RepliesListener {
-  /** A request was answered, or the peer has taken what it was sent: there may be room for more. */
-  repliesAdvanced(): void;
+/** A response in the queue, from when its request is read until it is written. */
+export interface QueuedResponse {
+  /** Of the request; they count against the connection's `requestsBytesMax` until the response is written. */
+  readonly requestBytes: number;
+  /** No other large one begins on the connection before it is answered. */
+  readonly isLarge: boolean;
+  readonly isFilled: boolean;
+  /** Writes a response that was filled in before those ahead of it in the queue. */
+  writeEarly(writer: ByteWriter): void;
 }
 
-/** Slots that are done at the front of the array before they are cut off. */
-const DONE_MAX = 64;
+export interface ResponseQueueListener {
+  /** A response was written, or the socket has drained: there may be room for the next request. */
+  responsesAdvanced(): void;
+}
 
-/** The responses of one connection: a queue of slots, and the bytes of those whose turn has come. */
-export class Replies {
+/** Written responses at the front of the array before they are cut off. */
+const WRITTEN_MAX = 64;
+
+/** The responses of one connection in the order of its requests, and the bytes of those whose turn has come. */
+export class ResponseQueue {
   readonly writer = new ByteWriter();
   flushPending = false;
-  /** Over the high-water mark, and not yet below the low one again: the peer does not read. */
+  /** `queuedBytes` went over the high-water mark, and is not yet below a quarter of it again: the peer does not read. */
   isCongested = false;
-  /** Bytes of requests that are not answered. */
+  /** Bytes of the requests whose responses are not written. */
   openBytes = 0;
   readonly #socket: Socket;
   readonly #turn: Turn;
   readonly #highWaterBytes: number;
-  readonly #listener: RepliesListener;
-  readonly #slots: PendingResponse[] = [];
-  /** Memory that is part of what the writer has. */
+  readonly #listener: ResponseQueueListener;
+  readonly #queue: QueuedResponse[] = [];
+  /** Leases of the memory that `writer` references. */
   #memory: Lease[] = [];
+  /** Index in `#queue` of the first response that is not written. */
   #first = 0;
   #largeCount = 0;
   #isEnded = false;
 
-  constructor(socket: Socket, turn: Turn, highWaterBytes: number, listener: RepliesListener) {
+  constructor(socket: Socket, turn: Turn, highWaterBytes: number, listener: ResponseQueueListener) {
     this.#socket = socket;
     this.#turn = turn;
     this.#highWaterBytes = highWaterBytes;
     this.#listener = listener;
   }
 
-  /** Requests that are not answered. */
+  /** Requests whose responses are not written. */
   get openCount(): number {
-    return this.#slots.length - this.#first;
+    return this.#queue.length - this.#first;
   }
 
   /** Whether a large response is still to come. */
@@ -54,42 +64,42 @@ export class Replies {
     return this.writer.pendingBytes + this.#socket.writableLength;
   }
 
-  /** To be released when what was written to `writer` until now has left. */
-  holds(memory: Lease): void {
+  /** Releases the lease when the socket has taken what is in `writer` now. */
+  releaseWhenSent(memory: Lease): void {
     this.#memory.push(memory);
   }
 
-  isNext(slot: PendingResponse): boolean {
-    return this.#slots[this.#first] === slot;
+  isNext(response: QueuedResponse): boolean {
+    return this.#queue[this.#first] === response;
   }
 
-  add(slot: PendingResponse): void {
-    this.#slots.push(slot);
-    this.openBytes += slot.requestBytes;
-    if (slot.isLarge) this.#largeCount++;
+  add(response: QueuedResponse): void {
+    this.#queue.push(response);
+    this.openBytes += response.requestBytes;
+    if (response.isLarge) this.#largeCount++;
   }
 
-  /** If it is this one's turn, it has been written; then it is that of those behind it which were filled before. */
-  filled(slot: PendingResponse): void {
-    if (!this.isNext(slot)) return;
+  /** If it was the next one, it is in `writer`; those behind it which were filled earlier follow it. */
+  filled(response: QueuedResponse): void {
+    if (!this.isNext(response)) return;
     this.#shift();
-    for (let next = this.#slots[this.#first]; next?.isFilled === true; next = this.#slots[this.#first]) {
+    for (let next = this.#queue[this.#first]; next?.isFilled === true; next = this.#queue[this.#first]) {
       next.writeEarly(this.writer);
       this.#shift();
     }
-    if (this.#first >= DONE_MAX || this.#first === this.#slots.length) {
-      this.#slots.splice(0, this.#first);
+    if (this.#first >= WRITTEN_MAX || this.#first === this.#queue.length) {
+      this.#queue.splice(0, this.#first);
       this.#first = 0;
     }
     if (this.writer.pendingBytes > 0) {
       if (this.queuedBytes > this.#highWaterBytes) this.isCongested = true;
       this.#turn.flushLater(this);
     }
-    this.#listener.repliesAdvanced();
+    this.#listener.responsesAdvanced();
   }
 
   #shift(): void {
-    const { requestBytes, isLarge } = this.#slots[this.#first++] as PendingResponse;
+    const { requestBytes, isLarge } = this.#queue[this.#first++] as QueuedResponse;
     this.openBytes -= requestBytes;
     if (isLarge) this.#largeCount--;
   }
@@ -113,7 +123,7 @@ export class Replies {
     socket.uncork();
   }
 
-  /** Sends what is there, then ends our side of the connection. Nothing is written afterwards. */
+  /** Flushes, then half-closes the socket. Nothing is written afterwards. */
   end(): void {
     if (this.#isEnded) return;
     this.flush();
@@ -121,23 +131,23 @@ export class Replies {
     this.#socket.end();
   }
 
-  /** Nobody waits for the responses any more. */
+  /** The socket is closed: forgets all responses. */
   drop(): void {
     this.#isEnded = true;
-    this.#slots.length = 0;
+    this.#queue.length = 0;
     this.#first = 0;
     this.openBytes = 0;
     this.writer.take();
   }
 
-  /** Lets go of memory that an idle connection does not need. */
+  /** Gives the writer's memory back while the connection is idle. */
   release(): void {
     if (this.writer.pendingBytes === 0 && this.openCount === 0) this.writer.release();
   }
 
   #onWrittenWith(memory: readonly Lease[]): (error?: Error | null) => void {
     return (error) => {
-      // A write that failed may be under way still.
+      // After a write that failed the kernel may still read from the memory.
       if (error == null) for (const lease of memory) lease.release();
       this.#onWritten(error);
     };
@@ -147,6 +157,6 @@ export class Replies {
     if (error != null || !this.isCongested || this.queuedBytes > this.#highWaterBytes / 4) return;
     this.isCongested = false;
     this.#turn.touch();
-    this.#listener.repliesAdvanced();
+    this.#listener.responsesAdvanced();
   };
 }

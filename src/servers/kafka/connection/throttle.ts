@@ -1,24 +1,24 @@
 import type { Clock } from '../../../base/clock.ts';
 
-/** Why nothing is taken from a client for now, besides what it has asked for already. */
+/** Whether a connection takes no new requests for now: its client exceeds a quota, or the broker is under back-pressure. */
 export class Throttle {
   readonly #clock: Clock;
   readonly #onOver: () => void;
-  #isHeldBack = false;
+  #isPaused = false;
   #untilMs = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `onOver` is called when there is no reason any more. */
+  /** `onOver` is called when one of the two has ended. */
   constructor(clock: Clock, onOver: () => void) {
     this.#clock = clock;
     this.#onOver = onOver;
   }
 
   get isOn(): boolean {
-    return this.#isHeldBack || this.#timer !== null;
+    return this.#isPaused || this.#timer !== null;
   }
 
-  /** It exceeds what it may have, and has to wait for so long (KIP-219). */
+  /** The client exceeds a quota: no requests for this long (KIP-219). */
   wait(milliseconds: number): void {
     const untilMs = this.#clock.monotonicMs() + milliseconds;
     if (milliseconds <= 0 || (this.#timer !== null && untilMs <= this.#untilMs)) return;
@@ -30,12 +30,12 @@ export class Throttle {
     }, milliseconds);
   }
 
-  /** It fills memory or the journal faster than they are emptied. `onResume` gets what is to be called at the end of that. */
-  holdBack(onResume: (resume: () => void) => void): void {
-    if (this.#isHeldBack) return;
-    this.#isHeldBack = true;
+  /** Back-pressure: no requests until `onResume` calls the function that it is given. */
+  pauseUntil(onResume: (resume: () => void) => void): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
     onResume(() => {
-      this.#isHeldBack = false;
+      this.#isPaused = false;
       this.#onOver();
     });
   }

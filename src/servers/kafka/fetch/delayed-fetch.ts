@@ -6,8 +6,9 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
-import type { Call } from '../handler.ts';
-import { type FetchRequest, type FetchTarget, resolve } from './fetch-partitions.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
+import type { FetchRequest, FetchTarget } from './fetch-partitions.ts';
+import { resolve } from './readable-partition.ts';
 import type { FetchPlan } from './fetch-sessions.ts';
 
 type PartitionResponse = ResponseInput<typeof fetch>['responses'][number]['partitions'][number];
@@ -26,8 +27,8 @@ const NOTHING = Buffer.alloc(0);
 /** One Fetch request: looks for records, waits for more if they are too few, and makes the answer. */
 export class Fetching {
   readonly #request: FetchRequest;
-  readonly #slot: PendingResponse;
-  readonly #call: Call;
+  readonly #pending: PendingResponse;
+  readonly #context: RequestContext;
   readonly #plan: Plan;
   readonly #targets: readonly FetchTarget[];
   readonly #isCommittedOnly: boolean;
@@ -35,11 +36,11 @@ export class Fetching {
   #bytes = 0;
   #stops: (() => void)[] = [];
 
-  constructor(request: FetchRequest, slot: PendingResponse, call: Call, plan: Plan) {
+  constructor(request: FetchRequest, pending: PendingResponse, context: RequestContext, plan: Plan) {
     this.#request = request;
-    this.#slot = slot;
-    this.#memory = call.server.fetchMemory.lease();
-    this.#call = call;
+    this.#pending = pending;
+    this.#memory = context.fetchMemory.lease();
+    this.#context = context;
     this.#plan = plan;
     this.#targets = [...plan.targets];
     this.#isCommittedOnly = request.isolationLevel === READ_COMMITTED;
@@ -52,18 +53,18 @@ export class Fetching {
   }
 
   #wait(maxWaitMs: number): void {
-    const { connection, server } = this.#call;
+    const { client, broker } = this.#context;
     const finish = (): void => {
       this.#stopWaiting();
-      if (!connection.isClosed) this.#answer();
+      if (!client.isClosed) this.#answer();
     };
-    const timer = server.broker.store.options.scheduler.after(maxWaitMs, finish);
-    this.#stops.push(() => timer.cancel(), connection.onClose(finish));
+    const timer = broker.store.options.scheduler.after(maxWaitMs, finish);
+    this.#stops.push(() => timer.cancel(), client.onClose(finish));
     const advanced = (): void => {
       if (this.#isEnough()) finish();
     };
     for (const target of this.#targets) {
-      const { partition } = resolve(target, this.#call);
+      const { partition } = resolve(target, this.#context);
       if (partition !== null) this.#stops.push(partition.onAdvance(advanced));
     }
   }
@@ -78,7 +79,7 @@ export class Fetching {
     const { minBytes } = this.#request;
     let bytes = 0;
     for (const target of this.#targets) {
-      const { partition, error } = resolve(target, this.#call);
+      const { partition, error } = resolve(target, this.#context);
       if (error !== null) return true;
       if (target.lastFetchedEpoch >= 0 && divergingEpoch(partition, target) !== undefined) return true;
       const below = this.#below(partition);
@@ -101,7 +102,7 @@ export class Fetching {
       const response = this.#serve(target);
       if (response instanceof Promise) {
         // What is on disk makes the rest of the answer wait.
-        this.#answerSlowly(responses, i, response).catch((error) => this.#slot.fail(error));
+        this.#answerSlowly(responses, i, response).catch((error) => this.#pending.fail(error));
         return;
       }
       this.#add(responses, target, response);
@@ -112,23 +113,23 @@ export class Fetching {
   async #answerSlowly(
     responses: Responses,
     index: number,
-    pending: Promise<PartitionResponse>,
+    reading: Promise<PartitionResponse>,
   ): Promise<void> {
-    this.#add(responses, this.#targets[index] as FetchTarget, await pending);
+    this.#add(responses, this.#targets[index] as FetchTarget, await reading);
     for (const target of this.#targets.slice(index + 1)) {
-      if (this.#call.connection.isClosed) return;
+      if (this.#context.client.isClosed) return;
       this.#add(responses, target, await this.#serve(target));
     }
-    this.#call.server.broker.turn.touch();
+    this.#context.broker.turn.touch();
     this.#finish(responses);
   }
 
   #finish(responses: Responses): void {
-    this.#slot.fill<typeof fetch>(
+    this.#pending.fill<typeof fetch>(
       {
         sessionId: this.#plan.session?.id ?? 0,
         responses: [...responses.values()],
-        throttleTimeMs: this.#call.connection.quota.recordFetched(this.#bytes),
+        throttleTimeMs: this.#context.client.quota.recordFetched(this.#bytes),
       },
       this.#memory,
     );
@@ -143,14 +144,14 @@ export class Fetching {
       target.toldStart = response.logStartOffset ?? -1;
       if (hasRecords) session.moveToEnd(target);
     }
-    const key = this.#call.version >= 13 ? target.topicId : target.topic;
+    const key = this.#context.version >= 13 ? target.topicId : target.topic;
     const topic = responses.get(key);
     if (topic !== undefined) topic.partitions.push(response);
     else responses.set(key, { topic: target.topic, topicId: target.topicId, partitions: [response] });
   }
 
   #serve(target: FetchTarget): PartitionResponse | Promise<PartitionResponse> {
-    const { partition, error } = resolve(target, this.#call);
+    const { partition, error } = resolve(target, this.#context);
     if (error !== null) return failed(target, partition, error);
     const diverging = target.lastFetchedEpoch >= 0 ? divergingEpoch(partition, target) : undefined;
     if (diverging !== undefined)
@@ -173,7 +174,7 @@ export class Fetching {
     bytesMax: number,
   ): Promise<PartitionResponse> {
     // What is too large goes at once: a request has room for a million partitions.
-    const memory = this.#call.server.fetchMemory.lease();
+    const memory = this.#context.fetchMemory.lease();
     try {
       const { bytes } = await partition.read(target.fetchOffset, below, bytesMax, memory);
       if (target.fetchOffset < partition.startOffset) return failed(target, partition, 'OFFSET_OUT_OF_RANGE');

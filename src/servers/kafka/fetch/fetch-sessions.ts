@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { Call } from '../handler.ts';
+import type { ConnectionLifetime } from '../connection/lifetime.ts';
 import {
   type FetchRequest,
   type FetchTarget,
@@ -74,11 +74,11 @@ export class FetchSessions {
     return this.#sessions.size;
   }
 
-  plan(request: FetchRequest, call: Call): FetchPlan {
+  plan(request: FetchRequest, version: number, connection: ConnectionLifetime): FetchPlan {
     const { sessionId, sessionEpoch } = request;
     if (sessionEpoch === FINAL_EPOCH || sessionEpoch === INITIAL_EPOCH) {
-      this.#end(sessionId, call);
-      const session = sessionEpoch === INITIAL_EPOCH ? this.#begin(call) : null;
+      this.#end(sessionId, connection);
+      const session = sessionEpoch === INITIAL_EPOCH ? this.#begin(version, connection) : null;
       if (session === null) {
         return { error: null, session, isIncremental: false, targets: targetsOf(request) };
       }
@@ -86,39 +86,39 @@ export class FetchSessions {
       return { error: null, session, isIncremental: false, targets: [...session.targets.values()] };
     }
     const session = this.#sessions.get(sessionId);
-    if (session === undefined || !this.#ofConnection(call).has(session)) {
+    if (session === undefined || !this.#ofConnection(connection).has(session)) {
       return { error: 'FETCH_SESSION_ID_NOT_FOUND' };
     }
     if (sessionEpoch !== session.nextEpoch) return { error: 'INVALID_FETCH_SESSION_EPOCH' };
-    if (session.isById !== call.version >= 13) return { error: 'FETCH_SESSION_TOPIC_ID_ERROR' };
+    if (session.isById !== version >= 13) return { error: 'FETCH_SESSION_TOPIC_ID_ERROR' };
     session.nextEpoch = sessionEpoch === EPOCH_MAX ? 1 : sessionEpoch + 1;
     session.update(request);
     return { error: null, session, isIncremental: true, targets: [...session.targets.values()] };
   }
 
   /** Null if there are too many: the client then names everything each time. */
-  #begin(call: Call): FetchSession | null {
-    const own = this.#ofConnection(call);
+  #begin(version: number, connection: ConnectionLifetime): FetchSession | null {
+    const own = this.#ofConnection(connection);
     if (this.#sessions.size >= SESSIONS_MAX) return null;
     if (own.size >= SESSIONS_OF_CONNECTION_MAX) {
       const [oldest] = own;
-      if (oldest !== undefined) this.#end(oldest.id, call);
+      if (oldest !== undefined) this.#end(oldest.id, connection);
     }
     let id = NO_SESSION;
     while (id === NO_SESSION || this.#sessions.has(id)) id = randomInt(1, EPOCH_MAX);
-    const session = new FetchSession(id, call.version >= 13);
+    const session = new FetchSession(id, version >= 13);
     this.#sessions.set(id, session);
     own.add(session);
     return session;
   }
 
-  #end(id: number, call: Call): void {
+  #end(id: number, connection: ConnectionLifetime): void {
     const session = this.#sessions.get(id);
-    if (session === undefined || !this.#ofConnection(call).delete(session)) return;
+    if (session === undefined || !this.#ofConnection(connection).delete(session)) return;
     this.#sessions.delete(id);
   }
 
-  #ofConnection({ connection }: Call): Set<FetchSession> {
+  #ofConnection(connection: ConnectionLifetime): Set<FetchSession> {
     let own = this.#byConnection.get(connection);
     if (own === undefined) {
       own = new Set();

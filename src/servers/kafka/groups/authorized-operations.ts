@@ -1,19 +1,19 @@
 import { ACL_OPERATIONS, type AclOperation, type AclResource } from '../../../broker/access/acl.ts';
 import { ACL_OPERATION } from '../../../wire/kafka/constants.ts';
 import { NOT_ASKED } from '../../../wire/kafka/declaration.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 
 /** What the client may do to it, a bit for each (KIP-430). */
 export function authorizedOperations(
   isAsked: boolean,
   resource: AclResource,
   name: string,
-  call: Call,
+  context: RequestContext,
 ): number {
   if (!isAsked) return NOT_ASKED;
   let bits = 0;
   for (const operation of ACL_OPERATIONS[resource]) {
-    if (call.isAllowed(operation, resource, name)) bits |= 1 << ACL_OPERATION[numberName(operation)];
+    if (context.isAllowed(operation, resource, name)) bits |= 1 << ACL_OPERATION[numberName(operation)];
   }
   return bits;
 }

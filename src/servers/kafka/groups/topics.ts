@@ -1,6 +1,6 @@
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 
 interface TopicReference {
   readonly name: string;
@@ -10,17 +10,17 @@ interface TopicReference {
 /** The topic that a request names, or what is wrong with it. A topic that one may not see is not told from none. */
 export function topicOf(
   reference: TopicReference,
-  call: Call,
+  context: RequestContext,
   idsFrom: number,
   operation: 'read' | 'describe',
 ): Stream | ErrorName {
-  const { streams } = call.server.broker;
-  const { vhost } = call.connection;
-  if (call.version >= idsFrom) {
+  const { streams } = context.broker;
+  const { vhost } = context.client;
+  if (context.version >= idsFrom) {
     const stream = streams.byId(reference.topicId);
     if (stream === undefined || stream.vhost !== vhost) return 'UNKNOWN_TOPIC_ID';
-    return call.isAllowed(operation, 'topic', stream.name) ? stream : 'TOPIC_AUTHORIZATION_FAILED';
+    return context.isAllowed(operation, 'topic', stream.name) ? stream : 'TOPIC_AUTHORIZATION_FAILED';
   }
-  if (!call.isAllowed(operation, 'topic', reference.name)) return 'TOPIC_AUTHORIZATION_FAILED';
+  if (!context.isAllowed(operation, 'topic', reference.name)) return 'TOPIC_AUTHORIZATION_FAILED';
   return streams.get(vhost, reference.name) ?? 'UNKNOWN_TOPIC_OR_PARTITION';
 }

@@ -11,17 +11,17 @@ export const addOffsetsToTxnHandler: ApiHandler<typeof addOffsetsToTxn> = {
   api: addOffsetsToTxn,
   minVersion: 0,
   maxVersion: 4,
-  async handle({ transactionalId, groupId, producerId, producerEpoch }, call) {
-    if (!call.isAllowed('write', 'transactional-id', transactionalId)) {
+  async handle({ transactionalId, groupId, producerId, producerEpoch }, context) {
+    if (!context.isAllowed('write', 'transactional-id', transactionalId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
     }
-    if (!call.isAllowed('read', 'group', groupId)) {
+    if (!context.isAllowed('read', 'group', groupId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
     }
-    const { broker } = call.server;
+    const { broker } = context;
     const identity = { producerId, epoch: producerEpoch };
-    const owner = { vhost: call.connection.vhost, id: transactionalId, identity };
-    const errorCode = codeOf(() => broker.transactions.grow(owner, [], [groupId]), call, FENCED_FROM);
+    const owner = { vhost: context.client.vhost, id: transactionalId, identity };
+    const errorCode = codeOf(() => broker.transactions.grow(owner, [], [groupId]), context, FENCED_FROM);
     await durable(broker);
     return { throttleTimeMs: 0, errorCode };
   },

@@ -5,8 +5,9 @@ import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { addPartitionsToTxn } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { codeOf } from '../transaction-errors.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof addPartitionsToTxn>;
 type Topics = Request['v3AndBelowTopics'];
@@ -22,44 +23,44 @@ export const addPartitionsToTxnHandler: ApiHandler<typeof addPartitionsToTxn> = 
   api: addPartitionsToTxn,
   minVersion: 0,
   maxVersion: 5,
-  async handle(request, call) {
-    if (call.version < BATCHED_FROM) {
+  async handle(request, context) {
+    if (context.version < BATCHED_FROM) {
       const topics = request.v3AndBelowTopics;
       const codes = add(
-        call,
+        context,
         request.v3AndBelowTransactionalId,
         request.v3AndBelowProducerId,
         request.v3AndBelowProducerEpoch,
         topics,
       );
-      await durable(call.server.broker);
+      await durable(context.broker);
       return { throttleTimeMs: 0, resultsByTopicV3AndBelow: results(topics, codes) };
     }
-    if (!call.isAllowed('cluster-action', 'cluster', CLUSTER_NAME)) {
+    if (!context.isAllowed('cluster-action', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED };
     }
     const resultsByTransaction = request.transactions.map((each) => {
       const { transactionalId, producerId, producerEpoch, verifyOnly, topics } = each;
       const codes = verifyOnly
-        ? verify(call, ownerOf(call, transactionalId, producerId, producerEpoch))
-        : add(call, transactionalId, producerId, producerEpoch, topics);
+        ? verify(context, ownerOf(context, transactionalId, producerId, producerEpoch))
+        : add(context, transactionalId, producerId, producerEpoch, topics);
       return { transactionalId, topicResults: results(topics, codes) };
     });
-    await durable(call.server.broker);
+    await durable(context.broker);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, resultsByTransaction };
   },
 };
 
 /** All of them, or none. */
-function add(call: Call, id: string, producerId: number, epoch: number, topics: Topics): CodeOf {
-  if (!call.isAllowed('write', 'transactional-id', id))
+function add(context: RequestContext, id: string, producerId: number, epoch: number, topics: Topics): CodeOf {
+  if (!context.isAllowed('write', 'transactional-id', id))
     return always('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
   const partitions: Partition[] = [];
   const refused = new Map<string, ErrorName>();
   for (const { name, partitions: indexes } of topics) {
     for (const index of indexes) {
-      const partition = partitionOf(call, name, index);
-      if (!call.isAllowed('write', 'topic', name))
+      const partition = partitionOf(context, name, index);
+      if (!context.isAllowed('write', 'topic', name))
         refused.set(`${name}-${index}`, 'TOPIC_AUTHORIZATION_FAILED');
       else if (partition === undefined) refused.set(`${name}-${index}`, 'UNKNOWN_TOPIC_OR_PARTITION');
       else partitions.push(partition);
@@ -68,26 +69,30 @@ function add(call: Call, id: string, producerId: number, epoch: number, topics: 
   if (refused.size > 0) {
     return ({ topic, index }) => ERROR_CODES[refused.get(`${topic}-${index}`) ?? 'OPERATION_NOT_ATTEMPTED'];
   }
-  const owner = ownerOf(call, id, producerId, epoch);
-  const code = codeOf(() => call.server.broker.transactions.grow(owner, partitions, []), call, FENCED_FROM);
+  const owner = ownerOf(context, id, producerId, epoch);
+  const code = codeOf(() => context.broker.transactions.grow(owner, partitions, []), context, FENCED_FROM);
   return () => code;
 }
 
-function verify(call: Call, owner: Owner): CodeOf {
+function verify(context: RequestContext, owner: Owner): CodeOf {
   return ({ topic, index }) => {
-    const partition = partitionOf(call, topic, index);
+    const partition = partitionOf(context, topic, index);
     if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
-    const { transactions } = call.server.broker;
-    return codeOf(() => transactions.verify(owner, partition), call, FENCED_FROM, BATCHED_FROM);
+    const { transactions } = context.broker;
+    return codeOf(() => transactions.verify(owner, partition), context, FENCED_FROM, BATCHED_FROM);
   };
 }
 
-function ownerOf({ connection }: Call, id: string, producerId: number, epoch: number): Owner {
-  return { vhost: connection.vhost, id, identity: { producerId, epoch } };
+function ownerOf({ client }: RequestContext, id: string, producerId: number, epoch: number): Owner {
+  return { vhost: client.vhost, id, identity: { producerId, epoch } };
 }
 
-function partitionOf({ server, connection }: Call, topic: string, index: number): Partition | undefined {
-  return server.broker.streams.get(connection.vhost, topic)?.partitions[index];
+function partitionOf(
+  { client, broker }: RequestContext,
+  topic: string,
+  index: number,
+): Partition | undefined {
+  return broker.streams.get(client.vhost, topic)?.partitions[index];
 }
 
 function always(error: ErrorName): CodeOf {

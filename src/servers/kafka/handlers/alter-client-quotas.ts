@@ -3,8 +3,9 @@ import { BrokerError } from '../../../broker/errors.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { alterClientQuotas } from '../../../wire/kafka/messages/quotas.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { entityOf } from '../quota-entity.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Entry = RequestOf<typeof alterClientQuotas>['entries'][number];
 
@@ -17,10 +18,10 @@ export const alterClientQuotasHandler: ApiHandler<typeof alterClientQuotas> = {
   api: alterClientQuotas,
   minVersion: 0,
   maxVersion: 1,
-  async handle({ entries, validateOnly }, call) {
-    const isAllowed = call.connection.mayRule('alter-configs', 'cluster', CLUSTER_NAME);
+  async handle({ entries, validateOnly }, context) {
+    const isAllowed = context.client.mayRule('alter-configs', 'cluster', CLUSTER_NAME);
     const results = entries.map(async (entry) => {
-      const problem = isAllowed ? await alter(entry, validateOnly, call) : REFUSED;
+      const problem = isAllowed ? await alter(entry, validateOnly, context) : REFUSED;
       return {
         errorCode: ERROR_CODES[problem?.error ?? 'NONE'],
         errorMessage: problem?.text ?? null,
@@ -36,7 +37,7 @@ const REFUSED: Problem = { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster
 async function alter(
   { entity: parts, ops }: Entry,
   validateOnly: boolean,
-  { connection, server }: Call,
+  { client, broker }: RequestContext,
 ): Promise<Problem | null> {
   const entity = entityOf(parts);
   if (typeof entity === 'string') return { error: 'INVALID_REQUEST', text: entity };
@@ -44,10 +45,10 @@ async function alter(
   if (Object.keys(changes).length < ops.length) {
     return { error: 'INVALID_REQUEST', text: 'A quota is altered twice in the same request' };
   }
-  const { access, events } = server.broker;
+  const { access, events } = broker;
   try {
     if (validateOnly) access.quotas.check(entity, changes);
-    else await events.as(connection.actor, () => access.quotas.alter(entity, changes));
+    else await events.as(client.actor, () => access.quotas.alter(entity, changes));
     return null;
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;

@@ -8,12 +8,12 @@ export const alterConfigsHandler: ApiHandler<typeof alterConfigs> = {
   api: alterConfigs,
   minVersion: 0,
   maxVersion: 2,
-  async handle({ resources, validateOnly }, call) {
+  async handle({ resources, validateOnly }, context) {
     const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
       resourceType,
       resourceName,
       changes: configs.map(({ name, value }) => ({ name, value, operation: CONFIG_OPERATION.SET })),
     }));
-    return { throttleTimeMs: 0, responses: await alterAll(alterations, true, validateOnly, call) };
+    return { throttleTimeMs: 0, responses: await alterAll(alterations, true, validateOnly, context) };
   },
 };

@@ -1,17 +1,18 @@
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { alterPartitionReassignments } from '../../../wire/kafka/messages/replicas.ts';
 import { codesOf, type Fault, fault } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 /** Where a partition is to be: it is here, and can be nowhere else. To move it here is done before it is asked for. */
 export const alterPartitionReassignmentsHandler: ApiHandler<typeof alterPartitionReassignments> = {
   api: alterPartitionReassignments,
   minVersion: 0,
   maxVersion: 1,
-  handle({ topics, allowReplicationFactorChange }, call) {
-    if (!call.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
+  handle({ topics, allowReplicationFactorChange }, context) {
+    if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), responses: [] };
     }
     return {
@@ -22,15 +23,21 @@ export const alterPartitionReassignmentsHandler: ApiHandler<typeof alterPartitio
         name,
         partitions: partitions.map(({ partitionIndex, replicas }) => ({
           partitionIndex,
-          ...codesOf(whyNot(call, name, partitionIndex, replicas)),
+          ...codesOf(whyNot(context, name, partitionIndex, replicas)),
         })),
       })),
     };
   },
 };
 
-function whyNot(call: Call, topic: string, index: number, replicas: readonly number[] | null): Fault | null {
-  if (topicByName(call, topic)?.partitions[index] === undefined) return fault('UNKNOWN_TOPIC_OR_PARTITION');
+function whyNot(
+  context: RequestContext,
+  topic: string,
+  index: number,
+  replicas: readonly number[] | null,
+): Fault | null {
+  if (topicByName(context, topic)?.partitions[index] === undefined)
+    return fault('UNKNOWN_TOPIC_OR_PARTITION');
   if (replicas === null) {
     return fault('NO_REASSIGNMENT_IN_PROGRESS', 'No partition reassignment is in progress.');
   }

@@ -1,23 +1,26 @@
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { alterReplicaLogDirs } from '../../../wire/kafka/messages/replicas.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 /** There is one directory, and everything is in it already. */
 export const alterReplicaLogDirsHandler: ApiHandler<typeof alterReplicaLogDirs> = {
   api: alterReplicaLogDirs,
   minVersion: 1,
   maxVersion: 2,
-  handle({ dirs }, call) {
-    const isAllowed = call.isAllowed('alter', 'cluster', CLUSTER_NAME);
+  handle({ dirs }, context) {
+    const isAllowed = context.isAllowed('alter', 'cluster', CLUSTER_NAME);
     const results = dirs.flatMap(({ path, topics }) =>
       topics.map(({ name, partitions }) => ({
         topicName: name,
         partitions: partitions.map((partitionIndex) => ({
           partitionIndex,
           errorCode:
-            ERROR_CODES[isAllowed ? move(call, path, name, partitionIndex) : 'CLUSTER_AUTHORIZATION_FAILED'],
+            ERROR_CODES[
+              isAllowed ? move(context, path, name, partitionIndex) : 'CLUSTER_AUTHORIZATION_FAILED'
+            ],
         })),
       })),
     );
@@ -25,7 +28,7 @@ export const alterReplicaLogDirsHandler: ApiHandler<typeof alterReplicaLogDirs> 
   },
 };
 
-function move(call: Call, path: string, topic: string, index: number): ErrorName {
-  if (path !== call.server.broker.store.options.directory) return 'LOG_DIR_NOT_FOUND';
-  return topicByName(call, topic)?.partitions[index] === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'NONE';
+function move(context: RequestContext, path: string, topic: string, index: number): ErrorName {
+  if (path !== context.broker.store.options.directory) return 'LOG_DIR_NOT_FOUND';
+  return topicByName(context, topic)?.partitions[index] === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'NONE';
 }

@@ -5,7 +5,8 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { alterShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
 import { durable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type TopicRequest = RequestOf<typeof alterShareGroupOffsets>['topics'][number];
 type Response = ResponseInput<typeof alterShareGroupOffsets>;
@@ -17,14 +18,13 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
   api: alterShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
-  async handle({ groupId, topics }, call) {
-    const { connection, server } = call;
-    const { broker } = server;
-    if (!call.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
+  async handle({ groupId, topics }, context) {
+    const { client, broker } = context;
+    if (!context.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
     let responses: Topic[];
     try {
-      const group = broker.shareGroups.ensure(connection.vhost, groupId);
-      responses = topics.map((topic) => alter(group, topic, call));
+      const group = broker.shareGroups.ensure(client.vhost, groupId);
+      responses = topics.map((topic) => alter(group, topic, context));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return {
@@ -39,13 +39,13 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
   },
 };
 
-function alter(group: ShareGroup, { topicName, partitions }: TopicRequest, call: Call): Topic {
-  const { connection, server } = call;
-  const { streams, shareGroups } = server.broker;
-  if (!call.isAllowed('read', 'topic', topicName)) {
+function alter(group: ShareGroup, { topicName, partitions }: TopicRequest, context: RequestContext): Topic {
+  const { client, broker } = context;
+  const { streams, shareGroups } = broker;
+  if (!context.isAllowed('read', 'topic', topicName)) {
     return failedTopic(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
   }
-  const stream = streams.get(connection.vhost, topicName);
+  const stream = streams.get(client.vhost, topicName);
   if (stream === undefined) return failedTopic(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
   const starts = new Map<number, number>();
   const answers = partitions.map(({ partitionIndex, startOffset }): Partition => {

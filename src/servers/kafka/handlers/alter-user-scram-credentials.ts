@@ -11,7 +11,8 @@ import { SCRAM_MECHANISM } from '../../../wire/kafka/constants.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { alterUserScramCredentials } from '../../../wire/kafka/messages/scram.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof alterUserScramCredentials>;
 type Deletion = Request['deletions'][number];
@@ -34,14 +35,14 @@ export const alterUserScramCredentialsHandler: ApiHandler<typeof alterUserScramC
   api: alterUserScramCredentials,
   minVersion: 0,
   maxVersion: 0,
-  async handle({ deletions, upsertions }, call) {
+  async handle({ deletions, upsertions }, context) {
     const names = new Set([...deletions, ...upsertions].map(({ name }) => name));
     const results = Array.from(names, async (user) => {
       const problem = await alter(
         user,
         deletions.filter(({ name }) => name === user),
         upsertions.filter(({ name }) => name === user),
-        call,
+        context,
       );
       return { user, errorCode: ERROR_CODES[problem?.error ?? 'NONE'], errorMessage: problem?.text ?? null };
     });
@@ -53,13 +54,12 @@ async function alter(
   user: string,
   deletions: readonly Deletion[],
   upsertions: readonly Upsertion[],
-  { connection, server }: Call,
+  { client, broker }: RequestContext,
 ): Promise<Problem | null> {
-  const { access, events } = server.broker;
+  const { access, events } = broker;
   // Who is not an administrator must not become one by giving one another password.
-  const isTheirs =
-    access.isAdministrator(user) && connection.identity?.user.tags.has('administrator') !== true;
-  if (isTheirs || !connection.mayRule('alter', 'cluster', CLUSTER_NAME)) {
+  const isTheirs = access.isAdministrator(user) && client.identity?.user.tags.has('administrator') !== true;
+  if (isTheirs || !client.mayRule('alter', 'cluster', CLUSTER_NAME)) {
     return { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };
   }
   const problem = problemOf(user, deletions, upsertions);
@@ -69,7 +69,7 @@ async function alter(
     scramCredential(MECHANISMS.get(mechanism) as ScramMechanism, salt, iterations, saltedPassword),
   );
   try {
-    await events.as(connection.actor, () => access.credentials.alter(user, deleted, set, connection.vhost));
+    await events.as(client.actor, () => access.credentials.alter(user, deleted, set, client.vhost));
     return null;
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;

@@ -1,10 +1,7 @@
-import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import { FEATURES } from '../features.ts';
 import type { ApiHandler } from '../handler.ts';
-
-const API_VERSIONS_VERSION_MAX = 4;
 
 /** What the name and version of a client's software may look like (KIP-511). */
 const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
@@ -12,24 +9,24 @@ const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
   api: apiVersions,
   minVersion: 0,
-  maxVersion: API_VERSIONS_VERSION_MAX,
+  maxVersion: 4,
   isOpenToAll: true,
-  handle({ clientSoftwareName: name, clientSoftwareVersion: version }, call) {
-    if (call.version >= 3) {
+  handle({ clientSoftwareName: name, clientSoftwareVersion: version }, context) {
+    if (context.version >= 3) {
       if (!SOFTWARE.test(name) || !SOFTWARE.test(version)) {
         return { errorCode: ERROR_CODES.INVALID_REQUEST, apiKeys: [] };
       }
-      call.connection.software = `${name} ${version}`;
+      context.client.software = `${name} ${version}`;
     }
     return {
       errorCode: ERROR_CODES.NONE,
-      apiKeys: call.server.handlers.map(({ api, minVersion, maxVersion }) => ({
+      apiKeys: context.apis.map(({ api, minVersion, maxVersion }) => ({
         apiKey: api.key,
         minVersion,
         maxVersion,
       })),
       // Before version 4 clients did not understand a feature that begins at 0.
-      supportedFeatures: FEATURES.filter(({ min }) => min > 0 || call.version >= 4).map((feature) => ({
+      supportedFeatures: FEATURES.filter(({ min }) => min > 0 || context.version >= 4).map((feature) => ({
         name: feature.name,
         minVersion: feature.min,
         maxVersion: feature.max,
@@ -43,11 +40,3 @@ export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
     };
   },
 };
-
-/** The answer, in version 0, to a version that we do not have. */
-export function unsupportedApiVersions(): ResponseInput<typeof apiVersions> {
-  return {
-    errorCode: ERROR_CODES.UNSUPPORTED_VERSION,
-    apiKeys: [{ apiKey: apiVersions.key, minVersion: 0, maxVersion: API_VERSIONS_VERSION_MAX }],
-  };
-}

@@ -4,7 +4,8 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { consumerGroupDescribe } from '../../../wire/kafka/messages/consumer-groups.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof consumerGroupDescribe>['groups'][number];
 type Assignment = Described['members'][number]['assignment'];
@@ -16,22 +17,22 @@ export const consumerGroupDescribeHandler: ApiHandler<typeof consumerGroupDescri
   api: consumerGroupDescribe,
   minVersion: 0,
   maxVersion: 1,
-  handle({ groupIds, includeAuthorizedOperations }, call) {
+  handle({ groupIds, includeAuthorizedOperations }, context) {
     return {
       throttleTimeMs: 0,
-      groups: groupIds.map((id) => describe(id, includeAuthorizedOperations, call)),
+      groups: groupIds.map((id) => describe(id, includeAuthorizedOperations, context)),
     };
   },
 };
 
-function describe(groupId: string, withOperations: boolean, call: Call): Described {
-  if (!call.isAllowed('describe', 'group', groupId))
+function describe(groupId: string, withOperations: boolean, context: RequestContext): Described {
+  if (!context.isAllowed('describe', 'group', groupId))
     return failed(groupId, 'GROUP_AUTHORIZATION_FAILED', null);
-  const membership = call.server.broker.groups.find(call.connection.vhost, groupId)?.membership;
+  const membership = context.broker.groups.find(context.client.vhost, groupId)?.membership;
   if (membership?.type !== 'consumer') {
     return failed(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`);
   }
-  if (!mayKnowTopics(membership, call)) {
+  if (!mayKnowTopics(membership, context)) {
     return failed(
       groupId,
       'TOPIC_AUTHORIZATION_FAILED',
@@ -45,16 +46,16 @@ function describe(groupId: string, withOperations: boolean, call: Call): Describ
     groupEpoch: membership.epoch,
     assignmentEpoch: membership.targetEpoch,
     assignorName: membership.assignor,
-    members: membersOf(membership, call),
-    authorizedOperations: authorizedOperations(withOperations, 'group', groupId, call),
+    members: membersOf(membership, context),
+    authorizedOperations: authorizedOperations(withOperations, 'group', groupId, context),
   };
 }
 
 /** Of a group that reads what one may not know of, one is told nothing. */
-function mayKnowTopics({ members }: ConsumerGroup, call: Call): boolean {
-  const mayKnow = (name: string) => call.isAllowed('describe', 'topic', name);
+function mayKnowTopics({ members }: ConsumerGroup, context: RequestContext): boolean {
+  const mayKnow = (name: string) => context.isAllowed('describe', 'topic', name);
   const mayKnowAll = (partitions: PartitionSet) =>
-    Array.from(partitions, ([topicId]) => call.server.broker.streams.byId(topicId)?.name ?? '').every(
+    Array.from(partitions, ([topicId]) => context.broker.streams.byId(topicId)?.name ?? '').every(
       (name) => name === '' || mayKnow(name),
     );
   return Array.from(members.values()).every(
@@ -63,7 +64,7 @@ function mayKnowTopics({ members }: ConsumerGroup, call: Call): boolean {
   );
 }
 
-function membersOf({ members }: ConsumerGroup, call: Call): Described['members'] {
+function membersOf({ members }: ConsumerGroup, context: RequestContext): Described['members'] {
   return Array.from(members.values(), (member) => ({
     memberId: member.id,
     instanceId: member.instanceId,
@@ -73,17 +74,17 @@ function membersOf({ members }: ConsumerGroup, call: Call): Described['members']
     clientHost: member.host,
     subscribedTopicNames: [...member.wishes.names],
     subscribedTopicRegex: member.wishes.expression,
-    assignment: assignmentOf(member.assigned, call),
-    targetAssignment: assignmentOf(member.target, call),
+    assignment: assignmentOf(member.assigned, context),
+    targetAssignment: assignmentOf(member.target, context),
     memberType: member.classic === null ? CONSUMER_MEMBER : CLASSIC_MEMBER,
   }));
 }
 
-function assignmentOf(partitions: PartitionSet, call: Call): Assignment {
+function assignmentOf(partitions: PartitionSet, context: RequestContext): Assignment {
   return {
     topicPartitions: Array.from(partitions, ([topicId, indexes]) => ({
       topicId,
-      topicName: call.server.broker.streams.byId(topicId)?.name ?? '',
+      topicName: context.broker.streams.byId(topicId)?.name ?? '',
       partitions: [...indexes],
     })).filter(({ topicName }) => topicName !== ''),
   };

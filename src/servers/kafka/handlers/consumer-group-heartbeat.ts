@@ -5,9 +5,10 @@ import { MEMBER_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { consumerGroupHeartbeat } from '../../../wire/kafka/messages/consumer-groups.ts';
+import { whenMembersDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
-import { whenMembersDurable } from '../groups/when-durable.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof consumerGroupHeartbeat>;
 type Response = ResponseInput<typeof consumerGroupHeartbeat>;
@@ -20,21 +21,21 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
   api: consumerGroupHeartbeat,
   minVersion: 0,
   maxVersion: 1,
-  handle(request, call) {
+  handle(request, context) {
     const { groupId } = request;
-    if (!call.isAllowed('read', 'group', groupId)) {
+    if (!context.isAllowed('read', 'group', groupId)) {
       return refused(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
     }
-    const { broker } = call.server;
-    const { vhost } = call.connection;
+    const { broker } = context;
+    const { vhost } = context.client;
     try {
       for (const name of request.subscribedTopicNames ?? []) {
-        if (!call.isAllowed('describe', 'topic', name)) {
+        if (!context.isAllowed('describe', 'topic', name)) {
           return refused(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
         }
       }
-      check(request, call.version);
-      const outcome = broker.groups.consumerHeartbeat(vhost, groupId, toHeartbeat(request, call));
+      check(request, context.version);
+      const outcome = broker.groups.consumerHeartbeat(vhost, groupId, toHeartbeat(request, context));
       const heartbeatMs = broker.groups.find(vhost, groupId)?.consumerTimes.heartbeatMs ?? 0;
       return whenMembersDurable(broker, vhost, groupId, toResponse(outcome, heartbeatMs));
     } catch (error) {
@@ -69,12 +70,12 @@ function check(request: Request, version: number): void {
 
 function toHeartbeat(
   request: Request,
-  call: Call,
-): Parameters<Call['server']['broker']['groups']['consumerHeartbeat']>[2] {
+  context: RequestContext,
+): Parameters<RequestContext['broker']['groups']['consumerHeartbeat']>[2] {
   const { memberId, memberEpoch, topicPartitions } = request;
-  const { address, identity } = call.connection;
+  const { address, identity } = context.client;
   return {
-    memberId: memberId === '' ? call.server.broker.groups.newMemberId('member') : memberId,
+    memberId: memberId === '' ? context.broker.groups.newMemberId('member') : memberId,
     epoch: memberEpoch,
     instanceId: request.instanceId,
     rackId: request.rackId,
@@ -83,7 +84,7 @@ function toHeartbeat(
     expression: request.subscribedTopicRegex,
     assignor: request.serverAssignor,
     owned: topicPartitions === null ? null : toSet(topicPartitions),
-    clientId: call.clientId ?? '',
+    clientId: context.clientId ?? '',
     host: `/${address}`,
     // Not by the connection, which the member may outlive.
     classic: null,

@@ -3,7 +3,8 @@ import { BrokerError } from '../../../broker/errors.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { createAcls } from '../../../wire/kafka/messages/acls.ts';
 import { type AclCodes, aclOf } from '../acl-codes.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 interface Result {
   readonly errorCode: number;
@@ -17,10 +18,10 @@ export const createAclsHandler: ApiHandler<typeof createAcls> = {
   api: createAcls,
   minVersion: 1,
   maxVersion: 3,
-  async handle({ creations }, call) {
-    const isAllowed = call.isAllowed('alter', 'cluster', CLUSTER_NAME);
+  async handle({ creations }, context) {
+    const isAllowed = context.isAllowed('alter', 'cluster', CLUSTER_NAME);
     const results = creations.map(({ resourcePatternType: patternType, ...creation }) =>
-      isAllowed ? create({ ...creation, patternType }, call) : REFUSED,
+      isAllowed ? create({ ...creation, patternType }, context) : REFUSED,
     );
     return { throttleTimeMs: 0, results: await Promise.all(results) };
   },
@@ -31,12 +32,12 @@ const REFUSED: Result = {
   errorMessage: 'Cluster authorization failed.',
 };
 
-async function create(codes: AclCodes, { connection, server }: Call): Promise<Result> {
+async function create(codes: AclCodes, { client, broker }: RequestContext): Promise<Result> {
   const acl = aclOf(codes);
   if (typeof acl === 'string') return { errorCode: ERROR_CODES.INVALID_REQUEST, errorMessage: acl };
-  const { access, events } = server.broker;
+  const { access, events } = broker;
   try {
-    await events.as(connection.actor, () => access.acls.add(connection.vhost, acl));
+    await events.as(client.actor, () => access.acls.add(client.vhost, acl));
     return DONE;
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;

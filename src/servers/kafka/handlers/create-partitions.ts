@@ -4,9 +4,10 @@ import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { createPartitions } from '../../../wire/kafka/messages/topics.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Wanted = RequestOf<typeof createPartitions>['topics'][number];
 
@@ -14,7 +15,7 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
   api: createPartitions,
   minVersion: 0,
   maxVersion: 3,
-  async handle({ topics, validateOnly }, call) {
+  async handle({ topics, validateOnly }, context) {
     const names = topics.map(({ name }) => name);
     const results = topics
       .filter(({ name }, index) => names.indexOf(name) === index)
@@ -22,23 +23,23 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
         const isDouble = names.indexOf(wanted.name) !== names.lastIndexOf(wanted.name);
         const wrong = isDouble
           ? fault('INVALID_REQUEST', 'Duplicate topic name.')
-          : extend(wanted, validateOnly, call);
+          : extend(wanted, validateOnly, context);
         return { name: wanted.name, ...codesOf(wrong) };
       });
-    await durable(call.server.broker);
+    await durable(context.broker);
     return { throttleTimeMs: 0, results };
   },
 };
 
-function extend(wanted: Wanted, isValidation: boolean, call: Call): Fault | null {
-  if (!call.isAllowed('alter', 'topic', wanted.name)) return fault('TOPIC_AUTHORIZATION_FAILED');
-  const stream = topicByName(call, wanted.name);
+function extend(wanted: Wanted, isValidation: boolean, context: RequestContext): Fault | null {
+  if (!context.isAllowed('alter', 'topic', wanted.name)) return fault('TOPIC_AUTHORIZATION_FAILED');
+  const stream = topicByName(context, wanted.name);
   if (stream === undefined) return fault('UNKNOWN_TOPIC_OR_PARTITION');
   const wrong = whyNot(wanted, stream);
   if (wrong !== null || isValidation) return wrong;
-  const { streams, events } = call.server.broker;
+  const { streams, events } = context.broker;
   try {
-    events.as(call.connection.actor, () => streams.addPartitions(stream, wanted.count));
+    events.as(context.client.actor, () => streams.addPartitions(stream, wanted.count));
     return null;
   } catch (error) {
     return faultOf(error);

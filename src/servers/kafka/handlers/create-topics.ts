@@ -6,9 +6,10 @@ import { createTopics } from '../../../wire/kafka/messages/topics.ts';
 import { describedTopicConfigs } from '../configs/topic-configs.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { createTopic, nameFault } from '../topics/creation.ts';
 import { type CreatableTopic, planTopic, type TopicPlan } from '../topics/topic-plan.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Result = ResponseInput<typeof createTopics>['topics'][number];
 
@@ -18,7 +19,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
   api: createTopics,
   minVersion: 2,
   maxVersion: 7,
-  async handle({ topics, validateOnly }, call) {
+  async handle({ topics, validateOnly }, context) {
     const counts = new Map<string, number>();
     for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
     const seen = new Set<string>();
@@ -29,42 +30,42 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
       if (seen.has(topic.name)) continue;
       seen.add(topic.name);
       const isDouble = (counts.get(topic.name) ?? 0) > 1;
-      const plan = isDouble ? fault('INVALID_REQUEST', 'Duplicate topic name.') : check(topic, call, left);
+      const plan = isDouble ? fault('INVALID_REQUEST', 'Duplicate topic name.') : check(topic, context, left);
       if ('error' in plan) {
         results.push(refused(topic.name, plan));
         continue;
       }
       left -= plan.partitions;
-      results.push(create(topic.name, plan, validateOnly, call));
+      results.push(create(topic.name, plan, validateOnly, context));
     }
-    await durable(call.server.broker);
+    await durable(context.broker);
     return { throttleTimeMs: 0, topics: results };
   },
 };
 
-function check(topic: CreatableTopic, call: Call, partitionsLeft: number): TopicPlan | Fault {
+function check(topic: CreatableTopic, context: RequestContext, partitionsLeft: number): TopicPlan | Fault {
   const { name } = topic;
-  if (!call.isAllowed('create', 'cluster', CLUSTER_NAME) && !call.isAllowed('create', 'topic', name)) {
+  if (!context.isAllowed('create', 'cluster', CLUSTER_NAME) && !context.isAllowed('create', 'topic', name)) {
     return fault('TOPIC_AUTHORIZATION_FAILED');
   }
-  const wrong = nameFault(name, call);
+  const wrong = nameFault(name, context);
   if (wrong !== null) return wrong;
-  const plan = planTopic(topic, call.server.settings.partitions);
+  const plan = planTopic(topic, context.settings.partitions);
   if ('error' in plan || plan.partitions <= partitionsLeft) return plan;
   return fault('POLICY_VIOLATION', 'Excessively large number of partitions per request.');
 }
 
-function create(name: string, plan: TopicPlan, isValidation: boolean, call: Call): Result {
+function create(name: string, plan: TopicPlan, isValidation: boolean, context: RequestContext): Result {
   let stream: Stream | null = null;
   if (!isValidation) {
     try {
-      stream = createTopic(name, plan, call);
+      stream = createTopic(name, plan, context);
     } catch (error) {
       return refused(name, faultOf(error));
     }
   }
   const made = { name, topicId: stream?.id ?? ZERO_UUID, ...codesOf(null) };
-  if (!call.isAllowed('describe-configs', 'topic', name)) {
+  if (!context.isAllowed('describe-configs', 'topic', name)) {
     return { ...made, configs: null, topicConfigErrorCode: ERROR_CODES.TOPIC_AUTHORIZATION_FAILED };
   }
   return {

@@ -3,7 +3,8 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { deleteAcls } from '../../../wire/kafka/messages/acls.ts';
 import { codesOf, type FilterCodes, filterOf } from '../acl-codes.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Result = ResponseInput<typeof deleteAcls>['filterResults'][number];
 
@@ -12,28 +13,26 @@ export const deleteAclsHandler: ApiHandler<typeof deleteAcls> = {
   api: deleteAcls,
   minVersion: 1,
   maxVersion: 3,
-  async handle({ filters }, call) {
-    if (!call.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
+  async handle({ filters }, context) {
+    if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = failed(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
       return { throttleTimeMs: 0, filterResults: filters.map(() => refused) };
     }
     return {
       throttleTimeMs: 0,
-      filterResults: await Promise.all(filters.map((filter) => remove(filter, call))),
+      filterResults: await Promise.all(filters.map((filter) => remove(filter, context))),
     };
   },
 };
 
-async function remove(codes: FilterCodes, { connection, server }: Call): Promise<Result> {
+async function remove(codes: FilterCodes, { client, broker }: RequestContext): Promise<Result> {
   const filter = filterOf(codes);
   if (filter === undefined) {
     return failed(ERROR_CODES.INVALID_REQUEST, 'The AclBindingFilter must not contain UNKNOWN elements.');
   }
   if (filter === null) return done([]);
-  const { access, events } = server.broker;
-  const { removed, durable } = events.as(connection.actor, () =>
-    access.acls.remove(connection.vhost, filter),
-  );
+  const { access, events } = broker;
+  const { removed, durable } = events.as(client.actor, () => access.acls.remove(client.vhost, filter));
   await durable;
   return done(removed.map((acl) => ({ errorCode: ERROR_CODES.NONE, errorMessage: null, ...codesOf(acl) })));
 }

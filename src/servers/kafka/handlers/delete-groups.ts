@@ -1,25 +1,26 @@
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { deleteGroups } from '../../../wire/kafka/messages/group-admin.ts';
+import { whenDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
-import { whenDurable } from '../groups/when-durable.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 export const deleteGroupsHandler: ApiHandler<typeof deleteGroups> = {
   api: deleteGroups,
   minVersion: 0,
   maxVersion: 2,
-  handle({ groupsNames }, call) {
-    const results = groupsNames.map((groupId) => ({ groupId, errorCode: remove(groupId, call) }));
-    const { broker } = call.server;
+  handle({ groupsNames }, context) {
+    const results = groupsNames.map((groupId) => ({ groupId, errorCode: remove(groupId, context) }));
+    const { broker } = context;
     return whenDurable(broker, broker.metadataBlock, { throttleTimeMs: 0, results });
   },
 };
 
-function remove(groupId: string, call: Call): number {
-  if (!call.isAllowed('delete', 'group', groupId)) return ERROR_CODES.GROUP_AUTHORIZATION_FAILED;
+function remove(groupId: string, context: RequestContext): number {
+  if (!context.isAllowed('delete', 'group', groupId)) return ERROR_CODES.GROUP_AUTHORIZATION_FAILED;
   if (groupId === '') return ERROR_CODES.INVALID_GROUP_ID;
-  const { vhost } = call.connection;
-  const { groups } = call.server.broker;
+  const { vhost } = context.client;
+  const { groups } = context.broker;
   try {
     const others = groups.others.find((each) => each.has(vhost, groupId)) ?? groups;
     others.delete(vhost, groupId);

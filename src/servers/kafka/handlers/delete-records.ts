@@ -1,8 +1,9 @@
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { deleteRecords } from '../../../wire/kafka/messages/offsets.ts';
 import { durable } from '../durably.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 const HIGH_WATERMARK = -1;
 
@@ -11,22 +12,22 @@ export const deleteRecordsHandler: ApiHandler<typeof deleteRecords> = {
   api: deleteRecords,
   minVersion: 0,
   maxVersion: 2,
-  async handle({ topics }, call) {
+  async handle({ topics }, context) {
     const results = topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map(({ partitionIndex, offset }) => ({
         partitionIndex,
-        ...remove(call, name, partitionIndex, offset),
+        ...remove(context, name, partitionIndex, offset),
       })),
     }));
-    await durable(call.server.broker);
+    await durable(context.broker);
     return { throttleTimeMs: 0, topics: results };
   },
 };
 
-function remove(call: Call, topic: string, index: number, offset: number) {
-  const stream = topicByName(call, topic);
-  if (!call.isAllowed('delete', 'topic', topic)) return failed('TOPIC_AUTHORIZATION_FAILED');
+function remove(context: RequestContext, topic: string, index: number, offset: number) {
+  const stream = topicByName(context, topic);
+  if (!context.isAllowed('delete', 'topic', topic)) return failed('TOPIC_AUTHORIZATION_FAILED');
   const partition = stream?.partitions[index];
   if (stream === undefined || partition === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION');
   // What a compacted topic has is the state of its keys: nobody may cut it off by age.

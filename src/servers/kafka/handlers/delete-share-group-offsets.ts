@@ -4,7 +4,8 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { deleteShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
 import { durable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Response = ResponseInput<typeof deleteShareGroupOffsets>;
 type Topic = Response['responses'][number];
@@ -14,15 +15,14 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
   api: deleteShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
-  async handle({ groupId, topics }, call) {
-    const { connection, server } = call;
-    const { broker } = server;
-    if (!call.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
-    const group = broker.shareGroups.find(connection.vhost, groupId);
+  async handle({ groupId, topics }, context) {
+    const { client, broker } = context;
+    if (!context.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
+    const group = broker.shareGroups.find(client.vhost, groupId);
     if (group === undefined) return failed('GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
     let responses: Topic[];
     try {
-      responses = topics.map(({ topicName }) => forget(group, topicName, call));
+      responses = topics.map(({ topicName }) => forget(group, topicName, context));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return { throttleTimeMs: 0, errorCode: groupErrorCode(kind), errorMessage: message, responses: [] };
@@ -32,11 +32,11 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
   },
 };
 
-function forget(group: ShareGroup, topicName: string, call: Call): Topic {
-  const { connection, server } = call;
-  const { streams, shareGroups } = server.broker;
-  if (!call.isAllowed('read', 'topic', topicName)) return refused(topicName, 'TOPIC_AUTHORIZATION_FAILED');
-  const stream = streams.get(connection.vhost, topicName);
+function forget(group: ShareGroup, topicName: string, context: RequestContext): Topic {
+  const { client, broker } = context;
+  const { streams, shareGroups } = broker;
+  if (!context.isAllowed('read', 'topic', topicName)) return refused(topicName, 'TOPIC_AUTHORIZATION_FAILED');
+  const stream = streams.get(client.vhost, topicName);
   if (stream === undefined) return refused(topicName, 'UNKNOWN_TOPIC_OR_PARTITION');
   shareGroups.forget(group, stream.id);
   return { topicName, topicId: stream.id, errorCode: ERROR_CODES.NONE };

@@ -3,8 +3,9 @@ import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.t
 import { deleteTopics } from '../../../wire/kafka/messages/topics.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { topicById, topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Result = ResponseInput<typeof deleteTopics>['responses'][number];
 
@@ -18,9 +19,9 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
   api: deleteTopics,
   minVersion: 1,
   maxVersion: 6,
-  async handle({ topics, topicNames }, call) {
+  async handle({ topics, topicNames }, context) {
     const wanted: readonly Wanted[] =
-      call.version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+      context.version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
     const counts = new Map<string, number>();
     for (const each of wanted) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
     const responses: Result[] = [];
@@ -29,9 +30,9 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
       // One answer for all of its kind.
       if (count === 0) continue;
       if (count > 1) counts.set(keyOf(each), 0);
-      responses.push(count > 1 ? refused(each, duplicate(each)) : remove(each, call));
+      responses.push(count > 1 ? refused(each, duplicate(each)) : remove(each, context));
     }
-    await durable(call.server.broker);
+    await durable(context.broker);
     return { throttleTimeMs: 0, responses };
   },
 };
@@ -44,7 +45,7 @@ function duplicate({ name }: Wanted): Fault {
   return fault('INVALID_REQUEST', name === null ? 'Duplicate topic id.' : 'Duplicate topic name.');
 }
 
-function remove(wanted: Wanted, call: Call): Result {
+function remove(wanted: Wanted, context: RequestContext): Result {
   const { name, topicId } = wanted;
   const hasId = topicId !== ZERO_UUID;
   if (hasId && name !== null) {
@@ -53,27 +54,27 @@ function remove(wanted: Wanted, call: Call): Result {
   if (!hasId && name === null) {
     return refused(wanted, fault('INVALID_REQUEST', 'Neither topic name nor id were specified.'));
   }
-  const stream = name === null ? topicById(call, topicId) : topicByName(call, name);
-  const wrong = whyNot(stream, name, call);
+  const stream = name === null ? topicById(context, topicId) : topicByName(context, name);
+  const wrong = whyNot(stream, name, context);
   if (wrong !== null) return refused(wanted, wrong);
-  return removeStream(stream as Stream, call);
+  return removeStream(stream as Stream, context);
 }
 
 /** Who may not know of a topic is not told whether it is there. */
-function whyNot(stream: Stream | undefined, name: string | null, call: Call): Fault | null {
+function whyNot(stream: Stream | undefined, name: string | null, context: RequestContext): Fault | null {
   if (stream === undefined) {
     if (name === null) return fault('UNKNOWN_TOPIC_ID');
-    const mayKnow = call.isAllowed('describe', 'topic', name);
+    const mayKnow = context.isAllowed('describe', 'topic', name);
     return fault(mayKnow ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'TOPIC_AUTHORIZATION_FAILED');
   }
-  return call.isAllowed('delete', 'topic', stream.name) ? null : fault('TOPIC_AUTHORIZATION_FAILED');
+  return context.isAllowed('delete', 'topic', stream.name) ? null : fault('TOPIC_AUTHORIZATION_FAILED');
 }
 
-function removeStream(stream: Stream, call: Call): Result {
+function removeStream(stream: Stream, context: RequestContext): Result {
   const { name, id: topicId } = stream;
-  const { broker } = call.server;
+  const { broker } = context;
   try {
-    broker.events.as(call.connection.actor, () => broker.streams.delete(stream));
+    broker.events.as(context.client.actor, () => broker.streams.delete(stream));
     return { name, topicId, ...codesOf(null) };
   } catch (error) {
     return { name, topicId, ...codesOf(faultOf(error)) };

@@ -12,16 +12,16 @@ export const describeAclsHandler: ApiHandler<typeof describeAcls> = {
   api: describeAcls,
   minVersion: 1,
   maxVersion: 3,
-  handle(request, call) {
-    if (!call.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
+  handle(request, context) {
+    if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return refusal(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
     }
     const filter = filterOf(request);
     if (filter === undefined) {
       return refusal(ERROR_CODES.INVALID_REQUEST, 'The AclBindingFilter must not contain UNKNOWN elements.');
     }
-    const { connection, server } = call;
-    const found = filter === null ? [] : server.broker.access.acls.list(connection.vhost, filter);
+    const { client, broker } = context;
+    const found = filter === null ? [] : broker.access.acls.list(client.vhost, filter);
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,

@@ -14,13 +14,13 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
   api: describeClientQuotas,
   minVersion: 0,
   maxVersion: 1,
-  handle({ components, strict }, call) {
-    if (!call.connection.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
+  handle({ components, strict }, context) {
+    if (!context.client.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return refusal('CLUSTER_AUTHORIZATION_FAILED', 'Cluster authorization failed.');
     }
     const problem = problemOf(components);
     if (problem !== null) return problem;
-    const found = call.server.broker.access.quotas.list().filter((quota) => fits(quota, components, strict));
+    const found = context.broker.access.quotas.list().filter((quota) => fits(quota, components, strict));
     const entries = found.map(({ entity, values }) => ({
       entity: partsOf(entity),
       values: Object.entries(values).map(([key, value]) => ({ key, value })),

@@ -12,7 +12,7 @@ export const describeClusterHandler: ApiHandler<typeof describeCluster> = {
   api: describeCluster,
   minVersion: 0,
   maxVersion: 2,
-  handle({ endpointType, includeClusterAuthorizedOperations }, call) {
+  handle({ endpointType, includeClusterAuthorizedOperations }, context) {
     if (endpointType !== BROKERS) {
       const wrong =
         endpointType === CONTROLLERS
@@ -23,18 +23,18 @@ export const describeClusterHandler: ApiHandler<typeof describeCluster> = {
           : fault('UNSUPPORTED_ENDPOINT_TYPE', `Unsupported endpoint type ${endpointType}`);
       return { throttleTimeMs: 0, ...codesOf(wrong), clusterId: '', brokers: [] };
     }
-    const { host, port } = call.server.advertised(call.connection);
+    const { host, port } = context.advertised;
     return {
       throttleTimeMs: 0,
       ...codesOf(null),
-      clusterId: call.server.broker.clusterId,
+      clusterId: context.broker.clusterId,
       controllerId: NODE_ID,
       brokers: [{ brokerId: NODE_ID, host, port }],
       clusterAuthorizedOperations: authorizedOperations(
         includeClusterAuthorizedOperations,
         'cluster',
         CLUSTER_NAME,
-        call,
+        context,
       ),
     };
   },

@@ -3,7 +3,8 @@ import { describeConfigs } from '../../../wire/kafka/messages/configs.ts';
 import type { ConfigEntry } from '../configs/config-resource.ts';
 import { configResource } from '../configs/resources.ts';
 import { codesOf, type Fault } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof describeConfigs>;
 type Result = ResponseInput<typeof describeConfigs>['results'][number];
@@ -12,19 +13,19 @@ export const describeConfigsHandler: ApiHandler<typeof describeConfigs> = {
   api: describeConfigs,
   minVersion: 1,
   maxVersion: 4,
-  handle(request, call) {
+  handle(request, context) {
     return {
       throttleTimeMs: 0,
-      results: request.resources.map((resource) => describe(resource, request, call)),
+      results: request.resources.map((resource) => describe(resource, request, context)),
     };
   },
 };
 
-function describe(wanted: Request['resources'][number], request: Request, call: Call): Result {
+function describe(wanted: Request['resources'][number], request: Request, context: RequestContext): Result {
   const { resourceType, resourceName, configurationKeys: keys } = wanted;
   const resource = configResource(resourceType);
   const described: readonly ConfigEntry[] | Fault =
-    'error' in resource ? resource : resource.describe(resourceName, call);
+    'error' in resource ? resource : resource.describe(resourceName, context);
   if ('error' in described) return { ...codesOf(described), resourceType, resourceName, configs: [] };
   return {
     ...codesOf(null),

@@ -3,7 +3,8 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeGroups } from '../../../wire/kafka/messages/group-admin.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof describeGroups>['groups'][number];
 
@@ -15,19 +16,20 @@ export const describeGroupsHandler: ApiHandler<typeof describeGroups> = {
   api: describeGroups,
   minVersion: 0,
   maxVersion: 6,
-  handle({ groups, includeAuthorizedOperations }, call) {
+  handle({ groups, includeAuthorizedOperations }, context) {
     return {
       throttleTimeMs: 0,
-      groups: groups.map((id) => describe(id, includeAuthorizedOperations, call)),
+      groups: groups.map((id) => describe(id, includeAuthorizedOperations, context)),
     };
   },
 };
 
-function describe(groupId: string, withOperations: boolean, call: Call): Described {
-  if (!call.isAllowed('describe', 'group', groupId)) return failed(groupId, '', 'GROUP_AUTHORIZATION_FAILED');
-  const membership = call.server.broker.groups.find(call.connection.vhost, groupId)?.membership;
+function describe(groupId: string, withOperations: boolean, context: RequestContext): Described {
+  if (!context.isAllowed('describe', 'group', groupId))
+    return failed(groupId, '', 'GROUP_AUTHORIZATION_FAILED');
+  const membership = context.broker.groups.find(context.client.vhost, groupId)?.membership;
   if (membership?.type !== 'classic') {
-    const isOld = call.version < NOT_FOUND_VERSION;
+    const isOld = context.version < NOT_FOUND_VERSION;
     return failed(groupId, 'Dead', isOld ? 'NONE' : 'GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
   }
   return {
@@ -37,7 +39,7 @@ function describe(groupId: string, withOperations: boolean, call: Call): Describ
     protocolType: membership.protocolType,
     protocolData: membership.state === 'Stable' ? (membership.protocol ?? '') : '',
     members: membersOf(membership),
-    authorizedOperations: authorizedOperations(withOperations, 'group', groupId, call),
+    authorizedOperations: authorizedOperations(withOperations, 'group', groupId, context),
   };
 }
 

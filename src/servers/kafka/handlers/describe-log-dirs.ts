@@ -3,8 +3,9 @@ import type { Stream } from '../../../broker/streams/stream.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { describeLogDirs } from '../../../wire/kafka/messages/replicas.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { describableTopics, topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 interface Wanted {
   readonly stream: Stream;
@@ -17,13 +18,13 @@ export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
   api: describeLogDirs,
   minVersion: 1,
   maxVersion: 5,
-  async handle({ topics }, call) {
-    if (!call.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
+  async handle({ topics }, context) {
+    if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, results: [] };
     }
-    const { fileSystem, directory } = call.server.broker.store.options;
+    const { fileSystem, directory } = context.broker.store.options;
     const usableBytes = await fileSystem.freeBytes(directory);
-    const found = wanted(topics, call).map(({ stream, partitions }) => ({
+    const found = wanted(topics, context).map(({ stream, partitions }) => ({
       name: stream.name,
       partitions: stream.partitions
         .filter(({ index }) => partitions === null || partitions.includes(index))
@@ -42,10 +43,10 @@ export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
   },
 };
 
-function wanted(topics: RequestOf<typeof describeLogDirs>['topics'], call: Call): Wanted[] {
-  if (topics === null) return describableTopics(call).map((stream) => ({ stream, partitions: null }));
+function wanted(topics: RequestOf<typeof describeLogDirs>['topics'], context: RequestContext): Wanted[] {
+  if (topics === null) return describableTopics(context).map((stream) => ({ stream, partitions: null }));
   return topics.flatMap(({ topic, partitions }) => {
-    const stream = topicByName(call, topic);
+    const stream = topicByName(context, topic);
     return stream === undefined ? [] : [{ stream, partitions }];
   });
 }

@@ -2,7 +2,8 @@ import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeProducers } from '../../../wire/kafka/messages/transaction-admin.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type PartitionResponse = ResponseInput<typeof describeProducers>['topics'][number]['partitions'][number];
 
@@ -11,20 +12,20 @@ export const describeProducersHandler: ApiHandler<typeof describeProducers> = {
   api: describeProducers,
   minVersion: 0,
   maxVersion: 0,
-  handle({ topics }, call) {
+  handle({ topics }, context) {
     return {
       throttleTimeMs: 0,
       topics: topics.map(({ name, partitionIndexes }) => ({
         name,
-        partitions: partitionIndexes.map((index) => answer(call, name, index)),
+        partitions: partitionIndexes.map((index) => answer(context, name, index)),
       })),
     };
   },
 };
 
-function answer(call: Call, topic: string, index: number): PartitionResponse {
-  if (!call.isAllowed('read', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
-  const partition = call.server.broker.streams.get(call.connection.vhost, topic)?.partitions[index];
+function answer(context: RequestContext, topic: string, index: number): PartitionResponse {
+  if (!context.isAllowed('read', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
+  const partition = context.broker.streams.get(context.client.vhost, topic)?.partitions[index];
   if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
   return { partitionIndex: index, errorCode: ERROR_CODES.NONE, activeProducers: producersOf(partition) };
 }

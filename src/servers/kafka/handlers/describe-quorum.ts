@@ -3,8 +3,9 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeQuorum } from '../../../wire/kafka/messages/cluster.ts';
 import { codesOf, fault } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { NODE_ID } from '../node-id.ts';
+import type { RequestContext } from './request-context.ts';
 
 type PartitionResult = ResponseInput<typeof describeQuorum>['topics'][number]['partitions'][number];
 
@@ -19,18 +20,18 @@ export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
   api: describeQuorum,
   minVersion: 0,
   maxVersion: 2,
-  handle({ topics }, call) {
-    if (!call.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
+  handle({ topics }, context) {
+    if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return { ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), topics: [], nodes: [] };
     }
-    const { host, port } = call.server.advertised(call.connection);
+    const { host, port } = context.advertised;
     return {
       ...codesOf(null),
       topics: topics.map(({ topicName, partitions }) => ({
         topicName,
         partitions: partitions.map(({ partitionIndex }) =>
           topicName === METADATA_TOPIC && partitionIndex === 0
-            ? quorum(call)
+            ? quorum(context)
             : unknown(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION'),
         ),
       })),
@@ -39,7 +40,7 @@ export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
   },
 };
 
-function quorum({ server: { broker } }: Call): PartitionResult {
+function quorum({ broker }: RequestContext): PartitionResult {
   const { journal, epoch } = broker.store;
   const nowMs = Math.floor(broker.turn.nowMs);
   return {

@@ -3,7 +3,8 @@ import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type GroupRequest = RequestOf<typeof describeShareGroupOffsets>['groups'][number];
 type Group = ResponseInput<typeof describeShareGroupOffsets>['groups'][number];
@@ -18,17 +19,17 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   api: describeShareGroupOffsets,
   minVersion: 0,
   maxVersion: 1,
-  handle({ groups }, call) {
-    return { throttleTimeMs: 0, groups: groups.map((request) => describe(request, call)) };
+  handle({ groups }, context) {
+    return { throttleTimeMs: 0, groups: groups.map((request) => describe(request, context)) };
   },
 };
 
-function describe({ groupId, topics }: GroupRequest, call: Call): Group {
-  if (!call.isAllowed('describe', 'group', groupId)) {
+function describe({ groupId, topics }: GroupRequest, context: RequestContext): Group {
+  if (!context.isAllowed('describe', 'group', groupId)) {
     return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
   }
-  const { connection, server } = call;
-  const group = server.broker.shareGroups.find(connection.vhost, groupId);
+  const { client, broker } = context;
+  const group = broker.shareGroups.find(client.vhost, groupId);
   if (group === undefined) {
     const errorMessage = `Group ${groupId} not found.`;
     return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_ID_NOT_FOUND, errorMessage };
@@ -37,17 +38,17 @@ function describe({ groupId, topics }: GroupRequest, call: Call): Group {
     groupId,
     topics:
       topics === null
-        ? all(group, call)
-        : topics.map(({ topicName, partitions }) => asked(group, topicName, partitions, call)),
+        ? all(group, context)
+        : topics.map(({ topicName, partitions }) => asked(group, topicName, partitions, context)),
     errorCode: ERROR_CODES.NONE,
   };
 }
 
-function all(group: ShareGroup, call: Call): Topic[] {
+function all(group: ShareGroup, context: RequestContext): Topic[] {
   const topics: Topic[] = [];
   for (const [id, readers] of group.readers) {
-    const stream = call.server.broker.streams.byId(id);
-    if (stream === undefined || !call.isAllowed('describe', 'topic', stream.name)) continue;
+    const stream = context.broker.streams.byId(id);
+    if (stream === undefined || !context.isAllowed('describe', 'topic', stream.name)) continue;
     const indexes = [...readers.keys()].sort((a, b) => a - b);
     topics.push({
       topicName: stream.name,
@@ -58,9 +59,14 @@ function all(group: ShareGroup, call: Call): Topic[] {
   return topics;
 }
 
-function asked(group: ShareGroup, topicName: string, partitions: readonly number[], call: Call): Topic {
-  const stream = call.server.broker.streams.get(call.connection.vhost, topicName);
-  if (!call.isAllowed('describe', 'topic', topicName)) {
+function asked(
+  group: ShareGroup,
+  topicName: string,
+  partitions: readonly number[],
+  context: RequestContext,
+): Topic {
+  const stream = context.broker.streams.get(context.client.vhost, topicName);
+  if (!context.isAllowed('describe', 'topic', topicName)) {
     return failed(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
   }
   if (stream === undefined) return failed(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');

@@ -4,9 +4,10 @@ import { NOT_ASKED, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/de
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeTopicPartitions } from '../../../wire/kafka/messages/metadata.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { isInternalTopic, isTopicName } from '../topics/topic-name.ts';
 import { describableTopics, partitionState, topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Response = ResponseInput<typeof describeTopicPartitions>;
 type TopicResult = Response['topics'][number];
@@ -18,23 +19,23 @@ export const describeTopicPartitionsHandler: ApiHandler<typeof describeTopicPart
   api: describeTopicPartitions,
   minVersion: 0,
   maxVersion: 0,
-  handle({ topics, cursor, responsePartitionLimit }, call) {
+  handle({ topics, cursor, responsePartitionLimit }, context) {
     const isAll = topics.length === 0;
-    const names = isAll ? describableTopics(call).map(({ name }) => name) : topics.map(({ name }) => name);
+    const names = isAll ? describableTopics(context).map(({ name }) => name) : topics.map(({ name }) => name);
     const wanted = [...new Set(names)].sort();
     const results: TopicResult[] = [];
     let left = Math.max(1, Math.min(responsePartitionLimit, PARTITIONS_MAX));
     for (const name of wanted) {
       if (cursor !== null && name < cursor.topicName) continue;
       if (left === 0) return answer(results, { topicName: name, partitionIndex: 0 });
-      const stream = call.isAllowed('describe', 'topic', name) ? topicByName(call, name) : undefined;
+      const stream = context.isAllowed('describe', 'topic', name) ? topicByName(context, name) : undefined;
       if (stream === undefined) {
         // One that went away in between is not asked for by its name.
-        if (!isAll) results.push(missing(name, call));
+        if (!isAll) results.push(missing(name, context));
         continue;
       }
       const from = cursor?.topicName === name ? Math.max(0, cursor.partitionIndex) : 0;
-      results.push(found(stream, from, left, call));
+      results.push(found(stream, from, left, context));
       const next = from + left;
       if (next < stream.partitions.length) return answer(results, { topicName: name, partitionIndex: next });
       left -= Math.max(0, stream.partitions.length - from);
@@ -47,14 +48,14 @@ function answer(topics: readonly TopicResult[], nextCursor: Response['nextCursor
   return { throttleTimeMs: 0, topics, nextCursor };
 }
 
-function found(stream: Stream, from: number, count: number, call: Call): TopicResult {
+function found(stream: Stream, from: number, count: number, context: RequestContext): TopicResult {
   return {
     errorCode: ERROR_CODES.NONE,
     name: stream.name,
     topicId: stream.id,
     isInternal: isInternalTopic(stream.name),
     partitions: stream.partitions.slice(from, from + count).map(partitionResult),
-    topicAuthorizedOperations: authorizedOperations(true, 'topic', stream.name, call),
+    topicAuthorizedOperations: authorizedOperations(true, 'topic', stream.name, context),
   };
 }
 
@@ -63,8 +64,8 @@ function partitionResult(partition: Partition) {
   return { ...partitionState(partition), eligibleLeaderReplicas: [], lastKnownElr: [] };
 }
 
-function missing(name: string, call: Call): TopicResult {
-  const error: ErrorName = !call.isAllowed('describe', 'topic', name)
+function missing(name: string, context: RequestContext): TopicResult {
+  const error: ErrorName = !context.isAllowed('describe', 'topic', name)
     ? 'TOPIC_AUTHORIZATION_FAILED'
     : isTopicName(name)
       ? 'UNKNOWN_TOPIC_OR_PARTITION'

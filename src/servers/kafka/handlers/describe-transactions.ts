@@ -2,8 +2,9 @@ import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { TRANSACTION_STATES } from '../transaction-states.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof describeTransactions>['transactionStates'][number];
 
@@ -12,16 +13,16 @@ export const describeTransactionsHandler: ApiHandler<typeof describeTransactions
   api: describeTransactions,
   minVersion: 0,
   maxVersion: 0,
-  handle({ transactionalIds }, call) {
-    return { throttleTimeMs: 0, transactionStates: transactionalIds.map((id) => describe(call, id)) };
+  handle({ transactionalIds }, context) {
+    return { throttleTimeMs: 0, transactionStates: transactionalIds.map((id) => describe(context, id)) };
   },
 };
 
-function describe(call: Call, id: string): Described {
-  if (!call.isAllowed('describe', 'transactional-id', id)) {
+function describe(context: RequestContext, id: string): Described {
+  if (!context.isAllowed('describe', 'transactional-id', id)) {
     return failed(id, 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
   }
-  const producer = call.server.broker.transactions.find(call.connection.vhost, id);
+  const producer = context.broker.transactions.find(context.client.vhost, id);
   if (producer === undefined) return failed(id, 'TRANSACTIONAL_ID_NOT_FOUND');
   return {
     errorCode: ERROR_CODES.NONE,
@@ -31,15 +32,15 @@ function describe(call: Call, id: string): Described {
     transactionStartTimeMs: producer.startMs,
     producerId: producer.identity.producerId,
     producerEpoch: producer.identity.epoch,
-    topics: topicsOf(call, producer.partitions),
+    topics: topicsOf(context, producer.partitions),
   };
 }
 
 /** Those that the client may know of. */
-function topicsOf(call: Call, partitions: Iterable<Partition>): Described['topics'] {
+function topicsOf(context: RequestContext, partitions: Iterable<Partition>): Described['topics'] {
   const topics = new Map<string, number[]>();
   for (const { stream, index } of partitions) {
-    if (stream.isRemoved || !call.isAllowed('describe', 'topic', stream.name)) continue;
+    if (stream.isRemoved || !context.isAllowed('describe', 'topic', stream.name)) continue;
     const indexes = topics.get(stream.name) ?? [];
     topics.set(stream.name, indexes);
     indexes.push(index);

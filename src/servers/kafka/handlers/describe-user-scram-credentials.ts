@@ -4,7 +4,8 @@ import { SCRAM_MECHANISM } from '../../../wire/kafka/constants.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { describeUserScramCredentials } from '../../../wire/kafka/messages/scram.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Result = ResponseInput<typeof describeUserScramCredentials>['results'][number];
 
@@ -18,8 +19,8 @@ export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUser
   api: describeUserScramCredentials,
   minVersion: 0,
   maxVersion: 0,
-  handle({ users }, call) {
-    if (!call.connection.mayRule('describe', 'cluster', CLUSTER_NAME)) {
+  handle({ users }, context) {
+    if (!context.client.mayRule('describe', 'cluster', CLUSTER_NAME)) {
       return {
         throttleTimeMs: 0,
         errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED,
@@ -28,17 +29,17 @@ export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUser
       };
     }
     const isAll = users === null || users.length === 0;
-    const names = isAll ? call.server.broker.access.credentials.names() : users.map(({ name }) => name);
+    const names = isAll ? context.broker.access.credentials.names() : users.map(({ name }) => name);
     const results = [...new Set(names)].map((name) => {
       const isTwice = names.indexOf(name) !== names.lastIndexOf(name);
-      return isTwice ? twice(name) : describe(name, call);
+      return isTwice ? twice(name) : describe(name, context);
     });
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, errorMessage: null, results };
   },
 };
 
-function describe(user: string, { server }: Call): Result {
-  const credentials = server.broker.access.credentials.of(user) ?? {};
+function describe(user: string, { broker }: RequestContext): Result {
+  const credentials = broker.access.credentials.of(user) ?? {};
   const credentialInfos = SCRAM_MECHANISMS.flatMap((mechanism) => {
     const credential = credentials[mechanism];
     return credential === undefined

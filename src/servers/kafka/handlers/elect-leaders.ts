@@ -2,16 +2,17 @@ import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { electLeaders } from '../../../wire/kafka/messages/replicas.ts';
 import { codesOf, fault } from '../fault.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 /** The only one that could lead does. */
 export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
   api: electLeaders,
   minVersion: 0,
   maxVersion: 2,
-  handle({ topicPartitions }, call) {
-    if (!call.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
+  handle({ topicPartitions }, context) {
+    if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = codesOf(fault('CLUSTER_AUTHORIZATION_FAILED'));
       return {
         throttleTimeMs: 0,
@@ -31,15 +32,15 @@ export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
         topic,
         partitionResult: partitions.map((partitionId) => ({
           partitionId,
-          ...elect(call, topic, partitionId),
+          ...elect(context, topic, partitionId),
         })),
       })),
     };
   },
 };
 
-function elect(call: Call, topic: string, index: number) {
-  const stream = topicByName(call, topic);
+function elect(context: RequestContext, topic: string, index: number) {
+  const stream = topicByName(context, topic);
   if (stream === undefined) return codesOf(fault('UNKNOWN_TOPIC_OR_PARTITION', `No such topic as ${topic}`));
   if (stream.partitions[index] === undefined) {
     return codesOf(fault('UNKNOWN_TOPIC_OR_PARTITION', `No such partition as ${topic}-${index}`));

@@ -13,22 +13,22 @@ export const endTxnHandler: ApiHandler<typeof endTxn> = {
   api: endTxn,
   minVersion: 0,
   maxVersion: 5,
-  async handle({ transactionalId, producerId, producerEpoch, committed }, call) {
-    if (!call.isAllowed('write', 'transactional-id', transactionalId)) {
+  async handle({ transactionalId, producerId, producerEpoch, committed }, context) {
+    if (!context.isAllowed('write', 'transactional-id', transactionalId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
     }
-    const { broker } = call.server;
+    const { broker } = context;
     const owner = {
-      vhost: call.connection.vhost,
+      vhost: context.client.vhost,
       id: transactionalId,
       identity: { producerId, epoch: producerEpoch },
     };
-    const renews = call.version >= RENEWS_FROM;
+    const renews = context.version >= RENEWS_FROM;
     let next: ProducerIdentity = { producerId: -1, epoch: -1 };
     const end = () => {
       next = broker.transactions.end(owner, committed, renews);
     };
-    const errorCode = codeOf(end, call, FENCED_FROM);
+    const errorCode = codeOf(end, context, FENCED_FROM);
     if (errorCode !== ERROR_CODES.NONE) return { throttleTimeMs: 0, errorCode };
     await durable(broker);
     return { throttleTimeMs: 0, errorCode, producerId: next.producerId, producerEpoch: next.epoch };

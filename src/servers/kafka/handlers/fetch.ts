@@ -10,10 +10,10 @@ export const fetchHandler: RawHandler<typeof fetch> = {
   minVersion: 4,
   maxVersion: 18,
   isLarge: true,
-  handleRaw(bytes, start, end, slot, call) {
-    const request = decodeRequest(fetch, call.version, bytes, start, end);
-    const plan = call.server.fetchSessions.plan(request, call);
-    if (plan.error === null) new Fetching(request, slot, call, plan).run();
-    else slot.fill<typeof fetch>({ errorCode: ERROR_CODES[plan.error], responses: [] });
+  handleRaw(bytes, start, end, pending, context) {
+    const request = decodeRequest(fetch, context.version, bytes, start, end);
+    const plan = context.fetchSessions.plan(request, context.version, context.client);
+    if (plan.error === null) new Fetching(request, pending, context, plan).run();
+    else pending.fill<typeof fetch>({ errorCode: ERROR_CODES[plan.error], responses: [] });
   },
 };

@@ -2,8 +2,9 @@ import { COORDINATOR_TYPE } from '../../../wire/kafka/constants.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { findCoordinator } from '../../../wire/kafka/messages/group-membership.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { NODE_ID } from '../node-id.ts';
+import type { RequestContext } from './request-context.ts';
 
 const BATCHED_VERSION = 4;
 const SHARE_VERSION = 6;
@@ -15,33 +16,33 @@ export const findCoordinatorHandler: ApiHandler<typeof findCoordinator> = {
   api: findCoordinator,
   minVersion: 0,
   maxVersion: 6,
-  handle({ key, keyType, coordinatorKeys }, call) {
-    if (call.version >= BATCHED_VERSION) {
-      return { throttleTimeMs: 0, coordinators: coordinatorKeys.map((each) => find(each, keyType, call)) };
+  handle({ key, keyType, coordinatorKeys }, context) {
+    if (context.version >= BATCHED_VERSION) {
+      return { throttleTimeMs: 0, coordinators: coordinatorKeys.map((each) => find(each, keyType, context)) };
     }
-    return { throttleTimeMs: 0, ...find(key, keyType, call) };
+    return { throttleTimeMs: 0, ...find(key, keyType, context) };
   },
 };
 
-function find(key: string, keyType: number, call: Call): Coordinator {
-  const error = refusalOf(key, keyType, call);
+function find(key: string, keyType: number, context: RequestContext): Coordinator {
+  const error = refusalOf(key, keyType, context);
   if (error !== null) {
     return { key, nodeId: -1, host: '', port: -1, errorCode: ERROR_CODES[error], errorMessage: error };
   }
-  const { host, port } = call.server.advertised(call.connection);
+  const { host, port } = context.advertised;
   return { key, nodeId: NODE_ID, host, port, errorCode: ERROR_CODES.NONE, errorMessage: null };
 }
 
-function refusalOf(key: string, keyType: number, call: Call): ErrorName | null {
+function refusalOf(key: string, keyType: number, context: RequestContext): ErrorName | null {
   switch (keyType) {
     case COORDINATOR_TYPE.GROUP:
-      return call.isAllowed('describe', 'group', key) ? null : 'GROUP_AUTHORIZATION_FAILED';
+      return context.isAllowed('describe', 'group', key) ? null : 'GROUP_AUTHORIZATION_FAILED';
     case COORDINATOR_TYPE.TRANSACTION:
-      if (call.isAllowed('describe', 'transactional-id', key)) return null;
+      if (context.isAllowed('describe', 'transactional-id', key)) return null;
       return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
     case COORDINATOR_TYPE.SHARE:
-      if (call.version < SHARE_VERSION || !/^.+:[\w-]{22}:\d+$/s.test(key)) return 'INVALID_REQUEST';
-      return call.isAllowed('cluster-action', 'cluster', 'kafka-cluster')
+      if (context.version < SHARE_VERSION || !/^.+:[\w-]{22}:\d+$/s.test(key)) return 'INVALID_REQUEST';
+      return context.isAllowed('cluster-action', 'cluster', 'kafka-cluster')
         ? null
         : 'CLUSTER_AUTHORIZATION_FAILED';
     default:

@@ -7,11 +7,11 @@ export const heartbeatHandler: ApiHandler<typeof heartbeat> = {
   api: heartbeat,
   minVersion: 0,
   maxVersion: 4,
-  handle({ groupId, generationId, memberId, groupInstanceId }, call) {
-    if (!call.isAllowed('read', 'group', groupId)) {
+  handle({ groupId, generationId, memberId, groupInstanceId }, context) {
+    if (!context.isAllowed('read', 'group', groupId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
     }
-    const error = call.server.broker.groups.heartbeat(call.connection.vhost, groupId, {
+    const error = context.broker.groups.heartbeat(context.client.vhost, groupId, {
       memberId,
       instanceId: groupInstanceId,
       generation: generationId,

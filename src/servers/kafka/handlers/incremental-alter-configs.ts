@@ -7,12 +7,12 @@ export const incrementalAlterConfigsHandler: ApiHandler<typeof incrementalAlterC
   api: incrementalAlterConfigs,
   minVersion: 0,
   maxVersion: 1,
-  async handle({ resources, validateOnly }, call) {
+  async handle({ resources, validateOnly }, context) {
     const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
       resourceType,
       resourceName,
       changes: configs.map(({ name, value, configOperation: operation }) => ({ name, value, operation })),
     }));
-    return { throttleTimeMs: 0, responses: await alterAll(alterations, false, validateOnly, call) };
+    return { throttleTimeMs: 0, responses: await alterAll(alterations, false, validateOnly, context) };
   },
 };

@@ -4,8 +4,9 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { initProducerId } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { codeOf } from '../transaction-errors.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof initProducerId>;
 type Response = ResponseInput<typeof initProducerId>;
@@ -17,12 +18,12 @@ export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
   api: initProducerId,
   minVersion: 0,
   maxVersion: 6,
-  async handle(request, call) {
-    const refusal = refusalOf(request, call);
+  async handle(request, context) {
+    const refusal = refusalOf(request, context);
     if (refusal !== null) return failed(ERROR_CODES[refusal]);
-    const { broker } = call.server;
+    const { broker } = context;
     let given: ProducerIdentity | null = null;
-    const errorCode = codeOf(() => (given = give(request, call)), call, FENCED_FROM);
+    const errorCode = codeOf(() => (given = give(request, context)), context, FENCED_FROM);
     if (given === null) return failed(errorCode);
     const { producerId, epoch } = given as ProducerIdentity;
     await durable(broker);
@@ -30,12 +31,12 @@ export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
   },
 };
 
-function refusalOf(request: Request, call: Call): ErrorName | null {
+function refusalOf(request: Request, context: RequestContext): ErrorName | null {
   const { transactionalId, producerId, producerEpoch, enable2Pc, keepPreparedTxn } = request;
   if (transactionalId === null) {
-    return mayNumberRecords(call) ? null : 'CLUSTER_AUTHORIZATION_FAILED';
+    return mayNumberRecords(context) ? null : 'CLUSTER_AUTHORIZATION_FAILED';
   }
-  if (!call.isAllowed('write', 'transactional-id', transactionalId)) {
+  if (!context.isAllowed('write', 'transactional-id', transactionalId)) {
     return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
   }
   if (producerId < 0 !== producerEpoch < 0) return 'INVALID_REQUEST';
@@ -45,19 +46,19 @@ function refusalOf(request: Request, call: Call): ErrorName | null {
 }
 
 /** Whoever may write somewhere may do so with numbers (KIP-679). */
-function mayNumberRecords(call: Call): boolean {
+function mayNumberRecords(context: RequestContext): boolean {
   return (
-    call.isAllowed('idempotent-write', 'cluster', CLUSTER_NAME) ||
-    (call.connection.identity?.authorizer.mayWriteSomewhere ?? false)
+    context.isAllowed('idempotent-write', 'cluster', CLUSTER_NAME) ||
+    (context.client.identity?.authorizer.mayWriteSomewhere ?? false)
   );
 }
 
-function give(request: Request, { server, connection }: Call): ProducerIdentity {
+function give(request: Request, { client, broker }: RequestContext): ProducerIdentity {
   const { transactionalId, transactionTimeoutMs, producerId, producerEpoch } = request;
-  const { transactions } = server.broker;
+  const { transactions } = broker;
   if (transactionalId === null) return transactions.newProducer();
   return transactions.initialize({
-    vhost: connection.vhost,
+    vhost: client.vhost,
     id: transactionalId,
     timeoutMs: transactionTimeoutMs,
     identity: producerId < 0 ? null : { producerId, epoch: producerEpoch },

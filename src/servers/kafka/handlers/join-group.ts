@@ -2,9 +2,10 @@ import type { JoinOutcome } from '../../../broker/groups/classic/requests.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { joinGroup } from '../../../wire/kafka/messages/group-membership.ts';
+import { whenMembersDurable } from '../durably.ts';
 import { groupErrorCode } from '../groups/group-errors.ts';
-import { whenMembersDurable } from '../groups/when-durable.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof joinGroup>;
 type Response = ResponseInput<typeof joinGroup>;
@@ -18,35 +19,38 @@ export const joinGroupHandler: ApiHandler<typeof joinGroup> = {
   api: joinGroup,
   minVersion: 0,
   maxVersion: 9,
-  handle(request, call) {
-    if (!call.isAllowed('read', 'group', request.groupId)) {
+  handle(request, context) {
+    if (!context.isAllowed('read', 'group', request.groupId)) {
       return refused(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, request.memberId);
     }
     const { promise, resolve } = Promise.withResolvers<JoinOutcome>();
-    const { broker } = call.server;
-    const { vhost } = call.connection;
-    broker.groups.join(vhost, request.groupId, toJoin(request, call), resolve);
+    const { broker } = context;
+    const { vhost } = context.client;
+    broker.groups.join(vhost, request.groupId, toJoin(request, context), resolve);
     return promise.then((outcome) =>
-      whenMembersDurable(broker, vhost, request.groupId, toResponse(outcome, call.version)),
+      whenMembersDurable(broker, vhost, request.groupId, toResponse(outcome, context.version)),
     );
   },
 };
 
-function toJoin(request: Request, call: Call): Parameters<Call['server']['broker']['groups']['join']>[2] {
+function toJoin(
+  request: Request,
+  context: RequestContext,
+): Parameters<RequestContext['broker']['groups']['join']>[2] {
   const { memberId, groupInstanceId, sessionTimeoutMs, rebalanceTimeoutMs, protocolType, protocols } =
     request;
   return {
     memberId,
     instanceId: groupInstanceId,
-    clientId: call.clientId ?? '',
-    host: `/${call.connection.address}`,
+    clientId: context.clientId ?? '',
+    host: `/${context.client.address}`,
     sessionMs: sessionTimeoutMs,
     // Before version 1 there was one time for both.
     rebalanceMs: rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs,
     protocolType,
     protocols: protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),
-    requiresKnownId: call.version >= MEMBER_ID_REQUIRED_VERSION,
-    canSkipAssignment: call.version >= SKIP_ASSIGNMENT_VERSION,
+    requiresKnownId: context.version >= MEMBER_ID_REQUIRED_VERSION,
+    canSkipAssignment: context.version >= SKIP_ASSIGNMENT_VERSION,
   };
 }
 

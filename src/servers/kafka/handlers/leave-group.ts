@@ -1,7 +1,7 @@
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { leaveGroup } from '../../../wire/kafka/messages/group-membership.ts';
+import { whenMembersDurable } from '../durably.ts';
 import { groupErrorCode } from '../groups/group-errors.ts';
-import { whenMembersDurable } from '../groups/when-durable.ts';
 import type { ApiHandler } from '../handler.ts';
 
 const BATCHED_VERSION = 3;
@@ -10,13 +10,13 @@ export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
   api: leaveGroup,
   minVersion: 0,
   maxVersion: 5,
-  handle({ groupId, memberId, members }, call) {
-    if (!call.isAllowed('read', 'group', groupId)) {
+  handle({ groupId, memberId, members }, context) {
+    if (!context.isAllowed('read', 'group', groupId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
     }
-    const { broker } = call.server;
-    const { vhost } = call.connection;
-    const isBatched = call.version >= BATCHED_VERSION;
+    const { broker } = context;
+    const { vhost } = context.client;
+    const isBatched = context.version >= BATCHED_VERSION;
     const leaving = isBatched ? members : [{ memberId, groupInstanceId: null }];
     const errors = broker.groups.leave(
       vhost,

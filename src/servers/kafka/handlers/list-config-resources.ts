@@ -16,16 +16,16 @@ export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> 
   api: listConfigResources,
   minVersion: 0,
   maxVersion: 1,
-  handle({ resourceTypes }, call) {
+  handle({ resourceTypes }, context) {
     const refused = (error: keyof typeof ERROR_CODES) => ({
       throttleTimeMs: 0,
       errorCode: ERROR_CODES[error],
       configResources: [],
     });
-    if (!call.isAllowed('describe-configs', 'cluster', CLUSTER_NAME)) {
+    if (!context.isAllowed('describe-configs', 'cluster', CLUSTER_NAME)) {
       return refused('CLUSTER_AUTHORIZATION_FAILED');
     }
-    const wanted = call.version === 0 ? [CONFIG_RESOURCE_TYPE.CLIENT_METRICS] : resourceTypes;
+    const wanted = context.version === 0 ? [CONFIG_RESOURCE_TYPE.CLIENT_METRICS] : resourceTypes;
     const isKnown = (type: number) =>
       WITHOUT_ANY.has(type) || CONFIG_RESOURCES.some((each) => each.type === type);
     if (!wanted.every(isKnown)) return refused('UNSUPPORTED_VERSION');
@@ -34,7 +34,7 @@ export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> 
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,
       configResources: resources.flatMap((resource) =>
-        resource.list(call).map((resourceName) => ({ resourceName, resourceType: resource.type })),
+        resource.list(context).map((resourceName) => ({ resourceName, resourceType: resource.type })),
       ),
     };
   },

@@ -1,6 +1,7 @@
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { listGroups } from '../../../wire/kafka/messages/group-admin.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 interface Listed {
   readonly groupId: string;
@@ -13,23 +14,23 @@ export const listGroupsHandler: ApiHandler<typeof listGroups> = {
   api: listGroups,
   minVersion: 0,
   maxVersion: 5,
-  handle({ statesFilter, typesFilter }, call) {
+  handle({ statesFilter, typesFilter }, context) {
     const states = lowered(statesFilter);
     const types = lowered(typesFilter);
-    const seesAll = call.isAllowed('describe', 'cluster', 'kafka-cluster');
-    const groups = all(call).filter(
+    const seesAll = context.isAllowed('describe', 'cluster', 'kafka-cluster');
+    const groups = all(context).filter(
       ({ groupId, groupState, groupType }) =>
         (states.size === 0 || states.has(groupState.toLowerCase())) &&
         (types.size === 0 || types.has(groupType.toLowerCase())) &&
-        (seesAll || call.isAllowed('describe', 'group', groupId)),
+        (seesAll || context.isAllowed('describe', 'group', groupId)),
     );
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, groups };
   },
 };
 
-function all(call: Call): Listed[] {
-  const { groups } = call.server.broker;
-  const { vhost } = call.connection;
+function all(context: RequestContext): Listed[] {
+  const { groups } = context.broker;
+  const { vhost } = context.client;
   const listed = groups.list(vhost).map(
     ({ id, protocolType, state, membership }): Listed => ({
       groupId: id,

@@ -6,8 +6,9 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
-import { epochError } from '../fetch/fetch-partitions.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import { epochError } from '../fetch/readable-partition.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof listOffsets>;
 type PartitionRequest = Request['topics'][number]['partitions'][number];
@@ -35,12 +36,12 @@ export const listOffsetsHandler: ApiHandler<typeof listOffsets> = {
   api: listOffsets,
   minVersion: 1,
   maxVersion: 11,
-  async handle(request, call) {
+  async handle(request, context) {
     const topics = await Promise.all(
       request.topics.map(async ({ name, partitions }) => ({
         name,
         partitions: await Promise.all(
-          partitions.map((each) => answer(name, each, request.isolationLevel === READ_COMMITTED, call)),
+          partitions.map((each) => answer(name, each, request.isolationLevel === READ_COMMITTED, context)),
         ),
       })),
     );
@@ -52,17 +53,17 @@ async function answer(
   topic: string,
   request: PartitionRequest,
   isCommittedOnly: boolean,
-  call: Call,
+  context: RequestContext,
 ): Promise<PartitionResponse> {
   const { partitionIndex, currentLeaderEpoch, timestamp } = request;
-  if (!call.isAllowed('describe', 'topic', topic))
+  if (!context.isAllowed('describe', 'topic', topic))
     return failed(partitionIndex, 'TOPIC_AUTHORIZATION_FAILED');
-  const stream = call.server.broker.streams.get(call.connection.vhost, topic);
+  const stream = context.broker.streams.get(context.client.vhost, topic);
   const partition = stream?.partitions[partitionIndex];
   if (partition === undefined) return failed(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
   const error = epochError(partition, currentLeaderEpoch);
   if (error !== null) return failed(partitionIndex, error);
-  if (timestamp < versionedLowest(call.version)) return failed(partitionIndex, 'UNSUPPORTED_VERSION');
+  if (timestamp < versionedLowest(context.version)) return failed(partitionIndex, 'UNSUPPORTED_VERSION');
   try {
     const found = await find(partition, timestamp, isCommittedOnly);
     return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };

@@ -8,8 +8,8 @@ export const listPartitionReassignmentsHandler: ApiHandler<typeof listPartitionR
   api: listPartitionReassignments,
   minVersion: 0,
   maxVersion: 0,
-  handle(_request, call) {
-    const mayAsk = call.isAllowed('describe', 'cluster', CLUSTER_NAME);
+  handle(_request, context) {
+    const mayAsk = context.isAllowed('describe', 'cluster', CLUSTER_NAME);
     const wrong = mayAsk ? null : fault('CLUSTER_AUTHORIZATION_FAILED');
     return { throttleTimeMs: 0, ...codesOf(wrong), topics: [] };
   },

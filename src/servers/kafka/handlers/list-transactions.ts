@@ -14,7 +14,7 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
   api: listTransactions,
   minVersion: 0,
   maxVersion: 2,
-  handle(request, call) {
+  handle(request, context) {
     const pattern = patternOf(request.transactionalIdPattern);
     if (pattern === 'invalid') {
       return {
@@ -24,12 +24,12 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
         transactionStates: [],
       };
     }
-    const { broker } = call.server;
+    const { broker } = context;
     const nowMs = broker.clock.now();
     const transactionStates = [];
-    for (const producer of broker.transactions.list(call.connection.vhost)) {
+    for (const producer of broker.transactions.list(context.client.vhost)) {
       if (!isWanted(producer, request, nowMs) || pattern?.matches(producer.id) === false) continue;
-      if (!call.isAllowed('describe', 'transactional-id', producer.id)) continue;
+      if (!context.isAllowed('describe', 'transactional-id', producer.id)) continue;
       transactionStates.push({
         transactionalId: producer.id,
         producerId: producer.identity.producerId,

@@ -6,11 +6,12 @@ import { metadata } from '../../../wire/kafka/messages/metadata.ts';
 import { durable } from '../durably.ts';
 import { faultOf } from '../fault.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { NODE_ID } from '../node-id.ts';
 import { createTopic, nameFault } from '../topics/creation.ts';
 import { isInternalTopic } from '../topics/topic-name.ts';
 import { describableTopics, partitionState, topicById, topicByName } from '../topics/topics.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof metadata>;
 type TopicResult = ResponseInput<typeof metadata>['topics'][number];
@@ -23,97 +24,97 @@ export const metadataHandler: ApiHandler<typeof metadata> = {
   api: metadata,
   minVersion: 0,
   maxVersion: 13,
-  handle(request, call) {
+  handle(request, context) {
     const made: Stream[] = [];
-    const response = answerTo(request, made, call);
+    const response = answerTo(request, made, context);
     // What others do is no reason to wait.
-    return made.length === 0 ? response : durable(call.server.broker).then(() => response);
+    return made.length === 0 ? response : durable(context.broker).then(() => response);
   },
 };
 
-function answerTo(request: Request, made: Stream[], call: Call): ResponseInput<typeof metadata> {
-  const { host, port } = call.server.advertised(call.connection);
+function answerTo(request: Request, made: Stream[], context: RequestContext): ResponseInput<typeof metadata> {
+  const { host, port } = context.advertised;
   return {
     brokers: [{ nodeId: NODE_ID, host, port }],
-    clusterId: call.server.broker.clusterId,
+    clusterId: context.broker.clusterId,
     controllerId: NODE_ID,
-    topics: topicsOf(request, made, call),
+    topics: topicsOf(request, made, context),
     clusterAuthorizedOperations: authorizedOperations(
       request.includeClusterAuthorizedOperations,
       'cluster',
       CLUSTER_NAME,
-      call,
+      context,
     ),
   };
 }
 
 /** `made` gets those that were made for this. */
-function topicsOf(request: Request, made: Stream[], call: Call): TopicResult[] {
+function topicsOf(request: Request, made: Stream[], context: RequestContext): TopicResult[] {
   const { topics, includeTopicAuthorizedOperations: withOperations } = request;
   // In version 0, which has no null, an empty list asks for all.
-  if (topics === null || (call.version === 0 && topics.length === 0)) {
-    return describableTopics(call).map((stream) => found(stream, withOperations, call));
+  if (topics === null || (context.version === 0 && topics.length === 0)) {
+    return describableTopics(context).map((stream) => found(stream, withOperations, context));
   }
   const results = new Map<string, TopicResult>();
   for (const { topicId, name } of topics) {
-    const isById = call.version >= IDS_VERSION && (topicId !== ZERO_UUID || name === null);
+    const isById = context.version >= IDS_VERSION && (topicId !== ZERO_UUID || name === null);
     const result = isById
-      ? byId(topicId, withOperations, call)
+      ? byId(topicId, withOperations, context)
       : name === null
         ? missing('', ZERO_UUID, 'INVALID_REQUEST')
-        : byName(name, request, made, call);
+        : byName(name, request, made, context);
     results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
   }
   return [...results.values()];
 }
 
-function byId(id: string, withOperations: boolean, call: Call): TopicResult {
-  const stream = topicById(call, id);
+function byId(id: string, withOperations: boolean, context: RequestContext): TopicResult {
+  const stream = topicById(context, id);
   if (stream === undefined) return missing(null, id, 'UNKNOWN_TOPIC_ID');
   // Who may not know of it is not told its name, either.
-  if (!call.isAllowed('describe', 'topic', stream.name)) {
+  if (!context.isAllowed('describe', 'topic', stream.name)) {
     return missing(null, id, 'TOPIC_AUTHORIZATION_FAILED');
   }
-  return found(stream, withOperations, call);
+  return found(stream, withOperations, context);
 }
 
-function byName(name: string, request: Request, made: Stream[], call: Call): TopicResult {
-  if (!call.isAllowed('describe', 'topic', name))
+function byName(name: string, request: Request, made: Stream[], context: RequestContext): TopicResult {
+  if (!context.isAllowed('describe', 'topic', name))
     return missing(name, ZERO_UUID, 'TOPIC_AUTHORIZATION_FAILED');
-  let stream: Stream | ErrorName | undefined = topicByName(call, name);
+  let stream: Stream | ErrorName | undefined = topicByName(context, name);
   if (stream === undefined) {
-    stream = createdTopic(name, request.allowAutoTopicCreation, call);
+    stream = createdTopic(name, request.allowAutoTopicCreation, context);
     if (typeof stream === 'string') return missing(name, ZERO_UUID, stream);
     made.push(stream);
   }
-  return found(stream, request.includeTopicAuthorizedOperations, call);
+  return found(stream, request.includeTopicAuthorizedOperations, context);
 }
 
 /** A topic that is not there is made, if both sides want that. Kafka tells the client to ask again; it is here at once. */
-function createdTopic(name: string, isWanted: boolean, call: Call): Stream | ErrorName {
-  const wrong = nameFault(name, call);
+function createdTopic(name: string, isWanted: boolean, context: RequestContext): Stream | ErrorName {
+  const wrong = nameFault(name, context);
   if (wrong !== null) return wrong.error;
-  const { settings } = call.server;
+  const { settings } = context;
   if (!isWanted || !settings.createsTopics || isInternalTopic(name)) return 'UNKNOWN_TOPIC_OR_PARTITION';
-  if (!call.isAllowed('create', 'cluster', CLUSTER_NAME) && !call.isAllowed('create', 'topic', name)) {
+  if (!context.isAllowed('create', 'cluster', CLUSTER_NAME) && !context.isAllowed('create', 'topic', name)) {
     return 'TOPIC_AUTHORIZATION_FAILED';
   }
   try {
-    return createTopic(name, { partitions: settings.partitions, configs: new Map() }, call);
+    return createTopic(name, { partitions: settings.partitions, configs: new Map() }, context);
   } catch (error) {
     settings.log.warn({ topic: name, reason: faultOf(error).text }, 'a topic was not made');
     return 'INVALID_TOPIC_EXCEPTION';
   }
 }
 
-function found(stream: Stream, withOperations: boolean, call: Call): TopicResult {
+function found(stream: Stream, withOperations: boolean, context: RequestContext): TopicResult {
   return {
     errorCode: ERROR_CODES.NONE,
     name: stream.name,
     topicId: stream.id,
     isInternal: isInternalTopic(stream.name),
     partitions: stream.partitions.map(partitionState),
-    topicAuthorizedOperations: authorizedOperations(withOperations, 'topic', stream.name, call),
+    topicAuthorizedOperations: authorizedOperations(withOperations, 'topic', stream.name, context),
   };
 }
 

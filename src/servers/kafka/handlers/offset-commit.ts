@@ -3,10 +3,11 @@ import { OffsetRowsBuilder } from '../../../broker/groups/offsets.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
 import { offsetCommit } from '../../../wire/kafka/messages/group-offsets.ts';
+import { whenDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
 import { topicOf } from '../groups/topics.ts';
-import { whenDurable } from '../groups/when-durable.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof offsetCommit>;
 type Topic = Request['topics'][number];
@@ -19,22 +20,22 @@ export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
   api: offsetCommit,
   minVersion: 2,
   maxVersion: 10,
-  handle(request, call) {
-    if (!call.isAllowed('read', 'group', request.groupId)) {
+  handle(request, context) {
+    if (!context.isAllowed('read', 'group', request.groupId)) {
       return answer(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
     }
-    const { broker } = call.server;
+    const { broker } = context;
     const builder = new OffsetRowsBuilder();
-    const topics = request.topics.map((topic) => takeTopic(topic, request.retentionTimeMs, call, builder));
+    const topics = request.topics.map((topic) => takeTopic(topic, request.retentionTimeMs, context, builder));
     let block = 0;
     try {
       block = broker.groups.commit({
-        vhost: call.connection.vhost,
+        vhost: context.client.vhost,
         group: request.groupId,
         memberId: request.memberId,
         instanceId: request.groupInstanceId,
         generation: request.generationIdOrMemberEpoch,
-        knowsEpochs: call.version >= EPOCHS_VERSION,
+        knowsEpochs: context.version >= EPOCHS_VERSION,
         rows: builder.rows,
       });
     } catch (error) {
@@ -49,12 +50,12 @@ export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
 function takeTopic(
   topic: Topic,
   retentionMs: number,
-  call: Call,
+  context: RequestContext,
   builder: OffsetRowsBuilder,
 ): Response['topics'][number] {
   const { name, topicId, partitions } = topic;
-  const { broker } = call.server;
-  const stream = topicOf(topic, call, TOPIC_IDS_VERSION, 'read');
+  const { broker } = context;
+  const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'read');
   const expiresMs = retentionMs < 0 ? null : Math.floor(broker.clock.now()) + retentionMs;
   const { offsetMetadataBytesMax } = broker.groups.settings;
   return {

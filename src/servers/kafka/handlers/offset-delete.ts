@@ -1,23 +1,23 @@
 import { has, NO_PARTITIONS, PartitionSetBuilder } from '../../../broker/groups/partition-sets.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { offsetDelete } from '../../../wire/kafka/messages/group-offsets.ts';
+import { whenDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
 import { topicOf } from '../groups/topics.ts';
-import { whenDurable } from '../groups/when-durable.ts';
 import type { ApiHandler } from '../handler.ts';
 
 export const offsetDeleteHandler: ApiHandler<typeof offsetDelete> = {
   api: offsetDelete,
   minVersion: 0,
   maxVersion: 0,
-  handle({ groupId, topics }, call) {
+  handle({ groupId, topics }, context) {
     const fail = (errorCode: number) => ({ errorCode, throttleTimeMs: 0, topics: [] });
-    if (!call.isAllowed('delete', 'group', groupId)) return fail(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
-    const { broker } = call.server;
-    const { vhost } = call.connection;
+    if (!context.isAllowed('delete', 'group', groupId)) return fail(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+    const { broker } = context;
+    const { vhost } = context.client;
     const known = topics.map((topic) => ({
       ...topic,
-      stream: topicOf({ ...topic, topicId: '' }, call, Number.POSITIVE_INFINITY, 'read'),
+      stream: topicOf({ ...topic, topicId: '' }, context, Number.POSITIVE_INFINITY, 'read'),
     }));
     const wanted = new PartitionSetBuilder();
     for (const { stream, partitions } of known) {

@@ -5,10 +5,11 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { offsetFetch } from '../../../wire/kafka/messages/group-offsets.ts';
+import { whenDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
 import { topicOf } from '../groups/topics.ts';
-import { whenDurable } from '../groups/when-durable.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type GroupRequest = RequestOf<typeof offsetFetch>['groups'][number];
 type GroupResponse = NonNullable<ResponseInput<typeof offsetFetch>['groups']>[number];
@@ -24,12 +25,12 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
   api: offsetFetch,
   minVersion: 1,
   maxVersion: 10,
-  handle(request, call) {
-    const { broker } = call.server;
+  handle(request, context) {
+    const { broker } = context;
     const { requireStable } = request;
-    if (call.version >= BATCHED_VERSION) {
-      const groups = request.groups.map((group) => fetchGroup(group, requireStable, call));
-      return whenDurable(broker, blockOf(request.groups, call), { throttleTimeMs: 0, groups });
+    if (context.version >= BATCHED_VERSION) {
+      const groups = request.groups.map((group) => fetchGroup(group, requireStable, context));
+      return whenDurable(broker, blockOf(request.groups, context), { throttleTimeMs: 0, groups });
     }
     const asked = {
       groupId: request.groupId,
@@ -37,8 +38,8 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
       memberEpoch: -1,
       topics: request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null,
     };
-    const { topics, errorCode } = fetchGroup(asked, requireStable, call);
-    return whenDurable(broker, blockOf([asked], call), {
+    const { topics, errorCode } = fetchGroup(asked, requireStable, context);
+    return whenDurable(broker, blockOf([asked], context), {
       throttleTimeMs: 0,
       topics: topics.map(({ name = '', partitions }) => ({ name, partitions })),
       errorCode: errorCode ?? ERROR_CODES.NONE,
@@ -46,23 +47,23 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
   },
 };
 
-function blockOf(groups: readonly { readonly groupId: string }[], call: Call): number {
+function blockOf(groups: readonly { readonly groupId: string }[], context: RequestContext): number {
   const blocks = groups.map(
-    ({ groupId }) => call.server.broker.groups.find(call.connection.vhost, groupId)?.offsetsBlock ?? 0,
+    ({ groupId }) => context.broker.groups.find(context.client.vhost, groupId)?.offsetsBlock ?? 0,
   );
   return Math.max(0, ...blocks);
 }
 
-function fetchGroup(request: GroupRequest, requireStable: boolean, call: Call): GroupResponse {
+function fetchGroup(request: GroupRequest, requireStable: boolean, context: RequestContext): GroupResponse {
   const { groupId } = request;
   const refuse = (errorCode: number): GroupResponse => ({
     groupId,
     // Version 1 has no other place for it.
-    topics: call.version < GROUP_ERROR_VERSION ? failAll(request.topics ?? [], errorCode) : [],
+    topics: context.version < GROUP_ERROR_VERSION ? failAll(request.topics ?? [], errorCode) : [],
     errorCode,
   });
-  if (!call.isAllowed('describe', 'group', groupId)) return refuse(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
-  const group = call.server.broker.groups.find(call.connection.vhost, groupId);
+  if (!context.isAllowed('describe', 'group', groupId)) return refuse(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+  const group = context.broker.groups.find(context.client.vhost, groupId);
   try {
     if (group?.membership.type === 'consumer') {
       group.membership.checkFetch(request.memberId, request.memberEpoch);
@@ -72,18 +73,22 @@ function fetchGroup(request: GroupRequest, requireStable: boolean, call: Call): 
   }
   const topics =
     request.topics === null
-      ? allTopics(group, requireStable, call)
-      : request.topics.map((topic) => askedTopic(topic, group, requireStable, call));
+      ? allTopics(group, requireStable, context)
+      : request.topics.map((topic) => askedTopic(topic, group, requireStable, context));
   return { groupId, topics, errorCode: ERROR_CODES.NONE };
 }
 
 /** All that the group has committed, of what one may see. */
-function allTopics(group: Group | undefined, requireStable: boolean, call: Call): TopicResponse[] {
+function allTopics(
+  group: Group | undefined,
+  requireStable: boolean,
+  context: RequestContext,
+): TopicResponse[] {
   if (group === undefined) return [];
   const topics: TopicResponse[] = [];
   for (const streamId of group.offsets.streamIds()) {
-    const stream = call.server.broker.streams.byId(streamId);
-    if (stream === undefined || !call.isAllowed('describe', 'topic', stream.name)) continue;
+    const stream = context.broker.streams.byId(streamId);
+    if (stream === undefined || !context.isAllowed('describe', 'topic', stream.name)) continue;
     const partitions = Array.from(group.offsets.of(streamId), ([partition]) =>
       one(group, stream, partition, requireStable),
     );
@@ -96,10 +101,10 @@ function askedTopic(
   topic: TopicRequest,
   group: Group | undefined,
   requireStable: boolean,
-  call: Call,
+  context: RequestContext,
 ): TopicResponse {
   const { name, topicId, partitionIndexes } = topic;
-  const stream = topicOf(topic, call, TOPIC_IDS_VERSION, 'describe');
+  const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'describe');
   const partitions = partitionIndexes.map((index): PartitionResponse => {
     if (typeof stream !== 'string') return one(group, stream, index, requireStable);
     // Of a topic that is not there nothing was committed.

@@ -1,8 +1,9 @@
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { offsetForLeaderEpoch } from '../../../wire/kafka/messages/offsets.ts';
-import { epochError } from '../fetch/fetch-partitions.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import { epochError } from '../fetch/readable-partition.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type PartitionAnswer = ResponseInput<typeof offsetForLeaderEpoch>['topics'][number]['partitions'][number];
 
@@ -11,11 +12,11 @@ export const offsetForLeaderEpochHandler: ApiHandler<typeof offsetForLeaderEpoch
   api: offsetForLeaderEpoch,
   minVersion: 2,
   maxVersion: 4,
-  handle({ topics }, call) {
+  handle({ topics }, context) {
     const answers = topics.map(({ topic, partitions }) => ({
       topic,
       partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) =>
-        answer(call, topic, partition, currentLeaderEpoch, leaderEpoch),
+        answer(context, topic, partition, currentLeaderEpoch, leaderEpoch),
       ),
     }));
     return { throttleTimeMs: 0, topics: answers };
@@ -23,14 +24,14 @@ export const offsetForLeaderEpochHandler: ApiHandler<typeof offsetForLeaderEpoch
 };
 
 function answer(
-  call: Call,
+  context: RequestContext,
   topic: string,
   index: number,
   currentLeaderEpoch: number,
   leaderEpoch: number,
 ): PartitionAnswer {
-  if (!call.isAllowed('describe', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
-  const stream = call.server.broker.streams.get(call.connection.vhost, topic);
+  if (!context.isAllowed('describe', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
+  const stream = context.broker.streams.get(context.client.vhost, topic);
   const partition = stream?.partitions[index];
   if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
   const error = epochError(partition, currentLeaderEpoch);

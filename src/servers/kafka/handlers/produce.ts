@@ -10,10 +10,11 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { decodeRequest } from '../../../wire/kafka/headers.ts';
 import { produce } from '../../../wire/kafka/messages/produce.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
-import type { Call, RawHandler } from '../handler.ts';
+import type { RawHandler } from '../handler.ts';
 import { type ContentFault, findContentFault, type RecordFault } from '../produce/produced-records.ts';
 import { recompressed } from '../produce/recompression.ts';
 import { producedError } from '../transaction-errors.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof produce>;
 type Response = ResponseInput<typeof produce>;
@@ -35,36 +36,36 @@ export const produceHandler: RawHandler<typeof produce> = {
   api: produce,
   minVersion: 0,
   maxVersion: 13,
-  handleRaw(bytes, start, end, slot, call) {
-    const request = decodeRequest(produce, call.version, bytes, start, end);
-    const refusal = refusalOf(request, call);
-    if (refusal !== null) refuse(request, slot, call, refusal);
-    else append(request, slot, call);
+  handleRaw(bytes, start, end, pending, context) {
+    const request = decodeRequest(produce, context.version, bytes, start, end);
+    const refusal = refusalOf(request, context);
+    if (refusal !== null) refuse(request, pending, context, refusal);
+    else append(request, pending, context);
   },
 };
 
-function append(request: Request, slot: PendingResponse, call: Call): void {
-  const { broker } = call.server;
-  const appending = new Appending(request, call, broker);
+function append(request: Request, pending: PendingResponse, context: RequestContext): void {
+  const { broker } = context;
+  const appending = new Appending(request, context, broker);
   const responses = request.topicData.map((topic) => appending.topic(topic));
-  const throttleTimeMs = call.connection.quota.recordProduced(appending.bytes);
+  const throttleTimeMs = context.client.quota.recordProduced(appending.bytes);
   const { backPressure } = broker;
   if (backPressure.mustPause(appending.logs)) {
-    call.connection.holdBack((resume) => backPressure.onResume(appending.logs, resume));
+    context.client.pauseUntil((resume) => backPressure.onResume(appending.logs, resume));
   } else if (broker.blockedReasons.size > 0) {
-    call.connection.holdBack((resume) => whenUnblocked(broker, resume));
+    context.client.pauseUntil((resume) => whenUnblocked(broker, resume));
   }
   if (request.acks === 0) {
     // Nobody waits for an answer, nor for the disk.
-    slot.skip(throttleTimeMs);
+    pending.skip(throttleTimeMs);
     // Nor is there another way to tell a client that it does something wrong.
-    if (hasErrors(responses)) call.connection.close('Produce with acks=0 could not be done');
+    if (hasErrors(responses)) context.client.close('Produce with acks=0 could not be done');
     return;
   }
   const response: Response = { responses, throttleTimeMs };
   const { block } = appending;
-  if (block === 0 || broker.isDurable(block)) slot.fill<typeof produce>(response);
-  else broker.whenDurable(block, new Confirm(slot, response));
+  if (block === 0 || broker.isDurable(block)) pending.fill<typeof produce>(response);
+  else broker.whenDurable(block, new Confirm(pending, response));
 }
 
 function hasErrors(responses: Response['responses']): boolean {
@@ -83,33 +84,33 @@ function whenUnblocked(broker: Broker, resume: () => void): void {
 
 /** An answer that says something is stored when it is. */
 class Confirm implements DurableListener {
-  readonly #slot: PendingResponse;
+  readonly #pending: PendingResponse;
   readonly #response: Response;
 
-  constructor(slot: PendingResponse, response: Response) {
-    this.#slot = slot;
+  constructor(pending: PendingResponse, response: Response) {
+    this.#pending = pending;
     this.#response = response;
   }
 
   onDurable(): void {
-    this.#slot.fill<typeof produce>(this.#response);
+    this.#pending.fill<typeof produce>(this.#response);
   }
 }
 
-function refusalOf({ acks, transactionalId }: Request, call: Call): ErrorName | null {
-  if (call.version < FIRST_VERSION) return 'UNSUPPORTED_VERSION';
+function refusalOf({ acks, transactionalId }: Request, context: RequestContext): ErrorName | null {
+  if (context.version < FIRST_VERSION) return 'UNSUPPORTED_VERSION';
   if (acks !== ACKS_ALL && acks !== 0 && acks !== 1) return 'INVALID_REQUIRED_ACKS';
-  if (transactionalId !== null && !call.isAllowed('write', 'transactional-id', transactionalId)) {
+  if (transactionalId !== null && !context.isAllowed('write', 'transactional-id', transactionalId)) {
     return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
   }
   return null;
 }
 
 /** Every partition, with the same error. */
-function refuse(request: Request, slot: PendingResponse, call: Call, error: ErrorName): void {
+function refuse(request: Request, pending: PendingResponse, context: RequestContext, error: ErrorName): void {
   if (request.acks === 0) {
     // There is no answer to say it in.
-    call.connection.close(`Produce with acks=0 was refused: ${error}`);
+    context.client.close(`Produce with acks=0 was refused: ${error}`);
     return;
   }
   const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
@@ -117,7 +118,7 @@ function refuse(request: Request, slot: PendingResponse, call: Call, error: Erro
     topicId,
     partitionResponses: partitionData.map(({ index }) => failed(index, error)),
   }));
-  slot.fill<typeof produce>({ responses });
+  pending.fill<typeof produce>({ responses });
 }
 
 /** One request on its way into the log. */
@@ -129,28 +130,30 @@ class Appending {
   /** What was appended to. */
   readonly logs: Filled[] = [];
   readonly #admission: Admission;
-  readonly #call: Call;
+  readonly #context: RequestContext;
   readonly #broker: Broker;
 
-  constructor({ transactionalId }: Request, call: Call, broker: Broker) {
-    this.#admission = { transactionalId, mayAdd: call.version >= ADDS_FROM };
-    this.#call = call;
+  constructor({ transactionalId }: Request, context: RequestContext, broker: Broker) {
+    this.#admission = { transactionalId, mayAdd: context.version >= ADDS_FROM };
+    this.#context = context;
     this.#broker = broker;
   }
 
   topic({ name, topicId, partitionData }: TopicData): Response['responses'][number] {
-    const call = this.#call;
-    const isById = call.version >= 13;
-    const stream = isById ? streamById(call, topicId) : this.#broker.streams.get(call.connection.vhost, name);
+    const context = this.#context;
+    const isById = context.version >= 13;
+    const stream = isById
+      ? streamById(context, topicId)
+      : this.#broker.streams.get(context.client.vhost, name);
     let error: ErrorName | null = null;
     if (stream === undefined) {
-      const isHidden = !isById && !call.isAllowed('write', 'topic', name);
+      const isHidden = !isById && !context.isAllowed('write', 'topic', name);
       error = isById
         ? 'UNKNOWN_TOPIC_ID'
         : isHidden
           ? 'TOPIC_AUTHORIZATION_FAILED'
           : 'UNKNOWN_TOPIC_OR_PARTITION';
-    } else if (!call.isAllowed('write', 'topic', stream.name)) {
+    } else if (!context.isAllowed('write', 'topic', stream.name)) {
       error = 'TOPIC_AUTHORIZATION_FAILED';
     }
     const partitionResponses: PartitionResponse[] = [];
@@ -177,7 +180,7 @@ class Appending {
     if (fault !== null) return failed(index, fault.error, fault.text, fault.records);
     // In this order, as by Kafka: whose transaction is over is told that, whatever was sent.
     const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
-    if (error !== null) return failed(index, producedError(error, this.#call.version));
+    if (error !== null) return failed(index, producedError(error, this.#context.version));
     const check = partition.producers.check(bytes, start);
     if (check !== 'new') return this.#notNew(partition, check);
     const changed = settings.compression === 'producer' ? null : recompressed(bytes, start, end, settings);
@@ -218,9 +221,9 @@ const CHECK_ERRORS = {
   'outside-transaction': 'INVALID_TXN_STATE',
 } as const;
 
-function streamById(call: Call, id: string): Stream | undefined {
-  const stream = call.server.broker.streams.byId(id);
-  return stream?.vhost === call.connection.vhost ? stream : undefined;
+function streamById(context: RequestContext, id: string): Stream | undefined {
+  const stream = context.broker.streams.byId(id);
+  return stream?.vhost === context.client.vhost ? stream : undefined;
 }
 
 function failed(

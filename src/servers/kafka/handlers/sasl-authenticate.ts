@@ -3,9 +3,9 @@ import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest, FRAME_LENGTH_BYTES } from '../../../wire/kafka/headers.ts';
 import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
 import type { SaslStep } from '../connection/authentication.ts';
-import type { KafkaConnection } from '../connection/connection.ts';
-import { PendingResponse } from '../connection/pending-response.ts';
+import type { PendingResponse } from '../connection/pending-response.ts';
 import type { RawHandler } from '../handler.ts';
+import type { ClientConnection, RequestContext } from './request-context.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -14,36 +14,32 @@ export const saslAuthenticateHandler: RawHandler<typeof saslAuthenticate> = {
   minVersion: 0,
   maxVersion: 2,
   isOpenToAll: true,
-  handleRaw(bytes, start, end, slot, { version, connection }) {
+  handleRaw(bytes, start, end, pending, { version, client, broker }) {
     const { authBytes } = decodeRequest(saslAuthenticate, version, bytes, start, end);
-    connection.authentication.authenticate(authBytes).then(
+    client.authentication.authenticate(authBytes).then(
       (step) => {
-        connection.broker.turn.touch();
-        slot.fill(responseOf(step));
-        closeIfRefused(connection, step);
+        broker.turn.touch();
+        pending.fill(responseOf(step));
+        closeIfRefused(client, step);
       },
-      (error) => slot.fail(error),
+      (error) => pending.fail(error),
     );
   },
 };
 
-/** A token in a frame of its own, after SaslHandshake 0. There is no way to say more than that it was not good. */
-export function authenticateByToken(connection: KafkaConnection, token: Buffer): void {
-  const slot = new PendingResponse(connection, {
-    api: saslAuthenticate,
-    version: 0,
-    correlationId: 0,
-    bytes: token.length,
-    isLarge: false,
-  });
-  connection.replies.add(slot);
-  connection.authentication.authenticate(token).then(
+/** A token in a frame of its own, after SaslHandshake 0. A refused one has no answer: the connection is closed. */
+export function authenticateByToken(
+  token: Buffer,
+  pending: PendingResponse,
+  { client, broker }: Pick<RequestContext, 'client' | 'broker'>,
+): void {
+  client.authentication.authenticate(token).then(
     (step) => {
-      connection.broker.turn.touch();
-      if (step.kind === 'more' || step.kind === 'done') slot.fillFrame(framed(step.token));
-      closeIfRefused(connection, step);
+      broker.turn.touch();
+      if (step.kind === 'more' || step.kind === 'done') pending.fillFrame(framed(step.token));
+      closeIfRefused(client, step);
     },
-    (error) => slot.fail(error),
+    (error) => pending.fail(error),
   );
 }
 
@@ -69,8 +65,8 @@ function responseOf(step: SaslStep): ResponseInput<typeof saslAuthenticate> {
   }
 }
 
-function closeIfRefused(connection: KafkaConnection, step: SaslStep): void {
-  if (step.kind === 'failed' || step.kind === 'unexpected') connection.close('login refused');
+function closeIfRefused(client: ClientConnection, step: SaslStep): void {
+  if (step.kind === 'failed' || step.kind === 'unexpected') client.close('login refused');
 }
 
 function framed(token: Buffer): Buffer {

@@ -10,12 +10,12 @@ export const saslHandshakeHandler: RawHandler<typeof saslHandshake> = {
   minVersion: 0,
   maxVersion: 1,
   isOpenToAll: true,
-  handleRaw(bytes, start, end, slot, { version, connection }) {
+  handleRaw(bytes, start, end, pending, { version, client }) {
     const { mechanism } = decodeRequest(saslHandshake, version, bytes, start, end);
-    const error = connection.authentication.handshake(mechanism, version);
-    slot.fill<typeof saslHandshake>({ errorCode: ERROR_CODES[error], mechanisms: SASL_MECHANISMS });
+    const error = client.authentication.handshake(mechanism, version);
+    pending.fill<typeof saslHandshake>({ errorCode: ERROR_CODES[error], mechanisms: SASL_MECHANISMS });
     if (error === 'UNSUPPORTED_SASL_MECHANISM') {
-      connection.close(`login refused: there is no SASL mechanism '${mechanism.slice(0, 100)}'`);
+      client.close(`login refused: there is no SASL mechanism '${mechanism.slice(0, 100)}'`);
     }
   },
 };

@@ -14,15 +14,15 @@ export const shareAcknowledgeHandler: ApiHandler<typeof shareAcknowledge> = {
   api: shareAcknowledge,
   minVersion: 1,
   maxVersion: 2,
-  async handle(request, call) {
+  async handle(request, context) {
     const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
     // A session begins with a fetch: before that nothing is held.
     if (epoch === FETCH_SESSION_EPOCH.INITIAL) return failed('INVALID_SHARE_SESSION_EPOCH');
-    const session = sessionFor(request, call);
+    const session = sessionFor(request, context);
     if (typeof session === 'string') return failed(session);
     const { group, memberId } = session;
-    const results = await acknowledge(topics, group, memberId, isRenewAck, call);
-    if (epoch === FETCH_SESSION_EPOCH.FINAL) call.server.shareSessions.end(session);
+    const results = await acknowledge(topics, group, memberId, isRenewAck, context);
+    if (epoch === FETCH_SESSION_EPOCH.FINAL) context.shareSessions.end(session);
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,

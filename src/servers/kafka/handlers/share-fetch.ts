@@ -16,19 +16,19 @@ export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
   minVersion: 1,
   maxVersion: 2,
   isLarge: true,
-  async handle(request, call) {
+  async handle(request, context) {
     const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
-    const session = sessionFor(request, call);
+    const session = sessionFor(request, context);
     if (typeof session === 'string') return failed(session);
     const { group, memberId } = session;
     const isFinal = epoch === FETCH_SESSION_EPOCH.FINAL;
     if (epoch === FETCH_SESSION_EPOCH.INITIAL && hasAcknowledgements(topics)) {
       return failed('INVALID_REQUEST');
     }
-    const results = await acknowledge(topics, group, memberId, isRenewAck, call);
-    const fetching = new ShareFetching(request, session, call);
+    const results = await acknowledge(topics, group, memberId, isRenewAck, context);
+    const fetching = new ShareFetching(request, session, context);
     if (isFinal) {
-      call.server.shareSessions.end(session);
+      context.shareSessions.end(session);
     } else {
       session.add(partitionsOf(request));
       session.remove(request.forgottenTopicsData);
@@ -37,7 +37,7 @@ export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
     }
     const responses = fetching.topics(results);
     return {
-      throttleTimeMs: fetching.bytes > 0 ? call.connection.quota.recordFetched(fetching.bytes) : 0,
+      throttleTimeMs: fetching.bytes > 0 ? context.client.quota.recordFetched(fetching.bytes) : 0,
       errorCode: ERROR_CODES.NONE,
       acquisitionLockTimeoutMs: group.settings.lockMs,
       responses,

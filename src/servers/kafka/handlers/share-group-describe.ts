@@ -4,7 +4,8 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { shareGroupDescribe } from '../../../wire/kafka/messages/share-groups.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Group = ResponseInput<typeof shareGroupDescribe>['groups'][number];
 
@@ -14,32 +15,32 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
   api: shareGroupDescribe,
   minVersion: 1,
   maxVersion: 1,
-  handle({ groupIds, includeAuthorizedOperations }, call) {
+  handle({ groupIds, includeAuthorizedOperations }, context) {
     const groups = groupIds.map((id) => {
-      if (!call.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
-      const group = call.server.broker.shareGroups.find(call.connection.vhost, id);
+      if (!context.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
+      const group = context.broker.shareGroups.find(context.client.vhost, id);
       if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', `Group ${id} not found.`);
-      if (!mayKnowTopics(group, call)) {
+      if (!mayKnowTopics(group, context)) {
         const text = 'The group has described topic(s) that the client is not authorized to describe.';
         return failed(id, 'TOPIC_AUTHORIZATION_FAILED', text);
       }
-      return described(group, includeAuthorizedOperations, call);
+      return described(group, includeAuthorizedOperations, context);
     });
     return { throttleTimeMs: 0, groups };
   },
 };
 
 /** Of a group that reads what one may not know of, one is told nothing. */
-function mayKnowTopics({ members }: ShareGroup, call: Call): boolean {
-  const { streams } = call.server.broker;
+function mayKnowTopics({ members }: ShareGroup, context: RequestContext): boolean {
+  const { streams } = context.broker;
   return Array.from(members.values()).every(({ subscribed, assignment }) => {
     const assigned = Array.from(assignment, ([topicId]) => streams.byId(topicId)?.name ?? '');
     const names = [...subscribed, ...assigned].filter((name) => name !== '');
-    return names.every((name) => call.isAllowed('describe', 'topic', name));
+    return names.every((name) => context.isAllowed('describe', 'topic', name));
   });
 }
 
-function described(group: ShareGroup, includeOperations: boolean, call: Call): Group {
+function described(group: ShareGroup, includeOperations: boolean, context: RequestContext): Group {
   return {
     errorCode: ERROR_CODES.NONE,
     groupId: group.id,
@@ -54,19 +55,19 @@ function described(group: ShareGroup, includeOperations: boolean, call: Call): G
       clientId: member.clientId,
       clientHost: member.host,
       subscribedTopicNames: member.subscribed,
-      assignment: { topicPartitions: named(member.assignment, call) },
+      assignment: { topicPartitions: named(member.assignment, context) },
     })),
-    authorizedOperations: authorizedOperations(includeOperations, 'group', group.id, call),
+    authorizedOperations: authorizedOperations(includeOperations, 'group', group.id, context),
   };
 }
 
 function named(
   assignment: Assignment,
-  call: Call,
+  context: RequestContext,
 ): Group['members'][number]['assignment']['topicPartitions'] {
   return Array.from(assignment, ([topicId, partitions]) => ({
     topicId,
-    topicName: call.server.broker.streams.byId(topicId)?.name ?? '',
+    topicName: context.broker.streams.byId(topicId)?.name ?? '',
     partitions,
   }));
 }

@@ -5,7 +5,8 @@ import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts'
 import { shareGroupHeartbeat } from '../../../wire/kafka/messages/share-groups.ts';
 import { durable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof shareGroupHeartbeat>;
 type Response = ResponseInput<typeof shareGroupHeartbeat>;
@@ -15,39 +16,42 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
   api: shareGroupHeartbeat,
   minVersion: 1,
   maxVersion: 1,
-  async handle(request, call) {
+  async handle(request, context) {
     const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
-    if (!call.isAllowed('read', 'group', groupId)) {
+    if (!context.isAllowed('read', 'group', groupId)) {
       return failed(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
     }
-    if (subscribedTopicNames?.some((name) => !call.isAllowed('describe', 'topic', name)) === true) {
+    if (subscribedTopicNames?.some((name) => !context.isAllowed('describe', 'topic', name)) === true) {
       return failed(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
     }
     const fault = faultOf(request);
     if (fault !== null) return failed(ERROR_CODES.INVALID_REQUEST, fault);
-    const { connection, server } = call;
-    const { broker } = server;
+    const { client, broker } = context;
     let outcome: ShareHeartbeatOutcome;
     try {
-      outcome = broker.shareGroups.heartbeat(connection.vhost, groupId, {
+      outcome = broker.shareGroups.heartbeat(client.vhost, groupId, {
         memberId,
         epoch: memberEpoch,
         rackId,
         subscribed: subscribedTopicNames,
-        clientId: call.clientId ?? '',
-        host: `/${connection.address}`,
+        clientId: context.clientId ?? '',
+        host: `/${client.address}`,
       });
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return failed(groupErrorCode(kind), message);
     }
     await durable(broker);
-    return told(outcome, request, call);
+    return told(outcome, request, context);
   },
 };
 
-function told({ epoch, assignment }: ShareHeartbeatOutcome, request: Request, call: Call): Response {
-  const group = call.server.broker.shareGroups.find(call.connection.vhost, request.groupId);
+function told(
+  { epoch, assignment }: ShareHeartbeatOutcome,
+  request: Request,
+  context: RequestContext,
+): Response {
+  const group = context.broker.shareGroups.find(context.client.vhost, request.groupId);
   return {
     throttleTimeMs: 0,
     errorCode: ERROR_CODES.NONE,

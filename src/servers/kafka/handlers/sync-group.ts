@@ -1,8 +1,8 @@
 import type { SyncOutcome } from '../../../broker/groups/classic/requests.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { syncGroup } from '../../../wire/kafka/messages/group-membership.ts';
+import { whenMembersDurable } from '../durably.ts';
 import { groupErrorCode } from '../groups/group-errors.ts';
-import { whenMembersDurable } from '../groups/when-durable.ts';
 import type { ApiHandler } from '../handler.ts';
 
 /** From this version on a request has to say what the group has agreed on. */
@@ -13,16 +13,16 @@ export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
   api: syncGroup,
   minVersion: 0,
   maxVersion: 5,
-  handle(request, call) {
+  handle(request, context) {
     const { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName } = request;
-    const refusal = !call.isAllowed('read', 'group', groupId)
+    const refusal = !context.isAllowed('read', 'group', groupId)
       ? ERROR_CODES.GROUP_AUTHORIZATION_FAILED
-      : call.version >= PROTOCOL_VERSION && (protocolType === null || protocolName === null)
+      : context.version >= PROTOCOL_VERSION && (protocolType === null || protocolName === null)
         ? ERROR_CODES.INCONSISTENT_GROUP_PROTOCOL
         : null;
     if (refusal !== null) return { throttleTimeMs: 0, errorCode: refusal, assignment: NOTHING };
-    const { broker } = call.server;
-    const { vhost } = call.connection;
+    const { broker } = context;
+    const { vhost } = context.client;
     const { promise, resolve } = Promise.withResolvers<SyncOutcome>();
     broker.groups.sync(
       vhost,

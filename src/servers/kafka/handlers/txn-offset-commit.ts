@@ -7,8 +7,9 @@ import { txnOffsetCommit } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
 import { groupErrorCode } from '../groups/group-errors.ts';
 import { topicOf } from '../groups/topics.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
 import { codeOf } from '../transaction-errors.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof txnOffsetCommit>;
 type Topic = Request['topics'][number];
@@ -25,33 +26,33 @@ export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
   api: txnOffsetCommit,
   minVersion: 0,
   maxVersion: 5,
-  async handle(request, call) {
-    if (!call.isAllowed('write', 'transactional-id', request.transactionalId)) {
+  async handle(request, context) {
+    if (!context.isAllowed('write', 'transactional-id', request.transactionalId)) {
       return all(request, ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
-    if (!call.isAllowed('read', 'group', request.groupId)) {
+    if (!context.isAllowed('read', 'group', request.groupId)) {
       return all(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
     }
     const builder = new OffsetRowsBuilder();
-    const topics = request.topics.map((topic) => takeTopic(topic, call, builder));
+    const topics = request.topics.map((topic) => takeTopic(topic, context, builder));
     if (!builder.isEmpty) {
-      const code = commit(request, call, builder);
+      const code = commit(request, context, builder);
       if (code !== ERROR_CODES.NONE) return all(request, code);
-      await durable(call.server.broker);
+      await durable(context.broker);
     }
     return { throttleTimeMs: 0, topics };
   },
 };
 
-function commit(request: Request, call: Call, { rows }: OffsetRowsBuilder): number {
+function commit(request: Request, context: RequestContext, { rows }: OffsetRowsBuilder): number {
   const { transactionalId, producerId, producerEpoch, groupId, memberId, groupInstanceId, generationId } =
     request;
-  const { vhost } = call.connection;
-  const { transactions, groups } = call.server.broker;
+  const { vhost } = context.client;
+  const { transactions, groups } = context.broker;
   const owner = { vhost, id: transactionalId, identity: { producerId, epoch: producerEpoch } };
-  const mayAdd = call.version >= ADDS_FROM;
+  const mayAdd = context.version >= ADDS_FROM;
   const admit = () => transactions.admitGroup(owner, groupId, mayAdd);
-  const code = codeOf(admit, call, FENCED_FROM, ABORTABLE_FROM);
+  const code = codeOf(admit, context, FENCED_FROM, ABORTABLE_FROM);
   if (code !== ERROR_CODES.NONE) return code;
   try {
     groups.addPending(producerId, {
@@ -76,9 +77,13 @@ function knownKind(kind: GroupErrorKind): GroupErrorKind {
 }
 
 /** What of it can be committed goes to `builder`. */
-function takeTopic(topic: Topic, call: Call, builder: OffsetRowsBuilder): Response['topics'][number] {
-  const stream = topicOf({ ...topic, topicId: '' }, call, Number.POSITIVE_INFINITY, 'read');
-  const { offsetMetadataBytesMax } = call.server.broker.groups.settings;
+function takeTopic(
+  topic: Topic,
+  context: RequestContext,
+  builder: OffsetRowsBuilder,
+): Response['topics'][number] {
+  const stream = topicOf({ ...topic, topicId: '' }, context, Number.POSITIVE_INFINITY, 'read');
+  const { offsetMetadataBytesMax } = context.broker.groups.settings;
   return {
     name: topic.name,
     partitions: topic.partitions.map((each) => {

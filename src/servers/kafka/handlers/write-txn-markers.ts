@@ -5,7 +5,8 @@ import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { writeTxnMarkers } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
-import type { ApiHandler, Call } from '../handler.ts';
+import type { ApiHandler } from '../handler.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Marker = RequestOf<typeof writeTxnMarkers>['markers'][number];
 
@@ -17,10 +18,10 @@ export const writeTxnMarkersHandler: ApiHandler<typeof writeTxnMarkers> = {
   api: writeTxnMarkers,
   minVersion: 1,
   maxVersion: 2,
-  async handle(request, call) {
+  async handle(request, context) {
     const mayWrite =
-      call.isAllowed('cluster-action', 'cluster', CLUSTER_NAME) ||
-      call.isAllowed('alter', 'cluster', CLUSTER_NAME);
+      context.isAllowed('cluster-action', 'cluster', CLUSTER_NAME) ||
+      context.isAllowed('alter', 'cluster', CLUSTER_NAME);
     const markers = request.markers.map((marker) => ({
       producerId: marker.producerId,
       topics: marker.topics.map(({ name, partitionIndexes }) => ({
@@ -28,19 +29,18 @@ export const writeTxnMarkersHandler: ApiHandler<typeof writeTxnMarkers> = {
         partitions: partitionIndexes.map((partitionIndex) => ({
           partitionIndex,
           errorCode: mayWrite
-            ? write(call, marker, name, partitionIndex)
+            ? write(context, marker, name, partitionIndex)
             : ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED,
         })),
       })),
     }));
-    await durable(call.server.broker);
+    await durable(context.broker);
     return { markers };
   },
 };
 
-function write({ server, connection }: Call, marker: Marker, topic: string, index: number): number {
-  const { broker } = server;
-  const partition = broker.streams.get(connection.vhost, topic)?.partitions[index];
+function write({ client, broker }: RequestContext, marker: Marker, topic: string, index: number): number {
+  const partition = broker.streams.get(client.vhost, topic)?.partitions[index];
   if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   const identity: ProducerIdentity = { producerId: marker.producerId, epoch: marker.producerEpoch };
   const outcome = endInPartition(partition, identity, marker.transactionResult, broker.clock.now());

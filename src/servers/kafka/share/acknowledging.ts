@@ -5,7 +5,7 @@ import type { ShareReader } from '../../../broker/groups/share/share-reader.ts';
 import { ACKNOWLEDGE_TYPE } from '../../../wire/kafka/constants.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { durable } from '../durably.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 
 export interface AcknowledgedTopic {
   readonly topicId: string;
@@ -41,7 +41,7 @@ export async function acknowledge(
   group: ShareGroup,
   memberId: string,
   isRenewing: boolean,
-  call: Call,
+  context: RequestContext,
 ): Promise<AckResult[]> {
   const results: AckResult[] = [];
   const pending: Promise<void>[] = [];
@@ -49,7 +49,7 @@ export async function acknowledge(
     for (const { partitionIndex, acknowledgementBatches } of partitions) {
       if (acknowledgementBatches.length === 0) continue;
       const place = { topicId, partitionIndex };
-      const reader = readerOf(group, topicId, partitionIndex, call);
+      const reader = readerOf(group, topicId, partitionIndex, context);
       if (typeof reader === 'string') {
         results.push({ ...place, error: reader, message: null });
         continue;
@@ -68,7 +68,7 @@ export async function acknowledge(
     }
   }
   if (pending.length > 0) await Promise.all(pending);
-  if (results.length > 0) await durable(call.server.broker);
+  if (results.length > 0) await durable(context.broker);
   return results;
 }
 
@@ -77,12 +77,12 @@ export function readerOf(
   group: ShareGroup,
   topicId: string,
   index: number,
-  call: Call,
+  context: RequestContext,
 ): ShareReader | null | ErrorName {
-  const { streams, shareGroups } = call.server.broker;
+  const { streams, shareGroups } = context.broker;
   const stream = streams.byId(topicId);
   if (stream === undefined || stream.vhost !== group.vhost) return 'UNKNOWN_TOPIC_ID';
-  if (!call.isAllowed('read', 'topic', stream.name)) return 'TOPIC_AUTHORIZATION_FAILED';
+  if (!context.isAllowed('read', 'topic', stream.name)) return 'TOPIC_AUTHORIZATION_FAILED';
   if (stream.partitions[index] === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION';
   return shareGroups.reader(group, topicId, index) ?? null;
 }

@@ -3,7 +3,7 @@ import type { Acquired, ShareReader } from '../../../broker/groups/share/share-r
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import { type AckResult, readerOf } from './acknowledging.ts';
 import type { ShareSession, ShareTarget } from './share-sessions.ts';
 
@@ -21,7 +21,7 @@ const NO_LEADER = { leaderId: -1, leaderEpoch: -1 };
 export class ShareFetching {
   readonly #request: Request;
   readonly #session: ShareSession;
-  readonly #call: Call;
+  readonly #context: RequestContext;
   readonly #responses = new Map<string, Map<number, PartitionResponse>>();
   #records = 0;
   #bytes = 0;
@@ -32,10 +32,10 @@ export class ShareFetching {
   #isOver = false;
   #wake: () => void = () => undefined;
 
-  constructor(request: Request, session: ShareSession, call: Call) {
+  constructor(request: Request, session: ShareSession, context: RequestContext) {
     this.#request = request;
     this.#session = session;
-    this.#call = call;
+    this.#context = context;
   }
 
   /** Returns what was found, when there is something, or the client has waited long enough. */
@@ -49,7 +49,7 @@ export class ShareFetching {
         this.#isTold = false;
         const isDue = this.#isOver || !isWaiting;
         if (isDue || this.#hasEnough()) await this.#look();
-        if (isDue || this.#records > 0 || this.#hasErrors || this.#call.connection.isClosed) return;
+        if (isDue || this.#records > 0 || this.#hasErrors || this.#context.client.isClosed) return;
         if (!this.#isTold) {
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
@@ -83,7 +83,7 @@ export class ShareFetching {
 
   /** Before anything is looked for, so that nothing that happens meanwhile is missed. */
   #listen(maxWaitMs: number): void {
-    const { connection, server } = this.#call;
+    const { client, broker } = this.#context;
     const tell = (): void => {
       this.#isTold = true;
       this.#wake();
@@ -92,8 +92,8 @@ export class ShareFetching {
       this.#isOver = true;
       tell();
     };
-    const timer: Timer = server.broker.store.options.scheduler.after(maxWaitMs, over);
-    this.#stops.push(() => timer.cancel(), connection.onClose(over));
+    const timer: Timer = broker.store.options.scheduler.after(maxWaitMs, over);
+    this.#stops.push(() => timer.cancel(), client.onClose(over));
     for (const target of this.#session.targets.values()) {
       const reader = this.#reader(target);
       if (reader === null || typeof reader === 'string') continue;
@@ -102,7 +102,7 @@ export class ShareFetching {
   }
 
   #reader({ topicId, index }: ShareTarget): ShareReader | null | ErrorName {
-    return readerOf(this.#session.group, topicId, index, this.#call);
+    return readerOf(this.#session.group, topicId, index, this.#context);
   }
 
   /** Whether there are errors, or as many bytes as the client wants at least. */
@@ -125,7 +125,7 @@ export class ShareFetching {
     const { group, memberId } = this.#session;
     const bytesMax = Math.min(maxBytes, BYTES_MAX);
     for (const target of [...this.#session.targets.values()]) {
-      if (this.#records >= maxRecords || this.#bytes >= bytesMax || this.#call.connection.isClosed) return;
+      if (this.#records >= maxRecords || this.#bytes >= bytesMax || this.#context.client.isClosed) return;
       const reader = this.#reader(target);
       if (reader === null) continue;
       if (typeof reader === 'string') {
@@ -139,7 +139,7 @@ export class ShareFetching {
       });
       const acquired = found instanceof Promise ? await found : found;
       // Nobody would ever release what was given to a connection that is gone.
-      if (this.#call.connection.isClosed) group.releaseAll(memberId);
+      if (this.#context.client.isClosed) group.releaseAll(memberId);
       else if (acquired.isCorrupt) this.#failed(target, 'KAFKA_STORAGE_ERROR');
       else if (acquired.ranges.count > 0) this.#found(target, acquired);
     }

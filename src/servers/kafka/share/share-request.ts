@@ -1,5 +1,5 @@
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import type { ShareSession } from './share-sessions.ts';
 
 /** The session of a request of a member, or why there is none. */
@@ -9,13 +9,13 @@ export function sessionFor(
     readonly memberId: string | null;
     readonly shareSessionEpoch: number;
   },
-  call: Call,
+  context: RequestContext,
 ): ShareSession | ErrorName {
   const { groupId, memberId, shareSessionEpoch } = request;
   if (groupId === null || groupId === '' || memberId === null || memberId === '') return 'INVALID_REQUEST';
-  if (!call.isAllowed('read', 'group', groupId)) return 'GROUP_AUTHORIZATION_FAILED';
-  const { connection, server } = call;
-  const group = server.broker.shareGroups.find(connection.vhost, groupId);
+  if (!context.isAllowed('read', 'group', groupId)) return 'GROUP_AUTHORIZATION_FAILED';
+  const { client, broker } = context;
+  const group = broker.shareGroups.find(client.vhost, groupId);
   if (group === undefined) return 'GROUP_ID_NOT_FOUND';
-  return server.shareSessions.at(shareSessionEpoch, group, memberId, connection);
+  return context.shareSessions.at(shareSessionEpoch, group, memberId, client);
 }

@@ -1,7 +1,7 @@
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { KafkaConnection } from '../connection/connection.ts';
+import type { ConnectionLifetime } from '../connection/lifetime.ts';
 
 const EPOCH_MAX = 0x7fffffff;
 const SESSIONS_MAX = 10_000;
@@ -20,12 +20,12 @@ interface TopicPartitions {
 export class ShareSession {
   readonly group: ShareGroup;
   readonly memberId: string;
-  readonly connection: KafkaConnection;
+  readonly connection: ConnectionLifetime;
   /** In the order in which they are served: those that gave something go to the end. */
   readonly targets = new Map<string, ShareTarget>();
   nextEpoch = 1;
 
-  constructor(group: ShareGroup, memberId: string, connection: KafkaConnection) {
+  constructor(group: ShareGroup, memberId: string, connection: ConnectionLifetime) {
     this.group = group;
     this.memberId = memberId;
     this.connection = connection;
@@ -59,7 +59,7 @@ export function targetKey(topicId: string, index: number): string {
 /** All share sessions of a server: a member has one. */
 export class ShareSessions {
   readonly #sessions = new Map<ShareGroup, Map<string, ShareSession>>();
-  readonly #watched = new WeakMap<KafkaConnection, Set<ShareSession>>();
+  readonly #watched = new WeakMap<ConnectionLifetime, Set<ShareSession>>();
   #count = 0;
 
   /**
@@ -70,7 +70,7 @@ export class ShareSessions {
     epoch: number,
     group: ShareGroup,
     memberId: string,
-    connection: KafkaConnection,
+    connection: ConnectionLifetime,
   ): ShareSession | ErrorName {
     const known = this.#sessions.get(group)?.get(memberId);
     if (epoch === FETCH_SESSION_EPOCH.INITIAL) {
@@ -93,7 +93,7 @@ export class ShareSessions {
     session.group.releaseAll(session.memberId);
   }
 
-  #begin(group: ShareGroup, memberId: string, connection: KafkaConnection): ShareSession {
+  #begin(group: ShareGroup, memberId: string, connection: ConnectionLifetime): ShareSession {
     const session = new ShareSession(group, memberId, connection);
     let members = this.#sessions.get(group);
     if (members === undefined) this.#sessions.set(group, (members = new Map()));

@@ -1,16 +1,16 @@
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { normalizeConfig } from '../../../broker/streams/stream-settings.ts';
 import { type Fault, fault } from '../fault.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import { collisionKey, topicNameProblem } from './topic-name.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
 /** Why there can be no new topic of this name; null if there can. */
-export function nameFault(name: string, call: Call): Fault | null {
+export function nameFault(name: string, context: RequestContext): Fault | null {
   const problem = topicNameProblem(name);
   if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
-  const { streams } = call.server.broker;
-  const { vhost } = call.connection;
+  const { streams } = context.broker;
+  const { vhost } = context.client;
   if (streams.get(vhost, name) !== undefined) {
     return fault('TOPIC_ALREADY_EXISTS', `Topic '${name}' already exists.`);
   }
@@ -22,11 +22,11 @@ export function nameFault(name: string, call: Call): Fault | null {
 }
 
 /** @throws BrokerError if the broker does not want it */
-export function createTopic(name: string, plan: TopicPlan, call: Call): Stream {
-  const { broker } = call.server;
+export function createTopic(name: string, plan: TopicPlan, context: RequestContext): Stream {
+  const { broker } = context;
   const configs = new Map<string, string>();
   for (const [key, value] of plan.configs) configs.set(key, normalizeConfig(key, value));
-  const { vhost, actor } = call.connection;
+  const { vhost, actor } = context.client;
   return broker.events.as(actor, () =>
     broker.streams.create({ vhost, name, partitions: plan.partitions, configs }),
   );

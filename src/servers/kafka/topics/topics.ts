@@ -1,25 +1,25 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
-import type { Call } from '../handler.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import { NODE_ID } from '../node-id.ts';
 import { isTopicName } from './topic-name.ts';
 
 /** The topic of this name in the client's virtual host. */
-export function topicByName(call: Call, name: string): Stream | undefined {
-  return isTopicName(name) ? call.server.broker.streams.get(call.connection.vhost, name) : undefined;
+export function topicByName(context: RequestContext, name: string): Stream | undefined {
+  return isTopicName(name) ? context.broker.streams.get(context.client.vhost, name) : undefined;
 }
 
-export function topicById(call: Call, id: string): Stream | undefined {
-  const stream = call.server.broker.streams.byId(id);
-  return stream?.vhost === call.connection.vhost && isTopicName(stream.name) ? stream : undefined;
+export function topicById(context: RequestContext, id: string): Stream | undefined {
+  const stream = context.broker.streams.byId(id);
+  return stream?.vhost === context.client.vhost && isTopicName(stream.name) ? stream : undefined;
 }
 
 /** All that the client may know of, by name. */
-export function describableTopics(call: Call): Stream[] {
-  return call.server.broker.streams
-    .list(call.connection.vhost)
-    .filter(({ name }) => isTopicName(name) && call.isAllowed('describe', 'topic', name))
+export function describableTopics(context: RequestContext): Stream[] {
+  return context.broker.streams
+    .list(context.client.vhost)
+    .filter(({ name }) => isTopicName(name) && context.isAllowed('describe', 'topic', name))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

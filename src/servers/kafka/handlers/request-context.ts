@@ -1,0 +1,77 @@
+import type { MemoryPool } from '../../../base/memory-pool.ts';
+import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
+import type { ClientQuota } from '../../../broker/access/client-quota.ts';
+import type { Broker } from '../../../broker/broker.ts';
+import type { Authentication } from '../connection/authentication.ts';
+import type { Identity } from '../connection/identity.ts';
+import type { ConnectionLifetime } from '../connection/lifetime.ts';
+import type { FetchSessions } from '../fetch/fetch-sessions.ts';
+import type { Settings } from '../options.ts';
+import type { ShareSessions } from '../share/share-sessions.ts';
+
+/** What a handler gets beside the body of the request. */
+export interface RequestContext {
+  /** The API version of the request, and so of its response. */
+  readonly version: number;
+  /** `client_id` of the request header. */
+  readonly clientId: string | null;
+  readonly client: ClientConnection;
+  readonly broker: Broker;
+  readonly settings: Settings;
+  readonly isTls: boolean;
+  /** All APIs that are served, in the order of their keys. */
+  readonly apis: readonly ServedApi[];
+  readonly fetchSessions: FetchSessions;
+  readonly shareSessions: ShareSessions;
+  /** For the records of Fetch responses until the socket has taken them. */
+  readonly fetchMemory: MemoryPool;
+  /** The address of this broker in responses that list brokers (advertised.listeners). */
+  readonly advertised: HostAndPort;
+  /** Whether the client's permissions and access control lists allow this; false before it has authenticated. */
+  isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean;
+}
+
+/** A row of the ApiVersions response. */
+export interface ServedApi {
+  readonly api: { readonly key: number };
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+export interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What all connections of one Kafka listener share. */
+export type ServerContext = Pick<
+  RequestContext,
+  'broker' | 'settings' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
+> & {
+  /** Of the listener; a connection behind a proxy or a Unix socket has none of its own. */
+  readonly port: number;
+};
+
+/** The connection on which a request came, as its handler sees it. */
+export interface ClientConnection extends ConnectionLifetime {
+  /** Of the peer, without the prefix of IPv4 in IPv6. */
+  readonly address: string;
+  /** The virtual host of the client; `/` before it has authenticated. */
+  readonly vhost: string;
+  /** The user name for audit events; empty before the client has authenticated. */
+  readonly actor: string;
+  /** Null before the client has authenticated. */
+  readonly identity: Identity | null;
+  readonly authentication: Authentication;
+  readonly quota: ClientQuota;
+  /** `client.software.name` and `client.software.version` of ApiVersions (KIP-511). */
+  software: string;
+  /** Whether the client may write to any topic at all (KIP-679). */
+  readonly mayWriteSomewhere: boolean;
+  /** As `RequestContext.isAllowed`, for what is not of one virtual host: users, quotas, broker configs. */
+  mayRule(operation: AclOperation, resource: AclResource, name: string): boolean;
+  /** Takes no more requests until `onResume` calls the function that it is given: memory or the journal is full. */
+  pauseUntil(onResume: (resume: () => void) => void): void;
+  /** Sends the responses that are ready and closes the connection; `reason` goes to the log alone. */
+  close(reason: string): void;
+}
