@@ -6,7 +6,7 @@ import {
   ACL_RESOURCE_TYPE,
 } from '../../wire/kafka/constants.ts';
 
-/** The numbers that access control lists are written in, and what they are called in the broker. */
+/** Kafka's codes (ResourceType, PatternType, AclPermissionType, AclOperation) by the broker's names. */
 const RESOURCES: { readonly [resource in AclResource]: number } = {
   topic: ACL_RESOURCE_TYPE.TOPIC,
   group: ACL_RESOURCE_TYPE.GROUP,
@@ -39,7 +39,7 @@ export const OPERATION_CODES: { readonly [operation in AclOperation]: number } =
   'two-phase-commit': ACL_OPERATION.TWO_PHASE_COMMIT,
 };
 
-/** An access control list's line as the messages have it. */
+/** An AclBinding as CreateAcls and DescribeAcls have it. */
 export interface AclCodes {
   readonly resourceType: number;
   readonly resourceName: string;
@@ -72,7 +72,7 @@ export function codesOf({ name, principal, host, ...acl }: Acl): AclCodes {
   };
 }
 
-/** As text, why it cannot be one. */
+/** The ACL, or, as text, why the codes are invalid. */
 export function aclOf(codes: AclCodes): Acl | string {
   const resource = nameOf(RESOURCES, codes.resourceType);
   const pattern = nameOf(PATTERNS, codes.patternType);
@@ -87,7 +87,7 @@ export function aclOf(codes: AclCodes): Acl | string {
   return { resource, name, pattern, principal, host, operation, permission };
 }
 
-/** Undefined if it asks for what nobody knows. Null: there can be no such thing. */
+/** Undefined for unknown codes. Null: nothing can match, as for delegation tokens. */
 export function filterOf(codes: FilterCodes): AclFilter | null | undefined {
   const { resourceTypeFilter: type, patternTypeFilter: patternType } = codes;
   if (type === ACL_RESOURCE_TYPE.DELEGATION_TOKEN) return null;
@@ -102,7 +102,7 @@ export function filterOf(codes: FilterCodes): AclFilter | null | undefined {
   return { resource, name, pattern, principal, host, operation, permission };
 }
 
-/** For `authorizedOperations`: a bit for each. */
+/** `authorized_operations` of a response: bits by AclOperation code (KIP-430). */
 export function operationBits(operations: readonly AclOperation[]): number {
   let bits = 0;
   for (const operation of operations) bits |= 1 << OPERATION_CODES[operation];

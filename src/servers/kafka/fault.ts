@@ -1,7 +1,7 @@
 import { BrokerError } from '../../broker/errors.ts';
 import { ERROR_CODES, type ErrorName } from '../../wire/kafka/error-codes.ts';
 
-/** Why a part of a request is refused. Texts are those that Kafka's users know, where Kafka has one. */
+/** Error code and message for one entry of a response. Where Kafka has a message, it is Kafka's. */
 export interface Fault {
   readonly error: ErrorName;
   readonly text: string | null;
@@ -11,7 +11,7 @@ export function fault(error: ErrorName, text: string | null = null): Fault {
   return { error, text: text ?? USUAL_TEXTS[error] ?? null };
 }
 
-/** As most responses have it. */
+/** The fields of most responses; NONE for null. */
 export function codesOf(found: Fault | null): {
   readonly errorCode: number;
   readonly errorMessage: string | null;
@@ -20,7 +20,7 @@ export function codesOf(found: Fault | null): {
   return { errorCode: ERROR_CODES[found.error], errorMessage: found.text };
 }
 
-/** What the broker does not want. Rethrows everything else. */
+/** POLICY_VIOLATION for a BrokerError. Rethrows everything else. */
 export function faultOf(error: unknown): Fault {
   if (!(error instanceof BrokerError)) throw error;
   return fault('POLICY_VIOLATION', error.message);

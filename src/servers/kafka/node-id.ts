@@ -1,2 +1,2 @@
-/** Of the one broker that there is, as clients know it. */
+/** `node_id` of this broker, the only one of the cluster. */
 export const NODE_ID = 1;

@@ -1,13 +1,13 @@
 import type { QuotaEntity } from '../../broker/access/quota.ts';
 
-/** How the parts of an entity are called in messages. */
+/** `entity_type` in messages (KIP-546) to the field of the broker's quota entity. */
 const FIELDS: ReadonlyMap<string, keyof QuotaEntity> = new Map([
   ['user', 'user'],
   ['client-id', 'clientId'],
   ['ip', 'ip'],
 ]);
 
-export interface EntityPart {
+export interface EntityComponent {
   readonly entityType: string;
   readonly entityName: string | null;
 }
@@ -16,8 +16,8 @@ export function isEntityType(type: string): boolean {
   return FIELDS.has(type);
 }
 
-/** As text, why there is no such entity. */
-export function entityOf(parts: readonly EntityPart[]): QuotaEntity | string {
+/** The entity, or, as text, why it is invalid. */
+export function entityOf(parts: readonly EntityComponent[]): QuotaEntity | string {
   const entity: { -readonly [field in keyof QuotaEntity]: QuotaEntity[field] } = {};
   for (const { entityType, entityName } of parts) {
     const field = FIELDS.get(entityType);
@@ -28,14 +28,14 @@ export function entityOf(parts: readonly EntityPart[]): QuotaEntity | string {
   return entity;
 }
 
-export function partsOf(entity: QuotaEntity): EntityPart[] {
+export function partsOf(entity: QuotaEntity): EntityComponent[] {
   return Array.from(FIELDS).flatMap(([entityType, field]) => {
     const entityName = entity[field];
     return entityName === undefined ? [] : [{ entityType, entityName }];
   });
 }
 
-/** Undefined if the entity has no such part. */
+/** The name for this entity type: null for the default entity, undefined if the entity has no such type. */
 export function partOf(entity: QuotaEntity, type: string): string | null | undefined {
   const field = FIELDS.get(type);
   return field === undefined ? undefined : entity[field];

@@ -13,19 +13,18 @@ const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
   'too-many': 'POLICY_VIOLATION',
 };
 
-/** From this version of Produce on, a producer can be told to abort and to begin again (KIP-890). */
+/** From this version on Produce can answer TRANSACTION_ABORTABLE (KIP-890). */
 const PRODUCE_ABORTABLE_FROM = 11;
 
-/** What Produce says to it: it has no version that knows PRODUCER_FENCED. */
+/** The error for Produce, which in no version answers PRODUCER_FENCED. */
 export function producedError(kind: TransactionErrorKind, version: number): ErrorName {
   if (kind === 'not-in-transaction' && version >= PRODUCE_ABORTABLE_FROM) return 'TRANSACTION_ABORTABLE';
   return TRANSACTION_ERRORS[kind];
 }
 
 /**
- * Runs it; the code of the error that it throws, if that is a transaction's, and NONE otherwise. From version
- * `fencedFrom` of its API on, a client knows that it can be fenced (KIP-588), from `abortableFrom` on that it can be told
- * to abort and to begin again (KIP-890).
+ * Runs `run`. Returns the error code for the TransactionError that it throws, else NONE. From version `fencedFrom` of the
+ * API on clients know PRODUCER_FENCED (KIP-588), from `abortableFrom` on TRANSACTION_ABORTABLE (KIP-890).
  */
 export function codeOf(
   run: () => void,

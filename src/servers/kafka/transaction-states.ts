@@ -1,6 +1,6 @@
 import type { TransactionState } from '../../broker/transactions/transactional-producer.ts';
 
-/** As Kafka calls the states of a transactional id. */
+/** Kafka's names for the states of a transactional id. */
 export const TRANSACTION_STATES: Readonly<Record<TransactionState, string>> = {
   empty: 'Empty',
   ongoing: 'Ongoing',
@@ -8,7 +8,7 @@ export const TRANSACTION_STATES: Readonly<Record<TransactionState, string>> = {
   aborted: 'CompleteAbort',
 };
 
-/** Those that a cluster can have, though here a transaction is never in them: it ends at once. */
+/** All states that a filter can name (KIP-664); here a transaction is never in the Prepare states: it ends in one block. */
 const OTHER_STATES = ['PrepareCommit', 'PrepareAbort', 'PrepareEpochFence', 'Dead'];
 
 export const ALL_STATES: ReadonlySet<string> = new Set([

@@ -1,6 +1,6 @@
 import { ExpectedError } from '../../base/expected-error.ts';
 
-/** An attempt to log in that failed: the text is for the client, and says nothing about who there is. */
+/** A failed authentication. The message goes to the client, and does not tell which users exist. */
 export class SaslError extends ExpectedError {
   constructor(message: string) {
     super(message);

@@ -11,11 +11,11 @@ import { SaslError } from './errors.ts';
 
 const NONCE_BYTES = 24;
 const FAKE_SALT_BYTES = 16;
-/** What no client sends, and every step of the exchange has to be held for as long as it takes. */
+/** Longer than any client's; what an exchange has sent is kept until it ends. */
 const MESSAGE_BYTES_MAX = 8192;
 
 interface ClientFirst {
-  /** `n,,`: what the channel is bound to, and on whose behalf. */
+  /** The GS2 header, `n,,`: channel binding flag and authorization identity. */
   readonly header: string;
   readonly bare: string;
   readonly user: string;
@@ -37,7 +37,7 @@ interface Begun {
  *     client  c=<the first `n,,`>,r=<both>,p=<proof>
  *     server  v=<signature>
  *
- * Who has no credentials gets to the end of it as well, and fails there: who there is, is nobody's business.
+ * An unknown user gets a fake salt and fails at the proof, so that the exchange does not tell which users exist.
  */
 export class ScramExchange {
   readonly #mechanism: ScramMechanism;
@@ -55,7 +55,7 @@ export class ScramExchange {
     this.#ourNonce = ourNonce;
   }
 
-  /** As the client named itself; empty before its first message. */
+  /** The user name of the client-first message; empty before it. */
   get user(): string {
     return this.#begun?.first.user ?? '';
   }
@@ -64,7 +64,7 @@ export class ScramExchange {
     return this.#begun !== null;
   }
 
-  /** The client's first message; returns the server's. @throws SaslError */
+  /** Takes the client-first message; returns server-first. @throws SaslError */
   begin(message: Uint8Array): Buffer {
     const first = readFirst(textOf(message));
     const credential = this.#find(first.user) ?? fakeCredential(this.#mechanism, first.user);
@@ -74,7 +74,7 @@ export class ScramExchange {
     return Buffer.from(serverFirst, 'utf8');
   }
 
-  /** The client's last message; returns the server's if the proof is right. @throws SaslError */
+  /** Takes the client-final message; returns server-final if the proof is right. @throws SaslError */
   finish(message: Uint8Array): Buffer {
     if (this.#begun === null) throw new SaslError('there is no exchange to finish');
     const { first, serverFirst, nonce, credential } = this.#begun;
@@ -83,7 +83,7 @@ export class ScramExchange {
     if (parts === null) throw this.#malformed('client final');
     const [, binding = '', theirNonce = '', proofText = ''] = parts;
     if (Buffer.from(binding, 'base64').toString('utf8') !== first.header) throw this.#refusal();
-    // librdkafka puts its own part in front once more, and Kafka lets that pass: it is bound to this exchange all the same.
+    // librdkafka repeats its nonce in front; Kafka accepts that, and the nonce still belongs to this exchange.
     if (!theirNonce.endsWith(nonce)) throw this.#refusal();
     const authMessage = `${first.bare},${serverFirst},${text.slice(0, text.lastIndexOf(',p='))}`;
     const proof = Buffer.from(proofText, 'base64');
@@ -115,7 +115,7 @@ export class ScramExchange {
 
 /** @throws SaslError */
 function readFirst(text: string): ClientFirst {
-  // RFC 5802, 7: `m=` would be an extension that has to be understood, `p=` a channel to be bound to.
+  // RFC 5802, 7: `m=` is a mandatory extension, `p=` channel binding; neither is supported.
   const parts = /^([ny],(?:a=([^,]*))?,)(n=([^,]+),r=([!-+\--~]+)(,.*)?)$/su.exec(text);
   if (parts === null) throw new SaslError('Invalid SCRAM client first message format');
   const [, header = '', authorization, bare = '', name = '', nonce = '', extensions = ''] = parts;
@@ -131,7 +131,7 @@ function readFirst(text: string): ClientFirst {
   return { header, bare, user, nonce };
 }
 
-/** `=2C` is a comma, `=3D` the sign itself; nothing else may stand behind it. */
+/** The `saslname` of RFC 5802: `=2C` is a comma, `=3D` an equals sign, any other `=` is an error. */
 function plainName(name: string): string {
   if (/=(?!2C|3D)/.test(name)) throw new SaslError('Invalid SCRAM client first message format');
   return name.replaceAll('=2C', ',').replaceAll('=3D', '=');
@@ -144,7 +144,7 @@ function textOf(message: Uint8Array): string {
 
 const secret = randomBytes(32);
 
-/** The same one each time for the same name, and no proof is right for it. */
+/** For an unknown user: the same salt each time for the same name, and no proof is right for it. */
 function fakeCredential(mechanism: ScramMechanism, user: string): ScramCredential {
   const made = (what: string): Buffer =>
     createHmac('sha512', secret).update(`${what} ${mechanism} ${user}`).digest();

@@ -57,7 +57,7 @@ async function errorOf(client: KafkaClient): Promise<string | undefined> {
   return errorName(topics[0]?.partitions[0]?.errorCode ?? -1);
 }
 
-describe('access control lists over Kafka', () => {
+describe('access control lists over Kafka (KIP-11, KIP-140)', () => {
   it('are made, told and taken away, and count at once for who is connected', async () => {
     await using test = await KafkaTestServer.start();
     const { administration } = test.broker.access;
@@ -141,7 +141,7 @@ describe('access control lists over Kafka', () => {
   });
 });
 
-describe('SCRAM credentials over Kafka', () => {
+describe('SCRAM credentials over Kafka (KIP-554)', () => {
   const salt = Buffer.from('some salt');
   const saltedPassword = pbkdf2Sync('new', salt, 4096, 32, 'sha256');
   const upsertion = {

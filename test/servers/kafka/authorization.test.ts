@@ -189,7 +189,7 @@ function versionsOf({ minVersion, maxVersion }: { minVersion: number; maxVersion
   return Array.from({ length: maxVersion - minVersion + 1 }, (_, index) => minVersion + index);
 }
 
-describe('who may do nothing', () => {
+describe('a client without any permission', () => {
   it('is refused by each API in each of its versions, and learns nothing', async () => {
     await using test = await start();
     const { id = '' } = test.broker.streams.get('/', SECRET) ?? {};
@@ -247,7 +247,7 @@ describe('who may do nothing', () => {
   });
 });
 
-describe('who may do everything but with topics', () => {
+describe('a client with every permission but on topics', () => {
   it('is refused where it comes to topics', async () => {
     await using test = await start();
     const { id = '' } = test.broker.streams.get('/', SECRET) ?? {};

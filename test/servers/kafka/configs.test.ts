@@ -69,7 +69,7 @@ async function change(
   return [errorName(responses[0]?.errorCode ?? -1), responses[0]?.errorMessage];
 }
 
-describe('DescribeConfigs', () => {
+describe('DescribeConfigs (KIP-133)', () => {
   it('shows all settings of a topic with their types, where they are from, and what else there is', async () => {
     await using started = await start({ 'retention.ms': '5000' });
     const { configs } = await show(started.client, TOPIC, 't');
@@ -134,7 +134,7 @@ describe('DescribeConfigs', () => {
   });
 });
 
-describe('IncrementalAlterConfigs', () => {
+describe('IncrementalAlterConfigs (KIP-339)', () => {
   it('sets, takes back, and changes lists by their parts; all of it is there after a restart', async () => {
     await using started = await start({ 'segment.ms': '1000' });
     const { client, test } = started;
@@ -218,7 +218,7 @@ describe('IncrementalAlterConfigs', () => {
   });
 });
 
-describe('AlterConfigs', () => {
+describe('AlterConfigs (KIP-133)', () => {
   it('forgets what it does not mention', async () => {
     await using started = await start({ 'segment.ms': '1000', 'retention.ms': '1' });
     const { client, test } = started;
@@ -234,7 +234,7 @@ describe('AlterConfigs', () => {
   });
 });
 
-describe('ListConfigResources', () => {
+describe('ListConfigResources (KIP-1142)', () => {
   it('lists topics, the broker, and groups for which something is set', async () => {
     await using started = await start();
     const { configResources } = await started.client.request(listConfigResources, 1, { resourceTypes: [] });

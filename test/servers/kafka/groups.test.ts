@@ -121,7 +121,7 @@ describe('FindCoordinator', () => {
   });
 });
 
-describe('a group whose members divide the partitions', () => {
+describe('a classic group, whose leader assigns the partitions', () => {
   it('tells the leader who is there, and gives to each what the leader says', async () => {
     await using test = await KafkaTestServer.start();
     using one = await test.connect('one');
@@ -162,7 +162,7 @@ describe('a group whose members divide the partitions', () => {
     assert.deepEqual([left.errorCode, left.members[0]?.errorCode], [0, 0]);
   });
 
-  it('is still there after a restart, with its members and their parts', async () => {
+  it('is still there after a restart, with its members and their assignments', async () => {
     await using test = await KafkaTestServer.start();
     let memberId = '';
     {
@@ -268,8 +268,8 @@ describe('offsets', () => {
   });
 });
 
-describe('a group in which the broker divides the partitions', () => {
-  it('gives them out, and takes them back before it gives them to another', async () => {
+describe('a consumer group, in which the broker assigns the partitions (KIP-848)', () => {
+  it('assigns them, and has them revoked before it assigns them to another member', async () => {
     await using test = await KafkaTestServer.start();
     const { id } = create(test);
     using client = await test.connect();
@@ -304,7 +304,7 @@ describe('a group in which the broker divides the partitions', () => {
     assert.equal(await commit(again, 3, { memberId: 'two', generation: 1 }), 'STALE_MEMBER_EPOCH');
   });
 
-  it('reads topics that match an expression, also those that are made later', async () => {
+  it('subscribes to topics by a regular expression, also to those that are created later', async () => {
     await using test = await KafkaTestServer.start();
     create(test, 'log.a', 1);
     create(test, 'other', 1);
@@ -319,7 +319,7 @@ describe('a group in which the broker divides the partitions', () => {
     assert.equal(errorName(wrong.errorCode), 'INVALID_REGULAR_EXPRESSION');
   });
 
-  it('refuses what is no request of a member, each with its error', async () => {
+  it('refuses invalid heartbeats, each with its error', async () => {
     await using test = await KafkaTestServer.start();
     create(test);
     using client = await test.connect();

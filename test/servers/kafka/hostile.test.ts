@@ -33,7 +33,7 @@ function altered(batch: Buffer, alter: (batch: Buffer) => void): Buffer {
   return batch;
 }
 
-describe('what no honest client sends', () => {
+describe('requests that no honest client sends', () => {
   it('a batch that says it has more records than fit in it is refused: it would use up the offsets', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();

@@ -195,7 +195,7 @@ describe('Produce and Fetch', () => {
     assert.equal(valuesOf(await waiting).length, 3);
   });
 
-  it('limits are kept, but for one batch that is larger', async () => {
+  it('limits are kept, but for one batch that is larger (KIP-74)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     create(test, 't', 2);
@@ -212,7 +212,7 @@ describe('Produce and Fetch', () => {
     assert.equal(valuesOf(await fetchAll(client, both, { maxBytes: 10 })).length, 1);
   });
 
-  it('offsets and leader epochs that cannot be are refused', async () => {
+  it('offsets out of range and wrong leader epochs are refused (KIP-320)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     const { leaderEpoch } = create(test).partitions[0] as { leaderEpoch: number };
@@ -230,7 +230,7 @@ describe('Produce and Fetch', () => {
     assert.equal(await errorOf({ offset: 0, topic: 'none' }), 'UNKNOWN_TOPIC_OR_PARTITION');
   });
 
-  it('in a session only what is new is said', async () => {
+  it('in a fetch session responses have only partitions with changes (KIP-227)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     create(test, 't', 3);
@@ -320,7 +320,7 @@ describe('ListOffsets and OffsetForLeaderEpoch', () => {
     assert.deepEqual(await find(3001), [-1, -1]);
   });
 
-  it('an epoch of before a restart ends where the restart was', async () => {
+  it('an epoch of before a restart ends where the restart was (KIP-320)', async () => {
     await using test = await KafkaTestServer.start();
     let client = await test.connect();
     create(test);

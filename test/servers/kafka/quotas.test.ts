@@ -23,7 +23,7 @@ async function ask(client: KafkaClient): Promise<number> {
   return throttleTimeMs;
 }
 
-describe('quotas over Kafka', () => {
+describe('quotas over Kafka (KIP-13, KIP-546)', () => {
   it('are altered, told and found by what they are for', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
@@ -80,7 +80,7 @@ describe('quotas over Kafka', () => {
     assert.deepEqual(await find([isAda], true), []);
   });
 
-  it('let a client wait that has used up too much of the broker’s time, and tell it so', async () => {
+  it('throttle a client that has used too much of the broker’s time, and tell it so (KIP-124, KIP-219)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     assert.equal(await ask(client), 0);
@@ -97,7 +97,7 @@ describe('quotas over Kafka', () => {
     assert.equal(await ask(other), 0);
   });
 
-  it('let a producer wait that sends too much, whether it wants to be told or not', async () => {
+  it('throttle a producer that sends too much, whether it wants responses or not (KIP-219)', async () => {
     await using test = await KafkaTestServer.start();
     test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs: new Map() });
     await test.broker.access.quotas.alter({ user: 'ANONYMOUS' }, { producer_byte_rate: 100_000 });
@@ -122,7 +122,7 @@ describe('quotas over Kafka', () => {
     assert.ok(silentMs > 4500 && silentMs < 6000, `${silentMs}`);
   });
 
-  it('let a consumer wait that fetches too much', async () => {
+  it('throttle a consumer that fetches too much (KIP-219)', async () => {
     await using test = await KafkaTestServer.start();
     test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs: new Map() });
     await test.broker.access.quotas.alter({ clientId: 'reader' }, { consumer_byte_rate: 50_000 });
@@ -146,7 +146,7 @@ describe('quotas over Kafka', () => {
     assert.ok(throttledMs > 1500 && throttledMs < 2500, `${throttledMs}`);
   });
 
-  it('let nobody connect too often, and let those stay who are there', async () => {
+  it('let nobody connect too often, and keep established connections (KIP-612)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     await set(client, 'connection_creation_rate', 3, { entityType: 'ip', entityName: '127.0.0.1' });

@@ -95,7 +95,7 @@ describe('a Kafka client', () => {
     }
   });
 
-  it('is told that it is not let in, after a while, and the connection is closed', async () => {
+  it('is told that authentication failed, after a delay, and the connection is closed', async () => {
     await using test = await serverWithAda({ refusedLoginDelayMs: 100 });
     for (const [mechanism, user, password] of [
       ['PLAIN', 'ada', 'wrong'],
@@ -116,7 +116,7 @@ describe('a Kafka client', () => {
     }
   });
 
-  it('that has not logged in is served nothing, and not for long', async () => {
+  it('that is not authenticated is served nothing, and not for long', async () => {
     await using test = await serverWithAda({ handshakeTimeoutMs: 200 });
     using stranger = await test.connect();
     assert.ok(!(await isServed(stranger)));
@@ -138,7 +138,7 @@ describe('a Kafka client', () => {
     await client.closed();
   });
 
-  it('that is old sends its tokens as bare frames', async () => {
+  it('that is old sends its tokens as bare frames, after SaslHandshake 0 (KIP-152)', async () => {
     await using test = await serverWithAda();
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-256'] as const) {
       for (const password of ['secret', 'wrong']) {
@@ -218,7 +218,7 @@ describe('a Kafka client', () => {
     );
   });
 
-  it('logs in again before its time is up, as the one it was; or is served no more', async () => {
+  it('re-authenticates before its session expires, as the same user; or is served no more (KIP-368)', async () => {
     await using test = await serverWithAda({ reauthenticationMs: 1500 });
     await test.broker.access.administration.addUser('bob', 'secret');
     await test.broker.access.administration.setPermissions('bob', '/', ALL);
@@ -274,7 +274,7 @@ describe('a Kafka client', () => {
     assert.ok(!logged.some((entry) => entry.includes('secret')));
   });
 
-  it('that sends nonsense in the place of tokens is refused, and harms nobody', async () => {
+  it('that sends garbage instead of tokens is refused, and harms nobody', async () => {
     await using test = await serverWithAda({ refusedLoginDelayMs: 0 });
     const mechanisms = fc.constantFrom('PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512');
     const token = fc.oneof(
@@ -308,7 +308,7 @@ describe('a Kafka client', () => {
     assert.equal((await plain(client, 'ada', 'secret')).error, 'NONE');
   });
 
-  it('that has not logged in cannot have the broker hold a large frame', async () => {
+  it('that is not authenticated cannot have the broker hold a large frame', async () => {
     await using test = await serverWithAda();
     using client = await test.connect();
     const frame = Buffer.alloc(2 ** 20);
@@ -319,7 +319,7 @@ describe('a Kafka client', () => {
     assert.ok(client.socket.bytesWritten <= 2 ** 20);
   });
 
-  it('that goes on before it is known who it is does not get in between', async () => {
+  it('that sends a request while its token is checked is not served, but disconnected', async () => {
     await using test = await serverWithAda();
     using client = await test.connect();
     await client.request(saslHandshake, 1, { mechanism: 'PLAIN' });

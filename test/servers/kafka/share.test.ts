@@ -127,7 +127,7 @@ async function append(test: KafkaTestServer, ...values: readonly string[]): Prom
 
 const { GAP, ACCEPT, RELEASE, REJECT, RENEW } = ACKNOWLEDGE_TYPE;
 
-describe('share groups over the Kafka protocol', () => {
+describe('share groups over the Kafka protocol (KIP-932)', () => {
   it('hand records to members, take their acknowledgements with the next fetch, and by themselves', async () => {
     await using test = await start();
     await append(test, 'a', 'b', 'c', 'd');
@@ -169,7 +169,7 @@ describe('share groups over the Kafka protocol', () => {
     assert.equal(test.broker.shareGroups.find('/', 'g')!.readers.get(ada.topicId)!.get(0)!.share.inFlight, 1);
   });
 
-  it('keep sessions in step', async () => {
+  it('refuse a share session epoch that is not the next one', async () => {
     await using test = await start();
     await append(test, 'a');
     const ada = await Member.join(test, 'ada');
@@ -224,7 +224,7 @@ describe('share groups over the Kafka protocol', () => {
     assert.ok(bytes >= 150);
   });
 
-  it('give what a connection held to others when it is gone', async () => {
+  it('release the records that a connection had acquired when it closes', async () => {
     await using test = await start();
     await append(test, 'a', 'b');
     const ada = await Member.join(test, 'ada');
@@ -235,7 +235,7 @@ describe('share groups over the Kafka protocol', () => {
     assert.equal((await waiting).acquired, '0-1#1');
   });
 
-  it('hand out again what a member held for too long', async () => {
+  it('hand out records again whose acquisition lock has timed out', async () => {
     await using test = await start({ 'share.record.lock.duration.ms': '1000' });
     await append(test, 'a');
     const ada = await Member.join(test, 'ada');
@@ -283,7 +283,7 @@ describe('share groups over the Kafka protocol', () => {
     assert.equal(test.broker.shareGroups.find('/', 'g')!.readers.has(topicId), false);
   });
 
-  it('tell a member of a restarted broker to join again, and hand out what was not acknowledged', async () => {
+  it('tell a member after a restart of the broker to join again, and hand out what was not acknowledged', async () => {
     await using test = await start();
     await append(test, 'a', 'b');
     const ada = await Member.join(test, 'ada');
@@ -296,7 +296,7 @@ describe('share groups over the Kafka protocol', () => {
     assert.equal((await again.fetch()).acquired, '1-1#1');
   });
 
-  it('throw out a member that is silent, and what it held is for others', async () => {
+  it('throw out a member that does not heartbeat, and release the records that it had acquired', async () => {
     await using test = await start({
       'share.session.timeout.ms': '1000',
       'share.heartbeat.interval.ms': '500',

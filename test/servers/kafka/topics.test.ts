@@ -172,7 +172,7 @@ describe('CreateTopics', () => {
 });
 
 describe('DeleteTopics', () => {
-  it('deletes by name, and since version 6 by id', async () => {
+  it('deletes by name, and since version 6 by id (KIP-516)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     const [a] = await create(client, topic('a'), topic('b'), topic('c'));
@@ -210,7 +210,7 @@ describe('DeleteTopics', () => {
   });
 });
 
-describe('CreatePartitions', () => {
+describe('CreatePartitions (KIP-195)', () => {
   it('adds partitions, and refuses to take some away', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
@@ -305,7 +305,7 @@ describe('Metadata', () => {
     }
   });
 
-  it('finds a topic by its id, also when another one has had the name', async () => {
+  it('finds a topic by its id, also when another one has had the name (KIP-516)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     const [before] = await create(client, topic('a'));
@@ -326,7 +326,7 @@ describe('Metadata', () => {
   });
 });
 
-describe('DescribeTopicPartitions', () => {
+describe('DescribeTopicPartitions (KIP-966)', () => {
   it('gives all partitions of all topics, in pages', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
@@ -374,7 +374,7 @@ describe('what only a cluster of several could do', () => {
     assert.deepEqual([errorName(moving.errorCode), moving.topics], ['NONE', []]);
   });
 
-  it('has a quorum of one', async () => {
+  it('has a quorum of one (KIP-595)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     await create(client, topic('a'));
@@ -396,7 +396,7 @@ describe('what only a cluster of several could do', () => {
     }
   });
 
-  it('has its partitions in one directory', async () => {
+  it('has its partitions in one log directory (KIP-113)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     await create(client, topic('a', { numPartitions: 2 }));
@@ -415,7 +415,7 @@ describe('what only a cluster of several could do', () => {
   });
 });
 
-describe('DeleteRecords', () => {
+describe('DeleteRecords (KIP-107)', () => {
   it('refuses an offset that is not there, and what is compacted only', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();

@@ -164,8 +164,8 @@ async function producerOn(server: KafkaTestServer): Promise<Producer> {
   return new Producer(await server.connect());
 }
 
-describe('transactions over the wire', () => {
-  it('number records without transactions', async () => {
+describe('transactions over the wire (KIP-98)', () => {
+  it('give idempotent producers an id and check their sequence numbers', async () => {
     await using server = await start();
     const producer = await producerOn(server);
     for (let version = 0; version <= 6; version++) {
@@ -184,7 +184,7 @@ describe('transactions over the wire', () => {
     assert.equal(await again.produce(2, { id: null }), `at ${end + 2}`);
   });
 
-  it('do what clients do that say beforehand what belongs to a transaction', async () => {
+  it('serve clients that add partitions and groups to a transaction beforehand', async () => {
     await using server = await start();
     const producer = await producerOn(server);
     assert.equal(await producer.initialize({ version: 3 }), 'NONE');
@@ -209,7 +209,7 @@ describe('transactions over the wire', () => {
     assert.deepEqual(await producer.stable(), { end: 2, aborted: [] });
   });
 
-  it('do what clients do whose records say it', async () => {
+  it('serve clients whose Produce adds the partition to the transaction (KIP-890)', async () => {
     await using server = await start(3);
     const producer = await producerOn(server);
     assert.equal(await producer.initialize(), 'NONE');
@@ -238,7 +238,7 @@ describe('transactions over the wire', () => {
     assert.equal(topics[0]!.partitions[0]!.offset, 4);
   });
 
-  it('fence who was succeeded, in the words that its version knows', async () => {
+  it('fence a producer with an old epoch, with the error that its version knows (KIP-588)', async () => {
     await using server = await start();
     const old = await producerOn(server);
     assert.equal(await old.initialize(), 'NONE');
@@ -259,7 +259,7 @@ describe('transactions over the wire', () => {
     assert.equal(await young.produce(0), 'at 0');
   });
 
-  it('refuse what cannot be', async () => {
+  it('refuse invalid requests, each with its error', async () => {
     await using server = await start();
     const producer = await producerOn(server);
     assert.equal(await producer.initialize({ id: '' }), 'INVALID_REQUEST');
@@ -276,7 +276,7 @@ describe('transactions over the wire', () => {
     assert.equal(name(kept.errorCode), 'UNSUPPORTED_VERSION');
   });
 
-  it('are shown to administrators, who can end what hangs', async () => {
+  it('are shown to administrators, who can abort a hanging one (KIP-664)', async () => {
     await using server = await start();
     const producer = await producerOn(server);
     const { client } = producer;
@@ -322,7 +322,7 @@ describe('transactions over the wire', () => {
     assert.deepEqual(await producer.stable(1), { end: 2, aborted: [[producerId, 0]] });
   });
 
-  it('end by themselves when their time is over', async () => {
+  it('are aborted when their timeout is over', async () => {
     await using server = await start();
     const producer = await producerOn(server);
     assert.equal(await producer.initialize({ timeoutMs: 50 }), 'NONE');

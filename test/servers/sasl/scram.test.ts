@@ -19,7 +19,7 @@ function credentialOf(mechanism: ScramMechanism, password: string): ScramCredent
 }
 
 describe('SCRAM', () => {
-  it('speaks as the example of RFC 7677', () => {
+  it('speaks as the example of RFC 7677, section 3', () => {
     const exchange = new ScramExchange(
       'SCRAM-SHA-256',
       (user) => (user === 'user' ? PENCIL : undefined),
@@ -69,7 +69,7 @@ describe('SCRAM', () => {
     }
   });
 
-  it('does not tell who there is: who has no credentials fails as one with a wrong password', () => {
+  it('does not tell which users exist: an unknown one fails as one with a wrong password', () => {
     const salts = new Set<string>();
     for (const attempt of [1, 2]) {
       const exchange = new ScramExchange('SCRAM-SHA-256', () => undefined);
@@ -90,7 +90,7 @@ describe('SCRAM', () => {
     assert.equal(exchange.finish(Buffer.from(final)).toString(), signature);
   });
 
-  it('refuses what is not bound to this exchange', () => {
+  it('refuses messages that are not bound to this exchange', () => {
     const begin = (): { exchange: ScramExchange; final: string } => {
       const exchange = new ScramExchange('SCRAM-SHA-256', () => PENCIL);
       const first = 'n,,n=user,r=abc';
@@ -116,7 +116,7 @@ describe('SCRAM', () => {
     );
   });
 
-  it('refuses a first message that it would have to understand otherwise', () => {
+  it('refuses an invalid client-first message, mandatory extensions and channel binding (RFC 5802, 7)', () => {
     for (const text of [
       '',
       'n,,',
@@ -136,7 +136,7 @@ describe('SCRAM', () => {
     }
   });
 
-  it('answers nonsense with a refusal, and with nothing else', () => {
+  it('answers garbage with a refusal, and with nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.uint8Array({ maxLength: 200 }), (one, other) => {
         const exchange = new ScramExchange('SCRAM-SHA-512', () => undefined);
@@ -148,7 +148,7 @@ describe('SCRAM', () => {
   });
 });
 
-describe('PLAIN', () => {
+describe('PLAIN (RFC 4616)', () => {
   it('is a user and a password, with the same user in front of it or nobody', () => {
     for (const text of ['\0ada\0secret', 'ada\0ada\0secret']) {
       assert.deepEqual(readPlain(Buffer.from(text)), { user: 'ada', password: 'secret' });

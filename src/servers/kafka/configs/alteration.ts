@@ -4,7 +4,7 @@ import type { RequestContext } from '../handlers/request-context.ts';
 import type { ConfigChange } from './config-resource.ts';
 import { configResource } from './resources.ts';
 
-/** What is to be changed for one resource. */
+/** The config changes of one resource. */
 export interface Alteration {
   readonly resourceType: number;
   readonly resourceName: string;
@@ -18,7 +18,7 @@ interface AlterationResult {
   readonly resourceName: string;
 }
 
-/** Each resource by itself: one that is refused does not stop the others. */
+/** Alters each resource by itself: one that is refused does not stop the others. */
 export async function alterAll(
   alterations: readonly Alteration[],
   isWhole: boolean,

@@ -7,7 +7,7 @@ import { NODE_ID } from '../node-id.ts';
 import type { ConfigEntry, ConfigResource } from './config-resource.ts';
 import { TYPE_CODES } from './topic-configs.ts';
 
-/** What Sluice is told at its start, and what it does in any case, by the names that Kafka's tools look for. */
+/** Sluice's settings and fixed behaviour under the names of Kafka's broker configs. */
 export const brokerConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.BROKER,
 
@@ -19,7 +19,7 @@ export const brokerConfigs: ConfigResource = {
     if (!context.client.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     }
-    // What is set for all brokers of a cluster while they run: nothing can be.
+    // The empty name asks for cluster-wide dynamic configs (KIP-226), of which there are none.
     if (name === '') return [];
     return (
       wrongBroker(name) ?? [...own(context), ...defaultsOfTopics()].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -31,7 +31,7 @@ export const brokerConfigs: ConfigResource = {
       return fault('CLUSTER_AUTHORIZATION_FAILED');
     const wrong = name === '' ? null : wrongBroker(name);
     if (wrong !== null) return wrong;
-    // What was never set can be taken back: tools do so when they clean up behind themselves.
+    // Deleting a config that is not set succeeds: Kafka's tools do it when they clean up.
     const wanted = changes.filter(({ operation }) => operation !== CONFIG_OPERATION.DELETE);
     if (wanted.length === 0) return null;
     const names = wanted.map((change) => change.name).join(', ');

@@ -2,21 +2,21 @@ import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/cons
 import { type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 
-/** One setting of a topic, a broker or a group, as it is shown. */
+/** A config of a topic, broker or group, as DescribeConfigs shows it. */
 export interface ConfigEntry {
   readonly name: string;
   readonly value: string;
   readonly readOnly: boolean;
-  /** One of CONFIG_SOURCE: where the value is from. */
+  /** One of CONFIG_SOURCE. */
   readonly source: number;
   /** One of CONFIG_TYPE. */
   readonly type: number;
   readonly documentation: string;
-  /** All values there are for it, the one that holds first. */
+  /** All values that are set for it at any level, the effective one first (KIP-226). */
   readonly synonyms: readonly { readonly name: string; readonly value: string; readonly source: number }[];
 }
 
-/** A change of one setting, or what it is to be from now on. */
+/** A change of one config. */
 export interface ConfigChange {
   readonly name: string;
   /** One of CONFIG_OPERATION. */
@@ -24,14 +24,14 @@ export interface ConfigChange {
   readonly value: string | null;
 }
 
-/** A kind of thing that has settings. */
+/** A type of resources with configs. */
 export interface ConfigResource {
   /** One of CONFIG_RESOURCE_TYPE. */
   readonly type: number;
-  /** The names of those that the client may know of. */
+  /** The names of the resources that the client may describe. */
   list(context: RequestContext): readonly string[];
   describe(name: string, context: RequestContext): readonly ConfigEntry[] | Fault;
-  /** `isWhole`: what is not mentioned goes back to what is usual. */
+  /** `isWhole`: configs without a change go back to their defaults (AlterConfigs). */
   alter(
     name: string,
     changes: readonly ConfigChange[],
@@ -41,7 +41,7 @@ export interface ConfigResource {
   ): Fault | null;
 }
 
-/** What is set after these changes. `isList`: whether the setting is a list; undefined for an unknown one. */
+/** The configs that are set after these changes. `listDefault`: null for a config that is no list. */
 export function changed(
   before: ReadonlyMap<string, string>,
   changes: readonly ConfigChange[],

@@ -5,7 +5,7 @@ import { type Fault, fault } from '../fault.ts';
 import { type ConfigResource, changed } from './config-resource.ts';
 import { TYPE_CODES } from './topic-configs.ts';
 
-/** A group need not be there to have settings. */
+/** Configs of groups (KIP-848); a group can have them before it exists. */
 export const groupConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.GROUP,
 

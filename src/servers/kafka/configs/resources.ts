@@ -4,7 +4,7 @@ import { type ConfigResource, resourceTypeName } from './config-resource.ts';
 import { groupConfigs } from './group-configs.ts';
 import { topicConfigs } from './topic-configs.ts';
 
-/** Everything that has settings. The levels of loggers and the metrics of clients are not among them. */
+/** All resource types with configs; Kafka's BROKER_LOGGER and CLIENT_METRICS are not among them. */
 export const CONFIG_RESOURCES: readonly ConfigResource[] = [topicConfigs, brokerConfigs, groupConfigs];
 
 export function configResource(type: number): ConfigResource | Fault {

@@ -59,7 +59,7 @@ function configsAfter(
   return new Map([...after].map(([name, value]) => [name, normalizeConfig(name, value)]));
 }
 
-/** All settings of a topic for which these are set. */
+/** All configs of a topic, of which those in `set` are not at their defaults. */
 export function describedTopicConfigs(set: ReadonlyMap<string, string>): ConfigEntry[] {
   const hidden = [...set.keys()].flatMap((name) => {
     const config = streamConfig(name);

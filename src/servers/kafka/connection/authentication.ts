@@ -9,14 +9,14 @@ import { ScramExchange } from '../../sasl/scram.ts';
 import { ANONYMOUS, type Identity, identify, type Peer, splitName } from './identity.ts';
 
 export const SASL_MECHANISMS: readonly string[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
-/** As Kafka: who comes again sooner is not listened to. */
+/** A re-authentication sooner than this is refused, as by Kafka (KIP-368). */
 const REAUTHENTICATION_MIN_MS = 1000;
 
 /**
  *     start ──────────── SaslHandshake ──────────▶ sasl ⇄ checking ──▶ open ── SaslHandshake ──▶ sasl …
- *       └── any other request, if the certificate or the anonymous user is good for it ──▶ open
+ *       └── any other request, if a certificate or the anonymous user identifies the client ──▶ open
  *
- * and from anywhere to `refused`, which is the end.
+ * and from any state to `refused`, which is final.
  */
 type State =
   | { readonly at: 'start' | 'checking' | 'open' | 'refused' }
@@ -24,7 +24,7 @@ type State =
       readonly at: 'sasl';
       readonly mechanism: string;
       readonly exchange: ScramExchange | null;
-      /** After a SaslHandshake of version 0 the tokens come as bare frames. */
+      /** After SaslHandshake 0 the tokens come as bare frames. */
       readonly isRaw: boolean;
     };
 
@@ -34,11 +34,11 @@ const OPEN: State = { at: 'open' };
 const REFUSED: State = { at: 'refused' };
 
 export interface AuthenticationSettings {
-  /** Who a client is that does not log in; null: all have to. */
+  /** The user whose permissions unauthenticated clients have; null: all clients have to authenticate. */
   readonly anonymousUser: string | null;
-  /** Where those are who do not say it. */
+  /** The virtual host for user names without `vhost:`. */
   readonly defaultVhost: string;
-  /** How long a login by SASL is good for (KIP-368); 0 for ever. */
+  /** Lifetime of a SASL session, after which the client re-authenticates (KIP-368); 0 for ever. */
   readonly reauthenticationMs: number;
   readonly refusedLoginDelayMs: number;
 }
@@ -53,11 +53,11 @@ export interface AuthenticationDeps {
   readonly settings: AuthenticationSettings;
   readonly peer: Peer;
   readonly log: AuthenticationLog;
-  /** It is known who the client is. */
+  /** The client is authenticated, or is the anonymous user. */
   identified(identity: Identity): void;
 }
 
-/** What comes of a token: another one is wanted, it was the last one, or it was not good. */
+/** The answer to a SASL token: a challenge, the last one, a failed authentication, or a token that was not expected. */
 export type SaslStep =
   | { readonly kind: 'more'; readonly token: Buffer }
   | { readonly kind: 'done'; readonly token: Buffer; readonly lifetimeMs: number }
@@ -68,9 +68,9 @@ export type HandshakeError = 'NONE' | 'UNSUPPORTED_SASL_MECHANISM' | 'ILLEGAL_SA
 
 const NO_TOKEN = Buffer.alloc(0);
 
-/** Who the client of one connection is, from its first request to the end. */
+/** The authentication state of one connection: SASL, client certificate, or anonymous user. */
 export class Authentication {
-  /** Whether requests are served: false before, and while the client logs in again or should have. */
+  /** Whether requests are served: false before authentication, during re-authentication, and after expiry. */
   isOpen = false;
   readonly #deps: AuthenticationDeps;
   #state: State = START;
@@ -82,24 +82,24 @@ export class Authentication {
     this.#deps = deps;
   }
 
-  /** Whether the next frame is no request but a token. */
+  /** Whether the next frame is a bare SASL token instead of a request. */
   get expectsToken(): boolean {
     return this.#state.at === 'sasl' && this.#state.isRaw;
   }
 
-  /** Whether the client has to say who it is, or to go on with it: it is given a limited time for that. */
+  /** Whether the client has to authenticate, for which it has `handshakeTimeoutMs`. */
   get isAwaited(): boolean {
-    if (this.#state.at === 'start') return this.#unproved() === null;
+    if (this.#state.at === 'start') return this.#withoutSasl() === null;
     return this.#state.at !== 'open';
   }
 
-  /** Before a request that is not about SASL, if not `isOpen`. Why it is not served; null if it is. */
+  /** Called for a request of any API that needs authentication, unless `isOpen`. Null if it is served, else why not. */
   enter(): string | null {
     if (this.isOpen) return null;
     if (this.#state.at === 'open')
       return 'the login is not good any more, and the client did not log in again';
     if (this.#state.at !== 'start') return 'it has not logged in yet';
-    const found = this.#unproved();
+    const found = this.#withoutSasl();
     if (found === null) {
       this.#state = REFUSED;
       return 'it has not logged in; kafka-anonymous-user and loopback-users say who need not';
@@ -113,7 +113,7 @@ export class Authentication {
     }
   }
 
-  /** SaslHandshake. After an error the connection is of no use any more, but for one that came too soon. */
+  /** SaslHandshake. An error ends the connection, except for a re-authentication that came too soon. */
   handshake(mechanism: string, version: number): HandshakeError {
     const state = this.#state;
     const nowMs = this.#deps.broker.clock.monotonicMs();
@@ -134,7 +134,7 @@ export class Authentication {
     return 'NONE';
   }
 
-  /** SaslAuthenticate, or a bare token. After anything but `more` and `done` the connection has to be closed. */
+  /** SaslAuthenticate, or a bare token. After `failed` and `unexpected` the caller closes the connection. */
   async authenticate(token: Uint8Array): Promise<SaslStep> {
     const state = this.#state;
     if (state.at !== 'sasl') {
@@ -149,20 +149,20 @@ export class Authentication {
     try {
       if (exchange !== null && !exchange.hasBegun) return { kind: 'more', token: exchange.begin(token) };
       this.#state = CHECKING;
-      const proved = exchange === null ? await this.#plain(token, (user) => (name = user)) : null;
+      const plainUser = exchange === null ? await this.#plain(token, (user) => (name = user)) : null;
       name = exchange?.user ?? name;
       const answer = exchange === null ? NO_TOKEN : exchange.finish(token);
-      const deps = splitName(this.#deps.broker, name, this.#deps.settings.defaultVhost);
-      const user = proved ?? this.#byName(deps.user);
+      const named = splitName(this.#deps.broker, name, this.#deps.settings.defaultVhost);
+      const user = plainUser ?? this.#byName(named.user);
       if (user === null || this.#state !== CHECKING) throw refusal(mechanism);
-      this.#admitBySasl(user, deps.vhost, mechanism);
+      this.#admitBySasl(user, named.vhost, mechanism);
       return { kind: 'done', token: answer, lifetimeMs: this.#deps.settings.reauthenticationMs };
     } catch (error) {
       return await this.#fail(error, mechanism, name);
     }
   }
 
-  /** The connection is gone. */
+  /** The connection has closed. */
   end(): void {
     this.#state = REFUSED;
     this.isOpen = false;
@@ -170,8 +170,8 @@ export class Authentication {
     this.#expiry = null;
   }
 
-  /** Who the client is if it does not log in: whom its certificate names, or who all are. */
-  #unproved(): { readonly user: User; readonly mechanism: string } | null {
+  /** The user of a client without SASL: the one that its certificate names, or the anonymous user. */
+  #withoutSasl(): { readonly user: User; readonly mechanism: string } | null {
     const { broker, settings, peer } = this.#deps;
     for (const [name, mechanism] of [
       [peer.certificateName, 'TLS'],
@@ -215,7 +215,7 @@ export class Authentication {
     return this.#deps.broker.access.authenticateExternal(name, this.#deps.peer.isLoopback);
   }
 
-  /** Who logs in again has to be who it was, and as it was (KIP-368). @throws SaslError, BrokerError */
+  /** A re-authentication keeps the user, virtual host and mechanism (KIP-368). @throws SaslError, BrokerError */
   #admitBySasl(user: User, vhost: string, mechanism: string): void {
     const before = this.#identity;
     if (before === null) {
@@ -240,7 +240,7 @@ export class Authentication {
     this.#expiry = null;
     if (settings.reauthenticationMs === 0) return;
     this.#expiry = broker.store.options.scheduler.after(settings.reauthenticationMs, () => {
-      // Not closed at once: a client may be about to log in again. Nothing else is served.
+      // The connection stays: the client may still re-authenticate, but no other request is served.
       if (this.#state.at === 'open') this.isOpen = false;
     });
   }
@@ -261,13 +261,13 @@ export class Authentication {
     const wasEnded = this.#state === REFUSED;
     this.#refuse();
     if (wasEnded) return { kind: 'failed', text: '' };
-    const isForeseen = error instanceof SaslError || error instanceof BrokerError;
-    const text = isForeseen ? error.message : refusal(mechanism).message;
+    const isExpected = error instanceof SaslError || error instanceof BrokerError;
+    const text = isExpected ? error.message : refusal(mechanism).message;
     this.#announce(false, name, mechanism);
     const fields = { user: name, peer: peer.host, mechanism, reason: text };
-    if (isForeseen) log.warn(fields, 'login refused');
+    if (isExpected) log.warn(fields, 'login refused');
     else log.warn({ ...fields, err: error }, 'a login could not be checked');
-    // To guess passwords takes its time.
+    // A delay against guessing passwords (connection.failed.authentication.delay.ms).
     await new Promise<void>((resolve) => {
       broker.store.options.scheduler.after(settings.refusedLoginDelayMs, resolve);
     });

@@ -31,7 +31,7 @@ interface Frame {
   readonly end: number;
 }
 
-/** What all connections of a server are given. The handlers come as functions: they import more than a connection may. */
+/** What the server gives to all of its connections; handlers are loaded with the protocol, and come as functions. */
 export interface KafkaConnectionDeps {
   readonly server: ServerContext;
   handlerOf(apiKey: number): AnyHandler | undefined;
@@ -377,7 +377,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.responses.end();
     this.#release();
     this.#endTimer ??= setTimeout(() => this.socket.destroy(), this.settings.closeTimeoutMs);
-    // Closing a socket with unread bytes resets it, and the last responses would be lost: what still comes is read and dropped.
+    // Closing a socket with unread bytes resets it, and the last responses are lost: what still comes is dropped.
     this.socket.resume();
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../base/clock.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 
-/** The `request_percentage` quota (KIP-124) of one connection: measures the time of the event loop that its requests take. */
+/** The `request_percentage` quota (KIP-124): time of the event loop that the requests of one connection take. */
 export class RequestQuota {
   readonly #clock: Clock;
   #quota: ClientQuota | null = null;

@@ -7,12 +7,12 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
-import type { FetchRequest, FetchTarget } from './fetch-partitions.ts';
-import { resolve } from './readable-partition.ts';
+import type { FetchPartition, FetchRequest } from './fetch-partitions.ts';
 import type { FetchPlan } from './fetch-sessions.ts';
+import { resolve } from './readable-partition.ts';
 
 type PartitionResponse = ResponseInput<typeof fetch>['responses'][number]['partitions'][number];
-/** By topic. */
+/** By topic name, or by topic id from version 13 on. */
 type Responses = Map<
   string,
   { readonly topic: string; readonly topicId: string; readonly partitions: PartitionResponse[] }
@@ -20,20 +20,21 @@ type Responses = Map<
 type Plan = FetchPlan & { readonly error: null };
 
 const READ_COMMITTED = 1;
-/** All that one answer may hold, whatever the client asks for: `fetch.max.bytes` of Kafka's brokers. */
+/** `fetch.max.bytes` of Kafka's brokers: the most that a response holds, whatever the client asks for. */
 const BYTES_MAX = 55 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** One Fetch request: looks for records, waits for more if they are too few, and makes the answer. */
-export class Fetching {
+/** One Fetch request: responds when `min_bytes` of records are there, or `max_wait_ms` are over. */
+export class DelayedFetch {
   readonly #request: FetchRequest;
   readonly #pending: PendingResponse;
   readonly #context: RequestContext;
   readonly #plan: Plan;
-  readonly #targets: readonly FetchTarget[];
+  readonly #partitions: readonly FetchPartition[];
   readonly #isCommittedOnly: boolean;
   readonly #memory: Lease;
   #bytes = 0;
+  /** End the waiting: cancel the timer, remove the listeners. */
   #stops: (() => void)[] = [];
 
   constructor(request: FetchRequest, pending: PendingResponse, context: RequestContext, plan: Plan) {
@@ -42,7 +43,7 @@ export class Fetching {
     this.#memory = context.fetchMemory.lease();
     this.#context = context;
     this.#plan = plan;
-    this.#targets = [...plan.targets];
+    this.#partitions = [...plan.partitions];
     this.#isCommittedOnly = request.isolationLevel === READ_COMMITTED;
   }
 
@@ -63,8 +64,8 @@ export class Fetching {
     const advanced = (): void => {
       if (this.#isEnough()) finish();
     };
-    for (const target of this.#targets) {
-      const { partition } = resolve(target, this.#context);
+    for (const wanted of this.#partitions) {
+      const { partition } = resolve(wanted, this.#context);
       if (partition !== null) this.#stops.push(partition.onAdvance(advanced));
     }
   }
@@ -74,18 +75,18 @@ export class Fetching {
     this.#stops = [];
   }
 
-  /** Whether there is something to say at once: an error, enough bytes, or what only a read of the disk can tell. */
+  /** Whether to respond now: an error, `min_bytes` in memory, or records that are only on disk, whose size is not known. */
   #isEnough(): boolean {
     const { minBytes } = this.#request;
     let bytes = 0;
-    for (const target of this.#targets) {
-      const { partition, error } = resolve(target, this.#context);
+    for (const wanted of this.#partitions) {
+      const { partition, error } = resolve(wanted, this.#context);
       if (error !== null) return true;
-      if (target.lastFetchedEpoch >= 0 && divergingEpoch(partition, target) !== undefined) return true;
+      if (wanted.lastFetchedEpoch >= 0 && divergingEpoch(partition, wanted) !== undefined) return true;
       const below = this.#below(partition);
-      if (target.fetchOffset >= below) continue;
-      if (target.fetchOffset < partition.log.tailStart) return true;
-      bytes += partition.log.bytesInTail(target.fetchOffset, below, Math.max(1, minBytes - bytes));
+      if (wanted.fetchOffset >= below) continue;
+      if (wanted.fetchOffset < partition.log.tailStart) return true;
+      bytes += partition.log.bytesInTail(wanted.fetchOffset, below, Math.max(1, minBytes - bytes));
       if (bytes >= minBytes && bytes > 0) return true;
     }
     return minBytes <= 0;
@@ -97,28 +98,28 @@ export class Fetching {
 
   #answer(): void {
     const responses: Responses = new Map();
-    for (let i = 0; i < this.#targets.length; i++) {
-      const target = this.#targets[i] as FetchTarget;
-      const response = this.#serve(target);
+    for (let i = 0; i < this.#partitions.length; i++) {
+      const wanted = this.#partitions[i] as FetchPartition;
+      const response = this.#serve(wanted);
       if (response instanceof Promise) {
-        // What is on disk makes the rest of the answer wait.
-        this.#answerSlowly(responses, i, response).catch((error) => this.#pending.fail(error));
+        // A read from disk: the partitions behind it wait for it, as `max_bytes` is shared.
+        this.#answerFromDisk(responses, i, response).catch((error) => this.#pending.fail(error));
         return;
       }
-      this.#add(responses, target, response);
+      this.#add(responses, wanted, response);
     }
     this.#finish(responses);
   }
 
-  async #answerSlowly(
+  async #answerFromDisk(
     responses: Responses,
     index: number,
     reading: Promise<PartitionResponse>,
   ): Promise<void> {
-    this.#add(responses, this.#targets[index] as FetchTarget, await reading);
-    for (const target of this.#targets.slice(index + 1)) {
+    this.#add(responses, this.#partitions[index] as FetchPartition, await reading);
+    for (const wanted of this.#partitions.slice(index + 1)) {
       if (this.#context.client.isClosed) return;
-      this.#add(responses, target, await this.#serve(target));
+      this.#add(responses, wanted, await this.#serve(wanted));
     }
     this.#context.broker.turn.touch();
     this.#finish(responses);
@@ -135,74 +136,74 @@ export class Fetching {
     );
   }
 
-  #add(responses: Responses, target: FetchTarget, response: PartitionResponse): void {
+  #add(responses: Responses, wanted: FetchPartition, response: PartitionResponse): void {
     const { session, isIncremental } = this.#plan;
     const hasRecords = response.records !== null && (response.records as Buffer).length > 0;
-    if (isIncremental && !hasRecords && !isNews(target, response)) return;
+    if (isIncremental && !hasRecords && !hasChanged(wanted, response)) return;
     if (session !== null) {
-      target.toldHighWatermark = response.highWatermark;
-      target.toldStart = response.logStartOffset ?? -1;
-      if (hasRecords) session.moveToEnd(target);
+      wanted.sentHighWatermark = response.highWatermark;
+      wanted.sentLogStart = response.logStartOffset ?? -1;
+      if (hasRecords) session.moveToEnd(wanted);
     }
-    const key = this.#context.version >= 13 ? target.topicId : target.topic;
+    const key = this.#context.version >= 13 ? wanted.topicId : wanted.topic;
     const topic = responses.get(key);
     if (topic !== undefined) topic.partitions.push(response);
-    else responses.set(key, { topic: target.topic, topicId: target.topicId, partitions: [response] });
+    else responses.set(key, { topic: wanted.topic, topicId: wanted.topicId, partitions: [response] });
   }
 
-  #serve(target: FetchTarget): PartitionResponse | Promise<PartitionResponse> {
-    const { partition, error } = resolve(target, this.#context);
-    if (error !== null) return failed(target, partition, error);
-    const diverging = target.lastFetchedEpoch >= 0 ? divergingEpoch(partition, target) : undefined;
+  #serve(wanted: FetchPartition): PartitionResponse | Promise<PartitionResponse> {
+    const { partition, error } = resolve(wanted, this.#context);
+    if (error !== null) return failed(wanted, partition, error);
+    const diverging = wanted.lastFetchedEpoch >= 0 ? divergingEpoch(partition, wanted) : undefined;
     if (diverging !== undefined)
-      return { ...this.#found(target, partition, NOTHING), divergingEpoch: diverging };
+      return { ...this.#found(wanted, partition, NOTHING), divergingEpoch: diverging };
     const below = this.#below(partition);
     const left = Math.min(this.#request.maxBytes, BYTES_MAX) - this.#bytes;
-    if (target.fetchOffset >= below || (left <= 0 && this.#bytes > 0)) {
-      return this.#found(target, partition, NOTHING);
+    if (wanted.fetchOffset >= below || (left <= 0 && this.#bytes > 0)) {
+      return this.#found(wanted, partition, NOTHING);
     }
-    const bytesMax = Math.max(0, Math.min(left, target.bytesMax));
-    const bytes = partition.copyTail(target.fetchOffset, below, bytesMax, this.#memory, this.#bytes === 0);
-    if (bytes !== null) return this.#found(target, partition, bytes);
-    return this.#serveFromDisk(target, partition, below, bytesMax);
+    const bytesMax = Math.max(0, Math.min(left, wanted.bytesMax));
+    const bytes = partition.copyTail(wanted.fetchOffset, below, bytesMax, this.#memory, this.#bytes === 0);
+    if (bytes !== null) return this.#found(wanted, partition, bytes);
+    return this.#serveFromDisk(wanted, partition, below, bytesMax);
   }
 
   async #serveFromDisk(
-    target: FetchTarget,
+    wanted: FetchPartition,
     partition: Partition,
     below: number,
     bytesMax: number,
   ): Promise<PartitionResponse> {
-    // What is too large goes at once: a request has room for a million partitions.
+    // A lease of its own, which goes back at once if the batch does not fit: a request can name a million partitions.
     const memory = this.#context.fetchMemory.lease();
     try {
-      const { bytes } = await partition.read(target.fetchOffset, below, bytesMax, memory);
-      if (target.fetchOffset < partition.startOffset) return failed(target, partition, 'OFFSET_OUT_OF_RANGE');
-      // One batch may be larger than what was asked for, but only if it is all that there is in the answer (KIP-74).
-      if (bytes.length > bytesMax && this.#bytes > 0) return this.#found(target, partition, NOTHING);
+      const { bytes } = await partition.read(wanted.fetchOffset, below, bytesMax, memory);
+      if (wanted.fetchOffset < partition.startOffset) return failed(wanted, partition, 'OFFSET_OUT_OF_RANGE');
+      // A batch larger than the limit is sent only if it is the first of the response (KIP-74).
+      if (bytes.length > bytesMax && this.#bytes > 0) return this.#found(wanted, partition, NOTHING);
       this.#memory.join(memory);
-      return this.#found(target, partition, bytes);
+      return this.#found(wanted, partition, bytes);
     } catch (error) {
-      if (partition.stream.isRemoved) return failed(target, null, 'UNKNOWN_TOPIC_OR_PARTITION');
+      if (partition.stream.isRemoved) return failed(wanted, null, 'UNKNOWN_TOPIC_OR_PARTITION');
       if (!(error instanceof PartitionCorruption)) throw error;
-      return failed(target, partition, 'KAFKA_STORAGE_ERROR');
+      return failed(wanted, partition, 'KAFKA_STORAGE_ERROR');
     } finally {
       memory.release();
     }
   }
 
-  #found(target: FetchTarget, partition: Partition, records: Buffer): PartitionResponse {
+  #found(wanted: FetchPartition, partition: Partition, records: Buffer): PartitionResponse {
     this.#bytes += records.length;
     const { highWatermark, lastStableOffset, startOffset } = partition;
     const mayBeAborted = this.#isCommittedOnly && records.length > 0 && partition.producers.hasAborted;
     return {
-      partitionIndex: target.index,
+      partitionIndex: wanted.index,
       errorCode: ERROR_CODES.NONE,
       highWatermark,
       lastStableOffset,
       logStartOffset: startOffset,
       abortedTransactions: mayBeAborted
-        ? partition.producers.abortedIn(target.fetchOffset, endOf(records))
+        ? partition.producers.abortedIn(wanted.fetchOffset, endOf(records))
         : this.#isCommittedOnly
           ? []
           : null,
@@ -211,31 +212,32 @@ export class Fetching {
   }
 }
 
-function isNews(
-  target: FetchTarget,
+/** Whether an incremental response has to name the partition (KIP-227). */
+function hasChanged(
+  wanted: FetchPartition,
   { errorCode, highWatermark, logStartOffset, divergingEpoch }: PartitionResponse,
 ) {
   return (
     errorCode !== ERROR_CODES.NONE ||
     divergingEpoch !== undefined ||
-    highWatermark !== target.toldHighWatermark ||
-    logStartOffset !== target.toldStart
+    highWatermark !== wanted.sentHighWatermark ||
+    logStartOffset !== wanted.sentLogStart
   );
 }
 
-/** Where the client's records and ours part (KIP-595): undefined if they do not. */
+/** The end of the last epoch that the client's log and this one share (KIP-595); undefined if they do not diverge. */
 function divergingEpoch(
   partition: Partition,
-  { lastFetchedEpoch, fetchOffset }: FetchTarget,
+  { lastFetchedEpoch, fetchOffset }: FetchPartition,
 ): { readonly epoch: number; readonly endOffset: number } | undefined {
   const known = partition.epochs.endOf(lastFetchedEpoch, partition.leaderEpoch, partition.endOffset);
   if (known === null) return undefined;
   return known.epoch < lastFetchedEpoch || known.endOffset < fetchOffset ? known : undefined;
 }
 
-function failed(target: FetchTarget, partition: Partition | null, error: ErrorName): PartitionResponse {
+function failed(wanted: FetchPartition, partition: Partition | null, error: ErrorName): PartitionResponse {
   return {
-    partitionIndex: target.index,
+    partitionIndex: wanted.index,
     errorCode: ERROR_CODES[error],
     highWatermark: partition?.highWatermark ?? -1,
     lastStableOffset: partition?.lastStableOffset ?? -1,
@@ -245,7 +247,7 @@ function failed(target: FetchTarget, partition: Partition | null, error: ErrorNa
   };
 }
 
-/** The offset behind the last of these batches. */
+/** The offset after the last record of these batches. */
 function endOf(records: Buffer): number {
   const batch = new BatchView(records, 0);
   while (batch.end < records.length) batch.moveTo(records, batch.end);

@@ -4,9 +4,9 @@ import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
 export type FetchRequest = RequestOf<typeof fetch>;
 type PartitionRequest = FetchRequest['topics'][number]['partitions'][number];
 
-/** One partition that a client wants to read, from where to how much. */
-export interface FetchTarget {
-  /** As the request named it: one of the two. */
+/** A partition of a Fetch request, or of a fetch session: the offset to read from, and the limits. */
+export interface FetchPartition {
+  /** Requests name either the topic or, from version 13 on, its id (KIP-516). */
   readonly topic: string;
   readonly topicId: string;
   readonly index: number;
@@ -14,17 +14,17 @@ export interface FetchTarget {
   bytesMax: number;
   leaderEpoch: number;
   lastFetchedEpoch: number;
-  /** What the client was told last, in a session; -1 if nothing. */
-  toldHighWatermark: number;
-  toldStart: number;
+  /** High watermark and log start in the last response of the session; -1 before the first. */
+  sentHighWatermark: number;
+  sentLogStart: number;
 }
 
-export function targetKey(isById: boolean, topic: string, topicId: string, index: number): string {
+export function partitionKey(isById: boolean, topic: string, topicId: string, index: number): string {
   return `${isById ? topicId : topic}:${index}`;
 }
 
-export function newTarget(topic: string, topicId: string, request: PartitionRequest): FetchTarget {
-  const target = {
+export function newFetchPartition(topic: string, topicId: string, request: PartitionRequest): FetchPartition {
+  const partition = {
     topic,
     topicId,
     index: request.partition,
@@ -32,16 +32,16 @@ export function newTarget(topic: string, topicId: string, request: PartitionRequ
     bytesMax: 0,
     leaderEpoch: -1,
     lastFetchedEpoch: -1,
-    toldHighWatermark: -1,
-    toldStart: -1,
+    sentHighWatermark: -1,
+    sentLogStart: -1,
   };
-  updateTarget(target, request);
-  return target;
+  updateFetchPartition(partition, request);
+  return partition;
 }
 
-export function updateTarget(target: FetchTarget, request: PartitionRequest): void {
-  target.fetchOffset = request.fetchOffset;
-  target.bytesMax = request.partitionMaxBytes;
-  target.leaderEpoch = request.currentLeaderEpoch;
-  target.lastFetchedEpoch = request.lastFetchedEpoch;
+export function updateFetchPartition(partition: FetchPartition, request: PartitionRequest): void {
+  partition.fetchOffset = request.fetchOffset;
+  partition.bytesMax = request.partitionMaxBytes;
+  partition.leaderEpoch = request.currentLeaderEpoch;
+  partition.lastFetchedEpoch = request.lastFetchedEpoch;
 }

@@ -2,11 +2,11 @@ import { randomInt } from 'node:crypto';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { ConnectionLifetime } from '../connection/lifetime.ts';
 import {
+  type FetchPartition,
   type FetchRequest,
-  type FetchTarget,
-  newTarget,
-  targetKey,
-  updateTarget,
+  newFetchPartition,
+  partitionKey,
+  updateFetchPartition,
 } from './fetch-partitions.ts';
 
 const NO_SESSION = 0;
@@ -14,18 +14,18 @@ const INITIAL_EPOCH = 0;
 const FINAL_EPOCH = -1;
 const EPOCH_MAX = 0x7fffffff;
 const SESSIONS_MAX = 10_000;
-/** Of one connection: clients use one. */
+/** Per connection; clients use one. */
 const SESSIONS_OF_CONNECTION_MAX = 4;
 
 /**
- * What a client reads, remembered between its requests (KIP-227): they name only what changes, and the answers only
- * what is new. A session goes with its connection.
+ * An incremental fetch session (KIP-227): requests name only the partitions that change, responses only those with
+ * records or a new high watermark. A session ends with its connection.
  */
 export class FetchSession {
   readonly id: number;
   readonly isById: boolean;
-  /** In the order in which they are served: those that gave something go to the end. */
-  readonly targets = new Map<string, FetchTarget>();
+  /** In the order in which they are read: a partition whose records were sent moves to the end. */
+  readonly partitions = new Map<string, FetchPartition>();
   nextEpoch = 1;
 
   constructor(id: number, isById: boolean) {
@@ -35,37 +35,38 @@ export class FetchSession {
 
   update({ topics, forgottenTopicsData }: FetchRequest): void {
     for (const { topic, topicId, partitions } of forgottenTopicsData) {
-      for (const index of partitions) this.targets.delete(targetKey(this.isById, topic, topicId, index));
+      for (const index of partitions)
+        this.partitions.delete(partitionKey(this.isById, topic, topicId, index));
     }
     for (const { topic, topicId, partitions } of topics) {
       for (const request of partitions) {
-        const key = targetKey(this.isById, topic, topicId, request.partition);
-        const known = this.targets.get(key);
-        if (known === undefined) this.targets.set(key, newTarget(topic, topicId, request));
-        else updateTarget(known, request);
+        const key = partitionKey(this.isById, topic, topicId, request.partition);
+        const known = this.partitions.get(key);
+        if (known === undefined) this.partitions.set(key, newFetchPartition(topic, topicId, request));
+        else updateFetchPartition(known, request);
       }
     }
   }
 
-  moveToEnd(target: FetchTarget): void {
-    const key = targetKey(this.isById, target.topic, target.topicId, target.index);
-    if (!this.targets.delete(key)) return;
-    this.targets.set(key, target);
+  moveToEnd(partition: FetchPartition): void {
+    const key = partitionKey(this.isById, partition.topic, partition.topicId, partition.index);
+    if (!this.partitions.delete(key)) return;
+    this.partitions.set(key, partition);
   }
 }
 
-/** What one request comes to. */
+/** How a Fetch request is served: its session, if any, and its partitions. */
 export type FetchPlan =
   | { readonly error: ErrorName }
   | {
       readonly error: null;
       readonly session: FetchSession | null;
-      /** Whether the answer leaves out what the client knows already. */
+      /** The response leaves out partitions without changes. */
       readonly isIncremental: boolean;
-      readonly targets: Iterable<FetchTarget>;
+      readonly partitions: Iterable<FetchPartition>;
     };
 
-/** All sessions of a server. */
+/** All fetch sessions of a server. */
 export class FetchSessions {
   readonly #sessions = new Map<number, FetchSession>();
   readonly #byConnection = new WeakMap<object, Set<FetchSession>>();
@@ -80,10 +81,10 @@ export class FetchSessions {
       this.#end(sessionId, connection);
       const session = sessionEpoch === INITIAL_EPOCH ? this.#begin(version, connection) : null;
       if (session === null) {
-        return { error: null, session, isIncremental: false, targets: targetsOf(request) };
+        return { error: null, session, isIncremental: false, partitions: partitionsOf(request) };
       }
       session.update(request);
-      return { error: null, session, isIncremental: false, targets: [...session.targets.values()] };
+      return { error: null, session, isIncremental: false, partitions: [...session.partitions.values()] };
     }
     const session = this.#sessions.get(sessionId);
     if (session === undefined || !this.#ofConnection(connection).has(session)) {
@@ -93,10 +94,10 @@ export class FetchSessions {
     if (session.isById !== version >= 13) return { error: 'FETCH_SESSION_TOPIC_ID_ERROR' };
     session.nextEpoch = sessionEpoch === EPOCH_MAX ? 1 : sessionEpoch + 1;
     session.update(request);
-    return { error: null, session, isIncremental: true, targets: [...session.targets.values()] };
+    return { error: null, session, isIncremental: true, partitions: [...session.partitions.values()] };
   }
 
-  /** Null if there are too many: the client then names everything each time. */
+  /** Null if there are too many: the client then sends full requests (session id 0). */
   #begin(version: number, connection: ConnectionLifetime): FetchSession | null {
     const own = this.#ofConnection(connection);
     if (this.#sessions.size >= SESSIONS_MAX) return null;
@@ -133,10 +134,10 @@ export class FetchSessions {
   }
 }
 
-function targetsOf({ topics }: FetchRequest): FetchTarget[] {
-  const targets: FetchTarget[] = [];
+function partitionsOf({ topics }: FetchRequest): FetchPartition[] {
+  const found: FetchPartition[] = [];
   for (const { topic, topicId, partitions } of topics) {
-    for (const request of partitions) targets.push(newTarget(topic, topicId, request));
+    for (const request of partitions) found.push(newFetchPartition(topic, topicId, request));
   }
-  return targets;
+  return found;
 }

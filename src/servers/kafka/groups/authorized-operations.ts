@@ -3,7 +3,7 @@ import { ACL_OPERATION } from '../../../wire/kafka/constants.ts';
 import { NOT_ASKED } from '../../../wire/kafka/declaration.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 
-/** What the client may do to it, a bit for each (KIP-430). */
+/** The operations that the client may do on the resource, as bits by AclOperation code (KIP-430). */
 export function authorizedOperations(
   isAsked: boolean,
   resource: AclResource,

@@ -27,7 +27,7 @@ export function groupErrorCode(kind: GroupErrorKind | null): ErrorCode {
   return kind === null ? ERROR_CODES.NONE : ERROR_CODES[NAMES[kind]];
 }
 
-/** What a group refused; anything else is thrown on. */
+/** Narrows to a GroupError, which the response tells; rethrows any other error. */
 export function groupErrorOf(error: unknown): GroupError {
   if (error instanceof GroupError) return error;
   throw error;

@@ -10,7 +10,7 @@ import { decodeMessage, encodeMessage } from '../../../wire/kafka/messages.ts';
 
 const CONSUMERS = 'consumer';
 
-/** What consumers tell one another: each begins with its version, an int16. */
+/** ConsumerProtocolSubscription and ConsumerProtocolAssignment: an int16 version, then the fields. */
 export const memberCodec: MemberCodec = {
   readSubscription: (protocolType, metadata) =>
     protocolType === CONSUMERS ? read(consumerProtocolSubscription, metadata) : null,
@@ -28,7 +28,7 @@ export const memberCodec: MemberCodec = {
   },
 };
 
-/** Null for bytes that mean something else to those who wrote them. */
+/** Null for bytes that cannot be decoded: a client may send anything under the name of the protocol. */
 function read<F extends Fields>(message: Message<F>, bytes: Buffer): StructOf<F> | null {
   if (bytes.length < 2) return null;
   try {
@@ -39,7 +39,7 @@ function read<F extends Fields>(message: Message<F>, bytes: Buffer): StructOf<F>
   }
 }
 
-/** One that we do not know is read as the newest that we do. */
+/** A newer version is read as the newest known one, as by Kafka: fields are only appended. */
 function versionOf({ versions }: Message, bytes: Buffer): number {
   return Math.min(Math.max(bytes.readInt16BE(0), versions.min), versions.max);
 }

@@ -7,7 +7,7 @@ interface TopicReference {
   readonly topicId: string;
 }
 
-/** The topic that a request names, or what is wrong with it. A topic that one may not see is not told from none. */
+/** The topic that a request names, by id from version `idsFrom` on. Errors do not tell whether a forbidden one exists. */
 export function topicOf(
   reference: TopicReference,
   context: RequestContext,

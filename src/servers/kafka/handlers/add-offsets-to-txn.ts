@@ -6,7 +6,7 @@ import { codeOf } from '../transaction-errors.ts';
 
 const FENCED_FROM = 2;
 
-/** KIP-98: offsets of the group will be committed with the transaction. */
+/** KIP-98: adds a group to the transaction, whose offsets TxnOffsetCommit then sends. */
 export const addOffsetsToTxnHandler: ApiHandler<typeof addOffsetsToTxn> = {
   api: addOffsetsToTxn,
   minVersion: 0,

@@ -15,10 +15,10 @@ type Named = { readonly topic: string; readonly index: number };
 type CodeOf = (named: Named) => number;
 
 const FENCED_FROM = 2;
-/** Several transactions in one request, as brokers of a cluster send it. */
+/** From this version on a request carries several transactions: brokers of a cluster send it (KIP-890). */
 const BATCHED_FROM = 4;
 
-/** KIP-98. A client of today does not ask: what it writes is in its transaction (KIP-890). */
+/** KIP-98. Clients with transaction.version 2 do not send it: Produce adds the partition (KIP-890). */
 export const addPartitionsToTxnHandler: ApiHandler<typeof addPartitionsToTxn> = {
   api: addPartitionsToTxn,
   minVersion: 0,
@@ -51,7 +51,7 @@ export const addPartitionsToTxnHandler: ApiHandler<typeof addPartitionsToTxn> = 
   },
 };
 
-/** All of them, or none. */
+/** All partitions are added, or none. */
 function add(context: RequestContext, id: string, producerId: number, epoch: number, topics: Topics): CodeOf {
   if (!context.isAllowed('write', 'transactional-id', id))
     return always('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');

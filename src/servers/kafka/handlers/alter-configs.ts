@@ -3,7 +3,7 @@ import { alterConfigs } from '../../../wire/kafka/messages/configs.ts';
 import { alterAll } from '../configs/alteration.ts';
 import type { ApiHandler } from '../handler.ts';
 
-/** What is not mentioned goes back to what is usual; see IncrementalAlterConfigs for the better way. */
+/** Configs that the request does not name go back to their defaults; IncrementalAlterConfigs (KIP-339) leaves them. */
 export const alterConfigsHandler: ApiHandler<typeof alterConfigs> = {
   api: alterConfigs,
   minVersion: 0,

@@ -6,7 +6,7 @@ import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** Where a partition is to be: it is here, and can be nowhere else. To move it here is done before it is asked for. */
+/** KIP-455. A partition has one replica, on this broker: a reassignment to it is done already, any other is refused. */
 export const alterPartitionReassignmentsHandler: ApiHandler<typeof alterPartitionReassignments> = {
   api: alterPartitionReassignments,
   minVersion: 0,

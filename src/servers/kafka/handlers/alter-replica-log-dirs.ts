@@ -5,7 +5,7 @@ import type { ApiHandler } from '../handler.ts';
 import { topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** There is one directory, and everything is in it already. */
+/** KIP-113. There is one log directory: a move to it is done already, any other is refused. */
 export const alterReplicaLogDirsHandler: ApiHandler<typeof alterReplicaLogDirs> = {
   api: alterReplicaLogDirs,
   minVersion: 1,

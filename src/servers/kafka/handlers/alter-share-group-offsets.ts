@@ -13,7 +13,7 @@ type Response = ResponseInput<typeof alterShareGroupOffsets>;
 type Topic = Response['responses'][number];
 type Partition = Topic['partitions'][number];
 
-/** A share group without members begins anew, at other offsets; one that is not there yet is made to begin there. */
+/** Resets the start offsets of an empty share group, which is created if it does not exist (KIP-932). */
 export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOffsets> = {
   api: alterShareGroupOffsets,
   minVersion: 0,
@@ -58,7 +58,7 @@ function alter(group: ShareGroup, { topicName, partitions }: TopicRequest, conte
   return { topicName, topicId: stream.id, partitions: answers };
 }
 
-/** What lies outside of the partition is its nearer end. */
+/** The offset, clamped to the partition's log start and high watermark. */
 function within(offset: number, { partitions }: Stream, index: number): number {
   const { startOffset = 0, highWatermark = 0 } = partitions[index] ?? {};
   return Math.min(Math.max(offset, startOffset), highWatermark);

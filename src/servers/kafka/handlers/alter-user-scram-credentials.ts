@@ -30,7 +30,7 @@ const MECHANISMS: ReadonlyMap<number, ScramMechanism> = new Map([
 const NAME_BYTES_MAX = 255;
 const SALT_BYTES_MAX = 1024;
 
-/** Of a user all is done that the request asks for, or nothing. */
+/** KIP-554. All alterations of one user are applied, or none. */
 export const alterUserScramCredentialsHandler: ApiHandler<typeof alterUserScramCredentials> = {
   api: alterUserScramCredentials,
   minVersion: 0,
@@ -57,7 +57,7 @@ async function alter(
   { client, broker }: RequestContext,
 ): Promise<Problem | null> {
   const { access, events } = broker;
-  // Who is not an administrator must not become one by giving one another password.
+  // Otherwise a user who may alter the cluster could become an administrator, by setting an administrator's password.
   const isTheirs = access.isAdministrator(user) && client.identity?.user.tags.has('administrator') !== true;
   if (isTheirs || !client.mayRule('alter', 'cluster', CLUSTER_NAME)) {
     return { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };

@@ -3,7 +3,7 @@ import { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import { FEATURES } from '../features.ts';
 import type { ApiHandler } from '../handler.ts';
 
-/** What the name and version of a client's software may look like (KIP-511). */
+/** Valid `client_software_name` and `client_software_version` (KIP-511). */
 const SOFTWARE = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 
 export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
@@ -25,7 +25,7 @@ export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
         minVersion,
         maxVersion,
       })),
-      // Before version 4 clients did not understand a feature that begins at 0.
+      // Clients before version 4 reject a feature whose minimum level is 0 (KAFKA-17011).
       supportedFeatures: FEATURES.filter(({ min }) => min > 0 || context.version >= 4).map((feature) => ({
         name: feature.name,
         minVersion: feature.min,

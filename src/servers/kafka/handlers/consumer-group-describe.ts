@@ -51,7 +51,7 @@ function describe(groupId: string, withOperations: boolean, context: RequestCont
   };
 }
 
-/** Of a group that reads what one may not know of, one is told nothing. */
+/** Whether the client may describe every topic that members subscribe to or are assigned. */
 function mayKnowTopics({ members }: ConsumerGroup, context: RequestContext): boolean {
   const mayKnow = (name: string) => context.isAllowed('describe', 'topic', name);
   const mayKnowAll = (partitions: PartitionSet) =>

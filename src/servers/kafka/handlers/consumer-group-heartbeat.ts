@@ -13,10 +13,10 @@ import type { RequestContext } from './request-context.ts';
 type Request = RequestOf<typeof consumerGroupHeartbeat>;
 type Response = ResponseInput<typeof consumerGroupHeartbeat>;
 
-/** From this version on members choose their own ids (KIP-1082). */
+/** From this version on members generate their own ids (KIP-1082). */
 const OWN_ID_VERSION = 1;
 
-/** KIP-848. */
+/** A member of a consumer group joins, heartbeats or leaves, and learns its assignment (KIP-848). */
 export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeartbeat> = {
   api: consumerGroupHeartbeat,
   minVersion: 0,
@@ -86,7 +86,7 @@ function toHeartbeat(
     owned: topicPartitions === null ? null : toSet(topicPartitions),
     clientId: context.clientId ?? '',
     host: `/${address}`,
-    // Not by the connection, which the member may outlive.
+    // Of the identity: the member may outlive this connection.
     classic: null,
     maySee: (name) => identity?.authorizer.may('describe', 'topic', name) ?? false,
   };

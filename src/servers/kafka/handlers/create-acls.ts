@@ -13,7 +13,7 @@ interface Result {
 
 const DONE: Result = { errorCode: ERROR_CODES.NONE, errorMessage: null };
 
-/** In the virtual host of the connection. */
+/** Access control lists belong to the virtual host of the connection. */
 export const createAclsHandler: ApiHandler<typeof createAcls> = {
   api: createAcls,
   minVersion: 1,

@@ -26,7 +26,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
     const results: Result[] = [];
     let left = PARTITIONS_OF_REQUEST_MAX;
     for (const topic of topics) {
-      // One answer for all of its kind.
+      // One result for all entries with the same name.
       if (seen.has(topic.name)) continue;
       seen.add(topic.name);
       const isDouble = (counts.get(topic.name) ?? 0) > 1;

@@ -8,7 +8,7 @@ import type { RequestContext } from './request-context.ts';
 
 type Result = ResponseInput<typeof deleteAcls>['filterResults'][number];
 
-/** In the virtual host of the connection. */
+/** Access control lists belong to the virtual host of the connection. */
 export const deleteAclsHandler: ApiHandler<typeof deleteAcls> = {
   api: deleteAcls,
   minVersion: 1,

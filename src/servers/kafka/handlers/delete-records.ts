@@ -7,7 +7,7 @@ import type { RequestContext } from './request-context.ts';
 
 const HIGH_WATERMARK = -1;
 
-/** KIP-107: records below an offset are gone. */
+/** KIP-107: moves the log start offset of partitions up. */
 export const deleteRecordsHandler: ApiHandler<typeof deleteRecords> = {
   api: deleteRecords,
   minVersion: 0,
@@ -30,7 +30,7 @@ function remove(context: RequestContext, topic: string, index: number, offset: n
   if (!context.isAllowed('delete', 'topic', topic)) return failed('TOPIC_AUTHORIZATION_FAILED');
   const partition = stream?.partitions[index];
   if (stream === undefined || partition === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION');
-  // What a compacted topic has is the state of its keys: nobody may cut it off by age.
+  // A topic with cleanup.policy=compact alone holds the last value of each key, however old: Kafka refuses it, too.
   if (!stream.settings.deletes) return failed('POLICY_VIOLATION');
   const before = offset === HIGH_WATERMARK ? partition.highWatermark : offset;
   if (before < 0 || before > partition.highWatermark) return failed('OFFSET_OUT_OF_RANGE');

@@ -10,7 +10,7 @@ import type { RequestContext } from './request-context.ts';
 type Response = ResponseInput<typeof deleteShareGroupOffsets>;
 type Topic = Response['responses'][number];
 
-/** A share group without members forgets how far it was with topics. */
+/** Deletes the state of topics in an empty share group (KIP-932). */
 export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupOffsets> = {
   api: deleteShareGroupOffsets,
   minVersion: 0,

@@ -14,7 +14,7 @@ interface Wanted {
   readonly topicId: string;
 }
 
-/** By names, or since version 6 by ids too. */
+/** By topic names, or from version 6 on by ids, too (KIP-516). */
 export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
   api: deleteTopics,
   minVersion: 1,
@@ -27,7 +27,7 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
     const responses: Result[] = [];
     for (const each of wanted) {
       const count = counts.get(keyOf(each)) ?? 0;
-      // One answer for all of its kind.
+      // One result for all entries with the same name or id.
       if (count === 0) continue;
       if (count > 1) counts.set(keyOf(each), 0);
       responses.push(count > 1 ? refused(each, duplicate(each)) : remove(each, context));
@@ -60,7 +60,7 @@ function remove(wanted: Wanted, context: RequestContext): Result {
   return removeStream(stream as Stream, context);
 }
 
-/** Who may not know of a topic is not told whether it is there. */
+/** Does not tell whether the topic exists if the client may not describe it. */
 function whyNot(stream: Stream | undefined, name: string | null, context: RequestContext): Fault | null {
   if (stream === undefined) {
     if (name === null) return fault('UNKNOWN_TOPIC_ID');

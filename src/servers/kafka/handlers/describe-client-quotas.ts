@@ -29,7 +29,7 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
   },
 };
 
-/** Each component wants a part of the entity; if they are strict, there may be no other parts. */
+/** Whether each filter component matches the entity, and, if `strict`, the entity has no other types (KIP-546). */
 function fits({ entity }: Quota, components: readonly Component[], strict: boolean): boolean {
   if (strict && partsOf(entity).length !== components.length) return false;
   return components.every(({ entityType, matchType, match }) => {

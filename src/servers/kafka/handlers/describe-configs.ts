@@ -32,7 +32,7 @@ function describe(wanted: Request['resources'][number], request: Request, contex
     resourceType,
     resourceName,
     configs: described
-      // An empty list, too, has always meant all of them.
+      // Kafka takes an empty list of names for all configs, as it does null.
       .filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name))
       .map(({ name, value, readOnly, source, type, documentation, synonyms }) => ({
         name,

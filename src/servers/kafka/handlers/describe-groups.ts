@@ -8,7 +8,7 @@ import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof describeGroups>['groups'][number];
 
-/** Before this version, a group that is not there is one that is dead. */
+/** From this version on an unknown group is GROUP_ID_NOT_FOUND; before it was a group in state Dead (KIP-1043). */
 const NOT_FOUND_VERSION = 6;
 const NOTHING = Buffer.alloc(0);
 
@@ -43,7 +43,7 @@ function describe(groupId: string, withOperations: boolean, context: RequestCont
   };
 }
 
-/** While the partitions are being divided, nobody knows what members have. */
+/** The assignment is told in state Stable alone: during a rebalance there is none. */
 function membersOf({ state, protocol, roster }: ClassicGroup): Described['members'] {
   const isStable = state === 'Stable';
   return Array.from(roster.members.values(), (member) => ({

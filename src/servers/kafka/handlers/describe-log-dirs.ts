@@ -9,11 +9,11 @@ import type { RequestContext } from './request-context.ts';
 
 interface Wanted {
   readonly stream: Stream;
-  /** Null for all of them. */
+  /** Null: all topics. */
   readonly partitions: readonly number[] | null;
 }
 
-/** There is one directory: that of the broker's data. */
+/** KIP-113. There is one log directory, the data directory. */
 export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
   api: describeLogDirs,
   minVersion: 1,

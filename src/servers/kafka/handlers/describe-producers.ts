@@ -7,7 +7,7 @@ import type { RequestContext } from './request-context.ts';
 
 type PartitionResponse = ResponseInput<typeof describeProducers>['topics'][number]['partitions'][number];
 
-/** KIP-664. */
+/** KIP-664: the idempotent and transactional producers with state in a partition. */
 export const describeProducersHandler: ApiHandler<typeof describeProducers> = {
   api: describeProducers,
   minVersion: 0,

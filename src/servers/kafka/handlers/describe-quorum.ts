@@ -13,8 +13,8 @@ const METADATA_TOPIC = '__cluster_metadata';
 const LISTENER = 'CONTROLLER';
 
 /**
- * Who keeps the metadata (KIP-595). There is no topic of it: metadata are in the journal with everything else, whose
- * blocks stand for the offsets here, and this broker is the only voter.
+ * The KRaft quorum (KIP-595): this broker is the only voter. Metadata are journal entries rather than a topic, so block
+ * numbers of the journal stand for offsets.
  */
 export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
   api: describeQuorum,

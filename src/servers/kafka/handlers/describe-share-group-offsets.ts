@@ -11,10 +11,10 @@ type Group = ResponseInput<typeof describeShareGroupOffsets>['groups'][number];
 type Topic = Group['topics'][number];
 type Partition = Topic['partitions'][number];
 
-/** The group has not begun there. */
+/** `start_offset` of a partition that the group has not read yet. */
 const NO_OFFSET = -1;
 
-/** How far share groups are: the first offset that is not done with, and how much is left. */
+/** Share-partition start offset and lag of share groups (KIP-932, KIP-1226). */
 export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGroupOffsets> = {
   api: describeShareGroupOffsets,
   minVersion: 0,

@@ -14,7 +14,7 @@ type TopicResult = Response['topics'][number];
 
 const PARTITIONS_MAX = 2000;
 
-/** Metadata in pages (KIP-966): topics by name, and where to go on. */
+/** Topic metadata in pages, sorted by name, with a cursor for the next page (KIP-966). */
 export const describeTopicPartitionsHandler: ApiHandler<typeof describeTopicPartitions> = {
   api: describeTopicPartitions,
   minVersion: 0,
@@ -30,7 +30,7 @@ export const describeTopicPartitionsHandler: ApiHandler<typeof describeTopicPart
       if (left === 0) return answer(results, { topicName: name, partitionIndex: 0 });
       const stream = context.isAllowed('describe', 'topic', name) ? topicByName(context, name) : undefined;
       if (stream === undefined) {
-        // One that went away in between is not asked for by its name.
+        // Asked for all topics: one that was deleted meanwhile is left out.
         if (!isAll) results.push(missing(name, context));
         continue;
       }
@@ -59,7 +59,7 @@ function found(stream: Stream, from: number, count: number, context: RequestCont
   };
 }
 
-/** Kafka's Java client does not expect the null that the protocol allows here. */
+/** Empty lists: the protocol allows null here, but Kafka's Java client fails on it. */
 function partitionResult(partition: Partition) {
   return { ...partitionState(partition), eligibleLeaderReplicas: [], lastKnownElr: [] };
 }

@@ -8,7 +8,7 @@ import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof describeTransactions>['transactionStates'][number];
 
-/** KIP-664. */
+/** KIP-664: state and partitions of transactional ids. */
 export const describeTransactionsHandler: ApiHandler<typeof describeTransactions> = {
   api: describeTransactions,
   minVersion: 0,
@@ -36,7 +36,7 @@ function describe(context: RequestContext, id: string): Described {
   };
 }
 
-/** Those that the client may know of. */
+/** The partitions whose topics the client may describe. */
 function topicsOf(context: RequestContext, partitions: Iterable<Partition>): Described['topics'] {
   const topics = new Map<string, number[]>();
   for (const { stream, index } of partitions) {

@@ -14,7 +14,7 @@ const CODES = {
   'SCRAM-SHA-512': SCRAM_MECHANISM.SCRAM_SHA_512,
 } as const;
 
-/** Of some users, or of all that have any. Users are those of all virtual hosts. */
+/** KIP-554: of the named users, or of all with SCRAM credentials. Users are not of one virtual host. */
 export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUserScramCredentials> = {
   api: describeUserScramCredentials,
   minVersion: 0,

@@ -6,7 +6,7 @@ import type { ApiHandler } from '../handler.ts';
 import { topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** The only one that could lead does. */
+/** KIP-460. The one replica leads already: no partition needs an election. */
 export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
   api: electLeaders,
   minVersion: 0,
@@ -17,7 +17,7 @@ export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
       return {
         throttleTimeMs: 0,
         errorCode: refused.errorCode,
-        // Version 0 has no other place for it.
+        // Version 0 has no error code of the request as a whole.
         replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
           topic,
           partitionResult: partitions.map((partitionId) => ({ partitionId, ...refused })),
@@ -27,7 +27,7 @@ export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,
-      // Asked for all partitions, Kafka leaves out those that need no election.
+      // Asked for all partitions (null), Kafka leaves out those that need no election.
       replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
         topic,
         partitionResult: partitions.map((partitionId) => ({

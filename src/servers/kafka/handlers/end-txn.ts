@@ -6,7 +6,7 @@ import type { ApiHandler } from '../handler.ts';
 import { codeOf } from '../transaction-errors.ts';
 
 const FENCED_FROM = 2;
-/** The producer is told what it is from now on (KIP-890). */
+/** From this version on the response has the producer id and epoch for the next transaction (KIP-890). */
 const RENEWS_FROM = 5;
 
 export const endTxnHandler: ApiHandler<typeof endTxn> = {

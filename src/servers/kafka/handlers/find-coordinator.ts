@@ -11,7 +11,7 @@ const SHARE_VERSION = 6;
 
 type Coordinator = NonNullable<ResponseInput<typeof findCoordinator>['coordinators']>[number];
 
-/** One node coordinates everything. */
+/** This broker coordinates every group, share group and transactional id. */
 export const findCoordinatorHandler: ApiHandler<typeof findCoordinator> = {
   api: findCoordinator,
   minVersion: 0,

@@ -2,7 +2,7 @@ import { incrementalAlterConfigs } from '../../../wire/kafka/messages/configs.ts
 import { alterAll } from '../configs/alteration.ts';
 import type { ApiHandler } from '../handler.ts';
 
-/** KIP-339: settings one by one, and parts of lists. */
+/** KIP-339: sets, deletes, appends to and subtracts from single configs. */
 export const incrementalAlterConfigsHandler: ApiHandler<typeof incrementalAlterConfigs> = {
   api: incrementalAlterConfigs,
   minVersion: 0,

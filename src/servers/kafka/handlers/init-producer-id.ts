@@ -13,7 +13,7 @@ type Response = ResponseInput<typeof initProducerId>;
 
 const FENCED_FROM = 4;
 
-/** KIP-98; since KIP-360 a producer may ask to have its epoch renewed. */
+/** KIP-98: a producer id and epoch; from version 3 on a producer can have its epoch bumped (KIP-360). */
 export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
   api: initProducerId,
   minVersion: 0,
@@ -40,12 +40,12 @@ function refusalOf(request: Request, context: RequestContext): ErrorName | null 
     return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
   }
   if (producerId < 0 !== producerEpoch < 0) return 'INVALID_REQUEST';
-  // As a broker of Kafka answers whose operator has not allowed transactions without a time limit (KIP-939).
+  // As Kafka with transaction.two.phase.commit.enable=false, its default (KIP-939).
   if (enable2Pc) return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED';
   return keepPreparedTxn ? 'UNSUPPORTED_VERSION' : null;
 }
 
-/** Whoever may write somewhere may do so with numbers (KIP-679). */
+/** A client that may write to any topic may be an idempotent producer (KIP-679). */
 function mayNumberRecords(context: RequestContext): boolean {
   return (
     context.isAllowed('idempotent-write', 'cluster', CLUSTER_NAME) ||

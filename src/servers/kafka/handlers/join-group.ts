@@ -10,7 +10,7 @@ import type { RequestContext } from './request-context.ts';
 type Request = RequestOf<typeof joinGroup>;
 type Response = ResponseInput<typeof joinGroup>;
 
-/** KIP-394: who is new learns its id first. */
+/** From this version on a new member is first given its id, with MEMBER_ID_REQUIRED (KIP-394). */
 const MEMBER_ID_REQUIRED_VERSION = 4;
 const SKIP_ASSIGNMENT_VERSION = 9;
 const NULLABLE_PROTOCOL_VERSION = 7;
@@ -45,7 +45,7 @@ function toJoin(
     clientId: context.clientId ?? '',
     host: `/${context.client.address}`,
     sessionMs: sessionTimeoutMs,
-    // Before version 1 there was one time for both.
+    // Version 0 has no rebalance timeout: the session timeout is both.
     rebalanceMs: rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs,
     protocolType,
     protocols: protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),

@@ -5,13 +5,13 @@ import { listConfigResources } from '../../../wire/kafka/messages/configs.ts';
 import { CONFIG_RESOURCES } from '../configs/resources.ts';
 import type { ApiHandler } from '../handler.ts';
 
-/** Of these there is nothing, but one may ask. */
+/** Resource types of Kafka that have no resources here: the list is empty. */
 const WITHOUT_ANY: ReadonlySet<number> = new Set([
   CONFIG_RESOURCE_TYPE.BROKER_LOGGER,
   CONFIG_RESOURCE_TYPE.CLIENT_METRICS,
 ]);
 
-/** KIP-1142. Version 0 asks for the subscriptions of clients' metrics, of which there are none. */
+/** KIP-1142. Version 0 was ListClientMetricsResources (KIP-1000), and there are none. */
 export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> = {
   api: listConfigResources,
   minVersion: 0,

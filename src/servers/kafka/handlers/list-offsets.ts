@@ -14,7 +14,7 @@ type Request = RequestOf<typeof listOffsets>;
 type PartitionRequest = Request['topics'][number]['partitions'][number];
 type PartitionResponse = ResponseInput<typeof listOffsets>['topics'][number]['partitions'][number];
 
-/** Timestamps that are none. */
+/** Special values of `timestamp` (KIP-79, KIP-734, KIP-405, KIP-1005, KIP-1023). */
 const LATEST = -1;
 const EARLIEST = -2;
 const MAX_TIMESTAMP = -3;
@@ -73,7 +73,7 @@ async function answer(
   }
 }
 
-/** What a version has no name for yet is no timestamp either. */
+/** Negative timestamps that this version does not define are UNSUPPORTED_VERSION, as in Kafka. */
 function versionedLowest(version: number): number {
   if (version >= 11) return EARLIEST_PENDING_UPLOAD;
   if (version >= 9) return LATEST_TIERED;
@@ -91,7 +91,7 @@ async function find(partition: Partition, timestamp: number, isCommittedOnly: bo
       return { timestamp: -1, offset: partition.startOffset };
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
-      // Nothing is anywhere else than here.
+      // There is no tiered storage (KIP-405): nothing is remote, all is local.
       return NONE;
     case MAX_TIMESTAMP:
       return below(end, maxIn(await partition.batchOfMaxTime()));
@@ -104,7 +104,7 @@ function below(end: number, found: Found): Found {
   return found.offset < end ? found : NONE;
 }
 
-/** Headers may promise too much: then what is looked for is further on. */
+/** A batch header tells the highest timestamp of a batch that may have been compacted since: then the next batch is read. */
 async function firstAt(partition: Partition, timestamp: number, end: number): Promise<Found> {
   for (let from = partition.startOffset; from < end; ) {
     const batch = await partition.batchAtTime(timestamp, from);
@@ -126,7 +126,7 @@ function maxIn(batch: Buffer | null): Found {
   return findIn(batch, ({ timestampMs }) => timestampMs === max) ?? NONE;
 }
 
-/** The first record that is wanted. Of those that cannot be understood, as their producer sent them, none is. */
+/** The first record of the batch for which `isWanted`; null if there is none, or its records cannot be decoded. */
 function findIn(batch: Buffer, isWanted: (record: RecordCursor) => boolean): Found | null {
   try {
     const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);

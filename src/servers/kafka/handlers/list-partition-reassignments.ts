@@ -3,7 +3,7 @@ import { listPartitionReassignments } from '../../../wire/kafka/messages/replica
 import { codesOf, fault } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';
 
-/** Nothing is ever on its way to another broker. */
+/** KIP-455: there never is a reassignment in progress. */
 export const listPartitionReassignmentsHandler: ApiHandler<typeof listPartitionReassignments> = {
   api: listPartitionReassignments,
   minVersion: 0,

@@ -9,7 +9,7 @@ import { ALL_STATES, TRANSACTION_STATES } from '../transaction-states.ts';
 
 type Request = RequestOf<typeof listTransactions>;
 
-/** KIP-664, KIP-994, KIP-1152. */
+/** KIP-664; filters by duration (KIP-994) and by a pattern of transactional ids (KIP-1152). */
 export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
   api: listTransactions,
   minVersion: 0,
@@ -55,7 +55,7 @@ function isWanted(
   return durationFilter < 0 || (isOngoing && nowMs - startMs > durationFilter);
 }
 
-/** It has to match the whole of the id. */
+/** The pattern has to match the whole transactional id. */
 function patternOf(source: string | null): Pattern | null | 'invalid' {
   if (source === null || source === '') return null;
   try {

@@ -16,10 +16,10 @@ import type { RequestContext } from './request-context.ts';
 type Request = RequestOf<typeof metadata>;
 type TopicResult = ResponseInput<typeof metadata>['topics'][number];
 
-/** Before it, there was a field for ids in requests, and none for what is known by its id only in responses. */
+/** From this version on topics can be asked for by id: responses can have a null name (KIP-516). */
 const IDS_VERSION = 12;
 
-/** Which brokers there are (one), and where the partitions of topics are (there). */
+/** The brokers, of which there is one, and the partitions of topics, which it leads. */
 export const metadataHandler: ApiHandler<typeof metadata> = {
   api: metadata,
   minVersion: 0,
@@ -27,7 +27,7 @@ export const metadataHandler: ApiHandler<typeof metadata> = {
   handle(request, context) {
     const made: Stream[] = [];
     const response = answerTo(request, made, context);
-    // What others do is no reason to wait.
+    // Waits for topics that this request has created alone, not for what others have journaled.
     return made.length === 0 ? response : durable(context.broker).then(() => response);
   },
 };
@@ -48,10 +48,10 @@ function answerTo(request: Request, made: Stream[], context: RequestContext): Re
   };
 }
 
-/** `made` gets those that were made for this. */
+/** Topics that are created for the request are added to `made`. */
 function topicsOf(request: Request, made: Stream[], context: RequestContext): TopicResult[] {
   const { topics, includeTopicAuthorizedOperations: withOperations } = request;
-  // In version 0, which has no null, an empty list asks for all.
+  // Version 0 has no null: an empty list asks for all topics.
   if (topics === null || (context.version === 0 && topics.length === 0)) {
     return describableTopics(context).map((stream) => found(stream, withOperations, context));
   }
@@ -71,7 +71,7 @@ function topicsOf(request: Request, made: Stream[], context: RequestContext): To
 function byId(id: string, withOperations: boolean, context: RequestContext): TopicResult {
   const stream = topicById(context, id);
   if (stream === undefined) return missing(null, id, 'UNKNOWN_TOPIC_ID');
-  // Who may not know of it is not told its name, either.
+  // A client that may not describe the topic does not learn its name from its id.
   if (!context.isAllowed('describe', 'topic', stream.name)) {
     return missing(null, id, 'TOPIC_AUTHORIZATION_FAILED');
   }
@@ -90,7 +90,7 @@ function byName(name: string, request: Request, made: Stream[], context: Request
   return found(stream, request.includeTopicAuthorizedOperations, context);
 }
 
-/** A topic that is not there is made, if both sides want that. Kafka tells the client to ask again; it is here at once. */
+/** auto.create.topics.enable, and allow_auto_topic_creation of the request. The topic is in the response at once. */
 function createdTopic(name: string, isWanted: boolean, context: RequestContext): Stream | ErrorName {
   const wrong = nameFault(name, context);
   if (wrong !== null) return wrong.error;

@@ -46,7 +46,7 @@ export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
   },
 };
 
-/** What of it can be committed goes to `builder`. */
+/** Adds the offsets that can be committed to `builder`; the result has an error for each of the others. */
 function takeTopic(
   topic: Topic,
   retentionMs: number,

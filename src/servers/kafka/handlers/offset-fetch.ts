@@ -58,7 +58,7 @@ function fetchGroup(request: GroupRequest, requireStable: boolean, context: Requ
   const { groupId } = request;
   const refuse = (errorCode: number): GroupResponse => ({
     groupId,
-    // Version 1 has no other place for it.
+    // Version 1 has no error code of the group: each partition has it.
     topics: context.version < GROUP_ERROR_VERSION ? failAll(request.topics ?? [], errorCode) : [],
     errorCode,
   });
@@ -78,7 +78,7 @@ function fetchGroup(request: GroupRequest, requireStable: boolean, context: Requ
   return { groupId, topics, errorCode: ERROR_CODES.NONE };
 }
 
-/** All that the group has committed, of what one may see. */
+/** All committed offsets of the group in topics that the client may describe. */
 function allTopics(
   group: Group | undefined,
   requireStable: boolean,
@@ -107,7 +107,7 @@ function askedTopic(
   const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'describe');
   const partitions = partitionIndexes.map((index): PartitionResponse => {
     if (typeof stream !== 'string') return one(group, stream, index, requireStable);
-    // Of a topic that is not there nothing was committed.
+    // An unknown topic has no committed offset (-1), which is no error.
     return nothing(index, stream === 'UNKNOWN_TOPIC_OR_PARTITION' ? 'NONE' : stream);
   });
   return { name, topicId, partitions };

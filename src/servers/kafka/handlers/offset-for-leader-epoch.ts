@@ -7,7 +7,7 @@ import type { RequestContext } from './request-context.ts';
 
 type PartitionAnswer = ResponseInput<typeof offsetForLeaderEpoch>['topics'][number]['partitions'][number];
 
-/** KIP-320: where the records of an epoch end, so that a client finds out whether what it read is still there. */
+/** KIP-320: the end offset of a leader epoch, by which a client detects that the log was truncated. */
 export const offsetForLeaderEpochHandler: ApiHandler<typeof offsetForLeaderEpoch> = {
   api: offsetForLeaderEpoch,
   minVersion: 2,

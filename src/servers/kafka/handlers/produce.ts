@@ -22,15 +22,15 @@ type TopicData = Request['topicData'][number];
 type PartitionData = TopicData['partitionData'][number];
 type PartitionResponse = Response['responses'][number]['partitionResponses'][number];
 
-/** Older requests carry message sets of formats v0 and v1, which nobody stores any more (KIP-896). */
+/** Requests before this version carry message sets of formats v0 and v1, which Kafka 4 dropped (KIP-896). */
 const FIRST_VERSION = 3;
 const ACKS_ALL = -1;
-/** A partition comes into the transaction with its records (KIP-890). */
+/** From this version on Produce adds its partitions to the transaction (KIP-890). */
 const ADDS_FROM = 12;
 
 /**
- * Versions before 3 are refused, but have to be advertised: librdkafka takes a broker without them for one that is too
- * old to know anything (KAFKA-18659).
+ * Versions before 3 are refused, but have to be in the ApiVersions response: librdkafka takes a broker without them for
+ * one that is too old (KAFKA-18659).
  */
 export const produceHandler: RawHandler<typeof produce> = {
   api: produce,
@@ -46,26 +46,26 @@ export const produceHandler: RawHandler<typeof produce> = {
 
 function append(request: Request, pending: PendingResponse, context: RequestContext): void {
   const { broker } = context;
-  const appending = new Appending(request, context, broker);
-  const responses = request.topicData.map((topic) => appending.topic(topic));
-  const throttleTimeMs = context.client.quota.recordProduced(appending.bytes);
+  const produceAppend = new ProduceAppend(request, context, broker);
+  const responses = request.topicData.map((topic) => produceAppend.topic(topic));
+  const throttleTimeMs = context.client.quota.recordProduced(produceAppend.bytes);
   const { backPressure } = broker;
-  if (backPressure.mustPause(appending.logs)) {
-    context.client.pauseUntil((resume) => backPressure.onResume(appending.logs, resume));
+  if (backPressure.mustPause(produceAppend.logs)) {
+    context.client.pauseUntil((resume) => backPressure.onResume(produceAppend.logs, resume));
   } else if (broker.blockedReasons.size > 0) {
     context.client.pauseUntil((resume) => whenUnblocked(broker, resume));
   }
   if (request.acks === 0) {
-    // Nobody waits for an answer, nor for the disk.
+    // acks=0: no response, and so nothing that waits for the disk.
     pending.skip(throttleTimeMs);
-    // Nor is there another way to tell a client that it does something wrong.
+    // Without a response a closed connection is the only way to tell of an error; Kafka does the same.
     if (hasErrors(responses)) context.client.close('Produce with acks=0 could not be done');
     return;
   }
   const response: Response = { responses, throttleTimeMs };
-  const { block } = appending;
+  const { block } = produceAppend;
   if (block === 0 || broker.isDurable(block)) pending.fill<typeof produce>(response);
-  else broker.whenDurable(block, new Confirm(pending, response));
+  else broker.whenDurable(block, new DelayedProduce(pending, response));
 }
 
 function hasErrors(responses: Response['responses']): boolean {
@@ -82,8 +82,8 @@ function whenUnblocked(broker: Broker, resume: () => void): void {
   });
 }
 
-/** An answer that says something is stored when it is. */
-class Confirm implements DurableListener {
+/** The response of Produce with acks=1 or acks=all, which leaves when the records are durable. */
+class DelayedProduce implements DurableListener {
   readonly #pending: PendingResponse;
   readonly #response: Response;
 
@@ -106,10 +106,10 @@ function refusalOf({ acks, transactionalId }: Request, context: RequestContext):
   return null;
 }
 
-/** Every partition, with the same error. */
+/** Responds with the same error for every partition. */
 function refuse(request: Request, pending: PendingResponse, context: RequestContext, error: ErrorName): void {
   if (request.acks === 0) {
-    // There is no answer to say it in.
+    // acks=0: no response to carry the error.
     context.client.close(`Produce with acks=0 was refused: ${error}`);
     return;
   }
@@ -121,13 +121,13 @@ function refuse(request: Request, pending: PendingResponse, context: RequestCont
   pending.fill<typeof produce>({ responses });
 }
 
-/** One request on its way into the log. */
-class Appending {
-  /** Of the batches that were appended. */
+/** Appends the batches of one request, partition by partition. */
+class ProduceAppend {
+  /** Bytes of the appended batches, for the quota. */
   bytes = 0;
-  /** The block that has to be durable before the answer. */
+  /** The journal block that has to be durable before the response; 0 for none. */
   block = 0;
-  /** What was appended to. */
+  /** Of the partitions that were appended to, for back-pressure. */
   readonly logs: Filled[] = [];
   readonly #admission: Admission;
   readonly #context: RequestContext;
@@ -178,7 +178,7 @@ class Appending {
       findProducedFault(bytes, start, end) ??
       findContentFault(bytes, start, settings, this.#broker.turn.nowMs);
     if (fault !== null) return failed(index, fault.error, fault.text, fault.records);
-    // In this order, as by Kafka: whose transaction is over is told that, whatever was sent.
+    // Before the sequence numbers, as in Kafka: a fenced producer is told so, whatever it sent.
     const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
     if (error !== null) return failed(index, producedError(error, this.#context.version));
     const check = partition.producers.check(bytes, start);
@@ -203,7 +203,7 @@ class Appending {
     const { index, startOffset } = partition;
     if (check !== 'duplicate') return failed(index, CHECK_ERRORS[check]);
     const baseOffset = partition.producers.duplicateOffset;
-    // The first one may not be on disk yet.
+    // The batch that this one repeats may not be durable yet.
     if (baseOffset >= partition.highWatermark) this.block = Math.max(this.block, this.#broker.undurableBlock);
     return {
       index,

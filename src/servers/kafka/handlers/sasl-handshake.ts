@@ -4,7 +4,7 @@ import { saslHandshake } from '../../../wire/kafka/messages/sasl.ts';
 import { SASL_MECHANISMS } from '../connection/authentication.ts';
 import type { RawHandler } from '../handler.ts';
 
-/** Version 0 announces tokens that come as bare frames, version 1 SaslAuthenticate. */
+/** After version 0 SASL tokens come as bare frames, after version 1 in SaslAuthenticate requests (KIP-152). */
 export const saslHandshakeHandler: RawHandler<typeof saslHandshake> = {
   api: saslHandshake,
   minVersion: 0,

@@ -3,20 +3,20 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { shareAcknowledge } from '../../../wire/kafka/messages/share-fetch.ts';
 import type { ApiHandler } from '../handler.ts';
-import { type AckResult, acknowledge } from '../share/acknowledging.ts';
+import { type AckResult, acknowledge } from '../share/acknowledgements.ts';
 import { sessionFor } from '../share/share-request.ts';
 
 type Response = ResponseInput<typeof shareAcknowledge>;
 type Topic = Response['responses'][number];
 
-/** What a member of a share group says of the records that it holds (KIP-932). */
+/** Accepts, releases, rejects or renews records that the member has acquired (KIP-932). */
 export const shareAcknowledgeHandler: ApiHandler<typeof shareAcknowledge> = {
   api: shareAcknowledge,
   minVersion: 1,
   maxVersion: 2,
   async handle(request, context) {
     const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
-    // A session begins with a fetch: before that nothing is held.
+    // A share session begins with ShareFetch: before that the member has acquired nothing.
     if (epoch === FETCH_SESSION_EPOCH.INITIAL) return failed('INVALID_SHARE_SESSION_EPOCH');
     const session = sessionFor(request, context);
     if (typeof session === 'string') return failed(session);

@@ -3,14 +3,14 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
 import type { ApiHandler } from '../handler.ts';
-import { acknowledge, hasAcknowledgements } from '../share/acknowledging.ts';
-import { ShareFetching } from '../share/share-fetching.ts';
+import { acknowledge, hasAcknowledgements } from '../share/acknowledgements.ts';
+import { DelayedShareFetch } from '../share/delayed-share-fetch.ts';
 import { sessionFor } from '../share/share-request.ts';
 
 type Request = RequestOf<typeof shareFetch>;
 type Response = ResponseInput<typeof shareFetch>;
 
-/** Gives a member of a share group records to work on, and takes what it says of others (KIP-932). */
+/** Acquires records for a member of a share group, and applies its acknowledgements (KIP-932). */
 export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
   api: shareFetch,
   minVersion: 1,
@@ -26,13 +26,13 @@ export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
       return failed('INVALID_REQUEST');
     }
     const results = await acknowledge(topics, group, memberId, isRenewAck, context);
-    const fetching = new ShareFetching(request, session, context);
+    const fetching = new DelayedShareFetch(request, session, context);
     if (isFinal) {
       context.shareSessions.end(session);
     } else {
       session.add(partitionsOf(request));
       session.remove(request.forgottenTopicsData);
-      // Who acknowledged something is told so at once.
+      // Acknowledgements are answered at once: the fetch does not wait for records then.
       await fetching.run(results.length === 0);
     }
     const responses = fetching.topics(results);

@@ -30,7 +30,7 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
   },
 };
 
-/** Of a group that reads what one may not know of, one is told nothing. */
+/** Whether the client may describe every topic that members subscribe to or are assigned. */
 function mayKnowTopics({ members }: ShareGroup, context: RequestContext): boolean {
   const { streams } = context.broker;
   return Array.from(members.values()).every(({ subscribed, assignment }) => {

@@ -11,7 +11,7 @@ import type { RequestContext } from './request-context.ts';
 type Request = RequestOf<typeof shareGroupHeartbeat>;
 type Response = ResponseInput<typeof shareGroupHeartbeat>;
 
-/** A member of a share group joins, is there, or leaves; it is told what to read (KIP-932). */
+/** A member of a share group joins, heartbeats or leaves, and learns its assignment (KIP-932). */
 export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> = {
   api: shareGroupHeartbeat,
   minVersion: 1,

@@ -5,7 +5,7 @@ import { whenMembersDurable } from '../durably.ts';
 import { groupErrorCode } from '../groups/group-errors.ts';
 import type { ApiHandler } from '../handler.ts';
 
-/** From this version on a request has to say what the group has agreed on. */
+/** From this version on a request has to name the protocol type and protocol of the generation (KIP-559). */
 const PROTOCOL_VERSION = 5;
 const NOTHING = Buffer.alloc(0);
 

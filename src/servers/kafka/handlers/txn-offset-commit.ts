@@ -15,13 +15,13 @@ type Request = RequestOf<typeof txnOffsetCommit>;
 type Topic = Request['topics'][number];
 type Response = ResponseInput<typeof txnOffsetCommit>;
 
-/** It never knows another word than INVALID_PRODUCER_EPOCH for that. */
+/** No version answers PRODUCER_FENCED: a fenced producer gets INVALID_PRODUCER_EPOCH. */
 const FENCED_FROM = Number.POSITIVE_INFINITY;
 const ABORTABLE_FROM = 4;
-/** The group comes into the transaction with its offsets (KIP-890). */
+/** From this version on the request adds the group to the transaction (KIP-890). */
 const ADDS_FROM = 5;
 
-/** KIP-98, KIP-447: how far a group has read, if the transaction is committed. */
+/** KIP-98, KIP-447: offsets of a group that are committed with the transaction. */
 export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
   api: txnOffsetCommit,
   minVersion: 0,
@@ -71,12 +71,12 @@ function commit(request: Request, context: RequestContext, { rows }: OffsetRowsB
   return ERROR_CODES.NONE;
 }
 
-/** Producers know no epochs of members. */
+/** Producers send a generation, not a member epoch: they know no error of epochs (KIP-848). */
 function knownKind(kind: GroupErrorKind): GroupErrorKind {
   return kind === 'stale-epoch' || kind === 'fenced-epoch' ? 'illegal-generation' : kind;
 }
 
-/** What of it can be committed goes to `builder`. */
+/** Adds the offsets that can be committed to `builder`; the result has an error for each of the others. */
 function takeTopic(
   topic: Topic,
   context: RequestContext,

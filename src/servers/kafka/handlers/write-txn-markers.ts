@@ -11,8 +11,8 @@ import type { RequestContext } from './request-context.ts';
 type Marker = RequestOf<typeof writeTxnMarkers>['markers'][number];
 
 /**
- * What servers of a cluster tell one another, and administrators use to be rid of a transaction that hangs (KIP-664).
- * Our own transactions end otherwise: in one block of the journal.
+ * Commit and abort markers from outside: `kafka-transactions.sh abort` ends a hanging transaction with it (KIP-664). EndTxn
+ * does not use it: all markers of a transaction are in one block of the journal.
  */
 export const writeTxnMarkersHandler: ApiHandler<typeof writeTxnMarkers> = {
   api: writeTxnMarkers,

@@ -4,10 +4,10 @@ import { RecordCursor } from '../../../records/record-cursor.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 
 const view = new BatchView(Buffer.alloc(0), 0);
-/** How large the records of one batch may be when decompressed. */
+/** Of the records of one batch. */
 const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 
-/** A fault, and the records that have it, if it is not the batch as a whole (KIP-467). */
+/** `records` names the faulty records, if it is not the batch as a whole (KIP-467). */
 export interface ContentFault extends BatchFault {
   readonly records?: readonly RecordFault[];
 }
@@ -20,8 +20,8 @@ export interface RecordFault {
 const NO_KEY = 'Compacted topic cannot accept message without key.';
 
 /**
- * What the settings of a topic have against a batch that is in order otherwise. Records are looked at only where they
- * have to be: in a compacted topic each needs a key.
+ * Checks a verified batch against the configs of its topic: timestamps (KIP-937), and in a compacted topic a key for each
+ * record, for which alone records are decoded.
  */
 export function findContentFault(
   bytes: Buffer,

@@ -5,7 +5,7 @@ import { COMPRESSION, compress, decompress } from '../../../records/compression/
 import { CompressionError } from '../../../records/compression/errors.ts';
 
 const HEADER_BYTES = 61;
-/** `batchLength` counts what comes after itself. */
+/** `batchLength` counts the bytes after itself. */
 const LENGTH_AT = 8;
 const LENGTH_OVERHEAD = 12;
 const CRC_AT = 17;
@@ -16,8 +16,8 @@ const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 const view = new BatchView(Buffer.alloc(0), 0);
 
 /**
- * The verified batch in `bytes[start, end)` with its records compressed as the topic wants them; null if it is so
- * already; a fault if they cannot be decompressed.
+ * The verified batch in `bytes[start, end)`, recompressed by `compression.type` of the topic; null if that is its
+ * compression already; a fault if its records cannot be decompressed.
  */
 export function recompressed(
   bytes: Buffer,

@@ -2,7 +2,7 @@ import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import type { ShareSession } from './share-sessions.ts';
 
-/** The session of a request of a member, or why there is none. */
+/** The share session of a ShareFetch or ShareAcknowledge request, or the error to respond with. */
 export function sessionFor(
   request: {
     readonly groupId: string | null;

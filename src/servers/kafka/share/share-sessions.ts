@@ -6,7 +6,8 @@ import type { ConnectionLifetime } from '../connection/lifetime.ts';
 const EPOCH_MAX = 0x7fffffff;
 const SESSIONS_MAX = 10_000;
 
-export interface ShareTarget {
+/** A partition of a share session. */
+export interface CachedSharePartition {
   readonly topicId: string;
   readonly index: number;
 }
@@ -16,13 +17,13 @@ interface TopicPartitions {
   readonly partitions: readonly number[];
 }
 
-/** What a member of a share group reads, remembered between its requests (KIP-932). It goes with its connection. */
+/** The partitions that a member fetches, kept between its requests (KIP-932). It ends with its connection. */
 export class ShareSession {
   readonly group: ShareGroup;
   readonly memberId: string;
   readonly connection: ConnectionLifetime;
-  /** In the order in which they are served: those that gave something go to the end. */
-  readonly targets = new Map<string, ShareTarget>();
+  /** In the order in which they are read: a partition whose records were acquired moves to the end. */
+  readonly partitions = new Map<string, CachedSharePartition>();
   nextEpoch = 1;
 
   constructor(group: ShareGroup, memberId: string, connection: ConnectionLifetime) {
@@ -34,37 +35,37 @@ export class ShareSession {
   add(topics: readonly TopicPartitions[]): void {
     for (const { topicId, partitions } of topics) {
       for (const index of partitions) {
-        const key = targetKey(topicId, index);
-        if (!this.targets.has(key)) this.targets.set(key, { topicId, index });
+        const key = partitionKey(topicId, index);
+        if (!this.partitions.has(key)) this.partitions.set(key, { topicId, index });
       }
     }
   }
 
   remove(topics: readonly TopicPartitions[]): void {
     for (const { topicId, partitions } of topics) {
-      for (const index of partitions) this.targets.delete(targetKey(topicId, index));
+      for (const index of partitions) this.partitions.delete(partitionKey(topicId, index));
     }
   }
 
-  moveToEnd(target: ShareTarget): void {
-    const key = targetKey(target.topicId, target.index);
-    if (this.targets.delete(key)) this.targets.set(key, target);
+  moveToEnd(cached: CachedSharePartition): void {
+    const key = partitionKey(cached.topicId, cached.index);
+    if (this.partitions.delete(key)) this.partitions.set(key, cached);
   }
 }
 
-export function targetKey(topicId: string, index: number): string {
+export function partitionKey(topicId: string, index: number): string {
   return `${topicId}:${index}`;
 }
 
-/** All share sessions of a server: a member has one. */
+/** All share sessions of a server, one per member. */
 export class ShareSessions {
   readonly #sessions = new Map<ShareGroup, Map<string, ShareSession>>();
-  readonly #watched = new WeakMap<ConnectionLifetime, Set<ShareSession>>();
+  readonly #byConnection = new WeakMap<ConnectionLifetime, Set<ShareSession>>();
   #count = 0;
 
   /**
-   * The session that a request with this epoch belongs to: a new one, or the one that is there. With the final epoch it
-   * is the caller who ends it, when he has done what the request asks for.
+   * The session for a request's `share_session_epoch`: a new one for epoch 0, else the member's. With the final epoch, -1,
+   * the caller ends it after the acknowledgements of the request.
    */
   at(
     epoch: number,
@@ -86,7 +87,7 @@ export class ShareSessions {
     return known;
   }
 
-  /** What its member holds is for others from here on. */
+  /** The records that its member has acquired become available to others. */
   end(session: ShareSession): void {
     if (this.#sessions.get(session.group)?.get(session.memberId) !== session) return;
     this.#forget(session);
@@ -99,11 +100,11 @@ export class ShareSessions {
     if (members === undefined) this.#sessions.set(group, (members = new Map()));
     members.set(memberId, session);
     this.#count++;
-    let own = this.#watched.get(connection);
+    let own = this.#byConnection.get(connection);
     if (own === undefined) {
       const sessions = new Set<ShareSession>();
       own = sessions;
-      this.#watched.set(connection, own);
+      this.#byConnection.set(connection, own);
       connection.onClose(() => {
         for (const each of [...sessions]) this.end(each);
       });
@@ -117,6 +118,6 @@ export class ShareSessions {
     if (members?.delete(session.memberId) !== true) return;
     if (members.size === 0) this.#sessions.delete(session.group);
     this.#count--;
-    this.#watched.get(session.connection)?.delete(session);
+    this.#byConnection.get(session.connection)?.delete(session);
   }
 }

@@ -5,7 +5,7 @@ import type { RequestContext } from '../handlers/request-context.ts';
 import { collisionKey, topicNameProblem } from './topic-name.ts';
 import type { TopicPlan } from './topic-plan.ts';
 
-/** Why there can be no new topic of this name; null if there can. */
+/** Why no topic of this name can be created: it is invalid, taken, or collides with another; null if it can. */
 export function nameFault(name: string, context: RequestContext): Fault | null {
   const problem = topicNameProblem(name);
   if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
@@ -21,7 +21,7 @@ export function nameFault(name: string, context: RequestContext): Fault | null {
   return fault('INVALID_TOPIC_EXCEPTION', `Topic '${name}' collides with existing topic: ${other.name}`);
 }
 
-/** @throws BrokerError if the broker does not want it */
+/** @throws BrokerError if a limit of the broker refuses it */
 export function createTopic(name: string, plan: TopicPlan, context: RequestContext): Stream {
   const { broker } = context;
   const configs = new Map<string, string>();

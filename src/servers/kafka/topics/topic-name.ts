@@ -1,20 +1,20 @@
 const LENGTH_MAX = 249;
 const LEGAL = /^[a-zA-Z0-9._-]+$/;
 
-/** Kafka keeps its own state in topics; here they have no meaning but that clients know them by their names. */
+/** Kafka's internal topics. Here they hold nothing, but `is_internal` of Metadata is true for these names. */
 const INTERNAL: ReadonlySet<string> = new Set([
   '__consumer_offsets',
   '__transaction_state',
   '__share_group_state',
 ]);
 
-/** What is wrong with the name of a topic; null if nothing is. */
+/** Why the name is no valid topic name; null if it is. */
 export function topicNameProblem(name: string): string | null {
   const problem = detail(name);
   return problem === null ? null : `Topic name is invalid: ${problem}`;
 }
 
-/** A stream with another name is no topic: Kafka's clients could not name it. */
+/** Streams with other names are not listed as topics: Kafka's clients could not name them. */
 export function isTopicName(name: string): boolean {
   return detail(name) === null;
 }
@@ -23,7 +23,7 @@ export function isInternalTopic(name: string): boolean {
   return INTERNAL.has(name);
 }
 
-/** In the names of metrics `.` and `_` are the same: two topics must not differ in that alone. */
+/** Two topics must not differ in `.` and `_` alone, which Kafka's metric names do not tell apart. */
 export function collisionKey(name: string): string {
   return name.replaceAll('.', '_');
 }

@@ -6,7 +6,7 @@ import { NODE_ID } from '../node-id.ts';
 
 export type CreatableTopic = RequestOf<typeof createTopics>['topics'][number];
 
-/** What a topic that is to be made will be like. */
+/** A CreateTopics entry that has been validated. */
 export interface TopicPlan {
   readonly partitions: number;
   readonly configs: ReadonlyMap<string, string>;
@@ -14,7 +14,7 @@ export interface TopicPlan {
 
 const DEFAULT = -1;
 
-/** Checks all that can be checked without looking at what is there, as a cluster with this one broker does. */
+/** Validates a CreateTopics entry by itself, as a Kafka cluster of one broker does. */
 export function planTopic(topic: CreatableTopic, defaultPartitions: number): TopicPlan | Fault {
   const isAssigned = topic.assignments.length > 0;
   const wrong = isAssigned ? wrongAssignments(topic) : wrongNumbers(topic);
@@ -91,7 +91,7 @@ function wrongAssignments({ numPartitions, replicationFactor, assignments }: Cre
   return null;
 }
 
-/** Whether somebody else than this broker, who is alone, is to have a partition. */
+/** Validates a manual replica assignment: this broker alone can be a replica. */
 export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
   if (brokerIds.length === 0) {
     return fault(
@@ -99,11 +99,11 @@ export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
       'The manual partition assignment includes an empty replica list.',
     );
   }
-  const stranger = brokerIds.find((id) => id !== NODE_ID);
-  if (stranger !== undefined) {
+  const unknownId = brokerIds.find((id) => id !== NODE_ID);
+  if (unknownId !== undefined) {
     return fault(
       'INVALID_REPLICA_ASSIGNMENT',
-      `The manual partition assignment includes broker ${stranger}, but no such broker is registered.`,
+      `The manual partition assignment includes broker ${unknownId}, but no such broker is registered.`,
     );
   }
   if (brokerIds.length === 1) return null;

@@ -15,7 +15,7 @@ export function topicById(context: RequestContext, id: string): Stream | undefin
   return stream?.vhost === context.client.vhost && isTopicName(stream.name) ? stream : undefined;
 }
 
-/** All that the client may know of, by name. */
+/** All topics that the client may describe, sorted by name. */
 export function describableTopics(context: RequestContext): Stream[] {
   return context.broker.streams
     .list(context.client.vhost)
@@ -23,7 +23,7 @@ export function describableTopics(context: RequestContext): Stream[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Who leads a partition, who has a copy: this broker. */
+/** Leader, replicas and in-sync replicas of a partition: this broker. */
 export function partitionState({ index, leaderEpoch }: Partition) {
   return {
     errorCode: ERROR_CODES.NONE,

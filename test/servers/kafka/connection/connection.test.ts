@@ -57,7 +57,7 @@ describe('a Kafka connection', () => {
     assert.equal(response.readInt16BE(14), apiVersions.key);
   });
 
-  it('is told when the name of its software makes no sense (KIP-511)', async () => {
+  it('is told when the name of its software is invalid (KIP-511)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     const response = await client.request(apiVersions, 3, { ...SOFTWARE, clientSoftwareName: '-no-' });
@@ -226,7 +226,7 @@ describe('a Kafka connection', () => {
     await waiting.closed();
   });
 
-  it('is one of the sessions that operators see, with the software that it has named', async () => {
+  it('is one of the connections that operators see, with the software that it has named (KIP-511)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect('me');
     await client.request(apiVersions, 4, SOFTWARE);

@@ -4,21 +4,21 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
-import { type AckResult, readerOf } from './acknowledging.ts';
-import type { ShareSession, ShareTarget } from './share-sessions.ts';
+import { type AckResult, readerOf } from './acknowledgements.ts';
+import type { CachedSharePartition, ShareSession } from './share-sessions.ts';
 
 type Request = RequestOf<typeof shareFetch>;
 type Topic = ResponseInput<typeof shareFetch>['responses'][number];
 type PartitionResponse = Topic['partitions'][number];
 
-/** KIP-1206: not a record more than was asked for; else whole batches. */
+/** `share_acquire_mode` record_limit (KIP-1206): at most `max_records`; in the other mode whole batches are acquired. */
 const RECORD_LIMIT = 1;
-/** All that one answer may hold, whatever the client asks for. */
+/** The most that a response holds, whatever the client asks for. */
 const BYTES_MAX = 55 * 1024 * 1024;
 const NO_LEADER = { leaderId: -1, leaderEpoch: -1 };
 
-/** One ShareFetch request that wants records: finds what is available, and waits if nothing is. */
-export class ShareFetching {
+/** The fetch of one ShareFetch request: acquires records, waiting up to `max_wait_ms` until there are any (KIP-932). */
+export class DelayedShareFetch {
   readonly #request: Request;
   readonly #session: ShareSession;
   readonly #context: RequestContext;
@@ -27,7 +27,7 @@ export class ShareFetching {
   #bytes = 0;
   #hasErrors = false;
   #stops: (() => void)[] = [];
-  /** Something happened since it was looked last. */
+  /** Records became available since the last look. */
   #isTold = false;
   #isOver = false;
   #wake: () => void = () => undefined;
@@ -38,7 +38,7 @@ export class ShareFetching {
     this.#context = context;
   }
 
-  /** Returns what was found, when there is something, or the client has waited long enough. */
+  /** Resolves when records were acquired, there was an error, or `max_wait_ms` are over. */
   async run(mayWait: boolean): Promise<void> {
     const { maxWaitMs, maxRecords } = this.#request;
     if (maxRecords <= 0) return;
@@ -61,7 +61,7 @@ export class ShareFetching {
     }
   }
 
-  /** Beside what was found, what became of acknowledgements. */
+  /** The response: acquired records and errors, and the results of the request's acknowledgements. */
   topics(results: readonly AckResult[]): Topic[] {
     for (const { topicId, partitionIndex, error, message } of results) {
       const response = this.#response(topicId, partitionIndex);
@@ -81,7 +81,7 @@ export class ShareFetching {
     return this.#bytes;
   }
 
-  /** Before anything is looked for, so that nothing that happens meanwhile is missed. */
+  /** Before the first look, so that no record which becomes available meanwhile is missed. */
   #listen(maxWaitMs: number): void {
     const { client, broker } = this.#context;
     const tell = (): void => {
@@ -94,24 +94,24 @@ export class ShareFetching {
     };
     const timer: Timer = broker.store.options.scheduler.after(maxWaitMs, over);
     this.#stops.push(() => timer.cancel(), client.onClose(over));
-    for (const target of this.#session.targets.values()) {
-      const reader = this.#reader(target);
+    for (const cached of this.#session.partitions.values()) {
+      const reader = this.#reader(cached);
       if (reader === null || typeof reader === 'string') continue;
       this.#stops.push(reader.share.onAvailable(tell), reader.partition.onAdvance(tell));
     }
   }
 
-  #reader({ topicId, index }: ShareTarget): ShareReader | null | ErrorName {
+  #reader({ topicId, index }: CachedSharePartition): ShareReader | null | ErrorName {
     return readerOf(this.#session.group, topicId, index, this.#context);
   }
 
-  /** Whether there are errors, or as many bytes as the client wants at least. */
+  /** Whether there are errors, or `min_bytes` of available records. */
   #hasEnough(): boolean {
     const { minBytes } = this.#request;
     const wanted = Math.max(1, minBytes);
     let bytes = 0;
-    for (const target of this.#session.targets.values()) {
-      const reader = this.#reader(target);
+    for (const cached of this.#session.partitions.values()) {
+      const reader = this.#reader(cached);
       if (reader === null) continue;
       if (typeof reader === 'string' || reader.partition.log.isCorrupt) return true;
       bytes += reader.availableBytes(wanted - bytes);
@@ -124,12 +124,12 @@ export class ShareFetching {
     const { maxRecords, maxBytes, shareAcquireMode } = this.#request;
     const { group, memberId } = this.#session;
     const bytesMax = Math.min(maxBytes, BYTES_MAX);
-    for (const target of [...this.#session.targets.values()]) {
+    for (const cached of [...this.#session.partitions.values()]) {
       if (this.#records >= maxRecords || this.#bytes >= bytesMax || this.#context.client.isClosed) return;
-      const reader = this.#reader(target);
+      const reader = this.#reader(cached);
       if (reader === null) continue;
       if (typeof reader === 'string') {
-        this.#failed(target, reader);
+        this.#failed(cached, reader);
         continue;
       }
       const found = reader.acquire(memberId, {
@@ -138,19 +138,19 @@ export class ShareFetching {
         isExact: shareAcquireMode === RECORD_LIMIT,
       });
       const acquired = found instanceof Promise ? await found : found;
-      // Nobody would ever release what was given to a connection that is gone.
+      // The share session has ended with its connection: nothing else would release these records.
       if (this.#context.client.isClosed) group.releaseAll(memberId);
-      else if (acquired.isCorrupt) this.#failed(target, 'KAFKA_STORAGE_ERROR');
-      else if (acquired.ranges.count > 0) this.#found(target, acquired);
+      else if (acquired.isCorrupt) this.#failed(cached, 'KAFKA_STORAGE_ERROR');
+      else if (acquired.ranges.count > 0) this.#found(cached, acquired);
     }
   }
 
-  #found(target: ShareTarget, { batches, bytes, ranges }: Acquired): void {
+  #found(cached: CachedSharePartition, { batches, bytes, ranges }: Acquired): void {
     this.#records += ranges.count;
     this.#bytes += bytes;
     const { firsts, lasts, deliveries } = ranges;
-    this.#set(target.topicId, {
-      ...this.#response(target.topicId, target.index),
+    this.#set(cached.topicId, {
+      ...this.#response(cached.topicId, cached.index),
       records: batches,
       acquiredRecords: firsts.map((firstOffset, i) => ({
         firstOffset,
@@ -158,13 +158,13 @@ export class ShareFetching {
         deliveryCount: deliveries[i] as number,
       })),
     });
-    this.#session.moveToEnd(target);
+    this.#session.moveToEnd(cached);
   }
 
-  #failed(target: ShareTarget, error: ErrorName): void {
+  #failed(cached: CachedSharePartition, error: ErrorName): void {
     this.#hasErrors = true;
-    this.#set(target.topicId, {
-      ...this.#response(target.topicId, target.index),
+    this.#set(cached.topicId, {
+      ...this.#response(cached.topicId, cached.index),
       errorCode: ERROR_CODES[error],
     });
   }

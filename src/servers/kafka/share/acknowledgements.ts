@@ -21,7 +21,7 @@ interface BatchRequest {
   readonly acknowledgeTypes: readonly number[];
 }
 
-/** What became of the acknowledgements of one partition. */
+/** The result of a request's acknowledgements in one partition. */
 export interface AckResult {
   readonly topicId: string;
   readonly partitionIndex: number;
@@ -35,7 +35,7 @@ export function hasAcknowledgements(topics: readonly AcknowledgedTopic[]): boole
   );
 }
 
-/** One result for each partition of which something was acknowledged, when all of it is durable. */
+/** Applies the acknowledgements of a request; resolves with a result per partition when they are durable. */
 export async function acknowledge(
   topics: readonly AcknowledgedTopic[],
   group: ShareGroup,
@@ -72,7 +72,7 @@ export async function acknowledge(
   return results;
 }
 
-/** Null while it is not known yet where the group begins. */
+/** Null while the group's start offset (share.auto.offset.reset) is still being looked up. */
 export function readerOf(
   group: ShareGroup,
   topicId: string,
