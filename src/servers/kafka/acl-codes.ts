@@ -102,13 +102,6 @@ export function filterOf(codes: FilterCodes): AclFilter | null | undefined {
   return { resource, name, pattern, principal, host, operation, permission };
 }
 
-/** `authorized_operations` of a response: bits by AclOperation code (KIP-430). */
-export function operationBits(operations: readonly AclOperation[]): number {
-  let bits = 0;
-  for (const operation of operations) bits |= 1 << OPERATION_CODES[operation];
-  return bits;
-}
-
 function filterName<Name extends string>(
   codes: { readonly [name in Name]: number },
   code: number,

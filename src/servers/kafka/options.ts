@@ -3,48 +3,48 @@ import type { TlsOptions } from '../listener/tls.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
-/** Where clients are told to connect to, where that is not the address at which they did. */
+/** advertised.listeners: the address in responses, where it is not the one that the client has connected to. */
 export interface AdvertisedAddress {
   readonly host: string;
-  /** Null for the one of the listener. */
+  /** Null for the listener's port. */
   readonly port: number | null;
 }
 
-/** What `KafkaServer.listen` may be told; a limit on everything. In brackets how Kafka calls it. */
+/** Options of `KafkaServer.listen`, with Kafka's name in brackets where it has one. */
 export interface KafkaServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
   readonly advertised?: AdvertisedAddress | null;
-  /** Topics that are asked for and not there are made (auto.create.topics.enable)… */
+  /** Metadata requests create topics that do not exist (auto.create.topics.enable). */
   readonly createsTopics?: boolean;
-  /** …with so many partitions, as all that do not say how many (num.partitions). */
+  /** Of topics that are created without a number of partitions (num.partitions). */
   readonly partitions?: number;
   /** Largest request (socket.request.max.bytes). */
   readonly requestBytesMax?: number;
-  /** Requests of one connection that have no answer yet; no more are read beyond that… */
+  /** Requests of one connection without a response; beyond it the socket is not read. */
   readonly requestsMax?: number;
-  /** …or beyond so many bytes of them. */
+  /** Bytes of such requests; beyond it the socket is not read. */
   readonly requestsBytesMax?: number;
   /** A connection without requests for this long is closed (connections.max.idle.ms). */
   readonly idleTimeoutMs?: number;
   readonly maxConnections?: number;
-  /** Who has to log in has to have done it after this time. */
+  /** The time that a client has to authenticate. */
   readonly handshakeTimeoutMs?: number;
-  /** Whose permissions those have that do not log in; null if everybody has to. Subject to `loopback-users`. */
+  /** The user whose permissions unauthenticated clients have, subject to `loopback-users`; null: all clients authenticate. */
   readonly anonymousUser?: string | null;
-  /** Where those are whose user name does not say it. */
+  /** The virtual host for user names without `vhost:`. */
   readonly defaultVhost?: string;
-  /** How long a login by SASL is good for; 0 for ever (connections.max.reauth.ms). */
+  /** Lifetime of a SASL session; 0 for ever (connections.max.reauth.ms). */
   readonly reauthenticationMs?: number;
-  /** Who could not prove who he is waits so long for the answer. */
+  /** Delay of the response to a failed authentication (connection.failed.authentication.delay.ms). */
   readonly refusedLoginDelayMs?: number;
   /** Present: the listener speaks TLS, and nothing else. */
   readonly tls?: TlsOptions;
   readonly closeTimeoutMs?: number;
-  /** No requests are taken from a connection that holds more than this for its socket, until most of it is gone. */
+  /** Response bytes that the socket has not taken; beyond it no requests begin, until a quarter of it is left. */
   readonly outputHighWaterBytes?: number;
-  /** A peer that took nothing for this long, while we hold more than `stalledPeerBytes` for it, is dropped. */
+  /** A peer that reads nothing for this long, with more than `stalledPeerBytes` to read, is disconnected. */
   readonly stalledPeerTimeoutMs?: number;
   readonly stalledPeerBytes?: number;
   readonly log?: Log;

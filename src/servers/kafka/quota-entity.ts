@@ -17,9 +17,9 @@ export function isEntityType(type: string): boolean {
 }
 
 /** The entity, or, as text, why it is invalid. */
-export function entityOf(parts: readonly EntityComponent[]): QuotaEntity | string {
+export function entityOf(components: readonly EntityComponent[]): QuotaEntity | string {
   const entity: { -readonly [field in keyof QuotaEntity]: QuotaEntity[field] } = {};
-  for (const { entityType, entityName } of parts) {
+  for (const { entityType, entityName } of components) {
     const field = FIELDS.get(entityType);
     if (field === undefined) return `Unhandled client quota entity type: ${entityType}`;
     if (entity[field] !== undefined) return `Duplicate entity type: ${entityType}`;
@@ -28,7 +28,7 @@ export function entityOf(parts: readonly EntityComponent[]): QuotaEntity | strin
   return entity;
 }
 
-export function partsOf(entity: QuotaEntity): EntityComponent[] {
+export function componentsOf(entity: QuotaEntity): EntityComponent[] {
   return Array.from(FIELDS).flatMap(([entityType, field]) => {
     const entityName = entity[field];
     return entityName === undefined ? [] : [{ entityType, entityName }];
@@ -36,7 +36,7 @@ export function partsOf(entity: QuotaEntity): EntityComponent[] {
 }
 
 /** The name for this entity type: null for the default entity, undefined if the entity has no such type. */
-export function partOf(entity: QuotaEntity, type: string): string | null | undefined {
+export function nameFor(entity: QuotaEntity, type: string): string | null | undefined {
   const field = FIELDS.get(type);
   return field === undefined ? undefined : entity[field];
 }

@@ -30,7 +30,7 @@ interface Protocol {
 
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
-/** Kept for the next fetches: a few of them at a time have what they need. */
+/** What `fetchMemory` keeps for the next fetches, enough for a few at a time. */
 const FETCH_MEMORY_BYTES = 16 * 1024 * 1024;
 const CONNECTION_THROTTLE_MS_MAX = 1000;
 
@@ -39,7 +39,7 @@ export class KafkaServer implements ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly fetchSessions = new FetchSessions();
-  /** For records on their way to clients. */
+  /** For the records of Fetch responses until the socket has taken them. */
   readonly fetchMemory = new MemoryPool(FETCH_MEMORY_BYTES);
   readonly shareSessions = new ShareSessions();
   readonly #server: Server;
@@ -193,7 +193,7 @@ export class KafkaServer implements ServerContext {
     this.#connections.add(new KafkaConnection(deps, socket, certificateName));
   }
 
-  /** What the first clients send waits in their sockets. */
+  /** Loads the protocol; meanwhile what the client sends stays in its socket. */
   #connectLater(socket: Socket, certificateName: string | null): void {
     Promise.all([
       import('./connection/connection.ts'),

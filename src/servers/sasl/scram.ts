@@ -146,13 +146,13 @@ const secret = randomBytes(32);
 
 /** For an unknown user: the same salt each time for the same name, and no proof is right for it. */
 function fakeCredential(mechanism: ScramMechanism, user: string): ScramCredential {
-  const made = (what: string): Buffer =>
+  const derive = (what: string): Buffer =>
     createHmac('sha512', secret).update(`${what} ${mechanism} ${user}`).digest();
   return {
     algorithm: mechanism,
     iterations: SCRAM_ITERATIONS_MAX,
-    salt: made('salt').subarray(0, FAKE_SALT_BYTES).toString('base64'),
-    storedKey: made('stored').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
-    serverKey: made('server').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
+    salt: derive('salt').subarray(0, FAKE_SALT_BYTES).toString('base64'),
+    storedKey: derive('stored').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
+    serverKey: derive('server').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
   };
 }

@@ -17,10 +17,10 @@ import type { HostAndPort, RequestContext, ServerContext } from '../handlers/req
 import type { Settings } from '../options.ts';
 import { Authentication } from './authentication.ts';
 import { KafkaConnectionInfo } from './connection-info.ts';
-import { ConnectionRequestContext, handleRequest, type RequestingConnection } from './handle-request.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
 import { IdleTimeout, type PeerState } from './idle-timeout.ts';
 import { PendingResponse, type RespondingConnection } from './pending-response.ts';
+import { ConnectionRequestContext, handleRequest, type RequestingConnection } from './request-context.ts';
 import { RequestQuota } from './request-quota.ts';
 import { ResponseQueue } from './response-queue.ts';
 import { Throttle } from './throttle.ts';

@@ -1,6 +1,6 @@
-import { ACL_OPERATIONS, type AclOperation, type AclResource } from '../../../broker/access/acl.ts';
-import { ACL_OPERATION } from '../../../wire/kafka/constants.ts';
+import { ACL_OPERATIONS, type AclResource } from '../../../broker/access/acl.ts';
 import { NOT_ASKED } from '../../../wire/kafka/declaration.ts';
+import { OPERATION_CODES } from '../acl-codes.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 
 /** The operations that the client may do on the resource, as bits by AclOperation code (KIP-430). */
@@ -13,11 +13,7 @@ export function authorizedOperations(
   if (!isAsked) return NOT_ASKED;
   let bits = 0;
   for (const operation of ACL_OPERATIONS[resource]) {
-    if (context.isAllowed(operation, resource, name)) bits |= 1 << ACL_OPERATION[numberName(operation)];
+    if (context.isAllowed(operation, resource, name)) bits |= 1 << OPERATION_CODES[operation];
   }
   return bits;
-}
-
-function numberName(operation: AclOperation): keyof typeof ACL_OPERATION {
-  return operation.toUpperCase().replaceAll('-', '_') as keyof typeof ACL_OPERATION;
 }

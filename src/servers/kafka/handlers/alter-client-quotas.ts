@@ -35,11 +35,11 @@ export const alterClientQuotasHandler: ApiHandler<typeof alterClientQuotas> = {
 const REFUSED: Problem = { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };
 
 async function alter(
-  { entity: parts, ops }: Entry,
+  { entity: components, ops }: Entry,
   validateOnly: boolean,
   { client, broker }: RequestContext,
 ): Promise<Problem | null> {
-  const entity = entityOf(parts);
+  const entity = entityOf(components);
   if (typeof entity === 'string') return { error: 'INVALID_REQUEST', text: entity };
   const changes = Object.fromEntries(ops.map(({ key, value, remove }) => [key, remove ? null : value]));
   if (Object.keys(changes).length < ops.length) {

@@ -64,12 +64,12 @@ function create(name: string, plan: TopicPlan, isValidation: boolean, context: R
       return refused(name, faultOf(error));
     }
   }
-  const made = { name, topicId: stream?.id ?? ZERO_UUID, ...codesOf(null) };
+  const created = { name, topicId: stream?.id ?? ZERO_UUID, ...codesOf(null) };
   if (!context.isAllowed('describe-configs', 'topic', name)) {
-    return { ...made, configs: null, topicConfigErrorCode: ERROR_CODES.TOPIC_AUTHORIZATION_FAILED };
+    return { ...created, configs: null, topicConfigErrorCode: ERROR_CODES.TOPIC_AUTHORIZATION_FAILED };
   }
   return {
-    ...made,
+    ...created,
     numPartitions: plan.partitions,
     replicationFactor: 1,
     configs: describedTopicConfigs(plan.configs).map(({ name, value, readOnly, source }) => ({

@@ -5,7 +5,7 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeClientQuotas } from '../../../wire/kafka/messages/quotas.ts';
 import type { ApiHandler } from '../handler.ts';
-import { isEntityType, partOf, partsOf } from '../quota-entity.ts';
+import { componentsOf, isEntityType, nameFor } from '../quota-entity.ts';
 
 type Component = RequestOf<typeof describeClientQuotas>['components'][number];
 type Response = ResponseInput<typeof describeClientQuotas>;
@@ -22,7 +22,7 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
     if (problem !== null) return problem;
     const found = context.broker.access.quotas.list().filter((quota) => fits(quota, components, strict));
     const entries = found.map(({ entity, values }) => ({
-      entity: partsOf(entity),
+      entity: componentsOf(entity),
       values: Object.entries(values).map(([key, value]) => ({ key, value })),
     }));
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, errorMessage: null, entries };
@@ -31,9 +31,9 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
 
 /** Whether each filter component matches the entity, and, if `strict`, the entity has no other types (KIP-546). */
 function fits({ entity }: Quota, components: readonly Component[], strict: boolean): boolean {
-  if (strict && partsOf(entity).length !== components.length) return false;
+  if (strict && componentsOf(entity).length !== components.length) return false;
   return components.every(({ entityType, matchType, match }) => {
-    const name = partOf(entity, entityType);
+    const name = nameFor(entity, entityType);
     if (name === undefined) return false;
     if (matchType === QUOTA_MATCH_TYPE.ANY) return true;
     return name === (matchType === QUOTA_MATCH_TYPE.DEFAULT ? null : match);

@@ -43,7 +43,7 @@ function describe(groupId: string, withOperations: boolean, context: RequestCont
   };
 }
 
-/** The assignment is told in state Stable alone: during a rebalance there is none. */
+/** Metadata and assignment are described in state Stable alone: a rebalance changes them. */
 function membersOf({ state, protocol, roster }: ClassicGroup): Described['members'] {
   const isStable = state === 'Stable';
   return Array.from(roster.members.values(), (member) => ({

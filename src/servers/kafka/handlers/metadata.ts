@@ -25,20 +25,24 @@ export const metadataHandler: ApiHandler<typeof metadata> = {
   minVersion: 0,
   maxVersion: 13,
   handle(request, context) {
-    const made: Stream[] = [];
-    const response = answerTo(request, made, context);
+    const created: Stream[] = [];
+    const response = answerTo(request, created, context);
     // Waits for topics that this request has created alone, not for what others have journaled.
-    return made.length === 0 ? response : durable(context.broker).then(() => response);
+    return created.length === 0 ? response : durable(context.broker).then(() => response);
   },
 };
 
-function answerTo(request: Request, made: Stream[], context: RequestContext): ResponseInput<typeof metadata> {
+function answerTo(
+  request: Request,
+  created: Stream[],
+  context: RequestContext,
+): ResponseInput<typeof metadata> {
   const { host, port } = context.advertised;
   return {
     brokers: [{ nodeId: NODE_ID, host, port }],
     clusterId: context.broker.clusterId,
     controllerId: NODE_ID,
-    topics: topicsOf(request, made, context),
+    topics: topicsOf(request, created, context),
     clusterAuthorizedOperations: authorizedOperations(
       request.includeClusterAuthorizedOperations,
       'cluster',
@@ -48,8 +52,8 @@ function answerTo(request: Request, made: Stream[], context: RequestContext): Re
   };
 }
 
-/** Topics that are created for the request are added to `made`. */
-function topicsOf(request: Request, made: Stream[], context: RequestContext): TopicResult[] {
+/** Topics that are created for the request are added to `created`. */
+function topicsOf(request: Request, created: Stream[], context: RequestContext): TopicResult[] {
   const { topics, includeTopicAuthorizedOperations: withOperations } = request;
   // Version 0 has no null: an empty list asks for all topics.
   if (topics === null || (context.version === 0 && topics.length === 0)) {
@@ -62,7 +66,7 @@ function topicsOf(request: Request, made: Stream[], context: RequestContext): To
       ? byId(topicId, withOperations, context)
       : name === null
         ? missing('', ZERO_UUID, 'INVALID_REQUEST')
-        : byName(name, request, made, context);
+        : byName(name, request, created, context);
     results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
   }
   return [...results.values()];
@@ -78,14 +82,14 @@ function byId(id: string, withOperations: boolean, context: RequestContext): Top
   return found(stream, withOperations, context);
 }
 
-function byName(name: string, request: Request, made: Stream[], context: RequestContext): TopicResult {
+function byName(name: string, request: Request, created: Stream[], context: RequestContext): TopicResult {
   if (!context.isAllowed('describe', 'topic', name))
     return missing(name, ZERO_UUID, 'TOPIC_AUTHORIZATION_FAILED');
   let stream: Stream | ErrorName | undefined = topicByName(context, name);
   if (stream === undefined) {
     stream = createdTopic(name, request.allowAutoTopicCreation, context);
     if (typeof stream === 'string') return missing(name, ZERO_UUID, stream);
-    made.push(stream);
+    created.push(stream);
   }
   return found(stream, request.includeTopicAuthorizedOperations, context);
 }

@@ -48,7 +48,7 @@ export type ServerContext = Pick<
   RequestContext,
   'broker' | 'settings' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
 > & {
-  /** Of the listener; a connection behind a proxy or a Unix socket has none of its own. */
+  /** Of the listener, for a connection whose socket is closed and has no local port any more. */
   readonly port: number;
 };
 

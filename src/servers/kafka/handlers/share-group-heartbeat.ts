@@ -42,11 +42,11 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
       return failed(groupErrorCode(kind), message);
     }
     await durable(broker);
-    return told(outcome, request, context);
+    return toResponse(outcome, request, context);
   },
 };
 
-function told(
+function toResponse(
   { epoch, assignment }: ShareHeartbeatOutcome,
   request: Request,
   context: RequestContext,
