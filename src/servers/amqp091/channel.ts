@@ -3,35 +3,44 @@ import type { Broker } from '../../broker/broker.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
 import { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
-import type { StreamExchange } from '../../broker/streams/bindings/stream-exchange.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
-import type { Method, MethodOf } from '../../wire/amqp091/definitions.ts';
-import type { Connection } from './connection/connection.ts';
+import type { Method } from '../../wire/amqp091/definitions.ts';
+import type { ChannelState, ConnectionContext, DirectReplyTo, HandlerContext } from './channel-context.ts';
+import type { ClientCapabilities } from './connection/capabilities.ts';
+import type { ConnectionEvents } from './connection/connection-events.ts';
 import type { Output } from './connection/output.ts';
-import { DeferredFrames } from './deferred-frames.ts';
-import { Delivery, GetAnswer } from './deliver/delivery.ts';
-import { ConsumerTimeouts } from './deliver/delivery-ack-timeout.ts';
-import { DirectReply } from './deliver/direct-reply.ts';
-import { StreamDelivery } from './deliver/stream-delivery.ts';
-import { AmqpError, reply } from './errors.ts';
-import type { StreamReading } from './handlers/consume-stream.ts';
+import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
+import { DeliveryAckTimeouts } from './deliver/delivery-ack-timeout.ts';
+import { AmqpError, type CloseReason, closeReason } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Publishing } from './publish/publish.ts';
-import type { Confirms } from './publish/publisher-confirms.ts';
+import type { PublisherConfirms } from './publish/publisher-confirms.ts';
 import type { RouteCache } from './publish/route-cache.ts';
-import type { ChannelTransaction } from './publish/tx-channel.ts';
+import type { TxChannel } from './publish/tx-channel.ts';
 
-/**
- * - `open`;
- * - `closing`: we sent channel.close, and ignore everything until close-ok (AMQP 1.5.2.5);
- * - `closed`: the number is free.
- */
-export type ChannelState = 'open' | 'closing' | 'closed';
+/** What a channel itself uses of its connection. `Connection` implements it. */
+export interface ChannelOwner extends ConnectionContext {
+  readonly broker: Broker;
+  readonly vhost: VirtualHost<Queue>;
+  readonly output: Output;
+  /** As agreed to in tune-ok. */
+  readonly frameMax: number;
+  readonly settings: Settings;
+  readonly routes: RouteCache;
+  readonly capabilities: ClientCapabilities;
+  readonly events: ConnectionEvents;
+  /** A deferred frame has its turn. */
+  replay(channel: Channel, frame: DeferredFrame): void;
+  /** Ends the channel from our side, for a reason that no request of the client gave. */
+  closeChannel(channel: Channel, reason: CloseReason): void;
+  /** The client closed the channel. */
+  channelClosed(channel: Channel): void;
+}
 
 /** One channel: what the client has set up on it, and what it holds of the broker. */
-export class Channel {
+export class Channel implements HandlerContext {
   readonly number: number;
-  readonly connection: Connection;
+  readonly connection: ChannelOwner;
   readonly broker: Broker;
   readonly vhost: VirtualHost<Queue>;
   readonly output: Output;
@@ -41,29 +50,25 @@ export class Channel {
   readonly unacknowledged = new Unacknowledged();
   readonly publishing: Publishing;
   readonly consumers = new Map<string, Consumer>();
-  readonly timeouts: ConsumerTimeouts;
+  readonly ackTimeouts: DeliveryAckTimeouts;
   /** As in RabbitMQ, `global` limits of unacknowledged messages also stop the consumers that do not acknowledge. */
   readonly gate: Gate;
-  /** The consumer of `amq.rabbitmq.reply-to`. */
-  reply: DirectReply | null = null;
+  directReplyTo: DirectReplyTo | null = null;
   state: ChannelState = 'open';
-  confirms: Confirms | null = null;
-  transaction: ChannelTransaction | null = null;
-  /** basic.qos without `global`: for consumers to come. 0: no limit. */
+  confirms: PublisherConfirms | null = null;
+  tx: TxChannel | null = null;
   prefetchPerConsumer = 0;
-  /** basic.qos with `global`: for the whole channel. 0: no limit. */
   prefetchLimit = 0;
-  /** Of the queue declared last, for methods that name none. */
   lastQueue = '';
-  /** Frames that came while the answer to an earlier one has to be waited for; null when there is nothing to wait for. */
-  held: DeferredFrames | null = null;
+  /** Frames that came while an earlier one waits for its answer; null when there is nothing to wait for. */
+  deferred: DeferredFrames | null = null;
   #isFlowing = true;
-  /** Which consumer is woken first: otherwise the queue of the first would have all of the channel's limit. */
+  /** Counts up, modulo the consumers, so that each is woken first in turn: the first may take all of `prefetchLimit`. */
   #firstWoken = 0;
-  /** What waits for the output to have room again. */
+  /** A basic.get that waits until the output is not congested any more. */
   #onRelief: (() => void) | null = null;
 
-  constructor(number: number, connection: Connection) {
+  constructor(number: number, connection: ChannelOwner) {
     this.number = number;
     this.connection = connection;
     this.broker = connection.broker;
@@ -74,115 +79,59 @@ export class Channel {
     this.routes = connection.routes;
     this.publishing = new Publishing(this);
     this.gate = { open: !connection.output.isCongested };
-    this.timeouts = new ConsumerTimeouts(this.unacknowledged, connection.settings.consumerTimeoutMs);
+    this.ackTimeouts = new DeliveryAckTimeouts(this.unacknowledged, connection.settings.consumerTimeoutMs);
   }
 
   send(method: Method): void {
     this.output.method(this.number, method);
   }
 
-  /** The queue that a method means: an empty name stands for the one declared last (RabbitMQ, AMQP 1.7.2.1). */
   queueName(name: string): string {
     if (name !== '') return name;
     if (this.lastQueue === '') throw new AmqpError('NOT_FOUND', 'no previously declared queue');
     return this.lastQueue;
   }
 
-  /** The queue delivers at the end of the turn at the soonest, so that consume-ok comes first. */
-  consume(queue: Queue, method: MethodOf<'basic.consume'>, priority: number): void {
-    const tag = this.#newTag(method.consumerTag);
-    const limited = this.prefetchPerConsumer > 0;
-    const consumer = queue.addConsumer({
-      tag,
-      sink: new Delivery(this, tag),
-      gate: this.gate,
-      credit: limited ? this.prefetchPerConsumer : Number.POSITIVE_INFINITY,
-      noAck: method.noAck,
-      exclusive: method.exclusive,
-      priority,
-      arguments: method.arguments,
-    });
-    this.consumers.set(tag, consumer);
-    this.timeouts.watch(consumer);
+  consumerTag(requested: string): string {
+    if (requested === '') return `amq.ctag-${randomBytes(16).toString('base64url')}`;
+    if (!this.consumers.has(requested)) return requested;
+    throw new AmqpError('NOT_ALLOWED', `attempt to reuse consumer tag '${requested}'`);
+  }
+
+  addConsumer(consumer: Consumer): void {
+    this.consumers.set(consumer.tag, consumer);
+    this.ackTimeouts.watch(consumer);
     this.connection.events.consumerCreated(this, consumer);
-    if (!method.noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
-  }
-
-  /** From a stream: messages come at the end of the turn at the soonest, too. */
-  consumeStream(view: StreamExchange, method: MethodOf<'basic.consume'>, reading: StreamReading): void {
-    const tag = this.#newTag(method.consumerTag);
-    const consumer = view.consumers.add({
-      tag,
-      sink: new StreamDelivery(this, tag),
-      gate: this.gate,
-      credit: this.prefetchPerConsumer,
-      exclusive: method.exclusive,
-      arguments: method.arguments,
-      ...reading,
-    });
-    this.consumers.set(tag, consumer.asConsumer);
-    this.timeouts.watch(consumer.asConsumer);
-    this.connection.events.consumerCreated(this, consumer.asConsumer);
-    if (!method.noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
-  }
-
-  /** Direct reply-to: from now on this channel can ask. */
-  consumeReplies({ consumerTag, noAck, noWait, ...method }: MethodOf<'basic.consume'>): void {
-    const tag = this.#newTag(consumerTag);
-    if (!noAck) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer cannot acknowledge');
-    if (this.reply !== null) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer already set');
-    this.reply = new DirectReply(this, tag, method.arguments);
-    this.connection.events.consumerCreated(this, this.reply);
-    if (!noWait) this.send({ name: 'basic.consume-ok', consumerTag: tag });
-  }
-
-  cancelReplies(): void {
-    const { reply } = this;
-    if (reply === null) return;
-    this.reply = null;
-    reply.end();
-    this.connection.events.consumerDeleted(this, reply);
-  }
-
-  #newTag(wanted: string): string {
-    if (wanted === '') return `amq.ctag-${randomBytes(16).toString('base64url')}`;
-    if (!this.consumers.has(wanted)) return wanted;
-    throw new AmqpError('NOT_ALLOWED', `attempt to reuse consumer tag '${wanted}'`);
   }
 
   cancel(consumer: Consumer): void {
-    this.timeouts.watch(consumer);
+    this.ackTimeouts.watch(consumer);
     this.consumers.delete(consumer.tag);
     this.connection.events.consumerDeleted(this, consumer);
     consumer.cancel();
   }
 
-  /** One message, or that there is none. Answers can be large: they wait until the client has read the last ones. */
-  get(queue: Queue, noAck: boolean): void {
-    queue.assertReadable();
-    this.hold();
-    const get = () => queue.get(noAck, new GetAnswer(this, noAck));
-    if (this.output.isCongested) this.#onRelief = get;
-    else get();
+  setDirectReplyTo(consumer: DirectReplyTo): void {
+    this.directReplyTo = consumer;
+    this.connection.events.consumerCreated(this, consumer);
   }
 
-  recover(requeue: boolean): void {
-    // RabbitMQ has never had the other way, redelivery to the same consumer.
-    if (!requeue) throw new AmqpError('NOT_IMPLEMENTED', 'requeue=false');
-    const { transaction, unacknowledged } = this;
-    if (transaction === null) unacknowledged.requeueAll();
-    else unacknowledged.requeueUnless((tag) => transaction.hasAcknowledged(tag));
-    this.updateGate();
+  cancelDirectReplyTo(): void {
+    const { directReplyTo } = this;
+    if (directReplyTo === null) return;
+    this.directReplyTo = null;
+    directReplyTo.end();
+    this.connection.events.consumerDeleted(this, directReplyTo);
   }
 
-  /** Its queue is gone (RabbitMQ's consumer cancel notification). */
+  /** RabbitMQ's consumer cancel notification. */
   consumerCancelled(consumer: Consumer): void {
     if (!this.consumers.delete(consumer.tag)) return;
     this.connection.events.consumerDeleted(this, consumer);
     if (this.state !== 'open') return;
     if (!this.connection.capabilities.consumerCancelNotify) return;
     // If this very channel deleted the queue, delete-ok comes first, as in RabbitMQ: clients close the channel when
-    // they see that the consumer is gone. Its place in the line is taken when the caller of this has returned.
+    // they see that the consumer is gone.
     queueMicrotask(() => this.#notifyCancel(consumer.tag));
   }
 
@@ -204,13 +153,12 @@ export class Channel {
   }
 
   #settle(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
-    const { unacknowledged, transaction } = this;
-    if (transaction !== null) {
-      if (!unacknowledged.has(tag, multiple) || (tag > 0 && transaction.hasAcknowledged(tag)))
-        this.#failTag(tag);
+    const { unacknowledged, tx } = this;
+    if (tx !== null) {
+      if (!unacknowledged.has(tag, multiple) || (tag > 0 && tx.hasAcknowledged(tag))) this.#failTag(tag);
       // 0 means all that there is now, and not what comes until the commit.
-      else if (tag > 0) transaction.acknowledge(tag, multiple, kind);
-      else if (unacknowledged.count > 0) transaction.acknowledge(unacknowledged.nextTag - 1, multiple, kind);
+      else if (tag > 0) tx.acknowledge(tag, multiple, kind);
+      else if (unacknowledged.count > 0) tx.acknowledge(unacknowledged.nextTag - 1, multiple, kind);
       return;
     }
     const count =
@@ -222,22 +170,22 @@ export class Channel {
   }
 
   #failTag(tag: number): void {
-    if (this.timeouts.isForgiven(tag)) return;
+    if (this.ackTimeouts.isForgiven(tag)) return;
     throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
   }
 
-  /** Cancels the consumers that have held a message for too long; what they hold goes to others. */
-  checkTimeouts(nowMs: number): void {
-    for (const consumer of this.consumers.values()) this.timeouts.watch(consumer);
-    for (const consumer of this.timeouts.check(nowMs)) {
-      if (this.state === 'open') this.#timeOut(consumer);
+  /** Cancels the consumers with a delivery unacknowledged beyond their timeout; what they hold is requeued. */
+  checkAckTimeouts(nowMs: number): void {
+    for (const consumer of this.consumers.values()) this.ackTimeouts.watch(consumer);
+    for (const consumer of this.ackTimeouts.check(nowMs)) {
+      if (this.state === 'open') this.#ackTimedOut(consumer);
     }
   }
 
-  #timeOut(consumer: Consumer): void {
-    const { connection, timeouts, unacknowledged, settings } = this;
+  #ackTimedOut(consumer: Consumer): void {
+    const { connection, ackTimeouts, unacknowledged, settings } = this;
     const { tag, queue } = consumer;
-    const limitMs = timeouts.limitMs(consumer);
+    const limitMs = ackTimeouts.limitMs(consumer);
     const ids = { user: connection.user, channel: this.number, queue: queue.name, consumer: tag, limitMs };
     settings.log.warn(ids, 'a consumer did not acknowledge in time');
     if (consumer.isActive && !connection.capabilities.consumerCancelNotify) {
@@ -245,18 +193,18 @@ export class Channel {
       const text =
         `delivery acknowledgement on channel ${this.number} timed out. Timeout value used: ${limitMs} ms. ` +
         'This timeout value can be configured, see consumers doc guide to learn more';
-      connection.closeChannel(this, reply('PRECONDITION_FAILED', text));
+      connection.closeChannel(this, closeReason('PRECONDITION_FAILED', text));
       return;
     }
     if (consumer.isActive) {
       this.cancel(consumer);
       this.send({ name: 'basic.cancel', consumerTag: tag, noWait: true });
     }
-    timeouts.forgive(unacknowledged.requeueOf(consumer));
+    ackTimeouts.forgive(unacknowledged.requeueOf(consumer));
     this.updateGate();
   }
 
-  /** To be called after each delivery on a channel with a limit. What was asked for singly does not count. */
+  /** Messages of basic.get do not count. */
   checkPrefetch(): void {
     if (this.unacknowledged.consumerCount >= this.prefetchLimit) this.gate.open = false;
   }
@@ -266,7 +214,6 @@ export class Channel {
     this.updateGate();
   }
 
-  /** Deliveries go on if nothing stands in their way any more. */
   updateGate(): void {
     const { gate, prefetchLimit, unacknowledged } = this;
     const wasOpen = gate.open;
@@ -298,28 +245,31 @@ export class Channel {
     onRelief?.();
   }
 
-  /** Keeps the frames to come until `resume`: what they ask must be answered after what is being waited for. */
-  hold(): void {
-    this.held ??= new DeferredFrames(this.connection);
-    this.held.isWaiting = true;
+  whenRelieved(action: () => void): void {
+    if (this.output.isCongested) this.#onRelief = action;
+    else action();
   }
 
-  /** What was waited for is done. The frames that came meanwhile have their turn, until one has to wait again. */
+  deferFrames(): void {
+    this.deferred ??= new DeferredFrames(this.connection);
+    this.deferred.isWaiting = true;
+  }
+
+  /** The deferred frames have their turn, until one has to wait again. */
   resume(): void {
-    const { held } = this;
-    if (held === null || !held.isWaiting) return;
-    held.isWaiting = false;
-    while (!held.isWaiting && this.state === 'open') {
-      const frame = held.take();
+    const { deferred } = this;
+    if (deferred === null || !deferred.isWaiting) return;
+    deferred.isWaiting = false;
+    while (!deferred.isWaiting && this.state === 'open') {
+      const frame = deferred.take();
       if (frame === undefined) {
-        this.held = null;
+        this.deferred = null;
         return;
       }
       this.connection.replay(this, frame);
     }
   }
 
-  /** Answers when the change of metadata that was just made, if any, is durable. */
   sendWhenDurable(method: Method | null): void {
     if (method === null) return;
     const block = this.broker.metadataBlock;
@@ -327,7 +277,7 @@ export class Channel {
       this.send(method);
       return;
     }
-    this.hold();
+    this.deferFrames();
     this.broker.whenDurable(block, {
       onDurable: () => {
         if (this.state !== 'open') return;
@@ -337,18 +287,22 @@ export class Channel {
     });
   }
 
+  closedByClient(): void {
+    this.connection.channelClosed(this);
+  }
+
   /** Gives everything back to the broker. What can be confirmed is, before whatever the caller sends next. */
   release(state: 'closing' | 'closed'): void {
     if (this.state === 'open') {
       this.confirms?.close();
-      this.transaction?.rollback();
+      this.tx?.rollback();
       this.congested();
-      this.held?.drop();
-      this.held = null;
+      this.deferred?.drop();
+      this.deferred = null;
       this.#onRelief = null;
       // Set now, because cancelling the last consumer may delete queues, and with them other consumers of ours.
       this.state = state;
-      this.cancelReplies();
+      this.cancelDirectReplyTo();
       for (const consumer of this.consumers.values()) this.cancel(consumer);
       this.unacknowledged.requeueAll();
       this.publishing.release();

@@ -1,4 +1,4 @@
-import type { Connection } from './connection/connection.ts';
+import type { ConnectionContext } from './channel-context.ts';
 
 export interface DeferredFrame {
   readonly type: number;
@@ -6,7 +6,7 @@ export interface DeferredFrame {
 }
 
 /** Beyond this many bytes the connection is not read any more. */
-const HELD_BYTES_MAX = 256 * 1024;
+const DEFERRED_BYTES_MAX = 256 * 1024;
 /** What an empty frame counts, for the memory that it takes. */
 const FRAME_COST_BYTES = 64;
 
@@ -14,20 +14,20 @@ const FRAME_COST_BYTES = 64;
 export class DeferredFrames {
   /** False while the frames are worked off. */
   isWaiting = true;
-  readonly #connection: Connection;
+  readonly #connection: ConnectionContext;
   #frames: DeferredFrame[] = [];
   #next = 0;
   #bytes = 0;
   #isPausing = false;
 
-  constructor(connection: Connection) {
+  constructor(connection: ConnectionContext) {
     this.#connection = connection;
   }
 
   add(type: number, bytes: Buffer, start: number, end: number): void {
     this.#frames.push({ type, payload: Buffer.from(bytes.subarray(start, end)) });
     this.#bytes += end - start + FRAME_COST_BYTES;
-    if (this.#bytes <= HELD_BYTES_MAX || this.#isPausing) return;
+    if (this.#bytes <= DEFERRED_BYTES_MAX || this.#isPausing) return;
     this.#isPausing = true;
     this.#connection.pausePublishing();
   }

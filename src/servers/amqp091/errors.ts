@@ -19,7 +19,7 @@ export class AmqpError extends ExpectedError {
 }
 
 /** What channel.close or connection.close says. */
-export interface Reply {
+export interface CloseReason {
   readonly replyCode: ReplyCode;
   /** `NOT_FOUND - no queue 'q' in vhost '/'`: clients match on these texts, which are RabbitMQ's. */
   readonly replyText: string;
@@ -52,7 +52,7 @@ const SOFT: ReadonlySet<ReplyCode> = new Set<ReplyCode>([
 ]);
 
 /** `method` is the id of the one that failed, class in the upper 16 bits; 0 if there is none. */
-export function reply(name: ReplyName, message: string, method = 0): Reply {
+export function closeReason(name: ReplyName, message: string, method = 0): CloseReason {
   const replyCode = REPLY_CODES[name];
   return {
     replyCode,
@@ -64,17 +64,17 @@ export function reply(name: ReplyName, message: string, method = 0): Reply {
 }
 
 /** What the client is told of an error. Of an unexpected one it learns nothing about our insides. */
-export function replyTo(error: unknown, method = 0): Reply {
-  if (error instanceof BrokerError) return reply(BROKER_REPLY_NAMES[error.kind], error.message, method);
-  if (error instanceof AmqpError) return reply(error.replyName, error.message, error.method ?? method);
+export function closeReasonOf(error: unknown, method = 0): CloseReason {
+  if (error instanceof BrokerError) return closeReason(BROKER_REPLY_NAMES[error.kind], error.message, method);
+  if (error instanceof AmqpError) return closeReason(error.replyName, error.message, error.method ?? method);
   if (error instanceof WireError) {
     const name = replyName(WIRE_REPLY_CODES[error.kind]) ?? 'FRAME_ERROR';
-    return reply(name, error.message, method);
+    return closeReason(name, error.message, method);
   }
-  return reply('INTERNAL_ERROR', 'an internal error, see the log of the broker', method);
+  return closeReason('INTERNAL_ERROR', 'an internal error, see the log of the broker', method);
 }
 
 /** Whether somebody foresaw this error; all others belong into the log with their stack. */
-export function isForeseen(error: unknown): boolean {
+export function isExpected(error: unknown): boolean {
   return error instanceof ExpectedError;
 }

@@ -12,9 +12,10 @@ import {
 } from '../listener/tls.ts';
 import { Connection } from './connection/connection.ts';
 import { Handshake } from './connection/handshake.ts';
-import type { ServerContext, Session } from './connection/session.ts';
-import { SlabPool } from './connection/slab-pool.ts';
-import { reply } from './errors.ts';
+import type { HandshakeResult, ServerContext } from './connection/handshake-result.ts';
+import { SlabPool } from './connection/output.ts';
+import { closeReason } from './errors.ts';
+import { handleMethod } from './handlers/table.ts';
 import { type AmqpServerOptions, withDefaults } from './options.ts';
 
 /** Half-open connections without heartbeats are found by TCP itself. */
@@ -28,7 +29,7 @@ export class AmqpServer {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
   readonly #stalledTimer: NodeJS.Timeout;
-  readonly #lateTimer: NodeJS.Timeout;
+  readonly #ackTimeoutTimer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
   #onEmpty: (() => void) | null = null;
 
@@ -46,7 +47,7 @@ export class AmqpServer {
     server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => resolve());
     await promise;
     server.off('error', reject);
-    return new AmqpServer(server, { broker, settings, slabs: new SlabPool() }, tls ?? null);
+    return new AmqpServer(server, { broker, settings, slabs: new SlabPool(), handleMethod }, tls ?? null);
   }
 
   private constructor(server: Server, context: ServerContext, tls: TlsOptions | null) {
@@ -54,7 +55,7 @@ export class AmqpServer {
     this.#server = server;
     this.#context = context;
     server.on('connection', (socket) => {
-      if (this.#accept(socket) && tls === null) this.#shakeHands(socket, null);
+      if (this.#accept(socket) && tls === null) this.#startHandshake(socket, null);
     });
     if (tls !== null) this.#acceptTls(server as TlsServer, tls);
     // As when there are no file descriptors left: the listener goes on.
@@ -64,8 +65,8 @@ export class AmqpServer {
       () => this.#dropStalled(),
       Math.max(10, Math.min(5_000, settings.stalledPeerTimeoutMs / 4)),
     );
-    this.#lateTimer = setInterval(
-      () => this.#checkTimeouts(),
+    this.#ackTimeoutTimer = setInterval(
+      () => this.#checkAckTimeouts(),
       Math.max(10, Math.min(1_000, settings.consumerTimeoutMs / 10)),
     );
   }
@@ -93,12 +94,12 @@ export class AmqpServer {
   async close(): Promise<void> {
     this.#unsubscribe();
     clearInterval(this.#stalledTimer);
-    clearInterval(this.#lateTimer);
+    clearInterval(this.#ackTimeoutTimer);
     const { promise: isStopped, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     const { promise: isEmpty, resolve: setEmpty } = Promise.withResolvers<void>();
     this.#onEmpty = setEmpty;
-    const goodbye = reply('CONNECTION_FORCED', 'broker shutdown');
+    const goodbye = closeReason('CONNECTION_FORCED', 'broker shutdown');
     for (const connection of this.#connections) connection.close(goodbye);
     const { closeTimeoutMs } = this.#context.settings;
     const timer = setTimeout(() => this.#destroyAll(), closeTimeoutMs);
@@ -125,7 +126,7 @@ export class AmqpServer {
         socket.destroy();
         return;
       }
-      this.#shakeHands(socket, certificateName(socket, tls));
+      this.#startHandshake(socket, certificateName(socket, tls));
     });
     server.on('tlsClientError', (error, socket) => {
       log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
@@ -153,15 +154,15 @@ export class AmqpServer {
     return true;
   }
 
-  #shakeHands(socket: Socket, certificateName: string | null): void {
+  #startHandshake(socket: Socket, certificateName: string | null): void {
     new Handshake(socket, certificateName, this.#context, {
-      finished: (session) => {
+      finished: (result) => {
         const { clients } = this.#context.broker.access;
-        const connection = new Connection(session, this.#context, () => {
+        const connection = new Connection(result, this.#context, () => {
           clients.delete(client);
           this.#forget(connection);
         });
-        const client = clientOf(session, connection);
+        const client = clientOf(result, connection);
         clients.add(client);
         this.#connections.add(connection);
         return connection.frame;
@@ -179,9 +180,9 @@ export class AmqpServer {
     for (const connection of this.#connections) connection.checkStalled(nowMs);
   }
 
-  #checkTimeouts(): void {
+  #checkAckTimeouts(): void {
     const nowMs = this.#context.broker.clock.monotonicMs();
-    for (const connection of this.#connections) connection.checkTimeouts(nowMs);
+    for (const connection of this.#connections) connection.checkAckTimeouts(nowMs);
   }
 
   #destroyAll(): void {
@@ -189,13 +190,13 @@ export class AmqpServer {
   }
 }
 
-function clientOf({ identity, vhost }: Session, connection: Connection): Client {
+function clientOf({ identity, vhost }: HandshakeResult, connection: Connection): Client {
   return {
     user: identity,
     vhost: vhost.name,
     get channelCount() {
       return connection.channelCount;
     },
-    close: (reason) => connection.close(reply('CONNECTION_FORCED', reason)),
+    close: (reason) => connection.close(closeReason('CONNECTION_FORCED', reason)),
   };
 }

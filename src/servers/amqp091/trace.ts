@@ -7,14 +7,14 @@ import type { MessageView } from '../../records/message-view.ts';
 import type { ContentView } from '../../records/record-content.ts';
 import { WireError } from '../../wire/amqp091/errors.ts';
 import { decodeProperties } from '../../wire/amqp091/properties.ts';
-import type { Channel } from './channel.ts';
-import type { PropertyBytes } from './deliver/foreign-content.ts';
+import type { ChannelContext } from './channel-context.ts';
+import type { PropertyBytes } from './deliver/content-frames.ts';
 
 /** What the broker's tracer is told of a message, put together only while there is a tracer. */
 
-/** After the message was routed; `parts` are what is published. */
+/** After the message was routed. */
 export function tracePublished(
-  channel: Channel,
+  channel: ChannelContext,
   messageView: MessageView,
   { queues, streams }: Pick<Route<Queue>, 'queues' | 'streams'>,
 ): void {
@@ -35,7 +35,7 @@ export function tracePublished(
 }
 
 /** A message of a stream. */
-export function traceRead(channel: Channel, queue: string, message: RecordMessage): void {
+export function traceRead(channel: ChannelContext, queue: string, message: RecordMessage): void {
   const properties = propertyTable(message.properties, message.propertiesStart, message.propertiesEnd);
   const key = message.key.toString('utf8', message.keyStart, message.keyEnd);
   const traced: TracedMessage = {
@@ -48,7 +48,7 @@ export function traceRead(channel: Channel, queue: string, message: RecordMessag
 }
 
 export function traceDelivered(
-  channel: Channel,
+  channel: ChannelContext,
   queue: string,
   redelivered: boolean,
   buffer: Buffer,
@@ -67,8 +67,8 @@ export function traceDelivered(
   channel.connection.tracer?.delivered(message, pointOf(channel), queue, redelivered);
 }
 
-function pointOf({ connection, number }: Channel): TracePoint {
-  return { connection: connection.view.name, channel: number, user: connection.user };
+function pointOf({ connection, number }: ChannelContext): TracePoint {
+  return { connection: connection.info.name, channel: number, user: connection.user };
 }
 
 /** By RabbitMQ's names: `content_type`. Of what cannot be read there is nothing to show. */

@@ -6,7 +6,7 @@ import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
-import { ChannelTransaction } from '../../../src/servers/amqp091/publish/tx-channel.ts';
+import { TxChannel } from '../../../src/servers/amqp091/publish/tx-channel.ts';
 import { fillView, TestBroker } from '../test-broker.ts';
 
 const MEMORY_BYTES = 4 << 20;
@@ -52,7 +52,7 @@ test('a transaction that fills memory is answered when there is room again', asy
   broker.queue('q');
   const route = routeTo(broker, 'q');
   const { chunks } = broker.broker.store;
-  const transaction = new ChannelTransaction(broker.broker, new Unacknowledged());
+  const transaction = new TxChannel(broker.broker, new Unacknowledged());
   let isAnswered = true;
   let onAnswer = (): void => undefined;
   while (isAnswered && chunks.bytes < 4 * MEMORY_BYTES) {

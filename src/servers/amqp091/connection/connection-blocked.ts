@@ -1,5 +1,15 @@
 import type { Socket } from 'node:net';
-import type { Connection } from './connection.ts';
+import type { Broker } from '../../../broker/broker.ts';
+import type { ClientCapabilities } from './capabilities.ts';
+import type { Output } from './output.ts';
+
+/** What connection.blocked depends on, and goes to. `Connection` implements it. */
+export interface BlockableConnection {
+  readonly broker: Broker;
+  readonly hasPublished: boolean;
+  readonly capabilities: ClientCapabilities;
+  readonly output: Output;
+}
 
 /**
  * Why a connection is not read for now. Any of these stops it:
@@ -7,15 +17,15 @@ import type { Connection } from './connection.ts';
  * - one of its channels fills a queue, the journal or our own memory faster than they empty;
  * - it does not read our answers.
  */
-export class Blocking {
-  readonly #connection: Connection;
+export class ConnectionBlocking {
+  readonly #connection: BlockableConnection;
   readonly #socket: Socket;
   #isBlocked = false;
   #isFlooded = false;
   #pauses = 0;
   #isStopped = false;
 
-  constructor(connection: Connection, socket: Socket) {
+  constructor(connection: BlockableConnection, socket: Socket) {
     this.#connection = connection;
     this.#socket = socket;
   }

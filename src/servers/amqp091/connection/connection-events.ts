@@ -1,24 +1,24 @@
 import type { Table } from '../../../base/value.ts';
 import type { Events } from '../../../broker/events/events.ts';
 import { nodeName } from '../../../broker/events/node-name.ts';
-import type { Channel } from '../channel.ts';
-import type { SessionView, ShownConsumer } from './connection-info.ts';
+import type { ChannelContext, ConsumerDescription } from '../channel-context.ts';
+import type { AmqpConnectionInfo } from './connection-info.ts';
 
 /**
  * The events of connections and what is on them, with RabbitMQ's names. Where it has the id of an Erlang process we
- * have the id of the session, and the channel's number behind it: enough to put events together.
+ * have the id of the connection, and the channel's number behind it: enough to put events together.
  */
-export class SessionEvents {
-  readonly #view: SessionView;
+export class ConnectionEvents {
+  readonly #info: AmqpConnectionInfo;
   readonly #events: Events;
 
-  constructor(view: SessionView, events: Events) {
-    this.#view = view;
+  constructor(info: AmqpConnectionInfo, events: Events) {
+    this.#info = info;
     this.#events = events;
   }
 
   connectionCreated(): void {
-    const { peer, local, tls, ...info } = this.#view.describe();
+    const { peer, local, tls, ...info } = this.#info.describe();
     this.#events.emit('connection.created', {
       pid: String(info.id),
       name: info.name,
@@ -46,15 +46,15 @@ export class SessionEvents {
   }
 
   connectionClosed(): void {
-    const { id, name, user, vhost } = this.#view;
+    const { id, name, user, vhost } = this.#info;
     this.#emit('connection.closed', { pid: String(id), name, node: nodeName, user, vhost });
   }
 
-  channelCreated(channel: Channel): void {
-    const { id, name, user, vhost } = this.#view;
+  channelCreated(channel: ChannelContext): void {
+    const { id, name, user, vhost } = this.#info;
     this.#emit('channel.created', {
       pid: this.#channelId(channel),
-      name: this.#view.channelName(channel),
+      name: this.#info.channelName(channel),
       connection: String(id),
       connection_name: name,
       number: channel.number,
@@ -63,16 +63,16 @@ export class SessionEvents {
     });
   }
 
-  channelClosed(channel: Channel): void {
+  channelClosed(channel: ChannelContext): void {
     this.#emit('channel.closed', {
       pid: this.#channelId(channel),
-      name: this.#view.channelName(channel),
+      name: this.#info.channelName(channel),
     });
   }
 
   consumerCreated(
-    channel: Channel,
-    { tag, queue, noAck, exclusive, prefetch, arguments: args }: ShownConsumer,
+    channel: ChannelContext,
+    { tag, queue, noAck, exclusive, prefetch, arguments: args }: ConsumerDescription,
   ): void {
     this.#emit('consumer.created', {
       consumer_tag: tag,
@@ -86,7 +86,7 @@ export class SessionEvents {
     });
   }
 
-  consumerDeleted(channel: Channel, { tag, queue }: ShownConsumer): void {
+  consumerDeleted(channel: ChannelContext, { tag, queue }: ConsumerDescription): void {
     this.#emit('consumer.deleted', {
       consumer_tag: tag,
       channel: this.#channelId(channel),
@@ -95,11 +95,11 @@ export class SessionEvents {
     });
   }
 
-  #channelId(channel: Channel): string {
-    return `${this.#view.id}.${channel.number}`;
+  #channelId(channel: ChannelContext): string {
+    return `${this.#info.id}.${channel.number}`;
   }
 
   #emit(name: string, fields: { readonly [field: string]: string | number | boolean | Table }): void {
-    this.#events.emit(name, { ...fields, user_who_performed_action: this.#view.user });
+    this.#events.emit(name, { ...fields, user_who_performed_action: this.#info.user });
   }
 }

@@ -1,30 +1,36 @@
+import type { Broker } from '../../../broker/broker.ts';
 import type {
   ChannelInfo,
   ConnectionInfo,
   ConsumerInfo,
-  Session as ListedSession,
-  SessionState,
+  Session as ListedConnection,
+  SessionState as ListedState,
   SocketAddress,
   TlsInfo,
 } from '../../../broker/connections/connection-info.ts';
 import type { Tracer } from '../../../broker/connections/message-tracer.ts';
-import type { Consumer } from '../../../broker/queues/consumer.ts';
 import { tlsInfo } from '../../listener/tls-info.ts';
-import type { Channel } from '../channel.ts';
-import { reply } from '../errors.ts';
-import type { Connection } from './connection.ts';
-import type { Session } from './session.ts';
+import type { ChannelContext, ConsumerDescription, HandlerContext } from '../channel-context.ts';
+import { type CloseReason, closeReason } from '../errors.ts';
+import { type HandshakeResult, PROTOCOL_NAME } from './handshake-result.ts';
+import type { Output } from './output.ts';
 
-export const PROTOCOL_NAME = 'AMQP 0-9-1';
-
-/** What is told of a consumer, be it one of a queue or one that waits for answers. */
-export interface ShownConsumer
-  extends Pick<Consumer, 'tag' | 'noAck' | 'exclusive' | 'prefetch' | 'arguments'> {
-  readonly queue: Pick<Consumer['queue'], 'name' | 'vhost'>;
+/** What is listed of a connection. `Connection` implements it. */
+export interface InspectedConnection {
+  readonly state: 'open' | 'closing' | 'deaf' | 'closed';
+  readonly output: Output;
+  readonly channels: Iterable<HandlerContext>;
+  readonly channelCount: number;
+  /** By a resource alarm. */
+  readonly isBlocked: boolean;
+  /** Not read for now, for other reasons. */
+  readonly isPaused: boolean;
+  tracer: Tracer | null;
+  close(reason: CloseReason): void;
 }
 
-/** One connection as the broker's operators see it: worked out when they ask, so that it costs nothing otherwise. */
-export class SessionView implements ListedSession {
+/** One connection in the lists of the HTTP API and the command: worked out when they ask, so that it costs nothing otherwise. */
+export class AmqpConnectionInfo implements ListedConnection {
   readonly id: number;
   readonly name: string;
   readonly user: string;
@@ -33,26 +39,26 @@ export class SessionView implements ListedSession {
   readonly local: SocketAddress;
   readonly tls: TlsInfo | null;
   readonly connectedAtMs: number;
-  readonly #connection: Connection;
-  readonly #session: Session;
+  readonly #connection: InspectedConnection;
+  readonly #handshake: HandshakeResult;
 
-  constructor(connection: Connection, session: Session) {
-    const { socket } = session;
+  constructor(connection: InspectedConnection, handshake: HandshakeResult, broker: Broker) {
+    const { socket, identity, vhost } = handshake;
     this.#connection = connection;
-    this.#session = session;
-    this.user = connection.user;
-    this.vhost = connection.vhost.name;
+    this.#handshake = handshake;
+    this.user = identity.name;
+    this.vhost = vhost.name;
     this.peer = addressOf(socket.remoteAddress, socket.remotePort);
     this.local = addressOf(socket.localAddress, socket.localPort);
     this.name = `${addressText(this.peer)} -> ${addressText(this.local)}`;
     this.tls = tlsInfo(socket);
-    this.connectedAtMs = connection.broker.clock.now();
-    connection.tracer = connection.broker.tracing.of(this.vhost);
-    this.id = connection.broker.sessions.add(this);
+    this.connectedAtMs = broker.clock.now();
+    connection.tracer = broker.tracing.of(this.vhost);
+    this.id = broker.sessions.add(this);
   }
 
   describe(): ConnectionInfo {
-    const { socket, tuning, client } = this.#session;
+    const { socket, tuning, client } = this.#handshake;
     return {
       id: this.id,
       name: this.name,
@@ -85,7 +91,7 @@ export class SessionView implements ListedSession {
       vhost: this.vhost,
       state: channel.state === 'open' ? this.#state() : 'closing',
       confirms: channel.confirms !== null,
-      transactional: channel.transaction !== null,
+      transactional: channel.tx !== null,
       unacknowledged: channel.unacknowledged.count,
       unconfirmed: channel.confirms?.unconfirmedCount ?? 0,
       prefetch: channel.prefetchPerConsumer,
@@ -98,8 +104,8 @@ export class SessionView implements ListedSession {
     return Array.from(this.#connection.channels).flatMap((channel) => this.#consumersOf(channel));
   }
 
-  #consumersOf(channel: Channel): ConsumerInfo[] {
-    const infoOf = (consumer: ShownConsumer, active: boolean): ConsumerInfo => ({
+  #consumersOf(channel: HandlerContext): ConsumerInfo[] {
+    const infoOf = (consumer: ConsumerDescription, active: boolean): ConsumerInfo => ({
       tag: consumer.tag,
       vhost: this.vhost,
       queue: consumer.queue.name,
@@ -116,10 +122,10 @@ export class SessionView implements ListedSession {
     const ofQueues = Array.from(channel.consumers.values(), (consumer) =>
       infoOf(consumer, consumer.isActive && (consumer.queue.consumers.active ?? consumer) === consumer),
     );
-    return channel.reply === null ? ofQueues : [...ofQueues, infoOf(channel.reply, true)];
+    return channel.directReplyTo === null ? ofQueues : [...ofQueues, infoOf(channel.directReplyTo, true)];
   }
 
-  channelName(channel: Channel): string {
+  channelName(channel: ChannelContext): string {
     return `${this.name} (${channel.number})`;
   }
 
@@ -128,10 +134,10 @@ export class SessionView implements ListedSession {
   }
 
   close(reason: string): void {
-    this.#connection.close(reply('CONNECTION_FORCED', reason));
+    this.#connection.close(closeReason('CONNECTION_FORCED', reason));
   }
 
-  #state(): SessionState {
+  #state(): ListedState {
     const { state, isBlocked, isPaused } = this.#connection;
     if (state !== 'open') return 'closing';
     if (isBlocked) return 'blocked';

@@ -9,21 +9,21 @@ import type { Method } from '../../../wire/amqp091/definitions.ts';
 import { type FrameReader, FrameWriter, type OnFrame, writeHeartbeat } from '../../../wire/amqp091/frames.ts';
 import { BASIC_ACK, BASIC_PUBLISH, decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
-import { Channel } from '../channel.ts';
+import { Channel, type ChannelOwner } from '../channel.ts';
+import type { HandleMethod } from '../channel-context.ts';
 import type { DeferredFrame } from '../deferred-frames.ts';
-import { AmqpError, isForeseen, type Reply, replyTo } from '../errors.ts';
-import { handleMethod } from '../handlers/table.ts';
+import { AmqpError, type CloseReason, closeReasonOf, isExpected } from '../errors.ts';
 import type { Settings } from '../options.ts';
 import { RouteCache } from '../publish/route-cache.ts';
 import type { ClientCapabilities } from './capabilities.ts';
-import { Blocking } from './connection-blocked.ts';
-import { SessionEvents } from './connection-events.ts';
-import { SessionView } from './connection-info.ts';
+import { type BlockableConnection, ConnectionBlocking } from './connection-blocked.ts';
+import { ConnectionEvents } from './connection-events.ts';
+import { AmqpConnectionInfo, type InspectedConnection } from './connection-info.ts';
+import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
-import type { ServerContext, Session } from './session.ts';
-import { SocketEnd } from './socket-close.ts';
+import { SocketClose } from './socket-close.ts';
 
 /**
  * - `open`;
@@ -42,8 +42,8 @@ function heartbeatFrame(): Buffer {
   return writer.take();
 }
 
-/** The end of the handshake on: frames to channels, until one side closes. */
-export class Connection implements OutputListener {
+/** From connection.open-ok on: frames to channels, until one side closes. */
+export class Connection implements ChannelOwner, BlockableConnection, InspectedConnection, OutputListener {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly vhost: VirtualHost<Queue>;
@@ -55,36 +55,41 @@ export class Connection implements OutputListener {
   readonly routes: RouteCache;
   state: ConnectionState = 'open';
   hasPublished = false;
-  /** Where copies of its messages go; null, but for who debugs. */
   tracer: Tracer | null = null;
-  readonly view: SessionView;
-  readonly events: SessionEvents;
-  readonly #session: Session;
+  readonly info: AmqpConnectionInfo;
+  readonly events: ConnectionEvents;
+  readonly #handshake: HandshakeResult;
+  readonly #handleMethod: HandleMethod;
   readonly #reader: FrameReader;
   readonly #channels = new Map<number, Channel>();
-  /** The one that the last frame was for; no other holds on to bytes of the socket's buffer. */
+  /** That of the last frame; no other refers to bytes of the socket's buffer. */
   #lastChannel: Channel | null = null;
   #chunk: Buffer = EMPTY;
-  readonly #blocking: Blocking;
+  readonly #blocking: ConnectionBlocking;
   readonly #heartbeat: Heartbeat | null;
-  readonly #end: SocketEnd;
+  readonly #socketClose: SocketClose;
   readonly #onClosed: (connection: Connection) => void;
 
-  constructor(session: Session, { broker, settings }: ServerContext, onClosed: (closed: Connection) => void) {
-    const { socket, tuning } = session;
+  constructor(
+    handshake: HandshakeResult,
+    { broker, settings, handleMethod }: ServerContext,
+    onClosed: (closed: Connection) => void,
+  ) {
+    const { socket, tuning } = handshake;
     this.broker = broker;
     this.settings = settings;
-    this.vhost = session.vhost;
-    this.output = session.output;
-    this.user = session.identity.name;
-    this.permissions = new Permissions(broker.access, session.identity, session.vhost.name);
+    this.vhost = handshake.vhost;
+    this.output = handshake.output;
+    this.user = handshake.identity.name;
+    this.permissions = new Permissions(broker.access, handshake.identity, handshake.vhost.name);
     this.frameMax = tuning.frameMax;
-    this.capabilities = session.capabilities;
-    this.routes = new RouteCache(session.vhost, this.permissions);
-    this.#session = session;
-    this.#reader = session.reader;
-    this.#blocking = new Blocking(this, socket);
-    this.#end = new SocketEnd(socket, session.output, settings);
+    this.capabilities = handshake.capabilities;
+    this.routes = new RouteCache(handshake.vhost, this.permissions);
+    this.#handshake = handshake;
+    this.#handleMethod = handleMethod;
+    this.#reader = handshake.reader;
+    this.#blocking = new ConnectionBlocking(this, socket);
+    this.#socketClose = new SocketClose(socket, handshake.output, settings);
     this.#onClosed = onClosed;
     this.#heartbeat =
       tuning.heartbeatSeconds === 0
@@ -96,8 +101,8 @@ export class Connection implements OutputListener {
     this.output.listener = this;
     readShared(socket, this.#onData);
     socket.once('close', () => this.#closed());
-    this.view = new SessionView(this, session);
-    this.events = new SessionEvents(this.view, broker.events);
+    this.info = new AmqpConnectionInfo(this, handshake, broker);
+    this.events = new ConnectionEvents(this.info, broker.events);
     this.events.connectionCreated();
   }
 
@@ -126,7 +131,7 @@ export class Connection implements OutputListener {
     let channel = this.#lastChannel;
     if (channel === null || channel.number !== number) channel = this.#switchTo(number);
     try {
-      if (channel !== null && channel.state === 'open' && channel.held === null) {
+      if (channel !== null && channel.state === 'open' && channel.deferred === null) {
         this.#dispatch(channel, type, bytes, start, end);
       } else {
         this.#frameElsewhere(channel, type, number, bytes, start, end);
@@ -158,7 +163,7 @@ export class Connection implements OutputListener {
           return;
         }
       }
-      handleMethod(channel, decodeMethod(bytes, start, end));
+      this.#handleMethod(channel, decodeMethod(bytes, start, end));
     }
   }
 
@@ -180,7 +185,7 @@ export class Connection implements OutputListener {
     } else if (channel === null) {
       this.#openChannel(type, number, bytes, start, end);
     } else if (channel.state === 'open') {
-      channel.held?.add(type, bytes, start, end);
+      channel.deferred?.add(type, bytes, start, end);
     } else if (type === FRAME_METHOD) {
       const id = frameMethod(bytes, start, end);
       if (id === CHANNEL_CLOSE) channel.send({ name: 'channel.close-ok' });
@@ -193,7 +198,7 @@ export class Connection implements OutputListener {
       case 'connection.close':
         this.#release();
         this.output.method(0, { name: 'connection.close-ok' });
-        this.#end.begin();
+        this.#socketClose.begin();
         return;
       case 'connection.update-secret':
         // There is nothing that expires: who was let in stays so.
@@ -212,7 +217,7 @@ export class Connection implements OutputListener {
       throw new AmqpError('CHANNEL_ERROR', "expected 'channel.open'");
     }
     decodeMethod(bytes, start, end);
-    const { channelMax } = this.#session.tuning;
+    const { channelMax } = this.#handshake.tuning;
     if (this.#channels.size >= channelMax) {
       throw new AmqpError(
         'NOT_ALLOWED',
@@ -244,12 +249,10 @@ export class Connection implements OutputListener {
     return this.#blocking.isBlocked;
   }
 
-  /** Not read for now, for other reasons. */
   get isPaused(): boolean {
     return this.#blocking.isPaused;
   }
 
-  /** A frame that was held back while the channel waited. */
   replay(channel: Channel, { type, payload }: DeferredFrame): void {
     try {
       this.#dispatch(channel, type, payload, 0, payload.length);
@@ -258,24 +261,21 @@ export class Connection implements OutputListener {
     }
   }
 
-  /** The client closed the channel. */
   channelClosed(channel: Channel): void {
     channel.release('closed');
     channel.send({ name: 'channel.close-ok' });
     this.#forget(channel);
   }
 
-  /** Ends a channel from our side, for a reason that no request of the client gave. */
-  closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: Reply): void {
+  closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: CloseReason): void {
     channel.release('closing');
     channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
     this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
   }
 
-  /** Consumers that do not acknowledge in time lose what they hold. */
-  checkTimeouts(nowMs: number): void {
+  checkAckTimeouts(nowMs: number): void {
     if (this.state !== 'open') return;
-    for (const channel of this.#channels.values()) channel.checkTimeouts(nowMs);
+    for (const channel of this.#channels.values()) channel.checkAckTimeouts(nowMs);
   }
 
   publishedFirst(): void {
@@ -288,7 +288,6 @@ export class Connection implements OutputListener {
     if (this.state === 'open') this.#blocking.update();
   }
 
-  /** Stops reading, until `resumePublishing` was called as often. */
   pausePublishing(): void {
     this.#blocking.pause();
   }
@@ -312,25 +311,24 @@ export class Connection implements OutputListener {
   }
 
   /** Ends the connection from our side: the peer has a limited time for its close-ok. */
-  close(reply: Reply): void {
+  close({ replyCode, replyText, classId, methodId }: CloseReason): void {
     if (this.state !== 'open') return;
     this.#release();
-    const { replyCode, replyText, classId, methodId } = reply;
     this.output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
     this.output.flush();
-    this.#end.expect();
+    this.#socketClose.expect();
   }
 
   /** Drops a peer that takes nothing of what we hold for it. */
   checkStalled(nowMs: number): void {
-    const { socket } = this.#session;
+    const { socket } = this.#handshake;
     // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
     if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
-    if (this.#end.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
+    if (this.#socketClose.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
   }
 
   destroy(): void {
-    this.#session.socket.destroy();
+    this.#handshake.socket.destroy();
   }
 
   #sendHeartbeat(): void {
@@ -362,22 +360,22 @@ export class Connection implements OutputListener {
     end: number,
   ): void {
     const method = type === FRAME_METHOD ? frameMethod(bytes, start, end) : BASIC_PUBLISH;
-    if (channel === null || replyTo(error, method).isHard) {
+    if (channel === null || closeReasonOf(error, method).isHard) {
       this.#failConnection(error, method);
       return;
     }
-    this.closeChannel(channel, replyTo(error, method));
+    this.closeChannel(channel, closeReasonOf(error, method));
   }
 
   #failConnection(error: unknown, method: number): void {
-    const reply = replyTo(error, method);
+    const reason = closeReasonOf(error, method);
     const { log } = this.settings;
-    if (!isForeseen(error)) log.error({ err: error, user: this.user }, 'a request failed unexpectedly');
+    if (!isExpected(error)) log.error({ err: error, user: this.user }, 'a request failed unexpectedly');
     log.warn(
-      { user: this.user, peer: this.#session.socket.remoteAddress, reason: reply.replyText },
+      { user: this.user, peer: this.#handshake.socket.remoteAddress, reason: reason.replyText },
       'closing connection',
     );
-    this.close(reply);
+    this.close(reason);
   }
 
   #frameWhileClosing(type: number, number: number, bytes: Buffer, start: number, end: number): void {
@@ -385,9 +383,9 @@ export class Connection implements OutputListener {
     const id = end - start >= 4 ? bytes.readInt32BE(start) : 0;
     if (id === CONNECTION_CLOSE) {
       this.output.method(0, { name: 'connection.close-ok' });
-      this.#end.begin();
+      this.#socketClose.begin();
     } else if (id === CONNECTION_CLOSE_OK) {
-      this.#end.begin();
+      this.#socketClose.begin();
     }
   }
 
@@ -410,7 +408,7 @@ export class Connection implements OutputListener {
 
   #drop(reason: string): void {
     this.settings.log.warn(
-      { user: this.user, peer: this.#session.socket.remoteAddress, reason },
+      { user: this.user, peer: this.#handshake.socket.remoteAddress, reason },
       'connection dropped',
     );
     this.destroy();
@@ -419,10 +417,10 @@ export class Connection implements OutputListener {
   #closed(): void {
     this.#release();
     this.state = 'closed';
-    this.broker.sessions.remove(this.view.id);
+    this.broker.sessions.remove(this.info.id);
     this.events.connectionClosed();
     this.#heartbeat?.stop();
-    this.#end.stop();
+    this.#socketClose.stop();
     this.#onClosed(this);
   }
 }

@@ -7,12 +7,16 @@ import { decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
 import { isLoopbackAddress } from '../../listener/loopback.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { isTls } from '../../listener/tls.ts';
-import { AmqpError, isForeseen, type Reply, reply, replyTo } from '../errors.ts';
+import { AmqpError, type CloseReason, closeReason, closeReasonOf, isExpected } from '../errors.ts';
 import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
-import { PROTOCOL_NAME } from './connection-info.ts';
+import {
+  type ClientDescription,
+  type HandshakeResult,
+  PROTOCOL_NAME,
+  type ServerContext,
+} from './handshake-result.ts';
 import { Output } from './output.ts';
 import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
-import type { ClientDescription, ServerContext, Session } from './session.ts';
 import { negotiate, type Tuning } from './tune.ts';
 
 /**
@@ -41,7 +45,7 @@ interface Peer {
   readonly client: ClientDescription;
 }
 
-interface DeferredFrame {
+interface EarlyFrame {
   readonly type: number;
   readonly channel: number;
   readonly payload: Buffer;
@@ -62,11 +66,11 @@ const STATE_NAMES: Readonly<Record<State['expects'], string>> = {
 };
 
 export interface HandshakeEvents {
-  /** The session's owner takes the frames from now on; the socket's `data` is his. */
-  finished(session: Session): OnFrame;
+  /** The connection is open. Returns what takes its frames from now on; the socket's `data` is the connection's. */
+  finished(result: HandshakeResult): OnFrame;
 }
 
-/** From an accepted socket to a session. Whatever goes wrong ends the socket, within the handshake's time limit. */
+/** From an accepted socket to an open connection (AMQP 2.2.4). Whatever goes wrong ends the socket, within the handshake's time limit. */
 export class Handshake {
   readonly #socket: Socket;
   readonly #stopReading: () => void;
@@ -80,7 +84,7 @@ export class Handshake {
   #header = Buffer.alloc(0);
   #next: OnFrame | null = null;
   /** What came with start-ok, at once: no more than one chunk, as the socket is not read meanwhile. */
-  #held: DeferredFrame[] = [];
+  #early: EarlyFrame[] = [];
 
   /** `certificateName` is whom the client's certificate names; null if it has no good one. */
   constructor(
@@ -136,7 +140,7 @@ export class Handshake {
     }
     if (this.#state.expects === 'nothing' || type === FRAME_HEARTBEAT) return;
     if (this.#state.expects === 'authentication') {
-      this.#held.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
+      this.#early.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
       return;
     }
     let id = 0;
@@ -233,9 +237,9 @@ export class Handshake {
       frameMax: settings.frameMaxBytes,
       heartbeat: settings.heartbeatSeconds,
     });
-    const held = this.#held;
-    this.#held = [];
-    for (const { type, channel, payload } of held) this.#onFrame(type, channel, payload, 0, payload.length);
+    const early = this.#early;
+    this.#early = [];
+    for (const { type, channel, payload } of early) this.#onFrame(type, channel, payload, 0, payload.length);
     // The turn that comes with data ends with a flush; this one came with none.
     this.#context.broker.turn.schedule();
     this.#socket.resume();
@@ -258,7 +262,7 @@ export class Handshake {
   #refuseLogin(mechanism: string, capabilities: ClientCapabilities): void {
     if (this.#state !== AUTHENTICATING) return;
     const message = `Login was refused using authentication mechanism ${mechanism}. For details see the broker logfile.`;
-    if (capabilities.authenticationFailureClose) this.#refuse(reply('ACCESS_REFUSED', message));
+    if (capabilities.authenticationFailureClose) this.#refuse(closeReason('ACCESS_REFUSED', message));
     else this.#drop('login refused');
   }
 
@@ -288,17 +292,16 @@ export class Handshake {
 
   #fail(error: unknown, method: number): void {
     if (this.#state.expects === 'nothing') return;
-    if (!isForeseen(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
+    if (!isExpected(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
     // Before start-ok the peer may be anything: what it does not understand is no help to it.
     const { expects } = this.#state;
-    const isStranger = expects === 'header' || expects === 'connection.start-ok';
-    if (isStranger && !(error instanceof AmqpError)) this.#drop(String(error));
-    else this.#refuse(replyTo(error, method));
+    const isUnauthenticated = expects === 'header' || expects === 'connection.start-ok';
+    if (isUnauthenticated && !(error instanceof AmqpError)) this.#drop(String(error));
+    else this.#refuse(closeReasonOf(error, method));
   }
 
-  #refuse(reply: Reply): void {
+  #refuse({ replyCode, replyText, classId, methodId }: CloseReason): void {
     if (this.#state.expects === 'nothing') return;
-    const { replyCode, replyText, classId, methodId } = reply;
     this.#output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
     this.#end(replyText);
   }
@@ -307,7 +310,7 @@ export class Handshake {
   #end(reason: string): void {
     this.#logFailure(reason);
     this.#state = FINISHED;
-    this.#held = [];
+    this.#early = [];
     // Read, and ignored, so that we see when the peer ends its side.
     this.#socket.resume();
     this.#output.end();

@@ -3,7 +3,35 @@ import type { Turn } from '../../../broker/shard/turn.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
 import { FrameWriter } from '../../../wire/amqp091/frames.ts';
 import { encodeMethod } from '../../../wire/amqp091/methods.ts';
-import { LARGE_SLAB_BYTES, type SlabPool, SMALL_SLAB_BYTES } from './slab-pool.ts';
+
+const SMALL_SLAB_BYTES = 4096;
+export const LARGE_SLAB_BYTES = 65_536;
+
+/** How many bytes of each size are kept for the next turn. */
+const SMALL_KEPT_BYTES_MAX = 4 * 1024 * 1024;
+const LARGE_KEPT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Buffers for output, shared by all connections of a server, so that an idle connection has none. */
+export class SlabPool {
+  readonly #small: Buffer[] = [];
+  readonly #large: Buffer[] = [];
+
+  /** At least `bytes` long; beyond the large size, just as long. */
+  acquire(bytes: number): Buffer {
+    if (bytes <= SMALL_SLAB_BYTES) return this.#small.pop() ?? Buffer.allocUnsafeSlow(SMALL_SLAB_BYTES);
+    if (bytes <= LARGE_SLAB_BYTES) return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_SLAB_BYTES);
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+
+  release(slab: Buffer): void {
+    const { length } = slab;
+    if (length === SMALL_SLAB_BYTES && this.#small.length < SMALL_KEPT_BYTES_MAX / SMALL_SLAB_BYTES) {
+      this.#small.push(slab);
+    } else if (length === LARGE_SLAB_BYTES && this.#large.length < LARGE_KEPT_BYTES_MAX / LARGE_SLAB_BYTES) {
+      this.#large.push(slab);
+    }
+  }
+}
 
 /** Told by an output whether its peer keeps up. */
 export interface OutputListener {

@@ -3,7 +3,7 @@ import type { Settings } from '../options.ts';
 import type { Output } from './output.ts';
 
 /** How a socket comes to its end, within stated times and whatever the peer does. */
-export class SocketEnd {
+export class SocketClose {
   readonly #socket: Socket;
   readonly #output: Output;
   readonly #settings: Settings;

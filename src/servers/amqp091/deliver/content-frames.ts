@@ -1,14 +1,15 @@
-import { copyBytes } from '../../../records/record-content.ts';
+import { type ContentView, copyBytes, SOURCE_AMQP091 } from '../../../records/record-content.ts';
 import {
   CLASS_IDS,
   FRAME_BODY,
   FRAME_END,
   FRAME_HEADER,
+  FRAME_METHOD,
   FRAME_OVERHEAD_BYTES,
   FRAME_PREFIX_BYTES,
 } from '../../../wire/amqp091/constants.ts';
-import type { Output } from '../connection/output.ts';
-import { LARGE_SLAB_BYTES } from '../connection/slab-pool.ts';
+import { BASIC_DELIVER } from '../../../wire/amqp091/methods.ts';
+import { LARGE_SLAB_BYTES, type Output } from '../connection/output.ts';
 
 /** Beside the property bytes: prefix, class (2), weight (2), body size (8), frame-end. */
 const HEADER_FRAME_BYTES = FRAME_OVERHEAD_BYTES + 12;
@@ -99,5 +100,83 @@ function writeBodyFrames(
     at += body.copy(target, at, from, to);
     target[at++] = FRAME_END;
     output.position = at;
+  }
+}
+
+/**
+ * basic.deliver to one consumer:
+ *
+ *     0        7           11                 n           n+8           n+9
+ *     | prefix | method id | consumer-tag     | delivery-  | redelivered | exchange, routing-key | end
+ *     |        |           | (short string)   | tag (8)    | (1)         | (short strings)       | (1)
+ *      `--------- head, but for the size ----'
+ */
+export function deliverHead(channel: number, consumerTag: string): Buffer {
+  const tag = Buffer.from(consumerTag, 'utf8');
+  const head = Buffer.alloc(FRAME_PREFIX_BYTES + 5 + tag.length);
+  let at = writeFramePrefix(head, 0, FRAME_METHOD, channel, 0);
+  at = writeU32(head, at, BASIC_DELIVER);
+  head[at++] = tag.length;
+  tag.copy(head, at);
+  return head;
+}
+
+/** `view` says where the parts are in `source`. */
+export function writeDeliverFrame(
+  output: Output,
+  head: Buffer,
+  deliveryTag: number,
+  redelivered: boolean,
+  source: Buffer,
+  view: ContentView,
+): void {
+  const bytes = head.length + 9 + addressBytes(view) + 1;
+  output.reserve(bytes);
+  const target = output.buffer;
+  const start = output.position;
+  let at = copyBytes(target, start, head, 0, head.length);
+  writeU32(target, start + 3, bytes - FRAME_PREFIX_BYTES - 1);
+  at = writeU64(target, at, deliveryTag);
+  target[at++] = redelivered ? 1 : 0;
+  at = writeAddress(target, at, source, view);
+  target[at++] = FRAME_END;
+  output.position = at;
+}
+
+/** Exchange and routing key as short strings; absent ones are empty (both ends of their range are then -1). */
+export function writeAddress(target: Buffer, at: number, source: Buffer, view: ContentView): number {
+  target[at++] = view.exchangeEnd - view.exchangeStart;
+  at = copyBytes(target, at, source, view.exchangeStart, view.exchangeEnd);
+  target[at++] = view.keyEnd - view.keyStart;
+  return copyBytes(target, at, source, view.keyStart, view.keyEnd);
+}
+
+export function addressBytes(view: ContentView): number {
+  return 2 + view.exchangeEnd - view.exchangeStart + view.keyEnd - view.keyStart;
+}
+
+/** No flags, and so no properties. */
+const NO_PROPERTIES = Buffer.from([0, 0]);
+
+/** Property bytes, as a range: one instance is used again and again. */
+export class PropertyBytes {
+  buffer: Buffer = NO_PROPERTIES;
+  start = 0;
+  end = 2;
+
+  /**
+   * Of a message in `source`. Those of AMQP's own messages are as they came; what another protocol wrote has to be
+   * converted here, once there is another protocol.
+   */
+  find(source: Buffer, view: ContentView): void {
+    if (view.sourceProtocol === SOURCE_AMQP091) {
+      this.buffer = source;
+      this.start = view.propertiesStart;
+      this.end = view.propertiesEnd;
+    } else {
+      this.buffer = NO_PROPERTIES;
+      this.start = 0;
+      this.end = 2;
+    }
   }
 }

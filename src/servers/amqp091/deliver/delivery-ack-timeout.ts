@@ -21,7 +21,7 @@ interface Watched {
  * Which consumers of a channel have held a message for longer than they may. No message costs anything for this: now
  * and then it is noted which delivery tag is the next, so that the tag of a message tells how old it is.
  */
-export class ConsumerTimeouts {
+export class DeliveryAckTimeouts {
   readonly #unacknowledged: Unacknowledged;
   readonly #defaultMs: number;
   readonly #watched = new Map<Consumer, Watched>();

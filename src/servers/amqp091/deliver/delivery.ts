@@ -5,12 +5,20 @@ import { type Chunk, FRAME_HEADER_BYTES } from '../../../log/memory/chunks.ts';
 import { ContentView } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
 import { methodId } from '../../../wire/amqp091/methods.ts';
-import type { Channel } from '../channel.ts';
+import type { ChannelContext } from '../channel-context.ts';
 import { amqp091Codec } from '../property-codec.ts';
 import { traceDelivered } from '../trace.ts';
-import { writeContentFrames, writeFramePrefix, writeU32, writeU64 } from './content-frames.ts';
-import { addressBytes, deliverHead, writeAddress, writeDeliverFrame } from './deliver-frame.ts';
-import { PropertyBytes } from './foreign-content.ts';
+import {
+  addressBytes,
+  deliverHead,
+  PropertyBytes,
+  writeAddress,
+  writeContentFrames,
+  writeDeliverFrame,
+  writeFramePrefix,
+  writeU32,
+  writeU64,
+} from './content-frames.ts';
 
 /** The hot path of consumers: a message from the log's memory to frames in the output, by one copy. */
 
@@ -39,7 +47,7 @@ function showFailures(lane: PriorityLevel, offset: number): void {
   properties.end = properties.buffer.length;
 }
 
-function writeContent(channel: Channel, chunk: Chunk): void {
+function writeContent(channel: ChannelContext, chunk: Chunk): void {
   writeContentFrames(
     channel.output,
     channel.number,
@@ -55,10 +63,10 @@ function writeContent(channel: Channel, chunk: Chunk): void {
 
 /** Messages of a queue to one consumer. */
 export class Delivery implements DeliverySink {
-  readonly channel: Channel;
+  readonly channel: ChannelContext;
   readonly head: Buffer;
 
-  constructor(channel: Channel, consumerTag: string) {
+  constructor(channel: ChannelContext, consumerTag: string) {
     this.channel = channel;
     this.head = deliverHead(channel.number, consumerTag);
   }
@@ -95,11 +103,11 @@ export class Delivery implements DeliverySink {
 }
 
 /** The answer to one basic.get. The channel waits meanwhile, as the answer may have to come from the disk. */
-export class GetAnswer implements Getter {
-  readonly #channel: Channel;
+export class GetDelivery implements Getter {
+  readonly #channel: ChannelContext;
   readonly #noAck: boolean;
 
-  constructor(channel: Channel, noAck: boolean) {
+  constructor(channel: ChannelContext, noAck: boolean) {
     this.#channel = channel;
     this.#noAck = noAck;
   }

@@ -1,12 +1,9 @@
 import type { Table } from '../../../base/value.ts';
 import { REPLY_TO, type ReplyConsumer } from '../../../broker/topology/direct-reply.ts';
 import { ContentView } from '../../../records/record-content.ts';
-import type { Channel } from '../channel.ts';
-import type { ShownConsumer } from '../connection/connection-info.ts';
+import type { ChannelContext, DirectReplyTo } from '../channel-context.ts';
 import { traceDelivered } from '../trace.ts';
-import { writeContentFrames } from './content-frames.ts';
-import { deliverHead, writeDeliverFrame } from './deliver-frame.ts';
-import { PropertyBytes } from './foreign-content.ts';
+import { deliverHead, PropertyBytes, writeContentFrames, writeDeliverFrame } from './content-frames.ts';
 
 /** Times the high-water mark of the output: twice as much as makes us stop reading requests of that connection. */
 const UNSENT_FACTOR_MAX = 16;
@@ -15,7 +12,7 @@ const UNSENT_FACTOR_MAX = 16;
 const REPLY_TO_BYTES = Buffer.from(`${String.fromCharCode(REPLY_TO.length)}${REPLY_TO}`, 'latin1');
 
 /** Whether the short string at `at` is the name that requesters give instead of an address. */
-export function isReplyTo(bytes: Buffer, at: number): boolean {
+export function isDirectReplyTo(bytes: Buffer, at: number): boolean {
   if (bytes[at] !== REPLY_TO.length) return false;
   return bytes.compare(REPLY_TO_BYTES, 0, REPLY_TO_BYTES.length, at, at + REPLY_TO_BYTES.length) === 0;
 }
@@ -28,20 +25,20 @@ const properties = new PropertyBytes();
  * the output of who asked, and nowhere in between. A requester that does not read its answers gets no more of them once
  * so many bytes wait for it: they count as unroutable, and whoever sent them as mandatory gets them back.
  */
-export class DirectReply implements ReplyConsumer, ShownConsumer {
+export class DirectReplyConsumer implements ReplyConsumer, DirectReplyTo {
   readonly tag: string;
   /** It stands in lists and events where others have their queue. */
-  readonly queue: ShownConsumer['queue'];
+  readonly queue: DirectReplyTo['queue'];
   readonly noAck = true;
   readonly exclusive = false;
   readonly prefetch = 0;
   readonly arguments: Table;
   /** What replaces the reply-to of its requests. */
   readonly address: string;
-  readonly #channel: Channel;
+  readonly #channel: ChannelContext;
   readonly #head: Buffer;
 
-  constructor(channel: Channel, tag: string, args: Table) {
+  constructor(channel: ChannelContext, tag: string, args: Table) {
     this.tag = tag;
     this.queue = { name: REPLY_TO, vhost: channel.vhost.name };
     this.arguments = args;

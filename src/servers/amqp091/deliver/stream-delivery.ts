@@ -3,18 +3,17 @@ import { OFFSET_HEADER, PARTITION_HEADER } from '../../../broker/messages/record
 import type { StreamConsumer, StreamSink } from '../../../broker/streams/consumers/stream-consumer.ts';
 import { copyBytes } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
-import type { Channel } from '../channel.ts';
+import type { ChannelContext } from '../channel-context.ts';
 import type { Output } from '../connection/output.ts';
 import { traceRead } from '../trace.ts';
-import { writeContentFrames, writeU32, writeU64 } from './content-frames.ts';
-import { deliverHead } from './deliver-frame.ts';
+import { deliverHead, writeContentFrames, writeU32, writeU64 } from './content-frames.ts';
 
 /** Messages of a stream to one consumer. */
 export class StreamDelivery implements StreamSink {
-  readonly channel: Channel;
+  readonly channel: ChannelContext;
   readonly head: Buffer;
 
-  constructor(channel: Channel, consumerTag: string) {
+  constructor(channel: ChannelContext, consumerTag: string) {
     this.channel = channel;
     this.head = deliverHead(channel.number, consumerTag);
   }
@@ -58,7 +57,7 @@ export class StreamDelivery implements StreamSink {
   }
 }
 
-/** basic.deliver: see deliver-frame.ts for the layout. What is in a stream is delivered for the first time, always. */
+/** basic.deliver: see `deliverHead` for the layout. What is in a stream is delivered for the first time, always. */
 function writeDeliver(output: Output, head: Buffer, deliveryTag: number, message: RecordMessage): void {
   const exchangeBytes = message.exchangeEnd - message.exchangeStart;
   const keyBytes = message.keyEnd - message.keyStart;

@@ -1,6 +1,16 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 
-export function basicAck(channel: Channel, method: MethodOf<'basic.ack'>): void {
+/** As a deferred frame, or malformed; `Connection` reads all others itself. */
+export function basicAck(channel: HandlerContext, method: MethodOf<'basic.ack'>): void {
   channel.ack(method.deliveryTag, method.multiple);
+}
+
+/** RabbitMQ's basic.reject for several deliveries. */
+export function basicNack(channel: HandlerContext, method: MethodOf<'basic.nack'>): void {
+  channel.reject(method.deliveryTag, method.multiple, method.requeue);
+}
+
+export function basicReject(channel: HandlerContext, method: MethodOf<'basic.reject'>): void {
+  channel.reject(method.deliveryTag, false, method.requeue);
 }

@@ -1,10 +1,10 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 
-/** To cancel what is not there succeeds. With its last consumer an auto-delete queue may go. */
-export function basicCancel(channel: Channel, method: MethodOf<'basic.cancel'>): void {
+/** An unknown consumer tag is no error. The last consumer may take an auto-delete queue along, which is waited for. */
+export function basicCancel(channel: HandlerContext, method: MethodOf<'basic.cancel'>): void {
   const consumer = channel.consumers.get(method.consumerTag);
-  if (method.consumerTag === channel.reply?.tag) channel.cancelReplies();
+  if (method.consumerTag === channel.directReplyTo?.tag) channel.cancelDirectReplyTo();
   else if (consumer !== undefined) channel.cancel(consumer);
   if (!method.noWait) channel.sendWhenDurable({ name: 'basic.cancel-ok', consumerTag: method.consumerTag });
 }

@@ -1,11 +1,15 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { GetDelivery } from '../deliver/delivery.ts';
 import { refuseStream } from './refuse-stream.ts';
 
-export function basicGet(channel: Channel, method: MethodOf<'basic.get'>): void {
-  const name = channel.queueName(method.queue);
+/** One message, or get-empty. Answers can be large: they wait until the client has read the last ones. */
+export function basicGet(channel: HandlerContext, { queue: queueName, noAck }: MethodOf<'basic.get'>): void {
+  const name = channel.queueName(queueName);
   channel.connection.permissions.read('queue', name);
   refuseStream(channel, name, 'basic.get');
   const queue = channel.vhost.checkQueue(name, channel.connection);
-  channel.get(queue, method.noAck);
+  queue.assertReadable();
+  channel.deferFrames();
+  channel.whenRelieved(() => queue.get(noAck, new GetDelivery(channel, noAck)));
 }

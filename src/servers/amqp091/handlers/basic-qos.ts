@@ -1,12 +1,12 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
 
 /**
  * RabbitMQ's meaning: `global` is for the whole channel, otherwise it is for each consumer to come. Both hold together.
  * Messages that were asked for by basic.get count for neither.
  */
-export function basicQos(channel: Channel, method: MethodOf<'basic.qos'>): void {
+export function basicQos(channel: HandlerContext, method: MethodOf<'basic.qos'>): void {
   const { prefetchSize, prefetchCount, global } = method;
   if (prefetchSize !== 0) throw new AmqpError('NOT_IMPLEMENTED', `prefetch_size!=0 (${prefetchSize})`);
   if (global) {

@@ -1,7 +1,24 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { AmqpError } from '../errors.ts';
 
-export function basicRecover(channel: Channel, method: MethodOf<'basic.recover'>): void {
-  channel.recover(method.requeue);
+export function basicRecover(channel: HandlerContext, { requeue }: MethodOf<'basic.recover'>): void {
+  recover(channel, requeue);
   channel.send({ name: 'basic.recover-ok' });
+}
+
+export function basicRecoverAsync(
+  channel: HandlerContext,
+  { requeue }: MethodOf<'basic.recover-async'>,
+): void {
+  recover(channel, requeue);
+}
+
+function recover(channel: HandlerContext, requeue: boolean): void {
+  // Redelivery to the same consumer is in AMQP 1.8.3.16, and was never in RabbitMQ.
+  if (!requeue) throw new AmqpError('NOT_IMPLEMENTED', 'requeue=false');
+  const { tx, unacknowledged } = channel;
+  if (tx === null) unacknowledged.requeueAll();
+  else unacknowledged.requeueUnless((tag) => tx.hasAcknowledged(tag));
+  channel.updateGate();
 }

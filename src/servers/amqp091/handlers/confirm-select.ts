@@ -1,12 +1,12 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
-import { Confirms } from '../publish/publisher-confirms.ts';
+import { PublisherConfirms } from '../publish/publisher-confirms.ts';
 
-export function confirmSelect(channel: Channel, method: MethodOf<'confirm.select'>): void {
-  if (channel.transaction !== null) {
+export function confirmSelect(channel: HandlerContext, method: MethodOf<'confirm.select'>): void {
+  if (channel.tx !== null) {
     throw new AmqpError('PRECONDITION_FAILED', 'cannot switch from tx to confirm mode');
   }
-  channel.confirms ??= new Confirms(channel.broker, channel.output, channel.number);
+  channel.confirms ??= new PublisherConfirms(channel.broker, channel.output, channel.number);
   if (!method.noWait) channel.send({ name: 'confirm.select-ok' });
 }

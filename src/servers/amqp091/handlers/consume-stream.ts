@@ -8,21 +8,19 @@ import {
 import type { StreamPort } from '../../../broker/topology/ports.ts';
 import { resourceText } from '../../../broker/topology/refusals.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { StreamDelivery } from '../deliver/stream-delivery.ts';
 import { AmqpError } from '../errors.ts';
-
-/** How a consumer wants to read a stream. */
-export interface StreamReading {
-  readonly start: OffsetSpecification;
-  readonly filter: readonly string[] | null;
-  readonly matchUnfiltered: boolean;
-}
 
 /** What of basic.consume means something for other queues alone. */
 const NOT_FOR_STREAMS: readonly string[] = ['x-priority', 'x-cancel-on-ha-failover'];
 
 /** basic.consume from a stream. The rules, and the texts, are RabbitMQ's. */
-export function consumeStream(channel: Channel, stream: StreamPort, method: MethodOf<'basic.consume'>): void {
+export function consumeStream(
+  channel: HandlerContext,
+  stream: StreamPort,
+  method: MethodOf<'basic.consume'>,
+): void {
   const resource = resourceText('queue', stream.name, channel.vhost.name);
   if (channel.prefetchLimit > 0) {
     throw new AmqpError('NOT_IMPLEMENTED', `${resource} does not support global qos`);
@@ -44,15 +42,27 @@ export function consumeStream(channel: Channel, stream: StreamPort, method: Meth
       `invalid arg '${key}' for ${resource} of queue type rabbit_stream_queue`,
     );
   }
-  const reading = {
-    start: readStart(args, resource, channel.broker.turn.nowMs),
-    filter: readFilter(args, resource),
-    matchUnfiltered: readMatchUnfiltered(args, resource),
-  };
-  if (stream instanceof StreamExchange) channel.consumeStream(stream, method, reading);
+  const start = readStart(args, resource, channel.broker.turn.nowMs);
+  const filter = readFilter(args, resource);
+  const matchUnfiltered = readMatchUnfiltered(args, resource);
+  if (!(stream instanceof StreamExchange)) return;
+  const tag = channel.consumerTag(method.consumerTag);
+  const consumer = stream.readers.add({
+    tag,
+    sink: new StreamDelivery(channel, tag),
+    gate: channel.gate,
+    credit: channel.prefetchPerConsumer,
+    exclusive: method.exclusive,
+    arguments: args,
+    start,
+    filter,
+    matchUnfiltered,
+  });
+  channel.addConsumer(consumer.asConsumer);
+  if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
 }
 
-/** Without a word about it: what comes from now on. */
+/** The default is `next`, as in RabbitMQ. */
 function readStart(args: Table, resource: string, nowMs: number): OffsetSpecification {
   if (!Object.hasOwn(args, 'x-stream-offset')) return { kind: 'next' };
   const value = args['x-stream-offset'] as Value;

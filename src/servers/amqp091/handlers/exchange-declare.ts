@@ -1,9 +1,9 @@
 import type { Value } from '../../../base/value.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../connection/name-lines.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { withoutLineBreaks } from './line-breaks.ts';
 
-export function exchangeDeclare(channel: Channel, method: MethodOf<'exchange.declare'>): void {
+export function exchangeDeclare(channel: HandlerContext, method: MethodOf<'exchange.declare'>): void {
   const name = withoutLineBreaks(method.exchange);
   const { type, passive, durable, autoDelete, internal, noWait, arguments: args } = method;
   if (passive) {
@@ -16,7 +16,7 @@ export function exchangeDeclare(channel: Channel, method: MethodOf<'exchange.dec
 }
 
 /** What a new exchange cannot route is taken out of it and put into the alternate one. */
-function checkPermissions({ vhost, connection }: Channel, name: string, alternate: Value): void {
+function checkPermissions({ vhost, connection }: HandlerContext, name: string, alternate: Value): void {
   // Nobody may declare the default exchange.
   if (name === '') return;
   const { permissions } = connection;

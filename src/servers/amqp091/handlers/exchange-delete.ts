@@ -1,9 +1,9 @@
 import { isPredeclared } from '../../../broker/topology/exchange.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../connection/name-lines.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { withoutLineBreaks } from './line-breaks.ts';
 
-export function exchangeDelete(channel: Channel, method: MethodOf<'exchange.delete'>): void {
+export function exchangeDelete(channel: HandlerContext, method: MethodOf<'exchange.delete'>): void {
   const name = withoutLineBreaks(method.exchange);
   // What nobody may delete is refused with a text of its own.
   if (name !== '' && !isPredeclared(name)) channel.connection.permissions.configure('exchange', name);

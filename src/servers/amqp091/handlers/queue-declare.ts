@@ -2,10 +2,10 @@ import type { Table } from '../../../base/value.ts';
 import type { DeclarationGuard } from '../../../broker/topology/declarations.ts';
 import { REPLY_TO } from '../../../broker/topology/direct-reply.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../connection/name-lines.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { withoutLineBreaks } from './line-breaks.ts';
 
-export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>): void {
+export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.declare'>): void {
   const { vhost, connection } = channel;
   if (method.queue === REPLY_TO || vhost.replies.has(method.queue)) {
     declareReplies(channel, method);
@@ -38,7 +38,7 @@ export function queueDeclare(channel: Channel, method: MethodOf<'queue.declare'>
 }
 
 /** A queue of type `stream`, or the question whether there is one. False if it is about another queue. */
-function declareStream(channel: Channel, method: MethodOf<'queue.declare'>): boolean {
+function declareStream(channel: HandlerContext, method: MethodOf<'queue.declare'>): boolean {
   const { vhost } = channel;
   const { passive, durable, exclusive, autoDelete, arguments: args } = method;
   const name = withoutLineBreaks(method.queue);
@@ -58,13 +58,13 @@ function declareStream(channel: Channel, method: MethodOf<'queue.declare'>): boo
 }
 
 /** How who answers finds out whether somebody still waits for it, as in RabbitMQ; the name without address is there. */
-function declareReplies(channel: Channel, { queue, noWait }: MethodOf<'queue.declare'>): void {
+function declareReplies(channel: HandlerContext, { queue, noWait }: MethodOf<'queue.declare'>): void {
   channel.lastQueue = queue;
   if (!noWait) channel.send({ name: 'queue.declare-ok', queue, messageCount: 0, consumerCount: 1 });
 }
 
 /** Dead letters are taken out of the queue and put into the exchange, on behalf of whoever makes the queue. */
-function guard({ connection: { permissions } }: Channel, args: Table): DeclarationGuard {
+function guard({ connection: { permissions } }: HandlerContext, args: Table): DeclarationGuard {
   return {
     declaring: (name) => permissions.configure('queue', name),
     creating(name) {

@@ -1,8 +1,8 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
-import { withoutLineBreaks } from '../connection/name-lines.ts';
+import type { HandlerContext } from '../channel-context.ts';
+import { withoutLineBreaks } from './line-breaks.ts';
 
-export function queueDelete(channel: Channel, method: MethodOf<'queue.delete'>): void {
+export function queueDelete(channel: HandlerContext, method: MethodOf<'queue.delete'>): void {
   const name = channel.queueName(withoutLineBreaks(method.queue));
   channel.connection.permissions.configure('queue', name);
   const { ifUnused, ifEmpty } = method;

@@ -1,8 +1,8 @@
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 import { refuseStream } from './refuse-stream.ts';
 
-export function queuePurge(channel: Channel, method: MethodOf<'queue.purge'>): void {
+export function queuePurge(channel: HandlerContext, method: MethodOf<'queue.purge'>): void {
   const name = channel.queueName(method.queue);
   channel.connection.permissions.read('queue', name);
   refuseStream(channel, name, 'queue.purge');

@@ -1,9 +1,9 @@
 import { resourceText } from '../../../broker/topology/refusals.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
 
 /** What RabbitMQ does not do with streams either. The text is its own. */
-export function refuseStream({ vhost }: Channel, name: string, method: string): void {
+export function refuseStream({ vhost }: HandlerContext, name: string, method: string): void {
   if (vhost.findStream(name) === undefined) return;
   const resource = resourceText('queue', name, vhost.name);
   throw new AmqpError('NOT_IMPLEMENTED', `${method} not supported by stream queues ${resource}`);

@@ -1,35 +1,24 @@
 import { INTERNAL_USER } from '../../../broker/events/events.ts';
 import type { Method, MethodName, MethodOf } from '../../../wire/amqp091/definitions.ts';
-import type { Channel } from '../channel.ts';
+import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
-import { accessRequest } from './access-request.ts';
-import { basicAck } from './basic-ack.ts';
+import { basicAck, basicNack, basicReject } from './basic-ack.ts';
 import { basicCancel } from './basic-cancel.ts';
 import { basicConsume } from './basic-consume.ts';
 import { basicGet } from './basic-get.ts';
-import { basicNack } from './basic-nack.ts';
 import { basicQos } from './basic-qos.ts';
-import { basicRecover } from './basic-recover.ts';
-import { basicRecoverAsync } from './basic-recover-async.ts';
-import { basicReject } from './basic-reject.ts';
-import { channelClose } from './channel-close.ts';
-import { channelFlow } from './channel-flow.ts';
-import { channelOpen } from './channel-open.ts';
+import { basicRecover, basicRecoverAsync } from './basic-recover.ts';
+import { exchangeBind, exchangeUnbind, queueBind, queueUnbind } from './bindings.ts';
+import { accessRequest, channelClose, channelFlow, channelOpen } from './channel-methods.ts';
 import { confirmSelect } from './confirm-select.ts';
-import { exchangeBind } from './exchange-bind.ts';
 import { exchangeDeclare } from './exchange-declare.ts';
 import { exchangeDelete } from './exchange-delete.ts';
-import { exchangeUnbind } from './exchange-unbind.ts';
-import { queueBind } from './queue-bind.ts';
 import { queueDeclare } from './queue-declare.ts';
 import { queueDelete } from './queue-delete.ts';
 import { queuePurge } from './queue-purge.ts';
-import { queueUnbind } from './queue-unbind.ts';
-import { txCommit } from './tx-commit.ts';
-import { txRollback } from './tx-rollback.ts';
-import { txSelect } from './tx-select.ts';
+import { txCommit, txRollback, txSelect } from './tx.ts';
 
-type Handler<N extends MethodName> = (channel: Channel, method: MethodOf<N>) => void;
+type Handler<N extends MethodName> = (channel: HandlerContext, method: MethodOf<N>) => void;
 
 /** What clients may ask of an open channel. basic.publish has its own path, for its content. */
 const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
@@ -61,9 +50,9 @@ const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
   'tx.rollback': txRollback,
 };
 
-export function handleMethod(channel: Channel, method: Method): void {
+export function handleMethod(channel: HandlerContext, method: Method): void {
   // The name of a method selects the handler for just this method.
-  const handler = HANDLERS[method.name] as ((channel: Channel, method: Method) => void) | undefined;
+  const handler = HANDLERS[method.name] as ((channel: HandlerContext, method: Method) => void) | undefined;
   if (handler === undefined) throw new AmqpError('COMMAND_INVALID', 'unimplemented method');
   const { events } = channel.broker;
   events.actor = channel.connection.user;

@@ -17,8 +17,8 @@ import {
   peekDeliveryMode,
   readBodySize,
 } from '../../../wire/amqp091/properties.ts';
-import type { Channel } from '../channel.ts';
-import { isReplyTo } from '../deliver/direct-reply.ts';
+import type { ChannelContext } from '../channel-context.ts';
+import { isDirectReplyTo } from '../deliver/direct-reply.ts';
 import { AmqpError } from '../errors.ts';
 import { amqp091Codec } from '../property-codec.ts';
 import { tracePublished } from '../trace.ts';
@@ -52,7 +52,7 @@ const WANTS_BODY = 2;
  */
 export class Publishing {
   readonly publisher: Publisher;
-  readonly #channel: Channel;
+  readonly #channel: ChannelContext;
   #expects = IDLE;
   #names: Buffer = EMPTY;
   #addressStart = 0;
@@ -68,7 +68,7 @@ export class Publishing {
   #bodyReceived = 0;
   #isPaused = false;
 
-  constructor(channel: Channel) {
+  constructor(channel: ChannelContext) {
     this.#channel = channel;
     this.publisher = new Publisher(channel.broker);
     this.publisher.messageView.protocol = SOURCE_AMQP091;
@@ -226,8 +226,8 @@ export class Publishing {
     const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, messageView) : null;
     if (!channel.connection.hasPublished) channel.connection.publishedFirst();
     if (channel.connection.tracer !== null) tracePublished(channel, messageView, route);
-    if (channel.transaction !== null) {
-      channel.transaction.publish(route, persistent, messageView, returned);
+    if (channel.tx !== null) {
+      channel.tx.publish(route, persistent, messageView, returned);
       return;
     }
     const block = publisher.publish(route, persistent);
@@ -261,11 +261,12 @@ export class Publishing {
 
   /** Direct reply-to: the name that stands for the requester becomes its address. */
   #setReplyTo(at: number): void {
-    if (!isReplyTo(this.#properties, at)) return;
-    const { reply } = this.#channel;
-    if (reply === null) throw new AmqpError('PRECONDITION_FAILED', 'fast reply consumer does not exist');
+    if (!isDirectReplyTo(this.#properties, at)) return;
+    const { directReplyTo } = this.#channel;
+    if (directReplyTo === null)
+      throw new AmqpError('PRECONDITION_FAILED', 'fast reply consumer does not exist');
     this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
-      replyTo: reply.address,
+      replyTo: directReplyTo.address,
     });
     this.#propertiesStart = 0;
     this.#propertiesEnd = this.#properties.length;

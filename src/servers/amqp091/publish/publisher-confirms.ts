@@ -20,7 +20,7 @@ const REQUEUE = 2;
  *     1 .......... #told ......... #confirmed ......... #last
  *     | acked      | to be acked   | waits for its block |
  */
-export class Confirms implements LateWriter {
+export class PublisherConfirms implements LateWriter {
   latePending = false;
   readonly #broker: Broker;
   readonly #output: Output;

@@ -10,7 +10,7 @@ import type { MessageView } from '../../../records/message-view.ts';
 const RETURNED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A transaction of the broker, and what only AMQP has: mandatory messages come back when it is committed. */
-export class ChannelTransaction {
+export class TxChannel {
   readonly #transaction: Transaction;
   readonly #backPressure: BackPressure;
   #returned: Buffer[] = [];

@@ -5,17 +5,21 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import type { FrameReader } from '../../../wire/amqp091/frames.ts';
+import type { HandleMethod } from '../channel-context.ts';
 import type { Settings } from '../options.ts';
 import type { ClientCapabilities } from './capabilities.ts';
-import type { Output } from './output.ts';
-import type { SlabPool } from './slab-pool.ts';
+import type { Output, SlabPool } from './output.ts';
 import type { Tuning } from './tune.ts';
+
+/** As RabbitMQ names the protocol of a connection. */
+export const PROTOCOL_NAME = 'AMQP 0-9-1';
 
 /** What everything in one server shares. */
 export interface ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly slabs: SlabPool;
+  readonly handleMethod: HandleMethod;
 }
 
 /** What a client said of itself. */
@@ -26,7 +30,7 @@ export interface ClientDescription {
 }
 
 /** A finished handshake: an authenticated user in a virtual host, and what was agreed to. */
-export interface Session {
+export interface HandshakeResult {
   readonly socket: Socket;
   readonly reader: FrameReader;
   readonly output: Output;

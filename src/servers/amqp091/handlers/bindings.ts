@@ -1,0 +1,64 @@
+import type { ResourceKind } from '../../../broker/access/access.ts';
+import type { BindingRequest } from '../../../broker/topology/binding-commands.ts';
+import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
+import type { HandlerContext } from '../channel-context.ts';
+
+export function queueBind(channel: HandlerContext, method: MethodOf<'queue.bind'>): void {
+  channel.vhost.bindQueue(queueBinding(channel, method), channel.connection);
+  channel.sendWhenDurable(method.noWait ? null : { name: 'queue.bind-ok' });
+}
+
+/** AMQP 1.7.2.5: it has no no-wait. */
+export function queueUnbind(channel: HandlerContext, method: MethodOf<'queue.unbind'>): void {
+  channel.vhost.unbindQueue(queueBinding(channel, method), channel.connection);
+  channel.sendWhenDurable({ name: 'queue.unbind-ok' });
+}
+
+export function exchangeBind(channel: HandlerContext, method: MethodOf<'exchange.bind'>): void {
+  channel.vhost.bindExchange(exchangeBinding(channel, method));
+  channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.bind-ok' });
+}
+
+export function exchangeUnbind(channel: HandlerContext, method: MethodOf<'exchange.unbind'>): void {
+  channel.vhost.unbindExchange(exchangeBinding(channel, method));
+  channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.unbind-ok' });
+}
+
+function exchangeBinding(
+  channel: HandlerContext,
+  method: MethodOf<'exchange.bind'> | MethodOf<'exchange.unbind'>,
+): BindingRequest {
+  const { source, destination, routingKey, arguments: args } = method;
+  checkBinding(channel, source, 'exchange', destination, routingKey);
+  return { source, destination, routingKey, arguments: args };
+}
+
+/**
+ * Without a queue name it is about the queue declared last; without a routing key too, that queue's name is the key
+ * (AMQP 1.7.2.3).
+ */
+function queueBinding(
+  channel: HandlerContext,
+  method: MethodOf<'queue.bind'> | MethodOf<'queue.unbind'>,
+): BindingRequest {
+  const destination = channel.queueName(method.queue);
+  const routingKey = method.queue === '' && method.routingKey === '' ? destination : method.routingKey;
+  checkBinding(channel, method.exchange, 'queue', destination, routingKey);
+  return { source: method.exchange, destination, routingKey, arguments: method.arguments };
+}
+
+/** As in RabbitMQ: read on the source, write on the destination, for unbind too. */
+function checkBinding(
+  { vhost, connection: { permissions } }: HandlerContext,
+  source: string,
+  destinationKind: ResourceKind,
+  destination: string,
+  routingKey: string,
+): void {
+  permissions.write(destinationKind, destination);
+  // The default exchange cannot be bound at either end.
+  if (source === '' || (destinationKind === 'exchange' && destination === '')) return;
+  permissions.read('exchange', source);
+  const exchange = vhost.findExchange(source);
+  if (exchange !== undefined) permissions.topic('read', exchange, routingKey);
+}

@@ -1,0 +1,34 @@
+import type { HandlerContext } from '../channel-context.ts';
+import { AmqpError } from '../errors.ts';
+import { TxChannel } from '../publish/tx-channel.ts';
+
+export function txSelect(channel: HandlerContext): void {
+  if (channel.confirms !== null) {
+    throw new AmqpError('PRECONDITION_FAILED', 'cannot switch from confirm to tx mode');
+  }
+  channel.tx ??= new TxChannel(channel.broker, channel.unacknowledged);
+  channel.send({ name: 'tx.select-ok' });
+}
+
+/** Answered when all of it is durable; frames that come meanwhile are deferred. */
+export function txCommit(channel: HandlerContext): void {
+  const tx = txOf(channel);
+  channel.deferFrames();
+  tx.commit((returned) => {
+    if (channel.state !== 'open') return;
+    for (const frames of returned) channel.output.bytes(frames);
+    channel.send({ name: 'tx.commit-ok' });
+    channel.resume();
+  });
+  channel.updateGate();
+}
+
+export function txRollback(channel: HandlerContext): void {
+  txOf(channel).rollback();
+  channel.send({ name: 'tx.rollback-ok' });
+}
+
+function txOf({ tx }: HandlerContext): TxChannel {
+  if (tx === null) throw new AmqpError('PRECONDITION_FAILED', 'channel is not transactional');
+  return tx;
+}
