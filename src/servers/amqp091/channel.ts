@@ -37,7 +37,7 @@ export interface ChannelOwner extends ConnectionContext {
   channelClosed(channel: Channel): void;
 }
 
-/** One channel: what the client has set up on it, and what it holds of the broker. */
+/** One channel: its modes, consumers and unacknowledged deliveries, and the gate that its consumers deliver through. */
 export class Channel implements HandlerContext {
   readonly number: number;
   readonly connection: ChannelOwner;
@@ -51,7 +51,7 @@ export class Channel implements HandlerContext {
   readonly publishing: Publishing;
   readonly consumers = new Map<string, Consumer>();
   readonly ackTimeouts: DeliveryAckTimeouts;
-  /** As in RabbitMQ, `global` limits of unacknowledged messages also stop the consumers that do not acknowledge. */
+  /** Of all consumers, those with no-ack too: as in RabbitMQ, `prefetchLimit` stops them as well. */
   readonly gate: Gate;
   directReplyTo: DirectReplyTo | null = null;
   state: ChannelState = 'open';
@@ -62,8 +62,9 @@ export class Channel implements HandlerContext {
   lastQueue = '';
   /** Frames that came while an earlier one waits for its answer; null when there is nothing to wait for. */
   deferred: DeferredFrames | null = null;
+  /** channel.flow. */
   #isFlowing = true;
-  /** Counts up, modulo the consumers, so that each is woken first in turn: the first may take all of `prefetchLimit`. */
+  /** Modulo the consumers: each is woken first in turn, as the first may take all of `prefetchLimit`. */
   #firstWoken = 0;
   /** A basic.get that waits until the output is not congested any more. */
   #onRelief: (() => void) | null = null;
@@ -156,7 +157,7 @@ export class Channel implements HandlerContext {
     const { unacknowledged, tx } = this;
     if (tx !== null) {
       if (!unacknowledged.has(tag, multiple) || (tag > 0 && tx.hasAcknowledged(tag))) this.#failTag(tag);
-      // 0 means all that there is now, and not what comes until the commit.
+      // Tag 0 means all deliveries until now, and not those until the commit (AMQP 1.8.3.13).
       else if (tag > 0) tx.acknowledge(tag, multiple, kind);
       else if (unacknowledged.count > 0) tx.acknowledge(unacknowledged.nextTag - 1, multiple, kind);
       return;
@@ -189,7 +190,7 @@ export class Channel implements HandlerContext {
     const ids = { user: connection.user, channel: this.number, queue: queue.name, consumer: tag, limitMs };
     settings.log.warn(ids, 'a consumer did not acknowledge in time');
     if (consumer.isActive && !connection.capabilities.consumerCancelNotify) {
-      // Nothing else could tell this client. The text is RabbitMQ's, where it is always so.
+      // This client would not understand basic.cancel. RabbitMQ closes the channel of any client, with this text.
       const text =
         `delivery acknowledgement on channel ${this.number} timed out. Timeout value used: ${limitMs} ms. ` +
         'This timeout value can be configured, see consumers doc guide to learn more';
@@ -291,7 +292,7 @@ export class Channel implements HandlerContext {
     this.connection.channelClosed(this);
   }
 
-  /** Gives everything back to the broker. What can be confirmed is, before whatever the caller sends next. */
+  /** Ends what the channel has at the broker. Confirms that are due are written, before what the caller sends next. */
   release(state: 'closing' | 'closed'): void {
     if (this.state === 'open') {
       this.confirms?.close();
@@ -300,7 +301,7 @@ export class Channel implements HandlerContext {
       this.deferred?.drop();
       this.deferred = null;
       this.#onRelief = null;
-      // Set now, because cancelling the last consumer may delete queues, and with them other consumers of ours.
+      // Set now: cancelling a consumer may delete an auto-delete queue, which cancels others of this channel.
       this.state = state;
       this.cancelDirectReplyTo();
       for (const consumer of this.consumers.values()) this.cancel(consumer);

@@ -5,14 +5,17 @@ export interface DeferredFrame {
   readonly payload: Buffer;
 }
 
-/** Beyond this many bytes the connection is not read any more. */
+/** Over this many bytes the socket is paused. */
 const DEFERRED_BYTES_MAX = 256 * 1024;
-/** What an empty frame counts, for the memory that it takes. */
+/** Counted for each frame beside its payload: its object and its entry in the list. */
 const FRAME_COST_BYTES = 64;
 
-/** Copies of the frames that came on a channel while it waits, for the disk or for its reader. */
+/**
+ * Copies of the frames that came on a channel while an earlier one waits for its answer: until a change is durable, a
+ * transaction is committed, or a message of basic.get is read and the output has room for it.
+ */
 export class DeferredFrames {
-  /** False while the frames are worked off. */
+  /** False while the frames are replayed. */
   isWaiting = true;
   readonly #connection: ConnectionContext;
   #frames: DeferredFrame[] = [];

@@ -4,10 +4,10 @@ import { REPLY_CODES, type ReplyCode, type ReplyName, replyName } from '../../wi
 import { WIRE_REPLY_CODES, WireError } from '../../wire/amqp091/errors.ts';
 import { truncateShortString } from '../../wire/amqp091/short-strings.ts';
 
-/** Something that ends a channel or the connection, found by this layer. The text goes behind the code's name. */
+/** An error that closes the channel or the connection. The reply text is `replyName - message`. */
 export class AmqpError extends ExpectedError {
   readonly replyName: ReplyName;
-  /** The method that failed, if it is not the one in the frame at hand; 0 for none. */
+  /** Class id << 16 | method id of the method that failed; 0 for none, null for that of the frame at hand. */
   readonly method: number | null;
 
   constructor(replyName: ReplyName, message: string, method: number | null = null) {
@@ -18,14 +18,14 @@ export class AmqpError extends ExpectedError {
   }
 }
 
-/** What channel.close or connection.close says. */
+/** The arguments of channel.close (AMQP 1.5.2.5) or connection.close (AMQP 1.4.2.9). */
 export interface CloseReason {
   readonly replyCode: ReplyCode;
-  /** `NOT_FOUND - no queue 'q' in vhost '/'`: clients match on these texts, which are RabbitMQ's. */
+  /** `NOT_FOUND - no queue 'q' in vhost '/'`: RabbitMQ's texts, which clients match on. */
   readonly replyText: string;
   readonly classId: number;
   readonly methodId: number;
-  /** Whether the connection ends, and not the channel alone. */
+  /** A connection error, not a channel error. */
   readonly isHard: boolean;
 }
 
@@ -40,8 +40,8 @@ const BROKER_REPLY_NAMES = {
   'internal-error': 'INTERNAL_ERROR',
 } as const satisfies Record<BrokerErrorKind, ReplyName>;
 
-/** AMQP 1.2: the codes that the specification calls channel errors. All others are connection errors. */
-const SOFT: ReadonlySet<ReplyCode> = new Set<ReplyCode>([
+/** AMQP 1.2: the reply codes that are channel errors. All others are connection errors. */
+const CHANNEL_ERRORS: ReadonlySet<ReplyCode> = new Set<ReplyCode>([
   REPLY_CODES.CONTENT_TOO_LARGE,
   REPLY_CODES.NO_ROUTE,
   REPLY_CODES.NO_CONSUMERS,
@@ -51,7 +51,7 @@ const SOFT: ReadonlySet<ReplyCode> = new Set<ReplyCode>([
   REPLY_CODES.PRECONDITION_FAILED,
 ]);
 
-/** `method` is the id of the one that failed, class in the upper 16 bits; 0 if there is none. */
+/** `method`: class id << 16 | method id of the method that failed; 0 for none. */
 export function closeReason(name: ReplyName, message: string, method = 0): CloseReason {
   const replyCode = REPLY_CODES[name];
   return {
@@ -59,11 +59,11 @@ export function closeReason(name: ReplyName, message: string, method = 0): Close
     replyText: truncateShortString(`${name} - ${message}`),
     classId: method >>> 16,
     methodId: method & 0xffff,
-    isHard: !SOFT.has(replyCode),
+    isHard: !CHANNEL_ERRORS.has(replyCode),
   };
 }
 
-/** What the client is told of an error. Of an unexpected one it learns nothing about our insides. */
+/** The close reason of any error. That of an unexpected one gives no details, which are in the log. */
 export function closeReasonOf(error: unknown, method = 0): CloseReason {
   if (error instanceof BrokerError) return closeReason(BROKER_REPLY_NAMES[error.kind], error.message, method);
   if (error instanceof AmqpError) return closeReason(error.replyName, error.message, error.method ?? method);
@@ -74,7 +74,7 @@ export function closeReasonOf(error: unknown, method = 0): CloseReason {
   return closeReason('INTERNAL_ERROR', 'an internal error, see the log of the broker', method);
 }
 
-/** Whether somebody foresaw this error; all others belong into the log with their stack. */
+/** Whether it is an answer to the client. All others are bugs: the log has them with their stack. */
 export function isExpected(error: unknown): boolean {
   return error instanceof ExpectedError;
 }

@@ -3,32 +3,32 @@ import type { TlsOptions } from '../listener/tls.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
-/** What `AmqpServer.listen` may be told; a limit on everything. */
+/** Of `AmqpServer.listen`. */
 export interface AmqpServerOptions {
   readonly host: string;
-  /** 0 for any free one. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly frameMaxBytes?: number;
   readonly channelMax?: number;
-  /** What we propose; 0 for none. The client decides. */
+  /** Proposed in tune; 0 for none. The client decides in tune-ok. */
   readonly heartbeatSeconds?: number;
   readonly maxMessageBytes?: number;
   readonly maxConnections?: number;
   readonly handshakeTimeoutMs?: number;
-  /** Who could not prove who he is waits so long for the answer. */
+  /** How long the refusal of a login is held back, against password guessing. */
   readonly refusedLoginDelayMs?: number;
   /** Present: the listener speaks TLS, and nothing else. */
   readonly tls?: TlsOptions;
-  /** How long we wait for close-ok, and for the peer to end its side. */
+  /** From connection.close until the socket is destroyed, if the peer does not answer or end its side. */
   readonly closeTimeoutMs?: number;
-  /** No deliveries to a connection that holds more than this for its socket, until most of it is gone. */
+  /** No deliveries to a connection with more output queued than this, until three quarters of it are gone. */
   readonly outputHighWaterBytes?: number;
-  /** A peer that took nothing for this long, while we hold more than `stalledPeerBytes` for it, is dropped. */
+  /** A peer that read nothing for this long, with more than `stalledPeerBytes` queued for it, is dropped. */
   readonly stalledPeerTimeoutMs?: number;
   readonly stalledPeerBytes?: number;
-  /** How long a consumer may hold a message, where the queue does not say so; Infinity for as long as it likes. */
+  /** RabbitMQ's delivery acknowledgement timeout, of queues without one of their own. Infinity: none. */
   readonly consumerTimeoutMs?: number;
-  /** Of Sluice, for the server-properties. */
+  /** Of Sluice, for the server-properties of connection.start. */
   readonly version?: string;
   readonly log?: Log;
 }

@@ -61,10 +61,10 @@ const TEXTS = {
 const PERSISTENT = 2;
 const TRANSIENT = 1;
 
-/** Used again and again: what it gives stays valid, as it goes on behind it. */
+/** Shared: what `take` returned stays valid, as the next write goes behind it. */
 const writer = new FrameWriter();
 
-/** For the broker: reads and changes properties that are stored as a content header's (AMQP 4.2.6.1). */
+/** How the broker reads and changes properties that are stored as the bytes of a content header (AMQP 4.2.6.1). */
 export const amqp091Codec: PropertyCodec = {
   source: SOURCE_AMQP091,
   isValid,
@@ -75,7 +75,7 @@ export const amqp091Codec: PropertyCodec = {
   encode,
 };
 
-/** The properties passed `checkProperties` when they came in, so that their lengths agree. */
+/** Null without headers. The bytes passed `checkProperties` when they came in: lengths are within bounds. */
 export function readHeaders(bytes: Buffer, start: number, end: number): Table | null {
   const at = findProperty(bytes, start, end, PROPERTY_HEADERS);
   if (at < 0) return null;
@@ -87,7 +87,7 @@ export function readHeaders(bytes: Buffer, start: number, end: number): Table | 
   }
 }
 
-/** A name that is not UTF-8 is no name to the broker; the others are not lost for it. */
+/** The headers whose names and values can be decoded: one that is not UTF-8 hides no other. */
 function readableHeaders(bytes: Buffer, at: number, end: number): Table {
   const table = Object.create(null) as Record<string, Value>;
   visitFields(new ByteReader(bytes, at, end, 'headers'), (fieldStart, fieldEnd) => {
@@ -108,7 +108,7 @@ function readNamed(bytes: Buffer, start: number, end: number, name: NamedPropert
     return seconds < 0 ? bytes.readBigUInt64BE(at).toString() : String(seconds);
   }
   const valueEnd = at + 1 + bytes[at];
-  // Two ids that differ must not become one by what UTF-8 puts in place of bad bytes.
+  // Decoded as UTF-8, different malformed ids would both have U+FFFD and become equal.
   const encoding = isUtf8(bytes.subarray(at + 1, valueEnd)) ? 'utf8' : 'latin1';
   return bytes.toString(encoding, at + 1, valueEnd);
 }
@@ -134,7 +134,7 @@ function encode({ headers, timestamp, persistent, texts }: OwnProperties): Buffe
   if (texts !== undefined) {
     for (const name of Object.keys(texts) as TextProperty[]) properties[TEXTS[name]] = texts[name] as string;
   }
-  // Each name has a value of its type.
+  // TEXTS are the short strings; headers, deliveryMode and timestamp have their types above.
   return written(() => encodeProperties(writer, properties as Properties));
 }
 

@@ -21,7 +21,7 @@ import { type AmqpServerOptions, withDefaults } from './options.ts';
 /** Half-open connections without heartbeats are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
 
-/** The listener for AMQP 0-9-1. */
+/** The listener for AMQP 0-9-1, and its connections. */
 export class AmqpServer {
   readonly #server: Server;
   readonly #context: ServerContext;
@@ -80,12 +80,12 @@ export class AmqpServer {
     return this.address.port;
   }
 
-  /** Those whose handshake is finished. */
+  /** Without those in the handshake. */
   get connectionCount(): number {
     return this.#connections.size;
   }
 
-  /** The broker's reasons to block publishers are others now. */
+  /** Resource alarms came or went. */
   blockedChanged(): void {
     for (const connection of this.#connections) connection.blockedChanged();
   }

@@ -10,7 +10,7 @@ import { decodeProperties } from '../../wire/amqp091/properties.ts';
 import type { ChannelContext } from './channel-context.ts';
 import type { PropertyBytes } from './deliver/content-frames.ts';
 
-/** What the broker's tracer is told of a message, put together only while there is a tracer. */
+/** The messages of RabbitMQ's firehose tracer (`amq.rabbitmq.trace`), decoded only while the virtual host is traced. */
 
 /** After the message was routed. */
 export function tracePublished(
@@ -56,7 +56,7 @@ export function traceDelivered(
   { buffer: propertyBuffer, start, end }: PropertyBytes,
 ): void {
   const properties = propertyTable(propertyBuffer, start, end);
-  // What is absent has -1 at both ends.
+  // Both ends of an absent range are -1.
   const key = view.keyStart < 0 ? '' : buffer.toString('utf8', view.keyStart, view.keyEnd);
   const message: TracedMessage = {
     exchange: view.exchangeStart < 0 ? '' : buffer.toString('utf8', view.exchangeStart, view.exchangeEnd),
@@ -71,7 +71,7 @@ function pointOf({ connection, number }: ChannelContext): TracePoint {
   return { connection: connection.info.name, channel: number, user: connection.user };
 }
 
-/** By RabbitMQ's names: `content_type`. Of what cannot be read there is nothing to show. */
+/** By RabbitMQ's names: `content_type`. Empty if the bytes are malformed. */
 function propertyTable(bytes: Buffer, start: number, end: number): Table {
   try {
     const entries = Object.entries(decodeProperties(bytes, start, end)).map(

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Table } from '../../../base/value.ts';
 
-/** What a client said it understands, in `capabilities` of its properties. */
+/** RabbitMQ's extensions that a client understands: the table `capabilities` of its client-properties. */
 export interface ClientCapabilities {
   readonly consumerCancelNotify: boolean;
   readonly connectionBlocked: boolean;

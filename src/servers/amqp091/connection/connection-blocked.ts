@@ -12,16 +12,18 @@ export interface BlockableConnection {
 }
 
 /**
- * Why a connection is not read for now. Any of these stops it:
- * - it has published, and the broker is short of disk or memory; clients that understand it are told so;
- * - one of its channels fills a queue, the journal or our own memory faster than they empty;
- * - it does not read our answers.
+ * Flow control of one connection: its socket is paused while any of these holds:
+ * - blocked: it has published, and there is a resource alarm of disk or memory. Clients with the capability are told by
+ *   connection.blocked (RabbitMQ);
+ * - paused: back-pressure of a queue or the journal on one of its channels, or too many deferred frames;
+ * - flooded: it does not read, so that its output is far over the high-water mark.
  */
 export class ConnectionBlocking {
   readonly #connection: BlockableConnection;
   readonly #socket: Socket;
   #isBlocked = false;
   #isFlooded = false;
+  /** Calls of `pause` without their `resume`. */
   #pauses = 0;
   #isStopped = false;
 
@@ -34,23 +36,23 @@ export class ConnectionBlocking {
     return this.#isBlocked;
   }
 
-  /** Whether one of its channels, or its own slowness in reading, stops it. */
+  /** For another reason than a resource alarm. */
   get isPaused(): boolean {
     return this.#isFlooded || this.#pauses > 0;
   }
 
-  /** The broker's reasons changed, or the connection published for the first time. */
+  /** Resource alarms came or went, or the connection published for the first time. */
   update(): void {
     const { broker, hasPublished, capabilities, output } = this.#connection;
-    const reasons = broker.blockedReasons;
-    const isBlocked = hasPublished && reasons.size > 0;
+    const alarms = broker.blockedReasons;
+    const isBlocked = hasPublished && alarms.size > 0;
     if (isBlocked === this.#isBlocked) return;
     this.#isBlocked = isBlocked;
     if (capabilities.connectionBlocked) {
       if (isBlocked) {
         output.method(0, {
           name: 'connection.blocked',
-          reason: `low on ${[...reasons].sort().reverse().join(' & ')}`,
+          reason: `low on ${[...alarms].sort().reverse().join(' & ')}`,
         });
       } else {
         output.method(0, { name: 'connection.unblocked' });
@@ -74,7 +76,7 @@ export class ConnectionBlocking {
     this.#updateReading();
   }
 
-  /** The connection ends: it is read for its last frames, whatever the reasons. */
+  /** The connection is closing: its close and close-ok must be read whatever the reasons. */
   stop(): void {
     this.#isStopped = true;
     this.#updateReading();

@@ -5,8 +5,8 @@ import type { ChannelContext, ConsumerDescription } from '../channel-context.ts'
 import type { AmqpConnectionInfo } from './connection-info.ts';
 
 /**
- * The events of connections and what is on them, with RabbitMQ's names. Where it has the id of an Erlang process we
- * have the id of the connection, and the channel's number behind it: enough to put events together.
+ * The events of a connection, its channels and consumers, with the names and fields of RabbitMQ's event exchange. In
+ * place of an Erlang process, `pid` is the id of the connection, or `<connection id>.<channel number>`.
  */
 export class ConnectionEvents {
   readonly #info: AmqpConnectionInfo;

@@ -15,21 +15,29 @@ import { type CloseReason, closeReason } from '../errors.ts';
 import { type HandshakeResult, PROTOCOL_NAME } from './handshake-result.ts';
 import type { Output } from './output.ts';
 
+/**
+ * - `open`;
+ * - `closing`: one of us sent connection.close; only close and close-ok are understood any more (AMQP 1.4.2.9);
+ * - `deaf`: the framing of what the peer sends is lost, and it is not looked at;
+ * - `closed`: the socket is gone.
+ */
+export type ConnectionState = 'open' | 'closing' | 'deaf' | 'closed';
+
 /** What is listed of a connection. `Connection` implements it. */
 export interface InspectedConnection {
-  readonly state: 'open' | 'closing' | 'deaf' | 'closed';
+  readonly state: ConnectionState;
   readonly output: Output;
   readonly channels: Iterable<HandlerContext>;
   readonly channelCount: number;
-  /** By a resource alarm. */
+  /** By a resource alarm: `blocked`. */
   readonly isBlocked: boolean;
-  /** Not read for now, for other reasons. */
+  /** By flow control: `flow`. */
   readonly isPaused: boolean;
   tracer: Tracer | null;
   close(reason: CloseReason): void;
 }
 
-/** One connection in the lists of the HTTP API and the command: worked out when they ask, so that it costs nothing otherwise. */
+/** A connection in the lists of the HTTP API: put together when it is asked for, so that it costs nothing otherwise. */
 export class AmqpConnectionInfo implements ListedConnection {
   readonly id: number;
   readonly name: string;
@@ -145,7 +153,7 @@ export class AmqpConnectionInfo implements ListedConnection {
   }
 }
 
-/** What a socket that broke at once does not know any more is left out. */
+/** A socket that is closed already has no addresses: '' and 0 then. */
 function addressOf(host = '', port = 0): SocketAddress {
   return { host: host.replace(/^::ffff:/, ''), port };
 }

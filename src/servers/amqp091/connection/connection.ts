@@ -18,22 +18,21 @@ import { RouteCache } from '../publish/route-cache.ts';
 import type { ClientCapabilities } from './capabilities.ts';
 import { type BlockableConnection, ConnectionBlocking } from './connection-blocked.ts';
 import { ConnectionEvents } from './connection-events.ts';
-import { AmqpConnectionInfo, type InspectedConnection } from './connection-info.ts';
+import { AmqpConnectionInfo, type ConnectionState, type InspectedConnection } from './connection-info.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
 import { SocketClose } from './socket-close.ts';
 
-/**
- * - `open`;
- * - `closing`: one of us sent connection.close; only close and close-ok are understood any more;
- * - `deaf`: the peer's bytes make no sense any more and are not looked at;
- * - `closed`: the socket is gone.
- */
-type ConnectionState = 'open' | 'closing' | 'deaf' | 'closed';
-
 const EMPTY = Buffer.alloc(0);
+
+/** The payload of basic.ack (AMQP 1.8.3.13): method id u32, delivery-tag u64, bits u8. */
+const ACK_PAYLOAD_BYTES = 13;
+const ACK_TAG_AT = 4;
+const ACK_BITS_AT = 12;
+const ACK_MULTIPLE = 1;
+
 const HEARTBEAT = heartbeatFrame();
 
 function heartbeatFrame(): Buffer {
@@ -62,8 +61,9 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   readonly #handleMethod: HandleMethod;
   readonly #reader: FrameReader;
   readonly #channels = new Map<number, Channel>();
-  /** That of the last frame; no other refers to bytes of the socket's buffer. */
+  /** The channel of the last frame: the only one whose `publishing` may refer to bytes of `#chunk`. */
   #lastChannel: Channel | null = null;
+  /** What the socket gave and is being read; its memory is used again for other sockets. */
   #chunk: Buffer = EMPTY;
   readonly #blocking: ConnectionBlocking;
   readonly #heartbeat: Heartbeat | null;
@@ -113,7 +113,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     try {
       this.#reader.push(chunk, this.frame);
     } catch (error) {
-      // The framing is lost: what comes next cannot be read, not even close-ok.
+      // Where the next frame begins is unknown (AMQP 4.2.3), so close-ok could not be read either.
       this.#failConnection(error, 0);
       this.state = 'deaf';
       this.output.end();
@@ -139,11 +139,11 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     } catch (error) {
       this.#fail(error, channel, type, bytes, start, end);
     }
-    // A frame that straddled two chunks lies in the reader's own buffer, which the next one of that kind overwrites.
+    // A frame that straddled two chunks lies in the buffer of the FrameReader, which the next such frame overwrites.
     if (bytes !== this.#chunk && channel !== null) channel.publishing.detach();
   };
 
-  /** One frame on a channel that is open and waits for nothing. */
+  /** A frame on an open channel without deferred frames. */
   #dispatch(channel: Channel, type: number, bytes: Buffer, start: number, end: number): void {
     if (type === FRAME_HEADER) {
       channel.publishing.header(bytes, start, end);
@@ -156,10 +156,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
         channel.publishing.method(bytes, start, end);
         return;
       }
-      if (id === BASIC_ACK && end - start === 13) {
-        const tag = readSafeU64(bytes, start + 4);
+      if (id === BASIC_ACK && end - start === ACK_PAYLOAD_BYTES) {
+        const tag = readSafeU64(bytes, start + ACK_TAG_AT);
         if (tag >= 0) {
-          channel.ack(tag, (bytes[start + 12] & 1) !== 0);
+          channel.ack(tag, (bytes[start + ACK_BITS_AT] & ACK_MULTIPLE) !== 0);
           return;
         }
       }
@@ -167,7 +167,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
   }
 
-  /** Everything but the usual: connection methods, new, waiting and closing channels. */
+  /** Frames of channel 0, heartbeats, and those of channels that are new, wait for an answer, or are closing. */
   #frameElsewhere(
     channel: Channel | null,
     type: number,
@@ -201,7 +201,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
         this.#socketClose.begin();
         return;
       case 'connection.update-secret':
-        // There is nothing that expires: who was let in stays so.
+        // RabbitMQ's renewal of OAuth 2 tokens: passwords and certificates do not expire while the connection is open.
         this.output.method(0, { name: 'connection.update-secret-ok' });
         return;
       default:
@@ -283,7 +283,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#blocking.update();
   }
 
-  /** The broker's reasons to block publishers changed. */
+  /** Resource alarms came or went. */
   blockedChanged(): void {
     if (this.state === 'open') this.#blocking.update();
   }
@@ -310,7 +310,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.outputCongested();
   }
 
-  /** Ends the connection from our side: the peer has a limited time for its close-ok. */
+  /** Ends the connection from our side: the peer has `closeTimeoutMs` for its close-ok (AMQP 1.4.2.9). */
   close({ replyCode, replyText, classId, methodId }: CloseReason): void {
     if (this.state !== 'open') return;
     this.#release();
@@ -319,10 +319,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#socketClose.expect();
   }
 
-  /** Drops a peer that takes nothing of what we hold for it. */
+  /** Drops a peer that reads nothing of what is queued for it. */
   checkStalled(nowMs: number): void {
     const { socket } = this.#handshake;
-    // A socket that is not read does not tell that its peer is gone. To write to it does, even if it is nothing.
+    // A paused socket does not report that its peer is gone; a write does, even one of no bytes.
     if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
     if (this.#socketClose.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
   }
@@ -333,7 +333,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
 
   #sendHeartbeat(): void {
     this.output.bytes(HEARTBEAT);
-    // At once, so that the next tick does not take it for other traffic.
+    // At once, so that `bytesWritten` counts it before the next tick of the heartbeat timer.
     this.output.flush();
   }
 
@@ -389,7 +389,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
   }
 
-  /** What the connection holds of the broker goes back at once; the closing takes its time without it. */
+  /** Closes the channels and deletes the exclusive queues: before close-ok, and once only. */
   #release(): void {
     if (this.state !== 'open') return;
     this.state = 'closing';
@@ -431,7 +431,7 @@ const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
 const CONNECTION_CLOSE = methodId('connection.close');
 const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
 
-/** The method's id; 0, which is none, if the frame is too short for one. */
+/** Class and method id of a method frame's payload; 0, which is no method, if it is too short. */
 function frameMethod(bytes: Buffer, start: number, end: number): number {
   if (end - start < 4) return 0;
   return (bytes[start] << 24) | (bytes[start + 1] << 16) | (bytes[start + 2] << 8) | bytes[start + 3];

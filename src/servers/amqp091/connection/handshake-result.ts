@@ -14,7 +14,7 @@ import type { Tuning } from './tune.ts';
 /** As RabbitMQ names the protocol of a connection. */
 export const PROTOCOL_NAME = 'AMQP 0-9-1';
 
-/** What everything in one server shares. */
+/** What all connections of one server share. */
 export interface ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
@@ -22,14 +22,14 @@ export interface ServerContext {
   readonly handleMethod: HandleMethod;
 }
 
-/** What a client said of itself. */
+/** From connection.start-ok (AMQP 1.4.2.2). */
 export interface ClientDescription {
   readonly properties: Table;
-  /** With which it was authenticated: 'PLAIN'. */
+  /** SASL mechanism: 'PLAIN'. */
   readonly mechanism: string;
 }
 
-/** A finished handshake: an authenticated user in a virtual host, and what was agreed to. */
+/** A connection after connection.open-ok: an authenticated user in a virtual host, and the limits of tune-ok. */
 export interface HandshakeResult {
   readonly socket: Socket;
   readonly reader: FrameReader;

@@ -70,7 +70,7 @@ export interface HandshakeEvents {
   finished(result: HandshakeResult): OnFrame;
 }
 
-/** From an accepted socket to an open connection (AMQP 2.2.4). Whatever goes wrong ends the socket, within the handshake's time limit. */
+/** From an accepted socket to an open connection (AMQP 2.2.4), or the end of the socket, within the handshake timeout. */
 export class Handshake {
   readonly #socket: Socket;
   readonly #stopReading: () => void;
@@ -81,12 +81,14 @@ export class Handshake {
   readonly #output: Output;
   readonly #timer: NodeJS.Timeout;
   #state: State = HEADER_EXPECTED;
+  /** The first bytes of a protocol header that came in pieces. */
   #header = Buffer.alloc(0);
+  /** After open-ok: the connection. */
   #next: OnFrame | null = null;
-  /** What came with start-ok, at once: no more than one chunk, as the socket is not read meanwhile. */
+  /** Frames that came in one chunk with start-ok: they wait until the password is checked, with the socket paused. */
   #early: EarlyFrame[] = [];
 
-  /** `certificateName` is whom the client's certificate names; null if it has no good one. */
+  /** `certificateName`: the user that the client's verified TLS certificate names; null if it has none. */
   constructor(
     socket: Socket,
     certificateName: string | null,
@@ -213,7 +215,7 @@ export class Handshake {
     credentials: Credentials | null,
     identity: Identity | null,
   ): void {
-    // Who has gone meanwhile must not become a connection: nothing would ever end it.
+    // The `close` of a socket that was closed meanwhile is past: the connection would never end.
     if (this.#state !== AUTHENTICATING || this.#socket.destroyed) return;
     const { settings } = this.#context;
     const capabilities = clientCapabilities(method.clientProperties);
@@ -225,7 +227,7 @@ export class Handshake {
           ? 'login refused'
           : 'login refused; loopback-users says who may connect from this machine only',
       );
-      // To guess passwords takes its time.
+      // Slows down who guesses passwords.
       setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), settings.refusedLoginDelayMs);
       return;
     }
@@ -240,7 +242,7 @@ export class Handshake {
     const early = this.#early;
     this.#early = [];
     for (const { type, channel, payload } of early) this.#onFrame(type, channel, payload, 0, payload.length);
-    // The turn that comes with data ends with a flush; this one came with none.
+    // Flushes tune: this runs after a password check and not in the turn of a socket's data.
     this.#context.broker.turn.schedule();
     this.#socket.resume();
   }
@@ -293,7 +295,7 @@ export class Handshake {
   #fail(error: unknown, method: number): void {
     if (this.#state.expects === 'nothing') return;
     if (!isExpected(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
-    // Before start-ok the peer may be anything: what it does not understand is no help to it.
+    // Before start-ok the peer may speak any protocol: connection.close would tell it nothing.
     const { expects } = this.#state;
     const isUnauthenticated = expects === 'header' || expects === 'connection.start-ok';
     if (isUnauthenticated && !(error instanceof AmqpError)) this.#drop(String(error));
@@ -306,7 +308,7 @@ export class Handshake {
     this.#end(replyText);
   }
 
-  /** The peer may read what we sent; then, or when the time is up, it is over. */
+  /** Sends what is queued and ends our side; at the handshake timeout the socket is destroyed. */
   #end(reason: string): void {
     this.#logFailure(reason);
     this.#state = FINISHED;

@@ -7,7 +7,7 @@ export interface HeartbeatEvents {
   peerIsSilent(): void;
 }
 
-/** Ticks twice an interval, so that the peer hears of us in time; it is silent after four of them. */
+/** The peer expects a frame each interval, and is taken for dead after two of them without any (AMQP 4.2.7). */
 const TICKS_PER_INTERVAL = 2;
 const SILENT_TICKS_MAX = 2 * TICKS_PER_INTERVAL;
 
@@ -37,7 +37,7 @@ export class Heartbeat {
 
   #tick(): void {
     const { bytesRead, bytesWritten } = this.#socket;
-    // A socket that we do not read says nothing about its peer.
+    // `bytesRead` of a paused socket stands still whatever the peer sends.
     if (bytesRead !== this.#bytesRead || this.#socket.isPaused()) this.#silentTicks = 0;
     else this.#silentTicks++;
     this.#bytesRead = bytesRead;

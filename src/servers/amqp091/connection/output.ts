@@ -7,7 +7,7 @@ import { encodeMethod } from '../../../wire/amqp091/methods.ts';
 const SMALL_SLAB_BYTES = 4096;
 export const LARGE_SLAB_BYTES = 65_536;
 
-/** How many bytes of each size are kept for the next turn. */
+/** Free slabs of each size that are kept, in bytes. */
 const SMALL_KEPT_BYTES_MAX = 4 * 1024 * 1024;
 const LARGE_KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -33,25 +33,27 @@ export class SlabPool {
   }
 }
 
-/** Told by an output whether its peer keeps up. */
+/** Flow control: told by an output whether its peer reads. */
 export interface OutputListener {
-  /** Nothing more may be delivered to this connection… */
+  /** Over the high-water mark: nothing more may be delivered to this connection. */
   outputCongested(): void;
-  /** …until now. */
+  /** Below the low-water mark again. */
   outputRelieved(): void;
-  /** Answers alone pile up: the peer asks without reading. No more of its requests may be read until relief. */
+  /** Far over the high-water mark by answers alone: requests may not be read either until `outputRelieved`. */
   outputFlooded(): void;
 }
 
-/** Something that wants to be asked for its bytes as late as possible: confirms, which are folded until then. */
+/** Writes just before the flush: publisher confirms, of which one `multiple` covers all of a turn. */
 export interface LateWriter {
   latePending: boolean;
   writeLate(): void;
 }
 
 const EMPTY = Buffer.alloc(0);
-/** Beyond so many times the high-water mark a connection is flooded. */
+/** A connection is flooded at this many times the high-water mark. */
 const FLOOD_FACTOR = 8;
+/** The low-water mark is this part of the high-water mark. */
+const LOW_WATER_DIVISOR = 4;
 /** For methods off the hot path; always empty between calls. */
 const scratch = new FrameWriter();
 
@@ -60,25 +62,28 @@ const scratch = new FrameWriter();
  *
  *     #full: [ slab ][ slab ] …      buffer: [ written | position …  free ]
  *
- * Who writes calls `reserve` first, then fills `buffer` from `position` on and moves `position`.
+ * Writers call `reserve` first, then fill `buffer` from `position` on and move `position`.
  */
 export class Output {
   buffer: Buffer = EMPTY;
   position = 0;
   flushPending = false;
-  /** Over the high-water mark, and not yet below the low one again. */
+  /** Over the high-water mark, and not yet below the low-water mark again. */
   isCongested = false;
   listener: OutputListener | null = null;
   readonly #socket: Socket;
   readonly #turn: Turn;
   readonly #pool: SlabPool;
   readonly #highWaterBytes: number;
+  /** Slabs that are filled, cut to what was written. */
   #full: Buffer[] = [];
   #fullBytes = 0;
   /** Handed to the socket, and not taken by the operating system yet. */
   #unsentBytes = 0;
+  /** Slabs that the socket has, in the order of their writes. */
   readonly #inFlight: Buffer[] = [];
   #late: LateWriter[] = [];
+  /** Of the next turn's first slab: large if this turn wrote more than a small one. */
   #firstSlabBytes = SMALL_SLAB_BYTES;
   #isEnded = false;
 
@@ -89,7 +94,7 @@ export class Output {
     this.#highWaterBytes = highWaterBytes;
   }
 
-  /** Bytes that the operating system has not taken. */
+  /** Bytes that the operating system has not taken yet. */
   get queuedBytes(): number {
     return this.position + this.#fullBytes + this.#unsentBytes;
   }
@@ -100,7 +105,7 @@ export class Output {
     if (!this.flushPending) this.#turn.flushLater(this);
   }
 
-  /** To be called after each delivery. */
+  /** To be called after each delivery: answers to requests do not congest, they flood. */
   checkCongestion(): void {
     if (this.isCongested || this.position + this.#fullBytes + this.#unsentBytes <= this.#highWaterBytes)
       return;
@@ -113,7 +118,7 @@ export class Output {
     this.bytes(scratch.take());
   }
 
-  /** Frames that are bytes already. */
+  /** Encoded frames. */
   bytes(frames: Buffer): void {
     this.reserve(frames.length);
     frames.copy(this.buffer, this.position);
@@ -195,7 +200,7 @@ export class Output {
     socket.uncork();
   }
 
-  /** Called once for each write, in their order; the slab is free now. */
+  /** Called once for each write, in their order: the slab is free now. */
   readonly #onWritten = (error?: Error | null): void => {
     const slab = this.#inFlight.shift();
     if (error != null || this.#socket.destroyed) return;
@@ -209,7 +214,7 @@ export class Output {
     if (queued > this.#highWaterBytes * FLOOD_FACTOR) {
       this.isCongested = true;
       this.listener?.outputFlooded();
-    } else if (this.isCongested && queued <= this.#highWaterBytes / 4) {
+    } else if (this.isCongested && queued <= this.#highWaterBytes / LOW_WATER_DIVISOR) {
       this.isCongested = false;
       this.listener?.outputRelieved();
     }

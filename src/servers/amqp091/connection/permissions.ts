@@ -26,7 +26,7 @@ export class Permissions {
     this.#access.check(this.user, this.#vhost, 'read', kind, name);
   }
 
-  /** Beside `write` or `read` of the exchange itself. Only of topic exchanges can more be said. */
+  /** RabbitMQ's topic permissions: of topic exchanges, beside `write` or `read` of the exchange. */
   topic(verb: 'write' | 'read', exchange: Exchange<Queue>, routingKey: string): void {
     if (exchange.type.name !== 'topic') return;
     this.#access.checkTopic(this.user, this.#vhost, verb, exchange.name, routingKey);
@@ -42,7 +42,7 @@ export class Permissions {
     this.#access.checkQueueLimit(this.#vhost, name);
   }
 
-  /** Who has this tag may write other names than his own into messages. */
+  /** RabbitMQ's user tag `impersonator`: may set the property user-id to other names than its own. */
   get mayImpersonate(): boolean {
     return this.user.tags.has('impersonator');
   }

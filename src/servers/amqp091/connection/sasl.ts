@@ -1,24 +1,23 @@
 import { decodeTableFields } from '../../../wire/amqp091/field-table.ts';
 import { AmqpError } from '../errors.ts';
 
-/** A user with what is to prove it; null if the name is proved already, by the certificate. */
+/** `password` is null for EXTERNAL, where the client's TLS certificate has proved the user. */
 export interface Credentials {
   readonly user: string;
   readonly password: string | null;
 }
 
 /**
- * As connection.start offers them, the preferred one first. `isNamed`: the certificate of the client is that of a user.
- * Of one that is only there for TLS we say nothing: py-amqp takes EXTERNAL wherever it is offered, and would not come
- * in with the password that it has.
+ * As connection.start offers them, the preferred one first. `isNamed`: the client's TLS certificate names a user. For
+ * any other certificate EXTERNAL is not offered: py-amqp takes it wherever it is, and does not try its password.
  */
 export function mechanisms(isNamed: boolean): string {
   return isNamed ? 'PLAIN AMQPLAIN EXTERNAL' : 'PLAIN AMQPLAIN';
 }
 
 /**
- * Null if the response makes no sense. `certificateName` is whom the verified certificate of the client names; null if
- * there is none. @throws AmqpError if there is no such mechanism
+ * The response of connection.start-ok; null if it is malformed. `certificateName`: the user that the client's verified
+ * TLS certificate names, or null. @throws AmqpError if there is no such mechanism
  */
 export function readCredentials(
   mechanism: string,

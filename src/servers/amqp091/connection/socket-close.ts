@@ -2,12 +2,13 @@ import type { Socket } from 'node:net';
 import type { Settings } from '../options.ts';
 import type { Output } from './output.ts';
 
-/** How a socket comes to its end, within stated times and whatever the peer does. */
+/** Closes one socket within `closeTimeoutMs`, and tells a peer that has stalled. */
 export class SocketClose {
   readonly #socket: Socket;
   readonly #output: Output;
   readonly #settings: Settings;
   #timer: NodeJS.Timeout | null = null;
+  /** What the peer had taken at the last check, and when that was last more than before. */
   #bytesTaken = 0;
   #takenAtMs = 0;
 
@@ -17,12 +18,12 @@ export class SocketClose {
     this.#settings = settings;
   }
 
-  /** The peer has `closeTimeoutMs` from now on; then its socket is destroyed. */
+  /** Starts the close timeout: then the socket is destroyed. */
   expect(): void {
     this.#timer ??= setTimeout(() => this.#socket.destroy(), this.#settings.closeTimeoutMs);
   }
 
-  /** All is said: sends what is left and ends our side. */
+  /** close-ok was sent or received: flushes the output and ends our side of the socket. */
   begin(): void {
     this.expect();
     this.#output.end();
@@ -32,7 +33,7 @@ export class SocketClose {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  /** Whether we hold much for a peer that has taken nothing for long. To be asked again and again. */
+  /** For a timer: over `stalledPeerBytes` are queued for a peer that took none for `stalledPeerTimeoutMs`. */
   isStalled(nowMs: number): boolean {
     const { stalledPeerBytes, stalledPeerTimeoutMs } = this.#settings;
     const queued = this.#output.queuedBytes;

@@ -3,16 +3,16 @@ import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import { AmqpError } from '../errors.ts';
 import type { Settings } from '../options.ts';
 
-/** What both sides agreed to. Of frame-max and channel-max 0 would mean no limit; we never offer that. */
+/** What tune and tune-ok agreed to (AMQP 1.4.2.5). Frame-max and channel-max are never 0, which would mean no limit. */
 export interface Tuning {
   readonly channelMax: number;
   readonly frameMax: number;
   readonly heartbeatSeconds: number;
 }
 
-/** RabbitMQ's rules: the client may only go below what we offered; of heartbeats its word counts. */
-export function negotiate(settings: Settings, answer: MethodOf<'connection.tune-ok'>): Tuning {
-  const { channelMax, frameMax, heartbeat } = answer;
+/** As in RabbitMQ, the client may lower frame-max and channel-max, and sets the heartbeat interval. 0: no heartbeats. */
+export function negotiate(settings: Settings, tuneOk: MethodOf<'connection.tune-ok'>): Tuning {
+  const { channelMax, frameMax, heartbeat } = tuneOk;
   check('frame_max', frameMax, FRAME_MAX_MIN, settings.frameMaxBytes);
   check('channel_max', channelMax, 1, settings.channelMax);
   return { channelMax, frameMax, heartbeatSeconds: heartbeat };

@@ -121,7 +121,7 @@ export function deliverHead(channel: number, consumerTag: string): Buffer {
   return head;
 }
 
-/** `view` says where the parts are in `source`. */
+/** `view`: the ranges of the message in `source`. */
 export function writeDeliverFrame(
   output: Output,
   head: Buffer,
@@ -158,15 +158,14 @@ export function addressBytes(view: ContentView): number {
 /** No flags, and so no properties. */
 const NO_PROPERTIES = Buffer.from([0, 0]);
 
-/** Property bytes, as a range: one instance is used again and again. */
+/** A range of property bytes: one instance is used for all messages. */
 export class PropertyBytes {
   buffer: Buffer = NO_PROPERTIES;
   start = 0;
   end = 2;
 
   /**
-   * Of a message in `source`. Those of AMQP's own messages are as they came; what another protocol wrote has to be
-   * converted here, once there is another protocol.
+   * Of a message in `source`: those that came over AMQP 0-9-1 are as they were, any other message has none.
    */
   find(source: Buffer, view: ContentView): void {
     if (view.sourceProtocol === SOURCE_AMQP091) {

@@ -1,11 +1,12 @@
 import type { Consumer } from '../../../broker/queues/consumer.ts';
 import type { Unacknowledged } from '../../../broker/queues/unacknowledged.ts';
 
-/** Each time-out is divided into so many parts: a message is late by at most one of them when it is found out. */
-const PARTS = 10;
+/** A mark is set each tenth of the timeout: a late delivery is noticed at most that much later. */
+const MARKS_PER_TIMEOUT = 10;
+/** Tags that are remembered as requeued by us. */
 const FORGIVEN_MAX = 100_000;
 
-/** Everything that was delivered before this instant has a tag below. */
+/** Deliveries before `atMs` have delivery tags below `tag`. */
 interface Mark {
   readonly atMs: number;
   readonly tag: number;
@@ -13,46 +14,46 @@ interface Mark {
 
 interface Watched {
   readonly marks: Mark[];
-  /** Whether it was cancelled before the last mark: nothing that it got has a tag beyond. */
+  /** Whether it was cancelled before the last mark: all its deliveries have tags below that. */
   isComplete: boolean;
 }
 
 /**
- * Which consumers of a channel have held a message for longer than they may. No message costs anything for this: now
- * and then it is noted which delivery tag is the next, so that the tag of a message tells how old it is.
+ * RabbitMQ's delivery acknowledgement timeout (`consumer_timeout`) of one channel. Nothing is done per message: a timer
+ * notes the next delivery tag, so that a delivery's tag tells between which marks it was made.
  */
 export class DeliveryAckTimeouts {
   readonly #unacknowledged: Unacknowledged;
   readonly #defaultMs: number;
   readonly #watched = new Map<Consumer, Watched>();
-  /** Tags that were given back because they were late, and may still be acknowledged: that is ignored then. */
+  /** Delivery tags that timed out and were requeued: an acknowledgement that comes later is ignored. */
   readonly #forgiven = new Set<number>();
 
-  /** With a default of Infinity only those queues have a limit that say so. */
+  /** `defaultMs`: for queues without a timeout of their own. Infinity: none. */
   constructor(unacknowledged: Unacknowledged, defaultMs: number) {
     this.#unacknowledged = unacknowledged;
     this.#defaultMs = defaultMs;
   }
 
-  /** How long this consumer may hold a message; Infinity for as long as it likes. A policy may change it. */
+  /** The consumer's timeout now, as a policy may change it; Infinity for none. */
   limitMs(consumer: Consumer): number {
     if (consumer.noAck) return Number.POSITIVE_INFINITY;
     return consumer.queue.settings.consumerTimeoutMs ?? this.#defaultMs;
   }
 
-  /** Also who is cancelled has to acknowledge in time what it got. */
+  /** A consumer that was cancelled stays watched until its deliveries are settled or have timed out. */
   watch(consumer: Consumer): void {
     if (this.limitMs(consumer) === Number.POSITIVE_INFINITY || this.#watched.has(consumer)) return;
     this.#watched.set(consumer, { marks: [], isComplete: false });
   }
 
-  /** To be called now and then. Returns those who are late. */
+  /** For a timer. Returns the consumers with a delivery that is unacknowledged beyond their timeout. */
   check(nowMs: number): Iterable<Consumer> {
     if (this.#watched.size === 0) return [];
     const limits = new Map<Consumer, number>();
     for (const [consumer, watched] of this.#watched) {
       const limitMs = this.limitMs(consumer);
-      if (!watched.isComplete) this.#mark(consumer, watched, nowMs, limitMs / PARTS);
+      if (!watched.isComplete) this.#mark(consumer, watched, nowMs, limitMs / MARKS_PER_TIMEOUT);
       const expired = newestBefore(watched.marks, nowMs - limitMs);
       if (expired === null) continue;
       limits.set(consumer, expired.tag);
@@ -61,7 +62,7 @@ export class DeliveryAckTimeouts {
     return this.#unacknowledged.holdersBelow(limits);
   }
 
-  /** These tags are settled by us, and not by the client, who may not know yet. */
+  /** These delivery tags were requeued by us; the client may not know yet. */
   forgive(tags: readonly number[]): void {
     for (const tag of tags) this.#forgiven.add(tag);
     for (const tag of this.#forgiven) {
@@ -74,15 +75,15 @@ export class DeliveryAckTimeouts {
     return this.#forgiven.has(tag);
   }
 
-  #mark({ isActive }: Consumer, watched: Watched, nowMs: number, partMs: number): void {
+  #mark({ isActive }: Consumer, watched: Watched, nowMs: number, intervalMs: number): void {
     const last = watched.marks.at(-1);
     watched.isComplete = !isActive;
-    if (isActive && last !== undefined && nowMs - last.atMs < partMs) return;
+    if (isActive && last !== undefined && nowMs - last.atMs < intervalMs) return;
     watched.marks.push({ atMs: nowMs, tag: this.#unacknowledged.nextTag });
   }
 }
 
-/** The newest mark that is not younger than `atMs`; the older ones are dropped. */
+/** The newest mark at or before `atMs`; null if there is none. Older ones are dropped. */
 function newestBefore(marks: Mark[], atMs: number): Mark | null {
   let count = 0;
   while (count < marks.length && (marks[count] as Mark).atMs <= atMs) count++;

@@ -24,18 +24,29 @@ import {
 
 const BASIC_GET_OK = methodId('basic.get-ok');
 
+const FRAME_LENGTH_AT = 8;
+
 const view = new ContentView();
 const properties = new PropertyBytes();
 
+/** The length of the content in the frame at byte `at`: a u32 at byte 8 of it (see log/memory/chunks.ts). */
+function contentLength(chunk: Chunk, at: number): number {
+  return chunk.u32[(at + FRAME_LENGTH_AT) >>> 2];
+}
+
+/** When the message in the frame at byte `at` was published: an f64 at byte 0 of it. */
+function publishedMs(chunk: Chunk, at: number): number {
+  return chunk.f64[at >>> 3];
+}
+
 function parse(chunk: Chunk, at: number): void {
-  const length = chunk.u32[(at >>> 2) + 2];
-  if (!view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, length)) {
+  if (!view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, contentLength(chunk, at))) {
     throw new Error(`the message at byte ${at} of chunk ${chunk.slot} cannot be read`);
   }
   properties.find(chunk.buffer, view);
 }
 
-/** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
+/** The header x-delivery-count of RabbitMQ's quorum queues: how often the message was returned before. */
 function showFailures(lane: PriorityLevel, offset: number): void {
   const failures = lane.queue.failuresOf(lane, offset);
   if (failures === 0) return;
@@ -89,7 +100,7 @@ export class Delivery implements DeliverySink {
     const bodyBytes = view.bodyEnd - view.bodyStart;
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
-      : channel.unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], bodyBytes);
+      : channel.unacknowledged.add(lane, consumer, offset, publishedMs(chunk, at), bodyBytes);
     writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
     writeContent(channel, chunk);
     output.checkCongestion();
@@ -102,7 +113,7 @@ export class Delivery implements DeliverySink {
   }
 }
 
-/** The answer to one basic.get. The channel waits meanwhile, as the answer may have to come from the disk. */
+/** The answer to one basic.get. The channel defers frames meanwhile, as the message may have to be read from disk. */
 export class GetDelivery implements Getter {
   readonly #channel: ChannelContext;
   readonly #noAck: boolean;
@@ -130,9 +141,9 @@ export class GetDelivery implements Getter {
     const bodyBytes = view.bodyEnd - view.bodyStart;
     const tag = this.#noAck
       ? unacknowledged.addSettled()
-      : unacknowledged.add(lane, null, offset, chunk.f64[at >>> 3], bodyBytes);
+      : unacknowledged.add(lane, null, offset, publishedMs(chunk, at), bodyBytes);
     if (channel.state !== 'open') {
-      // Nobody is there any more to take it.
+      // The channel was closed while the message was read from disk.
       unacknowledged.requeueAll();
       return bodyBytes;
     }

@@ -5,13 +5,13 @@ import type { ChannelContext, DirectReplyTo } from '../channel-context.ts';
 import { traceDelivered } from '../trace.ts';
 import { deliverHead, PropertyBytes, writeContentFrames, writeDeliverFrame } from './content-frames.ts';
 
-/** Times the high-water mark of the output: twice as much as makes us stop reading requests of that connection. */
+/** Times the high-water mark of the output: twice of what makes the connection flooded. */
 const UNSENT_FACTOR_MAX = 16;
 
-/** As a short string. */
+/** `amq.rabbitmq.reply-to` as a short string. */
 const REPLY_TO_BYTES = Buffer.from(`${String.fromCharCode(REPLY_TO.length)}${REPLY_TO}`, 'latin1');
 
-/** Whether the short string at `at` is the name that requesters give instead of an address. */
+/** Whether the short string at `at` is `amq.rabbitmq.reply-to`. */
 export function isDirectReplyTo(bytes: Buffer, at: number): boolean {
   if (bytes[at] !== REPLY_TO.length) return false;
   return bytes.compare(REPLY_TO_BYTES, 0, REPLY_TO_BYTES.length, at, at + REPLY_TO_BYTES.length) === 0;
@@ -21,19 +21,18 @@ const view = new ContentView();
 const properties = new PropertyBytes();
 
 /**
- * A consumer of `amq.rabbitmq.reply-to` (RabbitMQ's direct reply-to): answers go from the channel of who sends them to
- * the output of who asked, and nowhere in between. A requester that does not read its answers gets no more of them once
- * so many bytes wait for it: they count as unroutable, and whoever sent them as mandatory gets them back.
+ * A consumer of `amq.rabbitmq.reply-to` (RabbitMQ's direct reply-to): replies go from the responder's channel to the
+ * requester's output, past queues and log. While too many bytes are queued for a requester that does not read, replies
+ * to it are unroutable, and mandatory ones are returned to the responder.
  */
 export class DirectReplyConsumer implements ReplyConsumer, DirectReplyTo {
   readonly tag: string;
-  /** It stands in lists and events where others have their queue. */
+  /** In lists and events. */
   readonly queue: DirectReplyTo['queue'];
   readonly noAck = true;
   readonly exclusive = false;
   readonly prefetch = 0;
   readonly arguments: Table;
-  /** What replaces the reply-to of its requests. */
   readonly address: string;
   readonly #channel: ChannelContext;
   readonly #head: Buffer;
@@ -67,7 +66,6 @@ export class DirectReplyConsumer implements ReplyConsumer, DirectReplyTo {
     output.checkCongestion();
   }
 
-  /** Its address leads nowhere from now on. */
   end(): void {
     this.#channel.vhost.replies.remove(this.address);
   }

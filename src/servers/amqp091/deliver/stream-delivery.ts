@@ -57,7 +57,7 @@ export class StreamDelivery implements StreamSink {
   }
 }
 
-/** basic.deliver: see `deliverHead` for the layout. What is in a stream is delivered for the first time, always. */
+/** basic.deliver: see `deliverHead` for the layout. Messages of streams never have `redelivered`. */
 function writeDeliver(output: Output, head: Buffer, deliveryTag: number, message: RecordMessage): void {
   const exchangeBytes = message.exchangeEnd - message.exchangeStart;
   const keyBytes = message.keyEnd - message.keyStart;

@@ -64,8 +64,8 @@ function consumeDirectReplyTo(channel: HandlerContext, method: MethodOf<'basic.c
 }
 
 /**
- * The priority that the arguments of basic.consume ask for. What they have beside it is either data or checked and
- * accepted: no queue here fails over to another node. The texts are RabbitMQ's.
+ * The argument x-priority; 0 without it. x-cancel-on-ha-failover is checked and has no effect: no queue fails over to
+ * another node. The texts are RabbitMQ's.
  */
 function consumerPriority(args: Table, queue: Queue): number {
   const failover = args['x-cancel-on-ha-failover'];

@@ -3,7 +3,7 @@ import type { HandlerContext } from '../channel-context.ts';
 import { GetDelivery } from '../deliver/delivery.ts';
 import { refuseStream } from './refuse-stream.ts';
 
-/** One message, or get-empty. Answers can be large: they wait until the client has read the last ones. */
+/** Waits while the output is congested: answers can be large, and nothing else limits how many a client asks for. */
 export function basicGet(channel: HandlerContext, { queue: queueName, noAck }: MethodOf<'basic.get'>): void {
   const name = channel.queueName(queueName);
   channel.connection.permissions.read('queue', name);

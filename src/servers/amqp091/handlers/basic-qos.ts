@@ -3,8 +3,8 @@ import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
 
 /**
- * RabbitMQ's meaning: `global` is for the whole channel, otherwise it is for each consumer to come. Both hold together.
- * Messages that were asked for by basic.get count for neither.
+ * RabbitMQ's meaning of `global`, not that of AMQP 1.8.3.1: the limit is for the whole channel, otherwise for each
+ * consumer to come. Both hold together; messages of basic.get count for neither.
  */
 export function basicQos(channel: HandlerContext, method: MethodOf<'basic.qos'>): void {
   const { prefetchSize, prefetchCount, global } = method;

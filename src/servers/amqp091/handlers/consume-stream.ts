@@ -12,7 +12,7 @@ import type { HandlerContext } from '../channel-context.ts';
 import { StreamDelivery } from '../deliver/stream-delivery.ts';
 import { AmqpError } from '../errors.ts';
 
-/** What of basic.consume means something for other queues alone. */
+/** Arguments of basic.consume that RabbitMQ refuses for streams. */
 const NOT_FOR_STREAMS: readonly string[] = ['x-priority', 'x-cancel-on-ha-failover'];
 
 /** basic.consume from a stream. The rules, and the texts, are RabbitMQ's. */

@@ -15,9 +15,9 @@ export function exchangeDeclare(channel: HandlerContext, method: MethodOf<'excha
   channel.sendWhenDurable(noWait ? null : { name: 'exchange.declare-ok' });
 }
 
-/** What a new exchange cannot route is taken out of it and put into the alternate one. */
+/** As in RabbitMQ: an alternate exchange takes read on the exchange and write on the alternate. */
 function checkPermissions({ vhost, connection }: HandlerContext, name: string, alternate: Value): void {
-  // Nobody may declare the default exchange.
+  // The default exchange is refused below, with RabbitMQ's text.
   if (name === '') return;
   const { permissions } = connection;
   permissions.configure('exchange', name);

@@ -5,7 +5,7 @@ import { withoutLineBreaks } from './line-breaks.ts';
 
 export function exchangeDelete(channel: HandlerContext, method: MethodOf<'exchange.delete'>): void {
   const name = withoutLineBreaks(method.exchange);
-  // What nobody may delete is refused with a text of its own.
+  // Predeclared exchanges are refused below, with RabbitMQ's text.
   if (name !== '' && !isPredeclared(name)) channel.connection.permissions.configure('exchange', name);
   channel.vhost.deleteExchange(name, method.ifUnused);
   channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.delete-ok' });

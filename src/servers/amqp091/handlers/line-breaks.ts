@@ -1,8 +1,8 @@
 const LINE_BREAKS = /[\r\n]/g;
 
 /**
- * As RabbitMQ does with names that are declared or deleted: who reads them from a file often has the end of the line in
- * them. Where names are used otherwise they stay as they are, there and here.
+ * RabbitMQ takes line breaks out of names that are declared or deleted, as those read from a file often end with one;
+ * and out of no other names.
  */
 export function withoutLineBreaks(name: string): string {
   return name.replace(LINE_BREAKS, '');

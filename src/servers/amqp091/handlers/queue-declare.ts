@@ -8,7 +8,7 @@ import { withoutLineBreaks } from './line-breaks.ts';
 export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.declare'>): void {
   const { vhost, connection } = channel;
   if (method.queue === REPLY_TO || vhost.replies.has(method.queue)) {
-    declareReplies(channel, method);
+    declareDirectReplyTo(channel, method);
     return;
   }
   if (declareStream(channel, method)) return;
@@ -22,7 +22,7 @@ export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.de
         connection,
         guard(channel, args),
       );
-  // As RabbitMQ has it, to ask is to use.
+  // As in RabbitMQ, a passive declare restarts the queue's expiry (x-expires).
   if (isPassive) queue.touch();
   channel.lastQueue = queue.name;
   channel.sendWhenDurable(
@@ -37,7 +37,7 @@ export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.de
   );
 }
 
-/** A queue of type `stream`, or the question whether there is one. False if it is about another queue. */
+/** Declares or finds a queue of type `stream`. False if the method is about a queue of another type. */
 function declareStream(channel: HandlerContext, method: MethodOf<'queue.declare'>): boolean {
   const { vhost } = channel;
   const { passive, durable, exclusive, autoDelete, arguments: args } = method;
@@ -57,13 +57,16 @@ function declareStream(channel: HandlerContext, method: MethodOf<'queue.declare'
   return true;
 }
 
-/** How who answers finds out whether somebody still waits for it, as in RabbitMQ; the name without address is there. */
-function declareReplies(channel: HandlerContext, { queue, noWait }: MethodOf<'queue.declare'>): void {
+/**
+ * RabbitMQ's direct reply-to: a responder declares the reply-to of a request to learn whether the requester is still
+ * there. `amq.rabbitmq.reply-to` itself always is.
+ */
+function declareDirectReplyTo(channel: HandlerContext, { queue, noWait }: MethodOf<'queue.declare'>): void {
   channel.lastQueue = queue;
   if (!noWait) channel.send({ name: 'queue.declare-ok', queue, messageCount: 0, consumerCount: 1 });
 }
 
-/** Dead letters are taken out of the queue and put into the exchange, on behalf of whoever makes the queue. */
+/** As in RabbitMQ: x-dead-letter-exchange takes read on the queue and write on the exchange. */
 function guard({ connection: { permissions } }: HandlerContext, args: Table): DeclarationGuard {
   return {
     declaring: (name) => permissions.configure('queue', name),

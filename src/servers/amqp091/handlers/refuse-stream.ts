@@ -2,7 +2,7 @@ import { resourceText } from '../../../broker/topology/refusals.ts';
 import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
 
-/** What RabbitMQ does not do with streams either. The text is its own. */
+/** For methods that RabbitMQ does not support on streams. The text is RabbitMQ's. */
 export function refuseStream({ vhost }: HandlerContext, name: string, method: string): void {
   if (vhost.findStream(name) === undefined) return;
   const resource = resourceText('queue', name, vhost.name);

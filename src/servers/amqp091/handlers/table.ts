@@ -20,7 +20,7 @@ import { txCommit, txRollback, txSelect } from './tx.ts';
 
 type Handler<N extends MethodName> = (channel: HandlerContext, method: MethodOf<N>) => void;
 
-/** What clients may ask of an open channel. basic.publish has its own path, for its content. */
+/** The methods of an open channel. basic.publish is read by `Publishing`, with its content. */
 const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
   'channel.open': channelOpen,
   'channel.flow': channelFlow,
@@ -51,7 +51,7 @@ const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
 };
 
 export function handleMethod(channel: HandlerContext, method: Method): void {
-  // The name of a method selects the handler for just this method.
+  // By the type of the table, the handler under a method's name takes that method.
   const handler = HANDLERS[method.name] as ((channel: HandlerContext, method: Method) => void) | undefined;
   if (handler === undefined) throw new AmqpError('COMMAND_INVALID', 'unimplemented method');
   const { events } = channel.broker;

@@ -3,7 +3,7 @@ import { REPLY_CODES } from '../../../wire/amqp091/constants.ts';
 import { FrameWriter, writeBodyFrames, writeHeaderFrame } from '../../../wire/amqp091/frames.ts';
 import { encodeMethod } from '../../../wire/amqp091/methods.ts';
 
-/** basic.return with its content, for a mandatory message that no queue wanted. */
+/** basic.return with its content, for an unroutable mandatory message (AMQP 1.8.3.8). */
 export function encodeReturn(channel: number, frameMax: number, messageView: MessageView): Buffer {
   const writer = new FrameWriter();
   encodeMethod(writer, channel, {

@@ -27,23 +27,25 @@ import { parseExpiration } from './expiration.ts';
 
 const EMPTY = Buffer.alloc(0);
 const PERSISTENT = 2;
+/** Where the names begin in the payload: behind the method id u32 and reserved-1 u16. */
+const PUBLISH_NAMES_AT = 6;
 const MANDATORY = 1;
 const IMMEDIATE = 2;
-/** How much is set aside at first for a body in several frames: the peer pays for the rest with bytes. */
+/** First buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. */
 const BODY_BYTES_FIRST = 256 * 1024;
 
-/** The keys of headers that name further routing keys, with their length octets. */
+/** RabbitMQ's sender-selected distribution: headers with further routing keys, as short strings. */
 const CC = Buffer.from('\x02CC', 'latin1');
 const BCC = Buffer.from('\x03BCC', 'latin1');
 
-/** What a channel expects next (AMQP 4.2.6): a method, or what is missing of a content. */
+/** What a channel expects next (AMQP 4.2.6): a method, a content header or a content body. */
 const IDLE = 0;
 const WANTS_HEADER = 1;
 const WANTS_BODY = 2;
 
 /**
- * basic.publish, the hot path of publishers. Its frames stay where they are, in the socket's buffer; this remembers
- * where. `detach` copies what is there, for the case that the buffer ends before the content does.
+ * basic.publish (AMQP 1.8.3.7) and its content, the hot path of publishers. The frames stay in the socket's buffer; the
+ * fields say where. `detach` copies them if the buffer ends before the content does.
  *
  *   names:      [ n | exchange | m | routing-key | bits ]
  *               addressStart  exchangeEnd        keyEnd
@@ -63,7 +65,7 @@ export class Publishing {
   #propertiesStart = 0;
   #propertiesEnd = 0;
   #bodyBytes = 0;
-  /** A body in several frames is put together here. */
+  /** The body so far, if it comes in several frames. */
   #body: Buffer = EMPTY;
   #bodyReceived = 0;
   #isPaused = false;
@@ -78,7 +80,7 @@ export class Publishing {
     return this.#expects !== IDLE;
   }
 
-  /** A frame came that does not go on with the content. The texts are RabbitMQ's. */
+  /** A frame came that does not continue the content (AMQP 4.2.6). The texts are RabbitMQ's. */
   failUnfinished(): never {
     throw new AmqpError(
       'UNEXPECTED_FRAME',
@@ -91,12 +93,12 @@ export class Publishing {
     );
   }
 
-  /** The payload of a basic.publish: see `decodePublish` of the codec for its layout. */
+  /** The payload of a basic.publish: see `decodePublish` in wire/amqp091/methods.ts for its layout. */
   method(bytes: Buffer, start: number, end: number): void {
-    const addressStart = start + 6;
+    const addressStart = start + PUBLISH_NAMES_AT;
     const exchangeEnd = addressStart + 1 + bytes[addressStart];
     const keyEnd = exchangeEnd + 1 + bytes[exchangeEnd];
-    // Also false when one of the lengths lay beyond the buffer, and is not a number.
+    // Also false if a length octet lay beyond the buffer: it is undefined then, and the sum NaN.
     if (!(keyEnd + 1 === end)) {
       throw new WireError(
         'syntax-error',
@@ -156,7 +158,7 @@ export class Publishing {
     this.#complete(body, 0, this.#bodyBytes);
   }
 
-  /** The buffer of the frames so far is about to go: keeps a copy of what is needed of it, or lets go of it. */
+  /** The buffer of the frames so far will be used again: copies what is needed of it, or drops the references. */
   detach(): void {
     if (this.#expects === IDLE) {
       this.release();
@@ -196,17 +198,17 @@ export class Publishing {
     const keyEnd = this.#keyEnd;
     const { publisher } = this;
     const { messageView } = publisher;
-    const hasCopies = this.#mayHaveCopies();
-    const route = hasCopies
+    const hasCcOrBcc = this.#mayHaveCcOrBcc();
+    const route = hasCcOrBcc
       ? channel.routes.findWithKeys(names, addressStart, exchangeEnd, keyEnd, this.#message)
       : channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this.#message);
     messageView.ttlMs = -1;
     messageView.priority = 0;
     messageView.delayMs = route.delayMs;
     const persistent = this.#checkProperties() === PERSISTENT;
-    // Where a message waits before it is routed, as in a stream, the hidden keys are still needed.
-    if (hasCopies && route.delayMs < 0 && (route.streams.length === 0 || route.queues.length > 0)) {
-      this.#hideKeys();
+    // A delayed message is routed later, and a stream routes its records to its bindings: both need BCC.
+    if (hasCcOrBcc && route.delayMs < 0 && (route.streams.length === 0 || route.queues.length > 0)) {
+      this.#removeBcc();
     }
     messageView.exchange = names;
     messageView.exchangeStart = addressStart + 1;
@@ -236,7 +238,7 @@ export class Publishing {
     if (publisher.mustPause && !this.#isPaused) this.#pause();
   }
 
-  /** The delivery mode. */
+  /** Checks user-id, and reads expiration, priority and reply-to. Returns the delivery mode. */
   #checkProperties(): number {
     const bytes = this.#properties;
     const start = this.#propertiesStart;
@@ -259,7 +261,7 @@ export class Publishing {
     return deliveryMode;
   }
 
-  /** Direct reply-to: the name that stands for the requester becomes its address. */
+  /** Direct reply-to: `amq.rabbitmq.reply-to` is replaced by the address of the channel's own consumer. */
   #setReplyTo(at: number): void {
     if (!isDirectReplyTo(this.#properties, at)) return;
     const { directReplyTo } = this.#channel;
@@ -272,8 +274,8 @@ export class Publishing {
     this.#propertiesEnd = this.#properties.length;
   }
 
-  /** Cheap, as it is asked of every message; only the decoded headers know whether there are such keys. */
-  #mayHaveCopies(): boolean {
+  /** Searches the bytes of the headers, as decoding them for each message costs too much: true may be wrong. */
+  #mayHaveCcOrBcc(): boolean {
     const bytes = this.#properties;
     const start = this.#propertiesStart;
     if ((bytes[start] & (PROPERTY_HEADERS >>> 8)) === 0) return false;
@@ -282,7 +284,7 @@ export class Publishing {
     return table.includes(CC) || table.includes(BCC);
   }
 
-  #hideKeys(): void {
+  #removeBcc(): void {
     const remove = [hiddenKeysHeader];
     this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
       remove,
@@ -291,7 +293,7 @@ export class Publishing {
     this.#propertiesEnd = this.#properties.length;
   }
 
-  /** As in RabbitMQ, who sets a user-id must be that user: receivers may rely on it. */
+  /** RabbitMQ's validated user-id: it must be the user of the connection, so that consumers can rely on it. */
   #checkUserId(at: number): void {
     const userId = this.#properties.toString('utf8', at + 1, at + 1 + this.#properties[at]);
     const { user, permissions } = this.#channel.connection;
@@ -302,7 +304,7 @@ export class Publishing {
     );
   }
 
-  /** For exchanges that choose by more than the routing key. */
+  /** For exchange types that route by headers or properties. */
   readonly #message: RoutedMessage = {
     headers: () => amqp091Codec.headers(this.#properties, this.#propertiesStart, this.#propertiesEnd),
     property: (name) =>

@@ -10,12 +10,12 @@ const BASIC_NACK = methodId('basic.nack');
 /** basic.ack and basic.nack: method id, delivery tag, bits. */
 const ACK_PAYLOAD_BYTES = 13;
 const MULTIPLE = 1;
-/** It means nothing in a basic.nack to a publisher; RabbitMQ sets it. */
+/** Without meaning in a basic.nack to a publisher; RabbitMQ sets it. */
 const REQUEUE = 2;
 
 /**
- * Publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal block is
- * durable, and those before it are; what has become so by the end of a turn goes into one `basic.ack`.
+ * RabbitMQ's publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal
+ * block and those before it are durable; all that are by the end of a turn go into one `basic.ack`.
  *
  *     1 .......... #told ......... #confirmed ......... #last
  *     | acked      | to be acked   | waits for its block |
@@ -28,10 +28,10 @@ export class PublisherConfirms implements LateWriter {
   #told = 0;
   #confirmed = 0;
   #last = 0;
-  /** Blocks that are waited for, and the last message that waits for each. There are as many as are in flight: few. */
+  /** Journal blocks that are not durable yet, and the last sequence number in each: as many as writes are in flight. */
   readonly #blocks: number[] = [];
   readonly #lasts: number[] = [];
-  /** Messages that a full queue refused, and that were not told of yet. */
+  /** Sequence numbers of messages that a full queue refused (reject-publish), without a basic.nack yet. */
   readonly #refused: number[] = [];
   #isClosed = false;
 
@@ -41,12 +41,12 @@ export class PublisherConfirms implements LateWriter {
     this.#channel = channel;
   }
 
-  /** Published, and not told to be safe. */
+  /** Published without a basic.ack or basic.nack yet. */
   get unconfirmedCount(): number {
     return this.#last - this.#told;
   }
 
-  /** A message was published; 0 for one that waits for nothing but its predecessors, or REFUSED. */
+  /** `block`: the journal block that must be durable, 0 for a message that waits for those before it alone, or REFUSED. */
   published(block: number): void {
     const sequence = ++this.#last;
     if (block === REFUSED) {
@@ -77,7 +77,7 @@ export class PublisherConfirms implements LateWriter {
     if (this.#confirmed > this.#told && !this.#isClosed) this.#output.later(this);
   }
 
-  /** In the order of the publishes: an ack for several never covers one that was refused. */
+  /** A basic.ack with `multiple` never covers a refused message: what is before it is acknowledged first. */
   writeLate(): void {
     if (this.#isClosed) return;
     const refused = this.#refused;
@@ -92,7 +92,7 @@ export class PublisherConfirms implements LateWriter {
     this.#told = this.#confirmed;
   }
 
-  /** All up to this one that were not told of yet. */
+  /** All from `#told` up to this sequence number. */
   #ack(tag: number): void {
     this.#write(BASIC_ACK, tag, tag - this.#told > 1 ? MULTIPLE : 0);
   }
@@ -109,7 +109,7 @@ export class PublisherConfirms implements LateWriter {
     output.position = at;
   }
 
-  /** Says what can be said, then nothing more: the channel ends. */
+  /** The channel ends: writes the confirms that are due, and no more. */
   close(): void {
     this.writeLate();
     this.#isClosed = true;

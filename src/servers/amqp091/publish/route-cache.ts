@@ -7,12 +7,12 @@ import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { Permissions } from '../connection/permissions.ts';
 
-interface Address {
+interface ResolvedAddress {
   readonly exchange: Exchange<Queue>;
   readonly routingKey: string;
 }
 
-interface Entry extends Address {
+interface CachedRoute extends ResolvedAddress {
   /** As in basic.publish: length octet, exchange, length octet, routing key. */
   readonly address: Buffer;
   readonly route: Route<Queue>;
@@ -20,19 +20,19 @@ interface Entry extends Address {
 
 const SLOT_COUNT = 256;
 const HASHED_BYTES_MAX = 16;
-/** Below this length a loop is quicker than a call into the runtime. */
+/** Up to this many bytes a loop is quicker than a call of Buffer.compare. */
 const LOOP_BYTES_MAX = 64;
 
 /**
  * From the bytes of exchange and routing key to the route, without making strings of them: the last one used, then a
- * direct-mapped table by a hash of the bytes, then the virtual host. An entry holds until the topology changes, or what
- * somebody may do in the virtual host: that the user may publish so is checked when it is made, and at no other time.
+ * direct-mapped table by a hash of the bytes, then the virtual host. Permissions are checked when an entry is made; it
+ * holds until the topology or any permission in the virtual host changes (`VirtualHost.version`).
  */
 export class RouteCache {
   readonly #vhost: VirtualHost<Queue>;
   readonly #permissions: Permissions;
-  #last: Entry | null = null;
-  #slots: (Entry | undefined)[] | null = null;
+  #last: CachedRoute | null = null;
+  #slots: (CachedRoute | undefined)[] | null = null;
 
   constructor(vhost: VirtualHost<Queue>, permissions: Permissions) {
     this.#vhost = vhost;
@@ -40,8 +40,8 @@ export class RouteCache {
   }
 
   /**
-   * The address is at `[start, end)`, and its exchange ends at `exchangeEnd`. `message` is looked at if the route
-   * depends on it. @throws BrokerError not-found, access-refused; WireError if the names are not UTF-8
+   * The address is at `[start, end)`, and its exchange ends at `exchangeEnd`. `message` is for exchange types that
+   * route by headers or properties. @throws BrokerError not-found, access-refused; WireError if the names are not UTF-8
    */
   find(bytes: Buffer, start: number, exchangeEnd: number, end: number, message: RoutedMessage): Route<Queue> {
     const last = this.#last;
@@ -63,7 +63,7 @@ export class RouteCache {
     end: number,
     message: RoutedMessage,
   ): Route<Queue> {
-    const slots = (this.#slots ??= new Array<Entry | undefined>(SLOT_COUNT));
+    const slots = (this.#slots ??= new Array<CachedRoute | undefined>(SLOT_COUNT));
     const slot = hash(bytes, start, end) & (SLOT_COUNT - 1);
     const found = slots[slot];
     if (
@@ -83,7 +83,7 @@ export class RouteCache {
     return route;
   }
 
-  /** For a message whose headers name further keys. As in RabbitMQ, it is the first one that needs permission. */
+  /** For a message with CC or BCC. As in RabbitMQ, topic permissions are checked for the routing key alone. */
   findWithKeys(
     bytes: Buffer,
     start: number,
@@ -95,7 +95,7 @@ export class RouteCache {
     return this.#vhost.routeWithKeys(exchange, [routingKey, ...extraKeys(message.headers())], message);
   }
 
-  #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): Address {
+  #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): ResolvedAddress {
     const name = readShortString(bytes, start + 1, exchangeEnd, 'basic.publish, exchange');
     const routingKey = readShortString(bytes, exchangeEnd + 1, end, 'basic.publish, routingKey');
     this.#permissions.write('exchange', name);
@@ -115,7 +115,7 @@ function isSame(known: Buffer, bytes: Buffer, start: number, end: number): boole
   return true;
 }
 
-/** The tail tells keys apart better than the head does. */
+/** Of the last bytes: routing keys often have a common beginning. */
 function hash(bytes: Buffer, start: number, end: number): number {
   let value = end - start;
   for (let at = Math.max(start, end - HASHED_BYTES_MAX); at < end; at++) {

@@ -7,9 +7,10 @@ import type { BackPressure } from '../../../broker/shard/back-pressure.ts';
 import type { Route } from '../../../broker/topology/route.ts';
 import type { MessageView } from '../../../records/message-view.ts';
 
+/** Frames of basic.return that are held until the commit. */
 const RETURNED_BYTES_MAX = 16 * 1024 * 1024;
 
-/** A transaction of the broker, and what only AMQP has: mandatory messages come back when it is committed. */
+/** The tx mode of a channel (AMQP 1.9): a transaction of the broker, and the basic.returns that its commit sends. */
 export class TxChannel {
   readonly #transaction: Transaction;
   readonly #backPressure: BackPressure;
@@ -46,9 +47,8 @@ export class TxChannel {
   }
 
   /**
-   * `done` is called when all of it is durable, perhaps at once, with the frames that come back to the client. Who fills
-   * memory faster than it is emptied has to wait for that.
-   * @throws BrokerError precondition-failed, if nothing of it happens because a queue is full
+   * `done` is called when all of it is durable and back-pressure is over, perhaps at once, with the basic.returns.
+   * @throws BrokerError precondition-failed if a queue is full: then nothing of it happens
    */
   commit(done: (returned: readonly Buffer[]) => void): void {
     const returned = this.#returned;
