@@ -1,4 +1,5 @@
 import {
+  CLASS_IDS,
   FRAME_BODY,
   FRAME_END,
   FRAME_HEADER,
@@ -23,8 +24,8 @@ export type OnFrame = (
 
 const EMPTY = Buffer.alloc(0);
 
-/** A straddling frame's buffer above this size is let go when it is empty, so that idle connections stay small. */
-const HOLD_BYTES_KEPT = 4096;
+/** The buffer of partial frames, if larger than this, is dropped when it is empty: for the memory of idle connections. */
+const PARTIAL_BYTES_KEPT = 4096;
 
 /**
  * Cuts a stream of bytes, in whatever pieces they come, into frames (AMQP 4.2.3):
@@ -35,15 +36,15 @@ const HOLD_BYTES_KEPT = 4096;
  *   +------+---------+-------------+  +------------+  +-----------+
  *    octet    short       long         size octets        0xCE
  *
- * Frames are reported where they lie in the chunk; only one that straddles chunks is put together in `#held`, whose
+ * Frames are reported where they lie in the chunk; only one that straddles chunks is put together in `#partial`, whose
  * size is bounded by frame-max because the prefix is checked before anything is kept for the payload. After an
  * exception, from a malformed frame or from `onFrame`, the stream has no known position any more: drop the reader.
  */
 export class FrameReader {
   /** What we agreed to in tune; may be changed between frames, also from within `onFrame`. 0 means no limit. */
   frameMax: number;
-  #held: Buffer = EMPTY;
-  #heldLength = 0;
+  #partial: Buffer = EMPTY;
+  #partialLength = 0;
 
   constructor(frameMax: number = FRAME_MAX_INITIAL) {
     this.frameMax = frameMax;
@@ -51,12 +52,12 @@ export class FrameReader {
 
   /** True between frames: an end of the stream now loses nothing. */
   get isEmpty(): boolean {
-    return this.#heldLength === 0;
+    return this.#partialLength === 0;
   }
 
   push(chunk: Buffer, onFrame: OnFrame): void {
     const end = chunk.length;
-    let at = this.#heldLength === 0 ? 0 : this.#finishHeld(chunk, onFrame);
+    let at = this.#partialLength === 0 ? 0 : this.#finishPartial(chunk, onFrame);
     while (end - at >= FRAME_PREFIX_BYTES) {
       const size = this.#checkPrefix(chunk, at);
       const payloadStart = at + FRAME_PREFIX_BYTES;
@@ -68,48 +69,48 @@ export class FrameReader {
       at = payloadEnd + 1;
       onFrame(type, channel, chunk, payloadStart, payloadEnd);
     }
-    if (at < end) this.#hold(chunk, at, end);
-    else if (this.#heldLength === 0 && this.#held.length > HOLD_BYTES_KEPT) this.#held = EMPTY;
+    if (at < end) this.#keepPartial(chunk, at, end);
+    else if (this.#partialLength === 0 && this.#partial.length > PARTIAL_BYTES_KEPT) this.#partial = EMPTY;
   }
 
-  /** Completes the straddling frame as far as the chunk goes, and returns where the chunk goes on. */
-  #finishHeld(chunk: Buffer, onFrame: OnFrame): number {
+  /** Adds to the partial frame and, if it is complete then, reports it. Returns where the next frame begins in the chunk. */
+  #finishPartial(chunk: Buffer, onFrame: OnFrame): number {
     let at = 0;
-    if (this.#heldLength < FRAME_PREFIX_BYTES) {
-      at = Math.min(FRAME_PREFIX_BYTES - this.#heldLength, chunk.length);
-      this.#hold(chunk, 0, at);
-      if (this.#heldLength < FRAME_PREFIX_BYTES) return at;
+    if (this.#partialLength < FRAME_PREFIX_BYTES) {
+      at = Math.min(FRAME_PREFIX_BYTES - this.#partialLength, chunk.length);
+      this.#keepPartial(chunk, 0, at);
+      if (this.#partialLength < FRAME_PREFIX_BYTES) return at;
     }
-    const size = this.#checkPrefix(this.#held, 0);
+    const size = this.#checkPrefix(this.#partial, 0);
     const total = size + FRAME_OVERHEAD_BYTES;
-    const taken = Math.min(total - this.#heldLength, chunk.length - at);
-    this.#hold(chunk, at, at + taken);
-    if (this.#heldLength < total) return at + taken;
+    const taken = Math.min(total - this.#partialLength, chunk.length - at);
+    this.#keepPartial(chunk, at, at + taken);
+    if (this.#partialLength < total) return at + taken;
 
-    const frame = this.#held;
-    this.#heldLength = 0;
+    const frame = this.#partial;
+    this.#partialLength = 0;
     if (frame[total - 1] !== FRAME_END) failFrameEnd(frame[total - 1], size);
     onFrame(frame[0], (frame[1] << 8) | frame[2], frame, FRAME_PREFIX_BYTES, FRAME_PREFIX_BYTES + size);
     return at + taken;
   }
 
-  /** Keeps bytes of an unfinished frame. Grows by doubling: a peer pays for our memory with bytes, not with promises. */
-  #hold(chunk: Buffer, start: number, end: number): void {
-    const needed = this.#heldLength + end - start;
-    if (needed > this.#held.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(64, needed, this.#held.length * 2));
-      this.#held.copy(grown, 0, 0, this.#heldLength);
-      this.#held = grown;
+  /** Copies bytes of a partial frame. The buffer grows with what arrives, not with the size that the prefix announces. */
+  #keepPartial(chunk: Buffer, start: number, end: number): void {
+    const needed = this.#partialLength + end - start;
+    if (needed > this.#partial.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(64, needed, this.#partial.length * 2));
+      this.#partial.copy(grown, 0, 0, this.#partialLength);
+      this.#partial = grown;
     }
-    chunk.copy(this.#held, this.#heldLength, start, end);
-    this.#heldLength = needed;
+    chunk.copy(this.#partial, this.#partialLength, start, end);
+    this.#partialLength = needed;
   }
 
   /** Checks type and size before a byte of the payload is looked at; returns the size of the payload. */
   #checkPrefix(bytes: Buffer, at: number): number {
     const type = bytes[at];
     const size = ((bytes[at + 3] << 24) | (bytes[at + 4] << 16) | (bytes[at + 5] << 8) | bytes[at + 6]) >>> 0;
-    // Frame-max counts the whole frame, but some clients take it for the payload's; RabbitMQ forgives these 8 bytes too.
+    // Frame-max is for the whole frame, but some clients take it for the payload; RabbitMQ accepts these 8 bytes too.
     if (this.frameMax !== 0 && size > this.frameMax) {
       throw new WireError(
         'frame-error',
@@ -118,7 +119,7 @@ export class FrameReader {
     }
     if (type >= FRAME_METHOD && type <= FRAME_BODY) return size;
     if (type !== FRAME_HEARTBEAT) throw new WireError('frame-error', `${type} is not a type of frame`);
-    // AMQP 4.2.7
+    // AMQP 4.2.7: on channel 0, without payload.
     if (size !== 0) throw new WireError('frame-error', `a heartbeat frame with a payload of ${size} bytes`);
     if (bytes[at + 1] !== 0 || bytes[at + 2] !== 0) {
       throw new WireError('unexpected-frame', 'a heartbeat frame on a channel other than 0');
@@ -132,7 +133,7 @@ function failFrameEnd(found: number, size: number): never {
   throw new WireError('frame-error', `a frame of ${size} bytes ends with 0x${hex} instead of 0xce`);
 }
 
-/** AMQP 0-9, which differs in nothing that its clients still use; RabbitMQ takes it for 0-9-1 too. */
+/** The protocol header of AMQP 0-9: RabbitMQ accepts it as 0-9-1 too. */
 const PROTOCOL_HEADER_0_9 = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 1, 1, 0, 9);
 
 /**
@@ -192,7 +193,7 @@ export class FrameWriter {
     return taken;
   }
 
-  /** Lets an idle connection's slab go. Nothing may be pending. */
+  /** Drops the slab, for the memory of idle connections. Nothing may be pending. */
   release(): void {
     if (this.pendingBytes > 0) throw new Error(`${this.pendingBytes} bytes written were not taken`);
     this.buffer = EMPTY;
@@ -245,7 +246,7 @@ export class FrameWriter {
     this.position = this.buffer.writeDoubleBE(value, this.position);
   }
 
-  /** Bytes as they are; makes its own room. */
+  /** Copies bytes; makes its own room. */
   bytes(source: Uint8Array, start: number, end: number): void {
     this.ensure(end - start);
     this.buffer.set(
@@ -255,7 +256,7 @@ export class FrameWriter {
     this.position += end - start;
   }
 
-  /** A length octet and UTF-8, making its own room; longer than 255 bytes is an error, for nothing may be cut silently. */
+  /** A length octet and UTF-8; makes its own room. @throws WireError beyond 255 bytes */
   shortString(text: string): void {
     const length = text.length;
     if (length > SHORT_STRING_BYTES_MAX) failShortString(text);
@@ -352,7 +353,7 @@ export function writeHeaderFrame(
 /** The same up to where the property flags go, for callers that encode them in place. */
 export function startHeaderFrame(writer: FrameWriter, channel: number, bodyBytes: number): number {
   const frame = writer.startFrame(FRAME_HEADER, channel);
-  writer.u32(60 << 16);
+  writer.u32(CLASS_IDS.basic << 16);
   writer.u64(bodyBytes);
   return frame;
 }

@@ -20,6 +20,19 @@ export const BASIC_ACK = 0x003c0050;
 export const BASIC_REJECT = 0x003c005a;
 export const BASIC_NACK = 0x003c0078;
 
+/** Where the names begin in the payload of basic.publish: behind the method id u32 and reserved-1 u16. */
+export const PUBLISH_NAMES_AT = 6;
+
+/** The payload of basic.ack, basic.nack and basic.reject: method id u32, delivery-tag u64, bits u8. */
+export const ACK_PAYLOAD_BYTES = 13;
+export const ACK_TAG_AT = 4;
+export const ACK_BITS_AT = 12;
+/** Bits of basic.ack and basic.nack. */
+export const ACK_MULTIPLE = 1;
+export const NACK_REQUEUE = 2;
+/** The bit of basic.reject. */
+const REJECT_REQUEUE = 1;
+
 type ArgumentValue = boolean | number | string | Uint8Array | Table;
 
 interface CompiledMethod {
@@ -79,22 +92,22 @@ export function decodeMethod(bytes: Buffer, start: number, end: number): Method 
       return {
         name: 'basic.ack',
         deliveryTag: ackTag('basic.ack', bytes, start),
-        multiple: (bytes[start + 12] & 1) !== 0,
+        multiple: (bytes[start + ACK_BITS_AT] & ACK_MULTIPLE) !== 0,
       };
     case BASIC_REJECT:
       checkAckLength('basic.reject', start, end);
       return {
         name: 'basic.reject',
         deliveryTag: ackTag('basic.reject', bytes, start),
-        requeue: (bytes[start + 12] & 1) !== 0,
+        requeue: (bytes[start + ACK_BITS_AT] & REJECT_REQUEUE) !== 0,
       };
     case BASIC_NACK:
       checkAckLength('basic.nack', start, end);
       return {
         name: 'basic.nack',
         deliveryTag: ackTag('basic.nack', bytes, start),
-        multiple: (bytes[start + 12] & 1) !== 0,
-        requeue: (bytes[start + 12] & 2) !== 0,
+        multiple: (bytes[start + ACK_BITS_AT] & ACK_MULTIPLE) !== 0,
+        requeue: (bytes[start + ACK_BITS_AT] & NACK_REQUEUE) !== 0,
       };
     default:
       return decodeAny(id, bytes, start, end);
@@ -106,7 +119,7 @@ export function decodeMethod(bytes: Buffer, start: number, end: number): Method 
  *   | id       | reserved | n, exchange | m, routing-key | bits: mandatory, immediate |
  */
 function decodePublish(bytes: Buffer, start: number, end: number): Method {
-  const exchangeStart = start + 7;
+  const exchangeStart = start + PUBLISH_NAMES_AT + 1;
   if (exchangeStart > end) failPublish(start, end);
   const exchangeEnd = exchangeStart + bytes[exchangeStart - 1];
   const keyStart = exchangeEnd + 1;
@@ -130,14 +143,14 @@ function failPublish(start: number, end: number): never {
   );
 }
 
-/** All three: method id, delivery-tag (8 bytes), one octet of bits. */
 function checkAckLength(name: MethodName, start: number, end: number): void {
-  if (end - start !== 13)
-    throw new WireError('syntax-error', `${name}: 13 bytes expected, not ${end - start}`);
+  if (end - start !== ACK_PAYLOAD_BYTES) {
+    throw new WireError('syntax-error', `${name}: ${ACK_PAYLOAD_BYTES} bytes expected, not ${end - start}`);
+  }
 }
 
 function ackTag(name: MethodName, bytes: Buffer, start: number): number {
-  const tag = readSafeU64(bytes, start + 4);
+  const tag = readSafeU64(bytes, start + ACK_TAG_AT);
   if (tag < 0) throw new WireError('syntax-error', `${name}, deliveryTag: is beyond 2^53 - 1`);
   return tag;
 }

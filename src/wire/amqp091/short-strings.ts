@@ -5,7 +5,7 @@ import { WireError } from './errors.ts';
 /**
  * Exchange names and routing keys come again and again. Making a string out of bytes costs more than all the rest of
  * decoding basic.publish, and a new string must be hashed again by every Map it is looked up in. So the last strings
- * seen are kept, by a hash of their bytes: a direct-mapped cache, where a newcomer replaces whoever had its slot.
+ * seen are kept, by a hash of their bytes: a direct-mapped cache, where a new string replaces the one in its slot.
  *
  *   slots     0            1            2                  SLOT_COUNT - 1
  *   slab      [ 64 bytes ] [ 64 bytes ] [ 64 bytes ]  …    the bytes, of `lengths[slot]`
@@ -24,7 +24,7 @@ export function readShortString(bytes: Buffer, start: number, end: number, subje
   const length = end - start;
   if (length === 0) return '';
   if (length > SLOT_BYTES) return decodeUtf8(bytes, start, end, subject);
-  // The tail tells keys apart better than the head does.
+  // Of the last bytes: routing keys often have a common beginning.
   let hash = length;
   for (let at = length > HASHED_BYTES_MAX ? end - HASHED_BYTES_MAX : start; at < end; at++) {
     hash = (Math.imul(hash, 31) + bytes[at]) | 0;
@@ -42,7 +42,7 @@ export function readShortString(bytes: Buffer, start: number, end: number, subje
     union |= byte;
     slab[base + at] = byte;
   }
-  // Nothing is remembered until the text is known to be one.
+  // The slot stays empty if the bytes are not UTF-8.
   lengths[slot] = 0;
   const text = union < 0x80 ? bytes.toString('latin1', start, end) : decodeUtf8(bytes, start, end, subject);
   lengths[slot] = length;

@@ -7,7 +7,16 @@ import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
 import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
 import { type FrameReader, FrameWriter, type OnFrame, writeHeartbeat } from '../../../wire/amqp091/frames.ts';
-import { BASIC_ACK, BASIC_PUBLISH, decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
+import {
+  ACK_BITS_AT,
+  ACK_MULTIPLE,
+  ACK_PAYLOAD_BYTES,
+  ACK_TAG_AT,
+  BASIC_ACK,
+  BASIC_PUBLISH,
+  decodeMethod,
+  methodId,
+} from '../../../wire/amqp091/methods.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { Channel, type ChannelOwner } from '../channel.ts';
 import type { HandleMethod } from '../channel-context.ts';
@@ -26,13 +35,6 @@ import { Permissions } from './permissions.ts';
 import { SocketClose } from './socket-close.ts';
 
 const EMPTY = Buffer.alloc(0);
-
-/** The payload of basic.ack (AMQP 1.8.3.13): method id u32, delivery-tag u64, bits u8. */
-const ACK_PAYLOAD_BYTES = 13;
-const ACK_TAG_AT = 4;
-const ACK_BITS_AT = 12;
-const ACK_MULTIPLE = 1;
-
 const HEARTBEAT = heartbeatFrame();
 
 function heartbeatFrame(): Buffer {

@@ -70,7 +70,7 @@ export interface HandshakeEvents {
   finished(result: HandshakeResult): OnFrame;
 }
 
-/** From an accepted socket to an open connection (AMQP 2.2.4), or the end of the socket, within the handshake timeout. */
+/** From an accepted socket to an open connection (AMQP 2.2.4), or the end of the socket, within `handshakeTimeoutMs`. */
 export class Handshake {
   readonly #socket: Socket;
   readonly #stopReading: () => void;

@@ -10,7 +10,7 @@ export interface Tuning {
   readonly heartbeatSeconds: number;
 }
 
-/** As in RabbitMQ, the client may lower frame-max and channel-max, and sets the heartbeat interval. 0: no heartbeats. */
+/** As in RabbitMQ, the client may lower frame-max and channel-max, and sets the heartbeat interval (0: none). */
 export function negotiate(settings: Settings, tuneOk: MethodOf<'connection.tune-ok'>): Tuning {
   const { channelMax, frameMax, heartbeat } = tuneOk;
   check('frame_max', frameMax, FRAME_MAX_MIN, settings.frameMaxBytes);

@@ -3,7 +3,7 @@ import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import { Publisher } from '../../../broker/publishing/publisher.ts';
 import { SOURCE_AMQP091 } from '../../../records/record-content.ts';
 import { WireError } from '../../../wire/amqp091/errors.ts';
-import { BASIC_PUBLISH } from '../../../wire/amqp091/methods.ts';
+import { BASIC_PUBLISH, PUBLISH_NAMES_AT } from '../../../wire/amqp091/methods.ts';
 import {
   CONTENT_HEADER_BYTES,
   checkProperties,
@@ -27,8 +27,6 @@ import { parseExpiration } from './expiration.ts';
 
 const EMPTY = Buffer.alloc(0);
 const PERSISTENT = 2;
-/** Where the names begin in the payload: behind the method id u32 and reserved-1 u16. */
-const PUBLISH_NAMES_AT = 6;
 const MANDATORY = 1;
 const IMMEDIATE = 2;
 /** First buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. */

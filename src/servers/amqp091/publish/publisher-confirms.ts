@@ -1,17 +1,15 @@
 import type { Broker } from '../../../broker/broker.ts';
 import { REFUSED } from '../../../broker/publishing/publisher.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
-import { BASIC_ACK, methodId } from '../../../wire/amqp091/methods.ts';
+import {
+  ACK_MULTIPLE,
+  ACK_PAYLOAD_BYTES,
+  BASIC_ACK,
+  BASIC_NACK,
+  NACK_REQUEUE,
+} from '../../../wire/amqp091/methods.ts';
 import type { LateWriter, Output } from '../connection/output.ts';
 import { writeFramePrefix, writeU32, writeU64 } from '../deliver/content-frames.ts';
-
-const BASIC_NACK = methodId('basic.nack');
-
-/** basic.ack and basic.nack: method id, delivery tag, bits. */
-const ACK_PAYLOAD_BYTES = 13;
-const MULTIPLE = 1;
-/** Without meaning in a basic.nack to a publisher; RabbitMQ sets it. */
-const REQUEUE = 2;
 
 /**
  * RabbitMQ's publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal
@@ -46,7 +44,7 @@ export class PublisherConfirms implements LateWriter {
     return this.#last - this.#told;
   }
 
-  /** `block`: the journal block that must be durable, 0 for a message that waits for those before it alone, or REFUSED. */
+  /** `block`: the journal block that must be durable, 0 if only those before it must be, or REFUSED. */
   published(block: number): void {
     const sequence = ++this.#last;
     if (block === REFUSED) {
@@ -84,7 +82,8 @@ export class PublisherConfirms implements LateWriter {
     while (refused.length > 0 && (refused[0] as number) <= this.#confirmed) {
       const sequence = refused.shift() as number;
       if (sequence - 1 > this.#told) this.#ack(sequence - 1);
-      this.#write(BASIC_NACK, sequence, REQUEUE);
+      // The bit means nothing to a publisher; RabbitMQ sets it.
+      this.#write(BASIC_NACK, sequence, NACK_REQUEUE);
       this.#told = sequence;
     }
     if (this.#confirmed === this.#told) return;
@@ -94,7 +93,7 @@ export class PublisherConfirms implements LateWriter {
 
   /** All from `#told` up to this sequence number. */
   #ack(tag: number): void {
-    this.#write(BASIC_ACK, tag, tag - this.#told > 1 ? MULTIPLE : 0);
+    this.#write(BASIC_ACK, tag, tag - this.#told > 1 ? ACK_MULTIPLE : 0);
   }
 
   #write(method: number, tag: number, bits: number): void {
