@@ -57,7 +57,7 @@ describe('channels', () => {
     return [name, replyCode, replyText, classId, methodId];
   }
 
-  it("close with RabbitMQ's codes and texts, and the connection goes on, after soft errors", async () => {
+  it("close with RabbitMQ's codes and texts, and the connection goes on, after channel errors (AMQP 1.2)", async () => {
     const publish = (exchange: string, size = 1) => publishBytes(1, exchange, 'k', Buffer.alloc(size));
     const cases: readonly (readonly [Method | Buffer, number, string, number, number])[] = [
       [{ ...DECLARE, queue: 'nope', passive: true }, 404, "NOT_FOUND - no queue 'nope' in vhost '/'", 50, 10],
@@ -99,7 +99,7 @@ describe('channels', () => {
     }
   });
 
-  it('take their connection with them after hard errors', async () => {
+  it('take their connection with them after connection errors (AMQP 1.2)', async () => {
     const cases: readonly (readonly [Method | Buffer, number, string, number, number])[] = [
       [
         publishBytes(1, '', 'k', Buffer.from('x'), { immediate: true }),
@@ -151,7 +151,7 @@ describe('channels', () => {
     assert.equal(afterTx[2], 'PRECONDITION_FAILED - cannot switch from tx to confirm mode');
   });
 
-  it('refuse a consumer tag that is in use with 530', async () => {
+  it('refuse a consumer tag that is in use with 530 (AMQP 1.8.3.3)', async () => {
     const closed = await refusal({ ...CONSUME, consumerTag: 'mine' }, async (client) => {
       client.method(1, DECLARE);
       await client.expect('queue.declare-ok');
@@ -170,7 +170,7 @@ describe('channels', () => {
     );
   });
 
-  it('want content after a publish, and no content without one (505)', async () => {
+  it('want content after a publish, and no content without one (AMQP 4.2.6; 505)', async () => {
     const publish = methodBytes(1, {
       name: 'basic.publish',
       exchange: '',
@@ -199,7 +199,7 @@ describe('channels', () => {
     }
   });
 
-  it('end with the connection when the framing is broken or malformed (501), or unknown (503)', async () => {
+  it('end with the connection when a frame is malformed (AMQP 4.2.3; 501), or its method unknown (503)', async () => {
     const noMethod = new FrameWriter();
     const frame = noMethod.startFrame(FRAME_METHOD, 1);
     noMethod.u32((60 << 16) | 99);
@@ -223,7 +223,7 @@ describe('channels', () => {
     }
   });
 
-  it('are limited in number by channel-max', async () => {
+  it('are limited in number by channel-max (AMQP 1.4.2.6)', async () => {
     using client = await test.raw();
     await client.handshake({ channelMax: 2 });
     client.method(1, { name: 'channel.open' });
@@ -239,7 +239,7 @@ describe('channels', () => {
     );
   });
 
-  it('give their messages back, and their exclusive queues go, when the connection is cut', async () => {
+  it('have their messages requeued, and their exclusive queues deleted, when the connection is cut (AMQP 1.7.2.1)', async () => {
     await using reader = await test.connect();
     const channel = await reader.createChannel();
     await channel.assertQueue('kept');
@@ -265,7 +265,7 @@ describe('channels', () => {
 });
 
 describe('a connection', () => {
-  it('is told when the broker stops, and waited for only so long', async () => {
+  it('is told when the broker stops, and waited for only so long (AMQP 1.4.2.9)', async () => {
     const test = await TestServer.start({ closeTimeoutMs: 100 });
     using client = await test.rawChannel();
     using other = await test.raw();
@@ -283,7 +283,7 @@ describe('a connection', () => {
     assert.ok(!first.isClosed);
   });
 
-  it('answers update-secret, and a close of its peer', async () => {
+  it('answers update-secret, and a close of its peer (AMQP 1.4.2.9)', async () => {
     await using test = await TestServer.start();
     using client = await test.rawChannel();
     client.method(0, { name: 'connection.update-secret', newSecret: 'x', reason: 'old' });

@@ -4,7 +4,7 @@ import type { ConsumeMessage } from 'amqplib';
 import type { Table } from '../../../src/base/value.ts';
 import { TestServer, until } from './test-server.ts';
 
-describe('the arguments of basic.consume', () => {
+describe('the arguments of basic.consume (AMQP 1.8.3.3)', () => {
   let test: TestServer;
   before(async () => {
     test = await TestServer.start();

@@ -19,7 +19,7 @@ describe('messages', () => {
   });
   after(() => test[Symbol.asyncDispose]());
 
-  it('come through with every property and header as they were sent', async () => {
+  it('come through with every property and header as they were sent (AMQP 4.2.6.1)', async () => {
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
     const { queue } = await channel.assertQueue('', { exclusive: true });
@@ -64,7 +64,7 @@ describe('messages', () => {
     for (const [n, body] of bodies.entries()) assert.ok(body.equals(got[n].content), `message ${n}`);
   });
 
-  it('are the same however the frames of a publish are split', async () => {
+  it('are the same however the frames of a publish are split (AMQP 4.2.6)', async () => {
     using client = await test.rawChannel();
     client.method(1, {
       name: 'queue.declare',
@@ -108,7 +108,7 @@ describe('messages', () => {
     await client.expect('basic.get-empty');
   });
 
-  it('are cut into frames as small as the consumer wants them', async () => {
+  it('are cut into frames as small as the consumer wants them (AMQP 4.2.3)', async () => {
     using client = await test.raw();
     await client.handshake({ frameMax: 4096 });
     client.method(1, { name: 'channel.open' });
@@ -128,7 +128,7 @@ describe('messages', () => {
     );
   });
 
-  it('are confirmed in order, the mandatory ones after they came back', async () => {
+  it('are confirmed in order, the mandatory ones after their basic.return (AMQP 1.8.3.8)', async () => {
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
     const events: string[] = [];
@@ -156,7 +156,7 @@ describe('messages', () => {
     }
   });
 
-  it('are limited per consumer, or per channel, until they are acknowledged', async () => {
+  it('are limited per consumer, or per channel, until they are acknowledged (AMQP 1.8.3.1)', async () => {
     await using connection = await test.connect();
     for (const global of [false, true]) {
       const channel = await connection.createChannel();
@@ -182,7 +182,7 @@ describe('messages', () => {
     }
   });
 
-  it('that are rejected come again, marked, or are dropped', async () => {
+  it('that are rejected come again as redelivered, or are dropped (AMQP 1.8.3.14)', async () => {
     await using connection = await test.connect();
     const channel = await connection.createChannel();
     const { queue } = await channel.assertQueue('', { exclusive: true });
@@ -202,7 +202,7 @@ describe('messages', () => {
     assert.equal(await channel.get(queue), false);
   });
 
-  it('reach nobody while the client stopped the flow', async () => {
+  it('are not delivered while the client stopped the flow (AMQP 1.5.2.3)', async () => {
     using client = await test.rawChannel();
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
@@ -248,7 +248,7 @@ describe('consumers', () => {
     assert.ok(cancelled);
   });
 
-  it('that are cancelled get nothing more, and take an auto-delete queue along', async () => {
+  it('that are cancelled get nothing more, and take an auto-delete queue along (AMQP 1.8.3.5)', async () => {
     await using test = await TestServer.start();
     await using connection = await test.connect();
     const channel = await connection.createChannel();

@@ -75,7 +75,7 @@ class Table {
 }
 
 // What is expected here was answered by RabbitMQ 3.10.8 to the same operations.
-describe('basic.qos with global', () => {
+describe('basic.qos with global (AMQP 1.8.3.1)', () => {
   let test: TestServer;
   let connection: ChannelModel & AsyncDisposable;
   before(async () => {

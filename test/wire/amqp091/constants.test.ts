@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { CLASS_IDS, REPLY_CODES, replyName } from '../../../src/wire/amqp091/constants.ts';
 import { METHODS } from '../../../src/wire/amqp091/definitions.ts';
 
-test('reply codes are those that amqplib knows', () => {
+test('reply codes are those that amqplib knows (AMQP 1.2)', () => {
   const path = fileURLToPath(new URL('../../../node_modules/amqplib/lib/defs.js', import.meta.url));
   const theirs: Record<string, number> = createRequire(import.meta.url)(path).constants;
   for (const [name, code] of Object.entries(REPLY_CODES)) assert.equal(theirs[name], code, name);

@@ -32,7 +32,7 @@ function fieldValue(letter: string, ...value: number[]): Value {
   return decodeTable(bytes, 0, bytes.length).k;
 }
 
-test('every table comes back from the wire as it went', () => {
+test('every table comes back from the wire as it went (AMQP 4.2.5.5)', () => {
   fc.assert(
     fc.property(anyTable, (table) => {
       const bytes = encoded(table);

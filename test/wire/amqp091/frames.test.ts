@@ -54,7 +54,7 @@ function plain(frames: readonly Frame[]): Frame[] {
   return frames.map((frame) => ({ ...frame, payload: new Uint8Array(frame.payload) }));
 }
 
-test('any split of the bytes gives the same frames', () => {
+test('any split of the bytes gives the same frames (AMQP 4.2.3)', () => {
   fc.assert(
     fc.property(
       fc.array(anyFrame, { maxLength: 12 }),
@@ -98,7 +98,7 @@ test('a frame within one chunk is reported where it lies, one that straddles chu
   });
 });
 
-test('a frame above frame-max is refused by its prefix alone, whether or not the prefix is whole in one chunk', () => {
+test('a frame above frame-max is refused by its prefix alone, whether or not the prefix is whole in one chunk (AMQP 4.2.3)', () => {
   const prefix = Buffer.from([3, 0, 1, 0, 0, 0x10, 0x01]);
   assert.throws(() => read([prefix]), /a frame of 4097 bytes is larger than the frame-max of 4096/);
   assert.throws(() => read([prefix.subarray(0, 3), prefix.subarray(3)]), /larger than the frame-max/);
@@ -118,7 +118,7 @@ test('frame-max may change from within a frame, and holds for the next in the sa
   assert.equal(count, 2);
 });
 
-test('an unknown type, a wrong frame-end and a heartbeat with a payload are frame errors, one on a channel is unexpected', () => {
+test('an unknown type, a wrong frame-end and a heartbeat with a payload are frame errors, one on a channel is unexpected (AMQP 4.2.3, 4.2.7)', () => {
   const cases: [number[], string, RegExp][] = [
     [[4, 0, 0, 0, 0, 0, 0, 0xce], 'frame-error', /4 is not a type of frame/],
     [[0, 0, 0, 0, 0, 0, 0, 0xce], 'frame-error', /0 is not a type of frame/],
@@ -143,7 +143,7 @@ test('random bytes are frames or refused, never anything else', () => {
   );
 });
 
-test('a protocol header is recognised as soon as it differs, and not before it is whole', () => {
+test('a protocol header is recognised as soon as it differs, and not before it is whole (AMQP 4.2.2)', () => {
   for (let length = 0; length < 8; length++) {
     assert.equal(readProtocolHeader(PROTOCOL_HEADER, 0, length), 'incomplete');
   }
@@ -160,13 +160,13 @@ test('the header of AMQP 0-9, which older clients still send, is taken for 0-9-1
   assert.equal(readProtocolHeader(Buffer.from('AMQP\x01\x01\x00\x08', 'latin1'), 0, 8), 'other');
 });
 
-test('a heartbeat is the eight bytes that the specification draws', () => {
+test('a heartbeat is the eight bytes that the specification draws (AMQP 4.2.7)', () => {
   const writer = new FrameWriter();
   writeHeartbeat(writer);
   assert.deepEqual([...writer.take()], [8, 0, 0, 0, 0, 0, 0, 0xce]);
 });
 
-test('a body is split so that whole frames, not payloads, keep to frame-max', () => {
+test('a body is split so that whole frames, not payloads, keep to frame-max (AMQP 4.2.6.2)', () => {
   fc.assert(
     fc.property(fc.nat(1000), fc.integer({ min: 9, max: 120 }), (size, frameMax) => {
       const body = Buffer.from(Array.from({ length: size }, (_, i) => i & 0xff));
@@ -225,7 +225,7 @@ test('numbers are written big-endian over their whole range', () => {
   );
 });
 
-test('a short string holds 255 bytes of UTF-8, whatever the number of characters', () => {
+test('a short string holds 255 bytes of UTF-8, whatever the number of characters (AMQP 4.2.5.3)', () => {
   const stringOf = (text: string): string => {
     const writer = new FrameWriter();
     writer.shortString(text);

@@ -33,7 +33,7 @@ function failsWith(kind: string, message: RegExp): (error: unknown) => boolean {
   return (error) => error instanceof WireError && error.kind === kind && message.test(error.message);
 }
 
-test('every method comes back from the wire as it went, on its channel', () => {
+test('every method comes back from the wire as it went, on its channel (AMQP 4.2.4)', () => {
   fc.assert(
     fc.property(anyMethod, fc.nat(0xffff), (method, channel) => {
       const seen: unknown[] = [];

@@ -36,7 +36,7 @@ function decoded(bytes: Buffer): Properties {
   return decodeProperties(bytes, 0, bytes.length);
 }
 
-test('every set of properties comes back from the wire as it went', () => {
+test('every set of properties comes back from the wire as it went (AMQP 4.2.6.1)', () => {
   fc.assert(
     fc.property(anyProperties, (properties) => {
       const bytes = encoded(properties);
@@ -165,7 +165,7 @@ test('a content header keeps the bytes of the properties as they came', () => {
   );
 });
 
-test('a content header that is short, of another class or with an impossible size is refused', () => {
+test('a content header that is short, of another class or with an impossible size is refused (AMQP 4.2.6.1)', () => {
   const header = Buffer.alloc(14);
   header[1] = 60;
   assert.equal(readBodySize(header, 0, 14), 0);

@@ -29,7 +29,7 @@ test('a remembered string does not change when the bytes it came from do', () =>
   assert.equal(readShortString(Buffer.from('first.key'), 0, 9, 'key'), 'first.key');
 });
 
-test('bytes that are not UTF-8 are refused every time, also where a good string was remembered', () => {
+test('bytes that are not UTF-8 are refused every time, also where a good string was remembered (AMQP 4.2.5.3)', () => {
   for (let i = 0; i < 0x80 * 0x80; i++) readShortString(Buffer.from([i >> 7, i & 0x7f]), 0, 2, 'key');
   for (let low = 0; low < 0x100; low++) {
     const bytes = Buffer.from([0xff, low]);

@@ -22,7 +22,7 @@ describe('the handshake', () => {
     return client;
   }
 
-  it('offers PLAIN and AMQPLAIN, and says what it can do', async () => {
+  it('offers PLAIN and AMQPLAIN, and its capabilities (AMQP 1.4.2.1)', async () => {
     using client = await test.raw();
     client.write(PROTOCOL_HEADER);
     const start = await client.expect('connection.start');
@@ -83,7 +83,7 @@ describe('the handshake', () => {
     );
   });
 
-  it('lets guest in by AMQPLAIN', async () => {
+  it('lets guest in by AMQPLAIN (AMQP 1.4.2.2)', async () => {
     using client = await started();
     const writer = new FrameWriter();
     encodeTable(writer, { LOGIN: 'guest', PASSWORD: 'guest' });
@@ -107,7 +107,7 @@ describe('the handshake', () => {
     assert.deepEqual(other.received, []);
   });
 
-  it('refuses an unknown mechanism with 503', async () => {
+  it('refuses an unknown mechanism with 503 (AMQP 1.4.2.2)', async () => {
     using client = await started();
     client.method(0, { ...startOk('guest', 'guest'), mechanism: 'EXTERNAL' });
     const { replyCode, replyText } = await client.expect('connection.close');
@@ -115,7 +115,7 @@ describe('the handshake', () => {
     assert.equal(replyText, "COMMAND_INVALID - unknown authentication mechanism 'EXTERNAL'");
   });
 
-  it('refuses limits that are too small or beyond what it offered with 530, as RabbitMQ does', async () => {
+  it('refuses limits that are too small or beyond what it offered with 530, as RabbitMQ does (AMQP 1.4.2.6)', async () => {
     const cases: readonly (readonly [Partial<MethodOf<'connection.tune-ok'>>, string])[] = [
       [{ frameMax: 4095 }, 'negotiated frame_max = 4095 is lower than the minimum allowed value (4096)'],
       [{ frameMax: 0 }, 'negotiated frame_max = 0 is higher than the maximum allowed value (131072)'],
@@ -133,7 +133,7 @@ describe('the handshake', () => {
     }
   });
 
-  it('refuses a virtual host that is not there with 530', async () => {
+  it('refuses a virtual host that is not there with 530 (AMQP 1.4.2.7)', async () => {
     using client = await started();
     client.method(0, startOk('guest', 'guest'));
     await client.expect('connection.tune');
@@ -144,7 +144,7 @@ describe('the handshake', () => {
     assert.deepEqual([close.classId, close.methodId], [10, 40]);
   });
 
-  it('does not let anybody skip the login', async () => {
+  it('lets no client skip the login (AMQP 2.2.4)', async () => {
     using client = await started();
     client.method(0, { name: 'connection.open', virtualHost: '/' });
     assert.equal((await client.expect('connection.close')).replyCode, 504);
@@ -174,7 +174,7 @@ describe('the handshake', () => {
   });
 });
 
-describe('heartbeats', () => {
+describe('heartbeats (AMQP 4.2.7)', () => {
   it('are sent to an idle client, and one that is silent for two intervals is dropped', async () => {
     await using test = await TestServer.start();
     using client = await test.raw();

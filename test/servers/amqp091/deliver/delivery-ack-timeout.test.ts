@@ -19,7 +19,7 @@ async function consume(channel: Channel, queue: string, tag: string): Promise<(C
 const bodies = (messages: readonly (ConsumeMessage | null)[]) =>
   messages.map((message) => message?.content.toString() ?? null);
 
-describe('the time-out of acknowledgements', () => {
+describe('the delivery acknowledgement timeout', () => {
   it('cancels the consumer that is late and gives what it holds to others, while its channel goes on', async () => {
     await using test = await TestServer.start(LIMIT);
     await using connection = await test.connect();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { publishBytes, type RawClient } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { publishBytes, type RawClient } from '../raw-client.ts';
+import { TestServer, until } from '../test-server.ts';
 
 async function transactional(test: TestServer): Promise<RawClient> {
   const client = await test.rawChannel();
@@ -24,7 +24,7 @@ function ready(test: TestServer, name: string): number | undefined {
 }
 
 describe('tx channels', () => {
-  it('publish and acknowledge at commit, and not at all after rollback', async () => {
+  it('publish and acknowledge at commit, and not at all after rollback (AMQP 1.9.2.3, 1.9.2.5)', async () => {
     await using test = await TestServer.start();
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
@@ -60,7 +60,7 @@ describe('tx channels', () => {
     assert.equal(test.broker.vhost('/')?.findQueue('in')?.unacknowledgedCount, 0);
   });
 
-  it('acknowledge all with tag 0, but not what is delivered between that and the commit', async () => {
+  it('acknowledge all with tag 0, but not what is delivered between that and the commit (AMQP 1.8.3.13)', async () => {
     await using test = await TestServer.start();
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
@@ -91,7 +91,7 @@ describe('tx channels', () => {
     assert.equal(queue?.unacknowledgedCount, 1);
   });
 
-  it('do not get again by basic.recover what they acknowledged, unless they roll back', async () => {
+  it('do not get again by basic.recover what they acknowledged, unless they roll back (AMQP 1.8.3.16)', async () => {
     await using test = await TestServer.start();
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
@@ -114,7 +114,7 @@ describe('tx channels', () => {
     assert.equal(ready(test, 'q'), 3);
   });
 
-  it('may not acknowledge the same delivery twice', async () => {
+  it('may not acknowledge the same delivery twice (AMQP 1.8.3.13)', async () => {
     await using test = await TestServer.start();
     await using connection = await test.connect();
     const channel = await connection.createConfirmChannel();
@@ -168,7 +168,7 @@ describe('tx channels', () => {
     assert.deepEqual(counts(), [0, 1, 2, 0]);
   });
 
-  it('send mandatory messages back before commit-ok', async () => {
+  it('return mandatory messages before commit-ok (AMQP 1.8.3.8)', async () => {
     await using test = await TestServer.start();
     using client = await transactional(test);
     client.write(publishBytes(1, '', 'nowhere', Buffer.from('x'), { mandatory: true }));

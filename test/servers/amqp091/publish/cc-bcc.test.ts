@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import type { Channel, ConfirmChannel, Options } from 'amqplib';
-import { TestServer } from './test-server.ts';
+import { TestServer } from '../test-server.ts';
 
 const body = Buffer.from('x');
 

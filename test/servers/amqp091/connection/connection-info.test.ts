@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { TestServer, until } from './test-server.ts';
+import { TestServer, until } from '../test-server.ts';
 
 test('a connection, its channels and its consumers are listed while they are there', async () => {
   await using server = await TestServer.start();
@@ -44,7 +44,7 @@ test('a connection, its channels and its consumers are listed while they are the
   await until(() => sessions.size === 0);
 });
 
-test('who is closed by an administrator is told so, with 320', async () => {
+test('a connection that an administrator closes is told so, with 320 (AMQP 1.4.2.9)', async () => {
   await using server = await TestServer.start();
   const { sessions } = server.broker;
   await using connection = await server.connect();
