@@ -21,11 +21,11 @@ import type { Output } from './output.ts';
  * - `deaf`: the framing of what the peer sends is lost, and it is not looked at;
  * - `closed`: the socket is gone.
  */
-export type ConnectionState = 'open' | 'closing' | 'deaf' | 'closed';
+export type ConnectionLifecycle = 'open' | 'closing' | 'deaf' | 'closed';
 
 /** What is listed of a connection. `Connection` implements it. */
 export interface InspectedConnection {
-  readonly state: ConnectionState;
+  readonly state: ConnectionLifecycle;
   readonly output: Output;
   readonly channels: Iterable<HandlerContext>;
   readonly channelCount: number;

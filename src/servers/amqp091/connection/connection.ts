@@ -27,7 +27,7 @@ import { RouteCache } from '../publish/route-cache.ts';
 import type { ClientCapabilities } from './capabilities.ts';
 import { type BlockableConnection, ConnectionBlocking } from './connection-blocked.ts';
 import { ConnectionEvents } from './connection-events.ts';
-import { AmqpConnectionInfo, type ConnectionState, type InspectedConnection } from './connection-info.ts';
+import { AmqpConnectionInfo, type ConnectionLifecycle, type InspectedConnection } from './connection-info.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Output, OutputListener } from './output.ts';
@@ -54,7 +54,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   readonly frameMax: number;
   readonly capabilities: ClientCapabilities;
   readonly routes: RouteCache;
-  state: ConnectionState = 'open';
+  state: ConnectionLifecycle = 'open';
   hasPublished = false;
   tracer: Tracer | null = null;
   readonly info: AmqpConnectionInfo;

@@ -34,11 +34,6 @@ function contentLength(chunk: Chunk, at: number): number {
   return chunk.u32[(at + FRAME_LENGTH_AT) >>> 2];
 }
 
-/** When the message in the frame at byte `at` was published: an f64 at byte 0 of it. */
-function publishedMs(chunk: Chunk, at: number): number {
-  return chunk.f64[at >>> 3];
-}
-
 function parse(chunk: Chunk, at: number): void {
   if (!view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, contentLength(chunk, at))) {
     throw new Error(`the message at byte ${at} of chunk ${chunk.slot} cannot be read`);
@@ -46,7 +41,7 @@ function parse(chunk: Chunk, at: number): void {
   properties.find(chunk.buffer, view);
 }
 
-/** The header x-delivery-count of RabbitMQ's quorum queues: how often the message was returned before. */
+/** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
 function showFailures(lane: PriorityLevel, offset: number): void {
   const failures = lane.queue.failuresOf(lane, offset);
   if (failures === 0) return;
@@ -100,7 +95,7 @@ export class Delivery implements DeliverySink {
     const bodyBytes = view.bodyEnd - view.bodyStart;
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
-      : channel.unacknowledged.add(lane, consumer, offset, publishedMs(chunk, at), bodyBytes);
+      : channel.unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], bodyBytes);
     writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
     writeContent(channel, chunk);
     output.checkCongestion();
@@ -141,9 +136,9 @@ export class GetDelivery implements Getter {
     const bodyBytes = view.bodyEnd - view.bodyStart;
     const tag = this.#noAck
       ? unacknowledged.addSettled()
-      : unacknowledged.add(lane, null, offset, publishedMs(chunk, at), bodyBytes);
+      : unacknowledged.add(lane, null, offset, chunk.f64[at >>> 3], bodyBytes);
     if (channel.state !== 'open') {
-      // The channel was closed while the message was read from disk.
+      // Nobody is there any more to take it.
       unacknowledged.requeueAll();
       return bodyBytes;
     }
