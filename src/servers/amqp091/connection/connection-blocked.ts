@@ -44,15 +44,15 @@ export class ConnectionBlocking {
   /** Resource alarms came or went, or the connection published for the first time. */
   update(): void {
     const { broker, hasPublished, capabilities, output } = this.#connection;
-    const alarms = broker.blockedReasons;
-    const isBlocked = hasPublished && alarms.size > 0;
+    const reasons = broker.blockedReasons;
+    const isBlocked = hasPublished && reasons.size > 0;
     if (isBlocked === this.#isBlocked) return;
     this.#isBlocked = isBlocked;
     if (capabilities.connectionBlocked) {
       if (isBlocked) {
         output.method(0, {
           name: 'connection.blocked',
-          reason: `low on ${[...alarms].sort().reverse().join(' & ')}`,
+          reason: `low on ${[...reasons].sort().reverse().join(' & ')}`,
         });
       } else {
         output.method(0, { name: 'connection.unblocked' });
