@@ -47,7 +47,7 @@ export function consumeStream(
   const matchUnfiltered = readMatchUnfiltered(args, resource);
   if (!(stream instanceof StreamExchange)) return;
   const tag = channel.consumerTag(method.consumerTag);
-  const consumer = stream.readers.add({
+  const consumer = stream.consumers.add({
     tag,
     sink: new StreamDelivery(channel, tag),
     gate: channel.gate,
