@@ -77,8 +77,8 @@ function declare(): void {
     sink: {
       deliver: (_consumer, _lane, _offset, chunk, at) => {
         view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
-        broker.turn.touch();
-        lateness.record(Math.round((broker.turn.nowMs - chunk.buffer.readDoubleBE(view.bodyStart)) * 1000));
+        broker.shard.turn.touch();
+        lateness.record(Math.round((broker.shard.nowMs - chunk.buffer.readDoubleBE(view.bodyStart)) * 1000));
         came++;
         return view.bodyEnd - view.bodyStart;
       },
@@ -94,7 +94,7 @@ function declare(): void {
 
 /** Returns the seconds until all were on disk. */
 async function publish(): Promise<number> {
-  const publisher = new Publisher(broker);
+  const publisher = new Publisher(broker.shard, broker.deadLettering);
   const exchange = vhost.exchangeForPublish('later');
   const { messageView } = publisher;
   messageView.body = Buffer.alloc(BODY_BYTES);
@@ -108,20 +108,20 @@ async function publish(): Promise<number> {
   for (let i = 0; i < plan.messages; i++) {
     if (i % BATCH === 0) {
       await setImmediate();
-      broker.turn.touch();
-      broker.turn.schedule();
+      broker.shard.turn.touch();
+      broker.shard.turn.schedule();
     }
     const delayMs = plan.delayMinMs + Math.floor(Math.random() * (plan.delayMaxMs - plan.delayMinMs));
     const headers = { 'x-delay': delayMs };
     const route = vhost.route(exchange, 'q', { headers: () => headers, property: () => null });
     messageView.properties = amqp091Codec.encode({ headers, persistent: true });
     messageView.propertiesEnd = messageView.properties.length;
-    messageView.body.writeDoubleBE(broker.turn.nowMs + delayMs, 0);
+    messageView.body.writeDoubleBE(broker.shard.nowMs + delayMs, 0);
     messageView.delayMs = route.delayMs;
     publisher.publish(route, true);
     if (publisher.mustPause) await new Promise<void>((resolve) => publisher.onResume(resolve));
   }
-  await broker.store.journal.flush();
+  await broker.shard.store.journal.flush();
   return (performance.now() - started) / 1000;
 }
 

@@ -72,7 +72,7 @@ async function measure(directory: string, records: number, scenario: Scenario): 
     deliveries += ranges.count;
     reader.share.acknowledge('member', acknowledgements);
     // Not each by itself: several members' acknowledgements are in one write to the disk.
-    if (fetches % 8 === 0) await broker.store.journal.flush();
+    if (fetches % 8 === 0) await broker.shard.store.journal.flush();
     done = records - reader.share.settled.missingIn(0, records);
     if (done >= ((tenths.length + 1) * goal) / 10) {
       tenths.push(performance.now() - markMs);
@@ -91,7 +91,8 @@ async function measure(directory: string, records: number, scenario: Scenario): 
 }
 
 async function prepare(broker: Broker, records: number, { batch }: Scenario): Promise<ShareReader> {
-  const { streams, shareGroups, groupConfigs, store } = broker;
+  const { streams, shareGroups, groupConfigs } = broker;
+  const { store } = broker.shard;
   const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
   const partition = stream.partitions[0];
   if (partition === undefined) throw new Error('a stream without a partition');

@@ -5,13 +5,10 @@ import type { Durability } from '../log/journal/journal-files.ts';
 import type { StreamUpkeep } from '../log/streams/retention-settings.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
 import type { PropertyCodec } from './messages/property-codec.ts';
+import type { ShardLog } from './shard/shard.ts';
 import type { TransactionSettings } from './transactions/transaction-settings.ts';
 
-export interface BrokerLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+export type BrokerLog = ShardLog;
 
 export interface BrokerOptions {
   readonly dataDirectory: string;

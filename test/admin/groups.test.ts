@@ -17,7 +17,7 @@ async function withStream(admin: TestAdmin) {
       partition.append(batch, 0, batch.length);
     }
   }
-  await admin.broker.store.journal.flush();
+  await admin.broker.shard.store.journal.flush();
   return stream;
 }
 

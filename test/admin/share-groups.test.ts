@@ -7,11 +7,11 @@ import { TestAdmin } from './test-admin.ts';
 
 test('a share group is shown with what is left to do, told where to begin anew, and deleted', async () => {
   await using admin = await TestAdmin.start();
-  const { shareGroups, streams, groupConfigs, store } = admin.broker;
+  const { shareGroups, streams, groupConfigs, shard } = admin.broker;
   const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
   const batch = batchOf(['a', 'b', 'c', 'd', 'e']);
   stream.partitions[0]?.append(batch, 0, batch.length);
-  await store.journal.flush();
+  await shard.store.journal.flush();
   groupConfigs.set('/', 'g', new Map([['share.auto.offset.reset', 'earliest']]));
   const beat = (epoch: number) =>
     shareGroups.heartbeat('/', 'g', {

@@ -37,7 +37,7 @@ export class TestBroker {
       propertyCodecs: [amqp091Codec],
       ...this.#options,
     });
-    this.publisher = new Publisher(this.broker);
+    this.publisher = new Publisher(this.broker.shard, this.broker.deadLettering);
   }
 
   async restart(): Promise<void> {
@@ -61,13 +61,13 @@ export class TestBroker {
   publish(key: string, body: string | Buffer, persistent = true): number {
     const vhost = this.broker.vhost('/');
     if (vhost === undefined) throw new Error('no virtual host');
-    this.broker.turn.touch();
+    this.broker.shard.turn.touch();
     fillView(this.publisher.messageView, key, body);
     return this.publisher.publish(vhost.route(vhost.defaultExchange, key, bareMessage), persistent);
   }
 
   async flush(): Promise<void> {
-    await this.broker.store.journal.flush();
+    await this.broker.shard.store.journal.flush();
   }
 }
 

@@ -54,7 +54,7 @@ async function whileFull(run: PowerCutRun): Promise<void> {
   const isTold = (): boolean => {
     // What the broker frees, others take.
     run.fs.capacityBytes = usedBytes(run);
-    return run.broker.blockedReasons.has('disk');
+    return run.broker.shard.alarms.raised.has('disk');
   };
   if (!(await run.time.runUntil(isTold, PATIENCE_MS))) {
     throw new HistoryError('publishers are not told that the disk is full');
@@ -64,9 +64,11 @@ async function whileFull(run: PowerCutRun): Promise<void> {
 
 async function goesOn(run: PowerCutRun): Promise<void> {
   const { broker } = run;
-  const isWell = (): boolean => broker.blockedReasons.size === 0 && broker.store.journal.isIdle;
+  const isWell = (): boolean => broker.shard.alarms.raised.size === 0 && broker.shard.store.journal.isIdle;
   if (!(await run.time.runUntil(isWell, PATIENCE_MS))) {
-    throw new HistoryError(`there is space, but publishers are blocked for ${[...broker.blockedReasons]}`);
+    throw new HistoryError(
+      `there is space, but publishers are blocked for ${[...broker.shard.alarms.raised]}`,
+    );
   }
   run.check();
 }

@@ -119,7 +119,7 @@ export class MovingRun {
 
   async start(): Promise<void> {
     this.broker = await this.until(this.#open(), 'the start');
-    this.#publisher = new Publisher(this.broker);
+    this.#publisher = new Publisher(this.broker.shard, this.broker.deadLettering);
     this.note(`started, with ${this.count} messages`);
     if (this.vhost.findExchange(DELAYED) === undefined) await this.#declare();
     if (this.damagedPath === null) this.#checkCount();
@@ -168,7 +168,7 @@ export class MovingRun {
     const id = this.#nextId++;
     const message: MovingMessage = { id, exchange, key, size, delayMs, priority, ttlMs };
     const { broker, vhost } = this;
-    broker.turn.touch();
+    broker.shard.turn.touch();
     fillView(this.#publisher.messageView, message);
     const headers = delayMs < 0 ? null : { 'x-delay': delayMs };
     const route = vhost.route(vhost.exchangeForPublish(exchange), key, {
@@ -180,7 +180,7 @@ export class MovingRun {
     const fate: Fate = { message, life: this.#life, isConfirmed: false, ack: 'none' };
     this.fates.set(id, fate);
     const isCurrent = (): boolean => this.#isAlive && this.broker === broker;
-    broker.whenDurable(block, {
+    broker.shard.whenDurable(block, {
       onDurable: () => {
         if (isCurrent()) fate.isConfirmed = true;
       },
@@ -189,7 +189,7 @@ export class MovingRun {
   }
 
   get mustPause(): boolean {
-    return this.broker.blockedReasons.size > 0 || this.#publisher.mustPause;
+    return this.broker.shard.alarms.isBlocking || this.#publisher.mustPause;
   }
 
   /** Lets time go by, with all that happens in it. */
@@ -206,7 +206,7 @@ export class MovingRun {
   check(): void {
     if (this.#error !== null) throw this.#error;
     if (this.hasFailed) return;
-    const { journal, logs } = this.broker.store;
+    const { journal, logs } = this.broker.shard.store;
     for (const queue of this.vhost.queues()) {
       if (!queue.isBalanced) throw new HistoryError(`the ledger of ${queue.name} does not balance`);
       if (this.damagedPath === null && queue.ledger.lost > 0)
@@ -252,7 +252,7 @@ export class MovingRun {
     const isDone = (): boolean => {
       for (const reader of this.readers) reader.ackAll();
       const isEmpty = this.count === 0 || this.#isAllAcknowledged;
-      return isEmpty || (this.damaged.length > 0 && this.broker.store.journal.isIdle);
+      return isEmpty || (this.damaged.length > 0 && this.broker.shard.store.journal.isIdle);
     };
     // The longest delay, and then some: damage is found when the messages come due.
     if (this.damagedPath !== null) await this.pass(100_000);
@@ -337,7 +337,7 @@ export class MovingRun {
     const kind = { type: 'x-delayed-message', internal: false, arguments: { 'x-delayed-type': 'direct' } };
     this.vhost.declareExchange({ name: DELAYED, ...kind, ...common });
     for (const name of QUEUES) this.declare(name);
-    await this.until(this.broker.store.journal.flush(), 'the declaration');
+    await this.until(this.broker.shard.store.journal.flush(), 'the declaration');
   }
 
   #checkCount(): void {

@@ -42,7 +42,7 @@ async function mostBytes(run: MovingRun, ms: number): Promise<number> {
   let most = 0;
   for (let passed = 0; passed < ms; passed += 10) {
     await run.pass(10);
-    const { bytes, windowBytes } = run.broker.store.chunks;
+    const { bytes, windowBytes } = run.broker.shard.store.chunks;
     most = Math.max(most, bytes - windowBytes);
   }
   return most;

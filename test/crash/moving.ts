@@ -62,10 +62,11 @@ export function fill(run: MovingRun, freeBytes: number): void {
 }
 
 export async function goesOn(run: MovingRun): Promise<void> {
-  const isWell = (): boolean => run.broker.blockedReasons.size === 0 && run.broker.store.journal.isIdle;
+  const isWell = (): boolean =>
+    run.broker.shard.alarms.raised.size === 0 && run.broker.shard.store.journal.isIdle;
   if (!(await run.time.runUntil(isWell, PATIENCE_MS)))
     throw new HistoryError(
-      `there is space, but publishers are blocked for ${[...run.broker.blockedReasons]}`,
+      `there is space, but publishers are blocked for ${[...run.broker.shard.alarms.raised]}`,
     );
   run.check();
 }

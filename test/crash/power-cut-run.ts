@@ -200,7 +200,7 @@ export class PowerCutRun implements ChannelHost {
     await this.#until(this.broker.close(), 'the close');
     this.channels = [];
     await this.time.forget();
-    this.state.closed(this.broker.store.journal.blockNumber - 1);
+    this.state.closed(this.broker.shard.currentBlock - 1);
   }
 
   /** The process ends at once; what it wrote is in the system's cache. */
@@ -236,7 +236,7 @@ export class PowerCutRun implements ChannelHost {
   /** What holds at any time. */
   check(): void {
     if (this.#error !== null) throw this.#error;
-    const { journal } = this.broker.store;
+    const { journal } = this.broker.shard.store;
     const isAllSafe = journal.isIdle && this.limits.durability.mode === 'sync';
     for (const [queue, expected] of this.known) {
       if (queue.isRemoved) continue;

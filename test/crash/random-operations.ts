@@ -46,7 +46,7 @@ export class RandomOperations {
     for (let i = 0; i < count; i++) {
       if (channel.mustPause) return;
       // Some insist.
-      if (this.#run.broker.blockedReasons.size > 0 && this.#run.random() < 0.8) return;
+      if (this.#run.broker.shard.alarms.isBlocking && this.#run.random() < 0.8) return;
       const vhost = this.#run.broker.vhost('/')!;
       const route = vhost.route(vhost.exchangeForPublish(exchange), key, bareMessage);
       const expected = this.#run.state.route(exchange, key);
@@ -63,7 +63,7 @@ export class RandomOperations {
       const message = { id: this.#nextMessage++, exchange, key, size, persistent };
       this.#run.messages.set(message.id, message);
       channel.publish(route, message);
-      this.#run.broker.turn.touch();
+      this.#run.broker.shard.turn.touch();
     }
   }
 
@@ -94,7 +94,7 @@ export class RandomOperations {
     const queue = this.#run.broker
       .vhost('/')!
       .declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: {} }, null);
-    const block = durable ? this.#run.broker.metadataBlock : 0;
+    const block = durable ? this.#run.broker.shard.metadataBlock : 0;
     this.#run.note(`declare ${durable ? '' : 'transient '}queue ${name}, id ${queue.id}, in block ${block}`);
     const expected = new ExpectedQueue(name, durable, queue.id, block);
     this.#run.state.queues.set(name, expected);
@@ -107,9 +107,9 @@ export class RandomOperations {
     if (queue === undefined) return;
     const expected = this.#run.expectedOf(queue);
     this.#run.broker.vhost('/')!.deleteQueue(queue.name, { ifUnused: false, ifEmpty: false }, null);
-    this.#run.note(`delete queue ${queue.name}, in block ${this.#run.broker.metadataBlock}`);
+    this.#run.note(`delete queue ${queue.name}, in block ${this.#run.broker.shard.metadataBlock}`);
     this.#run.known.delete(queue);
-    this.#run.state.deleted(expected, this.#run.broker.metadataBlock);
+    this.#run.state.deleted(expected, this.#run.broker.shard.metadataBlock);
     this.#confirmMetadata();
   }
 
@@ -123,22 +123,22 @@ export class RandomOperations {
     const existing = this.#run.state.bindingsOf(exchange).find((b) => b.queue === expected && b.key === key);
     if (existing === undefined) {
       this.#run.broker.vhost('/')!.bindQueue(request, null);
-      const addedBlock = this.#run.broker.metadataBlock;
+      const addedBlock = this.#run.broker.shard.metadataBlock;
       this.#run.note(`bind ${queue.name} to ${exchange} with ${key}, in block ${addedBlock}`);
       const removedBlock = Number.POSITIVE_INFINITY;
       this.#run.state.bindings.push({ exchange, key, queue: expected, addedBlock, removedBlock });
     } else {
       this.#run.broker.vhost('/')!.unbindQueue(request, null);
-      existing.removedBlock = this.#run.broker.metadataBlock;
+      existing.removedBlock = this.#run.broker.shard.metadataBlock;
       this.#run.note(`unbind ${queue.name} from ${exchange} with ${key}, in block ${existing.removedBlock}`);
     }
     this.#confirmMetadata();
   }
 
   #confirmMetadata(): void {
-    const block = this.#run.broker.metadataBlock;
-    if (!this.#run.broker.isDurable(block)) {
-      this.#run.broker.whenDurable(block, { onDurable: (b) => this.#run.confirmed(b) });
+    const block = this.#run.broker.shard.metadataBlock;
+    if (!this.#run.broker.shard.isDurable(block)) {
+      this.#run.broker.shard.whenDurable(block, { onDurable: (b) => this.#run.confirmed(b) });
     }
   }
 
@@ -165,7 +165,7 @@ export class RandomOperations {
     const expected = this.#run.expectedOf(queue);
     const ready = expected.readyCount;
     const count = queue.purge();
-    expected.purged(this.#run.broker.store.journal.blockNumber);
+    expected.purged(this.#run.broker.shard.currentBlock);
     if (count !== ready) throw new HistoryError(`${queue.name} purged ${count} messages, not ${ready}`);
   }
 

@@ -153,7 +153,7 @@ export class StreamRun {
   async work(operations: number): Promise<void> {
     while (operations-- > 0 && !this.#hasFailed) {
       this.#operate();
-      this.broker.whenDurable(this.broker.store.journal.blockNumber, {
+      this.broker.shard.whenDurable(this.broker.shard.currentBlock, {
         onDurable: (block) => {
           // Without `sync`, confirmed does not mean on disk.
           const counts = this.#isAlive && this.#limits.durability.mode === 'sync';
@@ -177,7 +177,7 @@ export class StreamRun {
     this.note('close');
     await this.#until(this.broker.close(), 'the close');
     await this.time.forget();
-    this.#confirmed = Math.max(this.#confirmed, this.broker.store.journal.blockNumber - 1);
+    this.#confirmed = Math.max(this.#confirmed, this.broker.shard.currentBlock - 1);
   }
 
   async kill(): Promise<void> {
@@ -255,14 +255,14 @@ export class StreamRun {
     ]);
     if (kind === 'short') configs.set('retention.bytes', String(retentionBytes));
     this.broker.streams.create({ vhost: '/', name, partitions: 1, configs });
-    const block = this.broker.store.journal.blockNumber;
+    const block = this.broker.shard.currentBlock;
     this.note(`create ${name} in block ${block}`);
     this.#streams.set(name, new ExpectedStream(name, kind, retentionBytes, block));
   }
 
   #delete(stream: ExpectedStream): void {
     this.broker.streams.delete(this.broker.streams.get('/', stream.name)!);
-    stream.deletedBlock = this.broker.store.journal.blockNumber;
+    stream.deletedBlock = this.broker.shard.currentBlock;
     this.note(`delete ${stream.name} in block ${stream.deletedBlock}`);
   }
 
@@ -271,7 +271,7 @@ export class StreamRun {
     const offset = this.between(partition.startOffset, partition.highWatermark);
     if (offset <= partition.startOffset) return;
     partition.deleteBefore(offset);
-    const block = this.broker.store.journal.blockNumber;
+    const block = this.broker.shard.currentBlock;
     this.note(`delete records of ${stream.name} below ${offset} in block ${block}`);
     stream.starts.push({ block, offset });
   }
@@ -303,7 +303,7 @@ export class StreamRun {
       const record = { key: `key-${this.between(1, KEYS)}`, value };
       fillView(this.#messageView, record.key, value);
       partition.gather(this.#messageView, this.time.now());
-      const block = this.broker.store.journal.blockNumber;
+      const block = this.broker.shard.currentBlock;
       const baseOffset = stream.end;
       this.note(`publish to ${stream.name}, at ${baseOffset} in block ${block}`);
       stream.appended({ block, baseOffset, body: null, records: [record], producerId: null, end: null });
@@ -334,7 +334,7 @@ export class StreamRun {
     },
   ): void {
     const baseOffset = this.#partitionOf(stream).append(batch, 0, batch.length);
-    const block = this.broker.store.journal.blockNumber;
+    const block = this.broker.shard.currentBlock;
     this.note(`append ${what.records.length} to ${stream.name} at ${baseOffset} in block ${block}`);
     stream.appended({ ...what, block, baseOffset, body: Buffer.from(batch.subarray(BODY_AT)) });
   }

@@ -84,7 +84,8 @@ export async function fillWithStreams(seed: number): Promise<Failure | null> {
       run.fs.capacityBytes = Number.MAX_SAFE_INTEGER;
       run.note('there is space again');
       const { broker } = run;
-      const isWell = (): boolean => broker.blockedReasons.size === 0 && broker.store.journal.isIdle;
+      const isWell = (): boolean =>
+        broker.shard.alarms.raised.size === 0 && broker.shard.store.journal.isIdle;
       if (!(await run.time.runUntil(isWell, PATIENCE_MS))) throw new HistoryError('it does not go on');
     }
     await run.close();

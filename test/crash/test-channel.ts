@@ -1,6 +1,6 @@
 import type { Broker } from '../../src/broker/broker.ts';
 import { Publisher } from '../../src/broker/publishing/publisher.ts';
-import { Transaction } from '../../src/broker/publishing/tx.ts';
+import { Tx } from '../../src/broker/publishing/tx.ts';
 import type { Consumer } from '../../src/broker/queues/consumer.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
@@ -27,7 +27,7 @@ export interface ChannelHost {
 }
 
 interface PendingTransaction {
-  readonly transaction: Transaction;
+  readonly transaction: Tx;
   readonly publications: { readonly message: TestMessage; readonly queues: readonly ExpectedQueue[] }[];
   readonly outcomes: { readonly tag: number; readonly multiple: boolean; readonly outcome: Outcome }[];
 }
@@ -49,7 +49,7 @@ export class TestChannel {
   constructor(id: number, host: ChannelHost) {
     this.id = id;
     this.#host = host;
-    this.#publisher = new Publisher(host.broker);
+    this.#publisher = new Publisher(host.broker.shard, host.broker.deadLettering);
   }
 
   get mustPause(): boolean {
@@ -67,7 +67,7 @@ export class TestChannel {
 
   select(): void {
     this.#tx = {
-      transaction: new Transaction(this.#host.broker, this.#unacknowledged),
+      transaction: new Tx(this.#host.broker.shard, this.#host.broker.deadLettering, this.#unacknowledged),
       publications: [],
       outcomes: [],
     };
@@ -92,7 +92,7 @@ export class TestChannel {
     const isJournaled = message.persistent && queues.some((queue) => queue.durable);
     if (isJournaled !== block > 0)
       throw new HistoryError(`message ${message.id} has to wait for block ${block}`);
-    if (block > 0) this.#host.broker.whenDurable(block, { onDurable: (b) => this.#host.confirmed(b) });
+    if (block > 0) this.#host.broker.shard.whenDurable(block, { onDurable: (b) => this.#host.confirmed(b) });
   }
 
   consume(queue: Queue, credit: number, noAck: boolean): void {
@@ -176,7 +176,7 @@ export class TestChannel {
       this.#host.confirmed(block);
     });
     if (!isDone) {
-      block = broker.store.journal.blockNumber;
+      block = broker.shard.currentBlock;
       for (const { queues } of tx.publications) for (const queue of queues) held.add(queue);
       for (const queue of held) queue.undecided++;
     }
@@ -218,7 +218,7 @@ export class TestChannel {
     const { queue, entry } = this.#outstanding.get(tag) as Delivery;
     this.#outstanding.delete(tag);
     if (outcome === 'requeue') queue.requeued(entry);
-    else queue.settled(entry, this.#host.broker.store.journal.blockNumber);
+    else queue.settled(entry, this.#host.broker.shard.currentBlock);
   }
 
   #take(
@@ -242,7 +242,7 @@ export class TestChannel {
         throw new HistoryError(`message ${id} has other bytes`);
       if (noAck) {
         this.#unacknowledged.addSettled();
-        expected.settled(entry, this.#host.broker.store.journal.blockNumber);
+        expected.settled(entry, this.#host.broker.shard.currentBlock);
       } else {
         const tag = this.#unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], 0);
         this.#outstanding.set(tag, { queue: expected, entry });

@@ -1,7 +1,7 @@
 import type { Broker } from '../../src/broker/broker.ts';
 import { BrokerError } from '../../src/broker/errors.ts';
 import { Publisher, REFUSED } from '../../src/broker/publishing/publisher.ts';
-import { Transaction } from '../../src/broker/publishing/tx.ts';
+import { Tx } from '../../src/broker/publishing/tx.ts';
 import type { Consumer } from '../../src/broker/queues/consumer.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
@@ -38,7 +38,7 @@ interface Delivery {
 }
 
 interface OpenTransaction {
-  readonly transaction: Transaction;
+  readonly transaction: Tx;
   readonly publications: { readonly message: Message; readonly queues: readonly ModelQueue[] }[];
   readonly settlements: { readonly tags: readonly number[]; readonly outcome: Outcome }[];
   readonly settled: Set<number>;
@@ -58,7 +58,7 @@ export class Channel {
 
   constructor(host: ChannelHost) {
     this.#host = host;
-    this.#publisher = new Publisher(host.broker);
+    this.#publisher = new Publisher(host.broker.shard, host.broker.deadLettering);
   }
 
   get isTransactional(): boolean {
@@ -211,7 +211,11 @@ export class Channel {
   }
 
   select(): void {
-    const transaction = new Transaction(this.#host.broker, this.#unacknowledged);
+    const transaction = new Tx(
+      this.#host.broker.shard,
+      this.#host.broker.deadLettering,
+      this.#unacknowledged,
+    );
     this.#tx = { transaction, publications: [], settlements: [], settled: new Set() };
   }
 
@@ -257,7 +261,7 @@ export class Channel {
   }
 
   /** A transaction of which a queue refuses a message does not happen. */
-  #expectRefusal(transaction: Transaction, { name }: ModelQueue): void {
+  #expectRefusal(transaction: Tx, { name }: ModelQueue): void {
     try {
       transaction.commit(() => undefined);
     } catch (error) {
@@ -280,8 +284,8 @@ export class Channel {
     }
     if (isRefused) {
       // Others have it nevertheless; what became of it is to be certain.
-      const { blockNumber, isIdle } = broker.store.journal;
-      if (!isIdle) broker.whenDurable(blockNumber, { onDurable: () => undefined });
+      const { blockNumber, isIdle } = broker.shard.store.journal;
+      if (!isIdle) broker.shard.whenDurable(blockNumber, { onDurable: () => undefined });
       return;
     }
     const isJournaled = message.isPersistent && taken.some((queue) => queue.isDurable);
@@ -289,9 +293,9 @@ export class Channel {
     if (block > 0 !== isJournaled && !(block > 0 && verdicts.includes('duplicate')))
       throw new Difference(`message ${message.id} has to wait for block ${block}`);
     if (block === 0) return;
-    let isDurable = broker.isDurable(block);
+    let isDurable = broker.shard.isDurable(block);
     if (!isDurable) {
-      broker.whenDurable(block, {
+      broker.shard.whenDurable(block, {
         onDurable: () => {
           isDurable = true;
         },

@@ -34,7 +34,7 @@ async function read(
   disk: <T>(promise: Promise<T>) => Promise<T>,
 ): Promise<Found> {
   const position = log.positionOf(offset);
-  if (position >= 0) return readFrame(broker.store.chunks.of(position), position >>> 0);
+  if (position >= 0) return readFrame(broker.shard.store.chunks.of(position), position >>> 0);
   const slice = await disk(log.segments!.read(offset, READ_BYTES));
   slice.forEach((at, _timestampMs, buffer, start, length) => {
     stored.set(at, readContent(buffer, start, length));

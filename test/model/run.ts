@@ -59,11 +59,11 @@ export class Run implements ChannelHost {
       this.done++;
       this.note(`${this.#time.nowMs} ${JSON.stringify(operation)}`);
       this.model.moved(this.#time.nowMs);
-      this.broker.turn.touch();
+      this.broker.shard.turn.touch();
       await this.#do(operation);
       await this.#rest();
     }
-    await this.broker.store.abandon();
+    await this.broker.shard.store.abandon();
   }
 
   note(line: string): void {
@@ -263,12 +263,12 @@ export class Run implements ChannelHost {
 
   /** The broker does not say elsewhere when it sends which message away, and for what reason. */
   #watchDeadLetters(): void {
-    const { deadLettering, store } = this.broker;
+    const { deadLettering, shard } = this.broker;
     const send = deadLettering.send.bind(deadLettering);
     deadLettering.send = (queue, batch) => {
       for (const { lane, offset, reason } of batch) {
         const position = lane.log.positionOf(offset);
-        const found = readFrame(store.chunks.of(position), position >>> 0);
+        const found = readFrame(shard.store.chunks.of(position), position >>> 0);
         this.note(`  ${queue.name} sends ${found.copy} away, ${reason}`);
         this.check(() => this.model.departed(this.model.queueOf(queue.name), found, reason));
       }
@@ -287,9 +287,9 @@ export class Run implements ChannelHost {
 
   async #rest(): Promise<void> {
     const { broker } = this;
-    const block = broker.metadataBlock;
-    if (this.#topologyChanged() && !broker.isDurable(block)) {
-      broker.whenDurable(block, { onDurable: () => undefined });
+    const block = broker.shard.metadataBlock;
+    if (this.#topologyChanged() && !broker.shard.isDurable(block)) {
+      broker.shard.whenDurable(block, { onDurable: () => undefined });
     }
     await this.#time.rest();
     this.#rested();
@@ -312,11 +312,11 @@ export class Run implements ChannelHost {
   #rested(): void {
     if (this.#error !== null) throw this.#error;
     // What has to be written first is written in a few milliseconds.
-    const { backPressure, store } = this.broker;
+    const { backPressure, store } = this.broker.shard;
     this.model.rested(this.plan.isShortOfMemory && (backPressure.isOverwhelmed || !store.journal.isIdle));
     compare(this.#vhost, this.model, { bytes: !this.plan.isShortOfMemory });
     for (const channel of this.#channels) for (const each of channel.afterRest.splice(0)) each();
-    const { journal, logs } = this.broker.store;
+    const { journal, logs } = this.broker.shard.store;
     if (journal.isIdle && [...logs.values()].every((log) => log.pendingSettles.length === 0)) {
       this.model.synced();
     }

@@ -1,9 +1,9 @@
 import type { Json } from '../../base/value-json.ts';
 import type {
   ChannelInfo,
+  ClientConnection,
   ConnectionInfo,
   ConsumerInfo,
-  Session,
 } from '../../broker/connections/connection-info.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
 import type { AdminContext } from '../context.ts';
@@ -58,23 +58,23 @@ function close(context: AdminContext, request: ApiRequest): ApiResponse {
   return done();
 }
 
-function sessions(context: AdminContext, request: ApiRequest): readonly Session[] {
-  const all = [...context.broker.sessions];
+function sessions(context: AdminContext, request: ApiRequest): readonly ClientConnection[] {
+  const all = [...context.broker.connections];
   if (request.parameter('vhost') === '') return all;
   const { name } = vhostOf(context, request);
   return all.filter((session) => session.vhost === name);
 }
 
-function sessionOf({ broker }: AdminContext, request: ApiRequest): Session {
+function sessionOf({ broker }: AdminContext, request: ApiRequest): ClientConnection {
   const name = request.parameter('name');
-  const session = broker.sessions.find(name);
+  const session = broker.connections.find(name);
   if (session === undefined) throw notFound(`no connection '${name}'`);
   return session;
 }
 
 function channelOf({ broker }: AdminContext, request: ApiRequest): ChannelInfo {
   const name = request.parameter('name');
-  for (const session of broker.sessions) {
+  for (const session of broker.connections) {
     const found = name.startsWith(session.name) && session.channels().find((each) => each.name === name);
     if (found) return found;
   }

@@ -6,10 +6,16 @@ import type { Route } from '../router.ts';
 export const overviewRoutes: readonly Route[] = [{ method: 'GET', path: '/api/overview', handle: overview }];
 
 function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
-  const objects = { connections: broker.sessions.size, channels: 0, consumers: 0, exchanges: 0, queues: 0 };
+  const objects = {
+    connections: broker.connections.size,
+    channels: 0,
+    consumers: 0,
+    exchanges: 0,
+    queues: 0,
+  };
   const messages = { ready: 0, unacknowledged: 0 };
   const stats = { publish: 0, ack: 0, deliver_get: 0, redeliver: 0 };
-  for (const session of broker.sessions) objects.channels += session.describe().channelCount;
+  for (const session of broker.connections) objects.channels += session.describe().channelCount;
   for (const vhost of broker.vhosts) {
     objects.exchanges += vhost.listExchanges().length;
     for (const { ledger, readyCount, unacknowledgedCount, consumerCount } of vhost.queues()) {
@@ -24,13 +30,13 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
     }
   }
   const memory = process.memoryUsage();
-  const { files, chunks } = broker.store;
+  const { journalFileBytes, messageBytes } = broker.shard.storageUse;
   return ok({
     product_name: 'Sluice',
     product_version: version,
     node: nodeName,
     cluster_name: nodeName,
-    uptime: Math.max(0, Math.round(broker.clock.now() - startedAtMs)),
+    uptime: Math.max(0, Math.round(broker.shard.clock.now() - startedAtMs)),
     object_totals: objects,
     queue_totals: {
       messages: messages.ready + messages.unacknowledged,
@@ -38,8 +44,8 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
       messages_unacknowledged: messages.unacknowledged,
     },
     message_stats: stats,
-    blocked_reasons: [...broker.blockedReasons],
-    memory: { resident: memory.rss, heap_used: memory.heapUsed, messages: chunks.bytes },
-    journal_bytes: files.totalBytes,
+    blocked_reasons: [...broker.shard.alarms.raised],
+    memory: { resident: memory.rss, heap_used: memory.heapUsed, messages: messageBytes },
+    journal_bytes: journalFileBytes,
   });
 }

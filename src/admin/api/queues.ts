@@ -96,7 +96,7 @@ function queueOf(context: AdminContext, request: ApiRequest): Queue {
 /** The streams that were declared as queues. Of others more is to be said than that: see `streams.ts`. */
 function streamQueues({ broker }: AdminContext, vhost: string): { readonly [field: string]: Json }[] {
   return broker.streams.list(vhost).flatMap((stream) => {
-    const seen = broker.views.of(stream);
+    const seen = broker.streamExchanges.of(stream);
     return seen?.declaredAs == null ? [] : [streamView(vhost, seen)];
   });
 }

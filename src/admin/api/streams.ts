@@ -72,7 +72,7 @@ function streamOf(context: AdminContext, request: ApiRequest): Stream {
 
 function view({ broker }: AdminContext, stream: Stream): { readonly [field: string]: Json } {
   const { name, vhost, id, partitions, configs } = stream;
-  const seen = broker.views.of(stream);
+  const seen = broker.streamExchanges.of(stream);
   const exchange = broker.vhost(vhost)?.findExchange(name);
   return {
     name,
@@ -85,7 +85,7 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
     exchange_type: exchange?.type.name ?? null,
     bindings: exchange?.outbound.size ?? 0,
     // How far the queues that are bound to it are behind.
-    messages_to_feed: seen === undefined ? 0 : broker.views.unfedCount(stream),
+    messages_to_feed: seen === undefined ? 0 : broker.streamExchanges.unfedCount(stream),
     queue_arguments: seen?.declaredAs == null ? null : plainTable(seen.declaredAs),
   };
 }

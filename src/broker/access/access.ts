@@ -1,10 +1,8 @@
-import type { Clock } from '../../base/clock.ts';
 import { BrokerError } from '../errors.ts';
-import type { Events } from '../events/events.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
-import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { AccessChanges } from './access-changes.ts';
+import type { AccessDeps } from './access-ports.ts';
 import { AccessState } from './access-state.ts';
 import { Acls } from './acls.ts';
 import { Administration } from './administration.ts';
@@ -12,7 +10,7 @@ import { Authorizer } from './authorizer.ts';
 import { ClientQuota } from './client-quota.ts';
 import { Clients } from './clients.ts';
 import { Credentials } from './credentials.ts';
-import type { AccessLog, AccessOperation } from './operations.ts';
+import type { AccessOperation } from './operations.ts';
 import { GUEST_PASSWORD, NO_PASSWORD } from './password.ts';
 import { type PasswordCheck, passwords } from './password-verifier.ts';
 import { Quotas } from './quotas.ts';
@@ -23,17 +21,6 @@ import type { User, Verb } from './user.ts';
 export type Identity = User;
 
 export type ResourceKind = 'queue' | 'exchange';
-
-export interface AccessDeps {
-  readonly clock: Clock;
-  readonly vhosts: VirtualHosts<Queue>;
-  readonly log: AccessLog;
-  readonly events: Pick<Events, 'actor' | 'as' | 'emitByActor'>;
-  /** They may connect from this machine alone. */
-  readonly loopbackUsers: readonly string[];
-  /** Resolves when all changes so far are as durable as the broker makes them. */
-  durable(): Promise<void>;
-}
 
 /**
  * Who may connect, and what each may do. Nothing of it is per message: what a server keeps of an answer (that a user

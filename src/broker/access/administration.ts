@@ -1,6 +1,6 @@
 import { BrokerError } from '../errors.ts';
-import type { AccessDeps } from './access.ts';
 import type { AccessChanges } from './access-changes.ts';
+import type { AccessDeps } from './access-ports.ts';
 import { type AccessState, userSet } from './access-state.ts';
 import type { Clients } from './clients.ts';
 import { keptPassword } from './credentials.ts';

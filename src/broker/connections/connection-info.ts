@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import type { Tracer } from './message-tracer.ts';
+import type { MessageTracer } from './message-tracer.ts';
 
 export interface SocketAddress {
   readonly host: string;
@@ -14,7 +14,7 @@ export interface TlsInfo {
   readonly peerSubject: string | null;
 }
 
-export type SessionState = 'running' | 'blocked' | 'flow' | 'closing';
+export type ConnectionState = 'running' | 'blocked' | 'flow' | 'closing';
 
 /** A client's connection as its server describes it, at the moment it is asked. */
 export interface ConnectionInfo {
@@ -31,7 +31,7 @@ export interface ConnectionInfo {
   readonly tls: TlsInfo | null;
   readonly connectedAtMs: number;
   readonly clientProperties: Table;
-  readonly state: SessionState;
+  readonly state: ConnectionState;
   readonly channelCount: number;
   readonly channelMax: number;
   readonly frameMaxBytes: number;
@@ -49,7 +49,7 @@ export interface ChannelInfo {
   readonly name: string;
   readonly user: string;
   readonly vhost: string;
-  readonly state: SessionState;
+  readonly state: ConnectionState;
   readonly confirms: boolean;
   readonly transactional: boolean;
   readonly unacknowledged: number;
@@ -81,7 +81,7 @@ export interface ConsumerInfo {
 }
 
 /** One client's connection, as a server shows it to the broker. Nothing here is asked for per message. */
-export interface Session {
+export interface ClientConnection {
   readonly name: string;
   readonly user: string;
   readonly vhost: string;
@@ -89,7 +89,7 @@ export interface Session {
   channels(): ChannelInfo[];
   consumers(): ConsumerInfo[];
   /** Copies of its messages go there from now on; to nobody for null. */
-  trace(tracer: Tracer | null): void;
+  trace(tracer: MessageTracer | null): void;
   /** Ends it from our side; the client is told why. */
   close(reason: string): void;
 }

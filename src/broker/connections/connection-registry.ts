@@ -1,15 +1,15 @@
 import { BrokerError } from '../errors.ts';
-import type { Session } from './connection-info.ts';
+import type { ClientConnection } from './connection-info.ts';
 
-/** Who is connected, over all protocols. Servers add a session when its handshake is finished. */
-export class Sessions {
-  readonly #byId = new Map<number, Session>();
+/** Who is connected, over all protocols. Servers add a connection when its handshake is finished. */
+export class ConnectionRegistry {
+  readonly #byId = new Map<number, ClientConnection>();
   #nextId = 1;
 
-  /** Returns the session's id from now on; ids are not used again. */
-  add(session: Session): number {
+  /** Returns the connection's id from now on; ids are not used again. */
+  add(connection: ClientConnection): number {
     const id = this.#nextId++;
-    this.#byId.set(id, session);
+    this.#byId.set(id, connection);
     return id;
   }
 
@@ -21,27 +21,27 @@ export class Sessions {
     return this.#byId.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Session> {
+  [Symbol.iterator](): IterableIterator<ClientConnection> {
     return this.#byId.values();
   }
 
-  /** The session of this name: it has both ends' addresses, so that no other has it at the same time. */
-  find(name: string): Session | undefined {
-    for (const session of this) if (session.name === name) return session;
+  /** The connection of this name: it has both ends' addresses, so that no other has it at the same time. */
+  find(name: string): ClientConnection | undefined {
+    for (const connection of this) if (connection.name === name) return connection;
     return undefined;
   }
 
   /** @throws BrokerError not-found */
   close(id: number, reason: string): void {
-    const session = this.#byId.get(id);
-    if (session === undefined) throw new BrokerError('not-found', `no connection with id ${id}`);
-    session.close(reason);
+    const connection = this.#byId.get(id);
+    if (connection === undefined) throw new BrokerError('not-found', `no connection with id ${id}`);
+    connection.close(reason);
   }
 
   /** Closes those that match. Returns how many there were. */
-  closeAll(matches: (session: Session) => boolean, reason: string): number {
+  closeAll(matches: (connection: ClientConnection) => boolean, reason: string): number {
     const found = [...this].filter(matches);
-    for (const session of found) session.close(reason);
+    for (const connection of found) connection.close(reason);
     return found.length;
   }
 }

@@ -24,7 +24,7 @@ export interface TracePoint {
  * The firehose of one virtual host: copies of its messages, for who debugs what clients do. Names and fields are
  * those of RabbitMQ. Messages of the trace exchange are not traced, or the first copy would never end.
  */
-export class Tracer {
+export class MessageTracer {
   readonly vhost: string;
   readonly #messages: Pick<InternalMessages, 'post'>;
 

@@ -1,7 +1,8 @@
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../log/store.ts';
-import type { TransferSource, TransferTargets } from '../publishing/atomic-move.ts';
+import type { AppendTargets } from '../publishing/atomic-append.ts';
+import type { MoveSource } from '../publishing/atomic-move.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import { opensAt } from './levels.ts';
 import type { BucketReader } from './reader.ts';
@@ -16,13 +17,13 @@ export interface BucketEvents {
 }
 
 /** What comes due between `startMs` and the end of its width: one log. */
-export class Bucket implements TransferSource {
+export class Bucket implements MoveSource {
   readonly id: number;
   readonly level: number;
   readonly startMs: number;
   readonly log: QueueLog;
   /** For what comes from another bucket. */
-  readonly targets: TransferTargets;
+  readonly targets: AppendTargets;
   /** For what is published. */
   entrance: PriorityLevel | null = null;
   waitingCount = 0;
@@ -53,7 +54,7 @@ export class Bucket implements TransferSource {
         events.onCorruption(this, error);
       },
     });
-    this.targets = { lanes: [this], logs: [this.log], durableLogs: [this.log], streams: [] };
+    this.targets = { levels: [this], queues: [], logs: [this.log], durableLogs: [this.log], streams: [] };
   }
 
   get opensAtMs(): number {

@@ -1,13 +1,10 @@
-import type { Scheduler } from '../../base/scheduler.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
-import type { Store } from '../../log/store.ts';
-import type { PropertyCodecs } from '../messages/property-codec.ts';
-import { type Transfer, transfer } from '../publishing/atomic-move.ts';
+import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
 import type { Queue } from '../queues/queue.ts';
 import { settingsFromArguments } from '../queues/queue-settings.ts';
-import type { BackPressure } from '../shard/back-pressure.ts';
-import type { Pumped, Turn } from '../shard/turn.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { Pumped } from '../shard/turn.ts';
 import type { DelayBucketChanged, MetadataOperation } from '../topology/metadata.ts';
 import type { DelayKeeper } from '../topology/virtual-hosts.ts';
 import { Bucket } from './bucket.ts';
@@ -23,15 +20,9 @@ import { Sweep } from './sweep.ts';
 
 export interface DelayStoreDeps {
   readonly vhost: string;
-  readonly turn: Turn;
-  readonly store: Store;
-  readonly scheduler: Scheduler;
-  readonly backPressure: BackPressure;
-  readonly codecs: PropertyCodecs;
+  readonly shard: Shard;
   readonly budget: HeldBudget;
   readonly routeDelayed: RouteDelayed;
-  /** The number of a log: this one, or one that was never used. */
-  logId(id: number | null): number;
   record(operation: MetadataOperation): void;
   onRemoved(): void;
   onCorruption(vhost: string, error: CorruptionError): void;
@@ -69,7 +60,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   constructor(deps: DelayStoreDeps) {
     this.#deps = deps;
-    this.#rerouting = new Rerouting(deps.codecs, deps.routeDelayed, this.ledger);
+    this.#rerouting = new Rerouting(deps.shard.codecs, deps.routeDelayed, this.ledger);
   }
 
   /** Messages that wait. */
@@ -85,7 +76,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   }
 
   targetFor(delayMs: number): Queue {
-    const { turn } = this.#deps;
+    const { turn } = this.#deps.shard;
     return new DelayTarget(
       this.#settings,
       () => this.#bucketFor(turn.nowMs + delayMs),
@@ -104,7 +95,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       const level = WIDTHS_MS.indexOf(operation.widthMs);
       if (level < 0)
         throw new Error(`the journal has a delay bucket with a width of ${operation.widthMs} ms`);
-      this.#add(this.#deps.logId(operation.id), level, operation.startMs);
+      this.#add(this.#deps.shard.logId(operation.id), level, operation.startMs);
     }
   }
 
@@ -116,7 +107,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   recovered(): void {
     for (const bucket of this.#buckets) bucket.recovered();
     this.ledger.recovered = this.waitingCount;
-    this.#deps.turn.pumpLater(this);
+    this.#deps.shard.turn.pumpLater(this);
   }
 
   /** The virtual host is deleted, and what waits with it. */
@@ -134,29 +125,29 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   /** From the turn: routes what is due, distributes what comes due soon, and sets the timer. */
   pump(): void {
     if (this.#isStopped || this.#isPaused) return;
-    const { nowMs } = this.#deps.turn;
+    const { nowMs } = this.#deps.shard;
     this.#openBuckets(nowMs);
     const isMoreDue = this.#routeDue(nowMs);
     const isMoreToDistribute = !this.#isPaused && this.#distribute();
     const isMoreToOpen = this.#removeEmpty(nowMs);
     if (this.#isPaused) return;
-    if (isMoreDue || isMoreToDistribute || isMoreToOpen) this.#deps.turn.pumpLater(this);
+    if (isMoreDue || isMoreToDistribute || isMoreToOpen) this.#deps.shard.turn.pumpLater(this);
     else this.#sleepUntil(this.#buckets.nextMs());
   }
 
   /** The bucket for what comes due then; made if it is not there. */
   #bucketFor(dueMs: number): Bucket {
-    const { nowMs } = this.#deps.turn;
+    const { nowMs } = this.#deps.shard;
     const { level, startMs, bucket } = this.#buckets.find(dueMs, nowMs);
     if (bucket !== null) return bucket;
-    const added = this.#add(this.#deps.logId(null), level, startMs);
+    const added = this.#add(this.#deps.shard.logId(), level, startMs);
     this.#deps.record(this.#operation('delay.bucket-add', added));
     this.#sleepUntil(added.opensAtMs);
     return added;
   }
 
   #add(id: number, level: number, startMs: number): Bucket {
-    const { store, turn } = this.#deps;
+    const { store, turn } = this.#deps.shard;
     const bucket = new Bucket(id, level, startMs, (...log) => store.openLog(...log), {
       onChange: () => {
         if (!this.#isStopped) turn.pumpLater(this);
@@ -177,11 +168,11 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   #dispose(bucket: Bucket): void {
     this.#buckets.remove(bucket);
     bucket.reader?.close();
-    this.#deps.store.removeLog(bucket.log);
+    this.#deps.shard.store.removeLog(bucket.log);
   }
 
   #openBuckets(nowMs: number): void {
-    const { chunks } = this.#deps.store;
+    const { chunks } = this.#deps.shard.store;
     for (const bucket of this.#buckets.opening(nowMs)) {
       bucket.reader =
         bucket.level === 0 && this.#fits(bucket)
@@ -197,13 +188,13 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   /** True if there may be more to route now. */
   #routeDue(nowMs: number): boolean {
-    const batch: Transfer[] = [];
+    const batch: Move[] = [];
     let isMore = false;
     for (const bucket of this.#buckets.open(0)) {
       if (bucket.damage !== null) continue;
       this.#keepWithinBudget(bucket);
       const isLeft = bucket.reader?.take(nowMs, MOVED_MAX - batch.length, (offset, chunk, at) => {
-        batch.push(this.#rerouting.transferOf(bucket, offset, chunk, at, nowMs));
+        batch.push(this.#rerouting.moveOf(bucket, offset, chunk, at, nowMs));
       });
       if (isLeft === true) isMore = true;
       if (batch.length >= MOVED_MAX) break;
@@ -215,7 +206,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   /** True if there may be more to distribute now. */
   #distribute(): boolean {
-    const batch: Transfer[] = [];
+    const batch: Move[] = [];
     let isMore = false;
     for (const bucket of this.#buckets.distributing()) {
       if (bucket.damage !== null) continue;
@@ -235,7 +226,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   }
 
   /** The message as it is, with the time when it was published: its delay counts from there. */
-  #distribution(source: Bucket, offset: number, chunk: Chunk, at: number): Transfer {
+  #distribution(source: Bucket, offset: number, chunk: Chunk, at: number): Move {
     const start = at + FRAME_HEADER_BYTES;
     return {
       source,
@@ -247,10 +238,11 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
     };
   }
 
-  #move(batch: readonly Transfer[]): void {
+  #move(batch: readonly Move[]): void {
     if (batch.length === 0) return;
-    transfer(this.#deps, batch);
-    const { backPressure, turn } = this.#deps;
+    const { shard } = this.#deps;
+    moveAtomically(shard, batch);
+    const { backPressure, turn } = shard;
     const logs = [...new Set(batch.flatMap((each) => each.targets.logs))];
     if (!backPressure.mustPause(logs)) return;
     this.#isPaused = true;
@@ -262,11 +254,11 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   /** A bucket that grew while it was open, or of which too much went to segments, is read from end to end. */
   #keepWithinBudget(bucket: Bucket): void {
-    const { budget, store } = this.#deps;
+    const { budget, shard } = this.#deps;
     if (!(bucket.reader instanceof DueOrder)) return;
     if (budget.bytes <= budget.bytesMax && bucket.reader.size <= ORDERED_MAX) return;
     bucket.reader.close();
-    bucket.reader = new Sweep(bucket, store.chunks);
+    bucket.reader = new Sweep(bucket, shard.store.chunks);
   }
 
   /** True if there was one: another may take its place. */
@@ -280,7 +272,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   }
 
   #onRead(bucket: Bucket, error: Error | null): void {
-    const { store, turn } = this.#deps;
+    const { store, turn } = this.#deps.shard;
     if (error instanceof CorruptionError) store.logIsDamaged(bucket.log, error);
     else if (error !== null) store.events.onFailure(error);
     else turn.pumpLater(this);
@@ -292,7 +284,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   #sleepUntil(dueMs: number): void {
     if (dueMs >= this.#timerMs || this.#isStopped) return;
-    const { scheduler, turn } = this.#deps;
+    const { scheduler, turn } = this.#deps.shard;
     turn.touch();
     this.#timer?.cancel();
     this.#timerMs = dueMs;

@@ -19,7 +19,7 @@ export class Delays {
 
   constructor(deps: DelaysDeps) {
     this.#deps = deps;
-    this.#budget = { bytes: 0, bytesMax: deps.store.options.memoryBytes * HELD_SHARE };
+    this.#budget = { bytes: 0, bytesMax: deps.shard.storage.memoryBytes * HELD_SHARE };
   }
 
   /** For a new virtual host. */

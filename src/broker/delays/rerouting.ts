@@ -3,7 +3,8 @@ import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
-import type { Transfer, TransferTargets } from '../publishing/atomic-move.ts';
+import type { AppendTargets } from '../publishing/atomic-append.ts';
+import type { Move } from '../publishing/atomic-move.ts';
 import { targetsOf } from '../publishing/route-targets.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Route } from '../topology/route.ts';
@@ -22,7 +23,7 @@ const DELAY_HEADER = 'x-delay';
 const BLIND_COPIES_HEADER = 'BCC';
 const INT32_MAX = 0x7fffffff;
 
-const NOWHERE: TransferTargets = { lanes: [], logs: [], durableLogs: [], streams: [] };
+const NOWHERE: AppendTargets = { levels: [], queues: [], logs: [], durableLogs: [], streams: [] };
 const NOTHING = Buffer.alloc(0);
 
 /** Makes of a message that has waited long enough what goes to the queues. One is used for all messages in turn. */
@@ -42,7 +43,7 @@ export class Rerouting implements RoutedMessage {
   }
 
   /** It is published now, as far as its queues are concerned: what it may wait there counts from here on. */
-  transferOf(source: Bucket, offset: number, chunk: Chunk, at: number, nowMs: number): Transfer {
+  moveOf(source: Bucket, offset: number, chunk: Chunk, at: number, nowMs: number): Move {
     // What is in a segment need not have been persistent, but has survived as if it were.
     const persistent = chunk.kind !== 'transient';
     const targets = this.#targetsOf(chunk, at);
@@ -68,7 +69,7 @@ export class Rerouting implements RoutedMessage {
     );
   }
 
-  #targetsOf(chunk: Chunk, at: number): TransferTargets {
+  #targetsOf(chunk: Chunk, at: number): AppendTargets {
     const ledger = this.#ledger;
     const view = this.#view;
     this.#buffer = chunk.buffer;
@@ -91,7 +92,7 @@ export class Rerouting implements RoutedMessage {
     }
     ledger.routed++;
     const targets = targetsOf(route, view.priority);
-    if (view.ttlMs >= 0) for (const { queue } of targets.lanes) queue.messagesExpire();
+    if (view.ttlMs >= 0) for (const queue of targets.queues) queue.messagesExpire();
     return targets;
   }
 

@@ -19,7 +19,7 @@ export interface EventDeps {
   readonly messages: Pick<InternalMessages, 'post'>;
 }
 
-/** Who does what nobody asked for: RabbitMQ's name for the broker itself. */
+/** RabbitMQ's name for the broker itself, as the actor of what no user asked for. */
 export const INTERNAL_USER = 'rmq-internal';
 
 const NO_BODY = Buffer.alloc(0);

@@ -6,7 +6,7 @@ import type { CommitRequest } from './offsets.ts';
  * 1. `addPending` when a member says how far its transaction has read. It is journaled by itself, and answered when
  *    the block that it returns is durable. `isStable` of a partition is false from here on: who asks for stable
  *    offsets is told to come again.
- * 2. `complete` when the transaction ends, between `journal.beginAtomic` and `endAtomic`, together with the markers in
+ * 2. `complete` when the transaction ends, within its atomic append, together with the control records in
  *    the partitions: it takes at most `COMPLETE_BYTES` of the journal. To complete what was never begun does nothing,
  *    and takes nothing.
  *

@@ -2,35 +2,37 @@ import type { Table } from '../../base/value.ts';
 import { FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
-import type { Broker } from '../broker.ts';
 import type { PropertyCodec, RoutedMessage } from '../messages/property-codec.ts';
 import type { DeadLetterBatch, DeathReason } from '../queues/dead-letter-outbox.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
 import { type Death, isCycle, recordDeath } from '../queues/x-death.ts';
+import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
-import { type Transfer, transfer } from './atomic-move.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import type { RefusedMessages } from './admission.ts';
+import { type Move, moveAtomically } from './atomic-move.ts';
 import { sendContent } from './direct-reply-sender.ts';
-import { type Targets, targetsIn } from './route-targets.ts';
+import { type RouteTargets, targetsIn } from './route-targets.ts';
 
 const NOTHING = Buffer.alloc(0);
 
-/** A message that was refused at the door is in no log that it could be settled in. */
-const OUTSIDE = { settle: () => undefined };
+/** A message that a full queue refused is in no log that it could be settled in. */
+const NO_SOURCE = { settle: () => undefined };
 
-/** A letter and where it goes. */
-interface Letter {
-  readonly targets: Targets;
+/** A dead letter and where it goes. */
+interface DeadLetter {
+  readonly targets: RouteTargets;
   readonly persistent: boolean;
   readonly content: Buffer;
 }
 
-/** The address of a letter, which it often has in common with the next one. */
-interface Envelope {
-  readonly targets: Targets;
-  /** Who waits for answers at this address. */
+/** The route of a dead letter with what is written of it, which it often has in common with the next one. */
+interface CachedRoute {
+  readonly targets: RouteTargets;
+  /** Requesters of direct reply-to. */
   readonly replies: Route<Queue>['replies'];
-  /** As the message says: in a queue that is not durable it lay in memory that nobody writes down. */
+  /** The delivery mode of the message: in a transient queue it was never journaled, persistent or not. */
   readonly persistent: boolean;
   readonly exchange: Buffer;
   readonly key: Buffer;
@@ -38,13 +40,13 @@ interface Envelope {
   readonly delayMs: number;
 }
 
-/** What an envelope was made from: it is right for all messages of which the same is true. */
-interface Sender {
+/** What a cached route was made from: it holds for all messages of which the same is true. */
+interface RouteKey {
   readonly queue: Queue;
   readonly settings: QueueSettings;
   readonly reason: DeathReason;
   readonly seconds: number;
-  /** While it carries the version of the virtual host, it leads where it did. */
+  /** It holds while its version is the virtual host's. */
   readonly route: Pick<Route<Queue>, 'version'>;
   readonly priority: number;
   readonly protocol: number;
@@ -57,50 +59,52 @@ interface Sender {
  * Sends messages from queues to dead-letter exchanges. Each moves in one block of the journal, so it is never lost on
  * the way and never there twice. Without such an exchange, or where nothing is bound to it, the message is dropped.
  */
-export class DeadLettering {
-  readonly #broker: Broker;
+export class DeadLettering implements RefusedMessages {
+  readonly #shard: Shard;
+  readonly #vhosts: VirtualHosts<Queue>;
   readonly #view = new ContentView();
   readonly #messageView = new MessageView();
-  #last: { readonly sender: Sender; readonly envelope: Envelope } | null = null;
+  #last: { readonly key: RouteKey; readonly route: CachedRoute } | null = null;
 
-  constructor(broker: Broker) {
-    this.#broker = broker;
+  constructor(shard: Shard, vhosts: VirtualHosts<Queue>) {
+    this.#shard = shard;
+    this.#vhosts = vhosts;
   }
 
   /** The messages are all in memory. */
   send(queue: Queue, batch: readonly DeadLetterBatch[]): void {
-    const { store, turn } = this.#broker;
-    const transfers = batch.map(({ lane, offset, reason }): Transfer => {
+    const { store, nowMs } = this.#shard;
+    const moves = batch.map(({ lane, offset, reason }): Move => {
       const position = lane.log.positionOf(offset);
       const chunk = store.chunks.of(position);
       const at = position >>> 0;
       const start = at + FRAME_HEADER_BYTES;
-      const letter = this.#write(queue, reason, chunk.buffer, start, chunk.u32[(at >>> 2) + 2] as number);
-      const { targets, content, persistent } = letter;
-      return { source: lane, offset, targets, content, persistent, timestampMs: turn.nowMs };
+      const contentBytes = chunk.u32[(at >>> 2) + 2] as number;
+      const { targets, content, persistent } = this.#write(queue, reason, chunk.buffer, start, contentBytes);
+      return { source: lane, offset, targets, content, persistent, timestampMs: nowMs };
     });
-    queue.ledger.deadLettered += transfers.length;
-    transfer(this.#broker, transfers);
+    queue.ledger.deadLettered += moves.length;
+    moveAtomically(this.#shard, moves);
     this.#messageView.clear();
   }
 
-  /** A message that a full queue did not take. */
+  /** A message that a full queue did not take (`reject-publish-dlx`). */
   sendRefused(queue: Queue, messageView: MessageView): void {
     const content = Buffer.allocUnsafe(messageView.contentBytes());
     messageView.write(content, 0);
-    const letter = this.#write(queue, 'maxlen', content, 0, content.length);
-    const timestampMs = this.#broker.turn.nowMs;
-    transfer(this.#broker, [{ source: OUTSIDE, offset: 0, ...letter, timestampMs }]);
+    const deadLetter = this.#write(queue, 'maxlen', content, 0, content.length);
+    const timestampMs = this.#shard.nowMs;
+    moveAtomically(this.#shard, [{ source: NO_SOURCE, offset: 0, ...deadLetter, timestampMs }]);
     this.#messageView.clear();
   }
 
-  #write(queue: Queue, reason: DeathReason, buffer: Buffer, start: number, length: number): Letter {
+  #write(queue: Queue, reason: DeathReason, buffer: Buffer, start: number, length: number): DeadLetter {
     const view = this.#view;
     view.parse(buffer, start, length);
-    const envelope = this.#isLikeTheLast(queue, reason, buffer)
-      ? (this.#last as { envelope: Envelope }).envelope
-      : this.#address(queue, reason, buffer);
-    const { targets, replies, persistent, exchange, key, properties, delayMs } = envelope;
+    const route = this.#isLikeTheLast(queue, reason, buffer)
+      ? (this.#last as { route: CachedRoute }).route
+      : this.#newRoute(queue, reason, buffer);
+    const { targets, replies, persistent, exchange, key, properties, delayMs } = route;
     if (targets.logs.length + targets.streams.length + replies.length === 0)
       return { targets, persistent, content: properties };
     const messageView = this.#messageView;
@@ -128,26 +132,26 @@ export class DeadLettering {
   /** Messages of one publisher mostly differ in their bodies alone. */
   #isLikeTheLast(queue: Queue, reason: DeathReason, buffer: Buffer): boolean {
     if (this.#last === null) return false;
-    const { sender } = this.#last;
+    const { key } = this.#last;
     const view = this.#view;
     return (
-      sender.queue === queue &&
-      sender.reason === reason &&
-      sender.settings === queue.settings &&
-      sender.seconds === Math.floor(this.#broker.turn.nowMs / 1000) &&
-      sender.route.version === this.#broker.vhost(queue.vhost)?.version &&
-      sender.priority === view.priority &&
-      sender.protocol === view.sourceProtocol &&
-      isSame(sender.properties, buffer, view.propertiesStart, view.propertiesEnd) &&
-      isSame(sender.key, buffer, view.keyStart, view.keyEnd) &&
-      isSame(sender.exchange, buffer, view.exchangeStart, view.exchangeEnd)
+      key.queue === queue &&
+      key.reason === reason &&
+      key.settings === queue.settings &&
+      key.seconds === Math.floor(this.#shard.nowMs / 1000) &&
+      key.route.version === this.#vhosts.get(queue.vhost)?.version &&
+      key.priority === view.priority &&
+      key.protocol === view.sourceProtocol &&
+      isSame(key.properties, buffer, view.propertiesStart, view.propertiesEnd) &&
+      isSame(key.key, buffer, view.keyStart, view.keyEnd) &&
+      isSame(key.exchange, buffer, view.exchangeStart, view.exchangeEnd)
     );
   }
 
-  #address(queue: Queue, reason: DeathReason, buffer: Buffer): Envelope {
+  #newRoute(queue: Queue, reason: DeathReason, buffer: Buffer): CachedRoute {
     const view = this.#view;
-    const { nowMs } = this.#broker.turn;
-    const codec = this.#broker.codecs.of(view.sourceProtocol);
+    const { nowMs } = this.#shard;
+    const codec = this.#shard.codecs.of(view.sourceProtocol);
     const headers = codec?.headers(buffer, view.propertiesStart, view.propertiesEnd) ?? null;
     const { settings } = queue;
     const { deadLetterExchange, deadLetterRoutingKey } = settings;
@@ -165,7 +169,7 @@ export class DeadLettering {
     const properties = this.#edit(codec, buffer, headers, death, deadLetterRoutingKey !== null);
     const route = this.#route(queue, deadLetterExchange ?? '', keys, codec, properties);
     const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
-    const envelope: Envelope = {
+    const cached: CachedRoute = {
       targets: targetsIn(queues, view.priority, route.streams),
       replies: route.replies,
       persistent: codec?.isPersistent(properties, 0, properties.length) ?? true,
@@ -174,7 +178,7 @@ export class DeadLettering {
       properties,
       delayMs: route.delayMs,
     };
-    const sender: Sender = {
+    const routeKey: RouteKey = {
       queue,
       settings,
       reason,
@@ -186,8 +190,8 @@ export class DeadLettering {
       key,
       properties: copyOf(buffer, view.propertiesStart, view.propertiesEnd),
     };
-    this.#last = route.cacheable ? { sender, envelope } : null;
-    return envelope;
+    this.#last = route.cacheable ? { key: routeKey, route: cached } : null;
+    return cached;
   }
 
   #edit(
@@ -210,7 +214,7 @@ export class DeadLettering {
     codec: PropertyCodec | undefined,
     properties: Buffer,
   ): Route<Queue> {
-    const vhost = this.#broker.vhost(queue.vhost);
+    const vhost = this.#vhosts.get(queue.vhost);
     const exchange = vhost?.findExchange(exchangeName);
     if (vhost === undefined || exchange === undefined) {
       const cacheable = vhost !== undefined;
@@ -226,7 +230,7 @@ export class DeadLettering {
   }
 }
 
-/** Absent parts, whose ends are -1, are empty. */
+/** Empty for an absent field, whose end is -1. */
 function copyOf(buffer: Buffer, start: number, end: number): Buffer {
   return end <= start ? NOTHING : Buffer.from(buffer.subarray(start, end));
 }

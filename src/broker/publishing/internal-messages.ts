@@ -1,10 +1,13 @@
 import type { Table } from '../../base/value.ts';
-import type { Broker } from '../broker.ts';
+import type { Queue } from '../queues/queue.ts';
+import type { Shard } from '../shard/shard.ts';
 import type { Pumped } from '../shard/turn.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import type { RefusedMessages } from './admission.ts';
 import { Publisher } from './publisher.ts';
 
 /** A message that the broker itself writes. */
-export interface OwnMessage {
+export interface InternalMessage {
   readonly vhost: string;
   readonly exchange: string;
   readonly routingKey: string;
@@ -18,24 +21,26 @@ export interface OwnMessage {
 const KEY_BYTES_MAX = 255;
 
 /**
- * Where the messages of the broker's own go: events, and copies of messages that are traced. They are published at the
+ * Messages that the broker publishes itself: events, and copies of messages that are traced. They are published at the
  * end of the turn in which they were written, and not at once: what they tell of is still going on then, as when a
  * queue's deletion takes its bindings along. Transient: after a restart they would tell of a broker that is gone.
  */
 export class InternalMessages implements Pumped {
   pumpPending = false;
-  readonly #broker: Broker;
+  readonly #shard: Shard;
+  readonly #vhosts: VirtualHosts<Queue>;
   readonly #publisher: Publisher;
-  #waiting: OwnMessage[] = [];
+  #waiting: InternalMessage[] = [];
 
-  constructor(broker: Broker) {
-    this.#broker = broker;
-    this.#publisher = new Publisher(broker);
+  constructor(shard: Shard, vhosts: VirtualHosts<Queue>, refused: RefusedMessages) {
+    this.#shard = shard;
+    this.#vhosts = vhosts;
+    this.#publisher = new Publisher(shard, refused);
   }
 
-  post(message: OwnMessage): void {
+  post(message: InternalMessage): void {
     this.#waiting.push(message);
-    this.#broker.turn.pumpLater(this);
+    this.#shard.turn.pumpLater(this);
   }
 
   pump(): void {
@@ -45,9 +50,9 @@ export class InternalMessages implements Pumped {
     this.#publisher.messageView.clear();
   }
 
-  #publish({ vhost: name, exchange, routingKey, headers, body, timestampMs }: OwnMessage): void {
-    const vhost = this.#broker.vhost(name);
-    const codec = this.#broker.codecs.own;
+  #publish({ vhost: name, exchange, routingKey, headers, body, timestampMs }: InternalMessage): void {
+    const vhost = this.#vhosts.get(name);
+    const codec = this.#shard.codecs.own;
     if (vhost === undefined || codec === undefined) return;
     const key = Buffer.from(routingKey, 'utf8').subarray(0, KEY_BYTES_MAX);
     const route = vhost.route(vhost.checkExchange(exchange), key.toString('utf8'), {

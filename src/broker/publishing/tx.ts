@@ -1,19 +1,18 @@
 import type { QueueLog } from '../../log/queues/queue-log.ts';
-import { Store } from '../../log/store.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
-import type { Broker } from '../broker.ts';
 import { BrokerError } from '../errors.ts';
-import { recordBytesMax } from '../messages/record-from-message.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
+import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
-import { admit, type ComingTogether, type Seen } from './admission.ts';
+import { admit, type RefusedMessages, type Reservations, type Seen } from './admission.ts';
+import { AtomicAppend, appendBytesMax } from './atomic-append.ts';
 import { sendReplies } from './direct-reply-sender.ts';
-import { type Targets, targetsIn, targetsOf } from './route-targets.ts';
+import { type RouteTargets, targetsIn, targetsOf } from './route-targets.ts';
 
-/** A transaction is one journal block, and one block is one piece of memory. */
+/** A tx is one journal block, and one block is one piece of memory. */
 const BYTES_MAX = 256 * 1024 * 1024;
 
 const NOTHING: readonly Seen[] = [];
@@ -32,9 +31,11 @@ interface Acknowledgement {
   readonly kind: 'ack' | 'drop' | 'requeue';
 }
 
-/** Messages and acknowledgements that take effect together, or not at all; also across a crash. */
-export class Transaction {
-  readonly #broker: Broker;
+/** AMQP 1.7.2, the class tx: messages and acknowledgements that take effect together, or not at all; also across a crash. */
+export class Tx {
+  readonly #shard: Shard;
+  readonly #atomic: AtomicAppend;
+  readonly #refused: RefusedMessages;
   readonly #unacknowledged: Unacknowledged;
   #publications: Publication[] = [];
   #acknowledgements: Acknowledgement[] = [];
@@ -43,17 +44,22 @@ export class Transaction {
   #acknowledged = new Set<number>();
   #bytes = 0;
 
-  constructor(broker: Broker, unacknowledged: Unacknowledged) {
-    this.#broker = broker;
+  constructor(shard: Shard, refused: RefusedMessages, unacknowledged: Unacknowledged) {
+    this.#shard = shard;
+    this.#atomic = new AtomicAppend(shard);
+    this.#refused = refused;
     this.#unacknowledged = unacknowledged;
   }
 
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
   publish(route: Route<Queue>, persistent: boolean, messageView: MessageView): void {
     const bytes = messageView.contentBytes();
-    const entry =
-      Store.entryBytes(route.queues.length, bytes) +
-      route.streams.length * recordBytesMax(bytes, messageView.propertiesEnd - messageView.propertiesStart);
+    const entry = appendBytesMax(
+      route.queues.length,
+      route.streams.length,
+      bytes,
+      messageView.propertiesEnd - messageView.propertiesStart,
+    );
     if (this.#bytes + entry > BYTES_MAX) {
       throw new BrokerError('resource-error', `a transaction may hold at most ${BYTES_MAX} bytes`);
     }
@@ -93,83 +99,78 @@ export class Transaction {
    * @throws BrokerError precondition-failed, if a queue refuses one of them: then nothing of it has happened
    */
   commit(done: (logs: readonly QueueLog[]) => void): void {
-    const { store, turn } = this.#broker;
+    const atomic = this.#atomic;
     const publications = this.#publications;
     const acknowledgements = this.#acknowledgements;
     const bytes = this.#bytes;
     this.rollback();
     const seen: Seen[] = [];
-    const together: ComingTogether = new Map();
+    const reservations: Reservations = new Map();
     let isKnown = false;
     const present = publications.map((each) => {
-      const admission = this.#admit(each, together);
+      const admission = this.#admit(each, reservations);
       if (admission.isKnown) isKnown = true;
       seen.push(...admission.seen);
       return { ...each, targets: admission.targets };
     });
-    // What others acknowledged is no part of it.
-    store.flushSettles();
+    atomic.excludeSettled();
+    this.#settle(acknowledgements);
+    const { settledBytes } = atomic;
+    const isJournaled =
+      settledBytes > 0 ||
+      present.some(({ persistent, targets }) =>
+        persistent ? targets.durableLogs.length + targets.streams.length > 0 : targets.streams.length > 0,
+      );
+    const levels = new Set<PriorityLevel>();
+    let seenBytes = 0;
+    for (const each of seen) seenBytes += each.journalBytes;
+    atomic.begin(bytes + settledBytes + seenBytes);
+    for (const each of seen) each.remember();
+    const messageView = new MessageView();
+    for (const { targets, persistent, content, expires } of present) {
+      // Transient ones too: a crash may not leave half of it in somebody's hands.
+      for (const level of targets.levels) {
+        if (levels.has(level)) continue;
+        levels.add(level);
+        if (isJournaled) level.hold(level.log.end);
+      }
+      messageView.content = content;
+      atomic.append(targets, messageView, persistent, this.#shard.nowMs, expires);
+    }
+    atomic.settle();
+    const appended = atomic.end();
+    const onDurable = (): void => {
+      if (isJournaled) for (const level of levels) level.release();
+      sendAnswers(publications);
+      done(Array.from(levels, (level) => level.log));
+    };
+    const block = isJournaled ? appended : isKnown ? this.#shard.undurableBlock : 0;
+    this.#shard.whenDurable(block, { onDurable });
+  }
+
+  #settle(acknowledgements: readonly Acknowledgement[]): void {
     for (const { tag, multiple, kind } of acknowledgements) {
       if (kind === 'ack') this.#unacknowledged.ack(tag, multiple);
       else this.#unacknowledged.reject(tag, multiple, kind === 'requeue');
     }
-    const settleBytes = store.settleBytes();
-    const isJournaled =
-      settleBytes > 0 ||
-      present.some(({ persistent, targets }) =>
-        persistent ? targets.durableLogs.length + targets.streams.length > 0 : targets.streams.length > 0,
-      );
-    const lanesOfAll = new Set<PriorityLevel>();
-    let seenBytes = 0;
-    for (const each of seen) seenBytes += each.journalBytes;
-    store.journal.beginAtomic(bytes + settleBytes + seenBytes);
-    for (const each of seen) each.remember();
-    const messageView = new MessageView();
-    for (const { targets, persistent, content, expires } of present) {
-      const { lanes, logs, durableLogs, streams } = targets;
-      messageView.content = content;
-      for (const stream of streams) stream.append(messageView, turn.nowMs, false);
-      if (lanes.length === 0) continue;
-      // Transient ones too: a crash may not leave half of it in somebody's hands.
-      for (const lane of lanes) {
-        if (lanesOfAll.has(lane)) continue;
-        lanesOfAll.add(lane);
-        if (isJournaled) lane.hold(lane.log.end);
-      }
-      store.append(logs, durableLogs, persistent, messageView, turn.nowMs);
-      const { bodyBytes } = messageView;
-      for (const lane of lanes) {
-        lane.published(bodyBytes);
-        if (expires) lane.queue.messagesExpire();
-      }
-    }
-    store.flushSettles();
-    store.journal.endAtomic();
-    const onDurable = (): void => {
-      if (isJournaled) for (const lane of lanesOfAll) lane.release();
-      answer(publications);
-      done(Array.from(lanesOfAll, (lane) => lane.log));
-    };
-    const block = isJournaled ? store.journal.blockNumber : isKnown ? this.#broker.undurableBlock : 0;
-    if (block === 0) onDurable();
-    else this.#broker.whenDurable(block, { onDurable });
   }
 
   /** Without the queues that were deleted since the message was routed, and those that do not take it. */
   #admit(
     { route, priority, persistent, content }: Publication,
-    together: ComingTogether,
-  ): { targets: Targets; seen: readonly Seen[]; isKnown: boolean } {
+    reservations: Reservations,
+  ): { targets: RouteTargets; seen: readonly Seen[]; isKnown: boolean } {
     let queues = route.queues;
     if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
     // Asked now, as that may have become so since the message was published.
     if (queues.some((queue) => queue.isGuarded)) {
       const { seen, isKnown, ...admission } = admit(
         queues,
-        guardedParts(content),
-        this.#broker,
+        viewForAdmission(content),
+        this.#shard,
+        this.#refused,
         persistent,
-        together,
+        reservations,
       );
       return { targets: targetsIn(admission.queues, priority, route.streams), seen, isKnown };
     }
@@ -180,7 +181,7 @@ export class Transaction {
 }
 
 /** Those who wait for an answer without a queue get it when all else is done. */
-function answer(publications: readonly Publication[]): void {
+function sendAnswers(publications: readonly Publication[]): void {
   const messageView = new MessageView();
   for (const { route, content } of publications) {
     if (route.replies.length === 0) continue;
@@ -189,8 +190,8 @@ function answer(publications: readonly Publication[]): void {
   }
 }
 
-/** What a queue looks at that may not take the message. */
-function guardedParts(content: Buffer): MessageView {
+/** What publish admission reads of a message. */
+function viewForAdmission(content: Buffer): MessageView {
   const view = new ContentView();
   view.parse(content, 0, content.length);
   const messageView = new MessageView();

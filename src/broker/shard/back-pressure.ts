@@ -1,4 +1,5 @@
 import type { Store } from '../../log/store.ts';
+import type { ResourceAlarms } from './resource-alarms.ts';
 
 /** Bytes that may wait for the disk before those who add to them are paused, and when they may go on. */
 const JOURNAL_BYTES_HIGH = 16 * 1024 * 1024;
@@ -10,7 +11,7 @@ const SMALL_SHARE_BYTES = 64 * 1024;
 /** Times the memory limit: beyond, nothing at all is added, whoever's queue it is. */
 const OVERWHELMED = 4;
 
-/** A log, as far as it fills memory. */
+/** A log, by the bytes of it that are in memory only. */
 export interface Filled {
   readonly tailBytes: number;
 }
@@ -21,15 +22,17 @@ interface Paused {
 }
 
 /**
- * Back-backPressure, in bytes. Messages that wait in memory are written to segments when they are more than the memory
+ * Back-pressure, in bytes. Messages that wait in memory are written to segments when they are more than the memory
  * limit; a publisher that outruns that is paused, if the queues it fills hold more than their share. Nobody else is.
  */
 export class BackPressure {
   readonly #store: Store;
+  readonly #alarms: ResourceAlarms;
   #paused: Paused[] = [];
 
-  constructor(store: Store) {
+  constructor(store: Store, alarms: ResourceAlarms) {
     this.#store = store;
+    this.#alarms = alarms;
   }
 
   mustPause(logs: readonly Filled[]): boolean {
@@ -53,11 +56,22 @@ export class BackPressure {
     );
   }
 
+  /**
+   * Whether what is safe where it is, as in a stream, has to stay there: publishers are blocked, or memory is filled
+   * faster than it is emptied. If so, `resume` is called once, when it is time to ask again.
+   */
+  mustStay(resume: () => void): boolean {
+    if (this.isOverwhelmed) this.onResume([], resume);
+    else if (this.#alarms.isBlocking) this.#alarms.whenCleared(resume);
+    else return false;
+    return true;
+  }
+
   onResume(logs: readonly Filled[], resume: () => void): void {
     this.#paused.push({ logs, resume });
   }
 
-  /** At once, unless these logs are filled faster than they are emptied. */
+  /** Calls `goOn` when a publisher to these logs need not pause: at once, or later. */
   whenThereIsRoom(logs: readonly Filled[], goOn: () => void): void {
     if (logs.length > 0 && this.mustPause(logs)) this.onResume(logs, goOn);
     else goOn();

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { SnapshotSection } from './snapshot-section.ts';
 
-/** What tells this broker's data from everybody else's, for clients that would not mix them up. Made once. */
+/** Kafka's cluster id: a random name of this broker's data, by which clients notice that they reached another. Made once. */
 export class ClusterId implements SnapshotSection {
   readonly prefix = 'cluster';
   readonly #record: (operation: Uint8Array) => void;
@@ -36,7 +36,7 @@ export class ClusterId implements SnapshotSection {
   }
 }
 
-/** None that looks like an option on a command line. */
+/** Not with a leading dash, which would look like an option on a command line. */
 function newId(): string {
   for (;;) {
     const id = randomBytes(16).toString('base64url');

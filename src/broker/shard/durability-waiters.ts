@@ -9,7 +9,7 @@ interface Waiting {
 }
 
 /** Who waits for which block of the journal. Blocks come in order, so both ends are near. */
-export class DurableWaiters {
+export class DurabilityWaiters {
   readonly #waiting: Waiting[] = [];
 
   get isAwaited(): boolean {

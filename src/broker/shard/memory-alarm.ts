@@ -2,15 +2,15 @@ import type { Scheduler, Timer } from '../../base/scheduler.ts';
 
 export interface MemoryAlarmDeps {
   readonly limitBytes: number;
-  /** What of the machine's memory the process holds. */
+  /** Resident memory of the process, in bytes. */
   readonly residentBytes: () => number;
   readonly scheduler: Scheduler;
-  /** Called when the memory goes over the mark, and when it is well below again. */
+  /** Called when the memory goes over the limit, and when it is well below it again. */
   readonly onChange: (isOver: boolean, residentBytes: number) => void;
 }
 
 const SAMPLE_MS = 1000;
-/** Not at the mark itself, so that publishers are not stopped and started all the time. */
+/** Of the limit, not the limit itself, so that publishers are not stopped and started all the time. */
 const CLEARED_BELOW = 0.95;
 
 /**

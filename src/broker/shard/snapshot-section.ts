@@ -1,5 +1,5 @@
 /**
- * A part of the broker's durable state. Its changes are operations in the journal, JSON objects in UTF-8 that begin with
+ * A section of a snapshot, and the durable state behind it. Its changes are operations in the journal, JSON objects in UTF-8 that begin with
  * `{"op":"<prefix>.`; the snapshot has operations too.
  */
 export interface SnapshotSection {
@@ -15,31 +15,31 @@ export interface SnapshotSection {
 
 const START = '{"op":"';
 
-/** Finds the part that an operation belongs to. */
+/** Finds the section that an operation belongs to. */
 export class SnapshotSections {
-  readonly #parts: SnapshotSection[] = [];
+  readonly #sections: readonly SnapshotSection[];
 
   /** In the order in which they are restored. */
-  add(part: SnapshotSection): void {
-    this.#parts.push(part);
+  constructor(sections: readonly SnapshotSection[]) {
+    this.#sections = sections;
   }
 
   [Symbol.iterator](): IterableIterator<SnapshotSection> {
-    return this.#parts.values();
+    return this.#sections.values();
   }
 
-  /** Undefined for what is no part's, as the operations of the topology. */
+  /** Undefined for an operation of none of them, as those of the topology. */
   of(operation: Uint8Array): SnapshotSection | undefined {
     const head = Buffer.from(operation.buffer, operation.byteOffset, Math.min(operation.length, 40));
     const name = head.toString('latin1', START.length);
-    return this.#parts.find(({ prefix }) => name.startsWith(`${prefix}.`));
+    return this.#sections.find(({ prefix }) => name.startsWith(`${prefix}.`));
   }
 
-  /** Of all parts, in order. */
+  /** Of all sections, in order. */
   snapshot(): string[] {
     const operations: string[] = [];
-    for (const part of this.#parts) {
-      for (const operation of part.snapshot()) operations.push(Buffer.from(operation).toString('utf8'));
+    for (const section of this.#sections) {
+      for (const operation of section.snapshot()) operations.push(Buffer.from(operation).toString('utf8'));
     }
     return operations;
   }

@@ -8,7 +8,7 @@ export interface Pumped {
 }
 
 /** Something with bytes to send. */
-export interface Output {
+export interface Flushed {
   flushPending: boolean;
   flush(): void;
 }
@@ -27,7 +27,7 @@ export class Turn {
   readonly #scheduler: Scheduler;
   readonly #commit: () => void;
   #queues: Pumped[] = [];
-  #outputs: Output[] = [];
+  #outputs: Flushed[] = [];
   #scheduled = false;
   #stopped = false;
   #receivedBytes = 0;
@@ -55,7 +55,7 @@ export class Turn {
     this.schedule();
   }
 
-  flushLater(output: Output): void {
+  flushLater(output: Flushed): void {
     if (output.flushPending) return;
     output.flushPending = true;
     this.#outputs.push(output);
@@ -105,7 +105,7 @@ export class Turn {
     const outputs = this.#outputs;
     this.#outputs = [];
     for (let i = 0; i < outputs.length; i++) {
-      const output = outputs[i] as Output;
+      const output = outputs[i] as Flushed;
       output.flushPending = false;
       output.flush();
     }

@@ -16,7 +16,7 @@ export interface InitializeRequest {
 }
 
 /** What a producer says with its records. */
-export interface Admission {
+export interface TransactionAdmission {
   readonly transactionalId: string | null;
   /**
    * Whether a partition becomes part of the transaction with its first records, and a transaction may begin with them

@@ -1,36 +1,32 @@
-import { align8, batchEntryBytes } from '../../log/journal/format.ts';
-import type { Store } from '../../log/store.ts';
 import { END_BATCH_BYTES, transactionEndBatch } from '../../records/producer-fields.ts';
 import { COMPLETE_BYTES, type TransactionalOffsets } from '../groups/transactional-offsets.ts';
+import { AtomicAppend, batchBytesMax, operationBytes } from '../publishing/atomic-append.ts';
+import type { Shard } from '../shard/shard.ts';
 import type { Partition } from '../streams/partition.ts';
 import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
 
-/** What of the broker takes part in the end of a transaction. */
 export interface TransactionEndDeps {
-  readonly store: Store;
+  readonly shard: Shard;
   readonly offsets: Pick<TransactionalOffsets, 'complete'>;
-  record(operation: Uint8Array): void;
 }
 
 export interface TransactionEnd {
   readonly producer: TransactionalProducer;
   readonly isCommit: boolean;
-  /** What is said of the producer from now on: an operation. */
+  /** The change of the producer's state. */
   readonly operation: Uint8Array;
-  /** Its last breath, or the first of its successor: partitions refuse what comes with an older epoch. */
+  /** Of the control records: partitions refuse batches with an older one. */
   readonly epoch: number;
   readonly nowMs: number;
 }
 
-const METADATA_ENTRY_BYTES = 16;
-
 /**
- * Ends a transaction in one block of the journal: the records that say so in each of its partitions, the offsets of its
- * groups, and what becomes of the producer. After a crash all of that has happened, or nothing; so there is nothing
- * that would have to be carried on.
+ * Ends a transaction in one block of the journal: the control records in each of its partitions (KIP-98), the offsets of
+ * its groups, and the state of the producer. After a crash all of that has happened, or nothing; so no end has to be
+ * completed after a restart.
  */
 export function endTransaction(
-  { store, offsets, record }: TransactionEndDeps,
+  { shard, offsets }: TransactionEndDeps,
   { producer, isCommit, operation, epoch, nowMs }: TransactionEnd,
 ): void {
   const { producerId } = producer.identity;
@@ -39,17 +35,14 @@ export function endTransaction(
     ({ stream, producers }) => !stream.isRemoved && producers.isInTransaction(producerId),
   );
   const batch = endBatch({ producerId, epoch }, isCommit, nowMs);
-  const { journal } = store;
-  journal.beginAtomic(
-    partitions.length * batchEntryBytes(END_BATCH_BYTES) +
-      COMPLETE_BYTES +
-      METADATA_ENTRY_BYTES +
-      align8(operation.length),
+  const atomic = new AtomicAppend(shard);
+  atomic.begin(
+    partitions.length * batchBytesMax(END_BATCH_BYTES) + COMPLETE_BYTES + operationBytes(operation),
   );
   for (const partition of partitions) partition.append(batch, 0, batch.length);
   offsets.complete(producerId, isCommit);
-  record(operation);
-  journal.endAtomic();
+  atomic.record(operation);
+  atomic.end();
 }
 
 /**

@@ -1,6 +1,5 @@
-import type { Clock } from '../../base/clock.ts';
 import { DeadlineTimer } from '../../base/deadline-timer.ts';
-import type { Scheduler, Timer } from '../../base/scheduler.ts';
+import type { Timer } from '../../base/scheduler.ts';
 import {
   firstSequenceOf,
   isTransactional,
@@ -17,7 +16,7 @@ import {
   producerSet,
   type TransactionOperation,
 } from './operations.ts';
-import type { Admission, InitializeRequest, Owner } from './requests.ts';
+import type { InitializeRequest, Owner, TransactionAdmission } from './requests.ts';
 import { endTransaction, type TransactionEndDeps } from './transaction-end.ts';
 import {
   fenced,
@@ -37,8 +36,6 @@ import {
 } from './transactional-producer.ts';
 
 export interface TransactionsDeps extends TransactionEndDeps {
-  readonly clock: Clock;
-  readonly scheduler: Scheduler;
   readonly settings: TransactionSettings;
   /** Of all streams. */
   partitions(): Iterable<Partition>;
@@ -54,13 +51,13 @@ export class Transactions implements SnapshotSection {
   readonly #deps: TransactionsDeps;
   readonly #table = new TransactionTable();
   readonly #ids: ProducerIds;
-  readonly #alarm: DeadlineTimer;
+  readonly #timer: DeadlineTimer;
   #check: Timer | null = null;
 
   constructor(deps: TransactionsDeps) {
     this.#deps = deps;
     this.#ids = new ProducerIds((limit) => this.#record({ op: 'transaction.ids', limit }));
-    this.#alarm = new DeadlineTimer(deps.scheduler, () => this.#abortOverdue());
+    this.#timer = new DeadlineTimer(deps.shard.scheduler, () => this.#abortOverdue());
   }
 
   get settings(): TransactionSettings {
@@ -136,7 +133,12 @@ export class Transactions implements SnapshotSection {
   }
 
   /** Whether the batch at `at` may be appended to the partition, as far as transactions are concerned; null if so. */
-  admit(partition: Partition, bytes: Buffer, at: number, admission: Admission): TransactionErrorKind | null {
+  admit(
+    partition: Partition,
+    bytes: Buffer,
+    at: number,
+    admission: TransactionAdmission,
+  ): TransactionErrorKind | null {
     if (!isTransactional(bytes, at)) return null;
     const { transactionalId, mayAdd } = admission;
     if (transactionalId === null) return 'unknown-producer';
@@ -208,14 +210,15 @@ export class Transactions implements SnapshotSection {
   }
 
   recovered(): void {
-    const { scheduler, settings, clock } = this.#deps;
+    const { settings, shard } = this.#deps;
+    const { scheduler, clock } = shard;
     this.#table.recovered(this.#deps.partitions());
-    for (const { dueMs } of this.#table) this.#alarm.setFor(dueMs, clock.now());
+    for (const { dueMs } of this.#table) this.#timer.setFor(dueMs, clock.now());
     this.#check = scheduler.every(settings.checkMs, () => this.#expire());
   }
 
   stop(): void {
-    this.#alarm.stop();
+    this.#timer.stop();
     this.#check?.cancel();
   }
 
@@ -245,14 +248,14 @@ export class Transactions implements SnapshotSection {
     if (addedGroups.length > 0 && producer.groups.size + addedGroups.length > groupsMax) {
       throw new TransactionError('too-many', `a transaction is of ${groupsMax} groups at most`);
     }
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#deps.shard.clock.now();
     if (!producer.isOngoing) {
       producer.begin(nowMs);
-      this.#alarm.setFor(producer.dueMs, nowMs);
+      this.#timer.setFor(producer.dueMs, nowMs);
     }
     for (const partition of added) producer.partitions.add(partition);
     for (const group of addedGroups) producer.groups.add(group);
-    this.#deps.record(
+    this.#deps.shard.record(
       encodeTransactionOperation({
         op: 'transaction.grow',
         v: producer.vhost,
@@ -269,11 +272,11 @@ export class Transactions implements SnapshotSection {
   }
 
   #change(producer: Pick<TransactionalProducer, 'vhost' | 'id'>, change: ProducerChange): void {
-    this.#record(producerSet(producer, change, this.#deps.clock.now()));
+    this.#record(producerSet(producer, change, this.#deps.shard.clock.now()));
   }
 
   #end(producer: TransactionalProducer, isCommit: boolean, change: ProducerChange): void {
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#deps.shard.clock.now();
     const operation = producerSet(producer, change, nowMs);
     const { producerId, epoch } = producer.identity;
     const isRenewed = !isSame(producer.identity, change.identity);
@@ -292,7 +295,7 @@ export class Transactions implements SnapshotSection {
   }
 
   #record(operation: TransactionOperation): void {
-    this.#deps.record(encodeTransactionOperation(operation));
+    this.#deps.shard.record(encodeTransactionOperation(operation));
     this.#apply(operation);
   }
 
@@ -303,10 +306,10 @@ export class Transactions implements SnapshotSection {
 
   /** Whoever has it is fenced, unless it is only to abort as well. */
   #abortOverdue(): void {
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#deps.shard.clock.now();
     for (const producer of this.#table) {
       if (producer.dueMs > nowMs) {
-        this.#alarm.setFor(producer.dueMs, nowMs);
+        this.#timer.setFor(producer.dueMs, nowMs);
         continue;
       }
       const { identity: previous, timeoutMs } = producer;
@@ -316,8 +319,8 @@ export class Transactions implements SnapshotSection {
   }
 
   #expire(): void {
-    const { settings, clock } = this.#deps;
-    const nowMs = clock.now();
+    const { settings, shard } = this.#deps;
+    const nowMs = shard.clock.now();
     for (const { vhost, id, isOngoing, updatedMs } of [...this.#table]) {
       if (!isOngoing && updatedMs <= nowMs - settings.idExpirationMs) this.#forget(vhost, id);
     }

@@ -14,7 +14,7 @@ const ACTOR = 'sluice-cli';
  */
 export async function startControl(broker: Broker, configuration: Configuration, log: Logger): Promise<Part> {
   const { dataDirectory } = configuration;
-  const startedAtMs = broker.clock.now();
+  const startedAtMs = broker.shard.clock.now();
   const load = async () => {
     const { AdminService } = await import('../../admin/service.ts');
     return new AdminService({ broker, version: packageVersion(), startedAtMs, actor: ACTOR, log }).handle;

@@ -1,5 +1,5 @@
 import type { Broker } from '../../broker/broker.ts';
-import type { Tracer } from '../../broker/connections/message-tracer.ts';
+import type { MessageTracer } from '../../broker/connections/message-tracer.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
@@ -38,7 +38,7 @@ export interface ConnectionContext {
   readonly user: string;
   readonly permissions: Permissions;
   /** Of the virtual host's message tracing; null while it is off. */
-  readonly tracer: Tracer | null;
+  readonly tracer: MessageTracer | null;
   readonly info: { readonly name: string };
   /** Only publishers are blocked by resource alarms. */
   readonly hasPublished: boolean;

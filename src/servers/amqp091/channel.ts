@@ -141,8 +141,7 @@ export class Channel implements HandlerContext {
     const onDurable = () => {
       if (this.state === 'open') this.send({ name: 'basic.cancel', consumerTag, noWait: true });
     };
-    if (broker.isDurable(broker.metadataBlock)) onDurable();
-    else broker.whenDurable(broker.metadataBlock, { onDurable });
+    broker.shard.whenDurable(broker.shard.metadataBlock, { onDurable });
   }
 
   ack(tag: number, multiple: boolean): void {
@@ -273,13 +272,13 @@ export class Channel implements HandlerContext {
 
   sendWhenDurable(method: Method | null): void {
     if (method === null) return;
-    const block = this.broker.metadataBlock;
-    if (this.broker.isDurable(block)) {
+    const block = this.broker.shard.metadataBlock;
+    if (this.broker.shard.isDurable(block)) {
       this.send(method);
       return;
     }
     this.deferFrames();
-    this.broker.whenDurable(block, {
+    this.broker.shard.whenDurable(block, {
       onDurable: () => {
         if (this.state !== 'open') return;
         this.send(method);

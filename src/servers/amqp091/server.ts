@@ -60,7 +60,7 @@ export class AmqpServer {
     if (tls !== null) this.#acceptTls(server as TlsServer, tls);
     // As when there are no file descriptors left: the listener goes on.
     server.on('error', (error) => settings.log.error({ err: error }, 'a connection could not be accepted'));
-    this.#unsubscribe = broker.onBlockedChange(() => this.blockedChanged());
+    this.#unsubscribe = broker.shard.alarms.onChange(() => this.blockedChanged());
     this.#stalledTimer = setInterval(
       () => this.#dropStalled(),
       Math.max(10, Math.min(5_000, settings.stalledPeerTimeoutMs / 4)),
@@ -176,12 +176,12 @@ export class AmqpServer {
   }
 
   #dropStalled(): void {
-    const nowMs = this.#context.broker.clock.monotonicMs();
+    const nowMs = this.#context.broker.shard.clock.monotonicMs();
     for (const connection of this.#connections) connection.checkStalled(nowMs);
   }
 
   #checkAckTimeouts(): void {
-    const nowMs = this.#context.broker.clock.monotonicMs();
+    const nowMs = this.#context.broker.shard.clock.monotonicMs();
     for (const connection of this.#connections) connection.checkAckTimeouts(nowMs);
   }
 

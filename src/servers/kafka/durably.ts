@@ -2,13 +2,12 @@ import type { Broker } from '../../broker/broker.ts';
 
 /** The response, at once if this block of the journal is durable, else a promise of it. */
 export function whenDurable<T>(broker: Broker, block: number, response: T): T | Promise<T> {
-  if (broker.isDurable(block)) return response;
-  return new Promise((resolve) => broker.whenDurable(block, { onDurable: () => resolve(response) }));
+  return broker.shard.durably(block, response);
 }
 
 /** For a response that tells of changes which were just journaled: all of them are durable. */
-export async function durable(broker: Broker): Promise<void> {
-  await whenDurable(broker, broker.undurableBlock, undefined);
+export function durable(broker: Broker): Promise<void> {
+  return broker.shard.durable();
 }
 
 /** For a response that tells of a group's members: its last journaled membership is durable. */

@@ -214,7 +214,7 @@ export class KafkaServer implements ServerContext {
   }
 
   #check(): void {
-    const nowMs = this.broker.clock.monotonicMs();
+    const nowMs = this.broker.shard.clock.monotonicMs();
     for (const connection of this.#connections) connection.check(nowMs);
   }
 

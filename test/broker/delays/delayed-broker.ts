@@ -74,7 +74,7 @@ export class DelayedBroker {
         ...this.limits,
       }),
     );
-    this.publisher = new Publisher(this.broker);
+    this.publisher = new Publisher(this.broker.shard, this.broker.deadLettering);
   }
 
   /** The delayed exchange, and queues bound to it with these keys. */
@@ -95,7 +95,7 @@ export class DelayedBroker {
       this.vhost.declareQueue({ name, exclusive: false, arguments: {}, ...common }, null);
       this.vhost.bindQueue({ source: EXCHANGE, destination: name, routingKey, arguments: {} }, null);
     }
-    await this.until(this.broker.store.journal.flush());
+    await this.until(this.broker.shard.store.journal.flush());
   }
 
   async stop(): Promise<void> {
@@ -158,11 +158,11 @@ export class DelayedBroker {
 
   /** Returns the block to wait for; 0 for none. */
   publish(id: number, key: string, delayMs: number | null, persistent = true, bodyBytes = 8): number {
-    this.broker.turn.touch();
+    this.broker.shard.turn.touch();
     const route = this.route(key, delayMs);
     fill(this.publisher.messageView, id, key, delayMs, bodyBytes);
     const block = this.publisher.publish(route, persistent);
-    this.broker.turn.schedule();
+    this.broker.shard.turn.schedule();
     return block;
   }
 

@@ -99,10 +99,10 @@ describe('a message with a delay', () => {
   it('is gone with its virtual host', async () => {
     const test = await started(7);
     test.publish(1, 'k', 100_000);
-    await test.until(test.broker.store.journal.flush());
-    const logs = test.broker.store.logs.size;
+    await test.until(test.broker.shard.store.journal.flush());
+    const logs = test.broker.shard.store.logs.size;
     test.broker.vhosts.delete('/');
-    assert.equal(test.broker.store.logs.size, logs - 2);
+    assert.equal(test.broker.shard.store.logs.size, logs - 2);
     await test.stop();
     await test.start();
     assert.deepEqual([...test.broker.delays.logIds()], []);
@@ -116,10 +116,10 @@ describe('a message with a delay', () => {
       if (id % 50 === 0) await test.step();
     }
     await test.pass(2000);
-    const { chunks } = test.broker.store;
+    const { chunks } = test.broker.shard.store;
     assert.ok(chunks.bytes < 250_000, `${chunks.bytes} bytes`);
     let ring = 0;
-    for (const log of test.broker.store.logs.values()) ring += log.ring.length;
+    for (const log of test.broker.shard.store.logs.values()) ring += log.ring.length;
     assert.ok(ring < 6000, `${ring} references`);
     await test.jump(570_000);
     assert.equal(test.vhost.findQueue('q')?.readyCount, 6000);

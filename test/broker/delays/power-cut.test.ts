@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inspect } from 'node:util';
 import type { Bucket } from '../../../src/broker/delays/bucket.ts';
-import { Transaction } from '../../../src/broker/publishing/tx.ts';
+import { Tx } from '../../../src/broker/publishing/tx.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { DelayedBroker } from './delayed-broker.ts';
 
@@ -85,11 +85,11 @@ class DelaysRun {
 
   #publishTogether(count: number): void {
     const { test } = this;
-    const transaction = new Transaction(test.broker, new Unacknowledged());
+    const transaction = new Tx(test.broker.shard, test.broker.deadLettering, new Unacknowledged());
     const messages: Sent[] = [];
     for (let i = 0; i < count; i++) {
       const { persistent, key, delayMs } = this.#choose();
-      test.broker.turn.touch();
+      test.broker.shard.turn.touch();
       const route = test.route(key, delayMs);
       transaction.publish(route, persistent, test.messageView(this.sent.length, key, delayMs, this.#size()));
       messages.push(this.#note(key, delayMs, persistent));
@@ -100,7 +100,7 @@ class DelaysRun {
   }
 
   #confirm(block: number, messages: readonly Sent[]): void {
-    this.test.broker.whenDurable(block, {
+    this.test.broker.shard.whenDurable(block, {
       onDurable: () => {
         for (const message of messages) message.isConfirmed = true;
       },
@@ -122,7 +122,7 @@ class DelaysRun {
   }
 
   #note(key: string, delayMs: number, persistent: boolean): Sent {
-    const dueMs = this.test.broker.turn.nowMs + delayMs;
+    const dueMs = this.test.broker.shard.nowMs + delayMs;
     const sent = { id: this.sent.length, key, dueMs, persistent, life: this.#life, isConfirmed: false };
     this.sent.push(sent);
     return sent;
@@ -147,9 +147,9 @@ class DelaysRun {
     const { test } = this;
     for (let rounds = 0; test.delays.waitingCount > 0; rounds++) {
       assert.ok(rounds < 60, `${test.delays.waitingCount} messages do not come`);
-      await test.until(test.broker.store.journal.flush());
+      await test.until(test.broker.shard.store.journal.flush());
       for (const each of this.sent) if (each.life === this.#life) each.isConfirmed = true;
-      const latest = Math.max(...this.sent.map(({ dueMs }) => dueMs)) - test.broker.turn.nowMs;
+      const latest = Math.max(...this.sent.map(({ dueMs }) => dueMs)) - test.broker.shard.nowMs;
       if (latest < 5000) {
         await test.pass(6000);
         continue;
@@ -186,7 +186,7 @@ class DelaysRun {
     assert.equal(test.imbalance(), null);
     let unsettled = 0;
     for (const id of test.delays.logIds()) {
-      const log = test.broker.store.logs.get(id) as Bucket['log'];
+      const log = test.broker.shard.store.logs.get(id) as Bucket['log'];
       unsettled += log.settled.missingIn(log.head, log.end);
     }
     assert.equal(test.delays.waitingCount, unsettled);

@@ -35,7 +35,7 @@ class Bench {
     const { sim } = this;
     await sim.start();
     sim.broker.streams.create({ vhost: '/', name: 's', partitions: PARTITIONS, configs: new Map() });
-    await sim.until(sim.broker.store.journal.flush());
+    await sim.until(sim.broker.shard.store.journal.flush());
     for (let round = 0; round < rounds; round++) {
       const operations = sim.between(1, 25);
       for (let i = 0; i < operations; i++) await this.#operate();
@@ -79,7 +79,7 @@ class Bench {
     });
     said.push(offset);
     if (sim.random() < 0.5) return;
-    await sim.until(sim.broker.store.journal.flush());
+    await sim.until(sim.broker.shard.store.journal.flush());
     this.#sure[partition] = offset;
     this.confirmedCount++;
   }
@@ -101,7 +101,7 @@ class Bench {
       if (leaves) return;
       // The answer goes out when what it shows is safe; some do not wait for it.
       if (sim.random() < 0.3) return;
-      await sim.until(sim.broker.store.journal.flush());
+      await sim.until(sim.broker.shard.store.journal.flush());
       const owned = assigned ?? known?.owned ?? NO_PARTITIONS;
       for (const [other, { owned: theirs }] of this.#members) {
         assert.ok(!overlaps(owned, theirs), `${memberId} is given what ${other} was told that it has`);

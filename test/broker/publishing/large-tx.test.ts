@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Transaction } from '../../../src/broker/publishing/tx.ts';
+import { Tx } from '../../../src/broker/publishing/tx.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { MessageView } from '../../../src/records/message-view.ts';
@@ -14,14 +14,14 @@ test('a transaction of many times the memory limit goes to disk, and holds nobod
   const vhost = broker.broker.vhost('/');
   assert.ok(vhost !== undefined);
   const route = vhost.route(vhost.defaultExchange, 'q', bareMessage);
-  const transaction = new Transaction(broker.broker, new Unacknowledged());
+  const transaction = new Tx(broker.broker.shard, broker.broker.deadLettering, new Unacknowledged());
   const messageView = new MessageView();
   for (let i = 0; i < 48; i++) {
     fillView(messageView, 'q', Buffer.alloc(MIB, 0x78));
     transaction.publish(route, true, messageView);
   }
   await new Promise<void>((resolve) => transaction.commit(() => resolve()));
-  const { chunks } = broker.broker.store;
+  const { chunks } = broker.broker.shard.store;
   for (let i = 0; i < 1000 && chunks.bytes > 16 * MIB; i++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

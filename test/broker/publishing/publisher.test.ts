@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Table } from '../../../src/base/value.ts';
-import { Transaction } from '../../../src/broker/publishing/tx.ts';
+import { Tx } from '../../../src/broker/publishing/tx.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
@@ -39,7 +39,7 @@ function fillNamed(test: TestBroker, name: string): void {
 test('who fills a queue with messages of a priority is told to pause as any other publisher', async () => {
   await using broker = await TestBroker.start({ memoryLimitBytes: MEMORY_BYTES, chunkBytes: 1 << 18 });
   declare(broker, 'q', { 'x-max-priority': 9 });
-  const { chunks } = broker.broker.store;
+  const { chunks } = broker.broker.shard.store;
   while (!broker.publisher.mustPause && chunks.bytes < 4 * MEMORY_BYTES) {
     broker.publisher.messageView.priority = 5;
     broker.publish('q', BODY, false);
@@ -51,7 +51,7 @@ test('a transaction that fills memory is answered when there is room again', asy
   await using broker = await TestBroker.start({ memoryLimitBytes: MEMORY_BYTES, chunkBytes: 1 << 18 });
   broker.queue('q');
   const route = routeTo(broker, 'q');
-  const { chunks } = broker.broker.store;
+  const { chunks } = broker.broker.shard.store;
   const transaction = new TxChannel(broker.broker, new Unacknowledged());
   let isAnswered = true;
   let onAnswer = (): void => undefined;
@@ -82,12 +82,12 @@ test('a message that a queue has seen is confirmed when the first of that name i
   fillNamed(broker, 'one');
   assert.equal(broker.publisher.publish(route, true), first);
 
-  const transaction = new Transaction(broker.broker, new Unacknowledged());
+  const transaction = new Tx(broker.broker.shard, broker.broker.deadLettering, new Unacknowledged());
   transaction.publish(route, true, broker.publisher.messageView);
   let isDurable: boolean | null = null;
   await new Promise<void>((resolve) =>
     transaction.commit(() => {
-      isDurable = broker.broker.isDurable(first);
+      isDurable = broker.broker.shard.isDurable(first);
       resolve();
     }),
   );

@@ -12,7 +12,7 @@ for (const kind of ['transient', 'persistent']) {
     broker.publish('q', Buffer.alloc(40 * MIB, 0x78), kind === 'persistent');
     assert.ok(publisher.mustPause);
     await new Promise<void>((resolve) => publisher.onResume(resolve));
-    assert.ok(broker.broker.store.chunks.bytes <= 12 * MIB);
+    assert.ok(broker.broker.shard.store.chunks.bytes <= 12 * MIB);
     assert.equal(queue.readyCount, 1);
   });
 }

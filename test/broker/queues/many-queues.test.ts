@@ -18,10 +18,10 @@ test('after a start, what is read of many queues on the disk stays within the me
     for (const name of names) broker.publish(name, body);
     await broker.flush();
   }
-  const { store } = broker.broker;
+  const { store } = broker.broker.shard;
   while (store.chunks.bytes - store.chunks.windowBytes > 2 * memory) await setTimeout(10);
   await broker.restart();
-  const { chunks } = broker.broker.store;
+  const { chunks } = broker.broker.shard.store;
   let most = 0;
   for (let i = 0; i < 30; i++) {
     await setTimeout(10);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Table } from '../../../src/base/value.ts';
 import { REFUSED } from '../../../src/broker/publishing/publisher.ts';
-import { Transaction } from '../../../src/broker/publishing/tx.ts';
+import { Tx } from '../../../src/broker/publishing/tx.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
@@ -25,18 +25,18 @@ function routeTo(test: TestBroker, key: string) {
 }
 
 function publish(test: TestBroker, key: string, id: number, more: Partial<Message> = {}): number {
-  test.broker.turn.touch();
+  test.broker.shard.turn.touch();
   const published = message(key, id, more);
   fillView(test.publisher.messageView, published);
   return test.publisher.publish(routeTo(test, key), published.isPersistent);
 }
 
-async function commit(transaction: Transaction): Promise<void> {
+async function commit(transaction: Tx): Promise<void> {
   await new Promise<void>((resolve) => transaction.commit(() => resolve()));
   await settled();
 }
 
-function publishIn(transaction: Transaction, test: TestBroker, published: Message): void {
+function publishIn(transaction: Tx, test: TestBroker, published: Message): void {
   fillView(test.publisher.messageView, published);
   transaction.publish(routeTo(test, published.key), published.isPersistent, test.publisher.messageView);
 }
@@ -59,7 +59,7 @@ describe('the limits of a queue', () => {
     await using test = await TestBroker.start();
     const full = declare(test, 'full', { 'x-max-length': 1, 'x-overflow': 'reject-publish' });
     const once = declare(test, 'once', { 'x-message-deduplication': true });
-    const transaction = new Transaction(test.broker, new Unacknowledged());
+    const transaction = new Tx(test.broker.shard, test.broker.deadLettering, new Unacknowledged());
     for (const id of [1, 2]) publishIn(transaction, test, message('full', id));
     await assert.rejects(commit(transaction), /partial tx completion/);
     for (const id of [3, 4]) publishIn(transaction, test, message('once', id, { name: 'a' }));
@@ -111,7 +111,7 @@ describe('what leaves a queue', () => {
     publish(test, 'q', 1);
     const consumer = new TestConsumer(queue);
     await consumer.received(1);
-    const transaction = new Transaction(test.broker, consumer.unacknowledged);
+    const transaction = new Tx(test.broker.shard, test.broker.deadLettering, consumer.unacknowledged);
     transaction.acknowledge(1, false, 'drop');
     await commit(transaction);
     assert.deepEqual([dead.readyCount, queue.ledger.deadLettered, queue.ledger.acknowledged], [1, 1, 0]);

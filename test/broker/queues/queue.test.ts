@@ -198,7 +198,7 @@ test('a backlog far beyond the memory limit is kept on disk and comes back in or
   }
   await broker.flush();
   assert.ok((queue.log.segments?.bytes ?? 0) > 500_000, 'most of it is in segments');
-  assert.ok(broker.broker.store.chunks.bytes < 400_000, 'and not in memory');
+  assert.ok(broker.broker.shard.store.chunks.bytes < 400_000, 'and not in memory');
   const half = new TestConsumer(queue, { prefetch: 100 });
   for (let received = 100; half.messages.length < 2500; received += 50) {
     await half.received(received);
@@ -241,7 +241,7 @@ test('one message that is never acknowledged does not keep the others in memory 
   await broker.flush();
   await settled();
   assert.equal(queue.unacknowledgedCount, 1);
-  const { store } = broker.broker;
+  const { store } = broker.broker.shard;
   const bytesOnDisk = () => store.files.totalBytes + (queue.log.segments?.bytes ?? 0);
   for (let i = 0; i < 100 && bytesOnDisk() > 400_000; i++) await setTimeout(50);
   const disk = bytesOnDisk();

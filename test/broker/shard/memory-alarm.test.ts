@@ -45,13 +45,13 @@ describe('the memory high-water mark', () => {
       },
     });
     let changes = 0;
-    test.broker.onBlockedChange(() => changes++);
+    test.broker.shard.alarms.onChange(() => changes++);
     residentBytes = 101;
     tick();
-    assert.deepEqual([...test.broker.blockedReasons], ['memory']);
+    assert.deepEqual([...test.broker.shard.alarms.raised], ['memory']);
     residentBytes = 90;
     tick();
-    assert.deepEqual([...test.broker.blockedReasons], []);
+    assert.deepEqual([...test.broker.shard.alarms.raised], []);
     assert.equal(changes, 2);
   });
 });

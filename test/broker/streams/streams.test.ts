@@ -76,7 +76,7 @@ for (const kind of ['an orderly stop', 'a crash']) {
     append(first, batch);
     append(first, batchOf(['three']));
     await broker.flush();
-    if (kind === 'a crash') broker.broker.store.abandon();
+    if (kind === 'a crash') broker.broker.shard.store.abandon();
     await broker.restart();
     const partition = partitionOf(broker);
     assert.equal(partition.highWatermark, 3);
@@ -124,14 +124,14 @@ test('messages of one turn become one batch, in order with the batches around th
   append(partition, batchOf(['a']));
   for (const body of ['bb', 'ccc']) {
     fillView(messageView, 'key', body);
-    partition.gather(messageView, broker.broker.turn.nowMs);
+    partition.gather(messageView, broker.broker.shard.nowMs);
   }
   append(partition, batchOf(['dddd']));
   fillView(messageView, 'key', 'eeeee');
-  partition.gather(messageView, broker.broker.turn.nowMs);
-  const block = broker.broker.store.journal.blockNumber;
+  partition.gather(messageView, broker.broker.shard.nowMs);
+  const block = broker.broker.shard.currentBlock;
   await broker.flush();
-  assert.ok(broker.broker.isDurable(block));
+  assert.ok(broker.broker.shard.isDurable(block));
   assert.equal(partition.readTail(0, partition.highWatermark, MIB)?.length, 4);
   const expected = { offsets: [0, 1, 2, 3, 4], bodies: [1, 2, 3, 4, 5] };
   assert.deepEqual(await readAll(partition), expected);
@@ -145,7 +145,7 @@ for (const chunkKib of [4, 64]) {
     const partition = createStream(broker);
     const other = createStream(broker, 'other');
     const messageView = new MessageView();
-    const { journal } = broker.broker.store;
+    const { journal } = broker.broker.shard.store;
     const promised: number[] = [];
     let seed = 7;
     const sizes = Array.from({ length: 500 }, () => {
@@ -160,7 +160,7 @@ for (const chunkKib of [4, 64]) {
     });
     for (const [i, size] of sizes.entries()) {
       fillView(messageView, 'k', Buffer.alloc(size));
-      partition.gather(messageView, broker.broker.turn.nowMs);
+      partition.gather(messageView, broker.broker.shard.nowMs);
       promised.push(journal.blockNumber);
       if (i % 3 === 0) append(other, batchOf([Buffer.alloc((i * 997) % 20_000)]));
       if (i % 40 === 0) await broker.flush();

@@ -66,7 +66,7 @@ class TransactionsRun {
     const { test } = this;
     await test.start();
     test.broker.streams.create({ vhost: '/', name: 's', partitions: PARTITIONS, configs: new Map() });
-    await test.until(test.broker.store.journal.flush());
+    await test.until(test.broker.shard.store.journal.flush());
     for (let lives = test.between(2, 5); lives > 0; lives--) {
       await this.#work();
       await this.#end();
@@ -85,7 +85,7 @@ class TransactionsRun {
   async #work(): Promise<void> {
     const { test } = this;
     for (let operations = test.between(5, 80); operations > 0; operations--) {
-      test.broker.turn.touch();
+      test.broker.shard.turn.touch();
       const choice = test.random();
       const id = test.pick(IDS);
       if (choice < 0.12) this.#initialize(id);
@@ -154,7 +154,7 @@ class TransactionsRun {
     if (sequence > 0) assert.equal(partition.producers.check(gap, 0), 'out-of-order');
     admit(batch);
     const offset = partition.append(batch, 0, batch.length);
-    const block = test.broker.store.journal.blockNumber;
+    const block = test.broker.shard.currentBlock;
     this.facts.push({ block, partition: index, offset, count, producerId, epoch, sequence, kind });
   }
 
@@ -239,7 +239,7 @@ class TransactionsRun {
     epoch: number,
   ): void {
     const { producerId } = before;
-    const block = this.test.broker.store.journal.blockNumber;
+    const block = this.test.broker.shard.currentBlock;
     for (const [partition, offset] of open) {
       const kind = isCommit ? 'commit' : 'abort';
       this.facts.push({ block, partition, offset, count: 1, producerId, epoch, sequence: -1, kind });
@@ -249,7 +249,7 @@ class TransactionsRun {
   }
 
   #noteId(id: string, identity: ProducerIdentity, state: TransactionState): void {
-    this.idFacts.push({ block: this.test.broker.metadataBlock, id, identity, state });
+    this.idFacts.push({ block: this.test.broker.shard.metadataBlock, id, identity, state });
   }
 
   #present(id: string): IdFact | undefined {
@@ -271,10 +271,10 @@ class TransactionsRun {
   }
 
   #confirm(): void {
-    const block = this.test.broker.undurableBlock;
+    const block = this.test.broker.shard.undurableBlock;
     if (block === 0) return;
     const life = this.test.broker;
-    life.whenDurable(block, {
+    life.shard.whenDurable(block, {
       onDurable: () => {
         if (life === this.test.broker) this.#safeBlock = Math.max(this.#safeBlock, block);
       },
@@ -393,7 +393,7 @@ class TransactionsRun {
     for (;;) {
       this.#noteTimeouts([]);
       const { length } = this.idFacts;
-      await test.until(test.broker.store.journal.flush());
+      await test.until(test.broker.shard.store.journal.flush());
       const contents: string[][] = [];
       for (let index = 0; index < PARTITIONS; index++)
         contents.push(await this.#content(this.partition(index)));

@@ -109,11 +109,11 @@ test('the files of a stream that was deleted since the last snapshot are not mis
   await using broker = await TestBroker.start({ reclaimMs: 5 });
   const { path } = await stopped(broker);
   await broker.open();
-  const { streams, store } = broker.broker;
+  const { streams, shard } = broker.broker;
   streams.delete(streams.get('/', 'orders')!);
   await broker.flush();
   while (existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
-  store.abandon();
+  shard.store.abandon();
   assert.deepEqual((await inspect(broker)).findings, []);
   await broker.restart();
 });

@@ -76,14 +76,13 @@ describe('a peer that does not read', () => {
 describe('a blocked broker', () => {
   it('tells publishers that understand it, and does not read them until it is over', async () => {
     await using test = await TestServer.start();
-    const reasons = test.broker.blockedReasons;
     using client = await test.raw();
     await client.handshake({}, { 'connection.blocked': true });
     client.method(1, { name: 'channel.open' });
     await client.expect('channel.open-ok');
     client.method(1, { name: 'confirm.select', noWait: false });
     await client.expect('confirm.select-ok');
-    reasons.add('disk');
+    test.broker.shard.setAlarm('disk', true);
     // Whoever has not published is not concerned; the first publish is still taken.
     client.write(publishBytes(1, '', 'q', Buffer.from('1')));
     assert.equal((await client.expect('connection.blocked')).reason, 'low on disk');
@@ -91,15 +90,14 @@ describe('a blocked broker', () => {
     client.write(publishBytes(1, '', 'q', Buffer.from('2')));
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(client.received.length, 0);
-    reasons.delete('disk');
-    test.server.blockedChanged();
+    test.broker.shard.setAlarm('disk', false);
     await client.expect('connection.unblocked');
     assert.equal((await client.expect('basic.ack')).deliveryTag, 2);
   });
 
   it('notices that a publisher which it does not read is gone', async () => {
     await using test = await TestServer.start({ stalledPeerTimeoutMs: 100 });
-    test.broker.blockedReasons.add('disk');
+    test.broker.shard.setAlarm('disk', true);
     using client = await test.raw();
     await client.handshake({}, { 'connection.blocked': true });
     client.method(1, { name: 'channel.open' });

@@ -87,7 +87,7 @@ describe('a Kafka client', () => {
       assert.equal(error, 'NONE');
       assert.equal(lifetimeMs, 0);
       assert.ok(await isServed(client));
-      const [session] = test.broker.sessions;
+      const [session] = test.broker.connections;
       assert.equal(session?.user, 'ada');
       assert.equal(session?.describe().authMechanism, mechanism);
       client.socket.destroy();
@@ -170,7 +170,7 @@ describe('a Kafka client', () => {
     await using test = await KafkaTestServer.start(QUICK);
     using client = await test.connect();
     assert.ok(await isServed(client));
-    const [session] = test.broker.sessions;
+    const [session] = test.broker.connections;
     assert.deepEqual([session?.user, session?.describe().authMechanism], ['guest', 'ANONYMOUS']);
     // Who says who it is, is that one.
     using guest = await test.connect();
@@ -199,7 +199,7 @@ describe('a Kafka client', () => {
           : await scram(client, mechanism, 'tenant:ada', 'secret');
       assert.equal(outcome.error, 'NONE');
       assert.deepEqual(
-        Array.from(test.broker.sessions, ({ vhost }) => vhost),
+        Array.from(test.broker.connections, ({ vhost }) => vhost),
         ['tenant'],
       );
       client.socket.destroy();
@@ -213,7 +213,7 @@ describe('a Kafka client', () => {
     using named = await test.connect();
     assert.equal((await plain(named, 'tenant:ada', 'other')).error, 'NONE');
     assert.deepEqual(
-      Array.from(test.broker.sessions, ({ vhost }) => vhost),
+      Array.from(test.broker.connections, ({ vhost }) => vhost),
       ['/'],
     );
   });
@@ -250,7 +250,7 @@ describe('a Kafka client', () => {
     assert.ok(await isServed(again));
     assert.ok(!(await isServed(late)));
     assert.deepEqual(
-      Array.from(test.broker.sessions, ({ user }) => user),
+      Array.from(test.broker.connections, ({ user }) => user),
       ['ada'],
     );
   });
@@ -303,7 +303,7 @@ describe('a Kafka client', () => {
       ),
       { numRuns: 60 },
     );
-    assert.equal(Array.from(test.broker.sessions).length, 0);
+    assert.equal(Array.from(test.broker.connections).length, 0);
     using client = await test.connect();
     assert.equal((await plain(client, 'ada', 'secret')).error, 'NONE');
   });

@@ -86,7 +86,7 @@ describe('the listener for Kafka over TLS', () => {
         } else {
           await admin.connect();
           assert.deepEqual(
-            Array.from(test.broker.sessions, ({ user }) => user),
+            Array.from(test.broker.connections, ({ user }) => user),
             ['ada'],
           );
           await admin.disconnect();
@@ -99,7 +99,7 @@ describe('the listener for Kafka over TLS', () => {
     await using test = await start({ verify: 'optional' });
     using certified = await secured(test, certificate);
     assert.ok(await isServed(certified));
-    const [session] = test.broker.sessions;
+    const [session] = test.broker.connections;
     assert.deepEqual([session?.user, session?.describe().authMechanism], [CERTIFIED, 'TLS']);
     using nobody = await secured(test);
     assert.ok(!(await isServed(nobody)));

@@ -1,5 +1,6 @@
-import type { Store } from '../../../log/store.ts';
 import { MessageView } from '../../../records/message-view.ts';
+import { AtomicAppend } from '../../publishing/atomic-append.ts';
+import type { Shard } from '../../shard/shard.ts';
 import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import { type FoundRecord, findRecords, withHeaders } from './dead-record.ts';
@@ -15,9 +16,7 @@ export interface DeadRecordSource {
 }
 
 export interface DeadRecordsDeps {
-  readonly store: Store;
-  nowMs(): number;
-  after(ms: number, run: () => void): void;
+  readonly shard: Shard;
   onFailure(source: DeadRecordSource, error: Error): void;
 }
 
@@ -25,26 +24,27 @@ const READ_BYTES = 1024 * 1024;
 /** Before what failed is tried again. */
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 60_000;
-/** More than that at once would only leave the ends of chunks empty, as what is atomic lies in one chunk. */
-const ATOMIC_BYTES_MAX = 256 * 1024;
-/** For a record besides its content, and for the operation that says that it is done with. */
-const RECORD_OVERHEAD = 128;
-const ATOMIC_OVERHEAD = 1024;
+/** Bytes of the journal for a record besides its content, and for what the operation says of it. */
+const RECORD_OVERHEAD = 128 + 48;
+/** Bytes of the journal for a block besides its records: the operation that settles them. */
+const BLOCK_OVERHEAD = 1024;
 
 interface Dead extends GivenUp {
   readonly content: Buffer;
 }
 
 /**
- * Brings records that a share group gave up to the stream for dead ones: each is appended there and done with here in the
+ * Moves records that a share group gave up to its dead-letter stream: each is appended there and settled here in the
  * same block of the journal, so that after a crash it is either still here or already there.
  */
 export class DeadRecords {
   readonly #deps: DeadRecordsDeps;
+  readonly #atomic: AtomicAppend;
   readonly #message = new MessageView();
 
   constructor(deps: DeadRecordsDeps) {
     this.#deps = deps;
+    this.#atomic = new AtomicAppend(deps.shard);
   }
 
   /** Resolves when all have arrived, or nobody is there any more who waits for them. */
@@ -58,7 +58,7 @@ export class DeadRecords {
         await this.#sendSome(source, waiting);
       } catch (error) {
         this.#deps.onFailure(source, error as Error);
-        await new Promise<void>((resolve) => this.#deps.after(retryMs, resolve));
+        await new Promise<void>((resolve) => this.#deps.shard.scheduler.after(retryMs, resolve));
         retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
       }
     }
@@ -85,7 +85,7 @@ export class DeadRecords {
       }
       const dead = { ...record, content: contentOf(source, record, content) };
       const size = dead.content.length + RECORD_OVERHEAD;
-      if (batch.length > 0 && batchBytes + size > ATOMIC_BYTES_MAX) {
+      if (batch.length > 0 && batchBytes + size > this.#atomic.batchBytesMax) {
         this.#move(source, target, batch, batchBytes);
         batch = [];
         batchBytes = 0;
@@ -98,18 +98,19 @@ export class DeadRecords {
   }
 
   #move(source: DeadRecordSource, target: Stream, batch: readonly Dead[], bytes: number): void {
-    const { journal } = this.#deps.store;
-    // What was passed over while something was read has no part in the calculation.
+    const atomic = this.#atomic;
+    const nowMs = this.#deps.shard.clock.now();
+    // What was passed over while something was read is no part of the block.
     source.share.flush();
     const into = target.partitions[source.partition.index % target.partitions.length] as Partition;
-    journal.beginAtomic(bytes + ATOMIC_OVERHEAD + 48 * batch.length);
+    atomic.begin(bytes + BLOCK_OVERHEAD);
     for (const { content } of batch) {
       this.#message.content = content;
-      into.gather(this.#message, this.#deps.nowMs());
+      into.gather(this.#message, nowMs);
     }
     this.#message.clear();
     source.share.left(batch.map(({ offset }) => offset));
-    journal.endAtomic();
+    atomic.end();
   }
 }
 

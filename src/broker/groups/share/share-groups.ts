@@ -1,4 +1,4 @@
-import type { Store } from '../../../log/store.ts';
+import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
 import type { Partition, PartitionOwner } from '../../streams/partition.ts';
@@ -27,13 +27,11 @@ import { ShareReader } from './share-reader.ts';
 import { shareSettings } from './share-settings.ts';
 
 export interface ShareGroupsDeps {
-  readonly store: Store;
+  readonly shard: Shard;
   readonly streams: Streams;
   readonly configs: GroupConfigs;
   /** Those of other kinds: a name is one group's. */
   readonly groups: Groups;
-  /** Journals an operation. */
-  record(operation: Uint8Array): void;
   onProblem(fields: object, message: string): void;
 }
 
@@ -58,9 +56,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   constructor(deps: ShareGroupsDeps) {
     this.#deps = deps;
     this.#dead = new DeadRecords({
-      store: deps.store,
-      nowMs: () => deps.store.options.clock.now(),
-      after: (ms, run) => deps.store.options.scheduler.after(ms, run),
+      shard: deps.shard,
       onFailure: ({ group, partition }, error) =>
         deps.onProblem(
           { err: error, group, stream: partition.stream.name, partition: partition.index },
@@ -233,7 +229,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     const groups = this.#byVhost.get(vhost) ?? new Map<string, ShareGroup>();
     this.#byVhost.set(vhost, groups);
     const { streams, configs } = this.#deps;
-    const { clock, scheduler } = this.#deps.store.options;
+    const { clock, scheduler } = this.#deps.shard;
     const deps: ShareGroupDeps = {
       clock,
       scheduler,
@@ -258,8 +254,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     for (const partition of stream.partitions) {
       const { index, startOffset, highWatermark } = partition;
       if (readers?.has(index) === true) continue;
-      if (reset.kind === 'duration')
-        this.#beginAt(group, partition, this.#deps.store.options.clock.now() - reset.ms);
+      if (reset.kind === 'duration') this.#beginAt(group, partition, this.#deps.shard.clock.now() - reset.ms);
       else
         this.#start(
           group,
@@ -322,7 +317,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   }
 
   #newReader(group: ShareGroup, partition: Partition, id: number): ShareReader {
-    const { clock, scheduler } = this.#deps.store.options;
+    const { clock, scheduler } = this.#deps.shard;
     const share: SharePartition = new SharePartition({
       id,
       clock,
@@ -365,7 +360,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   }
 
   #record(operation: ShareOperation): void {
-    this.#deps.record(encodeShareOperation(operation));
+    this.#deps.shard.record(encodeShareOperation(operation));
   }
 }
 

@@ -3,17 +3,17 @@ import { type Binding, bindingIdentity } from '../../topology/exchange.ts';
 
 /** Where a binding stands in each partition of the stream that it leads from. */
 export interface BindingPosition {
-  /** Records below are not for it, or had come to it when it caught up with the others. */
+  /** The offset from which it gets records with the other bindings. */
   from: number;
-  /** Where it reads by itself what the others were given before; null once it has caught up. */
+  /** The next offset of its replay (`x-replay-from`); null once it has joined the other bindings. */
   replay: number | null;
-  /** It still has to be found out where it begins: with this time. Until then `replay` is where it may begin at most. */
+  /** A timestamp whose offset is not found yet: `replay` is the lowest that it can be. Otherwise null. */
   sinceMs: number | null;
 }
 
-/** What has to be known of a binding from a stream beside the binding itself. */
+/** How far a binding from a stream is. */
 export interface BindingState {
-  /** What operations in the journal name it by. */
+  /** Names it in operations of the journal. */
   readonly number: number;
   readonly streamId: string;
   readonly identity: string;
@@ -30,7 +30,7 @@ export function identityOf({
   return bindingIdentity(destinationKind, destination.name, routingKey, args);
 }
 
-/** Of a partition that came after the binding, it gets everything. */
+/** In a partition that is newer than the binding. */
 const FROM_THE_START: BindingPosition = { from: 0, replay: null, sinceMs: null };
 
 export function positionIn(state: BindingState, partition: number): BindingPosition {

@@ -3,11 +3,11 @@ import { type Binding, isDurable } from '../../topology/exchange.ts';
 import { type BindingPosition, type BindingState, identityOf } from './binding-state.ts';
 import type { FeedOperation } from './feed-operations.ts';
 
-/** Where the bindings from streams stand. They are found by what they are: a binding comes back from the journal alone. */
+/** The states of all bindings from streams. They are keyed by the binding's fields, as recovery makes the binding anew. */
 export class BindingStates {
   readonly #byBinding = new Map<string, BindingState>();
   readonly #byNumber = new Map<number, BindingState>();
-  /** The key of a binding is long, and asked for with each message. */
+  /** Saves making the key of a binding for each message. */
   readonly #known = new WeakMap<Binding<Queue>, BindingState>();
   #nextNumber = 1;
 
@@ -19,7 +19,7 @@ export class BindingStates {
     return state;
   }
 
-  /** Returns what has to be journaled, if the binding is. */
+  /** Returns the operation to journal; null for a binding that is not durable. */
   add(streamId: string, binding: Binding<Queue>, positions: BindingPosition[]): FeedOperation | null {
     const state: BindingState = {
       number: this.#nextNumber++,

@@ -3,7 +3,7 @@ import { type Json, tableFromJson, tableToJson } from '../../../base/value-json.
 
 type PositionJson = readonly [from: number, replay: number | null, sinceMs: number | null];
 
-/** The changes of what the views of streams have to know, as they stand in the journal. */
+/** How far streams were fed into their bindings, as it stands in the journal. */
 export type FeedOperation =
   /** Records below `to` went through the bindings of this partition. */
   | { readonly op: 'view.fed'; readonly id: string; readonly p: number; readonly to: number }
@@ -38,5 +38,5 @@ export function argumentsFromJson(json: Json): Table {
   return tableFromJson(json as { readonly [key: string]: Json });
 }
 
-/** More than an operation that is written with the messages takes of the journal. */
+/** What an operation that is written with messages takes of the journal at most, in bytes. */
 export const FED_BYTES = 128;

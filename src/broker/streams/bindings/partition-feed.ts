@@ -1,6 +1,6 @@
-import type { Broker } from '../../broker.ts';
 import { RecordMessage } from '../../messages/message-from-record.ts';
 import type { Queue } from '../../queues/queue.ts';
+import type { Shard } from '../../shard/shard.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
 import type { Route } from '../../topology/route.ts';
 import type { Fed } from '../../topology/routing.ts';
@@ -11,27 +11,27 @@ import type { Partition } from '../partition.ts';
 import { type BindingPosition, type BindingState, positionIn } from './binding-state.ts';
 import type { FeedBatch } from './feed-batch.ts';
 import { encodeFeedOperation, type FeedOperation } from './feed-operations.ts';
-import type { FeedScheduler, Feeds } from './feed-scheduler.ts';
+import type { Feed, FeedScheduler } from './feed-scheduler.ts';
 
-/** How many records are looked at in one step; and how many of those that are new while there are bindings behind. */
+/** Records that are read in one step; and how many of them by the feed itself while there are replays. */
 const RECORDS_MAX = 1024;
 const NEW_RECORDS_MAX = 256;
-/** Keys can be made up without end. */
+/** Routing keys are the publishers' choice. */
 const CACHED_ROUTES_MAX = 4096;
 
 export interface PartitionFeedDeps {
-  readonly broker: Broker;
+  readonly shard: Shard;
   readonly vhost: VirtualHost<Queue>;
   readonly exchange: Exchange<Queue>;
   readonly partition: Partition;
-  readonly feeding: FeedBatch;
-  readonly queue: FeedScheduler;
+  readonly batch: FeedBatch;
+  readonly scheduler: FeedScheduler;
   stateOf(binding: Binding<Queue>): BindingState | undefined;
   record(operation: FeedOperation): void;
   onUnreadable(offset: number): void;
 }
 
-/** A binding that is given what the others were given before. */
+/** A binding with `x-replay-from` that is behind the feed. */
 interface Replay {
   readonly binding: Binding<Queue>;
   readonly state: BindingState;
@@ -39,16 +39,31 @@ interface Replay {
   readonly reader: PartitionReader;
 }
 
+/** What is read in one step by the feed itself, or by one replay. */
+interface Pass {
+  readonly reader: PartitionReader;
+  readonly recordsMax: number;
+  /** Offset; records from here on are not read. */
+  readonly below: number;
+  readonly fed: Fed<Queue>;
+  /** Whether each record is for all bindings, so that its route can be cached. */
+  readonly isForAll: boolean;
+  /** The binding of a replay. */
+  readonly only: Binding<Queue> | null;
+  /** Says that records below `to` were fed. */
+  operation(to: number): FeedOperation;
+}
+
 /**
- * Takes what is in a partition of a stream through the bindings of the stream's exchange, in order. How far it came is
- * journaled with the messages themselves, so that each arrives exactly once, across crashes too. It waits while memory
- * is short; those who write to the stream do not.
+ * Routes the records of a partition through the bindings of the stream's exchange, in order. The offset that it has
+ * reached is journaled in the block of the messages, so that each arrives exactly once, across crashes too. It waits while
+ * memory is short; those who write to the stream do not.
  *
  *     start ........... replay ........ main.next ........... stable
  *     |                 | a binding with x-replay-from,       |
  *     |                 | which joins the others there        |
  */
-export class PartitionFeed implements Feeds {
+export class PartitionFeed implements Feed {
   readonly #deps: PartitionFeedDeps;
   readonly #exchange: Buffer;
   readonly #main: PartitionReader;
@@ -56,9 +71,9 @@ export class PartitionFeed implements Feeds {
   readonly #stopListening: () => void;
   readonly #replays = new Map<Binding<Queue>, Replay>();
   readonly #routes = new Map<string, Route<Queue>>();
-  /** While a binding begins beyond what was fed, each record has to be asked whether it is for it. */
+  /** The highest offset at which a binding begins: below it, records are compared with the position of each binding. */
   #from = 0;
-  /** Records, in this step. */
+  /** Records that were read in this step. */
   #looked = 0;
   #isWaiting = false;
   #isStopped = false;
@@ -66,10 +81,10 @@ export class PartitionFeed implements Feeds {
 
   constructor(deps: PartitionFeedDeps, from: number) {
     this.#deps = deps;
-    const { partition, broker } = deps;
+    const { partition, shard } = deps;
     this.#exchange = Buffer.from(deps.exchange.name, 'utf8');
     this.#main = this.#reader(from);
-    this.#message = new RecordMessage(broker.codecs);
+    this.#message = new RecordMessage(shard.codecs);
     this.#stopListening = partition.onAdvance(() => this.pumpLater());
     for (const binding of deps.exchange.outbound.values()) {
       const state = deps.stateOf(binding);
@@ -78,7 +93,7 @@ export class PartitionFeed implements Feeds {
     this.pumpLater();
   }
 
-  /** Everything below went through the bindings. */
+  /** The next offset: records below went through the bindings. */
   get fed(): number {
     return this.#main.next;
   }
@@ -88,7 +103,7 @@ export class PartitionFeed implements Feeds {
     return partition.highWatermark - Math.max(this.#main.next, partition.startOffset);
   }
 
-  /** There is one more binding, which may be behind the others. */
+  /** A new binding, perhaps with a replay. */
   added(binding: Binding<Queue>): void {
     this.#routes.clear();
     const state = this.#deps.stateOf(binding);
@@ -104,7 +119,7 @@ export class PartitionFeed implements Feeds {
   }
 
   pumpLater(): void {
-    if (!this.#isStopped) this.#deps.queue.add(this);
+    if (!this.#isStopped) this.#deps.scheduler.add(this);
   }
 
   step(): number {
@@ -126,7 +141,7 @@ export class PartitionFeed implements Feeds {
 
   stop(): void {
     this.#isStopped = true;
-    this.#deps.queue.remove(this);
+    this.#deps.scheduler.remove(this);
     this.#stopListening();
     this.#main.close();
     for (const { reader } of this.#replays.values()) reader.close();
@@ -138,41 +153,28 @@ export class PartitionFeed implements Feeds {
 
   /** What is in the stream is safe there; queues are filled when there is room for them. */
   #mustWait(): boolean {
-    const { broker } = this.#deps;
-    const goOn = (): void => {
-      this.#isWaiting = false;
-      this.pumpLater();
-    };
-    if (broker.backPressure.isOverwhelmed) {
-      this.#isWaiting = true;
-      broker.backPressure.onResume([], goOn);
-    } else if (broker.blockedReasons.size > 0) {
-      this.#isWaiting = true;
-      const stop = broker.onBlockedChange(() => {
-        if (broker.blockedReasons.size > 0) return;
-        stop();
-        goOn();
-      });
-    }
+    this.#isWaiting = this.#deps.shard.backPressure.mustStay(this.#goOn);
     return this.#isWaiting;
   }
+
+  readonly #goOn = (): void => {
+    this.#isWaiting = false;
+    this.pumpLater();
+  };
 
   /** True if there is more to do at once. */
   #feedMain(): boolean {
     const { partition, exchange } = this.#deps;
     const id = partition.stream.id;
-    const fed: Fed<Queue> = {
-      exchange,
-      takes: (binding) => this.#takes(binding, this.#main.cursor.offset),
-    };
-    const isForAll = this.#replays.size === 0 && this.#main.next >= this.#from;
-    const recordsMax = this.#replays.size === 0 ? RECORDS_MAX : NEW_RECORDS_MAX;
-    const end = this.#feed(this.#main, recordsMax, Number.POSITIVE_INFINITY, fed, isForAll, (to) => ({
-      op: 'view.fed',
-      id,
-      p: partition.index,
-      to,
-    }));
+    const end = this.#feed({
+      reader: this.#main,
+      recordsMax: this.#replays.size === 0 ? RECORDS_MAX : NEW_RECORDS_MAX,
+      below: Number.POSITIVE_INFINITY,
+      fed: { exchange, takes: (binding) => this.#takes(binding, this.#main.cursor.offset) },
+      isForAll: this.#replays.size === 0 && this.#main.next >= this.#from,
+      only: null,
+      operation: (to) => ({ op: 'view.fed', id, p: partition.index, to }),
+    });
     return end === 'stopped';
   }
 
@@ -187,31 +189,22 @@ export class PartitionFeed implements Feeds {
     const { binding, state, position, reader } = replay;
     if (position.sinceMs !== null) return false;
     const { exchange, partition } = this.#deps;
-    const fed: Fed<Queue> = {
-      exchange,
-      takes: (other) => other === binding,
-    };
-    const end = this.#feed(
+    const end = this.#feed({
       reader,
-      RECORDS_MAX - this.#looked,
-      this.#main.next,
-      fed,
-      false,
-      (to) => ({
-        op: 'view.replayed',
-        n: state.number,
-        p: partition.index,
-        to,
-      }),
-      binding,
-    );
+      recordsMax: RECORDS_MAX - this.#looked,
+      below: this.#main.next,
+      fed: { exchange, takes: (other) => other === binding },
+      isForAll: false,
+      only: binding,
+      operation: (to) => ({ op: 'view.replayed', n: state.number, p: partition.index, to }),
+    });
     position.replay = reader.next;
     if (reader.next < this.#main.next) return end === 'stopped';
     this.#join(replay);
     return true;
   }
 
-  /** It has caught up: what comes now, it gets with the others. */
+  /** The replay has reached the feed's offset. */
   #join({ binding, state, position, reader }: Replay): void {
     const { partition, record } = this.#deps;
     reader.close();
@@ -223,21 +216,13 @@ export class PartitionFeed implements Feeds {
       record({ op: 'view.joined', n: state.number, p: partition.index, from: position.from });
   }
 
-  #feed(
-    reader: PartitionReader,
-    recordsMax: number,
-    below: number,
-    fed: Fed<Queue>,
-    isForAll: boolean,
-    operation: (to: number) => FeedOperation,
-    only: Binding<Queue> | null = null,
-  ): string {
-    const { feeding, vhost, partition } = this.#deps;
+  #feed({ reader, recordsMax, below, fed, isForAll, only, operation }: Pass): string {
+    const { batch, vhost, partition } = this.#deps;
     const message = this.#message;
     const { name } = partition.stream;
     let left = recordsMax;
     const visit = (): Visited => {
-      if (left === 0 || feeding.isFull) return 'before';
+      if (left === 0 || batch.isFull) return 'before';
       left--;
       this.#looked++;
       if (!message.read(reader.cursor, name, partition.index)) return 'on';
@@ -249,10 +234,10 @@ export class PartitionFeed implements Feeds {
           : vhost.routeFromStream(fed, [key, ...others], message);
       if (route.queues.length + route.streams.length === 0) return 'on';
       if (only !== null) {
-        route = this.#withoutThoseThatHadIt(route, only, [key, ...others], reader.cursor.offset);
+        route = this.#withoutServed(route, only, [key, ...others], reader.cursor.offset);
         if (route.queues.length + route.streams.length === 0) return 'on';
       }
-      feeding.add(message, route, this.#exchange);
+      batch.add(message, route, this.#exchange);
       return 'on';
     };
     for (;;) {
@@ -264,12 +249,12 @@ export class PartitionFeed implements Feeds {
   }
 
   #write(reader: PartitionReader, operation: (to: number) => FeedOperation): void {
-    const { feeding } = this.#deps;
-    if (feeding.count > 0) feeding.write(() => encodeFeedOperation(operation(reader.next)));
+    const { batch } = this.#deps;
+    if (batch.count > 0) batch.write(() => encodeFeedOperation(operation(reader.next)));
   }
 
   /** A queue that a replay leads to may have got this record by another binding, when the others were given it. */
-  #withoutThoseThatHadIt(
+  #withoutServed(
     route: Route<Queue>,
     only: Binding<Queue>,
     keys: readonly string[],
@@ -309,7 +294,7 @@ export class PartitionFeed implements Feeds {
     if (position.sinceMs !== null) void this.#seek(reader, position);
   }
 
-  /** Where a binding begins that begins with a time. */
+  /** Finds the offset of a replay from a timestamp. */
   async #seek(reader: PartitionReader, position: BindingPosition): Promise<void> {
     const { partition } = this.#deps;
     const offset = await offsetAtTime(partition, position.sinceMs as number).catch(

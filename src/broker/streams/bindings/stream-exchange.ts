@@ -1,13 +1,12 @@
 import type { Table } from '../../../base/value.ts';
-import type { Store } from '../../../log/store.ts';
 import { parseContent } from '../../../records/message-parser.ts';
 import { MessageView } from '../../../records/message-view.ts';
 import { BrokerError } from '../../errors.ts';
-import type { PropertyCodecs } from '../../messages/property-codec.ts';
 import { type RecordKey, recordKey, writeRecord } from '../../messages/record-from-message.ts';
 import { CHOSEN_PARTITION_HEADER } from '../../messages/record-headers.ts';
+import type { Shard } from '../../shard/shard.ts';
 import type { StreamPort } from '../../topology/ports.ts';
-import { StreamConsumers, type StreamConsumersDeps } from '../consumers/stream-consumers.ts';
+import { StreamConsumers } from '../consumers/stream-consumers.ts';
 import type { Partition } from '../partition.ts';
 import { partitionOfKey } from '../partitioner.ts';
 import type { Stream } from '../stream.ts';
@@ -15,24 +14,22 @@ import type { Stream } from '../stream.ts';
 /** What has no key stays with one partition for so many bytes, as batches had better be large. */
 const STICKY_BYTES = 64 * 1024;
 
-/** A stream, as those see it who publish messages and not records. */
+/** The stream of an exchange, for those who publish messages and not records. */
 export class StreamExchange implements StreamPort {
   readonly stream: Stream;
   declaredAs: Table | null = null;
   readonly consumers: StreamConsumers;
-  readonly #store: Store;
-  readonly #codecs: PropertyCodecs;
+  readonly #shard: Shard;
   /** One is used for all messages that come as complete contents, and one for their records. */
   readonly #parsed = new MessageView();
   readonly #record = new MessageView();
   #sticky = 0;
   #stickyBytes = 0;
 
-  constructor(stream: Stream, deps: StreamConsumersDeps) {
+  constructor(stream: Stream, shard: Shard) {
     this.stream = stream;
-    this.#store = deps.store;
-    this.#codecs = deps.codecs;
-    this.consumers = new StreamConsumers(this, deps);
+    this.#shard = shard;
+    this.consumers = new StreamConsumers(this, shard);
   }
 
   get name(): string {
@@ -50,13 +47,13 @@ export class StreamExchange implements StreamPort {
   }
 
   append(given: MessageView, nowMs: number, isStrict: boolean): number {
-    const deps = given.content === null ? given : parseContent(given.content, this.#parsed);
-    const codec = this.#codecs.of(deps.protocol);
-    const { properties, propertiesStart, propertiesEnd } = deps;
+    const message = given.content === null ? given : parseContent(given.content, this.#parsed);
+    const codec = this.#shard.codecs.of(message.protocol);
+    const { properties, propertiesStart, propertiesEnd } = message;
     const headers = codec?.headers(properties, propertiesStart, propertiesEnd) ?? null;
-    const key = recordKey(deps, headers);
+    const key = recordKey(message, headers);
     const record = this.#record;
-    record.content = writeRecord(deps, key, codec, headers);
+    record.content = writeRecord(message, key, codec, headers);
     const { maxMessageBytes } = this.stream.settings;
     if (isStrict && record.content.length > maxMessageBytes) {
       throw refused(
@@ -67,7 +64,7 @@ export class StreamExchange implements StreamPort {
     this.#partitionFor(key, headers, record.content.length, isStrict).gather(record, nowMs);
     record.content = null;
     this.#parsed.clear();
-    return this.#store.journal.blockNumber;
+    return this.#shard.currentBlock;
   }
 
   #partitionFor(key: RecordKey, headers: Table | null, bytes: number, isStrict: boolean): Partition {

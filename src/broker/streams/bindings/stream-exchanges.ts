@@ -1,14 +1,15 @@
 import type { Table } from '../../../base/value.ts';
-import type { Broker } from '../../broker.ts';
 import { BrokerError } from '../../errors.ts';
 import { streamExchange } from '../../exchanges/stream.ts';
 import type { Queue } from '../../queues/queue.ts';
+import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
 import { refuseLongName, refuseReservedName } from '../../topology/refusals.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
+import type { VirtualHosts } from '../../topology/virtual-hosts.ts';
 import type { Stream } from '../stream.ts';
-import type { StreamObserver, StreamSpec } from '../streams.ts';
+import type { StreamObserver, StreamSpec, Streams } from '../streams.ts';
 import { BindingStates } from './binding-states.ts';
 import { FeedBatch } from './feed-batch.ts';
 import {
@@ -27,37 +28,47 @@ import {
 import { StreamExchange } from './stream-exchange.ts';
 import { StreamFeed, type StreamFeedDeps } from './stream-feed.ts';
 
+export interface StreamExchangesDeps {
+  readonly shard: Shard;
+  readonly vhosts: VirtualHosts<Queue>;
+  readonly streams: Streams;
+}
+
 /**
- * One log, many views: gives each stream its exchange, takes what is in it through the bindings there, and lets exchanges
- * remember that a policy tells to.
+ * The exchange that each stream has: what is in the stream goes through the bindings there. A policy with `remember`
+ * makes a stream of an exchange.
  */
 export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly prefix = 'view';
-  readonly #broker: Broker;
+  readonly #shard: Shard;
+  readonly #vhosts: VirtualHosts<Queue>;
+  readonly #streams: Streams;
   readonly #byId = new Map<string, StreamFeed>();
   readonly #states = new BindingStates();
-  readonly #deps: StreamFeedDeps;
+  readonly #feedDeps: StreamFeedDeps;
   #isRecovering = true;
-  /** The exchange that is about to remember, or to be deleted with what it remembers. */
+  /** The exchange that becomes a stream by policy, or whose stream is deleted with it, during that call. */
   #isRemembering = '';
   #isForgetting = '';
 
-  constructor(broker: Broker) {
-    this.#broker = broker;
-    this.#deps = {
-      broker,
+  constructor({ shard, vhosts, streams }: StreamExchangesDeps) {
+    this.#shard = shard;
+    this.#vhosts = vhosts;
+    this.#streams = streams;
+    this.#feedDeps = {
+      shard,
+      vhosts,
       states: this.#states,
-      feeding: new FeedBatch(broker),
-      queue: new FeedScheduler(broker.turn),
+      batch: new FeedBatch(shard),
+      scheduler: new FeedScheduler(shard.turn),
     };
   }
 
-  /** That of a stream. */
   of(stream: Stream): StreamExchange | undefined {
-    return this.#byId.get(stream.id)?.view;
+    return this.#byId.get(stream.id)?.streamExchange;
   }
 
-  /** How many messages have not gone through the bindings of the stream yet. */
+  /** Messages of the stream that have not gone through its bindings yet. */
   unfedCount(stream: Stream): number {
     return this.#byId.get(stream.id)?.unfedCount ?? 0;
   }
@@ -68,9 +79,9 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
       create: (name, args, asQueue) => this.#create(vhost.name, name, args, asQueue),
       delete: (name) => this.#delete(vhost.name, name),
     };
-    for (const stream of this.#broker.streams.list(vhost.name)) {
-      const view = this.of(stream);
-      if (view !== undefined) vhost.attachStream(view);
+    for (const stream of this.#streams.list(vhost.name)) {
+      const streamExchange = this.of(stream);
+      if (streamExchange !== undefined) vhost.attachStream(streamExchange);
     }
   }
 
@@ -78,7 +89,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     if (name === this.#isRemembering) return;
     refuseReservedName('exchange', name);
     refuseLongName('exchange', name);
-    if (this.#broker.vhost(vhost)?.findExchange(name) === undefined) return;
+    if (this.#vhosts.get(vhost)?.findExchange(name) === undefined) return;
     throw new BrokerError(
       'precondition-failed',
       `there is an exchange '${name}' in vhost '${vhost}', and a stream has an exchange of the same name: delete it, or ` +
@@ -96,41 +107,40 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   streamAdded(stream: Stream): void {
-    const { store, codecs, turn } = this.#broker;
-    const view = new StreamExchange(stream, { store, codecs, turn });
-    const feeding = new StreamFeed(view, this.#deps);
-    this.#byId.set(stream.id, feeding);
-    this.#broker.vhost(stream.vhost)?.attachStream(view);
+    const streamExchange = new StreamExchange(stream, this.#shard);
+    const feed = new StreamFeed(streamExchange, this.#feedDeps);
+    this.#byId.set(stream.id, feed);
+    this.#vhosts.get(stream.vhost)?.attachStream(streamExchange);
     // What is bound to an exchange that begins to remember gets all that it remembers.
-    if (!this.#isRecovering) feeding.refresh(true);
+    if (!this.#isRecovering) feed.refresh(true);
   }
 
   streamRemoved(stream: Stream): void {
-    const feeding = this.#byId.get(stream.id);
-    if (feeding === undefined) return;
-    feeding.stop();
+    const feed = this.#byId.get(stream.id);
+    if (feed === undefined) return;
+    feed.stop();
     this.#byId.delete(stream.id);
-    this.#broker.vhost(stream.vhost)?.detachStream(stream.name);
+    this.#vhosts.get(stream.vhost)?.detachStream(stream.name);
     this.#states.removeStream(stream.id);
-    feeding.view.consumers.removeAll();
+    feed.streamExchange.consumers.removeAll();
   }
 
   streamChanged(stream: Stream): void {
-    const feeding = this.#byId.get(stream.id);
-    feeding?.view.consumers.extend();
-    if (!this.#isRecovering) feeding?.refresh(false);
+    const feed = this.#byId.get(stream.id);
+    feed?.streamExchange.consumers.extend();
+    if (!this.#isRecovering) feed?.refresh(false);
   }
 
   /** From the topology. What recovery adds has its state in the journal. */
   bindingAdded(binding: Binding<Queue>): void {
-    if (!this.#isRecovering) this.#feedingOf(binding.source)?.bindingAdded(binding);
+    if (!this.#isRecovering) this.#feedOf(binding.source)?.bindingAdded(binding);
   }
 
   bindingRemoved(binding: Binding<Queue>): void {
-    const feeding = this.#feedingOf(binding.source);
-    if (feeding === undefined) return;
-    if (this.#isRecovering) this.#states.remove(feeding.view.stream.id, binding);
-    else feeding.bindingRemoved(binding);
+    const feed = this.#feedOf(binding.source);
+    if (feed === undefined) return;
+    if (this.#isRecovering) this.#states.remove(feed.streamExchange.stream.id, binding);
+    else feed.bindingRemoved(binding);
   }
 
   /** From the topology: policies of an exchange may be other ones now. */
@@ -139,7 +149,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     const definition = definitionFromPolicy(policy);
     if (definition !== null) this.#remember(vhost, exchange, definition);
     // The alternate exchange may be another one.
-    this.#feedingOf(exchange)?.refresh(false);
+    this.#feedOf(exchange)?.refresh(false);
   }
 
   apply(bytes: Uint8Array): void {
@@ -149,8 +159,8 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
         this.#byId.get(operation.id)?.restore(operation.p, operation.to);
         return;
       case 'view.queue': {
-        const view = this.#byId.get(operation.id)?.view;
-        if (view !== undefined) view.declaredAs = argumentsFromJson(operation.arguments);
+        const streamExchange = this.#byId.get(operation.id)?.streamExchange;
+        if (streamExchange !== undefined) streamExchange.declaredAs = argumentsFromJson(operation.arguments);
         return;
       }
       default:
@@ -159,13 +169,13 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   *snapshot(): Iterable<Uint8Array> {
-    for (const [id, feeding] of this.#byId) {
-      const { declaredAs, stream } = feeding.view;
+    for (const [id, feed] of this.#byId) {
+      const { declaredAs, stream } = feed.streamExchange;
       if (declaredAs !== null) {
         yield encodeFeedOperation({ op: 'view.queue', id, arguments: argumentsToJson(declaredAs) });
       }
       for (const { index: p } of stream.partitions) {
-        const to = feeding.fed(p);
+        const to = feed.fed(p);
         if (to > 0) yield encodeFeedOperation({ op: 'view.fed', id, p, to });
       }
     }
@@ -174,37 +184,37 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
 
   recovered(): void {
     this.#isRecovering = false;
-    for (const vhost of this.#broker.vhosts) {
+    for (const vhost of this.#vhosts) {
       for (const { name } of vhost.listExchanges()) {
         const exchange = vhost.findExchange(name) as Exchange<Queue>;
         const definition = definitionFromPolicy(vhost.policiesOfExchange(exchange).definition);
         if (definition !== null) this.#remember(vhost.name, exchange, definition);
       }
     }
-    for (const feeding of this.#byId.values()) feeding.refresh(true);
+    for (const feed of this.#byId.values()) feed.refresh(true);
   }
 
   stop(): void {
-    for (const feeding of this.#byId.values()) feeding.stop();
+    for (const feed of this.#byId.values()) feed.stop();
   }
 
   #create(vhost: string, name: string, args: Table, asQueue: boolean): void {
     if (!asQueue) validateExchangeArguments(name, vhost, args);
-    const stream = this.#broker.streams.create({ vhost, name, ...definitionFromArguments(args) });
-    const view = this.of(stream);
-    if (!asQueue || view === undefined) return;
-    view.declaredAs = args;
-    this.#broker.record(
+    const stream = this.#streams.create({ vhost, name, ...definitionFromArguments(args) });
+    const streamExchange = this.of(stream);
+    if (!asQueue || streamExchange === undefined) return;
+    streamExchange.declaredAs = args;
+    this.#shard.record(
       encodeFeedOperation({ op: 'view.queue', id: stream.id, arguments: argumentsToJson(args) }),
     );
   }
 
   #delete(vhost: string, name: string): void {
-    const stream = this.#broker.streams.get(vhost, name);
+    const stream = this.#streams.get(vhost, name);
     if (stream === undefined) return;
     this.#isForgetting = name;
     try {
-      this.#broker.streams.delete(stream);
+      this.#streams.delete(stream);
     } finally {
       this.#isForgetting = '';
     }
@@ -212,7 +222,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
 
   #remember(vhost: string, exchange: Exchange<Queue>, { partitions, configs }: StreamDefinition): void {
     const { name } = exchange;
-    const { streams } = this.#broker;
+    const streams = this.#streams;
     if (name === '' || !exchange.durable || exchange.type === streamExchange) return;
     const stream = streams.get(vhost, name);
     if (stream !== undefined) {
@@ -220,8 +230,11 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
       if (!isSame(stream.configs, changed)) streams.configure(stream, changed);
       return;
     }
-    if (this.#broker.vhost(vhost)?.isInCircle(exchange) === true) {
-      this.#broker.warn({ exchange: name, vhost }, 'an exchange that leads back to itself cannot remember');
+    if (this.#vhosts.get(vhost)?.isInCircle(exchange) === true) {
+      this.#shard.log.warn(
+        { exchange: name, vhost },
+        'an exchange that leads back to itself cannot remember',
+      );
       return;
     }
     this.#isRemembering = name;
@@ -233,13 +246,13 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   #isToldToRemember(vhost: string, name: string): boolean {
-    const host = this.#broker.vhost(vhost);
+    const host = this.#vhosts.get(vhost);
     const exchange = host?.findExchange(name);
     if (host === undefined || exchange === undefined || exchange.type === streamExchange) return false;
     return definitionFromPolicy(host.policiesOfExchange(exchange).definition) !== null;
   }
 
-  #feedingOf({ stream }: Exchange<Queue>): StreamFeed | undefined {
+  #feedOf({ stream }: Exchange<Queue>): StreamFeed | undefined {
     return stream instanceof StreamExchange ? this.#byId.get(stream.stream.id) : undefined;
   }
 }

@@ -1,10 +1,11 @@
 import type { Value } from '../../../base/value.ts';
-import type { Broker } from '../../broker.ts';
 import type { Queue } from '../../queues/queue.ts';
+import type { Shard } from '../../shard/shard.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
 import { type OffsetSpecification, offsetSpecification } from '../../topology/offset-specification.ts';
 import { REPLAY_ARGUMENT } from '../../topology/stream-commands.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
+import type { VirtualHosts } from '../../topology/virtual-hosts.ts';
 import type { Partition } from '../partition.ts';
 import type { BindingPosition } from './binding-state.ts';
 import type { BindingStates } from './binding-states.ts';
@@ -14,30 +15,31 @@ import type { FeedScheduler } from './feed-scheduler.ts';
 import { PartitionFeed } from './partition-feed.ts';
 import type { StreamExchange } from './stream-exchange.ts';
 
-/** What all streams have in common for this. */
+/** What the feeds of all streams have in common. */
 export interface StreamFeedDeps {
-  readonly broker: Broker;
+  readonly shard: Shard;
+  readonly vhosts: VirtualHosts<Queue>;
   readonly states: BindingStates;
-  readonly feeding: FeedBatch;
-  readonly queue: FeedScheduler;
+  readonly batch: FeedBatch;
+  readonly scheduler: FeedScheduler;
 }
 
-/** Takes what is in one stream to where its exchange leads, while that leads anywhere. */
+/** The partition feeds of one stream; there are none while its exchange has neither bindings nor an alternate exchange. */
 export class StreamFeed {
-  readonly view: StreamExchange;
+  readonly streamExchange: StreamExchange;
   readonly #deps: StreamFeedDeps;
-  /** How far each partition was fed when it last was; an absent one from its start. */
+  /** By partition, the next offset when its feed was stopped; 0 where there is none. */
   #fed: number[] = [];
-  /** By partition; none while there is nowhere to take messages to. */
-  #feeders: PartitionFeed[] = [];
+  /** By partition. */
+  #feeds: PartitionFeed[] = [];
 
-  constructor(view: StreamExchange, deps: StreamFeedDeps) {
-    this.view = view;
+  constructor(streamExchange: StreamExchange, deps: StreamFeedDeps) {
+    this.streamExchange = streamExchange;
     this.#deps = deps;
   }
 
   fed(partition: number): number {
-    return this.#feeders[partition]?.fed ?? this.#fed[partition] ?? 0;
+    return this.#feeds[partition]?.fed ?? this.#fed[partition] ?? 0;
   }
 
   /** At recovery. */
@@ -45,73 +47,72 @@ export class StreamFeed {
     this.#fed[partition] = fed;
   }
 
-  /** How many messages have not gone through the bindings yet. */
+  /** Messages that have not gone through the bindings yet. */
   get unfedCount(): number {
     let count = 0;
-    for (const feeder of this.#feeders) count += Math.max(0, feeder.unfedCount);
+    for (const feed of this.#feeds) count += Math.max(0, feed.unfedCount);
     return count;
   }
 
-  /** A binding is new. */
   bindingAdded(binding: Binding<Queue>): void {
-    const { states, broker } = this.#deps;
-    const { stream } = this.view;
+    const { states, shard } = this.#deps;
+    const { stream } = this.streamExchange;
     // What was published in this turn was published before.
-    broker.store.settleGathered();
-    if (this.#feeders.length === 0) this.#beginAtTheEnd();
+    shard.store.settleGathered();
+    if (this.#feeds.length === 0) this.#beginAtTheEnd();
     const args = binding.arguments;
     const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? (args[REPLAY_ARGUMENT] as Value) : 'next';
-    const point = offsetSpecification(wanted, broker.turn.nowMs) ?? { kind: 'next' };
+    const point = offsetSpecification(wanted, shard.nowMs) ?? { kind: 'next' };
     const positions = stream.partitions.map((partition) => this.#positionOf(binding, partition, point));
     const operation = states.add(stream.id, binding, positions);
     if (operation !== null) this.#record(operation);
-    for (const feeder of this.#feeders) feeder.added(binding);
+    for (const feed of this.#feeds) feed.added(binding);
     this.refresh(false);
   }
 
   bindingRemoved(binding: Binding<Queue>): void {
-    const state = this.#deps.states.remove(this.view.stream.id, binding);
+    const state = this.#deps.states.remove(this.streamExchange.stream.id, binding);
     if (state?.isDurable === true) this.#record({ op: 'view.unbind', n: state.number });
-    for (const feeder of this.#feeders) feeder.removed(binding);
+    for (const feed of this.#feeds) feed.removed(binding);
     this.refresh(false);
   }
 
   /** Bindings, partitions or the alternate exchange may be others. At the start feeding goes on where it was. */
   refresh(isStart: boolean): void {
-    const { stream } = this.view;
-    const vhost = this.#deps.broker.vhost(stream.vhost);
+    const { stream } = this.streamExchange;
+    const vhost = this.#deps.vhosts.get(stream.vhost);
     const exchange = vhost?.findExchange(stream.name);
-    if (vhost === undefined || exchange === undefined || exchange.stream !== this.view) return;
+    if (vhost === undefined || exchange === undefined || exchange.stream !== this.streamExchange) return;
     if (exchange.outbound.size === 0) {
       if (exchange.alternate === null) {
         this.stop();
         return;
       }
       // The alternate exchange gets what comes from here on, as a binding does.
-      if (this.#feeders.length === 0 && !isStart) this.#beginAtTheEnd();
+      if (this.#feeds.length === 0 && !isStart) this.#beginAtTheEnd();
     }
     for (const partition of stream.partitions) {
-      this.#feeders[partition.index] ??= this.#feederOf(partition, vhost, exchange);
+      this.#feeds[partition.index] ??= this.#feedOf(partition, vhost, exchange);
     }
   }
 
   stop(): void {
-    for (const [index, feeder] of this.#feeders.entries()) {
-      this.#fed[index] = feeder.fed;
-      feeder.stop();
+    for (const [index, feed] of this.#feeds.entries()) {
+      this.#fed[index] = feed.fed;
+      feed.stop();
     }
-    this.#feeders = [];
+    this.#feeds = [];
   }
 
-  /** There was nobody to feed until now. */
+  /** For the first binding: it gets what is published from here on. */
   #beginAtTheEnd(): void {
-    const { id, partitions } = this.view.stream;
-    this.#deps.broker.store.settleGathered();
+    const { id, partitions } = this.streamExchange.stream;
+    this.#deps.shard.store.settleGathered();
     this.#fed = partitions.map(({ endOffset }) => endOffset);
     for (const [p, to] of this.#fed.entries()) this.#record({ op: 'view.fed', id, p, to });
   }
 
-  /** Behind what was fed, the binding has to catch up; and where a time leads has to be found out first. */
+  /** Below the feed's offset the binding needs a replay; the offset of a timestamp is searched first. */
   #positionOf(binding: Binding<Queue>, partition: Partition, point: OffsetSpecification): BindingPosition {
     const fed = this.fed(partition.index);
     // Where one binding is chosen for each message, the new one may be it from now on: nobody else takes the message.
@@ -122,21 +123,21 @@ export class StreamFeed {
     return { from: start, replay: null, sinceMs: null };
   }
 
-  #feederOf(partition: Partition, vhost: VirtualHost<Queue>, exchange: Exchange<Queue>): PartitionFeed {
-    const { broker, states, feeding, queue } = this.#deps;
+  #feedOf(partition: Partition, vhost: VirtualHost<Queue>, exchange: Exchange<Queue>): PartitionFeed {
+    const { shard, states, batch, scheduler } = this.#deps;
     const { name, id } = partition.stream;
     return new PartitionFeed(
       {
-        broker,
+        shard,
         vhost,
         exchange,
         partition,
-        feeding,
-        queue,
+        batch,
+        scheduler,
         stateOf: (binding) => states.get(id, binding),
         record: (operation) => this.#record(operation),
         onUnreadable: (offset) =>
-          broker.warn(
+          shard.log.warn(
             { stream: name, vhost: vhost.name, partition: partition.index, offset },
             'records of a stream cannot be read, and do not reach the queues that are bound to it',
           ),
@@ -146,11 +147,11 @@ export class StreamFeed {
   }
 
   #record(operation: FeedOperation): void {
-    this.#deps.broker.record(encodeFeedOperation(operation));
+    this.#deps.shard.record(encodeFeedOperation(operation));
   }
 }
 
-/** For a time: the earliest offset that it may be. */
+/** For a timestamp: the lowest offset that it can have. */
 function startIn({ startOffset, endOffset }: Partition, point: OffsetSpecification): number {
   if (point.kind === 'first' || point.kind === 'time') return startOffset;
   if (point.kind === 'last') return Math.max(startOffset, endOffset - 1);

@@ -6,14 +6,14 @@ import type { Binding, Exchange } from '../../topology/exchange.ts';
 import type { TopologyObserver } from '../../topology/topology-observer.ts';
 import type { StreamExchanges } from './stream-exchanges.ts';
 
-/** What the views of streams have to know of a virtual host's topology; all of it goes on to `next`. */
-export class ViewsObserver implements TopologyObserver<Queue> {
-  readonly #views: StreamExchanges;
+/** Tells the exchanges of streams what changes in a virtual host's topology; all of it goes on to `next`. */
+export class StreamBindingsObserver implements TopologyObserver<Queue> {
+  readonly #streamExchanges: StreamExchanges;
   readonly #vhost: string;
   readonly #next: TopologyObserver<Queue>;
 
-  constructor(views: StreamExchanges, vhost: string, next: TopologyObserver<Queue>) {
-    this.#views = views;
+  constructor(streamExchanges: StreamExchanges, vhost: string, next: TopologyObserver<Queue>) {
+    this.#streamExchanges = streamExchanges;
     this.#vhost = vhost;
     this.#next = next;
   }
@@ -27,7 +27,7 @@ export class ViewsObserver implements TopologyObserver<Queue> {
   }
 
   exchangeConfigured(exchange: Exchange<Queue>, definition: Table): void {
-    this.#views.exchangeConfigured(this.#vhost, exchange, definition);
+    this.#streamExchanges.exchangeConfigured(this.#vhost, exchange, definition);
     this.#next.exchangeConfigured(exchange, definition);
   }
 
@@ -40,12 +40,12 @@ export class ViewsObserver implements TopologyObserver<Queue> {
   }
 
   bindingAdded(binding: Binding<Queue>): void {
-    this.#views.bindingAdded(binding);
+    this.#streamExchanges.bindingAdded(binding);
     this.#next.bindingAdded(binding);
   }
 
   bindingRemoved(binding: Binding<Queue>): void {
-    this.#views.bindingRemoved(binding);
+    this.#streamExchanges.bindingRemoved(binding);
     this.#next.bindingRemoved(binding);
   }
 

@@ -7,7 +7,8 @@ import type { Queue } from '../../queues/queue.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
 import type { OffsetSpecification } from '../../topology/offset-specification.ts';
-import type { Partition, PartitionOwner } from '../partition.ts';
+import type { Partition } from '../partition.ts';
+import type { Stream } from '../stream.ts';
 import { offsetAtTime } from './offset-at-time.ts';
 import { PartitionReader, type Visited } from './partition-reader.ts';
 
@@ -31,7 +32,7 @@ export interface StreamSink {
 /** A stream that is consumed as if it were a queue. */
 export interface ConsumedStream {
   readonly name: string;
-  readonly stream: PartitionOwner;
+  readonly stream: Stream;
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;
 }

@@ -1,8 +1,6 @@
-import type { Store } from '../../../log/store.ts';
 import { BrokerError } from '../../errors.ts';
 import { RecordMessage } from '../../messages/message-from-record.ts';
-import type { PropertyCodecs } from '../../messages/property-codec.ts';
-import type { Turn } from '../../shard/turn.ts';
+import type { Shard } from '../../shard/shard.ts';
 import { resourceText } from '../../topology/refusals.ts';
 import {
   type ConsumedStream,
@@ -11,24 +9,18 @@ import {
   type StreamConsumerRequest,
 } from './stream-consumer.ts';
 
-export interface StreamConsumersDeps {
-  readonly store: Store;
-  readonly codecs: PropertyCodecs;
-  readonly turn: Turn;
-}
-
 /** The consumers of one stream. */
 export class StreamConsumers implements StreamConsumerOwner {
   readonly source: ConsumedStream;
   /** The one that gets everything, where only one does. */
   active: StreamConsumer | null = null;
-  readonly #deps: StreamConsumersDeps;
+  readonly #shard: Shard;
   readonly #consumers = new Set<StreamConsumer>();
   #message: RecordMessage | null = null;
 
-  constructor(source: ConsumedStream, deps: StreamConsumersDeps) {
+  constructor(source: ConsumedStream, shard: Shard) {
     this.source = source;
-    this.#deps = deps;
+    this.#shard = shard;
   }
 
   get count(): number {
@@ -42,7 +34,7 @@ export class StreamConsumers implements StreamConsumerOwner {
 
   /** @throws BrokerError access-refused, if somebody else is there exclusively or this one wants to be */
   add(request: StreamConsumerRequest): StreamConsumer {
-    const { store, codecs, turn } = this.#deps;
+    const { store, codecs, turn } = this.#shard;
     const others = [...this.#consumers];
     if (request.exclusive ? others.length > 0 : others.some(({ exclusive }) => exclusive)) {
       const { name, stream } = this.source;

@@ -44,7 +44,7 @@ export class ConnectionBlocking {
   /** Resource alarms came or went, or the connection published for the first time. */
   update(): void {
     const { broker, hasPublished, capabilities, output } = this.#connection;
-    const reasons = broker.blockedReasons;
+    const reasons = broker.shard.alarms.raised;
     const isBlocked = hasPublished && reasons.size > 0;
     if (isBlocked === this.#isBlocked) return;
     this.#isBlocked = isBlocked;

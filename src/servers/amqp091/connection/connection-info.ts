@@ -3,12 +3,12 @@ import type {
   ChannelInfo,
   ConnectionInfo,
   ConsumerInfo,
-  Session as ListedConnection,
-  SessionState as ListedState,
+  ClientConnection as ListedConnection,
+  ConnectionState as ListedState,
   SocketAddress,
   TlsInfo,
 } from '../../../broker/connections/connection-info.ts';
-import type { Tracer } from '../../../broker/connections/message-tracer.ts';
+import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
 import { tlsInfo } from '../../listener/tls-info.ts';
 import type { ChannelContext, ConsumerDescription, HandlerContext } from '../channel-context.ts';
 import { type CloseReason, closeReason } from '../errors.ts';
@@ -33,7 +33,7 @@ export interface InspectedConnection {
   readonly isBlocked: boolean;
   /** By flow control: `flow`. */
   readonly isPaused: boolean;
-  tracer: Tracer | null;
+  tracer: MessageTracer | null;
   close(reason: CloseReason): void;
 }
 
@@ -60,9 +60,9 @@ export class AmqpConnectionInfo implements ListedConnection {
     this.local = addressOf(socket.localAddress, socket.localPort);
     this.name = `${addressText(this.peer)} -> ${addressText(this.local)}`;
     this.tls = tlsInfo(socket);
-    this.connectedAtMs = broker.clock.now();
+    this.connectedAtMs = broker.shard.clock.now();
     connection.tracer = broker.tracing.of(this.vhost);
-    this.id = broker.sessions.add(this);
+    this.id = broker.connections.add(this);
   }
 
   describe(): ConnectionInfo {
@@ -137,7 +137,7 @@ export class AmqpConnectionInfo implements ListedConnection {
     return `${this.name} (${channel.number})`;
   }
 
-  trace(tracer: Tracer | null): void {
+  trace(tracer: MessageTracer | null): void {
     this.#connection.tracer = tracer;
   }
 

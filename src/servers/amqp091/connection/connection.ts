@@ -1,5 +1,5 @@
 import type { Broker } from '../../../broker/broker.ts';
-import type { Tracer } from '../../../broker/connections/message-tracer.ts';
+import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
 import { INTERNAL_USER } from '../../../broker/events/events.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
@@ -56,7 +56,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   readonly routes: RouteCache;
   state: ConnectionLifecycle = 'open';
   hasPublished = false;
-  tracer: Tracer | null = null;
+  tracer: MessageTracer | null = null;
   readonly info: AmqpConnectionInfo;
   readonly events: ConnectionEvents;
   readonly #handshake: HandshakeResult;
@@ -110,7 +110,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.state === 'deaf' || this.state === 'closed') return;
-    this.broker.turn.touch();
+    this.broker.shard.turn.touch();
     this.#chunk = chunk;
     try {
       this.#reader.push(chunk, this.frame);
@@ -122,7 +122,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
     this.#chunk = EMPTY;
     this.#lastChannel?.publishing.detach();
-    this.broker.turn.received(chunk.length);
+    this.broker.shard.turn.received(chunk.length);
   };
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {
@@ -419,7 +419,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #closed(): void {
     this.#release();
     this.state = 'closed';
-    this.broker.sessions.remove(this.info.id);
+    this.broker.connections.remove(this.info.id);
     this.events.connectionClosed();
     this.#heartbeat?.stop();
     this.#socketClose.stop();

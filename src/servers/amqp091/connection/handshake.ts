@@ -100,7 +100,7 @@ export class Handshake {
     this.#context = context;
     this.#events = events;
     const { broker, settings, slabs } = context;
-    this.#output = new Output(socket, broker.turn, slabs, settings.outputHighWaterBytes);
+    this.#output = new Output(socket, broker.shard.turn, slabs, settings.outputHighWaterBytes);
     this.#timer = setTimeout(() => this.#drop('timed out'), settings.handshakeTimeoutMs);
     this.#stopReading = readShared(socket, this.#onData);
     socket.once('close', this.#stop);
@@ -243,7 +243,7 @@ export class Handshake {
     this.#early = [];
     for (const { type, channel, payload } of early) this.#onFrame(type, channel, payload, 0, payload.length);
     // Flushes tune: this runs after a password check and not in the turn of a socket's data.
-    this.#context.broker.turn.schedule();
+    this.#context.broker.shard.turn.schedule();
     this.#socket.resume();
   }
 

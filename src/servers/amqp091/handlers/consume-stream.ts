@@ -42,7 +42,7 @@ export function consumeStream(
       `invalid arg '${key}' for ${resource} of queue type rabbit_stream_queue`,
     );
   }
-  const start = readStart(args, resource, channel.broker.turn.nowMs);
+  const start = readStart(args, resource, channel.broker.shard.nowMs);
   const filter = readFilter(args, resource);
   const matchUnfiltered = readMatchUnfiltered(args, resource);
   if (!(stream instanceof StreamExchange)) return;

@@ -70,7 +70,7 @@ export class Publishing {
 
   constructor(channel: ChannelContext) {
     this.#channel = channel;
-    this.publisher = new Publisher(channel.broker);
+    this.publisher = new Publisher(channel.broker.shard, channel.broker.deadLettering);
     this.publisher.messageView.protocol = SOURCE_AMQP091;
   }
 

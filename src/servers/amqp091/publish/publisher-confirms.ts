@@ -64,7 +64,7 @@ export class PublisherConfirms implements LateWriter {
     }
     this.#blocks.push(block);
     this.#lasts.push(sequence);
-    this.#broker.whenDurable(block, this);
+    this.#broker.shard.whenDurable(block, this);
   }
 
   onDurable(block: number): void {

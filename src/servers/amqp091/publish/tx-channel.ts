@@ -1,6 +1,6 @@
 import type { Broker } from '../../../broker/broker.ts';
 import { BrokerError } from '../../../broker/errors.ts';
-import { Transaction } from '../../../broker/publishing/tx.ts';
+import { Tx } from '../../../broker/publishing/tx.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../../broker/queues/unacknowledged.ts';
 import type { BackPressure } from '../../../broker/shard/back-pressure.ts';
@@ -12,20 +12,20 @@ const RETURNED_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The tx mode of a channel (AMQP 1.9): a transaction of the broker, and the basic.returns that its commit sends. */
 export class TxChannel {
-  readonly #transaction: Transaction;
+  readonly #tx: Tx;
   readonly #backPressure: BackPressure;
   #returned: Buffer[] = [];
   #returnedBytes = 0;
 
   constructor(broker: Broker, unacknowledged: Unacknowledged) {
-    this.#transaction = new Transaction(broker, unacknowledged);
-    this.#backPressure = broker.backPressure;
+    this.#tx = new Tx(broker.shard, broker.deadLettering, unacknowledged);
+    this.#backPressure = broker.shard.backPressure;
   }
 
   /** `returned`: the frames of basic.return, if the message is unroutable and mandatory. */
   publish(route: Route<Queue>, persistent: boolean, messageView: MessageView, returned: Buffer | null): void {
     if (returned === null) {
-      this.#transaction.publish(route, persistent, messageView);
+      this.#tx.publish(route, persistent, messageView);
       return;
     }
     this.#returnedBytes += returned.length;
@@ -39,11 +39,11 @@ export class TxChannel {
   }
 
   acknowledge(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
-    this.#transaction.acknowledge(tag, multiple, kind);
+    this.#tx.acknowledge(tag, multiple, kind);
   }
 
   hasAcknowledged(tag: number): boolean {
-    return this.#transaction.hasAcknowledged(tag);
+    return this.#tx.hasAcknowledged(tag);
   }
 
   /**
@@ -53,12 +53,12 @@ export class TxChannel {
   commit(done: (returned: readonly Buffer[]) => void): void {
     const returned = this.#returned;
     this.#forgetReturned();
-    this.#transaction.commit((logs) => this.#backPressure.whenThereIsRoom(logs, () => done(returned)));
+    this.#tx.commit((logs) => this.#backPressure.whenThereIsRoom(logs, () => done(returned)));
   }
 
   rollback(): void {
     this.#forgetReturned();
-    this.#transaction.rollback();
+    this.#tx.rollback();
   }
 
   #forgetReturned(): void {

@@ -116,7 +116,7 @@ export class Authentication {
   /** SaslHandshake. An error ends the connection, except for a re-authentication that came too soon. */
   handshake(mechanism: string, version: number): HandshakeError {
     const state = this.#state;
-    const nowMs = this.#deps.broker.clock.monotonicMs();
+    const nowMs = this.#deps.broker.shard.clock.monotonicMs();
     const isAgain =
       state.at === 'open' && this.#identity !== null && SASL_MECHANISMS.includes(this.#identity.mechanism);
     if (isAgain && nowMs - this.#authenticatedAtMs < REAUTHENTICATION_MIN_MS) return 'ILLEGAL_SASL_STATE';
@@ -235,11 +235,11 @@ export class Authentication {
       this.isOpen = true;
     }
     const { broker, settings } = this.#deps;
-    this.#authenticatedAtMs = broker.clock.monotonicMs();
+    this.#authenticatedAtMs = broker.shard.clock.monotonicMs();
     this.#expiry?.cancel();
     this.#expiry = null;
     if (settings.reauthenticationMs === 0) return;
-    this.#expiry = broker.store.options.scheduler.after(settings.reauthenticationMs, () => {
+    this.#expiry = broker.shard.scheduler.after(settings.reauthenticationMs, () => {
       // The connection stays: the client may still re-authenticate, but no other request is served.
       if (this.#state.at === 'open') this.isOpen = false;
     });
@@ -269,7 +269,7 @@ export class Authentication {
     else log.warn({ ...fields, err: error }, 'a login could not be checked');
     // A delay against guessing passwords (connection.failed.authentication.delay.ms).
     await new Promise<void>((resolve) => {
-      broker.store.options.scheduler.after(settings.refusedLoginDelayMs, resolve);
+      broker.shard.scheduler.after(settings.refusedLoginDelayMs, resolve);
     });
     return { kind: 'failed', text };
   }

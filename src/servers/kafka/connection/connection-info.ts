@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import type { Broker } from '../../../broker/broker.ts';
 import type {
   ChannelInfo,
+  ClientConnection,
   ConnectionInfo,
   ConsumerInfo,
-  Session,
   SocketAddress,
 } from '../../../broker/connections/connection-info.ts';
 import { tlsInfo } from '../../listener/tls-info.ts';
@@ -29,7 +29,7 @@ export interface DescribedConnection {
 }
 
 /** An authenticated connection in the broker's registry of connections: what the HTTP API, CLI and console list. */
-export class KafkaConnectionInfo implements Session {
+export class KafkaConnectionInfo implements ClientConnection {
   readonly id: number;
   readonly name: string;
   readonly user: string;
@@ -48,7 +48,7 @@ export class KafkaConnectionInfo implements Session {
     this.peer = { host: connection.address, port: socket.remotePort ?? 0 };
     this.local = { host: connection.localAddress, port: socket.localPort ?? 0 };
     this.name = `${addressText(this.peer)} -> ${addressText(this.local)}`;
-    this.id = connection.broker.sessions.add(this);
+    this.id = connection.broker.connections.add(this);
   }
 
   describe(): ConnectionInfo {

@@ -85,15 +85,15 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.settings = settings;
     this.socket = socket;
     this.address = plainAddress(socket.remoteAddress);
-    this.connectedAtMs = broker.clock.now();
+    this.connectedAtMs = broker.shard.clock.now();
     this.#reader = new FrameReader(settings.requestBytesMax);
-    this.responses = new ResponseQueue(socket, broker.turn, settings.outputHighWaterBytes, {
+    this.responses = new ResponseQueue(socket, broker.shard.turn, settings.outputHighWaterBytes, {
       responsesAdvanced: () => this.#handleWaiting(),
     });
-    this.requestQuota = new RequestQuota(broker.clock);
-    this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, broker.clock.monotonicMs());
-    this.#throttle = new Throttle(broker.clock, () => {
-      broker.turn.touch();
+    this.requestQuota = new RequestQuota(broker.shard.clock);
+    this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, broker.shard.clock.monotonicMs());
+    this.#throttle = new Throttle(broker.shard.clock, () => {
+      broker.shard.turn.touch();
       this.#handleWaiting();
     });
     this.authentication = new Authentication({
@@ -226,9 +226,9 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.isClosed) return;
-    const { turn } = this.broker;
+    const { turn, clock } = this.broker.shard;
     turn.touch();
-    this.#idleTimeout.activeAtMs = this.broker.clock.monotonicMs();
+    this.#idleTimeout.activeAtMs = clock.monotonicMs();
     try {
       if (this.identity === null) this.#limitUnauthenticated();
       this.#reader.push(chunk, this.#onFrame);
@@ -399,7 +399,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
 
   #leave(): void {
     if (this.#client !== null) this.broker.access.clients.delete(this.#client);
-    if (this.#info !== null) this.broker.sessions.remove(this.#info.id);
+    if (this.#info !== null) this.broker.connections.remove(this.#info.id);
     this.#client = null;
     this.#info = null;
   }

@@ -100,7 +100,7 @@ export function handleRequest(
 
 function fillWith(pending: PendingResponse, context: RequestContext): (response: object | null) => void {
   return (response) => {
-    context.broker.turn.touch();
+    context.broker.shard.turn.touch();
     fill(pending, response);
   };
 }

@@ -59,7 +59,7 @@ export class DelayedFetch {
       this.#stopWaiting();
       if (!client.isClosed) this.#answer();
     };
-    const timer = broker.store.options.scheduler.after(maxWaitMs, finish);
+    const timer = broker.shard.scheduler.after(maxWaitMs, finish);
     this.#stops.push(() => timer.cancel(), client.onClose(finish));
     const advanced = (): void => {
       if (this.#isEnough()) finish();
@@ -121,7 +121,7 @@ export class DelayedFetch {
       if (this.#context.client.isClosed) return;
       this.#add(responses, wanted, await this.#serve(wanted));
     }
-    this.#context.broker.turn.touch();
+    this.#context.broker.shard.turn.touch();
     this.#finish(responses);
   }
 

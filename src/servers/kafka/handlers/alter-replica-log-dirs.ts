@@ -29,6 +29,6 @@ export const alterReplicaLogDirsHandler: ApiHandler<typeof alterReplicaLogDirs> 
 };
 
 function move(context: RequestContext, path: string, topic: string, index: number): ErrorName {
-  if (path !== context.broker.store.options.directory) return 'LOG_DIR_NOT_FOUND';
+  if (path !== context.broker.shard.storage.directory) return 'LOG_DIR_NOT_FOUND';
   return topicByName(context, topic)?.partitions[index] === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'NONE';
 }

@@ -12,7 +12,7 @@ export const deleteGroupsHandler: ApiHandler<typeof deleteGroups> = {
   handle({ groupsNames }, context) {
     const results = groupsNames.map((groupId) => ({ groupId, errorCode: remove(groupId, context) }));
     const { broker } = context;
-    return whenDurable(broker, broker.metadataBlock, { throttleTimeMs: 0, results });
+    return whenDurable(broker, broker.shard.metadataBlock, { throttleTimeMs: 0, results });
   },
 };
 

@@ -22,7 +22,7 @@ export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
     if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, results: [] };
     }
-    const { fileSystem, directory } = context.broker.store.options;
+    const { fileSystem, directory } = context.broker.shard.storage;
     const usableBytes = await fileSystem.freeBytes(directory);
     const found = wanted(topics, context).map(({ stream, partitions }) => ({
       name: stream.name,

@@ -41,18 +41,18 @@ export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
 };
 
 function quorum({ broker }: RequestContext): PartitionResult {
-  const { journal, epoch } = broker.store;
-  const nowMs = Math.floor(broker.turn.nowMs);
+  const { epoch, lastBlock, durableBlock } = broker.shard.journalPosition;
+  const nowMs = Math.floor(broker.shard.nowMs);
   return {
     partitionIndex: 0,
     ...codesOf(null),
     leaderId: NODE_ID,
     leaderEpoch: epoch,
-    highWatermark: journal.durableBlock,
+    highWatermark: durableBlock,
     currentVoters: [
       {
         replicaId: NODE_ID,
-        logEndOffset: journal.lastBlock,
+        logEndOffset: lastBlock,
         lastFetchTimestamp: nowMs,
         lastCaughtUpTimestamp: nowMs,
       },

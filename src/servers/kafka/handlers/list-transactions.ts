@@ -25,7 +25,7 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
       };
     }
     const { broker } = context;
-    const nowMs = broker.clock.now();
+    const nowMs = broker.shard.clock.now();
     const transactionStates = [];
     for (const producer of broker.transactions.list(context.client.vhost)) {
       if (!isWanted(producer, request, nowMs) || pattern?.matches(producer.id) === false) continue;

@@ -56,7 +56,7 @@ function takeTopic(
   const { name, topicId, partitions } = topic;
   const { broker } = context;
   const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'read');
-  const expiresMs = retentionMs < 0 ? null : Math.floor(broker.clock.now()) + retentionMs;
+  const expiresMs = retentionMs < 0 ? null : Math.floor(broker.shard.clock.now()) + retentionMs;
   const { offsetMetadataBytesMax } = broker.groups.settings;
   return {
     name,

@@ -3,7 +3,7 @@ import type { Filled } from '../../../broker/shard/back-pressure.ts';
 import type { DurableListener } from '../../../broker/shard/durability-waiters.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
-import type { Admission } from '../../../broker/transactions/requests.ts';
+import type { TransactionAdmission } from '../../../broker/transactions/requests.ts';
 import { findProducedFault } from '../../../records/batch-view.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -49,11 +49,11 @@ function append(request: Request, pending: PendingResponse, context: RequestCont
   const produceAppend = new ProduceAppend(request, context, broker);
   const responses = request.topicData.map((topic) => produceAppend.topic(topic));
   const throttleTimeMs = context.client.quota.recordProduced(produceAppend.bytes);
-  const { backPressure } = broker;
+  const { backPressure, alarms } = broker.shard;
   if (backPressure.mustPause(produceAppend.logs)) {
     context.client.pauseUntil((resume) => backPressure.onResume(produceAppend.logs, resume));
-  } else if (broker.blockedReasons.size > 0) {
-    context.client.pauseUntil((resume) => whenUnblocked(broker, resume));
+  } else if (alarms.isBlocking) {
+    context.client.pauseUntil((resume) => alarms.whenCleared(resume));
   }
   if (request.acks === 0) {
     // acks=0: no response, and so nothing that waits for the disk.
@@ -64,22 +64,13 @@ function append(request: Request, pending: PendingResponse, context: RequestCont
   }
   const response: Response = { responses, throttleTimeMs };
   const { block } = produceAppend;
-  if (block === 0 || broker.isDurable(block)) pending.fill<typeof produce>(response);
-  else broker.whenDurable(block, new DelayedProduce(pending, response));
+  broker.shard.whenDurable(block, new DelayedProduce(pending, response));
 }
 
 function hasErrors(responses: Response['responses']): boolean {
   return responses.some(({ partitionResponses }) =>
     partitionResponses.some(({ errorCode }) => errorCode !== ERROR_CODES.NONE),
   );
-}
-
-function whenUnblocked(broker: Broker, resume: () => void): void {
-  const stop = broker.onBlockedChange(() => {
-    if (broker.blockedReasons.size > 0) return;
-    stop();
-    resume();
-  });
 }
 
 /** The response of Produce with acks=1 or acks=all, which leaves when the records are durable. */
@@ -129,7 +120,7 @@ class ProduceAppend {
   block = 0;
   /** Of the partitions that were appended to, for back-pressure. */
   readonly logs: Filled[] = [];
-  readonly #admission: Admission;
+  readonly #admission: TransactionAdmission;
   readonly #context: RequestContext;
   readonly #broker: Broker;
 
@@ -176,7 +167,7 @@ class ProduceAppend {
     }
     const fault: ContentFault | null =
       findProducedFault(bytes, start, end) ??
-      findContentFault(bytes, start, settings, this.#broker.turn.nowMs);
+      findContentFault(bytes, start, settings, this.#broker.shard.nowMs);
     if (fault !== null) return failed(index, fault.error, fault.text, fault.records);
     // Before the sequence numbers, as in Kafka: a fenced producer is told so, whatever it sent.
     const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
@@ -189,12 +180,12 @@ class ProduceAppend {
       changed === null ? partition.append(bytes, start, end) : partition.append(changed, 0, changed.length);
     this.bytes += end - start;
     this.logs.push(partition.log);
-    this.block = this.#broker.store.journal.blockNumber;
+    this.block = this.#broker.shard.currentBlock;
     return {
       index,
       errorCode: ERROR_CODES.NONE,
       baseOffset,
-      logAppendTimeMs: settings.timestampType === 'LogAppendTime' ? Math.floor(this.#broker.turn.nowMs) : -1,
+      logAppendTimeMs: settings.timestampType === 'LogAppendTime' ? Math.floor(this.#broker.shard.nowMs) : -1,
       logStartOffset: partition.startOffset,
     };
   }
@@ -204,7 +195,8 @@ class ProduceAppend {
     if (check !== 'duplicate') return failed(index, CHECK_ERRORS[check]);
     const baseOffset = partition.producers.duplicateOffset;
     // The batch that this one repeats may not be durable yet.
-    if (baseOffset >= partition.highWatermark) this.block = Math.max(this.block, this.#broker.undurableBlock);
+    if (baseOffset >= partition.highWatermark)
+      this.block = Math.max(this.block, this.#broker.shard.undurableBlock);
     return {
       index,
       errorCode: ERROR_CODES.NONE,

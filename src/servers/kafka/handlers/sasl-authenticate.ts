@@ -18,7 +18,7 @@ export const saslAuthenticateHandler: RawHandler<typeof saslAuthenticate> = {
     const { authBytes } = decodeRequest(saslAuthenticate, version, bytes, start, end);
     client.authentication.authenticate(authBytes).then(
       (step) => {
-        broker.turn.touch();
+        broker.shard.turn.touch();
         pending.fill(responseOf(step));
         closeIfRefused(client, step);
       },
@@ -35,7 +35,7 @@ export function authenticateByToken(
 ): void {
   client.authentication.authenticate(token).then(
     (step) => {
-      broker.turn.touch();
+      broker.shard.turn.touch();
       if (step.kind === 'more' || step.kind === 'done') pending.fillFrame(framed(step.token));
       closeIfRefused(client, step);
     },

@@ -43,6 +43,6 @@ function write({ client, broker }: RequestContext, marker: Marker, topic: string
   const partition = broker.streams.get(client.vhost, topic)?.partitions[index];
   if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
   const identity: ProducerIdentity = { producerId: marker.producerId, epoch: marker.producerEpoch };
-  const outcome = endInPartition(partition, identity, marker.transactionResult, broker.clock.now());
+  const outcome = endInPartition(partition, identity, marker.transactionResult, broker.shard.clock.now());
   return outcome === 'stale-epoch' ? ERROR_CODES.INVALID_PRODUCER_EPOCH : ERROR_CODES.NONE;
 }

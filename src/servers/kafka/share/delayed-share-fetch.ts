@@ -92,7 +92,7 @@ export class DelayedShareFetch {
       this.#isOver = true;
       tell();
     };
-    const timer: Timer = broker.store.options.scheduler.after(maxWaitMs, over);
+    const timer: Timer = broker.shard.scheduler.after(maxWaitMs, over);
     this.#stops.push(() => timer.cancel(), client.onClose(over));
     for (const cached of this.#session.partitions.values()) {
       const reader = this.#reader(cached);

@@ -53,7 +53,7 @@ class Bench {
       ]),
     );
     this.#join();
-    await sim.until(sim.broker.store.journal.flush());
+    await sim.until(sim.broker.shard.store.journal.flush());
     for (let round = 0; round < rounds; round++) {
       const operations = sim.between(1, 25);
       for (let i = 0; i < operations; i++) await this.#operate();
@@ -84,7 +84,7 @@ class Bench {
       const batch = batchOf(values, sim.time.now());
       partition.append(batch, 0, batch.length);
       // A block at a time: a batch that is lost would be another one later, under the same offsets.
-      await sim.until(sim.broker.store.journal.flush());
+      await sim.until(sim.broker.shard.store.journal.flush());
     } else if (what < 0.9) {
       await this.#work();
     } else {
@@ -117,7 +117,7 @@ class Bench {
     // Mostly the member waits until it is told that all of it is safe.
     if (sim.random() < 0.3) return;
     if (leaving !== null) await sim.until(leaving);
-    await sim.until(sim.broker.store.journal.flush());
+    await sim.until(sim.broker.shard.store.journal.flush());
     for (const { offset, type } of said) {
       const isDone = type !== RELEASE || this.#deliveries.get(offset)! >= LIMIT;
       if (!isDone) continue;

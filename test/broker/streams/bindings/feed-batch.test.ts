@@ -190,7 +190,7 @@ describe('feeding', () => {
     const stream = createStream(test, 's');
     test.queue('q');
     bind(test, 's', 'q');
-    const { chunks } = test.broker.store;
+    const { chunks } = test.broker.shard.store;
     const value = Buffer.alloc(8 * KIB);
     let bytesMax = 0;
     for (let i = 0; i < 200; i++) {

@@ -77,10 +77,10 @@ export class ViewRun {
         },
       }),
     );
-    this.#publisher = new Publisher(this.broker);
+    this.#publisher = new Publisher(this.broker.shard, this.broker.deadLettering);
     if (this.#stream !== undefined) return;
     this.broker.streams.create({ vhost: '/', name: 's', partitions: PARTITIONS, configs: new Map() });
-    await this.#until(this.broker.store.journal.flush());
+    await this.#until(this.broker.shard.store.journal.flush());
   }
 
   async work(operations: number): Promise<void> {
@@ -134,7 +134,7 @@ export class ViewRun {
   #publish(): void {
     for (let count = this.#between(1, 10); count > 0; count--) {
       const key = this.#pick(KEYS);
-      this.broker.turn.touch();
+      this.broker.shard.turn.touch();
       fillView(this.#publisher.messageView, key, this.#body());
       this.#publisher.messageView.exchange = Buffer.from('s');
       this.#publisher.messageView.exchangeEnd = 1;
@@ -162,7 +162,7 @@ export class ViewRun {
     const name = `q${this.#nextQueue++}`;
     const key = this.#pick(['#', 'a.#', '*']);
     vhost.declareQueue({ name, durable: true, exclusive: false, autoDelete: false, arguments: {} }, null);
-    this.broker.store.settleGathered();
+    this.broker.shard.store.settleGathered();
     const { partitions } = this.#stream;
     const kind = this.#pick(['next', 'first', 'offset', 'time'] as const);
     const offset = this.#between(0, partitions[0]?.endOffset ?? 0);
@@ -191,7 +191,7 @@ export class ViewRun {
 
   async #records(): Promise<{ partition: number; offset: number; key: string; body: string }[]> {
     const found: { partition: number; offset: number; key: string; body: string }[] = [];
-    const message = new RecordMessage(this.broker.codecs);
+    const message = new RecordMessage(this.broker.shard.codecs);
     for (const partition of this.#stream.partitions) {
       const reader = new PartitionReader(partition, 0, {
         onReady: () => undefined,

@@ -5,7 +5,7 @@ import { TestServer, until } from '../test-server.ts';
 
 test('a connection, its channels and its consumers are listed while they are there', async () => {
   await using server = await TestServer.start();
-  const { sessions } = server.broker;
+  const { connections } = server.broker;
   const connection = await server.connect();
   const channel = await connection.createConfirmChannel();
   await channel.assertQueue('q');
@@ -14,7 +14,7 @@ test('a connection, its channels and its consumers are listed while they are the
   for (let i = 0; i < 3; i++) channel.sendToQueue('q', Buffer.from('x'));
   await channel.waitForConfirms();
 
-  const [session] = sessions;
+  const [session] = connections;
   const info = session!.describe();
   assert.deepEqual(
     [info.user, info.vhost, info.protocol, info.state, info.channelCount, info.tls],
@@ -41,21 +41,21 @@ test('a connection, its channels and its consumers are listed while they are the
     ['asks', 'amq.rabbitmq.reply-to', false, true],
   );
   await connection.close();
-  await until(() => sessions.size === 0);
+  await until(() => connections.size === 0);
 });
 
 test('a connection that an administrator closes is told so, with 320 (AMQP 1.4.2.9)', async () => {
   await using server = await TestServer.start();
-  const { sessions } = server.broker;
+  const { connections } = server.broker;
   await using connection = await server.connect();
   await using other = await server.connect();
   const closed = once(connection, 'close');
-  const [session] = sessions;
-  sessions.close(session!.describe().id, 'out with you');
+  const [session] = connections;
+  connections.close(session!.describe().id, 'out with you');
   const [error] = await closed;
   assert.equal((error as { code?: number }).code, 320);
   assert.match(String(error), /CONNECTION_FORCED - out with you/);
-  await until(() => sessions.find(session!.name) === undefined);
+  await until(() => connections.find(session!.name) === undefined);
   await other.createChannel();
-  assert.throws(() => sessions.close(4711, 'x'), { kind: 'not-found' });
+  assert.throws(() => connections.close(4711, 'x'), { kind: 'not-found' });
 });

@@ -147,9 +147,9 @@ describe('a Kafka connection', () => {
     const responses = Array.from({ length: count }, () =>
       client.request(metadata, 12, { topics: null, ...NOTHING_ASKED }),
     );
-    await until(() => [...test.broker.sessions].some((each) => each.describe().queuedBytes > 64 * 1024));
+    await until(() => [...test.broker.connections].some((each) => each.describe().queuedBytes > 64 * 1024));
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const [session] = test.broker.sessions;
+    const [session] = test.broker.connections;
     assert.equal(session?.describe().state, 'flow');
     // One answer takes some ten thousand bytes; all of them would be nine million.
     assert.ok((session?.describe().queuedBytes ?? 0) < 2_000_000, String(session?.describe().queuedBytes));
@@ -165,7 +165,7 @@ describe('a Kafka connection', () => {
     using other = await test.connect();
     await makeTopic(client, 't', 1);
     residentBytes = 2000;
-    await until(() => test.broker.blockedReasons.size > 0);
+    await until(() => test.broker.shard.alarms.isBlocking);
     const records = batchOf(['a']);
     const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }];
     await client.request(produce, 9, { acks: -1, timeoutMs: 1000, topicData });
@@ -231,12 +231,12 @@ describe('a Kafka connection', () => {
     using client = await test.connect('me');
     await client.request(apiVersions, 4, SOFTWARE);
     await client.request(metadata, 12, { topics: [], ...NOTHING_ASKED });
-    const [session] = test.broker.sessions;
+    const [session] = test.broker.connections;
     assert.equal(session?.describe().protocol, 'Kafka');
     assert.deepEqual(session?.describe().clientProperties, { connection_name: 'me', product: 'test 1.0' });
     session?.close('enough');
     await client.closed();
-    await until(() => test.broker.sessions.size === 0);
+    await until(() => test.broker.connections.size === 0);
   });
 
   it('beyond the limit is closed at once', async () => {
@@ -256,6 +256,6 @@ describe('a Kafka connection', () => {
       client.socket.write(bytes.subarray(0, i + 1));
       await new Promise(setImmediate);
     }
-    await until(() => test.server.connectionCount === 0 && test.broker.sessions.size === 0);
+    await until(() => test.server.connectionCount === 0 && test.broker.connections.size === 0);
   });
 });

@@ -1,0 +1,16 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Events } from '../events/events.ts';
+import type { Queue } from '../queues/queue.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import type { AccessLog } from './operations.ts';
+
+export interface AccessDeps {
+  readonly clock: Clock;
+  readonly vhosts: VirtualHosts<Queue>;
+  readonly log: AccessLog;
+  readonly events: Pick<Events, 'actor' | 'as' | 'emitByActor'>;
+  /** They may connect from this machine alone. */
+  readonly loopbackUsers: readonly string[];
+  /** Resolves when all changes so far are as durable as the broker makes them. */
+  durable(): Promise<void>;
+}

@@ -1,0 +1,126 @@
+import { align8, batchEntryBytes } from '../../log/journal/format.ts';
+import type { QueueLog } from '../../log/queues/queue-log.ts';
+import { Store } from '../../log/store.ts';
+import type { MessageView } from '../../records/message-view.ts';
+import { recordBytesMax } from '../messages/record-from-message.ts';
+import type { Shard } from '../shard/shard.ts';
+import type { StreamPort } from '../topology/ports.ts';
+
+/** Logs that get the same message: those of a route, or any others. */
+export interface AppendTargets {
+  /** Told of each message in the log of the same place. */
+  readonly levels: readonly { published(bodyBytes: number): void }[];
+  /** Told of a message that expires. */
+  readonly queues: readonly { messagesExpire(): void }[];
+  readonly logs: readonly QueueLog[];
+  /** Those of `logs` that survive a restart. */
+  readonly durableLogs: readonly QueueLog[];
+  readonly streams: readonly StreamPort[];
+}
+
+/** More at once would only leave the ends of chunks empty, as a block lies in one chunk. */
+const BATCH_BYTES_MAX = 256 * 1024;
+const METADATA_ENTRY_BYTES = 16;
+
+/** Appends a message to the queues of a route. True if it was journaled, and so is in the open block. */
+export function appendToQueues(
+  store: Store,
+  targets: AppendTargets,
+  messageView: MessageView,
+  persistent: boolean,
+  timestampMs: number,
+  expires: boolean,
+): boolean {
+  const { levels } = targets;
+  const journaled = store.append(targets.logs, targets.durableLogs, persistent, messageView, timestampMs);
+  const bodyBytes = messageView.bodyBytes;
+  for (let i = 0; i < levels.length; i++) (levels[i] as AppendTargets['levels'][number]).published(bodyBytes);
+  if (expires) for (const queue of targets.queues) queue.messagesExpire();
+  return journaled;
+}
+
+/**
+ * Several appends that are in one block of the journal, with what is settled and recorded together with them: after a
+ * crash there is all of it or nothing.
+ *
+ *     excludeSettled ── begin(bytes) ── append, record, settle ... ── end
+ */
+export class AtomicAppend {
+  readonly #shard: Shard;
+
+  constructor(shard: Shard) {
+    this.#shard = shard;
+  }
+
+  /** Bytes of entries that are worth being put into one block, if they need not be in one. */
+  get batchBytesMax(): number {
+    return Math.min(BATCH_BYTES_MAX, this.#shard.storage.chunkBytes >>> 1);
+  }
+
+  /** What was settled until now, by others, is no part of the block: called before `begin`, and before settling for it. */
+  excludeSettled(): void {
+    this.#shard.store.flushSettles();
+  }
+
+  /** What the acknowledgements take of the journal that were settled after `excludeSettled`. */
+  get settledBytes(): number {
+    return this.#shard.store.settleBytes();
+  }
+
+  /** `bytes`: what all entries until `end` take at most. */
+  begin(bytes: number): void {
+    this.#shard.store.journal.beginAtomic(bytes);
+  }
+
+  /** To the queues and streams of a route; what a stream would refuse to a publisher it takes here. */
+  append(
+    targets: AppendTargets,
+    messageView: MessageView,
+    persistent: boolean,
+    timestampMs: number,
+    expires: boolean,
+  ): void {
+    const { store } = this.#shard;
+    if (targets.logs.length > 0)
+      appendToQueues(store, targets, messageView, persistent, timestampMs, expires);
+    for (const stream of targets.streams) stream.append(messageView, timestampMs, false);
+  }
+
+  record(operation: Uint8Array): void {
+    this.#shard.record(operation);
+  }
+
+  /** What was settled since `excludeSettled` goes into the block. */
+  settle(): void {
+    this.#shard.store.flushSettles();
+  }
+
+  /** Returns the block. */
+  end(): number {
+    const { store, turn } = this.#shard;
+    store.journal.endAtomic();
+    turn.schedule();
+    return store.journal.blockNumber;
+  }
+}
+
+/** What a message takes of the journal at most, appended to so many durable logs and streams. */
+export function appendBytesMax(
+  durableLogs: number,
+  streams: number,
+  contentBytes: number,
+  propertyBytes?: number,
+): number {
+  const inQueues = durableLogs === 0 ? 0 : Store.entryBytes(durableLogs, contentBytes);
+  return streams === 0 ? inQueues : inQueues + streams * recordBytesMax(contentBytes, propertyBytes);
+}
+
+/** What a record batch takes of the journal at most. */
+export function batchBytesMax(bytes: number): number {
+  return batchEntryBytes(bytes);
+}
+
+/** What an operation takes of the journal. */
+export function operationBytes(operation: Uint8Array): number {
+  return METADATA_ENTRY_BYTES + align8(operation.length);
+}

@@ -1,0 +1,75 @@
+import type { Shard } from '../shard/shard.ts';
+import type { QueueSpec } from '../topology/ports.ts';
+import type { DeadLetterBatch } from './dead-letter-outbox.ts';
+import { Queue } from './queue.ts';
+import { encodeQueueOperation } from './queue-operations.ts';
+import { failureOperations, type QueueRecovery } from './queue-recovery.ts';
+
+export interface QueueFactoryDeps {
+  readonly shard: Shard;
+  readonly recovery: QueueRecovery;
+  /** Moves messages to where the dead letters of the queue go. */
+  readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterBatch[]): void };
+  /** The queue deletes itself: nobody consumes from it any more, or it expired. */
+  remove(queue: Queue): void;
+}
+
+/** A queue in the shard; while that recovers, `recovery` brings its state back. */
+export function createQueue(
+  spec: QueueSpec,
+  { shard, recovery, deadLettering, remove }: QueueFactoryDeps,
+): Queue {
+  const { store, backPressure } = shard;
+  const id = shard.logId(spec.id);
+  let isWaiting = false;
+  const queue = new Queue(spec, {
+    id,
+    turn: shard.turn,
+    chunks: store.chunks,
+    clock: shard.clock,
+    scheduler: shard.scheduler,
+    openLog: (...parameters) => store.openLog(...parameters),
+    removeLog: (log) => store.removeLog(log),
+    onCorruption: (queue, error) => {
+      const { path, offset } = error;
+      shard.log.error(
+        { queue: queue.name, vhost: queue.vhost, path, offset, what: error.what },
+        'a queue stops delivering: a segment of it is damaged; purge or delete the queue, or stop and run `sluice doctor`',
+      );
+    },
+    onUnused: remove,
+    onIdle: (queue) => {
+      // Until everything is read nothing has had a chance to be used.
+      if (shard.isRecovering) queue.touch();
+      else remove(queue);
+    },
+    newLaneId: (queue, priority) => {
+      const laneId = shard.logId();
+      if (queue.durable) {
+        shard.record(encodeQueueOperation({ op: 'queue-state.lane', id: queue.id, priority, laneId }));
+      }
+      return laneId;
+    },
+    deadLetter: (queue, batch) => {
+      if (backPressure.isOverwhelmed) {
+        if (!isWaiting) {
+          isWaiting = true;
+          backPressure.onResume([], () => {
+            isWaiting = false;
+            queue.pumpLater();
+          });
+        }
+        return false;
+      }
+      deadLettering.send(queue, batch);
+      return true;
+    },
+    recordFailures: (queue, failures) => {
+      for (const operation of failureOperations(queue, failures)) {
+        shard.record(encodeQueueOperation(operation));
+      }
+    },
+  });
+  if (shard.isRecovering) recovery.created(queue, (laneId) => shard.logId(laneId));
+  return queue;
+}

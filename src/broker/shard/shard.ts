@@ -1,0 +1,191 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Scheduler } from '../../base/scheduler.ts';
+import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
+import type { PropertyCodecs } from '../messages/property-codec.ts';
+import { BackPressure } from './back-pressure.ts';
+import { DurabilityWaiters, type DurableListener } from './durability-waiters.ts';
+import { ResourceAlarms } from './resource-alarms.ts';
+import { Turn } from './turn.ts';
+
+/** Where the shard writes for whoever operates it. */
+export interface ShardLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface ShardDeps {
+  readonly storage: StoreOptions;
+  readonly codecs: PropertyCodecs;
+  readonly log: ShardLog;
+  /** A resource alarm was raised or cleared; the alarm's listeners are told afterwards. */
+  onAlarm(resource: string, isRaised: boolean): void;
+  /** The storage failed and cannot be trusted: the process has to end. */
+  onFailure(error: Error): void;
+}
+
+/** How far the journal is. */
+export interface JournalPosition {
+  /** Grows with each start. */
+  readonly epoch: number;
+  readonly lastBlock: number;
+  readonly durableBlock: number;
+}
+
+/** Bytes that the shard holds. */
+export interface StorageUse {
+  readonly journalFileBytes: number;
+  /** Of messages, in memory. */
+  readonly messageBytes: number;
+}
+
+/**
+ * One journal, the turn of the event loop that commits it, its back-pressure, and the wait until a block is durable.
+ * It runs in one thread, and knows neither a protocol nor what exists in the broker.
+ */
+export class Shard {
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly storage: StoreOptions;
+  readonly codecs: PropertyCodecs;
+  readonly store: Store;
+  readonly turn: Turn;
+  readonly alarms = new ResourceAlarms();
+  readonly backPressure: BackPressure;
+  readonly log: ShardLog;
+  /** The block in which the last change of metadata is; 0 if there was none. */
+  metadataBlock = 0;
+  /** Until the journal is read, operations are applied and not recorded. */
+  isRecovering = true;
+  /** The log id that is given next: ids are never used again. */
+  nextLogId = 1;
+  readonly #waiters = new DurabilityWaiters();
+  readonly #onAlarm: ShardDeps['onAlarm'];
+  readonly #onFailure: ShardDeps['onFailure'];
+
+  constructor({ storage, codecs, log, onAlarm, onFailure }: ShardDeps) {
+    this.storage = storage;
+    this.clock = storage.clock;
+    this.scheduler = storage.scheduler;
+    this.codecs = codecs;
+    this.log = log;
+    this.#onAlarm = onAlarm;
+    this.#onFailure = onFailure;
+    this.store = new Store(storage, {
+      isAwaited: () => this.#waiters.isAwaited,
+      onDurable: (block) => {
+        this.#waiters.release(block);
+        this.backPressure.relieve();
+        this.store.maintenance.poke();
+      },
+      onWarning: (text) => log.warn({}, text),
+      onRecovered: (lastBlock) => log.info({ lastBlock }, 'the journal was read'),
+      onFailure: (error) => this.#fail(error),
+      onPressure: (resource, isShort) => this.setAlarm(resource, isShort),
+      onRelief: () => this.backPressure.relieve(),
+    });
+    this.backPressure = new BackPressure(this.store, this.alarms);
+    this.turn = new Turn(this.clock, this.scheduler, () => {
+      this.store.journal.commit();
+      this.store.maintenance.poke();
+    });
+  }
+
+  /** Milliseconds since the epoch with fractions, as of the turn's last `touch`. */
+  get nowMs(): number {
+    return this.turn.nowMs;
+  }
+
+  /** The block that what was appended last is in, if the journal was not committed since. */
+  get currentBlock(): number {
+    return this.store.journal.blockNumber;
+  }
+
+  /** The block in which the last of all that was stored until now is; 0 if that is durable. */
+  get undurableBlock(): number {
+    const block = this.store.journal.lastBlock;
+    return this.isDurable(block) ? 0 : block;
+  }
+
+  get journalPosition(): JournalPosition {
+    const { journal, epoch } = this.store;
+    return { epoch, lastBlock: journal.lastBlock, durableBlock: journal.durableBlock };
+  }
+
+  get storageUse(): StorageUse {
+    const { files, chunks } = this.store;
+    return { journalFileBytes: files.totalBytes, messageBytes: chunks.bytes };
+  }
+
+  isDurable(block: number): boolean {
+    return block <= this.store.journal.durableBlock;
+  }
+
+  /** `listener` is called once when the block is durable: at once if it is. */
+  whenDurable(block: number, listener: DurableListener): void {
+    if (this.isDurable(block)) {
+      listener.onDurable(block);
+      return;
+    }
+    this.#waiters.add(block, listener);
+    this.turn.schedule();
+  }
+
+  /** `answer` when the block is durable: itself if it is, otherwise a promise of it. */
+  durably<T>(block: number, answer: T): T | Promise<T> {
+    if (this.isDurable(block)) return answer;
+    return new Promise((resolve) => this.whenDurable(block, { onDurable: () => resolve(answer) }));
+  }
+
+  /** Resolves when the block, or all that was stored until now, is durable. */
+  async durable(block = this.undurableBlock): Promise<void> {
+    await this.durably(block, undefined);
+  }
+
+  /** Journals a change of metadata, in the encoding of whoever will apply it at recovery. Returns its block. */
+  record(operation: Uint8Array): number {
+    if (this.isRecovering) return 0;
+    this.store.appendMetadata(operation);
+    this.metadataBlock = this.currentBlock;
+    this.turn.schedule();
+    return this.metadataBlock;
+  }
+
+  /** A log id that was never used, or the `known` one, which is used from now on. */
+  logId(known: number | null = null): number {
+    const id = known ?? this.nextLogId;
+    this.nextLogId = Math.max(this.nextLogId, id + 1);
+    return id;
+  }
+
+  /** Publishers are blocked while an alarm is raised. */
+  setAlarm(resource: string, isRaised: boolean): void {
+    if (!this.alarms.set(resource, isRaised)) return;
+    this.log.warn({ reason: resource }, isRaised ? 'publishers are blocked' : 'publishers may go on');
+    this.#onAlarm(resource, isRaised);
+    this.alarms.notify();
+  }
+
+  /**
+   * Reads the data directory. Resolves with whether the shard was stopped in an orderly way. From here on operations are
+   * recorded.
+   */
+  async recover(machine: StateMachine): Promise<boolean> {
+    const { clean, warnings } = await this.store.recover(machine);
+    for (const warning of warnings) this.log.warn({}, warning);
+    this.isRecovering = false;
+    return clean;
+  }
+
+  /** Flushes and takes a snapshot. */
+  async close(): Promise<void> {
+    await this.store.close();
+  }
+
+  #fail(error: Error): void {
+    this.turn.stop();
+    this.store.abandon();
+    this.log.error({ err: error }, 'the storage failed');
+    this.#onFailure(error);
+  }
+}
