@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { end, freePorts, portOpens, type RunningBroker, running, tail } from './brokers.ts';
+import { end, freePorts, portOpens, running, tail } from './child.ts';
 import { KAFKA_CLASS_PATH } from './kafka-install.ts';
 
 /** What Kafka's own start script gives to Java. */
@@ -39,7 +39,7 @@ group.initial.rebalance.delay.ms=0
 `;
 }
 
-export async function startKafka(directory: string): Promise<RunningBroker> {
+export async function startKafka(directory: string) {
   const [port, controllerPort] = await freePorts(2);
   const config = join(directory, 'server.properties');
   const logging = join(directory, 'log4j2.yaml');
@@ -56,7 +56,7 @@ export async function startKafka(directory: string): Promise<RunningBroker> {
   child.stdout.pipe(createWriteStream(join(directory, 'out')));
   await portOpens(child, port, tail(child));
   return {
-    name: 'kafka',
+    name: 'kafka' as const,
     url: `kafka://127.0.0.1:${port}`,
     bootstrap: `127.0.0.1:${port}`,
     pid: child.pid ?? -1,

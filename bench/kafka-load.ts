@@ -1,8 +1,8 @@
 /** Other people's load generators for the Kafka protocol, run as processes, and what they print as figures. */
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { output } from './child.ts';
 import { KAFKA_CLASS_PATH } from './kafka-install.ts';
 
 export interface ProducerFigures {
@@ -100,20 +100,4 @@ function column(text: string, index: number): number {
 function known(figure: number | undefined, text: string): number {
   if (figure === undefined || !Number.isFinite(figure)) throw new Error(`no figures in:\n${text}`);
   return figure;
-}
-
-function output(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const chunks: Buffer[] = [];
-    let errors = '';
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => {
-      errors = (errors + chunk).slice(-2000);
-    });
-    child.once('error', reject).once('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(chunks).toString());
-      else reject(new Error(`${command} ${args.join(' ')} ended with ${code}\n${errors}`));
-    });
-  });
 }
