@@ -66,19 +66,22 @@ static inline rd_ts_t rd_clock(void) {
 }
 `;
 
+const rdkafkaDirectory = join(cache, 'rdkafka_performance');
+/** Where it is once it has been built. */
+export const RDKAFKA_PERFORMANCE = join(rdkafkaDirectory, 'rdkafka_performance');
+
 /** The path of rdkafka_performance; undefined where it cannot be built. */
 export function ensureRdkafkaPerformance(note: (text: string) => void): string | undefined {
-  const directory = join(cache, 'rdkafka_performance');
-  const program = join(directory, 'rdkafka_performance');
+  const program = RDKAFKA_PERFORMANCE;
   if (existsSync(program)) return program;
   if (!existsSync(PERFORMANCE_SOURCE) || !has('cc')) {
     installPackages(['gcc', 'libc6-dev', 'librdkafka-dev', 'zlib1g-dev'], note);
   }
-  const include = join(directory, 'examples');
+  const include = join(rdkafkaDirectory, 'examples');
   mkdirSync(include, { recursive: true });
-  mkdirSync(join(directory, 'src'), { recursive: true });
+  mkdirSync(join(rdkafkaDirectory, 'src'), { recursive: true });
   for (const file of ['src/rd.h', 'examples/rd.h', 'examples/rdtime.h']) {
-    writeFileSync(join(directory, file), file === 'src/rd.h' ? NEIGHBOUR : '#include "../src/rd.h"\n');
+    writeFileSync(join(rdkafkaDirectory, file), file === 'src/rd.h' ? NEIGHBOUR : '#include "../src/rd.h"\n');
   }
   if (!existsSync(join(include, 'rdkafka.h')))
     symlinkSync('/usr/include/librdkafka/rdkafka.h', join(include, 'rdkafka.h'));

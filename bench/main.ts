@@ -1,7 +1,10 @@
 /** `npm run bench -- <comparison>`: the measurements behind the figures in the documentation. */
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { measureBacklog } from './backlog.ts';
 import type { BrokerName } from './brokers.ts';
+import { PAIRS_MIN } from './commit-result.ts';
+import { selectRows } from './commit-rows.ts';
+import { compareCommits } from './commits.ts';
 import { compare, formatComparison, saveResult } from './compare.ts';
 import { measureDelays } from './delays.ts';
 import { measureFeatures } from './features.ts';
@@ -125,6 +128,43 @@ program
     const result = await measureDelays(Number(o.messages), console.error);
     console.log(`${result.text}\n\n${await saveResult('delays', result)}`);
   });
+
+program
+  .command('compare')
+  .description(
+    'two commits of Sluice, in the order A B B A; ends with status 1 when a row of the second fails',
+  )
+  .argument('<before>', 'the commit that is compared with (A): a revision, or . for the working tree')
+  .argument('<after>', 'the commit in question (B): the same')
+  .option('--rows <names>', 'comma-separated: names of rows, or beginnings of them', '')
+  .option('--pairs <n>', 'runs of each commit in each row', positive, PAIRS_MIN)
+  .option('--seconds <s>', 'measured time of a run', positive, 4)
+  .option('--warmup <s>', 'time before measuring', positive, 1.5)
+  .option('--floor <ratio>', 'the least ratio of B to A that is accepted', positive, 0.97)
+  .action(async (before: string, after: string, o: CompareCommitsOptions) => {
+    const { pairs, seconds, warmup: warmupSeconds, floor } = o;
+    if (!Number.isInteger(pairs)) throw new Error('--pairs is a whole number');
+    if (floor > 1) throw new Error('--floor is at most 1');
+    const rows = selectRows(o.rows.split(',').filter((name) => name !== ''));
+    const plan = { before, after, rows, pairs, seconds, warmupSeconds, floor };
+    const result = await compareCommits(plan, console.error);
+    console.log(`\n${result.text}\n\n${await saveResult('compare', result)}`);
+    if (result.isFailed) process.exitCode = 1;
+  });
+
+interface CompareCommitsOptions {
+  readonly rows: string;
+  readonly pairs: number;
+  readonly seconds: number;
+  readonly warmup: number;
+  readonly floor: number;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError('A number above 0 is expected.');
+}
 
 interface KafkaOptions {
   readonly only?: string;
