@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cleanups, end, freePorts, portOpens, running, tail } from './child.ts';
+import { cleanups, end, freePorts, portOpens, running, tail, throwIfInterrupted } from './child.ts';
 import { startKafka } from './kafka-broker.ts';
 import { RABBITMQ_SERVER } from './rabbitmq-install.ts';
 import { launchSluice } from './sluice.ts';
@@ -35,6 +35,7 @@ export function startBroker(name: BrokerName, directory: string): Promise<Runnin
 
 /** Gives a fresh directory to `use`, and removes it afterwards. */
 export async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  throwIfInterrupted();
   const directory = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const removeNow = () => remove(directory);
   cleanups.add(removeNow);

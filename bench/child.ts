@@ -6,12 +6,22 @@ import { connect, createServer } from 'node:net';
 export const running = new Map<ChildProcess, () => Promise<void>>();
 /** What is done when they have ended. */
 export const cleanups = new Set<() => Promise<void>>();
+let isInterrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, async () => {
+    isInterrupted = true;
     await Promise.all([...running.values()].map((endNow) => endNow()));
     await Promise.all([...cleanups].map((cleanUp) => cleanUp()));
     process.exit(1);
   });
+}
+process.on('exit', () => {
+  for (const child of running.keys()) child.kill('SIGKILL');
+});
+
+/** Called before a process is started or a directory made: nothing begins after an interrupt. */
+export function throwIfInterrupted(): void {
+  if (isInterrupted) throw new Error('interrupted');
 }
 
 export const READY_MS = 60_000;
@@ -49,11 +59,12 @@ export interface OutputOptions {
 }
 
 /** Runs a program to its end and returns what it printed; an error has the last of what it said on standard error. */
-export function output(
+export async function output(
   command: string,
   args: readonly string[],
   { showsErrors, ...options }: OutputOptions = {},
 ): Promise<string> {
+  throwIfInterrupted();
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       ...options,

@@ -56,7 +56,7 @@ export function formatTable(rows: readonly CommitRowResult[], plan: CommitsPlan)
   });
   return [
     `Ratios are B / A. A row fails when the whole 90 % interval of its rate is below ${plan.floor}, or that of the processor time`,
-    `of a message above ${(1 / plan.floor).toFixed(3)}; it is undecided while an interval has ${plan.pairs < PAIRS_MIN ? 'its limit within or there are too few pairs' : 'its limit within'}.`,
+    `of a message above ${(1 / plan.floor).toFixed(3)}. It is undecided when that limit is within an interval, or there is no interval.`,
     '',
     '| row | A, median/s | B, median/s | ratio | 90 % interval | processor/message, ratio | 90 % interval | verdict |',
     '|---|---|---|---|---|---|---|---|',

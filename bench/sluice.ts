@@ -1,7 +1,7 @@
 /** Starts `bin/sluice` of any checkout, waits for its ready line, and ends it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { end, READY_MS, running, tail } from './child.ts';
+import { end, READY_MS, running, tail, throwIfInterrupted } from './child.ts';
 
 export interface RunningSluice {
   readonly name: 'sluice';
@@ -27,6 +27,7 @@ export async function launchSluice(
   { launcher, ...where }: SluiceProgram,
   options: readonly string[],
 ): Promise<RunningSluice> {
+  throwIfInterrupted();
   const begin = performance.now();
   const child = spawn(launcher, ['start', ...options], { ...where, stdio: ['ignore', 'pipe', 'pipe'] });
   running.set(child, () => end(child, child.pid, 'SIGKILL'));
