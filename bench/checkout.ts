@@ -123,11 +123,11 @@ async function readFlags(
   const others = ports.filter(({ flag }) => flag !== '--amqp-port' && flag !== '--kafka-port');
   return {
     quietFlags: others.filter(({ isOn }) => isOn).flatMap(({ flag }) => [flag, 'off']),
-    hasKafka: ports.some(({ flag }) => flag === '--kafka-port'),
+    hasKafka: ports.some(({ flag, isOn }) => flag === '--kafka-port' && isOn),
   };
 }
 
-/** The listeners of a broker by its help, and which of them are open unless it is told otherwise. */
+/** The listeners of a broker by its help, and which are open unless it is told otherwise: not those that are yet to be built. */
 export function listenerPorts(help: string): { readonly flag: string; readonly isOn: boolean }[] {
   const entries = help.split(/\n {2}(?=--)/).map((entry) => entry.replace(/\s+/g, ' '));
   return entries.flatMap((entry) => {
