@@ -82,6 +82,30 @@ export async function output(
   });
 }
 
+/**
+ * Runs a program until it has printed a line, returns that line and kills it: for programs that are busy to the end, of
+ * which Node now and then does not get rid in process.exit (it waits for a thread of V8 that waits for the main one).
+ */
+export async function outputLine(command: string, args: readonly string[]): Promise<string> {
+  throwIfInterrupted();
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.set(child, () => end(child, child.pid, 'SIGKILL'));
+  const errors = tail(child);
+  const line = await new Promise<string>((resolve, reject) => {
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      if (text.includes('\n')) resolve(text);
+    });
+    child.once('error', reject).once('close', (code) => {
+      running.delete(child);
+      reject(new Error(`${command} ${args.join(' ')} ended with ${code}\n${errors()}`));
+    });
+  });
+  await end(child, child.pid, 'SIGKILL');
+  return line;
+}
+
 /** RabbitMQ and Kafka open their listeners last, so an open port is a broker that is ready. */
 export async function portOpens(child: ChildProcess, port: number, errors: () => string): Promise<void> {
   const deadline = performance.now() + READY_MS;

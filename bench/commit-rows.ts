@@ -1,7 +1,7 @@
 /** The loads under which two commits are compared, and what one run of each finds. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { output } from './child.ts';
+import { outputLine } from './child.ts';
 import { generate } from './generator.ts';
 import type { KafkaLoadFigures, KafkaLoadPlan } from './kafka-generator.ts';
 import { RDKAFKA_PERFORMANCE } from './kafka-install.ts';
@@ -102,7 +102,7 @@ function kafkaRow(mode: KafkaLoadPlan['mode'], recordBytes: number): CommitRow {
 const program = fileURLToPath(new URL('./kafka-generator.ts', import.meta.url));
 
 async function ownGenerator(plan: KafkaLoadPlan): Promise<RunFigures> {
-  const text = await output(process.execPath, [program, JSON.stringify(plan)]);
+  const text = await outputLine(process.execPath, [program, JSON.stringify(plan)]);
   const { recordsPerSecond, cpuMicrosPerRecord } = JSON.parse(text) as KafkaLoadFigures;
   return { perSecond: recordsPerSecond, cpuMicrosPerMessage: cpuMicrosPerRecord, faults: '' };
 }

@@ -1,6 +1,7 @@
 /**
  * A load of Kafka's Produce or Fetch requests that needs nothing but this repository: batches that were made once, so that
- * one core of the generator keeps a broker busy. Run as a process: `kafka-generator.ts PLAN`; prints its figures as JSON.
+ * one core of the generator keeps a broker busy. Run as a process: `kafka-generator.ts PLAN`; prints its figures as a line of JSON, and
+ * goes on until it is killed.
  */
 import { connect, type Socket } from 'node:net';
 import { BATCH_HEADER_BYTES, RecordBatchBuilder, readBatchHeader } from '../src/log/record-batch.ts';
@@ -208,4 +209,5 @@ if (plan.mode === 'consume') {
 } else {
   void startProducing(plan, Number.POSITIVE_INFINITY);
 }
-process.stdout.write(`${JSON.stringify(await measure(plan))}\n`, () => process.exit(0));
+// Whoever reads this ends the process.
+process.stdout.write(`${JSON.stringify(await measure(plan))}\n`);
