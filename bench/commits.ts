@@ -71,6 +71,7 @@ async function measureRow(
 ): Promise<CommitRowResult> {
   const row = COMMIT_ROWS[name];
   note(`\n${name}: ${row.title}`);
+  const { seconds, warmupSeconds } = plan;
   const pairs: Pair[] = [];
   for (let i = 0; i < plan.pairs; i++) {
     const figures: Partial<Record<Side, RunFigures>> = {};
@@ -78,7 +79,7 @@ async function measureRow(
       figures[side] = await withDirectory(async (directory) => {
         const broker = await startCheckout(checkouts[side], directory);
         try {
-          return await row.measure(broker, plan);
+          return await row.measure(broker, { seconds, warmupSeconds });
         } finally {
           await broker.stop();
         }
