@@ -75,12 +75,12 @@ function declare(): void {
   queue.addConsumer({
     tag: 'late',
     sink: {
-      deliver: (_consumer, _lane, _offset, chunk, at) => {
+      deliver: (_consumer, _level, _offset, chunk, at) => {
         view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
         broker.shard.turn.touch();
         lateness.record(Math.round((broker.shard.nowMs - chunk.buffer.readDoubleBE(view.bodyStart)) * 1000));
         came++;
-        return view.bodyEnd - view.bodyStart;
+        return true;
       },
       cancelled: () => undefined,
     },

@@ -4,7 +4,7 @@
  * goes on until it is killed.
  */
 import { connect, type Socket } from 'node:net';
-import { BATCH_HEADER_BYTES, RecordBatchBuilder, readBatchHeader } from '../src/log/record-batch.ts';
+import { BATCH_HEADER_BYTES, RecordBatchBuilder, readBatchHeader } from '../src/records/record-batch.ts';
 import { ByteWriter } from '../src/wire/kafka/byte-writer.ts';
 import type { Api, ByteRange, Fields, StructInput, StructOf } from '../src/wire/kafka/declaration.ts';
 import { FrameReader } from '../src/wire/kafka/frame-reader.ts';

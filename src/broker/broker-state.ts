@@ -105,7 +105,7 @@ export class BrokerState implements StateMachine {
     const queues: QueueState[] = [];
     for (const queue of this.#queues()) {
       if (!queue.log.durable) continue;
-      for (const level of queue.lanes) delivered.push([level.log.id, level.deliveredBelow]);
+      for (const level of queue.levels) delivered.push([level.log.id, level.deliveredBelow]);
       const state = stateOf(queue, shard.nowMs);
       if (state !== null) queues.push(state);
     }

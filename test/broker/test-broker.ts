@@ -116,20 +116,20 @@ export class TestConsumer implements DeliverySink {
 
   deliver(
     consumer: Consumer,
-    lane: PriorityLevel,
+    level: PriorityLevel,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
-  ): number {
+  ): boolean {
     this.#view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
     const body = chunk.buffer.toString('latin1', this.#view.bodyStart, this.#view.bodyEnd);
     const tag = consumer.noAck
       ? this.unacknowledged.addSettled()
-      : this.unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, body.length);
+      : this.unacknowledged.add(level, consumer, offset, chunk, at);
     this.messages.push({ body, offset, redelivered, tag });
     for (const waiter of this.#waiters) if (this.messages.length >= waiter.count) waiter.resolve();
-    return body.length;
+    return true;
   }
 
   cancelled(): void {

@@ -57,6 +57,6 @@ async function startWithFlippedBit(run: PowerCutRun): Promise<FlipOutcome> {
     if (error instanceof CorruptionError && error.path === path) return 'refused';
     throw error;
   }
-  for (const queue of run.known.keys()) if (queue.damage !== null) return 'reported';
+  for (const queue of run.known.keys()) if (queue.corruption !== null) return 'reported';
   return 'harmless';
 }

@@ -42,14 +42,14 @@ describe('one flipped bit where messages move by themselves', () => {
     // They left memory while the reader had them.
     reader.rejectAll();
     await run.pass(1000);
-    assert.match(String(queue.damage?.message), /is damaged at byte 0: checksum/);
+    assert.match(String(queue.corruption?.message), /is damaged at byte 0: checksum/);
     assert.ok(queue.leavingCount > 0);
 
     queue.purge();
     run.publish('', 'ranks', { size: 10 });
     const next = new MovingReader(run, queue, 1);
     await run.pass(1000);
-    assert.equal(queue.damage, null);
+    assert.equal(queue.corruption, null);
     assert.equal(queue.unacknowledgedCount, 1);
     assert.equal(queue.leavingCount, 0);
     assert.ok(queue.ledger.lost > 0 && queue.isBalanced);

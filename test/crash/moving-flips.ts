@@ -63,7 +63,7 @@ async function startWithFlippedBit(run: MovingRun): Promise<FlipOutcome> {
 async function healHere(run: MovingRun): Promise<void> {
   const { vhost } = run;
   for (const queue of [...vhost.queues()]) {
-    if (queue.damage === null) continue;
+    if (queue.corruption === null) continue;
     if (run.random() < 0.5) {
       run.note(`purge ${queue.name}`);
       queue.purge();
@@ -73,7 +73,7 @@ async function healHere(run: MovingRun): Promise<void> {
       run.declare(queue.name);
     }
     await run.pass(100);
-    if (queue.damage !== null && !queue.isRemoved)
+    if (queue.corruption !== null && !queue.isRemoved)
       throw new HistoryError(`${queue.name} is not healed by a purge`);
   }
   await checkWell(run);

@@ -30,7 +30,10 @@ export class MovingReader {
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (consumer, lane, offset, chunk, at) => this.#take(consumer, lane, offset, chunk, at),
+        deliver: (consumer, level, offset, chunk, at) => {
+          this.#take(consumer, level, offset, chunk, at);
+          return true;
+        },
         cancelled: () => undefined,
       },
       gate: { open: true },
@@ -83,14 +86,13 @@ export class MovingReader {
     this.#unacknowledged.requeueAll();
   }
 
-  #take(consumer: Consumer, lane: PriorityLevel, offset: number, chunk: Chunk, at: number): number {
+  #take(consumer: Consumer, level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
     const found = readFrame(chunk, at);
     const fate = found === null ? undefined : this.#host.fates.get(found.id);
-    const size = found?.body.length ?? 0;
-    const tag = this.#unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3] as number, size);
+    const tag = this.#unacknowledged.add(level, consumer, offset, chunk, at);
     if (found === null || fate === undefined) {
       this.#host.fail(new HistoryError(`${this.#queue.name} has a message that was never published`));
-      return size;
+      return;
     }
     const { message } = fate;
     this.#host.note(`${this.#queue.name} delivers ${message.id}`);
@@ -98,7 +100,7 @@ export class MovingReader {
       this.#host.fail(new HistoryError(`message ${message.id} in ${this.#queue.name} has other bytes`));
     }
     const { deliveryLimit } = this.#queue.settings;
-    if (deliveryLimit !== null && this.#queue.failuresOf(lane, offset) > deliveryLimit) {
+    if (deliveryLimit !== null && level.failuresOf(offset) > deliveryLimit) {
       this.#host.fail(new HistoryError(`message ${message.id} comes once more, and failed too often`));
     }
     if (fate.ack === 'safe') {
@@ -106,6 +108,5 @@ export class MovingReader {
     }
     fate.ack = 'none';
     this.#held.set(tag, fate);
-    return size;
   }
 }

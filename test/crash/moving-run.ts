@@ -382,7 +382,7 @@ export class MovingRun {
   }
 
   #addReader(queue: Queue, credit: number): void {
-    if (queue.damage === null) this.readers.push(new MovingReader(this, queue, credit));
+    if (queue.corruption === null) this.readers.push(new MovingReader(this, queue, credit));
   }
 
   async #steps(count: number): Promise<void> {

@@ -358,18 +358,18 @@ export class PowerCutRun implements ChannelHost {
   }
 
   async #compareQueue(queue: Queue, known: ExpectedQueue, last: number): Promise<void> {
-    if (queue.damage !== null && queue.damage.path === this.damagedPath) return;
+    if (queue.corruption !== null && queue.corruption.path === this.damagedPath) return;
     const { must, may } = known.afterRestart(last);
     const reader = new QueueReader(queue, this.messages, (error) => this.fail(error));
     const { ids } = reader;
     const isDone = await this.time.runUntil(
-      () => queue.readyCount === 0 || queue.damage !== null || this.#error !== null,
+      () => queue.readyCount === 0 || queue.corruption !== null || this.#error !== null,
       PATIENCE_MS,
     );
     if (this.#error !== null) throw this.#error;
     this.note(`${queue.name} has ${ids.join(' ')}`);
-    if (queue.damage !== null) {
-      if (queue.damage.path !== this.damagedPath) throw queue.damage;
+    if (queue.corruption !== null) {
+      if (queue.corruption.path !== this.damagedPath) throw queue.corruption;
       // It says so. What came before is right, and nothing is left out of it.
       for (const id of [...known.entries.keys()].reverse()) {
         if (id === ids.at(-1)) break;

@@ -1,6 +1,6 @@
 import type { Consumer } from '../../src/broker/queues/consumer.ts';
-import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
+import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { HistoryError } from './expected-queue.ts';
 import { idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
 
@@ -10,18 +10,15 @@ export class QueueReader {
   readonly ids: number[] = [];
   /** Those of them that came as if for the first time. */
   readonly fresh: number[] = [];
-  readonly #queue: Queue;
+  readonly #unacknowledged = new Unacknowledged();
   readonly #consumer: Consumer;
-  readonly #offsets: number[] = [];
-  #lane: PriorityLevel | null = null;
 
   /** `fail` hears of messages that nobody ever published like this. */
   constructor(queue: Queue, published: ReadonlyMap<number, TestMessage>, fail: (error: Error) => void) {
-    this.#queue = queue;
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (_consumer, lane, offset, chunk, at, redelivered) => {
+        deliver: (consumer, level, offset, chunk, at, redelivered) => {
           const id = idInFrame(chunk.buffer, at);
           const message = published.get(id);
           if (message === undefined)
@@ -31,9 +28,8 @@ export class QueueReader {
           }
           this.ids.push(id);
           if (!redelivered) this.fresh.push(id);
-          this.#offsets.push(offset);
-          this.#lane = lane;
-          return 0;
+          this.#unacknowledged.add(level, consumer, offset, chunk, at);
+          return true;
         },
         cancelled: () => undefined,
       },
@@ -48,7 +44,6 @@ export class QueueReader {
   /** In the end the queue is as it was, but that all of it counts as redelivered. */
   giveBack(): void {
     this.#consumer.cancel();
-    for (const offset of this.#offsets.reverse())
-      this.#queue.requeue(this.#lane as PriorityLevel, offset, 0, false);
+    this.#unacknowledged.requeueAll();
   }
 }

@@ -20,7 +20,7 @@ interface Delivery {
 /** What a channel needs of the run that it is part of. */
 export interface ChannelHost {
   readonly broker: Broker;
-  expectedOf(queue: Queue): ExpectedQueue;
+  expectedOf(queue: Pick<Queue, 'name'>): ExpectedQueue;
   note(line: string): void;
   fail(error: unknown): void;
   confirmed(block: number): void;
@@ -101,9 +101,9 @@ export class TestChannel {
       queue.addConsumer({
         tag: `${this.id}.${this.consumers.length}`,
         sink: {
-          deliver: (consumer, lane, offset, chunk, at, redelivered) => {
-            this.#take(lane, consumer, noAck, offset, chunk, at, redelivered);
-            return 0;
+          deliver: (consumer, level, offset, chunk, at, redelivered) => {
+            this.#take(level, consumer, noAck, offset, chunk, at, redelivered);
+            return true;
           },
           cancelled: (consumer) => {
             this.consumers.splice(this.consumers.indexOf(consumer), 1);
@@ -128,12 +128,12 @@ export class TestChannel {
     this.#host.note(`channel ${this.id}: get from ${queue.name}${noAck ? ', no ack' : ''}`);
     const expected = this.#host.expectedOf(queue);
     queue.get(noAck, {
-      message: (lane, offset, chunk, at, redelivered, remaining) => {
-        this.#take(lane, null, noAck, offset, chunk, at, redelivered);
+      message: (level, offset, chunk, at, redelivered, remaining) => {
+        this.#take(level, null, noAck, offset, chunk, at, redelivered);
         if (!this.#isClosed && remaining !== expected.readyCount) {
           this.#host.fail(new HistoryError(`${remaining} messages remain, not ${expected.readyCount}`));
         }
-        return 0;
+        return true;
       },
       empty: () => {
         const first = expected.firstReady();
@@ -222,7 +222,7 @@ export class TestChannel {
   }
 
   #take(
-    lane: PriorityLevel,
+    level: PriorityLevel,
     consumer: Consumer | null,
     noAck: boolean,
     offset: number,
@@ -230,7 +230,7 @@ export class TestChannel {
     at: number,
     redelivered: boolean,
   ): void {
-    const { queue } = lane;
+    const { queue } = level;
     const expected = this.#host.expectedOf(queue);
     try {
       const id = idInFrame(chunk.buffer, at);
@@ -244,7 +244,7 @@ export class TestChannel {
         this.#unacknowledged.addSettled();
         expected.settled(entry, this.#host.broker.shard.currentBlock);
       } else {
-        const tag = this.#unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], 0);
+        const tag = this.#unacknowledged.add(level, consumer, offset, chunk, at);
         this.#outstanding.set(tag, { queue: expected, entry });
         // An answer to a `get` from before.
         if (this.#isClosed) this.#giveBack();

@@ -116,8 +116,10 @@ export class Channel {
       real = queue.addConsumer({
         tag: 'c',
         sink: {
-          deliver: (_real, lane, offset, chunk, at, redelivered) =>
-            this.#take(lane, _real, consumer, noAck, offset, chunk, at, redelivered),
+          deliver: (real, level, offset, chunk, at, redelivered) => {
+            this.#take(level, real, consumer, noAck, offset, chunk, at, redelivered);
+            return true;
+          },
           cancelled: (cancelled) => {
             this.consumers.splice(
               this.consumers.findIndex((each) => each.real === cancelled),
@@ -155,13 +157,13 @@ export class Channel {
     model.touch();
     let answers = 0;
     queue.get(noAck, {
-      message: (lane, offset, chunk, at, redelivered, remaining) => {
+      message: (level, offset, chunk, at, redelivered, remaining) => {
         answers++;
-        const size = this.#take(lane, null, null, noAck, offset, chunk, at, redelivered);
+        this.#take(level, null, null, noAck, offset, chunk, at, redelivered);
         this.#host.check(() => {
           if (remaining !== model.count('ready')) throw new Difference(`${remaining} messages remain`);
         });
-        return size;
+        return true;
       },
       empty: () => {
         answers++;
@@ -321,7 +323,7 @@ export class Channel {
   }
 
   #take(
-    lane: PriorityLevel,
+    level: PriorityLevel,
     real: Consumer | null,
     consumer: ModelConsumer | null,
     noAck: boolean,
@@ -329,19 +331,18 @@ export class Channel {
     chunk: Chunk,
     at: number,
     redelivered: boolean,
-  ): number {
+  ): void {
     const found = readFrame(chunk, at);
-    const { queue } = lane;
+    const { queue } = level;
     const tag = noAck
       ? this.#unacknowledged.addSettled()
-      : this.#unacknowledged.add(lane, real, offset, chunk.f64[at >>> 3] as number, found.size);
+      : this.#unacknowledged.add(level, real, offset, chunk, at);
     this.#host.note(`  ${queue.name} delivers ${found.copy}${redelivered ? ' again' : ''}`);
     this.#host.check(() => {
       const model = this.#host.model.queueOf(queue.name);
-      const entry = model.delivered(found, redelivered, queue.failuresOf(lane, offset), consumer);
+      const entry = model.delivered(found, redelivered, level.failuresOf(offset), consumer);
       if (noAck) model.acknowledge(entry);
       else this.#outstanding.set(tag, { queue: model, entry, consumer });
     });
-    return found.size;
   }
 }

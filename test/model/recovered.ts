@@ -13,12 +13,12 @@ export async function contentsOf(
   const contents = new Map<string, Recovered[]>();
   for (const queue of broker.vhost('/')!.queues()) {
     const entries: Recovered[] = [];
-    for (const lane of queue.lanes) {
+    for (const level of queue.levels) {
       const stored = new Map<number, Found>();
-      for (let offset = lane.log.nextUnsettled(0); offset < lane.log.end; ) {
-        const found = stored.get(offset) ?? (await read(broker, lane, offset, stored, disk));
-        entries.push({ found, failures: queue.failuresOf(lane, offset) });
-        offset = lane.log.nextUnsettled(offset + 1);
+      for (let offset = level.log.nextUnsettled(0); offset < level.log.end; ) {
+        const found = stored.get(offset) ?? (await read(broker, level, offset, stored, disk));
+        entries.push({ found, failures: level.failuresOf(offset) });
+        offset = level.log.nextUnsettled(offset + 1);
       }
     }
     contents.set(queue.name, entries);

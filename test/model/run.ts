@@ -266,8 +266,8 @@ export class Run implements ChannelHost {
     const { deadLettering, shard } = this.broker;
     const send = deadLettering.send.bind(deadLettering);
     deadLettering.send = (queue, batch) => {
-      for (const { lane, offset, reason } of batch) {
-        const position = lane.log.positionOf(offset);
+      for (const { level, offset, reason } of batch) {
+        const position = level.log.positionOf(offset);
         const found = readFrame(shard.store.chunks.of(position), position >>> 0);
         this.note(`  ${queue.name} sends ${found.copy} away, ${reason}`);
         this.check(() => this.model.departed(this.model.queueOf(queue.name), found, reason));

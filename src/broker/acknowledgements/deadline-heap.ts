@@ -3,34 +3,34 @@ export interface Due {
   readonly dueMs: number;
 }
 
-/** Things that wait for their time: the one that is due first on top. */
-export class DueItems<Item extends Due> {
+/** A binary heap of items by their deadlines, the earliest on top. */
+export class DeadlineHeap<Item extends Due> {
   readonly #heap: Item[] = [];
 
   get count(): number {
     return this.#heap.length;
   }
 
-  /** When the first is due; Infinity if there is none. */
+  /** The earliest deadline, in milliseconds since the epoch; Infinity if there is no item. */
   get dueMs(): number {
     return this.#heap[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  add(waiting: Item): void {
+  add(item: Item): void {
     const heap = this.#heap;
     let at = heap.length;
-    heap.push(waiting);
+    heap.push(item);
     while (at > 0) {
       const parent = (at - 1) >>> 1;
       const above = heap[parent] as Item;
-      if (above.dueMs <= waiting.dueMs) break;
+      if (above.dueMs <= item.dueMs) break;
       heap[at] = above;
       at = parent;
     }
-    heap[at] = waiting;
+    heap[at] = item;
   }
 
-  /** Those that are due, out of here. */
+  /** Removes those that are due, the earliest first. */
   take(nowMs: number, each: (item: Item) => void): void {
     while (this.#heap.length > 0 && (this.#heap[0] as Item).dueMs <= nowMs) each(this.#pop());
   }

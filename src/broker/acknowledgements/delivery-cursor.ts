@@ -2,36 +2,37 @@ import type { AcknowledgedOffsets } from '../../log/queues/acknowledged-offsets.
 import { OffsetHeap } from './offset-heap.ts';
 
 /**
- * How far a log was handed out to those who share the work on it: the consumers of a queue, the members of a share group.
+ * How far a log was delivered to the consumers of a queue, or to the members of a share group.
  *
- *     0 ....... head ............... next ............ end
- *     | settled | handed out, settled, | not handed out yet |
- *               | or given back        |
+ *     0 ....... head ............... next .......... end
+ *     | settled | delivered, settled, | not delivered yet |
+ *               | or given back       |
  *
- * Each message between head and next is settled, held by somebody, on its way elsewhere, waiting for another attempt, or
- * in `returned`: given back, and the first to be handed out again, at its old place.
+ * Each message between head and next is settled, in flight, on its way to a dead-letter exchange, waiting for its next
+ * attempt, or in `returned`: given back, and delivered again before what is new, in the order of offsets.
  */
-export class Cursor {
+export class DeliveryCursor {
   readonly returned = new OffsetHeap();
   /** How often each message failed, where that is counted. */
   failures: Map<number, number> | null = null;
+  /** The first offset that was never delivered. */
   next = 0;
   readonly #settled: AcknowledgedOffsets;
-  /** Messages below were perhaps handed out before the broker stopped. */
+  /** Messages below were perhaps delivered before the broker stopped. */
   #redeliveredBelow = 0;
-  /** Below, settled offsets may lie between those that were not handed out. */
+  /** Below, settled offsets may lie between those that were not delivered. */
   #sparseBelow = 0;
 
   constructor(settled: AcknowledgedOffsets) {
     this.#settled = settled;
   }
 
-  /** Offsets below were handed to somebody at least once. */
+  /** Offsets below were delivered at least once. */
   get deliveredBelow(): number {
     return Math.max(this.next, this.#redeliveredBelow);
   }
 
-  /** Once it is known what is settled: nobody holds anything, and everything else is to be handed out. */
+  /** Once it is known what is settled: nothing is in flight, and everything else is to be delivered. */
   restart(end: number, deliveredBelow: number): void {
     this.next = this.#settled.head;
     this.returned.clear();
@@ -43,19 +44,19 @@ export class Cursor {
     }
   }
 
-  /** From here on there may be messages that are settled before they are handed out. */
+  /** Messages below may be settled before they are delivered. */
   isSparseBelow(offset: number): void {
     this.#sparseBelow = Math.max(this.#sparseBelow, offset);
   }
 
-  /** The offset that is to be handed out next; it need not be there yet. */
+  /** The offset that is to be delivered next; it may be the end of the log. */
   peek(): number {
     if (this.returned.size > 0) return this.returned.min;
     if (this.next < this.#sparseBelow) this.next = this.#settled.next(this.next);
     return this.next;
   }
 
-  /** What `peek` gave is handed out. True if it was before. */
+  /** The offset that `peek` gave is delivered. True if it was before. */
   take(offset: number): boolean {
     if (offset !== this.next) {
       this.returned.pop();

@@ -1,17 +1,17 @@
-/** The slots that a ring, and its columns, begin with. */
-export const HELD_CAPACITY = 64;
+/** The slots that a ring, and its columns, have at first. */
+export const IN_FLIGHT_CAPACITY = 64;
 /** A ring that is empty and larger than this is let go. */
 const IDLE_CAPACITY_MAX = 4096;
 
-/** What is kept of each entry, by slot: the columns of whoever uses the ring. */
+/** The fields of each entry beside its key, in arrays by slot: they belong to whoever uses the ring. */
 export interface Columns {
-  /** What was in `slots[i]` is in slot i from now on; there are `capacity` slots. */
+  /** The entry of `slots[i]` moves to slot i; there are `capacity` slots from now on. */
   rearrange(slots: Uint32Array, capacity: number): void;
 }
 
 /**
- * What is out and not settled, by a number that only grows: the deliveries of a channel by their tags, the records of a
- * share partition by their offsets. Entries are added with ever larger keys and removed in any order.
+ * What was delivered and is not settled, by a key that only grows: the deliveries of a channel by their tags, the records
+ * of a share partition by their offsets. Entries are added with ever larger keys and removed in any order.
  *
  *     first                                   end        position; slot = position & mask
  *       |                                      |
@@ -19,8 +19,8 @@ export interface Columns {
  *       |  7  | ~8  | ~9  | 4711| 4712| 4713|            keys; ~k: removed, and -1 - k
  *       +-----+-----+-----+-----+-----+-----+
  *
- * When the ring is full, what was removed is squeezed out before it grows: its size follows the number of entries, not
- * how far the oldest is from the newest. Behind the last squeeze keys are dense, mostly, so that finding one is a
+ * When the ring is full, removed entries are squeezed out before it grows: its size follows the number of entries, not
+ * how far the oldest is from the newest. Keys added since the last squeeze are mostly dense, so that finding one is a
  * subtraction; else it is a binary search.
  */
 export class InFlightRing {
@@ -29,11 +29,11 @@ export class InFlightRing {
   /** The position of the oldest entry; `end` if there is none. */
   first = 0;
   end = 0;
-  mask = HELD_CAPACITY - 1;
-  #keys = new Float64Array(HELD_CAPACITY);
+  mask = IN_FLIGHT_CAPACITY - 1;
+  #keys = new Float64Array(IN_FLIGHT_CAPACITY);
   readonly #columns: Columns;
 
-  /** The columns are asked to have `capacity` slots before the first entry is added. */
+  /** The columns have IN_FLIGHT_CAPACITY slots. */
   constructor(columns: Columns) {
     this.#columns = columns;
   }
@@ -48,7 +48,7 @@ export class InFlightRing {
     return slot;
   }
 
-  /** The entry in this slot is done with. Nothing moves until `trim`. */
+  /** The entry in this slot is settled. Nothing moves until `trim`. */
   remove(slot: number): void {
     this.#keys[slot] = -1 - (this.#keys[slot] as number);
     this.count--;
@@ -58,13 +58,14 @@ export class InFlightRing {
   trim(): void {
     if (this.count === 0) {
       this.first = this.end;
-      if (this.mask >= IDLE_CAPACITY_MAX) this.#resize(new Uint32Array(0), HELD_CAPACITY);
+      if (this.mask >= IDLE_CAPACITY_MAX) this.#resize(new Uint32Array(0), IN_FLIGHT_CAPACITY);
       return;
     }
     while ((this.#keys[this.first & this.mask] as number) < 0) this.first++;
   }
 
-  isHeldAt(position: number): boolean {
+  /** False for an entry that was removed. */
+  isInFlightAt(position: number): boolean {
     return (this.#keys[position & this.mask] as number) >= 0;
   }
 
@@ -78,7 +79,7 @@ export class InFlightRing {
     return this.#keys[this.first & this.mask] as number;
   }
 
-  /** Where the entry is; -1 if there is none, or none any more. */
+  /** The slot of the entry with this key; -1 if there is none, or it was removed. */
   find(key: number): number {
     if (this.count === 0) return -1;
     const slot = this.positionOf(key) & this.mask;
@@ -90,7 +91,7 @@ export class InFlightRing {
     const last = this.end - 1;
     if (last < this.first || key > this.#anyKeyAt(last)) return this.end;
     if (key <= this.#anyKeyAt(this.first)) return this.first;
-    // Not before this one, even if there is an entry for each key from there on; and mostly there is.
+    // Keys are distinct, so the entry is not before this position; where they are dense, it is at it.
     let low = Math.max(this.first, last - (this.#anyKeyAt(last) - key));
     if (this.#anyKeyAt(low) === key) return low;
     let high = last;
@@ -111,9 +112,9 @@ export class InFlightRing {
     const slots = new Uint32Array(this.count);
     let count = 0;
     for (let position = this.first; position < this.end; position++) {
-      if (this.isHeldAt(position)) slots[count++] = position & this.mask;
+      if (this.isInFlightAt(position)) slots[count++] = position & this.mask;
     }
-    let capacity = HELD_CAPACITY;
+    let capacity = IN_FLIGHT_CAPACITY;
     // At least as much room as entries: squeezing them costs each new one no more than a constant.
     while (capacity < 2 * (count + 1)) capacity *= 2;
     this.#resize(slots, capacity);

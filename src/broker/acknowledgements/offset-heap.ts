@@ -1,4 +1,4 @@
-/** Offsets that were given back, the smallest first. */
+/** A binary heap of offsets, the smallest on top. */
 export class OffsetHeap {
   readonly #items: number[] = [];
 

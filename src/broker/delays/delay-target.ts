@@ -6,7 +6,7 @@ import type { Bucket } from './bucket.ts';
 /** What a route, and those who publish along it, use of a queue. */
 type Published = Pick<
   Queue,
-  'name' | 'isRemoved' | 'isGuarded' | 'deduplicator' | 'settings' | 'laneFor' | 'messagesExpire'
+  'name' | 'isRemoved' | 'isGuarded' | 'deduplicator' | 'settings' | 'levelFor' | 'messagesExpire'
 >;
 type PublishedLane = Pick<PriorityLevel, 'log' | 'queue' | 'priority' | 'published' | 'hold' | 'release'>;
 
@@ -31,7 +31,7 @@ export class DelayTarget implements Published {
   }
 
   /** The bucket for the time from now: to be asked for just before the message is appended. */
-  laneFor(): PriorityLevel {
+  levelFor(): PriorityLevel {
     const bucket = this.#choose();
     bucket.entrance ??= new DelayLevel(this.asQueue, bucket, this.#onAccepted) as unknown as PriorityLevel;
     return bucket.entrance;

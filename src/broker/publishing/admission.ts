@@ -65,13 +65,13 @@ export function admit(
         queue.deduplicator?.has(name, shard.nowMs) === true || reserved?.names.has(name) === true;
       if (name !== null && hasSeen(name)) {
         isKnown = true;
-        queue.ledger.duplicates++;
+        queue.countDuplicate();
         continue;
       }
     }
     if (queue.isGuarded && !queue.hasRoomFor(bodyBytes, reserved?.messages, reserved?.bytes)) {
       isRefused = true;
-      queue.ledger.refused++;
+      queue.countRefused();
       // A tx is refused as a whole, so that nothing of it is dead-lettered either. The text is RabbitMQ's.
       if (reservations !== null) throw new BrokerError('precondition-failed', 'partial tx completion');
       if (queue.settings.overflow === 'reject-publish-dlx') refused.sendRefused(queue, messageView);

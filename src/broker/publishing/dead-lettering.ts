@@ -3,10 +3,10 @@ import { FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { PropertyCodec, RoutedMessage } from '../messages/property-codec.ts';
-import type { DeadLetterBatch, DeathReason } from '../queues/dead-letter-outbox.ts';
+import type { DeadLetterEntry } from '../queues/dead-letter-outbox.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
-import { type Death, isCycle, recordDeath } from '../queues/x-death.ts';
+import { type Death, type DeathReason, isCycle, recordDeath } from '../queues/x-death.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
@@ -72,18 +72,17 @@ export class DeadLettering implements RefusedMessages {
   }
 
   /** The messages are all in memory. */
-  send(queue: Queue, batch: readonly DeadLetterBatch[]): void {
+  send(queue: Queue, batch: readonly DeadLetterEntry[]): void {
     const { store, nowMs } = this.#shard;
-    const moves = batch.map(({ lane, offset, reason }): Move => {
-      const position = lane.log.positionOf(offset);
+    const moves = batch.map(({ level, offset, reason }): Move => {
+      const position = level.log.positionOf(offset);
       const chunk = store.chunks.of(position);
       const at = position >>> 0;
       const start = at + FRAME_HEADER_BYTES;
       const contentBytes = chunk.u32[(at >>> 2) + 2] as number;
       const { targets, content, persistent } = this.#write(queue, reason, chunk.buffer, start, contentBytes);
-      return { source: lane, offset, targets, content, persistent, timestampMs: nowMs };
+      return { source: level, offset, targets, content, persistent, timestampMs: nowMs };
     });
-    queue.ledger.deadLettered += moves.length;
     moveAtomically(this.#shard, moves);
     this.#messageView.clear();
   }

@@ -41,7 +41,7 @@ export function targetsIn(
   priority: number,
   streams: readonly StreamPort[] = NO_STREAMS,
 ): RouteTargets {
-  const levels = queues.map((queue) => queue.laneFor(priority));
+  const levels = queues.map((queue) => queue.levelFor(priority));
   const logs = levels.map((level) => level.log);
   const needsAdmission = queues.some((queue) => queue.isGuarded);
   return {

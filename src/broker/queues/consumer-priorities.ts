@@ -1,10 +1,10 @@
-import type { Consumer } from './consumer.ts';
+import type { Consumer, Parking } from './consumer.ts';
 
 /**
- * Consumers of one priority. Those that may take a message take turns; one that cannot is parked when it is found out,
- * and comes back when it is woken: however many there are, nobody looks through those that cannot.
+ * The consumers of one priority, which take turns. One without credit, or whose gate is closed, is parked when its turn
+ * comes, until it is woken: however many there are, nobody looks through those that cannot take a message.
  */
-export class ConsumerLevel {
+class RoundRobin implements Parking {
   readonly priority: number;
   readonly #able: Consumer[] = [];
   #cursor = 0;
@@ -23,8 +23,7 @@ export class ConsumerLevel {
         this.#cursor = at + 1;
         return consumer;
       }
-      consumer.parkedAt = this;
-      able.splice(at, 1);
+      this.#parkAt(at);
     }
     this.#cursor = 0;
     return null;
@@ -32,6 +31,14 @@ export class ConsumerLevel {
 
   add(consumer: Consumer): void {
     this.#able.push(consumer);
+  }
+
+  /** It does not take what it is given. */
+  park(consumer: Consumer): void {
+    const at = this.#able.indexOf(consumer);
+    if (at < 0) return;
+    this.#parkAt(at);
+    if (this.#cursor > at) this.#cursor--;
   }
 
   unpark(consumer: Consumer): void {
@@ -46,23 +53,28 @@ export class ConsumerLevel {
     this.#able.splice(at, 1);
     if (this.#cursor > at) this.#cursor--;
   }
+
+  #parkAt(at: number): void {
+    const [consumer] = this.#able.splice(at, 1);
+    (consumer as Consumer).parkedAt = this;
+  }
 }
 
-/** The consumers of a queue, and whose turn it is. */
+/** The consumers of a queue by their priorities: those of a lower one get what none of a higher one can take. */
 export class ConsumerPriorities {
   /** In the order in which they came. */
   readonly all: Consumer[] = [];
-  /** Whether only one at a time gets messages: the first, until it goes. */
+  /** Whether there is a single active consumer: the first, until it goes. */
   isSingle = false;
   /** The highest priority first. */
-  readonly #levels: ConsumerLevel[] = [];
+  readonly #priorities: RoundRobin[] = [];
 
   /** The consumer that gets the next message; null if none can take one. */
   next(): Consumer | null {
     if (this.isSingle) return this.#nextSingle();
-    const levels = this.#levels;
-    for (let i = 0; i < levels.length; i++) {
-      const consumer = (levels[i] as ConsumerLevel).next();
+    const priorities = this.#priorities;
+    for (let i = 0; i < priorities.length; i++) {
+      const consumer = (priorities[i] as RoundRobin).next();
       if (consumer !== null) return consumer;
     }
     return null;
@@ -75,13 +87,18 @@ export class ConsumerPriorities {
 
   add(consumer: Consumer): void {
     this.all.push(consumer);
-    let level = this.#levels.find((each) => each.priority === consumer.priority);
-    if (level === undefined) {
-      level = new ConsumerLevel(consumer.priority);
-      this.#levels.push(level);
-      this.#levels.sort((a, b) => b.priority - a.priority);
+    let equals = this.#equalsOf(consumer);
+    if (equals === undefined) {
+      equals = new RoundRobin(consumer.priority);
+      this.#priorities.push(equals);
+      this.#priorities.sort((a, b) => b.priority - a.priority);
     }
-    level.add(consumer);
+    equals.add(consumer);
+  }
+
+  /** The consumer refused a message: it is not asked again until it is woken. */
+  park(consumer: Consumer): void {
+    this.#equalsOf(consumer)?.park(consumer);
   }
 
   /** False if it is not here. */
@@ -89,20 +106,26 @@ export class ConsumerPriorities {
     const at = this.all.indexOf(consumer);
     if (at < 0) return false;
     this.all.splice(at, 1);
-    const levelAt = this.#levels.findIndex((each) => each.priority === consumer.priority);
-    (this.#levels[levelAt] as ConsumerLevel).remove(consumer);
-    if (!this.all.some((each) => each.priority === consumer.priority)) this.#levels.splice(levelAt, 1);
+    const equals = this.#equalsOf(consumer) as RoundRobin;
+    equals.remove(consumer);
+    if (!this.all.some((each) => each.priority === consumer.priority))
+      this.#priorities.splice(this.#priorities.indexOf(equals), 1);
     return true;
   }
 
-  /** Empties the set; returns who was in it. */
+  /** Removes all of them; returns who they were. */
   clear(): Consumer[] {
-    this.#levels.length = 0;
+    this.#priorities.length = 0;
     return this.all.splice(0);
+  }
+
+  #equalsOf({ priority }: Consumer): RoundRobin | undefined {
+    return this.#priorities.find((each) => each.priority === priority);
   }
 
   #nextSingle(): Consumer | null {
     const consumer = this.all[0];
-    return consumer !== undefined && consumer.credit > 0 && consumer.gate.open ? consumer : null;
+    if (consumer === undefined || consumer.parkedAt !== null) return null;
+    return consumer.credit > 0 && consumer.gate.open ? consumer : null;
   }
 }

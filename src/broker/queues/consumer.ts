@@ -1,23 +1,23 @@
 import type { Table } from '../../base/value.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
-import type { ConsumerLevel } from './consumer-priorities.ts';
 import type { PriorityLevel } from './priority-level.ts';
-import type { Queue } from './queue.ts';
+import type { QueueSettings } from './queue-settings.ts';
 
 /** Where a consumer's messages go: implemented by the servers. */
 export interface DeliverySink {
   /**
-   * Takes one message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning.
-   * Returns the bytes of its body.
+   * One message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning. Returns
+   * whether it was taken: if not, the message goes back to its place, and the consumer gets nothing until it is woken.
+   * The queue counts what it gives out by itself.
    */
   deliver(
     consumer: Consumer,
-    lane: PriorityLevel,
+    level: PriorityLevel,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
-  ): number;
+  ): boolean;
   /** The queue was deleted under the consumer, or cannot be read any more. */
   cancelled(consumer: Consumer): void;
 }
@@ -25,6 +25,24 @@ export interface DeliverySink {
 /** Closed while nothing may be delivered to a whole group of consumers, as those of one channel. */
 export interface Gate {
   open: boolean;
+}
+
+/** The queue of a consumer, as the consumer and the servers know it. */
+export interface ConsumerOwner {
+  readonly name: string;
+  readonly vhost: string;
+  readonly settings: QueueSettings;
+  /** With a single active consumer: who that is. */
+  readonly consumers: { readonly active: Consumer | null };
+  removeConsumer(consumer: Consumer): void;
+  /** Ready messages may have somebody to go to. */
+  wake(): void;
+}
+
+/** Where a consumer waits that cannot take messages. */
+export interface Parking {
+  /** It may be able to again. */
+  unpark(consumer: Consumer): void;
 }
 
 export interface ConsumerRequest {
@@ -41,7 +59,7 @@ export interface ConsumerRequest {
 }
 
 export class Consumer {
-  readonly queue: Queue;
+  readonly queue: ConsumerOwner;
   readonly tag: string;
   readonly sink: DeliverySink;
   readonly gate: Gate;
@@ -51,12 +69,13 @@ export class Consumer {
   readonly arguments: Table;
   /** How many messages may be unacknowledged; 0 for no limit. */
   readonly prefetch: number;
+  /** How many messages more it may have now. */
   credit: number;
   isActive = true;
-  /** Where it waits for credit or its gate while it cannot take messages; null while it is asked for each. */
-  parkedAt: ConsumerLevel | null = null;
+  /** Null while it is asked for each message. */
+  parkedAt: Parking | null = null;
 
-  constructor(queue: Queue, request: ConsumerRequest) {
+  constructor(queue: ConsumerOwner, request: ConsumerRequest) {
     this.queue = queue;
     this.tag = request.tag;
     this.sink = request.sink;

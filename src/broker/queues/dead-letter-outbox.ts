@@ -1,45 +1,63 @@
+import type { Ledger } from './message-ledger.ts';
 import type { PriorityLevel } from './priority-level.ts';
+import type { DeathReason } from './x-death.ts';
 
-/** Why a message leaves its queue for the dead-letter exchange; these words stand in its headers. */
-export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
-
-export interface DeadLetterBatch {
-  readonly lane: PriorityLevel;
+/** A message of a queue that goes to its dead-letter exchange. */
+export interface DeadLetterEntry {
+  readonly level: PriorityLevel;
   readonly offset: number;
   readonly reason: DeathReason;
 }
 
-/** How many are sent together: one piece of the journal. */
+/** How many messages are sent together: one block of the journal. */
 const BATCH_MAX = 256;
 
-/** How many batches, before others get the processor: the address of each message may have to be written anew. */
+/** How many batches before others get the processor: each message may have to be routed anew. */
 const BATCHES_MAX = 2;
 
 const WAITING_MAX = 16 * BATCH_MAX;
 
+export interface DeadLetterOutboxDeps {
+  /** Moves a batch, whose messages are all in memory. False if it cannot now, and will have the queue pumped when it can. */
+  deadLetter(batch: readonly DeadLetterEntry[]): boolean;
+}
+
 /**
  * Messages on their way from a queue to its dead-letter exchange. Each stays in the queue's log until it is in the logs
- * of the queues that it goes to: one that has to be read from the disk first waits for that, and those after it too.
+ * of the queues that it goes to: one that has to be read from its segment first waits for that, and those after it too.
  */
 export class DeadLetterOutbox {
-  readonly #send: (batch: readonly DeadLetterBatch[]) => boolean;
-  #waiting: DeadLetterBatch[] = [];
+  readonly #deps: DeadLetterOutboxDeps;
+  readonly #ledger: Ledger;
+  readonly #pumpLater: () => void;
+  #hasExchange = false;
+  #waiting: DeadLetterEntry[] = [];
   #first = 0;
 
-  /**
-   * `send` puts a batch, whose messages are all in memory, where it has to go; false if it cannot now, and will have the
-   * queue pumped when it can.
-   */
-  constructor(send: (batch: readonly DeadLetterBatch[]) => boolean) {
-    this.#send = send;
+  constructor(deps: DeadLetterOutboxDeps, ledger: Ledger, pumpLater: () => void) {
+    this.#deps = deps;
+    this.#ledger = ledger;
+    this.#pumpLater = pumpLater;
   }
 
+  /** Messages that were not sent yet. */
   get count(): number {
     return this.#waiting.length - this.#first;
   }
 
-  add(lane: PriorityLevel, offset: number, reason: DeathReason): void {
-    this.#waiting.push({ lane, offset, reason });
+  /** Without a dead-letter exchange those that were not sent yet are discarded. */
+  configure(hasExchange: boolean): void {
+    this.#hasExchange = hasExchange;
+    if (hasExchange) return;
+    for (const { level, offset, reason } of this.clear()) level.discard(offset, reason);
+  }
+
+  /** The message, which is not ready, is sent after those before it. False if the queue has no dead-letter exchange. */
+  add(level: PriorityLevel, offset: number, reason: DeathReason): boolean {
+    if (!this.#hasExchange) return false;
+    this.#waiting.push({ level, offset, reason });
+    this.#pumpLater();
+    return true;
   }
 
   /** Whether there are enough for a batch. */
@@ -52,59 +70,64 @@ export class DeadLetterOutbox {
     return this.count >= WAITING_MAX;
   }
 
-  /** Sends what is in memory, in order, and has the next one loaded. True if there is more to be sent now. */
-  leave(): boolean {
+  /** Sends what is in memory, in order, and has the next message loaded. True if there is more to be sent now. */
+  send(): boolean {
     // Consumers may reject faster than that: the more wait, the more go.
     const batchesMax = Math.max(BATCHES_MAX, this.count / (8 * BATCH_MAX));
     for (let batches = 0; this.count > 0; batches++) {
       if (batches >= batchesMax) return true;
       const batch = this.#nextBatch();
-      if (batch.length > 0 && !this.#send(batch)) return false;
+      if (batch.length > 0 && !this.#deps.deadLetter(batch)) return false;
+      this.#ledger.deadLettered += batch.length;
       this.#first += batch.length;
       this.#compact();
       if (batch.length < BATCH_MAX) break;
     }
     if (this.count > 0) {
-      const { lane, offset } = this.#waiting[this.#first] as DeadLetterBatch;
-      lane.log.readAhead?.load(offset);
+      const { level, offset } = this.#waiting[this.#first] as DeadLetterEntry;
+      level.log.readAhead?.load(offset);
     }
     return false;
   }
 
-  /** They stay where they are: nobody sends them any more. Returns who they were. */
-  clear(): readonly DeadLetterBatch[] {
+  /** Those that were not sent yet stay in their logs. Returns them. */
+  clear(): readonly DeadLetterEntry[] {
     const waiting = this.#waiting.slice(this.#first);
     this.#waiting = [];
     this.#first = 0;
     return waiting;
   }
 
-  /** One that cannot be read any more is not waited for. */
-  forget(lane: PriorityLevel, offset: number): boolean {
+  /** The message cannot be read any more. True if it was here. */
+  forget(level: PriorityLevel, offset: number): boolean {
     const at = this.#waiting.findIndex(
-      (each, index) => index >= this.#first && each.lane === lane && each.offset === offset,
+      (each, index) => index >= this.#first && each.level === level && each.offset === offset,
     );
     if (at < 0) return false;
     this.#waiting.splice(at, 1);
     return true;
   }
 
-  /** Those that are not in memory are not waited for any more; they come out here. */
-  giveUp(each: (departure: DeadLetterBatch) => void): void {
-    const waiting = this.#waiting.slice(this.#first);
-    this.clear();
-    for (const departure of waiting) {
-      if (departure.lane.log.positionOf(departure.offset) < 0) each(departure);
-      else this.#waiting.push(departure);
+  /** Those that would have to be read from a segment are settled instead. Returns how many. */
+  giveUpUnread(): number {
+    let count = 0;
+    for (const entry of this.clear()) {
+      if (entry.level.log.positionOf(entry.offset) >= 0) {
+        this.#waiting.push(entry);
+      } else {
+        entry.level.settle(entry.offset);
+        count++;
+      }
     }
+    return count;
   }
 
-  #nextBatch(): DeadLetterBatch[] {
-    const batch: DeadLetterBatch[] = [];
+  #nextBatch(): DeadLetterEntry[] {
+    const batch: DeadLetterEntry[] = [];
     const waiting = this.#waiting;
     for (let at = this.#first; at < waiting.length && batch.length < BATCH_MAX; at++) {
-      const next = waiting[at] as DeadLetterBatch;
-      if (next.lane.log.positionOf(next.offset) < 0) break;
+      const next = waiting[at] as DeadLetterEntry;
+      if (next.level.log.positionOf(next.offset) < 0) break;
       batch.push(next);
     }
     return batch;

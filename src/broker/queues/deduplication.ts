@@ -2,11 +2,11 @@ import type { Deduplication } from './queue-settings.ts';
 
 interface Seen {
   readonly untilMs: number;
-  /** Whether the message survives a restart, and the memory of it too. */
+  /** Whether the message survives a restart, and so this entry. */
   readonly isKept: boolean;
 }
 
-/** Which messages a queue has seen lately, by the name that their publisher gave them. The oldest are first. */
+/** x-message-deduplication: the messages that a queue took lately, by the name that the publisher gives. The oldest first. */
 export class Deduplicator {
   readonly #seen = new Map<string, Seen>();
   #settings: Deduplication;
@@ -34,7 +34,7 @@ export class Deduplicator {
     }
   }
 
-  /** Those that a restart does not make it forget. */
+  /** The entries that survive a restart. */
   kept(nowMs: number): [key: string, untilMs: number][] {
     const kept: [string, number][] = [];
     for (const [key, { untilMs, isKept }] of this.#seen) {

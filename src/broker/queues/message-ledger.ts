@@ -1,12 +1,13 @@
 import { Histogram } from '../../base/histogram.ts';
 
 /**
- * Where every message of a queue went. At any time:
+ * Where every message of a queue went. At any time, with the two counts of `QueueDepth` and those of the dead-letter
+ * outbox (leaving) and of delayed retry (retrying):
  *
  *     routed + recovered = acknowledged + expired + dropped + deadLettered + purged + lost
  *                          + ready + unacknowledged + leaving + retrying
  *
- * What a queue refuses, or swallows as a duplicate, is not routed to it.
+ * What a queue refuses, or drops as a duplicate, is not routed to it.
  */
 export class Ledger {
   /** Messages that were routed to the queue since the broker started. */
@@ -30,18 +31,103 @@ export class Ledger {
   redelivered = 0;
   /** Publications that were refused because the queue was full. */
   refused = 0;
-  /** Publications that the queue had seen already. */
+  /** Publications that the queue had taken before, where it deduplicates. */
   duplicates = 0;
   readonly publishToDeliver = new Histogram();
   readonly publishToAck = new Histogram();
 
-  /** All that ever came. */
+  /** All messages that came. */
   get begun(): number {
     return this.routed + this.recovered;
   }
 
-  /** All that is gone, whichever way. */
+  /** All messages that are gone, whichever way. */
   get ended(): number {
     return this.acknowledged + this.expired + this.dropped + this.deadLettered + this.purged + this.lost;
+  }
+}
+
+/** Of messages: how many, and the bytes of their bodies. */
+export interface Amount {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/**
+ * The messages that a queue has now. Only the queue and its own parts call the verbs, with the bytes that a message has in
+ * the log: nothing that a consumer's sink returns gets in here.
+ */
+export class QueueDepth {
+  #ready = 0;
+  #readyBytes = 0;
+  #unacknowledged = 0;
+
+  get ready(): number {
+    return this.#ready;
+  }
+
+  /** Bytes of the bodies of the ready messages. After a restart an estimate where they are in segments. */
+  get readyBytes(): number {
+    return this.#readyBytes;
+  }
+
+  get unacknowledged(): number {
+    return this.#unacknowledged;
+  }
+
+  /** What a ready message has on average: for one whose body cannot be looked at. */
+  get averageBytes(): number {
+    return this.#readyBytes / this.#ready;
+  }
+
+  recovered(count: number, bytes: number): void {
+    this.#ready = count;
+    this.#readyBytes = bytes;
+  }
+
+  published(bodyBytes: number): void {
+    this.#ready++;
+    this.#readyBytes += bodyBytes;
+  }
+
+  /** From ready to unacknowledged. */
+  delivered(bodyBytes: number): void {
+    this.#ready--;
+    this.#readyBytes -= bodyBytes;
+    this.#unacknowledged++;
+  }
+
+  /** No longer unacknowledged: acknowledged, rejected or given back. */
+  settled(): void {
+    this.#unacknowledged--;
+  }
+
+  /** Ready again. */
+  returned(bodyBytes: number): void {
+    this.#ready++;
+    this.#readyBytes += bodyBytes;
+  }
+
+  /** A ready message left without a delivery. */
+  discarded(bodyBytes: number): void {
+    this.#ready--;
+    this.#readyBytes -= bodyBytes;
+  }
+
+  /** Nothing is ready any more. */
+  purged(): void {
+    this.#ready = 0;
+    this.#readyBytes = 0;
+  }
+
+  /** The last estimate ends when there is nothing that it could be of. */
+  dropEstimate(): void {
+    if (this.#ready === 0) this.#readyBytes = 0;
+  }
+
+  /** The queue is gone. */
+  clear(): void {
+    this.purged();
+    this.#unacknowledged = 0;
   }
 }

@@ -5,21 +5,20 @@ import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../log/store.ts';
 import type { Turn } from '../shard/turn.ts';
-import type { DeadLetterBatch } from './dead-letter-outbox.ts';
+import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import type { PriorityLevel } from './priority-level.ts';
-import type { Queue } from './queue.ts';
 
-/** One answer to one request for one message. */
+/** One request for one message (basic.get), to be answered once. */
 export interface Getter {
-  /** Returns the bytes of the body. */
+  /** As `DeliverySink.deliver`. `remaining`: how many messages are ready behind it. */
   message(
-    lane: PriorityLevel,
+    level: PriorityLevel,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
     remaining: number,
-  ): number;
+  ): boolean;
   empty(): void;
 }
 
@@ -32,24 +31,24 @@ export interface QueueDeps {
   readonly scheduler: Scheduler;
   openLog(id: number, durable: boolean, events: LogEvents): QueueLog;
   removeLog(log: QueueLog): void;
-  /** A number for one more log of this queue, which will be found again after a restart. */
-  newLaneId(queue: Queue, priority: number): number;
-  onCorruption(queue: Queue, error: CorruptionError): void;
+  /** The id of one more log of this queue, which recovery will find again. */
+  newLevelId(priority: number): number;
+  onCorruption(error: CorruptionError): void;
   /** The last consumer of an auto-delete queue went away. */
-  onUnused(queue: Queue): void;
-  /** The queue was not used for as long as it may be. */
-  onIdle(queue: Queue): void;
+  onUnused(): void;
+  /** The queue was not used for as long as x-expires allows. */
+  onIdle(): void;
   /**
-   * Puts these messages where the dead letters of the queue go. They are all in memory. False if there is no room for
+   * Moves these messages, which are all in memory, to the queue's dead-letter exchange. False if there is no room for
    * them now: the queue is pumped when there is.
    */
-  deadLetter(queue: Queue, batch: readonly DeadLetterBatch[]): boolean;
+  deadLetter(batch: readonly DeadLetterEntry[]): boolean;
   /** These messages failed at a consumer once more: what has to survive a crash. */
-  recordFailures(queue: Queue, failures: readonly Failure[]): void;
+  recordFailures(failures: readonly Failure[]): void;
 }
 
 export interface Failure {
-  readonly lane: PriorityLevel;
+  readonly level: PriorityLevel;
   readonly offset: number;
   readonly count: number;
 }

@@ -1,76 +1,222 @@
-import { type Chunk, type ChunkStore, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { bodyLengthAt } from '../../records/record-content.ts';
-import { Cursor } from '../acknowledgements/delivery-cursor.ts';
-import type { Queue } from './queue.ts';
+import { DeliveryCursor } from '../acknowledgements/delivery-cursor.ts';
+import type { Turn } from '../shard/turn.ts';
+import type { Ledger, QueueDepth } from './message-ledger.ts';
+import type { DeathReason } from './x-death.ts';
+
+/** The queue of a level, as the level and its publishers know it. */
+export interface LevelOwner {
+  readonly name: string;
+  readonly isRemoved: boolean;
+  /** A message with a body of so many bytes was appended to one of the levels. */
+  published(bodyBytes: number): void;
+  /** There are ready messages that consumers may be waiting for. */
+  wake(): void;
+  /** Some of the messages have an expiration of their own. */
+  messagesExpire(): void;
+}
+
+/** What the levels of one queue share. */
+export interface LevelDeps {
+  readonly turn: Turn;
+  readonly depth: QueueDepth;
+  readonly ledger: Ledger;
+  readonly outbox: {
+    /** False where the queue has no dead-letter exchange. */
+    add(level: PriorityLevel, offset: number, reason: DeathReason): boolean;
+  };
+  readonly deliveryLimit: {
+    /** Counts one more failure of the message. True if that is one too many. */
+    countFailure(level: PriorityLevel, offset: number): boolean;
+  };
+  readonly delayedRetry: {
+    /** True if the message waits before it is delivered again. */
+    delays(level: PriorityLevel, offset: number, bodyBytes: number, wasRejected: boolean): boolean;
+  };
+}
 
 /**
- * One log of a queue, and how far it was handed out. A queue has one; with priorities it has one for each priority
- * that was ever published.
+ * One log of a queue, how far it was delivered, and what becomes of each of its messages. A queue has one level; with
+ * priorities it has one for each priority that was ever published.
  */
 export class PriorityLevel {
-  readonly queue: Queue;
+  readonly queue: LevelOwner;
   readonly priority: number;
   readonly log: QueueLog;
-  readonly cursor: Cursor;
-  readyCount = 0;
   /** Messages from here on belong to a transaction that is not durable yet. */
-  heldFrom = Number.POSITIVE_INFINITY;
-  /** Messages from here on came since the queue last looked at what expired. */
+  undurableFrom = Number.POSITIVE_INFINITY;
+  /** Messages from here on were not yet looked at for their time to live. */
   freshFrom = 0;
-  readonly #holds: number[] = [];
+  #readyCount = 0;
+  readonly #cursor: DeliveryCursor;
+  readonly #undurable: number[] = [];
+  readonly #depth: QueueDepth;
+  readonly #ledger: Ledger;
+  readonly #turn: Turn;
+  readonly #deps: LevelDeps;
 
-  constructor(queue: Queue, priority: number, log: QueueLog) {
+  constructor(queue: LevelOwner, priority: number, log: QueueLog, deps: LevelDeps) {
     this.queue = queue;
     this.priority = priority;
     this.log = log;
-    this.cursor = new Cursor(log.settled);
+    this.#cursor = new DeliveryCursor(log.settled);
+    this.#depth = deps.depth;
+    this.#ledger = deps.ledger;
+    this.#turn = deps.turn;
+    this.#deps = deps;
   }
 
-  /** Offsets below were handed to somebody at least once. */
+  get readyCount(): number {
+    return this.#readyCount;
+  }
+
+  /** Offsets below were delivered at least once. */
   get deliveredBelow(): number {
-    return this.cursor.deliveredBelow;
+    return this.#cursor.deliveredBelow;
   }
 
-  /** How often each message failed at a consumer, where the queue counts that. */
-  get failures(): Map<number, number> | null {
-    return this.cursor.failures;
+  /** How often each message failed at a consumer, by offset; null where that is not counted. */
+  get failures(): ReadonlyMap<number, number> | null {
+    return this.#cursor.failures;
+  }
+
+  /** How often the message failed at a consumer; 0 where that is not counted. */
+  failuresOf(offset: number): number {
+    return this.#cursor.failures?.get(offset) ?? 0;
+  }
+
+  /** Whether failures are counted from now on. */
+  countFailures(isCounted: boolean): void {
+    if (isCounted) this.#cursor.failures ??= new Map();
+    else this.#cursor.failures = null;
+  }
+
+  /** The message failed so often. */
+  setFailures(offset: number, count: number): void {
+    this.#cursor.failures?.set(offset, count);
   }
 
   /** Called once the log is recovered: everything that is not settled is ready. */
   recovered(deliveredBelow: number): void {
     const { log } = this;
-    this.cursor.restart(log.end, deliveredBelow);
-    this.readyCount = log.settled.missingIn(log.head, log.end);
+    this.#cursor.restart(log.end, deliveredBelow);
+    this.#readyCount = log.settled.missingIn(log.head, log.end);
     this.freshFrom = log.end;
   }
 
   /** A message was appended to the log. */
   published(bodyBytes: number): void {
-    this.readyCount++;
+    this.#readyCount++;
     this.queue.published(bodyBytes);
   }
 
   /** The offset that is next to be delivered. There must be one. */
   peek(): number {
-    return this.cursor.peek();
+    return this.#cursor.peek();
   }
 
-  /** The message that `peek` gave leaves the ready ones. True if it was handed out before. */
-  take(offset: number): boolean {
-    this.readyCount--;
-    return this.cursor.take(offset);
+  /** The message that `peek` gave goes to a consumer. True if it was delivered before. */
+  deliver(offset: number, bodyBytes: number): boolean {
+    this.#readyCount--;
+    this.#depth.delivered(bodyBytes);
+    return this.#cursor.take(offset);
   }
 
-  /** It is ready again, at its old place. */
-  giveBack(offset: number): void {
-    this.readyCount++;
-    this.cursor.giveBack(offset);
+  /** The consumer is done with the message, which was published then. */
+  acknowledge(offset: number, publishedMs: number): void {
+    if (this.queue.isRemoved) return;
+    const { log } = this;
+    const { failures } = this.#cursor;
+    this.#depth.settled();
+    this.#ledger.acknowledged++;
+    this.#ledger.publishToAck.record(this.#turn.nowMs - publishedMs);
+    if (failures !== null) failures.delete(offset);
+    log.settle(offset);
+    if (log.durable) this.#turn.schedule();
+  }
+
+  /** The message was delivered to a consumer that does not acknowledge. */
+  acknowledgeAtOnce(offset: number): void {
+    // The delivery may have led to the end of the queue.
+    if (this.queue.isRemoved) return;
+    this.#depth.settled();
+    this.#ledger.acknowledged++;
+    this.settle(offset);
+    if (this.log.durable) this.#turn.schedule();
+  }
+
+  /** The consumer does not want the message, and no other is to get it from here. */
+  reject(offset: number): void {
+    if (this.queue.isRemoved) return;
+    this.#depth.settled();
+    this.discard(offset, 'rejected');
+  }
+
+  /**
+   * The consumer did not process the message: it goes back to its place, unless it failed too often or waits for its
+   * next attempt. `wasRejected`: the consumer said so, and did not just end.
+   */
+  requeue(offset: number, bodyBytes: number, wasRejected: boolean): void {
+    if (this.queue.isRemoved) return;
+    const { deliveryLimit, delayedRetry } = this.#deps;
+    this.#depth.settled();
+    if (this.#cursor.failures !== null) {
+      if (deliveryLimit.countFailure(this, offset)) {
+        this.discard(offset, 'delivery_limit');
+        return;
+      }
+      if (delayedRetry.delays(this, offset, bodyBytes, wasRejected)) return;
+    }
+    this.giveBack(offset, bodyBytes);
+  }
+
+  /** The consumer refused the delivery. */
+  undeliver(offset: number, bodyBytes: number): void {
+    if (this.queue.isRemoved) return;
+    this.#depth.settled();
+    this.giveBack(offset, bodyBytes);
+  }
+
+  /** The message, which is neither ready nor at a consumer, is ready again, at its old place. */
+  giveBack(offset: number, bodyBytes: number): void {
+    this.#readyCount++;
+    this.#depth.returned(bodyBytes);
+    this.#cursor.giveBack(offset);
+    this.queue.wake();
+  }
+
+  /** The message that `peek` gave leaves the queue for good. */
+  discardReady(offset: number, bodyBytes: number, reason: DeathReason): void {
+    this.#readyCount--;
+    this.#depth.discarded(bodyBytes);
+    this.#cursor.take(offset);
+    this.discard(offset, reason);
+  }
+
+  /** The message, which is not ready, leaves the queue for good. */
+  discard(offset: number, reason: DeathReason): void {
+    if (this.#deps.outbox.add(this, offset, reason)) return;
+    if (reason === 'expired') this.#ledger.expired++;
+    else this.#ledger.dropped++;
+    this.settle(offset);
+    if (this.log.durable) this.#turn.schedule();
+  }
+
+  /** The message is done with. */
+  settle(offset: number): void {
+    const { log } = this;
+    const { failures } = this.#cursor;
+    if (offset < log.tailStart) log.readAhead?.release(offset);
+    if (failures !== null) failures.delete(offset);
+    log.settle(offset);
   }
 
   /** Settles all that is ready. */
   purge(): void {
-    const { log, cursor } = this;
+    const { log } = this;
+    const cursor = this.#cursor;
     const { returned } = cursor;
     while (returned.size > 0) this.settle(returned.pop());
     if (cursor.next < log.tailStart) {
@@ -85,69 +231,46 @@ export class PriorityLevel {
       this.settle(offset);
     }
     cursor.next = log.end;
-    this.readyCount = 0;
+    this.#readyCount = 0;
     // What could not be read is not wanted any more.
     log.isCorrupt = false;
   }
 
-  /** The message is done with. */
-  settle(offset: number): void {
-    const { log } = this;
-    const { failures } = this.cursor;
-    if (offset < log.tailStart) log.readAhead?.release(offset);
-    if (failures !== null) failures.delete(offset);
-    log.settle(offset);
+  /** The queue is gone: nothing is delivered any more. */
+  clear(): void {
+    this.#cursor.returned.clear();
   }
 
-  /**
-   * A message that should be in a segment is not: its damaged batch was cut off. True if it was ready, and is not
-   * any more.
-   */
-  lose(offset: number): boolean {
-    const { log, cursor } = this;
-    if (log.isSettled(offset)) return false;
+  /** The message should be in a segment and is not: its corrupt batch was cut off. What a consumer has stays. */
+  lose(offset: number): void {
+    const { log } = this;
+    const cursor = this.#cursor;
+    if (log.isSettled(offset)) return;
     if (offset === cursor.returned.min) cursor.returned.pop();
-    else if (offset < cursor.next) return false; // A consumer has it.
-    this.readyCount--;
+    else if (offset < cursor.next) return;
+    this.#readyCount--;
+    this.#depth.discarded(this.#depth.averageBytes);
+    this.#ledger.lost++;
     log.settle(offset);
     if (offset === cursor.next) cursor.next = offset + 1;
     cursor.isSparseBelow(log.tailStart);
-    return true;
   }
 
-  /** What was published from `offset` on waits until `release`. */
+  /** What was published from `offset` on is not delivered until `release`. */
   hold(offset: number): void {
-    this.#holds.push(offset);
-    this.heldFrom = this.#holds[0] as number;
+    this.#undurable.push(offset);
+    this.undurableFrom = this.#undurable[0] as number;
   }
 
-  /** The oldest hold ends: its transaction is durable. */
+  /** The transaction of the oldest `hold` is durable. */
   release(): void {
-    this.#holds.shift();
-    this.heldFrom = this.#holds[0] ?? Number.POSITIVE_INFINITY;
+    this.#undurable.shift();
+    this.undurableFrom = this.#undurable[0] ?? Number.POSITIVE_INFINITY;
     this.queue.wake();
   }
 }
 
+/** Of the message whose frame is at byte `at` of the chunk. */
 export function bodyBytesAt(chunk: Chunk, at: number): number {
   return bodyLengthAt(chunk.buffer, at + FRAME_HEADER_BYTES);
-}
-
-/** Of messages: how many, and the bytes of their bodies. */
-export interface Amount {
-  readonly count: number;
-  readonly bytes: number;
-}
-
-/** What is in memory after recovery, where all of it is ready. */
-export function amountInMemory({ log }: PriorityLevel, chunks: ChunkStore): Amount {
-  let count = 0;
-  let bytes = 0;
-  for (let offset = log.tailStart; offset < log.end; offset++) {
-    const position = log.positionOf(offset);
-    if (position < 0) continue;
-    count++;
-    bytes += bodyBytesAt(chunks.of(position), position >>> 0);
-  }
-  return { count, bytes };
 }

@@ -2,10 +2,10 @@ import type { Clock } from '../../base/clock.ts';
 import { DeadlineTimer } from '../../base/deadline-timer.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 
-/** Tells when something was not used for as long as it may be. What has users is in use all the time. */
+/** x-expires: tells when a queue was not used for so long. One with consumers is in use all the time. */
 export class QueueExpiry {
   readonly #clock: Clock;
-  readonly #alarm: DeadlineTimer;
+  readonly #timer: DeadlineTimer;
   #limitMs: number | null = null;
   #lastUseMs: number;
   #isUsed = false;
@@ -13,23 +13,24 @@ export class QueueExpiry {
   constructor(clock: Clock, scheduler: Scheduler, onIdle: () => void) {
     this.#clock = clock;
     this.#lastUseMs = clock.now();
-    this.#alarm = new DeadlineTimer(scheduler, () => {
+    this.#timer = new DeadlineTimer(scheduler, () => {
       if (this.#limitMs === null || this.#isUsed) return;
       if (clock.now() < this.#lastUseMs + this.#limitMs) this.#set();
       else onIdle();
     });
   }
 
-  /** `limitMs` null: it may be unused for as long as it likes. */
+  /** `limitMs` null: the queue does not expire. */
   configure(limitMs: number | null, isUsed: boolean): void {
-    // Without a limit nobody noted when it was used; and what was in order until now is not held against it.
+    // Time counts from when the limit is set: before, nobody noted when the queue was used.
     if (limitMs !== this.#limitMs) this.#lastUseMs = this.#clock.now();
     this.#limitMs = limitMs;
     this.#isUsed = isUsed;
-    this.#alarm.stop();
+    this.#timer.stop();
     this.#set();
   }
 
+  /** The queue was used. `isUsed`: it has consumers. */
   touch(isUsed: boolean): void {
     if (this.#limitMs === null) return;
     this.#lastUseMs = this.#clock.now();
@@ -39,12 +40,12 @@ export class QueueExpiry {
 
   stop(): void {
     this.#limitMs = null;
-    this.#alarm.stop();
+    this.#timer.stop();
   }
 
   #set(): void {
     if (this.#limitMs !== null && !this.#isUsed) {
-      this.#alarm.setFor(this.#lastUseMs + this.#limitMs, this.#clock.now());
+      this.#timer.setFor(this.#lastUseMs + this.#limitMs, this.#clock.now());
     }
   }
 }

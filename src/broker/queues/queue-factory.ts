@@ -1,15 +1,15 @@
 import type { Shard } from '../shard/shard.ts';
-import type { QueueSpec } from '../topology/ports.ts';
-import type { DeadLetterBatch } from './dead-letter-outbox.ts';
+import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import { Queue } from './queue.ts';
 import { encodeQueueOperation } from './queue-operations.ts';
+import type { QueueSpec } from './queue-port.ts';
 import { failureOperations, type QueueRecovery } from './queue-recovery.ts';
 
 export interface QueueFactoryDeps {
   readonly shard: Shard;
   readonly recovery: QueueRecovery;
   /** Moves messages to where the dead letters of the queue go. */
-  readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterBatch[]): void };
+  readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterEntry[]): void };
   /** The queue deletes itself: nobody consumes from it any more, or it expired. */
   remove(queue: Queue): void;
 }
@@ -22,7 +22,7 @@ export function createQueue(
   const { store, backPressure } = shard;
   const id = shard.logId(spec.id);
   let isWaiting = false;
-  const queue = new Queue(spec, {
+  const queue: Queue = new Queue(spec, {
     id,
     turn: shard.turn,
     chunks: store.chunks,
@@ -30,27 +30,27 @@ export function createQueue(
     scheduler: shard.scheduler,
     openLog: (...parameters) => store.openLog(...parameters),
     removeLog: (log) => store.removeLog(log),
-    onCorruption: (queue, error) => {
+    onCorruption: (error) => {
       const { path, offset } = error;
       shard.log.error(
         { queue: queue.name, vhost: queue.vhost, path, offset, what: error.what },
         'a queue stops delivering: a segment of it is damaged; purge or delete the queue, or stop and run `sluice doctor`',
       );
     },
-    onUnused: remove,
-    onIdle: (queue) => {
+    onUnused: () => remove(queue),
+    onIdle: () => {
       // Until everything is read nothing has had a chance to be used.
       if (shard.isRecovering) queue.touch();
       else remove(queue);
     },
-    newLaneId: (queue, priority) => {
+    newLevelId: (priority) => {
       const laneId = shard.logId();
       if (queue.durable) {
         shard.record(encodeQueueOperation({ op: 'queue-state.lane', id: queue.id, priority, laneId }));
       }
       return laneId;
     },
-    deadLetter: (queue, batch) => {
+    deadLetter: (batch) => {
       if (backPressure.isOverwhelmed) {
         if (!isWaiting) {
           isWaiting = true;
@@ -64,7 +64,7 @@ export function createQueue(
       deadLettering.send(queue, batch);
       return true;
     },
-    recordFailures: (queue, failures) => {
+    recordFailures: (failures) => {
       for (const operation of failureOperations(queue, failures)) {
         shard.record(encodeQueueOperation(operation));
       }

@@ -2,9 +2,9 @@
  * What the journal keeps of a queue beside its messages and what the topology knows, in UTF-8 as JSON objects that all
  * begin in the same way:
  *
- *     lane       a log for the messages of one priority
+ *     lane       the log of one more priority level
  *     failures   how often messages failed at consumers: offset, count, offset, count, ...
- *     seen       a message that is not taken again until then
+ *     seen       a deduplicated message, and until when it is not taken again
  */
 export type QueueOperation =
   | {

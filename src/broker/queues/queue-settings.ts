@@ -2,7 +2,7 @@ import type { Table, Value } from '../../base/value.ts';
 
 export type Overflow = 'drop-head' | 'reject-publish' | 'reject-publish-dlx';
 
-/** Which messages wait before they are delivered again: those that were rejected, those that were given back, or both. */
+/** Which messages wait before they are delivered again: those that a consumer rejected, those that it did not settle, or all. */
 export type RetryKind = 'all' | 'failed' | 'returned';
 
 export interface Retry {
@@ -22,7 +22,7 @@ export interface Deduplication {
 /** What a queue does with its messages, by its arguments and the policies that match it. */
 export interface QueueSettings {
   readonly messageTtlMs: number | null;
-  /** The queue goes when it was not used for this long. */
+  /** The queue is deleted when it was not used for this long. */
   readonly expiresMs: number | null;
   readonly maxLength: number | null;
   readonly maxLengthBytes: number | null;
@@ -32,7 +32,7 @@ export interface QueueSettings {
   /** 0: all messages are equal. Fixed at the declaration. */
   readonly maxPriority: number;
   readonly singleActiveConsumer: boolean;
-  /** A message that was delivered more often than this, and failed, is dropped or dead-lettered. */
+  /** A message that failed more often than this is dropped or dead-lettered. */
   readonly deliveryLimit: number | null;
   /** Whether consumers are told how often a message failed. */
   readonly countsDeliveries: boolean;
@@ -44,41 +44,41 @@ export interface QueueSettings {
 export const DEDUPLICATION_WINDOW_MS = 5 * 60 * 1000;
 export const DEDUPLICATION_ENTRIES_MAX = 100_000;
 
-/** The first delay of a retry of which only the kind was said. */
+/** The first delay of a retry where only the kind is given. */
 export const RETRY_DELAY_MS = 1000;
 
-/** Of arguments that were validated, without policies. */
+/** Of validated arguments, without policies. */
 export function settingsFromArguments(args: Table): QueueSettings {
   return settingsFrom(args, {});
 }
 
 /**
- * What arguments and policies come to: of two limits the smaller one counts, of two words the argument's. Both were
- * validated; types that mean nothing count as absent. In a policy's definition the keys have no `x-` in front.
+ * Arguments and policies together: of two limits the smaller one counts, of two texts the argument's. Both were
+ * validated; values of another type count as absent. In a policy's definition the keys have no `x-` in front.
  */
 export function settingsFrom(args: Table, definition: Table): QueueSettings {
-  const said = new Said(args, definition);
-  const deliveryLimit = said.limit('delivery-limit');
+  const given = new ArgumentsAndPolicy(args, definition);
+  const deliveryLimit = given.limit('delivery-limit');
   return {
-    messageTtlMs: said.limit('message-ttl'),
-    expiresMs: said.limit('expires'),
-    maxLength: said.limit('max-length'),
-    maxLengthBytes: said.limit('max-length-bytes'),
-    overflow: (said.text('overflow') ?? 'drop-head') as Overflow,
-    deadLetterExchange: said.text('dead-letter-exchange'),
-    deadLetterRoutingKey: said.text('dead-letter-routing-key'),
+    messageTtlMs: given.limit('message-ttl'),
+    expiresMs: given.limit('expires'),
+    maxLength: given.limit('max-length'),
+    maxLengthBytes: given.limit('max-length-bytes'),
+    overflow: (given.text('overflow') ?? 'drop-head') as Overflow,
+    deadLetterExchange: given.text('dead-letter-exchange'),
+    deadLetterRoutingKey: given.text('dead-letter-routing-key'),
     maxPriority: integer(args['x-max-priority']) ?? 0,
     singleActiveConsumer: args['x-single-active-consumer'] === true,
     deliveryLimit,
     countsDeliveries: args['x-queue-type'] === 'quorum' || deliveryLimit !== null,
-    consumerTimeoutMs: said.limit('consumer-timeout'),
-    deduplication: deduplicationOf(said),
-    retry: retryOf(said),
+    consumerTimeoutMs: given.limit('consumer-timeout'),
+    deduplication: deduplicationOf(given),
+    retry: retryOf(given),
   };
 }
 
-/** The same thing said in two places. */
-class Said {
+/** The arguments of a queue, and the definition of the policies that match it. */
+class ArgumentsAndPolicy {
   readonly #args: Table;
   readonly #definition: Table;
 
@@ -108,19 +108,19 @@ class Said {
   }
 }
 
-function deduplicationOf(said: Said): Deduplication | null {
-  if (!said.isTrue('message-deduplication')) return null;
+function deduplicationOf(given: ArgumentsAndPolicy): Deduplication | null {
+  if (!given.isTrue('message-deduplication')) return null;
   return {
-    windowMs: said.number('cache-ttl') ?? DEDUPLICATION_WINDOW_MS,
-    entriesMax: said.number('cache-size') ?? DEDUPLICATION_ENTRIES_MAX,
+    windowMs: given.number('cache-ttl') ?? DEDUPLICATION_WINDOW_MS,
+    entriesMax: given.number('cache-size') ?? DEDUPLICATION_ENTRIES_MAX,
   };
 }
 
-function retryOf(said: Said): Retry | null {
-  const kind = said.text('delayed-retry-type') ?? 'disabled';
+function retryOf(given: ArgumentsAndPolicy): Retry | null {
+  const kind = given.text('delayed-retry-type') ?? 'disabled';
   if (kind === 'disabled') return null;
-  const maxMs = said.number('delayed-retry-max') ?? Number.MAX_SAFE_INTEGER;
-  const minMs = Math.min(said.number('delayed-retry-min') ?? RETRY_DELAY_MS, maxMs);
+  const maxMs = given.number('delayed-retry-max') ?? Number.MAX_SAFE_INTEGER;
+  const minMs = Math.min(given.number('delayed-retry-min') ?? RETRY_DELAY_MS, maxMs);
   return { kind: kind as RetryKind, minMs, maxMs };
 }
 

@@ -1,35 +1,55 @@
-import { HELD_CAPACITY, InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
+import { IN_FLIGHT_CAPACITY, InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
-import type { PriorityLevel } from './priority-level.ts';
+import { bodyBytesAt } from './priority-level.ts';
 
-/** What a channel has handed out and not heard of, by delivery tag. */
+/** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
+export interface DeliverySource {
+  acknowledge(offset: number, publishedMs: number): void;
+  reject(offset: number): void;
+  requeue(offset: number, bodyBytes: number, wasRejected: boolean): void;
+}
+
+/** The deliveries of a channel that are neither acknowledged nor rejected, by delivery tag. */
 export class Unacknowledged {
   nextTag = 1;
-  /** Those that went to consumers, and were not asked for singly. */
+  /** Those that went to consumers, without those of basic.get. */
   consumerCount = 0;
-  readonly #held = new InFlightRing(this);
-  #lanes: (PriorityLevel | null)[] = new Array<PriorityLevel | null>(HELD_CAPACITY).fill(null);
-  #consumers: (Consumer | null)[] = new Array<Consumer | null>(HELD_CAPACITY).fill(null);
-  #offsets = new Float64Array(HELD_CAPACITY);
-  #publishedMs = new Float64Array(HELD_CAPACITY);
-  #bodyBytes = new Uint32Array(HELD_CAPACITY);
+  readonly #ring = new InFlightRing(this);
+  #sources: (DeliverySource | null)[] = new Array<DeliverySource | null>(IN_FLIGHT_CAPACITY).fill(null);
+  #consumers: (Consumer | null)[] = new Array<Consumer | null>(IN_FLIGHT_CAPACITY).fill(null);
+  #offsets = new Float64Array(IN_FLIGHT_CAPACITY);
+  #publishedMs = new Float64Array(IN_FLIGHT_CAPACITY);
+  #bodyBytes = new Uint32Array(IN_FLIGHT_CAPACITY);
 
   /** Entries that are not settled. */
   get count(): number {
-    return this.#held.count;
+    return this.#ring.count;
   }
 
-  /** Returns the delivery tag. `consumer` is null for a message that was asked for singly. */
-  add(
-    lane: PriorityLevel,
+  /**
+   * A message of a queue, whose frame is at byte `at` of the chunk. Returns the delivery tag. `consumer` is null for a
+   * basic.get. When and how large it is says the frame: what comes back to the queue is what the queue gave out.
+   */
+  add(source: DeliverySource, consumer: Consumer | null, offset: number, chunk: Chunk, at: number): number {
+    return this.#add(source, consumer, offset, chunk.f64[at >>> 3] as number, bodyBytesAt(chunk, at));
+  }
+
+  /** A record of a stream, which keeps no count of it. Returns the delivery tag. */
+  addRecord(source: DeliverySource, consumer: Consumer, offset: number, publishedMs: number): number {
+    return this.#add(source, consumer, offset, publishedMs, 0);
+  }
+
+  #add(
+    source: DeliverySource,
     consumer: Consumer | null,
     offset: number,
     publishedMs: number,
     bodyBytes: number,
   ): number {
     const tag = this.nextTag++;
-    const slot = this.#held.add(tag);
-    this.#lanes[slot] = lane;
+    const slot = this.#ring.add(tag);
+    this.#sources[slot] = source;
     this.#consumers[slot] = consumer;
     this.#offsets[slot] = offset;
     this.#publishedMs[slot] = publishedMs;
@@ -46,8 +66,8 @@ export class Unacknowledged {
   /** Whether `ack` or `reject` would find something. Tag 0 with `multiple` means all, and is always right. */
   has(tag: number, multiple: boolean): boolean {
     if (tag === 0) return multiple;
-    if (tag >= this.nextTag || this.#held.count === 0) return false;
-    return multiple ? tag >= this.#held.firstKey : this.#held.find(tag) >= 0;
+    if (tag >= this.nextTag || this.#ring.count === 0) return false;
+    return multiple ? tag >= this.#ring.firstKey : this.#ring.find(tag) >= 0;
   }
 
   /** The message, or all up to it, are done with. Returns how many; -1 if the tag is unknown. */
@@ -55,37 +75,37 @@ export class Unacknowledged {
     return this.#settleUpTo(tag, multiple, false);
   }
 
-  /** As `ack`, for messages that were not processed: they go back to their queue, or leave it. */
+  /** As `ack`, for messages that the client did not process: they go back to their queue, or leave it. */
   reject(tag: number, multiple: boolean, requeue: boolean): number {
     return requeue ? this.#requeueUpTo(tag, multiple, true) : this.#settleUpTo(tag, multiple, true);
   }
 
   /** The channel ended, or asks for everything again. */
   requeueAll(): void {
-    if (this.#held.count > 0) this.#requeueUpTo(0, true, false);
+    if (this.#ring.count > 0) this.#requeueUpTo(0, true, false);
   }
 
-  /** As `requeueAll`, without those of which the channel will say later what becomes of them. */
-  requeueUnless(isSpokenFor: (tag: number) => boolean): void {
-    const held = this.#held;
-    for (let position = held.end - 1; position >= held.first; position--) {
-      if (!held.isHeldAt(position) || isSpokenFor(held.keyAt(position))) continue;
-      this.#requeue(position & held.mask, false);
+  /** As `requeueAll`, without those that an open transaction settles. */
+  requeueUnless(isInTransaction: (tag: number) => boolean): void {
+    const ring = this.#ring;
+    for (let position = ring.end - 1; position >= ring.first; position--) {
+      if (!ring.isInFlightAt(position) || isInTransaction(ring.keyAt(position))) continue;
+      this.#requeue(position & ring.mask, false);
     }
-    held.trim();
+    ring.trim();
   }
 
-  /** Which consumers hold a message with a tag below what `limits` has for them. */
+  /** The consumers with a delivery whose tag is below what `limits` has for them. */
   holdersBelow(limits: ReadonlyMap<Consumer, number>): Set<Consumer> {
     const holders = new Set<Consumer>();
     let limit = 0;
     for (const each of limits.values()) limit = Math.max(limit, each);
-    const held = this.#held;
-    const end = held.positionOf(limit);
-    for (let position = held.first; position < end; position++) {
-      if (!held.isHeldAt(position)) continue;
-      const consumer = this.#consumers[position & held.mask] ?? null;
-      if (consumer !== null && held.keyAt(position) < (limits.get(consumer) ?? 0)) holders.add(consumer);
+    const ring = this.#ring;
+    const end = ring.positionOf(limit);
+    for (let position = ring.first; position < end; position++) {
+      if (!ring.isInFlightAt(position)) continue;
+      const consumer = this.#consumers[position & ring.mask] ?? null;
+      if (consumer !== null && ring.keyAt(position) < (limits.get(consumer) ?? 0)) holders.add(consumer);
     }
     return holders;
   }
@@ -93,77 +113,77 @@ export class Unacknowledged {
   /** What this consumer has not acknowledged goes back to its queue. Returns the tags, the newest first. */
   requeueOf(consumer: Consumer): number[] {
     const tags: number[] = [];
-    const held = this.#held;
-    for (let position = held.end - 1; position >= held.first; position--) {
-      const slot = position & held.mask;
-      if (!held.isHeldAt(position) || this.#consumers[slot] !== consumer) continue;
-      tags.push(held.keyAt(position));
+    const ring = this.#ring;
+    for (let position = ring.end - 1; position >= ring.first; position--) {
+      const slot = position & ring.mask;
+      if (!ring.isInFlightAt(position) || this.#consumers[slot] !== consumer) continue;
+      tags.push(ring.keyAt(position));
       this.#requeue(slot, false);
     }
-    held.trim();
+    ring.trim();
     return tags;
   }
 
   #settleUpTo(tag: number, multiple: boolean, isRejected: boolean): number {
-    const held = this.#held;
+    const ring = this.#ring;
     if (!multiple) {
-      const slot = tag >= this.nextTag ? -1 : held.find(tag);
+      const slot = tag >= this.nextTag ? -1 : ring.find(tag);
       if (slot < 0) return -1;
       this.#settle(slot, isRejected);
-      held.trim();
+      ring.trim();
       return 1;
     }
     if (!this.has(tag, true)) return -1;
-    const end = tag === 0 ? held.end : held.positionOf(tag + 1);
+    const end = tag === 0 ? ring.end : ring.positionOf(tag + 1);
     let settled = 0;
-    for (let position = held.first; position < end; position++) {
-      if (!held.isHeldAt(position)) continue;
-      this.#settle(position & held.mask, isRejected);
+    for (let position = ring.first; position < end; position++) {
+      if (!ring.isInFlightAt(position)) continue;
+      this.#settle(position & ring.mask, isRejected);
       settled++;
     }
-    held.trim();
+    ring.trim();
     return settled;
   }
 
-  #requeueUpTo(tag: number, multiple: boolean, failed: boolean): number {
+  #requeueUpTo(tag: number, multiple: boolean, wasRejected: boolean): number {
     if (!this.has(tag, multiple)) return -1;
-    const held = this.#held;
-    const from = multiple ? held.first : held.positionOf(tag);
-    const end = tag === 0 ? held.end : held.positionOf(tag + 1);
+    const ring = this.#ring;
+    const from = multiple ? ring.first : ring.positionOf(tag);
+    const end = tag === 0 ? ring.end : ring.positionOf(tag + 1);
     let count = 0;
     // The newest first, so that a queue that is pumped in between would still see them in order.
     for (let position = end - 1; position >= from; position--) {
-      if (!held.isHeldAt(position)) continue;
-      this.#requeue(position & held.mask, failed);
+      if (!ring.isInFlightAt(position)) continue;
+      this.#requeue(position & ring.mask, wasRejected);
       count++;
     }
-    held.trim();
+    ring.trim();
     return count;
   }
 
   #settle(slot: number, isRejected: boolean): void {
-    const lane = this.#lanes[slot] as PriorityLevel;
+    const source = this.#sources[slot] as DeliverySource;
     const consumer = this.#remove(slot);
     const offset = this.#offsets[slot] as number;
-    if (isRejected) lane.queue.reject(lane, offset);
-    else lane.queue.settleDelivered(lane, offset, this.#publishedMs[slot] as number);
+    if (isRejected) source.reject(offset);
+    else source.acknowledge(offset, this.#publishedMs[slot] as number);
     if (consumer !== null) this.#consumerSettled(consumer);
   }
 
-  #requeue(slot: number, failed: boolean): void {
-    const lane = this.#lanes[slot] as PriorityLevel;
+  #requeue(slot: number, wasRejected: boolean): void {
+    const source = this.#sources[slot] as DeliverySource;
     const consumer = this.#remove(slot);
-    lane.queue.requeue(lane, this.#offsets[slot] as number, this.#bodyBytes[slot] as number, failed);
+    source.requeue(this.#offsets[slot] as number, this.#bodyBytes[slot] as number, wasRejected);
     if (consumer !== null) this.#consumerSettled(consumer);
   }
 
-  /** Returns whose it was. */
+  /** Returns the consumer that had it. */
   #remove(slot: number): Consumer | null {
     const consumer = this.#consumers[slot] as Consumer | null;
     // What is not referred to any more can be collected.
-    this.#lanes[slot] = null;
+    this.#sources[slot] = null;
     this.#consumers[slot] = null;
-    this.#held.remove(slot);
+    this.#ring.remove(slot);
     return consumer;
   }
 
@@ -174,13 +194,13 @@ export class Unacknowledged {
 
   /** From the ring. */
   rearrange(slots: Uint32Array, capacity: number): void {
-    const lanes = new Array<PriorityLevel | null>(capacity).fill(null);
+    const sources = new Array<DeliverySource | null>(capacity).fill(null);
     const consumers = new Array<Consumer | null>(capacity).fill(null);
     for (let i = 0; i < slots.length; i++) {
-      lanes[i] = this.#lanes[slots[i] as number] as PriorityLevel | null;
+      sources[i] = this.#sources[slots[i] as number] as DeliverySource | null;
       consumers[i] = this.#consumers[slots[i] as number] as Consumer | null;
     }
-    this.#lanes = lanes;
+    this.#sources = sources;
     this.#consumers = consumers;
     this.#offsets = rearranged(this.#offsets, new Float64Array(capacity), slots);
     this.#publishedMs = rearranged(this.#publishedMs, new Float64Array(capacity), slots);

@@ -1,9 +1,11 @@
 import type { Table, Value } from '../../base/value.ts';
 import { isTable } from '../../base/value-equality.ts';
 import type { PropertyEdit } from '../messages/property-codec.ts';
-import type { DeathReason } from './dead-letter-outbox.ts';
 
-/** The end of a message in a queue, as its headers tell of it. */
+/** Why a message leaves its queue for good; for the dead-letter exchange these words stand in its headers. */
+export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
+
+/** What an entry of `x-death` tells. */
 export interface Death {
   readonly queue: string;
   readonly reason: DeathReason;
@@ -11,13 +13,13 @@ export interface Death {
   readonly exchange: string;
   readonly routingKeys: readonly string[];
   readonly timeMs: number;
-  /** The time to live that the message itself asked for, as it said it. */
+  /** The message's own expiration, as its property says it. */
   readonly expiration: string | null;
 }
 
 /**
- * RabbitMQ's headers for dead letters: `x-death` is an array with an entry for each queue and reason, the latest first,
- * that counts; `x-first-death-…` and `x-last-death-…` name the ends of it.
+ * RabbitMQ's headers for dead letters: `x-death` is an array with a counting entry for each queue and reason, the latest
+ * first; `x-first-death-…` and `x-last-death-…` tell of the first and the last dead-lettering.
  */
 export function recordDeath(headers: Table | null, death: Death): PropertyEdit {
   const { queue, reason, exchange } = death;
@@ -41,10 +43,7 @@ export function recordDeath(headers: Table | null, death: Death): PropertyEdit {
   return { set: { 'x-death': [latest, ...others], ...first, ...last }, dropExpiration: true };
 }
 
-/**
- * Whether a message would come back to this queue without anybody having rejected it on the way: it would go round for
- * ever, and is dropped instead.
- */
+/** Whether a message would come back to this queue though no consumer rejected it on the way: such a cycle has no end. */
 export function isCycle(headers: Table | null, death: Death, target: string): boolean {
   const deaths = [{ queue: death.queue, reason: death.reason as Value }, ...deathsOf(headers)];
   const last = deaths.findIndex((each) => each.queue === target);

@@ -1,8 +1,8 @@
 import type { MatchedKind } from '../policies/apply-to.ts';
 import type { AppliedPolicies, Policies } from '../policies/policies.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { settingsFrom } from '../queues/queue-settings.ts';
 import type { Exchange } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
 import { queueTypeOf } from './queue-arguments.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 

@@ -1,9 +1,9 @@
 import type { Table } from '../../base/value.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import type { Exchange } from './exchange.ts';
 import { type Binding, bindingIdentity, isDurable } from './exchange.ts';
 import { findExchange } from './exchange-commands.ts';
-import type { TopologyQueue } from './ports.ts';
 import { assertAccess } from './queue-commands.ts';
 import { bindingChanged } from './recovery.ts';
 import { notFound, refuseDefaultExchange } from './refusals.ts';

@@ -1,6 +1,7 @@
 import type { ExchangeTypes } from '../exchanges/registry.ts';
+import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
 import type { Binding } from './exchange.ts';
-import type { MetadataLog, QueueFactory, StreamFactory, TopologyQueue } from './ports.ts';
+import type { MetadataLog, StreamFactory } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
 /** What recovery needs of a virtual host. */

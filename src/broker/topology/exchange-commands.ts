@@ -1,10 +1,10 @@
 import { typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange, type ExchangeDeclaration, isPredeclared } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
 import { exchangeDeclared } from './recovery.ts';
 import {
   inUse,

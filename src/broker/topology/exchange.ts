@@ -2,7 +2,8 @@ import type { Table, Value } from '../../base/value.ts';
 import { isTable } from '../../base/value-equality.ts';
 import { valueToJson } from '../../base/value-json.ts';
 import type { ExchangeType, Router } from '../exchanges/type.ts';
-import type { StreamPort, TopologyQueue } from './ports.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
+import type { StreamPort } from './ports.ts';
 import type { Route } from './route.ts';
 
 export interface ExchangeDeclaration {

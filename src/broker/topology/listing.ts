@@ -1,8 +1,8 @@
 import type { Table } from '../../base/value.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type QueueSettings, settingsFrom } from '../queues/queue-settings.ts';
 import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import type { Binding, Exchange } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
 export interface ExchangeInfo {

@@ -1,10 +1,10 @@
 import { BrokerError } from '../errors.ts';
 import type { PolicyKind } from '../policies/apply-to.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { configureExchange, configureQueue, kindOf } from './apply-policies.ts';
 import type { CommandContext } from './commands.ts';
 import type { MetadataOperation, PolicyCleared, PolicySet } from './metadata.ts';
-import type { TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
 /** In force, for all that there is, when this returns. */

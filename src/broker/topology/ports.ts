@@ -1,41 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import type { MessageView } from '../../records/message-view.ts';
-import type { QueueSettings } from '../queues/queue-settings.ts';
 import type { MetadataOperation } from './metadata.ts';
-
-/** What the topology needs to know of a queue. */
-export interface TopologyQueue {
-  /** Never used again, not even after the queue is gone. */
-  readonly id: number;
-  readonly name: string;
-  readonly durable: boolean;
-  /** The connection that alone may use the queue, and with which it goes; null if anybody may. */
-  readonly exclusiveOwner: object | null;
-  readonly autoDelete: boolean;
-  readonly arguments: Table;
-  readonly consumerCount: number;
-  /** Messages that wait, without those that are delivered and not yet acknowledged. */
-  readonly readyCount: number;
-  /** What the arguments and the policies that match come to, whenever that may have changed. */
-  configure(settings: QueueSettings): void;
-  /** It was declared again: it does not expire for a while. */
-  touch(): void;
-  /** Called once, when the queue is no longer to be found. Returns the number of messages that were ready. */
-  remove(): number;
-}
-
-export interface QueueSpec {
-  /** The id of a queue that is recovered; null asks for one that was never used. */
-  readonly id: number | null;
-  readonly vhost: string;
-  readonly name: string;
-  readonly durable: boolean;
-  readonly exclusiveOwner: object | null;
-  readonly autoDelete: boolean;
-  readonly arguments: Table;
-}
-
-export type QueueFactory<Q extends TopologyQueue> = (spec: QueueSpec) => Q;
 
 /** Where messages wait that are not to be routed yet. */
 export interface DelayPort<Q> {

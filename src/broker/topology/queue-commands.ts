@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
-import type { TopologyQueue } from './ports.ts';
 import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
 import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';

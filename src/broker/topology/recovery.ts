@@ -1,4 +1,5 @@
 import { streamExchange } from '../exchanges/stream.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { RecoveryTarget } from './commands.ts';
 import { type Binding, bindingIdentity, Exchange, isDurable, isPredeclared } from './exchange.ts';
 import type {
@@ -9,7 +10,6 @@ import type {
   QueueDeleted,
 } from './metadata.ts';
 import { applyPolicyOperation, policyOperations } from './policy-commands.ts';
-import type { TopologyQueue } from './ports.ts';
 import type { TopologyState } from './state.ts';
 
 /**

@@ -1,5 +1,6 @@
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { ReplyConsumer } from './direct-reply.ts';
-import type { StreamPort, TopologyQueue } from './ports.ts';
+import type { StreamPort } from './ports.ts';
 
 /** Where a message goes. */
 export interface Route<Q extends TopologyQueue> {

@@ -1,9 +1,10 @@
 import type { Table } from '../../base/value.ts';
 import { delayOf } from '../exchanges/delayed-message.ts';
 import type { NamedProperty, RoutedMessage } from '../messages/property-codec.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { isReplyAddress, type ReplyConsumer } from './direct-reply.ts';
 import type { Binding, Exchange } from './exchange.ts';
-import type { DelayPort, StreamPort, TopologyQueue } from './ports.ts';
+import type { DelayPort, StreamPort } from './ports.ts';
 import type { Route } from './route.ts';
 import type { TopologyState } from './state.ts';
 

@@ -1,8 +1,8 @@
 import { Policies } from '../policies/policies.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { configureExchange, configureQueue } from './apply-policies.ts';
 import { Replies } from './direct-reply.ts';
 import { type Binding, bindingIdentity, type Exchange } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
 import type { Route } from './route.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 

@@ -1,12 +1,13 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange } from './exchange.ts';
 import { offsetSpecification } from './offset-specification.ts';
-import type { StreamFactory, StreamPort, TopologyQueue } from './ports.ts';
+import type { StreamFactory, StreamPort } from './ports.ts';
 import { comparedArguments, validateQueue } from './queue-arguments.ts';
 import { inUse, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 import type { TopologyState } from './state.ts';

@@ -1,8 +1,8 @@
 import type { Table } from '../../base/value.ts';
 import type { PolicyKind } from '../policies/apply-to.ts';
 import type { Policy } from '../policies/policy.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { Binding, Exchange } from './exchange.ts';
-import type { TopologyQueue } from './ports.ts';
 
 /** Told of each change of what exists, durable or not, when it has been made; also of those that recovery repeats. */
 export interface TopologyObserver<Q extends TopologyQueue> {

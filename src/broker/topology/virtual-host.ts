@@ -3,6 +3,7 @@ import { extraKeys } from '../messages/cc-bcc.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { AppliedPolicies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
+import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
 import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
@@ -13,14 +14,7 @@ import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
-import type {
-  DelayPort,
-  MetadataLog,
-  QueueFactory,
-  StreamFactory,
-  StreamPort,
-  TopologyQueue,
-} from './ports.ts';
+import type { DelayPort, MetadataLog, StreamFactory, StreamPort } from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
 import type { Route } from './route.ts';

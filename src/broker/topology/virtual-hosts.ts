@@ -1,6 +1,7 @@
 import { BrokerError } from '../errors.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { DelayBucketChanged, MetadataOperation } from './metadata.ts';
-import type { DelayPort, TopologyQueue } from './ports.ts';
+import type { DelayPort } from './ports.ts';
 import { VirtualHost, type VirtualHostDeps } from './virtual-host.ts';
 
 /** The delayed messages of one virtual host, as the journal sees them. */

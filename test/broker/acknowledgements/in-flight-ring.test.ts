@@ -3,15 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   type Columns,
-  HELD_CAPACITY,
+  IN_FLIGHT_CAPACITY,
   InFlightRing,
   rearranged,
 } from '../../../src/broker/acknowledgements/in-flight-ring.ts';
 
 class Marks implements Columns {
   readonly ring = new InFlightRing(this);
-  marks = new Float64Array(HELD_CAPACITY);
-  capacity = HELD_CAPACITY;
+  marks = new Float64Array(IN_FLIGHT_CAPACITY);
+  capacity = IN_FLIGHT_CAPACITY;
 
   add(key: number): void {
     const slot = this.ring.add(key);
@@ -23,10 +23,10 @@ class Marks implements Columns {
     this.capacity = capacity;
   }
 
-  held(): number[] {
+  inFlight(): number[] {
     const keys: number[] = [];
     for (let at = this.ring.first; at < this.ring.end; at++) {
-      if (!this.ring.isHeldAt(at)) continue;
+      if (!this.ring.isInFlightAt(at)) continue;
       keys.push(this.ring.keyAt(at));
       assert.equal(this.marks[at & this.ring.mask], this.ring.keyAt(at) * 2);
     }
@@ -34,7 +34,7 @@ class Marks implements Columns {
   }
 }
 
-describe('a ring of what is held', () => {
+describe('the in-flight ring', () => {
   it('knows what a set knows, whatever is added and removed', () => {
     const step = fc.oneof(
       fc.record({ add: fc.integer({ min: 1, max: 40 }), gap: fc.integer({ min: 0, max: 3 }) }),
@@ -61,7 +61,7 @@ describe('a ring of what is held', () => {
             }
             marks.ring.trim();
           }
-          assert.deepEqual(marks.held(), [...model]);
+          assert.deepEqual(marks.inFlight(), [...model]);
           assert.equal(marks.ring.count, model.size);
           for (let key = 0; key < next + 2; key++) {
             const slot = marks.ring.find(key);
@@ -69,7 +69,7 @@ describe('a ring of what is held', () => {
             if (slot >= 0) assert.equal(marks.marks[slot], key * 2);
             const position = marks.ring.positionOf(key);
             for (let at = marks.ring.first; at < marks.ring.end; at++) {
-              if (marks.ring.isHeldAt(at)) assert.equal(at < position, marks.ring.keyAt(at) < key);
+              if (marks.ring.isInFlightAt(at)) assert.equal(at < position, marks.ring.keyAt(at) < key);
             }
           }
         }
@@ -78,7 +78,7 @@ describe('a ring of what is held', () => {
     );
   });
 
-  it('stays small while one entry is held and a million others come and go', () => {
+  it('stays small while one entry stays and a million others come and go', () => {
     const marks = new Marks();
     marks.add(0);
     for (let key = 1; key < 1_000_000; key++) {
@@ -86,7 +86,7 @@ describe('a ring of what is held', () => {
       marks.ring.remove(marks.ring.find(key));
       marks.ring.trim();
     }
-    assert.deepEqual(marks.held(), [0]);
+    assert.deepEqual(marks.inFlight(), [0]);
     assert.ok(marks.capacity <= 128, `${marks.capacity} slots`);
   });
 
@@ -96,6 +96,6 @@ describe('a ring of what is held', () => {
     assert.ok(marks.capacity >= 100_000);
     for (let key = 0; key < 100_000; key++) marks.ring.remove(marks.ring.find(key));
     marks.ring.trim();
-    assert.equal(marks.capacity, HELD_CAPACITY);
+    assert.equal(marks.capacity, IN_FLIGHT_CAPACITY);
   });
 });

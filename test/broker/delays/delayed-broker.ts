@@ -180,7 +180,7 @@ export class DelayedBroker {
     const consumer = queue.addConsumer({
       tag: 'drain',
       sink: {
-        deliver: (_consumer, _lane, _offset, chunk, at) => {
+        deliver: (_consumer, _level, _offset, chunk, at) => {
           const view = this.#view;
           view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
           const headers = amqp091Codec.headers(chunk.buffer, view.propertiesStart, view.propertiesEnd);
@@ -189,7 +189,7 @@ export class DelayedBroker {
             routedMs: chunk.f64[at >>> 3] as number,
             delayHeader: headers?.['x-delay'],
           });
-          return view.bodyEnd - view.bodyStart;
+          return true;
         },
         cancelled: () => undefined,
       },

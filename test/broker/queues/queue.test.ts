@@ -72,7 +72,7 @@ test('get takes one message, says what remains, and is answered when there is no
   const getter = {
     message: (_l: unknown, _o: number, _c: unknown, _at: number, _r: boolean, remaining: number) => {
       answers.push(remaining);
-      return 1;
+      return true;
     },
     empty: () => {
       answers.push('empty');

@@ -59,7 +59,7 @@ describe('an atomic append', () => {
     const { shard } = test.broker;
     const queue = test.queue('q');
     const block = test.publish('q', 'message');
-    queue.lanes[0]?.settle(0);
+    queue.levels[0]?.settle(0);
     const atomic = new AtomicAppend(shard);
     assert.ok(atomic.settledBytes > 0);
     atomic.excludeSettled();

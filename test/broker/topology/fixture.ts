@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { Table } from '../../../src/base/value.ts';
 import { BrokerError, type BrokerErrorKind } from '../../../src/broker/errors.ts';
+import type { QueueFactory, TopologyQueue } from '../../../src/broker/queues/queue-port.ts';
 import { type QueueSettings, settingsFromArguments } from '../../../src/broker/queues/queue-settings.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
 import type { ExchangeDeclaration } from '../../../src/broker/topology/exchange.ts';
 import { encodeOperation, type MetadataOperation } from '../../../src/broker/topology/metadata.ts';
-import type { QueueFactory, TopologyQueue } from '../../../src/broker/topology/ports.ts';
 import { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import type { VirtualHosts } from '../../../src/broker/topology/virtual-hosts.ts';
 

@@ -1,6 +1,6 @@
 import {
   type Columns,
-  HELD_CAPACITY,
+  IN_FLIGHT_CAPACITY,
   InFlightRing,
   rearranged,
 } from '../../acknowledgements/in-flight-ring.ts';
@@ -12,8 +12,8 @@ export const LEAVING = '';
 export class InFlight implements Columns {
   readonly #ring = new InFlightRing(this);
   /** Null: nobody holds it; it is available, or waits for another attempt. */
-  #holders: (string | null)[] = new Array<string | null>(HELD_CAPACITY).fill(null);
-  #dueMs = new Float64Array(HELD_CAPACITY);
+  #holders: (string | null)[] = new Array<string | null>(IN_FLIGHT_CAPACITY).fill(null);
+  #dueMs = new Float64Array(IN_FLIGHT_CAPACITY);
 
   get count(): number {
     return this.#ring.count;
@@ -55,7 +55,7 @@ export class InFlight implements Columns {
     const ring = this.#ring;
     const endPosition = ring.positionOf(end);
     for (let at = ring.first; at < endPosition; at++) {
-      if (!ring.isHeldAt(at)) continue;
+      if (!ring.isInFlightAt(at)) continue;
       this.#holders[at & ring.mask] = null;
       ring.remove(at & ring.mask);
     }
@@ -73,7 +73,7 @@ export class InFlight implements Columns {
     const end = last === Number.POSITIVE_INFINITY ? ring.end : ring.positionOf(last + 1);
     for (let at = ring.positionOf(first); at < end; at++) {
       const slot = at & ring.mask;
-      if (!ring.isHeldAt(at) || this.#holders[slot] !== holder) continue;
+      if (!ring.isInFlightAt(at) || this.#holders[slot] !== holder) continue;
       if ((this.#dueMs[slot] as number) <= nowMs) each(ring.keyAt(at));
     }
   }

@@ -2,8 +2,8 @@ import type { Clock } from '../../../base/clock.ts';
 import { DeadlineTimer } from '../../../base/deadline-timer.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
 import { AcknowledgedOffsets } from '../../../log/queues/acknowledged-offsets.ts';
-import { type Due, DueItems } from '../../acknowledgements/deadline-heap.ts';
-import { Cursor } from '../../acknowledgements/delivery-cursor.ts';
+import { DeadlineHeap, type Due } from '../../acknowledgements/deadline-heap.ts';
+import { DeliveryCursor } from '../../acknowledgements/delivery-cursor.ts';
 import type { AcquiredRanges } from './acquired-ranges.ts';
 import { InFlight, LEAVING } from './in-flight.ts';
 import { ShareChanges } from './share-changes.ts';
@@ -65,15 +65,15 @@ interface Waiting extends Due {
 export class SharePartition {
   readonly id: number;
   settled = new AcknowledgedOffsets();
-  cursor: Cursor;
+  cursor: DeliveryCursor;
   /** Somebody reads for it, and will hand out what he reads. */
   isReading = false;
   isRemoved = false;
   readonly #deps: SharePartitionDeps;
   readonly #inFlight = new InFlight();
-  readonly #locks = new DueItems<Lock>();
+  readonly #locks = new DeadlineHeap<Lock>();
   #lastLock: Lock | null = null;
-  readonly #retries = new DueItems<Waiting>();
+  readonly #retries = new DeadlineHeap<Waiting>();
   readonly #alarm: DeadlineTimer;
   readonly #listeners = new Set<() => void>();
   readonly #changes = new ShareChanges();
@@ -411,8 +411,8 @@ export class SharePartition {
     return this.cursor.failures as Map<number, number>;
   }
 
-  #newCursor(): Cursor {
-    const cursor = new Cursor(this.settled);
+  #newCursor(): DeliveryCursor {
+    const cursor = new DeliveryCursor(this.settled);
     cursor.failures = new Map();
     return cursor;
   }

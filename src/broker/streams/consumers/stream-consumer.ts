@@ -1,10 +1,9 @@
 import type { Table } from '../../../base/value.ts';
 import type { RecordMessage } from '../../messages/message-from-record.ts';
 import { FILTER_VALUE_HEADER } from '../../messages/record-headers.ts';
-import type { Consumer, Gate } from '../../queues/consumer.ts';
-import type { PriorityLevel } from '../../queues/priority-level.ts';
-import type { Queue } from '../../queues/queue.ts';
+import type { Consumer, ConsumerOwner, Gate } from '../../queues/consumer.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
+import type { DeliverySource } from '../../queues/unacknowledged.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
 import type { OffsetSpecification } from '../../topology/offset-specification.ts';
 import type { Partition } from '../partition.ts';
@@ -69,18 +68,15 @@ type ConsumerShape = Pick<
   'tag' | 'gate' | 'noAck' | 'exclusive' | 'priority' | 'arguments' | 'prefetch' | 'credit' | 'isActive'
 > & { addCredit(count: number): void; wake(): void; cancel(): void };
 
-type QueueShape = Pick<Queue, 'name' | 'vhost' | 'arguments' | 'settings'> & {
+type QueueShape = Pick<ConsumerOwner, 'name' | 'vhost' | 'settings'> & {
+  readonly arguments: Table;
   readonly consumers: { readonly active: unknown };
-  settleDelivered(lane: unknown, offset: number, publishedMs: number): void;
-  reject(lane: unknown, offset: number): void;
-  requeue(lane: unknown, offset: number, bodyBytes: number, failed: boolean): void;
 };
 
 const SETTINGS: QueueSettings = settingsFromArguments({});
 
-/** Stands for a partition where deliveries are held until they are acknowledged. To a stream all ends of them are one. */
-class PartitionLane implements Pick<PriorityLevel, 'failures'>, QueueShape {
-  readonly failures = null;
+/** Where deliveries of a partition are settled. To a stream it is all one whether they are acknowledged or rejected. */
+class PartitionSource implements DeliverySource, QueueShape {
   readonly settings = SETTINGS;
   readonly #consumer: StreamConsumer;
   readonly #partition: number;
@@ -88,10 +84,6 @@ class PartitionLane implements Pick<PriorityLevel, 'failures'>, QueueShape {
   constructor(consumer: StreamConsumer, partition: number) {
     this.#consumer = consumer;
     this.#partition = partition;
-  }
-
-  get queue(): QueueShape {
-    return this;
   }
 
   get name(): string {
@@ -110,17 +102,17 @@ class PartitionLane implements Pick<PriorityLevel, 'failures'>, QueueShape {
     return { active: this.#consumer.owner.active };
   }
 
-  settleDelivered(_lane: unknown, offset: number): void {
+  acknowledge(offset: number): void {
     this.#consumer.settled(this.#partition, offset);
   }
 
-  reject(_lane: unknown, offset: number): void {
+  reject(offset: number): void {
     this.#consumer.settled(this.#partition, offset);
   }
 
   /** It stays where it is for everybody; this consumer does not get it again. */
-  requeue(_lane: unknown, offset: number, _bodyBytes: number, failed: boolean): void {
-    if (failed) this.#consumer.settled(this.#partition, offset);
+  requeue(offset: number, _bodyBytes: number, wasRejected: boolean): void {
+    if (wasRejected) this.#consumer.settled(this.#partition, offset);
   }
 }
 
@@ -146,7 +138,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   readonly #filter: ReadonlySet<string> | null;
   readonly #matchUnfiltered: boolean;
   readonly #partitions: PartitionReader[] = [];
-  readonly #lanes: PartitionLane[] = [];
+  readonly #sources: PartitionSource[] = [];
   readonly #stops: (() => void)[] = [];
   /** Delivered and not acknowledged, by partition, where somebody else may have to go on from there. */
   readonly #held: number[][] = [];
@@ -180,12 +172,12 @@ export class StreamConsumer implements Pumped, ConsumerShape {
     return this as unknown as Consumer;
   }
 
-  laneOf(partition: number): PriorityLevel {
-    return this.#lanes[partition] as unknown as PriorityLevel;
+  sourceOf(partition: number): DeliverySource {
+    return this.#sources[partition] as PartitionSource;
   }
 
   get queue(): QueueShape {
-    return this.#lanes[0] as PartitionLane;
+    return this.#sources[0] as PartitionSource;
   }
 
   /** From where each partition would have to be read on by somebody else. */
@@ -295,7 +287,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
       },
     });
     this.#partitions.push(reader);
-    this.#lanes.push(new PartitionLane(this, index));
+    this.#sources.push(new PartitionSource(this, index));
     this.#stops.push(partition.onAdvance(() => this.pumpLater()));
     if (start.kind === 'time') void this.#seek(reader, start.timeMs);
   }

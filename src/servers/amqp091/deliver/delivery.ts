@@ -42,8 +42,8 @@ function parse(chunk: Chunk, at: number): void {
 }
 
 /** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
-function showFailures(lane: PriorityLevel, offset: number): void {
-  const failures = lane.queue.failuresOf(lane, offset);
+function showFailures(level: PriorityLevel, offset: number): void {
+  const failures = level.failuresOf(offset);
   if (failures === 0) return;
   const { buffer, start, end } = properties;
   properties.buffer = amqp091Codec.edit(buffer, start, end, {
@@ -79,28 +79,27 @@ export class Delivery implements DeliverySink {
 
   deliver(
     consumer: Consumer,
-    lane: PriorityLevel,
+    level: PriorityLevel,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
-  ): number {
+  ): boolean {
     const { channel, head } = this;
     const { output } = channel;
     parse(chunk, at);
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    if (redelivered && lane.failures !== null) showFailures(lane, offset);
-    const bodyBytes = view.bodyEnd - view.bodyStart;
+    if (redelivered && level.failures !== null) showFailures(level, offset);
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
-      : channel.unacknowledged.add(lane, consumer, offset, chunk.f64[at >>> 3], bodyBytes);
+      : channel.unacknowledged.add(level, consumer, offset, chunk, at);
     writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
     writeContent(channel, chunk);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
-    return bodyBytes;
+    return true;
   }
 
   cancelled(consumer: Consumer): void {
@@ -119,29 +118,25 @@ export class GetDelivery implements Getter {
   }
 
   message(
-    lane: PriorityLevel,
+    level: PriorityLevel,
     offset: number,
     chunk: Chunk,
     at: number,
     redelivered: boolean,
     remaining: number,
-  ): number {
+  ): boolean {
     const channel = this.#channel;
+    // Nobody is there any more to take it.
+    if (channel.state !== 'open') return false;
     const { output, unacknowledged } = channel;
     parse(chunk, at);
     if (channel.connection.tracer !== null) {
-      traceDelivered(channel, lane.queue.name, redelivered, chunk.buffer, view, properties);
+      traceDelivered(channel, level.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    if (redelivered && lane.failures !== null) showFailures(lane, offset);
-    const bodyBytes = view.bodyEnd - view.bodyStart;
+    if (redelivered && level.failures !== null) showFailures(level, offset);
     const tag = this.#noAck
       ? unacknowledged.addSettled()
-      : unacknowledged.add(lane, null, offset, chunk.f64[at >>> 3], bodyBytes);
-    if (channel.state !== 'open') {
-      // Nobody is there any more to take it.
-      unacknowledged.requeueAll();
-      return bodyBytes;
-    }
+      : unacknowledged.add(level, null, offset, chunk, at);
     const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes(view) + 4 + 1;
     output.reserve(bytes);
     const target = output.buffer;
@@ -163,7 +158,7 @@ export class GetDelivery implements Getter {
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
     channel.resume();
-    return bodyBytes;
+    return true;
   }
 
   empty(): void {

@@ -29,14 +29,8 @@ export class StreamDelivery implements StreamSink {
     const { output } = channel;
     message.set({ [OFFSET_HEADER]: BigInt(offset), [PARTITION_HEADER]: partition });
     if (channel.connection.tracer !== null) traceRead(channel, consumer.queue.name, message);
-    const bodyBytes = message.bodyEnd - message.bodyStart;
-    const tag = channel.unacknowledged.add(
-      consumer.laneOf(partition),
-      consumer.asConsumer,
-      offset,
-      timestampMs,
-      bodyBytes,
-    );
+    const source = consumer.sourceOf(partition);
+    const tag = channel.unacknowledged.addRecord(source, consumer.asConsumer, offset, timestampMs);
     writeDeliver(output, head, tag, message);
     writeContentFrames(
       output,

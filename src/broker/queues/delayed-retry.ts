@@ -1,0 +1,63 @@
+import type { DeadlineTimer } from '../../base/deadline-timer.ts';
+import { DeadlineHeap, type Due } from '../acknowledgements/deadline-heap.ts';
+import type { Turn } from '../shard/turn.ts';
+import type { PriorityLevel } from './priority-level.ts';
+import type { Retry } from './queue-settings.ts';
+
+/** A failed message that is neither ready nor at a consumer until its next attempt is due. */
+interface Attempt extends Due {
+  readonly level: PriorityLevel;
+  readonly offset: number;
+  readonly bodyBytes: number;
+}
+
+/** x-delayed-retry-type: what failed at a consumer waits before it is delivered again, each time longer. */
+export class DelayedRetry {
+  readonly #turn: Turn;
+  readonly #timer: DeadlineTimer;
+  readonly #attempts = new DeadlineHeap<Attempt>();
+  #retry: Retry | null = null;
+
+  /** `timer` has the queue pumped. */
+  constructor(turn: Turn, timer: DeadlineTimer) {
+    this.#turn = turn;
+    this.#timer = timer;
+  }
+
+  /** Messages that wait for their next attempt. */
+  get count(): number {
+    return this.#attempts.count;
+  }
+
+  /** Null: no message waits from now on. */
+  configure(retry: Retry | null): void {
+    this.#retry = retry;
+  }
+
+  /** True if the message, whose failure is counted, waits: it is given back when its delay is over. */
+  delays(level: PriorityLevel, offset: number, bodyBytes: number, wasRejected: boolean): boolean {
+    const retry = this.#retry;
+    if (retry === null || (retry.kind !== 'all' && (retry.kind === 'failed') !== wasRejected)) return false;
+    const dueMs = this.#turn.nowMs + delayMs(retry, level.failuresOf(offset));
+    this.#attempts.add({ dueMs, level, offset, bodyBytes });
+    this.#timer.setFor(dueMs, this.#turn.nowMs);
+    return true;
+  }
+
+  /** Those whose delay is over are ready again. */
+  giveBackDue(): void {
+    if (this.#attempts.count === 0) return;
+    const { nowMs } = this.#turn;
+    this.#attempts.take(nowMs, ({ level, offset, bodyBytes }) => level.giveBack(offset, bodyBytes));
+    this.#timer.setFor(this.#attempts.dueMs, nowMs);
+  }
+
+  clear(): void {
+    this.#attempts.clear();
+  }
+}
+
+/** The n-th attempt waits n times the shortest delay, up to the longest. */
+function delayMs({ minMs, maxMs }: Retry, attempt: number): number {
+  return Math.min(minMs * attempt, maxMs);
+}
