@@ -36,7 +36,7 @@ const EXCHANGE = Buffer.from('later');
 const [directory, text] = process.argv.slice(2) as [string, string];
 const plan = JSON.parse(text) as DelaysPlan;
 const broker = await Broker.open({ dataDirectory: directory, propertyCodecs: [amqp091Codec] });
-const vhost = broker.vhost('/') as VirtualHost<Queue>;
+const vhost = broker.vhosts.get('/') as VirtualHost<Queue>;
 const lateness = new Histogram();
 let came = 0;
 declare();

@@ -30,7 +30,6 @@ import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { Streams } from './streams/streams.ts';
 import { encodeOperation } from './topology/metadata.ts';
-import type { VirtualHost } from './topology/virtual-host.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
 import {
   DEFAULT_TRANSACTION_SETTINGS,
@@ -46,6 +45,7 @@ const silent: BrokerLog = { info: () => undefined, warn: () => undefined, error:
 /** The roof: builds the rooms of a broker, gives each what it needs, and starts and stops them. */
 export class Broker {
   readonly shard: Shard;
+  readonly cluster: ClusterId;
   readonly vhosts: VirtualHosts<Queue>;
   readonly access: Access;
   /** The clients' connections, over all protocols. */
@@ -60,7 +60,6 @@ export class Broker {
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
-  readonly #cluster: ClusterId;
   readonly #queueRecovery = new QueueRecovery();
   readonly #state: BrokerState;
   #unlock: (() => Promise<void>) | null = null;
@@ -108,7 +107,7 @@ export class Broker {
       onCorruption: (fields, message) => shard.log.error(fields, message),
     });
     this.streams = this.#createStreams();
-    this.#cluster = new ClusterId(record);
+    this.cluster = new ClusterId(record);
     this.groupConfigs = new GroupConfigs({ record });
     this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
     this.shareGroups = new ShareGroups({
@@ -145,7 +144,7 @@ export class Broker {
       // In the order in which they are restored.
       sections: [
         this.streams,
-        this.#cluster,
+        this.cluster,
         this.groupConfigs,
         this.groups,
         this.shareGroups,
@@ -153,15 +152,6 @@ export class Broker {
         this.streamExchanges,
       ],
     });
-  }
-
-  /** Tells the data of this broker from everybody else's: a UUID, base64url without padding. */
-  get clusterId(): string {
-    return this.#cluster.id;
-  }
-
-  vhost(name: string): VirtualHost<Queue> | undefined {
-    return this.vhosts.get(name);
   }
 
   /** Flushes, takes a snapshot, lets go of the directory. */

@@ -171,7 +171,7 @@ describe('segments that neither the snapshot nor the journal names', () => {
     const { test } = directory;
     const copy = directory.path('..', 'copy');
     await test.open();
-    const vhost = test.broker.vhost('/')!;
+    const vhost = test.broker.vhosts.get('/')!;
     const transient = test.queue('t', { durable: false });
     for (let i = 0; i < MESSAGES; i++) test.publish('t', `${i}`.padEnd(1000, '.'));
     await test.flush();

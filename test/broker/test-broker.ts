@@ -51,7 +51,7 @@ export class TestBroker {
   }
 
   queue(name: string, settings: { durable?: boolean; autoDelete?: boolean } = {}): Queue {
-    const vhost = this.broker.vhost('/');
+    const vhost = this.broker.vhosts.get('/');
     if (vhost === undefined) throw new Error('no virtual host');
     const { durable = true, autoDelete = false } = settings;
     return vhost.declareQueue({ name, durable, exclusive: false, autoDelete, arguments: {} }, null);
@@ -59,7 +59,7 @@ export class TestBroker {
 
   /** Publishes to the default exchange. Returns the block to wait for. */
   publish(key: string, body: string | Buffer, persistent = true): number {
-    const vhost = this.broker.vhost('/');
+    const vhost = this.broker.vhosts.get('/');
     if (vhost === undefined) throw new Error('no virtual host');
     this.broker.shard.turn.touch();
     fillView(this.publisher.messageView, key, body);

@@ -100,7 +100,7 @@ export class MovingRun {
   }
 
   get vhost(): VirtualHost<Queue> {
-    return this.broker.vhost('/') as VirtualHost<Queue>;
+    return this.broker.vhosts.get('/') as VirtualHost<Queue>;
   }
 
   queue(name: string): Queue {

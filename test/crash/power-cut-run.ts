@@ -109,7 +109,7 @@ export class PowerCutRun implements ChannelHost {
     await this.closeCleanly();
     if (this.random() < 0.5) await this.cutPower();
     await this.start();
-    for (const queue of this.broker.vhost('/')!.queues()) {
+    for (const queue of this.broker.vhosts.get('/')!.queues()) {
       if (queue.readyCount > 0) throw new HistoryError(`${queue.name} was drained, but has messages again`);
     }
   }
@@ -217,7 +217,7 @@ export class PowerCutRun implements ChannelHost {
   /** Takes and acknowledges everything. */
   async drain(): Promise<void> {
     for (const channel of this.channels.splice(0)) channel.close();
-    for (const queue of this.broker.vhost('/')!.queues()) {
+    for (const queue of this.broker.vhosts.get('/')!.queues()) {
       const channel = this.openChannel();
       channel.consume(queue, 10, false);
       const isEmpty = (): boolean => {
@@ -333,7 +333,7 @@ export class PowerCutRun implements ChannelHost {
 
   /** After a start: what is there against what has to be. Afterwards the history goes on from what was found. */
   async #compare(last: number): Promise<void> {
-    const vhost = this.broker.vhost('/')!;
+    const vhost = this.broker.vhosts.get('/')!;
     const expected = this.state.restarted(last);
     this.known.clear();
     for (const queue of vhost.queues()) {

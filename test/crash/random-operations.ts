@@ -47,7 +47,7 @@ export class RandomOperations {
       if (channel.mustPause) return;
       // Some insist.
       if (this.#run.broker.shard.alarms.isBlocking && this.#run.random() < 0.8) return;
-      const vhost = this.#run.broker.vhost('/')!;
+      const vhost = this.#run.broker.vhosts.get('/')!;
       const route = vhost.route(vhost.exchangeForPublish(exchange), key, bareMessage);
       const expected = this.#run.state.route(exchange, key);
       if (
@@ -91,8 +91,8 @@ export class RandomOperations {
     const name = this.#run.pick(QUEUE_NAMES);
     if (this.#run.state.queues.has(name)) return;
     const durable = this.#run.random() < 0.75;
-    const queue = this.#run.broker
-      .vhost('/')!
+    const queue = this.#run.broker.vhosts
+      .get('/')!
       .declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: {} }, null);
     const block = durable ? this.#run.broker.shard.metadataBlock : 0;
     this.#run.note(`declare ${durable ? '' : 'transient '}queue ${name}, id ${queue.id}, in block ${block}`);
@@ -106,7 +106,7 @@ export class RandomOperations {
     const queue = this.#anyQueue();
     if (queue === undefined) return;
     const expected = this.#run.expectedOf(queue);
-    this.#run.broker.vhost('/')!.deleteQueue(queue.name, { ifUnused: false, ifEmpty: false }, null);
+    this.#run.broker.vhosts.get('/')!.deleteQueue(queue.name, { ifUnused: false, ifEmpty: false }, null);
     this.#run.note(`delete queue ${queue.name}, in block ${this.#run.broker.shard.metadataBlock}`);
     this.#run.known.delete(queue);
     this.#run.state.deleted(expected, this.#run.broker.shard.metadataBlock);
@@ -122,13 +122,13 @@ export class RandomOperations {
     const request = { source: exchange, destination: queue.name, routingKey: key, arguments: {} };
     const existing = this.#run.state.bindingsOf(exchange).find((b) => b.queue === expected && b.key === key);
     if (existing === undefined) {
-      this.#run.broker.vhost('/')!.bindQueue(request, null);
+      this.#run.broker.vhosts.get('/')!.bindQueue(request, null);
       const addedBlock = this.#run.broker.shard.metadataBlock;
       this.#run.note(`bind ${queue.name} to ${exchange} with ${key}, in block ${addedBlock}`);
       const removedBlock = Number.POSITIVE_INFINITY;
       this.#run.state.bindings.push({ exchange, key, queue: expected, addedBlock, removedBlock });
     } else {
-      this.#run.broker.vhost('/')!.unbindQueue(request, null);
+      this.#run.broker.vhosts.get('/')!.unbindQueue(request, null);
       existing.removedBlock = this.#run.broker.shard.metadataBlock;
       this.#run.note(`unbind ${queue.name} from ${exchange} with ${key}, in block ${existing.removedBlock}`);
     }
@@ -171,6 +171,8 @@ export class RandomOperations {
 
   #anyQueue(): Queue | undefined {
     const names = [...this.#run.state.queues.keys()];
-    return names.length === 0 ? undefined : this.#run.broker.vhost('/')!.findQueue(this.#run.pick(names));
+    return names.length === 0
+      ? undefined
+      : this.#run.broker.vhosts.get('/')!.findQueue(this.#run.pick(names));
   }
 }

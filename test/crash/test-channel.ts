@@ -186,7 +186,8 @@ export class TestChannel {
       for (const each of tags) this.#settled(each, outcome);
     }
     if (!isDone) {
-      for (const queue of broker.vhost('/')!.queues()) this.#host.expectedOf(queue).settlementsAreIn(block);
+      for (const queue of broker.vhosts.get('/')!.queues())
+        this.#host.expectedOf(queue).settlementsAreIn(block);
     }
     for (const { message, queues } of tx.publications) {
       for (const queue of queues) if (!queue.isDeleted) queue.published(message, block, () => isDone);

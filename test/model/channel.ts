@@ -72,7 +72,7 @@ export class Channel {
 
   publish(message: Message): void {
     const { broker, model } = this.#host;
-    const vhost = broker.vhost('/')!;
+    const vhost = broker.vhosts.get('/')!;
     const route = vhost.route(vhost.exchangeForPublish(message.exchange), message.key, bareMessage);
     const expected = model.route(message.exchange, message.key);
     const names = (some: readonly { readonly name: string }[]): string =>

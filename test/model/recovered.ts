@@ -11,7 +11,7 @@ export async function contentsOf(
   disk: <T>(promise: Promise<T>) => Promise<T>,
 ): Promise<Map<string, Recovered[]>> {
   const contents = new Map<string, Recovered[]>();
-  for (const queue of broker.vhost('/')!.queues()) {
+  for (const queue of broker.vhosts.get('/')!.queues()) {
     const entries: Recovered[] = [];
     for (const level of queue.levels) {
       const stored = new Map<number, Found>();

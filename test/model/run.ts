@@ -81,7 +81,7 @@ export class Run implements ChannelHost {
   }
 
   get #vhost() {
-    return this.broker.vhost('/')!;
+    return this.broker.vhosts.get('/')!;
   }
 
   async #do(operation: Operation): Promise<void> {

@@ -169,6 +169,6 @@ describe('what a Kafka client produces', () => {
       Array.from({ length: 10 }, (_, i) => `k${2 * i + 1}=v${2 * i + 1}`),
     );
     assert.match(String(failed[0]?.message.headers?.['x-death']), /"reason":"rejected"/);
-    await until(() => servers.kafkaServer.broker.vhost('/')?.findQueue('work')?.isBalanced === true);
+    await until(() => servers.kafkaServer.broker.vhosts.get('/')?.findQueue('work')?.isBalanced === true);
   });
 });

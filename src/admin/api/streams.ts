@@ -73,7 +73,7 @@ function streamOf(context: AdminContext, request: ApiRequest): Stream {
 function view({ broker }: AdminContext, stream: Stream): { readonly [field: string]: Json } {
   const { name, vhost, id, partitions, configs } = stream;
   const seen = broker.streamExchanges.of(stream);
-  const exchange = broker.vhost(vhost)?.findExchange(name);
+  const exchange = broker.vhosts.get(vhost)?.findExchange(name);
   return {
     name,
     vhost,

@@ -11,7 +11,7 @@ export function vhostOf(
   parameter = 'vhost',
 ): VirtualHost<Queue> {
   const name = request.parameter(parameter);
-  const vhost = broker.vhost(name);
+  const vhost = broker.vhosts.get(name);
   if (vhost === undefined) throw notFound(`no vhost '${name}'`);
   return vhost;
 }

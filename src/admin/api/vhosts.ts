@@ -28,7 +28,7 @@ export const vhostRoutes: readonly Route[] = [
 async function put(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { broker } = context;
   const name = request.parameter('vhost');
-  const existed = broker.vhost(name) !== undefined;
+  const existed = broker.vhosts.get(name) !== undefined;
   const traced = request.has('tracing') ? request.boolean('tracing') : null;
   if (!existed) await broker.access.administration.createVhost(name);
   if (traced !== null && traced !== (broker.tracing.of(name) !== null)) {
@@ -61,7 +61,7 @@ function vhosts({ broker }: AdminContext): VhostInfo[] {
 function viewIn({ broker }: AdminContext): (vhost: VhostInfo) => { readonly [field: string]: Json } {
   return ({ name, queueCount, connectionCount, limits }) => {
     let [ready, unacknowledged] = [0, 0];
-    for (const queue of broker.vhost(name)?.queues() ?? []) {
+    for (const queue of broker.vhosts.get(name)?.queues() ?? []) {
       ready += queue.readyCount;
       unacknowledged += queue.unacknowledgedCount;
     }

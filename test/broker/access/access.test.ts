@@ -73,7 +73,7 @@ describe('who may log in', () => {
     await test.restart();
     assert.deepEqual(test.broker.access.administration.listUsers(), []);
     assert.equal(await test.broker.access.authenticate('guest', 'guest', true), null);
-    assert.equal(test.broker.vhost('/'), undefined);
+    assert.equal(test.broker.vhosts.get('/'), undefined);
     // Once more, from the snapshot of a broker that had replayed nothing.
     await test.restart();
     assert.deepEqual(test.broker.access.administration.listUsers(), []);

@@ -52,7 +52,7 @@ export class DelayedBroker {
   }
 
   get vhost(): VirtualHost<Queue> {
-    return this.broker.vhost('/') as VirtualHost<Queue>;
+    return this.broker.vhosts.get('/') as VirtualHost<Queue>;
   }
 
   get delays(): DelayStore {

@@ -17,7 +17,7 @@ import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
 function bound(test: TestBroker) {
   const stream = test.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
   test.queue('q');
-  const vhost = test.broker.vhost('/') as VirtualHost<Queue>;
+  const vhost = test.broker.vhosts.get('/') as VirtualHost<Queue>;
   vhost.bindQueue({ source: 's', destination: 'q', routingKey: '#', arguments: {} }, null);
   return stream;
 }
@@ -27,7 +27,7 @@ async function bodiesOf(test: TestBroker): Promise<string[]> {
     await test.flush();
     await settled();
   }
-  const vhost = test.broker.vhost('/') as VirtualHost<Queue>;
+  const vhost = test.broker.vhosts.get('/') as VirtualHost<Queue>;
   const consumer = new TestConsumer(vhost.checkQueue('q', null), { noAck: true });
   await settled();
   consumer.close();
@@ -118,7 +118,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
     await using test = await TestBroker.start();
     const stream = bound(test);
     test.broker.streams.create({ vhost: '/', name: 'copy', partitions: 1, configs: new Map() });
-    const vhost = test.broker.vhost('/') as VirtualHost<Queue>;
+    const vhost = test.broker.vhosts.get('/') as VirtualHost<Queue>;
     vhost.bindExchange({ source: 's', destination: 'copy', routingKey: '#', arguments: {} });
     const properties = amqp091Codec.encode({
       headers: { n: { t: '\u0001'.repeat(900_000) } },
@@ -174,7 +174,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       turns++;
       if (!isOver) setImmediate(count);
     };
-    const { ledger } = test.broker.vhost('/')!.checkQueue('q', null) as Queue;
+    const { ledger } = test.broker.vhosts.get('/')!.checkQueue('q', null) as Queue;
     await test.flush();
     count();
     while (ledger.routed === 0) await settled();

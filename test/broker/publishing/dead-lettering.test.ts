@@ -4,7 +4,7 @@ import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
 
 test('what is on its way out when the dead-letter exchange is taken away is dropped, and goes nowhere else', async () => {
   await using broker = await TestBroker.start();
-  const vhost = broker.broker.vhost('/');
+  const vhost = broker.broker.vhosts.get('/');
   assert.ok(vhost);
   const queue = broker.queue('q');
   const dead = broker.queue('dead');
@@ -27,7 +27,7 @@ test('what is on its way out when the dead-letter exchange is taken away is drop
 
 test('however many messages expire, are dropped or rejected at once, each turn moves a limited number of them', async () => {
   await using broker = await TestBroker.start();
-  const vhost = broker.broker.vhost('/');
+  const vhost = broker.broker.vhosts.get('/');
   assert.ok(vhost);
   const count = 6000;
   for (const definition of [{ 'message-ttl': 0 }, { 'max-length': 0 }, {}]) {

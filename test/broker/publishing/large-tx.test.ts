@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 test('a transaction of many times the memory limit goes to disk, and holds nobody up for good', async () => {
   await using broker = await TestBroker.start({ memoryLimitBytes: 8 * MIB });
   const queue = broker.queue('q');
-  const vhost = broker.broker.vhost('/');
+  const vhost = broker.broker.vhosts.get('/');
   assert.ok(vhost !== undefined);
   const route = vhost.route(vhost.defaultExchange, 'q', bareMessage);
   const transaction = new Tx(broker.broker.shard, broker.broker.deadLettering, new Unacknowledged());

@@ -13,14 +13,14 @@ const MEMORY_BYTES = 4 << 20;
 const BODY = Buffer.alloc(4096);
 
 function declare(test: TestBroker, name: string, args: Table): Queue {
-  const vhost = test.broker.vhost('/');
+  const vhost = test.broker.vhosts.get('/');
   assert.ok(vhost);
   const spec = { name, durable: true, exclusive: false, autoDelete: false, arguments: args };
   return vhost.declareQueue(spec, null);
 }
 
 function routeTo(test: TestBroker, name: string) {
-  const vhost = test.broker.vhost('/');
+  const vhost = test.broker.vhosts.get('/');
   assert.ok(vhost);
   return vhost.route(vhost.defaultExchange, name, bareMessage);
 }

@@ -14,7 +14,7 @@ const SMALL = {
 };
 
 function declare(test: TestBroker, name: string, args: Table): Queue {
-  const vhost = test.broker.vhost('/');
+  const vhost = test.broker.vhosts.get('/');
   assert.ok(vhost);
   const spec = { name, durable: true, exclusive: false, autoDelete: false, arguments: args };
   return vhost.declareQueue(spec, null);

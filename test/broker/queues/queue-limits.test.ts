@@ -10,7 +10,7 @@ import { fillView, type Message } from '../../model/message.ts';
 import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
 
 function declare(test: TestBroker, name: string, args: Table, durable = true): Queue {
-  const vhost = test.broker.vhost('/')!;
+  const vhost = test.broker.vhosts.get('/')!;
   return vhost.declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: args }, null);
 }
 
@@ -20,7 +20,7 @@ function message(key: string, id: number, more: Partial<Message> = {}): Message 
 }
 
 function routeTo(test: TestBroker, key: string) {
-  const vhost = test.broker.vhost('/')!;
+  const vhost = test.broker.vhosts.get('/')!;
   return vhost.route(vhost.defaultExchange, key, bareMessage);
 }
 
@@ -73,7 +73,7 @@ describe('the limits of a queue', () => {
     declare(test, 'q', {});
     publish(test, 'q', 1);
     const definition = { 'max-length': 1, overflow: 'reject-publish' };
-    test.broker.vhost('/')!.setPolicy({ name: 'p', pattern: 'q', definition });
+    test.broker.vhosts.get('/')!.setPolicy({ name: 'p', pattern: 'q', definition });
     assert.equal(publish(test, 'q', 2), REFUSED);
   });
 
@@ -81,9 +81,9 @@ describe('the limits of a queue', () => {
     await using test = await TestBroker.start();
     declare(test, 'q', {});
     await new Promise((resolve) => setTimeout(resolve, 300));
-    test.broker.vhost('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { expires: 250 } });
+    test.broker.vhosts.get('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { expires: 250 } });
     await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.ok(test.broker.vhost('/')!.findQueue('q') !== undefined);
+    assert.ok(test.broker.vhosts.get('/')!.findQueue('q') !== undefined);
   });
 
   it('keep a message from being delivered that expired while a consumer had it', async () => {
@@ -93,7 +93,7 @@ describe('the limits of a queue', () => {
     const consumer = new TestConsumer(queue);
     await consumer.received(1);
     await new Promise((resolve) => setTimeout(resolve, 10));
-    test.broker.vhost('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { 'message-ttl': 1 } });
+    test.broker.vhosts.get('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { 'message-ttl': 1 } });
     consumer.unacknowledged.reject(0, true, true);
     await settled();
     assert.deepEqual([consumer.messages.length, queue.ledger.expired], [1, 1]);
@@ -126,7 +126,7 @@ describe('what leaves a queue', () => {
     publish(test, 'q', 2, { isPersistent: false });
     await settled();
     await test.restart();
-    assert.equal(test.broker.vhost('/')!.findQueue('dead')?.readyCount, 1);
+    assert.equal(test.broker.vhosts.get('/')!.findQueue('dead')?.readyCount, 1);
   });
 });
 
@@ -140,7 +140,7 @@ describe('a restart', () => {
     await test.restart();
     publish(test, 'q', 3, { name: 'transient' });
     publish(test, 'q', 4, { name: 'persistent' });
-    const queue = test.broker.vhost('/')!.findQueue('q')!;
+    const queue = test.broker.vhosts.get('/')!.findQueue('q')!;
     assert.deepEqual([queue.readyCount, queue.ledger.duplicates], [2, 1]);
   });
 });

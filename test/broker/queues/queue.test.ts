@@ -147,15 +147,15 @@ test('an auto-delete queue goes with its last consumer, and a deleted queue canc
   const queue = broker.queue('auto', { autoDelete: true });
   const consumers = [new TestConsumer(queue), new TestConsumer(queue)];
   consumers[0]?.close();
-  assert.equal(broker.broker.vhost('/')?.findQueue('auto'), queue);
+  assert.equal(broker.broker.vhosts.get('/')?.findQueue('auto'), queue);
   consumers[1]?.close();
-  assert.equal(broker.broker.vhost('/')?.findQueue('auto'), undefined);
+  assert.equal(broker.broker.vhosts.get('/')?.findQueue('auto'), undefined);
 
   const deleted = broker.queue('deleted');
   const consumer = new TestConsumer(deleted);
   publishMany(broker, 'deleted', 1);
   await settled();
-  broker.broker.vhost('/')?.deleteQueue('deleted', { ifUnused: false, ifEmpty: false }, null);
+  broker.broker.vhosts.get('/')?.deleteQueue('deleted', { ifUnused: false, ifEmpty: false }, null);
   assert.equal(consumer.wasCancelled, true);
   // Acknowledging what came from it is no error.
   assert.equal(consumer.unacknowledged.ack(1, false), 1);

@@ -20,7 +20,7 @@ let cert: string;
 let key: string;
 
 function fixture(name: string): string {
-  return fileURLToPath(new URL(`../servers/amqp091/certificates/${name}`, import.meta.url));
+  return fileURLToPath(new URL(`../../servers/amqp091/certificates/${name}`, import.meta.url));
 }
 
 async function use(name: 'server' | 'successor'): Promise<void> {

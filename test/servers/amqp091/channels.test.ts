@@ -247,7 +247,7 @@ describe('channels', () => {
     const client = await test.rawChannel();
     client.method(1, { ...DECLARE, queue: 'own' });
     await client.expect('queue.declare-ok');
-    await until(() => test.broker.vhost('/')?.findQueue('kept')?.readyCount === 1);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('kept')?.readyCount === 1);
     client.method(1, { name: 'basic.get', queue: 'kept', noAck: false });
     await client.expect('basic.get-ok');
     await assert.rejects(
@@ -258,7 +258,7 @@ describe('channels', () => {
       /405.*RESOURCE_LOCKED/,
     );
     client.socket.destroy();
-    await until(() => test.broker.vhost('/')?.findQueue('own') === undefined);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('own') === undefined);
     const again = await channel.get('kept');
     assert.ok(again !== false && again.fields.redelivered);
   });

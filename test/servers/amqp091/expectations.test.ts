@@ -43,7 +43,7 @@ describe('a client that knows RabbitMQ', () => {
     await channel.bindQueue('linebreaks', 'exchange', '');
     await channel.deleteExchange('exchange\n');
     await channel.deleteQueue('\rlinebreaks');
-    const vhost = test.broker.vhost('/');
+    const vhost = test.broker.vhosts.get('/');
     assert.equal(vhost?.findQueue('linebreaks'), undefined);
     assert.equal(vhost?.findExchange('exchange'), undefined);
   });
@@ -56,6 +56,6 @@ describe('a client that knows RabbitMQ', () => {
       await sleep(200);
       await channel.checkQueue('lease');
     }
-    await until(() => test.broker.vhost('/')?.findQueue('lease') === undefined);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('lease') === undefined);
   });
 });

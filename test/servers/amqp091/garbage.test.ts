@@ -118,7 +118,7 @@ describe('the server, whatever it is sent,', () => {
     const message = await channel.get(queue);
     assert.ok(message !== false && message.content.toString() === 'still here');
     await until(() => test.server.connectionCount === 1);
-    for (const each of test.broker.vhost('/')?.queues() ?? []) {
+    for (const each of test.broker.vhosts.get('/')?.queues() ?? []) {
       assert.equal(each.consumerCount, 0, each.name);
       assert.equal(each.unacknowledgedCount, each.name === queue ? 1 : 0, each.name);
     }

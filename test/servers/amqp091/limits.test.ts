@@ -32,7 +32,7 @@ describe('a peer that does not read', () => {
     slow.doNotParse();
     slow.socket.pause();
     slow.method(1, CONSUME);
-    const queue = test.broker.vhost('/')?.findQueue('q');
+    const queue = test.broker.vhosts.get('/')?.findQueue('q');
     assert.ok(queue);
     await until(() => queue.readyCount < 40);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -51,9 +51,9 @@ describe('a peer that does not read', () => {
     using slow = await test.rawChannel();
     slow.socket.pause();
     slow.method(1, { ...CONSUME, noAck: false });
-    await until(() => test.broker.vhost('/')?.findQueue('q')?.readyCount !== 20);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('q')?.readyCount !== 20);
     await until(() => test.server.connectionCount === 0);
-    await until(() => test.broker.vhost('/')?.findQueue('q')?.readyCount === 20);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('q')?.readyCount === 20);
   });
 
   it('cannot fill our memory with answers, by basic.get', async () => {
@@ -63,7 +63,7 @@ describe('a peer that does not read', () => {
     client.doNotParse();
     client.socket.pause();
     for (let n = 0; n < 40; n++) client.method(1, { name: 'basic.get', queue: 'q', noAck: true });
-    const queue = test.broker.vhost('/')?.findQueue('q');
+    const queue = test.broker.vhosts.get('/')?.findQueue('q');
     assert.ok(queue);
     await until(() => queue.readyCount < 40);
     await new Promise((resolve) => setTimeout(resolve, 100));

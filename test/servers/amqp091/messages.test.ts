@@ -92,7 +92,7 @@ describe('messages', () => {
       await new Promise((resolve) => setImmediate(resolve));
       published += 2;
     }
-    await until(() => test.broker.vhost('/')?.findQueue('split')?.readyCount === published);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('split')?.readyCount === published);
     for (let n = 0; n < published; n++) client.method(1, { name: 'basic.get', queue: '', noAck: true });
     for (let n = 0; n < published; n++) {
       const got = await client.expect('basic.get-ok');
@@ -256,6 +256,6 @@ describe('consumers', () => {
     const { consumerTag } = await channel.consume('auto', () => undefined);
     assert.match(consumerTag, /^amq\.ctag-/);
     await channel.cancel(consumerTag);
-    assert.equal(test.broker.vhost('/')?.findQueue('auto'), undefined);
+    assert.equal(test.broker.vhosts.get('/')?.findQueue('auto'), undefined);
   });
 });

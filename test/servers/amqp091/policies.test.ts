@@ -8,7 +8,7 @@ import { TestBroker } from '../../broker/test-broker.ts';
 import { TestServer, until } from './test-server.ts';
 
 function vhostOf(test: TestServer | TestBroker): VirtualHost<Queue> {
-  const vhost = test.broker.vhost('/');
+  const vhost = test.broker.vhosts.get('/');
   assert.ok(vhost);
   return vhost;
 }

@@ -66,7 +66,7 @@ class Table {
   }
 
   waiting(queue: string): number | undefined {
-    return this.#test.broker.vhost('/')?.findQueue(queue)?.readyCount;
+    return this.#test.broker.vhosts.get('/')?.findQueue(queue)?.readyCount;
   }
 
   #take(tag: string, count: number): ConsumeMessage[] {

@@ -80,9 +80,9 @@ describe('remote calls by direct reply-to', () => {
       const client = stack.use(await test.rawChannel());
       await callRaw(client, 1000 + i);
     });
-    const versionBefore = test.broker.vhost('/')?.version;
+    const versionBefore = test.broker.vhosts.get('/')?.version;
     await Promise.all([...callers, ...sockets]);
-    const vhost = test.broker.vhost('/');
+    const vhost = test.broker.vhosts.get('/');
     assert.equal(vhost?.version, versionBefore, 'callers changed the topology');
     assert.equal(vhost?.replies.size, 1000);
     assert.equal(vhost?.listQueues().length, 1);

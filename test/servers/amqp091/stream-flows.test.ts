@@ -26,7 +26,7 @@ async function take(channel: Channel, queue: string, count: number): Promise<str
 }
 
 function remember(server: TestServer, pattern: string): void {
-  server.broker.vhost('/')?.setPolicy({ name: pattern, pattern, definition: { remember: true } });
+  server.broker.vhosts.get('/')?.setPolicy({ name: pattern, pattern, definition: { remember: true } });
 }
 
 async function confirmed(
@@ -95,7 +95,7 @@ describe('messages come to a stream', () => {
     await channel.assertExchange('later', 'x-delayed-message', { arguments: { 'x-delayed-type': 'fanout' } });
     await channel.bindQueue('s', 'later', '');
     await confirmed(channel, 'later', 'k', ['delayed'], { headers: { 'x-delay': 20 } });
-    const stream = server.broker.vhost('/')?.findStream('s');
+    const stream = server.broker.vhosts.get('/')?.findStream('s');
     await until(() => stream?.messageCount === 2);
     await channel.prefetch(10);
     const seen: (readonly [string, unknown])[] = [];
@@ -149,7 +149,7 @@ describe('an exchange that remembers', () => {
     await confirmed(channel, 'x', 'a', ['m'], { CC: ['b'], BCC: ['c'] });
     const headers: unknown[] = [];
     for (const key of ['a', 'b', 'c']) {
-      await until(() => server.broker.vhost('/')?.findQueue(key)?.readyCount === 1);
+      await until(() => server.broker.vhosts.get('/')?.findQueue(key)?.readyCount === 1);
       const message = await channel.get(key, { noAck: true });
       if (message !== false) headers.push(Object.keys(message.properties.headers ?? {}));
     }
@@ -199,7 +199,7 @@ describe('an exchange that remembers', () => {
     await using connection = await server.connect();
     const channel = await connection.createConfirmChannel();
     await channel.assertExchange('x', 'direct');
-    const vhost = server.broker.vhost('/');
+    const vhost = server.broker.vhosts.get('/');
     vhost?.setPolicy({
       name: '^x$',
       pattern: '^x$',

@@ -73,7 +73,7 @@ test('what is fetched singly is traced too, and copies are not copied', async ()
   channel.sendToQueue('q', Buffer.from('1'));
   await channel.waitForConfirms();
   await channel.get('q', { noAck: true });
-  await until(() => server.broker.vhost('/')!.findQueue('tap')!.readyCount === 2);
+  await until(() => server.broker.vhosts.get('/')!.findQueue('tap')!.readyCount === 2);
   const keys: string[] = [];
   for (let got = await channel.get('tap', { noAck: true }); got !== false; ) {
     keys.push(got.fields.routingKey);

@@ -82,7 +82,7 @@ describe('KafkaJS', () => {
       const { brokers, controller, clusterId } = await admin.describeCluster();
       assert.deepEqual(brokers, [{ nodeId: 1, host: '127.0.0.1', port: test.server.port }]);
       assert.equal(controller, 1);
-      assert.equal(clusterId, test.broker.clusterId);
+      assert.equal(clusterId, test.broker.cluster.id);
       const producer = new Kafka({ brokers: [test.address], logLevel: logLevel.NOTHING }).producer();
       await producer.connect();
       await producer.send({ topic: 'made', messages: [{ value: '1' }, { value: '2' }, { value: '3' }] });

@@ -27,7 +27,7 @@ export const describeClusterHandler: ApiHandler<typeof describeCluster> = {
     return {
       throttleTimeMs: 0,
       ...codesOf(null),
-      clusterId: context.broker.clusterId,
+      clusterId: context.broker.cluster.id,
       controllerId: NODE_ID,
       brokers: [{ brokerId: NODE_ID, host, port }],
       clusterAuthorizedOperations: authorizedOperations(

@@ -40,7 +40,7 @@ function answerTo(
   const { host, port } = context.advertised;
   return {
     brokers: [{ nodeId: NODE_ID, host, port }],
-    clusterId: context.broker.clusterId,
+    clusterId: context.broker.cluster.id,
     controllerId: NODE_ID,
     topics: topicsOf(request, created, context),
     clusterAuthorizedOperations: authorizedOperations(

@@ -11,7 +11,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 function hostOf(test: TestBroker): VirtualHost<Queue> {
-  return test.broker.vhost('/') as VirtualHost<Queue>;
+  return test.broker.vhosts.get('/') as VirtualHost<Queue>;
 }
 
 function createStream(test: TestBroker, name: string, partitions = 1) {
@@ -314,12 +314,12 @@ describe('an exchange that a policy tells to remember', () => {
     await test.flush();
     await test.restart();
     assert.equal(test.broker.streams.list('tenant').length, 2);
-    assert.equal(test.broker.vhost('tenant')?.findExchange('x')?.type.name, 'topic');
+    assert.equal(test.broker.vhosts.get('tenant')?.findExchange('x')?.type.name, 'topic');
     test.broker.vhosts.delete('tenant');
     assert.deepEqual(test.broker.streams.list('tenant'), []);
     await test.restart();
     assert.deepEqual([...test.broker.streams], []);
-    assert.equal(test.broker.vhost('tenant'), undefined);
+    assert.equal(test.broker.vhosts.get('tenant'), undefined);
   });
 
   test('refuses to replay what it sent by chance', async () => {

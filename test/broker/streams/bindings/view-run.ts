@@ -56,7 +56,7 @@ export class ViewRun {
   }
 
   get #vhost(): VirtualHost<Queue> {
-    return this.broker.vhost('/') as VirtualHost<Queue>;
+    return this.broker.vhosts.get('/') as VirtualHost<Queue>;
   }
 
   get #stream(): Stream {

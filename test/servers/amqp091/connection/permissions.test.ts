@@ -128,7 +128,7 @@ describe('users and virtual hosts', () => {
     await administration.deleteUser('ada');
     await until(() => ada.closed !== '');
     assert.match(ada.closed, /CONNECTION_FORCED - user 'ada' is deleted/);
-    assert.equal(test.broker.vhost('shop')?.findQueue('hers'), undefined);
+    assert.equal(test.broker.vhosts.get('shop')?.findQueue('hers'), undefined);
     assert.equal(bob.closed, '');
     await administration.deleteVhost('shop');
     await until(() => bob.closed !== '');

@@ -92,8 +92,8 @@ describe('the delivery acknowledgement timeout', () => {
     channel.sendToQueue('work', Buffer.from('a'));
     await until(() => seen.length === 1);
     await channel.cancel('gone');
-    assert.equal(test.broker.vhost('/')?.findQueue('work')?.unacknowledgedCount, 1);
-    await until(() => test.broker.vhost('/')?.findQueue('work')?.readyCount === 1);
+    assert.equal(test.broker.vhosts.get('/')?.findQueue('work')?.unacknowledgedCount, 1);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('work')?.readyCount === 1);
     channel.ack(seen[0] as ConsumeMessage);
     assert.equal((await channel.checkQueue('work')).messageCount, 1);
   });
@@ -140,6 +140,6 @@ describe('the delivery acknowledgement timeout', () => {
       replyText,
       /^PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out\. Timeout value used: 150 ms\./,
     );
-    await until(() => test.broker.vhost('/')?.findQueue('work')?.readyCount === 1);
+    await until(() => test.broker.vhosts.get('/')?.findQueue('work')?.readyCount === 1);
   });
 });

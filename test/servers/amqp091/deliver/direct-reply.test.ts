@@ -149,8 +149,8 @@ describe('direct reply-to', () => {
       assert.deepEqual({ ...(await server.assertQueue(name)) }, expected);
     }
     assert.ok(
-      test.broker
-        .vhost('/')
+      test.broker.vhosts
+        .get('/')
         ?.listQueues()
         .every(({ name }) => !name.startsWith(REPLY_TO)),
     );
@@ -190,7 +190,7 @@ describe('direct reply-to', () => {
       returned.length = 0;
       await its.close().catch(() => undefined);
     }
-    await until(() => test.broker.vhost('/')?.replies.size === 0);
+    await until(() => test.broker.vhosts.get('/')?.replies.size === 0);
   });
 
   it('has a new address after cancel and consume', async () => {
