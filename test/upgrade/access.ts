@@ -1,39 +1,42 @@
 import assert from 'node:assert/strict';
 import { connect } from 'amqplib';
 import { AmqpClient, type Login } from './amqp-client.ts';
-import type { Broker } from './broker.ts';
+import type { Broker, Json } from './broker.ts';
 import { type ExpectedQueue, publish } from './expected-message.ts';
 
 const ADA: Login = { vhost: 'tenant', username: 'ada', password: 'pass wörd' };
 const BOB: Login = { vhost: 'tenant', username: 'bob', password: 'bob' };
 
-/** Who may do what, as the command line says it: what comes behind `=` may be empty, and have no spaces. */
-const COMMANDS = [
-  'permissions set ada --vhost=tenant --configure=^ada --write=.* --read=^(ada|amq)',
-  'permissions set bob --vhost=tenant --configure= --write=^amq\\.topic$ --read=^$',
-  'topic-permissions set bob --vhost=tenant --exchange=amq.topic --write=^bob\\. --read=^bob\\.',
-  'limits set max-connections 7 --user=bob',
-  'limits set max-queues 50 --vhost=tenant',
-  'acls add kate --operations=read,describe --topic=records --prefixed',
-  'acls add kate --operations=read --group=readers',
-  'acls add kate --operations=write --topic=records-sealed --deny --from=127.0.0.1',
-  'quotas set producer_byte_rate 100000000 --user=kate',
-  'quotas set consumer_byte_rate 200000000 --client-id=reports',
-  'policies set short ^short-by-policy --vhost=tenant --apply-to=queues --definition={"max-length":1}',
-  'operator-policies set most ^ada --vhost=tenant --definition={"max-length":1000}',
+const ACL = { principal: 'User:kate', host: '*', pattern: 'literal', permission: 'allow' };
+
+/** Rights, limits and policies, as the HTTP API takes them. */
+const SETTINGS: readonly (readonly [path: string, body: Json])[] = [
+  ['users/bob', { password: BOB.password, tags: '' }],
+  ['users/kate', { password: 'another', tags: 'management' }],
+  ['permissions/tenant/bob', { configure: '', write: '^amq\\.topic$', read: '^$' }],
+  ['topic-permissions/tenant/bob', { exchange: 'amq.topic', write: '^bob\\.', read: '^bob\\.' }],
+  ['user-limits/bob/max-connections', { value: 7 }],
+  ['vhost-limits/tenant/max-queues', { value: 50 }],
+  ['acls/%2F', { ...ACL, resource: 'topic', name: 'records', pattern: 'prefixed', operation: 'read' }],
+  ['acls/%2F', { ...ACL, resource: 'group', name: 'readers', operation: 'read' }],
+  ['acls/%2F', { ...ACL, resource: 'topic', name: 'sealed', operation: 'write', permission: 'deny' }],
+  ['quotas', { user: 'kate', values: { producer_byte_rate: 100_000_000 } }],
+  ['quotas', { client_id: 'reports', values: { consumer_byte_rate: 200_000_000 } }],
+  [
+    'policies/tenant/short',
+    { pattern: '^short', 'apply-to': 'queues', definition: { 'max-length': 1 }, priority: 5 },
+  ],
+  ['operator-policies/tenant/most', { pattern: '^ada', definition: { 'max-length': 1000 } }],
 ];
 
 /** Users, their rights, limits, policies; a queue in another virtual host. */
 export async function fillAccess(broker: Broker): Promise<ExpectedQueue[]> {
   await broker.cli(['vhosts', 'add', 'tenant']);
-  const add = async ({ username, password }: Login, ...flags: string[]) =>
-    await broker.cli(['users', 'add', username, '--password-stdin', ...flags], `${password}\n`);
-  await Promise.all([
-    add(ADA, '--tags', 'monitoring,policymaker'),
-    add(BOB),
-    add({ vhost: '/', username: 'kate', password: 'another' }),
-  ]);
-  await Promise.all(COMMANDS.map(async (line) => await broker.cli(line.split(' '))));
+  const flags = ['--password-stdin', '--tags', 'monitoring,policymaker'];
+  await broker.cli(['users', 'add', ADA.username, ...flags], `${ADA.password}\n`);
+  const patterns = ['--configure', '^ada', '--write', '.*', '--read', '^(ada|amq)'];
+  await broker.cli(['permissions', 'set', ADA.username, '--vhost', 'tenant', ...patterns]);
+  for (const [path, body] of SETTINGS) await broker.put(`/api/${path}`, body);
   const client = await AmqpClient.open(broker, ADA);
   await client.channel.assertQueue('ada');
   const messages = [publish(client.channel, '', 'ada', 'of a tenant', { userId: 'ada' })];

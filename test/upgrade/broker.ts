@@ -6,11 +6,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 
-/** As small as the settings allow, so that the messages of a test reach segments, snapshots and retired journal files. */
-const FLAGS = [
-  ...['--amqp-port', '0', '--kafka-port', '0', '--log-level', 'warn'],
-  ...['--memory-limit', '8MiB', '--journal-file-size', '1MiB', '--journal-limit', '2MiB'],
-];
+const FLAGS = ['--amqp-port', '0', '--kafka-port', '0', '--log-level', 'warn'];
+
+/**
+ * `usual`: all that a test writes is in the journal alone. `small`, as far as the settings allow: it reaches segments,
+ * and snapshots of a broker that runs, as journal files are retired.
+ */
+export type Sizes = 'usual' | 'small';
+
+const SMALL = ['--memory-limit', '8MiB', '--journal-file-size', '1MiB', '--journal-limit', '2MiB'];
 
 export type Json = { readonly [field: string]: unknown };
 
@@ -23,10 +27,11 @@ export class Broker {
   #ports: ReadonlyMap<string, number> = new Map();
   #log = '';
 
-  private constructor(source: string, dataDirectory: string) {
+  private constructor(source: string, dataDirectory: string, sizes: Sizes) {
     this.source = source;
     this.dataDirectory = dataDirectory;
-    this.#child = spawn(join(source, 'bin/sluice'), ['start', '--data-dir', dataDirectory, ...FLAGS], {
+    const flags = ['--data-dir', dataDirectory, ...FLAGS, ...(sizes === 'small' ? SMALL : [])];
+    this.#child = spawn(join(source, 'bin/sluice'), ['start', ...flags], {
       env: environment(source),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -37,8 +42,8 @@ export class Broker {
   }
 
   /** @throws with what the broker logged if it ends instead. */
-  static async start(source: string, dataDirectory: string): Promise<Broker> {
-    const broker = new Broker(source, dataDirectory);
+  static async start(source: string, dataDirectory: string, sizes: Sizes): Promise<Broker> {
+    const broker = new Broker(source, dataDirectory, sizes);
     const [line] = await Promise.race([once(createInterface(broker.#child.stdout!), 'line'), broker.#ended]);
     if (!String(line).startsWith('sluice ready ')) throw new Error(`no start from ${source}: ${broker.#log}`);
     const ports = String(line).matchAll(/ (\w+)=127\.0\.0\.1:(\d+)/g);
@@ -86,16 +91,24 @@ export class Broker {
 
   /** Asks the HTTP API on the control socket. */
   async get(path: string): Promise<unknown> {
+    return JSON.parse(await this.#ask('GET', path, ''));
+  }
+
+  async put(path: string, body: Json): Promise<void> {
+    await this.#ask('PUT', path, JSON.stringify(body));
+  }
+
+  async #ask(method: string, path: string, body: string): Promise<string> {
     const pointer = join(this.dataDirectory, 'control.path');
     const socketPath = existsSync(pointer)
       ? readFileSync(pointer, 'utf8').trim()
       : join(this.dataDirectory, 'control.sock');
-    const asked = request({ socketPath, path });
-    asked.end();
+    const asked = request({ socketPath, method, path });
+    asked.end(body);
     const [response] = await once(asked, 'response');
-    const body = await text(response);
-    if (response.statusCode !== 200) throw new Error(`GET ${path}: ${response.statusCode} ${body}`);
-    return JSON.parse(body);
+    const answer = await text(response);
+    if (response.statusCode >= 300) throw new Error(`${method} ${path}: ${response.statusCode} ${answer}`);
+    return answer;
   }
 }
 

@@ -1,10 +1,15 @@
 import type { ConsumeMessage, Options } from 'amqplib';
-import { AmqpClient, GUEST } from './amqp-client.ts';
+import { AmqpClient } from './amqp-client.ts';
 import type { Broker } from './broker.ts';
+import { declare, eventuallyReady, expected } from './declared-queue.ts';
 import { eventually } from './eventually.ts';
 import { changed, delivered, type ExpectedMessage, type ExpectedQueue, publish } from './expected-message.ts';
+import { fillDeadLetters } from './fill-dead-letters.ts';
+import { fillDelayed, fillExpiring, fillRetrying } from './fill-timed.ts';
 
 const HOUR_MS = 3_600_000;
+const DEDUPLICATING = 'deduplicating';
+const NAMED = { 'x-deduplication-header': 'a name' };
 
 /** One of each type that a header can have. */
 const HEADERS = {
@@ -51,25 +56,14 @@ export async function fillQueues(broker: Broker, open: AmqpClient[]): Promise<Ex
     await fillPriorities(client),
     await fillRequeued(client),
     await fillAcknowledged(broker),
+    await fillDeduplicating(client),
     await fillLarge(client),
     await fillBacklog(client),
     ...(await fillDeadLetters(broker, client)),
   ];
   // Last, as these have to be waited for.
-  return [...filled, await fillRetrying(client), await fillDelayed(client)];
-}
-
-async function declare(
-  { channel }: AmqpClient,
-  name: string,
-  queueArguments: Readonly<Record<string, unknown>> = {},
-): Promise<string> {
-  await channel.assertQueue(name, { durable: true, arguments: queueArguments });
-  return name;
-}
-
-function expected(name: string, messages: readonly ExpectedMessage[]): ExpectedQueue {
-  return { login: GUEST, name, messages: [...messages] };
+  const waiting = [await fillRetrying(client), await fillDelayed(client), ...(await fillExpiring(client))];
+  return [...filled, ...waiting];
 }
 
 async function fillPlain(client: AmqpClient): Promise<ExpectedQueue> {
@@ -123,11 +117,6 @@ async function hold({ channel }: AmqpClient, queue: string, count: number): Prom
   return got;
 }
 
-async function eventuallyReady(channel: AmqpClient['channel'], queue: string, count: number): Promise<void> {
-  const look = async () => (await channel.checkQueue(queue)).messageCount;
-  await eventually(look, (ready) => ready === count, `messages ready in ${queue}`);
-}
-
 async function fillPriorities(client: AmqpClient): Promise<ExpectedQueue> {
   const { channel } = client;
   const name = await declare(client, 'priorities', { 'x-max-priority': 5 });
@@ -171,33 +160,21 @@ async function fillAcknowledged(broker: Broker): Promise<ExpectedQueue> {
   return expected(name, sent.slice(10));
 }
 
-/** A message that failed and waits until it is delivered again. */
-async function fillRetrying(client: AmqpClient): Promise<ExpectedQueue> {
-  const { channel } = client;
-  const name = await declare(client, 'retrying', {
-    'x-queue-type': 'quorum',
-    'x-delayed-retry-type': 'all',
-    'x-delayed-retry-min': 5000,
-    'x-delayed-retry-max': 5000,
-  });
-  const failed = publish(channel, '', name, 'failed once');
-  await channel.waitForConfirms();
-  const message = await channel.get(name);
-  if (message !== false) channel.reject(message, true);
-  await eventuallyReady(channel, name, 0);
-  return expected(name, [delivered(changed(failed, { 'x-delivery-count': 1 }))]);
+/** What has the name of a message that waits is swallowed. */
+async function fillDeduplicating(client: AmqpClient): Promise<ExpectedQueue> {
+  const name = await declare(client, DEDUPLICATING, { 'x-message-deduplication': true });
+  const sent = publish(client.channel, '', name, 'the first of its name', { headers: NAMED });
+  publish(client.channel, '', name, 'the second of its name', { headers: NAMED });
+  await client.channel.waitForConfirms();
+  return expected(name, [sent]);
 }
 
-/** One message that is due soon, and one that stays away for longer than the test takes. */
-async function fillDelayed(client: AmqpClient): Promise<ExpectedQueue> {
-  const { channel } = client;
-  const name = await declare(client, 'delayed');
-  await channel.assertExchange('later', 'x-delayed-message', { arguments: { 'x-delayed-type': 'direct' } });
-  await channel.bindQueue(name, 'later', 'due');
-  publish(channel, 'later', 'due', 'in an hour', { headers: { 'x-delay': HOUR_MS } });
-  const soon = publish(channel, 'later', 'due', 'in five seconds', { headers: { 'x-delay': 5000 } });
-  await channel.waitForConfirms();
-  return expected(name, [changed(soon, { 'x-delay': -5000 })]);
+/** Publishes what has to be swallowed. */
+export async function publishDuplicate(broker: Broker): Promise<void> {
+  const client = await AmqpClient.open(broker);
+  publish(client.channel, '', DEDUPLICATING, 'the third of its name', { headers: NAMED });
+  await client.channel.waitForConfirms();
+  await client.close();
 }
 
 async function fillLarge(client: AmqpClient): Promise<ExpectedQueue> {
@@ -225,63 +202,4 @@ async function fillBacklog(client: AmqpClient): Promise<ExpectedQueue> {
   // As many are delivered for those that were acknowledged.
   await eventuallyReady(channel, name, left.length - prefetch);
   return expected(name, [...left.slice(0, prefetch).map(delivered), ...left.slice(prefetch)]);
-}
-
-/** Every reason for which a message is dead-lettered, and what is left in the queue that it comes from. */
-async function fillDeadLetters(broker: Broker, client: AmqpClient): Promise<ExpectedQueue[]> {
-  const { channel } = client;
-  const name = await declare(client, 'dead');
-  const dead = async (queue: string, more: Readonly<Record<string, unknown>>) =>
-    await declare(client, queue, {
-      'x-dead-letter-exchange': '',
-      'x-dead-letter-routing-key': name,
-      ...more,
-    });
-  const death = (message: ExpectedMessage, queue: string, reason: string): ExpectedMessage => {
-    const headers: Record<string, unknown> = {
-      'x-death': [{ count: 1, exchange: '', queue, reason, 'routing-keys': [queue] }],
-    };
-    for (const which of ['first', 'last']) {
-      headers[`x-${which}-death-exchange`] = '';
-      headers[`x-${which}-death-queue`] = queue;
-      headers[`x-${which}-death-reason`] = reason;
-    }
-    return changed(message, headers, { exchange: '', routingKey: name });
-  };
-  const arrived = async (count: number) => await eventuallyReady(channel, name, count);
-
-  const rejecting = await dead('rejecting', {});
-  const rejected = publish(channel, '', rejecting, 'rejected', { headers: { mine: 1 } });
-  await channel.waitForConfirms();
-  const message = await channel.get(rejecting);
-  if (message !== false) channel.reject(message, false);
-  await arrived(1);
-
-  const short = await dead('short', { 'x-max-length': 2, 'x-overflow': 'drop-head' });
-  const [dropped, ...kept] = [0, 1, 2].map((at) => publish(channel, '', short, `short ${at}`));
-  await arrived(2);
-
-  const expiring = await dead('expiring', { 'x-message-ttl': 1 });
-  const expired = publish(channel, '', expiring, 'expired');
-  await arrived(3);
-
-  const limited = await dead('limited', { 'x-queue-type': 'quorum', 'x-delivery-limit': 1 });
-  const failing = publish(channel, '', limited, 'failed too often');
-  await channel.waitForConfirms();
-  const consumer = await AmqpClient.open(broker);
-  await consumer.channel.consume(limited, (each) => each !== null && consumer.channel.reject(each, true));
-  await arrived(4);
-  await consumer.close();
-
-  return [
-    expected(name, [
-      death(rejected, rejecting, 'rejected'),
-      death(dropped!, short, 'maxlen'),
-      death(expired, expiring, 'expired'),
-      death(failing, limited, 'delivery_limit'),
-    ]),
-    { ...expected(short, kept), dropsMore: true },
-    { ...expected(expiring, []), dropsMore: true },
-    ...[rejecting, limited].map((queue) => expected(queue, [])),
-  ];
 }

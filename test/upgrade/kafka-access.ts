@@ -26,7 +26,8 @@ export async function fillKafkaAccess(broker: Broker): Promise<void> {
   });
   await alterUserScramCredentialsV0.api.async(client.connection, [], credentials);
   await client.close();
-  await broker.cli(['acls', 'add', USER, '--operations', 'write', '--topic', TOPIC]);
+  const acl = { principal: `User:${USER}`, resource: 'topic', name: TOPIC, operation: 'write' };
+  await broker.put('/api/acls/%2F', acl);
 }
 
 export async function verifyKafkaAccess(broker: Broker): Promise<void> {

@@ -73,10 +73,9 @@ export async function declareRoutes(broker: Broker): Promise<void> {
   }
   await declareChains(channel);
   await client.close();
-  await broker.cli([
-    ...['policies', 'set', 'alternate', '^a policy$', '--apply-to', 'exchanges'],
-    ...['--definition', '{"alternate-exchange": "a fanout"}', '--priority', '3'],
-  ]);
+  const definition = { 'alternate-exchange': 'a fanout' };
+  const policy = { pattern: '^a policy$', 'apply-to': 'exchanges', definition, priority: 3 };
+  await broker.put('/api/policies/%2F/alternate', policy);
 }
 
 /** Exchanges that lead to others. */

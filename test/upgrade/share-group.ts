@@ -3,6 +3,7 @@ import {
   ConfigResourceTypes,
   type Connection,
   createAPI,
+  describeConfigsV4,
   IncrementalAlterConfigOperationTypes,
   incrementalAlterConfigsV1,
   Writer,
@@ -140,6 +141,10 @@ export async function fillShareGroup(broker: Broker): Promise<void> {
 /** The released record comes for the second time, and behind it what had not been handed out yet. */
 export async function verifyShareGroup(broker: Broker): Promise<void> {
   const client = await KafkaClient.open(broker);
+  const resource = { resourceType: ConfigResourceTypes.GROUP, resourceName: GROUP };
+  const { results } = await describeConfigsV4.api.async(client.connection, [resource], false, false);
+  const reset = results[0]!.configs.find(({ name }) => name === 'share.auto.offset.reset');
+  assert.equal(reset?.value, 'earliest', 'setting of the share group');
   const topicId = await client.topicId(TOPIC);
   const member = '22222222-2222-4222-8222-222222222222';
   const acquired = await join(client.connection, member, topicId);

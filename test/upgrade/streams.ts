@@ -42,10 +42,9 @@ async function fillRemembering(broker: Broker, { channel }: AmqpClient): Promise
   await channel.assertExchange(REMEMBERING, 'topic');
   await channel.assertQueue(FED);
   await channel.bindQueue(FED, REMEMBERING, 'wanted.#');
-  await broker.cli([
-    ...['policies', 'set', 'remember', `^${REMEMBERING}$`, '--apply-to', 'exchanges'],
-    ...['--definition', '{"remember": true, "remember-partitions": 1, "retention-ms": 86400000}'],
-  ]);
+  const definition = { remember: true, 'remember-partitions': 1, 'retention-ms': 86_400_000 };
+  const policy = { pattern: `^${REMEMBERING}$`, 'apply-to': 'exchanges', definition };
+  await broker.put('/api/policies/%2F/remember', policy);
   const sent: ExpectedMessage[] = [];
   for (let at = 0; at < 10; at++) {
     publish(channel, REMEMBERING, 'unwanted', `unwanted ${at}`);

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Broker } from './broker.ts';
+import { Broker, type Sizes } from './broker.ts';
 import { fillDirectory, type Written } from './fill.ts';
 import { extractSource, PRESENT_SOURCE, reasonToSkip } from './old-source.ts';
 import { verifyAgain, verifyDirectory } from './verify.ts';
@@ -13,30 +13,45 @@ const EARLIER_COMMIT = 'dfbd8d2';
 
 const reason = reasonToSkip(EARLIER_COMMIT);
 
-describe(`a data directory that ${EARLIER_COMMIT} has written`, { skip: reason ?? false }, () => {
-  const root = mkdtempSync(join(tmpdir(), 'sluice-upgrade-'));
-  const killed = join(root, 'killed');
-  const stopped = join(root, 'stopped');
-  const brokers: Broker[] = [];
-  let written: Written;
+interface Directory {
+  readonly path: string;
+  readonly sizes: Sizes;
+  readonly written: Written;
+}
 
-  async function start(source: string, directory: string): Promise<Broker> {
-    const broker = await Broker.start(source, directory);
+describe(`a data directory that ${EARLIER_COMMIT} has written`, {
+  skip: reason ?? false,
+  concurrency: 3,
+}, () => {
+  const root = mkdtempSync(join(tmpdir(), 'sluice-upgrade-'));
+  const brokers: Broker[] = [];
+  const directories = new Map<string, Directory>();
+
+  async function start(source: string, directory: string, sizes: Sizes): Promise<Broker> {
+    const broker = await Broker.start(source, directory, sizes);
     brokers.push(broker);
     return broker;
+  }
+
+  /** Fills a directory, and copies it as a broker that is killed leaves it: one that stands still writes nothing more. */
+  async function write(source: string, sizes: Sizes): Promise<void> {
+    const path = join(root, sizes);
+    const killed = `${path}-killed`;
+    const broker = await start(source, path, sizes);
+    const written = await fillDirectory(broker);
+    broker.signal('SIGSTOP');
+    cpSync(path, killed, { recursive: true, filter: (each) => !each.includes('control.') });
+    broker.signal('SIGCONT');
+    assert.equal(await broker.end('SIGTERM'), 0, broker.log);
+    await written.disconnect();
+    directories.set(`${sizes}, stopped`, { path, sizes, written });
+    directories.set(`${sizes}, killed`, { path: killed, sizes, written });
   }
 
   before(async () => {
     const source = join(root, 'earlier');
     extractSource(EARLIER_COMMIT, source);
-    const broker = await start(source, stopped);
-    written = await fillDirectory(broker);
-    // What a process leaves that is killed now: one that stands still writes nothing more.
-    broker.signal('SIGSTOP');
-    cpSync(stopped, killed, { recursive: true, filter: (path) => !path.includes('control.') });
-    broker.signal('SIGCONT');
-    assert.equal(await broker.end('SIGTERM'), 0, broker.log);
-    await written.disconnect();
+    await Promise.all([write(source, 'usual'), write(source, 'small')]);
   });
 
   after(async () => {
@@ -45,17 +60,23 @@ describe(`a data directory that ${EARLIER_COMMIT} has written`, { skip: reason ?
     rmSync(root, { recursive: true, force: true });
   });
 
-  for (const [title, directory, isAfterCrash] of [
-    ['is opened with all that is in it after a kill', killed, true],
-    ['is opened with all that is in it after an orderly stop', stopped, false],
-  ] as const) {
-    test(title, async () => {
-      const first = await start(PRESENT_SOURCE, directory);
-      const left = await verifyDirectory(first, written, isAfterCrash);
-      assert.equal(await first.end('SIGTERM'), 0, first.log);
-      const second = await start(PRESENT_SOURCE, directory);
-      await verifyAgain(second, left);
-      assert.equal(await second.end('SIGTERM'), 0, second.log);
-    });
+  async function verify(name: string): Promise<void> {
+    const { path, sizes, written } = directories.get(name)!;
+    const first = await start(PRESENT_SOURCE, path, sizes);
+    const left = await verifyDirectory(first, written, name.endsWith('killed'));
+    assert.equal(await first.end('SIGTERM'), 0, first.log);
+    const second = await start(PRESENT_SOURCE, path, sizes);
+    await verifyAgain(second, left);
+    assert.equal(await second.end('SIGTERM'), 0, second.log);
   }
+
+  test('is opened with all that is in it after a kill, from the journal alone', async () => {
+    await verify('usual, killed');
+  });
+  test('is opened with all that is in it after a kill, from snapshot, segments and journal', async () => {
+    await verify('small, killed');
+  });
+  test('is opened with all that is in it after an orderly stop', async () => {
+    await verify('small, stopped');
+  });
 });

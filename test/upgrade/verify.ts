@@ -4,6 +4,7 @@ import type { Broker } from './broker.ts';
 import { readDefinitions } from './definitions.ts';
 import type { ExpectedQueue } from './expected-message.ts';
 import type { Expected } from './fill.ts';
+import { publishDuplicate } from './fill-queues.ts';
 import { verifyKafkaAccess } from './kafka-access.ts';
 import { verifyGroupGoesOn, verifyGroups } from './kafka-groups.ts';
 import { verifyRecords } from './kafka-records.ts';
@@ -27,6 +28,7 @@ export async function verifyDirectory(
   await verifyGroups(broker);
   await verifyShareGroup(broker);
   await verifyRoutes(broker);
+  await publishDuplicate(broker);
   const queues = await verifyQueues(broker, replaced(expected.queues, streams.queues), isAfterCrash);
   await verifyAccess(broker);
   await verifyKafkaAccess(broker);
