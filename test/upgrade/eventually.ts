@@ -4,7 +4,7 @@ export async function eventually<Found>(
   isRight: (found: Found) => boolean,
   what: string,
 ): Promise<Found> {
-  for (const deadline = performance.now() + 30_000; ; ) {
+  for (const deadline = performance.now() + 60_000; ; ) {
     const found = await find();
     if (isRight(found)) return found;
     if (performance.now() > deadline) throw new Error(`${what}: ${JSON.stringify(found)}`);

@@ -1,5 +1,5 @@
 import type { AmqpClient } from './amqp-client.ts';
-import { declare, eventuallyReady, expected } from './declared-queue.ts';
+import { declare, expected } from './declared-queue.ts';
 import { changed, delivered, type ExpectedQueue, publish } from './expected-message.ts';
 import { asDeadLetter } from './fill-dead-letters.ts';
 
@@ -18,7 +18,8 @@ export async function fillRetrying(client: AmqpClient): Promise<ExpectedQueue> {
   await channel.waitForConfirms();
   const message = await channel.get(name);
   if (message !== false) channel.reject(message, true);
-  await eventuallyReady(channel, name, 0);
+  // An answer that comes behind the rejection.
+  await channel.checkQueue(name);
   return expected(name, [delivered(changed(failed, { 'x-delivery-count': 1 }))]);
 }
 

@@ -12,7 +12,9 @@ import {
 import kafkajs, { type Kafka } from 'kafkajs';
 import type { Broker } from './broker.ts';
 
-const TIMEOUT_MS = 30_000;
+/** The machine may be busy with other tests: nothing here is a matter of time. */
+const TIMEOUT_MS = 60_000;
+export const TIMEOUTS = { connectTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS };
 
 export interface ExpectedRecord {
   readonly offset: number;
@@ -42,7 +44,7 @@ export class KafkaClient {
 
   static async open(broker: Broker, sasl?: SASLOptions): Promise<KafkaClient> {
     const login = sasl ?? { mechanism: 'PLAIN', username: 'guest', password: 'guest' };
-    const connection = new Connection('upgrade', { sasl: login, requestTimeout: TIMEOUT_MS });
+    const connection = new Connection('upgrade', { sasl: login, ...TIMEOUTS });
     connection.on('error', () => undefined);
     await connection.connect('127.0.0.1', broker.port('kafka'));
     return new KafkaClient(connection);
@@ -128,7 +130,13 @@ export class KafkaClient {
 export function kafkaJs(broker: Broker): Kafka {
   const sasl = { mechanism: 'plain', username: 'guest', password: 'guest' } as const;
   const { Kafka: Client, logLevel } = kafkajs;
-  return new Client({ brokers: [`127.0.0.1:${broker.port('kafka')}`], sasl, logLevel: logLevel.NOTHING });
+  return new Client({
+    brokers: [`127.0.0.1:${broker.port('kafka')}`],
+    sasl,
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: TIMEOUT_MS,
+    authenticationTimeout: TIMEOUT_MS,
+  });
 }
 
 export function asRecord(offset: number, message: Partial<MessageRecord>): ExpectedRecord {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { Consumer, MessagesStreamModes, stringDeserializers } from '@platformatic/kafka';
 import type { Broker } from './broker.ts';
 import { eventually } from './eventually.ts';
-import { KafkaClient, kafkaJs } from './kafka-client.ts';
+import { KafkaClient, kafkaJs, TIMEOUTS } from './kafka-client.ts';
 import { GROUP_IN_TRANSACTION } from './kafka-transactions.ts';
 
 const TOPIC = 'for-groups';
 const CLASSIC = 'classic-group';
 const CONSUMER = 'consumer-group';
 const RECORDS = 10;
-const POLLING = { maxWaitTimeInMs: 100, heartbeatInterval: 500, sessionTimeout: 6000 };
+const POLLING = { maxWaitTimeInMs: 100, heartbeatInterval: 500, sessionTimeout: 30_000 };
 
 /** A group of each protocol that has read and committed, and left. */
 export async function fillGroups(broker: Broker): Promise<void> {
@@ -57,6 +57,7 @@ async function commitConsumer(broker: Broker): Promise<void> {
     groupProtocol: 'consumer',
     deserializers: stringDeserializers,
     maxWaitTime: 100,
+    ...TIMEOUTS,
   });
   const stream = await consumer.consume({
     topics: [TOPIC],

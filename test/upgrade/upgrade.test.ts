@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -40,7 +41,7 @@ describe(`a data directory that ${EARLIER_COMMIT} has written`, {
     const broker = await start(source, path, sizes);
     const written = await fillDirectory(broker);
     broker.signal('SIGSTOP');
-    cpSync(path, killed, { recursive: true, filter: (each) => !each.includes('control.') });
+    await cp(path, killed, { recursive: true, filter: (each) => !each.includes('control.') });
     broker.signal('SIGCONT');
     assert.equal(await broker.end('SIGTERM'), 0, broker.log);
     await written.disconnect();
