@@ -24,6 +24,7 @@ const DECLARED: Readonly<Record<string, readonly string[]>> = {
     'bindings',
     'queue_arguments',
   ],
+  groups: ['name', 'vhost', 'type', 'protocol_type'],
   acls: [],
   quotas: [],
 };

@@ -21,6 +21,7 @@ export async function verifyDirectory(
   isAfterCrash: boolean,
 ): Promise<Expected> {
   assert.deepEqual(await readDefinitions(broker), expected.definitions);
+  assert.match(await broker.cli(['users', 'list']), /^ada +monitoring, ?policymaker +yes$/m);
   // Before any of it is read: a queue that is fed has what it had, and what comes now.
   const streams = await verifyStreams(broker, expected.streams);
   const records = await verifyRecords(broker, expected.records);
