@@ -109,7 +109,7 @@ async function fillPaged(client: KafkaClient): Promise<ExpectedPartition> {
 async function fillNumbered(
   client: KafkaClient,
 ): Promise<{ numbered: ExpectedPartition; producer: ExpectedRecords['producer'] }> {
-  await client.createTopic(NUMBERED, 1);
+  await client.createTopic(NUMBERED, 1, { 'retention.ms': '-1' });
   const { producerId: id, producerEpoch: epoch } = await initProducerIdV5.api.async(
     client.connection,
     null,

@@ -66,7 +66,8 @@ async function fillRemembering(broker: Broker, { channel }: AmqpClient): Promise
 /** Bound when there were records already: filled from the first one, and then fed with what comes. */
 async function fillReplayed(broker: Broker, { channel }: AmqpClient): Promise<ExpectedQueue> {
   const kafka = await KafkaClient.open(broker);
-  await kafka.createTopic(SOURCE, 1);
+  // Its records are older than a retention that is not said.
+  await kafka.createTopic(SOURCE, 1, { 'retention.ms': '-1' });
   const before = await produceSome(kafka);
   await channel.assertQueue(REPLAYED);
   await channel.bindQueue(REPLAYED, SOURCE, '#', { 'x-replay-from': 'first' });
