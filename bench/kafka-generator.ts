@@ -4,7 +4,9 @@
  * goes on until it is killed.
  */
 import { connect, type Socket } from 'node:net';
-import { BATCH_HEADER_BYTES, RecordBatchBuilder, readBatchHeader } from '../src/records/record-batch.ts';
+import { RecordBatchBuilder } from '../src/records/batch-builder.ts';
+import { BATCH_HEADER_BYTES } from '../src/records/batch-layout.ts';
+import { BatchView } from '../src/records/batch-view.ts';
 import { ByteWriter } from '../src/wire/kafka/byte-writer.ts';
 import type { Api, ByteRange, Fields, StructInput, StructOf } from '../src/wire/kafka/declaration.ts';
 import { FrameReader } from '../src/wire/kafka/frame-reader.ts';
@@ -173,7 +175,7 @@ function offsetAfter(batches: ByteRange | null, offset: number): number {
   if (batches === null) return next;
   const { bytes, end } = batches;
   for (let at = batches.start; at + BATCH_HEADER_BYTES <= end; ) {
-    const batch = readBatchHeader(bytes, at);
+    const batch = new BatchView(bytes, at);
     at += batch.bytes;
     if (at <= end) next = batch.lastOffset + 1;
   }

@@ -4,7 +4,7 @@ import { AcquiredRanges } from '../src/broker/groups/share/acquired-ranges.ts';
 import { ACKNOWLEDGE, type Acknowledgement } from '../src/broker/groups/share/share-partition.ts';
 import type { ShareReader } from '../src/broker/groups/share/share-reader.ts';
 import { describeMachine, type Machine } from '../src/cli/bench/machine.ts';
-import { RecordBatchBuilder } from '../src/records/record-batch.ts';
+import { RecordBatchBuilder } from '../src/records/batch-builder.ts';
 import { withDirectory } from './brokers.ts';
 
 const VALUE_BYTES = 100;

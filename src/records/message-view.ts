@@ -1,4 +1,10 @@
-import { attributesLength, bodyLengthAt, contentLength, writeContent } from './record-content.ts';
+import {
+  attributesLength,
+  bodyLengthAt,
+  ContentView,
+  contentLength,
+  writeContent,
+} from './record-content.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -77,4 +83,30 @@ export class MessageView {
     this.exchange = NOTHING;
     this.properties = NOTHING;
   }
+}
+
+const contentView = new ContentView();
+
+/** Fills `target` with where the parts of a finished content are; returns it. */
+export function parseContent(content: Buffer, target: MessageView): MessageView {
+  const view = contentView;
+  view.parse(content, 0, content.length);
+  target.content = null;
+  target.key = content;
+  target.keyStart = view.keyStart < 0 ? 0 : view.keyStart;
+  target.keyEnd = view.keyStart < 0 ? 0 : view.keyEnd;
+  target.body = content;
+  target.bodyStart = view.bodyStart;
+  target.bodyEnd = view.bodyEnd;
+  target.exchange = content;
+  target.exchangeStart = view.exchangeStart;
+  target.exchangeEnd = view.exchangeEnd;
+  target.properties = content;
+  target.propertiesStart = view.propertiesStart;
+  target.propertiesEnd = view.propertiesEnd;
+  target.protocol = view.sourceProtocol;
+  target.ttlMs = view.ttlMs;
+  target.priority = view.priority;
+  target.delayMs = view.delayMs;
+  return target;
 }

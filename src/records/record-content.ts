@@ -1,3 +1,5 @@
+import { readVarint, varintEnd, varintLength, writeVarint } from './integers.ts';
+
 /**
  * The *content* of a record: the bytes of a Kafka v2 record from the key length on. Messages live in memory, in the
  * journal and in segments with exactly these bytes, so that moving one is a copy.
@@ -41,47 +43,6 @@ const ENVELOPE_FIXED_LENGTH = 3;
 /** Below this many bytes a loop is quicker than a call into the runtime. */
 const LOOP_LENGTH_MAX = 48;
 
-const MAX_VARINT_BYTES = 5;
-
-/** How many bytes a 32-bit integer takes as a zigzag varint. */
-export function varintLength(value: number): number {
-  const zigzag = ((value << 1) ^ (value >> 31)) >>> 0;
-  if (zigzag < 0x80) return 1;
-  if (zigzag < 0x4000) return 2;
-  if (zigzag < 0x200000) return 3;
-  if (zigzag < 0x10000000) return 4;
-  return 5;
-}
-
-/** Writes a 32-bit integer at `at`; gives the position after it. */
-export function writeVarint(target: Uint8Array, at: number, value: number): number {
-  let zigzag = ((value << 1) ^ (value >> 31)) >>> 0;
-  while (zigzag > 0x7f) {
-    target[at++] = (zigzag & 0x7f) | 0x80;
-    zigzag >>>= 7;
-  }
-  target[at++] = zigzag;
-  return at;
-}
-
-/** The 32-bit integer at `at`. `varintEnd` tells where it ends: two cheap calls instead of one that allocates. */
-export function readVarint(source: Uint8Array, at: number): number {
-  let byte = source[at];
-  let zigzag = byte & 0x7f;
-  for (let shift = 7; byte > 0x7f && shift < 35; shift += 7) {
-    byte = source[++at];
-    zigzag |= (byte & 0x7f) << shift;
-  }
-  return (zigzag >>> 1) ^ -(zigzag & 1);
-}
-
-/** The position after the varint that starts at `at`. */
-export function varintEnd(source: Uint8Array, at: number): number {
-  const limit = at + MAX_VARINT_BYTES - 1;
-  while (at < limit && source[at] > 0x7f) at++;
-  return at + 1;
-}
-
 /** Copies `source[start, end)` to `target` at `at`; gives the position after it. */
 export function copyBytes(target: Buffer, at: number, source: Buffer, start: number, end: number): number {
   if (end - start >= LOOP_LENGTH_MAX) {
@@ -102,13 +63,14 @@ function envelopeLength(exchangeLength: number, propertiesLength: number, attrib
   return ENVELOPE_FIXED_LENGTH + attributes + exchangeLength + propertiesLength;
 }
 
-/** The bytes that `writeContent` will write; `keyLength` -1 for no key. */
+/** The bytes that `writeContent` will write; `keyLength` -1 for no key. Headers besides the envelope are the caller's. */
 export function contentLength(
   keyLength: number,
   bodyLength: number,
   exchangeLength: number,
   propertiesLength: number,
   attributes = 0,
+  moreHeaders = 0,
 ): number {
   const envelope = envelopeLength(exchangeLength, propertiesLength, attributes);
   return (
@@ -116,7 +78,7 @@ export function contentLength(
     (keyLength > 0 ? keyLength : 0) +
     varintLength(bodyLength) +
     bodyLength +
-    1 + // the number of headers
+    varintLength(1 + moreHeaders) +
     1 + // the length of the envelope's name
     NAME_LENGTH +
     varintLength(envelope) +

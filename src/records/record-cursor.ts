@@ -1,35 +1,50 @@
-import { KafkaWireError } from '../wire/kafka/errors.ts';
-import { BATCH_HEADER_BYTES, BatchView } from './batch-view.ts';
-import { decompress } from './compression/compression.ts';
+import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from './batch-layout.ts';
+import { BatchView, baseOffsetOf, batchBytes } from './batch-view.ts';
+import { DECOMPRESSED_BYTES_MAX, decompress } from './compression/compression.ts';
 import { CompressionError } from './compression/errors.ts';
+import { readVarint, readVarlong, varintEnd, varlongEnd } from './integers.ts';
+import { RecordFormatError } from './record-format-error.ts';
 
-export interface RecordHeader {
-  readonly name: string;
-  readonly value: Buffer | null;
-}
+/** Attributes, two deltas, lengths of key and value, number of headers: a byte each. */
+const RECORD_BYTES_MIN = 6;
+/** A header has the lengths of its name and of its value, a byte each. */
+const HEADER_BYTES_MIN = 2;
+/** A variable-length integer goes on behind a byte that is larger. */
+const LAST_BYTE_MAX = 0x7f;
+const NOTHING = Buffer.alloc(0);
 
-const VARINT_BYTES_MAX = 5;
-const VARLONG_BYTES_MAX = 10;
+const header = new BatchView(NOTHING, 0);
 
 /**
- * Goes through the records of one batch:
+ * Goes through the records of one batch after the other. A batch is verified before it is opened (batch-checksum.ts);
+ * records that are not what it promises are a RecordFormatError, behind which there is nothing more to read.
  *
  *     record  = length varint | attributes int8 | timestampDelta varlong | offsetDelta varint | content
- *     content = keyLength varint (-1: no key)     | key
- *               | valueLength varint (-1: none)   | value
- *               | headerCount varint              | header*
+ *     content = keyLength varint (-1: no key)   | key
+ *             | valueLength varint (-1: none)   | value
+ *             | headerCount varint              | header*
  *     header  = nameLength varint | name | valueLength varint (-1: none) | value
  *
- * Varints are zigzag. All fields are of the current record, and all positions are in `bytes`: those of the batch, or
- * the decompressed records. The batch has been found without fault (record-batch.ts); records that do not fit in it
- * all the same are a KafkaWireError.
+ * Integers are zigzag (integers.ts); what the broker itself keeps in a content is in record-content.ts. All positions
+ * are in `bytes`, which is the buffer that was opened, or the decompressed records.
  */
 export class RecordCursor {
-  readonly bytes: Buffer;
-  readonly recordCount: number;
+  bytes: Buffer = NOTHING;
+  /** Of the open batch; -1 for none. */
+  baseOffset = -1;
+  lastOffset = -1;
+  recordCount = 0;
+  /** Its code of compression.ts. */
+  compression = 0;
+  isLogAppendTime = false;
+  /** Of the current record. */
   offset = 0;
+  /** Milliseconds since the epoch; -1 for none, and for what no time is. */
   timestampMs = 0;
-  /** -1: no key. */
+  contentStart = 0;
+  /** Of the record, its content and its headers. */
+  contentEnd = 0;
+  /** Of the current record, after `readContent`. -1: no key. */
   keyLength = -1;
   keyStart = 0;
   /** -1: no value, which in a compacted topic deletes the key. */
@@ -37,154 +52,202 @@ export class RecordCursor {
   valueStart = 0;
   headerCount = 0;
   headersStart = 0;
-  contentStart = 0;
-  /** Of the record, its content and its headers. */
-  contentEnd = 0;
-  readonly #baseOffset: number;
-  readonly #baseTimestampMs: number;
-  readonly #appendTimeMs: number;
-  readonly #isLogAppendTime: boolean;
-  #position: number;
-  #end: number;
-  #left: number;
+  /** Of all batches until now, what was decompressed, or given up. */
+  decompressedBytes = 0;
+  readonly #decompressedBytesMax: number;
+  #isDecompressed = false;
+  #baseTimestampMs = 0;
+  #appendTimeMs = NO_TIMESTAMP;
+  /** Where the first record is, in `bytes`. */
+  #recordsAt = 0;
+  /** From there: the next record, the current one, and the end of all. */
+  #next = 0;
+  #current = 0;
+  #end = 0;
+  /** Records that are still to come. */
+  #left = 0;
 
-  /** `bytesMax`: how large the records may be when decompressed. */
-  constructor(bytes: Buffer, at: number, bytesMax: number) {
-    const batch = new BatchView(bytes, at);
-    this.recordCount = batch.recordCount;
-    this.#baseOffset = batch.baseOffset;
-    this.#baseTimestampMs = batch.baseTimestampMs;
-    this.#appendTimeMs = batch.maxTimestampMs;
-    this.#isLogAppendTime = batch.isLogAppendTime;
-    this.#left = batch.recordCount;
+  /** `decompressedBytesMax`: how large the records of one batch may be when decompressed. */
+  constructor(decompressedBytesMax: number = DECOMPRESSED_BYTES_MAX) {
+    this.#decompressedBytesMax = decompressedBytesMax;
+  }
+
+  /** Goes before the first record of the batch at `at`. */
+  open(bytes: Buffer, at: number): this {
+    header.moveTo(bytes, at);
+    const { baseOffset, recordCount, compression, isLogAppendTime, maxTimestampMs } = header;
+    this.baseOffset = baseOffset;
+    this.offset = baseOffset - 1;
+    this.lastOffset = header.lastOffset;
+    this.recordCount = recordCount;
+    this.compression = compression;
+    this.isLogAppendTime = isLogAppendTime;
+    this.#baseTimestampMs = header.baseTimestampMs;
+    this.#appendTimeMs = Number.isSafeInteger(maxTimestampMs) ? maxTimestampMs : NO_TIMESTAMP;
+    this.#left = recordCount;
+    this.#next = 0;
+    this.#isDecompressed = compression !== 0 && recordCount > 0;
     const start = at + BATCH_HEADER_BYTES;
-    if (batch.compression === 0) {
-      this.bytes = bytes;
-      this.#position = start;
-      this.#end = batch.end;
+    const end = at + batchBytes(bytes, at);
+    if (this.#isDecompressed) {
+      this.#decompress(bytes.subarray(start, end));
     } else {
-      this.bytes = decompressed(batch.compression, bytes.subarray(start, batch.end), bytesMax);
-      this.#position = 0;
-      this.#end = this.bytes.length;
+      this.bytes = bytes;
+      this.#recordsAt = start;
+      this.#end = end - start;
+    }
+    return this;
+  }
+
+  /**
+   * Goes on where the batch at `at` was left, if it is the one that is open, at whatever place in memory it is now; one
+   * that is compressed is decompressed once for all of that. Opens it if it is another one.
+   */
+  resume(bytes: Buffer, at: number): void {
+    if (baseOffsetOf(bytes, at) !== this.baseOffset) {
+      this.open(bytes, at);
+    } else if (!this.#isDecompressed) {
+      this.bytes = bytes;
+      this.#recordsAt = at + BATCH_HEADER_BYTES;
     }
   }
 
-  /** Moves to the next record; false when there is none any more. */
+  /** Lets go of the batch. */
+  close(): void {
+    this.baseOffset = -1;
+    this.lastOffset = -1;
+    this.#left = 0;
+    this.#isDecompressed = false;
+  }
+
+  /** Moves to the next record; false behind the last one. */
   next(): boolean {
-    if (this.#left <= 0) {
-      if (this.#position !== this.#end)
-        this.#fail(`${this.#end - this.#position} bytes behind the last record`);
-      return false;
-    }
+    if (this.#left <= 0) return false;
     this.#left--;
-    const batchEnd = this.#end;
-    const length = this.#varint();
-    const recordEnd = this.#position + length;
-    if (length < 1 || recordEnd > batchEnd) this.#fail(`a record of ${length} bytes`);
-    this.#end = recordEnd;
-    this.#readRecord(recordEnd);
-    this.#end = batchEnd;
+    const { bytes } = this;
+    const start = this.#recordsAt + this.#next;
+    this.#current = this.#next;
+    const length = readVarint(bytes, start);
+    const attributesAt = varintEnd(bytes, start);
+    const recordEnd = attributesAt + length;
+    if (length < RECORD_BYTES_MIN || recordEnd > this.#recordsAt + this.#end) {
+      this.#fail(`a record of ${length} bytes`);
+    }
+    const timestampAt = attributesAt + 1;
+    const timestampMs = this.isLogAppendTime
+      ? this.#appendTimeMs
+      : this.#baseTimestampMs + readVarlong(bytes, timestampAt);
+    this.timestampMs = Number.isSafeInteger(timestampMs) ? timestampMs : NO_TIMESTAMP;
+    const offsetAt = varlongEnd(bytes, timestampAt);
+    const offset = this.baseOffset + readVarint(bytes, offsetAt);
+    const contentStart = varintEnd(bytes, offsetAt);
+    const lastBytes = bytes[attributesAt - 1] | bytes[offsetAt - 1] | bytes[contentStart - 1];
+    if (lastBytes > LAST_BYTE_MAX || contentStart > recordEnd) this.#fail('a varint without an end');
+    // Who goes on behind a record must neither pass over those of other batches nor come back.
+    if (offset <= this.offset || offset > this.lastOffset) this.#fail(`offset ${offset}`);
+    this.offset = offset;
+    this.contentStart = contentStart;
+    this.contentEnd = recordEnd;
+    this.#next = recordEnd - this.#recordsAt;
     return true;
   }
 
-  #readRecord(recordEnd: number): void {
-    this.#position++;
-    const timestampDelta = this.#varlong();
-    this.timestampMs = this.#isLogAppendTime ? this.#appendTimeMs : this.#baseTimestampMs + timestampDelta;
-    if (!Number.isSafeInteger(this.timestampMs)) this.timestampMs = -1;
-    this.offset = this.#baseOffset + this.#varint();
-    this.contentStart = this.#position;
-    this.contentEnd = recordEnd;
-    this.keyLength = this.#varint();
-    this.keyStart = this.#take(this.keyLength);
-    this.valueLength = this.#varint();
-    this.valueStart = this.#take(this.valueLength);
-    this.headerCount = this.#varint();
-    this.headersStart = this.#position;
-    // A header has two bytes at least.
-    if (this.headerCount < 0 || this.headerCount * 2 > recordEnd - this.#position) {
-      this.#fail(`${this.headerCount} headers in ${recordEnd - this.#position} bytes`);
-    }
-    if (this.headerCount === 0 && this.#position !== recordEnd) {
-      this.#fail(`${recordEnd - this.#position} bytes behind a record`);
-    }
-    this.#position = recordEnd;
+  /** The next record is once more the current one. */
+  stepBack(): void {
+    this.#next = this.#current;
+    this.offset--;
+    this.#left++;
   }
 
-  /** The headers of the current record; their values are views. Made anew at each call. */
-  headers(): readonly RecordHeader[] {
-    const { bytes, headersStart, contentEnd } = this;
-    const position = this.#position;
-    const end = this.#end;
-    this.#position = headersStart;
-    this.#end = contentEnd;
-    const headers: RecordHeader[] = [];
-    for (let left = this.headerCount; left > 0; left--) {
-      const nameLength = this.#varint();
-      if (nameLength < 0) this.#fail('a header without a name');
-      const nameStart = this.#take(nameLength);
-      const valueLength = this.#varint();
-      const valueStart = this.#take(valueLength);
-      const value = valueLength < 0 ? null : bytes.subarray(valueStart, valueStart + valueLength);
-      headers.push({ name: bytes.toString('utf8', nameStart, nameStart + nameLength), value });
+  /** The position of the current record, its length included. It ends where its content does. */
+  get recordStart(): number {
+    return this.#recordsAt + this.#current;
+  }
+
+  /** Finds key, value and headers of the current record. */
+  readContent(): void {
+    const { bytes, contentStart, contentEnd } = this;
+    this.keyLength = readVarint(bytes, contentStart);
+    this.keyStart = varintEnd(bytes, contentStart);
+    const valueLengthAt = this.#behind(this.keyStart, this.keyLength);
+    this.valueLength = readVarint(bytes, valueLengthAt);
+    this.valueStart = varintEnd(bytes, valueLengthAt);
+    const headerCountAt = this.#behind(this.valueStart, this.valueLength);
+    const headerCount = readVarint(bytes, headerCountAt);
+    const headersStart = varintEnd(bytes, headerCountAt);
+    const left = contentEnd - headersStart;
+    const isPossible = headerCount === 0 ? left === 0 : headerCount * HEADER_BYTES_MIN <= left;
+    if (headerCount < 0 || !isPossible || bytes[headersStart - 1] > LAST_BYTE_MAX) {
+      this.#fail(`${headerCount} headers in ${left} bytes`);
     }
-    if (this.#position !== contentEnd) this.#fail(`${contentEnd - this.#position} bytes behind the headers`);
-    this.#position = position;
-    this.#end = end;
-    return headers;
+    this.headerCount = headerCount;
+    this.headersStart = headersStart;
+  }
+
+  /** Whether the record says that its key is gone; after `readContent`. */
+  get isTombstone(): boolean {
+    return this.valueLength < 0 && this.keyLength >= 0;
+  }
+
+  /** Behind the last record, which `next` has come to, there must be nothing. */
+  expectEnd(): void {
+    if (this.#next !== this.#end) this.#fail(`${this.#end - this.#next} bytes behind the last record`);
+  }
+
+  /** The position behind `length` bytes of key or value, -1 for none, that begin at `start`. */
+  #behind(start: number, length: number): number {
+    const left = this.contentEnd - start;
+    if (length < -1 || length > left || this.bytes[start - 1] > LAST_BYTE_MAX) {
+      this.#fail(`a key or value of ${length} bytes where ${left} are left`);
+    }
+    return length > 0 ? start + length : start;
+  }
+
+  #decompress(source: Buffer): void {
+    try {
+      this.bytes = decompress(this.compression, source, this.#decompressedBytesMax);
+    } catch (error) {
+      if (!(error instanceof CompressionError)) throw error;
+      // It may have been given up at that size.
+      this.decompressedBytes += this.#decompressedBytesMax;
+      const { baseOffset } = this;
+      this.close();
+      throw new RecordFormatError(`batch at offset ${baseOffset}: ${error.message}`);
+    }
+    this.#recordsAt = 0;
+    this.#end = this.bytes.length;
+    this.decompressedBytes += this.#end;
   }
 
   #fail(problem: string): never {
     const number = this.recordCount - this.#left;
-    throw new KafkaWireError(`batch at offset ${this.#baseOffset}, record ${number}: ${problem}`);
-  }
-
-  /** Moves over `count` bytes, none if it is -1, and returns where they begin. */
-  #take(count: number): number {
-    const at = this.#position;
-    if (count < -1 || count > this.#end - at) this.#fail(`needs ${count} bytes, ${this.#end - at} are left`);
-    if (count > 0) this.#position = at + count;
-    return at;
-  }
-
-  #varint(): number {
-    const { bytes } = this;
-    const limit = Math.min(this.#end, this.#position + VARINT_BYTES_MAX);
-    let at = this.#position;
-    let zigzag = 0;
-    for (let shift = 0; at < limit; shift += 7) {
-      const byte = bytes[at++];
-      zigzag |= (byte & 0x7f) << shift;
-      if (byte < 0x80) {
-        this.#position = at;
-        return (zigzag >>> 1) ^ -(zigzag & 1);
-      }
-    }
-    return this.#fail('a varint without an end');
-  }
-
-  /** Up to 64 bits; beyond 2^53 the nearest number. */
-  #varlong(): number {
-    const { bytes } = this;
-    const limit = Math.min(this.#end, this.#position + VARLONG_BYTES_MAX);
-    let at = this.#position;
-    let zigzag = 0;
-    for (let scale = 1; at < limit; scale *= 0x80) {
-      const byte = bytes[at++];
-      zigzag += (byte & 0x7f) * scale;
-      if (byte < 0x80) {
-        this.#position = at;
-        return zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
-      }
-    }
-    return this.#fail('a varlong without an end');
+    this.#left = 0;
+    throw new RecordFormatError(`batch at offset ${this.baseOffset}, record ${number}: ${problem}`);
   }
 }
 
-function decompressed(code: number, source: Buffer, bytesMax: number): Buffer {
-  try {
-    return decompress(code, source, bytesMax);
-  } catch (error) {
-    throw error instanceof CompressionError ? new KafkaWireError(error.message) : error;
+/** `contentStart` and `contentLength` are in `bytes`. */
+export type RecordVisitor = (
+  offset: number,
+  timestampMs: number,
+  bytes: Buffer,
+  contentStart: number,
+  contentLength: number,
+) => void;
+
+/**
+ * Visits the records of the verified batches that lie back to back in [at, end). Throws a RecordFormatError if a record
+ * does not fit in its batch: behind a good checksum that is a writer's fault, not the disk's.
+ */
+export function forEachRecord(batches: Buffer, at: number, end: number, visit: RecordVisitor): void {
+  const cursor = new RecordCursor();
+  for (let next = at; at < end; at = next) {
+    next = at + batchBytes(batches, at);
+    if (next > end || next < at + BATCH_HEADER_BYTES) throw new RecordFormatError(`no whole batch at ${at}`);
+    cursor.open(batches, at);
+    while (cursor.next()) {
+      const { offset, timestampMs, bytes, contentStart, contentEnd } = cursor;
+      visit(offset, timestampMs, bytes, contentStart, contentEnd - contentStart);
+    }
   }
 }

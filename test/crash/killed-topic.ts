@@ -129,8 +129,9 @@ export class KilledTopic {
     let next = from;
     for (let at = start; at < end; ) {
       const batch = new BatchView(bytes, at);
-      const cursor = new RecordCursor(bytes, at, FETCH_BYTES);
+      const cursor = new RecordCursor(FETCH_BYTES).open(bytes, at);
       while (cursor.next()) {
+        cursor.readContent();
         const { offset, keyStart, keyLength, valueStart, valueLength } = cursor;
         if (offset < next) continue;
         const key = cursor.bytes.toString('latin1', keyStart, keyStart + keyLength);

@@ -3,10 +3,11 @@ import type { Partition } from '../../src/broker/streams/partition.ts';
 import { Inspector } from '../../src/cli/doctor/inspection.ts';
 import { CorruptionError } from '../../src/log/corruption.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
-import { BatchRecords } from '../../src/records/batch-records.ts';
+import { verifyBatch } from '../../src/records/batch-checksum.ts';
+import { BatchView } from '../../src/records/batch-view.ts';
 import { MessageView } from '../../src/records/message-view.ts';
-import { transactionEndBatch } from '../../src/records/producer-fields.ts';
-import { readBatchHeader, verifyBatch } from '../../src/records/record-batch.ts';
+import { RecordCursor } from '../../src/records/record-cursor.ts';
+import { transactionEndBatch } from '../../src/records/transaction-marker.ts';
 import { fillView } from '../broker/test-broker.ts';
 import { producedBatch } from '../log/compaction/produced-batch.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -395,7 +396,7 @@ export class StreamRun {
         );
         for (let start = 0; start < bytes.length; ) {
           const batch = batchAt(bytes, start);
-          start += readBatchHeader(bytes, start).bytes;
+          start += new BatchView(bytes, start).byteLength;
           if (batch.lastOffset >= at) found.push(batch);
         }
         if (nextOffset <= at) break;
@@ -438,12 +439,12 @@ export class StreamRun {
 function batchAt(bytes: Buffer, at: number): FoundBatch {
   const fault = verifyBatch(bytes, at, bytes.length, true);
   if (fault !== null) throw new HistoryError(`a reader got a batch with ${fault}`);
-  const { baseOffset, lastOffset, attributes, bytes: length } = readBatchHeader(bytes, at);
-  const body = Buffer.from(bytes.subarray(at + BODY_AT, at + length));
-  const isEnd = (attributes & 0x20) !== 0;
+  const { baseOffset, lastOffset, end, isControl } = new BatchView(bytes, at);
+  const body = Buffer.from(bytes.subarray(at + BODY_AT, end));
   const records: { offset: number; key: string | null; value: string | null }[] = [];
-  const cursor = new BatchRecords(bytes, at);
-  while (!isEnd && cursor.next()) {
+  const cursor = new RecordCursor().open(bytes, at);
+  while (!isControl && cursor.next()) {
+    cursor.readContent();
     const { offset, keyStart, keyLength, valueStart, valueLength } = cursor;
     const text = cursor.bytes.toString('utf8', keyStart, keyStart + keyLength);
     const value =

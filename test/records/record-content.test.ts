@@ -4,52 +4,12 @@ import fc from 'fast-check';
 import {
   ContentView,
   contentLength,
-  readVarint,
   SOURCE_AMQP091,
-  varintEnd,
-  varintLength,
   writeContent,
-  writeVarint,
 } from '../../src/records/record-content.ts';
 
 const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ maxLength }).map((each) => Buffer.from(each));
-
-test('varints are those of Kafka: zigzag, seven bits at a time, the low ones first', () => {
-  const cases: readonly (readonly [number, string])[] = [
-    [0, '00'],
-    [-1, '01'],
-    [1, '02'],
-    [63, '7e'],
-    [-64, '7f'],
-    [64, '8001'],
-    [-65, '8101'],
-    [8191, 'fe7f'],
-    [8192, '808001'],
-    [2147483647, 'feffffff0f'],
-    [-2147483648, 'ffffffff0f'],
-  ];
-  for (const [value, hex] of cases) {
-    const buffer = Buffer.alloc(8);
-    const end = writeVarint(buffer, 0, value);
-    assert.equal(buffer.toString('hex', 0, end), hex);
-    assert.equal(readVarint(buffer, 0), value);
-    assert.equal(varintEnd(buffer, 0), end);
-    assert.equal(varintLength(value), end);
-  }
-});
-
-test('any 32-bit integer survives as a varint', () => {
-  const buffer = Buffer.alloc(16);
-  fc.assert(
-    fc.property(fc.integer(), fc.nat(8), (value, at) => {
-      const end = writeVarint(buffer, at, value);
-      assert.equal(readVarint(buffer, at), value);
-      assert.equal(varintEnd(buffer, at), end);
-      assert.equal(end - at, varintLength(value));
-    }),
-  );
-});
 
 test('a content written is read back part by part, in any place', () => {
   const view = new ContentView();

@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { Table, Value } from '../../base/value.ts';
 import type { MessageView } from '../../records/message-view.ts';
-import { ContentView, ENVELOPE_NAME, readVarint, varintEnd } from '../../records/record-content.ts';
+import { ContentView, ENVELOPE_NAME } from '../../records/record-content.ts';
+import type { RecordCursor } from '../../records/record-cursor.ts';
+import { HeaderView } from '../../records/record-header.ts';
 import { BrokerError } from '../errors.ts';
 import { extraKeys, hiddenKeysHeader } from './cc-bcc.ts';
 import type {
@@ -29,6 +31,7 @@ const NOTHING = Buffer.alloc(0);
 /** What is said of a message goes into one frame, which most clients let be so large. */
 const PROPERTIES_BYTES_MAX = 120 * 1024;
 const NO_KEYS: readonly string[] = [];
+const headerView = new HeaderView();
 /** The names of the headers that have further keys, in tables whose keys have a length octet. */
 const COPIES = Buffer.from('CC', 'latin1');
 /** Routing keys, names of headers and most properties have a length of one byte. */
@@ -38,14 +41,11 @@ const TEXT_PROPERTIES: ReadonlySet<string> = new Set(
   SHARED_PROPERTIES.filter((name) => name !== 'timestamp'),
 );
 
-/** Where a record is. `BatchCursor` is one. */
-export interface RecordPlace {
-  readonly buffer: Buffer;
-  readonly contentStart: number;
-  readonly contentEnd: number;
-  readonly offset: number;
-  readonly timestampMs: number;
-}
+/** Where a record is, and what is beside its content. */
+export type RecordPlace = Pick<
+  RecordCursor,
+  'bytes' | 'contentStart' | 'contentEnd' | 'offset' | 'timestampMs'
+>;
 
 /**
  * A record as a message: as it was published, if its envelope says so, and otherwise made of what the record has
@@ -86,7 +86,7 @@ export class RecordMessage implements RoutedMessage {
   /** False for bytes that are no record: nothing else may be asked then. */
   read(place: RecordPlace, stream: string, partition: number): boolean {
     const view = this.#view;
-    const { buffer, contentStart, contentEnd } = place;
+    const { bytes: buffer, contentStart, contentEnd } = place;
     this.#headers = undefined;
     if (!view.parse(buffer, contentStart, contentEnd - contentStart)) return false;
     this.body = buffer;
@@ -127,7 +127,7 @@ export class RecordMessage implements RoutedMessage {
     this.#edit({ set: headers });
   }
 
-  /** Lets `parts` stand for the message. */
+  /** Lets `messageView` stand for the message. */
   fill(messageView: MessageView): void {
     messageView.content = null;
     messageView.protocol = this.protocol;
@@ -180,7 +180,7 @@ export class RecordMessage implements RoutedMessage {
   }
 
   #convert(place: RecordPlace, stream: string, partition: number): boolean {
-    const { buffer, offset, timestampMs } = place;
+    const { bytes: buffer, offset, timestampMs } = place;
     const view = this.#view;
     const { own } = this.#codecs;
     if (own === undefined) return false;
@@ -267,7 +267,7 @@ function beginning(text: Buffer): Buffer {
 
 /** Fills what the record's headers are as a message's. False if they are not what they say. */
 function readHeaders(
-  { buffer, contentEnd }: RecordPlace,
+  { bytes: buffer, contentEnd }: RecordPlace,
   start: number,
   count: number,
   headers: { [name: string]: Value },
@@ -279,19 +279,14 @@ function readHeaders(
   if (count < 0 || count * 2 > contentEnd - start) return false;
   let at = start;
   for (let left = count; left > 0; left--) {
-    const nameLength = readVarint(buffer, at);
-    at = varintEnd(buffer, at);
-    if (nameLength < 0 || at + nameLength > contentEnd) return false;
-    const name = buffer.toString('utf8', at, at + nameLength);
-    at += nameLength;
-    const length = readVarint(buffer, at);
-    at = varintEnd(buffer, at);
-    if (at + length > contentEnd) return false;
-    const bytes = length < 0 ? null : buffer.subarray(at, at + length);
-    if (length > 0) at += length;
+    if (!headerView.parse(buffer, at, contentEnd)) return false;
+    const { nameStart, nameEnd, valueStart, valueEnd } = headerView;
+    at = valueEnd;
+    const name = buffer.toString('utf8', nameStart, nameEnd);
+    const bytes = headerView.valueIsNull ? null : buffer.subarray(valueStart, valueEnd);
     if (name === ENVELOPE_NAME) continue;
     const value = bytes === null ? null : isUtf8(bytes) ? bytes.toString('utf8') : Uint8Array.from(bytes);
-    if (nameLength > TEXT_BYTES_MAX) tooLong.push([name, value]);
+    if (nameEnd - nameStart > TEXT_BYTES_MAX) tooLong.push([name, value]);
     else if (isProperty(name, value, bytes) && !seen.has(name)) texts[name as TextProperty] = value as string;
     else addHeader(headers, name, value, seen.has(name));
     seen.add(name);

@@ -4,10 +4,9 @@ import {
   attributesLength,
   contentLength,
   ENVELOPE_NAME,
-  varintLength,
   writeContent,
-  writeVarint,
 } from '../../records/record-content.ts';
+import { headerLength, writeHeader } from '../../records/record-header.ts';
 import { headerBytes } from './header-text.ts';
 import type { PropertyCodec } from './property-codec.ts';
 import { HEADERS_BYTES_MAX, KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './record-headers.ts';
@@ -64,9 +63,9 @@ export function writeRecord(
     messageView.exchangeEnd - messageView.exchangeStart,
     propertiesEnd - propertiesStart,
     attributesLength(messageView.ttlMs, messageView.priority, -1),
+    more.length,
   );
-  length += varintLength(1 + more.length) - 1;
-  for (const header of more) length += headerLength(header);
+  for (const { name, value } of more) length += headerLength(name, value);
   const content = Buffer.allocUnsafe(length);
   let at = writeContent(
     content,
@@ -89,7 +88,7 @@ export function writeRecord(
     -1,
     more.length,
   );
-  for (const header of more) at = writeHeader(content, at, header);
+  for (const { name, value } of more) at = writeHeader(content, at, name, value);
   return content;
 }
 
@@ -114,18 +113,4 @@ function headersOf(messageView: MessageView, codec: PropertyCodec, table: Table 
     headers.push({ name: Buffer.from(name, 'utf8'), value: headerBytes(table[name] ?? null) });
   }
   return headers;
-}
-
-function headerLength({ name, value }: Header): number {
-  const size = value === null ? 1 : varintLength(value.length) + value.length;
-  return varintLength(name.length) + name.length + size;
-}
-
-function writeHeader(target: Buffer, at: number, { name, value }: Header): number {
-  at = writeVarint(target, at, name.length);
-  at += name.copy(target, at);
-  if (value === null) return writeVarint(target, at, -1);
-  at = writeVarint(target, at, value.length);
-  target.set(value, at);
-  return at + value.length;
 }

@@ -2,8 +2,9 @@ import type { Memory } from '../../base/memory-pool.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Store } from '../../log/store.ts';
 import { joinPieces, type Piece, type StreamLog } from '../../log/streams/stream-log.ts';
+import { LOG_APPEND_TIME } from '../../records/batch-layout.ts';
+import { baseOffsetOf, leaderEpochOf } from '../../records/batch-view.ts';
 import type { MessageView } from '../../records/message-view.ts';
-import { LOG_APPEND_TIME } from '../../records/record-batch.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
 import { ProducerStates, type ProducerStatesState } from './producers/producer-states.ts';
@@ -202,8 +203,8 @@ export class Partition {
   }
 
   #replayed(buffer: Buffer, at: number): void {
-    const baseOffset = buffer.readInt32BE(at) * 0x1_0000_0000 + buffer.readUInt32BE(at + 4);
-    this.epochs.appended(buffer.readInt32BE(at + 12), baseOffset);
+    const baseOffset = baseOffsetOf(buffer, at);
+    this.epochs.appended(leaderEpochOf(buffer, at), baseOffset);
     this.producers.appended(buffer, at, baseOffset, this.#context.nowMs());
   }
 }

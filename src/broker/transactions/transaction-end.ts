@@ -1,4 +1,4 @@
-import { END_BATCH_BYTES, transactionEndBatch } from '../../records/producer-fields.ts';
+import { MARKER_BATCH_BYTES, transactionEndBatch } from '../../records/transaction-marker.ts';
 import { COMPLETE_BYTES, type TransactionalOffsets } from '../groups/transactional-offsets.ts';
 import { AtomicAppend, batchBytesMax, operationBytes } from '../publishing/atomic-append.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -37,7 +37,7 @@ export function endTransaction(
   const batch = endBatch({ producerId, epoch }, isCommit, nowMs);
   const atomic = new AtomicAppend(shard);
   atomic.begin(
-    partitions.length * batchBytesMax(END_BATCH_BYTES) + COMPLETE_BYTES + operationBytes(operation),
+    partitions.length * batchBytesMax(MARKER_BATCH_BYTES) + COMPLETE_BYTES + operationBytes(operation),
   );
   for (const partition of partitions) partition.append(batch, 0, batch.length);
   offsets.complete(producerId, isCommit);

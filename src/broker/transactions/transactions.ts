@@ -1,7 +1,7 @@
 import { DeadlineTimer } from '../../base/deadline-timer.ts';
 import type { Timer } from '../../base/scheduler.ts';
 import {
-  firstSequenceOf,
+  baseSequenceOf,
   isTransactional,
   producerEpochOf,
   producerIdOf,
@@ -154,7 +154,7 @@ export class Transactions implements SnapshotSection {
     else if (!isIn) producer.partitions.add(partition);
     // Numbers begin again with each transaction: what is unknown here has not lost its past, but overtaken something.
     const isUnknown = partition.producers.get(producer.identity.producerId) === undefined;
-    return isUnknown && firstSequenceOf(bytes, at) !== 0 ? 'out-of-order' : null;
+    return isUnknown && baseSequenceOf(bytes, at) !== 0 ? 'out-of-order' : null;
   }
 
   /** As `admit`, for the offsets of a group. @throws TransactionError */

@@ -1,8 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { BatchRecords } from '../../records/batch-records.ts';
-import { CompressionError } from '../../records/compression/errors.ts';
-import { isControl } from '../../records/producer-fields.ts';
-import { readBatchHeader } from '../../records/record-batch.ts';
+import { BatchView } from '../../records/batch-view.ts';
+import { RecordCursor } from '../../records/record-cursor.ts';
+import { RecordFormatError } from '../../records/record-format-error.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import type { AbortedRange } from '../streams/retention-settings.ts';
@@ -83,20 +82,17 @@ async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOpti
   while (next < below) {
     const slice = await log.read(next, READ_BYTES);
     if (slice.isEmpty) return below;
-    for (let at = 0; at < slice.buffer.length; ) {
-      const header = readBatchHeader(slice.buffer, at);
-      const { bytes, baseOffset, recordCount } = header;
-      if (baseOffset >= below) return below;
-      if (recordCount > map.room) {
-        if (map.count > 0) return baseOffset;
-        map.grow(countOf(slice.buffer, at));
+    const { buffer } = slice;
+    for (const batch = new BatchView(buffer, 0); batch.at < buffer.length; batch.moveTo(buffer, batch.end)) {
+      if (batch.baseOffset >= below) return below;
+      if (batch.recordCount > map.room) {
+        if (map.count > 0) return batch.baseOffset;
+        map.grow(countOf(buffer, batch.at));
       }
-      if (!isControl(slice.buffer, at) && !isOfAborted(slice.buffer, at, header, options))
-        addKeys(map, slice.buffer, at);
-      at += bytes;
+      if (!batch.isControl && !isOfAborted(batch, options)) addKeys(map, buffer, batch.at);
     }
     next = slice.nextOffset;
-    await options.pause(slice.buffer.length);
+    await options.pause(buffer.length);
   }
   return below;
 }
@@ -105,24 +101,25 @@ async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOpti
 function countOf(buffer: Buffer, at: number): number {
   let count = 0;
   try {
-    const records = new BatchRecords(buffer, at);
+    const records = new RecordCursor().open(buffer, at);
     while (records.next()) count++;
   } catch (error) {
-    if (!(error instanceof CompressionError || error instanceof RangeError)) throw error;
+    if (!(error instanceof RecordFormatError)) throw error;
   }
   return count;
 }
 
 function addKeys(map: OffsetMap, buffer: Buffer, at: number): void {
   try {
-    const records = new BatchRecords(buffer, at);
+    const records = new RecordCursor().open(buffer, at);
     while (records.next()) {
+      records.readContent();
       const { bytes, keyStart, keyLength, offset } = records;
       if (keyLength >= 0) map.put(bytes, keyStart, keyStart + keyLength, offset);
     }
   } catch (error) {
     // What cannot be understood stays, and makes nothing obsolete.
-    if (!(error instanceof CompressionError || error instanceof RangeError)) throw error;
+    if (!(error instanceof RecordFormatError)) throw error;
   }
 }
 

@@ -26,7 +26,7 @@
  *     message   f64 offset × count, u32 log id × count (padded to 8), then the frame (`chunks.ts`)
  *     settle    u32 log id, u32 zero, then count × { f64 from, f64 to }: these offsets are done with
  *     metadata  u32 byte length, u32 zero, then bytes that mean something to the broker
- *     batch     u32 log id, u32 byte length, then a record batch of a stream (`record-batch.ts`), padded to 8
+ *     batch     u32 log id, u32 byte length, then a record batch of a stream (`records/batch-layout.ts`), padded to 8
  */
 export const FORMAT_VERSION = 1;
 

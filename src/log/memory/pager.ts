@@ -1,4 +1,4 @@
-import { RecordBatchBuilder } from '../../records/record-batch.ts';
+import { RecordBatchBuilder } from '../../records/batch-builder.ts';
 import type { QueueLog } from '../queues/queue-log.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import type { Store } from '../store.ts';

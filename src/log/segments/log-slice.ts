@@ -1,4 +1,4 @@
-import { forEachRecord, type RecordVisitor } from '../../records/record-batch.ts';
+import { forEachRecord, type RecordVisitor } from '../../records/record-cursor.ts';
 
 /** What one read of a log gave: whole, verified record batches. */
 export class LogSlice {

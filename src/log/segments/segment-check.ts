@@ -1,11 +1,8 @@
 import { posix } from 'node:path';
-import {
-  BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
-  batchBytes,
-  readBatchHeader,
-  verifyBatch,
-} from '../../records/record-batch.ts';
+import { verifyBatch } from '../../records/batch-checksum.ts';
+import { BATCH_HEADER_BYTES, BATCH_MAGIC } from '../../records/batch-layout.ts';
+import { BatchView, baseOffsetOf, batchBytes, magicOf } from '../../records/batch-view.ts';
+import { blankBatch } from '../../records/batch-writer.ts';
 import { CorruptionError } from '../corruption.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 import { openIfReadable, readAround, tryToRead } from './lenient-read.ts';
@@ -140,7 +137,7 @@ async function batchAt(
   if (unreadable !== null) return unreadable;
   const fault = verifyBatch(batch, 0, bytes, isForeign);
   if (fault !== null) return fault;
-  const header = readBatchHeader(batch, 0);
+  const header = new BatchView(batch, 0);
   const limit = endOffset < 0 ? Number.POSITIVE_INFINITY : endOffset;
   const misplaced = faultOfOffsets(header, fromOffset, limit, isDense);
   if (misplaced !== null) return misplaced;
@@ -167,14 +164,14 @@ async function findBatch(
     const last = window.length - BATCH_HEADER_BYTES;
     // Its magic byte and a possible length cost nothing to look at; few places are left to verify.
     for (let at = 0; at <= last; at++) {
-      if (window[at + 16] !== BATCH_MAGIC) continue;
+      if (magicOf(window, at) !== BATCH_MAGIC) continue;
       const bytes = batchBytes(window, at);
       if (bytes < BATCH_HEADER_BYTES || bytes > end - position - at) continue;
       // Behind damage it is not known any more which offset comes next.
       const sparse = { ...kind, isDense: false };
       if (typeof (await batchAt(file, position + at, end, fromOffset, endOffset, sparse)) === 'string')
         continue;
-      return { position: position + at, baseOffset: readBatchHeader(window, at).baseOffset };
+      return { position: position + at, baseOffset: baseOffsetOf(window, at) };
     }
     position += last + 1;
   }

@@ -1,9 +1,6 @@
-import {
-  forEachRecord,
-  isCompressed,
-  RecordBatchBuilder,
-  readBatchHeader,
-} from '../../records/record-batch.ts';
+import { RecordBatchBuilder } from '../../records/batch-builder.ts';
+import { BatchView, baseOffsetOf, maxTimestampMsOf } from '../../records/batch-view.ts';
+import { forEachRecord } from '../../records/record-cursor.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 import { Segment } from './segment.ts';
 import { readBatches } from './segment-reader.ts';
@@ -59,17 +56,19 @@ class BatchCollector {
 
   take(batches: Buffer): void {
     const liveCount = this.#liveCount;
-    for (let at = 0; at < batches.length; ) {
-      const { bytes, baseOffset, lastOffset, recordCount, attributes } = readBatchHeader(batches, at);
-      if (liveCount(baseOffset, lastOffset + 1) > 0) {
-        if (isCompressed(attributes)) {
-          this.finishBatch();
-          this.#put(Buffer.from(batches.subarray(at, at + bytes)), baseOffset, recordCount);
-        } else {
-          this.#takeLive(batches, at, at + bytes);
-        }
+    for (
+      const batch = new BatchView(batches, 0);
+      batch.at < batches.length;
+      batch.moveTo(batches, batch.end)
+    ) {
+      const { at, end, baseOffset, lastOffset, recordCount, compression } = batch;
+      if (liveCount(baseOffset, lastOffset + 1) === 0) continue;
+      if (compression !== 0) {
+        this.finishBatch();
+        this.#put(Buffer.from(batches.subarray(at, end)), baseOffset, recordCount);
+      } else {
+        this.#takeLive(batches, at, end);
       }
-      at += bytes;
     }
   }
 
@@ -77,7 +76,7 @@ class BatchCollector {
     const records = this.#builder.recordCount;
     if (records === 0) return;
     const batch = Buffer.from(this.#builder.finish());
-    this.#put(batch, readBatchHeader(batch, 0).baseOffset, records);
+    this.#put(batch, baseOffsetOf(batch, 0), records);
     this.#builder.begin();
   }
 
@@ -92,7 +91,7 @@ class BatchCollector {
 
   #put(batch: Buffer, offset: number, records: number): void {
     const copy = this.#copy;
-    copy.index.add(offset, copy.bytes, readBatchHeader(batch, 0).maxTimestampMs);
+    copy.index.add(offset, copy.bytes, maxTimestampMsOf(batch, 0));
     copy.bytes += batch.length;
     copy.records += records;
     this.ready.push(batch);

@@ -1,12 +1,7 @@
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import {
-  BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
-  type BatchHeader,
-  batchBytes,
-  readBatchHeader,
-  verifyBatch,
-} from '../../records/record-batch.ts';
+import { verifyBatch } from '../../records/batch-checksum.ts';
+import { BATCH_HEADER_BYTES, BATCH_MAGIC } from '../../records/batch-layout.ts';
+import { BatchView, batchBytes, magicOf } from '../../records/batch-view.ts';
 import { CorruptionError, readFailure } from '../corruption.ts';
 import type { File } from '../files/filesystem.ts';
 import { LogSlice } from './log-slice.ts';
@@ -19,6 +14,7 @@ const SCAN_BYTES_MAX = 256 * 1024;
 /** Less than this is read rather than jumped over: a call costs more. */
 const SKIP_BYTES_MIN = 64 * 1024;
 const VERIFY_BYTES = 1024 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 /** The size of the batch at `at` in a file that should hold whole batches up to `end`, or a CorruptionError. */
 function soundBatchBytes(path: string, buffer: Buffer, at: number, position: number, end: number): number {
@@ -30,8 +26,9 @@ function soundBatchBytes(path: string, buffer: Buffer, at: number, position: num
       `a batch length of ${bytes} bytes where ${end - position} are left`,
     );
   }
-  if (buffer[at + 16] !== BATCH_MAGIC) {
-    throw new CorruptionError(path, position, `magic byte ${buffer[at + 16]} instead of ${BATCH_MAGIC}`);
+  const magic = magicOf(buffer, at);
+  if (magic !== BATCH_MAGIC) {
+    throw new CorruptionError(path, position, `magic byte ${magic} instead of ${BATCH_MAGIC}`);
   }
   return bytes;
 }
@@ -147,22 +144,22 @@ export async function readSlice(
   let { position, offset: nextOffset } = segment.locate(fromOffset);
   while (position < end) {
     const batches = await readBatches(file, path, position, end, maxBytes, segment.isForeign, memory);
-    let at = 0;
+    const batch = new BatchView(batches, 0);
     let start = -1;
     let records = 0;
-    while (at < batches.length) {
-      const header = readBatchHeader(batches, at);
-      const fault = faultOfOffsets(header, nextOffset, endOffset, segment.isDense);
+    while (batch.at < batches.length) {
+      const fault = faultOfOffsets(batch, nextOffset, endOffset, segment.isDense);
       if (fault !== null) {
-        if (start < 0) throw new CorruptionError(path, position + at, fault);
+        if (start < 0) throw new CorruptionError(path, position + batch.at, fault);
         break;
       }
-      nextOffset = header.lastOffset + 1;
-      if (start < 0 && nextOffset > fromOffset) start = at;
+      nextOffset = batch.lastOffset + 1;
+      if (start < 0 && nextOffset > fromOffset) start = batch.at;
       // A stream's batch without records still tells its reader how far it has come.
-      if (start >= 0) records += segment.isForeign ? 1 : header.recordCount;
-      at += header.bytes;
+      if (start >= 0) records += segment.isForeign ? 1 : batch.recordCount;
+      batch.moveTo(batches, batch.end);
     }
+    const at = batch.at;
     position += at;
     if (start >= 0) {
       segment.readUpTo(nextOffset, position);
@@ -174,7 +171,7 @@ export async function readSlice(
 
 /** What is wrong with the offsets of a batch, which its checksum does not cover; null if nothing is. */
 export function faultOfOffsets(
-  { baseOffset, lastOffset }: BatchHeader,
+  { baseOffset, lastOffset }: Pick<BatchView, 'baseOffset' | 'lastOffset'>,
   nextOffset: number,
   endOffset: number,
   isDense: boolean,
@@ -223,7 +220,8 @@ async function scanHeaders(
   isDense: boolean,
 ): Promise<OffsetIndex> {
   const index = new OffsetIndex();
-  let window: Buffer = Buffer.alloc(0);
+  const batch = new BatchView(NOTHING, 0);
+  let window: Buffer = NOTHING;
   let windowStart = 0;
   let windowBytes = SCAN_BYTES_MIN;
   let nextOffset = info.baseOffset;
@@ -245,11 +243,11 @@ async function scanHeaders(
     }
     const at = position - windowStart;
     const bytes = soundBatchBytes(path, window, at, position, info.bytes);
-    const header = readBatchHeader(window, at);
-    const fault = faultOfOffsets(header, nextOffset, info.endOffset, isDense);
+    batch.moveTo(window, at);
+    const fault = faultOfOffsets(batch, nextOffset, info.endOffset, isDense);
     if (fault !== null) throw new CorruptionError(path, position, fault);
-    index.add(header.baseOffset, position, header.maxTimestampMs);
-    nextOffset = header.lastOffset + 1;
+    index.add(batch.baseOffset, position, batch.maxTimestampMs);
+    nextOffset = batch.lastOffset + 1;
     position += bytes;
   }
   return index;
@@ -269,15 +267,17 @@ export async function findBatchByTime(
   let { position, offset: nextOffset } = byOffset.position > byTime.position ? byOffset : byTime;
   while (position < end) {
     const batches = await readBatches(file, path, position, end, SCAN_BYTES_MAX, segment.isForeign);
-    for (let at = 0; at < batches.length; ) {
-      const header = readBatchHeader(batches, at);
-      const fault = faultOfOffsets(header, nextOffset, endOffset, segment.isDense);
-      if (fault !== null) throw new CorruptionError(path, position + at, fault);
-      nextOffset = header.lastOffset + 1;
-      if (header.lastOffset >= fromOffset && header.maxTimestampMs >= timestampMs) {
-        return batches.subarray(at, at + header.bytes);
+    for (
+      const batch = new BatchView(batches, 0);
+      batch.at < batches.length;
+      batch.moveTo(batches, batch.end)
+    ) {
+      const fault = faultOfOffsets(batch, nextOffset, endOffset, segment.isDense);
+      if (fault !== null) throw new CorruptionError(path, position + batch.at, fault);
+      nextOffset = batch.lastOffset + 1;
+      if (batch.lastOffset >= fromOffset && batch.maxTimestampMs >= timestampMs) {
+        return batches.subarray(batch.at, batch.end);
       }
-      at += header.bytes;
     }
     position += batches.length;
   }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
-import { BATCH_HEADER_BYTES, blankBatch } from '../../records/record-batch.ts';
+import { BATCH_HEADER_BYTES } from '../../records/batch-layout.ts';
+import { blankBatch } from '../../records/batch-writer.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 import { openIfReadable, readAround } from './lenient-read.ts';
 import type { Damage } from './segment-check.ts';

@@ -1,4 +1,4 @@
-import { readBatchHeader } from '../../records/record-batch.ts';
+import { BatchView } from '../../records/batch-view.ts';
 import type { FileSystem } from '../files/filesystem.ts';
 import type { FileHandles } from './file-handles.ts';
 import type { Segment } from './segment.ts';
@@ -50,7 +50,7 @@ export async function writeRewritten(
 }
 
 function account(copy: Segment, batch: Buffer): void {
-  const { baseOffset, maxTimestampMs, recordCount } = readBatchHeader(batch, 0);
+  const { baseOffset, maxTimestampMs, recordCount } = new BatchView(batch, 0);
   copy.index.add(baseOffset, copy.bytes, maxTimestampMs);
   copy.bytes += batch.length;
   copy.records += recordCount;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
-import { batchBytes, readBatchHeader } from '../../records/record-batch.ts';
+import { BatchView, batchBytes } from '../../records/batch-view.ts';
 import type { File } from '../files/filesystem.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { LogSlice } from './log-slice.ts';
@@ -157,7 +157,7 @@ export class SegmentedLog {
     }
     segment.tailUnknown = false;
     for (const batch of batches) {
-      const { baseOffset, maxTimestampMs } = readBatchHeader(batch, 0);
+      const { baseOffset, maxTimestampMs } = new BatchView(batch, 0);
       segment.index.add(baseOffset, segment.bytes, maxTimestampMs);
       segment.bytes += batch.length;
       if (segment.maxTimestampMs !== undefined && maxTimestampMs > segment.maxTimestampMs)

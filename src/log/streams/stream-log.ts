@@ -1,11 +1,12 @@
 import { freshMemory, type Memory } from '../../base/memory-pool.ts';
 import {
+  baseOffsetOf,
   batchBytes,
-  placeBatch,
-  readBatchHeader,
-  readInt64,
-  stampBatch,
-} from '../../records/record-batch.ts';
+  lastOffsetDeltaOf,
+  lastOffsetOf,
+  maxTimestampMsOf,
+} from '../../records/batch-view.ts';
+import { placeBatch, stampBatch } from '../../records/batch-writer.ts';
 import type { CorruptionError } from '../corruption.ts';
 import type { ChunkStore } from '../memory/chunks.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
@@ -127,7 +128,7 @@ export class StreamLog {
     placeBatch(chunk.buffer, at, baseOffset, leaderEpoch);
     chunk.live++;
     this.#push(baseOffset, position, length);
-    this.end = baseOffset + chunk.buffer.readInt32BE(at + 23) + 1;
+    this.end = baseOffset + lastOffsetDeltaOf(chunk.buffer, at) + 1;
     this.#store.streamHasGrown(this);
     return baseOffset;
   }
@@ -142,11 +143,11 @@ export class StreamLog {
   restore(position: number): void {
     const chunk = this.#store.chunks.of(position);
     const at = position >>> 0;
-    const { baseOffset, lastOffset, bytes } = readBatchHeader(chunk.buffer, at);
+    const baseOffset = baseOffsetOf(chunk.buffer, at);
     if (baseOffset < this.end) return;
     chunk.live++;
-    this.#push(baseOffset, position, bytes);
-    this.end = lastOffset + 1;
+    this.#push(baseOffset, position, batchBytes(chunk.buffer, at));
+    this.end = lastOffsetOf(chunk.buffer, at) + 1;
   }
 
   /** The batches from the one that has `from` on, with offsets below `below`; null if they are not in memory. */
@@ -235,7 +236,7 @@ export class StreamLog {
       const { buffer } = this.#store.chunks.of(position);
       const at = position >>> 0;
       // After a crash offsets may be left out.
-      if (readBatchHeader(buffer, at).lastOffset < from) continue;
+      if (lastOffsetOf(buffer, at) < from) continue;
       return Buffer.from(buffer.subarray(at, at + tail.bytes(index)));
     }
     return null;
@@ -255,7 +256,7 @@ export class StreamLog {
   /** Of the batch in memory with this number, from the oldest one on. */
   maxTimestampMsAt(index: number): number {
     const position = this.tail.position(index);
-    return readInt64(this.#store.chunks.of(position).buffer, (position >>> 0) + 35);
+    return maxTimestampMsOf(this.#store.chunks.of(position).buffer, position >>> 0);
   }
 
   /** A segment cannot be read: nothing of the stream is served any more until somebody has decided. */
@@ -348,15 +349,13 @@ export function joinPieces(pieces: readonly Piece[], memory: Memory): Buffer {
 /** Where the first batch begins that has offsets at or above `below`. */
 function cutAt(batches: Buffer, below: number): number {
   let at = 0;
-  while (at < batches.length && readBatchHeader(batches, at).lastOffset < below)
-    at += batchBytes(batches, at);
+  while (at < batches.length && lastOffsetOf(batches, at) < below) at += batchBytes(batches, at);
   return at;
 }
 
 /** The offset behind the last of the batches in `[0, end)`. */
 function endOf(batches: Buffer, end: number): number {
   let next = 0;
-  for (let at = 0; at < end; at += batchBytes(batches, at))
-    next = readBatchHeader(batches, at).lastOffset + 1;
+  for (let at = 0; at < end; at += batchBytes(batches, at)) next = lastOffsetOf(batches, at) + 1;
   return next;
 }

@@ -1,3 +1,4 @@
+import { lastOffsetDeltaOf, recordCountOf } from '../../records/batch-view.ts';
 import type { Store } from '../store.ts';
 import type { StreamLog } from './stream-log.ts';
 
@@ -54,10 +55,10 @@ export class StreamPager {
       const at = position >>> 0;
       const length = tail.bytes(index);
       batches.push(chunk.buffer.subarray(at, at + length));
-      records += chunk.buffer.readInt32BE(at + 57);
+      records += recordCountOf(chunk.buffer, at);
       bytes += length;
       // After a crash offsets may be left out; a segment has none left out.
-      next = tail.baseOffset(index) + chunk.buffer.readInt32BE(at + 23) + 1;
+      next = tail.baseOffset(index) + lastOffsetDeltaOf(chunk.buffer, at) + 1;
     }
     if (batches.length === 0) return false;
     const first = tail.baseOffset(0);

@@ -9,6 +9,9 @@ import { compressSnappy } from './snappy-compressor.ts';
 export const COMPRESSION = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 export type CompressionName = keyof typeof COMPRESSION;
 
+/** No batch that anybody makes has records of more bytes than this when they are decompressed. */
+export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+
 const names = Object.keys(COMPRESSION) as CompressionName[];
 
 /** Undefined for a number that stands for nothing. */
@@ -17,7 +20,7 @@ export function compressionName(code: number): CompressionName | undefined {
 }
 
 /**
- * The data as it was. Throws CompressionError if it is damaged, or larger than `bytesMax` when decompressed:
+ * The data as it was. Throws CompressionError if it is corrupt, or larger than `bytesMax` when decompressed:
  * a few bytes may say anything.
  */
 export function decompress(code: number, source: Buffer, bytesMax: number): Buffer {

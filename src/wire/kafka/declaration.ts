@@ -143,7 +143,7 @@ export const uuid = scalar<string>('uuid', ZERO_UUID);
 export const string = scalar<string>('string', '');
 /** Decoded to a view of the frame. */
 export const bytes: Field<Buffer, Uint8Array> = new Field({ kind: 'bytes' }, plain(NOTHING));
-/** Record batches, or what a client takes for such: see record-batch.ts. Neither decoding nor encoding copies them. */
+/** Record batches, or what a client takes for such: see produced-batch.ts. Neither decoding nor encoding copies them. */
 export const records: Field<ByteRange, RecordsInput> = new Field(
   { kind: 'records' },
   plain({ bytes: NOTHING, start: 0, end: 0 }),

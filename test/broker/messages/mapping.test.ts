@@ -5,12 +5,12 @@ import type { Table, Value } from '../../../src/base/value.ts';
 import { RecordMessage } from '../../../src/broker/messages/message-from-record.ts';
 import { PropertyCodecs } from '../../../src/broker/messages/property-codec.ts';
 import { recordBytesMax, recordKey, writeRecord } from '../../../src/broker/messages/record-from-message.ts';
-import { BatchCursor } from '../../../src/records/batch-cursor.ts';
 import { MessageView } from '../../../src/records/message-view.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { amqp091Codec as codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
 import { decodeProperties, encodeProperties, type Properties } from '../../../src/wire/amqp091/properties.ts';
+import { headersOfRecord } from '../../records/record-headers.ts';
 import { anyProperties } from '../../wire/amqp091/arbitraries.ts';
 import { batchOf, type TestRecord } from '../streams/bindings/records.ts';
 
@@ -74,27 +74,22 @@ function seenByReaders(batch: Buffer): {
   value: string | null;
   headers: [string, string | null][];
 } {
-  const cursor = new RecordCursor(batch, 0, batch.length * 100);
+  const cursor = new RecordCursor(batch.length * 100).open(batch, 0);
   assert.ok(cursor.next());
+  cursor.readContent();
   const text = (start: number, length: number): string | null =>
     length < 0 ? null : cursor.bytes.toString('utf8', start, start + length);
   const found = {
     key: text(cursor.keyStart, cursor.keyLength),
     value: text(cursor.valueStart, cursor.valueLength),
-    headers: cursor
-      .headers()
-      .map(({ name, value }): [string, string | null] => [
-        name,
-        value === null ? null : value.toString('utf8'),
-      ]),
+    headers: headersOfRecord(cursor),
   };
   assert.ok(!cursor.next());
   return found;
 }
 
 function messageOf(batch: Buffer): RecordMessage {
-  const cursor = new BatchCursor();
-  cursor.open(batch, 0);
+  const cursor = new RecordCursor().open(batch, 0);
   assert.ok(cursor.next());
   const message = new RecordMessage(new PropertyCodecs([codec]));
   assert.ok(message.read(cursor, 'stream', 2));
@@ -327,8 +322,8 @@ describe('a record that others wrote', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         const message = new RecordMessage(new PropertyCodecs([codec]));
-        const buffer = Buffer.concat([Buffer.from(bytes), Buffer.alloc(20, 0xff)]);
-        const place = { buffer, contentStart: 0, contentEnd: bytes.length, offset: 0, timestampMs: 0 };
+        const padded = Buffer.concat([Buffer.from(bytes), Buffer.alloc(20, 0xff)]);
+        const place = { bytes: padded, contentStart: 0, contentEnd: bytes.length, offset: 0, timestampMs: 0 };
         if (!message.read(place, 'stream', 0)) return;
         assert.ok(message.bodyStart <= message.bodyEnd && message.bodyEnd <= bytes.length);
         assert.ok(message.keyEnd - message.keyStart <= 255);

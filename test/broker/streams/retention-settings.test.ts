@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BrokerOptions } from '../../../src/broker/broker.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
-import { BatchRecords } from '../../../src/records/batch-records.ts';
-import { readBatchHeader } from '../../../src/records/record-batch.ts';
+import { BatchView } from '../../../src/records/batch-view.ts';
+import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { producedBatch } from '../../log/compaction/produced-batch.ts';
 import { TestBroker } from '../test-broker.ts';
 
@@ -61,13 +61,16 @@ async function contents(partition: Partition): Promise<string[]> {
   const found: string[] = [];
   for (let at = partition.startOffset; at < partition.highWatermark; ) {
     const { bytes, nextOffset } = await partition.read(at, partition.highWatermark, 64 * KIB);
-    for (let start = 0; start < bytes.length; start += readBatchHeader(bytes, start).bytes) {
-      const records = new BatchRecords(bytes, start);
+    for (let start = 0; start < bytes.length; start += new BatchView(bytes, start).byteLength) {
+      const records = new RecordCursor().open(bytes, start);
       while (records.next()) {
-        const { offset, keyStart, keyLength, valueLength, recordEnd } = records;
+        records.readContent();
+        const { offset, keyStart, keyLength, valueLength, contentEnd } = records;
         const key = keyLength < 0 ? '-' : records.bytes.toString('utf8', keyStart, keyStart + keyLength);
         const value =
-          valueLength < 0 ? '-' : records.bytes.toString('utf8', recordEnd - 1 - valueLength, recordEnd - 1);
+          valueLength < 0
+            ? '-'
+            : records.bytes.toString('utf8', contentEnd - 1 - valueLength, contentEnd - 1);
         if (offset >= at) found.push(`${offset} ${key}=${value}`);
       }
     }

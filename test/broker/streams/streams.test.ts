@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32c } from '../../../src/base/crc32c.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
+import { verifyBatch } from '../../../src/records/batch-checksum.ts';
+import { BatchView } from '../../../src/records/batch-view.ts';
 import { MessageView } from '../../../src/records/message-view.ts';
-import { forEachRecord, readBatchHeader, verifyBatch } from '../../../src/records/record-batch.ts';
 import { bodyLengthAt } from '../../../src/records/record-content.ts';
+import { forEachRecord } from '../../../src/records/record-cursor.ts';
 import { fillView, TestBroker } from '../test-broker.ts';
 import { batchOf } from './batches.ts';
 
@@ -37,7 +39,7 @@ async function readAll(partition: Partition, from = 0): Promise<{ offsets: numbe
   const bodies: number[] = [];
   for (let at = from; at < partition.highWatermark; ) {
     const { bytes, nextOffset } = await partition.read(at, partition.highWatermark, 256 * KIB);
-    for (let start = 0; start < bytes.length; start += readBatchHeader(bytes, start).bytes) {
+    for (let start = 0; start < bytes.length; start += new BatchView(bytes, start).byteLength) {
       assert.equal(verifyBatch(bytes, start, bytes.length, true), null);
     }
     forEachRecord(bytes, 0, bytes.length, (offset, _timestamp, buffer, start) => {
@@ -83,8 +85,8 @@ for (const kind of ['an orderly stop', 'a crash']) {
     const { bytes } = await partition.read(0, 2, MIB);
     assert.deepEqual(bytes.subarray(16), batch.subarray(16));
     assert.equal(append(partition, batchOf(['four'])), 3);
-    assert.ok(partition.leaderEpoch > readBatchHeader(bytes, 0).leaderEpoch);
-    const { leaderEpoch } = readBatchHeader(bytes, 0);
+    assert.ok(partition.leaderEpoch > new BatchView(bytes, 0).leaderEpoch);
+    const { leaderEpoch } = new BatchView(bytes, 0);
     assert.deepEqual(partition.epochs.endOf(leaderEpoch, partition.leaderEpoch, partition.endOffset), {
       epoch: leaderEpoch,
       endOffset: 3,
@@ -209,6 +211,6 @@ test('with the time of appending, a batch is stamped and its checksum is right',
   await broker.flush();
   const { bytes } = await partition.read(0, 1, MIB);
   assert.equal(verifyBatch(bytes, 0, bytes.length), null);
-  assert.equal(readBatchHeader(bytes, 0).attributes, 8);
-  assert.ok(readBatchHeader(bytes, 0).maxTimestampMs > 1_700_000_000_000);
+  assert.equal(new BatchView(bytes, 0).attributes, 8);
+  assert.ok(new BatchView(bytes, 0).maxTimestampMs > 1_700_000_000_000);
 });

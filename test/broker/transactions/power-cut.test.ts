@@ -7,16 +7,15 @@ import type {
   ProducerIdentity,
   TransactionState,
 } from '../../../src/broker/transactions/transactional-producer.ts';
+import { BatchView, lastOffsetDeltaOf } from '../../../src/records/batch-view.ts';
 import {
-  firstSequenceOf,
-  isAbort,
+  baseSequenceOf,
   isControl,
   isTransactional,
-  lastOffsetDeltaOf,
   producerEpochOf,
   producerIdOf,
 } from '../../../src/records/producer-fields.ts';
-import { readBatchHeader } from '../../../src/records/record-batch.ts';
+import { isAbort } from '../../../src/records/transaction-marker.ts';
 import { producedBatch } from '../streams/producers/produced-batch.ts';
 import { type Fact, type Reading, read } from './expected-partition.ts';
 import { SimulatedBroker } from './simulated-broker.ts';
@@ -407,14 +406,14 @@ class TransactionsRun {
     for (let at = 0; at < partition.highWatermark; ) {
       const slice = await this.test.until(partition.read(at, partition.highWatermark, 16 * 1024));
       const { bytes } = slice;
-      for (let start = 0; start < bytes.length; start += readBatchHeader(bytes, start).bytes) {
+      for (let start = 0; start < bytes.length; start += new BatchView(bytes, start).byteLength) {
         found.push(
           describe(
-            readBatchHeader(bytes, start).baseOffset,
+            new BatchView(bytes, start).baseOffset,
             lastOffsetDeltaOf(bytes, start) + 1,
             producerIdOf(bytes, start),
             producerEpochOf(bytes, start),
-            firstSequenceOf(bytes, start),
+            baseSequenceOf(bytes, start),
             kindOf(bytes, start),
           ),
         );

@@ -10,7 +10,7 @@ import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { encodeFileHeader, journalFileName } from '../../../src/log/journal/journal-files.ts';
 import { replayJournal } from '../../../src/log/journal/recovery.ts';
 import { readSnapshot, type Snapshot, writeSnapshot } from '../../../src/log/snapshot.ts';
-import { RecordBatchBuilder } from '../../../src/records/record-batch.ts';
+import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
 import { contentLength, writeContent } from '../../../src/records/record-content.ts';
 import { type BadSectors, withBadSectors } from '../../log/bad-sectors.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';

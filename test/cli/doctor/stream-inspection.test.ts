@@ -8,7 +8,8 @@ import { renderLogs } from '../../../src/cli/doctor/doctor-command.ts';
 import { Inspector } from '../../../src/cli/doctor/inspection.ts';
 import { cutAll } from '../../../src/cli/doctor/repair.ts';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
-import { batchBytes, forEachRecord } from '../../../src/records/record-batch.ts';
+import { batchBytes } from '../../../src/records/batch-view.ts';
+import { forEachRecord } from '../../../src/records/record-cursor.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
 import { producedBatch } from '../../log/compaction/produced-batch.ts';
 

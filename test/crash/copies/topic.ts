@@ -79,8 +79,9 @@ export async function readCommitted(
     if (batch.end > end) break;
     while (aborted.length > 0 && aborted[0]!.firstOffset <= batch.lastOffset)
       open.add(aborted.shift()!.producerId);
-    const cursor = new RecordCursor(bytes, at, FETCH_BYTES);
+    const cursor = new RecordCursor(FETCH_BYTES).open(bytes, at);
     while (cursor.next()) {
+      cursor.readContent();
       if (batch.isControl) {
         if (cursor.bytes.readInt16BE(cursor.keyStart + 2) === ABORT) open.delete(batch.producerId);
       } else if (cursor.offset >= fetchOffset && !(batch.isTransactional && open.has(batch.producerId))) {

@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
-import { transactionEndBatch } from '../../../src/records/producer-fields.ts';
+import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
 import { producedBatch } from '../../log/compaction/produced-batch.ts';
 

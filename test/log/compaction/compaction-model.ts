@@ -5,9 +5,11 @@ import { segmentFileName } from '../../../src/log/segments/segment.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog, SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
 import type { AbortedRange } from '../../../src/log/streams/retention-settings.ts';
-import { BatchRecords } from '../../../src/records/batch-records.ts';
-import { transactionEndBatch } from '../../../src/records/producer-fields.ts';
-import { readBatchHeader, verifyBatch, writeInt64 } from '../../../src/records/record-batch.ts';
+import { verifyBatch } from '../../../src/records/batch-checksum.ts';
+import { BatchView } from '../../../src/records/batch-view.ts';
+import { writeInt64 } from '../../../src/records/integers.ts';
+import { RecordCursor } from '../../../src/records/record-cursor.ts';
+import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { type ProducedRecord, producedBatch } from './produced-batch.ts';
 
 const ROOT = '/data/logs';
@@ -264,26 +266,26 @@ export class CompactionModel {
         return found;
       }
       for (let at = 0; at < slice.buffer.length; ) {
-        const header = readBatchHeader(slice.buffer, at);
+        const header = new BatchView(slice.buffer, at);
         assert.equal(verifyBatch(slice.buffer, at, slice.buffer.length, true), null);
         assert.ok(header.baseOffset > previous || header.baseOffset < next, 'offsets grow');
         reached = header.lastOffset + 1;
-        const isEnd = (header.attributes & 0x20) !== 0;
-        const records = new BatchRecords(slice.buffer, at);
-        while (!isEnd && records.next()) {
+        const records = new RecordCursor().open(slice.buffer, at);
+        while (!header.isControl && records.next()) {
+          records.readContent();
           const { bytes, offset, keyStart, keyLength, valueLength, timestampMs } = records;
           const expected = byOffset.get(offset);
           assert.ok(expected !== undefined, `offset ${offset} was written`);
           const key = keyLength < 0 ? null : bytes.toString('utf8', keyStart, keyStart + keyLength);
           const valueBytes = expected.value === null ? -1 : Buffer.byteLength(expected.value);
           const sameValue =
-            expected.value === null || bytes.subarray(0, records.recordEnd).includes(expected.value);
+            expected.value === null || bytes.subarray(0, records.contentEnd).includes(expected.value);
           assert.deepEqual([key, valueLength, timestampMs], [expected.key, valueBytes, expected.timestampMs]);
           assert.ok(sameValue, `the value at ${offset}`);
           found.add(offset);
           previous = offset;
         }
-        at += header.bytes;
+        at = header.end;
       }
       next = slice.nextOffset;
     }

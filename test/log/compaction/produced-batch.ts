@@ -1,7 +1,8 @@
 import { crc32c } from '../../../src/base/crc32c.ts';
+import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
+import { BATCH_HEADER_BYTES } from '../../../src/records/batch-layout.ts';
 import { compress } from '../../../src/records/compression/compression.ts';
-import { BATCH_HEADER_BYTES, RecordBatchBuilder } from '../../../src/records/record-batch.ts';
-import { writeVarint } from '../../../src/records/record-content.ts';
+import { writeVarint } from '../../../src/records/integers.ts';
 
 export interface ProducedRecord {
   readonly key: string | null;

@@ -3,7 +3,7 @@ import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { OffsetSet } from '../../../src/log/queues/offset-set.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog, SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
-import { RecordBatchBuilder } from '../../../src/records/record-batch.ts';
+import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
 
 export const ROOT = '/data/logs';
 

@@ -4,7 +4,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CorruptionError } from '../../../src/log/corruption.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog } from '../../../src/log/segments/segmented-log.ts';
-import { readBatchHeader, verifyBatch } from '../../../src/records/record-batch.ts';
+import { verifyBatch } from '../../../src/records/batch-checksum.ts';
+import { BatchView } from '../../../src/records/batch-view.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { fill, ROOT, range, readOffsets } from './log-model.ts';
@@ -42,10 +43,10 @@ test('files are named by twenty digits and hold whole record batches and nothing
     const bytes = fs.readWhole(path);
     for (let at = 0; at < bytes.length; ) {
       assert.equal(verifyBatch(bytes, at, bytes.length), null);
-      const header = readBatchHeader(bytes, at);
+      const header = new BatchView(bytes, at);
       assert.equal(header.baseOffset, next);
       next = header.lastOffset + 1;
-      at += header.bytes;
+      at = header.end;
     }
   }
   assert.equal(next, 250);

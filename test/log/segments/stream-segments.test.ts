@@ -5,7 +5,7 @@ import { crc32c } from '../../../src/base/crc32c.ts';
 import { OffsetIndex } from '../../../src/log/segments/offset-index.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
 import type { SegmentedLog } from '../../../src/log/segments/segmented-log.ts';
-import { readBatchHeader } from '../../../src/records/record-batch.ts';
+import { BatchView } from '../../../src/records/batch-view.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { producedBatch } from '../compaction/produced-batch.ts';
 import { ROOT } from './log-model.ts';
@@ -50,7 +50,7 @@ test('the first batch of a time is found in any segment, also when times go back
       );
       for (const each of [log, again]) {
         const found = await each.batchAtTime(wanted, from);
-        assert.equal(found && readBatchHeader(found, 0).baseOffset, index < 0 ? null : bases[index]);
+        assert.equal(found && new BatchView(found, 0).baseOffset, index < 0 ? null : bases[index]);
       }
     }),
     { numRuns: 60 },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Channel, ConfirmChannel } from 'amqplib';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
-import { transactionEndBatch } from '../../../src/records/producer-fields.ts';
+import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { batchOf } from '../../broker/streams/bindings/records.ts';
 import { TestServer, until } from './test-server.ts';
 

@@ -85,8 +85,9 @@ function valuesOf(answer: FetchAnswer): string[] {
     for (const { records } of partitions) {
       if (records === null) continue;
       for (let at = records.start; at < records.end; at = new BatchView(records.bytes, at).end) {
-        const cursor = new RecordCursor(records.bytes, at, MIB);
+        const cursor = new RecordCursor(MIB).open(records.bytes, at);
         while (cursor.next()) {
+          cursor.readContent();
           const { bytes, valueStart, valueLength } = cursor;
           values.push(bytes.toString('utf8', valueStart, valueStart + valueLength));
         }

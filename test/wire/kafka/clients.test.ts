@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { findProducedFault } from '../../../src/records/batch-view.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
 import {
   decodeRequest,
@@ -11,6 +10,7 @@ import {
 } from '../../../src/wire/kafka/headers.ts';
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
+import { findProducedFault } from '../../../src/wire/kafka/produced-batch.ts';
 
 /**
  * Requests as clients sent them to a broker, without their length: kafka-clients 4.2.0, librdkafka, kafkajs,

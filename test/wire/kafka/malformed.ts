@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { KafkaWireError } from '../../../src/wire/kafka/errors.ts';
 
-/** Runs a decoder on bytes that may be nonsense: it may succeed, but must throw nothing else than a KafkaWireError. */
-export function decodesOrRefuses(decode: () => unknown): void {
+/** Runs a decoder on bytes that may be nonsense: it may succeed, but must throw nothing else than `Refusal`. */
+export function decodesOrRefuses(
+  decode: () => unknown,
+  Refusal: new (text: string) => Error = KafkaWireError,
+): void {
   try {
     decode();
   } catch (error) {
     const stack = error instanceof Error ? error.stack : error;
-    assert.ok(error instanceof KafkaWireError, `not a KafkaWireError: ${stack}`);
+    assert.ok(error instanceof Refusal, `not a ${Refusal.name}: ${stack}`);
   }
 }
 

@@ -1,4 +1,5 @@
-import { BatchView, findProducedFault } from '../../../src/records/batch-view.ts';
+import { BATCH_HEADER_BYTES } from '../../../src/records/batch-layout.ts';
+import { BatchView } from '../../../src/records/batch-view.ts';
 import { decompress } from '../../../src/records/compression/compression.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
@@ -6,6 +7,7 @@ import type { Message } from '../../../src/wire/kafka/declaration.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { decodeMessage, encodeMessage } from '../../../src/wire/kafka/messages.ts';
+import { findProducedFault } from '../../../src/wire/kafka/produced-batch.ts';
 import { RECORDED_BATCHES } from './recorded-batches.ts';
 
 /**
@@ -99,13 +101,13 @@ for (const perTopic of [PARTITIONS, 1]) {
 for (const { name, bytes } of RECORDED_BATCHES) {
   if (!name.startsWith('java ')) continue;
   const batch = new BatchView(bytes, 0);
-  const records = () => decompress(batch.compression, bytes.subarray(61), 1 << 20);
+  const records = () => decompress(batch.compression, bytes.subarray(BATCH_HEADER_BYTES), 1 << 20);
   const size = records().length;
   const check = microseconds(() => findProducedFault(bytes, 0, bytes.length));
   const opening = microseconds(records);
   const reading = microseconds(() => {
-    const cursor = new RecordCursor(bytes, 0, 1 << 20);
-    while (cursor.next());
+    const cursor = new RecordCursor(1 << 20).open(bytes, 0);
+    while (cursor.next()) cursor.readContent();
   });
   const rate = `${(size / opening).toFixed(0)} MB/s`;
   const each = `${((reading - opening) / batch.recordCount).toFixed(3)} µs a record`;

@@ -1,9 +1,10 @@
 import { MessageView } from '../../../records/message-view.ts';
+import { withHeaders } from '../../../records/record-header.ts';
 import { AtomicAppend } from '../../publishing/atomic-append.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
-import { type FoundRecord, findRecords, withHeaders } from './dead-record.ts';
+import { type FoundRecord, findRecords } from './dead-record.ts';
 import type { GivenUp, SharePartition } from './share-partition.ts';
 
 /** Where records are given up. */

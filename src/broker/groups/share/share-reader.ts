@@ -1,4 +1,4 @@
-import { readBatchHeader } from '../../../records/record-batch.ts';
+import { BatchView } from '../../../records/batch-view.ts';
 import type { Partition } from '../../streams/partition.ts';
 import { PartitionCorruption } from '../../streams/partition-corruption.ts';
 import type { AbortedTransaction } from '../../streams/producers/aborted-transactions.ts';
@@ -23,8 +23,6 @@ export interface Acquired {
   isCorrupt: boolean;
 }
 
-const CONTROL = 0x20;
-const TRANSACTIONAL = 0x10;
 /** Read at once: how many bytes the records take that are wanted is not known before. */
 const READ_BYTES = 128 * 1024;
 /** Reads for one request: records that were given back lie far apart, perhaps. */
@@ -145,25 +143,27 @@ export class ShareReader {
         acquired.bytes += run.length;
       }
     };
+    const batch = new BatchView(buffer, start);
     while (at < end && !isEnough(limits, acquired, at - runStart)) {
-      const { bytes, baseOffset, lastOffset, attributes } = readBatchHeader(buffer, at);
+      batch.moveTo(buffer, at);
+      const { baseOffset, lastOffset } = batch;
       if (baseOffset > next) share.skip(next, baseOffset);
       let isTaken = false;
-      if ((attributes & CONTROL) !== 0) share.skip(baseOffset, lastOffset + 1);
+      if (batch.isControl) share.skip(baseOffset, lastOffset + 1);
       else {
-        if ((attributes & TRANSACTIONAL) !== 0 && !this.#readsUncommitted()) {
+        if (batch.isTransactional && !this.#readsUncommitted()) {
           aborted ??= this.partition.producers.abortedIn(baseOffset, this.#end);
         }
-        if (aborted !== null && isAborted(aborted, buffer, at, baseOffset)) {
+        if (aborted !== null && isAborted(aborted, batch)) {
           share.skip(baseOffset, lastOffset + 1);
         } else isTaken = this.#acquire(memberId, limits, acquired, Math.max(baseOffset, next), lastOffset);
       }
       next = Math.max(next, lastOffset + 1);
       if (!isTaken) {
         endRun();
-        runStart = at + bytes;
+        runStart = batch.end;
       }
-      at += bytes;
+      at = batch.end;
     }
     endRun();
     return next;
@@ -184,14 +184,9 @@ function isEnough(limits: AcquireLimits, acquired: Acquired, bytesMore = 0): boo
   return acquired.ranges.count >= limits.records || acquired.bytes + bytesMore >= limits.bytes;
 }
 
-function isAborted(
-  aborted: readonly AbortedTransaction[],
-  buffer: Buffer,
-  at: number,
-  baseOffset: number,
-): boolean {
-  if ((buffer.readInt16BE(at + 21) & TRANSACTIONAL) === 0) return false;
-  const producerId = buffer.readInt32BE(at + 43) * 0x1_0000_0000 + buffer.readUInt32BE(at + 47);
+function isAborted(aborted: readonly AbortedTransaction[], batch: BatchView): boolean {
+  if (!batch.isTransactional) return false;
+  const { producerId, baseOffset } = batch;
   return aborted.some(
     (each) =>
       each.producerId === producerId && each.firstOffset <= baseOffset && baseOffset <= each.lastOffset,

@@ -1,6 +1,5 @@
 import type { Table } from '../../../base/value.ts';
-import { parseContent } from '../../../records/message-parser.ts';
-import { MessageView } from '../../../records/message-view.ts';
+import { MessageView, parseContent } from '../../../records/message-view.ts';
 import { BrokerError } from '../../errors.ts';
 import { type RecordKey, recordKey, writeRecord } from '../../messages/record-from-message.ts';
 import { CHOSEN_PARTITION_HEADER } from '../../messages/record-headers.ts';

@@ -1,14 +1,27 @@
-import { BatchCursor } from '../../../records/batch-cursor.ts';
+import { lastOffsetOf } from '../../../records/batch-view.ts';
+import { RecordCursor } from '../../../records/record-cursor.ts';
+import { RecordFormatError } from '../../../records/record-format-error.ts';
 import type { Partition } from '../partition.ts';
 
 /** The offset of the first record with this timestamp or a later one; the end if there is none. */
 export async function offsetAtTime(partition: Partition, timeMs: number): Promise<number> {
-  const cursor = new BatchCursor();
-  for (let from = partition.startOffset; ; from = cursor.lastOffset + 1) {
+  for (let from = partition.startOffset; ; ) {
     const batch = await partition.batchAtTime(timeMs, from);
     if (batch === null) return partition.endOffset;
-    cursor.open(batch, 0);
-    while (cursor.next()) if (cursor.timestampMs >= timeMs && cursor.offset >= from) return cursor.offset;
+    const offset = findIn(batch, timeMs, from);
+    if (offset >= 0) return offset;
     // Headers may promise what no record has.
+    from = lastOffsetOf(batch, 0) + 1;
   }
+}
+
+/** -1 if none of the batch's records, as far as they can be read, is from this time on. */
+function findIn(batch: Buffer, timeMs: number, from: number): number {
+  try {
+    const cursor = new RecordCursor().open(batch, 0);
+    while (cursor.next()) if (cursor.timestampMs >= timeMs && cursor.offset >= from) return cursor.offset;
+  } catch (error) {
+    if (!(error instanceof RecordFormatError)) throw error;
+  }
+  return -1;
 }

@@ -1,6 +1,7 @@
-import { BatchCursor, baseOffsetAt, lastOffsetAt } from '../../../records/batch-cursor.ts';
+import { baseOffsetOf, batchBytes, lastOffsetOf } from '../../../records/batch-view.ts';
 import { isControl, isTransactional, producerIdOf } from '../../../records/producer-fields.ts';
-import { batchBytes } from '../../../records/record-batch.ts';
+import { RecordCursor } from '../../../records/record-cursor.ts';
+import { RecordFormatError } from '../../../records/record-format-error.ts';
 import type { Partition } from '../partition.ts';
 
 /** How much is looked at in one go, and how much is read from segments at once. */
@@ -34,7 +35,7 @@ export class PartitionReader {
   readonly partition: Partition;
   /** The offset to go on with. */
   next: number;
-  readonly cursor = new BatchCursor();
+  readonly cursor = new RecordCursor();
   /** Of the last round, beside the records that were shown. */
   work = 0;
   readonly #events: ReaderEvents;
@@ -96,7 +97,7 @@ export class PartitionReader {
   /** False if the visitor stopped. */
   #visitBatches(buffer: Buffer, start: number, end: number, limit: number, visit: () => Visited): boolean {
     for (let at = start; at < end; at += batchBytes(buffer, at)) {
-      const lastOffset = lastOffsetAt(buffer, at);
+      const lastOffset = lastOffsetOf(buffer, at);
       if (lastOffset < this.next) continue;
       if (this.next >= limit) return true;
       if (this.isTired) return false;
@@ -105,9 +106,9 @@ export class PartitionReader {
         this.work++;
         continue;
       }
-      const before = this.cursor.openedBytes;
+      const before = this.cursor.decompressedBytes;
       const isDone = this.#visitRecords(buffer, at, limit, visit);
-      this.work += Math.floor((this.cursor.openedBytes - before) / WORK_BYTES);
+      this.work += Math.floor((this.cursor.decompressedBytes - before) / WORK_BYTES);
       if (!isDone) return false;
       if (this.next < limit) this.next = Math.max(this.next, lastOffset + 1);
     }
@@ -116,8 +117,8 @@ export class PartitionReader {
 
   #visitRecords(buffer: Buffer, at: number, limit: number, visit: () => Visited): boolean {
     const { cursor } = this;
-    cursor.open(buffer, at);
-    while (cursor.next()) {
+    if (!this.#resume(buffer, at)) return true;
+    while (this.#hasNext()) {
       if (cursor.offset < this.next) continue;
       if (cursor.offset >= limit) {
         cursor.stepBack();
@@ -132,17 +133,43 @@ export class PartitionReader {
       this.next = cursor.offset + 1;
       if (visited === 'behind') return false;
     }
-    if (cursor.isBroken) this.#events.onUnreadable(this.next);
     cursor.close();
     return true;
   }
 
+  /** False for a batch that cannot be decompressed. */
+  #resume(buffer: Buffer, at: number): boolean {
+    try {
+      this.cursor.resume(buffer, at);
+      return true;
+    } catch (error) {
+      this.#unreadable(error);
+      return false;
+    }
+  }
+
+  /** Moves to the next record; false behind the last one that can be read. */
+  #hasNext(): boolean {
+    try {
+      return this.cursor.next();
+    } catch (error) {
+      this.#unreadable(error);
+      return false;
+    }
+  }
+
+  /** The rest of the batch is passed over. */
+  #unreadable(error: unknown): void {
+    if (!(error instanceof RecordFormatError)) throw error;
+    this.#events.onUnreadable(this.next);
+  }
+
   #isAborted(buffer: Buffer, at: number): boolean {
     if (!isTransactional(buffer, at)) return false;
-    const base = baseOffsetAt(buffer, at);
+    const base = baseOffsetOf(buffer, at);
     const producerId = producerIdOf(buffer, at);
     return this.partition.producers
-      .abortedIn(base, lastOffsetAt(buffer, at) + 1)
+      .abortedIn(base, lastOffsetOf(buffer, at) + 1)
       .some(
         (aborted) =>
           aborted.producerId === producerId && aborted.firstOffset <= base && base <= aborted.lastOffset,
@@ -153,7 +180,7 @@ export class PartitionReader {
     const loaded = this.#loaded;
     if (loaded === null || loaded.length === 0) return null;
     const last = lastBatchAt(loaded);
-    if (this.next > lastOffsetAt(loaded, last) || this.next < baseOffsetAt(loaded, 0)) return null;
+    if (this.next > lastOffsetOf(loaded, last) || this.next < baseOffsetOf(loaded, 0)) return null;
     return loaded;
   }
 
@@ -167,7 +194,7 @@ export class PartitionReader {
         if (this.#isClosed) return;
         if (bytes.length > 0) this.#loaded = bytes;
         // Offsets that are not there were compacted away.
-        const first = bytes.length > 0 ? baseOffsetAt(bytes, 0) : nextOffset;
+        const first = bytes.length > 0 ? baseOffsetOf(bytes, 0) : nextOffset;
         if (this.next === next && first > next) this.next = first;
         this.#events.onReady();
       },

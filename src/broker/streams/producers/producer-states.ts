@@ -1,15 +1,13 @@
+import { lastOffsetDeltaOf, maxTimestampMsOf } from '../../../records/batch-view.ts';
 import {
-  coordinatorEpochOf,
-  firstSequenceOf,
+  baseSequenceOf,
   hasProducer,
-  isAbort,
   isControl,
   isTransactional,
-  lastOffsetDeltaOf,
-  maxTimestampMsOf,
   producerEpochOf,
   producerIdOf,
 } from '../../../records/producer-fields.ts';
+import { coordinatorEpochOf, isAbort } from '../../../records/transaction-marker.ts';
 import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts';
 import { Producer, sequenceAfter } from './producer.ts';
 
@@ -78,7 +76,7 @@ export class ProducerStates {
     // Of one that was silent for long, nothing is known any more: it may go on where it is.
     if (producer === undefined) return 'new';
     const epoch = producerEpochOf(bytes, at);
-    const firstSequence = firstSequenceOf(bytes, at);
+    const firstSequence = baseSequenceOf(bytes, at);
     if (epoch !== producer.epoch) {
       if (epoch < producer.epoch) return 'stale-epoch';
       return firstSequence === 0 ? 'new' : 'out-of-order';
@@ -103,7 +101,7 @@ export class ProducerStates {
       this.#endTransaction(producer, baseOffset, isAbort(bytes, at));
       return;
     }
-    const firstSequence = firstSequenceOf(bytes, at);
+    const firstSequence = baseSequenceOf(bytes, at);
     const lastSequence = sequenceAfter(firstSequence, lastOffsetDeltaOf(bytes, at));
     producer.appended(firstSequence, lastSequence, baseOffset);
     if (isTransactional(bytes, at) && producer.transactionStart < 0) {

@@ -1,10 +1,10 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
-import { BatchView } from '../../../records/batch-view.ts';
+import { lastOffsetOf } from '../../../records/batch-view.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
+import { RecordFormatError } from '../../../records/record-format-error.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
-import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
 import { epochError } from '../fetch/readable-partition.ts';
 import type { ApiHandler } from '../handler.ts';
@@ -23,7 +23,6 @@ const LATEST_TIERED = -5;
 const EARLIEST_PENDING_UPLOAD = -6;
 
 const READ_COMMITTED = 1;
-const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 
 interface Found {
   readonly timestamp: number;
@@ -111,7 +110,7 @@ async function firstAt(partition: Partition, timestamp: number, end: number): Pr
     if (batch === null) return NONE;
     const found = findIn(batch, (each) => each.timestampMs >= timestamp && each.offset >= from);
     if (found !== null) return found;
-    from = new BatchView(batch, 0).lastOffset + 1;
+    from = lastOffsetOf(batch, 0) + 1;
   }
   return NONE;
 }
@@ -129,12 +128,12 @@ function maxIn(batch: Buffer | null): Found {
 /** The first record of the batch for which `isWanted`; null if there is none, or its records cannot be decoded. */
 function findIn(batch: Buffer, isWanted: (record: RecordCursor) => boolean): Found | null {
   try {
-    const cursor = new RecordCursor(batch, 0, DECOMPRESSED_BYTES_MAX);
+    const cursor = new RecordCursor().open(batch, 0);
     while (cursor.next()) {
       if (isWanted(cursor)) return { timestamp: cursor.timestampMs, offset: cursor.offset };
     }
   } catch (error) {
-    if (!(error instanceof KafkaWireError)) throw error;
+    if (!(error instanceof RecordFormatError)) throw error;
   }
   return null;
 }

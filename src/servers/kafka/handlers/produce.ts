@@ -4,11 +4,11 @@ import type { DurableListener } from '../../../broker/shard/durability-waiters.t
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { TransactionAdmission } from '../../../broker/transactions/requests.ts';
-import { findProducedFault } from '../../../records/batch-view.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest } from '../../../wire/kafka/headers.ts';
 import { produce } from '../../../wire/kafka/messages/produce.ts';
+import { findProducedFault } from '../../../wire/kafka/produced-batch.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
 import type { RawHandler } from '../handler.ts';
 import { type ContentFault, findContentFault, type RecordFault } from '../produce/produced-records.ts';

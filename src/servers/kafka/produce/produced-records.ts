@@ -1,11 +1,10 @@
 import type { StreamSettings } from '../../../broker/streams/stream-settings.ts';
-import { type BatchFault, BatchView } from '../../../records/batch-view.ts';
+import { BatchView } from '../../../records/batch-view.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
-import { KafkaWireError } from '../../../wire/kafka/errors.ts';
+import { RecordFormatError } from '../../../records/record-format-error.ts';
+import type { BatchFault } from '../../../wire/kafka/produced-batch.ts';
 
 const view = new BatchView(Buffer.alloc(0), 0);
-/** Of the records of one batch. */
-const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
 
 /** `records` names the faulty records, if it is not the batch as a whole (KIP-467). */
 export interface ContentFault extends BatchFault {
@@ -57,18 +56,20 @@ function findTimestampFault(settings: StreamSettings, nowMs: number): BatchFault
 function findKeyFault(bytes: Buffer, at: number): ContentFault | null {
   const records: RecordFault[] = [];
   try {
-    const cursor = new RecordCursor(bytes, at, DECOMPRESSED_BYTES_MAX);
-    const { baseOffset } = view;
+    const cursor = new RecordCursor().open(bytes, at);
+    const { baseOffset } = cursor;
     for (let count = 0; cursor.next(); count++) {
       if (cursor.offset !== baseOffset + count) {
         return { error: 'INVALID_RECORD', text: `record ${count} has number ${cursor.offset - baseOffset}` };
       }
+      cursor.readContent();
       if (cursor.keyLength < 0) records.push({ batchIndex: count, batchIndexErrorMessage: NO_KEY });
     }
+    cursor.expectEnd();
     if (records.length === 0) return null;
     return { error: 'INVALID_RECORD', text: `${records.length} records were refused: ${NO_KEY}`, records };
   } catch (error) {
-    if (!(error instanceof KafkaWireError)) throw error;
+    if (!(error instanceof RecordFormatError)) throw error;
     return { error: 'INVALID_RECORD', text: error.message };
   }
 }

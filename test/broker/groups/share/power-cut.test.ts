@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { ACKNOWLEDGE } from '../../../../src/broker/groups/share/share-partition.ts';
 import type { Acquired, ShareReader } from '../../../../src/broker/groups/share/share-reader.ts';
 import type { PartitionSlice } from '../../../../src/broker/streams/partition.ts';
-import { BatchRecords } from '../../../../src/records/batch-records.ts';
-import { batchBytes } from '../../../../src/records/record-batch.ts';
+import { batchBytes } from '../../../../src/records/batch-view.ts';
+import { RecordCursor } from '../../../../src/records/record-cursor.ts';
 import { batchOf } from '../../streams/batches.ts';
 import { SimulatedBroker } from '../../transactions/simulated-broker.ts';
 
@@ -162,10 +162,10 @@ class Bench {
       );
       const bytes: Buffer = slice.bytes;
       for (let at = 0; at < bytes.length; at += batchBytes(bytes, at)) {
-        const records = new BatchRecords(bytes, at);
+        const records = new RecordCursor().open(bytes, at);
         while (records.next()) {
           if (records.offset < from) continue;
-          const text: string = bytes.toString('latin1', records.recordStart, records.recordEnd);
+          const text: string = bytes.toString('latin1', records.recordStart, records.contentEnd);
           const offset: number = Number(/sluice\.dead\.offset.(\d+)/s.exec(text)?.[1]);
           assert.equal(offsets.has(offset), false, `${offset} is there twice`);
           offsets.add(offset);

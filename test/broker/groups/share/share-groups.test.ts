@@ -9,8 +9,8 @@ import {
 import { ACKNOWLEDGE } from '../../../../src/broker/groups/share/share-partition.ts';
 import type { Acquired, ShareReader } from '../../../../src/broker/groups/share/share-reader.ts';
 import type { Partition } from '../../../../src/broker/streams/partition.ts';
-import { transactionEndBatch } from '../../../../src/records/producer-fields.ts';
-import { forEachRecord } from '../../../../src/records/record-batch.ts';
+import { forEachRecord } from '../../../../src/records/record-cursor.ts';
+import { transactionEndBatch } from '../../../../src/records/transaction-marker.ts';
 import { batchOf } from '../../streams/batches.ts';
 import { TestBroker } from '../../test-broker.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PartitionReader, type Visited } from '../../../../src/broker/streams/consumers/partition-reader.ts';
 import type { Partition } from '../../../../src/broker/streams/partition.ts';
-import { transactionEndBatch } from '../../../../src/records/producer-fields.ts';
+import { transactionEndBatch } from '../../../../src/records/transaction-marker.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 import { settled, TestBroker } from '../../test-broker.ts';
 import { batchOf } from '../bindings/records.ts';
@@ -63,8 +63,8 @@ async function readAll(
   });
   const visit = (): Visited => {
     if (random() < 0.05) return 'before';
-    const { buffer, contentStart, contentEnd, offset } = reader.cursor;
-    const content = buffer.toString('latin1', contentStart, contentEnd);
+    const { bytes, contentStart, contentEnd, offset } = reader.cursor;
+    const content = bytes.toString('latin1', contentStart, contentEnd);
     found.push({ offset, value: /\|\d+\.\d+:x*/.exec(content)?.[0] ?? content });
     return random() < 0.05 ? 'behind' : 'on';
   };

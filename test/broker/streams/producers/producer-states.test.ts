@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { AbortedTransaction } from '../../../../src/broker/streams/producers/aborted-transactions.ts';
 import { sequenceAfter } from '../../../../src/broker/streams/producers/producer.ts';
 import { type Check, ProducerStates } from '../../../../src/broker/streams/producers/producer-states.ts';
-import { transactionEndBatch } from '../../../../src/records/producer-fields.ts';
+import { transactionEndBatch } from '../../../../src/records/transaction-marker.ts';
 import { batchOf } from '../batches.ts';
 import { type ProducedBy, producedBatch } from './produced-batch.ts';
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BatchView, findBatchFault } from '../../../../src/records/batch-view.ts';
+import { BatchView } from '../../../../src/records/batch-view.ts';
 import { COMPRESSION, type CompressionName } from '../../../../src/records/compression/compression.ts';
 import { RecordCursor } from '../../../../src/records/record-cursor.ts';
 import { errorName } from '../../../../src/wire/kafka/error-codes.ts';
 import { fetch } from '../../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../../src/wire/kafka/messages/produce.ts';
+import { findBatchFault } from '../../../../src/wire/kafka/produced-batch.ts';
 import { batchOf } from '../../../broker/streams/bindings/records.ts';
 import type { KafkaClient } from '../kafka-client.ts';
 import { KafkaTestServer } from '../test-server.ts';
@@ -42,9 +43,10 @@ async function read(client: KafkaClient, fetchOffset: number) {
   assert.ok(records);
   const { bytes, start, end } = records;
   assert.equal(findBatchFault(bytes, start, end), null);
-  const cursor = new RecordCursor(bytes, start, 1_000_000);
+  const cursor = new RecordCursor(1_000_000).open(bytes, start);
   const values: string[] = [];
   while (cursor.next()) {
+    cursor.readContent();
     values.push(cursor.bytes.toString('utf8', cursor.valueStart, cursor.valueStart + cursor.valueLength));
   }
   return { compression: new BatchView(bytes, start).compression, values, length: end - start };

@@ -1,0 +1,58 @@
+/**
+ * Record batches in Kafka's format v2 (KIP-98; the "Record Batch" page of Kafka's protocol guide). Big-endian:
+ *
+ *     0             8        12       16 17       21     23           27
+ *     +-------------+--------+--------+--+--------+------+------------+
+ *     | baseOffset  | batch  | leader |m | crc    | attri| lastOffset |
+ *     | int64       | Length | Epoch  |a | uint32 | butes| Delta      |
+ *     |             | int32  | int32  |g |        | int16| int32      |
+ *     +-------------+--------+--------+--+--------+------+------------+
+ *     27              35             43           51     53           57       61
+ *     +---------------+--------------+------------+------+------------+--------+---------
+ *     | baseTimestamp | maxTimestamp | producerId | prod.| base       | record | record*
+ *     | int64 ms      | int64 ms     | int64      | Epoch| Sequence   | Count  |
+ *     |               |              |            | int16| int32      | int32  |
+ *     +---------------+--------------+------------+------+------------+--------+---------
+ *
+ *     batchLength  the bytes behind itself: the whole batch has 12 more
+ *     magic        int8, 2. Message sets of the formats v0 and v1 have theirs at the same place
+ *     crc          CRC-32C of everything from `attributes` to the end: base offset and leader epoch, which brokers
+ *                  assign, are not covered
+ *     attributes   bits 0-2 compression (compression.ts), 3 log-append time, 4 transactional, 5 control,
+ *                  6 has a delete horizon (KIP-534); bits 7-15 are unused
+ *     producerId   -1 without an idempotent producer; then epoch and sequence are -1 too (but see batch-checksum.ts)
+ *     record*      compressed together or not: see record-cursor.ts
+ *
+ * The offsets of a batch may have gaps, as they have after compaction.
+ */
+export const BASE_OFFSET_AT = 0;
+export const BATCH_LENGTH_AT = 8;
+export const LEADER_EPOCH_AT = 12;
+export const MAGIC_AT = 16;
+export const CRC_AT = 17;
+export const ATTRIBUTES_AT = 21;
+/** The low byte of the attributes, which has all bits that have a meaning. */
+export const ATTRIBUTE_BITS_AT = 22;
+export const LAST_OFFSET_DELTA_AT = 23;
+export const BASE_TIMESTAMP_AT = 27;
+export const MAX_TIMESTAMP_AT = 35;
+export const PRODUCER_ID_AT = 43;
+export const PRODUCER_EPOCH_AT = 51;
+export const BASE_SEQUENCE_AT = 53;
+export const RECORD_COUNT_AT = 57;
+export const BATCH_HEADER_BYTES = 61;
+
+export const BATCH_MAGIC = 2;
+/** The bytes up to and with `batchLength`, which that does not count. */
+export const LENGTH_OVERHEAD_BYTES = 12;
+
+export const COMPRESSION_MASK = 0x07;
+/** The records have the batch's maximum timestamp, when it was appended, as theirs. */
+export const LOG_APPEND_TIME = 0x08;
+export const TRANSACTIONAL = 0x10;
+export const CONTROL = 0x20;
+/** The base timestamp is the time from which on records without a value may be removed (KIP-534). */
+export const HAS_DELETE_HORIZON = 0x40;
+
+export const NO_TIMESTAMP = -1;
+export const NO_SEQUENCE = -1;
