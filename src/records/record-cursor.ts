@@ -11,6 +11,10 @@ const RECORD_BYTES_MIN = 6;
 const HEADER_BYTES_MIN = 2;
 /** A variable-length integer goes on behind a byte that is larger. */
 const LAST_BYTE_MAX = 0x7f;
+/** A varint has five bytes of seven bits. */
+const VARINT_BITS_MAX = 35;
+/** Of four bytes, a varlong is a 32-bit integer. */
+const SHORT_VARLONG_BITS_MAX = 28;
 const NOTHING = Buffer.alloc(0);
 
 const header = new BatchView(NOTHING, 0);
@@ -56,8 +60,9 @@ export class RecordCursor {
   decompressedBytes = 0;
   readonly #decompressedBytesMax: number;
   #isDecompressed = false;
-  #baseTimestampMs = 0;
-  #appendTimeMs = NO_TIMESTAMP;
+  /** Of the batch; what each record adds to it counts only with `#hasDeltas`. */
+  #timestampMs = NO_TIMESTAMP;
+  #hasDeltas = false;
   /** Where the first record is, in `bytes`. */
   #recordsAt = 0;
   /** From there: the next record, the current one, and the end of all. */
@@ -82,8 +87,10 @@ export class RecordCursor {
     this.recordCount = recordCount;
     this.compression = compression;
     this.isLogAppendTime = isLogAppendTime;
-    this.#baseTimestampMs = header.baseTimestampMs;
-    this.#appendTimeMs = Number.isSafeInteger(maxTimestampMs) ? maxTimestampMs : NO_TIMESTAMP;
+    const timestampMs = isLogAppendTime ? maxTimestampMs : header.baseTimestampMs;
+    const isTime = Number.isSafeInteger(timestampMs);
+    this.#timestampMs = isTime ? timestampMs : NO_TIMESTAMP;
+    this.#hasDeltas = isTime && !isLogAppendTime;
     this.#left = recordCount;
     this.#next = 0;
     this.#isDecompressed = compression !== 0 && recordCount > 0;
@@ -120,35 +127,63 @@ export class RecordCursor {
     this.#isDecompressed = false;
   }
 
-  /** Moves to the next record; false behind the last one. */
+  /**
+   * Moves to the next record; false behind the last one. Its integers are read in place, as calls for their value and
+   * for their end take half as long again.
+   */
   next(): boolean {
     if (this.#left <= 0) return false;
     this.#left--;
     const { bytes } = this;
-    const start = this.#recordsAt + this.#next;
+    const recordsAt = this.#recordsAt;
     this.#current = this.#next;
-    const length = readVarint(bytes, start);
-    const attributesAt = varintEnd(bytes, start);
-    const recordEnd = attributesAt + length;
-    if (length < RECORD_BYTES_MIN || recordEnd > this.#recordsAt + this.#end) {
+    let at = recordsAt + this.#next;
+
+    let byte = bytes[at++];
+    let zigzag = byte & 0x7f;
+    for (let shift = 7; byte > 0x7f && shift < VARINT_BITS_MAX; shift += 7) {
+      byte = bytes[at++];
+      zigzag |= (byte & 0x7f) << shift;
+    }
+    const length = (zigzag >>> 1) ^ -(zigzag & 1);
+    const recordEnd = at + length;
+    if (byte > 0x7f || length < RECORD_BYTES_MIN || recordEnd > recordsAt + this.#end) {
       this.#fail(`a record of ${length} bytes`);
     }
-    const timestampAt = attributesAt + 1;
-    const timestampMs = this.isLogAppendTime
-      ? this.#appendTimeMs
-      : this.#baseTimestampMs + readVarlong(bytes, timestampAt);
-    this.timestampMs = Number.isSafeInteger(timestampMs) ? timestampMs : NO_TIMESTAMP;
-    const offsetAt = varlongEnd(bytes, timestampAt);
-    const offset = this.baseOffset + readVarint(bytes, offsetAt);
-    const contentStart = varintEnd(bytes, offsetAt);
-    const lastBytes = bytes[attributesAt - 1] | bytes[offsetAt - 1] | bytes[contentStart - 1];
-    if (lastBytes > LAST_BYTE_MAX || contentStart > recordEnd) this.#fail('a varint without an end');
+
+    const timestampAt = at + 1;
+    at = timestampAt;
+    byte = bytes[at++];
+    zigzag = byte & 0x7f;
+    for (let shift = 7; byte > 0x7f && shift < SHORT_VARLONG_BITS_MAX; shift += 7) {
+      byte = bytes[at++];
+      zigzag |= (byte & 0x7f) << shift;
+    }
+    let timestampMs = this.#timestampMs;
+    if (byte <= 0x7f) {
+      timestampMs += (zigzag >>> 1) ^ -(zigzag & 1);
+    } else {
+      timestampMs += readVarlong(bytes, timestampAt);
+      at = varlongEnd(bytes, timestampAt);
+      if (bytes[at - 1] > 0x7f) this.#fail('a timestamp without an end');
+      if (!Number.isSafeInteger(timestampMs)) timestampMs = NO_TIMESTAMP;
+    }
+    this.timestampMs = this.#hasDeltas ? timestampMs : this.#timestampMs;
+
+    byte = bytes[at++];
+    zigzag = byte & 0x7f;
+    for (let shift = 7; byte > 0x7f && shift < VARINT_BITS_MAX; shift += 7) {
+      byte = bytes[at++];
+      zigzag |= (byte & 0x7f) << shift;
+    }
+    const offset = this.baseOffset + ((zigzag >>> 1) ^ -(zigzag & 1));
+    if (byte > 0x7f || at > recordEnd) this.#fail(`fields of more than ${length} bytes`);
     // Who goes on behind a record must neither pass over those of other batches nor come back.
     if (offset <= this.offset || offset > this.lastOffset) this.#fail(`offset ${offset}`);
     this.offset = offset;
-    this.contentStart = contentStart;
+    this.contentStart = at;
     this.contentEnd = recordEnd;
-    this.#next = recordEnd - this.#recordsAt;
+    this.#next = recordEnd - recordsAt;
     return true;
   }
 

@@ -6,7 +6,7 @@ import { readVarint, varintEnd, varintLength, writeVarint } from './integers.ts'
  *     header = nameLength varint | name | valueLength varint (-1: none) | value
  */
 
-/** Where the parts of one header are, in the buffer that was given to `parse`. */
+/** Where the parts of one header are, in the buffer that was given to `parse`. As for Kafka, any negative length is none. */
 export class HeaderView {
   nameStart = 0;
   nameEnd = 0;

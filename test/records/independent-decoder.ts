@@ -118,9 +118,9 @@ function readRecords(batch: Uint8Array, looksInside: boolean): DecodedRecord[] {
     at += length;
     return bytes.toString('hex', at - length, at);
   };
-  const optional = (end: number): string | null => {
+  const optional = (end: number, lengthMin = -1): string | null => {
     const length = int32();
-    if (length < -1) throw new Malformed();
+    if (length < lengthMin) throw new Malformed();
     return length < 0 ? null : take(length, end);
   };
   const readContent = (end: number): Inside => {
@@ -129,7 +129,8 @@ function readRecords(batch: Uint8Array, looksInside: boolean): DecodedRecord[] {
     const headers: [string, string | null][] = [];
     const count = int32();
     if (count < 0 || at > end) throw new Malformed();
-    for (let left = count; left > 0; left--) headers.push([take(int32(), end), optional(end)]);
+    for (let left = count; left > 0; left--)
+      headers.push([take(int32(), end), optional(end, Number.NEGATIVE_INFINITY)]);
     return { key, value, headers };
   };
   const records: DecodedRecord[] = [];
