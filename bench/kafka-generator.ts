@@ -6,7 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { RecordBatchBuilder } from '../src/records/batch-builder.ts';
 import { BATCH_HEADER_BYTES } from '../src/records/batch-layout.ts';
-import { BatchView } from '../src/records/batch-view.ts';
+import { BatchView, batchBytes } from '../src/records/batch-view.ts';
 import { ByteWriter } from '../src/wire/kafka/byte-writer.ts';
 import type { Api, ByteRange, Fields, StructInput, StructOf } from '../src/wire/kafka/declaration.ts';
 import { FrameReader } from '../src/wire/kafka/frame-reader.ts';
@@ -176,7 +176,7 @@ function offsetAfter(batches: ByteRange | null, offset: number): number {
   const { bytes, end } = batches;
   for (let at = batches.start; at + BATCH_HEADER_BYTES <= end; ) {
     const batch = new BatchView(bytes, at);
-    at += batch.bytes;
+    at += batchBytes(bytes, at);
     if (at <= end) next = batch.lastOffset + 1;
   }
   return next;

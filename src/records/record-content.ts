@@ -267,7 +267,7 @@ function isEnvelopeName(buffer: Buffer, at: number): boolean {
   return true;
 }
 
-/** Big-endian; beyond the buffer, where a damaged content may lead, it is just a wrong number. */
+/** Big-endian; beyond the buffer, where a corrupt content may lead, it is just a wrong number. */
 function readU32(source: Uint8Array, at: number): number {
   return ((source[at] << 24) | (source[at + 1] << 16) | (source[at + 2] << 8) | source[at + 3]) >>> 0;
 }

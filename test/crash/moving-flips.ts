@@ -93,11 +93,12 @@ async function healByDoctor(run: MovingRun): Promise<void> {
   await run.close();
   const inspection = await run.until(new Inspector(run.fs, '/data').inspect(), 'the inspection');
   let most = 0;
-  for (const { path, affected, damage } of inspection.findings) {
+  for (const { path, affected, corruption } of inspection.findings) {
     if (path !== run.damagedPath) throw new HistoryError(`${path} is found to be damaged, and is not`);
-    if (damage.file !== 'segment' || affected.includes('messages of log')) throw new HistoryError(affected);
+    if (corruption.file !== 'segment' || affected.includes('messages of log'))
+      throw new HistoryError(affected);
     run.note(`the doctor: ${affected}`);
-    const { fromOffset, toOffset } = damage.segment;
+    const { fromOffset, toOffset } = corruption.segment;
     most += toOffset < 0 ? Number.POSITIVE_INFINITY : toOffset - fromOffset;
   }
   if (inspection.findings.length > 0) {

@@ -9,12 +9,12 @@ import {
   visitBlock,
 } from '../../log/journal/recovery.ts';
 import { type SegmentInfo, segmentFileName } from '../../log/segments/segment.ts';
-import { checkSegmentFile, type Damage } from '../../log/segments/segment-check.ts';
+import { type CorruptRange, checkSegmentFile } from '../../log/segments/segment-check.ts';
 import { readSnapshot, type Snapshot } from '../../log/snapshot.ts';
 import { idsIn, isNothingNamed, logsWithFiles, missedSnapshot, unknownLogs } from '../../log/stray-logs.ts';
 import { LogContents } from './log-owners.ts';
 
-/** A damaged place in a file of the data directory. */
+/** A corrupt place in a file of the data directory. */
 export interface Finding {
   readonly path: string;
   readonly offset: number;
@@ -22,9 +22,9 @@ export interface Finding {
   /** What cannot be read because of it. */
   readonly affected: string;
   /** What cutting it off needs to know; a snapshot cannot be cut. */
-  readonly damage:
+  readonly corruption:
     | { readonly file: 'snapshot' | 'journal' }
-    | { readonly file: 'segment'; readonly segment: Damage };
+    | { readonly file: 'segment'; readonly segment: CorruptRange };
 }
 
 export interface Inspection {
@@ -45,7 +45,7 @@ export interface Inspection {
 
 /**
  * Reads every file that the next start would read, and every byte of them, without changing any. It goes on after
- * damage, so that all of it is found; behind damage in the journal or in a segment only what stands on its own is
+ * corruption, so that all of it is found; behind it, in the journal or in a segment, only what stands on its own is
  * looked at.
  */
 export class Inspector {
@@ -109,7 +109,7 @@ export class Inspector {
     const { byLog, deleted } = this.#contents;
     for (const ids of [idsIn(snapshot), byLog.keys(), deleted]) for (const id of ids) this.#named.add(id);
     const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
-    const isKnown = this.#findings.some(({ damage }) => damage.file === 'snapshot');
+    const isKnown = this.#findings.some(({ corruption }) => corruption.file === 'snapshot');
     if (strays.length > 0 && !isKnown && isNothingNamed(snapshot, this.#named, this.#nextBlock)) {
       this.#missesSnapshot(`the one of these segments is, as ${unknownLogs(strays)}`);
     }
@@ -189,14 +189,14 @@ export class Inspector {
     const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
     this.#bytes += info.bytes;
-    for (const damage of await checkSegmentFile(this.#fs, path, info, isStream)) {
-      const to = (damage.toOffset < 0 ? info.endOffset : damage.toOffset) - 1;
+    for (const range of await checkSegmentFile(this.#fs, path, info, isStream)) {
+      const to = (range.toOffset < 0 ? info.endOffset : range.toOffset) - 1;
       this.#findings.push({
-        path: damage.path,
-        offset: damage.position,
-        what: damage.what,
-        affected: `${this.#contents.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${damage.fromOffset} and ${to}`,
-        damage: { file: 'segment', segment: damage },
+        path: range.path,
+        offset: range.position,
+        what: range.what,
+        affected: `${this.#contents.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${range.fromOffset} and ${to}`,
+        corruption: { file: 'segment', segment: range },
       });
     }
   }
@@ -204,7 +204,7 @@ export class Inspector {
   #note(error: unknown, file: 'snapshot' | 'journal', affected: string): void {
     if (!(error instanceof CorruptionError)) throw error;
     const { path, offset, what } = error;
-    this.#findings.push({ path, offset, what, affected, damage: { file } });
+    this.#findings.push({ path, offset, what, affected, corruption: { file } });
   }
 }
 

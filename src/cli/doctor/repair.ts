@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { FileSystem } from '../../log/files/filesystem.ts';
 import { FILE_HEADER_BYTES } from '../../log/journal/format.ts';
 import { readImage, scanBlocks } from '../../log/journal/recovery.ts';
-import { cutDamage } from '../../log/segments/segment-repair.ts';
+import { repairSegment } from '../../log/segments/segment-repair.ts';
 import { type Snapshot, writeSnapshot } from '../../log/snapshot.ts';
 import type { Finding, Inspection } from './inspection.ts';
 
@@ -13,28 +13,28 @@ const ASIDE = '.cut';
  * Cuts off what an inspection found, so that a broker can start again; gives a line for each cut. Messages, and
  * acknowledgements, in what is cut off are lost.
  *
- * The journal is cut at its first damage and ends there: entries mean nothing without those before them. A segment
- * loses the damaged batches alone. Without its snapshot a directory cannot be understood, and nothing is cut.
+ * The journal is cut at its first corruption and ends there: entries mean nothing without those before them. A segment
+ * loses the corrupt batches alone. Without its snapshot a directory cannot be understood, and nothing is cut.
  */
 export async function cutAll(
   fs: FileSystem,
   directory: string,
   { findings, snapshot }: Inspection,
 ): Promise<string[]> {
-  const inSnapshot = findings.find(({ damage }) => damage.file === 'snapshot');
+  const inSnapshot = findings.find(({ corruption }) => corruption.file === 'snapshot');
   if (inSnapshot !== undefined) {
     const state = inSnapshot.what.startsWith('the file is missing') ? 'missing' : 'damaged';
     return [
       `not cut: the snapshot is ${state}, and nothing else can take its place. Restore the directory from a copy.`,
     ];
   }
-  const inJournal = findings.find(({ damage }) => damage.file === 'journal');
+  const inJournal = findings.find(({ corruption }) => corruption.file === 'journal');
   const lines = inJournal === undefined ? [] : [await cutJournal(fs, directory, inJournal, snapshot)];
-  for (const { damage, affected } of findings) {
-    if (damage.file !== 'segment') continue;
-    const { path, position, bytes } = damage.segment;
+  for (const { corruption, affected } of findings) {
+    if (corruption.file !== 'segment') continue;
+    const { path, position, bytes } = corruption.segment;
     try {
-      await cutDamage(fs, damage.segment);
+      await repairSegment(fs, corruption.segment);
     } catch (error) {
       lines.push(`not cut: ${path}: ${(error as Error).message}`);
       continue;
@@ -45,8 +45,8 @@ export async function cutAll(
 }
 
 /**
- * The order lets a crash in between be repaired by another run: copies first, then the files behind the damage from
- * the last one backwards, then the damaged file, and last the snapshot.
+ * The order lets a crash in between be repaired by another run: copies first, then the files behind the corruption from
+ * the last one backwards, then the corrupt file, and last the snapshot.
  */
 async function cutJournal(
   fs: FileSystem,

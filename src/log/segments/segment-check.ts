@@ -10,8 +10,8 @@ import { isTheRewritten } from './log-directory.ts';
 import { cleanedFileName, type SegmentInfo } from './segment.ts';
 import { faultOfOffsets } from './segment-reader.ts';
 
-/** A stretch of a segment's file that holds no sound batch. */
-export interface Damage {
+/** A range of a segment's file that holds no sound batch. */
+export interface CorruptRange {
   readonly path: string;
   /** The first byte, and how many there should be from there up to the next sound batch or the end. */
   readonly position: number;
@@ -29,7 +29,7 @@ const SEARCH_BYTES = 1024 * 1024;
 
 /**
  * Verifies every batch of a segment's file, for `sluice doctor`. With what the snapshot says of it (`expected`), bytes
- * that the snapshot does not know are not looked at, and bytes that are missing count as damage; without, the file is
+ * that the snapshot does not know are not looked at, and bytes that are missing count as corrupt; without, the file is
  * taken as it is. `isStream`: it is of a stream's log. If the snapshot means a rewritten segment that has not taken its place yet, that one is checked.
  */
 export async function checkSegmentFile(
@@ -37,7 +37,7 @@ export async function checkSegmentFile(
   logPath: string,
   expected?: SegmentInfo,
   isStream = false,
-): Promise<Damage[]> {
+): Promise<CorruptRange[]> {
   let path = logPath;
   try {
     if (expected !== undefined) path = await pathMeant(fs, logPath, expected);
@@ -81,12 +81,12 @@ async function checkFile(
   path: string,
   kind: Kind,
   expected: SegmentInfo | undefined,
-): Promise<Damage[]> {
+): Promise<CorruptRange[]> {
   const size = await file.size();
   const end = expected?.bytes ?? size;
   const readable = Math.min(size, end);
   const endOffset = expected?.endOffset ?? -1;
-  const damages: Damage[] = [];
+  const corruptRanges: CorruptRange[] = [];
   let nextOffset = kind.baseOffset;
   let position = 0;
   while (position < end) {
@@ -103,11 +103,11 @@ async function checkFile(
     const isUnreadable =
       (await tryToRead(file, Buffer.alloc(Math.max(0, Math.min(bytes, readable - position))), position)) !==
       null;
-    damages.push({ path, position, bytes, what: found, fromOffset: nextOffset, toOffset, isUnreadable });
+    corruptRanges.push({ path, position, bytes, what: found, fromOffset: nextOffset, toOffset, isUnreadable });
     position = until;
     if (next !== null) nextOffset = next.baseOffset;
   }
-  return damages;
+  return corruptRanges;
 }
 
 interface SoundBatch {
@@ -167,7 +167,7 @@ async function findBatch(
       if (magicOf(window, at) !== BATCH_MAGIC) continue;
       const bytes = batchBytes(window, at);
       if (bytes < BATCH_HEADER_BYTES || bytes > end - position - at) continue;
-      // Behind damage it is not known any more which offset comes next.
+      // Behind a corrupt range it is not known any more which offset comes next.
       const sparse = { ...kind, isDense: false };
       if (typeof (await batchAt(file, position + at, end, fromOffset, endOffset, sparse)) === 'string')
         continue;

@@ -33,7 +33,7 @@ function soundBatchBytes(path: string, buffer: Buffer, at: number, position: num
   return bytes;
 }
 
-/** As `soundBatchBytes`, with the checksum verified; -1 if the batch goes on behind the buffer, or is damaged and not the first. */
+/** As `soundBatchBytes`, with the checksum verified; -1 if the batch goes on behind the buffer, or is corrupt and not the first. */
 function verifiedBatchBytes(
   path: string,
   buffer: Buffer,
@@ -102,7 +102,7 @@ async function readExactly(
 
 /**
  * Whole batches from `position` (a batch boundary before `end`) on: as many as fit in `maxBytes`, one at least, their
- * checksums verified. Sound batches before a damaged one are given; the damage is reported when a read begins there.
+ * checksums verified. Sound batches before a corrupt one are given; the corruption is reported when a read begins there.
  */
 export async function readBatches(
   file: File,
@@ -201,7 +201,7 @@ export async function scanSegment(file: File, segment: Segment): Promise<OffsetI
   try {
     return await scanHeaders(file, path, info, segment.isDense);
   } catch (error) {
-    // A damaged length leads astray, and shows only further on. The checksums tell where it began.
+    // A corrupt length leads astray, and shows only further on. The checksums tell where it began.
     if (error instanceof CorruptionError) await verifyAll(file, path, info.bytes, isForeign);
     throw error;
   }

@@ -3,27 +3,27 @@ import { BATCH_HEADER_BYTES } from '../../records/batch-layout.ts';
 import { blankBatch } from '../../records/batch-writer.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 import { openIfReadable, readAround } from './lenient-read.ts';
-import type { Damage } from './segment-check.ts';
+import type { CorruptRange } from './segment-check.ts';
 
 const COPY_BYTES = 1024 * 1024;
 /** What cannot be read stays beside the segment under this name. */
 const ASIDE = '.cut';
 
 /**
- * Puts a blank batch in the place of the damage and makes that durable, so that the rest of the segment can be read
+ * Puts a blank batch in the place of the range and makes that durable, so that the rest of the segment can be read
  * again and every batch of it stays where the snapshot and its neighbours expect it. What was there is gone for good:
- * the offsets that the damage names.
+ * the offsets that the range names.
  */
-export async function cutDamage(fs: FileSystem, damage: Damage): Promise<void> {
-  const { path, position, bytes, fromOffset } = damage;
-  if (damage.isUnreadable) await replaceUnreadable(fs, path, position + bytes);
+export async function repairSegment(fs: FileSystem, range: CorruptRange): Promise<void> {
+  const { path, position, bytes, fromOffset } = range;
+  if (range.isUnreadable) await replaceUnreadable(fs, path, position + bytes);
   const file = await openOrCreate(fs, path);
   try {
     if (bytes < BATCH_HEADER_BYTES) {
       // Only at the end of a file of which no snapshot says how long it should be.
       await file.truncate(position);
     } else {
-      await file.write([blankBatch(fromOffset, Math.max(damage.toOffset, fromOffset + 1), bytes)], position);
+      await file.write([blankBatch(fromOffset, Math.max(range.toOffset, fromOffset + 1), bytes)], position);
     }
     await file.sync();
   } finally {

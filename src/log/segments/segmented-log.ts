@@ -218,7 +218,7 @@ export class SegmentedLog {
     this.#active = null;
   }
 
-  /** False if it is damaged: what comes next must not suffer from that. */
+  /** False if it is corrupt: what comes next must not suffer from that. */
   async #isAppendable(segment: Segment): Promise<boolean> {
     if (segment.missing !== null) return false;
     return this.#store.handles.tryRead(segment, (file) => this.#cutTail(segment, file));
@@ -291,7 +291,7 @@ export class SegmentedLog {
 
   /**
    * Drops the segments in which everything is settled, and rewrites those in which little is live: one message that
-   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. Acknowledged offsets stay settled.
+   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. Acknowledged offsets stay acknowledged.
    */
   reclaim(isWhollySettled: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
     return this.#maintenance.run(async () => {

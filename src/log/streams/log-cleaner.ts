@@ -13,7 +13,7 @@ const FIRST_CHECK_MS = 30 * 1000;
 const STREAMS_PER_SLICE = 512;
 
 /** Told of what came of it. */
-export interface KeeperEvents {
+export interface LogCleanerEvents {
   /** Segments of the stream left its table, or were replaced: their files go with a later snapshot. */
   onDropped(stream: StreamLog, bytes: number): void;
 }
@@ -25,7 +25,7 @@ export interface KeeperEvents {
 export class LogCleaner {
   readonly #store: Store;
   readonly #pager: StreamPager;
-  readonly #events: KeeperEvents;
+  readonly #events: LogCleanerEvents;
   readonly #upkeep: StreamUpkeep;
   #nextCheckMs = -1;
   #compacting: Promise<void> | null = null;
@@ -35,7 +35,7 @@ export class LogCleaner {
   readonly #stuck = new Set<StreamLog>();
   #stopped = false;
 
-  constructor(store: Store, pager: StreamPager, events: KeeperEvents) {
+  constructor(store: Store, pager: StreamPager, events: LogCleanerEvents) {
     this.#store = store;
     this.#pager = pager;
     this.#events = events;
@@ -77,20 +77,20 @@ export class LogCleaner {
   }
 
   async #look(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
-    const keeping = stream.events.keeping();
-    if (keeping.deletes) {
-      const start = checksAge ? startByTime(stream, keeping, nowMs) : stream.start;
-      const least = Math.max(start, startByBytes(stream, keeping));
+    const retention = stream.events.retention();
+    if (retention.deletes) {
+      const start = checksAge ? startByTime(stream, retention, nowMs) : stream.start;
+      const least = Math.max(start, startByBytes(stream, retention));
       if (least > stream.start) stream.events.onExpired(least);
     }
     stream.lookedAtEnd = stream.end;
     stream.lookedAtStart = stream.start;
-    stream.lookedAtKeeping = keeping;
+    stream.lookedAtRetention = retention;
     this.#drop(stream);
-    await this.#close(stream, keeping, nowMs);
-    if (!keeping.compacts) return;
+    await this.#close(stream, retention, nowMs);
+    if (!retention.compacts) return;
     this.#candidates.add(stream);
-    stream.nextLookMs = nextCloseMs(stream, keeping);
+    stream.nextLookMs = nextCloseMs(stream, retention);
   }
 
   /** What is before the start leaves; whole segments, and whole batches in memory. */
@@ -104,18 +104,18 @@ export class LogCleaner {
   }
 
   /** A segment that is old enough gets no more batches; of a compacted stream, neither do those in memory stay there. */
-  async #close(stream: StreamLog, keeping: RetentionSettings, nowMs: number): Promise<void> {
+  async #close(stream: StreamLog, retention: RetentionSettings, nowMs: number): Promise<void> {
     const { segments, tail } = stream;
-    const ageMs = closesAfterMs(stream, keeping);
+    const ageMs = closesAfterMs(stream, retention);
     const activeBytes = segments.active?.bytes ?? 0;
-    if (keeping.compacts && tail.count > 0) {
+    if (retention.compacts && tail.count > 0) {
       const isOld = nowMs - stream.tailSinceMs >= ageMs;
-      if (isOld || activeBytes + stream.tailBytes >= keeping.segmentBytes)
+      if (isOld || activeBytes + stream.tailBytes >= retention.segmentBytes)
         await this.#pager.pageOutAll(stream);
     }
     const { active } = segments;
     if (active === null || stream.removed) return;
-    if (nowMs - (active.createdMs ?? nowMs) >= ageMs || active.bytes >= keeping.segmentBytes)
+    if (nowMs - (active.createdMs ?? nowMs) >= ageMs || active.bytes >= retention.segmentBytes)
       await segments.roll();
   }
 
@@ -133,7 +133,7 @@ export class LogCleaner {
     let most = 0;
     for (const stream of this.#candidates) {
       if (this.#stuck.has(stream)) continue;
-      const isOver = stream.removed || stream.isCorrupt || !stream.events.keeping().compacts;
+      const isOver = stream.removed || stream.isCorrupt || !stream.events.retention().compacts;
       const dirt = isOver ? 0 : dirtOf(stream, nowMs);
       // It comes back when something is appended, or closed.
       if (isOver || (dirt === 0 && !mayBecomeDirty(stream))) this.#candidates.delete(stream);
@@ -147,7 +147,7 @@ export class LogCleaner {
   async #compact(stream: StreamLog): Promise<void> {
     const { segments, events } = stream;
     const { options } = this.#store;
-    const { deleteRetentionMs, segmentBytes } = events.keeping();
+    const { deleteRetentionMs, segmentBytes } = events.retention();
     const nowMs = options.clock.now();
     const before = segments.bytes;
     const cleanedTo = Math.max(stream.cleanedTo, segments.startOffset);
@@ -177,7 +177,7 @@ export class LogCleaner {
   #failed(stream: StreamLog, error: NodeJS.ErrnoException): void {
     if (stream.removed || this.#stopped) return;
     if (error instanceof CorruptionError) {
-      stream.damaged(error);
+      stream.reportCorruption(error);
     } else if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
       // A full disk has room again when something is deleted; until then all is as it was.
       this.#store.events.onFailure(error);
@@ -198,36 +198,36 @@ export class LogCleaner {
 
 /** There is nothing to do for one that nobody touched, until the age of all is looked at. */
 function isTouched(stream: StreamLog, nowMs: number): boolean {
-  const keeping = stream.events.keeping();
+  const retention = stream.events.retention();
   return (
     stream.end !== stream.lookedAtEnd ||
     stream.start !== stream.lookedAtStart ||
-    keeping !== stream.lookedAtKeeping ||
-    (keeping.compacts && nowMs >= stream.nextLookMs)
+    retention !== stream.lookedAtRetention ||
+    (retention.compacts && nowMs >= stream.nextLookMs)
   );
 }
 
 /** How old a segment may become before it is closed. Jitter is the same for a stream each time. */
-function closesAfterMs(stream: StreamLog, keeping: RetentionSettings): number {
-  const { segmentMs, segmentJitterMs, compactionLagMsMax, compacts } = keeping;
+function closesAfterMs(stream: StreamLog, retention: RetentionSettings): number {
+  const { segmentMs, segmentJitterMs, compactionLagMsMax, compacts } = retention;
   const jitterMs = segmentJitterMs * ((Math.imul(stream.id, 0x9e3779b1) >>> 0) / 2 ** 32);
   const ms = segmentMs - Math.min(jitterMs, segmentMs / 2);
   return compacts ? Math.min(ms, compactionLagMsMax) : ms;
 }
 
 /** When there is something to close next, if nothing is appended. */
-function nextCloseMs(stream: StreamLog, keeping: RetentionSettings): number {
+function nextCloseMs(stream: StreamLog, retention: RetentionSettings): number {
   const { tail, segments } = stream;
   const begunMs = Math.min(
     tail.count > 0 ? stream.tailSinceMs : Number.POSITIVE_INFINITY,
     segments.active?.createdMs ?? Number.POSITIVE_INFINITY,
   );
-  return begunMs + closesAfterMs(stream, keeping);
+  return begunMs + closesAfterMs(stream, retention);
 }
 
 /** By time alone, when all of it is durable and decided, or when a snapshot has been taken. */
 function mayBecomeDirty(stream: StreamLog): boolean {
-  const { compactionLagMsMin, compactionLagMsMax } = stream.events.keeping();
+  const { compactionLagMsMin, compactionLagMsMax } = stream.events.retention();
   const { segments } = stream;
   const end = segments.segments.at(-1)?.endOffset ?? 0;
   if (stream.cleanedTo >= end) return false;
@@ -238,7 +238,7 @@ function mayBecomeDirty(stream: StreamLog): boolean {
 
 /** Where the first segment begins that is open, undecided in a transaction, or too young. */
 function compactableBelow(stream: StreamLog, nowMs: number): number {
-  const { compactionLagMsMin } = stream.events.keeping();
+  const { compactionLagMsMin } = stream.events.retention();
   const stableOffset = stream.events.stableOffset();
   const { active, segments } = stream.segments;
   let below = 0;
@@ -259,7 +259,7 @@ function lastTimeOf({ maxTimestampMs = -1, createdMs }: Segment, nowMs: number):
  * it is not worth it yet, or if its files wait for a snapshot.
  */
 function dirtOf(stream: StreamLog, nowMs: number): number {
-  const { dirtyRatioMin, compactionLagMsMax } = stream.events.keeping();
+  const { dirtyRatioMin, compactionLagMsMax } = stream.events.retention();
   const below = compactableBelow(stream, nowMs);
   let clean = 0;
   let dirty = 0;

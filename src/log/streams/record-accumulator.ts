@@ -10,7 +10,7 @@ const BATCH_BYTES = 128 * 1024;
 const BATCH_OVERHEAD = batchEntryBytes(BATCH_HEADER_BYTES) + 8;
 const SPARES_MAX = 8;
 
-interface Gathering {
+interface OpenBatch {
   readonly stream: StreamLog;
   readonly builder: RecordBatchBuilder;
   readonly leaderEpoch: number;
@@ -18,13 +18,13 @@ interface Gathering {
 }
 
 /**
- * Gathers single messages to record batches, one for each stream: what is published in one turn of the event loop
+ * Accumulates single messages into record batches, one for each stream: what is published in one turn of the event loop
  * becomes one batch. The journal keeps room for them in the block that is open, and has them appended before it is closed.
  */
 export class RecordAccumulator implements Owed {
   bytes = 0;
   readonly #journal: Journal;
-  #open = new Map<StreamLog, Gathering>();
+  #open = new Map<StreamLog, OpenBatch>();
   readonly #spares: RecordBatchBuilder[] = [];
 
   constructor(journal: Journal) {
@@ -49,8 +49,8 @@ export class RecordAccumulator implements Owed {
       this.settle();
     const isBegun = this.#open.has(stream);
     this.#journal.owe(isBegun ? recordBytes : recordBytes + BATCH_OVERHEAD);
-    const gathering = this.#open.get(stream) ?? this.#begin(stream, leaderEpoch, attributes);
-    gathering.builder.appendParts(timestampMs, messageView, contentBytes);
+    const batch = this.#open.get(stream) ?? this.#begin(stream, leaderEpoch, attributes);
+    batch.builder.appendParts(timestampMs, messageView, contentBytes);
   }
 
   settle(): void {
@@ -67,12 +67,12 @@ export class RecordAccumulator implements Owed {
     }
   }
 
-  #begin(stream: StreamLog, leaderEpoch: number, attributes: number): Gathering {
+  #begin(stream: StreamLog, leaderEpoch: number, attributes: number): OpenBatch {
     const builder = this.#spares.pop() ?? new RecordBatchBuilder(BATCH_BYTES);
     builder.begin();
-    const gathering = { stream, builder, leaderEpoch, attributes };
-    this.#open.set(stream, gathering);
+    const batch = { stream, builder, leaderEpoch, attributes };
+    this.#open.set(stream, batch);
     stream.isGathering = true;
-    return gathering;
+    return batch;
   }
 }

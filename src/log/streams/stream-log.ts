@@ -34,7 +34,7 @@ export interface StreamLogEvents {
   onReplayed(buffer: Buffer, at: number, bytes: number): void;
   onCorruption(error: CorruptionError): void;
   /** How long it keeps what it has. */
-  keeping(): RetentionSettings;
+  retention(): RetentionSettings;
   /** What is before this offset is older than that, or more: it is to be the start. */
   onExpired(offset: number): void;
   /** Below this offset it is decided which transactions were aborted, and these are those between two offsets. */
@@ -99,7 +99,7 @@ export class StreamLog {
   /** Where it began and ended when `LogCleaner` looked at it last. */
   lookedAtStart = -1;
   lookedAtEnd = -1;
-  lookedAtKeeping: RetentionSettings | null = null;
+  lookedAtRetention: RetentionSettings | null = null;
   /** When it does again, if nothing happens before. */
   nextLookMs = 0;
   readonly tail = new BatchRing();
@@ -260,7 +260,7 @@ export class StreamLog {
   }
 
   /** A segment cannot be read: nothing of the stream is served any more until somebody has decided. */
-  damaged(error: CorruptionError): void {
+  reportCorruption(error: CorruptionError): void {
     if (this.isCorrupt || this.removed) return;
     this.isCorrupt = true;
     this.events.onCorruption(error);

@@ -41,7 +41,7 @@ export class StreamPager {
   async #write(stream: StreamLog, generation: number): Promise<boolean> {
     const { tail, segments } = stream;
     const { chunks } = this.#store;
-    segments.segmentBytes = stream.events.keeping().segmentBytes;
+    segments.segmentBytes = stream.events.retention().segmentBytes;
     const bytesMax = Math.min(WRITE_BYTES, segments.segmentBytes);
     const batches: Buffer[] = [];
     let bytes = 0;

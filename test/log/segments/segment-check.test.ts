@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { checkSegmentFile } from '../../../src/log/segments/segment-check.ts';
 import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts';
-import { cutDamage } from '../../../src/log/segments/segment-repair.ts';
+import { repairSegment } from '../../../src/log/segments/segment-repair.ts';
 import type { SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { fill, ROOT, range, readOffsets } from './log-model.ts';
@@ -31,14 +31,14 @@ async function readAll(fs: SimulatedFileSystem, info: SegmentInfo): Promise<numb
 
 test('a damaged batch is reported with the offsets in it, and the rest can be read when it is cut', async () => {
   const { fs, info } = await damagedBy((files, { bytes }) => files.flipBit(PATH, bytes / 5 + 100, 3));
-  const damages = await checkSegmentFile(fs, PATH, info);
-  assert.equal(damages.length, 1);
-  const [{ position, bytes, fromOffset, toOffset, what }] = damages;
+  const corruptRanges = await checkSegmentFile(fs, PATH, info);
+  assert.equal(corruptRanges.length, 1);
+  const [{ position, bytes, fromOffset, toOffset, what }] = corruptRanges;
   assert.deepEqual([position, bytes], [info.bytes / 5, info.bytes / 5]);
   assert.deepEqual([fromOffset, toOffset], [10, 20]);
   assert.match(what, /checksum/);
   await assert.rejects(readAll(fs, info), { path: PATH });
-  await cutDamage(fs, damages[0]);
+  await repairSegment(fs, corruptRanges[0]);
   assert.deepEqual(await checkSegmentFile(fs, PATH, info), []);
   assert.deepEqual(await checkSegmentFile(fs, PATH), []);
   assert.deepEqual(await readAll(fs, info), [...range(0, 10), ...range(20, 50)]);
@@ -49,12 +49,12 @@ test('behind a length that is destroyed the next sound batch is found', async ()
     files.flipBit(PATH, (bytes / 5) * 2 + 8, 6);
     files.flipBit(PATH, (bytes / 5) * 3 + 9, 1);
   });
-  const damages = await checkSegmentFile(fs, PATH, info);
+  const corruptRanges = await checkSegmentFile(fs, PATH, info);
   assert.deepEqual(
-    damages.map(({ fromOffset, toOffset }) => [fromOffset, toOffset]),
+    corruptRanges.map(({ fromOffset, toOffset }) => [fromOffset, toOffset]),
     [[20, 40]],
   );
-  for (const damage of damages) await cutDamage(fs, damage);
+  for (const damage of corruptRanges) await repairSegment(fs, damage);
   assert.deepEqual(await readAll(fs, info), [...range(0, 20), ...range(40, 50)]);
 });
 
@@ -63,12 +63,12 @@ test('a file that lost its end is filled up, so that the log can go on behind it
     const file = await files.open(PATH, 'write');
     await file.truncate((bytes / 5) * 3 + 17);
   });
-  const damages = await checkSegmentFile(fs, PATH, info);
+  const corruptRanges = await checkSegmentFile(fs, PATH, info);
   assert.deepEqual(
-    damages.map(({ fromOffset, toOffset }) => [fromOffset, toOffset]),
+    corruptRanges.map(({ fromOffset, toOffset }) => [fromOffset, toOffset]),
     [[30, 50]],
   );
-  await cutDamage(fs, damages[0]);
+  await repairSegment(fs, corruptRanges[0]);
   const log = new SegmentDirectory(fs, ROOT).openLog(3, [info]);
   await fill(log, 50, 60, 10);
   assert.deepEqual(await readOffsets(log, 0), [...range(0, 30), ...range(50, 60)]);
@@ -76,12 +76,12 @@ test('a file that lost its end is filled up, so that the log can go on behind it
 
 test('a missing file is replaced by one that says that its messages are lost', async () => {
   const { fs, info } = await damagedBy((files) => files.remove(PATH));
-  const damages = await checkSegmentFile(fs, PATH, info);
+  const corruptRanges = await checkSegmentFile(fs, PATH, info);
   assert.deepEqual(
-    [damages[0].what, damages[0].fromOffset, damages[0].toOffset],
+    [corruptRanges[0].what, corruptRanges[0].fromOffset, corruptRanges[0].toOffset],
     ['the file is missing', 0, 50],
   );
-  await cutDamage(fs, damages[0]);
+  await repairSegment(fs, corruptRanges[0]);
   assert.deepEqual(await checkSegmentFile(fs, PATH, info), []);
   assert.deepEqual(await readAll(fs, info), []);
 });
@@ -91,9 +91,9 @@ test('without a snapshot a torn end is cut off', async () => {
     const file = await files.open(PATH, 'write');
     await file.write([Buffer.alloc(30, 1)], bytes);
   });
-  const damages = await checkSegmentFile(fs, PATH);
-  assert.equal(damages.length, 1);
-  assert.deepEqual([damages[0].fromOffset, damages[0].toOffset], [50, -1]);
-  await cutDamage(fs, damages[0]);
+  const corruptRanges = await checkSegmentFile(fs, PATH);
+  assert.equal(corruptRanges.length, 1);
+  assert.deepEqual([corruptRanges[0].fromOffset, corruptRanges[0].toOffset], [50, -1]);
+  await repairSegment(fs, corruptRanges[0]);
   assert.deepEqual(await checkSegmentFile(fs, PATH), []);
 });
