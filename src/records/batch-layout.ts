@@ -41,6 +41,8 @@ export const PRODUCER_EPOCH_AT = 51;
 export const BASE_SEQUENCE_AT = 53;
 export const RECORD_COUNT_AT = 57;
 export const BATCH_HEADER_BYTES = 61;
+/** So many bytes say which format it is: up to the magic byte, v0 and v1 have fields of the same sizes. */
+export const COMMON_HEADER_BYTES = 17;
 
 export const BATCH_MAGIC = 2;
 /** The bytes up to and with `batchLength`, which that does not count. */

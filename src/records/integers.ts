@@ -13,8 +13,9 @@ export function readInt64(buffer: Buffer, at: number): number {
 }
 
 export function writeInt64(buffer: Buffer, at: number, value: number): void {
-  buffer.writeInt32BE(Math.floor(value / TWO_32), at);
-  buffer.writeUInt32BE(((value % TWO_32) + TWO_32) % TWO_32, at + 4);
+  const high = Math.floor(value / TWO_32);
+  buffer.writeInt32BE(high, at);
+  buffer.writeUInt32BE(value - high * TWO_32, at + 4);
 }
 
 /** How many bytes a 32-bit integer takes as a varint. */

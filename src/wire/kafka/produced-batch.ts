@@ -1,11 +1,13 @@
 import { verifyBatch } from '../../records/batch-checksum.ts';
-import { BATCH_HEADER_BYTES, BATCH_MAGIC, MAGIC_AT } from '../../records/batch-layout.ts';
+import { BATCH_HEADER_BYTES, BATCH_MAGIC, COMMON_HEADER_BYTES } from '../../records/batch-layout.ts';
 import { BatchView, magicOf } from '../../records/batch-view.ts';
 import { COMPRESSION, DECOMPRESSED_BYTES_MAX } from '../../records/compression/compression.ts';
 import type { ErrorName } from './error-codes.ts';
 
 /** Length, attributes, two deltas, lengths of key and value, number of headers: a byte each. */
 const RECORD_BYTES_MIN = 7;
+
+const batch = new BatchView(Buffer.alloc(0), 0);
 
 /** What is wrong with a batch: the error that the protocol has for it, and words. */
 export interface BatchFault {
@@ -18,7 +20,7 @@ export interface BatchFault {
  * looked at.
  */
 export function findBatchFault(bytes: Buffer, at: number, end: number): BatchFault | null {
-  if (end - at > MAGIC_AT && magicOf(bytes, at) < BATCH_MAGIC) {
+  if (end - at >= COMMON_HEADER_BYTES && magicOf(bytes, at) < BATCH_MAGIC) {
     return invalid(
       `messages of the old format v${magicOf(bytes, at)}: record batches of format v${BATCH_MAGIC} are needed`,
     );
@@ -34,7 +36,7 @@ export function findBatchFault(bytes: Buffer, at: number, end: number): BatchFau
 export function findProducedFault(bytes: Buffer, start: number, end: number): BatchFault | null {
   const fault = findBatchFault(bytes, start, end);
   if (fault !== null) return fault;
-  const batch = new BatchView(bytes, start);
+  batch.moveTo(bytes, start);
   if (batch.end !== end) return invalid('exactly one record batch is allowed for each partition');
   if (batch.recordCount <= 0) return invalid(`a batch of ${batch.recordCount} records`);
   if (batch.lastOffsetDelta !== batch.recordCount - 1) {
