@@ -8,8 +8,8 @@ import { RECORD_OVERHEAD_MAX, recordLength, writeRecordHead } from './record-hea
 const MAX_INT32 = 0x7fffffff;
 
 /**
- * Gathers records into one batch at a time, in one buffer that is used again for each:
- * `begin`, `append` until it says no, `finish`, write the result, and from the start.
+ * Builds one uncompressed batch at a time, in one buffer that is used again for each: `begin`, `append` until it says
+ * no, `finish`, write the result, and from the start. Timestamps are whole milliseconds since the epoch.
  */
 export class RecordBatchBuilder {
   readonly #own: Buffer;
@@ -30,7 +30,7 @@ export class RecordBatchBuilder {
     return this.#count;
   }
 
-  /** What `finish` would give now. */
+  /** The length of what `finish` would give now. */
   get bytes(): number {
     return this.#at;
   }
@@ -64,7 +64,7 @@ export class RecordBatchBuilder {
   }
 
   /** A record with the offset after the last one, from 0 on; there must be room for it. */
-  appendParts(timestampMs: number, messageView: MessageView, contentLength: number): void {
+  appendMessage(timestampMs: number, messageView: MessageView, contentLength: number): void {
     const at = this.#beginRecord(this.#count, timestampMs, contentLength);
     if (at < 0) throw new RangeError('the batch is full');
     messageView.write(this.#buffer, at);

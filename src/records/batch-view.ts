@@ -65,6 +65,13 @@ export function recordCountOf(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at + RECORD_COUNT_AT);
 }
 
+/** The position of the last of the batches that lie back to back in [0, end). */
+export function lastBatchAt(batches: Buffer, end: number): number {
+  let at = 0;
+  for (let next = 0; next < end; next += batchBytes(batches, next)) at = next;
+  return at;
+}
+
 /** The header of the batch at `at` in `bytes`, read as it is asked for. May be moved from batch to batch. */
 export class BatchView {
   bytes: Buffer;

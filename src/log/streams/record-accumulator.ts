@@ -50,7 +50,7 @@ export class RecordAccumulator implements Owed {
     const isBegun = this.#open.has(stream);
     this.#journal.owe(isBegun ? recordBytes : recordBytes + BATCH_OVERHEAD);
     const batch = this.#open.get(stream) ?? this.#begin(stream, leaderEpoch, attributes);
-    batch.builder.appendParts(timestampMs, messageView, contentBytes);
+    batch.builder.appendMessage(timestampMs, messageView, contentBytes);
   }
 
   settle(): void {

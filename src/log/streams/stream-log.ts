@@ -2,6 +2,7 @@ import { freshMemory, type Memory } from '../../base/memory-pool.ts';
 import {
   baseOffsetOf,
   batchBytes,
+  lastBatchAt,
   lastOffsetDeltaOf,
   lastOffsetOf,
   maxTimestampMsOf,
@@ -355,7 +356,5 @@ function cutAt(batches: Buffer, below: number): number {
 
 /** The offset behind the last of the batches in `[0, end)`. */
 function endOf(batches: Buffer, end: number): number {
-  let next = 0;
-  for (let at = 0; at < end; at += batchBytes(batches, at)) next = lastOffsetOf(batches, at) + 1;
-  return next;
+  return lastOffsetOf(batches, lastBatchAt(batches, end)) + 1;
 }

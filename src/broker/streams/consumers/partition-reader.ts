@@ -1,4 +1,4 @@
-import { baseOffsetOf, batchBytes, lastOffsetOf } from '../../../records/batch-view.ts';
+import { baseOffsetOf, batchBytes, lastBatchAt, lastOffsetOf } from '../../../records/batch-view.ts';
 import { isControl, isTransactional, producerIdOf } from '../../../records/producer-fields.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
@@ -179,7 +179,7 @@ export class PartitionReader {
   #takeLoaded(): Buffer | null {
     const loaded = this.#loaded;
     if (loaded === null || loaded.length === 0) return null;
-    const last = lastBatchAt(loaded);
+    const last = lastBatchAt(loaded, loaded.length);
     if (this.next > lastOffsetOf(loaded, last) || this.next < baseOffsetOf(loaded, 0)) return null;
     return loaded;
   }
@@ -205,10 +205,4 @@ export class PartitionReader {
       },
     );
   }
-}
-
-function lastBatchAt(batches: Buffer): number {
-  let at = 0;
-  for (let next = 0; next < batches.length; next += batchBytes(batches, next)) at = next;
-  return at;
 }

@@ -1,7 +1,7 @@
 import type { Lease } from '../../../base/memory-pool.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
-import { BatchView } from '../../../records/batch-view.ts';
+import { lastBatchAt, lastOffsetOf } from '../../../records/batch-view.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
@@ -249,7 +249,5 @@ function failed(wanted: FetchPartition, partition: Partition | null, error: Erro
 
 /** The offset after the last record of these batches. */
 function endOf(records: Buffer): number {
-  const batch = new BatchView(records, 0);
-  while (batch.end < records.length) batch.moveTo(records, batch.end);
-  return batch.lastOffset + 1;
+  return lastOffsetOf(records, lastBatchAt(records, records.length)) + 1;
 }
