@@ -103,7 +103,15 @@ async function checkFile(
     const isUnreadable =
       (await tryToRead(file, Buffer.alloc(Math.max(0, Math.min(bytes, readable - position))), position)) !==
       null;
-    corruptRanges.push({ path, position, bytes, what: found, fromOffset: nextOffset, toOffset, isUnreadable });
+    corruptRanges.push({
+      path,
+      position,
+      bytes,
+      what: found,
+      fromOffset: nextOffset,
+      toOffset,
+      isUnreadable,
+    });
     position = until;
     if (next !== null) nextOffset = next.baseOffset;
   }
