@@ -2,7 +2,6 @@ import { posix } from 'node:path';
 import { verifyBatch } from '../../records/batch-checksum.ts';
 import { BATCH_HEADER_BYTES, BATCH_MAGIC } from '../../records/batch-layout.ts';
 import { BatchView, baseOffsetOf, batchBytes, magicOf } from '../../records/batch-view.ts';
-import { blankBatch } from '../../records/batch-writer.ts';
 import { CorruptionError } from '../corruption.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 import { openIfReadable, readAround, tryToRead } from './lenient-read.ts';
