@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { TlsOptions } from '../listener/tls.ts';
+import type { TrustedProxies } from '../listener/trusted-proxies.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
@@ -14,6 +15,10 @@ export interface AmqpServerOptions {
   readonly heartbeatSeconds?: number;
   readonly maxMessageBytes?: number;
   readonly maxConnections?: number;
+  readonly maxConnectionsPerAddress?: number;
+  /** Who begins connections with a header of the PROXY protocol; null: nobody. */
+  readonly trustedProxies?: TrustedProxies | null;
+  /** From accept to connection.open-ok. */
   readonly handshakeTimeoutMs?: number;
   /** How long the refusal of a login is held back, against password guessing. */
   readonly refusedLoginDelayMs?: number;
@@ -44,6 +49,8 @@ export function withDefaults(options: AmqpServerOptions): Settings {
     heartbeatSeconds: options.heartbeatSeconds ?? 60,
     maxMessageBytes: options.maxMessageBytes ?? 128 * 1024 * 1024,
     maxConnections: options.maxConnections ?? 65_536,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? Number.POSITIVE_INFINITY,
+    trustedProxies: options.trustedProxies ?? null,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
     refusedLoginDelayMs: options.refusedLoginDelayMs ?? 200,
     closeTimeoutMs: options.closeTimeoutMs ?? 5_000,

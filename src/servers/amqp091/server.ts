@@ -1,15 +1,9 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import type { TLSSocket, Server as TlsServer } from 'node:tls';
+import type { AddressInfo } from 'node:net';
 import type { Client } from '../../broker/access/clients.ts';
 import type { Broker } from '../../broker/broker.ts';
-import {
-  certificateName,
-  createTlsServer,
-  hasBadCertificate,
-  secureContext,
-  type TlsMaterial,
-  type TlsOptions,
-} from '../listener/tls.ts';
+import type { AcceptedConnection } from '../listener/accepted-connection.ts';
+import { Listener } from '../listener/listener.ts';
+import type { TlsMaterial } from '../listener/tls.ts';
 import { Connection } from './connection/connection.ts';
 import { Handshake } from './connection/handshake.ts';
 import type { HandshakeResult, ServerContext } from './connection/handshake-result.ts';
@@ -18,48 +12,30 @@ import { closeReason } from './errors.ts';
 import { handleMethod } from './handlers/table.ts';
 import { type AmqpServerOptions, withDefaults } from './options.ts';
 
-/** Half-open connections without heartbeats are found by TCP itself. */
-const KEEP_ALIVE_DELAY_MS = 30_000;
-
-/** The listener for AMQP 0-9-1, and its connections. */
+/** AMQP 0-9-1 on one listener, and its connections. */
 export class AmqpServer {
-  readonly #server: Server;
+  readonly #listener: Listener;
   readonly #context: ServerContext;
-  /** All accepted sockets, those in the handshake included. */
-  readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
   readonly #stalledTimer: NodeJS.Timeout;
   readonly #ackTimeoutTimer: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
-  #onEmpty: (() => void) | null = null;
 
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
   static async listen(broker: Broker, options: AmqpServerOptions): Promise<AmqpServer> {
     const settings = withDefaults(options);
-    const { tls } = options;
-    const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS };
-    const server =
-      tls === undefined
-        ? createServer(tcp)
-        : await createTlsServer(tls, { ...tcp, handshakeTimeout: settings.handshakeTimeoutMs });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', reject);
-    server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => resolve());
-    await promise;
-    server.off('error', reject);
-    return new AmqpServer(server, { broker, settings, slabs: new SlabPool(), handleMethod }, tls ?? null);
+    const { host, port, tls = null } = options;
+    const listener = await Listener.listen({ ...settings, on: { host, port }, tls }, (connection) =>
+      server.#startHandshake(connection),
+    );
+    const server = new AmqpServer(listener, { broker, settings, slabs: new SlabPool(), handleMethod });
+    return server;
   }
 
-  private constructor(server: Server, context: ServerContext, tls: TlsOptions | null) {
+  private constructor(listener: Listener, context: ServerContext) {
     const { broker, settings } = context;
-    this.#server = server;
+    this.#listener = listener;
     this.#context = context;
-    server.on('connection', (socket) => {
-      if (this.#accept(socket) && tls === null) this.#startHandshake(socket, null);
-    });
-    if (tls !== null) this.#acceptTls(server as TlsServer, tls);
-    // As when there are no file descriptors left: the listener goes on.
-    server.on('error', (error) => settings.log.error({ err: error }, 'a connection could not be accepted'));
     this.#unsubscribe = broker.shard.alarms.onChange(() => this.blockedChanged());
     this.#stalledTimer = setInterval(
       () => this.#dropStalled(),
@@ -73,11 +49,11 @@ export class AmqpServer {
 
   /** Where it listens. */
   get address(): AddressInfo {
-    return this.#server.address() as AddressInfo;
+    return this.#listener.address;
   }
 
   get port(): number {
-    return this.address.port;
+    return this.#listener.port;
   }
 
   /** Without those in the handshake. */
@@ -95,72 +71,24 @@ export class AmqpServer {
     this.#unsubscribe();
     clearInterval(this.#stalledTimer);
     clearInterval(this.#ackTimeoutTimer);
-    const { promise: isStopped, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    const { promise: isEmpty, resolve: setEmpty } = Promise.withResolvers<void>();
-    this.#onEmpty = setEmpty;
     const goodbye = closeReason('CONNECTION_FORCED', 'broker shutdown');
-    for (const connection of this.#connections) connection.close(goodbye);
-    const { closeTimeoutMs } = this.#context.settings;
-    const timer = setTimeout(() => this.#destroyAll(), closeTimeoutMs);
-    if (this.#connections.size > 0) await isEmpty;
-    clearTimeout(timer);
-    this.#destroyAll();
-    await isStopped;
+    await this.#listener.close(() => {
+      for (const connection of this.#connections) connection.close(goodbye);
+    });
   }
 
   /** Certificates that are good for connections to come. @throws Error if they are not, and changes nothing */
   renewTls(material: TlsMaterial): void {
-    (this.#server as TlsServer).setSecureContext(secureContext(material));
+    this.#listener.renewTls(material);
   }
 
-  #acceptTls(server: TlsServer, tls: TlsOptions): void {
-    const { log } = this.#context.settings;
-    server.on('secureConnection', (socket: TLSSocket) => {
-      socket.on('error', (error) => log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'));
-      if (tls.verify === 'optional' && hasBadCertificate(socket)) {
-        log.warn(
-          { peer: socket.remoteAddress, reason: String(socket.authorizationError) },
-          'the certificate of a client is not good',
-        );
-        socket.destroy();
-        return;
-      }
-      this.#startHandshake(socket, certificateName(socket, tls));
-    });
-    server.on('tlsClientError', (error, socket) => {
-      log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
-      // After a timeout nobody else does.
-      socket.destroy();
-    });
-  }
-
-  /** False if it is one too many. */
-  #accept(socket: Socket): boolean {
-    const { settings } = this.#context;
-    if (this.#sockets.size >= settings.maxConnections) {
-      settings.log.warn(
-        { peer: socket.remoteAddress, maxConnections: settings.maxConnections },
-        'too many connections',
-      );
-      socket.destroy();
-      return false;
-    }
-    this.#sockets.add(socket);
-    socket.on('error', (error) =>
-      settings.log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'),
-    );
-    socket.once('close', () => this.#sockets.delete(socket));
-    return true;
-  }
-
-  #startHandshake(socket: Socket, certificateName: string | null): void {
-    new Handshake(socket, certificateName, this.#context, {
+  #startHandshake(accepted: AcceptedConnection): void {
+    new Handshake(accepted, this.#context, {
       finished: (result) => {
         const { clients } = this.#context.broker.access;
         const connection = new Connection(result, this.#context, () => {
           clients.delete(client);
-          this.#forget(connection);
+          this.#connections.delete(connection);
         });
         const client = clientOf(result, connection);
         clients.add(client);
@@ -168,11 +96,6 @@ export class AmqpServer {
         return connection.frame;
       },
     });
-  }
-
-  #forget(connection: Connection): void {
-    this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
   #dropStalled(): void {
@@ -183,10 +106,6 @@ export class AmqpServer {
   #checkAckTimeouts(): void {
     const nowMs = this.#context.broker.shard.clock.monotonicMs();
     for (const connection of this.#connections) connection.checkAckTimeouts(nowMs);
-  }
-
-  #destroyAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
   }
 }
 

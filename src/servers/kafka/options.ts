@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import type { TlsOptions } from '../listener/tls.ts';
+import type { TrustedProxies } from '../listener/trusted-proxies.ts';
 
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 /** advertised.listeners: the address in responses, where it is not the one that the client has connected to. */
 export interface AdvertisedAddress {
   readonly host: string;
-  /** Null for the listener's port. */
+  /** Null for the port that the client has connected to. */
   readonly port: number | null;
 }
 
@@ -29,6 +30,10 @@ export interface KafkaServerOptions {
   /** A connection without requests for this long is closed (connections.max.idle.ms). */
   readonly idleTimeoutMs?: number;
   readonly maxConnections?: number;
+  /** (max.connections.per.ip) */
+  readonly maxConnectionsPerAddress?: number;
+  /** Who begins connections with a header of the PROXY protocol; null: nobody. */
+  readonly trustedProxies?: TrustedProxies | null;
   /** The time that a client has to authenticate. */
   readonly handshakeTimeoutMs?: number;
   /** The user whose permissions unauthenticated clients have, subject to `loopback-users`; null: all clients authenticate. */
@@ -65,6 +70,8 @@ export function withDefaults(options: KafkaServerOptions): Settings {
     requestsBytesMax: options.requestsBytesMax ?? 64 * MIB,
     idleTimeoutMs: options.idleTimeoutMs ?? 600_000,
     maxConnections: options.maxConnections ?? 65_536,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? Number.POSITIVE_INFINITY,
+    trustedProxies: options.trustedProxies ?? null,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
     anonymousUser: options.anonymousUser === undefined ? 'guest' : options.anonymousUser,
     defaultVhost: options.defaultVhost ?? '/',

@@ -1,8 +1,9 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
+import { type AcceptedConnection, TrackedConnection } from './accepted-connection.ts';
 import { ConnectionCount, type ConnectionLimits } from './connection-limits.ts';
-import { type Peer, peerOf } from './peer.ts';
+import { type Peer, peerOf, UNIX_PEER } from './peer.ts';
 import { readProxiedPeer } from './read-proxy-header.ts';
 import {
   certificateName,
@@ -17,27 +18,17 @@ import type { TrustedProxies } from './trusted-proxies.ts';
 export type ListenerLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 
 export interface ListenerOptions extends ConnectionLimits {
-  /** A port of an address, 0 for any free one; or the path of a Unix socket. */
+  /** A port of an address, 0 for any free one; or the path of a Unix socket, which has no TLS. */
   readonly on: { readonly host: string; readonly port: number } | { readonly path: string };
   /** Null for a listener that speaks without. */
   readonly tls: TlsOptions | null;
-  /** Whoever is accepted has to have done everything up to `established` after this time. */
+  /** From accept to `established`: whoever takes longer is disconnected. */
   readonly handshakeTimeoutMs: number;
   /** How long peers have for their goodbye when the listener is closed. */
   readonly closeTimeoutMs: number;
-  /** Who has to begin with a header of the PROXY protocol; null where nobody may. */
+  /** Who has to begin with a header of the PROXY protocol; null: nobody. */
   readonly trustedProxies: TrustedProxies | null;
   readonly log: ListenerLog;
-}
-
-/** A connection whose TLS handshake, if there is one, is done: the protocol's from here on. */
-export interface AcceptedConnection {
-  readonly socket: Socket;
-  readonly peer: Peer;
-  /** Whom the client's certificate names; null without one. */
-  readonly certificateName: string | null;
-  /** The protocol's own handshake is done too: the deadline is off, and `close` waits for this connection. */
-  established(): void;
 }
 
 /** Half-open connections are found by TCP itself. */
@@ -54,11 +45,11 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #onConnection: (connection: AcceptedConnection) => void;
   readonly #count: ConnectionCount;
-  /** All accepted sockets, those in a handshake included. */
-  readonly #sockets = new Set<Socket>();
-  readonly #established = new Set<Socket>();
-  /** Whom proxies stand for, by the proxy's address and port: a socket over TLS knows only these. */
-  readonly #proxied = new Map<string, Peer>();
+  /** All that are accepted, those in a handshake included. */
+  readonly #connections = new Set<TrackedConnection>();
+  readonly #established = new Set<TrackedConnection>();
+  /** Those in the TLS handshake, by their `ends`: what Node hands over after it is another socket. */
+  readonly #inTlsHandshake = new Map<string, TrackedConnection>();
   #onEmpty: (() => void) | null = null;
 
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
@@ -67,14 +58,14 @@ export class Listener {
     onConnection: (connection: AcceptedConnection) => void,
   ): Promise<Listener> {
     const { tls, on } = options;
+    if (tls !== null && 'path' in on) throw new Error(`${on.path}: a Unix socket has no TLS`);
     const server = createServer({
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
     });
     // It listens to nothing itself: what was accepted is handed to it.
-    const tlsServer =
-      tls === null ? null : await createTlsServer(tls, { handshakeTimeout: options.handshakeTimeoutMs });
+    const tlsServer = tls === null ? null : await createTlsServer(tls, options.handshakeTimeoutMs);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
     server.listen({ ...on, backlog: BACKLOG }, () => resolve());
@@ -113,142 +104,179 @@ export class Listener {
     return this.#tlsServer !== null;
   }
 
-  /** Those whose handshake is finished. */
-  get connectionCount(): number {
-    return this.#established.size;
-  }
-
   /** Certificates that are good for connections to come. @throws Error if they are not, and changes nothing */
   renewTls(material: TlsMaterial): void {
     this.#tlsServer?.setSecureContext(secureContext(material));
   }
 
   /**
-   * Accepts nobody any more, has `sayGoodbye` called, which is to end each established connection in the protocol's way,
-   * and waits for their peers for a limited time.
+   * Accepts nobody any more, disconnects who is in a handshake, has `sayGoodbye` called, which is to end each
+   * established connection in the protocol's way, and waits for their peers for `closeTimeoutMs`.
    */
   async close(sayGoodbye: () => void): Promise<void> {
     const { promise: isStopped, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
+    for (const { step, socket } of this.#connections) if (step !== 'established') socket.destroy();
     const { promise: isEmpty, resolve: setEmpty } = Promise.withResolvers<void>();
     this.#onEmpty = setEmpty;
     sayGoodbye();
     const timer = setTimeout(() => this.#destroyAll(), this.#options.closeTimeoutMs);
     if (this.#established.size > 0) await isEmpty;
     clearTimeout(timer);
-    this.#destroyAll();
     await isStopped;
   }
 
   #accept(socket: Socket): void {
-    const { log, maxConnections, trustedProxies } = this.#options;
-    if (!this.#count.add()) {
-      log.warn({ peer: socket.remoteAddress, maxConnections }, 'too many connections');
+    const { log, maxConnections, trustedProxies, on, handshakeTimeoutMs } = this.#options;
+    const peer = 'path' in on ? UNIX_PEER : peerOf(socket);
+    if (peer === null) {
       socket.destroy();
       return;
     }
-    this.#sockets.add(socket);
-    socket.on('error', (error) => log.debug({ err: error, peer: socket.remoteAddress }, 'socket failed'));
-    socket.once('close', () => {
-      this.#count.remove();
-      this.#sockets.delete(socket);
-    });
-    if (trustedProxies?.includes(socket.remoteAddress ?? '') === true) this.#readProxyHeader(socket);
-    else this.#admit(socket, peerOf(socket), false);
+    if (!this.#count.add()) {
+      log.warn({ peer: peer.address, maxConnections }, 'too many connections');
+      socket.destroy();
+      return;
+    }
+    const connection = new TrackedConnection(socket, peer, this.#onEstablished);
+    this.#connections.add(connection);
+    connection.deadline = setTimeout(this.#onDeadline, handshakeTimeoutMs, connection);
+    socket.on('error', (error) => log.debug({ err: error, peer: connection.peer.address }, 'socket failed'));
+    socket.once('close', () => this.#closed(connection));
+    if (trustedProxies?.includes(peer.address) === true) this.#readProxyHeader(connection);
+    else this.#admit(connection);
   }
 
-  #readProxyHeader(socket: Socket): void {
-    const { log, handshakeTimeoutMs } = this.#options;
-    const proxy = socket.remoteAddress;
-    const fail = (reason: string) => {
-      log.warn({ proxy, reason }, 'a trusted proxy did not say whom it stands for');
-      socket.destroy();
+  #readProxyHeader(connection: TrackedConnection): void {
+    const { socket, peer: proxy } = connection;
+    const admit = (peer: Peer) => {
+      connection.peer = peer;
+      this.#admit(connection);
     };
-    const deadline = setTimeout(
-      () => fail(`nothing came within ${handshakeTimeoutMs} ms`),
-      handshakeTimeoutMs,
-    );
-    socket.once('close', () => clearTimeout(deadline));
-    readProxiedPeer(
-      socket,
-      (peer) => {
-        clearTimeout(deadline);
-        this.#admit(socket, peer, true);
-      },
-      (error) => fail(error.message),
-    );
+    readProxiedPeer(socket, proxy, admit, (error) => this.#refuseProxy(connection, error.message));
+  }
+
+  #refuseProxy({ socket, peer }: TrackedConnection, reason: string): void {
+    const fields = { proxy: peer.address, reason };
+    this.#options.log.warn(fields, 'a trusted proxy did not say whom it stands for');
+    socket.destroy();
   }
 
   /** On to the TLS handshake, or to the protocol. */
-  #admit(socket: Socket, peer: Peer, isProxied: boolean): void {
+  #admit(connection: TrackedConnection): void {
     const { log, maxConnectionsPerAddress } = this.#options;
-    if (!this.#count.addFrom(peer.address)) {
-      log.warn({ peer: peer.address, maxConnectionsPerAddress }, 'too many connections from one address');
-      socket.destroy();
-      return;
+    const { socket, peer } = connection;
+    if (peer !== UNIX_PEER) {
+      if (!this.#count.addFrom(peer.address)) {
+        log.warn({ peer: peer.address, maxConnectionsPerAddress }, 'too many connections from one address');
+        socket.destroy();
+        return;
+      }
+      connection.isCountedForAddress = true;
     }
-    socket.once('close', () => this.#count.removeFrom(peer.address));
     if (this.#tlsServer === null) {
-      this.#handOver(socket, peer, null);
+      connection.step = 'protocol';
+      this.#onConnection(connection);
       return;
     }
-    if (isProxied) {
-      const end = remoteEnd(socket);
-      this.#proxied.set(end, peer);
-      socket.once('close', () => this.#proxied.delete(end));
-    }
+    connection.step = 'tls';
+    connection.ends = endsOf(socket);
+    this.#inTlsHandshake.set(connection.ends, connection);
     this.#tlsServer.emit('connection', socket);
   }
 
   #serveTls(server: TlsServer, tls: TlsOptions): void {
     const { log } = this.#options;
     server.on('secureConnection', (socket: TLSSocket) => {
-      const peer = this.#proxied.get(remoteEnd(socket)) ?? peerOf(socket);
-      socket.on('error', (error) => log.debug({ err: error, peer: peer.address }, 'socket failed'));
-      if (tls.verify === 'optional' && hasBadCertificate(socket)) {
-        log.warn(
-          { peer: peer.address, reason: String(socket.authorizationError) },
-          'the certificate of a client is not good',
-        );
-        socket.destroy();
-        return;
-      }
-      this.#handOver(socket, peer, certificateName(socket, tls));
+      const connection = this.#inTlsHandshake.get(endsOf(socket));
+      socket.on('error', (error) =>
+        log.debug({ err: error, peer: connection?.peer.address }, 'socket failed'),
+      );
+      // It is gone already, and has no address any more.
+      if (connection === undefined) socket.destroy();
+      else this.#secured(connection, socket, tls);
     });
     server.on('tlsClientError', (error, socket) => {
-      log.warn({ peer: socket.remoteAddress, reason: error.message }, 'the TLS handshake failed');
+      const peer = this.#inTlsHandshake.get(endsOf(socket))?.peer.address;
+      log.warn({ peer, reason: error.message }, 'the TLS handshake failed');
       // After a timeout nobody else does.
       socket.destroy();
     });
   }
 
-  #handOver(socket: Socket, peer: Peer, certificateName: string | null): void {
-    const deadline = setTimeout(() => {
-      this.#options.log.info({ peer: peer.address, reason: 'timed out' }, 'handshake not finished');
+  #secured(connection: TrackedConnection, socket: TLSSocket, tls: TlsOptions): void {
+    const { log } = this.#options;
+    const { peer } = connection;
+    this.#leaveTlsHandshake(connection);
+    connection.socket = socket;
+    if (tls.verify === 'optional' && hasBadCertificate(socket)) {
+      log.warn(
+        { peer: peer.address, reason: String(socket.authorizationError) },
+        'the certificate of a client is not good',
+      );
       socket.destroy();
-    }, this.#options.handshakeTimeoutMs);
+      return;
+    }
+    connection.step = 'protocol';
+    if (connection.isLate) {
+      this.#timedOut(connection);
+      return;
+    }
+    connection.certificateName = certificateName(socket, tls);
+    this.#onConnection(connection);
+  }
+
+  #leaveTlsHandshake(connection: TrackedConnection): void {
+    if (connection.ends !== null) this.#inTlsHandshake.delete(connection.ends);
+    connection.ends = null;
+  }
+
+  readonly #onDeadline = (connection: TrackedConnection): void => {
+    const { step } = connection;
+    if (step === 'proxy-header') {
+      const { handshakeTimeoutMs } = this.#options;
+      this.#refuseProxy(connection, `no whole header came within ${handshakeTimeoutMs} ms`);
+    } else if (step === 'tls') {
+      // Node has a deadline of its own for the TLS handshake, as long as this one.
+      connection.isLate = true;
+    } else {
+      this.#timedOut(connection);
+    }
+  };
+
+  #timedOut({ socket, peer }: TrackedConnection): void {
+    // A protocol that has ended its side has refused the client, and has said so.
+    if (!socket.writableEnded) {
+      this.#options.log.info({ peer: peer.address, reason: 'timed out' }, 'handshake not finished');
+    }
+    socket.destroy();
+  }
+
+  readonly #onEstablished = (connection: TrackedConnection): void => {
+    const { socket } = connection;
+    if (socket.destroyed) return;
+    this.#established.add(connection);
     socket.once('close', () => {
-      clearTimeout(deadline);
-      this.#established.delete(socket);
+      this.#established.delete(connection);
       if (this.#established.size === 0) this.#onEmpty?.();
     });
-    this.#onConnection({
-      socket,
-      peer,
-      certificateName,
-      established: () => {
-        clearTimeout(deadline);
-        if (!socket.destroyed) this.#established.add(socket);
-      },
-    });
+  };
+
+  /** The TCP socket is closed. */
+  #closed(connection: TrackedConnection): void {
+    connection.stopDeadline();
+    this.#connections.delete(connection);
+    this.#leaveTlsHandshake(connection);
+    this.#count.remove();
+    if (connection.isCountedForAddress) this.#count.removeFrom(connection.peer.address);
   }
 
   #destroyAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const { socket } of this.#connections) socket.destroy();
   }
 }
 
-/** What tells the connections of one listener apart. */
-function remoteEnd({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** What tells the connections of one listener apart, on the TCP socket and on the TLS socket over it. */
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }

@@ -7,20 +7,29 @@ export interface Peer {
   readonly address: string;
   /** 0 for a Unix socket. */
   readonly port: number;
+  /** Where the client has connected to. */
   readonly localAddress: string;
   readonly localPort: number;
   /** Whether the client is on this machine. */
   readonly isLoopback: boolean;
 }
 
-/** A peer that is connected without a proxy. A Unix socket has no addresses: only this machine reaches it. */
-export function peerOf(socket: Socket): Peer {
-  const address = plainAddress(socket.remoteAddress);
+/** Whoever connects to a Unix socket. */
+export const UNIX_PEER: Peer = { address: '', port: 0, localAddress: '', localPort: 0, isLoopback: true };
+
+/** The other end of a TCP connection; null if it is gone already, and has no address any more. */
+export function peerOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): Peer | null {
+  if (remoteAddress === undefined || localAddress === undefined) return null;
+  return makePeer(remoteAddress, remotePort ?? 0, localAddress, localPort ?? 0);
+}
+
+export function makePeer(remoteAddress: string, port: number, localAddress: string, localPort: number): Peer {
+  const address = plainAddress(remoteAddress);
   return {
     address,
-    port: socket.remotePort ?? 0,
-    localAddress: plainAddress(socket.localAddress),
-    localPort: socket.localPort ?? 0,
-    isLoopback: address === '' ? socket.localPort === undefined : isLoopbackAddress(address),
+    port,
+    localAddress: plainAddress(localAddress),
+    localPort,
+    isLoopback: isLoopbackAddress(address),
   };
 }

@@ -1,3 +1,5 @@
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+
 /**
  * The PROXY protocol, versions 1 and 2 (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt): what a proxy
  * sends before the first byte of a connection, so that the server learns whom it stands for.
@@ -79,9 +81,9 @@ function readV1(bytes: Buffer): ProxyHeader {
 }
 
 function validAddress(text: string | undefined, family: 'TCP4' | 'TCP6'): string {
-  const pattern = family === 'TCP4' ? /^\d{1,3}(\.\d{1,3}){3}$/ : /^[0-9a-fA-F:.]{2,45}$/;
-  if (text === undefined || !pattern.test(text)) throw new ProxyHeaderError('an address is not one');
-  return text;
+  if (text !== undefined && family === 'TCP4' && isIPv4(text)) return text;
+  if (text !== undefined && family === 'TCP6' && isIPv6(text) && !text.includes('%')) return ipv6Text(text);
+  throw new ProxyHeaderError('an address is not one');
 }
 
 function validPort(text: string | undefined): number {
@@ -126,6 +128,10 @@ function addressesOf(bytes: Buffer, addressBytes: 4 | 16): ProxiedConnection {
 function addressText(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
-  // RFC 5952, as the system writes it.
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+  return ipv6Text(groups.join(':'));
+}
+
+/** As the system writes it (RFC 5952), so that one client has one address. */
+function ipv6Text(address: string): string {
+  return new SocketAddress({ address, family: 'ipv6' }).address;
 }

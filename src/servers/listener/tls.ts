@@ -19,19 +19,11 @@ export interface TlsOptions extends TlsMaterial {
 }
 
 /** Node's TLS is loaded where it is wanted: most brokers are started without, and it takes some megabytes. */
-export async function createTlsServer(
-  tls: TlsOptions,
-  options: {
-    readonly noDelay?: boolean;
-    readonly keepAlive?: boolean;
-    readonly keepAliveInitialDelay?: number;
-    readonly handshakeTimeout: number;
-  },
-): Promise<Server> {
+export async function createTlsServer(tls: TlsOptions, handshakeTimeoutMs: number): Promise<Server> {
   const { createServer } = await import('node:tls');
   return createServer({
-    ...options,
     ...secureContext(tls),
+    handshakeTimeout: handshakeTimeoutMs,
     requestCert: tls.verify !== 'none',
     rejectUnauthorized: tls.verify === 'required',
   });

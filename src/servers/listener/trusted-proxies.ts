@@ -11,7 +11,8 @@ export class TrustedProxies {
   }
 
   includes(address: string): boolean {
-    const plain = plainAddress(address);
+    // Without the zone of a link-local address, which is the name of one of our network interfaces.
+    const [plain = ''] = plainAddress(address).split('%');
     const version = isIP(plain);
     return version !== 0 && this.#addresses.check(plain, version === 4 ? 'ipv4' : 'ipv6');
   }
@@ -21,7 +22,8 @@ export class TrustedProxies {
     const version = isIP(address);
     const bits = version === 4 ? 32 : 128;
     const length = prefix === undefined ? bits : Number(prefix);
-    const isValid = version !== 0 && rest.length === 0 && /^\d{1,3}$/.test(prefix ?? '0') && length <= bits;
+    const isAddress = version !== 0 && !address.includes('%');
+    const isValid = isAddress && rest.length === 0 && /^\d{1,3}$/.test(prefix ?? '0') && length <= bits;
     if (!isValid) {
       throw new Error(`'${text}' is neither an address nor a network such as 10.0.0.0/8 or fd00::/8`);
     }

@@ -6,11 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import {
-  type AcceptedConnection,
-  Listener,
-  type ListenerOptions,
-} from '../../../src/servers/listener/listener.ts';
+import type { AcceptedConnection } from '../../../src/servers/listener/accepted-connection.ts';
+import { Listener, type ListenerOptions } from '../../../src/servers/listener/listener.ts';
 import { readShared } from '../../../src/servers/listener/shared-read-buffer.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
 
@@ -105,10 +102,10 @@ describe('a listener', () => {
     try {
       const path = join(directory, 'socket');
       await using server = await EchoServer.start({ on: { path } });
-      assert.equal(server.listener.connectionCount, 0);
       const socket = connect(path);
       socket.write('hello');
       assert.equal(await received(socket, 'hello'), ' here\nhello');
+      assert.equal(server.accepted.length, 1);
       socket.destroy();
     } finally {
       rmSync(directory, { recursive: true });

@@ -51,13 +51,13 @@ export class AmqpConnectionInfo implements ListedConnection {
   readonly #handshake: HandshakeResult;
 
   constructor(connection: InspectedConnection, handshake: HandshakeResult, broker: Broker) {
-    const { socket, identity, vhost } = handshake;
+    const { socket, peer, identity, vhost } = handshake;
     this.#connection = connection;
     this.#handshake = handshake;
     this.user = identity.name;
     this.vhost = vhost.name;
-    this.peer = addressOf(socket.remoteAddress, socket.remotePort);
-    this.local = addressOf(socket.localAddress, socket.localPort);
+    this.peer = { host: peer.address, port: peer.port };
+    this.local = { host: peer.localAddress, port: peer.localPort };
     this.name = `${addressText(this.peer)} -> ${addressText(this.local)}`;
     this.tls = tlsInfo(socket);
     this.connectedAtMs = broker.shard.clock.now();
@@ -151,11 +151,6 @@ export class AmqpConnectionInfo implements ListedConnection {
     if (isBlocked) return 'blocked';
     return isPaused ? 'flow' : 'running';
   }
-}
-
-/** A socket that is closed already has no addresses: '' and 0 then. */
-function addressOf(host = '', port = 0): SocketAddress {
-  return { host: host.replace(/^::ffff:/, ''), port };
 }
 
 function addressText({ host, port }: SocketAddress): string {

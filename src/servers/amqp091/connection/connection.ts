@@ -374,7 +374,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     const { log } = this.settings;
     if (!isExpected(error)) log.error({ err: error, user: this.user }, 'a request failed unexpectedly');
     log.warn(
-      { user: this.user, peer: this.#handshake.socket.remoteAddress, reason: reason.replyText },
+      { user: this.user, peer: this.#handshake.peer.address, reason: reason.replyText },
       'closing connection',
     );
     this.close(reason);
@@ -410,7 +410,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
 
   #drop(reason: string): void {
     this.settings.log.warn(
-      { user: this.user, peer: this.#handshake.socket.remoteAddress, reason },
+      { user: this.user, peer: this.#handshake.peer.address, reason },
       'connection dropped',
     );
     this.destroy();

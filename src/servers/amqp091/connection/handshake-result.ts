@@ -5,6 +5,7 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import type { FrameReader } from '../../../wire/amqp091/frames.ts';
+import type { Peer } from '../../listener/peer.ts';
 import type { HandleMethod } from '../channel-context.ts';
 import type { Settings } from '../options.ts';
 import type { ClientCapabilities } from './capabilities.ts';
@@ -32,6 +33,7 @@ export interface ClientDescription {
 /** A connection after connection.open-ok: an authenticated user in a virtual host, and the limits of tune-ok. */
 export interface HandshakeResult {
   readonly socket: Socket;
+  readonly peer: Peer;
   readonly reader: FrameReader;
   readonly output: Output;
   readonly identity: Identity;

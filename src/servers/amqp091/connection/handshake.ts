@@ -4,7 +4,7 @@ import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../../wire/am
 import type { Method, MethodOf } from '../../../wire/amqp091/definitions.ts';
 import { FrameReader, type OnFrame, readProtocolHeader } from '../../../wire/amqp091/frames.ts';
 import { decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
-import { isLoopbackAddress } from '../../listener/loopback.ts';
+import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { isTls } from '../../listener/tls.ts';
 import { AmqpError, type CloseReason, closeReason, closeReasonOf, isExpected } from '../errors.ts';
@@ -35,11 +35,11 @@ type State =
   | { readonly expects: 'header' }
   | { readonly expects: 'connection.start-ok' }
   | { readonly expects: 'authentication' }
-  | { readonly expects: 'connection.tune-ok'; readonly peer: Peer }
-  | { readonly expects: 'connection.open'; readonly peer: Peer; readonly tuning: Tuning }
+  | { readonly expects: 'connection.tune-ok'; readonly login: Login }
+  | { readonly expects: 'connection.open'; readonly login: Login; readonly tuning: Tuning }
   | { readonly expects: 'nothing' };
 
-interface Peer {
+interface Login {
   readonly identity: Identity;
   readonly capabilities: ClientCapabilities;
   readonly client: ClientDescription;
@@ -70,16 +70,15 @@ export interface HandshakeEvents {
   finished(result: HandshakeResult): OnFrame;
 }
 
-/** From an accepted socket to an open connection (AMQP 2.2.4), or the end of the socket, within `handshakeTimeoutMs`. */
+/** From an accepted socket to an open connection (AMQP 2.2.4), or the end of the socket: the listener has the deadline. */
 export class Handshake {
+  readonly #accepted: AcceptedConnection;
   readonly #socket: Socket;
   readonly #stopReading: () => void;
-  readonly #certificateName: string | null;
   readonly #context: ServerContext;
   readonly #events: HandshakeEvents;
   readonly #reader = new FrameReader();
   readonly #output: Output;
-  readonly #timer: NodeJS.Timeout;
   #state: State = HEADER_EXPECTED;
   /** The first bytes of a protocol header that came in pieces. */
   #header = Buffer.alloc(0);
@@ -88,22 +87,15 @@ export class Handshake {
   /** Frames that came in one chunk with start-ok: they wait until the password is checked, with the socket paused. */
   #early: EarlyFrame[] = [];
 
-  /** `certificateName`: the user that the client's verified TLS certificate names; null if it has none. */
-  constructor(
-    socket: Socket,
-    certificateName: string | null,
-    context: ServerContext,
-    events: HandshakeEvents,
-  ) {
+  constructor(accepted: AcceptedConnection, context: ServerContext, events: HandshakeEvents) {
+    const { socket } = accepted;
+    this.#accepted = accepted;
     this.#socket = socket;
-    this.#certificateName = certificateName;
     this.#context = context;
     this.#events = events;
     const { broker, settings, slabs } = context;
     this.#output = new Output(socket, broker.shard.turn, slabs, settings.outputHighWaterBytes);
-    this.#timer = setTimeout(() => this.#drop('timed out'), settings.handshakeTimeoutMs);
     this.#stopReading = readShared(socket, this.#onData);
-    socket.once('close', this.#stop);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -169,9 +161,9 @@ export class Handshake {
     } else if (state.expects === 'connection.start-ok' && method.name === state.expects) {
       this.#authenticate(method);
     } else if (state.expects === 'connection.tune-ok' && method.name === state.expects) {
-      this.#tune(method, state.peer);
+      this.#tune(method, state.login);
     } else if (state.expects === 'connection.open' && method.name === state.expects) {
-      this.#open(method, state.peer, state.tuning);
+      this.#open(method, state.login, state.tuning);
     } else {
       throw new AmqpError(
         'CHANNEL_ERROR',
@@ -181,7 +173,7 @@ export class Handshake {
   }
 
   #sendStart(): void {
-    const name = this.#certificateName;
+    const name = this.#accepted.certificateName;
     this.#output.method(0, {
       name: 'connection.start',
       versionMajor: 0,
@@ -193,7 +185,7 @@ export class Handshake {
   }
 
   #authenticate(method: MethodOf<'connection.start-ok'>): void {
-    const credentials = readCredentials(method.mechanism, method.response, this.#certificateName);
+    const credentials = readCredentials(method.mechanism, method.response, this.#accepted.certificateName);
     this.#state = AUTHENTICATING;
     this.#socket.pause();
     this.#login(credentials).then(
@@ -206,8 +198,9 @@ export class Handshake {
     if (credentials === null) return null;
     const { access } = this.#context.broker;
     const { user, password } = credentials;
-    if (password === null) return access.authenticateExternal(user, this.#isLoopback);
-    return await access.authenticate(user, password, this.#isLoopback);
+    const { isLoopback } = this.#accepted.peer;
+    if (password === null) return access.authenticateExternal(user, isLoopback);
+    return await access.authenticate(user, password, isLoopback);
   }
 
   #authenticated(
@@ -221,9 +214,10 @@ export class Handshake {
     const capabilities = clientCapabilities(method.clientProperties);
     this.#announce(identity !== null, credentials?.user ?? '', method.mechanism);
     if (identity === null) {
+      const { peer } = this.#accepted;
       settings.log.warn(
-        { user: credentials?.user, peer: this.#socket.remoteAddress, mechanism: method.mechanism },
-        this.#isLoopback
+        { user: credentials?.user, peer: peer.address, mechanism: method.mechanism },
+        peer.isLoopback
           ? 'login refused'
           : 'login refused; loopback-users says who may connect from this machine only',
       );
@@ -232,7 +226,7 @@ export class Handshake {
       return;
     }
     const client = { properties: method.clientProperties, mechanism: method.mechanism };
-    this.#state = { expects: 'connection.tune-ok', peer: { identity, capabilities, client } };
+    this.#state = { expects: 'connection.tune-ok', login: { identity, capabilities, client } };
     this.#output.method(0, {
       name: 'connection.tune',
       channelMax: settings.channelMax,
@@ -248,40 +242,45 @@ export class Handshake {
   }
 
   #announce(isLetIn: boolean, user: string, mechanism: string): void {
-    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = this.#socket;
+    const { address, port, localAddress, localPort } = this.#accepted.peer;
     this.#context.broker.events.emit(`user.authentication.${isLetIn ? 'success' : 'failure'}`, {
       name: user,
       protocol: PROTOCOL_NAME,
       auth_mechanism: mechanism,
       host: localAddress,
       port: localPort,
-      peer_host: remoteAddress,
-      peer_port: remotePort,
+      peer_host: address,
+      peer_port: port,
       ssl: isTls(this.#socket),
     });
   }
 
   #refuseLogin(mechanism: string, capabilities: ClientCapabilities): void {
-    if (this.#state !== AUTHENTICATING) return;
+    if (this.#state !== AUTHENTICATING || this.#socket.destroyed) return;
     const message = `Login was refused using authentication mechanism ${mechanism}. For details see the broker logfile.`;
     if (capabilities.authenticationFailureClose) this.#refuse(closeReason('ACCESS_REFUSED', message));
     else this.#drop('login refused');
   }
 
-  #tune(method: MethodOf<'connection.tune-ok'>, peer: Peer): void {
+  #tune(method: MethodOf<'connection.tune-ok'>, login: Login): void {
     const tuning = negotiate(this.#context.settings, method);
     this.#reader.frameMax = tuning.frameMax;
-    this.#state = { expects: 'connection.open', peer, tuning };
+    this.#state = { expects: 'connection.open', login, tuning };
   }
 
-  #open(method: MethodOf<'connection.open'>, { identity, capabilities, client }: Peer, tuning: Tuning): void {
+  #open(
+    method: MethodOf<'connection.open'>,
+    { identity, capabilities, client }: Login,
+    tuning: Tuning,
+  ): void {
     const vhost = this.#context.broker.access.openVhost(identity, method.virtualHost);
     this.#output.method(0, { name: 'connection.open-ok' });
     this.#state = FINISHED;
-    this.#stop();
-    this.#socket.off('close', this.#stop);
+    this.#stopReading();
+    this.#accepted.established();
     this.#next = this.#events.finished({
       socket: this.#socket,
+      peer: this.#accepted.peer,
       reader: this.#reader,
       output: this.#output,
       identity,
@@ -308,7 +307,7 @@ export class Handshake {
     this.#end(replyText);
   }
 
-  /** Sends what is queued and ends our side; at the handshake timeout the socket is destroyed. */
+  /** Sends what is queued and ends our side: the peer has until the listener's deadline to read it and end its own. */
   #end(reason: string): void {
     this.#logFailure(reason);
     this.#state = FINISHED;
@@ -324,16 +323,8 @@ export class Handshake {
     this.#socket.destroy();
   }
 
-  get #isLoopback(): boolean {
-    return isLoopbackAddress(this.#socket.remoteAddress ?? '');
-  }
-
   #logFailure(reason: string): void {
-    this.#context.settings.log.info({ peer: this.#socket.remoteAddress, reason }, 'handshake not finished');
+    const { address } = this.#accepted.peer;
+    this.#context.settings.log.info({ peer: address, reason }, 'handshake not finished');
   }
-
-  readonly #stop = (): void => {
-    clearTimeout(this.#timer);
-    this.#stopReading();
-  };
 }

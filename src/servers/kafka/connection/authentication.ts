@@ -3,10 +3,11 @@ import type { Identity as User } from '../../../broker/access/access.ts';
 import { isScramMechanism, type ScramCredential, type ScramMechanism } from '../../../broker/access/scram.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import { BrokerError } from '../../../broker/errors.ts';
+import type { Peer } from '../../listener/peer.ts';
 import { SaslError } from '../../sasl/errors.ts';
 import { readPlain } from '../../sasl/plain.ts';
 import { ScramExchange } from '../../sasl/scram.ts';
-import { ANONYMOUS, type Identity, identify, type Peer, splitName } from './identity.ts';
+import { ANONYMOUS, type Identity, identify, splitName } from './identity.ts';
 
 export const SASL_MECHANISMS: readonly string[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
 /** A re-authentication sooner than this is refused, as by Kafka (KIP-368). */
@@ -52,6 +53,9 @@ export interface AuthenticationDeps {
   readonly broker: Broker;
   readonly settings: AuthenticationSettings;
   readonly peer: Peer;
+  readonly isTls: boolean;
+  /** The user that the client's verified certificate names; null without one. */
+  readonly certificateName: string | null;
   readonly log: AuthenticationLog;
   /** The client is authenticated, or is the anonymous user. */
   identified(identity: Identity): void;
@@ -172,9 +176,9 @@ export class Authentication {
 
   /** The user of a client without SASL: the one that its certificate names, or the anonymous user. */
   #withoutSasl(): { readonly user: User; readonly mechanism: string } | null {
-    const { broker, settings, peer } = this.#deps;
+    const { broker, settings, peer, certificateName } = this.#deps;
     for (const [name, mechanism] of [
-      [peer.certificateName, 'TLS'],
+      [certificateName, 'TLS'],
       [settings.anonymousUser, ANONYMOUS],
     ] as const) {
       const user = name === null ? null : broker.access.authenticateExternal(name, peer.isLoopback);
@@ -193,7 +197,7 @@ export class Authentication {
     const credentials = broker.access.credentials.of(user);
     if (credentials !== undefined && credentials[mechanism] === undefined) {
       log.warn(
-        { user, mechanism, peer: peer.host },
+        { user, mechanism, peer: peer.address },
         'a user has no credentials for SCRAM: they are made when its password is set; set it again',
       );
     }
@@ -264,7 +268,7 @@ export class Authentication {
     const isExpected = error instanceof SaslError || error instanceof BrokerError;
     const text = isExpected ? error.message : refusal(mechanism).message;
     this.#announce(false, name, mechanism);
-    const fields = { user: name, peer: peer.host, mechanism, reason: text };
+    const fields = { user: name, peer: peer.address, mechanism, reason: text };
     if (isExpected) log.warn(fields, 'login refused');
     else log.warn({ ...fields, err: error }, 'a login could not be checked');
     // A delay against guessing passwords (connection.failed.authentication.delay.ms).
@@ -280,16 +284,16 @@ export class Authentication {
   }
 
   #announce(isLetIn: boolean, name: string, mechanism: string): void {
-    const { peer } = this.#deps;
+    const { peer, isTls } = this.#deps;
     this.#deps.broker.events.emit(`user.authentication.${isLetIn ? 'success' : 'failure'}`, {
       name,
       protocol: 'Kafka',
       auth_mechanism: mechanism,
-      host: peer.localHost,
+      host: peer.localAddress,
       port: peer.localPort,
-      peer_host: peer.host,
+      peer_host: peer.address,
       peer_port: peer.port,
-      ssl: peer.isTls,
+      ssl: isTls,
     });
   }
 }

@@ -7,6 +7,7 @@ import type {
   ConsumerInfo,
   SocketAddress,
 } from '../../../broker/connections/connection-info.ts';
+import type { Peer } from '../../listener/peer.ts';
 import { tlsInfo } from '../../listener/tls-info.ts';
 import type { Identity } from './identity.ts';
 import type { ResponseQueue } from './response-queue.ts';
@@ -19,8 +20,7 @@ export interface DescribedConnection {
   readonly broker: Broker;
   readonly settings: { readonly requestBytesMax: number };
   readonly responses: ResponseQueue;
-  readonly address: string;
-  readonly localAddress: string;
+  readonly peer: Peer;
   readonly clientId: string;
   readonly software: string;
   readonly connectedAtMs: number;
@@ -40,13 +40,13 @@ export class KafkaConnectionInfo implements ClientConnection {
   readonly #mechanism: string;
 
   constructor(connection: DescribedConnection, identity: Identity) {
-    const { socket } = connection;
+    const { peer } = connection;
     this.#connection = connection;
     this.#mechanism = identity.mechanism;
     this.user = identity.user.name;
     this.vhost = identity.vhost;
-    this.peer = { host: connection.address, port: socket.remotePort ?? 0 };
-    this.local = { host: connection.localAddress, port: socket.localPort ?? 0 };
+    this.peer = { host: peer.address, port: peer.port };
+    this.local = { host: peer.localAddress, port: peer.localPort };
     this.name = `${addressText(this.peer)} -> ${addressText(this.local)}`;
     this.id = connection.broker.connections.add(this);
   }

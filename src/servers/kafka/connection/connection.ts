@@ -10,7 +10,8 @@ import { FrameReader } from '../../../wire/kafka/frame-reader.ts';
 import { decodeRequestHeader, type RequestHeader } from '../../../wire/kafka/headers.ts';
 import type { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
-import { isLoopbackAddress, plainAddress } from '../../listener/loopback.ts';
+import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
+import type { Peer } from '../../listener/peer.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import type { AnyHandler } from '../handler.ts';
 import type { HostAndPort, RequestContext, ServerContext } from '../handlers/request-context.ts';
@@ -54,8 +55,8 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly broker: Broker;
   readonly settings: Settings;
   readonly socket: Socket;
+  readonly peer: Peer;
   readonly responses: ResponseQueue;
-  readonly address: string;
   software = '';
   isClosed = false;
   readonly connectedAtMs: number;
@@ -75,8 +76,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly #throttle: Throttle;
   readonly #idleTimeout: IdleTimeout;
 
-  /** `certificateName`: the user that the client's verified certificate names; null without one. */
-  constructor(deps: KafkaConnectionDeps, socket: Socket, certificateName: string | null) {
+  constructor(deps: KafkaConnectionDeps, { socket, peer, certificateName }: AcceptedConnection) {
     const { server } = deps;
     const { broker, settings } = server;
     this.#deps = deps;
@@ -84,7 +84,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.broker = broker;
     this.settings = settings;
     this.socket = socket;
-    this.address = plainAddress(socket.remoteAddress);
+    this.peer = peer;
     this.connectedAtMs = broker.shard.clock.now();
     this.#reader = new FrameReader(settings.requestBytesMax);
     this.responses = new ResponseQueue(socket, broker.shard.turn, settings.outputHighWaterBytes, {
@@ -99,15 +99,9 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.authentication = new Authentication({
       broker,
       settings,
-      peer: {
-        host: this.address,
-        port: socket.remotePort ?? 0,
-        localHost: this.localAddress,
-        localPort: socket.localPort ?? 0,
-        isLoopback: isLoopbackAddress(this.address),
-        isTls: server.isTls,
-        certificateName,
-      },
+      peer,
+      isTls: server.isTls,
+      certificateName,
       log: settings.log,
       identified: (identity) => this.#identified(identity),
     });
@@ -115,6 +109,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     // The peer has half-closed: the responses that are ready are still sent.
     socket.once('end', () => this.#peerEnded());
     socket.once('close', () => this.#closed());
+  }
+
+  get address(): string {
+    return this.peer.address;
   }
 
   get vhost(): string {
@@ -139,16 +137,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     return (this.#quota ??= this.broker.access.clientQuota(this.identity?.name ?? ANONYMOUS, this.clientId));
   }
 
-  get localAddress(): string {
-    return plainAddress(this.socket.localAddress);
-  }
-
   get advertised(): HostAndPort {
     const { advertised } = this.settings;
-    return {
-      host: advertised?.host ?? this.localAddress,
-      port: advertised?.port ?? this.socket.localPort ?? this.server.port,
-    };
+    const { localAddress, localPort } = this.peer;
+    return { host: advertised?.host ?? localAddress, port: advertised?.port ?? localPort };
   }
 
   /** Once in the life of a connection: re-authentication (KIP-368) keeps the user. */

@@ -1,6 +1,7 @@
 import type { Identity as User } from '../../../broker/access/access.ts';
 import type { Authorizer } from '../../../broker/access/authorizer.ts';
 import type { Broker } from '../../../broker/broker.ts';
+import type { Peer } from '../../listener/peer.ts';
 
 /** The principal of unauthenticated clients in access control lists and quotas, as in Kafka. */
 export const ANONYMOUS = 'ANONYMOUS';
@@ -16,18 +17,6 @@ export interface Identity {
   /** How it was authenticated: a SASL mechanism, 'TLS' for a client certificate, or 'ANONYMOUS'. */
   readonly mechanism: string;
   readonly authorizer: Authorizer;
-}
-
-/** The two ends of the socket, and the client's certificate. */
-export interface Peer {
-  readonly host: string;
-  readonly port: number;
-  readonly localHost: string;
-  readonly localPort: number;
-  readonly isLoopback: boolean;
-  readonly isTls: boolean;
-  /** The user that the client's verified certificate names; null without one. */
-  readonly certificateName: string | null;
 }
 
 /** A user name as Kafka's clients send it: `vhost:user`, or `user` alone. */
@@ -48,6 +37,6 @@ export function identify(broker: Broker, user: User, vhost: string, peer: Peer, 
   broker.access.openVhost(user, vhost);
   const isAnonymous = mechanism === ANONYMOUS;
   const name = isAnonymous ? ANONYMOUS : user.name;
-  const authorizer = broker.access.authorizer(user, vhost, peer.host, isAnonymous ? [name] : []);
+  const authorizer = broker.access.authorizer(user, vhost, peer.address, isAnonymous ? [name] : []);
   return { user, name, principal: `User:${name}`, vhost, mechanism, authorizer };
 }

@@ -47,14 +47,11 @@ export interface HostAndPort {
 export type ServerContext = Pick<
   RequestContext,
   'broker' | 'settings' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
-> & {
-  /** Of the listener, for a connection whose socket is closed and has no local port any more. */
-  readonly port: number;
-};
+>;
 
 /** The connection on which a request came, as its handler sees it. */
 export interface ClientConnection extends ConnectionLifetime {
-  /** Of the peer, without the prefix of IPv4 in IPv6. */
+  /** Of the client, also behind a proxy; without the prefix of IPv4 in IPv6. */
   readonly address: string;
   /** The virtual host of the client; `/` before it has authenticated. */
   readonly vhost: string;
