@@ -7,6 +7,7 @@ import { AmqpServer } from '../../servers/amqp091/server.ts';
 import type { KafkaServerOptions } from '../../servers/kafka/options.ts';
 import { KafkaServer } from '../../servers/kafka/server.ts';
 import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
+import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
 import { formatAddress, type ListenerPart } from './lifecycle.ts';
 
@@ -149,8 +150,7 @@ function kafkaOptions(configuration: Configuration, port: number, log: Logger): 
     anonymousUser: configuration.kafkaAnonymousUser,
     defaultVhost: configuration.kafkaVhost,
     reauthenticationMs: configuration.kafkaReauthenticationSeconds * 1000,
-    maxConnections: configuration.maxConnections,
-    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    ...acceptOptions(configuration),
     log,
   };
 }
@@ -163,13 +163,22 @@ function amqpOptions(configuration: Configuration, port: number, log: Logger): A
     channelMax: configuration.channelMax,
     heartbeatSeconds: configuration.heartbeatSeconds,
     maxMessageBytes: configuration.maxMessageBytes,
-    maxConnections: configuration.maxConnections,
-    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+    ...acceptOptions(configuration),
     consumerTimeoutMs:
       configuration.consumerTimeoutSeconds === 0
         ? Number.POSITIVE_INFINITY
         : configuration.consumerTimeoutSeconds * 1000,
     log,
+  };
+}
+
+/** What is the same for all listeners. */
+function acceptOptions(configuration: Configuration) {
+  return {
+    maxConnections: configuration.maxConnections,
+    maxConnectionsPerAddress: configuration.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
+    trustedProxies: new TrustedProxies(configuration.proxyProtocolFrom),
+    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
   };
 }
 

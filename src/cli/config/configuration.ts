@@ -72,7 +72,7 @@ export function resolveConfiguration(sources: ConfigurationSources): EffectiveCo
   for (const { setting, text, place, origin } of given) {
     const value = setting.parse(text);
     if (value === undefined) {
-      problems.push(`${place}: '${text}' is not allowed; allowed: ${setting.allowed}`);
+      problems.push(`${place}: '${setting.wrongPart(text)}' is not allowed; allowed: ${setting.allowed}`);
     } else if (setting.unbuilt && value !== setting.default) {
       problems.push(
         `${place}: not built in this version of Sluice; leave it out or set it to ${setting.default}`,
@@ -146,6 +146,9 @@ function fromFile(file: { readonly path: string; readonly text: string }, proble
     const setting = ALL_SETTINGS.find((each) => each.key === key);
     if (setting === undefined) {
       problems.push(`${origin}: there is no setting '${key}'${didYouMean(key, KEYS)}`);
+    } else if (setting.isList && Array.isArray(value)) {
+      const text = value.length === 0 ? 'none' : value.join(',');
+      given.push({ setting, text, place: `${origin}: ${key}`, origin });
     } else if (typeof value === 'object') {
       problems.push(`${origin}: ${key} takes one value, not a list or a table; allowed: ${setting.allowed}`);
     } else {

@@ -1,3 +1,5 @@
+import { isAddressOrNetwork } from '../../servers/listener/trusted-proxies.ts';
+
 /**
  * The kinds of values that settings have. Whatever the source (a TOML scalar, an environment variable, a flag), a
  * value arrives as text, so that all three accept the same spellings.
@@ -9,6 +11,10 @@ export interface SettingType<T> {
   readonly placeholder: string;
   /** Undefined if the text is not one of the allowed values. */
   parse(text: string): T | undefined;
+  /** Of several values with commas between them, for messages: the first that is not allowed. */
+  wrongPart?(text: string): string | undefined;
+  /** A TOML list is taken too. */
+  readonly isList?: true;
   /** The text that `parse` turns into this value again. */
   format(value: T): string;
 }
@@ -130,6 +136,7 @@ export const optionalUser: SettingType<string | null> = {
 };
 
 export const names: SettingType<readonly string[]> = {
+  isList: true,
   allowed: 'names with commas between them, or none',
   placeholder: 'NAMES',
   parse(value) {
@@ -138,6 +145,18 @@ export const names: SettingType<readonly string[]> = {
     return parts.includes('') ? undefined : parts;
   },
   format: (value) => (value.length === 0 ? 'none' : value.join(',')),
+};
+
+/** IP addresses and networks. */
+export const addresses: SettingType<readonly string[]> = {
+  ...names,
+  allowed: 'addresses and networks such as 10.0.0.0/8 or fd00::/8, with commas between them, or none',
+  placeholder: 'ADDRESSES',
+  parse(value) {
+    const parts = names.parse(value);
+    return parts?.every(isAddressOrNetwork) ? parts : undefined;
+  },
+  wrongPart: (value) => value.split(',').find((part) => !isAddressOrNetwork(part.trim())),
 };
 
 /** A part of the machine's memory, or an amount of it. */

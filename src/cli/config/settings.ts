@@ -1,4 +1,5 @@
 import {
+  addresses,
   advertisedAddress,
   choice,
   durability,
@@ -276,6 +277,22 @@ export const SETTINGS = {
     default: 65_536,
     description: 'Connections beyond this number are closed at once; each listener counts its own.',
   }),
+  maxConnectionsPerAddress: setting({
+    key: 'max-connections-per-address',
+    type: integer(0, 1_000_000, '0 = no limit'),
+    default: 0,
+    description:
+      'Connections from one client address beyond this number are closed at once; each listener counts its own.',
+  }),
+  proxyProtocolFrom: setting({
+    key: 'proxy-protocol-from',
+    type: addresses,
+    default: [],
+    description:
+      'Proxies that begin each connection with a header of the PROXY protocol, version 1 or 2, on all listeners: the ' +
+      'client address in it counts for everything then. Connections from there without such a header are closed, and ' +
+      'headers from anywhere else are not understood.',
+  }),
   consumerTimeoutSeconds: setting({
     key: 'consumer-timeout',
     type: integer(0, 31_536_000, 'seconds; 0 = none'),
@@ -350,6 +367,10 @@ export interface Setting {
   readonly default: unknown;
   readonly description: string;
   readonly unbuilt: boolean;
+  /** A TOML list is taken too. */
+  readonly isList: boolean;
+  /** What is not allowed of a text that `parse` does not take. */
+  wrongPart(text: string): string;
   parse(text: string): unknown;
   format(value: unknown): string;
 }
@@ -365,6 +386,8 @@ function forget<T>(name: string, { key, type, description, unbuilt, ...rest }: D
     default: rest.default,
     description,
     unbuilt: unbuilt ?? false,
+    isList: type.isList ?? false,
+    wrongPart: (value) => type.wrongPart?.(value) ?? value,
     parse: (value) => type.parse(value),
     format: (value) => type.format(value as T),
   };

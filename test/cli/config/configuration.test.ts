@@ -147,6 +147,22 @@ describe('the configuration', () => {
     assert.match(problems({ flags: { 'loopback-users': 'a,,b' } })[0]!, /not allowed/);
   });
 
+  it('reads addresses and networks of proxies, also as a list, and names the one that is neither', () => {
+    const from = (toml: string) =>
+      resolve({ toml: `proxy-protocol-from = ${toml}\n` }).values.proxyProtocolFrom;
+    assert.deepEqual(from('"10.0.0.0/8, fd00::1"'), ['10.0.0.0/8', 'fd00::1']);
+    assert.deepEqual(from('["10.0.0.0/8", "192.0.2.7"]'), ['10.0.0.0/8', '192.0.2.7']);
+    assert.deepEqual(from('[]'), []);
+    assert.deepEqual(problems({ toml: 'proxy-protocol-from = ["10.0.0.0/8", "proxy.example"]\n' }), [
+      "sluice.toml:1: proxy-protocol-from: 'proxy.example' is not allowed; allowed: addresses and networks such as " +
+        '10.0.0.0/8 or fd00::/8, with commas between them, or none',
+    ]);
+    assert.match(
+      problems({ flags: { 'proxy-protocol-from': '10.0.0.0/33' } })[0]!,
+      /^--proxy.*'10\.0\.0\.0\/33'/,
+    );
+  });
+
   it('is printed as a file that gives the same configuration again', () => {
     const flags = {
       'amqp-port': '0',
