@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -17,7 +18,10 @@ class EchoServer implements AsyncDisposable {
   readonly accepted: AcceptedConnection[] = [];
   listener!: Listener;
 
-  static async start(options: Partial<ListenerOptions> = {}): Promise<EchoServer> {
+  static async start(
+    options: Partial<ListenerOptions> = {},
+    serve?: (connection: AcceptedConnection) => void,
+  ): Promise<EchoServer> {
     const server = new EchoServer();
     const note = (fields: object, message?: string) => {
       server.logged.push(`${message} ${JSON.stringify(fields)}`);
@@ -35,7 +39,7 @@ class EchoServer implements AsyncDisposable {
         log,
         ...options,
       },
-      (connection) => server.#serve(connection),
+      serve ?? ((connection) => server.#serve(connection)),
     );
     return server;
   }
@@ -188,6 +192,37 @@ describe('a listener behind proxies', () => {
         raw.destroy();
       }
     }
+  });
+
+  it('reads what comes in one piece with the header, also where a TLS handshake begins there', async () => {
+    await using server = await EchoServer.start({ trustedProxies: PROXIES, tls: TLS });
+    const front = createServer((downstream) => {
+      const upstream = server.connect();
+      downstream.once('data', (hello) => {
+        upstream.write(Buffer.concat([Buffer.from(HEADER), hello]));
+        downstream.pipe(upstream);
+      });
+      upstream.pipe(downstream);
+    });
+    await once(front.listen(0, '127.0.0.1'), 'listening');
+    const { port } = front.address() as AddressInfo;
+    const secured = connectTls({ port, servername: 'localhost', ca: pem('authority.pem') });
+    secured.write('hello');
+    assert.equal(await received(secured, 'hello'), '192.0.2.1 there\nhello');
+    secured.destroy();
+    front.close();
+  });
+
+  it('gives HTTP what came behind the header, once the socket is resumed', async () => {
+    const http = createHttpServer((_, response) => response.end('hello'));
+    await using server = await EchoServer.start({ trustedProxies: PROXIES }, (connection) => {
+      connection.established();
+      http.emit('connection', connection.socket);
+      connection.socket.resume();
+    });
+    const socket = server.connect();
+    socket.write(`${HEADER}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.match(await received(socket, 'hello'), /^HTTP\/1.1 200 OK/);
   });
 
   it('counts the client against its limit, and not the proxy', async () => {
