@@ -15,7 +15,7 @@ Sluice needs no configuration. What you want to change can be set in three place
 2. environment variables: \`SLUICE_\` and the key in capitals, \`SLUICE_AMQP_PORT=5673\`;
 3. flags of \`sluice start\`: \`--amqp-port 5673\`.
 
-The file is a list of keys and values:
+The file is a list of keys and values; where a key takes several with commas between them, it takes a TOML list too:
 
 \`\`\`toml
 data-dir = "/var/lib/sluice"

@@ -140,6 +140,16 @@ async function startTls(
   };
 }
 
+/** What is the same for all listeners. */
+function acceptOptions(configuration: Configuration) {
+  return {
+    maxConnections: configuration.maxConnections,
+    maxConnectionsPerAddress: configuration.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
+    trustedProxies: new TrustedProxies(configuration.proxyProtocolFrom),
+    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
+  };
+}
+
 function kafkaOptions(configuration: Configuration, port: number, log: Logger): KafkaServerOptions {
   return {
     host: configuration.host,
@@ -169,16 +179,6 @@ function amqpOptions(configuration: Configuration, port: number, log: Logger): A
         ? Number.POSITIVE_INFINITY
         : configuration.consumerTimeoutSeconds * 1000,
     log,
-  };
-}
-
-/** What is the same for all listeners. */
-function acceptOptions(configuration: Configuration) {
-  return {
-    maxConnections: configuration.maxConnections,
-    maxConnectionsPerAddress: configuration.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
-    trustedProxies: new TrustedProxies(configuration.proxyProtocolFrom),
-    handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
   };
 }
 

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { connect } from 'amqplib';
 import { Kafka, type KafkaConfig, logLevel, Partitioners } from 'kafkajs';
 import type { Broker } from '../../../src/broker/broker.ts';
+import type { ConnectionInfo } from '../../../src/broker/connections/connection-info.ts';
 import type { BrokerEvent } from '../../../src/broker/events/events.ts';
 import type { Log } from '../../../src/servers/amqp091/options.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
@@ -40,6 +41,10 @@ const tls = {
 async function addAda({ access }: Broker): Promise<void> {
   await access.administration.addUser('ada', 'secret');
   await access.administration.setPermissions('ada', '/', ALL);
+}
+
+function listed({ sessions }: Broker): ConnectionInfo[] {
+  return Array.from(sessions, (session) => session.describe());
 }
 
 function logins({ events }: Broker): BrokerEvent[] {
@@ -93,8 +98,7 @@ describe('AMQP behind a proxy', () => {
       await channel.waitForConfirms();
       const message = await channel.get('q', { noAck: true });
       assert.ok(message !== false && message.content.length === 300_000);
-      const [session] = test.broker.sessions;
-      const { peer, local, name } = session!.describe();
+      const { peer, local, name } = listed(test.broker)[0]!;
       assert.deepEqual(peer, { host: FAR.address, port: FAR.port });
       assert.deepEqual(local, { host: '127.0.0.1', port: proxy.port });
       assert.equal(name, `203.0.113.9:40001 -> 127.0.0.1:${proxy.port}`);
@@ -118,12 +122,11 @@ describe('AMQP behind a proxy', () => {
     for (const version of [1, 2] as const) {
       await using proxy = await HeaderProxy.start(test.server.port, version, FAR);
       const ada = await connect(`amqps://ada:secret@localhost:${proxy.port}`, { ca, host: '127.0.0.1' });
-      const [session] = test.broker.sessions;
-      const { peer, tls: info } = session!.describe();
+      const { peer, tls: info } = listed(test.broker)[0]!;
       assert.equal(peer.host, FAR.address);
       assert.ok(info !== null);
       await ada.close();
-      await until(() => test.broker.sessions.size === 0);
+      await until(() => listed(test.broker).length === 0);
     }
   });
 
@@ -191,7 +194,7 @@ describe('Kafka behind a proxy', () => {
       await producer.connect();
       // The address of the broker in Metadata is the proxy's: the client produces through it too.
       await producer.send({ topic: 't', messages: [{ value: 'x'.repeat(100_000) }] });
-      const { peer, local } = [...test.broker.sessions][0]!.describe();
+      const { peer, local } = listed(test.broker)[0]!;
       assert.deepEqual(peer, { host: FAR.address, port: FAR.port });
       assert.deepEqual(local, { host: '127.0.0.1', port: proxy.port });
       const admin = ada.admin();

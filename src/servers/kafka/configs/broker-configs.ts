@@ -7,6 +7,9 @@ import { NODE_ID } from '../node-id.ts';
 import type { ConfigEntry, ConfigResource } from './config-resource.ts';
 import { TYPE_CODES } from './topic-configs.ts';
 
+/** Kafka's default of max.connections.per.ip: no limit. */
+const INT32_MAX = 0x7fffffff;
+
 /** Sluice's settings and fixed behaviour under the names of Kafka's broker configs. */
 export const brokerConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.BROKER,
@@ -72,6 +75,7 @@ function own(context: RequestContext): ConfigEntry[] {
     entry('log.dirs', 'string', broker.shard.storage.directory, fixed),
     entry('log.retention.hours', 'int', 168, usual),
     entry('max.connections', 'int', settings.maxConnections, fixed),
+    entry('max.connections.per.ip', 'int', Math.min(settings.maxConnectionsPerAddress, INT32_MAX), fixed),
     entry('node.id', 'int', NODE_ID, fixed),
     entry('num.partitions', 'int', settings.partitions, fixed),
     entry('offsets.topic.replication.factor', 'int', 1, usual),
