@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +73,21 @@ after(async () => {
   await rm(scratch, { recursive: true });
 });
 
+const AMQP_HEADER = Buffer.from('AMQP\0\0\x09\x01', 'latin1');
+
+/** What an AMQP listener answers first. */
+async function answerTo(port: number, bytes: Buffer): Promise<'connection.start' | 'a refusal' | 'nothing'> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  socket.write(bytes);
+  const answer: Buffer | null = await new Promise((resolve) => {
+    socket.once('data', resolve);
+    socket.once('close', () => resolve(null));
+  });
+  socket.destroy();
+  if (answer === null) return 'nothing';
+  return answer.equals(AMQP_HEADER) ? 'a refusal' : 'connection.start';
+}
+
 describe('sluice start', { skip: process.platform === 'win32' }, () => {
   it('prints one line, with its own pid, and ends with 0 on SIGTERM, the directory whole', async () => {
     const broker = start('orderly');
@@ -98,6 +113,21 @@ describe('sluice start', { skip: process.platform === 'win32' }, () => {
     first.child.kill('SIGKILL');
     await first.exited;
     await start('locked').ready();
+  });
+
+  it('takes the PROXY protocol from whom its settings name, and from nobody else', async () => {
+    const header = Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 1000 5672\r\n');
+    for (const [proxies, withHeader, without] of [
+      ['127.0.0.0/8', 'connection.start', 'nothing'],
+      ['192.0.2.0/24', 'a refusal', 'connection.start'],
+    ] as const) {
+      const broker = start(`proxy-${withHeader}`, '--proxy-protocol-from', proxies);
+      const { port } = await broker.ready();
+      assert.equal(await answerTo(port, Buffer.concat([header, AMQP_HEADER])), withHeader);
+      assert.equal(await answerTo(port, AMQP_HEADER), without);
+      broker.child.kill('SIGTERM');
+      assert.equal(await broker.status(), 0, broker.stderr);
+    }
   });
 
   it('says which port is in use, in one line, and lets go of the directory', async () => {

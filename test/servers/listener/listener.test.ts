@@ -213,6 +213,28 @@ describe('a listener behind proxies', () => {
     front.close();
   });
 
+  it('has one deadline for header, TLS and handshake together', async () => {
+    await using server = await EchoServer.start({
+      trustedProxies: PROXIES,
+      tls: TLS,
+      handshakeTimeoutMs: 300,
+    });
+    // The header comes at 200 ms, and TLS begins at once, or when the time is over.
+    for (const untilTlsMs of [0, 150]) {
+      const startedAt = performance.now();
+      const raw = server.connect();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      raw.write(HEADER);
+      await new Promise((resolve) => setTimeout(resolve, untilTlsMs));
+      const secured = connectTls({ socket: raw, servername: 'localhost', ca: pem('authority.pem') });
+      secured.on('error', () => undefined);
+      await isEnded(secured);
+      assert.ok(performance.now() - startedAt < 480);
+    }
+    assert.equal(server.accepted.length, 1);
+    assert.equal(server.logged.filter((line) => line.includes('timed out')).length, 2);
+  });
+
   it('gives HTTP what came behind the header, once the socket is resumed', async () => {
     const http = createHttpServer((_, response) => response.end('hello'));
     await using server = await EchoServer.start({ trustedProxies: PROXIES }, (connection) => {
