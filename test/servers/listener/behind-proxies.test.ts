@@ -44,7 +44,7 @@ async function addAda({ access }: Broker): Promise<void> {
 }
 
 function listed({ sessions }: Broker): ConnectionInfo[] {
-  return Array.from(sessions, (session) => session.describe());
+  return Array.from(sessions, (connection) => connection.describe());
 }
 
 function logins({ events }: Broker): BrokerEvent[] {
