@@ -43,8 +43,8 @@ async function addAda({ access }: Broker): Promise<void> {
   await access.administration.setPermissions('ada', '/', ALL);
 }
 
-function listed({ sessions }: Broker): ConnectionInfo[] {
-  return Array.from(sessions, (connection) => connection.describe());
+function listed({ connections }: Broker): ConnectionInfo[] {
+  return Array.from(connections, (connection) => connection.describe());
 }
 
 function logins({ events }: Broker): BrokerEvent[] {
