@@ -9,12 +9,15 @@ import { text } from 'node:stream/consumers';
 const FLAGS = ['--amqp-port', '0', '--kafka-port', '0', '--log-level', 'warn'];
 
 /**
- * `usual`: all that a test writes is in the journal alone. `small`, as far as the settings allow: it reaches segments,
- * and snapshots of a broker that runs, as journal files are retired.
+ * `large`: all that a test writes is in one file of the journal, and no snapshot is taken before the broker stops. `small`,
+ * as far as the settings allow: it reaches segments, and snapshots of a broker that runs, as journal files are retired.
  */
-export type Sizes = 'usual' | 'small';
+export type Sizes = 'large' | 'small';
 
-const SMALL = ['--memory-limit', '8MiB', '--journal-file-size', '1MiB', '--journal-limit', '2MiB'];
+const SIZES: Readonly<Record<Sizes, readonly string[]>> = {
+  large: ['--journal-file-size', '64MiB'],
+  small: ['--memory-limit', '8MiB', '--journal-file-size', '1MiB', '--journal-limit', '2MiB'],
+};
 
 export type Json = { readonly [field: string]: unknown };
 
@@ -30,7 +33,7 @@ export class Broker {
   private constructor(source: string, dataDirectory: string, sizes: Sizes) {
     this.source = source;
     this.dataDirectory = dataDirectory;
-    const flags = ['--data-dir', dataDirectory, ...FLAGS, ...(sizes === 'small' ? SMALL : [])];
+    const flags = ['--data-dir', dataDirectory, ...FLAGS, ...SIZES[sizes]];
     this.#child = spawn(join(source, 'bin/sluice'), ['start', ...flags], {
       env: environment(source),
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ describe(`a data directory that ${EARLIER_COMMIT} has written`, {
   before(async () => {
     const source = join(root, 'earlier');
     extractSource(EARLIER_COMMIT, source);
-    await Promise.all([write(source, 'usual'), write(source, 'small')]);
+    await Promise.all([write(source, 'large'), write(source, 'small')]);
   });
 
   after(async () => {
@@ -72,7 +72,9 @@ describe(`a data directory that ${EARLIER_COMMIT} has written`, {
   }
 
   test('is opened with all that is in it after a kill, from the journal alone', async () => {
-    await verify('usual, killed');
+    const { path } = directories.get('large, killed')!;
+    assert.ok(!existsSync(join(path, 'snapshot')), 'no snapshot has been taken');
+    await verify('large, killed');
   });
   test('is opened with all that is in it after a kill, from snapshot, segments and journal', async () => {
     await verify('small, killed');
