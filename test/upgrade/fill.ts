@@ -1,7 +1,7 @@
 import type { Producer } from 'kafkajs';
 import { fillAccess } from './access.ts';
 import type { AmqpClient } from './amqp-client.ts';
-import type { Broker } from './broker.ts';
+import type { Broker, Sizes } from './broker.ts';
 import { type Definitions, readDefinitions } from './definitions.ts';
 import type { ExpectedQueue } from './expected-message.ts';
 import { fillQueues } from './fill-queues.ts';
@@ -27,13 +27,13 @@ export interface Written extends Expected {
 }
 
 /** Writes something of everything that is kept. */
-export async function fillDirectory(broker: Broker): Promise<Written> {
+export async function fillDirectory(broker: Broker, sizes: Sizes): Promise<Written> {
   const clients: AmqpClient[] = [];
   const producers: Producer[] = [];
   const [tenants, streams, records] = await Promise.all([
     fillAdministration(broker),
     fillStreams(broker),
-    fillKafka(broker, producers),
+    fillKafka(broker, sizes, producers),
   ]);
   const queues = await fillQueues(broker, clients);
   return {
@@ -56,8 +56,8 @@ async function fillAdministration(broker: Broker): Promise<ExpectedQueue[]> {
   return queues;
 }
 
-async function fillKafka(broker: Broker, producers: Producer[]): Promise<ExpectedRecords> {
-  const records = await fillRecords(broker);
+async function fillKafka(broker: Broker, sizes: Sizes, producers: Producer[]): Promise<ExpectedRecords> {
+  const records = await fillRecords(broker, sizes);
   await fillGroups(broker);
   await fillShareGroup(broker);
   await fillTransactions(broker, producers);

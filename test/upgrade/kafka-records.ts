@@ -5,7 +5,7 @@ import {
   type MessageRecord,
   NumericMap,
 } from '@platformatic/kafka';
-import type { Broker } from './broker.ts';
+import type { Broker, Sizes } from './broker.ts';
 import { asRecord, type ExpectedRecord, KafkaClient } from './kafka-client.ts';
 
 const SECOND_MS = 1000;
@@ -28,12 +28,12 @@ const NUMBERED = 'numbered';
 const PAGED = 'paged';
 
 /** Batches of all codecs, a compacted topic, one that is longer than the memory for messages, numbered batches. */
-export async function fillRecords(broker: Broker): Promise<ExpectedRecords> {
+export async function fillRecords(broker: Broker, sizes: Sizes): Promise<ExpectedRecords> {
   const client = await KafkaClient.open(broker);
   const { producer, numbered } = await fillNumbered(client);
   const partitions = [
     ...(await fillCodecs(client)),
-    await fillCompacted(client),
+    await fillCompacted(client, sizes),
     await fillPaged(client),
     numbered,
   ];
@@ -71,11 +71,13 @@ function messagesOf(name: string, count: number): Partial<MessageRecord>[] {
 }
 
 /** Values of a few keys, over and over: what is left of them is the broker's affair, but for the last of each key. */
-async function fillCompacted(client: KafkaClient): Promise<ExpectedPartition> {
+async function fillCompacted(client: KafkaClient, sizes: Sizes): Promise<ExpectedPartition> {
   const configs = {
     'cleanup.policy': 'compact',
     'segment.bytes': '1048576',
     'min.cleanable.dirty.ratio': '0.01',
+    // A compaction ends with a snapshot.
+    'min.compaction.lag.ms': sizes === 'large' ? '86400000' : '0',
   };
   await client.createTopic(COMPACTED, 1, configs);
   const records: ExpectedRecord[] = [];

@@ -39,7 +39,7 @@ describe(`a data directory that ${EARLIER_COMMIT} has written`, {
     const path = join(root, sizes);
     const killed = `${path}-killed`;
     const broker = await start(source, path, sizes);
-    const written = await fillDirectory(broker);
+    const written = await fillDirectory(broker, sizes);
     broker.signal('SIGSTOP');
     await cp(path, killed, { recursive: true, filter: (each) => !each.includes('control.') });
     broker.signal('SIGCONT');
