@@ -8,7 +8,7 @@ import { Publisher } from '../src/broker/publishing/publisher.ts';
 import type { Queue } from '../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../src/broker/topology/virtual-host.ts';
 import { Histogram } from '../src/cli/bench/amqp/histogram.ts';
-import { FRAME_HEADER_BYTES } from '../src/log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes } from '../src/log/memory/frame.ts';
 import { ContentView } from '../src/records/record-content.ts';
 import { amqp091Codec } from '../src/servers/amqp091/property-codec.ts';
 
@@ -76,7 +76,7 @@ function declare(): void {
     tag: 'late',
     sink: {
       deliver: (_consumer, _level, _offset, chunk, at) => {
-        view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
+        view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at));
         broker.shard.turn.touch();
         lateness.record(Math.round((broker.shard.nowMs - chunk.buffer.readDoubleBE(view.bodyStart)) * 1000));
         came++;

@@ -1,17 +1,19 @@
 import { posix } from 'node:path';
+import { messageLogId, messageOffset } from './journal/entry.ts';
 import type { JournalFileInfo } from './journal/journal-files.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/recovery.ts';
 import type { Chunk } from './memory/chunks.ts';
+import { frameContentBytes } from './memory/frame.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
-import { readSnapshot, type Snapshot } from './snapshot.ts';
-import type { StateMachine, Store } from './store.ts';
 import {
   IncompleteDirectoryError,
   idsIn,
   isNothingNamed,
   missedSnapshot,
   sweepStrays,
-} from './stray-logs.ts';
+} from './segments/stray-logs.ts';
+import { readSnapshot, type Snapshot } from './snapshot.ts';
+import type { StateMachine, StoreState } from './store-state.ts';
 
 export interface RecoveredStore {
   readonly files: JournalFileInfo[];
@@ -24,49 +26,49 @@ export interface RecoveredStore {
 
 /**
  * Snapshot, then journal. Blocks that the snapshot covers still hold the messages that were in memory when it was
- * taken: of those blocks only the messages count, and only those that the snapshot does not have as settled or as
+ * taken: of those blocks only the messages count, and only those that the snapshot does not have as acknowledged or as
  * written to segments.
  */
 export async function recoverStore(
-  store: Store,
+  state: StoreState,
   machine: StateMachine,
   hooks: {
-    known: (snapshot: Snapshot) => void;
-    generation: { current: number };
-    /** All logs that were opened, those that were deleted later included. */
+    /** Before any log is opened. */
+    onSnapshot: (snapshot: Snapshot) => void;
+    /** Ids of all logs that were opened, those that were deleted later included. */
     named: Set<number>;
   },
 ): Promise<RecoveredStore> {
-  const { fileSystem, directory } = store.options;
-  await fileSystem.makeDirectory(store.journalDirectory);
+  const { fileSystem, directory } = state.options;
+  await fileSystem.makeDirectory(state.journalDirectory);
   await fileSystem.makeDirectory(`${directory}/logs`);
   await fileSystem.syncDirectory(directory);
   await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
   const snapshot = await readSnapshot(fileSystem, directory);
-  if (snapshot !== null) hooks.known(snapshot);
-  else await assertWasNone(store);
+  if (snapshot !== null) hooks.onSnapshot(snapshot);
+  else await assertWasNone(state);
   machine.restore(snapshot?.broker ?? null);
   const covered = snapshot?.nextBlock ?? 0;
-  const visitor = new StoreReplay(store, machine, covered, hooks.generation);
+  const visitor = new StoreReplay(state, machine, covered);
   const result = await replayJournal(
     fileSystem,
-    store.journalDirectory,
+    state.journalDirectory,
     snapshot?.firstFile ?? 1,
     snapshot?.newFile ?? 1,
     covered,
     visitor,
   );
-  for (const state of snapshot?.logs ?? []) store.logs.get(state.id)?.skipTo(state.end);
-  const streamStates = new Map((snapshot?.streams ?? []).map((state) => [state.id, state]));
-  for (const stream of store.streams.values()) stream.recovered(streamStates.get(stream.id));
-  for (const log of [...store.logs.values(), ...store.streams.values()])
+  for (const { id, end } of snapshot?.logs ?? []) state.logs.get(id)?.skipTo(end);
+  const streamStates = new Map((snapshot?.streams ?? []).map((stream) => [stream.id, stream]));
+  for (const stream of state.streams.values()) stream.recovered(streamStates.get(stream.id));
+  for (const log of [...state.logs.values(), ...state.streams.values()])
     (log.segments as SegmentedLog).knownEnd = log.end;
   const isClean =
     snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
   const { named } = hooks;
   for (const id of idsIn(snapshot)) named.add(id);
   const warnings = await sweepStrays(fileSystem, directory, {
-    isOpen: (id) => store.logs.has(id) || store.streams.has(id),
+    isOpen: (id) => state.logs.has(id) || state.streams.has(id),
     wasNamed: (id) => named.has(id),
     isNothingNamed: isNothingNamed(snapshot, named, result.nextBlock),
   });
@@ -79,54 +81,53 @@ export async function recoverStore(
 }
 
 /** Without a snapshot all must be in the journal; or there must be nothing at all. */
-async function assertWasNone({ options: { fileSystem, directory } }: Store): Promise<void> {
+async function assertWasNone({ options: { fileSystem, directory } }: StoreState): Promise<void> {
   const why = await missedSnapshot(fileSystem, directory);
   if (why !== null) throw new IncompleteDirectoryError(directory, 'the file `snapshot`', why);
 }
 
+/** Puts the entries of the journal into the logs and the state machine. */
 class StoreReplay implements ReplayVisitor {
-  readonly #store: Store;
+  readonly #state: StoreState;
   readonly #machine: StateMachine;
   readonly #covered: number;
-  readonly #generation: { current: number };
+  /** The journal file that is being replayed. */
   #chunk: Chunk | null = null;
 
-  constructor(store: Store, machine: StateMachine, covered: number, generation: { current: number }) {
-    this.#store = store;
+  /** Blocks below `covered` are part of the snapshot. */
+  constructor(state: StoreState, machine: StateMachine, covered: number) {
+    this.#state = state;
     this.#machine = machine;
     this.#covered = covered;
-    this.#generation = generation;
   }
 
   beginFile(image: JournalImage): void {
-    this.#chunk = this.#store.chunks.adopt('journal', image.buffer);
-    this.#chunk.generation = ++this.#generation.current;
+    this.#chunk = this.#state.chunks.adopt('journal', image.buffer);
+    this.#chunk.generation = ++this.#state.generation.current;
   }
 
   message(image: JournalImage, entryAt: number, logCount: number, frameAt: number): void {
     const chunk = this.#chunk as Chunk;
-    const offsetAt = (entryAt + 8) >>> 3;
-    const idAt = (entryAt + 8 + 8 * logCount) >>> 2;
-    const contentBytes = image.u32[(frameAt >>> 2) + 2] as number;
+    const contentBytes = frameContentBytes(chunk, frameAt);
     for (let i = 0; i < logCount; i++) {
-      const log = this.#store.logs.get(image.u32[idAt + i] as number);
+      const log = this.#state.logs.get(messageLogId(image, entryAt, logCount, i));
       // Its queue is gone.
       if (log === undefined) continue;
-      const offset = image.f64[offsetAt + i] as number;
-      if (offset < log.end || log.isSettled(offset)) continue;
+      const offset = messageOffset(image, entryAt, i);
+      if (offset < log.end || log.isAcknowledged(offset)) continue;
       chunk.live++;
       log.restore(offset, chunk.position(frameAt), contentBytes);
     }
   }
 
-  settle(logId: number, from: number, to: number, blockNumber: number): void {
+  acknowledged(logId: number, from: number, to: number, blockNumber: number): void {
     if (blockNumber < this.#covered) return;
-    this.#store.logs.get(logId)?.replaySettle(from, to);
-    this.#store.streams.get(logId)?.replayStart(to);
+    this.#state.logs.get(logId)?.replayAcknowledged(from, to);
+    this.#state.streams.get(logId)?.replayStart(to);
   }
 
   batch(image: JournalImage, logId: number, at: number, bytes: number, blockNumber: number): void {
-    const stream = this.#store.streams.get(logId);
+    const stream = this.#state.streams.get(logId);
     // Its topic is gone.
     if (stream === undefined) return;
     if (blockNumber >= this.#covered) stream.events.onReplayed(image.buffer, at, bytes);
@@ -140,8 +141,8 @@ class StoreReplay implements ReplayVisitor {
   endFile(info: JournalFileInfo): void {
     const chunk = this.#chunk as Chunk;
     info.generation = chunk.generation;
-    this.#generation.current++;
-    this.#store.chunks.unpin(chunk);
+    this.#state.generation.current++;
+    this.#state.chunks.unpin(chunk);
     this.#chunk = null;
   }
 }

@@ -9,6 +9,7 @@ import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
+import { frameContentBytes } from '../../src/log/memory/frame.ts';
 import { ContentView } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 
@@ -122,7 +123,7 @@ export class TestConsumer implements DeliverySink {
     at: number,
     redelivered: boolean,
   ): boolean {
-    this.#view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
+    this.#view.parse(chunk.buffer, at + 12, frameContentBytes(chunk, at));
     const body = chunk.buffer.toString('latin1', this.#view.bodyStart, this.#view.bodyEnd);
     const tag = consumer.noAck
       ? this.unacknowledged.addSettled()

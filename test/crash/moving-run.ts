@@ -212,7 +212,7 @@ export class MovingRun {
       if (this.damagedPath === null && queue.ledger.lost > 0)
         throw new HistoryError(`${queue.name} lost messages`);
     }
-    if (!journal.isIdle || [...logs.values()].some((log) => log.pendingSettles.length > 0)) return;
+    if (!journal.isIdle || [...logs.values()].some((log) => log.pendingAcknowledgements.length > 0)) return;
     for (const fate of this.fates.values()) if (fate.ack === 'sent') fate.ack = 'safe';
   }
 
@@ -328,6 +328,11 @@ export class MovingRun {
   }
 
   #heardOfDamage({ path }: CorruptionError): void {
+    // The disk failed, not the file: this life ends as it would if any other operation had failed.
+    if (this.mayFail && path !== this.damagedPath) {
+      this.hasFailed = true;
+      return;
+    }
     this.damaged.push(path);
     if (path !== this.damagedPath) this.fail(new HistoryError(`${path} is said to be damaged, and is not`));
   }

@@ -254,7 +254,7 @@ export class PowerCutRun implements ChannelHost {
             `not ${expected.readyCount} and ${expected.unacknowledgedCount}`,
         );
       }
-      if (queue.log.pendingSettles.length > 0) continue;
+      if (queue.log.pendingAcknowledgements.length > 0) continue;
       expected.settlementsAreIn(journal.blockNumber);
       if (isAllSafe) expected.settlementsAreSafe();
     }

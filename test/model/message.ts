@@ -1,5 +1,6 @@
 import type { Table, Value } from '../../src/base/value.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
+import { frameContentBytes } from '../../src/log/memory/frame.ts';
 import type { MessageView } from '../../src/records/message-view.ts';
 import { ContentView, SOURCE_AMQP091 } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
@@ -84,7 +85,7 @@ export function fillView(messageView: MessageView, message: Message): void {
 
 /** The message in the frame at `at`: see `chunks.ts`. */
 export function readFrame(chunk: Chunk, at: number): Found {
-  return readContent(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
+  return readContent(chunk.buffer, at + 12, frameContentBytes(chunk, at));
 }
 
 export function readContent(buffer: Buffer, start: number, length: number): Found {

@@ -15,10 +15,10 @@ export async function contentsOf(
     const entries: Recovered[] = [];
     for (const level of queue.levels) {
       const stored = new Map<number, Found>();
-      for (let offset = level.log.nextUnsettled(0); offset < level.log.end; ) {
+      for (let offset = level.log.nextUnacknowledged(0); offset < level.log.end; ) {
         const found = stored.get(offset) ?? (await read(broker, level, offset, stored, disk));
         entries.push({ found, failures: level.failuresOf(offset) });
-        offset = level.log.nextUnsettled(offset + 1);
+        offset = level.log.nextUnacknowledged(offset + 1);
       }
     }
     contents.set(queue.name, entries);

@@ -317,7 +317,7 @@ export class Run implements ChannelHost {
     compare(this.#vhost, this.model, { bytes: !this.plan.isShortOfMemory });
     for (const channel of this.#channels) for (const each of channel.afterRest.splice(0)) each();
     const { journal, logs } = this.broker.shard.store;
-    if (journal.isIdle && [...logs.values()].every((log) => log.pendingSettles.length === 0)) {
+    if (journal.isIdle && [...logs.values()].every((log) => log.pendingAcknowledgements.length === 0)) {
       this.model.synced();
     }
   }

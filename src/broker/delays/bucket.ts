@@ -69,7 +69,7 @@ export class Bucket implements MoveSource {
   /** Called once the log is recovered. */
   recovered(): void {
     const { log } = this;
-    this.waitingCount = log.settled.missingIn(log.head, log.end);
+    this.waitingCount = log.acknowledged.missingIn(log.head, log.end);
   }
 
   /** A message was appended to the log. */
@@ -81,12 +81,12 @@ export class Bucket implements MoveSource {
   settle(offset: number): void {
     this.waitingCount--;
     this.reader?.release(offset);
-    this.log.settle(offset);
+    this.log.acknowledge(offset);
   }
 
   /** A message that should be in a segment is not: its damaged batch was cut off. */
   lose(offset: number): void {
-    if (this.log.isSettled(offset)) return;
+    if (this.log.isAcknowledged(offset)) return;
     this.settle(offset);
     this.#events.onLost();
   }

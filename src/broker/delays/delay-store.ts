@@ -1,5 +1,6 @@
 import { CorruptionError } from '../../log/corruption.ts';
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
 import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
 import type { Queue } from '../queues/queue.ts';
 import { settingsFromArguments } from '../queues/queue-settings.ts';
@@ -232,9 +233,9 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
       source,
       offset,
       targets: this.#bucketFor(dueAt(chunk, at)).targets,
-      content: Buffer.from(chunk.buffer.subarray(start, start + (chunk.u32[(at >>> 2) + 2] as number))),
+      content: Buffer.from(chunk.buffer.subarray(start, start + frameContentBytes(chunk, at))),
       persistent: chunk.kind !== 'transient',
-      timestampMs: chunk.f64[at >>> 3] as number,
+      timestampMs: frameTimestampMs(chunk, at),
     };
   }
 
@@ -273,7 +274,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
 
   #onRead(bucket: Bucket, error: Error | null): void {
     const { store, turn } = this.#deps.shard;
-    if (error instanceof CorruptionError) store.logIsDamaged(bucket.log, error);
+    if (error instanceof CorruptionError) bucket.log.corrupted(error);
     else if (error !== null) store.events.onFailure(error);
     else turn.pumpLater(this);
   }

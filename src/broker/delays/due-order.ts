@@ -40,7 +40,7 @@ export class DueOrder implements BucketReader {
       if (position >= 0) {
         visit(offset, this.#chunks.of(position), position >>> 0);
         count++;
-      } else if (!this.#bucket.log.isSettled(offset)) {
+      } else if (!this.#bucket.log.isAcknowledged(offset)) {
         // It went to a segment since it was indexed: it is read behind what is held already.
         break;
       }
@@ -67,9 +67,9 @@ export class DueOrder implements BucketReader {
    */
   #index(): boolean {
     const { log, visibleEnd } = this.#bucket;
-    let offset = log.nextUnsettled(this.#indexedTo);
+    let offset = log.nextUnacknowledged(this.#indexedTo);
     let looked = 0;
-    for (; offset < visibleEnd && looked < LOOKED_AT_MAX; offset = log.nextUnsettled(offset + 1)) {
+    for (; offset < visibleEnd && looked < LOOKED_AT_MAX; offset = log.nextUnacknowledged(offset + 1)) {
       const position = this.#held.positionOf(offset);
       if (position < 0) break;
       this.#heap.push(dueAt(this.#chunks.of(position), position >>> 0), offset);

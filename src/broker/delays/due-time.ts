@@ -1,4 +1,5 @@
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
 import { ContentView } from '../../records/record-content.ts';
 
 const view = new ContentView();
@@ -8,7 +9,7 @@ const view = new ContentView();
  * one counts, so that nothing comes early and the order is the same wherever the message lies.
  */
 export function dueAt(chunk: Chunk, at: number): number {
-  const publishedMs = Math.floor(chunk.f64[at >>> 3] as number) + 1;
-  const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
+  const publishedMs = Math.floor(frameTimestampMs(chunk, at)) + 1;
+  const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at));
   return isWhole && view.delayMs > 0 ? publishedMs + view.delayMs : publishedMs;
 }

@@ -1,4 +1,5 @@
-import { type Chunk, type ChunkStore, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from '../../log/memory/frame.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { Bucket } from './bucket.ts';
 
@@ -43,7 +44,9 @@ export class ReadBack {
 
   /** Whether there is something in segments that was not read. */
   get isBehind(): boolean {
-    return this.#readTo < this.#log.tailStart && this.#log.nextUnsettled(this.#readTo) < this.#log.tailStart;
+    return (
+      this.#readTo < this.#log.tailStart && this.#log.nextUnacknowledged(this.#readTo) < this.#log.tailStart
+    );
   }
 
   /** Where the message is in memory; -1 if it has to be read, or is settled. */
@@ -89,20 +92,20 @@ export class ReadBack {
   async #readPart(): Promise<void> {
     const log = this.#log;
     const { segments } = log;
-    const from = log.nextUnsettled(this.#readTo);
+    const from = log.nextUnacknowledged(this.#readTo);
     if (segments === null || from >= log.tailStart) return;
     const slice = await segments.read(from, READ_BYTES);
     if (this.#isClosed || log.removed) return;
     const end = slice.isEmpty ? log.tailStart : Math.min(slice.nextOffset, log.tailStart);
     let bytes = 0;
     slice.forEach((offset, _timestampMs, _buffer, _start, length) => {
-      if (offset < end && !log.isSettled(offset)) bytes += frameBytes(length);
+      if (offset < end && !log.isAcknowledged(offset)) bytes += frameBytes(length);
     });
     if (bytes > 0) {
       this.#makeRoom(end);
       const chunk = this.#chunks.acquireExact('window', bytes);
       slice.forEach((offset, timestampMs, buffer, start, length) => {
-        if (offset >= end || log.isSettled(offset)) return;
+        if (offset >= end || log.isAcknowledged(offset)) return;
         this.#positions[offset - this.#base] = putFrame(chunk, timestampMs, buffer, start, length);
         chunk.live++;
       });
@@ -110,7 +113,7 @@ export class ReadBack {
       this.#bytes += chunk.size;
       this.#budget.bytes += chunk.size;
     }
-    for (let offset = from; offset < end; offset = log.nextUnsettled(offset + 1)) {
+    for (let offset = from; offset < end; offset = log.nextUnacknowledged(offset + 1)) {
       if (this.positionOf(offset) < 0) this.#bucket.lose(offset);
     }
     this.#readTo = end;
@@ -125,14 +128,9 @@ export class ReadBack {
   }
 }
 
-function frameBytes(contentBytes: number): number {
-  return (FRAME_HEADER_BYTES + contentBytes + 7) & ~7;
-}
-
 function putFrame(chunk: Chunk, timestampMs: number, source: Buffer, start: number, length: number): number {
   const at = chunk.used;
-  chunk.f64[at >>> 3] = timestampMs;
-  chunk.u32[(at >>> 2) + 2] = length;
+  writeFrameHeader(chunk, at, timestampMs, length);
   source.copy(chunk.buffer, at + FRAME_HEADER_BYTES, start, start + length);
   chunk.used = at + frameBytes(length);
   return chunk.position(at);

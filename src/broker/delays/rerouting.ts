@@ -1,5 +1,6 @@
 import type { Table } from '../../base/value.ts';
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
@@ -47,7 +48,7 @@ export class Rerouting implements RoutedMessage {
     // What is in a segment need not have been persistent, but has survived as if it were.
     const persistent = chunk.kind !== 'transient';
     const targets = this.#targetsOf(chunk, at);
-    this.#ledger.lateness.record(nowMs - (chunk.f64[at >>> 3] as number) - this.#view.delayMs);
+    this.#ledger.lateness.record(nowMs - frameTimestampMs(chunk, at) - this.#view.delayMs);
     const content = targets === NOWHERE ? NOTHING : this.#content();
     this.#buffer = NOTHING;
     return { source, offset, targets, content, persistent, timestampMs: nowMs };
@@ -74,7 +75,7 @@ export class Rerouting implements RoutedMessage {
     const view = this.#view;
     this.#buffer = chunk.buffer;
     this.#headers = undefined;
-    const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, chunk.u32[(at >>> 2) + 2] as number);
+    const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at));
     if (!isWhole || view.sourceProtocol === 0) {
       ledger.dropped++;
       return NOWHERE;

@@ -68,7 +68,7 @@ export class Sweep implements BucketReader {
   }
 
   #isAtEnd(): boolean {
-    this.#next = this.#bucket.log.nextUnsettled(this.#next);
+    this.#next = this.#bucket.log.nextUnacknowledged(this.#next);
     return this.#next >= this.#bucket.visibleEnd;
   }
 

@@ -1,4 +1,4 @@
-import { align8, batchEntryBytes } from '../../log/journal/format.ts';
+import { batchEntryBytes, metadataEntryBytes } from '../../log/journal/entry.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
@@ -20,7 +20,6 @@ export interface AppendTargets {
 
 /** More at once would only leave the ends of chunks empty, as a block lies in one chunk. */
 const BATCH_BYTES_MAX = 256 * 1024;
-const METADATA_ENTRY_BYTES = 16;
 
 /** Appends a message to the queues of a route. True if it was journaled, and so is in the open block. */
 export function appendToQueues(
@@ -59,12 +58,12 @@ export class AtomicAppend {
 
   /** What was settled until now, by others, is no part of the block: called before `begin`, and before settling for it. */
   excludeSettled(): void {
-    this.#shard.store.flushSettles();
+    this.#shard.store.flushAcknowledgements();
   }
 
   /** What the acknowledgements take of the journal that were settled after `excludeSettled`. */
   get settledBytes(): number {
-    return this.#shard.store.settleBytes();
+    return this.#shard.store.acknowledgementBytes();
   }
 
   /** `bytes`: what all entries until `end` take at most. */
@@ -92,7 +91,7 @@ export class AtomicAppend {
 
   /** What was settled since `excludeSettled` goes into the block. */
   settle(): void {
-    this.#shard.store.flushSettles();
+    this.#shard.store.flushAcknowledgements();
   }
 
   /** Returns the block. */
@@ -122,5 +121,5 @@ export function batchBytesMax(bytes: number): number {
 
 /** What an operation takes of the journal. */
 export function operationBytes(operation: Uint8Array): number {
-  return METADATA_ENTRY_BYTES + align8(operation.length);
+  return metadataEntryBytes(operation.length);
 }

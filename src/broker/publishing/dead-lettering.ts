@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import { FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes } from '../../log/memory/frame.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { PropertyCodec, RoutedMessage } from '../messages/property-codec.ts';
@@ -79,7 +79,7 @@ export class DeadLettering implements RefusedMessages {
       const chunk = store.chunks.of(position);
       const at = position >>> 0;
       const start = at + FRAME_HEADER_BYTES;
-      const contentBytes = chunk.u32[(at >>> 2) + 2] as number;
+      const contentBytes = frameContentBytes(chunk, at);
       const { targets, content, persistent } = this.#write(queue, reason, chunk.buffer, start, contentBytes);
       return { source: level, offset, targets, content, persistent, timestampMs: nowMs };
     });

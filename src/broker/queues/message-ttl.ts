@@ -1,5 +1,6 @@
 import type { DeadlineTimer } from '../../base/deadline-timer.ts';
-import { type Chunk, type ChunkStore, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { Discards } from './discards.ts';
@@ -95,9 +96,9 @@ export class MessageTtl {
 
   /** Milliseconds since the epoch; Infinity for a message that does not expire. */
   #dueAt(chunk: Chunk, at: number): number {
-    const publishedMs = chunk.f64[at >>> 3] as number;
+    const publishedMs = frameTimestampMs(chunk, at);
     if (!this.#messagesExpire) return publishedMs + this.#ttlMs;
-    const length = chunk.u32[(at >>> 2) + 2] as number;
+    const length = frameContentBytes(chunk, at);
     view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, length);
     return publishedMs + (view.ttlMs >= 0 && view.ttlMs < this.#ttlMs ? view.ttlMs : this.#ttlMs);
   }

@@ -1,4 +1,5 @@
-import { type Chunk, FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
+import type { Chunk } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES } from '../../log/memory/frame.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { bodyLengthAt } from '../../records/record-content.ts';
 import { DeliveryCursor } from '../acknowledgements/delivery-cursor.ts';
@@ -61,7 +62,7 @@ export class PriorityLevel {
     this.queue = queue;
     this.priority = priority;
     this.log = log;
-    this.#cursor = new DeliveryCursor(log.settled);
+    this.#cursor = new DeliveryCursor(log.acknowledged);
     this.#depth = deps.depth;
     this.#ledger = deps.ledger;
     this.#turn = deps.turn;
@@ -102,7 +103,7 @@ export class PriorityLevel {
   recovered(deliveredBelow: number): void {
     const { log } = this;
     this.#cursor.restart(log.end, deliveredBelow);
-    this.#readyCount = log.settled.missingIn(log.head, log.end);
+    this.#readyCount = log.acknowledged.missingIn(log.head, log.end);
     this.freshFrom = log.end;
   }
 
@@ -133,7 +134,7 @@ export class PriorityLevel {
     this.#ledger.acknowledged++;
     this.#ledger.publishToAck.record(this.#turn.nowMs - publishedMs);
     if (failures !== null) failures.delete(offset);
-    log.settle(offset);
+    log.acknowledge(offset);
     if (log.durable) this.#turn.schedule();
   }
 
@@ -210,7 +211,7 @@ export class PriorityLevel {
     const { failures } = this.#cursor;
     if (offset < log.tailStart) log.readAhead?.release(offset);
     if (failures !== null) failures.delete(offset);
-    log.settle(offset);
+    log.acknowledge(offset);
   }
 
   /** Settles all that is ready. */
@@ -221,12 +222,12 @@ export class PriorityLevel {
     while (returned.size > 0) this.settle(returned.pop());
     if (cursor.next < log.tailStart) {
       log.readAhead?.drop();
-      log.settleStored(cursor.next, log.tailStart);
+      log.acknowledgeStored(cursor.next, log.tailStart);
     }
     for (
-      let offset = log.nextUnsettled(Math.max(cursor.next, log.tailStart));
+      let offset = log.nextUnacknowledged(Math.max(cursor.next, log.tailStart));
       offset < log.end;
-      offset = log.nextUnsettled(offset + 1)
+      offset = log.nextUnacknowledged(offset + 1)
     ) {
       this.settle(offset);
     }
@@ -245,13 +246,13 @@ export class PriorityLevel {
   lose(offset: number): void {
     const { log } = this;
     const cursor = this.#cursor;
-    if (log.isSettled(offset)) return;
+    if (log.isAcknowledged(offset)) return;
     if (offset === cursor.returned.min) cursor.returned.pop();
     else if (offset < cursor.next) return;
     this.#readyCount--;
     this.#depth.discarded(this.#depth.averageBytes);
     this.#ledger.lost++;
-    log.settle(offset);
+    log.acknowledge(offset);
     if (offset === cursor.next) cursor.next = offset + 1;
     cursor.isSparseBelow(log.tailStart);
   }

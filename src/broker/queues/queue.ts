@@ -1,6 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
+import { frameTimestampMs } from '../../log/memory/frame.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { BrokerError } from '../errors.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
@@ -388,7 +389,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
 
   #deliver(consumer: Consumer, level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
     const bodyBytes = bodyBytesAt(chunk, at);
-    const publishedMs = chunk.f64[at >>> 3] as number;
+    const publishedMs = frameTimestampMs(chunk, at);
     const redelivered = level.deliver(offset, bodyBytes);
     consumer.credit--;
     // The sink copies the message before anything can free its memory.
@@ -405,7 +406,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   #answerGetter(level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
     const { getter, noAck } = this.#getters.shift() as { getter: Getter; noAck: boolean };
     const bodyBytes = bodyBytesAt(chunk, at);
-    const publishedMs = chunk.f64[at >>> 3] as number;
+    const publishedMs = frameTimestampMs(chunk, at);
     const redelivered = level.deliver(offset, bodyBytes);
     if (getter.message(level, offset, chunk, at, redelivered, this.readyCount) === false) {
       level.undeliver(offset, bodyBytes);
@@ -434,7 +435,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   #lose(level: PriorityLevel, offset: number): void {
     if (this.isRemoved) return;
     if (this.#limits.outbox.forget(level, offset)) {
-      level.log.settle(offset);
+      level.log.acknowledge(offset);
       this.#ledger.lost++;
     } else {
       level.lose(offset);

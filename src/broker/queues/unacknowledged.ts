@@ -1,4 +1,5 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
+import { frameTimestampMs } from '../../log/memory/frame.ts';
 import { IN_FLIGHT_CAPACITY, InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
 import { bodyBytesAt } from './priority-level.ts';
@@ -32,7 +33,7 @@ export class Unacknowledged {
    * basic.get. When and how large it is says the frame: what comes back to the queue is what the queue gave out.
    */
   add(source: DeliverySource, consumer: Consumer | null, offset: number, chunk: Chunk, at: number): number {
-    return this.#add(source, consumer, offset, chunk.f64[at >>> 3] as number, bodyBytesAt(chunk, at));
+    return this.#add(source, consumer, offset, frameTimestampMs(chunk, at), bodyBytesAt(chunk, at));
   }
 
   /** A record of a stream, which keeps no count of it. Returns the delivery tag. */

@@ -67,7 +67,7 @@ export class Partition {
       },
       onReplayed: (buffer, at) => this.#replayed(buffer, at),
       onCorruption: ({ path, offset, what }) => context.onCorruption(this, path, offset, what),
-      retention: () => this.stream.settings,
+      retentionSettings: () => this.stream.settings,
       onExpired: (offset) => this.deleteBefore(offset),
       stableOffset: () => this.producers.stableOffset(this.log.highWatermark),
       abortedIn: (from, below) => this.producers.abortedIn(from, below),

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
-import { unknownLogs } from '../../log/stray-logs.ts';
+import { unknownLogs } from '../../log/segments/stray-logs.ts';
 import { loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
 import { EXIT, fail } from '../failure.ts';

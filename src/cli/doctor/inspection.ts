@@ -1,5 +1,7 @@
 import { CorruptionError } from '../../log/corruption.ts';
 import type { FileSystem } from '../../log/files/filesystem.ts';
+import { messageLogId } from '../../log/journal/entry.ts';
+import { firstBlockOf } from '../../log/journal/format.ts';
 import { journalFileName } from '../../log/journal/journal-files.ts';
 import {
   type Block,
@@ -10,8 +12,14 @@ import {
 } from '../../log/journal/recovery.ts';
 import { type SegmentInfo, segmentFileName } from '../../log/segments/segment.ts';
 import { type CorruptRange, checkSegmentFile } from '../../log/segments/segment-check.ts';
+import {
+  idsIn,
+  isNothingNamed,
+  logsWithFiles,
+  missedSnapshot,
+  unknownLogs,
+} from '../../log/segments/stray-logs.ts';
 import { readSnapshot, type Snapshot } from '../../log/snapshot.ts';
-import { idsIn, isNothingNamed, logsWithFiles, missedSnapshot, unknownLogs } from '../../log/stray-logs.ts';
 import { LogContents } from './log-owners.ts';
 
 /** A corrupt place in a file of the data directory. */
@@ -152,7 +160,7 @@ export class Inspector {
         const { blocks, end, isTorn } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
         this.#journalBlocks += blocks.length;
         for (const block of blocks) if (block.number >= requiredBlock) this.#readBlock(image, block);
-        if (nextBlock < 0 && end > 0) nextBlock = image.f64[2]!;
+        if (nextBlock < 0 && end > 0) nextBlock = firstBlockOf(image);
         nextBlock += blocks.length;
         if (isTorn) {
           this.#tornEnd = { path, offset: end, bytes: image.buffer.length - end };
@@ -173,11 +181,10 @@ export class Inspector {
     const nothing = (): void => undefined;
     visitBlock(image, block, {
       beginFile: nothing,
-      message: ({ u32 }, entryAt, logCount) => {
-        const idAt = (entryAt + 8 + 8 * logCount) >>> 2;
-        for (let i = 0; i < logCount; i++) this.#named.add(u32[idAt + i] as number);
+      message: (_image, entryAt, logCount) => {
+        for (let i = 0; i < logCount; i++) this.#named.add(messageLogId(image, entryAt, logCount, i));
       },
-      settle: (id) => this.#named.add(id),
+      acknowledged: (id) => this.#named.add(id),
       batch: (_image, id) => this.#named.add(id),
       endFile: nothing,
       metadata: (bytes) => this.#contents.apply(bytes),

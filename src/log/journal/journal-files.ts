@@ -10,7 +10,7 @@ export type Durability =
   | { readonly mode: 'interval'; readonly intervalMs: number }
   | { readonly mode: 'os' };
 
-/** A file of the journal, as the pager needs to know it. */
+/** A file of the journal, and what has to be in segments before it can be retired. */
 export interface JournalFileInfo {
   readonly number: number;
   bytes: number;
@@ -78,12 +78,12 @@ export class JournalFiles implements JournalDevice {
   #writtenBlock: number;
   #syncedBlock: number;
   #failure: Error | null = null;
-  /** A file is not finished under a write to it. */
+  /** Writes, and the end of a file, one after the other. */
   readonly #tasks = new Serial();
   #timer: Timer | null = null;
   /** How far the present file may reach. */
   #allocatedBytes = 0;
-  /** The file is being made longer, behind what is written to meanwhile. */
+  /** The file is being filled with zeros, behind the blocks that are written meanwhile. */
   #growing: Promise<void> | null = null;
   /** Files that were retired since the start. */
   readonly #spares: string[] = [];

@@ -1,8 +1,8 @@
-import { crc32c } from '../../base/crc32c.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import type { Generation } from '../memory/arena.ts';
 import type { Chunk, ChunkStore } from '../memory/chunks.ts';
-import { align8, BLOCK_HEADER_BYTES, BLOCK_MAGIC } from './format.ts';
+import { align8 } from '../memory/frame.ts';
+import { BLOCK_HEADER_BYTES, writeBlockHeader } from './block.ts';
 
 /** A closed block: bytes [start, end) of a chunk. */
 export interface SealedBlock {
@@ -32,7 +32,7 @@ export interface JournalOptions {
 }
 
 export interface JournalEvents {
-  /** Called before a batch is closed: the last chance for entries that were held back to be folded. */
+  /** Called before a batch is closed: pending acknowledgements are appended. */
   beforeCommit(): void;
   /** Whether anybody waits for a block that is not durable yet. */
   isAwaited(): boolean;
@@ -44,12 +44,12 @@ export interface JournalEvents {
   onFull(full: boolean): void;
 }
 
-/** What will be appended to the open block before it is closed, and so much room is kept for it. */
-export interface Owed {
+/** Entries that will be appended to the open block before it is closed: room for them is reserved in it. */
+export interface Reservations {
   /** Of the entries; 0 if there are none. */
   bytes: number;
-  /** Appends them, by `reserveOwed`, and sets `bytes` to 0. */
-  settle(): void;
+  /** Appends them, by `takeReserved`, and sets `bytes` to 0. */
+  flush(): void;
 }
 
 /** After so long without a commit the end of the journal is marked. */
@@ -74,7 +74,7 @@ export class Journal {
   isAtomic = false;
   /** Bytes that wait for the device, those in flight included. */
   pendingBytes = 0;
-  owed: Owed = { bytes: 0, settle: () => undefined };
+  reservations: Reservations = { bytes: 0, flush: () => undefined };
   readonly #store: ChunkStore;
   readonly #device: JournalDevice;
   readonly #options: JournalOptions;
@@ -112,13 +112,13 @@ export class Journal {
   reserve(bytes: number): number {
     const isStale = this.chunk.generation !== this.#generation.current;
     const header = this.#blockStart < 0 ? BLOCK_HEADER_BYTES : 0;
-    const needed = header + bytes + this.owed.bytes;
+    const needed = header + bytes + this.reservations.bytes;
     if (isStale || this.chunk.used + needed > this.chunk.size) this.#roll(bytes);
-    return this.reserveOwed(bytes);
+    return this.takeReserved(bytes);
   }
 
-  /** For what is owed, the room for which is kept: it is in the block that was open when it came to be owed. */
-  reserveOwed(bytes: number): number {
+  /** As `reserve`, for an entry that `reserveLater` has reserved room for: it is in the block that was open then. */
+  takeReserved(bytes: number): number {
     const chunk = this.chunk;
     if (this.#blockStart < 0) {
       this.#blockStart = chunk.used;
@@ -126,32 +126,32 @@ export class Journal {
     }
     const at = chunk.used;
     // Typed arrays would swallow what is beyond their end, and the block would be broken when it is read.
-    if (at + bytes > chunk.size) throw new Error('more is appended to a block than room was kept for');
+    if (at + bytes > chunk.size) throw new Error('more is appended to a block than room was reserved for');
     chunk.used = at + bytes;
     this.pendingBytes += bytes;
     return at;
   }
 
-  /** Whether so many bytes more can be owed in the open block. */
-  canOwe(bytes: number): boolean {
-    const { chunk, owed } = this;
-    return this.isAtomic || chunk.used + bytes + owed.bytes + BLOCK_HEADER_BYTES <= chunk.size;
+  /** Whether the open block has room for so many bytes more. */
+  canReserveLater(bytes: number): boolean {
+    const { chunk, reservations } = this;
+    return this.isAtomic || chunk.used + bytes + reservations.bytes + BLOCK_HEADER_BYTES <= chunk.size;
   }
 
-  /** So many bytes more will be owed: there is room for them in the open block, or in the one that begins here. */
-  owe(bytes: number): void {
-    const { chunk, owed } = this;
+  /** Reserves room for entries that come later: in the open block, or in the one that begins here. */
+  reserveLater(bytes: number): void {
+    const { chunk, reservations } = this;
     if (!this.isAtomic) {
       const isStale = chunk.generation !== this.#generation.current;
-      const needed = bytes + owed.bytes + BLOCK_HEADER_BYTES;
-      if ((isStale && owed.bytes === 0) || chunk.used + needed > chunk.size) this.#roll(bytes);
+      const needed = bytes + reservations.bytes + BLOCK_HEADER_BYTES;
+      if ((isStale && reservations.bytes === 0) || chunk.used + needed > chunk.size) this.#roll(bytes);
     }
-    owed.bytes += bytes;
+    reservations.bytes += bytes;
   }
 
   /** From here to `endAtomic`, entries of at most `bytes` together go into one block. */
   beginAtomic(bytes: number): void {
-    if (this.owed.bytes > 0) this.owed.settle();
+    if (this.reservations.bytes > 0) this.reservations.flush();
     const { chunk } = this;
     const isStale = chunk.generation !== this.#generation.current;
     if (isStale || chunk.used + bytes + BLOCK_HEADER_BYTES > chunk.size) this.#roll(bytes);
@@ -159,20 +159,22 @@ export class Journal {
   }
 
   endAtomic(): void {
-    if (this.owed.bytes > 0) this.owed.settle();
+    if (this.reservations.bytes > 0) this.reservations.flush();
     this.isAtomic = false;
-    if (!this.#generation.isOwed) return;
-    this.#generation.isOwed = false;
+    if (!this.#generation.isAdvancePending) return;
+    this.#generation.isAdvancePending = false;
     this.#generation.current++;
   }
 
   /** Everything that was appended so far is in this block, or in one before it. */
   get lastBlock(): number {
-    return this.#blockStart < 0 && this.owed.bytes === 0 ? this.blockNumber - 1 : this.blockNumber;
+    return this.#blockStart < 0 && this.reservations.bytes === 0 ? this.blockNumber - 1 : this.blockNumber;
   }
 
   get isIdle(): boolean {
-    return !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0 && this.owed.bytes === 0;
+    return (
+      !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0 && this.reservations.bytes === 0
+    );
   }
 
   /**
@@ -231,7 +233,7 @@ export class Journal {
 
   /**
    * Writes an empty block, which says that the one before it is on stable storage. Without it, a last block that was
-   * damaged later could not be told from one that a power cut tore, and would be cut off silently.
+   * corrupted later could not be told from one that a power cut tore, and would be cut off silently.
    */
   mark(): void {
     this.reserve(0);
@@ -292,23 +294,22 @@ export class Journal {
   }
 
   #seal(): void {
-    if (this.owed.bytes > 0) this.owed.settle();
+    if (this.reservations.bytes > 0) this.reservations.flush();
     if (this.#blockStart < 0) return;
     const { chunk } = this;
     const start = this.#blockStart;
     const end = chunk.used;
-    const word = start >>> 2;
-    chunk.u32[word] = BLOCK_MAGIC;
-    chunk.u32[word + 2] = end - start;
-    chunk.u32[word + 3] = this.#options.epoch;
-    chunk.f64[(start >>> 3) + 2] = this.blockNumber;
     const { syncedBlock } = this.#device;
-    chunk.f64[(start >>> 3) + 3] = syncedBlock;
     // One that was closed early, while others were on their way, does not say that they arrived.
     if (end - start === BLOCK_HEADER_BYTES && syncedBlock >= this.blockNumber - 1) {
       this.#markBlock = this.blockNumber;
     }
-    chunk.u32[word + 1] = crc32c(chunk.buffer.subarray(start + 8, end));
+    writeBlockHeader(chunk, start, {
+      length: end - start,
+      epoch: this.#options.epoch,
+      number: this.blockNumber,
+      syncedThrough: syncedBlock,
+    });
     chunk.pins++;
     this.#sealed.push({ number: this.blockNumber, chunk, start, end });
     this.#blockStart = -1;
@@ -318,7 +319,7 @@ export class Journal {
   #roll(bytes: number): void {
     if (this.isAtomic) throw new Error('a transaction takes more of the journal than was said');
     const old = this.chunk;
-    if (old.used === 0 && this.owed.bytes === 0 && bytes + BLOCK_HEADER_BYTES <= old.size) {
+    if (old.used === 0 && this.reservations.bytes === 0 && bytes + BLOCK_HEADER_BYTES <= old.size) {
       old.generation = this.#generation.current;
       return;
     }

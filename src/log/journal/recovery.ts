@@ -1,19 +1,34 @@
 import { crc32c } from '../../base/crc32c.ts';
 import { CorruptionError, readFailure } from '../corruption.ts';
 import type { FileSystem } from '../files/filesystem.ts';
+import { align8 } from '../memory/frame.ts';
 import {
-  BATCH_PREFIX_BYTES,
   BLOCK_HEADER_BYTES,
-  BLOCK_MAGIC,
+  beginsBlock,
+  blockEpoch,
+  blockLength,
+  blockNumber,
+  blockSyncedThrough,
+  isChecksumRight,
+} from './block.ts';
+import {
+  acknowledgedFrom,
+  acknowledgedLogId,
+  acknowledgedTo,
+  BATCH_PREFIX_BYTES,
+  batchLength,
+  batchLogId,
+  ENTRY_ACKNOWLEDGED,
   ENTRY_BATCH,
   ENTRY_MESSAGE,
   ENTRY_METADATA,
-  ENTRY_SETTLE,
-  FILE_HEADER_BYTES,
-  FILE_MAGIC,
-  FORMAT_VERSION,
+  entryCount,
+  entryLength,
+  entryType,
   messagePrefixBytes,
-} from './format.ts';
+  metadataOperation,
+} from './entry.ts';
+import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION, firstBlockOf } from './format.ts';
 import { isSpareName, type JournalFileInfo, journalFileName } from './journal-files.ts';
 
 /** One file of the journal, read whole. */
@@ -26,9 +41,9 @@ export interface JournalImage {
 
 export interface ReplayVisitor {
   beginFile(image: JournalImage, number: number): void;
-  /** `entryAt` is where the offsets and ids of the logs are found; `frameAt` where the frame begins. */
+  /** `entryAt` is what `messageOffset` and `messageLogId` take; at `frameAt` the frame begins. */
   message(image: JournalImage, entryAt: number, logCount: number, frameAt: number, blockNumber: number): void;
-  settle(logId: number, from: number, to: number, blockNumber: number): void;
+  acknowledged(logId: number, from: number, to: number, blockNumber: number): void;
   metadata(bytes: Buffer, blockNumber: number): void;
   /** A batch of a stream, whose first byte is at `at`. */
   batch(image: JournalImage, logId: number, at: number, bytes: number, blockNumber: number): void;
@@ -54,9 +69,9 @@ export interface Block {
 
 /**
  * Reads the journal from file `firstFile` on and visits every entry of every whole block, in order. A torn end is
- * cut off and the cut made durable; any other damage is a CorruptionError. Files below `newFile` and blocks below
- * `requiredBlock` were on stable storage for certain (a snapshot says so), so that a broken one there is damage even
- * at the end.
+ * cut off and the cut made durable; any other broken block is a CorruptionError. Files below `newFile` and blocks below
+ * `requiredBlock` were on stable storage for certain (a snapshot says so), so that a broken one there is corruption
+ * even at the end.
  */
 export async function replayJournal(
   fs: FileSystem,
@@ -93,7 +108,7 @@ export async function replayJournal(
     }
     const image = await readImage(fs, path);
     const scan = scanBlocks(image, isLast, nextBlock, requiredBlock, isLast && number >= newFile);
-    if (nextBlock < 0 && scan.end > 0) nextBlock = image.f64[2] as number;
+    if (nextBlock < 0 && scan.end > 0) nextBlock = firstBlockOf(image);
     const info = { number, bytes: scan.end, generation: 0, lastBlock: nextBlock - 1 };
     visitor.beginFile(image, number);
     for (const block of scan.blocks) {
@@ -112,7 +127,7 @@ export async function replayJournal(
       await fs.remove(path);
       continue;
     }
-    if (isLast) await settleEnd(fs, path, scan.end, scan.end < image.buffer.length);
+    if (isLast) await syncEnd(fs, path, scan.end, scan.end < image.buffer.length);
     files.push(info);
   }
   const lastNumber = files.at(-1)?.number ?? firstFile - 1;
@@ -184,7 +199,7 @@ export function scanBlocks(
   }
   const blocks: Block[] = [];
   let at = FILE_HEADER_BYTES;
-  let expected = expectedBlock >= 0 ? expectedBlock : (image.f64[2] as number);
+  let expected = expectedBlock >= 0 ? expectedBlock : firstBlockOf(image);
   while (at < image.buffer.length) {
     const problem = checkBlock(image, at, expected);
     if (problem !== null) {
@@ -193,8 +208,8 @@ export function scanBlocks(
       }
       break;
     }
-    const length = image.u32[(at >>> 2) + 2] as number;
-    blocks.push({ at, length, number: expected, epoch: image.u32[(at >>> 2) + 3] as number });
+    const length = blockLength(image, at);
+    blocks.push({ at, length, number: expected, epoch: blockEpoch(image, at) });
     at += length;
     expected++;
   }
@@ -217,17 +232,14 @@ function checkFileHeader(image: JournalImage): string | null {
 }
 
 function checkBlock(image: JournalImage, at: number, expected: number): string | null {
-  const { buffer, u32, f64 } = image;
+  const { buffer } = image;
   if (at + BLOCK_HEADER_BYTES > buffer.length) return 'the file ends in the middle of a block header';
-  const word = at >>> 2;
-  if (u32[word] !== BLOCK_MAGIC) return 'no block begins here';
-  const length = u32[word + 2] as number;
+  if (!beginsBlock(image, at)) return 'no block begins here';
+  const length = blockLength(image, at);
   if (length < BLOCK_HEADER_BYTES || length % 8 !== 0) return `a block has the impossible length ${length}`;
   if (at + length > buffer.length) return 'the file ends in the middle of a block';
-  if (crc32c(buffer.subarray(at + 8, at + length)) !== u32[word + 1]) {
-    return 'the checksum of a block is wrong';
-  }
-  const number = f64[(at >>> 3) + 2] as number;
+  if (!isChecksumRight(image, at)) return 'the checksum of a block is wrong';
+  const number = blockNumber(image, at);
   if (number !== expected) return `block ${number} stands where block ${expected} is expected`;
   return null;
 }
@@ -236,8 +248,8 @@ function checkBlock(image: JournalImage, at: number, expected: number): string |
 function isTornBlock(image: JournalImage, at: number, number: number): boolean {
   return (
     at + BLOCK_HEADER_BYTES <= image.buffer.length &&
-    image.u32[at >>> 2] === BLOCK_MAGIC &&
-    image.f64[(at >>> 3) + 2] === number
+    beginsBlock(image, at) &&
+    blockNumber(image, at) === number
   );
 }
 
@@ -255,63 +267,53 @@ function findBlock(
   from: number,
   isWanted: (number: number, syncedThrough: number) => boolean,
 ): number {
-  const { buffer, u32, f64 } = image;
-  for (let at = (from + 7) & ~7; at + BLOCK_HEADER_BYTES <= buffer.length; at += 8) {
-    if (u32[at >>> 2] !== BLOCK_MAGIC) continue;
-    const length = u32[(at >>> 2) + 2] as number;
+  const { buffer } = image;
+  for (let at = align8(from); at + BLOCK_HEADER_BYTES <= buffer.length; at += 8) {
+    if (!beginsBlock(image, at)) continue;
+    const length = blockLength(image, at);
     if (length < BLOCK_HEADER_BYTES || at + length > buffer.length) continue;
-    if (!isWanted(f64[(at >>> 3) + 2] as number, f64[(at >>> 3) + 3] as number)) continue;
-    if (crc32c(buffer.subarray(at + 8, at + length)) === u32[(at >>> 2) + 1]) return at;
+    if (!isWanted(blockNumber(image, at), blockSyncedThrough(image, at))) continue;
+    if (isChecksumRight(image, at)) return at;
   }
   return -1;
 }
 
 /** Shows every entry of a whole block. */
 export function visitBlock(image: JournalImage, block: Block, visitor: ReplayVisitor): void {
-  const { u32, f64 } = image;
   const end = block.at + block.length;
   let at = block.at + BLOCK_HEADER_BYTES;
   while (at < end) {
-    const length = u32[at >>> 2] as number;
-    const word = u32[(at >>> 2) + 1] as number;
-    const count = word >>> 8;
+    const length = entryLength(image, at);
     if (length < 8 || length % 8 !== 0 || at + length > end) {
       throw new CorruptionError(image.path, at, `an entry has the impossible length ${length}`);
     }
-    switch (word & 0xff) {
-      case ENTRY_MESSAGE:
-        visitor.message(image, at, count, at + messagePrefixBytes(count), block.number);
-        break;
-      case ENTRY_SETTLE:
-        for (let i = 0; i < count; i++) {
-          const pair = (at >>> 3) + 2 + 2 * i;
-          visitor.settle(
-            u32[(at >>> 2) + 2] as number,
-            f64[pair] as number,
-            f64[pair + 1] as number,
-            block.number,
-          );
-        }
-        break;
-      case ENTRY_METADATA:
-        visitor.metadata(
-          image.buffer.subarray(at + 16, at + 16 + (u32[(at >>> 2) + 2] as number)),
-          block.number,
-        );
-        break;
-      case ENTRY_BATCH:
-        visitor.batch(
-          image,
-          u32[(at >>> 2) + 2] as number,
-          at + BATCH_PREFIX_BYTES,
-          u32[(at >>> 2) + 3] as number,
-          block.number,
-        );
-        break;
-      default:
-        throw new CorruptionError(image.path, at, `an entry has the unknown type ${word & 0xff}`);
-    }
+    visitEntry(image, at, block.number, visitor);
     at += length;
+  }
+}
+
+function visitEntry(image: JournalImage, at: number, number: number, visitor: ReplayVisitor): void {
+  const type = entryType(image, at);
+  const count = entryCount(image, at);
+  switch (type) {
+    case ENTRY_MESSAGE:
+      visitor.message(image, at, count, at + messagePrefixBytes(count), number);
+      return;
+    case ENTRY_ACKNOWLEDGED: {
+      const logId = acknowledgedLogId(image, at);
+      for (let i = 0; i < count; i++) {
+        visitor.acknowledged(logId, acknowledgedFrom(image, at, i), acknowledgedTo(image, at, i), number);
+      }
+      return;
+    }
+    case ENTRY_METADATA:
+      visitor.metadata(metadataOperation(image, at), number);
+      return;
+    case ENTRY_BATCH:
+      visitor.batch(image, batchLogId(image, at), at + BATCH_PREFIX_BYTES, batchLength(image, at), number);
+      return;
+    default:
+      throw new CorruptionError(image.path, at, `an entry has the unknown type ${type}`);
   }
 }
 
@@ -319,7 +321,7 @@ export function visitBlock(image: JournalImage, block: Block, visitor: ReplayVis
  * Makes the end of the last file final. Also if nothing is cut off: after a crash of the process alone, the last blocks
  * may be in the system's cache only, and the file will soon not be the last one any more.
  */
-async function settleEnd(fs: FileSystem, path: string, end: number, isCut: boolean): Promise<void> {
+async function syncEnd(fs: FileSystem, path: string, end: number, isCut: boolean): Promise<void> {
   const file = await fs.open(path, 'write');
   try {
     if (isCut) await file.truncate(end);

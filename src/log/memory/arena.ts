@@ -3,8 +3,8 @@ import type { Chunk, ChunkStore } from './chunks.ts';
 /** The generation of the chunks that are being filled. */
 export interface Generation {
   current: number;
-  /** It would have gone on, but for a transaction that is being written: it does at the end of that. */
-  isOwed: boolean;
+  /** A transaction is being written, whose messages all come in one generation: the next begins at its end. */
+  isAdvancePending: boolean;
 }
 
 /**
@@ -17,7 +17,7 @@ export class Arena {
   readonly #generation: Generation;
   readonly #isAtomic: () => boolean;
 
-  /** `isAtomic`: whether a transaction is being written, whose messages all come in one generation. */
+  /** `isAtomic`: whether a transaction is being written. */
   constructor(store: ChunkStore, generation: Generation, isAtomic: () => boolean) {
     this.#store = store;
     this.#isAtomic = isAtomic;
@@ -46,7 +46,7 @@ export class Arena {
       old.generation = this.#generation.current;
       return;
     }
-    if (this.#isAtomic()) this.#generation.isOwed = true;
+    if (this.#isAtomic()) this.#generation.isAdvancePending = true;
     else if (old.generation === this.#generation.current) this.#generation.current++;
     this.chunk = this.#store.acquire('transient', bytes);
     this.chunk.generation = this.#generation.current;

@@ -1,11 +1,8 @@
+import { frameContentBytes } from './frame.ts';
+
 /**
- * Memory for messages: large buffers that are filled from the front, shared by all queues, and given back whole.
- *
- * A message in memory is a *frame*, aligned to eight bytes:
- *
- *     0  f64  when it was published, milliseconds since the epoch, with fractions
- *     8  u32  length of the content
- *    12  ...  the content: a Kafka v2 record from its key length on (`record-content.ts`)
+ * Memory for messages: large buffers that are filled from the front with frames (`frame.ts`), shared by all queues, and given
+ * back whole.
  *
  * A queue refers to a frame by its *position*: one number, `slot * 2^32 + byte offset in the chunk`, so that a
  * million waiting messages are a million doubles and no objects. A chunk counts the references to it; at zero it
@@ -45,19 +42,13 @@ export class Chunk {
   }
 }
 
-export function offsetOf(position: number): number {
-  return position >>> 0;
-}
-
-export const FRAME_HEADER_BYTES = 12;
-
 export class ChunkStore {
   readonly chunkBytes: number;
   /** By slot. The hot path reads this directly. */
   readonly chunks: Chunk[] = [];
   /** Bytes of all chunks in use. */
   bytes = 0;
-  /** Those of them that hold what was read back from segments. */
+  /** Bytes of the chunks that hold what was read back from segments. */
   windowBytes = 0;
   readonly #freeSlots: number[] = [];
   readonly #pool: Buffer[] = [];
@@ -111,7 +102,7 @@ export class ChunkStore {
   }
 
   contentLengthAt(position: number): number {
-    return this.of(position).u32[((position >>> 0) >>> 2) + 2] as number;
+    return frameContentBytes(this.of(position), position >>> 0);
   }
 
   #free(chunk: Chunk): void {

@@ -1,41 +1,41 @@
 import { RecordBatchBuilder } from '../../records/batch-builder.ts';
 import type { QueueLog } from '../queues/queue-log.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
-import type { Store } from '../store.ts';
+import type { StoreState } from '../store-state.ts';
 import { StreamPager } from '../streams/stream-pager.ts';
 import type { Chunk } from './chunks.ts';
-import { FRAME_HEADER_BYTES } from './chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from './frame.ts';
 
 const BATCH_BYTES = 128 * 1024;
-/** Logs that are looked at before others get the processor. */
+/** Logs that are checked before other work of the event loop has its turn. */
 const LOGS_PER_SLICE = 512;
 /** Logs that are written at once: with thousands of small ones, most of the time is spent waiting for the disk. */
 const WRITERS = 4;
 
 /** Writes waiting messages from memory to the segments of their logs. */
 export class Pager {
-  readonly #store: Store;
+  readonly #state: StoreState;
   readonly #writers: readonly PageWriter[];
   readonly streams: StreamPager;
 
-  constructor(store: Store) {
-    this.#store = store;
-    this.streams = new StreamPager(store);
-    this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(store));
+  constructor(state: StoreState) {
+    this.#state = state;
+    this.streams = new StreamPager(state);
+    this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(state));
   }
 
   /** Afterwards no log refers to a chunk of this generation or an older one. */
   async pageOutGeneration(generation: number): Promise<void> {
-    const logs = [...this.#store.logs.values()];
+    const logs = [...this.#state.logs.values()];
     let next = 0;
     const work = async (writer: PageWriter): Promise<void> => {
       while (next < logs.length) {
         const log = logs[next++] as QueueLog;
-        if (isWaitingIn(this.#store, log, generation)) {
+        if (isWaitingIn(this.#state, log, generation)) {
           await writer.pageOut(log, generation, Number.POSITIVE_INFINITY);
         }
         if (next % LOGS_PER_SLICE === 0) {
-          await new Promise<void>((resolve) => this.#store.options.scheduler.soon(resolve));
+          await new Promise<void>((resolve) => this.#state.options.scheduler.soon(resolve));
         }
       }
     };
@@ -53,21 +53,21 @@ export class Pager {
 }
 
 /** Whether the oldest message of the log in memory is in a chunk of this generation or an older one. */
-function isWaitingIn(store: Store, log: QueueLog, generation: number): boolean {
+function isWaitingIn(state: StoreState, log: QueueLog, generation: number): boolean {
   for (let offset = log.tailStart; offset < log.end; offset++) {
     const position = log.ring[offset & log.mask] as number;
-    if (position >= 0) return store.chunks.of(position).generation <= generation;
+    if (position >= 0) return state.chunks.of(position).generation <= generation;
   }
   return false;
 }
 
 /** Writes messages of one log at a time, as record batches. */
 class PageWriter {
-  readonly #store: Store;
+  readonly #state: StoreState;
   readonly #builder = new RecordBatchBuilder(BATCH_BYTES);
 
-  constructor(store: Store) {
-    this.#store = store;
+  constructor(state: StoreState) {
+    this.#state = state;
   }
 
   /** Pages out the oldest messages of a log: those in chunks up to `generation`, below offset `below`. */
@@ -81,13 +81,13 @@ class PageWriter {
       if (offset < log.tailStart) offset = log.tailStart;
       const position = log.ring[offset & log.mask] as number;
       if (offset >= log.end || position < 0) continue;
-      const chunk = this.#store.chunks.of(position);
+      const chunk = this.#state.chunks.of(position);
       if (chunk.generation > generation) break;
       if (!this.#add(chunk, position >>> 0, offset)) {
         await this.#write(log, segments, first, offset);
         builder.begin();
         first = -1;
-        // It may have been settled meanwhile: look again.
+        // Messages may have been acknowledged meanwhile.
         offset = Math.max(offset, log.tailStart) - 1;
         continue;
       }
@@ -101,10 +101,10 @@ class PageWriter {
   #add(chunk: Chunk, at: number, offset: number): boolean {
     return this.#builder.append(
       offset,
-      Math.floor(chunk.f64[at >>> 3] as number),
+      Math.floor(frameTimestampMs(chunk, at)),
       chunk.buffer,
       at + FRAME_HEADER_BYTES,
-      chunk.u32[(at >>> 2) + 2] as number,
+      frameContentBytes(chunk, at),
     );
   }
 

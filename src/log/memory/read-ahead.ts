@@ -1,7 +1,7 @@
 import { CorruptionError } from '../corruption.ts';
-import { align8 } from '../journal/format.ts';
 import type { QueueLog, ReadBuffer } from '../queues/queue-log.ts';
-import { type Chunk, type ChunkStore, FRAME_HEADER_BYTES } from './chunks.ts';
+import type { Chunk, ChunkStore } from './chunks.ts';
+import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from './frame.ts';
 
 /** A run of offsets that were read from segments: positions by offset, -1 where there is nothing to deliver. */
 interface Window {
@@ -63,7 +63,7 @@ export class ReadAhead implements ReadBuffer {
     return -1;
   }
 
-  /** The message was delivered, or settled: its memory is not needed any more. */
+  /** The message was delivered or acknowledged: its memory is not needed any more. */
   release(offset: number): void {
     const windows = this.#windows;
     for (let i = 0; i < windows.length; i++) {
@@ -120,7 +120,7 @@ export class ReadAhead implements ReadBuffer {
     if (next !== this.#expected || next >= this.#log.tailStart) return;
     if (last === undefined || offset - last.start >= (last.end - last.start) >>> 1) {
       this.#load(next, (error) => {
-        // Damage is reported when somebody wants what it damaged, which may be now: what is before it goes out first.
+        // Corruption is reported when a message in it is wanted, which may be now: the messages before it go out first.
         if (error instanceof CorruptionError) this.#onLoaded();
         else this.#onError(error);
       });
@@ -150,7 +150,7 @@ export class ReadAhead implements ReadBuffer {
     if (log.removed) return;
     let bytes = 0;
     read.forEach((_offset, _timestampMs, _buffer, _start, length) => {
-      bytes += align8(FRAME_HEADER_BYTES + length);
+      bytes += frameBytes(length);
     });
     if (read.isEmpty) {
       // Nothing is left from here on in the segments: all of it up to the tail is lost.
@@ -162,7 +162,7 @@ export class ReadAhead implements ReadBuffer {
     const window = { start: from, end, positions: new Float64Array(end - from).fill(-1), count: 0 };
     const chunk = this.#store.acquireExact('window', bytes);
     read.forEach((offset, timestampMs, buffer, start, length) => {
-      if (offset >= end || log.isSettled(offset)) return;
+      if (offset >= end || log.isAcknowledged(offset)) return;
       window.positions[offset - from] = putFrame(chunk, timestampMs, buffer, start, length);
       window.count++;
     });
@@ -170,7 +170,11 @@ export class ReadAhead implements ReadBuffer {
     this.#store.unpin(chunk);
     this.#expected = window.end;
     if (window.count > 0) this.#windows.push(window);
-    for (let offset = log.nextUnsettled(from); offset < end; offset = log.nextUnsettled(offset + 1)) {
+    for (
+      let offset = log.nextUnacknowledged(from);
+      offset < end;
+      offset = log.nextUnacknowledged(offset + 1)
+    ) {
       if ((window.positions[offset - from] as number) < 0) this.#onMissing(offset);
     }
     if (this.#windows.length > 3) this.#forgetOldest();
@@ -179,7 +183,11 @@ export class ReadAhead implements ReadBuffer {
 
   #reportMissing(from: number, to: number): void {
     const log = this.#log;
-    for (let offset = log.nextUnsettled(from); offset < to; offset = log.nextUnsettled(offset + 1)) {
+    for (
+      let offset = log.nextUnacknowledged(from);
+      offset < to;
+      offset = log.nextUnacknowledged(offset + 1)
+    ) {
       this.#onMissing(offset);
     }
   }
@@ -192,9 +200,8 @@ export class ReadAhead implements ReadBuffer {
 
 function putFrame(chunk: Chunk, timestampMs: number, source: Buffer, start: number, length: number): number {
   const at = chunk.used;
-  chunk.f64[at >>> 3] = timestampMs;
-  chunk.u32[(at >>> 2) + 2] = length;
+  writeFrameHeader(chunk, at, timestampMs, length);
   source.copy(chunk.buffer, at + FRAME_HEADER_BYTES, start, start + length);
-  chunk.used = at + align8(FRAME_HEADER_BYTES + length);
+  chunk.used = at + frameBytes(length);
   return chunk.position(at);
 }

@@ -1,13 +1,13 @@
 import { OffsetSet } from './offset-set.ts';
 
 /**
- * What of a log is done with, whoever reads it: a queue, or a share group on a stream.
+ * The acknowledged offsets of a queue, or of a share group on a stream.
  *
- *     0 ........ head ...............................
- *     | settled  | not settled, but for ranges beyond |
+ *     0 ............. head ....................................
+ *     | acknowledged  | not acknowledged, but for ranges beyond |
  */
 export class AcknowledgedOffsets {
-  /** Everything below is settled. It is not, unless it lies behind all that there is. */
+  /** Everything below is acknowledged; the offset itself is not. */
   head = 0;
   readonly beyond = new OffsetSet();
 
@@ -15,19 +15,19 @@ export class AcknowledgedOffsets {
     return offset < this.head || this.beyond.has(offset);
   }
 
-  /** The first offset from `from` on that is not settled. */
+  /** The first offset from `from` on that is not acknowledged. */
   next(from: number): number {
     if (from < this.head) from = this.head;
     return this.beyond.isEmpty ? from : this.beyond.nextMissing(from);
   }
 
-  /** How many of [from, to) are not settled. */
+  /** How many of [from, to) are not acknowledged. */
   missingIn(from: number, to: number): number {
     const start = Math.max(from, this.head);
     return start >= to ? 0 : to - start - this.beyond.countIn(start, to);
   }
 
-  /** [from, to) is done with; parts of it may have been before. True if the head moved. */
+  /** [from, to) is acknowledged; parts of it may have been before. True if the head moved. */
   add(from: number, to: number): boolean {
     if (from >= to) return false;
     if (from > this.head) {

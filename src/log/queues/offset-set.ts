@@ -1,8 +1,8 @@
 /**
- * A set of offsets, dense or nearly so: what is settled beyond a queue's moving head, or acknowledged in a share group.
+ * A set of offsets, dense or nearly so: what is acknowledged beyond the head of a queue or of a share group.
  *
  * Offsets are held in chunks of 4096: absent, a bitmap with its count, or full. One lookup of a chunk and one of a
- * word answer every question, in whatever order offsets come; a run of a million settled offsets takes 245 full
+ * word answer every question, in whatever order offsets come; a run of a million offsets takes 245 full
  * chunks and no bitmap. Bitmaps of chunks that are done are used again, so that a set in steady use allocates nothing.
  *
  *     floor                                                   chunk number = floor(offset / 4096)

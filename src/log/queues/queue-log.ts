@@ -1,5 +1,6 @@
 import type { CorruptionError } from '../corruption.ts';
 import type { ChunkStore } from '../memory/chunks.ts';
+import { frameContentBytes } from '../memory/frame.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { AcknowledgedOffsets } from './acknowledged-offsets.ts';
 
@@ -14,10 +15,11 @@ export interface LogState {
   readonly settled: readonly number[];
 }
 
-/** Told when a log has something for the journal. */
-export interface SettleListener {
-  logHasSettled(log: QueueLog): void;
-  /** The tail spans very many offsets, because something old in it is not settled. */
+/** What the log tells the store that it is in. */
+export interface QueueLogListener {
+  /** It has pending acknowledgements, and had none before. */
+  logHasAcknowledgements(log: QueueLog): void;
+  /** The tail spans very many offsets, because an old message in it is not acknowledged. */
   logIsLong(log: QueueLog): void;
 }
 
@@ -29,7 +31,7 @@ export interface ReadBuffer {
   load(offset: number): void;
   /** The message was delivered, or acknowledged: its memory is not needed any more. */
   release(offset: number): void;
-  /** Lets go of everything. */
+  /** Releases all of them. */
   drop(): void;
 }
 
@@ -39,12 +41,13 @@ const LONG_TAIL = 1 << 20;
 /**
  * The messages of one queue, or of one of its priority levels, by offset:
  *
- *     0 ........ head ........... tailStart ................ end
- *     | settled  | in segments     | in memory, and in the journal |
- *                | but for `settled`, ranges that are done with beyond the head
+ *     0 ............. head .......... tailStart ..................... end
+ *     | acknowledged  | in segments    | in memory, and in the journal  |
+ *                     | but for ranges of acknowledged offsets beyond the head
  *
- * Offsets are given at append and never change. An offset that was lost with its memory (a transient message, at a
- * restart) counts as settled. The tail is a ring of positions (`chunks.ts`), -1 where the message is settled.
+ * A message is acknowledged when the queue is done with it: a consumer has acknowledged it, or it was rejected, expired or
+ * moved. Offsets are given at append and never change. An offset that was lost with its memory (a transient message,
+ * at a restart) counts as acknowledged. The tail is a ring of positions (`chunks.ts`), -1 where the message is acknowledged.
  */
 export class QueueLog {
   readonly id: number;
@@ -56,9 +59,9 @@ export class QueueLog {
   tailBytes = 0;
   ring = new Float64Array(FIRST_CAPACITY);
   mask = FIRST_CAPACITY - 1;
-  readonly settled = new AcknowledgedOffsets();
-  /** Acknowledged since the last commit and not in the journal yet: from, to, from, to, ... */
-  pendingSettles: number[] = [];
+  readonly acknowledged = new AcknowledgedOffsets();
+  /** Acknowledged, and not in the journal yet: from, to, from, to, ... */
+  pendingAcknowledgements: number[] = [];
   segments: SegmentedLog | null = null;
   readAhead: ReadBuffer | null = null;
   removed = false;
@@ -66,18 +69,18 @@ export class QueueLog {
   isCorrupt = false;
   onCorruption: (error: CorruptionError) => void = () => undefined;
   readonly #store: ChunkStore;
-  readonly #listener: SettleListener;
+  readonly #listener: QueueLogListener;
 
-  constructor(id: number, durable: boolean, store: ChunkStore, listener: SettleListener) {
+  constructor(id: number, durable: boolean, store: ChunkStore, listener: QueueLogListener) {
     this.id = id;
     this.durable = durable;
     this.#store = store;
     this.#listener = listener;
   }
 
-  /** Everything below is settled. */
+  /** Everything below is acknowledged. */
   get head(): number {
-    return this.settled.head;
+    return this.acknowledged.head;
   }
 
   /** Takes a reference to the frame at `position`; the caller has counted it in the chunk. */
@@ -96,7 +99,7 @@ export class QueueLog {
     this.append(position, contentBytes);
   }
 
-  /** Offsets up to `offset` were given out, but their messages are gone. */
+  /** At recovery: offsets up to `offset` were given out, but their messages are gone. */
   skipTo(offset: number): void {
     const from = this.end;
     if (offset <= from) return;
@@ -108,57 +111,57 @@ export class QueueLog {
       for (let o = from; o < offset; o++) this.ring[o & this.mask] = -1;
     }
     this.end = offset;
-    this.#markSettled(from, offset);
+    this.#markAcknowledged(from, offset);
   }
 
-  /** Where the message is in memory; -1 if it has to be loaded from a segment, or is settled. */
+  /** Where the message is in memory; -1 if it has to be read from a segment, or is acknowledged. */
   positionOf(offset: number): number {
     if (offset >= this.tailStart) return this.ring[offset & this.mask] as number;
     return this.readAhead === null ? -1 : this.readAhead.positionOf(offset);
   }
 
-  isSettled(offset: number): boolean {
-    return this.settled.has(offset);
+  isAcknowledged(offset: number): boolean {
+    return this.acknowledged.has(offset);
   }
 
-  /** The first offset from `from` on that is not settled; `end` if there is none. */
-  nextUnsettled(from: number): number {
-    return this.settled.beyond.isEmpty
+  /** The first offset from `from` on that is not acknowledged; `end` if there is none. */
+  nextUnacknowledged(from: number): number {
+    return this.acknowledged.beyond.isEmpty
       ? Math.max(from, this.head)
-      : Math.min(this.settled.next(from), this.end);
+      : Math.min(this.acknowledged.next(from), this.end);
   }
 
-  /** This message is done with. It must not be settled yet. */
-  settle(offset: number): void {
+  /** It must not be acknowledged yet. */
+  acknowledge(offset: number): void {
     let journaled = this.durable;
     if (offset >= this.tailStart) {
       const slot = offset & this.mask;
       const position = this.ring[slot] as number;
       this.ring[slot] = -1;
       const chunk = this.#store.of(position);
-      this.tailBytes -= chunk.u32[((position >>> 0) >>> 2) + 2] as number;
+      this.tailBytes -= frameContentBytes(chunk, position >>> 0);
       if (chunk.kind !== 'journal') journaled = false;
       this.#store.release(position);
     }
     if (journaled) this.#journal(offset, offset + 1);
-    const { settled } = this;
-    if (offset === settled.head && settled.beyond.isEmpty) {
-      settled.head = offset + 1;
+    const { acknowledged } = this;
+    if (offset === acknowledged.head && acknowledged.beyond.isEmpty) {
+      acknowledged.head = offset + 1;
       if (this.tailStart <= offset) this.tailStart = offset + 1;
     } else {
-      this.#markSettled(offset, offset + 1);
+      this.#markAcknowledged(offset, offset + 1);
     }
   }
 
-  /** All in [from, to) is done with, wherever it was: in segments, where it takes no time however much it is. */
-  settleStored(from: number, to: number): void {
+  /** Acknowledges [from, to), all of which is in segments: it takes no time, however many messages these are. */
+  acknowledgeStored(from: number, to: number): void {
     if (from >= to) return;
     if (this.durable) this.#journal(from, to);
-    this.#markSettled(from, to);
+    this.#markAcknowledged(from, to);
   }
 
-  /** What a settle entry of the journal says, at recovery: nothing is journaled again. */
-  replaySettle(from: number, to: number): void {
+  /** An acknowledged entry of the journal, at recovery: nothing is journaled again. */
+  replayAcknowledged(from: number, to: number): void {
     this.skipTo(to);
     const start = Math.max(from, this.tailStart);
     for (let offset = start; offset < to; offset++) {
@@ -169,7 +172,7 @@ export class QueueLog {
       this.tailBytes -= this.#store.contentLengthAt(position);
       this.#store.release(position);
     }
-    this.#markSettled(Math.max(from, this.head), to);
+    this.#markAcknowledged(Math.max(from, this.head), to);
   }
 
   /** The tail up to `offset` is in segments now. */
@@ -184,38 +187,45 @@ export class QueueLog {
     this.#shrink();
   }
 
-  /** Lets go of all memory. The log is not used afterwards. */
+  /** Releases all memory. The log is not used afterwards. */
   dispose(): void {
     this.removed = true;
     this.dropTail(this.end);
     this.readAhead?.drop();
   }
 
+  /** A segment of it cannot be read: its messages wait for an operator; all other logs go on. */
+  corrupted(error: CorruptionError): void {
+    if (this.removed || this.isCorrupt) return;
+    this.isCorrupt = true;
+    this.onCorruption(error);
+  }
+
   state(): LogState {
     const { id, head, end, tailStart } = this;
-    return { id, head, end, tailStart, settled: this.settled.state() };
+    return { id, head, end, tailStart, settled: this.acknowledged.state() };
   }
 
   /** The opposite of `state`, on a new log. */
   load(state: LogState): void {
-    this.settled.load(state.head, state.settled);
+    this.acknowledged.load(state.head, state.settled);
     this.tailStart = state.tailStart;
     this.end = state.tailStart;
   }
 
-  #markSettled(from: number, to: number): void {
-    if (this.settled.add(from, to) && this.tailStart < this.head)
+  #markAcknowledged(from: number, to: number): void {
+    if (this.acknowledged.add(from, to) && this.tailStart < this.head)
       this.tailStart = Math.min(this.head, this.end);
   }
 
   #journal(from: number, to: number): void {
-    const pending = this.pendingSettles;
+    const pending = this.pendingAcknowledgements;
     const last = pending.length - 1;
     if (last > 0 && pending[last] === from) {
       pending[last] = to;
       return;
     }
-    if (last < 0) this.#listener.logHasSettled(this);
+    if (last < 0) this.#listener.logHasAcknowledgements(this);
     pending.push(from, to);
   }
 

@@ -50,7 +50,7 @@ export class FileHandles {
     }
   }
 
-  /** As `read`; false if the file cannot be opened or read, or is damaged. */
+  /** As `read`; false if the file cannot be opened or read, or is corrupt. */
   async tryRead(segment: Segment, work: (file: File) => Promise<void>): Promise<boolean> {
     try {
       await this.read(segment, work);

@@ -1,6 +1,6 @@
 /** Bytes between entries: a read starts at most so far, and one batch, before what it wants. */
 const INTERVAL_BYTES = 64 * 1024;
-/** A segment with more of them has an entry for twice as many bytes: what a large log costs in memory stays small. */
+/** A segment with more entries drops every second one: the index of a large log stays small. */
 const ENTRIES_MAX = 2048;
 
 /** Where a batch begins in a segment's file, and an offset that is not above its own; in a stream it is that. */

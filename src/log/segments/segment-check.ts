@@ -9,7 +9,7 @@ import { isTheRewritten } from './log-directory.ts';
 import { cleanedFileName, type SegmentInfo } from './segment.ts';
 import { faultOfOffsets } from './segment-reader.ts';
 
-/** A range of a segment's file that holds no sound batch. */
+/** Bytes of a segment's file that are no sound batch. */
 export interface CorruptRange {
   readonly path: string;
   /** The first byte, and how many there should be from there up to the next sound batch or the end. */
@@ -85,7 +85,7 @@ async function checkFile(
   const end = expected?.bytes ?? size;
   const readable = Math.min(size, end);
   const endOffset = expected?.endOffset ?? -1;
-  const corruptRanges: CorruptRange[] = [];
+  const ranges: CorruptRange[] = [];
   let nextOffset = kind.baseOffset;
   let position = 0;
   while (position < end) {
@@ -102,19 +102,11 @@ async function checkFile(
     const isUnreadable =
       (await tryToRead(file, Buffer.alloc(Math.max(0, Math.min(bytes, readable - position))), position)) !==
       null;
-    corruptRanges.push({
-      path,
-      position,
-      bytes,
-      what: found,
-      fromOffset: nextOffset,
-      toOffset,
-      isUnreadable,
-    });
+    ranges.push({ path, position, bytes, what: found, fromOffset: nextOffset, toOffset, isUnreadable });
     position = until;
     if (next !== null) nextOffset = next.baseOffset;
   }
-  return corruptRanges;
+  return ranges;
 }
 
 interface SoundBatch {

@@ -5,7 +5,7 @@ import type { File, FileSystem } from '../files/filesystem.ts';
 import { Segment } from './segment.ts';
 import { readBatches } from './segment-reader.ts';
 
-/** How many offsets of [from, to) are not settled. */
+/** How many offsets of [from, to) are not acknowledged. */
 export type LiveCount = (from: number, to: number) => number;
 
 /** A slice of the work: some hundred microseconds of checksums and copies. While the next is read others have a turn. */

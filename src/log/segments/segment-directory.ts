@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { FileSystem } from '../files/filesystem.ts';
-import { setAside } from '../set-aside.ts';
+import { setAside } from '../files/set-aside.ts';
 import { FileHandles } from './file-handles.ts';
 import type { SegmentInfo } from './segment.ts';
 import { type SegmentStore, TRANSIENT_PREFIX } from './segment-store.ts';
@@ -13,7 +13,7 @@ export interface SegmentDirectoryOptions {
   readonly segmentBytes?: number;
   /** How many files of segments are open at once. */
   readonly maxOpenFiles?: number;
-  /** A file was found that nothing knows, and moved to this path. */
+  /** A file that neither the snapshot nor the journal knows was moved to this path. */
   readonly onSetAside?: (path: string) => void;
 }
 

@@ -10,7 +10,7 @@ const COPY_BYTES = 1024 * 1024;
 const ASIDE = '.cut';
 
 /**
- * Puts a blank batch in the place of the range and makes that durable, so that the rest of the segment can be read
+ * Puts a blank batch in the place of a corrupt range and makes that durable, so that the rest of the segment can be read
  * again and every batch of it stays where the snapshot and its neighbours expect it. What was there is gone for good:
  * the offsets that the range names.
  */

@@ -15,9 +15,9 @@ export interface SegmentStore {
   readonly root: string;
   readonly segmentBytes: number;
   readonly handles: FileHandles;
-  /** The log has something to sync; until `sync` takes it off the list. */
+  /** Logs with something to sync; `sync` removes them. */
   readonly dirtyLogs: Set<SyncedLog>;
-  /** Moves a file that nothing knows out of the way, and tells. */
+  /** Moves a file that neither the snapshot nor the journal knows to `set-aside/`, and warns. */
   setAside(path: string): Promise<void>;
   /** Directories of logs were made or removed. */
   rootChanged(): void;

@@ -7,15 +7,15 @@ const NOWHERE: number[] = [];
 
 /** What a snapshot keeps of a segment; it is a promise: so many bytes of the file were on disk before it was made. */
 export interface SegmentInfo {
-  /** Of the first record that the segment was made for; also the file's name. */
+  /** The offset of the first record, when the segment was made; also the file's name. */
   readonly baseOffset: number;
-  /** Behind the last one. */
+  /** One more than the last offset. */
   readonly endOffset: number;
   readonly bytes: number;
   readonly records: number;
-  /** How often it was rewritten, in logs of streams. */
+  /** In logs of streams: how often it was rewritten. */
   readonly revision?: number;
-  /** When it was begun, and the latest timestamp in it, in logs of streams. */
+  /** In logs of streams: when it was begun, and the latest timestamp of its records. */
   readonly createdMs?: number | undefined;
   readonly maxTimestampMs?: number | undefined;
 }
@@ -27,7 +27,7 @@ export class Segment implements SegmentInfo {
   bytes: number;
   records: number;
   readonly revision: number;
-  /** Its batches are those of producers: what only ours have in them is not looked for. */
+  /** In logs of streams: its batches were made by producers, and do not have the check that those of queues have beside Kafka's. */
   readonly isForeign: boolean;
   createdMs: number | undefined;
   /** Undefined if nobody has looked yet. */

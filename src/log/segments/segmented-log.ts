@@ -5,17 +5,16 @@ import type { File } from '../files/filesystem.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { LogSlice } from './log-slice.ts';
 import { LogSyncs } from './log-syncs.ts';
-import { cleanedFileName, Segment, type SegmentInfo, segmentFileName } from './segment.ts';
-import { type LiveCount, writeCleaned } from './segment-cleaner.ts';
+import type { Segment, SegmentInfo } from './segment.ts';
+import type { LiveCount } from './segment-cleaner.ts';
 import { findBatchByTime, readSlice, scanSegment } from './segment-reader.ts';
-import { type BatchRewriter, writeRewritten } from './segment-rewriter.ts';
+import type { BatchRewriter } from './segment-rewriter.ts';
+import { SegmentRewrites } from './segment-rewrites.ts';
 import type { SegmentStore } from './segment-store.ts';
-import { Serial } from './serial.ts';
+import { SegmentTable } from './segment-table.ts';
 
 export type { SegmentInfo } from './segment.ts';
 
-/** A segment is rewritten when fewer than one in so many of its records are live. */
-const CLEAN_BELOW = 4;
 /** Kafka's own index, which its tools make of our files, has the offsets of a segment as 32-bit differences. */
 const DELTA_MAX = 0x7fffffff;
 const NOTHING = Buffer.alloc(0);
@@ -31,27 +30,17 @@ export class SegmentedLog {
   readonly id: number;
   /** A segment is closed and the next begun when it would grow beyond this. */
   segmentBytes: number;
-  /** Messages up to here were in the last snapshot or the journal: other files of them can go. */
+  /** The snapshot or the journal knows the offsets below: a file of such offsets that is not in the table can be deleted. */
   knownEnd = Number.POSITIVE_INFINITY;
   readonly #store: SegmentStore;
-  /** Of a stream's log, whose segments have an age; null in others. */
+  /** For the age of segments in a stream's log; null in that of a queue. */
   readonly #clock: Clock | null;
-  readonly #directory: string;
-  /** In order of their offsets. */
-  #segments: Segment[];
-  /** The last segment, if it can still be appended to. */
-  #active: Segment | null;
-  /** Not in the table any more, but perhaps in that of the last snapshot. */
-  #dropped: Segment[] = [];
-  #endOffset: number;
-  #prepared: Promise<void> | null = null;
-  #appending: Promise<void> | null = null;
+  readonly #table: SegmentTable;
   readonly #syncs: LogSyncs;
-  /** Reclaiming, deleting and removing exclude each other. */
-  readonly #maintenance = new Serial();
-  #removed = false;
+  readonly #rewrites: SegmentRewrites;
+  #prepared: Promise<void> | null = null;
 
-  /** `clock` makes it a stream's log: its batches are producers', and its segments know how old they are. */
+  /** With `clock` it is a stream's log: its batches were made by producers, and its segments know how old they are. */
   constructor(
     store: SegmentStore,
     id: number,
@@ -63,47 +52,43 @@ export class SegmentedLog {
     this.segmentBytes = store.segmentBytes;
     this.#store = store;
     this.#clock = clock;
-    this.#directory = `${store.root}/${prefix}${id}`;
-    this.#segments = table.map((info) => this.#segmentOf(info, false));
-    this.#active = this.#segments.at(-1) ?? null;
-    this.#endOffset = this.#active?.endOffset ?? 0;
-    this.#syncs = new LogSyncs(store, this.#directory, table.length === 0);
+    this.#table = new SegmentTable(`${store.root}/${prefix}${id}`, table, clock !== null);
+    this.#syncs = new LogSyncs(store, this.#table.directory, table.length === 0);
+    this.#rewrites = new SegmentRewrites(store, this.#table, this.#syncs, () => this.#prepare());
   }
 
   /** The first offset that a read may find. */
   get startOffset(): number {
-    return this.#segments.length > 0 ? this.#segments[0].baseOffset : this.#endOffset;
+    return this.#table.startOffset;
   }
 
   /** Behind the last record; 0 if none was ever appended, or all are gone since before the start. */
   get endOffset(): number {
-    return this.#endOffset;
+    return this.#table.endOffset;
   }
 
   get bytes(): number {
-    let bytes = 0;
-    for (const segment of this.#segments) bytes += segment.bytes;
-    return bytes;
+    return this.#table.bytes;
   }
 
   /** In order of their offsets; the last may be the active one. */
   get segments(): readonly Segment[] {
-    return this.#segments;
+    return this.#table.segments;
   }
 
   /** The segment that the next append may go to. */
   get active(): Segment | null {
-    return this.#active;
+    return this.#table.active;
   }
 
   /** Whether it has been rewritten, and waits for a snapshot to take the place of what it was made of. */
   isReplaced(segment: Segment): boolean {
-    return segment.path !== this.#pathOf(segment);
+    return this.#table.isReplaced(segment);
   }
 
   /** For the next snapshot. Only after a `sync` that began later is all of it on disk. */
   table(): SegmentInfo[] {
-    return this.#segments.map((segment) => segment.info());
+    return this.#table.infos();
   }
 
   /**
@@ -121,19 +106,19 @@ export class SegmentedLog {
     endOffset: number,
     records: number,
   ): Promise<void> {
-    if (this.#appending !== null) throw new Error(`log ${this.id}: two appends at once`);
+    if (this.#table.appending !== null) throw new Error(`log ${this.id}: two appends at once`);
     const isWhole = batches.every((batch) => batchBytes(batch, 0) === batch.length);
-    if (firstOffset < this.#endOffset || endOffset <= firstOffset || !isWhole) {
+    if (firstOffset < this.#table.endOffset || endOffset <= firstOffset || !isWhole) {
       const range = `${firstOffset} to ${endOffset}`;
       throw new RangeError(
-        `log ${this.id} ends at ${this.#endOffset}: no batch of offsets ${range} can follow`,
+        `log ${this.id} ends at ${this.#table.endOffset}: no batch of offsets ${range} can follow`,
       );
     }
-    this.#appending = this.#append(batches, firstOffset, endOffset, records);
+    this.#table.appending = this.#append(batches, firstOffset, endOffset, records);
     try {
-      await this.#appending;
+      await this.#table.appending;
     } finally {
-      this.#appending = null;
+      this.#table.appending = null;
     }
   }
 
@@ -152,7 +137,7 @@ export class SegmentedLog {
     try {
       await this.#store.handles.use(segment, (file) => file.write(batches, segment.bytes));
     } catch (error) {
-      if (segment !== this.#active) await this.#discard(segment);
+      if (segment !== this.#table.active) await this.#discard(segment);
       throw error;
     }
     segment.tailUnknown = false;
@@ -165,18 +150,15 @@ export class SegmentedLog {
     }
     segment.records += records;
     segment.endOffset = endOffset;
-    this.#endOffset = endOffset;
-    if (segment !== this.#active) {
-      this.#segments.push(segment);
-      this.#active = segment;
-    }
+    this.#table.endOffset = endOffset;
+    this.#table.activate(segment);
     this.#syncs.add(segment);
   }
 
   /** The active one, or a new one, which enters the table with its first batch. */
   async #segmentToAppendTo(bytes: number, firstOffset: number): Promise<Segment> {
     const { fs, handles } = this.#store;
-    const active = this.#active;
+    const active = this.#table.active;
     if (active !== null) {
       const isFull = active.bytes + bytes > this.segmentBytes || firstOffset - active.baseOffset > DELTA_MAX;
       const hasGap = this.#clock !== null && firstOffset !== active.endOffset;
@@ -184,9 +166,9 @@ export class SegmentedLog {
     }
     const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
     const age = this.#clock === null ? {} : { createdMs: this.#clock.now(), maxTimestampMs: -1 };
-    const segment = this.#segmentOf({ ...info, ...age }, true);
+    const segment = this.#table.segmentOf({ ...info, ...age }, true);
     if (this.#syncs.entryIsDirty) {
-      await fs.makeDirectory(this.#directory);
+      await fs.makeDirectory(this.#table.directory);
       this.#store.rootChanged();
     }
     try {
@@ -203,22 +185,22 @@ export class SegmentedLog {
 
   /** The next append begins a new segment, whatever is in this one. */
   async roll(): Promise<void> {
-    if (this.#appending !== null) throw new Error(`log ${this.id}: rolled during an append`);
-    this.#appending = this.#roll();
+    if (this.#table.appending !== null) throw new Error(`log ${this.id}: rolled during an append`);
+    this.#table.appending = this.#roll();
     try {
-      await this.#appending;
+      await this.#table.appending;
     } finally {
-      this.#appending = null;
+      this.#table.appending = null;
     }
   }
 
   async #roll(): Promise<void> {
     await this.#prepare();
-    if (this.#active !== null) await this.#isAppendable(this.#active);
-    this.#active = null;
+    if (this.#table.active !== null) await this.#isAppendable(this.#table.active);
+    this.#table.active = null;
   }
 
-  /** False if it is corrupt: what comes next must not suffer from that. */
+  /** False if it is corrupt: what comes next goes to another segment. */
   async #isAppendable(segment: Segment): Promise<boolean> {
     if (segment.missing !== null) return false;
     return this.#store.handles.tryRead(segment, (file) => this.#cutTail(segment, file));
@@ -230,7 +212,7 @@ export class SegmentedLog {
     await this.#store.fs.remove(segment.path).catch(() => undefined);
   }
 
-  /** Left-overs behind the end must not be there when something shorter is written over them, or when it is closed. */
+  /** Bytes of a failed write behind the end must go before something shorter is written over them, or the segment is closed. */
   async #cutTail(segment: Segment, file: File): Promise<void> {
     if (!segment.tailUnknown) return;
     if (!segment.indexed) await this.#index(segment, file);
@@ -246,9 +228,9 @@ export class SegmentedLog {
     await this.#prepare();
     for (let offset = fromOffset; ; ) {
       this.#assertPresent();
-      const segment = this.#segmentReaching(offset);
+      const segment = this.#table.reaching(offset);
       if (segment === undefined) {
-        return new LogSlice(NOTHING, fromOffset, Math.max(fromOffset, this.#endOffset), 0);
+        return new LogSlice(NOTHING, fromOffset, Math.max(fromOffset, this.#table.endOffset), 0);
       }
       if (segment.missing !== null) throw segment.missing;
       const segmentEnd = segment.endOffset;
@@ -266,7 +248,7 @@ export class SegmentedLog {
     await this.#prepare();
     for (let offset = fromOffset; ; ) {
       this.#assertPresent();
-      const segment = this.#segmentReaching(offset);
+      const segment = this.#table.reaching(offset);
       if (segment === undefined) return null;
       if (segment.missing !== null) throw segment.missing;
       offset = segment.endOffset;
@@ -284,97 +266,25 @@ export class SegmentedLog {
     return this.#syncs.sync();
   }
 
-  /** Everything below `offset` is settled: segments that hold nothing else leave the table. */
-  settledBelow(offset: number): void {
-    this.#dropWhere((segment) => segment.endOffset <= offset);
+  /** Segments of which all offsets are below `offset` leave the table. */
+  dropBelow(offset: number): void {
+    this.#table.dropWhere((segment) => segment.endOffset <= offset);
   }
 
   /**
-   * Drops the segments in which everything is settled, and rewrites those in which little is live: one message that
-   * is never acknowledged keeps itself on disk, and not the 32 MiB around it. Acknowledged offsets stay acknowledged.
+   * Drops segments that are wholly acknowledged, and rewrites those in which few records are live: one message that is
+   * never acknowledged takes its own bytes on disk, and not the 32 MiB around it.
    */
-  reclaim(isWhollySettled: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
-    return this.#maintenance.run(async () => {
-      this.#dropWhere((segment) => isWhollySettled(segment.baseOffset, segment.endOffset));
-      for (const segment of [...this.#segments]) {
-        if (this.#removed) return;
-        // One that waits for its replacement to be durable is not rewritten again: its name is taken.
-        if (segment === this.#active || segment.isDropped || segment.path !== this.#pathOf(segment)) continue;
-        if (liveCount(segment.baseOffset, segment.endOffset) * CLEAN_BELOW >= segment.records) continue;
-        await this.#clean(segment, liveCount);
-      }
-    });
-  }
-
-  async #clean(segment: Segment, liveCount: LiveCount): Promise<void> {
-    const { fs, handles } = this.#store;
-    const path = `${this.#directory}/${cleanedFileName(segment)}`;
-    await this.#prepare();
-    if (segment.missing !== null) throw segment.missing;
-    // So that nobody opens the original again to sync it, when its place has been taken.
-    if (this.#syncs.has(segment)) await this.sync();
-    try {
-      const copy = await handles.read(segment, (file) => writeCleaned(fs, file, segment, path, liveCount));
-      await fs.syncDirectory(this.#directory);
-      if (segment.isDropped || copy.bytes >= segment.bytes) {
-        await fs.remove(path);
-        return;
-      }
-      if (copy.bytes === 0) {
-        this.#dropWhere((each) => each === segment);
-        await fs.remove(path);
-        return;
-      }
-      this.#segments[this.#segments.indexOf(segment)] = copy;
-      segment.isDropped = true;
-    } catch (error) {
-      await fs.remove(path).catch(() => undefined);
-      throw error;
-    }
-    await handles.retire(segment);
+  reclaim(isAcknowledged: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
+    return this.#rewrites.reclaim(isAcknowledged, liveCount);
   }
 
   /**
    * Puts one segment in the place of closed ones that are side by side, with what `rewriter` leaves of their batches,
    * or none; if that is all of them, they stay. False if they are not what they were any more, or wait for a snapshot since they were last rewritten.
    */
-  async rewrite(group: readonly Segment[], rewriter: BatchRewriter): Promise<boolean> {
-    const { fs, handles } = this.#store;
-    const first = group[0] as Segment;
-    const { endOffset } = group[group.length - 1] as Segment;
-    if (group.some((segment) => segment === this.#active || segment.path !== this.#pathOf(segment)))
-      return false;
-    await this.#prepare();
-    const missing = group.find((segment) => segment.missing !== null)?.missing ?? null;
-    if (missing !== null) throw missing;
-    if (group.some((segment) => this.#syncs.has(segment))) await this.sync();
-    const revision = Math.max(...group.map((segment) => segment.revision)) + 1;
-    const info = { ...first.info(), endOffset, bytes: 0, records: 0, revision, maxTimestampMs: -1 };
-    const copy = new Segment(info, `${this.#directory}/${cleanedFileName(info)}`, true, true);
-    let isDone = false;
-    try {
-      if (await writeRewritten(fs, handles, group, copy, rewriter)) {
-        if (group.length === 1 && !rewriter.changed) return true;
-        await fs.syncDirectory(this.#directory);
-        isDone = await this.#maintenance.run(() => this.#replace(group, copy));
-      }
-    } finally {
-      if (!isDone || copy.bytes === 0) await fs.remove(copy.path).catch(() => undefined);
-    }
-    return isDone;
-  }
-
-  async #replace(group: readonly Segment[], copy: Segment): Promise<boolean> {
-    const at = this.#segments.indexOf(group[0] as Segment);
-    if (this.#removed || at < 0) return false;
-    if (!group.every((segment, index) => this.#segments[at + index] === segment)) return false;
-    const isEmpty = copy.bytes === 0;
-    this.#segments = this.#segments.toSpliced(at, group.length, ...(isEmpty ? [] : [copy]));
-    for (const segment of group) segment.isDropped = true;
-    // The first one's file is replaced, those of the others are deleted, with a later snapshot.
-    this.#dropped.push(...(isEmpty ? group : group.slice(1)));
-    for (const segment of group) await this.#store.handles.retire(segment);
-    return true;
+  rewrite(group: readonly Segment[], rewriter: BatchRewriter): Promise<boolean> {
+    return this.#rewrites.rewrite(group, rewriter);
   }
 
   /**
@@ -382,89 +292,27 @@ export class SegmentedLog {
    * place of their originals. Nothing of that has to be durable itself.
    */
   deleteDropped(durableTable: readonly SegmentInfo[]): Promise<void> {
-    const { fs, handles } = this.#store;
-    const durable = new Map(durableTable.map((info) => [info.baseOffset, info]));
-    return this.#maintenance.run(async () => {
-      if (this.#removed) return;
-      if (this.#dropped.length > 0) await this.#prepare();
-      const deletable = this.#dropped.filter((segment) => !durable.has(segment.baseOffset));
-      this.#dropped = this.#dropped.filter((segment) => durable.has(segment.baseOffset));
-      for (const segment of deletable) {
-        segment.isDeleted = true;
-        this.#syncs.delete(segment);
-        await handles.retire(segment);
-        await fs.remove(segment.path);
-        if (segment.path !== this.#pathOf(segment)) await fs.remove(this.#pathOf(segment));
-      }
-      for (const segment of this.#segments) {
-        const path = this.#pathOf(segment);
-        const known = durable.get(segment.baseOffset);
-        if (segment.path === path || known?.bytes !== segment.bytes) continue;
-        if ((known.revision ?? 0) !== segment.revision) continue;
-        const isRenamed = await handles.tryRead(segment, async () => {
-          await fs.rename(segment.path, path);
-          segment.path = path;
-        });
-        // So that the name is free, after a crash too, when the segment is rewritten once more.
-        if (isRenamed) await fs.syncDirectory(this.#directory);
-      }
-    });
+    return this.#rewrites.deleteDropped(durableTable);
   }
 
   /** Deletes the log with all its files; it cannot be used any more. The deletion must be in the journal already. */
   remove(): Promise<void> {
-    this.#removed = true;
+    this.#table.isRemoved = true;
     this.#syncs.forget();
-    return this.#maintenance.run(() =>
-      this.#syncs.close(async () => {
-        await this.#appending?.catch(() => undefined);
-        for (const segment of [...this.#segments, ...this.#dropped])
-          await this.#store.handles.retire(segment);
-        this.#segments = [];
-        this.#dropped = [];
-        this.#active = null;
-        await this.#store.fs.remove(this.#directory);
-        this.#store.rootChanged();
-      }),
-    );
-  }
-
-  #dropWhere(isDroppable: (segment: Segment) => boolean): void {
-    const kept: Segment[] = [];
-    for (const segment of this.#segments) {
-      const isInUse = segment === this.#active && this.#appending !== null;
-      if (isInUse || !isDroppable(segment)) {
-        kept.push(segment);
-        continue;
-      }
-      segment.isDropped = true;
-      this.#dropped.push(segment);
-      if (segment === this.#active) this.#active = null;
-    }
-    if (kept.length < this.#segments.length) this.#segments = kept;
-  }
-
-  /** The first segment with offsets at or after `offset`. */
-  #segmentReaching(offset: number): Segment | undefined {
-    let low = 0;
-    let high = this.#segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#segments[middle].endOffset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return this.#segments[low];
+    return this.#rewrites.removeAll();
   }
 
   /** Compares the directory with the table, the first time that the log is used. */
   #prepare(): Promise<void> {
     if (this.#prepared === null) {
       // What was dropped meanwhile is in the table of the last snapshot still.
-      const table = [...this.#segments, ...this.#dropped];
+      const table = [...this.#table.segments, ...this.#table.dropped];
       const { knownEnd } = this;
-      this.#prepared = prepareLogDirectory(this.#store, this.#directory, table, knownEnd).then((missing) => {
-        for (const segment of table) segment.missing = missing.get(segment.baseOffset) ?? null;
-      });
+      this.#prepared = prepareLogDirectory(this.#store, this.#table.directory, table, knownEnd).then(
+        (missing) => {
+          for (const segment of table) segment.missing = missing.get(segment.baseOffset) ?? null;
+        },
+      );
       this.#prepared.catch(() => {
         this.#prepared = null;
       });
@@ -482,14 +330,6 @@ export class SegmentedLog {
   }
 
   #assertPresent(): void {
-    if (this.#removed) throw new Error(`log ${this.id} was removed`);
-  }
-
-  #segmentOf(info: SegmentInfo, isNew: boolean): Segment {
-    return new Segment(info, this.#pathOf(info), isNew, this.#clock !== null);
-  }
-
-  #pathOf(info: SegmentInfo): string {
-    return `${this.#directory}/${segmentFileName(info.baseOffset)}`;
+    if (this.#table.isRemoved) throw new Error(`log ${this.id} was removed`);
   }
 }

@@ -2,11 +2,11 @@ import type { StreamLog } from './stream-log.ts';
 
 interface Expected {
   readonly block: number;
-  /** How far the streams reach that have batches in it. */
+  /** The end offsets of the streams that have batches in it. */
   readonly ends: Map<StreamLog, number>;
 }
 
-/** Which streams have batches in which block of the journal: as far may they be read when that is durable. */
+/** Which streams have batches in which block of the journal: when it is durable their high watermarks move. */
 export class HighWatermarks {
   readonly #expected: Expected[] = [];
 

@@ -1,29 +1,28 @@
 import { compactLog } from '../compaction/compact-log.ts';
 import { CorruptionError } from '../corruption.ts';
 import type { Segment } from '../segments/segment.ts';
-import type { Store } from '../store.ts';
+import type { StoreState } from '../store-state.ts';
 import { startByBytes, startByTime } from './retention.ts';
 import { type RetentionSettings, STREAM_UPKEEP, type StreamUpkeep } from './retention-settings.ts';
 import type { StreamLog } from './stream-log.ts';
 import type { StreamPager } from './stream-pager.ts';
 
-/** When the age of everything is looked at first, at the latest. */
+/** The first check of retention by time, at the latest. */
 const FIRST_CHECK_MS = 30 * 1000;
-/** Streams that are looked at before others get the processor. */
+/** Streams that are checked before other work of the event loop has its turn. */
 const STREAMS_PER_SLICE = 512;
 
-/** Told of what came of it. */
 export interface LogCleanerEvents {
-  /** Segments of the stream left its table, or were replaced: their files go with a later snapshot. */
+  /** Segments of the stream left its table, or were replaced: their files are deleted after a later snapshot. */
   onDropped(stream: StreamLog, bytes: number): void;
 }
 
 /**
- * What becomes of streams in time: old segments leave, those of compacted streams are closed when they are due and
- * compacted in the background, one stream at a time, the dirtiest first.
+ * Retention and compaction of streams: old segments leave, those of compacted streams are closed when they are due and
+ * compacted in the background, one stream at a time, that with the largest dirty ratio first.
  */
 export class LogCleaner {
-  readonly #store: Store;
+  readonly #state: StoreState;
   readonly #pager: StreamPager;
   readonly #events: LogCleanerEvents;
   readonly #upkeep: StreamUpkeep;
@@ -31,27 +30,27 @@ export class LogCleaner {
   #compacting: Promise<void> | null = null;
   /** Compacted streams in which there may be something to do. */
   readonly #candidates = new Set<StreamLog>();
-  /** They could not be compacted: not before the next look. */
+  /** They could not be compacted: not before the next sweep. */
   readonly #stuck = new Set<StreamLog>();
   #stopped = false;
 
-  constructor(store: Store, pager: StreamPager, events: LogCleanerEvents) {
-    this.#store = store;
+  constructor(state: StoreState, pager: StreamPager, events: LogCleanerEvents) {
+    this.#state = state;
     this.#pager = pager;
     this.#events = events;
-    this.#upkeep = { ...STREAM_UPKEEP, ...store.options.streamUpkeep };
+    this.#upkeep = { ...STREAM_UPKEEP, ...state.options.streamUpkeep };
   }
 
-  /** Looks at all streams. Whoever calls it writes to no segment meanwhile. */
+  /** Applies retention to all streams, and begins to compact. The caller writes to no segment meanwhile. */
   async sweep(): Promise<void> {
-    const { clock, scheduler } = this.#store.options;
-    const checksAge = this.#isCheckDue(clock.monotonicMs());
-    let looked = 0;
-    for (const stream of [...this.#store.streams.values()]) {
+    const { clock, scheduler } = this.#state.options;
+    const checksAge = this.#isAgeCheckDue(clock.monotonicMs());
+    let checked = 0;
+    for (const stream of [...this.#state.streams.values()]) {
       if (stream.removed || this.#stopped) continue;
       const nowMs = clock.now();
-      if (checksAge || isTouched(stream, nowMs)) await this.#look(stream, nowMs, checksAge);
-      if (++looked % STREAMS_PER_SLICE === 0) await new Promise<void>((resolve) => scheduler.soon(resolve));
+      if (checksAge || isTouched(stream, nowMs)) await this.#apply(stream, nowMs, checksAge);
+      if (++checked % STREAMS_PER_SLICE === 0) await new Promise<void>((resolve) => scheduler.soon(resolve));
     }
     this.#stuck.clear();
     this.#compacting ??= this.#compactAll().finally(() => {
@@ -68,7 +67,7 @@ export class LogCleaner {
     this.#stopped = true;
   }
 
-  #isCheckDue(nowMs: number): boolean {
+  #isAgeCheckDue(nowMs: number): boolean {
     const intervalMs = this.#upkeep.retentionCheckMs;
     if (this.#nextCheckMs < 0) this.#nextCheckMs = nowMs + Math.min(intervalMs, FIRST_CHECK_MS);
     if (nowMs < this.#nextCheckMs) return false;
@@ -76,46 +75,46 @@ export class LogCleaner {
     return true;
   }
 
-  async #look(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
-    const retention = stream.events.retention();
-    if (retention.deletes) {
-      const start = checksAge ? startByTime(stream, retention, nowMs) : stream.start;
-      const least = Math.max(start, startByBytes(stream, retention));
+  async #apply(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
+    const settings = stream.events.retentionSettings();
+    if (settings.deletes) {
+      const start = checksAge ? startByTime(stream, settings, nowMs) : stream.start;
+      const least = Math.max(start, startByBytes(stream, settings));
       if (least > stream.start) stream.events.onExpired(least);
     }
     stream.lookedAtEnd = stream.end;
     stream.lookedAtStart = stream.start;
-    stream.lookedAtRetention = retention;
+    stream.lookedAtSettings = settings;
     this.#drop(stream);
-    await this.#close(stream, retention, nowMs);
-    if (!retention.compacts) return;
+    await this.#close(stream, settings, nowMs);
+    if (!settings.compacts) return;
     this.#candidates.add(stream);
-    stream.nextLookMs = nextCloseMs(stream, retention);
+    stream.nextLookMs = nextCloseMs(stream, settings);
   }
 
-  /** What is before the start leaves; whole segments, and whole batches in memory. */
+  /** Whole segments, and whole batches in memory, leave if they are before the start. */
   #drop(stream: StreamLog): void {
     const { start, segments } = stream;
     if (start > stream.tailStart) stream.dropTail(start);
     if (start <= segments.startOffset) return;
     const before = segments.bytes;
-    segments.settledBelow(start);
+    segments.dropBelow(start);
     if (segments.bytes < before) this.#events.onDropped(stream, before - segments.bytes);
   }
 
   /** A segment that is old enough gets no more batches; of a compacted stream, neither do those in memory stay there. */
-  async #close(stream: StreamLog, retention: RetentionSettings, nowMs: number): Promise<void> {
+  async #close(stream: StreamLog, settings: RetentionSettings, nowMs: number): Promise<void> {
     const { segments, tail } = stream;
-    const ageMs = closesAfterMs(stream, retention);
+    const ageMs = closesAfterMs(stream, settings);
     const activeBytes = segments.active?.bytes ?? 0;
-    if (retention.compacts && tail.count > 0) {
+    if (settings.compacts && tail.count > 0) {
       const isOld = nowMs - stream.tailSinceMs >= ageMs;
-      if (isOld || activeBytes + stream.tailBytes >= retention.segmentBytes)
+      if (isOld || activeBytes + stream.tailBytes >= settings.segmentBytes)
         await this.#pager.pageOutAll(stream);
     }
     const { active } = segments;
     if (active === null || stream.removed) return;
-    if (nowMs - (active.createdMs ?? nowMs) >= ageMs || active.bytes >= retention.segmentBytes)
+    if (nowMs - (active.createdMs ?? nowMs) >= ageMs || active.bytes >= settings.segmentBytes)
       await segments.roll();
   }
 
@@ -128,12 +127,12 @@ export class LogCleaner {
   }
 
   #dirtiest(): StreamLog | null {
-    const nowMs = this.#store.options.clock.now();
+    const nowMs = this.#state.options.clock.now();
     let dirtiest: StreamLog | null = null;
     let most = 0;
     for (const stream of this.#candidates) {
       if (this.#stuck.has(stream)) continue;
-      const isOver = stream.removed || stream.isCorrupt || !stream.events.retention().compacts;
+      const isOver = stream.removed || stream.isCorrupt || !stream.events.retentionSettings().compacts;
       const dirt = isOver ? 0 : dirtOf(stream, nowMs);
       // It comes back when something is appended, or closed.
       if (isOver || (dirt === 0 && !mayBecomeDirty(stream))) this.#candidates.delete(stream);
@@ -146,8 +145,8 @@ export class LogCleaner {
 
   async #compact(stream: StreamLog): Promise<void> {
     const { segments, events } = stream;
-    const { options } = this.#store;
-    const { deleteRetentionMs, segmentBytes } = events.retention();
+    const { options } = this.#state;
+    const { deleteRetentionMs, segmentBytes } = events.retentionSettings();
     const nowMs = options.clock.now();
     const before = segments.bytes;
     const cleanedTo = Math.max(stream.cleanedTo, segments.startOffset);
@@ -177,16 +176,16 @@ export class LogCleaner {
   #failed(stream: StreamLog, error: NodeJS.ErrnoException): void {
     if (stream.removed || this.#stopped) return;
     if (error instanceof CorruptionError) {
-      stream.reportCorruption(error);
+      stream.corrupted(error);
     } else if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
       // A full disk has room again when something is deleted; until then all is as it was.
-      this.#store.events.onFailure(error);
+      this.#state.events.onFailure(error);
     }
   }
 
-  /** Others have their turn, and the disk too. */
+  /** Keeps to `compactionBytesPerSecond`. False if the compaction is to end. */
   async #pause(stream: StreamLog, bytes: number): Promise<boolean> {
-    const { scheduler } = this.#store.options;
+    const { scheduler } = this.#state.options;
     const ms = (bytes / this.#upkeep.compactionBytesPerSecond) * 1000;
     await new Promise<void>((resolve) => {
       if (ms < 1) scheduler.soon(resolve);
@@ -196,38 +195,38 @@ export class LogCleaner {
   }
 }
 
-/** There is nothing to do for one that nobody touched, until the age of all is looked at. */
+/** Whether there is anything to do for it before the next check of retention by time. */
 function isTouched(stream: StreamLog, nowMs: number): boolean {
-  const retention = stream.events.retention();
+  const settings = stream.events.retentionSettings();
   return (
     stream.end !== stream.lookedAtEnd ||
     stream.start !== stream.lookedAtStart ||
-    retention !== stream.lookedAtRetention ||
-    (retention.compacts && nowMs >= stream.nextLookMs)
+    settings !== stream.lookedAtSettings ||
+    (settings.compacts && nowMs >= stream.nextLookMs)
   );
 }
 
-/** How old a segment may become before it is closed. Jitter is the same for a stream each time. */
-function closesAfterMs(stream: StreamLog, retention: RetentionSettings): number {
-  const { segmentMs, segmentJitterMs, compactionLagMsMax, compacts } = retention;
+/** The age at which a segment is closed. The jitter of a stream is always the same. */
+function closesAfterMs(stream: StreamLog, settings: RetentionSettings): number {
+  const { segmentMs, segmentJitterMs, compactionLagMsMax, compacts } = settings;
   const jitterMs = segmentJitterMs * ((Math.imul(stream.id, 0x9e3779b1) >>> 0) / 2 ** 32);
   const ms = segmentMs - Math.min(jitterMs, segmentMs / 2);
   return compacts ? Math.min(ms, compactionLagMsMax) : ms;
 }
 
-/** When there is something to close next, if nothing is appended. */
-function nextCloseMs(stream: StreamLog, retention: RetentionSettings): number {
+/** When the next segment is to be closed, if nothing is appended. */
+function nextCloseMs(stream: StreamLog, settings: RetentionSettings): number {
   const { tail, segments } = stream;
   const begunMs = Math.min(
     tail.count > 0 ? stream.tailSinceMs : Number.POSITIVE_INFINITY,
     segments.active?.createdMs ?? Number.POSITIVE_INFINITY,
   );
-  return begunMs + closesAfterMs(stream, retention);
+  return begunMs + closesAfterMs(stream, settings);
 }
 
-/** By time alone, when all of it is durable and decided, or when a snapshot has been taken. */
+/** Whether more can become compactable without an append: with time, by the end of a transaction, or by a snapshot. */
 function mayBecomeDirty(stream: StreamLog): boolean {
-  const { compactionLagMsMin, compactionLagMsMax } = stream.events.retention();
+  const { compactionLagMsMin, compactionLagMsMax } = stream.events.retentionSettings();
   const { segments } = stream;
   const end = segments.segments.at(-1)?.endOffset ?? 0;
   if (stream.cleanedTo >= end) return false;
@@ -236,9 +235,9 @@ function mayBecomeDirty(stream: StreamLog): boolean {
   return segments.segments.some((segment) => segments.isReplaced(segment));
 }
 
-/** Where the first segment begins that is open, undecided in a transaction, or too young. */
+/** Where the first segment begins that is active, has records of an open transaction, or is younger than the lag allows. */
 function compactableBelow(stream: StreamLog, nowMs: number): number {
-  const { compactionLagMsMin } = stream.events.retention();
+  const { compactionLagMsMin } = stream.events.retentionSettings();
   const stableOffset = stream.events.stableOffset();
   const { active, segments } = stream.segments;
   let below = 0;
@@ -255,11 +254,11 @@ function lastTimeOf({ maxTimestampMs = -1, createdMs }: Segment, nowMs: number):
 }
 
 /**
- * Which part of what can be compacted was not yet: 0 to 1, and 1 and more if a record waits for longer than it may. 0 if
- * it is not worth it yet, or if its files wait for a snapshot.
+ * The dirty ratio: bytes that were never compacted, of all that can be; more than 1 if a record waits for longer than
+ * `compactionLagMsMax`. 0 if it is below `dirtyRatioMin`, or if rewritten segments wait for a snapshot.
  */
 function dirtOf(stream: StreamLog, nowMs: number): number {
-  const { dirtyRatioMin, compactionLagMsMax } = stream.events.retention();
+  const { dirtyRatioMin, compactionLagMsMax } = stream.events.retentionSettings();
   const below = compactableBelow(stream, nowMs);
   let clean = 0;
   let dirty = 0;

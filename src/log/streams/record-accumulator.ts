@@ -2,14 +2,15 @@ import { RecordBatchBuilder } from '../../records/batch-builder.ts';
 import { BATCH_HEADER_BYTES } from '../../records/batch-layout.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { RECORD_OVERHEAD_MAX } from '../../records/record-head.ts';
-import { batchEntryBytes } from '../journal/format.ts';
-import type { Journal, Owed } from '../journal/journal.ts';
+import { batchEntryBytes } from '../journal/entry.ts';
+import type { Journal, Reservations } from '../journal/journal.ts';
 import type { StreamLog } from './stream-log.ts';
 
 const BATCH_BYTES = 128 * 1024;
 const BATCH_OVERHEAD = batchEntryBytes(BATCH_HEADER_BYTES) + 8;
 const SPARES_MAX = 8;
 
+/** The batch of one stream that is being built. */
 interface OpenBatch {
   readonly stream: StreamLog;
   readonly builder: RecordBatchBuilder;
@@ -18,10 +19,10 @@ interface OpenBatch {
 }
 
 /**
- * Accumulates single messages into record batches, one for each stream: what is published in one turn of the event loop
- * becomes one batch. The journal keeps room for them in the block that is open, and has them appended before it is closed.
+ * Builds record batches of single messages, one for each stream: what is published in one turn of the event loop
+ * becomes one batch. Room for them is reserved in the open block of the journal, which has them appended before it is closed.
  */
-export class RecordAccumulator implements Owed {
+export class RecordAccumulator implements Reservations {
   bytes = 0;
   readonly #journal: Journal;
   #open = new Map<StreamLog, OpenBatch>();
@@ -45,20 +46,20 @@ export class RecordAccumulator implements Owed {
     const contentBytes = messageView.contentBytes();
     const recordBytes = contentBytes + RECORD_OVERHEAD_MAX;
     const begun = this.#open.get(stream);
-    if (begun?.builder.hasRoomFor(contentBytes) === false || !this.#journal.canOwe(recordBytes))
-      this.settle();
+    if (begun?.builder.hasRoomFor(contentBytes) === false || !this.#journal.canReserveLater(recordBytes))
+      this.flush();
     const isBegun = this.#open.has(stream);
-    this.#journal.owe(isBegun ? recordBytes : recordBytes + BATCH_OVERHEAD);
+    this.#journal.reserveLater(isBegun ? recordBytes : recordBytes + BATCH_OVERHEAD);
     const batch = this.#open.get(stream) ?? this.#begin(stream, leaderEpoch, attributes);
     batch.builder.appendMessage(timestampMs, messageView, contentBytes);
   }
 
-  settle(): void {
+  flush(): void {
     const open = this.#open;
     this.#open = new Map();
     this.bytes = 0;
     for (const { stream, builder, leaderEpoch, attributes } of open.values()) {
-      stream.isGathering = false;
+      stream.isAccumulating = false;
       if (!stream.removed) {
         const batch = builder.finishPlain(attributes);
         stream.append(batch, 0, batch.length, leaderEpoch, true);
@@ -72,7 +73,7 @@ export class RecordAccumulator implements Owed {
     builder.begin();
     const batch = { stream, builder, leaderEpoch, attributes };
     this.#open.set(stream, batch);
-    stream.isGathering = true;
+    stream.isAccumulating = true;
     return batch;
   }
 }

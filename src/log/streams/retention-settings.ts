@@ -1,29 +1,29 @@
-/** How long a stream keeps what it has. Times and sizes without a limit are Infinity. */
+/** Retention and compaction of one stream, as Kafka's topic settings have them. Times and sizes without a limit are Infinity. */
 export interface RetentionSettings {
-  /** Old segments are deleted. */
+  /** `cleanup.policy` has `delete`: old segments go. */
   readonly deletes: boolean;
-  /** Of records with one key the last one stays. */
+  /** `cleanup.policy` has `compact`: of records with one key the last one stays. */
   readonly compacts: boolean;
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly segmentBytes: number;
   /** A segment is closed at this age. */
   readonly segmentMs: number;
-  /** As much, at random, sooner. */
+  /** At most so much of `segmentMs` is taken off, so that not all streams close theirs at once. */
   readonly segmentJitterMs: number;
   readonly compactionLagMsMin: number;
   readonly compactionLagMsMax: number;
-  /** How long a record without a value stays in a compacted stream, after it was compacted first. */
+  /** How long a record without a value (a tombstone) stays after it was compacted first. */
   readonly deleteRetentionMs: number;
-  /** Of all bytes, those that were not compacted yet: compaction begins when they are more than this part, 0 to 1. */
+  /** Compaction begins when more than this part of the bytes, 0 to 1, was never compacted. */
   readonly dirtyRatioMin: number;
 }
 
-/** What looking after streams may cost. */
+/** What retention and compaction may cost. */
 export interface StreamUpkeep {
-  /** How often the age of everything is looked at. */
+  /** Interval of retention by time. */
   readonly retentionCheckMs: number;
-  /** For the keys of the stream that is being compacted. */
+  /** For the hashes of the keys of the stream that is being compacted. */
   readonly compactionMemoryBytes: number;
   readonly compactionBytesPerSecond: number;
 }
@@ -35,7 +35,7 @@ export const STREAM_UPKEEP: StreamUpkeep = {
   compactionBytesPerSecond: 128 * 1024 * 1024,
 };
 
-/** The records of a transaction that was aborted lie in these offsets, its end included. */
+/** An aborted transaction: its records and its marker lie in these offsets. */
 export interface AbortedRange {
   readonly producerId: number;
   readonly firstOffset: number;

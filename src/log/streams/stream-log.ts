@@ -27,19 +27,20 @@ export interface StreamLogState {
   readonly cleanedTo?: number;
 }
 
-/** What whoever has a stream log has to know of it. */
+/** The partition of a stream, as its log knows it. */
 export interface StreamLogEvents {
-  /** More of it is durable. */
+  /** The high watermark has moved. */
   onAdvanced(): void;
   /** A batch that the last snapshot does not cover, at recovery, in order. */
   onReplayed(buffer: Buffer, at: number, bytes: number): void;
   onCorruption(error: CorruptionError): void;
-  /** How long it keeps what it has. */
-  retention(): RetentionSettings;
-  /** What is before this offset is older than that, or more: it is to be the start. */
+  /** As they are at the moment. */
+  retentionSettings(): RetentionSettings;
+  /** Retention lets everything before this offset go: it is to be the start. */
   onExpired(offset: number): void;
-  /** Below this offset it is decided which transactions were aborted, and these are those between two offsets. */
+  /** The last stable offset: every transaction with records below it has ended. */
   stableOffset(): number;
+  /** The aborted transactions between two offsets. */
   abortedIn(from: number, below: number): readonly AbortedRange[];
 }
 
@@ -53,14 +54,18 @@ export interface Piece {
 /** What the log needs of the store that it is in. */
 export interface StreamLogStore {
   readonly chunks: ChunkStore;
-  /** Room for a batch of `bytes` in the journal; its position. */
-  reserveBatch(log: StreamLog, bytes: number, isOwed: boolean): number;
-  /** What is being gathered to batches is appended. */
-  settleGathered(): void;
-  /** The batch is in the open block of the journal. */
+  /**
+   * An entry for a batch of `bytes` in the journal; the position of the batch. `isReserved`: room was reserved before
+   * (`Journal.reserveLater`).
+   */
+  reserveBatch(log: StreamLog, bytes: number, isReserved: boolean): number;
+  /** Appends what the record accumulator has. */
+  flushAccumulator(): void;
+  /** A batch was appended to the open block of the journal. */
   streamHasGrown(log: StreamLog): void;
-  /** It has batches in memory now. */
+  /** It has batches in memory, and had none before. */
   streamHasTail(log: StreamLog): void;
+  /** `start` has moved. */
   streamHasMoved(log: StreamLog): void;
 }
 
@@ -72,7 +77,7 @@ export interface StreamLogStore {
  *     | gone  | in segments     | in memory, and in the journal            |
  *                                                    | not yet durable     |
  *
- * Nothing is ever settled in it: it ends at the front by retention, when `start` moves on.
+ * Nothing in it is acknowledged: old batches leave by retention, when `start` moves on.
  */
 export class StreamLog {
   readonly id: number;
@@ -91,8 +96,8 @@ export class StreamLog {
   removed = false;
   /** A segment of it cannot be read. */
   isCorrupt = false;
-  /** Messages for it are being gathered to a batch. */
-  isGathering = false;
+  /** The record accumulator has messages for it. */
+  isAccumulating = false;
   /** Below this offset it was compacted. */
   cleanedTo = 0;
   /** Since when there has been something in memory. */
@@ -100,7 +105,7 @@ export class StreamLog {
   /** Where it began and ended when `LogCleaner` looked at it last. */
   lookedAtStart = -1;
   lookedAtEnd = -1;
-  lookedAtRetention: RetentionSettings | null = null;
+  lookedAtSettings: RetentionSettings | null = null;
   /** When it does again, if nothing happens before. */
   nextLookMs = 0;
   readonly tail = new BatchRing();
@@ -116,12 +121,12 @@ export class StreamLog {
 
   /**
    * Copies the batch in `bytes[start, end)` and gives it the next offsets; returns the first of them. The batch has
-   * been verified by the caller, and so has its length. `isOwed`: room was kept for it (`Journal.owe`).
+   * been verified by the caller, and so has its length. `isReserved`: room was reserved for it (`Journal.reserveLater`).
    */
-  append(bytes: Buffer, start: number, end: number, leaderEpoch: number, isOwed = false): number {
-    if (this.isGathering) this.#store.settleGathered();
+  append(bytes: Buffer, start: number, end: number, leaderEpoch: number, isReserved = false): number {
+    if (this.isAccumulating) this.#store.flushAccumulator();
     const length = end - start;
-    const position = this.#store.reserveBatch(this, length, isOwed);
+    const position = this.#store.reserveBatch(this, length, isReserved);
     const chunk = this.#store.chunks.of(position);
     const at = position >>> 0;
     bytes.copy(chunk.buffer, at, start, end);
@@ -260,8 +265,8 @@ export class StreamLog {
     return maxTimestampMsOf(this.#store.chunks.of(position).buffer, position >>> 0);
   }
 
-  /** A segment cannot be read: nothing of the stream is served any more until somebody has decided. */
-  reportCorruption(error: CorruptionError): void {
+  /** A segment cannot be read: nothing of the stream is served any more until an operator has decided. */
+  corrupted(error: CorruptionError): void {
     if (this.isCorrupt || this.removed) return;
     this.isCorrupt = true;
     this.events.onCorruption(error);

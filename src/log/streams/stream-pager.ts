@@ -1,5 +1,5 @@
 import { lastOffsetDeltaOf, recordCountOf } from '../../records/batch-view.ts';
-import type { Store } from '../store.ts';
+import type { StoreState } from '../store-state.ts';
 import type { StreamLog } from './stream-log.ts';
 
 /** As much is written at once. */
@@ -12,15 +12,15 @@ const SYNC_BYTES = 4 * 1024 * 1024;
 
 /** Writes batches of streams from memory to segments. */
 export class StreamPager {
-  readonly #store: Store;
+  readonly #state: StoreState;
 
-  constructor(store: Store) {
-    this.#store = store;
+  constructor(state: StoreState) {
+    this.#state = state;
   }
 
   /** Afterwards no stream refers to a chunk of this generation or an older one. */
   async pageOutGeneration(generation: number): Promise<void> {
-    for (const stream of [...this.#store.streamsInMemory]) await this.#pageOut(stream, generation);
+    for (const stream of [...this.#state.streamsInMemory]) await this.#pageOut(stream, generation);
   }
 
   /** Afterwards nothing of what the stream had in memory is there. */
@@ -33,15 +33,15 @@ export class StreamPager {
       const written = await this.#write(stream, generation);
       if (!written) break;
     }
-    if (stream.tail.count === 0) this.#store.streamsInMemory.delete(stream);
-    else stream.tailSinceMs = this.#store.options.clock.now();
+    if (stream.tail.count === 0) this.#state.streamsInMemory.delete(stream);
+    else stream.tailSinceMs = this.#state.options.clock.now();
   }
 
   /** Writes the oldest batches, and lets go of them. False if there are none that old. */
   async #write(stream: StreamLog, generation: number): Promise<boolean> {
     const { tail, segments } = stream;
-    const { chunks } = this.#store;
-    segments.segmentBytes = stream.events.retention().segmentBytes;
+    const { chunks } = this.#state;
+    segments.segmentBytes = stream.events.retentionSettings().segmentBytes;
     const bytesMax = Math.min(WRITE_BYTES, segments.segmentBytes);
     const batches: Buffer[] = [];
     let bytes = 0;
@@ -79,7 +79,7 @@ export class StreamPager {
   #syncEarly(stream: StreamLog): void {
     stream.unsyncedBytes = 0;
     stream.segments.sync().catch((error: Error) => {
-      if (!stream.removed) this.#store.events.onFailure(error);
+      if (!stream.removed) this.#state.events.onFailure(error);
     });
   }
 }

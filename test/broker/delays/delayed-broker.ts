@@ -6,6 +6,7 @@ import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { Route } from '../../../src/broker/topology/route.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
+import { frameContentBytes, frameTimestampMs } from '../../../src/log/memory/frame.ts';
 import { MessageView } from '../../../src/records/message-view.ts';
 import { ContentView } from '../../../src/records/record-content.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
@@ -182,11 +183,11 @@ export class DelayedBroker {
       sink: {
         deliver: (_consumer, _level, _offset, chunk, at) => {
           const view = this.#view;
-          view.parse(chunk.buffer, at + 12, chunk.u32[(at >>> 2) + 2] as number);
+          view.parse(chunk.buffer, at + 12, frameContentBytes(chunk, at));
           const headers = amqp091Codec.headers(chunk.buffer, view.propertiesStart, view.propertiesEnd);
           arrivals.push({
             id: chunk.buffer.readUInt32BE(view.bodyStart),
-            routedMs: chunk.f64[at >>> 3] as number,
+            routedMs: frameTimestampMs(chunk, at),
             delayHeader: headers?.['x-delay'],
           });
           return true;

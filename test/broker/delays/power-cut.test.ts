@@ -187,7 +187,7 @@ class DelaysRun {
     let unsettled = 0;
     for (const id of test.delays.logIds()) {
       const log = test.broker.shard.store.logs.get(id) as Bucket['log'];
-      unsettled += log.settled.missingIn(log.head, log.end);
+      unsettled += log.acknowledged.missingIn(log.head, log.end);
     }
     assert.equal(test.delays.waitingCount, unsettled);
     assert.equal(test.delays.ledger.lost, 0);

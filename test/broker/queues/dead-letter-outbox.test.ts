@@ -34,7 +34,7 @@ describe('the dead-letter outbox', () => {
     test.hasRoom = false;
     test.apply();
     assert.equal(test.limits.outbox.count, 2);
-    assert.equal(test.level.log.isSettled(0), false);
+    assert.equal(test.level.log.isAcknowledged(0), false);
     assert.equal(test.ledger.deadLettered, 0);
     test.hasRoom = true;
     test.apply();

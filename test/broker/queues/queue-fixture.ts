@@ -7,7 +7,8 @@ import { Queue } from '../../../src/broker/queues/queue.ts';
 import { QueueLimits } from '../../../src/broker/queues/queue-limits.ts';
 import { settingsFromArguments } from '../../../src/broker/queues/queue-settings.ts';
 import { Turn } from '../../../src/broker/shard/turn.ts';
-import { ChunkStore, FRAME_HEADER_BYTES } from '../../../src/log/memory/chunks.ts';
+import { ChunkStore } from '../../../src/log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES } from '../../../src/log/memory/frame.ts';
 import { QueueLog } from '../../../src/log/queues/queue-log.ts';
 import { MessageView } from '../../../src/records/message-view.ts';
 import { VirtualTime } from '../groups/virtual-time.ts';
@@ -25,7 +26,7 @@ export class QueueFixture {
   #nextId = 1;
 
   log(durable = true): QueueLog {
-    const listener = { logHasSettled: () => undefined, logIsLong: () => undefined };
+    const listener = { logHasAcknowledgements: () => undefined, logIsLong: () => undefined };
     return new QueueLog(this.#nextId++, durable, this.chunks, listener);
   }
 
@@ -88,7 +89,11 @@ export class QueueFixture {
     let bytes = 0;
     for (const level of levels) {
       const { log } = level;
-      for (let offset = log.nextUnsettled(0); offset < log.end; offset = log.nextUnsettled(offset + 1)) {
+      for (
+        let offset = log.nextUnacknowledged(0);
+        offset < log.end;
+        offset = log.nextUnacknowledged(offset + 1)
+      ) {
         const position = log.positionOf(offset);
         if (isReady(level, offset)) bytes += bodyBytesAt(this.chunks.of(position), position >>> 0);
       }

@@ -223,7 +223,7 @@ describe('an inspection of a data directory', () => {
     await replayJournal(fs, '/data/journal', snapshot!.firstFile, snapshot!.newFile, snapshot!.nextBlock, {
       beginFile() {},
       message() {},
-      settle() {},
+      acknowledged() {},
       metadata: (_bytes, number) => blocks.push(number),
       batch() {},
       endFile() {},

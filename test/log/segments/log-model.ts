@@ -76,7 +76,7 @@ export function range(from: number, to: number): number[] {
 interface State {
   readonly table: readonly SegmentInfo[] | null;
   readonly end: number;
-  readonly settled: readonly (readonly [number, number])[];
+  readonly acknowledged: readonly (readonly [number, number])[];
   readonly present: ReadonlySet<number>;
 }
 
@@ -86,10 +86,10 @@ export class LogModel {
   directory: SegmentDirectory;
   log: SegmentedLog;
   end = 0;
-  /** Offsets that were appended; settled ones may or may not be on disk still. */
+  /** Offsets that were appended; acknowledged ones may or may not be on disk still. */
   present = new Set<number>();
-  settled = new OffsetSet();
-  durable: State = { table: null, end: 0, settled: [], present: new Set() };
+  acknowledged = new OffsetSet();
+  durable: State = { table: null, end: 0, acknowledged: [], present: new Set() };
   readonly #random: () => number;
   #inSnapshot = false;
 
@@ -126,28 +126,28 @@ export class LogModel {
   }
 
   /** Some here and there, or nearly all up to a point: as queues do. */
-  settle(): void {
+  acknowledge(): void {
     if (this.end === 0) return;
     if (this.#upTo(3) === 0) {
       const to = this.#upTo(this.end);
       const spared = this.#upTo(to + 1);
-      this.settled.add(0, spared);
-      this.settled.add(spared + 1, to);
+      this.acknowledged.add(0, spared);
+      this.acknowledged.add(spared + 1, to);
     } else {
       const from = this.#upTo(this.end);
-      this.settled.add(from, Math.min(this.end, from + this.#upTo(40)));
+      this.acknowledged.add(from, Math.min(this.end, from + this.#upTo(40)));
     }
   }
 
-  settleBelow(): void {
-    this.log.settledBelow(this.settled.nextMissing(0));
+  dropBelow(): void {
+    this.log.dropBelow(this.acknowledged.nextMissing(0));
   }
 
   async reclaim(): Promise<void> {
-    const { settled } = this;
+    const { acknowledged } = this;
     await this.log.reclaim(
-      (from, to) => settled.countIn(from, to) === to - from,
-      (from, to) => to - from - settled.countIn(from, to),
+      (from, to) => acknowledged.countIn(from, to) === to - from,
+      (from, to) => to - from - acknowledged.countIn(from, to),
     );
   }
 
@@ -167,7 +167,7 @@ export class LogModel {
     const state = {
       table: this.log.table(),
       end: this.end,
-      settled: [...this.settled.ranges()],
+      acknowledged: [...this.acknowledged.ranges()],
       present: new Set(this.present),
     };
     await meanwhile();
@@ -187,8 +187,8 @@ export class LogModel {
     this.log = this.directory.openLog(7, this.durable.table);
     this.end = this.durable.end;
     this.present = new Set(this.durable.present);
-    this.settled = new OffsetSet();
-    for (const [from, to] of this.durable.settled) this.settled.add(from, to);
+    this.acknowledged = new OffsetSet();
+    for (const [from, to] of this.durable.acknowledged) this.acknowledged.add(from, to);
   }
 
   async check(): Promise<void> {
@@ -202,7 +202,7 @@ export class LogModel {
     }
     const set = new Set(found);
     for (const offset of this.present) {
-      if (offset >= from && !this.settled.has(offset))
+      if (offset >= from && !this.acknowledged.has(offset))
         assert.ok(set.has(offset), `offset ${offset} is missing`);
     }
   }

@@ -10,8 +10,8 @@ import { fill, ROOT, range, readOffsets } from './log-model.ts';
 const PATH = `${ROOT}/3/00000000000000000000.log`;
 
 /** One segment with the offsets 0 to 50, in five batches. */
-async function damagedBy(
-  damage: (fs: SimulatedFileSystem, info: SegmentInfo) => Promise<void> | void,
+async function corruptedBy(
+  corrupt: (fs: SimulatedFileSystem, info: SegmentInfo) => Promise<void> | void,
 ): Promise<{ fs: SimulatedFileSystem; info: SegmentInfo }> {
   const fs = new SimulatedFileSystem();
   const directory = new SegmentDirectory(fs, ROOT);
@@ -21,7 +21,7 @@ async function damagedBy(
   const [info] = log.table();
   assert.deepEqual(await checkSegmentFile(fs, PATH, info), []);
   assert.deepEqual(await checkSegmentFile(fs, PATH), []);
-  await damage(fs, info);
+  await corrupt(fs, info);
   return { fs, info };
 }
 
@@ -30,7 +30,7 @@ async function readAll(fs: SimulatedFileSystem, info: SegmentInfo): Promise<numb
 }
 
 test('a damaged batch is reported with the offsets in it, and the rest can be read when it is cut', async () => {
-  const { fs, info } = await damagedBy((files, { bytes }) => files.flipBit(PATH, bytes / 5 + 100, 3));
+  const { fs, info } = await corruptedBy((files, { bytes }) => files.flipBit(PATH, bytes / 5 + 100, 3));
   const corruptRanges = await checkSegmentFile(fs, PATH, info);
   assert.equal(corruptRanges.length, 1);
   const [{ position, bytes, fromOffset, toOffset, what }] = corruptRanges;
@@ -45,7 +45,7 @@ test('a damaged batch is reported with the offsets in it, and the rest can be re
 });
 
 test('behind a length that is destroyed the next sound batch is found', async () => {
-  const { fs, info } = await damagedBy((files, { bytes }) => {
+  const { fs, info } = await corruptedBy((files, { bytes }) => {
     files.flipBit(PATH, (bytes / 5) * 2 + 8, 6);
     files.flipBit(PATH, (bytes / 5) * 3 + 9, 1);
   });
@@ -59,7 +59,7 @@ test('behind a length that is destroyed the next sound batch is found', async ()
 });
 
 test('a file that lost its end is filled up, so that the log can go on behind it', async () => {
-  const { fs, info } = await damagedBy(async (files, { bytes }) => {
+  const { fs, info } = await corruptedBy(async (files, { bytes }) => {
     const file = await files.open(PATH, 'write');
     await file.truncate((bytes / 5) * 3 + 17);
   });
@@ -75,7 +75,7 @@ test('a file that lost its end is filled up, so that the log can go on behind it
 });
 
 test('a missing file is replaced by one that says that its messages are lost', async () => {
-  const { fs, info } = await damagedBy((files) => files.remove(PATH));
+  const { fs, info } = await corruptedBy((files) => files.remove(PATH));
   const corruptRanges = await checkSegmentFile(fs, PATH, info);
   assert.deepEqual(
     [corruptRanges[0].what, corruptRanges[0].fromOffset, corruptRanges[0].toOffset],
@@ -87,7 +87,7 @@ test('a missing file is replaced by one that says that its messages are lost', a
 });
 
 test('without a snapshot a torn end is cut off', async () => {
-  const { fs } = await damagedBy(async (files, { bytes }) => {
+  const { fs } = await corruptedBy(async (files, { bytes }) => {
     const file = await files.open(PATH, 'write');
     await file.write([Buffer.alloc(30, 1)], bytes);
   });

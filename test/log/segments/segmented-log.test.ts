@@ -125,18 +125,18 @@ test('after sync a power cut takes nothing, and what the snapshot does not know 
   );
 });
 
-test('settled segments leave the table at once and the disk when a snapshot without them is durable', async () => {
+test('acknowledged segments leave the table at once and the disk when a snapshot without them is durable', async () => {
   const { fs, log } = await newLog();
   await fill(log, 0, 250, 10);
   const before = log.table();
-  log.settledBelow(before[1].baseOffset + 1);
+  log.dropBelow(before[1].baseOffset + 1);
   assert.equal(log.startOffset, before[1].baseOffset);
   await log.deleteDropped(before);
   assert.equal(fs.files().length, before.length, 'the snapshot names it still');
   await log.deleteDropped(log.table());
   assert.equal(fs.files().length, before.length - 1);
 
-  log.settledBelow(250);
+  log.dropBelow(250);
   assert.deepEqual(log.table(), []);
   assert.equal(log.endOffset, 250);
   await log.deleteDropped([]);
@@ -151,7 +151,7 @@ test('a snapshot names a dropped segment still: a restart between dropping and r
   await directory.syncAll();
   const table = log.table();
   const second = open(fs).openLog(3, table);
-  second.settledBelow(table[0].endOffset);
+  second.dropBelow(table[0].endOffset);
   await readOffsets(second, 0);
   const third = open(fs).openLog(3, table);
   assert.deepEqual(await readOffsets(third, 0), range(0, 250));
@@ -231,17 +231,17 @@ test('a segment that grew and was rewritten to its former size is not taken for 
   assert.deepEqual(await readOffsets(open(found).openLog(3, before), 0), range(0, 10));
 });
 
-test('a segment that is being appended to is not dropped, though all that it held is settled', async () => {
+test('a segment that is being appended to is not dropped, though all that it held is acknowledged', async () => {
   for (let turns = 0; turns < 6; turns++) {
     const { log } = await newLog();
     await fill(log, 0, 10, 10);
     const appended = fill(log, 10, 20, 10);
     for (let turn = 0; turn < turns; turn++) await nextTurn();
     for (let microtask = 0; microtask < 3; microtask++) await null;
-    log.settledBelow(10);
+    log.dropBelow(10);
     await appended;
     await log.deleteDropped([]);
-    assert.deepEqual(await readOffsets(log, 10), range(10, 20), `settled after ${turns} turns`);
+    assert.deepEqual(await readOffsets(log, 10), range(10, 20), `acknowledged after ${turns} turns`);
   }
 });
 

@@ -13,8 +13,8 @@ const nothing = async (): Promise<void> => {};
 async function step(model: LogModel, fs: SimulatedFileSystem, random: () => number): Promise<void> {
   const choice = random();
   if (choice < 0.4) await model.append();
-  else if (choice < 0.6) model.settle();
-  else if (choice < 0.65) model.settleBelow();
+  else if (choice < 0.6) model.acknowledge();
+  else if (choice < 0.65) model.dropBelow();
   else if (choice < 0.75) await model.reclaim();
   else if (choice < 0.82) await model.check();
   else if (choice < 0.9) await model.snapshot(random() < 0.5 ? nothing : () => step(model, fs, random));
@@ -59,7 +59,7 @@ async function simulate(seed: number): Promise<void> {
   await model.check();
 }
 
-test(`${SEEDS} random lives of a log, with power cuts and full disks, keep all that is not settled`, async () => {
+test(`${SEEDS} random lives of a log, with power cuts and full disks, keep all that is not acknowledged`, async () => {
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     try {
       await simulate(seed);

@@ -109,7 +109,7 @@ test('what a producer has where our batches have a check of their own is nothing
   assert.deepEqual((await log.read(0, 1000)).buffer, batch);
 });
 
-test('a base offset that was damaged shows, although no checksum covers it', async () => {
+test('a base offset that was corrupted shows, although no checksum covers it', async () => {
   const fs = new SimulatedFileSystem();
   const directory = openDirectory(fs);
   const log = directory.openStream(1, null, clock);

@@ -76,7 +76,7 @@ describe('requests that no honest client sends', () => {
       assert.equal(await send(client, batchOf([Buffer.alloc(MIB)])), 'NONE');
       if (place === 'segments') {
         const { log } = stream.partitions[0]!;
-        await new StreamPager(test.broker.shard.store).pageOutAll(log);
+        await new StreamPager(test.broker.shard.store.state).pageOutAll(log);
         assert.equal(log.tail.count, 0);
       }
       const partition = { partition: 0, fetchOffset: 0, partitionMaxBytes: 1, currentLeaderEpoch: -1 };

@@ -58,7 +58,7 @@ export class StreamFeed {
     const { states, shard } = this.#deps;
     const { stream } = this.streamExchange;
     // What was published in this turn was published before.
-    shard.store.settleGathered();
+    shard.store.flushAccumulator();
     if (this.#feeds.length === 0) this.#beginAtTheEnd();
     const args = binding.arguments;
     const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? (args[REPLAY_ARGUMENT] as Value) : 'next';
@@ -107,7 +107,7 @@ export class StreamFeed {
   /** For the first binding: it gets what is published from here on. */
   #beginAtTheEnd(): void {
     const { id, partitions } = this.streamExchange.stream;
-    this.#deps.shard.store.settleGathered();
+    this.#deps.shard.store.flushAccumulator();
     this.#fed = partitions.map(({ endOffset }) => endOffset);
     for (const [p, to] of this.#fed.entries()) this.#record({ op: 'view.fed', id, p, to });
   }

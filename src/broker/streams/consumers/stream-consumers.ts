@@ -44,7 +44,7 @@ export class StreamConsumers implements StreamConsumerOwner {
       );
     }
     // What was published in this turn was published before.
-    store.settleGathered();
+    store.flushAccumulator();
     this.#message ??= new RecordMessage(codecs);
     const consumer = new StreamConsumer(this, request, turn, this.#message);
     this.#consumers.add(consumer);

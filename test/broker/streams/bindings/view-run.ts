@@ -162,7 +162,7 @@ export class ViewRun {
     const name = `q${this.#nextQueue++}`;
     const key = this.#pick(['#', 'a.#', '*']);
     vhost.declareQueue({ name, durable: true, exclusive: false, autoDelete: false, arguments: {} }, null);
-    this.broker.shard.store.settleGathered();
+    this.broker.shard.store.flushAccumulator();
     const { partitions } = this.#stream;
     const kind = this.#pick(['next', 'first', 'offset', 'time'] as const);
     const offset = this.#between(0, partitions[0]?.endOffset ?? 0);

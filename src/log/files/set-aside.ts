@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { FileSystem } from './files/filesystem.ts';
+import type { FileSystem } from './filesystem.ts';
 
 /** Below the data directory. Not `lost+found`: that is the file system's own where the directory is a volume's root. */
 const DIRECTORY = 'set-aside';

@@ -1,8 +1,8 @@
-import { readFailure } from './corruption.ts';
-import type { FileSystem } from './files/filesystem.ts';
-import { TRANSIENT_PREFIX } from './segments/segment-store.ts';
-import { countSetAside, setAside } from './set-aside.ts';
-import type { Snapshot } from './snapshot.ts';
+import { readFailure } from '../corruption.ts';
+import type { FileSystem } from '../files/filesystem.ts';
+import { countSetAside, setAside } from '../files/set-aside.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { TRANSIENT_PREFIX } from './segment-store.ts';
 
 /** The logs that have files below `<data>/logs`, of those that are wanted, by the numbers that their directories have. */
 export async function logsWithFiles(

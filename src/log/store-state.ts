@@ -1,0 +1,113 @@
+import type { Clock } from '../base/clock.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { FileSystem } from './files/filesystem.ts';
+import type { Journal } from './journal/journal.ts';
+import type { Durability, JournalFiles } from './journal/journal-files.ts';
+import { Arena, type Generation } from './memory/arena.ts';
+import { ChunkStore } from './memory/chunks.ts';
+import { PendingAcknowledgements } from './queues/pending-acknowledgements.ts';
+import type { QueueLog } from './queues/queue-log.ts';
+import { SegmentDirectory } from './segments/segment-directory.ts';
+import type { StreamUpkeep } from './streams/retention-settings.ts';
+import type { StreamLog } from './streams/stream-log.ts';
+
+export interface StoreOptions {
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly durability: Durability;
+  /** Memory for messages, in bytes, beyond which they are written to segments. */
+  readonly memoryBytes: number;
+  readonly journalFileBytes: number;
+  /** Bytes of all journal files together, beyond which the oldest is retired. */
+  readonly journalBytes: number;
+  readonly segmentBytes: number;
+  /** Free bytes on the volume below which publishers are blocked. */
+  readonly diskFreeBytes: number;
+  readonly chunkBytes: number;
+  /** Interval, in milliseconds, at which segments are searched for acknowledged messages. */
+  readonly reclaimMs: number;
+  readonly streamUpkeep?: Partial<StreamUpkeep>;
+}
+
+/** The broker, as the store knows it: metadata entries of the journal, and a section of the snapshot. */
+export interface StateMachine {
+  /** The `broker` part of a snapshot, or null on an empty directory. */
+  restore(snapshot: unknown): void;
+  /** A metadata entry, at recovery. */
+  applyMetadata(bytes: Buffer): void;
+  snapshot(): unknown;
+}
+
+export interface StoreEvents {
+  /** Whether anybody waits for a block that is not durable yet. */
+  isAwaited(): boolean;
+  onDurable(blockNumber: number): void;
+  /** For the log that an operator reads. */
+  onWarning(text: string): void;
+  /** The journal was read; this was its last block. */
+  onRecovered(lastBlock: number): void;
+  /** The storage cannot be trusted any more. Nothing more is confirmed; the process must end. */
+  onFailure(error: Error): void;
+  /** Too little disk or memory (true): publishers must wait. */
+  onPressure(reason: 'disk' | 'memory', on: boolean): void;
+  /** Memory or disk was freed: those who wait for it may look again. */
+  onRelief(): void;
+}
+
+/**
+ * What the parts of the store share: `Store` assembles it and has the verbs; recovery fills it; maintenance, the pagers
+ * and the log cleaner work on it. None of them knows the store.
+ */
+export class StoreState {
+  readonly options: StoreOptions;
+  readonly events: StoreEvents;
+  readonly chunks: ChunkStore;
+  /** Logs of queues, by id. */
+  readonly logs = new Map<number, QueueLog>();
+  /** Logs of stream partitions, by id. */
+  readonly streams = new Map<number, StreamLog>();
+  /** Those with batches in memory. */
+  readonly streamsInMemory = new Set<StreamLog>();
+  readonly segments: SegmentDirectory;
+  /** Shared by the arena and the journal, so that their chunks are numbered in one order. */
+  readonly generation: Generation = { current: 1, isAdvancePending: false };
+  readonly arena: Arena;
+  readonly acknowledgements: PendingAcknowledgements;
+  /** Grows with each start: the leader epoch of what is appended. */
+  epoch = 0;
+  /** Both are there from the end of recovery on. */
+  journal!: Journal;
+  files!: JournalFiles;
+
+  constructor(options: StoreOptions, events: StoreEvents) {
+    this.options = options;
+    this.events = events;
+    this.chunks = new ChunkStore(options.chunkBytes, options.memoryBytes / 2);
+    this.arena = new Arena(this.chunks, this.generation, () => this.journal.isAtomic);
+    this.acknowledgements = new PendingAcknowledgements();
+    this.segments = new SegmentDirectory(options.fileSystem, `${options.directory}/logs`, {
+      segmentBytes: options.segmentBytes,
+      onSetAside: (path) =>
+        events.onWarning(`a file that neither the snapshot nor the journal knows was set aside: ${path}`),
+    });
+  }
+
+  get journalDirectory(): string {
+    return `${this.options.directory}/journal`;
+  }
+
+  /** What is appended from now on is in younger chunks than what was before. */
+  beginGeneration(): void {
+    this.generation.current++;
+  }
+
+  /** One message may be larger than the memory limit: its chunk is not kept to be filled further. */
+  leaveLargeChunks(): void {
+    this.arena.leaveLargeChunk();
+    if (this.journal.chunk.size <= this.options.chunkBytes) return;
+    this.beginGeneration();
+    this.journal.mark();
+  }
+}
