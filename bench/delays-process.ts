@@ -3,11 +3,11 @@
  * are. Sends what it measured to the process that started it: `delays-process.ts <directory> <DelaysPlan as JSON>`.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { FINE_BITS, Histogram } from '../src/base/histogram.ts';
 import { Broker } from '../src/broker/broker.ts';
 import { Publisher } from '../src/broker/publishing/publisher.ts';
 import type { Queue } from '../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../src/broker/topology/virtual-host.ts';
-import { Histogram } from '../src/cli/bench/amqp/histogram.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes } from '../src/log/memory/frame.ts';
 import { ContentView } from '../src/records/record-content.ts';
 import { amqp091Codec } from '../src/servers/amqp091/property-codec.ts';
@@ -37,7 +37,7 @@ const [directory, text] = process.argv.slice(2) as [string, string];
 const plan = JSON.parse(text) as DelaysPlan;
 const broker = await Broker.open({ dataDirectory: directory, propertyCodecs: [amqp091Codec] });
 const vhost = broker.vhosts.get('/') as VirtualHost<Queue>;
-const lateness = new Histogram();
+const lateness = new Histogram(FINE_BITS);
 let came = 0;
 declare();
 
@@ -51,7 +51,7 @@ await setTimeout(3000);
 const waiting = resident();
 while (plan.awaits && came < plan.messages) await setTimeout(200);
 clearInterval(watch);
-const lateMs = (share: number): number => lateness.percentile(share) / 1000;
+const lateMs = (share: number): number => lateness.quantileMs(share);
 process.send?.({
   residentMiB: { before, waiting, peak },
   publishedPerSecond: Math.round(plan.messages / seconds),
@@ -78,7 +78,7 @@ function declare(): void {
       deliver: (_consumer, _level, _offset, chunk, at) => {
         view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at));
         broker.shard.turn.touch();
-        lateness.record(Math.round((broker.shard.nowMs - chunk.buffer.readDoubleBE(view.bodyStart)) * 1000));
+        lateness.record(broker.shard.nowMs - chunk.buffer.readDoubleBE(view.bodyStart));
         came++;
         return true;
       },

@@ -3,7 +3,7 @@
  * JSON>`. Each caller has a channel, and one call at a time. Prints `RpcFigures` as JSON.
  */
 import { setTimeout } from 'node:timers/promises';
-import { Histogram } from '../src/cli/bench/amqp/histogram.ts';
+import { FINE_BITS, Histogram } from '../src/base/histogram.ts';
 import { monotonicMicros } from '../src/cli/bench/amqp/micros.ts';
 import { CONTENT_HEADER_BYTES, decodeProperties } from '../src/wire/amqp091/properties.ts';
 import { type Arrival, methodBytes, Peer, publishBytes } from './rpc-peer.ts';
@@ -32,7 +32,7 @@ const CONSUME = { noLocal: false, exclusive: false, noWait: false, arguments: {}
 
 const [url, text] = process.argv.slice(2) as [string, string];
 const plan = JSON.parse(text) as RpcPlan;
-const latency = new Histogram();
+const latency = new Histogram(FINE_BITS);
 let wrong = 0;
 
 function propertiesOf({ header }: Arrival) {
@@ -67,7 +67,7 @@ async function openCallers(connection: number, count: number): Promise<Peer> {
   };
   const peer = await Peer.open(url, (arrival) => {
     const { channel } = arrival;
-    latency.record(monotonicMicros() - (askedAt[channel] as number));
+    latency.recordMicros(monotonicMicros() - (askedAt[channel] as number));
     if (propertiesOf(arrival).correlationId !== nameOf(channel)) wrong++;
     ask(channel, peer);
   });
@@ -97,11 +97,11 @@ const begin = performance.now();
 await setTimeout(plan.seconds * 1000);
 const seconds = (performance.now() - begin) / 1000;
 const figures: RpcFigures = {
-  callsPerSecond: latency.total / seconds,
+  callsPerSecond: latency.count / seconds,
   latencyMs: {
-    p50: latency.percentile(0.5) / 1000,
-    p99: latency.percentile(0.99) / 1000,
-    max: latency.max / 1000,
+    p50: latency.quantileMs(0.5),
+    p99: latency.quantileMs(0.99),
+    max: latency.maxMs,
   },
   wrong,
 };

@@ -1,4 +1,4 @@
-import type { Histogram } from './histogram.ts';
+import type { Histogram } from '../../../base/histogram.ts';
 
 /** How many windows a confirm may run ahead of the oldest message that is still unconfirmed. */
 const SPREAD = 16;
@@ -60,7 +60,7 @@ export class ConfirmWindow {
       const slot = t & this.#mask;
       if (this.#ahead[slot] === 0) {
         count++;
-        this.#latency.record(nowMicros - this.#stampMicros[slot]);
+        this.#latency.recordMicros(nowMicros - this.#stampMicros[slot]);
       }
       this.#ahead[slot] = 0;
     }
@@ -73,7 +73,7 @@ export class ConfirmWindow {
   #confirmOne(tag: number, nowMicros: number): number {
     const slot = tag & this.#mask;
     if (this.#ahead[slot] === 1) return 0;
-    this.#latency.record(nowMicros - this.#stampMicros[slot]);
+    this.#latency.recordMicros(nowMicros - this.#stampMicros[slot]);
     this.#ahead[slot] = 1;
     this.#advance();
     this.confirmed++;

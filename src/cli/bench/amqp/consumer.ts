@@ -1,6 +1,6 @@
 /** The receiving end of one channel: counts, checks and acknowledges what is delivered to it. */
 
-import type { Histogram } from './histogram.ts';
+import type { Histogram } from '../../../base/histogram.ts';
 import type { QueueSequences } from './sequence.ts';
 import { stampLayout } from './stamp.ts';
 
@@ -89,7 +89,7 @@ export class Consumer {
 
   #check(view: DataView, start: number, nowMicros: number): void {
     const stamp = view.getUint32(start) * TWO_32 + view.getUint32(start + 4);
-    this.#latency.record(nowMicros - stamp);
+    this.#latency.recordMicros(nowMicros - stamp);
     const publisher = view.getUint16(start + stampLayout.publisher);
     const sequence =
       view.getUint16(start + stampLayout.sequence) * TWO_32 +

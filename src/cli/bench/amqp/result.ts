@@ -1,6 +1,6 @@
 /** What a run has found, in the form in which it is written to a file. */
+import { FINE_BITS, Histogram, type HistogramState } from '../../../base/histogram.ts';
 import type { Machine } from '../machine.ts';
-import { Histogram, type HistogramState } from './histogram.ts';
 import type { SequenceState } from './sequence.ts';
 import type { BenchSettings } from './settings.ts';
 import type { Counters, Snapshot } from './worker.ts';
@@ -84,17 +84,16 @@ export function makeResult(findings: Findings): BenchResult {
 }
 
 function summarize(state: HistogramState): LatencySummary | undefined {
-  if (state.total === 0) return undefined;
-  const histogram = new Histogram();
+  if (state.count === 0) return undefined;
+  const histogram = new Histogram(FINE_BITS);
   histogram.add(state);
-  const ms = (share: number) => histogram.percentile(share) / 1000;
   return {
-    count: state.total,
-    mean: state.sum / state.total / 1000,
-    p50: ms(0.5),
-    p90: ms(0.9),
-    p99: ms(0.99),
-    p999: ms(0.999),
-    max: state.max / 1000,
+    count: histogram.count,
+    mean: histogram.sumMs / histogram.count,
+    p50: histogram.quantileMs(0.5),
+    p90: histogram.quantileMs(0.9),
+    p99: histogram.quantileMs(0.99),
+    p999: histogram.quantileMs(0.999),
+    max: histogram.maxMs,
   };
 }

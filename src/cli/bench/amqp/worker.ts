@@ -1,9 +1,9 @@
 /** One process's share of a run: its connections, its publishers and consumers, and what they have counted. */
+import { FINE_BITS, Histogram, type HistogramState } from '../../../base/histogram.ts';
 import { parseAddress } from './address.ts';
 import { Link } from './client-connection.ts';
 import { ConfirmWindow } from './confirm-window.ts';
 import { Consumer } from './consumer.ts';
-import { Histogram, type HistogramState } from './histogram.ts';
 import { messageFrames } from './message-frames.ts';
 import { monotonicMicros } from './micros.ts';
 import type { ConnectionPlan, ConsumerPlan, PublisherPlan, Share } from './plan.ts';
@@ -64,8 +64,8 @@ export class Load implements LoadPort {
   readonly #consumers: Consumer[] = [];
   readonly #consumerStarts: (() => Promise<unknown>)[] = [];
   readonly #queues = new Map<string, QueueSequences>();
-  readonly #latency = new Histogram();
-  readonly #confirmLatency = new Histogram();
+  readonly #latency = new Histogram(FINE_BITS);
+  readonly #confirmLatency = new Histogram(FINE_BITS);
   #pacer: NodeJS.Timeout | undefined;
 
   constructor(share: Share, onFailure: (error: Error) => void) {

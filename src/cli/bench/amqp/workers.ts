@@ -1,6 +1,6 @@
 /** The shares of a run, in this process or each in its own, behind one set of verbs. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { Histogram } from './histogram.ts';
+import { FINE_BITS, Histogram } from '../../../base/histogram.ts';
 import type { Share } from './plan.ts';
 import type { SequenceState } from './sequence.ts';
 import { type Counters, Load, type LoadPort, type Snapshot } from './worker.ts';
@@ -147,8 +147,8 @@ class RemoteLoad implements LoadPort {
 
 function addSnapshots(parts: readonly Snapshot[]): Snapshot {
   if (parts.length === 1) return parts[0];
-  const latency = new Histogram();
-  const confirmLatency = new Histogram();
+  const latency = new Histogram(FINE_BITS);
+  const confirmLatency = new Histogram(FINE_BITS);
   for (const part of parts) {
     latency.add(part.latency);
     confirmLatency.add(part.confirmLatency);

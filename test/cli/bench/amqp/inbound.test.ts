@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { Histogram } from '../../../../src/base/histogram.ts';
 import { Consumer } from '../../../../src/cli/bench/amqp/consumer.ts';
-import { Histogram } from '../../../../src/cli/bench/amqp/histogram.ts';
 import { Inbound } from '../../../../src/cli/bench/amqp/inbound.ts';
 import { messageFrames } from '../../../../src/cli/bench/amqp/message-frames.ts';
 import { PublishBuffer } from '../../../../src/cli/bench/amqp/publish-buffer.ts';

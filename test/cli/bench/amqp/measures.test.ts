@@ -1,40 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { Histogram } from '../../../../src/base/histogram.ts';
 import { ConfirmWindow } from '../../../../src/cli/bench/amqp/confirm-window.ts';
-import { Histogram } from '../../../../src/cli/bench/amqp/histogram.ts';
 import { SequenceTracker } from '../../../../src/cli/bench/amqp/sequence.ts';
-
-describe('Histogram', () => {
-  const values = fc.array(fc.oneof(fc.nat(300), fc.nat(100_000), fc.nat(0xffffffff)), { minLength: 1 });
-
-  it('gives percentiles that are never below the true value and at most 0.8 % above it', () => {
-    fc.assert(
-      fc.property(values, fc.double({ min: 0, max: 1, noNaN: true }), (list, share) => {
-        const histogram = new Histogram();
-        for (const value of list) histogram.record(value);
-        const sorted = list.toSorted((a, b) => a - b);
-        const truth = sorted[Math.max(1, Math.ceil(list.length * share)) - 1];
-        const found = histogram.percentile(share);
-        assert.ok(found >= truth && found <= truth * 1.008, `${found} for ${truth}`);
-      }),
-    );
-  });
-
-  it('is the same whether recorded in one piece or added from parts', () => {
-    fc.assert(
-      fc.property(values, values, (left, right) => {
-        const whole = new Histogram();
-        const parts = [new Histogram(), new Histogram()];
-        for (const value of left) for (const h of [whole, parts[0]]) h.record(value);
-        for (const value of right) for (const h of [whole, parts[1]]) h.record(value);
-        const sum = new Histogram();
-        for (const part of parts) sum.add(part.state());
-        assert.deepEqual(sum.state(), whole.state());
-      }),
-    );
-  });
-});
 
 describe('SequenceTracker', () => {
   it('counts missing and duplicate numbers like a set does', () => {
@@ -79,7 +48,7 @@ describe('ConfirmWindow', () => {
           assert.equal(window.confirm(tag, multiple, 0), named.length);
           assert.equal(window.published - window.confirmed, unconfirmed.size);
         }
-        assert.equal(latency.total, window.confirmed);
+        assert.equal(latency.count, window.confirmed);
       }),
     );
   });
