@@ -28,7 +28,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export class Link {
+export class ClientConnection {
   readonly inbound: Inbound;
   blocked = false;
   /** Called after each read that has been answered. */
@@ -69,10 +69,10 @@ export class Link {
   }
 
   /** Connects, authenticates and opens the virtual host; a failure later on is told to `onFailure`, once. */
-  static async open(address: BrokerAddress, onFailure: (error: Error) => void): Promise<Link> {
-    const link = new Link(address, onFailure);
-    await link.#handshake();
-    return link;
+  static async open(address: BrokerAddress, onFailure: (error: Error) => void): Promise<ClientConnection> {
+    const connection = new ClientConnection(address, onFailure);
+    await connection.#handshake();
+    return connection;
   }
 
   async openChannel(): Promise<number> {

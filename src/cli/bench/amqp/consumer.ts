@@ -49,11 +49,11 @@ export class Consumer {
     if (redelivered) this.redelivered++;
   }
 
-  header(bodySize: number, nowMicros: number): void {
+  header(bodySize: number): void {
     this.#bodyLeft = bodySize;
     this.#stampDue = this.#settings.stamped;
     this.receivedBytes += bodySize;
-    if (bodySize === 0) this.#complete(nowMicros);
+    if (bodySize === 0) this.#complete();
   }
 
   body(view: DataView, start: number, size: number, nowMicros: number): void {
@@ -62,7 +62,7 @@ export class Consumer {
       if (size >= stampLayout.bytes) this.#check(view, start, nowMicros);
     }
     this.#bodyLeft -= size;
-    if (this.#bodyLeft <= 0) this.#complete(nowMicros);
+    if (this.#bodyLeft <= 0) this.#complete();
   }
 
   /** The acknowledgements that are due after a read, as one piece of bytes for the socket, or nothing. */
@@ -101,7 +101,7 @@ export class Consumer {
     this.#lastOf[publisher] = sequence;
   }
 
-  #complete(_nowMicros: number): void {
+  #complete(): void {
     this.received++;
     if (this.#settings.autoAck) return;
     this.#unacknowledged++;

@@ -55,10 +55,7 @@ export class Inbound {
           break;
         case FRAME_HEADER:
           // The weight (always 0) stands between the class and the size, AMQP 4.2.6.1.
-          this.consumers[channel]?.header(
-            view.getUint32(payload + 4) * TWO_32 + view.getUint32(payload + 8),
-            nowMicros,
-          );
+          this.consumers[channel]?.header(view.getUint32(payload + 4) * TWO_32 + view.getUint32(payload + 8));
           break;
         case FRAME_BODY:
           this.consumers[channel]?.body(view, payload, size, nowMicros);

@@ -1,75 +1,75 @@
 /** Declares and deletes what a run needs on the broker. */
-import type { Link } from './client-connection.ts';
+import type { ClientConnection } from './client-connection.ts';
 import { entryQueue, fanoutExchange, queueNames } from './plan.ts';
 import type { BenchSettings } from './settings.ts';
 
 /** A broker that syncs each declare to disk needs several at a time, and a channel answers one after the other. */
-const LANES_MAX = 32;
+const CHANNELS_MAX = 32;
 
-export async function declareTopology(link: Link, settings: BenchSettings): Promise<void> {
+export async function declareTopology(connection: ClientConnection, settings: BenchSettings): Promise<void> {
   const exchange = fanoutExchange(settings);
   const durable = settings.durable || settings.persistent;
   const flags = { durable, passive: false, autoDelete: false, noWait: false, arguments: {} };
   if (exchange !== '') {
-    await link.call(
-      await link.openChannel(),
+    await connection.call(
+      await connection.openChannel(),
       { name: 'exchange.declare', exchange, type: 'fanout', internal: false, ...flags },
       'exchange.declare-ok',
     );
   }
-  await inLanes(link, queueNames(settings), async (lane, queue) => {
+  await onChannels(connection, queueNames(settings), async (channel, queue) => {
     const { queueArguments } = settings;
-    await link.call(
-      lane,
+    await connection.call(
+      channel,
       { name: 'queue.declare', queue, exclusive: false, ...flags, arguments: queueArguments },
       'queue.declare-ok',
     );
     if (settings.deadLetter) {
       const args = { 'x-message-ttl': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': queue };
-      await link.call(
-        lane,
+      await connection.call(
+        channel,
         { name: 'queue.declare', queue: entryQueue(queue), exclusive: false, ...flags, arguments: args },
         'queue.declare-ok',
       );
     }
     if (exchange === '') return;
-    await link.call(
-      lane,
+    await connection.call(
+      channel,
       { name: 'queue.bind', queue, exchange, routingKey: '', noWait: false, arguments: {} },
       'queue.bind-ok',
     );
   });
 }
 
-export async function deleteTopology(link: Link, settings: BenchSettings): Promise<void> {
+export async function deleteTopology(connection: ClientConnection, settings: BenchSettings): Promise<void> {
   const queues = queueNames(settings);
   const all = settings.deadLetter ? [...queues.map(entryQueue), ...queues] : queues;
-  await inLanes(link, all, async (lane, queue) => {
-    await link.call(
-      lane,
+  await onChannels(connection, all, async (channel, queue) => {
+    await connection.call(
+      channel,
       { name: 'queue.delete', queue, ifUnused: false, ifEmpty: false, noWait: false },
       'queue.delete-ok',
     );
   });
   const exchange = fanoutExchange(settings);
   if (exchange === '') return;
-  await link.call(
-    await link.openChannel(),
+  await connection.call(
+    await connection.openChannel(),
     { name: 'exchange.delete', exchange, ifUnused: false, noWait: false },
     'exchange.delete-ok',
   );
 }
 
-async function inLanes(
-  link: Link,
+async function onChannels(
+  connection: ClientConnection,
   queues: readonly string[],
   use: (channel: number, queue: string) => Promise<void>,
 ): Promise<void> {
   const waiting = queues.values();
-  const lanes = Array.from({ length: Math.min(LANES_MAX, queues.length) }, async () => {
-    const channel = await link.openChannel();
-    // One iterator for all lanes: each takes the next queue when it has done one.
+  const channels = Array.from({ length: Math.min(CHANNELS_MAX, queues.length) }, async () => {
+    const channel = await connection.openChannel();
+    // One iterator for all channels: each takes the next queue when it has done one.
     for (const queue of waiting) await use(channel, queue);
   });
-  await Promise.all(lanes);
+  await Promise.all(channels);
 }

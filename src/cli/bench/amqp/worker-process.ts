@@ -1,18 +1,17 @@
-/** The main module of a forked share of a run: obeys the verbs of its parent, one at a time, and dies with it. */
+/** The main module of a worker in its own process: obeys the verbs of its parent, one at a time, and ends with it. */
+import { Worker } from './worker.ts';
+import type { FromWorker, ToWorker } from './workers.ts';
 
-import { Load } from './worker.ts';
-import type { FromLoad, ToLoad } from './workers.ts';
-
-let load: Load | undefined;
+let worker: Worker | undefined;
 let turn: Promise<void> = Promise.resolve();
 
-function tell(message: FromLoad): void {
+function tell(message: FromWorker): void {
   process.send?.(message);
 }
 
-process.on('message', (message: ToLoad) => {
+process.on('message', (message: ToWorker) => {
   if ('share' in message) {
-    load = new Load(message.share, (error) => tell({ failure: error.message }));
+    worker = new Worker(message.share, (error) => tell({ failure: error.message }));
     return;
   }
   turn = turn.then(() => obey(message));
@@ -20,14 +19,14 @@ process.on('message', (message: ToLoad) => {
 
 process.on('disconnect', () => process.exit());
 
-async function obey(message: Exclude<ToLoad, { share: unknown }>): Promise<void> {
-  if (load === undefined) throw new Error('a verb came before the share');
+async function obey(message: Exclude<ToWorker, { share: unknown }>): Promise<void> {
+  if (worker === undefined) throw new Error('a verb came before the share');
   try {
     const { verb, count } = message;
     const reply =
       verb === 'startPublishing'
-        ? await load.startPublishing(count ?? Number.POSITIVE_INFINITY)
-        : await load[verb]();
+        ? await worker.startPublishing(count ?? Number.POSITIVE_INFINITY)
+        : await worker[verb]();
     tell({ reply });
   } catch (error) {
     tell({ error: (error as Error).message });

@@ -1,7 +1,7 @@
-/** One process's share of a run: its connections, its publishers and consumers, and what they have counted. */
+/** A worker does one process's share of a run: its connections, its publishers and consumers, and what they have counted. */
 import { FINE_BITS, Histogram, type HistogramState } from '../../../base/histogram.ts';
 import { parseAddress } from './address.ts';
-import { Link } from './client-connection.ts';
+import { ClientConnection } from './client-connection.ts';
 import { ConfirmWindow } from './confirm-window.ts';
 import { Consumer } from './consumer.ts';
 import { messageFrames } from './message-frames.ts';
@@ -42,8 +42,8 @@ export interface Snapshot {
   readonly cpuMicros: number;
 }
 
-/** The verbs of a run, for a share in this process or in another. */
-export interface LoadPort {
+/** The verbs of a run, for a worker in this process or in another. */
+export interface WorkerPort {
   connect(): Promise<void>;
   startConsuming(): Promise<void>;
   /** `count` messages in all, or without end. */
@@ -56,10 +56,10 @@ export interface LoadPort {
   close(): Promise<void>;
 }
 
-export class Load implements LoadPort {
+export class Worker implements WorkerPort {
   readonly #share: Share;
   readonly #onFailure: (error: Error) => void;
-  readonly #links: Link[] = [];
+  readonly #connections: ClientConnection[] = [];
   readonly #publishers: Publisher[] = [];
   readonly #consumers: Consumer[] = [];
   readonly #consumerStarts: (() => Promise<unknown>)[] = [];
@@ -130,43 +130,46 @@ export class Load implements LoadPort {
 
   async close(): Promise<void> {
     await this.stopPublishing();
-    await Promise.all(this.#links.map((link) => link.close()));
+    await Promise.all(this.#connections.map((connection) => connection.close()));
   }
 
   async #connect(plan: ConnectionPlan): Promise<void> {
     const { settings } = this.#share;
-    const link = await Link.open(parseAddress(settings.url), this.#onFailure);
-    this.#links.push(link);
-    if (settings.level) link.onAnswered = () => this.#sendHeldAcks();
-    if (settings.publish) for (const publisher of plan.publishers) await this.#addPublisher(link, publisher);
-    if (settings.consume) for (const consumer of plan.consumers) await this.#addConsumer(link, consumer);
+    const connection = await ClientConnection.open(parseAddress(settings.url), this.#onFailure);
+    this.#connections.push(connection);
+    if (settings.level) connection.onAnswered = () => this.#sendHeldAcks();
+    if (settings.publish)
+      for (const publisher of plan.publishers) await this.#addPublisher(connection, publisher);
+    if (settings.consume)
+      for (const consumer of plan.consumers) await this.#addConsumer(connection, consumer);
   }
 
-  async #addPublisher(link: Link, plan: PublisherPlan): Promise<void> {
+  async #addPublisher(connection: ClientConnection, plan: PublisherPlan): Promise<void> {
     const { settings } = this.#share;
-    const channel = await link.openChannel();
+    const channel = await connection.openChannel();
     const confirms = settings.confirmWindow > 0;
-    if (confirms) await link.call(channel, { name: 'confirm.select', noWait: false }, 'confirm.select-ok');
+    if (confirms)
+      await connection.call(channel, { name: 'confirm.select', noWait: false }, 'confirm.select-ok');
     const hasPriority = settings.priorities > 0;
-    const message = messageFrames(channel, { ...settings, ...plan, hasPriority }, link.frameMax);
+    const message = messageFrames(channel, { ...settings, ...plan, hasPriority }, connection.frameMax);
     const publishers = sum(this.#share.connections, (c) => c.publishers.length);
     const each = Math.floor(BUFFER_BYTES_TOTAL / publishers / BUFFERS_PER_PUBLISHER);
     const bytes = Math.max(BUFFER_BYTES_MIN, Math.min(BUFFER_BYTES_MAX, each));
     const publisher = new Publisher({
-      sink: link,
+      sink: connection,
       buffers: Array.from(
         { length: BUFFERS_PER_PUBLISHER },
         () => new PublishBuffer(message, bytes, plan.number, settings.priorities),
       ),
       window: confirms ? new ConfirmWindow(settings.confirmWindow, this.#confirmLatency) : undefined,
     });
-    link.inbound.publishers[channel] = publisher;
+    connection.inbound.publishers[channel] = publisher;
     this.#publishers.push(publisher);
   }
 
-  async #addConsumer(link: Link, plan: ConsumerPlan): Promise<void> {
+  async #addConsumer(connection: ClientConnection, plan: ConsumerPlan): Promise<void> {
     const { settings } = this.#share;
-    const channel = await link.openChannel();
+    const channel = await connection.openChannel();
     if (settings.prefetch > 0) {
       const qos = {
         name: 'basic.qos',
@@ -174,7 +177,7 @@ export class Load implements LoadPort {
         prefetchCount: settings.prefetch,
         global: false,
       } as const;
-      await link.call(channel, qos, 'basic.qos-ok');
+      await connection.call(channel, qos, 'basic.qos-ok');
     }
     const { autoAck, ackEvery } = settings;
     const stamped = settings.sizeBytes >= stampLayout.bytes;
@@ -184,10 +187,10 @@ export class Load implements LoadPort {
       this.#sequencesOf(plan.queue),
       this.#latency,
     );
-    link.inbound.consumers[channel] = consumer;
+    connection.inbound.consumers[channel] = consumer;
     this.#consumers.push(consumer);
     this.#consumerStarts.push(() =>
-      link.call(
+      connection.call(
         channel,
         {
           name: 'basic.consume',
@@ -217,8 +220,8 @@ export class Load implements LoadPort {
   #letOut(count: number): void {
     const { length } = this.#publishers;
     this.#publishers.forEach((publisher, i) => {
-      const part = Number.isFinite(count) ? Math.floor(count / length) + (i < count % length ? 1 : 0) : count;
-      publisher.limit = publisher.published + part;
+      const own = Number.isFinite(count) ? Math.floor(count / length) + (i < count % length ? 1 : 0) : count;
+      publisher.limit = publisher.published + own;
       publisher.pump();
     });
   }
@@ -230,7 +233,7 @@ export class Load implements LoadPort {
 
   #sendHeldAcks(): void {
     if (!this.#isLevel()) return;
-    for (const link of this.#links) link.sendAcks();
+    for (const connection of this.#connections) connection.sendAcks();
   }
 
   #tick(): void {

@@ -1,43 +1,43 @@
-/** The shares of a run, in this process or each in its own, behind one set of verbs. */
+/** The workers of a run, one in this process or each in its own, behind one set of verbs. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { FINE_BITS, Histogram } from '../../../base/histogram.ts';
 import type { Share } from './plan.ts';
 import type { SequenceState } from './sequence.ts';
-import { type Counters, Load, type LoadPort, type Snapshot } from './worker.ts';
+import { type Counters, type Snapshot, Worker, type WorkerPort } from './worker.ts';
 
-export type LoadVerb = keyof LoadPort;
+export type WorkerVerb = keyof WorkerPort;
 
 /** Parent to child: first the share, then verbs. Child to parent: one reply for each verb, or a failure at any time. */
-export type ToLoad = { readonly share: Share } | { readonly verb: LoadVerb; readonly count?: number };
-export type FromLoad =
+export type ToWorker = { readonly share: Share } | { readonly verb: WorkerVerb; readonly count?: number };
+export type FromWorker =
   | { readonly reply: unknown }
   | { readonly error: string }
   | { readonly failure: string };
 
-export class Crew {
-  readonly #loads: LoadPort[];
+export class Workers {
+  readonly #workers: WorkerPort[];
   readonly #shares: readonly Share[];
   readonly #children: ChildProcess[] = [];
 
   constructor(shares: readonly Share[], onFailure: (error: Error) => void) {
     this.#shares = shares;
     if (shares.length === 1) {
-      this.#loads = [new Load(shares[0], onFailure)];
+      this.#workers = [new Worker(shares[0], onFailure)];
       return;
     }
-    this.#loads = shares.map((share) => {
-      const child = forkLoad();
+    this.#workers = shares.map((share) => {
+      const child = forkWorker();
       this.#children.push(child);
-      return new RemoteLoad(child, share, onFailure);
+      return new RemoteWorker(child, share, onFailure);
     });
   }
 
   async connect(): Promise<void> {
-    await this.#all((load) => load.connect());
+    await this.#all((worker) => worker.connect());
   }
 
   async startConsuming(): Promise<void> {
-    await this.#all((load) => load.startConsuming());
+    await this.#all((worker) => worker.startConsuming());
   }
 
   /** `count` messages in all, divided by publishers; `Infinity`: until stopped. */
@@ -45,34 +45,34 @@ export class Crew {
     const publishers = this.#shares.map((s) => s.connections.reduce((n, c) => n + c.publishers.length, 0));
     const total = publishers.reduce((a, b) => a + b, 0);
     let before = 0;
-    const parts = publishers.map((mine) => {
+    const counts = publishers.map((mine) => {
       const from = Math.floor((count * before) / total);
       before += mine;
       return Number.isFinite(count) ? Math.floor((count * before) / total) - from : count;
     });
     await Promise.all(
-      this.#loads.map((load, i) => (publishers[i] > 0 ? load.startPublishing(parts[i]) : undefined)),
+      this.#workers.map((worker, i) => (publishers[i] > 0 ? worker.startPublishing(counts[i]) : undefined)),
     );
   }
 
   async stopPublishing(): Promise<void> {
-    await this.#all((load) => load.stopPublishing());
+    await this.#all((worker) => worker.stopPublishing());
   }
 
   async counters(): Promise<Counters> {
-    return addCounters(await this.#all((load) => load.counters()));
+    return addCounters(await this.#all((worker) => worker.counters()));
   }
 
   async snapshot(): Promise<Snapshot> {
-    return addSnapshots(await this.#all((load) => load.snapshot()));
+    return addSnapshots(await this.#all((worker) => worker.snapshot()));
   }
 
   async sequences(): Promise<SequenceState[]> {
-    return (await this.#all((load) => load.sequences())).flat();
+    return (await this.#all((worker) => worker.sequences())).flat();
   }
 
   async close(): Promise<void> {
-    await this.#all((load) => load.close());
+    await this.#all((worker) => worker.close());
   }
 
   /** Ends the processes; nothing can be asked any more. */
@@ -80,24 +80,24 @@ export class Crew {
     for (const child of this.#children) child.kill();
   }
 
-  #all<T>(ask: (load: LoadPort) => Promise<T>): Promise<T[]> {
-    return Promise.all(this.#loads.map(ask));
+  #all<T>(ask: (worker: WorkerPort) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.#workers.map(ask));
   }
 }
 
-function forkLoad(): ChildProcess {
+function forkWorker(): ChildProcess {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fork(new URL(`./load-process.${extension}`, import.meta.url), { serialization: 'advanced' });
+  return fork(new URL(`./worker-process.${extension}`, import.meta.url), { serialization: 'advanced' });
 }
 
-class RemoteLoad implements LoadPort {
+class RemoteWorker implements WorkerPort {
   readonly #child: ChildProcess;
   readonly #asked: { resolve: (value: never) => void; reject: (error: Error) => void }[] = [];
 
   constructor(child: ChildProcess, share: Share, onFailure: (error: Error) => void) {
     this.#child = child;
     this.#send({ share });
-    child.on('message', (message: FromLoad) => {
+    child.on('message', (message: FromWorker) => {
       if ('failure' in message) onFailure(new Error(message.failure));
       else if ('error' in message) this.#asked.shift()?.reject(new Error(message.error));
       else this.#asked.shift()?.resolve(message.reply as never);
@@ -133,38 +133,38 @@ class RemoteLoad implements LoadPort {
     return this.#ask('close');
   }
 
-  #ask<T>(verb: LoadVerb, count?: number): Promise<T> {
+  #ask<T>(verb: WorkerVerb, count?: number): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#asked.push({ resolve, reject });
       this.#send(count === undefined ? { verb } : { verb, count });
     });
   }
 
-  #send(message: ToLoad): void {
+  #send(message: ToWorker): void {
     this.#child.send(message);
   }
 }
 
-function addSnapshots(parts: readonly Snapshot[]): Snapshot {
-  if (parts.length === 1) return parts[0];
+function addSnapshots(snapshots: readonly Snapshot[]): Snapshot {
+  if (snapshots.length === 1) return snapshots[0];
   const latency = new Histogram(FINE_BITS);
   const confirmLatency = new Histogram(FINE_BITS);
-  for (const part of parts) {
-    latency.add(part.latency);
-    confirmLatency.add(part.confirmLatency);
+  for (const each of snapshots) {
+    latency.add(each.latency);
+    confirmLatency.add(each.confirmLatency);
   }
-  const total = (of: (snapshot: Snapshot) => number) => parts.reduce((n, part) => n + of(part), 0);
+  const total = (of: (snapshot: Snapshot) => number) => snapshots.reduce((n, each) => n + of(each), 0);
   return {
-    atMicros: total((s) => s.atMicros) / parts.length,
-    counters: addCounters(parts.map((part) => part.counters)),
+    atMicros: total((s) => s.atMicros) / snapshots.length,
+    counters: addCounters(snapshots.map((each) => each.counters)),
     latency: latency.state(),
     confirmLatency: confirmLatency.state(),
     cpuMicros: total((s) => s.cpuMicros),
   };
 }
 
-function addCounters(parts: readonly Counters[]): Counters {
-  const total = (of: (counters: Counters) => number) => parts.reduce((n, part) => n + of(part), 0);
+function addCounters(all: readonly Counters[]): Counters {
+  const total = (of: (counters: Counters) => number) => all.reduce((n, each) => n + of(each), 0);
   return {
     published: total((c) => c.published),
     confirmed: total((c) => c.confirmed),
