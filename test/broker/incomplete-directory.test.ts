@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import type { BrokerOptions } from '../../src/broker/broker.ts';
 import { renderInspection } from '../../src/cli/doctor/doctor-command.ts';
 import { Inspector } from '../../src/cli/doctor/inspection.ts';
-import { cutAll } from '../../src/cli/doctor/repair.ts';
+import { repairAll } from '../../src/cli/doctor/repair.ts';
 import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
 import { TestBroker } from './test-broker.ts';
 
@@ -101,7 +101,7 @@ describe('a data directory without its snapshot', () => {
     assert.doesNotMatch(text, /no damage|\.journal/);
     const journal = readdirSync(directory.path('journal'));
     assert.match(
-      (await cutAll(nodeFileSystem, directory.test.directory, inspection)).join(),
+      (await repairAll(nodeFileSystem, directory.test.directory, inspection)).join(),
       /^not cut: the snapshot is missing/,
     );
     assert.deepEqual(readdirSync(directory.path('journal')), journal);

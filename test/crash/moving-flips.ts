@@ -1,5 +1,5 @@
 import { Inspector } from '../../src/cli/doctor/inspection.ts';
-import { cutAll } from '../../src/cli/doctor/repair.ts';
+import { repairAll } from '../../src/cli/doctor/repair.ts';
 import { CorruptionError } from '../../src/log/corruption.ts';
 import type { FlipOutcome } from './bit-flips.ts';
 import { HistoryError } from './expected-queue.ts';
@@ -102,7 +102,7 @@ async function healByDoctor(run: MovingRun): Promise<void> {
     most += toOffset < 0 ? Number.POSITIVE_INFINITY : toOffset - fromOffset;
   }
   if (inspection.findings.length > 0) {
-    await run.until(cutAll(run.fs, '/data', inspection), 'the cut');
+    await run.until(repairAll(run.fs, '/data', inspection), 'the cut');
     run.lostMax = most;
   }
   run.damaged.length = 0;

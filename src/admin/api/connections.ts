@@ -14,13 +14,13 @@ import { type ApiResponse, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { vhostOf } from './vhost-of.ts';
 
-export const sessionRoutes: readonly Route[] = [
+export const connectionRoutes: readonly Route[] = [
   { method: 'GET', path: '/api/connections', handle: connections },
   { method: 'GET', path: '/api/vhosts/{vhost}/connections', handle: connections },
   {
     method: 'GET',
     path: '/api/connections/{name}',
-    handle: (...asked) => ok(connectionView(sessionOf(...asked).describe())),
+    handle: (...asked) => ok(connectionView(connectionOf(...asked).describe())),
   },
   { method: 'DELETE', path: '/api/connections/{name}', handle: close },
   {
@@ -28,7 +28,7 @@ export const sessionRoutes: readonly Route[] = [
     path: '/api/connections/{name}/channels',
     handle: (...asked) =>
       ok(
-        sessionOf(...asked)
+        connectionOf(...asked)
           .channels()
           .map(channelView),
       ),
@@ -41,41 +41,42 @@ export const sessionRoutes: readonly Route[] = [
 ];
 
 function connections(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(sessions(context, request).map((session) => connectionView(session.describe())));
+  return ok(registered(context, request).map((each) => connectionView(each.describe())));
 }
 
 function channels(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(sessions(context, request).flatMap((session) => session.channels().map(channelView)));
+  return ok(registered(context, request).flatMap((each) => each.channels().map(channelView)));
 }
 
 function consumers(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(sessions(context, request).flatMap((session) => session.consumers().map(consumerView)));
+  return ok(registered(context, request).flatMap((each) => each.consumers().map(consumerView)));
 }
 
 function close(context: AdminContext, request: ApiRequest): ApiResponse {
-  const session = sessionOf(context, request);
-  session.close(request.query.get('reason') ?? 'closed by an administrator');
+  const connection = connectionOf(context, request);
+  connection.close(request.query.get('reason') ?? 'closed by an administrator');
   return done();
 }
 
-function sessions(context: AdminContext, request: ApiRequest): readonly ClientConnection[] {
+function registered(context: AdminContext, request: ApiRequest): readonly ClientConnection[] {
   const all = [...context.broker.connections];
   if (request.parameter('vhost') === '') return all;
   const { name } = vhostOf(context, request);
-  return all.filter((session) => session.vhost === name);
+  return all.filter((each) => each.vhost === name);
 }
 
-function sessionOf({ broker }: AdminContext, request: ApiRequest): ClientConnection {
+function connectionOf({ broker }: AdminContext, request: ApiRequest): ClientConnection {
   const name = request.parameter('name');
-  const session = broker.connections.find(name);
-  if (session === undefined) throw notFound(`no connection '${name}'`);
-  return session;
+  const connection = broker.connections.find(name);
+  if (connection === undefined) throw notFound(`no connection '${name}'`);
+  return connection;
 }
 
 function channelOf({ broker }: AdminContext, request: ApiRequest): ChannelInfo {
   const name = request.parameter('name');
-  for (const session of broker.connections) {
-    const found = name.startsWith(session.name) && session.channels().find((each) => each.name === name);
+  for (const connection of broker.connections) {
+    const found =
+      name.startsWith(connection.name) && connection.channels().find((each) => each.name === name);
     if (found) return found;
   }
   throw notFound(`no channel '${name}'`);

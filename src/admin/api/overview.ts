@@ -15,7 +15,7 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
   };
   const messages = { ready: 0, unacknowledged: 0 };
   const stats = { publish: 0, ack: 0, deliver_get: 0, redeliver: 0 };
-  for (const session of broker.connections) objects.channels += session.describe().channelCount;
+  for (const connection of broker.connections) objects.channels += connection.describe().channelCount;
   for (const vhost of broker.vhosts) {
     objects.exchanges += vhost.listExchanges().length;
     for (const { ledger, readyCount, unacknowledgedCount, consumerCount } of vhost.queues()) {

@@ -1,7 +1,7 @@
 import type { Route } from '../router.ts';
 import { aclRoutes } from './acls.ts';
 import { bindingRoutes } from './bindings.ts';
-import { sessionRoutes } from './connections.ts';
+import { connectionRoutes } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
 import { groupRoutes } from './groups.ts';
@@ -26,6 +26,6 @@ export const routes: readonly Route[] = [
   ...bindingRoutes,
   ...policyRoutes,
   ...groupRoutes,
-  ...sessionRoutes,
+  ...connectionRoutes,
   ...eventRoutes,
 ];

@@ -9,9 +9,9 @@ import { KafkaServer } from '../../servers/kafka/server.ts';
 import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
-import { formatAddress, type ListenerPart } from './lifecycle.ts';
+import { formatAddress, type ListenerComponent } from './lifecycle.ts';
 
-/** What `sluice start` opens, with the settings translated to the options of each part. */
+/** What `sluice start` opens, with the settings translated to the options of each component. */
 export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
   return Broker.open({
     dataDirectory: configuration.dataDirectory,
@@ -49,7 +49,7 @@ export async function startAmqp(
   port: number,
   configuration: Configuration,
   log: Logger,
-): Promise<ListenerPart> {
+): Promise<ListenerComponent> {
   try {
     const server = await AmqpServer.listen(broker, amqpOptions(configuration, port, log));
     return {
@@ -67,7 +67,7 @@ export function startAmqps(
   port: number,
   configuration: Configuration,
   log: Logger,
-): Promise<ListenerPart> {
+): Promise<ListenerComponent> {
   return startTls('amqps', configuration, log, async (tls) => {
     try {
       return await AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), tls });
@@ -82,7 +82,7 @@ export async function startKafka(
   port: number,
   configuration: Configuration,
   log: Logger,
-): Promise<ListenerPart> {
+): Promise<ListenerComponent> {
   try {
     const server = await KafkaServer.listen(broker, kafkaOptions(configuration, port, log));
     return {
@@ -100,7 +100,7 @@ export function startKafkas(
   port: number,
   configuration: Configuration,
   log: Logger,
-): Promise<ListenerPart> {
+): Promise<ListenerComponent> {
   return startTls('kafkas', configuration, log, async (tls) => {
     try {
       return await KafkaServer.listen(broker, { ...kafkaOptions(configuration, port, log), tls });
@@ -122,7 +122,7 @@ async function startTls(
   configuration: Configuration,
   log: Logger,
   listen: (tls: TlsOptions) => Promise<TlsServer>,
-): Promise<ListenerPart> {
+): Promise<ListenerComponent> {
   const { readTlsFiles, TlsWatcher, tlsFiles } = await import('./tls-files.ts');
   const files = tlsFiles(configuration);
   const server = await listen(readTlsFiles(files));
@@ -182,7 +182,7 @@ function amqpOptions(configuration: Configuration, port: number, log: Logger): A
   };
 }
 
-/** Of a container that may use less than the machine has, its part counts. */
+/** In a container that may use less than the machine has, the container's limit counts. */
 function memoryHighWaterBytes({ memoryHighWaterMark: mark }: Configuration): number {
   if (mark === 'off') return Number.POSITIVE_INFINITY;
   if ('bytes' in mark) return mark.bytes;

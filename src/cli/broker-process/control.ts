@@ -3,7 +3,7 @@ import { ControlSocket } from '../../admin/control-socket.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { Configuration } from '../config/settings.ts';
 import { packageVersion } from '../package-version.ts';
-import type { Part } from './lifecycle.ts';
+import type { Component } from './lifecycle.ts';
 
 /** As RabbitMQ names its command line in events. */
 const ACTOR = 'sluice-cli';
@@ -12,7 +12,11 @@ const ACTOR = 'sluice-cli';
  * What the other subcommands talk to. A broker that cannot have it serves its clients all the same, as on a file
  * system without sockets.
  */
-export async function startControl(broker: Broker, configuration: Configuration, log: Logger): Promise<Part> {
+export async function startControl(
+  broker: Broker,
+  configuration: Configuration,
+  log: Logger,
+): Promise<Component> {
   const { dataDirectory } = configuration;
   const startedAtMs = broker.shard.clock.now();
   const load = async () => {

@@ -1,28 +1,28 @@
 import type { Logger } from 'pino';
 
 /** What `sluice start` runs: the broker, what serves it alone, then its listeners. Everything that is opened can be closed. */
-export interface Part {
+export interface Component {
   close(): Promise<void>;
 }
 
-export interface ListenerPart extends Part {
+export interface ListenerComponent extends Component {
   /** As in the ready line: 'amqp'. */
   readonly protocol: string;
   /** '127.0.0.1:5672', '[::1]:5672'. */
   readonly address: string;
 }
 
-/** Opens the parts; `start` closes them in the opposite order. */
-export interface Parts<Broker extends Part> {
+/** Opens the components; `start` closes them in the opposite order. */
+export interface Components<Broker extends Component> {
   openBroker(): Promise<Broker>;
   /** What else there is, that no client connects to. */
-  readonly services?: readonly ((broker: Broker) => Promise<Part>)[];
+  readonly services?: readonly ((broker: Broker) => Promise<Component>)[];
   /** One function for each listener that is on. */
-  readonly listeners: readonly ((broker: Broker) => Promise<ListenerPart>)[];
+  readonly listeners: readonly ((broker: Broker) => Promise<ListenerComponent>)[];
 }
 
 /** What of the process `runUntilStopped` uses, so that tests can stand in for it. */
-export interface Surroundings {
+export interface ProcessPort {
   readonly pid: number;
   print(line: string): void;
   onSignal(signal: 'SIGTERM' | 'SIGINT', action: () => void): void;
@@ -36,22 +36,22 @@ const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
  * so that nothing new comes in, then the broker, which flushes and takes its snapshot. A signal during the start
  * takes effect as soon as what is being opened is open; a second signal ends the process at once.
  */
-export async function runUntilStopped<Broker extends Part>(
-  parts: Parts<Broker>,
+export async function runUntilStopped<Broker extends Component>(
+  components: Components<Broker>,
   log: Logger,
-  surroundings: Surroundings,
+  processPort: ProcessPort,
 ): Promise<void> {
-  const stop = signalToStop(log, surroundings);
-  const open: Part[] = [];
+  const stop = signalToStop(log, processPort);
+  const open: Component[] = [];
   try {
-    const broker = await parts.openBroker();
+    const broker = await components.openBroker();
     open.push(broker);
-    for (const start of parts.services ?? []) {
+    for (const start of components.services ?? []) {
       if (stop.requested) return;
       open.push(await start(broker));
     }
-    const listeners: ListenerPart[] = [];
-    for (const listen of parts.listeners) {
+    const listeners: ListenerComponent[] = [];
+    for (const listen of components.listeners) {
       if (stop.requested) return;
       const listener = await listen(broker);
       open.push(listener);
@@ -59,22 +59,22 @@ export async function runUntilStopped<Broker extends Part>(
     }
     if (stop.requested) return;
     const addresses = listeners.map((each) => ` ${each.protocol}=${each.address}`).join('');
-    surroundings.print(`sluice ready${addresses} pid=${surroundings.pid}`);
+    processPort.print(`sluice ready${addresses} pid=${processPort.pid}`);
     await stop.promise;
   } finally {
-    for (const part of open.reverse()) await part.close();
+    for (const component of open.reverse()) await component.close();
   }
 }
 
 function signalToStop(
   log: Logger,
-  surroundings: Surroundings,
+  processPort: ProcessPort,
 ): { readonly requested: boolean; promise: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
   let requested = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    surroundings.onSignal(signal, () => {
-      if (requested) return surroundings.exit(SIGNAL_STATUS[signal]);
+    processPort.onSignal(signal, () => {
+      if (requested) return processPort.exit(SIGNAL_STATUS[signal]);
       requested = true;
       log.info({ signal }, 'stopping; a second signal ends the process at once');
       resolve();

@@ -3,7 +3,7 @@ import { ConfigurationError } from '../config/configuration.ts';
 import type { Configuration } from '../config/settings.ts';
 import { openBroker, startAmqp, startAmqps, startKafka, startKafkas } from './components.ts';
 import { startControl } from './control.ts';
-import { type ListenerPart, runUntilStopped } from './lifecycle.ts';
+import { type ListenerComponent, runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
 import { readTlsFiles, tlsFiles } from './tls-files.ts';
 
@@ -18,7 +18,7 @@ export async function start(configuration: Configuration): Promise<void> {
     });
   }
 
-  const listeners: ((broker: Broker) => Promise<ListenerPart>)[] = [];
+  const listeners: ((broker: Broker) => Promise<ListenerComponent>)[] = [];
   if (configuration.amqpPort !== 'off') {
     const port = configuration.amqpPort;
     listeners.push((broker) => startAmqp(broker, port, configuration, log));
@@ -42,12 +42,12 @@ export async function start(configuration: Configuration): Promise<void> {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
 
-  const parts = {
+  const components = {
     openBroker: () => openBroker(configuration, log),
     services: [(broker: Broker) => startControl(broker, configuration, log)],
     listeners,
   };
-  await runUntilStopped(parts, log, {
+  await runUntilStopped(components, log, {
     pid: process.pid,
     print: (line) => process.stdout.write(`${line}\n`),
     onSignal: (signal, action) => process.on(signal, action),

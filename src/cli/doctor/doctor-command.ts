@@ -49,8 +49,8 @@ async function examine(
     if (showsLogs) process.stdout.write(renderLogs(inspection));
     process.stdout.write(renderInspection(inspection));
     if (mayCut && inspection.findings.length > 0) {
-      const { cutAll } = await import('./repair.ts');
-      for (const line of await cutAll(nodeFileSystem, directory, inspection))
+      const { repairAll } = await import('./repair.ts');
+      for (const line of await repairAll(nodeFileSystem, directory, inspection))
         process.stdout.write(`${line}\n`);
       inspection = await new Inspector(nodeFileSystem, directory).inspect();
       process.stdout.write(renderInspection(inspection));
@@ -61,8 +61,8 @@ async function examine(
   }
 }
 
-export function renderLogs({ contents }: Inspection): string {
-  return [...contents].map(([id, what]) => `logs/${id}: ${what.replace(/,$/, '')}\n`).join('');
+export function renderLogs({ owners }: Inspection): string {
+  return [...owners].map(([id, what]) => `logs/${id}: ${what.replace(/,$/, '')}\n`).join('');
 }
 
 export function renderInspection(inspection: Inspection): string {

@@ -20,7 +20,7 @@ import {
   unknownLogs,
 } from '../../log/segments/stray-logs.ts';
 import { readSnapshot, type Snapshot } from '../../log/snapshot.ts';
-import { LogContents } from './log-owners.ts';
+import { LogOwners } from './log-owners.ts';
 
 /** A corrupt place in a file of the data directory. */
 export interface Finding {
@@ -39,8 +39,8 @@ export interface Inspection {
   readonly findings: readonly Finding[];
   /** The end of the last write, torn by a power cut: the next start cuts it off, nothing in it was confirmed. */
   readonly tornEnd: { readonly path: string; readonly offset: number; readonly bytes: number } | null;
-  /** What is in the logs, by the numbers that their directories have, as far as the snapshot knows. */
-  readonly contents: ReadonlyMap<number, string>;
+  /** The queue, stream partition or delay bucket of each log, by the log's number, which is its directory's name. */
+  readonly owners: ReadonlyMap<number, string>;
   /** Logs that have segments, but are named by neither the snapshot nor the journal: the next start sets them aside. */
   readonly strays: readonly number[];
   /** What was read and found whole. */
@@ -60,7 +60,7 @@ export class Inspector {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #findings: Finding[] = [];
-  readonly #contents = new LogContents();
+  readonly #owners = new LogOwners();
   readonly #named = new Set<number>();
   #nextBlock = 1;
   #tornEnd: Inspection['tornEnd'] = null;
@@ -78,7 +78,7 @@ export class Inspector {
     let snapshot: Snapshot | null = null;
     try {
       snapshot = await readSnapshot(this.#fs, this.#directory);
-      this.#contents.readSnapshot(snapshot?.broker);
+      this.#owners.readSnapshot(snapshot?.broker);
     } catch (error) {
       this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
     }
@@ -99,7 +99,7 @@ export class Inspector {
       findings: this.#findings,
       strays,
       tornEnd: this.#tornEnd,
-      contents: this.#contents.byLog,
+      owners: this.#owners.byLog,
       snapshot,
       journalFiles: this.#journalFiles,
       journalBlocks: this.#journalBlocks,
@@ -114,7 +114,7 @@ export class Inspector {
   }
 
   async #findStrays(snapshot: Snapshot | null): Promise<number[]> {
-    const { byLog, deleted } = this.#contents;
+    const { byLog, deleted } = this.#owners;
     for (const ids of [idsIn(snapshot), byLog.keys(), deleted]) for (const id of ids) this.#named.add(id);
     const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
     const isKnown = this.#findings.some(({ corruption }) => corruption.file === 'snapshot');
@@ -187,12 +187,12 @@ export class Inspector {
       acknowledged: (id) => this.#named.add(id),
       batch: (_image, id) => this.#named.add(id),
       endFile: nothing,
-      metadata: (bytes) => this.#contents.apply(bytes),
+      metadata: (bytes) => this.#owners.apply(bytes),
     });
   }
 
   async #inspectSegment(logId: number, info: SegmentInfo, isStream: boolean): Promise<void> {
-    if (this.#contents.deleted.has(logId)) return;
+    if (this.#owners.deleted.has(logId)) return;
     const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
     this.#bytes += info.bytes;
@@ -202,7 +202,7 @@ export class Inspector {
         path: range.path,
         offset: range.position,
         what: range.what,
-        affected: `${this.#contents.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${range.fromOffset} and ${to}`,
+        affected: `${this.#owners.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${range.fromOffset} and ${to}`,
         corruption: { file: 'segment', segment: range },
       });
     }

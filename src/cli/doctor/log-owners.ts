@@ -8,7 +8,7 @@ import type { QueueState } from '../../broker/queues/queue-recovery.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../../broker/topology/metadata.ts';
 
-/** The part of the broker's snapshot that tells which log is whose. */
+/** The fields of the broker's snapshot that name logs and their owners. */
 interface BrokerSnapshot {
   readonly metadata: readonly string[];
   readonly queues?: readonly QueueState[];
@@ -16,28 +16,29 @@ interface BrokerSnapshot {
 }
 
 const STREAM = '{"op":"stream.';
-/** Of the topology, those that logs belong to. */
+/** The operations on the topology that name a log. */
 const WITH_LOG = /^\{"op":"(queue|delay)\./;
 
-/** What is in the logs of a data directory, by their numbers, as the snapshot knows it and the journal goes on. */
-export class LogContents {
+/** Which queue, stream partition or delay bucket each log of a data directory belongs to, by snapshot and journal. */
+export class LogOwners {
   readonly byLog = new Map<number, string>();
   /** Deleted since the snapshot was taken: their files may be gone. */
   readonly deleted = new Set<number>();
-  /** The logs of each queue beside its first one, and those of each stream. */
-  readonly #lanes = new Map<number, readonly number[]>();
+  /** The logs of a queue's priority levels, without its first log, whose number is the queue's id. */
+  readonly #priorityLogs = new Map<number, readonly number[]>();
+  /** By stream, in the order of its partitions. */
   readonly #partitions = new Map<string, number[]>();
 
   readSnapshot(broker: unknown): void {
     const { metadata = [], queues = [], parts = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
     for (const text of [...metadata, ...parts]) this.apply(Buffer.from(text, 'utf8'));
-    for (const { id, lanes } of queues) {
-      this.#lanes.set(
+    for (const { id, lanes: levels } of queues) {
+      this.#priorityLogs.set(
         id,
-        lanes.map(([, laneId]) => laneId),
+        levels.map(([, levelId]) => levelId),
       );
-      for (const [priority, laneId] of lanes) {
-        if (laneId !== id) this.byLog.set(laneId, `${this.byLog.get(id)}, of priority ${priority},`);
+      for (const [priority, levelId] of levels) {
+        if (levelId !== id) this.byLog.set(levelId, `${this.byLog.get(id)}, of priority ${priority},`);
       }
     }
   }
@@ -54,7 +55,8 @@ export class LogContents {
         this.byLog.set(operation.id, `messages of queue '${operation.name}' in vhost '${operation.vhost}'`);
         return;
       case 'queue.delete':
-        for (const id of [operation.id, ...(this.#lanes.get(operation.id) ?? [])]) this.deleted.add(id);
+        for (const id of [operation.id, ...(this.#priorityLogs.get(operation.id) ?? [])])
+          this.deleted.add(id);
         return;
       case 'delay.bucket-add':
         this.byLog.set(operation.id, delayedIn(operation));
@@ -67,9 +69,9 @@ export class LogContents {
 
   #applyQueueState(operation: QueueOperation): void {
     if (operation.op !== 'queue-state.lane') return;
-    const { id, priority, laneId } = operation;
-    this.byLog.set(laneId, `${this.byLog.get(id)}, of priority ${priority},`);
-    this.#lanes.set(id, [...(this.#lanes.get(id) ?? []), laneId]);
+    const { id, priority, laneId: levelId } = operation;
+    this.byLog.set(levelId, `${this.byLog.get(id)}, of priority ${priority},`);
+    this.#priorityLogs.set(id, [...(this.#priorityLogs.get(id) ?? []), levelId]);
   }
 
   #applyStream(operation: StreamOperation): void {

@@ -6,17 +6,17 @@ import { repairSegment } from '../../log/segments/segment-repair.ts';
 import { type Snapshot, writeSnapshot } from '../../log/snapshot.ts';
 import type { Finding, Inspection } from './inspection.ts';
 
-/** What is taken out of the journal stays beside it under this name: a later program may get more out of it. */
+/** A journal file that is truncated or dropped stays beside it as a copy with this suffix: a later program may get more out of it. */
 const ASIDE = '.cut';
 
 /**
- * Cuts off what an inspection found, so that a broker can start again; gives a line for each cut. Messages, and
- * acknowledgements, in what is cut off are lost.
+ * Cuts off the corruptions that an inspection found, so that a broker can start again; returns a line for the user for
+ * each of them. Messages and acknowledgements in what is cut off are lost.
  *
  * The journal is cut at its first corruption and ends there: entries mean nothing without those before them. A segment
  * loses the corrupt batches alone. Without its snapshot a directory cannot be understood, and nothing is cut.
  */
-export async function cutAll(
+export async function repairAll(
   fs: FileSystem,
   directory: string,
   { findings, snapshot }: Inspection,
@@ -29,7 +29,7 @@ export async function cutAll(
     ];
   }
   const inJournal = findings.find(({ corruption }) => corruption.file === 'journal');
-  const lines = inJournal === undefined ? [] : [await cutJournal(fs, directory, inJournal, snapshot)];
+  const lines = inJournal === undefined ? [] : [await truncateJournal(fs, directory, inJournal, snapshot)];
   for (const { corruption, affected } of findings) {
     if (corruption.file !== 'segment') continue;
     const { path, position, bytes } = corruption.segment;
@@ -48,7 +48,7 @@ export async function cutAll(
  * The order lets a crash in between be repaired by another run: copies first, then the files behind the corruption from
  * the last one backwards, then the corrupt file, and last the snapshot.
  */
-async function cutJournal(
+async function truncateJournal(
   fs: FileSystem,
   directory: string,
   { path, offset }: Finding,
@@ -74,16 +74,16 @@ async function cutJournal(
     await fs.rename(path, `${path}${ASIDE}`);
     await fs.syncDirectory(journal);
   }
-  if (snapshot !== null) await lowerPromise(fs, directory, snapshot);
+  if (snapshot !== null) await lowerSnapshot(fs, directory, snapshot);
   const also = behind.length === 0 ? '' : ` and the ${behind.length} behind it`;
   return `cut: the journal ends at byte ${offset} of ${path}; what was there is in files named ${ASIDE}: ${path}${also}`;
 }
 
 /**
- * A snapshot promises that the blocks it covers, and the files it knows, are there. It holds all of their meaning but for the messages, so that
- * it stays true of what is left when it promises no more than that.
+ * A snapshot requires the blocks it covers and the journal files it knows to be there. All that they say but for the
+ * messages is in the snapshot itself, so it is still right for a shorter journal once it requires no more than that.
  */
-async function lowerPromise(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
+async function lowerSnapshot(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
   const journal = `${directory}/journal`;
   const last = (await fs.list(journal)).filter((name) => /^\d{10}\.journal$/.test(name)).at(-1);
   const endBlock = last === undefined ? -1 : await lastBlockOf(fs, `${journal}/${last}`);

@@ -2,21 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import {
+  type Component,
   formatAddress,
-  type ListenerPart,
-  type Part,
+  type ListenerComponent,
   runUntilStopped,
 } from '../../../src/cli/broker-process/lifecycle.ts';
 
 const quiet = pino({ level: 'silent' });
 
-/** A stand-in for the process and the parts of a broker, which writes down what happens, in order. */
+/** A stand-in for the process and the components of a broker, which writes down what happens, in order. */
 class Stage {
   readonly events: string[] = [];
   readonly #signals = new Map<string, () => void>();
   #told: ((event: string) => void) | undefined;
 
-  readonly surroundings = {
+  readonly processPort = {
     pid: 77,
     print: (line: string) => this.note(line),
     onSignal: (signal: string, action: () => void) => void this.#signals.set(signal, action),
@@ -39,19 +39,19 @@ class Stage {
     await promise;
   }
 
-  part(name: string): Part {
+  component(name: string): Component {
     return { close: async () => this.note(`close ${name}`) };
   }
 
-  listener(protocol: string, address: string): ListenerPart {
-    return { protocol, address, ...this.part(protocol) };
+  listener(protocol: string, address: string): ListenerComponent {
+    return { protocol, address, ...this.component(protocol) };
   }
 
   run(
-    listeners: readonly (() => Promise<ListenerPart>)[],
-    broker = async () => this.part('broker'),
+    listeners: readonly (() => Promise<ListenerComponent>)[],
+    broker = async () => this.component('broker'),
   ): Promise<void> {
-    return runUntilStopped({ openBroker: broker, listeners }, quiet, this.surroundings);
+    return runUntilStopped({ openBroker: broker, listeners }, quiet, this.processPort);
   }
 }
 
@@ -84,10 +84,10 @@ describe('sluice start', () => {
 
   it('stops without a ready line when the signal comes during recovery', async () => {
     const stage = new Stage();
-    const recovery = Promise.withResolvers<Part>();
+    const recovery = Promise.withResolvers<Component>();
     const ran = stage.run([async () => stage.listener('amqp', 'x')], () => recovery.promise);
     stage.send('SIGTERM');
-    recovery.resolve(stage.part('broker'));
+    recovery.resolve(stage.component('broker'));
     await ran;
     assert.deepEqual(stage.events, ['close broker']);
   });

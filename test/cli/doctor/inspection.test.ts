@@ -5,7 +5,7 @@ import { Broker } from '../../../src/broker/broker.ts';
 import { encodeOperation } from '../../../src/broker/topology/metadata.ts';
 import { renderInspection } from '../../../src/cli/doctor/doctor-command.ts';
 import { Inspector } from '../../../src/cli/doctor/inspection.ts';
-import { cutAll } from '../../../src/cli/doctor/repair.ts';
+import { repairAll } from '../../../src/cli/doctor/repair.ts';
 import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { encodeFileHeader, journalFileName } from '../../../src/log/journal/journal-files.ts';
 import { replayJournal } from '../../../src/log/journal/recovery.ts';
@@ -232,7 +232,7 @@ describe('an inspection of a data directory', () => {
   }
 
   async function cut(): Promise<string[]> {
-    const lines = await cutAll(fs, '/data', await inspect());
+    const lines = await repairAll(fs, '/data', await inspect());
     assert.deepEqual((await inspect()).findings, []);
     return lines;
   }
@@ -305,7 +305,7 @@ describe('an inspection of a data directory', () => {
     fs.flipBit('/data/snapshot', 40, 1);
     fs.flipBit(segmentPath, 80, 1);
     const before = fs.readWhole(segmentPath);
-    const lines = await cutAll(fs, '/data', await inspect());
+    const lines = await repairAll(fs, '/data', await inspect());
     assert.match(lines.join(), /^not cut: the snapshot is damaged/);
     assert.deepEqual(fs.readWhole(segmentPath), before);
   });
@@ -359,7 +359,7 @@ describe('an inspection of what the disk cannot give', () => {
         },
       ],
     );
-    const lines = await cutAll(fs, '/data', await inspect());
+    const lines = await repairAll(fs, '/data', await inspect());
     assert.match(lines.join(), /^cut: .*\.log, \d+ bytes/);
     assert.deepEqual((await inspect()).findings, []);
     const names = await fs.list('/data/logs/7');
@@ -373,7 +373,7 @@ describe('an inspection of what the disk cannot give', () => {
       (await inspect()).findings.map(({ what }) => what),
       ['it cannot be read (EISDIR)'],
     );
-    await cutAll(fs, '/data', await inspect());
+    await repairAll(fs, '/data', await inspect());
     assert.deepEqual((await inspect()).findings, []);
   });
 

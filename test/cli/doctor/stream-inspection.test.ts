@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { renderLogs } from '../../../src/cli/doctor/doctor-command.ts';
 import { Inspector } from '../../../src/cli/doctor/inspection.ts';
-import { cutAll } from '../../../src/cli/doctor/repair.ts';
+import { repairAll } from '../../../src/cli/doctor/repair.ts';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
 import { batchBytes } from '../../../src/records/batch-view.ts';
 import { forEachRecord } from '../../../src/records/record-cursor.ts';
@@ -88,7 +88,7 @@ test('after a cut all but the damaged batch can be read, and the stream goes on'
   await flip(path, (starts[3] as number) + 70, 2);
   const inspection = await inspect(broker);
   assert.equal(inspection.findings.length, 1);
-  const [line] = await cutAll(nodeFileSystem, broker.directory, inspection);
+  const [line] = await repairAll(nodeFileSystem, broker.directory, inspection);
   assert.match(line as string, /records of stream 'orders'.*between offsets 15 and 19/);
   assert.deepEqual((await inspect(broker)).findings, []);
   await broker.open();
