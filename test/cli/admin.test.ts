@@ -137,6 +137,8 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
   it('manage users: a password from standard input lets the user in, and another one does not', async () => {
     const added = await sluice(['users', 'add', 'alice', '--tags', 'ops', '--password-stdin'], 'one\n');
     assert.equal(added.status, 0, added.stderr);
+    // A backtracking matcher would take for ever with it, and be refused: the launcher has to start the broker with another.
+    await output('permissions', 'set', 'alice', '--configure', '^(a+)+$', '--write', '', '--read', '');
     await output('permissions', 'set', 'alice', '--configure', '^a', '--write', '.*', '--read', '');
     assert.match(await output('permissions', 'list', '--user', 'alice'), /^alice +\/ +\^a +\.\* +''$/m);
     const connection = await connect(`amqp://alice:one@127.0.0.1:${port}`);

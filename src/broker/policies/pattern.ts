@@ -1,12 +1,29 @@
-import { setFlagsFromString } from 'node:v8';
 import { BrokerError } from '../errors.ts';
 
 /** As long as the longest name. */
 export const PATTERN_LENGTH_MAX = 1024;
 const RESULTS_MAX = 1024;
 
-// Only expressions with the flag `l`, for linear, go to the engine that does not backtrack.
-setFlagsFromString('--enable-experimental-regexp-engine');
+let isLinearKnown: boolean | undefined;
+
+/**
+ * Whether this process has V8's engine that does not backtrack, for expressions with the flag `l`. It is there if Node
+ * runs with `--enable-experimental-regexp-engine`, as `bin/sluice` starts it. Without it, what could backtrack
+ * exponentially is refused.
+ */
+export function hasLinearMatching(): boolean {
+  isLinearKnown ??= compiles('', 'l');
+  return isLinearKnown;
+}
+
+function compiles(source: string, flags: string): boolean {
+  try {
+    new RegExp(source, flags);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * A regular expression of a permission, with RabbitMQ's meaning: it may match anywhere in the name, and the empty one
@@ -48,11 +65,8 @@ function compile(source: string): RegExp {
   const ignoresCase = source.startsWith('(?i)');
   const body = ignoresCase ? source.slice('(?i)'.length) : source;
   const flags = ignoresCase ? 'i' : '';
-  try {
-    return new RegExp(body, `l${flags}`);
-  } catch {
-    // Invalid, or with something that the engine has not: looking ahead, references back, large counts.
-  }
+  // The linear engine has no lookahead, backreference or large count.
+  if (hasLinearMatching() && compiles(body, `l${flags}`)) return new RegExp(body, `l${flags}`);
   let expression: RegExp;
   try {
     expression = new RegExp(body, flags);
