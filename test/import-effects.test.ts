@@ -12,6 +12,8 @@ const WATCHED_IMPORT = `
   import { syncBuiltinESMExports } from 'node:module';
   import v8 from 'node:v8';
 
+  // Node itself opens standard error when node:util is imported, or a warning is written.
+  void process.stderr;
   const effects = [];
   v8.setFlagsFromString = (flag) => effects.push('the flag ' + flag);
   syncBuiltinESMExports();
@@ -40,7 +42,6 @@ const WATCHED_IMPORT = `
 /** Resolves when the process has ended by itself, so that nothing keeps it alive. */
 async function effectsOf(url: URL): Promise<string[]> {
   const program = WATCHED_IMPORT.replace('MODULE', JSON.stringify(url.href));
-  // A warning would open standard error, which is a pipe here.
   const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module'];
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, '--eval', program], {
     timeout: 60_000,
