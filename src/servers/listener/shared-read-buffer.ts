@@ -1,9 +1,9 @@
 import { Socket } from 'node:net';
 
-/** What one read takes at most: what Node reads otherwise, and what stays in the processor’s cache until it is done with. */
+/** What one read takes at most: what Node reads otherwise, and what stays in the processor's cache until it is done with. */
 const READ_BYTES = 64 * 1024;
 
-/** The parts of a socket that Node's option `onread` sets. */
+/** The private fields of a socket that Node's option `onread` sets. */
 interface UserBuffer {
   readonly buffer: symbol;
   readonly callback: symbol;
@@ -22,7 +22,12 @@ export const readsAreShared: boolean = userBuffer !== null;
  * quarter of the processor when 100 MB come in a second.
  *
  * Node has the option `onread` for this, but only for sockets that connect, not for those that a server accepts: it is
- * set as Node itself would do. Where that is not possible the socket is read in the usual way.
+ * set as Node itself would do. Where that is not possible the socket is read in the usual way. Node 24 has no public way:
+ * - `createServer({ onread })` is accepted and has no effect.
+ * - `new Socket({ handle, onread })` around what was accepted reads well, but `handle` is no documented option, and is to be
+ *   had from the private `_handle` alone; the server goes on to count, and to wait for, the socket that it was taken from.
+ * - `new Socket({ fd, onread })` is documented, but the descriptor of an accepted socket is known to its private `_handle`
+ *   alone, and two handles would then poll, and close, the one descriptor.
  *
  * Returns how to end it, for whoever hands the socket over to another reader.
  */
@@ -32,21 +37,21 @@ export function readShared(socket: Socket, onBytes: (bytes: Buffer) => void): ()
     socket.on('data', onBytes);
     return () => socket.off('data', onBytes);
   }
-  const parts = socket as unknown as { [key: symbol]: unknown };
+  const fields = socket as unknown as { [key: symbol]: unknown };
   // What came before somebody was there to read it.
   const early = socket.read() as Buffer | null;
-  parts[userBuffer.buffer] = shared;
-  parts[userBuffer.generator] = null;
+  fields[userBuffer.buffer] = shared;
+  fields[userBuffer.generator] = null;
   const callback = (count: number, buffer: Buffer) => {
     onBytes(buffer.subarray(0, count));
     return true;
   };
-  parts[userBuffer.callback] = callback;
+  fields[userBuffer.callback] = callback;
   handle.useUserBuffer(shared);
   socket.resume();
   if (early !== null) process.nextTick(onBytes, early);
   return () => {
-    if (parts[userBuffer.callback] === callback) parts[userBuffer.callback] = () => true;
+    if (fields[userBuffer.callback] === callback) fields[userBuffer.callback] = () => true;
   };
 }
 
