@@ -61,8 +61,6 @@ export const FRAME_MAX_MIN = 4096;
 /** What we accept before tune-ok: a SASL response may carry a long token. */
 export const FRAME_MAX_INITIAL = 8192;
 export const FRAME_MAX_DEFAULT = 131072;
-export const CHANNEL_MAX_DEFAULT = 2047;
-export const HEARTBEAT_SECONDS_DEFAULT = 60;
 /** How deep tables and arrays may nest inside one another. */
 export const TABLE_DEPTH_MAX = 32;
 export const SHORT_STRING_BYTES_MAX = 255;

@@ -2,7 +2,7 @@ import { KafkaWireError } from './errors.ts';
 import { readText, readUuid } from './recurring.ts';
 
 /** How many elements the arrays of one message may have in all: a small frame must not become a mountain of objects. */
-export const ELEMENTS_MAX = 2_000_000;
+const ELEMENTS_MAX = 2_000_000;
 const TWO_32 = 0x1_0000_0000;
 const VARINT_BYTES_MAX = 5;
 const UUID_BYTES = 16;

@@ -1,6 +1,6 @@
 /** Numbers that fields of messages have by agreement, under the names that the specification gives them. */
 
-/** `timestamp` of ListOffsets, where it is no time. */
+/** `timestamp` of ListOffsets, where it is no time (KIP-79, KIP-734, KIP-405, KIP-1005, KIP-1023). */
 export const LIST_OFFSETS = {
   LATEST: -1,
   EARLIEST: -2,

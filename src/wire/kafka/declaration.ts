@@ -33,7 +33,7 @@ export interface ByteRange {
 /** What a message to be written may have as records: one range, or pieces that follow one another. */
 export type RecordsInput = ByteRange | Uint8Array | readonly Uint8Array[];
 
-export const ALL_VERSIONS: VersionRange = { min: 0, max: Infinity };
+const ALL_VERSIONS: VersionRange = { min: 0, max: Infinity };
 const NO_VERSIONS: VersionRange = { min: 0, max: -1 };
 /** The topic id that says 'none'; ids are in the text form that Kafka shows, base64url without padding. */
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
@@ -42,7 +42,7 @@ export const INT64_MAX: number = 2 ** 63;
 /** For authorized operations, a field of bits: the request did not ask for them. */
 export const NOT_ASKED = -2147483648;
 
-export function parseVersions(text: string): VersionRange {
+function parseVersions(text: string): VersionRange {
   if (text === 'none') return NO_VERSIONS;
   const parts = /^(\d+)(\+|-(\d+))?$/.exec(text);
   if (parts === null) throw new TypeError(`'${text}' is not a range of versions`);
@@ -196,7 +196,6 @@ export type MessageOf<M extends Message> = StructOf<M['fields']>;
 export type MessageInput<M extends Message> = StructInput<M['fields']>;
 export type RequestOf<A extends Api> = MessageOf<A['request']>;
 export type RequestInput<A extends Api> = MessageInput<A['request']>;
-export type ResponseOf<A extends Api> = MessageOf<A['response']>;
 export type ResponseInput<A extends Api> = MessageInput<A['response']>;
 
 /**
