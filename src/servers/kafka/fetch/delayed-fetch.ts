@@ -2,6 +2,7 @@ import type { Lease } from '../../../base/memory-pool.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
 import { lastBatchAt, lastOffsetOf } from '../../../records/batch-view.ts';
+import { ISOLATION_LEVEL } from '../../../wire/kafka/constants.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
@@ -19,7 +20,6 @@ type Responses = Map<
 >;
 type Plan = FetchPlan & { readonly error: null };
 
-const READ_COMMITTED = 1;
 /** `fetch.max.bytes` of Kafka's brokers: the most that a response holds, whatever the client asks for. */
 const BYTES_MAX = 55 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
@@ -44,7 +44,7 @@ export class DelayedFetch {
     this.#context = context;
     this.#plan = plan;
     this.#partitions = [...plan.partitions];
-    this.#isCommittedOnly = request.isolationLevel === READ_COMMITTED;
+    this.#isCommittedOnly = request.isolationLevel === ISOLATION_LEVEL.READ_COMMITTED;
   }
 
   run(): void {

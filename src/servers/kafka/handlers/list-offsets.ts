@@ -3,6 +3,7 @@ import { PartitionCorruption } from '../../../broker/streams/partition-corruptio
 import { lastOffsetOf } from '../../../records/batch-view.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
+import { ISOLATION_LEVEL, LIST_OFFSETS } from '../../../wire/kafka/constants.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
@@ -14,15 +15,8 @@ type Request = RequestOf<typeof listOffsets>;
 type PartitionRequest = Request['topics'][number]['partitions'][number];
 type PartitionResponse = ResponseInput<typeof listOffsets>['topics'][number]['partitions'][number];
 
-/** Special values of `timestamp` (KIP-79, KIP-734, KIP-405, KIP-1005, KIP-1023). */
-const LATEST = -1;
-const EARLIEST = -2;
-const MAX_TIMESTAMP = -3;
-const EARLIEST_LOCAL = -4;
-const LATEST_TIERED = -5;
-const EARLIEST_PENDING_UPLOAD = -6;
-
-const READ_COMMITTED = 1;
+const { LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING_UPLOAD } =
+  LIST_OFFSETS;
 
 interface Found {
   readonly timestamp: number;
@@ -40,7 +34,9 @@ export const listOffsetsHandler: ApiHandler<typeof listOffsets> = {
       request.topics.map(async ({ name, partitions }) => ({
         name,
         partitions: await Promise.all(
-          partitions.map((each) => answer(name, each, request.isolationLevel === READ_COMMITTED, context)),
+          partitions.map((each) =>
+            answer(name, each, request.isolationLevel === ISOLATION_LEVEL.READ_COMMITTED, context),
+          ),
         ),
       })),
     );
