@@ -20,12 +20,12 @@ export interface Quota {
   readonly values: QuotaValues;
 }
 
-export const CLIENT_QUOTA_KEYS: readonly QuotaKey[] = [
+const CLIENT_QUOTA_KEYS: readonly QuotaKey[] = [
   'producer_byte_rate',
   'consumer_byte_rate',
   'request_percentage',
 ];
-export const ADDRESS_QUOTA_KEYS: readonly QuotaKey[] = ['connection_creation_rate'];
+const ADDRESS_QUOTA_KEYS: readonly QuotaKey[] = ['connection_creation_rate'];
 
 /** The same for two that are about the same. */
 export function entityKey({ user, clientId, ip }: QuotaEntity): string {

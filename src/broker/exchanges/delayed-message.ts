@@ -3,7 +3,7 @@ import { BrokerError } from '../errors.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { BindingPattern, ExchangeType } from './type.ts';
 
-export const delayHeader = 'x-delay';
+const delayHeader = 'x-delay';
 
 /** The longest delay that RabbitMQ's plugin knows, in milliseconds: beyond it a message is not delayed at all. */
 const DELAY_MS_MAX = 0xffffffff;

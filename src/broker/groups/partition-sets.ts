@@ -35,10 +35,7 @@ export function countOf(set: PartitionSet): number {
 }
 
 /** Those for which it is true. */
-export function select(
-  set: PartitionSet,
-  isWanted: (streamId: string, partition: number) => boolean,
-): PartitionSet {
+function select(set: PartitionSet, isWanted: (streamId: string, partition: number) => boolean): PartitionSet {
   const builder = new PartitionSetBuilder();
   for (const [streamId, partitions] of set) {
     for (const partition of partitions) if (isWanted(streamId, partition)) builder.add(streamId, partition);
