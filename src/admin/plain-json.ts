@@ -5,7 +5,7 @@ import type { Json } from '../base/value-json.ts';
  * A value for people and tools to read: what JSON does not have becomes the nearest that it has. (The journal needs
  * every type again, and has its own way: `value-json.ts`.)
  */
-export function plainJson(value: Value): Json {
+function plainJson(value: Value): Json {
   if (value === null || typeof value !== 'object') {
     if (typeof value === 'bigint')
       return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();

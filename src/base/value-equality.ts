@@ -22,7 +22,7 @@ export function valuesEqual(a: Value, b: Value): boolean {
   return isTable(a) && isTable(b) && tablesEqual(a, b);
 }
 
-export function tablesEqual(a: Table, b: Table): boolean {
+function tablesEqual(a: Table, b: Table): boolean {
   const keys = Object.keys(a);
   if (keys.length !== Object.keys(b).length) return false;
   return keys.every((key) => Object.hasOwn(b, key) && valuesEqual(a[key], b[key]));

@@ -34,7 +34,7 @@ export function tableToJson(table: Table): { readonly [key: string]: Json } {
 }
 
 /** @throws Error if it is not what valueToJson makes. */
-export function valueFromJson(json: Json): Value {
+function valueFromJson(json: Json): Value {
   if (json === null || typeof json !== 'object') return json;
   if (isJsonArray(json)) return json.map(valueFromJson);
   for (const key of Object.keys(json)) if (isTag(key)) return taggedValue(key, json[key]);

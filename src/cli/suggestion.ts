@@ -13,7 +13,7 @@ function editDistance(from: string, to: string): number {
 }
 
 /** The known word that was most likely meant, or undefined if none is near: at most a third of the letters differ. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
+function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {

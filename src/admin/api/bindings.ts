@@ -104,7 +104,7 @@ function bindingOf(context: AdminContext, request: ApiRequest, kind: Kind): Bind
  * What tells a binding from others between the same two ends, for paths: its routing key, `~` if that is empty, and
  * behind another `~` a hash of the arguments, if there are any.
  */
-export function propertiesKey({ routingKey, arguments: args }: BindingInfo): string {
+function propertiesKey({ routingKey, arguments: args }: BindingInfo): string {
   const key = routingKey === '' ? '~' : routingKey.replaceAll('~', '%7E');
   const entries = Object.entries(plainTable(args)).sort(([a], [b]) => (a < b ? -1 : 1));
   if (entries.length === 0) return key;

@@ -11,7 +11,7 @@ export interface Query {
 }
 
 /** The broker refused: what it said. */
-export class RefusedError extends Error {
+class RefusedError extends Error {
   readonly code: string;
 
   constructor(code: string, reason: string) {

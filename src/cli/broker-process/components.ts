@@ -192,7 +192,7 @@ function memoryHighWaterBytes({ memoryHighWaterMark: mark }: Configuration): num
 }
 
 /** What stands in the way of listening, in words, with the flag that changes it. */
-export function listenError(error: unknown, protocol: string, flag: string, address: string): Error {
+function listenError(error: unknown, protocol: string, flag: string, address: string): Error {
   const code = (error as NodeJS.ErrnoException).code;
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: `the port is in use by another process; choose another with ${flag}`,

@@ -84,7 +84,7 @@ export function size(min: number, max = Number.MAX_SAFE_INTEGER): SettingType<nu
   };
 }
 
-export function formatSize(bytes: number): string {
+function formatSize(bytes: number): string {
   for (const [name, unit] of SIZE_UNITS) {
     if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${name}`;
   }

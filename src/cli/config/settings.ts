@@ -35,7 +35,7 @@ function setting<T>(definition: Definition<T>): Definition<T> {
  * `Configuration` are all read from this table. `key` is what users write; the environment variable is `SLUICE_` and
  * the key in capitals.
  */
-export const SETTINGS = {
+const SETTINGS = {
   dataDirectory: setting({
     key: 'data-dir',
     type: text('DIR', 'the path of a directory'),

@@ -11,11 +11,9 @@ import { encodeFileHeader, journalFileName } from '../../../src/log/journal/jour
 import { replayJournal } from '../../../src/log/journal/recovery.ts';
 import { readSnapshot, type Snapshot, writeSnapshot } from '../../../src/log/snapshot.ts';
 import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
-import { contentLength, writeContent } from '../../../src/records/record-content.ts';
+import { MessageView } from '../../../src/records/message-view.ts';
 import { type BadSectors, withBadSectors } from '../../log/bad-sectors.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
-
-const NOTHING = Buffer.alloc(0);
 
 /** A block of the journal as its format says, with nothing in it but `bytes` of metadata. */
 function block(number: number, syncedBlock: number, bytes = 64): Buffer {
@@ -33,9 +31,12 @@ function block(number: number, syncedBlock: number, bytes = 64): Buffer {
 }
 
 function batch(from: number, count: number): Buffer {
-  const body = Buffer.from('a message');
-  const content = Buffer.alloc(contentLength(0, body.length, 0, 0));
-  writeContent(content, 0, NOTHING, 0, 0, body, 0, body.length, NOTHING, 0, 0, 1, NOTHING, 0, 0);
+  const message = new MessageView();
+  message.body = Buffer.from('a message');
+  message.bodyEnd = message.body.length;
+  message.protocol = 1;
+  const content = Buffer.alloc(message.contentBytes());
+  message.write(content, 0);
   const builder = new RecordBatchBuilder(64 * 1024);
   builder.begin();
   for (let offset = from; offset < from + count; offset++) {

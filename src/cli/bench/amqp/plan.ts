@@ -45,7 +45,7 @@ export function fanoutExchange(s: BenchSettings): string {
  * Publisher i publishes to queue i mod Q, consumer j reads queue j mod Q (all of them from the same process, because the
  * sequence of a queue is checked where it is consumed).
  */
-export function planConnections(s: BenchSettings): ConnectionPlan[] {
+function planConnections(s: BenchSettings): ConnectionPlan[] {
   const queues = queueNames(s);
   const exchange = fanoutExchange(s);
   const entry = (queue: string): string => (s.deadLetter ? entryQueue(queue) : queue);

@@ -30,7 +30,7 @@ export function formatResult(result: BenchResult): string {
   return lines.join('\n');
 }
 
-export function describeSettings(s: BenchSettings): string {
+function describeSettings(s: BenchSettings): string {
   const parts = [
     `${publisherCount(s)} publishers, ${consumerCount(s)} consumers, ${queueCount(s)} queues`,
     s.fanout > 0 ? 'fan-out' : '',
@@ -47,7 +47,7 @@ export function describeSettings(s: BenchSettings): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-export function count(value: number): string {
+function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
