@@ -1,12 +1,11 @@
 import type { Broker } from '../broker/broker.ts';
 
-/** What the answers are made from. */
+/** What request handlers read: the broker, and what they tell of this process. */
 export interface AdminContext {
   readonly broker: Broker;
-  /** Of Sluice. */
   readonly version: string;
   readonly startedAtMs: number;
-  /** Whose commands these are, in events. */
+  /** `user_who_performed_action` in the events of what is done here. */
   readonly actor: string;
   readonly log: AdminLog;
 }

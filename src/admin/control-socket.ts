@@ -35,7 +35,7 @@ export class ControlSocket {
   readonly #dataDirectory: string;
   readonly #isElsewhere: boolean;
 
-  /** The data directory is locked for this process: what is left there of another one is of one that is gone. */
+  /** This process holds the lock of the data directory: a socket or pointer that lies there is of a broker that has ended. */
   static async listen(dataDirectory: string, load: LoadHandler): Promise<ControlSocket> {
     const directory = resolve(dataDirectory);
     await removeLeftovers(directory);
@@ -68,7 +68,7 @@ export class ControlSocket {
     server.on('connection', (socket) => this.#accept(socket));
   }
 
-  /** Ends what is still being answered, as streams of events; Node removes the socket. */
+  /** Cuts off responses that still run, such as streams of events; Node removes the socket. */
   async close(): Promise<void> {
     const { promise, resolve: closed } = Promise.withResolvers<void>();
     this.#server.close(() => closed());
@@ -80,7 +80,7 @@ export class ControlSocket {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    // Whoever went meanwhile is of no interest; a socket without a listener for errors would end the process.
+    // A client that has gone is no error here, and an 'error' event without a listener would end the process.
     socket.on('error', () => undefined);
     this.#http ??= this.#open();
     this.#http.then(

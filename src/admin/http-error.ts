@@ -1,6 +1,6 @@
 import { BrokerError, type BrokerErrorKind } from '../broker/errors.ts';
 
-/** What a request is answered with that cannot be done: `{"error": "not_found", "reason": "…"}`, as in RabbitMQ. */
+/** The response to a request that cannot be carried out: `{"error": "not_found", "reason": "…"}`, as in RabbitMQ. */
 export class HttpError extends Error {
   readonly status: number;
   readonly code: string;
@@ -32,7 +32,7 @@ export function notFound(reason: string): HttpError {
   return new HttpError(404, 'not_found', reason);
 }
 
-/** Of an error that nobody foresaw, who asks learns nothing about our insides: null, and the log has it. */
+/** Null for an error of the broker's own: its text is for the log, not for the client. */
 export function httpErrorOf(error: unknown): HttpError | null {
   if (error instanceof HttpError) return error;
   if (!(error instanceof BrokerError)) return null;

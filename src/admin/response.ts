@@ -2,7 +2,7 @@ import type { Json } from '../base/value-json.ts';
 
 /** Lines that come as long as the client listens, one JSON value each (NDJSON). */
 export interface LineStream {
-  /** Begins; returns how to end. `write` is false while the client does not keep up: such a line is lost. */
+  /** Begins; returns a function that ends it. `write` is false while the client does not keep up: such a line is lost. */
   start(write: (line: Json) => boolean): () => void;
 }
 
@@ -19,7 +19,7 @@ export function created(): ApiResponse {
   return { kind: 'empty', status: 201 };
 }
 
-/** Done, and there is nothing to say. */
+/** 204: done, without a body. */
 export function done(): ApiResponse {
   return { kind: 'empty', status: 204 };
 }

@@ -5,7 +5,7 @@ import type { ApiResponse } from './response.ts';
 
 export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE';
 
-/** One thing that can be asked. `{name}` in the path stands for one segment, and is the parameter of that name. */
+/** The handler of a method and a path. `{name}` in the path matches one segment, which is the parameter of that name. */
 export interface Route {
   readonly method: HttpMethod;
   readonly path: string;
@@ -19,7 +19,7 @@ export interface Match {
 
 interface Node {
   readonly fixed: Map<string, Node>;
-  /** For a segment that is a parameter; its name is the route's. */
+  /** The child for any segment, of routes with a parameter here. */
   any: Node | null;
   readonly routes: Map<string, { readonly route: Route; readonly names: readonly string[] }>;
 }
@@ -70,7 +70,7 @@ function newNode(): Node {
   return { fixed: new Map(), any: null, routes: new Map() };
 }
 
-/** The node of the path, if a route ends there. `values` is then what stands for the parameters. */
+/** The node of the path, if a route ends there; `values` then holds the segments that match parameters. */
 function descend(node: Node, segments: readonly string[], at: number, values: string[]): Node | null {
   if (at === segments.length) return node.routes.size > 0 ? node : null;
   const segment = segments[at] as string;

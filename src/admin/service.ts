@@ -6,7 +6,7 @@ import { ApiRequest, readBody } from './request.ts';
 import type { ApiResponse, LineStream } from './response.ts';
 import { Router } from './router.ts';
 
-/** Lines for a client that does not read them wait up to so many bytes. */
+/** The most that is buffered of event lines for a client that reads slowly; lines beyond are dropped. */
 const LINES_BYTES_MAX = 1024 * 1024;
 
 /**

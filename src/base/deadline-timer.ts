@@ -1,23 +1,23 @@
 import type { Scheduler, Timer } from './scheduler.ts';
 
-/** Timers cannot be set for longer; who is woken too early sets it again. */
+/** The longest delay of the timer: the clock may be set meanwhile. A caller that is called too early sets it again. */
 const LONGEST_MS = 60 * 60 * 1000;
 
-/** One timer that is set again and again: it rings at the earliest time that was asked for since it last rang. */
+/** One timer for many deadlines: it fires at the earliest one that was set since it last fired. */
 export class DeadlineTimer {
   readonly #scheduler: Scheduler;
-  readonly #ring: () => void;
+  readonly #fire: () => void;
   #timer: Timer | null = null;
   #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor(scheduler: Scheduler, ring: () => void) {
+  constructor(scheduler: Scheduler, fire: () => void) {
     this.#scheduler = scheduler;
-    this.#ring = ring;
+    this.#fire = fire;
   }
 
   /**
-   * Both are milliseconds since the epoch, by the same clock: that by which the caller will judge whether it is time.
-   * Infinity asks for nothing.
+   * Both are milliseconds since the epoch, by the clock that the caller compares its deadlines with. Infinity is no
+   * deadline.
    */
   setFor(dueMs: number, nowMs: number): void {
     if (dueMs >= this.#dueMs) return;
@@ -27,7 +27,7 @@ export class DeadlineTimer {
     this.#timer = this.#scheduler.after(delayMs, () => {
       this.#timer = null;
       this.#dueMs = Number.POSITIVE_INFINITY;
-      this.#ring();
+      this.#fire();
     });
   }
 

@@ -1,6 +1,6 @@
-/** Where memory comes from that is filled once and then handed on. */
+/** A source of buffers. */
 export interface Memory {
-  /** Not cleared. */
+  /** The bytes are not cleared. */
   take(bytes: number): Buffer;
 }
 
@@ -10,8 +10,8 @@ const CLASS_BYTES_MIN = 16 * 1024;
 const CLASS_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * Large buffers that are used again and again. The garbage collector is told of every new one, and thinks that it has to do
- * something about them: at a gigabyte in a second it would do nothing else.
+ * Large buffers that are reused. Memory outside of the heap is reported to the garbage collector, which runs the more often
+ * the more of it is new: at a gigabyte a second it would do nothing else.
  */
 export class MemoryPool {
   readonly #bytesMax: number;
@@ -19,7 +19,7 @@ export class MemoryPool {
   readonly #free = new Map<number, Buffer[]>();
   #bytes = 0;
 
-  /** `bytesMax`: of what is kept while nobody needs it. */
+  /** `bytesMax`: the most that is kept of free buffers. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
@@ -28,7 +28,7 @@ export class MemoryPool {
     return new Lease(this);
   }
 
-  /** From a lease. */
+  /** For Lease. */
   acquire(bytes: number): Buffer {
     const size = classOf(bytes);
     const buffer = this.#free.get(size)?.pop();
@@ -37,7 +37,7 @@ export class MemoryPool {
     return buffer;
   }
 
-  /** From a lease. */
+  /** For Lease. */
   release(buffer: Buffer): void {
     const size = buffer.length;
     if (size > CLASS_BYTES_MAX || this.#bytes + size > this.#bytesMax) return;
@@ -48,7 +48,7 @@ export class MemoryPool {
   }
 }
 
-/** What was taken for one purpose, to be given back at once. Not to give it back costs memory, and nothing else. */
+/** The buffers that one response takes from the pool, released together. A lease that is never released is garbage as usual. */
 export class Lease implements Memory {
   readonly #pool: MemoryPool;
   #taken: Buffer[] = [];
@@ -63,13 +63,13 @@ export class Lease implements Memory {
     return buffer.subarray(0, bytes);
   }
 
-  /** What the other one has is given back with this. */
+  /** Takes over the buffers of the other lease. */
   join(other: Lease): void {
     this.#taken.push(...other.#taken);
     other.#taken = [];
   }
 
-  /** Nobody looks at any of it any more. */
+  /** Nothing may read the buffers any more. */
   release(): void {
     const taken = this.#taken;
     this.#taken = [];

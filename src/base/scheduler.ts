@@ -1,10 +1,10 @@
-/** When things run, from outside: the power-cut simulation runs them in an order of its own, which it can repeat. */
+/** Where callbacks are scheduled: the power-cut simulation has one that runs them in an order that it can repeat. */
 export interface Scheduler {
-  /** Runs it as soon as what is ready now has had its turn. */
+  /** In the next turn of the event loop, as setImmediate. */
   soon(run: () => void): void;
-  /** Runs it once. The process stays alive for it. */
+  /** Once, as setTimeout: the process stays alive for it. */
   after(ms: number, run: () => void): Timer;
-  /** Runs it again and again, as long as the process lives for something else. */
+  /** Repeatedly, as setInterval, but the process does not stay alive for it. */
   every(ms: number, run: () => void): Timer;
 }
 

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 
-/** Of Sluice. */
 export function packageVersion(): string {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   return String(manifest.version);

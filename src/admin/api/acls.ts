@@ -37,7 +37,7 @@ const WORDS: { readonly [field in Field]?: readonly string[] } = {
   permission: ['allow', 'deny'],
 };
 
-/** Those that the fields in the query fit; `pattern=match` for all that are about the name. */
+/** The ACLs that match the filter in the query; with `pattern=match` all that apply to the resource's name. */
 function list(context: AdminContext, request: ApiRequest): ApiResponse {
   const { broker } = context;
   const filter = filterOf(request);
@@ -68,7 +68,7 @@ async function add(context: AdminContext, request: ApiRequest): Promise<ApiRespo
   return created();
 }
 
-/** Those that the fields in the query fit, of which there has to be one: all at once is said with `all`. */
+/** Deletes the ACLs that match the filter in the query. An empty filter, for all of them, takes the parameter `all`. */
 async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const vhost = vhostOf(context, request);
   const filter = filterOf(request);

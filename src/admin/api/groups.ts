@@ -57,7 +57,7 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
   return await durably(context, done());
 }
 
-/** Where nobody is in the group: what it has read of one stream is what it is told. Answers with the offsets. */
+/** Sets the committed offsets of one stream, in a group without members; responds with the old and the new ones. */
 async function reset(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { broker } = context;
   const vhost = vhostOf(context, request).name;
@@ -152,7 +152,7 @@ interface OffsetView {
   readonly lag: number;
 }
 
-/** Records between what it has committed, or what is left of that, and the end. */
+/** The lag counts the records from the committed offset, or from the first that retention has left, to the end. */
 function offsetsOf({ broker }: AdminContext, { offsets }: Group): OffsetView[] {
   return [...offsets.streamIds()].flatMap((streamId) => {
     const stream = broker.streams.byId(streamId);

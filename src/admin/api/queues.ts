@@ -71,7 +71,7 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
     return await durably(context, done());
   }
   const queue = queueOf(context, request);
-  // On behalf of the queue's owner: an administrator may delete what belongs to one connection.
+  // As the queue's owner: an administrator may delete a queue that is exclusive to a connection.
   vhost.deleteQueue(
     queue.name,
     { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') },

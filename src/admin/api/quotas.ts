@@ -55,11 +55,11 @@ function entityOf(names: readonly string[], value: (field: string) => string): Q
   );
 }
 
-/** What is left out is for all; an empty name for all others. */
+/** A component that is left out: the quota is for all; an empty name: the default, for all without a quota of their own. */
 function view({ entity, values }: Quota): { readonly [field: string]: Json } {
   const named: [string, string][] = [];
-  for (const [field, part] of Object.entries(FIELDS)) {
-    const name = entity[part];
+  for (const [field, component] of Object.entries(FIELDS)) {
+    const name = entity[component];
     if (name !== undefined) named.push([field, name ?? '']);
   }
   return { ...Object.fromEntries(named), values };

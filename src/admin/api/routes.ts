@@ -13,7 +13,7 @@ import { streamRoutes } from './streams.ts';
 import { userRoutes } from './users.ts';
 import { vhostRoutes } from './vhosts.ts';
 
-/** All that can be asked. */
+/** All routes of the HTTP API. */
 export const routes: readonly Route[] = [
   ...overviewRoutes,
   ...vhostRoutes,

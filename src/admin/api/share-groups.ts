@@ -25,7 +25,7 @@ interface OffsetView {
   readonly lag: number;
 }
 
-/** Where the first record is that is not done with, and how many are not. */
+/** The share-partition start offset (KIP-932), and as lag the number of records that are not acknowledged yet. */
 function offsetsOf({ broker }: AdminContext, group: ShareGroup): OffsetView[] {
   return [...group.readers].flatMap(([streamId, readers]) => {
     const stream = broker.streams.byId(streamId);

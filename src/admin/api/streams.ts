@@ -84,7 +84,7 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
     consumers: seen?.consumerCount ?? 0,
     exchange_type: exchange?.type.name ?? null,
     bindings: exchange?.outbound.size ?? 0,
-    // How far the queues that are bound to it are behind.
+    // Lag of the queues that are bound to it, in records.
     messages_to_feed: seen === undefined ? 0 : broker.streamExchanges.unfedCount(stream),
     queue_arguments: seen?.declaredAs == null ? null : plainTable(seen.declaredAs),
   };

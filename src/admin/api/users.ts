@@ -30,7 +30,7 @@ export const userRoutes: readonly Route[] = [
   { method: 'DELETE', path: '/api/topic-permissions/{vhost}/{user}', handle: clearTopicPermissions },
 ];
 
-/** Makes the user, or changes what the body names: `password` (empty: none is right any more) and `tags`. */
+/** Creates the user, or changes what the body names: `password` (empty: no login by password) and `tags`. */
 async function put({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { administration } = broker.access;
   const name = request.parameter('user');
@@ -43,7 +43,7 @@ async function put({ broker }: AdminContext, request: ApiRequest): Promise<ApiRe
     await administration.addUser(name, password === '' ? null : password, tags ?? []);
     return created();
   }
-  // Both begin now, on behalf of who asks.
+  // Both begin within this turn, in which events carry the actor of the request.
   await Promise.all([
     tags === null ? null : administration.setTags(name, tags),
     password === null ? null : administration.changePassword(name, password === '' ? null : password),

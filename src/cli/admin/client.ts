@@ -10,7 +10,7 @@ export interface Query {
   readonly [name: string]: string | undefined;
 }
 
-/** The broker refused: what it said. */
+/** A response of the broker other than success; the message is its reason. */
 class RefusedError extends Error {
   readonly code: string;
 
@@ -42,17 +42,17 @@ export class ControlClient {
     await this.#ask('PUT', path, {}, body);
   }
 
-  /** What it answers, if anything. */
+  /** The body of the response, if it has one. */
   async post(path: readonly string[], body: Item = {}): Promise<unknown> {
     return await this.#ask('POST', path, {}, body);
   }
 
-  /** What it answers, if anything. */
+  /** The body of the response, if it has one. */
   async delete(path: readonly string[], query: Query = {}): Promise<unknown> {
     return await this.#ask('DELETE', path, query);
   }
 
-  /** Rejects when the broker ends; there is no other end. */
+  /** Never resolves; rejects when the broker ends. */
   async follow(path: readonly string[], query: Query, onLine: (line: Item) => void): Promise<void> {
     const answer = await this.#send('GET', path, query, null);
     if (answer.statusCode !== 200) throw refusal(await textOf(answer), answer.statusCode);

@@ -5,7 +5,7 @@ import { fail } from '../failure.ts';
 import { ControlClient, type Item } from './client.ts';
 import { fieldOf, renderTable } from './table.ts';
 
-/** What an action is given: the broker, and the flags. */
+/** The arguments of an action: the broker's API, and the flags. */
 export interface Call {
   readonly client: ControlClient;
   /** The value of a flag that takes one; undefined if it is not given. */
@@ -15,7 +15,7 @@ export interface Call {
   without(name: string): boolean;
 }
 
-/** A word like `list` below a thing like `queues`. `run` gets the arguments of the command line in their order. */
+/** A subcommand such as `list` of `queues`. `run` gets the arguments of the command line in their order. */
 export function adminCommand(
   name: string,
   description: string,
@@ -39,7 +39,7 @@ export function adminCommand(
   });
 }
 
-/** A thing that can be administered, with what can be done to it. */
+/** A command such as `queues`, with its subcommands. */
 export function group(name: string, description: string, commands: readonly Command[]): Command {
   const made = new Command(name).description(description).helpCommand(false);
   for (const command of commands) made.addCommand(command);

@@ -32,10 +32,10 @@ async function list({ client }: Call): Promise<readonly Item[]> {
   );
 }
 
-/** In a table, nothing said and said of all others would look alike. */
+/** In a table, an empty name (the default quota) would look like no name (a quota for all). */
 function shown(entity: Item): Item {
   return Object.fromEntries(
-    Object.entries(entity).map(([part, name]) => [part, name === '' ? '<others>' : name]),
+    Object.entries(entity).map(([component, name]) => [component, name === '' ? '<others>' : name]),
   );
 }
 
@@ -48,7 +48,7 @@ async function remove(call: Call, quota?: string): Promise<void> {
   await call.client.delete(['quotas'], { ...whose(call), quota });
 }
 
-function whose(call: Call): { readonly [part: string]: string } {
+function whose(call: Call): { readonly [component: string]: string } {
   const [user, clientId, ip] = [call.option('user'), call.option('clientId'), call.option('ip')];
   if (user === undefined && clientId === undefined && ip === undefined) {
     throw usageError('a quota is of somebody: give --user, --client-id, both, or --ip');

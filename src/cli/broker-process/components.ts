@@ -37,7 +37,7 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
     propertyCodecs: [amqp091Codec],
     log,
     onFailure(error) {
-      // Nothing more can be made safe, so nothing more may be confirmed. The journal has what was.
+      // Nothing more becomes durable, so nothing more may be confirmed. What was confirmed is in the journal.
       log.fatal({ err: error }, 'the storage failed; the broker ends');
       process.exit(1);
     },

@@ -9,8 +9,8 @@ import type { Component } from './lifecycle.ts';
 const ACTOR = 'sluice-cli';
 
 /**
- * What the other subcommands talk to. A broker that cannot have it serves its clients all the same, as on a file
- * system without sockets.
+ * The control socket, for the other subcommands. A broker that cannot open it serves its clients all the same: some file
+ * systems have no sockets.
  */
 export async function startControl(
   broker: Broker,

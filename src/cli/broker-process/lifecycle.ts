@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 
-/** What `sluice start` runs: the broker, what serves it alone, then its listeners. Everything that is opened can be closed. */
+/** What `sluice start` opens and closes: the broker, its services, its listeners. */
 export interface Component {
   close(): Promise<void>;
 }
@@ -15,7 +15,7 @@ export interface ListenerComponent extends Component {
 /** Opens the components; `start` closes them in the opposite order. */
 export interface Components<Broker extends Component> {
   openBroker(): Promise<Broker>;
-  /** What else there is, that no client connects to. */
+  /** Components without a client protocol, such as the control socket. */
   readonly services?: readonly ((broker: Broker) => Promise<Component>)[];
   /** One function for each listener that is on. */
   readonly listeners: readonly ((broker: Broker) => Promise<ListenerComponent>)[];

@@ -13,7 +13,7 @@ export async function start(configuration: Configuration): Promise<void> {
   const log = createLog(configuration.logLevel);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      // Whatever state we are in, the journal is what counts: leave, and let the next start recover from it.
+      // The state in memory is not to be trusted any more: the next start recovers from the journal.
       log.fatal({ err: error }, 'internal error');
       process.exit(1);
     });

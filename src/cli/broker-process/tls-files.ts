@@ -59,7 +59,7 @@ export function readTlsFiles({ certPath, keyPath, caPath, verify, loginFrom }: T
   return { ...material, verify, loginFrom };
 }
 
-/** Calls `renew` with what the files have become, when they have changed and when it is told to look. */
+/** Calls `renew` with the new material when the files have changed, and when `reload` is called. */
 export class TlsWatcher {
   readonly #files: TlsFiles;
   readonly #log: Logger;
@@ -79,7 +79,7 @@ export class TlsWatcher {
     clearInterval(this.#timer);
   }
 
-  /** What cannot be used leaves the old certificate in its place. */
+  /** If the new files cannot be used, the old certificate stays in use. */
   reload(): void {
     const { certPath } = this.#files;
     try {

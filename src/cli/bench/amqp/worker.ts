@@ -137,7 +137,7 @@ export class Worker implements WorkerPort {
     const { settings } = this.#share;
     const connection = await ClientConnection.open(parseAddress(settings.url), this.#onFailure);
     this.#connections.push(connection);
-    if (settings.level) connection.onAnswered = () => this.#sendHeldAcks();
+    if (settings.level) connection.onAnswered = () => this.#sendDeferredAcks();
     if (settings.publish)
       for (const publisher of plan.publishers) await this.#addPublisher(connection, publisher);
     if (settings.consume)
@@ -231,7 +231,7 @@ export class Worker implements WorkerPort {
     return sum(this.#consumers, (c) => c.received) <= sum(this.#publishers, (p) => p.published);
   }
 
-  #sendHeldAcks(): void {
+  #sendDeferredAcks(): void {
     if (!this.#isLevel()) return;
     for (const connection of this.#connections) connection.sendAcks();
   }
