@@ -76,7 +76,10 @@ function compile(source: string): RegExp {
   if (hasNestedRepeat(body)) {
     throw invalid(
       source,
-      'it can take for ever to match, as it repeats a group that has a repeat, an option or an alternative in it',
+      'it can take for ever to match, as it repeats a group that has a repeat, an option or an alternative in it' +
+        (hasLinearMatching()
+          ? ''
+          : '; with --enable-experimental-regexp-engine, as bin/sluice starts it, Node matches it fast'),
     );
   }
   return expression;
