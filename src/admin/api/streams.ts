@@ -4,7 +4,6 @@ import type { Stream } from '../../broker/streams/stream.ts';
 import { validateConfig, validateConfigs } from '../../broker/streams/stream-settings.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, notFound } from '../http-error.ts';
-import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
@@ -84,8 +83,13 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
     consumers: seen?.consumerCount ?? 0,
     exchange_type: exchange?.type.name ?? null,
     bindings: exchange?.outbound.size ?? 0,
+<<<<<<< HEAD
     // Lag of the queues that are bound to it, in records.
     messages_to_feed: seen === undefined ? 0 : broker.streamExchanges.unfedCount(stream),
+=======
+    // How far the queues that are bound to it are behind.
+    messages_to_feed: seen === undefined ? 0 : broker.views.unfedCount(stream),
+>>>>>>> eef0be6 (Comments of two files stay as they are: they are being changed elsewhere)
     queue_arguments: seen?.declaredAs == null ? null : plainTable(seen.declaredAs),
   };
 }
