@@ -83,13 +83,8 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
     consumers: seen?.consumerCount ?? 0,
     exchange_type: exchange?.type.name ?? null,
     bindings: exchange?.outbound.size ?? 0,
-<<<<<<< HEAD
     // Lag of the queues that are bound to it, in records.
     messages_to_feed: seen === undefined ? 0 : broker.streamExchanges.unfedCount(stream),
-=======
-    // How far the queues that are bound to it are behind.
-    messages_to_feed: seen === undefined ? 0 : broker.views.unfedCount(stream),
->>>>>>> eef0be6 (Comments of two files stay as they are: they are being changed elsewhere)
     queue_arguments: seen?.declaredAs == null ? null : plainTable(seen.declaredAs),
   };
 }
