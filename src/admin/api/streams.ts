@@ -4,6 +4,7 @@ import type { Stream } from '../../broker/streams/stream.ts';
 import { validateConfig, validateConfigs } from '../../broker/streams/stream-settings.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, notFound } from '../http-error.ts';
+import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
