@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { HANDLERS } from '../../src/servers/kafka/handlers/table.ts';
 import { METHODS } from '../../src/wire/amqp091/definitions.ts';
+import { APIS } from '../../src/wire/kafka/apis.ts';
 import { pathsIn, ROOT, readLines } from './pages.ts';
 
 interface Term {
@@ -76,5 +77,14 @@ describe('the glossary', () => {
         .filter((path) => !existsSync(join(ROOT, path)))
         .map((path) => `there is no ${path}`),
     );
+  });
+
+  it('says of each Kafka API that is not served that it is not built', () => {
+    const served = new Set(HANDLERS.map(({ api }) => api.name));
+    const text = readLines(PAGE).join('\n');
+    const notServed = APIS.map(({ name }) => name).filter((name) => !served.has(name));
+    none(notServed.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)));
+    const apiKeys = text.slice(text.indexOf('**API keys.**'));
+    none([...served].filter((name) => new RegExp(`\\b${name}[,;.)\n]`).test(apiKeys)));
   });
 });
