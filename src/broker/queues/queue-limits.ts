@@ -23,36 +23,31 @@ export class QueueLimits {
   readonly length: LengthLimit;
   readonly deliveries: DeliveryLimit;
   readonly retry: DelayedRetry;
+  /** Whether `apply` may have something to do. A field, as each pump asks, and most queues have no limit. */
+  areNeeded = false;
   readonly #deps: QueueLimitsDeps;
   readonly #depth: QueueDepth;
-  readonly #pumpLater: () => void;
+  readonly #applyLater: () => void;
   /** Rings when a message expires or is to be tried again. */
   readonly #timer: DeadlineTimer;
 
   constructor(deps: QueueLimitsDeps, depth: QueueDepth, ledger: Ledger, pumpLater: () => void) {
     const { turn, chunks, scheduler } = deps;
-    const timer = new DeadlineTimer(scheduler, pumpLater);
+    const applyLater = (): void => {
+      this.areNeeded = true;
+      pumpLater();
+    };
+    const timer = new DeadlineTimer(scheduler, applyLater);
     this.#deps = deps;
     this.#depth = depth;
-    this.#pumpLater = pumpLater;
+    this.#applyLater = applyLater;
     this.#timer = timer;
-    this.outbox = new DeadLetterOutbox(deps, ledger, pumpLater);
-    this.discards = new Discards(this.outbox, pumpLater);
+    this.outbox = new DeadLetterOutbox(deps, ledger, applyLater);
+    this.discards = new Discards(this.outbox, applyLater);
     this.ttl = new MessageTtl({ turn, chunks, timer, discards: this.discards });
     this.length = new LengthLimit({ chunks, depth, ttl: this.ttl, discards: this.discards });
-    this.deliveries = new DeliveryLimit(pumpLater);
+    this.deliveries = new DeliveryLimit(applyLater);
     this.retry = new DelayedRetry(turn, timer);
-  }
-
-  /** Whether `apply` may have something to do. */
-  get areNeeded(): boolean {
-    return (
-      this.ttl.isNeeded ||
-      this.length.dropsHead ||
-      this.outbox.count > 0 ||
-      this.retry.count > 0 ||
-      this.deliveries.unrecordedCount > 0
-    );
   }
 
   configure(settings: QueueSettings, levels: readonly PriorityLevel[]): void {
@@ -61,6 +56,13 @@ export class QueueLimits {
     this.retry.configure(settings.retry);
     this.ttl.configure(settings.messageTtlMs, levels);
     this.outbox.configure(settings.deadLetterExchange !== null);
+    this.#note();
+  }
+
+  /** Some of the messages have an expiration of their own. */
+  messagesExpire(): void {
+    this.ttl.messagesExpire();
+    this.areNeeded = true;
   }
 
   apply(levels: readonly PriorityLevel[]): void {
@@ -76,10 +78,12 @@ export class QueueLimits {
     // uncovers others, which may have expired long ago.
     if (ttl.expireHeads(levels) && length.dropsHead && length.dropExcess(levels)) ttl.expireHeads(levels);
     // Perhaps the work above was broken off for congestion, and nothing else would begin it again.
-    if (outbox.send() || (wasCongested && !outbox.isCongested)) this.#pumpLater();
-    if (depth.ready > 0) return;
-    depth.dropEstimate();
-    if (depth.unacknowledged === 0 && retry.count === 0) ttl.emptied();
+    if (outbox.send() || (wasCongested && !outbox.isCongested)) this.#applyLater();
+    if (depth.ready === 0) {
+      depth.dropEstimate();
+      if (depth.unacknowledged === 0 && retry.count === 0) ttl.emptied();
+    }
+    this.#note();
   }
 
   /** The queue ends, or the broker: no timer rings any more. */
@@ -88,5 +92,14 @@ export class QueueLimits {
     this.outbox.clear();
     this.retry.clear();
     this.deliveries.clear();
+  }
+
+  #note(): void {
+    this.areNeeded =
+      this.ttl.isNeeded ||
+      this.length.dropsHead ||
+      this.outbox.count > 0 ||
+      this.retry.count > 0 ||
+      this.deliveries.unrecordedCount > 0;
   }
 }

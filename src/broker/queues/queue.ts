@@ -177,7 +177,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   }
 
   messagesExpire(): void {
-    this.#limits.ttl.messagesExpire();
+    this.#limits.messagesExpire();
   }
 
   /** Whether a message of this size may be added, and others that come with it, where a full queue refuses. */
@@ -354,8 +354,9 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
 
   /** Stops where the next message is not in memory, or nobody can take it. False if there is more to deliver. */
   #deliverReady(): boolean {
-    let budget = PUMP_MESSAGES_MAX;
     const { consumers, levels } = this;
+    if (consumers.all.length === 0 && this.#getters.length === 0) return true;
+    let budget = PUMP_MESSAGES_MAX;
     const depth = this.#depth;
     const { ttl } = this.#limits;
     while (depth.ready > 0) {

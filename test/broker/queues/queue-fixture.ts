@@ -150,7 +150,7 @@ export class LimitsFixture extends QueueFixture implements LevelOwner {
   wake(): void {}
 
   messagesExpire(): void {
-    this.limits.ttl.messagesExpire();
+    this.limits.messagesExpire();
   }
 
   apply(): void {
