@@ -51,7 +51,7 @@ export class DeliveryCursor {
 
   /** The offset that is to be delivered next; it may be the end of the log. */
   peek(): number {
-    if (this.returned.size > 0) return this.returned.min;
+    if (this.returned.min >= 0) return this.returned.min;
     if (this.next < this.#sparseBelow) this.next = this.#settled.next(this.next);
     return this.next;
   }

@@ -1,14 +1,11 @@
 /** A binary heap of offsets, the smallest on top. */
 export class OffsetHeap {
+  /** The smallest; -1 if there is none. A field, as each delivery looks at it. */
+  min = -1;
   readonly #items: number[] = [];
 
   get size(): number {
     return this.#items.length;
-  }
-
-  /** The smallest; -1 if there is none. */
-  get min(): number {
-    return this.#items.length === 0 ? -1 : (this.#items[0] as number);
   }
 
   push(offset: number): void {
@@ -23,14 +20,19 @@ export class OffsetHeap {
       at = parent;
     }
     items[at] = offset;
+    this.min = items[0] as number;
   }
 
+  /** The smallest, removed. There must be one. */
   pop(): number {
     const items = this.#items;
     const min = items[0] as number;
     const last = items.pop() as number;
     const { length } = items;
-    if (length === 0) return min;
+    if (length === 0) {
+      this.min = -1;
+      return min;
+    }
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
@@ -41,10 +43,12 @@ export class OffsetHeap {
       at = child;
     }
     items[at] = last;
+    this.min = items[0] as number;
     return min;
   }
 
   clear(): void {
     this.#items.length = 0;
+    this.min = -1;
   }
 }
