@@ -3,9 +3,18 @@ import type { Scheduler } from '../../base/scheduler.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
-import { DurabilityWaiters, type DurableListener } from './durability-waiters.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
 import { Turn } from './turn.ts';
+
+export interface DurableListener {
+  /** This block, and all before it, are durable. */
+  onDurable(block: number): void;
+}
+
+interface WaitingForBlock {
+  readonly block: number;
+  readonly listeners: DurableListener[];
+}
 
 /** Where the shard writes for whoever operates it. */
 export interface ShardLog {
@@ -59,7 +68,8 @@ export class Shard {
   isRecovering = true;
   /** The log id that is given next: ids are never used again. */
   nextLogId = 1;
-  readonly #waiters = new DurabilityWaiters();
+  /** In the order of their blocks. */
+  readonly #waiting: WaitingForBlock[] = [];
   readonly #onAlarm: ShardDeps['onAlarm'];
   readonly #onFailure: ShardDeps['onFailure'];
 
@@ -72,9 +82,9 @@ export class Shard {
     this.#onAlarm = onAlarm;
     this.#onFailure = onFailure;
     this.store = new Store(storage, {
-      isAwaited: () => this.#waiters.isAwaited,
+      isAwaited: () => this.#waiting.length > 0,
       onDurable: (block) => {
-        this.#waiters.release(block);
+        this.#becameDurable(block);
         this.backPressure.relieve();
         this.store.maintenance.poke();
       },
@@ -127,8 +137,31 @@ export class Shard {
       listener.onDurable(block);
       return;
     }
-    this.#waiters.add(block, listener);
+    this.#wait(block, listener);
     this.turn.schedule();
+  }
+
+  /** Blocks come in order, so both ends are near. */
+  #wait(block: number, listener: DurableListener): void {
+    const waiting = this.#waiting;
+    let at = waiting.length - 1;
+    for (; at >= 0; at--) {
+      const entry = waiting[at] as WaitingForBlock;
+      if (entry.block === block) {
+        entry.listeners.push(listener);
+        return;
+      }
+      if (entry.block < block) break;
+    }
+    // Mostly at the end; but the last change of metadata may be older than the last message.
+    waiting.splice(at + 1, 0, { block, listeners: [listener] });
+  }
+
+  #becameDurable(block: number): void {
+    while (this.#waiting.length > 0 && (this.#waiting[0] as WaitingForBlock).block <= block) {
+      const { listeners } = this.#waiting.shift() as WaitingForBlock;
+      for (const listener of listeners) listener.onDurable(block);
+    }
   }
 
   /** `answer` when the block is durable: itself if it is, otherwise a promise of it. */

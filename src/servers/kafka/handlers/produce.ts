@@ -1,6 +1,6 @@
 import type { Broker } from '../../../broker/broker.ts';
 import type { Filled } from '../../../broker/shard/back-pressure.ts';
-import type { DurableListener } from '../../../broker/shard/durability-waiters.ts';
+import type { DurableListener } from '../../../broker/shard/shard.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { TransactionAdmission } from '../../../broker/transactions/requests.ts';
