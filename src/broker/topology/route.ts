@@ -2,6 +2,11 @@ import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { ReplyConsumer } from './direct-reply.ts';
 import type { StreamPort } from './ports.ts';
 
+/** Grows with each change that a route may depend on: routes of before do not hold any more. */
+export interface RouteVersion {
+  readonly version: number;
+}
+
 /** Where a message goes. */
 export interface Route<Q extends TopologyQueue> {
   /** Each queue once. */

@@ -17,7 +17,7 @@ import * as policies from './policy-commands.ts';
 import type { DelayPort, MetadataLog, StreamFactory, StreamPort } from './ports.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
-import type { Route } from './route.ts';
+import type { Route, RouteVersion } from './route.ts';
 import { type Fed, routeAfterDelay, routeFromStream, routeThrough, routeWithKeys } from './routing.ts';
 import { TopologyState } from './state.ts';
 import * as streams from './stream-commands.ts';
@@ -50,12 +50,15 @@ export class VirtualHost<Q extends TopologyQueue> {
   readonly defaultExchange: Exchange<Q>;
   /** Without it no message can be published that has to wait. */
   delays: DelayPort<Q> | null = null;
+  /** For those who ask it for each message. */
+  readonly routeVersion: RouteVersion;
   readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
   constructor(name: string, { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostDeps<Q>) {
     this.name = name;
     this.#state = new TopologyState<Q>(observer?.(name));
+    this.routeVersion = this.#state;
     this.#context = { name, state: this.#state, types, createQueue, log, streamFactory: null };
     for (const [exchangeName, type, internal] of exchangesPredeclaredIn(name)) {
       this.#state.addExchange(
@@ -77,13 +80,13 @@ export class VirtualHost<Q extends TopologyQueue> {
     return this.#state.replies;
   }
 
-  get queueCount(): number {
-    return this.#state.queues.size;
-  }
-
   /** A Route holds as long as it carries this version. */
   get version(): number {
     return this.#state.version;
+  }
+
+  get queueCount(): number {
+    return this.#state.queues.size;
   }
 
   /** For those who keep with a route what a user may do: permissions have changed. */

@@ -2,7 +2,7 @@ import { extraKeys } from '../../../broker/messages/cc-bcc.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Exchange } from '../../../broker/topology/exchange.ts';
-import type { Route } from '../../../broker/topology/route.ts';
+import type { Route, RouteVersion } from '../../../broker/topology/route.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { Permissions } from '../connection/permissions.ts';
@@ -26,16 +26,18 @@ const LOOP_BYTES_MAX = 64;
 /**
  * From the bytes of exchange and routing key to the route, without making strings of them: the last one used, then a
  * direct-mapped table by a hash of the bytes, then the virtual host. Permissions are checked when an entry is made; it
- * holds until the topology or any permission in the virtual host changes (`VirtualHost.version`).
+ * holds until the topology or any permission in the virtual host changes (`RouteVersion`).
  */
 export class RouteCache {
   readonly #vhost: VirtualHost<Queue>;
+  readonly #current: RouteVersion;
   readonly #permissions: Permissions;
   #last: CachedRoute | null = null;
   #slots: (CachedRoute | undefined)[] | null = null;
 
   constructor(vhost: VirtualHost<Queue>, permissions: Permissions) {
     this.#vhost = vhost;
+    this.#current = vhost.routeVersion;
     this.#permissions = permissions;
   }
 
@@ -47,7 +49,7 @@ export class RouteCache {
     const last = this.#last;
     if (
       last !== null &&
-      last.route.version === this.#vhost.version &&
+      last.route.version === this.#current.version &&
       last.route.cacheable &&
       isSame(last.address, bytes, start, end)
     ) {
@@ -68,7 +70,7 @@ export class RouteCache {
     const found = slots[slot];
     if (
       found !== undefined &&
-      found.route.version === this.#vhost.version &&
+      found.route.version === this.#current.version &&
       isSame(found.address, bytes, start, end)
     ) {
       this.#last = found;
