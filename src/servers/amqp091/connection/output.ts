@@ -220,3 +220,29 @@ export class Output {
     }
   }
 }
+
+/** The seven bytes in front of a payload (AMQP 4.2.3); gives the position after them. */
+export function writeFramePrefix(
+  target: Buffer,
+  at: number,
+  type: number,
+  channel: number,
+  size: number,
+): number {
+  target[at] = type;
+  target[at + 1] = channel >>> 8;
+  target[at + 2] = channel;
+  return writeU32(target, at + 3, size);
+}
+
+export function writeU32(target: Buffer, at: number, value: number): number {
+  target[at] = value >>> 24;
+  target[at + 1] = value >>> 16;
+  target[at + 2] = value >>> 8;
+  target[at + 3] = value;
+  return at + 4;
+}
+
+export function writeU64(target: Buffer, at: number, value: number): number {
+  return writeU32(target, writeU32(target, at, Math.floor(value / 0x1_0000_0000)), value);
+}

@@ -9,36 +9,10 @@ import {
   FRAME_PREFIX_BYTES,
 } from '../../../wire/amqp091/constants.ts';
 import { BASIC_DELIVER } from '../../../wire/amqp091/methods.ts';
-import { LARGE_SLAB_BYTES, type Output } from '../connection/output.ts';
+import { LARGE_SLAB_BYTES, type Output, writeFramePrefix, writeU32, writeU64 } from '../connection/output.ts';
 
 /** Beside the property bytes: prefix, class (2), weight (2), body size (8), frame-end. */
 const HEADER_FRAME_BYTES = FRAME_OVERHEAD_BYTES + 12;
-
-/** The seven bytes in front of a payload (AMQP 4.2.3); gives the position after them. */
-export function writeFramePrefix(
-  target: Buffer,
-  at: number,
-  type: number,
-  channel: number,
-  size: number,
-): number {
-  target[at] = type;
-  target[at + 1] = channel >>> 8;
-  target[at + 2] = channel;
-  return writeU32(target, at + 3, size);
-}
-
-export function writeU32(target: Buffer, at: number, value: number): number {
-  target[at] = value >>> 24;
-  target[at + 1] = value >>> 16;
-  target[at + 2] = value >>> 8;
-  target[at + 3] = value;
-  return at + 4;
-}
-
-export function writeU64(target: Buffer, at: number, value: number): number {
-  return writeU32(target, writeU32(target, at, Math.floor(value / 0x1_0000_0000)), value);
-}
 
 /**
  * A content (AMQP 4.2.6): the header frame, with property bytes as they are, and as many body frames as frame-max

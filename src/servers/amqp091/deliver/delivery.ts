@@ -7,6 +7,7 @@ import { ContentView } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
 import { methodId } from '../../../wire/amqp091/methods.ts';
 import type { ChannelContext } from '../channel-context.ts';
+import { writeFramePrefix, writeU32, writeU64 } from '../connection/output.ts';
 import { amqp091Codec } from '../property-codec.ts';
 import { traceDelivered } from '../trace.ts';
 import {
@@ -16,9 +17,6 @@ import {
   writeAddress,
   writeContentFrames,
   writeDeliverFrame,
-  writeFramePrefix,
-  writeU32,
-  writeU64,
 } from './content-frames.ts';
 
 /** The hot path of consumers: a message from the log's memory to frames in the output, by one copy. */

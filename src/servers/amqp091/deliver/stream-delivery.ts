@@ -5,8 +5,9 @@ import { copyBytes } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
 import type { ChannelContext } from '../channel-context.ts';
 import type { Output } from '../connection/output.ts';
+import { writeU32, writeU64 } from '../connection/output.ts';
 import { traceRead } from '../trace.ts';
-import { deliverHead, writeContentFrames, writeU32, writeU64 } from './content-frames.ts';
+import { deliverHead, writeContentFrames } from './content-frames.ts';
 
 /** Messages of a stream to one consumer. */
 export class StreamDelivery implements StreamSink {

@@ -8,8 +8,7 @@ import {
   BASIC_NACK,
   NACK_REQUEUE,
 } from '../../../wire/amqp091/methods.ts';
-import type { LateWriter, Output } from '../connection/output.ts';
-import { writeFramePrefix, writeU32, writeU64 } from '../deliver/content-frames.ts';
+import { type LateWriter, type Output, writeFramePrefix, writeU32, writeU64 } from '../connection/output.ts';
 
 /**
  * RabbitMQ's publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal
