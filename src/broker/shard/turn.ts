@@ -30,6 +30,8 @@ export class Turn {
   #outputs: Flushed[] = [];
   #scheduled = false;
   #stopped = false;
+  /** While queues hand out: what they write is flushed at the end of this turn, without another. */
+  #flushesNext = false;
   #receivedBytes = 0;
   /** Wall clock minus monotonic clock: gives the wall clock fractions. */
   #base: number;
@@ -59,7 +61,7 @@ export class Turn {
     if (output.flushPending) return;
     output.flushPending = true;
     this.#outputs.push(output);
-    this.schedule();
+    if (!this.#flushesNext) this.schedule();
   }
 
   /**
@@ -93,6 +95,7 @@ export class Turn {
       this.#base = wall - this.#clock.monotonicMs();
       this.nowMs = wall;
     }
+    this.#flushesNext = true;
     // The disk starts first: it works while messages are handed out.
     this.#commit();
     const queues = this.#queues;
@@ -102,6 +105,7 @@ export class Turn {
       queue.pumpPending = false;
       queue.pump();
     }
+    this.#flushesNext = false;
     const outputs = this.#outputs;
     this.#outputs = [];
     for (let i = 0; i < outputs.length; i++) {
