@@ -16,8 +16,8 @@ export interface Step {
   readonly functions: readonly string[];
 }
 
-/** A file that was left and is entered again, by a call that goes down: not on the way back. */
-export interface Return {
+/** A file that a second file calls on the way down. */
+export interface Detour {
   readonly file: string;
   readonly name: string;
   readonly from: string;
@@ -34,18 +34,21 @@ export function stepsOf(entries: readonly Entry[]): Step[] {
 }
 
 /**
- * Calls into a file that was entered before by a file that comes before it in the walk. A call by one that comes after it
- * is the way back; so is one by the event loop.
+ * Calls into a file that another file led to before: who reads along comes to it twice. How often a file calls the one
+ * below it does not count, nor do calls by files further on in the walk, or by the event loop: these are the way back.
  */
-export function returnsOf(entries: readonly Entry[]): Return[] {
+export function detoursOf(entries: readonly Entry[]): Detour[] {
   const order = new Map(stepsOf(entries).map(({ file }, index) => [file, index]));
-  const seen = new Set<string>();
-  const returns: Return[] = [];
+  const leaders = new Map<string, string | undefined>();
+  const detours: Detour[] = [];
   for (const { file, name, callers } of entries) {
     const [from] = callers;
-    const isDown = from !== undefined && from !== file && (order.get(from) ?? -1) < (order.get(file) as number);
-    if (isDown && seen.has(file)) returns.push({ file, name, from });
-    seen.add(file);
+    if (from === file) continue;
+    if (!leaders.has(file)) {
+      leaders.set(file, from);
+    } else if (from !== undefined && from !== leaders.get(file) && order.get(from)! < order.get(file)!) {
+      detours.push({ file, name, from });
+    }
   }
-  return returns;
+  return detours;
 }

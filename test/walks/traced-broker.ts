@@ -30,7 +30,14 @@ export class TracedBroker implements AsyncDisposable {
     const flags = ['--data-dir', directory, '--amqp-port', '0', '--kafka-port', '0', '--http-port', 'off'];
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', '--import', TRACER, join(root, 'src/cli/main.ts'), 'start', ...flags],
+      [
+        '--disable-warning=ExperimentalWarning',
+        '--import',
+        TRACER,
+        join(root, 'src/cli/main.ts'),
+        'start',
+        ...flags,
+      ],
       { env: { ...process.env, WALK_ROOT: root }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
     );
     const [line] = await Promise.race([once(createInterface(child.stdout!), 'line'), once(child, 'close')]);
