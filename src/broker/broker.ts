@@ -227,8 +227,7 @@ export class Broker {
     return new Streams({
       context: {
         store: shard.store,
-        nowMs: () => Math.floor(shard.nowMs),
-        schedule: () => shard.turn.schedule(),
+        turn: shard.turn,
         onCorruption: ({ stream, index }, path, offset, what) => {
           shard.log.error(
             { stream: stream.name, vhost: stream.vhost, partition: index, path, offset, what },

@@ -20,8 +20,8 @@ export const WALKS = {
 export type WalkName = keyof typeof WALKS;
 
 /** Timers and other work of the broker only add entries: the walk is the shortest of so many traces, without what others lack. */
-const TRACES = 5;
-const LEARNING_WALKS = 5;
+const TRACES = 3;
+const LEARNING_WALKS = 2;
 
 const ACKNOWLEDGED_MS = 40;
 

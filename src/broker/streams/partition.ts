@@ -5,6 +5,7 @@ import { joinPieces, type Piece, type StreamLog } from '../../log/streams/stream
 import { LOG_APPEND_TIME } from '../../records/batch-layout.ts';
 import { baseOffsetOf, leaderEpochOf } from '../../records/batch-view.ts';
 import type { MessageView } from '../../records/message-view.ts';
+import type { Turn } from '../shard/turn.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
 import { ProducerStates, type ProducerStatesState } from './producers/producer-states.ts';
@@ -30,10 +31,7 @@ export interface PartitionOwner {
 /** What partitions need of the broker. */
 export interface PartitionContext {
   readonly store: Store;
-  /** Milliseconds since the epoch. */
-  nowMs(): number;
-  /** There is something to commit. */
-  schedule(): void;
+  readonly turn: Turn;
   onCorruption(partition: Partition, path: string, offset: number, what: string): void;
 }
 
@@ -105,10 +103,11 @@ export class Partition {
   append(bytes: Buffer, start: number, end: number): number {
     const { log } = this;
     const baseOffset = log.append(bytes, start, end, this.leaderEpoch);
-    if (this.stream.settings.timestampType === 'LogAppendTime') log.stampLast(this.#context.nowMs());
+    if (this.stream.settings.timestampType === 'LogAppendTime')
+      log.stampLast(Math.floor(this.#context.turn.nowMs));
     this.epochs.appended(this.leaderEpoch, baseOffset);
-    this.producers.appended(bytes, start, baseOffset, this.#context.nowMs());
-    this.#context.schedule();
+    this.producers.appended(bytes, start, baseOffset, Math.floor(this.#context.turn.nowMs));
+    this.#context.turn.schedule();
     return baseOffset;
   }
 
@@ -119,7 +118,7 @@ export class Partition {
     const { log, leaderEpoch } = this;
     this.epochs.appended(leaderEpoch, log.end);
     accumulator.add(log, leaderEpoch, isStamped ? LOG_APPEND_TIME : 0, Math.floor(timestampMs), messageView);
-    this.#context.schedule();
+    this.#context.turn.schedule();
   }
 
   /**
@@ -174,7 +173,7 @@ export class Partition {
     this.log.moveStart(offset);
     this.epochs.trim(offset);
     this.producers.trim(offset);
-    this.#context.schedule();
+    this.#context.turn.schedule();
   }
 
   /** From a snapshot. */
@@ -205,6 +204,6 @@ export class Partition {
   #replayed(buffer: Buffer, at: number): void {
     const baseOffset = baseOffsetOf(buffer, at);
     this.epochs.appended(leaderEpochOf(buffer, at), baseOffset);
-    this.producers.appended(buffer, at, baseOffset, this.#context.nowMs());
+    this.producers.appended(buffer, at, baseOffset, Math.floor(this.#context.turn.nowMs));
   }
 }
