@@ -27,7 +27,18 @@ export class TracedBroker implements AsyncDisposable {
   /** `root`: of the checkout. */
   static async start(root: string): Promise<TracedBroker> {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-walks-'));
-    const flags = ['--data-dir', directory, '--amqp-port', '0', '--kafka-port', '0', '--http-port', 'off'];
+    const flags = [
+      '--data-dir',
+      directory,
+      '--amqp-port',
+      '0',
+      '--kafka-port',
+      '0',
+      '--http-port',
+      'off',
+      '--log-level',
+      'warn',
+    ];
     const child = spawn(
       process.execPath,
       [
