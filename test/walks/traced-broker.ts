@@ -52,7 +52,11 @@ export class TracedBroker implements AsyncDisposable {
       { env: { ...process.env, WALK_ROOT: root }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
     );
     const [line] = await Promise.race([once(createInterface(child.stdout!), 'line'), once(child, 'close')]);
-    if (!String(line).startsWith('sluice ready ')) throw new Error(`the broker of ${root} did not start`);
+    if (!String(line).startsWith('sluice ready ')) {
+      child.kill('SIGKILL');
+      await rm(directory, { recursive: true, force: true });
+      throw new Error(`the broker of ${root} did not start`);
+    }
     return new TracedBroker(child, directory, String(line));
   }
 
