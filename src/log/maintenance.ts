@@ -169,7 +169,7 @@ export class Maintenance {
 
   #isNeeded(): boolean {
     return (
-      this.#memoryLimit.isExceeded ||
+      (this.#state.chunks.bytes > this.#state.options.memoryBytes && this.#memoryLimit.isExceeded) ||
       this.#journalIsLong() ||
       this.#removed.length > 0 ||
       this.#long.size > 0 ||

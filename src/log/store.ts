@@ -147,10 +147,12 @@ export class Store {
       files,
       { epoch, firstBlock: nextBlock, retryMs: 500, scheduler: options.scheduler },
       {
-        beforeCommit: () => acknowledgements.flush(this.journal),
+        beforeCommit: () => {
+          if (!acknowledgements.isEmpty) acknowledgements.flush(this.journal);
+        },
         isAwaited: () => this.#highWatermarks.isBehind || events.isAwaited(),
         onDurable: (block) => {
-          this.#highWatermarks.advance(block);
+          if (this.#highWatermarks.isBehind) this.#highWatermarks.advance(block);
           events.onDurable(block);
         },
         onFailure: (error) => events.onFailure(error),

@@ -83,6 +83,8 @@ export class Journal {
   #blockStart = -1;
   #sealed: SealedBlock[] = [];
   #writing = false;
+  /** The device had no room for the blocks that are being written. */
+  #isFull = false;
   #isLazy = false;
   #markTimer: Timer | null = null;
   #markBlock = -1;
@@ -263,6 +265,7 @@ export class Journal {
           this.#events.onFailure(error);
           return;
         }
+        this.#isFull = true;
         this.#events.onFull(true);
         this.#options.scheduler.after(this.#options.retryMs, () => {
           if (!this.#stopped) this.#write(batch);
@@ -279,7 +282,10 @@ export class Journal {
     }
     this.durableBlock = (batch[batch.length - 1] as SealedBlock).number;
     this.#writing = false;
-    this.#events.onFull(false);
+    if (this.#isFull) {
+      this.#isFull = false;
+      this.#events.onFull(false);
+    }
     this.#events.onDurable(this.durableBlock);
     if (this.#waiters.length > 0) this.#wake();
     this.#markLater();

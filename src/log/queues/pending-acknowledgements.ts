@@ -4,11 +4,14 @@ import type { QueueLog } from './queue-log.ts';
 
 /** Acknowledgements that are not in the journal yet: ranges of offsets, folded for each queue until the next commit. */
 export class PendingAcknowledgements {
+  /** Whether `flush` has nothing to do. A field, as each commit asks. */
+  isEmpty = true;
   #logs: QueueLog[] = [];
 
   /** The log has its first range since the last flush. */
   add(log: QueueLog): void {
     this.#logs.push(log);
+    this.isEmpty = false;
   }
 
   /** What `flush` will take of the journal at most. */
@@ -19,9 +22,9 @@ export class PendingAcknowledgements {
   }
 
   flush(journal: Journal): void {
-    if (this.#logs.length === 0) return;
     const logs = this.#logs;
     this.#logs = [];
+    this.isEmpty = true;
     for (const log of logs) {
       const ranges = log.pendingAcknowledgements;
       if (ranges.length === 0 || log.removed) continue;

@@ -8,14 +8,13 @@ interface Expected {
 
 /** Which streams have batches in which block of the journal: when it is durable their high watermarks move. */
 export class HighWatermarks {
+  /** Whether a stream waits for a block. A field, as each commit asks. */
+  isBehind = false;
   readonly #expected: Expected[] = [];
-
-  get isBehind(): boolean {
-    return this.#expected.length > 0;
-  }
 
   /** The stream's last batch is in this block. Blocks come in order. */
   expect(block: number, stream: StreamLog): void {
+    this.isBehind = true;
     const last = this.#expected.at(-1);
     if (last !== undefined && last.block === block) last.ends.set(stream, stream.end);
     else this.#expected.push({ block, ends: new Map([[stream, stream.end]]) });
@@ -34,6 +33,7 @@ export class HighWatermarks {
         advanced.add(stream);
       }
     }
+    this.isBehind = expected.length > 0;
     for (const stream of advanced) if (!stream.removed) stream.events.onAdvanced();
   }
 }
