@@ -8,7 +8,7 @@ import { Broker } from '../src/broker/broker.ts';
 import { Publisher } from '../src/broker/publishing/publisher.ts';
 import type { Queue } from '../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../src/broker/topology/virtual-host.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes } from '../src/log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes } from '../src/log/memory/chunks.ts';
 import { ContentView } from '../src/records/record-content.ts';
 import { amqp091Codec } from '../src/servers/amqp091/property-codec.ts';
 

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
-import { messageLogId, messageOffset } from './journal/entry.ts';
+import { messageLogId, messageOffset } from './journal/format.ts';
 import type { JournalFileInfo } from './journal/journal-files.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/recovery.ts';
 import type { Chunk } from './memory/chunks.ts';
-import { frameContentBytes } from './memory/frame.ts';
+import { frameContentBytes } from './memory/chunks.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import {
   IncompleteDirectoryError,

@@ -8,13 +8,13 @@ import {
   writeBatchPrefix,
   writeMessagePrefix,
   writeMetadata,
-} from './journal/entry.ts';
+} from './journal/format.ts';
 import { Journal } from './journal/journal.ts';
 import { JournalFiles } from './journal/journal-files.ts';
 import { Maintenance } from './maintenance.ts';
 import type { Arena } from './memory/arena.ts';
 import type { ChunkStore } from './memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from './memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from './memory/chunks.ts';
 import { ReadAhead } from './memory/read-ahead.ts';
 import { ReadBudget } from './memory/read-budget.ts';
 import { appendAcknowledged } from './queues/pending-acknowledgements.ts';

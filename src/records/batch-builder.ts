@@ -1,8 +1,8 @@
 import { writeChecksum, writeOffsetCheck } from './batch-checksum.ts';
 import { BATCH_HEADER_BYTES } from './batch-layout.ts';
 import { writeBatchHeader } from './batch-writer.ts';
-import { varintLength } from './integers.ts';
 import type { MessageView } from './message-view.ts';
+import { varintLength } from './record-content.ts';
 import { RECORD_OVERHEAD_MAX, recordLength, writeRecordHead } from './record-head.ts';
 
 const MAX_INT32 = 0x7fffffff;

@@ -58,3 +58,16 @@ export const HAS_DELETE_HORIZON = 0x40;
 
 export const NO_TIMESTAMP = -1;
 export const NO_SEQUENCE = -1;
+
+const TWO_32 = 0x1_0000_0000;
+
+/** An int64 in big-endian; beyond 2^53 the nearest number. */
+export function readInt64(buffer: Buffer, at: number): number {
+  return buffer.readInt32BE(at) * TWO_32 + buffer.readUInt32BE(at + 4);
+}
+
+export function writeInt64(buffer: Buffer, at: number, value: number): void {
+  const high = Math.floor(value / TWO_32);
+  buffer.writeInt32BE(high, at);
+  buffer.writeUInt32BE(value - high * TWO_32, at + 4);
+}

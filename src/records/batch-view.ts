@@ -13,8 +13,8 @@ import {
   MAGIC_AT,
   MAX_TIMESTAMP_AT,
   RECORD_COUNT_AT,
+  readInt64,
 } from './batch-layout.ts';
-import { readInt64 } from './integers.ts';
 import {
   baseSequenceOf,
   isControl,

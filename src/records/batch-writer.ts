@@ -17,9 +17,9 @@ import {
   NO_TIMESTAMP,
   PRODUCER_ID_AT,
   RECORD_COUNT_AT,
+  writeInt64,
 } from './batch-layout.ts';
 import { batchBytes } from './batch-view.ts';
-import { writeInt64 } from './integers.ts';
 
 /** Writes the header of the batch that `batch` is, of no producer, without its checksum. Timestamps in milliseconds. */
 export function writeBatchHeader(

@@ -4,9 +4,9 @@ import {
   CONTROL,
   PRODUCER_EPOCH_AT,
   PRODUCER_ID_AT,
+  readInt64,
   TRANSACTIONAL,
 } from './batch-layout.ts';
-import { readInt64 } from './integers.ts';
 
 /*
  * What the header of a record batch says of its producer (KIP-98). All of these take the position of the batch's first

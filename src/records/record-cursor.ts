@@ -2,7 +2,7 @@ import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from './batch-layout.ts';
 import { BatchView, baseOffsetOf, batchBytes } from './batch-view.ts';
 import { DECOMPRESSED_BYTES_MAX, decompress } from './compression/compression.ts';
 import { CompressionError } from './compression/errors.ts';
-import { readVarint, readVarlong, varintEnd, varlongEnd } from './integers.ts';
+import { readVarint, readVarlong, varintEnd, varlongEnd } from './record-content.ts';
 import { RecordFormatError } from './record-format-error.ts';
 
 /** Attributes, two deltas, lengths of key and value, number of headers: a byte each. */
@@ -29,7 +29,7 @@ const header = new BatchView(NOTHING, 0);
  *             | headerCount varint              | header*
  *     header  = nameLength varint | name | valueLength varint (-1: none) | value
  *
- * Integers are zigzag (integers.ts); what the broker itself keeps in a content is in record-content.ts. All positions
+ * What the broker itself keeps in a content, and how integers are read, is in record-content.ts. All positions
  * are in `bytes`, which is the buffer that was opened, or the decompressed records.
  */
 export class RecordCursor {

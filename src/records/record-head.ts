@@ -1,4 +1,4 @@
-import { varintLength, varlongLength, writeVarint, writeVarlong } from './integers.ts';
+import { varintLength, varlongLength, writeVarint, writeVarlong } from './record-content.ts';
 
 /** What one record takes at most besides its content: length 5 bytes, attributes 1, timestamp 10, offset 5. */
 export const RECORD_OVERHEAD_MAX = 21;

@@ -1,4 +1,4 @@
-import { readVarint, varintEnd, varintLength, writeVarint } from './integers.ts';
+import { readVarint, varintEnd, varintLength, writeVarint } from './record-content.ts';
 
 /*
  * The headers of a record, behind each other at the end of its content (record-cursor.ts):

@@ -5,9 +5,9 @@ import {
   PRODUCER_EPOCH_AT,
   PRODUCER_ID_AT,
   TRANSACTIONAL,
+  writeInt64,
 } from './batch-layout.ts';
 import { writeBatchHeader } from './batch-writer.ts';
-import { writeInt64 } from './integers.ts';
 
 /*
  * A transaction ends with a marker (KIP-98): a control record, alone in a batch that is marked as control and

@@ -9,7 +9,7 @@ import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
-import { frameContentBytes } from '../../src/log/memory/frame.ts';
+import { frameContentBytes } from '../../src/log/memory/chunks.ts';
 import { ContentView } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 

@@ -1,5 +1,5 @@
 import type { Chunk } from '../../src/log/memory/chunks.ts';
-import { frameContentBytes } from '../../src/log/memory/frame.ts';
+import { frameContentBytes } from '../../src/log/memory/chunks.ts';
 import type { MessageView } from '../../src/records/message-view.ts';
 import { ContentView } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';

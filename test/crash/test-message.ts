@@ -1,4 +1,4 @@
-import { FRAME_HEADER_BYTES } from '../../src/log/memory/frame.ts';
+import { FRAME_HEADER_BYTES } from '../../src/log/memory/chunks.ts';
 import { MessageView } from '../../src/records/message-view.ts';
 import { ContentView, SOURCE_AMQP091 } from '../../src/records/record-content.ts';
 

@@ -1,6 +1,6 @@
 import type { Table, Value } from '../../src/base/value.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
-import { frameContentBytes } from '../../src/log/memory/frame.ts';
+import { frameContentBytes } from '../../src/log/memory/chunks.ts';
 import type { MessageView } from '../../src/records/message-view.ts';
 import { ContentView, SOURCE_AMQP091 } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';

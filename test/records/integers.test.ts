@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { readInt64, writeInt64 } from '../../src/records/batch-layout.ts';
 import {
-  readInt64,
   readVarint,
   readVarlong,
   varintEnd,
   varintLength,
   varlongEnd,
   varlongLength,
-  writeInt64,
   writeVarint,
   writeVarlong,
-} from '../../src/records/integers.ts';
+} from '../../src/records/record-content.ts';
 
 test('varints are those of Kafka: zigzag, seven bits at a time, the low ones first', () => {
   const cases: readonly (readonly [number, string])[] = [

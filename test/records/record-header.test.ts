@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { writeVarint } from '../../src/records/integers.ts';
+import { writeVarint } from '../../src/records/record-content.ts';
 import { HeaderView, headerLength, withHeaders, writeHeader } from '../../src/records/record-header.ts';
 
 const text = fc.string({ maxLength: 200, unit: 'binary' });

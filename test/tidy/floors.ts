@@ -25,7 +25,7 @@ const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
 /**
  * Of the log, servers see the layout of a message in memory, which they write and read in place; the rest is the broker's.
  */
-const SEEN_BY_SERVERS = new Set(['src/log/memory/chunks.ts', 'src/log/memory/frame.ts']);
+const SEEN_BY_SERVERS = new Set(['src/log/memory/chunks.ts']);
 
 /**
  * The rooms of `broker/`, top first; rooms in one line stand side by side. A file that lies in `broker/` itself belongs

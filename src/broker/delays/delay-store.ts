@@ -1,6 +1,6 @@
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
 import type { Queue } from '../queues/queue.ts';
 import { settingsFromArguments } from '../queues/queue-settings.ts';

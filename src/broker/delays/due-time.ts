@@ -1,5 +1,5 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import { ContentView } from '../../records/record-content.ts';
 
 const view = new ContentView();

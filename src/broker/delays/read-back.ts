@@ -1,5 +1,5 @@
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { Bucket } from './bucket.ts';
 

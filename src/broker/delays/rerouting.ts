@@ -1,6 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';

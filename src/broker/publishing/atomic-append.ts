@@ -1,4 +1,4 @@
-import { batchEntryBytes, metadataEntryBytes } from '../../log/journal/entry.ts';
+import { batchEntryBytes, metadataEntryBytes } from '../../log/journal/format.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';

@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes } from '../../log/memory/chunks.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { PropertyCodec, RoutedMessage } from '../messages/property-codec.ts';

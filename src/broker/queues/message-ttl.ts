@@ -1,6 +1,6 @@
 import type { DeadlineTimer } from '../../base/deadline-timer.ts';
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { Discards } from './discards.ts';

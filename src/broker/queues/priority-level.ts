@@ -1,5 +1,5 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES } from '../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { bodyLengthAt } from '../../records/record-content.ts';
 import { DeliveryCursor } from '../acknowledgements/delivery-cursor.ts';

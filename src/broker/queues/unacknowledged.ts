@@ -1,5 +1,5 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
-import { frameTimestampMs } from '../../log/memory/frame.ts';
+import { frameTimestampMs } from '../../log/memory/chunks.ts';
 import { IN_FLIGHT_CAPACITY, InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
 import { bodyBytesAt } from './priority-level.ts';

@@ -1,7 +1,6 @@
 import { CorruptionError } from '../../log/corruption.ts';
 import type { FileSystem } from '../../log/files/filesystem.ts';
-import { messageLogId } from '../../log/journal/entry.ts';
-import { firstBlockOf } from '../../log/journal/format.ts';
+import { firstBlockOf, messageLogId } from '../../log/journal/format.ts';
 import { journalFileName } from '../../log/journal/journal-files.ts';
 import {
   type Block,

@@ -1,7 +1,7 @@
 import { crc32c } from '../../base/crc32c.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
+import { Serial } from '../../base/scheduler.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
-import { Serial } from '../segments/serial.ts';
 import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION } from './format.ts';
 import type { JournalDevice, SealedBlock } from './journal.ts';
 

@@ -1,8 +1,8 @@
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import type { Generation } from '../memory/arena.ts';
 import type { Chunk, ChunkStore } from '../memory/chunks.ts';
-import { align8 } from '../memory/frame.ts';
-import { BLOCK_HEADER_BYTES, writeBlockHeader } from './block.ts';
+import { align8 } from '../memory/chunks.ts';
+import { BLOCK_HEADER_BYTES, writeBlockHeader } from './format.ts';
 
 /** A closed block: bytes [start, end) of a chunk. */
 export interface SealedBlock {

@@ -1,23 +1,20 @@
 import { crc32c } from '../../base/crc32c.ts';
 import { CorruptionError, readFailure } from '../corruption.ts';
 import type { FileSystem } from '../files/filesystem.ts';
-import { align8 } from '../memory/frame.ts';
-import {
-  BLOCK_HEADER_BYTES,
-  beginsBlock,
-  blockEpoch,
-  blockLength,
-  blockNumber,
-  blockSyncedThrough,
-  isChecksumRight,
-} from './block.ts';
+import { align8 } from '../memory/chunks.ts';
 import {
   acknowledgedFrom,
   acknowledgedLogId,
   acknowledgedTo,
   BATCH_PREFIX_BYTES,
+  BLOCK_HEADER_BYTES,
   batchLength,
   batchLogId,
+  beginsBlock,
+  blockEpoch,
+  blockLength,
+  blockNumber,
+  blockSyncedThrough,
   ENTRY_ACKNOWLEDGED,
   ENTRY_BATCH,
   ENTRY_MESSAGE,
@@ -25,10 +22,14 @@ import {
   entryCount,
   entryLength,
   entryType,
+  FILE_HEADER_BYTES,
+  FILE_MAGIC,
+  FORMAT_VERSION,
+  firstBlockOf,
+  isChecksumRight,
   messagePrefixBytes,
   metadataOperation,
-} from './entry.ts';
-import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION, firstBlockOf } from './format.ts';
+} from './format.ts';
 import { isSpareName, type JournalFileInfo, journalFileName } from './journal-files.ts';
 
 /** One file of the journal, read whole. */

@@ -4,7 +4,7 @@ import type { SegmentedLog } from '../segments/segmented-log.ts';
 import type { StoreState } from '../store-state.ts';
 import { StreamPager } from '../streams/stream-pager.ts';
 import type { Chunk } from './chunks.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from './frame.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from './chunks.ts';
 
 const BATCH_BYTES = 128 * 1024;
 /** Logs that are checked before other work of the event loop has its turn. */

@@ -1,7 +1,7 @@
 import { CorruptionError } from '../corruption.ts';
 import type { QueueLog, ReadBuffer } from '../queues/queue-log.ts';
 import type { Chunk, ChunkStore } from './chunks.ts';
-import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from './frame.ts';
+import { FRAME_HEADER_BYTES, frameBytes, writeFrameHeader } from './chunks.ts';
 
 /** A run of offsets that were read from segments: positions by offset, -1 where there is nothing to deliver. */
 interface Window {

@@ -1,4 +1,4 @@
-import { acknowledgedEntryBytes, writeAcknowledged } from '../journal/entry.ts';
+import { acknowledgedEntryBytes, writeAcknowledged } from '../journal/format.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { QueueLog } from './queue-log.ts';
 

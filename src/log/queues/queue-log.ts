@@ -1,6 +1,6 @@
 import type { CorruptionError } from '../corruption.ts';
 import type { ChunkStore } from '../memory/chunks.ts';
-import { frameContentBytes } from '../memory/frame.ts';
+import { frameContentBytes } from '../memory/chunks.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
 import { AcknowledgedOffsets } from './acknowledged-offsets.ts';
 

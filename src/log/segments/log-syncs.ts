@@ -1,6 +1,6 @@
+import { Serial } from '../../base/scheduler.ts';
 import type { Segment } from './segment.ts';
 import type { SegmentStore } from './segment-store.ts';
-import { Serial } from './serial.ts';
 
 /** What of one log is written, but perhaps not on disk yet. */
 export class LogSyncs {

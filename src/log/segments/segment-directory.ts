@@ -1,12 +1,12 @@
 import { posix } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import { Serial } from '../../base/scheduler.ts';
 import type { FileSystem } from '../files/filesystem.ts';
 import { setAside } from '../files/set-aside.ts';
 import { FileHandles } from './file-handles.ts';
 import type { SegmentInfo } from './segment.ts';
 import { type SegmentStore, TRANSIENT_PREFIX } from './segment-store.ts';
 import { SegmentedLog } from './segmented-log.ts';
-import { Serial } from './serial.ts';
 
 export interface SegmentDirectoryOptions {
   /** A segment is closed and the next begun when it would grow beyond this. */

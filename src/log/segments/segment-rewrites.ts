@@ -1,10 +1,10 @@
+import { Serial } from '../../base/scheduler.ts';
 import type { LogSyncs } from './log-syncs.ts';
 import { cleanedFileName, Segment, type SegmentInfo } from './segment.ts';
 import { type LiveCount, writeCleaned } from './segment-cleaner.ts';
 import { type BatchRewriter, writeRewritten } from './segment-rewriter.ts';
 import type { SegmentStore } from './segment-store.ts';
 import type { SegmentTable } from './segment-table.ts';
-import { Serial } from './serial.ts';
 
 /** A segment is rewritten when fewer than one in so many of its records are live. */
 const CLEAN_BELOW = 4;

@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import { ByteReader, readSafeU64 } from './byte-reader.ts';
+import { ByteReader } from './byte-reader.ts';
 import { CLASS_IDS } from './constants.ts';
 import { WireError } from './errors.ts';
 import { encodeTable, readTable, skipTable } from './field-table.ts';
@@ -79,9 +79,10 @@ export function readBodySize(bytes: Buffer, start: number, end: number): number 
       `expected content header for class 60, got one for class ${classId} instead`,
     );
   }
-  const size = readSafeU64(bytes, start + 4);
-  if (size < 0) throw new WireError('syntax-error', 'content header: the body size is beyond 2^53 - 1');
-  return size;
+  const high = bytes.readUInt32BE(start + 4);
+  if (high > 0x1fffff)
+    throw new WireError('syntax-error', 'content header: the body size is beyond 2^53 - 1');
+  return high * 0x1_0000_0000 + bytes.readUInt32BE(start + 8);
 }
 
 /** `start` is where the flags are; the properties must end exactly at `end`. */

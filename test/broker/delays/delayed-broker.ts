@@ -6,7 +6,7 @@ import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { Route } from '../../../src/broker/topology/route.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
-import { frameContentBytes, frameTimestampMs } from '../../../src/log/memory/frame.ts';
+import { frameContentBytes, frameTimestampMs } from '../../../src/log/memory/chunks.ts';
 import { MessageView } from '../../../src/records/message-view.ts';
 import { ContentView } from '../../../src/records/record-content.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';

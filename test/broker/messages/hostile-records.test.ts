@@ -4,8 +4,12 @@ import { crc32c } from '../../../src/base/crc32c.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { COMPRESSION, compress } from '../../../src/records/compression/compression.ts';
-import { varintLength, writeVarint } from '../../../src/records/integers.ts';
-import { SOURCE_AMQP091, writeContent } from '../../../src/records/record-content.ts';
+import {
+  SOURCE_AMQP091,
+  varintLength,
+  writeContent,
+  writeVarint,
+} from '../../../src/records/record-content.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { appendRecords, batchOf } from '../streams/bindings/records.ts';
 import { settled, TestBroker, TestConsumer } from '../test-broker.ts';

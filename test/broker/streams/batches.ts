@@ -1,5 +1,5 @@
 import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
-import { writeVarint } from '../../../src/records/integers.ts';
+import { writeVarint } from '../../../src/records/record-content.ts';
 
 /** A record batch as a producer without sequence numbers makes it, with these values and no keys. */
 export function batchOf(values: readonly (string | Buffer)[], timestampMs = 1_700_000_000_000): Buffer {

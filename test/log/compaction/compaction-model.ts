@@ -6,8 +6,8 @@ import { SegmentDirectory } from '../../../src/log/segments/segment-directory.ts
 import type { SegmentedLog, SegmentInfo } from '../../../src/log/segments/segmented-log.ts';
 import type { AbortedRange } from '../../../src/log/streams/retention-settings.ts';
 import { verifyBatch } from '../../../src/records/batch-checksum.ts';
+import { writeInt64 } from '../../../src/records/batch-layout.ts';
 import { BatchView } from '../../../src/records/batch-view.ts';
-import { writeInt64 } from '../../../src/records/integers.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { type ProducedRecord, producedBatch } from './produced-batch.ts';

@@ -2,7 +2,7 @@ import { crc32c } from '../../../src/base/crc32c.ts';
 import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
 import { BATCH_HEADER_BYTES } from '../../../src/records/batch-layout.ts';
 import { compress } from '../../../src/records/compression/compression.ts';
-import { writeVarint } from '../../../src/records/integers.ts';
+import { writeVarint } from '../../../src/records/record-content.ts';
 
 export interface ProducedRecord {
   readonly key: string | null;

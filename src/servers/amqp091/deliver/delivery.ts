@@ -2,7 +2,7 @@ import type { Consumer, DeliverySink } from '../../../broker/queues/consumer.ts'
 import type { Getter } from '../../../broker/queues/ports.ts';
 import type { PriorityLevel } from '../../../broker/queues/priority-level.ts';
 import type { Chunk } from '../../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES } from '../../../log/memory/frame.ts';
+import { FRAME_HEADER_BYTES } from '../../../log/memory/chunks.ts';
 import { ContentView } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
 import { methodId } from '../../../wire/amqp091/methods.ts';

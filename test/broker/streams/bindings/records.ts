@@ -5,7 +5,7 @@ import {
   type CompressionName,
   compress,
 } from '../../../../src/records/compression/compression.ts';
-import { varintLength, writeVarint } from '../../../../src/records/integers.ts';
+import { varintLength, writeVarint } from '../../../../src/records/record-content.ts';
 
 export interface TestRecord {
   readonly key: string | Buffer | null;
