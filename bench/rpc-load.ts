@@ -63,11 +63,11 @@ async function openCallers(connection: number, count: number): Promise<Peer> {
   const nameOf = (channel: number) => `${connection}.${channel}`;
   const ask = (channel: number, peer: Peer) => {
     askedAt[channel] = monotonicMicros();
-    peer.write(requests[channel] as Buffer);
+    peer.write(requests[channel]);
   };
   const peer = await Peer.open(url, (arrival) => {
     const { channel } = arrival;
-    latency.recordMicros(monotonicMicros() - (askedAt[channel] as number));
+    latency.recordMicros(monotonicMicros() - askedAt[channel]);
     if (propertiesOf(arrival).correlationId !== nameOf(channel)) wrong++;
     ask(channel, peer);
   });

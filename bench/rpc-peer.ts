@@ -57,7 +57,7 @@ export class Peer {
     const outgoing = this.#outgoing;
     if (outgoing.length === 0) return;
     this.#outgoing = [];
-    this.#socket.write(outgoing.length === 1 ? (outgoing[0] as Uint8Array) : Buffer.concat(outgoing));
+    this.#socket.write(outgoing.length === 1 ? outgoing[0] : Buffer.concat(outgoing));
   }
 
   end(): void {

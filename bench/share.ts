@@ -127,7 +127,7 @@ function batchOf(count: number): Buffer {
 /** `released`: each so-many-th record, the first time that it comes. */
 function acknowledge({ firsts, lasts, deliveries }: AcquiredRanges, released: number): Acknowledgement[] {
   return firsts.map((firstOffset, i) => {
-    const lastOffset = lasts[i] as number;
+    const lastOffset = lasts[i];
     if (released === 0 || deliveries[i] !== 1)
       return { firstOffset, lastOffset, types: [ACKNOWLEDGE.accept] };
     const types: number[] = [];

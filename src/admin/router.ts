@@ -73,7 +73,7 @@ function newNode(): Node {
 /** The node of the path, if a route ends there; `values` then holds the segments that match parameters. */
 function descend(node: Node, segments: readonly string[], at: number, values: string[]): Node | null {
   if (at === segments.length) return node.routes.size > 0 ? node : null;
-  const segment = segments[at] as string;
+  const segment = segments[at];
   const fixed = node.fixed.get(segment);
   if (fixed !== undefined) {
     const found = descend(fixed, segments, at + 1, values);

@@ -53,7 +53,7 @@ export class Histogram {
     const wanted = Math.max(1, Math.ceil(share * this.count));
     let seen = 0;
     for (let bucket = 0; bucket < this.#counts.length; bucket++) {
-      seen += this.#counts[bucket] as number;
+      seen += this.#counts[bucket];
       if (seen >= wanted) return Math.min(lastOf(bucket, this.#bits), this.#maxMicros) / 1000;
     }
     return this.maxMs;
@@ -67,7 +67,7 @@ export class Histogram {
     if (other.counts === null) return;
     this.#counts ??= new Float64Array(bucketCount(this.#bits));
     for (let bucket = 0; bucket < this.#counts.length; bucket++) {
-      this.#counts[bucket] += other.counts[bucket] as number;
+      this.#counts[bucket] += other.counts[bucket];
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Table, Value } from './value.ts';
+import type { Value } from './value.ts';
 
 /**
  * How RabbitMQ's messages name the type of a value. A Value does not know the width that it had on the wire:
@@ -31,7 +31,7 @@ export function erlangText(value: Value): string {
   if (value instanceof Date) return String(Math.floor(value.getTime() / 1000));
   if (typeof value !== 'object') return String(value);
   if (isList(value)) return `[${value.map(typedText).join(',')}]`;
-  return `[${Object.entries(value as Table)
+  return `[${Object.entries(value)
     .map(([key, item]) => `{<<"${key}">>,${typeName(item)},${erlangText(item)}}`)
     .join(',')}]`;
 }

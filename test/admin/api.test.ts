@@ -105,14 +105,14 @@ test('connections, channels and consumers are shown, and connections closed', as
   await channel.consume('q', () => undefined, { consumerTag: 'c' });
   const { items: connections } = await admin.ask('GET', '/api/connections');
   assert.equal(connections.length, 1);
-  const { name, user, channels, client_properties } = connections[0]!;
+  const { name, user, channels, client_properties } = connections[0];
   assert.deepEqual([user, channels, client_properties!.product], ['guest', 1, 'amqplib']);
   const encoded = encodeURIComponent(String(name));
   const { items: listed } = await admin.ask('GET', `/api/connections/${encoded}/channels`);
-  assert.deepEqual([listed[0]!.name, listed[0]!.consumer_count], [`${name} (1)`, 1]);
+  assert.deepEqual([listed[0].name, listed[0].consumer_count], [`${name} (1)`, 1]);
   assert.equal((await admin.ask('GET', `/api/channels/${encodeURIComponent(`${name} (1)`)}`)).status, 200);
   const { items: consumers } = await admin.ask('GET', '/api/consumers/%2F');
-  assert.deepEqual([consumers[0]!.consumer_tag, consumers[0]!.queue], ['c', { name: 'q', vhost: '/' }]);
+  assert.deepEqual([consumers[0].consumer_tag, consumers[0].queue], ['c', { name: 'q', vhost: '/' }]);
   const { body: overview } = await admin.ask('GET', '/api/overview');
   assert.deepEqual(overview.object_totals, {
     connections: 1,

@@ -72,8 +72,8 @@ describe('a segment that the disk cannot give', () => {
     await until(() => consumer.wasCancelled);
     assert.ok(consumer.bodies.length > 0 && consumer.bodies.length < 150, `${consumer.bodies.length} came`);
     assert.equal(errors.length, 1);
-    assert.equal(errors[0]!.queue, 'hurt');
-    assert.match(errors[0]!.what, /cannot be read \(EIO\)/);
+    assert.equal(errors[0].queue, 'hurt');
+    assert.match(errors[0].what, /cannot be read \(EIO\)/);
     const other = new TestConsumer(test.queue('well'));
     await other.received(1);
     // What is published goes to a segment of its own, and the journal can be retired.
@@ -93,7 +93,7 @@ describe('a segment that the disk cannot give', () => {
     await using _ = test;
     const consumer = new TestConsumer(test.queue('hurt'));
     await until(() => consumer.wasCancelled);
-    assert.match(errors[0]!.what, /cannot be read \(EISDIR\)/);
+    assert.match(errors[0].what, /cannot be read \(EISDIR\)/);
     for (let i = 0; i < MESSAGES; i++) test.publish('hurt', `${i}`.padEnd(1000, '.'));
     await test.flush();
     await until(() => test.queue('hurt').log.tailBytes < 100_000);
@@ -114,7 +114,7 @@ describe('a segment that the disk cannot give', () => {
       if (offset !== 5) consumer.unacknowledged.ack(tag, false);
     await until(() => errors.length > 0 || failures.length > 0);
     assert.deepEqual(failures, []);
-    assert.match(errors[0]!.what, /cannot be read \(EIO\)/);
+    assert.match(errors[0].what, /cannot be read \(EIO\)/);
   });
 
   it('stops its partition for readers, whether compaction or a fetch comes upon it, and nothing else', async () => {

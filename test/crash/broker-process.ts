@@ -45,7 +45,7 @@ export class BrokerProcess {
         throw new Error(`the broker did not start: ${this.#output}`);
       }
       const ports = String(first).matchAll(/ (\w+)=127\.0\.0\.1:(\d+)/g);
-      return new Map(Array.from(ports, ([, protocol, port]) => [protocol as string, Number(port)]));
+      return new Map(Array.from(ports, ([, protocol, port]) => [protocol, Number(port)]));
     });
     this.#ports.catch(() => undefined);
   }

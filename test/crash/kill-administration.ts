@@ -57,8 +57,8 @@ export class KillAdministration {
   /** Goes on until the broker is gone. */
   async churn(load: Load): Promise<void> {
     while (!load.isOver) {
-      const kind = KINDS[Math.floor(load.random() * KINDS.length)]!;
-      const path = kind.path(NAMES[Math.floor(load.random() * NAMES.length)]!);
+      const kind = KINDS[Math.floor(load.random() * KINDS.length)];
+      const path = kind.path(NAMES[Math.floor(load.random() * NAMES.length)]);
       const { possible } = this.#stateOf(kind, path);
       // Guest needs his permissions.
       const isRemoval = load.random() < 0.3 && !path.endsWith('/guest') && !possible.has(ABSENT);

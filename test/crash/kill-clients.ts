@@ -69,7 +69,7 @@ export async function publishConfirmed(
       continue;
     }
     const toAll = random() < 0.2;
-    const queue = QUEUES[Math.floor(random() * QUEUES.length)]!;
+    const queue = QUEUES[Math.floor(random() * QUEUES.length)];
     const sequence = load.nextSequence(publisher);
     const copies = history.published(publisher, sequence, toAll ? QUEUES : [queue], null);
     unconfirmed++;
@@ -96,7 +96,7 @@ export async function consumePlainly(load: Load, connection: ChannelModel, queue
     held.push({ message, copy });
     if (held.length < 90 && random() < 0.9) return;
     const at = Math.floor(random() * held.length);
-    const { message: chosen, copy: chosenCopy } = held[at]!;
+    const { message: chosen, copy: chosenCopy } = held[at];
     if (random() < 0.05) {
       held.splice(at, 1);
       history.requeued(chosenCopy);
@@ -160,7 +160,7 @@ function publishInTx(
   publisher: string,
   tx: TxRecord,
 ): void {
-  const queue = QUEUES[Math.floor(random() * QUEUES.length)]!;
+  const queue = QUEUES[Math.floor(random() * QUEUES.length)];
   const sequence = nextSequence(publisher);
   history.published(publisher, sequence, [queue], tx);
   channel.sendToQueue(queue, makeBody(publisher, sequence, randomLength(random)), { persistent: true });

@@ -25,7 +25,7 @@ export class KillTopology {
         await channel.bindQueue(name, name, 'a.#');
         if (!load.isOver) this.#objects.set(name, 'present');
       } else {
-        const name = present[Math.floor(load.random() * present.length)]!;
+        const name = present[Math.floor(load.random() * present.length)];
         this.#objects.set(name, 'doubtful');
         await channel.deleteQueue(name);
         await channel.deleteExchange(name);

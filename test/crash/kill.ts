@@ -94,7 +94,7 @@ class KillRun {
     const port = await broker.port();
     const load = this.#load();
     const connections = await this.#connect(port, CONNECTIONS + FEATURE_CONNECTIONS);
-    await this.#declareAndCheck(connections[0]!);
+    await this.#declareAndCheck(connections[0]);
     const [first, second, third, fourth, fifth] = connections as [
       ChannelModel,
       ChannelModel,

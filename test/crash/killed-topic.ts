@@ -108,7 +108,7 @@ export class KilledTopic {
         maxBytes: FETCH_BYTES,
         topics: [{ topic: this.kind, partitions }],
       });
-      const { errorCode, records } = response.responses[0]!.partitions[0]!;
+      const { errorCode, records } = response.responses[0].partitions[0];
       if (errorCode === 1 && this.kind === 'short') {
         fetchOffset = await this.#offset(client, -2);
         continue;
@@ -156,7 +156,7 @@ export class KilledTopic {
       replicaId: -1,
       topics: [{ name: this.kind, partitions }],
     });
-    const found = response.topics[0]!.partitions[0]!;
+    const found = response.topics[0].partitions[0];
     check(found.errorCode, `the offsets of ${this.kind}`);
     return found.offset;
   }

@@ -284,7 +284,7 @@ export class MovingRun {
   }
 
   pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.random() * values.length)] as T;
+    return values[Math.floor(this.random() * values.length)];
   }
 
   async until<T>(promise: Promise<T>, what: string): Promise<T> {

@@ -143,7 +143,7 @@ export class PowerCutRun implements ChannelHost {
   }
 
   pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.random() * values.length)] as T;
+    return values[Math.floor(this.random() * values.length)];
   }
 
   /** Starts, though the power may be cut while it does. */

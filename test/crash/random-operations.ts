@@ -70,7 +70,7 @@ export class RandomOperations {
   #settle(channel: TestChannel): void {
     const { tags } = channel;
     if (tags.length === 0) return;
-    const tag = this.#run.random() < 0.5 ? tags[0]! : this.#run.pick(tags);
+    const tag = this.#run.random() < 0.5 ? tags[0] : this.#run.pick(tags);
     const share = this.#run.random();
     const outcome = share < 0.75 ? 'ack' : share < 0.9 ? 'requeue' : 'drop';
     channel.settle(tag, this.#run.random() < 0.3, outcome);

@@ -138,7 +138,7 @@ class StreamKillRun {
   }
 
   async #produceOne(client: KafkaClient): Promise<void> {
-    const topic = this.#topics[Math.floor(this.#random() * this.#topics.length)]!;
+    const topic = this.#topics[Math.floor(this.#random() * this.#topics.length)];
     const records = Array.from({ length: 1 + Math.floor(this.#random() * 20) }, () => ({
       key: `key-${Math.floor(this.#random() * KEYS)}`,
       value: this.#random() < 0.1 ? null : `${this.#sequence++}:`.padEnd(this.#random() * 800, 'x'),
@@ -152,7 +152,7 @@ class StreamKillRun {
       timeoutMs: 10_000,
       topicData: [{ name: topic.kind, partitionData: [{ index: topic.partition, records: batch }] }],
     });
-    const { errorCode, baseOffset } = response.responses[0]!.partitionResponses[0]!;
+    const { errorCode, baseOffset } = response.responses[0].partitionResponses[0];
     check(errorCode, `producing to ${topic.kind}`);
     topic.confirmed(baseOffset, records);
     this.#confirmed += records.length;
@@ -162,7 +162,7 @@ class StreamKillRun {
   async #deleteOld(client: KafkaClient): Promise<void> {
     while (!this.#isOver) {
       await delay(this.#random() * 2000);
-      const topic = this.#topics[Math.floor(this.#random() * PARTITIONS)]!;
+      const topic = this.#topics[Math.floor(this.#random() * PARTITIONS)];
       const offset = Math.floor(topic.confirmedEnd * this.#random());
       if (offset <= topic.deletedBelow || this.#isOver) continue;
       const topics = [{ name: topic.kind, partitions: [{ partitionIndex: topic.partition, offset }] }];
@@ -171,7 +171,7 @@ class StreamKillRun {
         .request(deleteRecords, 2, { topics, timeoutMs: 10_000 })
         .catch(() => null);
       if (response === null) return;
-      if (response.topics[0]!.partitions[0]!.errorCode === 0) topic.deleted(offset);
+      if (response.topics[0].partitions[0].errorCode === 0) topic.deleted(offset);
     }
   }
 }

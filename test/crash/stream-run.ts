@@ -93,7 +93,7 @@ export class StreamRun {
   }
 
   pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.random() * values.length)] as T;
+    return values[Math.floor(this.random() * values.length)];
   }
 
   note(line: string): void {

@@ -25,8 +25,8 @@ function readGlossary(): Term[] {
   assert.ok(start > 0 && first > start && end > first, 'the glossary has sections');
   return lines.flatMap((line, index) => {
     const cells = /^\| (.+?) \| (.+) \|$/.exec(line);
-    const isRow = cells !== null && index > first && index < end && !/^(Term|Method|Config)$/.test(cells[1]!);
-    return isRow ? [{ line: index + 1, term: cells[1]!, where: cells[2]! }] : [];
+    const isRow = cells !== null && index > first && index < end && !/^(Term|Method|Config)$/.test(cells[1]);
+    return isRow ? [{ line: index + 1, term: cells[1], where: cells[2] }] : [];
   });
 }
 

@@ -105,7 +105,7 @@ export class Model implements Instant {
   #judge(count: number): void {
     const { message, queues } = this.#publishing as { message: Message; queues: readonly ModelQueue[] };
     while (this.#verdicts.length < count) {
-      const queue = queues[this.#verdicts.length] as ModelQueue;
+      const queue = queues[this.#verdicts.length];
       const verdict = queue.judge(message, []);
       this.#verdicts.push(verdict);
       if (verdict === 'refused') this.refuse(queue, message);

@@ -85,7 +85,7 @@ export class Planner {
     for (const [, weight] of weights) sum += weight;
     for (let i = 0; i < operations; i++) {
       let at = this.#random() * sum;
-      const [make] = weights.find(([, weight]) => (at -= weight) < 0) ?? weights[0]!;
+      const [make] = weights.find(([, weight]) => (at -= weight) < 0) ?? weights[0];
       list.push(this.#operation(make, count));
     }
     return { seed: this.#seed, queues, isShortOfMemory: this.#isShortOfMemory, operations: list };
@@ -211,7 +211,7 @@ export class Planner {
   }
 
   #pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.#random() * values.length)] as T;
+    return values[Math.floor(this.#random() * values.length)];
   }
 }
 

@@ -109,7 +109,7 @@ export class Run implements ChannelHost {
       case 'delete':
       case 'purge':
       case 'bind':
-        this.#administer(operation.op, this.plan.queues[operation.queue] as QueueSpec);
+        this.#administer(operation.op, this.plan.queues[operation.queue]);
         break;
       case 'policy':
         this.#setPolicy(operation);
@@ -120,7 +120,7 @@ export class Run implements ChannelHost {
   }
 
   #useChannel(operation: Extract<Operation, { readonly channel: number }>): void {
-    const channel = this.#channels[operation.channel] as Channel;
+    const channel = this.#channels[operation.channel];
     const queue =
       'queue' in operation && operation.queue >= 0 ? this.#vhost.findQueue(`q${operation.queue}`) : undefined;
     switch (operation.op) {

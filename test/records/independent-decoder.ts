@@ -28,7 +28,7 @@ export function decodeHeader(bytes: Uint8Array): DecodedHeader {
   for (const field of FIELDS.split(' ')) {
     const [, name, unsigned, size] = /^([a-zA-Z]+?)(u?)(\d)$/.exec(field)!;
     let value = 0n;
-    for (const end = at + Number(size); at < end; at++) value = (value << 8n) | BigInt(bytes[at]!);
+    for (const end = at + Number(size); at < end; at++) value = (value << 8n) | BigInt(bytes[at]);
     fields[name!] = unsigned === 'u' ? value : BigInt.asIntN(8 * Number(size), value);
   }
   const {
@@ -103,7 +103,7 @@ function readRecords(batch: Uint8Array, looksInside: boolean): DecodedRecord[] {
     let raw = 0n;
     for (let index = 0; index < bytesMax; index++) {
       if (at >= bytes.length) throw new Malformed();
-      const byte = BigInt(bytes[at++]!);
+      const byte = BigInt(bytes[at++]);
       raw |= (byte & 0x7fn) << BigInt(7 * index);
       if (byte < 0x80n) {
         const zigzag = BigInt.asUintN(bits, raw);

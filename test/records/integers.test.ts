@@ -59,7 +59,7 @@ test('any integer within 2^52 survives as a varlong, with the bytes of a 64-bit 
       assert.equal(end - at, varlongLength(value));
       const zigzag = BigInt.asUintN(64, (BigInt(value) << 1n) ^ (BigInt(value) >> 63n));
       let read = 0n;
-      for (let index = end - 1; index >= at; index--) read = (read << 7n) | BigInt(buffer[index]! & 0x7f);
+      for (let index = end - 1; index >= at; index--) read = (read << 7n) | BigInt(buffer[index] & 0x7f);
       assert.equal(read, zigzag);
     }),
   );

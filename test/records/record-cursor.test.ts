@@ -225,7 +225,7 @@ function assertAlike(batch: Buffer, at: number, place: Buffer): void {
   }
   // What is far beyond any clock is not compared.
   const known = found.map((record, index) =>
-    expected[index]!.timestampMs === null ? { ...record, timestampMs: null } : record,
+    expected[index].timestampMs === null ? { ...record, timestampMs: null } : record,
   );
   assert.deepEqual(known, expected);
 }
@@ -280,7 +280,7 @@ describe('the records of any batch', () => {
           const plain = batchOf(input);
           const batch = Buffer.concat([plain.subarray(0, 61), compress(code, plain.subarray(61))]);
           batch.writeInt32BE(batch.length - 12, 8);
-          batch[22]! |= code;
+          batch[22] |= code;
           const cursor = new RecordCursor();
           const offsets: number[] = [];
           cursor.resume(batch, 0);

@@ -48,7 +48,7 @@ const ROOMS: readonly (readonly string[])[] = [
 export const NAMED_EXCEPTIONS: readonly (Import & { readonly because: string })[] = [];
 
 export function floorOf(path: string): string {
-  return path.split('/')[1]!;
+  return path.split('/')[1];
 }
 
 /** What is wrong with an import, or undefined. */
@@ -84,7 +84,7 @@ const WITHOUT_ROOM = new Set(['src/broker/errors.ts']);
 function roomOf(path: string): string {
   if (WITHOUT_ROOM.has(path)) return 'acknowledgements';
   const steps = path.split('/');
-  return steps.length === 3 ? 'roof' : steps[2]!;
+  return steps.length === 3 ? 'roof' : steps[2];
 }
 
 function isException({ from, to }: Import): boolean {

@@ -15,7 +15,7 @@ export function importsOf(root: string): Import[] {
     const text = readFileSync(join(root, from), 'utf8');
     return [...text.matchAll(pattern)].map((found) => ({
       from,
-      to: withSlashes(normalize(join(dirname(from), found[1]!))),
+      to: withSlashes(normalize(join(dirname(from), found[1]))),
     }));
   });
 }

@@ -71,7 +71,7 @@ export class KafkaClient {
 
   async topicId(name: string): Promise<string> {
     const { topics } = await metadataV12.api.async(this.connection, [name], false);
-    return topics[0]!.topicId;
+    return topics[0].topicId;
   }
 
   /** One batch. Resolves with its first offset. */
@@ -84,7 +84,7 @@ export class KafkaClient {
     const records = messages.map((message) => ({ ...message, topic, partition }) as MessageRecord);
     const response = await produceV10.api.async(this.connection, -1, TIMEOUT_MS, records, options);
     if (typeof response === 'boolean') throw new Error('no answer to a Produce request');
-    return Number(response.responses[0]!.partitionResponses[0]!.baseOffset);
+    return Number(response.responses[0].partitionResponses[0].baseOffset);
   }
 
   /** All that a consumer is given, from the beginning. */
@@ -122,7 +122,7 @@ export class KafkaClient {
     const bytes = 50_000_000;
     const { connection } = this;
     const response = await fetchV13.api.async(connection, 0, 0, bytes, isolation, 0, -1, topics, [], '');
-    return response.responses[0]!.partitions[0]!;
+    return response.responses[0].partitions[0];
   }
 }
 
@@ -157,8 +157,8 @@ function visibleRecords(partition: FetchedPartition, committedOnly: boolean): Ex
   const visible: ExpectedRecord[] = [];
   for (const batch of partition.records ?? []) {
     for (let at = 0; at < aborted.length; ) {
-      if (aborted[at]!.firstOffset <= batch.firstOffset + BigInt(batch.lastOffsetDelta)) {
-        producers.add(aborted.splice(at, 1)[0]!.producerId);
+      if (aborted[at].firstOffset <= batch.firstOffset + BigInt(batch.lastOffsetDelta)) {
+        producers.add(aborted.splice(at, 1)[0].producerId);
       } else at++;
     }
     const isTransactional = (batch.attributes & 0x10) !== 0;

@@ -179,10 +179,10 @@ function compare(where: string, found: readonly ExpectedRecord[], wanted: readon
   // To print the difference of values of kilobytes would take minutes.
   found.forEach((record, at) => {
     assert.ok(
-      record.value === wanted[at]!.value,
+      record.value === wanted[at].value,
       `value at ${record.offset} of ${where}: ${shortened(record)}`,
     );
-    assert.deepEqual({ ...record, value: null }, { ...wanted[at]!, value: null }, where);
+    assert.deepEqual({ ...record, value: null }, { ...wanted[at], value: null }, where);
   });
 }
 

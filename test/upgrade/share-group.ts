@@ -143,7 +143,7 @@ export async function verifyShareGroup(broker: Broker): Promise<void> {
   const client = await KafkaClient.open(broker);
   const resource = { resourceType: ConfigResourceTypes.GROUP, resourceName: GROUP };
   const { results } = await describeConfigsV4.api.async(client.connection, [resource], false, false);
-  const reset = results[0]!.configs.find(({ name }) => name === 'share.auto.offset.reset');
+  const reset = results[0].configs.find(({ name }) => name === 'share.auto.offset.reset');
   assert.equal(reset?.value, 'earliest', 'setting of the share group');
   const topicId = await client.topicId(TOPIC);
   const member = '22222222-2222-4222-8222-222222222222';

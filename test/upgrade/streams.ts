@@ -57,10 +57,10 @@ async function fillRemembering(broker: Broker, { channel }: AmqpClient): Promise
     const message = await channel.get(FED);
     if (message !== false) got.push(message);
   }
-  for (const at of [0, 1, 3]) channel.ack(got[at]!);
-  channel.nack(got[2]!, false, true);
+  for (const at of [0, 1, 3]) channel.ack(got[at]);
+  channel.nack(got[2], false, true);
   await fed(channel, FED, 7);
-  return { login: GUEST, name: FED, messages: [delivered(sent[2]!), ...sent.slice(4)] };
+  return { login: GUEST, name: FED, messages: [delivered(sent[2]), ...sent.slice(4)] };
 }
 
 /** Bound when there were records already: filled from the first one, and then fed with what comes. */
@@ -121,7 +121,7 @@ export async function verifyStreams(broker: Broker, expected: ExpectedStreams): 
   };
   const queues = expected.queues.map((queue) => ({
     ...queue,
-    messages: [...queue.messages, ...more[queue.name]!],
+    messages: [...queue.messages, ...more[queue.name]],
   }));
   await allFed(broker);
   for (const { name, messages: wanted } of queues) await fed(channel, name, wanted.length);

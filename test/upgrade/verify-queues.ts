@@ -52,7 +52,7 @@ export async function emptyQueues(broker: Broker, queues: readonly ExpectedQueue
     const byBody = (messages: readonly ExpectedMessage[]) =>
       messages.map(({ body }) => body.toString('latin1'));
     assert.deepEqual(byBody(found), byBody(wanted), `${queue.name}, opened again`);
-    const isLost = found.findIndex(({ wasDelivered }, at) => !wasDelivered && wanted[at]!.wasDelivered);
+    const isLost = found.findIndex(({ wasDelivered }, at) => !wasDelivered && wanted[at].wasDelivered);
     assert.equal(isLost, -1, `${queue.name}, opened again: a message is not marked as delivered before`);
     await eventually(
       async () => (await channel.checkQueue(queue.name)).messageCount,
@@ -113,7 +113,7 @@ function compare(
   assert.equal(found.length, wanted.length, `messages in ${queue}`);
   found.forEach((message, at) => {
     const { wasDelivered, ...rest } = message;
-    const { wasDelivered: shouldBe, ...wantedRest } = wanted[at]!;
+    const { wasDelivered: shouldBe, ...wantedRest } = wanted[at];
     // To print the difference of bodies of mebibytes would take minutes.
     assert.ok(rest.body.equals(wantedRest.body), `${queue}, message ${at}: ${rest.body.subarray(0, 40)}…`);
     assert.deepEqual({ ...rest, body: null }, { ...wantedRest, body: null }, `${queue}, message ${at}`);

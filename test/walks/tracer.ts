@@ -107,10 +107,10 @@ function positionOf(lines: readonly number[], offset: number): { lineNumber: num
   let high = lines.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
-    if ((lines[middle] as number) <= offset) low = middle;
+    if (lines[middle] <= offset) low = middle;
     else high = middle - 1;
   }
-  return { lineNumber: low, columnNumber: offset - (lines[low] as number) };
+  return { lineNumber: low, columnNumber: offset - lines[low] };
 }
 
 /** The files whose functions are being executed, the innermost first. */
@@ -128,7 +128,7 @@ function filesOnStack(): string[] {
 
 function entered(id: number): false {
   if (entries === null) return false;
-  const { file, name } = places[id] as Place;
+  const { file, name } = places[id];
   const [, ...callers] = filesOnStack();
   entries.push({ file, name, callers });
   return false;

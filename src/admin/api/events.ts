@@ -31,7 +31,7 @@ function matcher(pattern: string): (name: string) => boolean {
   const words = pattern.split('.');
   const matches = (at: number, rest: readonly string[]): boolean => {
     if (at === words.length) return rest.length === 0;
-    const word = words[at] as string;
+    const word = words[at];
     if (word === '#') return rest.some((_, i) => matches(at + 1, rest.slice(i))) || matches(at + 1, []);
     return rest.length > 0 && (word === '*' || word === rest[0]) && matches(at + 1, rest.slice(1));
   };

@@ -22,7 +22,7 @@ export class DeadlineHeap<Item extends Due> {
     heap.push(item);
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      const above = heap[parent] as Item;
+      const above = heap[parent];
       if (above.dueMs <= item.dueMs) break;
       heap[at] = above;
       at = parent;
@@ -32,7 +32,7 @@ export class DeadlineHeap<Item extends Due> {
 
   /** Removes those that are due, the earliest first. */
   take(nowMs: number, each: (item: Item) => void): void {
-    while (this.#heap.length > 0 && (this.#heap[0] as Item).dueMs <= nowMs) each(this.#pop());
+    while (this.#heap.length > 0 && this.#heap[0].dueMs <= nowMs) each(this.#pop());
   }
 
   clear(): void {
@@ -41,7 +41,7 @@ export class DeadlineHeap<Item extends Due> {
 
   #pop(): Item {
     const heap = this.#heap;
-    const top = heap[0] as Item;
+    const top = heap[0];
     const last = heap.pop() as Item;
     const { length } = heap;
     if (length === 0) return top;
@@ -50,9 +50,9 @@ export class DeadlineHeap<Item extends Due> {
       let child = 2 * at + 1;
       if (child >= length) break;
       const right = heap[child + 1];
-      if (right !== undefined && right.dueMs < (heap[child] as Item).dueMs) child++;
-      if ((heap[child] as Item).dueMs >= last.dueMs) break;
-      heap[at] = heap[child] as Item;
+      if (right !== undefined && right.dueMs < heap[child].dueMs) child++;
+      if (heap[child].dueMs >= last.dueMs) break;
+      heap[at] = heap[child];
       at = child;
     }
     heap[at] = last;

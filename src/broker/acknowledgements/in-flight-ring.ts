@@ -50,7 +50,7 @@ export class InFlightRing {
 
   /** The entry in this slot is settled. Nothing moves until `trim`. */
   remove(slot: number): void {
-    this.#keys[slot] = -1 - (this.#keys[slot] as number);
+    this.#keys[slot] = -1 - this.#keys[slot];
     this.count--;
   }
 
@@ -61,22 +61,22 @@ export class InFlightRing {
       if (this.mask >= IDLE_CAPACITY_MAX) this.#resize(new Uint32Array(0), IN_FLIGHT_CAPACITY);
       return;
     }
-    while ((this.#keys[this.first & this.mask] as number) < 0) this.first++;
+    while (this.#keys[this.first & this.mask] < 0) this.first++;
   }
 
   /** False for an entry that was removed. */
   isInFlightAt(position: number): boolean {
-    return (this.#keys[position & this.mask] as number) >= 0;
+    return this.#keys[position & this.mask] >= 0;
   }
 
   /** Of an entry that was not removed. */
   keyAt(position: number): number {
-    return this.#keys[position & this.mask] as number;
+    return this.#keys[position & this.mask];
   }
 
   /** The smallest key; there must be one. */
   get firstKey(): number {
-    return this.#keys[this.first & this.mask] as number;
+    return this.#keys[this.first & this.mask];
   }
 
   /** The slot of the entry with this key; -1 if there is none, or it was removed. */
@@ -104,7 +104,7 @@ export class InFlightRing {
   }
 
   #anyKeyAt(position: number): number {
-    const key = this.#keys[position & this.mask] as number;
+    const key = this.#keys[position & this.mask];
     return key < 0 ? -1 - key : key;
   }
 
@@ -122,7 +122,7 @@ export class InFlightRing {
 
   #resize(slots: Uint32Array, capacity: number): void {
     const keys = new Float64Array(capacity);
-    for (let i = 0; i < slots.length; i++) keys[i] = this.#keys[slots[i] as number] as number;
+    for (let i = 0; i < slots.length; i++) keys[i] = this.#keys[slots[i]];
     this.#keys = keys;
     this.mask = capacity - 1;
     this.first = 0;
@@ -137,6 +137,6 @@ export function rearranged<Column extends Float64Array | Uint32Array | Uint16Arr
   into: Column,
   slots: Uint32Array,
 ): Column {
-  for (let i = 0; i < slots.length; i++) into[i] = column[slots[i] as number] as number;
+  for (let i = 0; i < slots.length; i++) into[i] = column[slots[i]];
   return into;
 }

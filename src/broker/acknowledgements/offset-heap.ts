@@ -14,19 +14,19 @@ export class OffsetHeap {
     items.push(offset);
     while (at > 0) {
       const parent = (at - 1) >>> 1;
-      const above = items[parent] as number;
+      const above = items[parent];
       if (above <= offset) break;
       items[at] = above;
       at = parent;
     }
     items[at] = offset;
-    this.min = items[0] as number;
+    this.min = items[0];
   }
 
   /** The smallest, removed. There must be one. */
   pop(): number {
     const items = this.#items;
-    const min = items[0] as number;
+    const min = items[0];
     const last = items.pop() as number;
     const { length } = items;
     if (length === 0) {
@@ -37,13 +37,13 @@ export class OffsetHeap {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= length) break;
-      if (child + 1 < length && (items[child + 1] as number) < (items[child] as number)) child++;
-      if ((items[child] as number) >= last) break;
-      items[at] = items[child] as number;
+      if (child + 1 < length && items[child + 1] < items[child]) child++;
+      if (items[child] >= last) break;
+      items[at] = items[child];
       at = child;
     }
     items[at] = last;
-    this.min = items[0] as number;
+    this.min = items[0];
     return min;
   }
 

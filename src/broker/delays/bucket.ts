@@ -94,7 +94,7 @@ export class Bucket implements MoveSource {
   /** What was published from `offset` on waits until `release`. */
   hold(offset: number): void {
     this.#holds.push(offset);
-    this.heldFrom = this.#holds[0] as number;
+    this.heldFrom = this.#holds[0];
   }
 
   /** The oldest hold ends: its transaction is durable. */

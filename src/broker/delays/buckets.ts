@@ -41,7 +41,7 @@ export class Buckets implements Iterable<Bucket> {
     this.#byId.delete(bucket.id);
     const level = this.#levels[bucket.level];
     if (level?.get(bucket.startMs) === bucket) level.delete(bucket.startMs);
-    const open = this.#open[bucket.level] as Bucket[];
+    const open = this.#open[bucket.level];
     const at = open.indexOf(bucket);
     if (at < 0) return;
     open.splice(at, 1);
@@ -71,7 +71,7 @@ export class Buckets implements Iterable<Bucket> {
   }
 
   open(level: number): readonly Bucket[] {
-    return this.#open[level] as Bucket[];
+    return this.#open[level];
   }
 
   /** Open ones that are distributed to narrower ones, the narrow ones first: they are needed sooner. */
@@ -84,7 +84,7 @@ export class Buckets implements Iterable<Bucket> {
     const finished: Bucket[] = [];
     for (const [level, open] of this.#open.entries()) {
       for (const bucket of open) {
-        const isPast = level > 0 || bucket.startMs + (WIDTHS_MS[level] as number) <= nowMs;
+        const isPast = level > 0 || bucket.startMs + WIDTHS_MS[level] <= nowMs;
         if (isPast && bucket.waitingCount === 0) finished.push(bucket);
       }
     }
@@ -92,7 +92,7 @@ export class Buckets implements Iterable<Bucket> {
   }
 
   #admit(bucket: Bucket): boolean {
-    const open = this.#open[bucket.level] as Bucket[];
+    const open = this.#open[bucket.level];
     // The others follow when one of these is removed.
     if (open.filter(({ damage }) => damage === null).length >= OPEN_MAX) return false;
     open.push(bucket);
@@ -106,7 +106,7 @@ export class Buckets implements Iterable<Bucket> {
     for (const open of this.#open) {
       for (const { reader, level, startMs, waitingCount, damage } of open) {
         if (damage !== null || reader === null) continue;
-        const endMs = startMs + (WIDTHS_MS[level] as number);
+        const endMs = startMs + WIDTHS_MS[level];
         next = Math.min(next, waitingCount === 0 ? endMs : reader.nextDueMs);
       }
     }

@@ -280,7 +280,7 @@ export class DelayStore implements DelayKeeper<Queue>, Pumped {
   }
 
   #operation(op: DelayBucketChanged['op'], { id, level, startMs }: Bucket): DelayBucketChanged {
-    return { op, vhost: this.#deps.vhost, id, startMs, widthMs: WIDTHS_MS[level] as number };
+    return { op, vhost: this.#deps.vhost, id, startMs, widthMs: WIDTHS_MS[level] };
   }
 
   #sleepUntil(dueMs: number): void {

@@ -8,12 +8,12 @@ export class DueHeap {
 
   /** When the first one comes due; Infinity if there is none. */
   get minDueMs(): number {
-    return this.size === 0 ? Number.POSITIVE_INFINITY : (this.#dues[0] as number);
+    return this.size === 0 ? Number.POSITIVE_INFINITY : this.#dues[0];
   }
 
   /** The offset of the first one. There must be one. */
   get minOffset(): number {
-    return this.#offsets[0] as number;
+    return this.#offsets[0];
   }
 
   push(dueMs: number, offset: number): void {
@@ -31,14 +31,14 @@ export class DueHeap {
 
   pop(): void {
     const last = --this.size;
-    const dueMs = this.#dues[last] as number;
-    const offset = this.#offsets[last] as number;
+    const dueMs = this.#dues[last];
+    const offset = this.#offsets[last];
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= last) break;
       const right = child + 1;
-      if (right < last && this.#isAfter(child, this.#dues[right] as number, this.#offsets[right] as number)) {
+      if (right < last && this.#isAfter(child, this.#dues[right], this.#offsets[right])) {
         child = right;
       }
       if (this.#isAfter(child, dueMs, offset)) break;
@@ -50,13 +50,13 @@ export class DueHeap {
   }
 
   #isAfter(at: number, dueMs: number, offset: number): boolean {
-    const own = this.#dues[at] as number;
-    return own > dueMs || (own === dueMs && (this.#offsets[at] as number) > offset);
+    const own = this.#dues[at];
+    return own > dueMs || (own === dueMs && this.#offsets[at] > offset);
   }
 
   #move(from: number, to: number): void {
-    this.#dues[to] = this.#dues[from] as number;
-    this.#offsets[to] = this.#offsets[from] as number;
+    this.#dues[to] = this.#dues[from];
+    this.#offsets[to] = this.#offsets[from];
   }
 
   #grow(): void {

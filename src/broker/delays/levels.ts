@@ -21,19 +21,19 @@ const READ_LEAD_MS = 1500;
 const DISTRIBUTION_LEAD = 1 / 4;
 
 export function startOf(level: number, dueMs: number): number {
-  const widthMs = WIDTHS_MS[level] as number;
+  const widthMs = WIDTHS_MS[level];
   return Math.floor(dueMs / widthMs) * widthMs;
 }
 
 /** When somebody has to look at the bucket. A wide one takes no more messages from then on. */
 export function opensAt(level: number, startMs: number): number {
-  return startMs - (level === 0 ? READ_LEAD_MS : (WIDTHS_MS[level] as number) * DISTRIBUTION_LEAD);
+  return startMs - (level === 0 ? READ_LEAD_MS : WIDTHS_MS[level] * DISTRIBUTION_LEAD);
 }
 
 /** In which width a message waits that comes due then. */
 export function levelFor(dueMs: number, nowMs: number): number {
   let level = 0;
-  while (level < WIDTHS_MS.length - 1 && dueMs - nowMs >= SPAN * (WIDTHS_MS[level] as number)) level++;
+  while (level < WIDTHS_MS.length - 1 && dueMs - nowMs >= SPAN * WIDTHS_MS[level]) level++;
   while (level > 0 && opensAt(level, startOf(level, dueMs)) <= nowMs) level--;
   return level;
 }

@@ -53,7 +53,7 @@ export class ReadBack {
   positionOf(offset: number): number {
     if (offset >= this.#log.tailStart) return this.#log.positionOf(offset);
     const at = offset - this.#base;
-    return at >= 0 && at < this.#positions.length ? (this.#positions[at] as number) : -1;
+    return at >= 0 && at < this.#positions.length ? this.#positions[at] : -1;
   }
 
   /** Reads on, if it does not yet. */
@@ -70,7 +70,7 @@ export class ReadBack {
   release(offset: number): void {
     const at = offset - this.#base;
     if (at < 0 || at >= this.#positions.length) return;
-    const position = this.#positions[at] as number;
+    const position = this.#positions[at];
     if (position < 0) return;
     this.#positions[at] = -1;
     this.#chunks.release(position);

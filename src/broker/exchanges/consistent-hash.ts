@@ -89,7 +89,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
     if (destinations.length === 0) return null;
     const index = destinations.length === 1 ? 0 : this.#ownerOf(this.#hash(routingKey, message));
     // All bindings of a destination lead to the same place.
-    for (const binding of (destinations[index] as Destination<B>).bindings) return binding;
+    for (const binding of destinations[index].bindings) return binding;
     return null;
   }
 
@@ -104,7 +104,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
   #ownerOf(hash: number): number {
     const owners = (this.#owners ??= new Int32Array(SLOT_COUNT).fill(UNKNOWN));
     const slot = hash & (SLOT_COUNT - 1);
-    const known = owners[slot] as number;
+    const known = owners[slot];
     if (known !== UNKNOWN) return known;
     const owner = this.#draw(slot);
     owners[slot] = owner;
@@ -118,7 +118,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
     let winner = 0;
     let least = Number.POSITIVE_INFINITY;
     for (let index = 0; index < destinations.length; index++) {
-      const { seed, weight } = destinations[index] as Destination<B>;
+      const { seed, weight } = destinations[index];
       const uniform = (mix(seed ^ slotHash) + 0.5) / 0x100000000;
       const drawn = -Math.log(uniform) / weight;
       if (drawn >= least) continue;
@@ -147,7 +147,7 @@ function hashedPart(args: Table): HashedPart {
   const header = args['hash-header'];
   if (typeof header === 'string') return { header };
   const property = args['hash-property'];
-  return typeof property === 'string' ? { property: PROPERTIES[property] as NamedProperty } : null;
+  return typeof property === 'string' ? { property: PROPERTIES[property] } : null;
 }
 
 /** The texts are those of RabbitMQ's plugin; where a type is wrong, it ends the connection with an internal error. */

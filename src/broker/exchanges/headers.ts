@@ -70,7 +70,7 @@ class HeadersRouter<B extends BindingPattern> implements Router<B> {
     for (const key of Object.keys(headers)) {
       const candidates = this.#byHeader.get(key);
       if (candidates === undefined) continue;
-      const value = headers[key] as Value;
+      const value = headers[key];
       for (const binding of candidates.whenPresent) if (this.#passes(binding, headers)) found.add(binding);
       for (const binding of candidates.with(value)) if (this.#passes(binding, headers)) found.add(binding);
     }
@@ -84,7 +84,7 @@ class HeadersRouter<B extends BindingPattern> implements Router<B> {
   /** One is enough where all must agree: preferably one that asks for a value. */
   #indexed({ all, expected }: HeaderTest): readonly Expectation[] {
     if (!all || expected.length === 0) return expected;
-    return [expected.find(([, value]) => value !== null) ?? (expected[0] as Expectation)];
+    return [expected.find(([, value]) => value !== null) ?? expected[0]];
   }
 
   #candidates(key: string): Candidates<B> {

@@ -33,6 +33,6 @@ class RoundRobinRouter<B extends BindingPattern> implements Router<B> {
   choose(): B | null {
     if (this.#bindings.length === 0) return null;
     if (this.#next >= this.#bindings.length) this.#next = 0;
-    return this.#bindings[this.#next++] as B;
+    return this.#bindings[this.#next++];
   }
 }

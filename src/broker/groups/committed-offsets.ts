@@ -66,7 +66,7 @@ export class CommittedOffsets {
 
   commit(atMs: number, rows: OffsetRows): void {
     for (const streamId in rows) {
-      for (const row of rows[streamId] as readonly OffsetRow[]) {
+      for (const row of rows[streamId]) {
         const slot = this.#slot(streamId, row[0]);
         if (slot.committed === null) {
           this.#count++;
@@ -80,7 +80,7 @@ export class CommittedOffsets {
 
   addPending(producer: number, atMs: number, rows: OffsetRows): void {
     for (const streamId in rows) {
-      for (const row of rows[streamId] as readonly OffsetRow[]) {
+      for (const row of rows[streamId]) {
         const slot = this.#slot(streamId, row[0]);
         slot.pending ??= new Map();
         // They stay in the order in which they came: a snapshot keeps no other.

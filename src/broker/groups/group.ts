@@ -116,12 +116,12 @@ export class Group {
   becomeConsumer(): ConsumerGroup {
     if (this.membership.type === 'classic') this.membership = this.#newConsumer();
     this.keptMembership = null;
-    return this.membership as ConsumerGroup;
+    return this.membership;
   }
 
   becomeClassic(): ClassicGroup {
     if (this.membership.type === 'consumer') this.membership = this.#newClassic();
-    return this.membership as ClassicGroup;
+    return this.membership;
   }
 
   /** All who wait are told; nothing comes after that. */

@@ -16,7 +16,7 @@ export function extraKeys(headers: Table | null): string[] {
   const keys: string[] = [];
   for (const name of headersWithKeys) {
     if (!Object.hasOwn(headers, name)) continue;
-    const value = headers[name] as Value;
+    const value = headers[name];
     if (!Array.isArray(value)) {
       throw new BrokerError(
         'precondition-failed',

@@ -261,7 +261,7 @@ function readKeys(headers: Table | null): readonly string[] {
 /** As much of the text as fits, without a broken character at its end. */
 function beginning(text: Buffer): Buffer {
   let end = Math.min(text.length, TEXT_BYTES_MAX);
-  while (end < text.length && end > 0 && ((text[end] as number) & 0xc0) === 0x80) end--;
+  while (end < text.length && end > 0 && (text[end] & 0xc0) === 0x80) end--;
   return text.subarray(0, end);
 }
 

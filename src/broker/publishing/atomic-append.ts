@@ -33,7 +33,7 @@ export function appendToQueues(
   const { levels } = targets;
   const journaled = store.append(targets.logs, targets.durableLogs, persistent, messageView, timestampMs);
   const bodyBytes = messageView.bodyBytes;
-  for (let i = 0; i < levels.length; i++) (levels[i] as AppendTargets['levels'][number]).published(bodyBytes);
+  for (let i = 0; i < levels.length; i++) levels[i].published(bodyBytes);
   if (expires) for (const queue of targets.queues) queue.messagesExpire();
   return journaled;
 }

@@ -35,10 +35,10 @@ export function moveAtomically(shard: Shard, batch: readonly Move[]): void {
   const bytesMax = atomic.batchBytesMax;
   let from = 0;
   while (from < batch.length) {
-    let bytes = bytesOf(batch[from] as Move);
+    let bytes = bytesOf(batch[from]);
     let to = from + 1;
     for (; to < batch.length; to++) {
-      const more = bytesOf(batch[to] as Move);
+      const more = bytesOf(batch[to]);
       if (bytes + more > bytesMax) break;
       bytes += more;
     }
@@ -57,7 +57,7 @@ function moveInOneBlock(
   atomic.excludeSettled();
   atomic.begin(bytes);
   for (let i = from; i < to; i++) {
-    const { source, offset, targets, content, persistent, timestampMs } = batch[i] as Move;
+    const { source, offset, targets, content, persistent, timestampMs } = batch[i];
     messageView.content = content;
     atomic.append(targets, messageView, persistent, timestampMs, false);
     source.settle(offset);

@@ -173,7 +173,7 @@ export class DeadLettering implements RefusedMessages {
       replies: route.replies,
       persistent: codec?.isPersistent(properties, 0, properties.length) ?? true,
       exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),
-      key: Buffer.from(keys[0] as string, 'utf8'),
+      key: Buffer.from(keys[0], 'utf8'),
       properties,
       delayMs: route.delayMs,
     };
@@ -224,7 +224,7 @@ export class DeadLettering implements RefusedMessages {
       property: (name) => codec?.property(properties, 0, properties.length, name) ?? null,
     };
     return keys.length === 1
-      ? vhost.route(exchange, keys[0] as string, message)
+      ? vhost.route(exchange, keys[0], message)
       : vhost.routeWithKeys(exchange, keys, message);
   }
 }

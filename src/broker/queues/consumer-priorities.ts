@@ -18,7 +18,7 @@ class RoundRobin implements Parking {
     let at = this.#cursor;
     while (able.length > 0) {
       if (at >= able.length) at = 0;
-      const consumer = able[at] as Consumer;
+      const consumer = able[at];
       if (consumer.credit > 0 && consumer.gate.open) {
         this.#cursor = at + 1;
         return consumer;
@@ -56,7 +56,7 @@ class RoundRobin implements Parking {
 
   #parkAt(at: number): void {
     const [consumer] = this.#able.splice(at, 1);
-    (consumer as Consumer).parkedAt = this;
+    consumer.parkedAt = this;
   }
 }
 
@@ -74,7 +74,7 @@ export class ConsumerPriorities {
     if (this.isSingle) return this.#nextSingle();
     const priorities = this.#priorities;
     for (let i = 0; i < priorities.length; i++) {
-      const consumer = (priorities[i] as RoundRobin).next();
+      const consumer = priorities[i].next();
       if (consumer !== null) return consumer;
     }
     return null;

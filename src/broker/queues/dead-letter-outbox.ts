@@ -84,7 +84,7 @@ export class DeadLetterOutbox {
       if (batch.length < BATCH_MAX) break;
     }
     if (this.count > 0) {
-      const { level, offset } = this.#waiting[this.#first] as DeadLetterEntry;
+      const { level, offset } = this.#waiting[this.#first];
       level.log.readAhead?.load(offset);
     }
     return false;
@@ -126,7 +126,7 @@ export class DeadLetterOutbox {
     const batch: DeadLetterEntry[] = [];
     const waiting = this.#waiting;
     for (let at = this.#first; at < waiting.length && batch.length < BATCH_MAX; at++) {
-      const next = waiting[at] as DeadLetterEntry;
+      const next = waiting[at];
       if (next.level.log.positionOf(next.offset) < 0) break;
       batch.push(next);
     }

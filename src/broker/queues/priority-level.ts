@@ -260,7 +260,7 @@ export class PriorityLevel {
   /** What was published from `offset` on is not delivered until `release`. */
   hold(offset: number): void {
     this.#undurable.push(offset);
-    this.undurableFrom = this.#undurable[0] as number;
+    this.undurableFrom = this.#undurable[0];
   }
 
   /** The transaction of the oldest `hold` is durable. */

@@ -102,8 +102,7 @@ export class QueueRecovery {
 
   #setFailures(queue: Queue, priority: number, counts: readonly number[]): void {
     const level = queue.levels.find((each) => each.priority === priority);
-    for (let i = 0; i < counts.length; i += 2)
-      level?.setFailures(counts[i] as number, counts[i + 1] as number);
+    for (let i = 0; i < counts.length; i += 2) level?.setFailures(counts[i], counts[i + 1]);
   }
 }
 
@@ -115,8 +114,8 @@ function presentIn(queue: Queue, priority: number, counts: readonly number[]): n
   const log = queue.levels.find((each) => each.priority === priority)?.log;
   const present: number[] = [];
   for (let i = 0; i < counts.length; i += 2) {
-    const offset = counts[i] as number;
-    if (log !== undefined && offset < log.end) present.push(offset, counts[i + 1] as number);
+    const offset = counts[i];
+    if (log !== undefined && offset < log.end) present.push(offset, counts[i + 1]);
   }
   return present;
 }

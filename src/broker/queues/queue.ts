@@ -346,7 +346,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   #topLevel(): PriorityLevel | null {
     const { levels } = this;
     for (let i = 0; i < levels.length; i++) {
-      const level = levels[i] as PriorityLevel;
+      const level = levels[i];
       if (level.readyCount > 0 && level.peek() < level.undurableFrom) return level;
     }
     return null;

@@ -165,22 +165,22 @@ export class Unacknowledged {
   #settle(slot: number, isRejected: boolean): void {
     const source = this.#sources[slot] as DeliverySource;
     const consumer = this.#remove(slot);
-    const offset = this.#offsets[slot] as number;
+    const offset = this.#offsets[slot];
     if (isRejected) source.reject(offset);
-    else source.acknowledge(offset, this.#publishedMs[slot] as number);
+    else source.acknowledge(offset, this.#publishedMs[slot]);
     if (consumer !== null) this.#consumerSettled(consumer);
   }
 
   #requeue(slot: number, wasRejected: boolean): void {
     const source = this.#sources[slot] as DeliverySource;
     const consumer = this.#remove(slot);
-    source.requeue(this.#offsets[slot] as number, this.#bodyBytes[slot] as number, wasRejected);
+    source.requeue(this.#offsets[slot], this.#bodyBytes[slot], wasRejected);
     if (consumer !== null) this.#consumerSettled(consumer);
   }
 
   /** Returns the consumer that had it. */
   #remove(slot: number): Consumer | null {
-    const consumer = this.#consumers[slot] as Consumer | null;
+    const consumer = this.#consumers[slot];
     // What is not referred to any more can be collected.
     this.#sources[slot] = null;
     this.#consumers[slot] = null;
@@ -198,8 +198,8 @@ export class Unacknowledged {
     const sources = new Array<DeliverySource | null>(capacity).fill(null);
     const consumers = new Array<Consumer | null>(capacity).fill(null);
     for (let i = 0; i < slots.length; i++) {
-      sources[i] = this.#sources[slots[i] as number] as DeliverySource | null;
-      consumers[i] = this.#consumers[slots[i] as number] as Consumer | null;
+      sources[i] = this.#sources[slots[i]];
+      consumers[i] = this.#consumers[slots[i]];
     }
     this.#sources = sources;
     this.#consumers = consumers;

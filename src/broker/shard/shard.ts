@@ -146,7 +146,7 @@ export class Shard {
     const waiting = this.#waiting;
     let at = waiting.length - 1;
     for (; at >= 0; at--) {
-      const entry = waiting[at] as WaitingForBlock;
+      const entry = waiting[at];
       if (entry.block === block) {
         entry.listeners.push(listener);
         return;
@@ -158,7 +158,7 @@ export class Shard {
   }
 
   #becameDurable(block: number): void {
-    while (this.#waiting.length > 0 && (this.#waiting[0] as WaitingForBlock).block <= block) {
+    while (this.#waiting.length > 0 && this.#waiting[0].block <= block) {
       const { listeners } = this.#waiting.shift() as WaitingForBlock;
       for (const listener of listeners) listener.onDurable(block);
     }

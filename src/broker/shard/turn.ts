@@ -101,7 +101,7 @@ export class Turn {
     const queues = this.#queues;
     this.#queues = [];
     for (let i = 0; i < queues.length; i++) {
-      const queue = queues[i] as Pumped;
+      const queue = queues[i];
       queue.pumpPending = false;
       queue.pump();
     }
@@ -109,7 +109,7 @@ export class Turn {
     const outputs = this.#outputs;
     this.#outputs = [];
     for (let i = 0; i < outputs.length; i++) {
-      const output = outputs[i] as Flushed;
+      const output = outputs[i];
       output.flushPending = false;
       output.flush();
     }

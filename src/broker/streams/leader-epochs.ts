@@ -9,7 +9,7 @@ export class LeaderEpochs {
   /** A batch of this epoch begins at `offset`. */
   appended(epoch: number, offset: number): void {
     const pairs = this.#pairs;
-    if (pairs.length > 0 && (pairs[pairs.length - 2] as number) >= epoch) return;
+    if (pairs.length > 0 && pairs[pairs.length - 2] >= epoch) return;
     pairs.push(epoch, offset);
   }
 
@@ -27,10 +27,10 @@ export class LeaderEpochs {
     const pairs = this.#pairs;
     let found: number | null = null;
     for (let i = 0; i < pairs.length; i += 2) {
-      if ((pairs[i] as number) > epoch) {
-        return found === null ? null : { epoch: found, endOffset: pairs[i + 1] as number };
+      if (pairs[i] > epoch) {
+        return found === null ? null : { epoch: found, endOffset: pairs[i + 1] };
       }
-      found = pairs[i] as number;
+      found = pairs[i];
     }
     return found === null ? null : { epoch: found, endOffset: end };
   }
@@ -39,7 +39,7 @@ export class LeaderEpochs {
   at(offset: number, current: number): number {
     const pairs = this.#pairs;
     for (let i = pairs.length - 2; i >= 0; i -= 2) {
-      if ((pairs[i + 1] as number) <= offset) return pairs[i] as number;
+      if (pairs[i + 1] <= offset) return pairs[i];
     }
     return current;
   }
@@ -47,8 +47,8 @@ export class LeaderEpochs {
   /** What began before `start` is gone, but for the epoch that goes on there. */
   trim(start: number): void {
     const pairs = this.#pairs;
-    while (pairs.length > 2 && (pairs[3] as number) <= start) pairs.splice(0, 2);
-    if (pairs.length > 0 && (pairs[1] as number) < start) pairs[1] = start;
+    while (pairs.length > 2 && pairs[3] <= start) pairs.splice(0, 2);
+    if (pairs.length > 0 && pairs[1] < start) pairs[1] = start;
   }
 
   state(): readonly number[] {

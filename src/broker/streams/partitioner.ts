@@ -15,9 +15,9 @@ export function keyHash(bytes: Buffer, start: number, end: number): number {
     hash = Math.imul(hash, M) ^ Math.imul(word, M);
   }
   const left = end - at;
-  if (left === 3) hash ^= (bytes[at + 2] as number) << 16;
-  if (left >= 2) hash ^= (bytes[at + 1] as number) << 8;
-  if (left >= 1) hash = Math.imul(hash ^ (bytes[at] as number), M);
+  if (left === 3) hash ^= bytes[at + 2] << 16;
+  if (left >= 2) hash ^= bytes[at + 1] << 8;
+  if (left >= 1) hash = Math.imul(hash ^ bytes[at], M);
   hash ^= hash >>> 13;
   hash = Math.imul(hash, M);
   return hash ^ (hash >>> 15);

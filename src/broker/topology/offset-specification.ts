@@ -27,7 +27,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 export function intervalMs(text: string): number | null {
   const match = /^(\d{1,15})([YMDhms])$/.exec(text);
   if (match === null) return null;
-  return Number(match[1]) * (UNIT_MS[match[2] as string] as number);
+  return Number(match[1]) * UNIT_MS[match[2]];
 }
 
 /**

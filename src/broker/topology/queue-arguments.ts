@@ -112,9 +112,9 @@ export function validateQueue(queue: QueueProperties, resource: string): void {
   const deadLetterExchange = args['x-dead-letter-exchange'];
   for (const [key, , check] of present) {
     if (key === 'x-dead-letter-exchange' && typeof deadLetterExchange !== 'string') {
-      throw refused(`invalid type '${typeName(args[key] as Value)}' for arg '${key}' in ${resource}`);
+      throw refused(`invalid type '${typeName(args[key])}' for arg '${key}' in ${resource}`);
     }
-    const reason = check(args[key] as Value, args);
+    const reason = check(args[key], args);
     if (reason !== null) throw refused(`invalid arg '${key}' for ${resource}: ${reason}`);
   }
   if (type !== 'classic') validateLasting(queue, resource);

@@ -260,7 +260,7 @@ function reach<Q extends TopologyQueue>(
     matched = false;
     if (choice !== null && choice.source === exchange) visit(choice);
     else if (router.takesEveryKey) for (const key of routingKeys) router.route(key, read ?? message, visit);
-    else router.route(routingKeys[0] as string, read ?? message, visit);
+    else router.route(routingKeys[0], read ?? message, visit);
     if (matched || exchange.alternate === null) continue;
     const alternate = state.exchanges.get(exchange.alternate);
     if (alternate !== undefined) exchanges.add(alternate);

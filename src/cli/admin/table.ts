@@ -9,12 +9,12 @@ import type { Item } from './client.ts';
 export function renderTable(items: readonly Item[], columns: readonly string[]): string {
   const values = items.map((item) => columns.map((column) => fieldOf(item, column)));
   const rows = [columns.map((column) => column.toUpperCase()), ...values.map((row) => row.map(cellText))];
-  const widths = columns.map((_, at) => Math.max(...rows.map((row) => widthOf(row[at] as string))));
+  const widths = columns.map((_, at) => Math.max(...rows.map((row) => widthOf(row[at]))));
   const isNumeric = columns.map((_, at) => areNumbers(values.map((row) => row[at])));
   return rows
     .map((row) => {
       const cells = row.map((cell, at) => {
-        const padding = ' '.repeat((widths[at] as number) - widthOf(cell));
+        const padding = ' '.repeat(widths[at] - widthOf(cell));
         return isNumeric[at] ? padding + cell : cell + padding;
       });
       return `${cells.join('  ').trimEnd()}\n`;

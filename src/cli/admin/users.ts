@@ -22,7 +22,7 @@ export function usersCommand(): Command {
     adminCommand(
       'delete',
       'delete a user and its permissions; its connections are closed',
-      ({ client }, name) => client.delete(['users', name as string]).then(() => undefined),
+      ({ client }, name) => client.delete(['users', name]).then(() => undefined),
     ).argument('<name>'),
   ]);
 }

@@ -136,7 +136,7 @@ function fromFile(file: { readonly path: string; readonly text: string }, proble
     table = parseToml(file.text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const reason = error.message.split('\n', 1)[0]!.replace('Invalid TOML document: ', '');
+    const reason = error.message.split('\n', 1)[0].replace('Invalid TOML document: ', '');
     problems.push(`${file.path}:${error.line}:${error.column}: ${reason}`);
     return [];
   }

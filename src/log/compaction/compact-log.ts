@@ -135,7 +135,7 @@ function groupsOf(
   let bytes = 0;
   for (const segment of segments) {
     if (segment.baseOffset >= mappedTo || segment.endOffset > below) break;
-    const isTooFar = group.length > 0 && segment.endOffset - (group[0] as Segment).baseOffset > OFFSETS_MAX;
+    const isTooFar = group.length > 0 && segment.endOffset - group[0].baseOffset > OFFSETS_MAX;
     if (group.length > 0 && (bytes + segment.bytes > segmentBytes || isTooFar)) {
       groups.push(group);
       group = [];

@@ -164,9 +164,9 @@ class KeptRecords {
     const output = Buffer.allocUnsafe(this.#length);
     let at = 0;
     for (let i = 0; i < places.length; ) {
-      const start = places[i] as number;
-      let end = places[i + 1] as number;
-      for (i += 5; places[i] === end; i += 5) end = places[i + 1] as number;
+      const start = places[i];
+      let end = places[i + 1];
+      for (i += 5; places[i] === end; i += 5) end = places[i + 1];
       at += bytes.copy(output, at, start, end);
     }
     return output;
@@ -178,10 +178,10 @@ class KeptRecords {
     const output = Buffer.allocUnsafe(this.#length + this.count * RECORD_OVERHEAD_MAX);
     let at = 0;
     for (let i = 0; i < places.length; i += 5) {
-      const contentStart = places[i + 2] as number;
-      const contentEnd = places[i + 1] as number;
-      const timestampDelta = (places[i + 3] as number) - baseTimestampMs;
-      const offsetDelta = places[i + 4] as number;
+      const contentStart = places[i + 2];
+      const contentEnd = places[i + 1];
+      const timestampDelta = places[i + 3] - baseTimestampMs;
+      const offsetDelta = places[i + 4];
       const length = recordLength(timestampDelta, offsetDelta, contentEnd - contentStart);
       at = writeRecordHead(output, at, length, timestampDelta, offsetDelta);
       at += this.#records.bytes.copy(output, at, contentStart, contentEnd);

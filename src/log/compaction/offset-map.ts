@@ -50,7 +50,7 @@ export class OffsetMap {
 
   /** -1 if the key is not there. */
   get(bytes: Buffer, start: number, end: number): number {
-    return (this.#offsets[this.#slotOf(bytes, start, end)] as number) - 1;
+    return this.#offsets[this.#slotOf(bytes, start, end)] - 1;
   }
 
   /** Makes room for so many more keys, whatever it takes: a single batch must fit. */

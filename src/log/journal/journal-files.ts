@@ -139,7 +139,7 @@ export class JournalFiles implements JournalDevice {
     if (this.#failure !== null) throw this.#failure;
     let buffers: Buffer[] = [];
     let bytes = 0;
-    let info = this.files[this.files.length - 1] as JournalFileInfo;
+    let info = this.files[this.files.length - 1];
     for (const block of blocks) {
       // A batch that found the disk full half-way is tried again as a whole.
       if (block.number <= this.#writtenBlock) continue;
@@ -163,7 +163,7 @@ export class JournalFiles implements JournalDevice {
 
   /** Forgets the oldest files, up to `number`, and removes them. Their content must be safe elsewhere. */
   async removeThrough(number: number): Promise<void> {
-    while (this.files.length > 0 && (this.files[0] as JournalFileInfo).number <= number) {
+    while (this.files.length > 0 && this.files[0].number <= number) {
       const file = this.files.shift() as JournalFileInfo;
       const path = `${this.#directory}/${journalFileName(file.number)}`;
       if (this.#spares.length < SPARES_MAX && file.bytes > this.#fileBytes / 2) {

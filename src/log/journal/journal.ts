@@ -280,7 +280,7 @@ export class Journal {
       this.pendingBytes -= block.end - block.start - BLOCK_HEADER_BYTES;
       this.#store.unpin(block.chunk);
     }
-    this.durableBlock = (batch[batch.length - 1] as SealedBlock).number;
+    this.durableBlock = batch[batch.length - 1].number;
     this.#writing = false;
     if (this.#isFull) {
       this.#isFull = false;

@@ -102,8 +102,7 @@ export async function replayJournal(
       continue;
     }
     const isLast = number === numbers[numbers.length - 1];
-    const expectedNumber =
-      files.length === 0 ? firstFile : (files[files.length - 1] as JournalFileInfo).number + 1;
+    const expectedNumber = files.length === 0 ? firstFile : files[files.length - 1].number + 1;
     if (number !== expectedNumber) {
       throw new CorruptionError(`${directory}/${journalFileName(expectedNumber)}`, 0, 'the file is missing');
     }
@@ -136,7 +135,7 @@ export async function replayJournal(
     throw new CorruptionError(`${directory}/${journalFileName(lastNumber + 1)}`, 0, 'the file is missing');
   }
   if (nextBlock < requiredBlock && requiredBlock > 0 && files.length > 0 && nextBlock >= 0) {
-    const last = files[files.length - 1] as JournalFileInfo;
+    const last = files[files.length - 1];
     throw new CorruptionError(
       `${directory}/${journalFileName(last.number)}`,
       last.bytes,
@@ -147,7 +146,7 @@ export async function replayJournal(
     files,
     // Blocks are counted from 1: to wait for block 0 is to wait for nothing.
     nextBlock: Math.max(nextBlock, requiredBlock, 1),
-    nextFileNumber: files.length > 0 ? (files[files.length - 1] as JournalFileInfo).number + 1 : firstFile,
+    nextFileNumber: files.length > 0 ? files[files.length - 1].number + 1 : firstFile,
     epoch,
     cut,
   };

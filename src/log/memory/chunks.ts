@@ -86,12 +86,12 @@ export class ChunkStore {
   }
 
   of(position: number): Chunk {
-    return this.chunks[Math.floor(position / SLOT_FACTOR)] as Chunk;
+    return this.chunks[Math.floor(position / SLOT_FACTOR)];
   }
 
   /** One reference less. */
   release(position: number): void {
-    const chunk = this.chunks[Math.floor(position / SLOT_FACTOR)] as Chunk;
+    const chunk = this.chunks[Math.floor(position / SLOT_FACTOR)];
     if (--chunk.live === 0 && chunk.pins === 0) this.#free(chunk);
   }
 

@@ -30,7 +30,7 @@ export class Pager {
     let next = 0;
     const work = async (writer: PageWriter): Promise<void> => {
       while (next < logs.length) {
-        const log = logs[next++] as QueueLog;
+        const log = logs[next++];
         if (isWaitingIn(this.#state, log, generation)) {
           await writer.pageOut(log, generation, Number.POSITIVE_INFINITY);
         }
@@ -48,14 +48,14 @@ export class Pager {
 
   /** Pages out the oldest messages of a log, those below offset `below`. */
   async pageOut(log: QueueLog, below: number): Promise<void> {
-    await (this.#writers[0] as PageWriter).pageOut(log, Number.POSITIVE_INFINITY, below);
+    await this.#writers[0].pageOut(log, Number.POSITIVE_INFINITY, below);
   }
 }
 
 /** Whether the oldest message of the log in memory is in a chunk of this generation or an older one. */
 function isWaitingIn(state: StoreState, log: QueueLog, generation: number): boolean {
   for (let offset = log.tailStart; offset < log.end; offset++) {
-    const position = log.ring[offset & log.mask] as number;
+    const position = log.ring[offset & log.mask];
     if (position >= 0) return state.chunks.of(position).generation <= generation;
   }
   return false;
@@ -79,7 +79,7 @@ class PageWriter {
     let offset = log.tailStart;
     for (; offset < Math.min(log.end, below) && !log.removed; offset++) {
       if (offset < log.tailStart) offset = log.tailStart;
-      const position = log.ring[offset & log.mask] as number;
+      const position = log.ring[offset & log.mask];
       if (offset >= log.end || position < 0) continue;
       const chunk = this.#state.chunks.of(position);
       if (chunk.generation > generation) break;

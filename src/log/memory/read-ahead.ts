@@ -56,9 +56,8 @@ export class ReadAhead implements ReadBuffer {
   positionOf(offset: number): number {
     const windows = this.#windows;
     for (let i = 0; i < windows.length; i++) {
-      const window = windows[i] as Window;
-      if (offset >= window.start && offset < window.end)
-        return window.positions[offset - window.start] as number;
+      const window = windows[i];
+      if (offset >= window.start && offset < window.end) return window.positions[offset - window.start];
     }
     return -1;
   }
@@ -67,9 +66,9 @@ export class ReadAhead implements ReadBuffer {
   release(offset: number): void {
     const windows = this.#windows;
     for (let i = 0; i < windows.length; i++) {
-      const window = windows[i] as Window;
+      const window = windows[i];
       if (offset < window.start || offset >= window.end) continue;
-      const position = window.positions[offset - window.start] as number;
+      const position = window.positions[offset - window.start];
       if (position < 0) return;
       window.positions[offset - window.start] = -1;
       this.#store.release(position);
@@ -175,7 +174,7 @@ export class ReadAhead implements ReadBuffer {
       offset < end;
       offset = log.nextUnacknowledged(offset + 1)
     ) {
-      if ((window.positions[offset - from] as number) < 0) this.#onMissing(offset);
+      if (window.positions[offset - from] < 0) this.#onMissing(offset);
     }
     if (this.#windows.length > 3) this.#forgetOldest();
     this.#onLoaded();

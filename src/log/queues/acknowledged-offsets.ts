@@ -52,6 +52,6 @@ export class AcknowledgedOffsets {
   /** The opposite of `state`, on a new one. */
   load(head: number, ranges: readonly number[]): void {
     this.head = head;
-    for (let i = 0; i < ranges.length; i += 2) this.beyond.add(ranges[i] as number, ranges[i + 1] as number);
+    for (let i = 0; i < ranges.length; i += 2) this.beyond.add(ranges[i], ranges[i + 1]);
   }
 }

@@ -116,7 +116,7 @@ export class QueueLog {
 
   /** Where the message is in memory; -1 if it has to be read from a segment, or is acknowledged. */
   positionOf(offset: number): number {
-    if (offset >= this.tailStart) return this.ring[offset & this.mask] as number;
+    if (offset >= this.tailStart) return this.ring[offset & this.mask];
     return this.readAhead === null ? -1 : this.readAhead.positionOf(offset);
   }
 
@@ -136,7 +136,7 @@ export class QueueLog {
     let journaled = this.durable;
     if (offset >= this.tailStart) {
       const slot = offset & this.mask;
-      const position = this.ring[slot] as number;
+      const position = this.ring[slot];
       this.ring[slot] = -1;
       const chunk = this.#store.of(position);
       this.tailBytes -= frameContentBytes(chunk, position >>> 0);
@@ -166,7 +166,7 @@ export class QueueLog {
     const start = Math.max(from, this.tailStart);
     for (let offset = start; offset < to; offset++) {
       const slot = offset & this.mask;
-      const position = this.ring[slot] as number;
+      const position = this.ring[slot];
       if (position < 0) continue;
       this.ring[slot] = -1;
       this.tailBytes -= this.#store.contentLengthAt(position);
@@ -178,7 +178,7 @@ export class QueueLog {
   /** The tail up to `offset` is in segments now. */
   dropTail(offset: number): void {
     for (let o = this.tailStart; o < offset; o++) {
-      const position = this.ring[o & this.mask] as number;
+      const position = this.ring[o & this.mask];
       if (position < 0) continue;
       this.tailBytes -= this.#store.contentLengthAt(position);
       this.#store.release(position);
@@ -248,7 +248,7 @@ export class QueueLog {
     const ring = new Float64Array(capacity);
     const mask = capacity - 1;
     for (let offset = this.tailStart; offset < this.end; offset++) {
-      ring[offset & mask] = this.ring[offset & this.mask] as number;
+      ring[offset & mask] = this.ring[offset & this.mask];
     }
     this.ring = ring;
     this.mask = mask;

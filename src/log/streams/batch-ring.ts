@@ -17,16 +17,16 @@ export class BatchRing {
   }
 
   baseOffset(index: number): number {
-    return this.#baseOffsets[(this.#first + index) & this.#mask] as number;
+    return this.#baseOffsets[(this.#first + index) & this.#mask];
   }
 
   /** Of the batch's first byte, as in `chunks.ts`. */
   position(index: number): number {
-    return this.#positions[(this.#first + index) & this.#mask] as number;
+    return this.#positions[(this.#first + index) & this.#mask];
   }
 
   bytes(index: number): number {
-    return this.#lengths[(this.#first + index) & this.#mask] as number;
+    return this.#lengths[(this.#first + index) & this.#mask];
   }
 
   push(baseOffset: number, position: number, bytes: number): void {

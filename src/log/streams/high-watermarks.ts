@@ -24,7 +24,7 @@ export class HighWatermarks {
   advance(block: number): void {
     const expected = this.#expected;
     let count = 0;
-    while (count < expected.length && (expected[count] as Expected).block <= block) count++;
+    while (count < expected.length && expected[count].block <= block) count++;
     if (count === 0) return;
     const advanced = new Set<StreamLog>();
     for (const { ends } of expected.splice(0, count)) {

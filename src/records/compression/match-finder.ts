@@ -33,7 +33,7 @@ export class MatchFinder {
     while (at < lastStart) {
       const word = wordAt(source, at);
       const slot = Math.imul(word, MULTIPLIER) >>> (32 - HASH_BITS);
-      const place = places[slot] as number;
+      const place = places[slot];
       places[slot] = at;
       if (place < 0 || at - place > distanceMax || wordAt(source, place) !== word) {
         at += failures++ >> SKIP_SHIFT;

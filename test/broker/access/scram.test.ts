@@ -14,12 +14,7 @@ import { TestBroker } from '../test-broker.ts';
 function credentialOf(password: string, algorithm: 'SCRAM-SHA-256' | 'SCRAM-SHA-512'): ScramCredential {
   const salt = Buffer.from('some salt');
   const [bytes, hash] = algorithm === 'SCRAM-SHA-256' ? [32, 'sha256'] : [64, 'sha512'];
-  return scramCredential(
-    algorithm,
-    salt,
-    4096,
-    pbkdf2Sync(password, salt, 4096, bytes as number, hash as string),
-  );
+  return scramCredential(algorithm, salt, 4096, pbkdf2Sync(password, salt, 4096, bytes, hash));
 }
 
 describe('credentials for SCRAM', () => {
@@ -32,7 +27,7 @@ describe('credentials for SCRAM', () => {
       's=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0';
     const signature = createHmac('sha256', Buffer.from(storedKey, 'base64')).update(message).digest();
     const proof = Buffer.from('dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=', 'base64');
-    const clientKey = proof.map((byte, index) => byte ^ (signature[index] as number));
+    const clientKey = proof.map((byte, index) => byte ^ signature[index]);
     assert.equal(createHash('sha256').update(clientKey).digest('base64'), storedKey);
     assert.equal(
       createHmac('sha256', Buffer.from(serverKey, 'base64')).update(message).digest('base64'),

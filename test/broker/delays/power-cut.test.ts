@@ -39,7 +39,7 @@ class DelaysRun {
       journalLimitBytes: between(limits.random, 4, 8) * 8 * KIB,
       memoryLimitBytes: between(limits.random, 2, 8) * 8 * KIB,
       segmentBytes: between(limits.random, 1, 2) * 8 * KIB,
-      reclaimMs: [1, 10, 100, 2000][between(limits.random, 0, 3)] as number,
+      reclaimMs: [1, 10, 100, 2000][between(limits.random, 0, 3)],
       durability: { mode: 'sync' },
     });
   }
@@ -109,10 +109,10 @@ class DelaysRun {
 
   #choose(): { persistent: boolean; key: string; delayMs: number } {
     const { random } = this.test;
-    const scale = [20, 2000, 20_000, 400_000, 10_000_000][this.between(0, 4)] as number;
+    const scale = [20, 2000, 20_000, 400_000, 10_000_000][this.between(0, 4)];
     return {
       persistent: random() < 0.85,
-      key: ['a', 'a', 'b', 'b', 'nowhere'][this.between(0, 4)] as string,
+      key: ['a', 'a', 'b', 'b', 'nowhere'][this.between(0, 4)],
       delayMs: this.between(1, scale),
     };
   }
@@ -168,7 +168,7 @@ class DelaysRun {
     const counts = new Map<number, number>();
     for (const { id, routedMs, delayHeader } of await this.test.drain(queue)) {
       counts.set(id, (counts.get(id) ?? 0) + 1);
-      const sent = this.sent[id] as Sent;
+      const sent = this.sent[id];
       assert.ok(keys.includes(sent.key), `message ${id} with key ${sent.key} in ${queue}`);
       assert.ok(routedMs >= sent.dueMs, `message ${id} came ${sent.dueMs - routedMs} ms too early`);
       assert.ok(typeof delayHeader === 'number' && delayHeader < 0);

@@ -21,11 +21,11 @@ test('x-round-robin goes from binding to binding, and goes on rightly when one c
   const router = routerWithAll(roundRobinExchange);
   assert.equal(router.isKeyed, false);
   assert.equal(take(router, 7), 'abcabca');
-  router.remove(bindings[0] as (typeof bindings)[0]);
+  router.remove(bindings[0]);
   assert.equal(take(router, 3), 'bcb');
   router.add(pattern('', {}, 'd'));
   assert.equal(take(router, 4), 'cdbc');
-  router.remove(bindings[2] as (typeof bindings)[0]);
+  router.remove(bindings[2]);
   assert.equal(take(router, 3), 'dbd');
 });
 
@@ -37,7 +37,7 @@ test('x-random gives each binding its chance', () => {
     const count = found.split(queue).length - 1;
     assert.ok(count > 800 && count < 1200, `${queue}: ${count}`);
   }
-  router.remove(bindings[1] as (typeof bindings)[0]);
+  router.remove(bindings[1]);
   assert.match(take(router, 200), /^(?=.*a)(?=.*c)[ac]+$/);
 });
 

@@ -193,7 +193,7 @@ class ClassicLiveClient {
     for (const { name: topic, partitions } of this.test.streams.list()) {
       const readers = members.filter(({ metadata }) => metadata.toString().split(',').includes(topic));
       for (let partition = 0; partition < partitions.length && readers.length > 0; partition++) {
-        const { id } = readers[partition % readers.length] as (typeof readers)[number];
+        const { id } = readers[partition % readers.length];
         parts.get(id)?.push({ topic, partitions: [partition] });
       }
     }

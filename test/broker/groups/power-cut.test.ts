@@ -65,7 +65,7 @@ class Bench {
   async #commit(): Promise<void> {
     const { sim } = this;
     const partition = sim.between(0, PARTITIONS - 1);
-    const said = this.#said[partition]!;
+    const said = this.#said[partition];
     const offset = said.length + 1;
     const { id } = sim.broker.streams.get('/', 's')!;
     sim.broker.groups.commit({
@@ -122,7 +122,7 @@ class Bench {
       const present = offsets?.get(id, partition)?.offset ?? 0;
       assert.ok(present >= sure, `partition ${partition}: ${sure} was confirmed, and ${present} is there`);
       // What was said after it, and is lost, is said again with the next number.
-      this.#said[partition] = this.#said[partition]!.slice(0, present);
+      this.#said[partition] = this.#said[partition].slice(0, present);
       this.#sure[partition] = present;
     }
     const group = this.#group;

@@ -91,7 +91,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       for (const baseMs of [(1n << 63n) - 1n, -(1n << 63n), 0n]) {
         for (const sign of [0, 1]) {
           const bytes = [...delta];
-          bytes[0] = (bytes[0] as number) | sign;
+          bytes[0] = bytes[0] | sign;
           const batch = nonsense(1, recordOf(0, 't', bytes), baseMs);
           partition!.append(batch, 0, batch.length);
         }
@@ -149,12 +149,12 @@ describe('records that no honest client sends do not reach queues, and harm nobo
     at = writeVarint(body, at + 2, 0);
     at += content.copy(body, at);
     const batch = nonsense(1, body.subarray(0, at));
-    stream.partitions[0]!.append(batch, 0, batch.length);
+    stream.partitions[0].append(batch, 0, batch.length);
     appendRecords(stream, [{ key: null, value: 'good' }]);
     assert.deepEqual(await bodiesOf(test), ['', 'good']);
-    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0]!.highWatermark, 2);
+    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0].highWatermark, 2);
     await test.restart();
-    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0]!.highWatermark, 2);
+    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0].highWatermark, 2);
   });
 
   test('batches that become a thousand times as large: others have their turn between them', async () => {
@@ -165,7 +165,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       const batch = nonsense(1, bomb);
       batch.writeInt16BE(COMPRESSION.zstd, 21);
       batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
-      stream.partitions[0]!.append(batch, 0, batch.length);
+      stream.partitions[0].append(batch, 0, batch.length);
     }
     appendRecords(stream, [{ key: null, value: 'good' }]);
     let turns = 0;
@@ -174,7 +174,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       turns++;
       if (!isOver) setImmediate(count);
     };
-    const { ledger } = test.broker.vhosts.get('/')!.checkQueue('q', null) as Queue;
+    const { ledger } = test.broker.vhosts.get('/')!.checkQueue('q', null);
     await test.flush();
     count();
     while (ledger.routed === 0) await settled();

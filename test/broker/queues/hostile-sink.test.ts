@@ -170,7 +170,7 @@ describe('a sink that refuses a message', () => {
           deliver: (_consumer, _level, offset, chunk, at) => {
             assert.equal(bodyBytesAt(chunk, at), 1);
             if (!takes()) return false;
-            taken[tag]!.push(offset);
+            taken[tag].push(offset);
             return true;
           },
           cancelled: () => undefined,

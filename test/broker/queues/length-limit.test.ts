@@ -80,7 +80,7 @@ describe('the length limit', () => {
         const args = { 'x-max-length': messages, 'x-max-length-bytes': bytes };
         const test = new LimitsFixture(args, { priorities: 3 });
         for (const each of publications) {
-          test.publish(test.levels[each.level]!, each.bytes);
+          test.publish(test.levels[each.level], each.bytes);
           test.apply();
           assert.ok(test.depth.ready <= messages && test.depth.readyBytes <= bytes);
           assert.equal(

@@ -138,7 +138,7 @@ export class LimitsFixture extends QueueFixture implements LevelOwner {
   }
 
   get level(): PriorityLevel {
-    return this.levels[0] as PriorityLevel;
+    return this.levels[0];
   }
 
   published(bodyBytes: number): void {

@@ -30,7 +30,7 @@ function create(test: TestBroker, configs: Readonly<Record<string, string>>): Pa
     partitions: 1,
     configs: new Map(Object.entries(configs)),
   });
-  return stream.partitions[0] as Partition;
+  return stream.partitions[0];
 }
 
 function again(test: TestBroker): Partition {

@@ -15,7 +15,7 @@ const MIB = 1024 * KIB;
 
 function createStream(test: TestBroker, name = 's', partitions = 1): Partition {
   const stream = test.broker.streams.create({ vhost: '/', name, partitions, configs: new Map() });
-  return stream.partitions[0] as Partition;
+  return stream.partitions[0];
 }
 
 function partitionOf(test: TestBroker, name = 's'): Partition {

@@ -80,8 +80,8 @@ function run(vhost: VirtualHost<FakeQueue>, step: Command): void {
   } else if ('key' in step) {
     const { source, destination } = step;
     const request = { source, destination, routingKey: step.key, arguments: step.args };
-    if ('owner' in step) vhost[step.kind as 'bindQueue' | 'unbindQueue'](request, step.owner);
-    else vhost[step.kind as 'bindExchange' | 'unbindExchange'](request);
+    if ('owner' in step) vhost[step.kind](request, step.owner);
+    else vhost[step.kind](request);
   } else if ('name' in step) {
     vhost.deleteQueue(step.name, unconditionally, step.owner);
   } else {

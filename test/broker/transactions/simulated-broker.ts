@@ -36,7 +36,7 @@ export class SimulatedBroker {
   }
 
   pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.random() * values.length)] as T;
+    return values[Math.floor(this.random() * values.length)];
   }
 
   async start(): Promise<void> {

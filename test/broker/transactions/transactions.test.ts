@@ -34,7 +34,7 @@ class Bench implements AsyncDisposable {
   }
 
   partition(index = 0): Partition {
-    return this.test.broker.streams.get('/', 's')!.partitions[index]!;
+    return this.test.broker.streams.get('/', 's')!.partitions[index];
   }
 
   initialize(identity: ProducerIdentity | null = null, id = ID): ProducerIdentity {
@@ -120,7 +120,7 @@ test('a transaction is committed or aborted in all of its partitions', async () 
     for (const index of [0, 1]) {
       const { lastStableOffset, endOffset, producers } = bench.partition(index);
       assert.equal(lastStableOffset, endOffset);
-      const aborted = producers.abortedIn(starts[index]!, endOffset);
+      const aborted = producers.abortedIn(starts[index], endOffset);
       assert.equal(aborted.length, isCommit ? 0 : 1);
     }
   }

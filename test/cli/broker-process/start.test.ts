@@ -46,7 +46,7 @@ class Process {
     await this.#firstLine;
     const match = /^sluice ready amqp=(127\.0\.0\.1):(\d+) pid=(\d+)$/.exec(this.stdout[0] ?? '');
     assert.ok(match, `${this.stdout[0]}\n${this.stderr}`);
-    return { host: match[1]!, port: Number(match[2]), pid: Number(match[3]) };
+    return { host: match[1], port: Number(match[2]), pid: Number(match[3]) };
   }
 
   async status(): Promise<unknown> {

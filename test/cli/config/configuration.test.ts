@@ -90,7 +90,7 @@ describe('the configuration', () => {
   });
 
   it('names line and column of what is not TOML', () => {
-    assert.match(problems({ toml: 'host = "a"\nmemory-limit = 3 MiB\n' })[0]!, /^sluice\.toml:2:\d+: /);
+    assert.match(problems({ toml: 'host = "a"\nmemory-limit = 3 MiB\n' })[0], /^sluice\.toml:2:\d+: /);
   });
 
   it('refuses a port of a protocol that is not built, but not that it is off', () => {
@@ -113,7 +113,7 @@ describe('the configuration', () => {
 
   it('refuses a journal limit that does not hold two journal files', () => {
     const flags = { 'journal-limit': '32MiB' };
-    assert.match(problems({ flags })[0]!, /^journal-limit must be at least twice journal-file-size/);
+    assert.match(problems({ flags })[0], /^journal-limit must be at least twice journal-file-size/);
   });
 
   it('reads sizes with and without units, and writes them as it reads them', () => {
@@ -139,12 +139,12 @@ describe('the configuration', () => {
     assert.deepEqual(mark('2GiB'), { bytes: 2 ** 31 });
     assert.equal(mark('off'), 'off');
     for (const text of ['0', '0.0', '1.1', '40%', '31MiB', '-1']) {
-      assert.match(problems({ flags: { 'memory-high-water-mark': text } })[0]!, /not allowed/, text);
+      assert.match(problems({ flags: { 'memory-high-water-mark': text } })[0], /not allowed/, text);
     }
     const users = (text: string) => resolve({ flags: { 'loopback-users': text } }).values.loopbackUsers;
     assert.deepEqual(users('guest, ada'), ['guest', 'ada']);
     assert.deepEqual(users('none'), []);
-    assert.match(problems({ flags: { 'loopback-users': 'a,,b' } })[0]!, /not allowed/);
+    assert.match(problems({ flags: { 'loopback-users': 'a,,b' } })[0], /not allowed/);
   });
 
   it('reads addresses and networks of proxies, also as a list, and names the one that is neither', () => {
@@ -158,7 +158,7 @@ describe('the configuration', () => {
         '10.0.0.0/8 or fd00::/8, with commas between them, or none',
     ]);
     assert.match(
-      problems({ flags: { 'proxy-protocol-from': '10.0.0.0/33' } })[0]!,
+      problems({ flags: { 'proxy-protocol-from': '10.0.0.0/33' } })[0],
       /^--proxy.*'10\.0\.0\.0\/33'/,
     );
   });

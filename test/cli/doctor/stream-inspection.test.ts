@@ -26,7 +26,7 @@ async function stopped(test: TestBroker): Promise<{ path: string; starts: number
   ]);
   const { broker } = test;
   const partition = broker.streams.create({ vhost: '/', name: 'orders', partitions: 1, configs })
-    .partitions[0] as Partition;
+    .partitions[0];
   for (let i = 0; i < BATCHES; i++) {
     const records = Array.from({ length: RECORDS }, (_, j) => ({
       key: `key-${i}-${j}`,
@@ -49,7 +49,7 @@ async function stopped(test: TestBroker): Promise<{ path: string; starts: number
 
 async function flip(path: string, at: number, bit: number): Promise<void> {
   const bytes = await readFile(path);
-  bytes[at] = (bytes[at] as number) ^ (1 << bit);
+  bytes[at] = bytes[at] ^ (1 << bit);
   await writeFile(path, bytes);
 }
 
@@ -85,11 +85,11 @@ test('a flipped bit in a segment of a stream is found wherever it is, and named 
 test('after a cut all but the damaged batch can be read, and the stream goes on', async () => {
   await using broker = await TestBroker.start({ reclaimMs: 5 });
   const { path, starts } = await stopped(broker);
-  await flip(path, (starts[3] as number) + 70, 2);
+  await flip(path, starts[3] + 70, 2);
   const inspection = await inspect(broker);
   assert.equal(inspection.findings.length, 1);
   const [line] = await repairAll(nodeFileSystem, broker.directory, inspection);
-  assert.match(line as string, /records of stream 'orders'.*between offsets 15 and 19/);
+  assert.match(line, /records of stream 'orders'.*between offsets 15 and 19/);
   assert.deepEqual((await inspect(broker)).findings, []);
   await broker.open();
   const partition = broker.broker.streams.get('/', 'orders')?.partitions[0] as Partition;

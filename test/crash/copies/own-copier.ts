@@ -80,7 +80,7 @@ export class OwnCopier implements Copier {
       groups: [{ groupId: group, topics: [{ name: source, partitionIndexes: [partition] }] }],
       requireStable: true,
     });
-    const found = response.groups[0]!.topics[0]!.partitions[0]!;
+    const found = response.groups[0].topics[0].partitions[0];
     check(found.errorCode, 'the position of the group');
     return Math.max(0, found.committedOffset);
   }
@@ -101,7 +101,7 @@ export class OwnCopier implements Copier {
         });
       });
     for (const { responses } of await Promise.all(answers)) {
-      check(responses[0]!.partitionResponses[0]!.errorCode, 'a copy');
+      check(responses[0].partitionResponses[0].errorCode, 'a copy');
     }
   }
 
@@ -119,7 +119,7 @@ export class OwnCopier implements Copier {
       producerEpoch: epoch,
       topics: [{ name: source, partitions }],
     });
-    check(response.topics[0]!.partitions[0]!.errorCode, 'an offset');
+    check(response.topics[0].partitions[0].errorCode, 'an offset');
   }
 
   async #end(

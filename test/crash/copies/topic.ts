@@ -22,7 +22,7 @@ export async function createTopic(client: KafkaClient, name: string, numPartitio
     timeoutMs: 10_000,
     validateOnly: false,
   });
-  check(response.topics[0]!.errorCode, `creating ${name}`);
+  check(response.topics[0].errorCode, `creating ${name}`);
 }
 
 /** Partition by partition, the numbers from 0 on as texts: `records` in all. */
@@ -42,7 +42,7 @@ export async function fillTopic(
         timeoutMs: 10_000,
         topicData: [{ name, partitionData: [{ index, records: batchOf(values) }] }],
       });
-      check(response.responses[0]!.partitionResponses[0]!.errorCode, `filling ${name}`);
+      check(response.responses[0].partitionResponses[0].errorCode, `filling ${name}`);
     }
   }
 }
@@ -67,7 +67,7 @@ export async function readCommitted(
     isolationLevel: 1,
     topics: [{ topic, partitions: [{ partition, fetchOffset, partitionMaxBytes: bytesMax }] }],
   });
-  const found = response.responses[0]!.partitions[0]!;
+  const found = response.responses[0].partitions[0];
   check(found.errorCode, `reading ${topic}`);
   const aborted = [...(found.abortedTransactions ?? [])].sort((a, b) => a.firstOffset - b.firstOffset);
   const open = new Set<number>();
@@ -77,7 +77,7 @@ export async function readCommitted(
   for (let at = start; at + 61 <= end; ) {
     const batch = new BatchView(bytes, at);
     if (batch.end > end) break;
-    while (aborted.length > 0 && aborted[0]!.firstOffset <= batch.lastOffset)
+    while (aborted.length > 0 && aborted[0].firstOffset <= batch.lastOffset)
       open.add(aborted.shift()!.producerId);
     const cursor = new RecordCursor(FETCH_BYTES).open(bytes, at);
     while (cursor.next()) {
@@ -102,7 +102,7 @@ export async function stableEnd(client: KafkaClient, name: string, partitionInde
     isolationLevel: 1,
     topics: [{ name, partitions: [{ partitionIndex, timestamp: -1 }] }],
   });
-  const found = response.topics[0]!.partitions[0]!;
+  const found = response.topics[0].partitions[0];
   check(found.errorCode, `the end of ${name}`);
   return found.offset;
 }

@@ -142,7 +142,7 @@ class CopyRun {
           `of the ${count} records of ${partition} there are ${next}; ${await this.#situation(client, partition)}`,
         );
       }
-      await this.#copiers[partition]!.stop();
+      await this.#copiers[partition].stop();
       const rest = await readCommitted(client, TARGET, partition, offset);
       if (rest.values.length > 0) throw new Error(`record ${rest.values[0]} comes where there is none`);
       return Math.max(offset, rest.nextOffset);
@@ -163,7 +163,7 @@ class CopyRun {
     const transactionalIds = [`copier-${partition}`];
     const { transactionStates } = await client.request(describeTransactions, 0, { transactionalIds });
     const stable = await stableEnd(client, TARGET, partition);
-    const copier = this.#copiers[partition]!.describe();
+    const copier = this.#copiers[partition].describe();
     return `stable up to ${stable}; ${JSON.stringify(transactionStates)}; the copier is ${copier}`;
   }
 

@@ -52,7 +52,7 @@ function request(random: Random, at: number) {
   const body = structOf(api.request.fields, version, random);
   const writer = new ByteWriter();
   const clientId = random.pick(['fuzz', '', null]);
-  encodeRequest(writer, api as Api, version, at, clientId, body as RequestInput<Api>);
+  encodeRequest(writer, api, version, at, clientId, body as RequestInput<Api>);
   const isAnswered = api.key !== PRODUCE_KEY || body.acks !== 0;
   return { frame: Buffer.concat(writer.take()), name: `${api.name} v${version}`, isAnswered };
 }
@@ -61,43 +61,41 @@ type FrameMutation = (frames: readonly Buffer[], at: number, random: Random) => 
 
 const FRAME_MUTATIONS: readonly FrameMutation[] = [
   function twice(frames, at) {
-    return frames.toSpliced(at, 0, frames[at] as Buffer);
+    return frames.toSpliced(at, 0, frames[at]);
   },
   function cutShort(frames, at, random) {
-    return frames.with(at, (frames[at] as Buffer).subarray(0, random.below((frames[at] as Buffer).length)));
+    return frames.with(at, frames[at].subarray(0, random.below(frames[at].length)));
   },
   function shorter(frames, at, random) {
-    const frame = Buffer.from(
-      (frames[at] as Buffer).subarray(0, 4 + random.below((frames[at] as Buffer).length)),
-    );
+    const frame = Buffer.from(frames[at].subarray(0, 4 + random.below(frames[at].length)));
     if (frame.length >= 4) frame.writeInt32BE(frame.length - 4);
     return frames.with(at, frame);
   },
   function wrongLength(frames, at, random) {
-    const frame = Buffer.from(frames[at] as Buffer);
+    const frame = Buffer.from(frames[at]);
     const length = frame.length - 4;
     frame.writeInt32BE(random.pick([0, length + 1, length - 1, -1, 2 ** 31 - 1, 100 * 2 ** 20]));
     return frames.with(at, frame);
   },
   function otherApi(frames, at, random) {
-    const frame = Buffer.from(frames[at] as Buffer);
+    const frame = Buffer.from(frames[at]);
     frame.writeInt16BE(random.below(100), 4);
     return frames.with(at, frame);
   },
   function otherVersion(frames, at, random) {
-    const frame = Buffer.from(frames[at] as Buffer);
+    const frame = Buffer.from(frames[at]);
     frame.writeInt16BE(random.below(20) - 1, 6);
     return frames.with(at, frame);
   },
   function flipped(frames, at, random) {
-    const frame = Buffer.from(frames[at] as Buffer);
+    const frame = Buffer.from(frames[at]);
     for (let count = 1 + random.below(6); count > 0 && frame.length > 8; count--) {
       frame[8 + random.below(frame.length - 8)] ^= 1 << random.below(8);
     }
     return frames.with(at, frame);
   },
   function hugeCount(frames, at, random) {
-    const frame = Buffer.from(frames[at] as Buffer);
+    const frame = Buffer.from(frames[at]);
     if (frame.length < 24) return [...frames];
     frame.writeInt32BE(random.pick([2 ** 31 - 1, 10_000_000, -5]), 14 + random.below(frame.length - 18));
     return frames.with(at, frame);

@@ -62,7 +62,7 @@ async function dump(directory: string): Promise<string> {
 
 /** The keys of data records, as often as they are there. */
 function keysIn(text: string): string[] {
-  return Array.from(text.matchAll(/^\| offset: .* key: (key-\d+)/gm), ([, key]) => key as string);
+  return Array.from(text.matchAll(/^\| offset: .* key: (key-\d+)/gm), ([, key]) => key);
 }
 
 const test = await TestBroker.start({ reclaimMs: 20 });
@@ -75,7 +75,7 @@ try {
     ['min.cleanable.dirty.ratio', '0.99'],
   ]);
   const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs });
-  const partition = stream.partitions[0] as Partition;
+  const partition = stream.partitions[0];
   const directory = join(test.directory, 'logs', String(partition.id));
   // Nothing is compacted before it has been looked at.
   streams.configure(stream, new Map([...configs, ['min.compaction.lag.ms', String(10 ** 13)]]));

@@ -24,7 +24,7 @@ export function producedBatch(records: readonly ProducedRecord[], options: Produ
   const builder = new RecordBatchBuilder(contents.reduce((sum, content) => sum + content.length + 32, 256));
   builder.begin();
   for (const [index, content] of contents.entries()) {
-    builder.append(baseOffset + index, records[index]!.timestampMs, content, 0, content.length);
+    builder.append(baseOffset + index, records[index].timestampMs, content, 0, content.length);
   }
   const plain = builder.finishPlain(0);
   const body = compress(compression, plain.subarray(BATCH_HEADER_BYTES));

@@ -46,7 +46,7 @@ test('the first batch of a time is found in any segment, also when times go back
       let next = 0;
       const bases = times.map((each) => (next += each.length) - each.length);
       const index = times.findIndex(
-        (each, i) => Math.max(...each) >= wanted && (bases[i] as number) + each.length > from,
+        (each, i) => Math.max(...each) >= wanted && bases[i] + each.length > from,
       );
       for (const each of [log, again]) {
         const found = await each.batchAtTime(wanted, from);
@@ -68,7 +68,7 @@ test('an index of a large segment stays small, and never leads behind what is lo
     index.add(i * 5, i * 50_000, timestamp);
   }
   for (let i = 0; i < 20_000; i += 37) {
-    const { offset, position } = entries[i]!;
+    const { offset, position } = entries[i];
     const place = index.lookup(offset)!;
     assert.ok(place.position <= position && place.position > position - 1_500_000, `offset ${offset}`);
     assert.equal(place.offset, (place.position / 50_000) * 5);

@@ -35,7 +35,7 @@ export function history(random: () => number, length: number): Operation[] {
 }
 
 function operation(random: () => number, isNew: boolean, index: number): Operation {
-  const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+  const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)];
   const who = pick<Who>(['present', 'present', 'present', 'present', 'present', 'previous', 'unknown']);
   const partition = Math.floor(random() * PARTITIONS);
   const choice = random();

@@ -53,7 +53,7 @@ export class Party {
           keyType,
           coordinatorKeys: [name],
         });
-        return coordinators[0]!.errorCode;
+        return coordinators[0].errorCode;
       });
     }
     return party;
@@ -111,7 +111,7 @@ export class Party {
       timeoutMs: 10_000,
       validateOnly: false,
     });
-    if (topics[0]!.errorCode !== 0) throw new Error(`no topic: ${nameOf(topics[0]!.errorCode)}`);
+    if (topics[0].errorCode !== 0) throw new Error(`no topic: ${nameOf(topics[0].errorCode)}`);
   }
 
   #identity(who: Who): ProducerIdentity {
@@ -156,12 +156,12 @@ export class Party {
         timeoutMs: 5000,
         topicData: [{ name: this.#name, partitionData: [{ index, records }] }],
       });
-      const answered = response.responses[0]!.partitionResponses[0]!;
+      const answered = response.responses[0].partitionResponses[0];
       offset = answered.baseOffset;
       return answered.errorCode;
     });
     if (error !== 'NONE') return error;
-    if (offset <= this.#lastOffsets[index]!) return 'known';
+    if (offset <= this.#lastOffsets[index]) return 'known';
     this.#lastOffsets[index] = offset;
     this.#next.set(key, sequence + 1);
     return 'appended';
@@ -175,7 +175,7 @@ export class Party {
       v3AndBelowProducerEpoch: epoch,
       v3AndBelowTopics: [{ name: this.#name, partitions: [operation.partition] }],
     });
-    return response.resultsByTopicV3AndBelow[0]!.resultsByPartition[0]!.partitionErrorCode;
+    return response.resultsByTopicV3AndBelow[0].resultsByPartition[0].partitionErrorCode;
   }
 
   async #addGroup(operation: Operation & { readonly kind: 'add-group' }): Promise<number> {
@@ -194,7 +194,7 @@ export class Party {
       producerEpoch: epoch,
       topics: [{ name: this.#name, partitions: [partition] }],
     });
-    return response.topics[0]!.partitions[0]!.errorCode;
+    return response.topics[0].partitions[0].errorCode;
   }
 
   async #end(operation: Operation & { readonly kind: 'end' }): Promise<number> {
@@ -211,7 +211,7 @@ export class Party {
   async #state(): Promise<string> {
     const transactionalIds = [this.#name];
     const { transactionStates } = await this.#client.request(describeTransactions, 0, { transactionalIds });
-    const { errorCode, transactionState } = transactionStates[0]!;
+    const { errorCode, transactionState } = transactionStates[0];
     return errorCode === 0 ? transactionState : nameOf(errorCode);
   }
 
@@ -221,8 +221,8 @@ export class Party {
       groups: [{ groupId: this.#name, topics }],
       requireStable,
     });
-    const found = groups[0]!.topics[0]?.partitions[0];
-    if (found === undefined) return nameOf(groups[0]!.errorCode);
+    const found = groups[0].topics[0]?.partitions[0];
+    if (found === undefined) return nameOf(groups[0].errorCode);
     return found.errorCode === 0 ? String(found.committedOffset) : nameOf(found.errorCode);
   }
 
@@ -233,7 +233,7 @@ export class Party {
       isolationLevel,
       topics: [{ name: this.#name, partitions }],
     });
-    return topics[0]!.partitions[0]!.offset;
+    return topics[0].partitions[0].offset;
   }
 }
 

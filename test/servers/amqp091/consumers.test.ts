@@ -71,7 +71,7 @@ describe('the arguments of basic.consume (AMQP 1.8.3.3)', () => {
       await channel.checkQueue('ranked');
     }
     await until(() => counts() === '3 3 2');
-    channel.ack(seen.high?.[0] as ConsumeMessage);
+    channel.ack(seen.high?.[0]);
     await channel.checkQueue('ranked');
     channel.sendToQueue('ranked', Buffer.from('8'));
     await until(() => counts() === '4 3 2');

@@ -23,7 +23,7 @@ async function listenTo(server: TestServer, pattern = '#') {
       await until(() => heard.some(({ fields }) => fields.routingKey === name));
       const found = heard.filter(({ fields }) => fields.routingKey === name);
       assert.equal(found.length, 1, `${name} came ${found.length} times`);
-      return found[0]!.properties.headers ?? {};
+      return found[0].properties.headers ?? {};
     },
   };
 }

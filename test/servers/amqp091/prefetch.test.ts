@@ -70,7 +70,7 @@ class Table {
   }
 
   #take(tag: string, count: number): ConsumeMessage[] {
-    return (this.#held[tag] as ConsumeMessage[]).splice(0, count);
+    return this.#held[tag].splice(0, count);
   }
 }
 

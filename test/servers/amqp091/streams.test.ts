@@ -99,9 +99,9 @@ describe('a queue of type stream', () => {
       arguments: { 'x-stream-offset': 'first' },
     });
     await until(() => messages.length === 3);
-    channel.ack(messages[0] as ConsumeMessage);
-    channel.nack(messages[1] as ConsumeMessage, false, true);
-    channel.reject(messages[2] as ConsumeMessage, false);
+    channel.ack(messages[0]);
+    channel.nack(messages[1], false, true);
+    channel.reject(messages[2], false);
     await until(() => messages.length === 6);
     await channel.checkQueue('s');
     assert.deepEqual(
@@ -211,7 +211,7 @@ describe('a queue of type stream', () => {
     });
     const second = await consume(channel, 's', { 'x-stream-offset': 'next' });
     await until(() => held.length === 2);
-    channel.ack(held[0] as ConsumeMessage);
+    channel.ack(held[0]);
     await until(() => held.length === 3);
     assert.deepEqual(second.bodies, []);
     await channel.cancel(consumerTag);

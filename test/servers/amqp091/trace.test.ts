@@ -46,7 +46,7 @@ test('a virtual host that is traced sends copies of what is published and delive
 
   await consuming.consume('jobs', (message) => message !== null && consuming.ack(message));
   await until(() => copies.length === 2);
-  const delivered = copies[1]!;
+  const delivered = copies[1];
   assert.equal(delivered.fields.routingKey, 'deliver.jobs');
   assert.equal(delivered.content.toString(), 'body');
   assert.deepEqual(
@@ -99,7 +99,7 @@ test('answers that go past the queues are traced where they are delivered', asyn
   assert.ok(request !== false);
   channel.sendToQueue(request.properties.replyTo as string, Buffer.from('!'));
   await until(() => answers.length === 1);
-  assert.equal(answers[0]!.content.toString(), '!');
+  assert.equal(answers[0].content.toString(), '!');
   await channel.get('tap', { noAck: true });
   const copy = await channel.get('tap', { noAck: true });
   assert.ok(copy !== false);

@@ -75,7 +75,7 @@ describe('requests that no honest client sends', () => {
       const stream = create(test, { 'max.message.bytes': String(2 * MIB) });
       assert.equal(await send(client, batchOf([Buffer.alloc(MIB)])), 'NONE');
       if (place === 'segments') {
-        const { log } = stream.partitions[0]!;
+        const { log } = stream.partitions[0];
         await new StreamPager(test.broker.shard.store.state).pageOutAll(log);
         assert.equal(log.tail.count, 0);
       }
@@ -90,11 +90,11 @@ describe('requests that no honest client sends', () => {
         forgottenTopicsData: [],
       });
       const taken = process.memoryUsage().arrayBuffers - before;
-      const sizes = answer.responses[0]!.partitions.map(({ records }) =>
+      const sizes = answer.responses[0].partitions.map(({ records }) =>
         records === null ? 0 : records.end - records.start,
       );
       assert.equal(sizes.length, 1000);
-      assert.ok((sizes[0] as number) > MIB);
+      assert.ok(sizes[0] > MIB);
       assert.equal(sizes.filter((size) => size > 0).length, 1);
       assert.ok(taken < 100 * MIB, `${taken} bytes`);
     });
@@ -117,12 +117,12 @@ describe('requests that no honest client sends', () => {
       [6000, 3],
       [7500, -1],
     ]) {
-      const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: timestamp as number }];
+      const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: timestamp }];
       const { topics } = await client.request(listOffsets, 7, {
         replicaId: -1,
         topics: [{ name: 't', partitions }],
       });
-      const found = topics[0]!.partitions[0]!;
+      const found = topics[0].partitions[0];
       assert.deepEqual([errorName(found.errorCode), found.offset], ['NONE', offset], `at ${timestamp}`);
     }
     const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -3 }];
@@ -130,6 +130,6 @@ describe('requests that no honest client sends', () => {
       replicaId: -1,
       topics: [{ name: 't', partitions }],
     });
-    assert.equal(errorName(topics[0]!.partitions[0]!.errorCode), 'NONE');
+    assert.equal(errorName(topics[0].partitions[0].errorCode), 'NONE');
   });
 });

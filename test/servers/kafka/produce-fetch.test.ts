@@ -131,7 +131,7 @@ describe('Produce and Fetch', () => {
     using client = await test.connect();
     create(test, 't', 1, { 'max.message.bytes': '500' });
     const broken = batchOf(['x']);
-    broken[64] = (broken[64] as number) ^ 1;
+    broken[64] = broken[64] ^ 1;
     const old = batchOf(['x']);
     old[16] = 1;
     const cases: [Buffer, object, string][] = [

@@ -121,7 +121,7 @@ async function start(
 
 async function append(test: KafkaTestServer, ...values: readonly string[]): Promise<void> {
   const bytes = batchOf(values);
-  test.broker.streams.get('/', 't')!.partitions[0]!.append(bytes, 0, bytes.length);
+  test.broker.streams.get('/', 't')!.partitions[0].append(bytes, 0, bytes.length);
   await test.broker.shard.store.journal.flush();
 }
 
@@ -144,7 +144,7 @@ describe('share groups over the Kafka protocol (KIP-932)', () => {
     const { groups } = await ada.client.request(describeShareGroupOffsets, 1, {
       groups: [{ groupId: 'g', topics: null }],
     });
-    const { startOffset, lag } = groups[0]!.topics[0]!.partitions[0]!;
+    const { startOffset, lag } = groups[0].topics[0].partitions[0];
     assert.deepEqual([startOffset, lag], [4, 0]);
   });
 
@@ -259,7 +259,7 @@ describe('share groups over the Kafka protocol (KIP-932)', () => {
       [group!.groupState, group!.assignorName, group!.members.length],
       ['Stable', 'simple', 1],
     );
-    assert.equal(group!.members[0]!.assignment.topicPartitions[0]!.topicName, 't');
+    assert.equal(group!.members[0].assignment.topicPartitions[0].topicName, 't');
     assert.equal(errorName(none!.errorCode), 'GROUP_ID_NOT_FOUND');
     const alter = () =>
       client.request(alterShareGroupOffsets, 0, {
@@ -330,7 +330,7 @@ describe('share groups over the Kafka protocol (KIP-932)', () => {
     };
     await using test = await start({ 'share.delivery.count.limit': '1000' }, { log });
     const random = seededRandom(7);
-    const pick = <T>(...values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
+    const pick = <T>(...values: readonly T[]): T => values[Math.floor(random() * values.length)];
     const count = 60;
     for (let i = 0; i < count; i += 3) await append(test, 'a', 'b', 'c');
     const members = await Promise.all(['ada', 'bob', 'cy'].map((id) => Member.join(test, id)));
@@ -373,7 +373,7 @@ describe('share groups over the Kafka protocol (KIP-932)', () => {
     for (let acquired = 'some'; acquired !== ''; ) {
       ({ acquired } = await last.fetch());
       for (const range of acquired.split(' ').filter((each) => each !== '')) {
-        const [first = 0, end = 0] = range.split('#')[0]!.split('-').map(Number);
+        const [first = 0, end = 0] = range.split('#')[0].split('-').map(Number);
         found += end - first + 1;
       }
     }

@@ -71,7 +71,7 @@ class Producer {
       timeoutMs: 1000,
       topicData: [{ name: 't', partitionData: [{ index, records }] }],
     });
-    const found = response.responses[0]!.partitionResponses[0]!;
+    const found = response.responses[0].partitionResponses[0];
     return found.errorCode === 0 ? `at ${found.baseOffset}` : name(found.errorCode);
   }
 
@@ -86,8 +86,8 @@ class Producer {
       transactions: [{ transactionalId: ID, producerId, producerEpoch: epoch, topics }],
     });
     const results =
-      version < 4 ? response.resultsByTopicV3AndBelow : response.resultsByTransaction[0]!.topicResults;
-    return name(results[0]!.resultsByPartition[0]!.partitionErrorCode);
+      version < 4 ? response.resultsByTopicV3AndBelow : response.resultsByTransaction[0].topicResults;
+    return name(results[0].resultsByPartition[0].partitionErrorCode);
   }
 
   async addOffsets(version = 3): Promise<string> {
@@ -111,7 +111,7 @@ class Producer {
       producerEpoch: epoch,
       topics: [{ name: 't', partitions }],
     });
-    return name(response.topics[0]!.partitions[0]!.errorCode);
+    return name(response.topics[0].partitions[0].errorCode);
   }
 
   async end(committed: boolean, version = 5): Promise<string> {
@@ -133,7 +133,7 @@ class Producer {
       groups: [{ groupId: GROUP, topics: [{ name: 't', partitionIndexes: [0] }] }],
       requireStable,
     });
-    const found = response.groups[0]!.topics[0]!.partitions[0]!;
+    const found = response.groups[0].topics[0].partitions[0];
     return found.errorCode === 0 ? String(found.committedOffset) : name(found.errorCode);
   }
 
@@ -147,7 +147,7 @@ class Producer {
       isolationLevel: 1,
       topics: [{ topic: 't', partitions }],
     });
-    const found = response.responses[0]!.partitions[0]!;
+    const found = response.responses[0].partitions[0];
     const aborted = found.abortedTransactions ?? [];
     return {
       end: found.lastStableOffset,
@@ -172,7 +172,7 @@ describe('transactions over the wire (KIP-98)', () => {
       assert.equal(await producer.initialize({ version, id: null }), 'NONE');
       assert.equal(producer.identity.epoch, 0);
     }
-    const end = server.broker.streams.get('/', 't')!.partitions[0]!.endOffset;
+    const end = server.broker.streams.get('/', 't')!.partitions[0].endOffset;
     assert.equal(await producer.produce(0, { id: null }), `at ${end}`);
     assert.equal(await producer.produce(0, { id: null }), `at ${end}`);
     assert.equal(await producer.produce(2, { id: null }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');
@@ -235,7 +235,7 @@ describe('transactions over the wire (KIP-98)', () => {
       isolationLevel: 1,
       topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
     });
-    assert.equal(topics[0]!.partitions[0]!.offset, 4);
+    assert.equal(topics[0].partitions[0].offset, 4);
   });
 
   it('fence a producer with an old epoch, with the error that its version knows (KIP-588)', async () => {
@@ -303,7 +303,7 @@ describe('transactions over the wire (KIP-98)', () => {
     const state = async () => {
       const topics = [{ name: 't', partitionIndexes: [1] }];
       const response = await client.request(describeProducers, 0, { topics });
-      return response.topics[0]!.partitions[0]!.activeProducers[0]!;
+      return response.topics[0].partitions[0].activeProducers[0];
     };
     assert.equal((await state()).currentTxnStartOffset, 0);
     const markers = await client.request(writeTxnMarkers, 1, {
@@ -317,7 +317,7 @@ describe('transactions over the wire (KIP-98)', () => {
         },
       ],
     });
-    assert.equal(markers.markers[0]!.topics[0]!.partitions[0]!.errorCode, 0);
+    assert.equal(markers.markers[0].topics[0].partitions[0].errorCode, 0);
     assert.equal((await state()).currentTxnStartOffset, -1);
     assert.deepEqual(await producer.stable(1), { end: 2, aborted: [[producerId, 0]] });
   });

@@ -98,7 +98,7 @@ describe('AMQP behind a proxy', () => {
       await channel.waitForConfirms();
       const message = await channel.get('q', { noAck: true });
       assert.ok(message !== false && message.content.length === 300_000);
-      const { peer, local, name } = listed(test.broker)[0]!;
+      const { peer, local, name } = listed(test.broker)[0];
       assert.deepEqual(peer, { host: FAR.address, port: FAR.port });
       assert.deepEqual(local, { host: '127.0.0.1', port: proxy.port });
       assert.equal(name, `203.0.113.9:40001 -> 127.0.0.1:${proxy.port}`);
@@ -122,7 +122,7 @@ describe('AMQP behind a proxy', () => {
     for (const version of [1, 2] as const) {
       await using proxy = await HeaderProxy.start(test.server.port, version, FAR);
       const ada = await connect(`amqps://ada:secret@localhost:${proxy.port}`, { ca, host: '127.0.0.1' });
-      const { peer, tls: info } = listed(test.broker)[0]!;
+      const { peer, tls: info } = listed(test.broker)[0];
       assert.equal(peer.host, FAR.address);
       assert.ok(info !== null);
       await ada.close();
@@ -194,7 +194,7 @@ describe('Kafka behind a proxy', () => {
       await producer.connect();
       // The address of the broker in Metadata is the proxy's: the client produces through it too.
       await producer.send({ topic: 't', messages: [{ value: 'x'.repeat(100_000) }] });
-      const { peer, local } = listed(test.broker)[0]!;
+      const { peer, local } = listed(test.broker)[0];
       assert.deepEqual(peer, { host: FAR.address, port: FAR.port });
       assert.deepEqual(local, { host: '127.0.0.1', port: proxy.port });
       const admin = ada.admin();
@@ -283,7 +283,7 @@ describe('a connection without a proxy', () => {
     await using kafkaServer = await KafkaTestServer.start({ maxConnectionsPerAddress: 2 });
     for (const { port } of [amqp.server, kafkaServer.server]) {
       const sockets = [0, 1, 2].map(() => connectSocket(port, '127.0.0.1').on('error', () => undefined));
-      await once(sockets[2]!.resume(), 'close');
+      await once(sockets[2].resume(), 'close');
       assert.deepEqual(
         sockets.map(({ destroyed }) => destroyed),
         [false, false, true],

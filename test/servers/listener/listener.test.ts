@@ -126,7 +126,7 @@ describe('a listener', () => {
       await isEnded(third);
       assert.match(server.logged.join(), /too many connections/);
       first.destroy();
-      await once(server.accepted[0]!.socket, 'close');
+      await once(server.accepted[0].socket, 'close');
       const fourth = server.connect();
       await received(fourth, '\n');
       second.destroy();
@@ -157,7 +157,7 @@ describe('a listener', () => {
     let isAsked = false;
     const closed = server.listener.close(() => {
       isAsked = true;
-      server.accepted[0]!.socket.end('bye');
+      server.accepted[0].socket.end('bye');
     });
     assert.equal(isAsked, true);
     assert.equal(await received(polite, 'bye'), 'bye');

@@ -8,7 +8,7 @@ export function salted(
   iterations: number,
 ): Buffer {
   const [bytes, hash] = mechanism === 'SCRAM-SHA-256' ? [32, 'sha256'] : [64, 'sha512'];
-  return pbkdf2Sync(password, salt, iterations, bytes as number, hash as string);
+  return pbkdf2Sync(password, salt, iterations, bytes, hash);
 }
 
 /** A client, written from the RFC alone. Returns its last message, and what the server has to answer. */
@@ -21,13 +21,13 @@ export function answer(
 ): { readonly final: string; readonly signature: string } {
   const hash = mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512';
   const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(\d+)$/.exec(serverFirst) ?? [];
-  const key = salted(mechanism, password, Buffer.from(salt as string, 'base64'), Number(iterations));
+  const key = salted(mechanism, password, Buffer.from(salt, 'base64'), Number(iterations));
   const hmac = (by: Buffer, text: string): Buffer => createHmac(hash, by).update(text).digest();
   const withoutProof = `c=biws,r=${repeated}${nonce}`;
   const message = `${first.slice('n,,'.length)},${serverFirst},${withoutProof}`;
   const clientKey = hmac(key, 'Client Key');
   const signature = hmac(createHash(hash).update(clientKey).digest(), message);
-  const proof = clientKey.map((byte, at) => byte ^ (signature[at] as number));
+  const proof = clientKey.map((byte, at) => byte ^ signature[at]);
   return {
     final: `${withoutProof},p=${Buffer.from(proof).toString('base64')}`,
     signature: `v=${hmac(hmac(key, 'Server Key'), message).toString('base64')}`,

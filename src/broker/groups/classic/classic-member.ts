@@ -54,7 +54,7 @@ export class ClassicMember {
     return (
       protocols.length === this.protocols.length &&
       protocols.every(({ name, metadata }, index) => {
-        const own = this.protocols[index] as MemberProtocol;
+        const own = this.protocols[index];
         return name === own.name && metadata.equals(own.metadata);
       })
     );

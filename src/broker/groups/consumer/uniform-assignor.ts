@@ -67,8 +67,8 @@ function assignToEquals({ shares, streams }: Readers, owners: Owners): void {
   });
   let at = 0;
   for (const [streamId, partition] of unowned(streams, owners)) {
-    while ((shares[at] as Share).count >= (quotas[at] as number)) at++;
-    give(owners, streamId, partition, shares[at] as Share);
+    while (shares[at].count >= quotas[at]) at++;
+    give(owners, streamId, partition, shares[at]);
   }
 }
 

@@ -18,9 +18,9 @@ export function findRecords(batches: Buffer, offsets: readonly number[]): Map<nu
   for (let at = 0; at < batches.length && next < offsets.length; at += batchBytes(batches, at)) {
     const baseOffset = baseOffsetOf(batches, at);
     const lastOffset = lastOffsetOf(batches, at);
-    while ((offsets[next] as number) < baseOffset) next++;
+    while (offsets[next] < baseOffset) next++;
     const first = next;
-    while (next < offsets.length && (offsets[next] as number) <= lastOffset) next++;
+    while (next < offsets.length && offsets[next] <= lastOffset) next++;
     if (next > first) findIn(batches, at, new Set(offsets.slice(first, next)), found);
   }
   return found;

@@ -68,7 +68,7 @@ export class DeadRecords {
   async #sendSome(source: DeadRecordSource, waiting: Map<number, GivenUp>): Promise<void> {
     const { partition, share } = source;
     const [first] = waiting.keys();
-    const { bytes, nextOffset } = await partition.read(first as number, partition.highWatermark, READ_BYTES);
+    const { bytes, nextOffset } = await partition.read(first, partition.highWatermark, READ_BYTES);
     if (share.isRemoved) return;
     const found = findRecords(bytes, [...waiting.keys()]);
     const target = found.size > 0 ? source.target() : null;
@@ -103,7 +103,7 @@ export class DeadRecords {
     const nowMs = this.#deps.shard.clock.now();
     // What was passed over while something was read is no part of the block.
     source.share.flush();
-    const into = target.partitions[source.partition.index % target.partitions.length] as Partition;
+    const into = target.partitions[source.partition.index % target.partitions.length];
     atomic.begin(bytes + BLOCK_OVERHEAD);
     for (const { content } of batch) {
       this.#message.content = content;

@@ -74,14 +74,14 @@ export class InFlight implements Columns {
     for (let at = ring.positionOf(first); at < end; at++) {
       const slot = at & ring.mask;
       if (!ring.isInFlightAt(at) || this.#holders[slot] !== holder) continue;
-      if ((this.#dueMs[slot] as number) <= nowMs) each(ring.keyAt(at));
+      if (this.#dueMs[slot] <= nowMs) each(ring.keyAt(at));
     }
   }
 
   /** From the ring. */
   rearrange(slots: Uint32Array, capacity: number): void {
     const holders = new Array<string | null>(capacity).fill(null);
-    for (let i = 0; i < slots.length; i++) holders[i] = this.#holders[slots[i] as number] as string | null;
+    for (let i = 0; i < slots.length; i++) holders[i] = this.#holders[slots[i]];
     this.#holders = holders;
     this.#dueMs = rearranged(this.#dueMs, new Float64Array(capacity), slots);
   }

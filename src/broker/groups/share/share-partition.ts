@@ -114,8 +114,7 @@ export class SharePartition {
   /** At recovery: what `progress` journaled. */
   replay(settled: readonly number[], counts: readonly number[]): void {
     this.#setCounts(counts);
-    for (let i = 0; i < settled.length; i += 2)
-      this.settled.add(settled[i] as number, settled[i + 1] as number);
+    for (let i = 0; i < settled.length; i += 2) this.settled.add(settled[i], settled[i + 1]);
   }
 
   /** Nobody holds anything, and what is not done with is to be handed out. */
@@ -215,7 +214,7 @@ export class SharePartition {
     for (const { firstOffset, lastOffset, types } of batches) {
       for (let offset = Math.max(firstOffset, this.settled.head); offset <= lastOffset; offset++) {
         const type = types.length === 1 ? types[0] : types[offset - firstOffset];
-        this.#apply(memberId, offset, type as number);
+        this.#apply(memberId, offset, type);
       }
     }
     return this.flush();
@@ -270,8 +269,7 @@ export class SharePartition {
     }
     if (!this.#changes.isEmpty) {
       const { settled, counts } = this.#changes.take();
-      for (let i = 0; i < settled.length; i += 2)
-        this.settled.add(settled[i] as number, settled[i + 1] as number);
+      for (let i = 0; i < settled.length; i += 2) this.settled.add(settled[i], settled[i + 1]);
       this.#deps.progress(settled, counts);
     }
     const hasRoomAgain = this.#isFull && this.room > 0;
@@ -418,8 +416,7 @@ export class SharePartition {
   }
 
   #setCounts(counts: readonly number[]): void {
-    for (let i = 0; i < counts.length; i += 2)
-      this.#failures.set(counts[i] as number, counts[i + 1] as number);
+    for (let i = 0; i < counts.length; i += 2) this.#failures.set(counts[i], counts[i + 1]);
   }
 
   /** What was given back, and is not there any more. */

@@ -72,7 +72,7 @@ function oneOf(
   return {
     name,
     type,
-    defaultValue: values[0] as string,
+    defaultValue: values[0],
     documentation,
     fault: (value) =>
       values.includes(value.trim().toLowerCase())

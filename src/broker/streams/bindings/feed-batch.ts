@@ -77,7 +77,7 @@ export class FeedBatch {
     atomic.excludeSettled();
     atomic.begin(this.#bytes + (this.isDurable ? FED_BYTES : 0));
     for (let i = 0; i < this.count; i++) {
-      const { messageView, targets } = this.#items[i] as Item;
+      const { messageView, targets } = this.#items[i];
       // What was in a stream survived a restart, whatever the message says.
       atomic.append(targets, messageView, true, nowMs, messageView.ttlMs >= 0);
       messageView.clear();

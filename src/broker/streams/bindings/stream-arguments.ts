@@ -48,7 +48,7 @@ const EXCHANGE_ARGUMENTS: readonly string[] = [
 export function validateExchangeArguments(name: string, vhost: string, args: Table): void {
   for (const key of EXCHANGE_ARGUMENTS) {
     if (!Object.hasOwn(args, key)) continue;
-    const value = args[key] as Value;
+    const value = args[key];
     const isValid =
       key === 'x-max-age'
         ? typeof value === 'string' && intervalMs(value) !== null

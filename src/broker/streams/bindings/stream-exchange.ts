@@ -80,13 +80,13 @@ export class StreamExchange implements StreamPort {
         );
       }
     }
-    if (key.start >= 0) return partitions[partitionOfKey(key.bytes, key.start, key.end, count)] as Partition;
+    if (key.start >= 0) return partitions[partitionOfKey(key.bytes, key.start, key.end, count)];
     this.#stickyBytes += bytes;
     if (this.#stickyBytes > STICKY_BYTES || this.#sticky >= count) {
       this.#stickyBytes = bytes;
       this.#sticky = (this.#sticky + 1) % count;
     }
-    return partitions[this.#sticky] as Partition;
+    return partitions[this.#sticky];
   }
 }
 

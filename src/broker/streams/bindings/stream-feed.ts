@@ -1,4 +1,3 @@
-import type { Value } from '../../../base/value.ts';
 import type { Queue } from '../../queues/queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
@@ -61,7 +60,7 @@ export class StreamFeed {
     shard.store.flushAccumulator();
     if (this.#feeds.length === 0) this.#beginAtTheEnd();
     const args = binding.arguments;
-    const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? (args[REPLAY_ARGUMENT] as Value) : 'next';
+    const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? args[REPLAY_ARGUMENT] : 'next';
     const point = offsetSpecification(wanted, shard.nowMs) ?? { kind: 'next' };
     const positions = stream.partitions.map((partition) => this.#positionOf(binding, partition, point));
     const operation = states.add(stream.id, binding, positions);

@@ -173,11 +173,11 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   }
 
   sourceOf(partition: number): DeliverySource {
-    return this.#sources[partition] as PartitionSource;
+    return this.#sources[partition];
   }
 
   get queue(): QueueShape {
-    return this.#sources[0] as PartitionSource;
+    return this.#sources[0];
   }
 
   /** From where each partition would have to be read on by somebody else. */
@@ -230,7 +230,7 @@ export class StreamConsumer implements Pumped, ConsumerShape {
     const first = this.#first++;
     for (let i = 0; i < count && this.#mayDeliver(); i++) {
       const index = (first + i) % count;
-      const reader = this.#partitions[index] as PartitionReader;
+      const reader = this.#partitions[index];
       // Each partition gets its part of the credit.
       let share = Math.max(1, Math.ceil(this.credit / (count - i)));
       const end = reader.read((): Visited => {

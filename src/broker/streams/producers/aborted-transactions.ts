@@ -27,7 +27,7 @@ export class AbortedTransactions {
   between(from: number, below: number): AbortedTransaction[] {
     const found: AbortedTransaction[] = [];
     for (let index = this.#firstEndingAt(from); index < this.#transactions.length; index++) {
-      const transaction = this.#transactions[index] as Aborted;
+      const transaction = this.#transactions[index];
       if (transaction.firstOffset < below) found.push(transaction);
       if (transaction.stableOffset >= below) break;
     }
@@ -54,7 +54,7 @@ export class AbortedTransactions {
     let high = this.#transactions.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#transactions[middle] as Aborted).lastOffset < offset) low = middle + 1;
+      if (this.#transactions[middle].lastOffset < offset) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -119,8 +119,8 @@ export class ProducerStates {
     if (ended.length === 0) return stable;
     let kept = 0;
     for (let i = 0; i < ended.length; i += 2) {
-      const first = ended[i] as number;
-      const last = ended[i + 1] as number;
+      const first = ended[i];
+      const last = ended[i + 1];
       if (last < highWatermark) continue;
       if (first < stable) stable = first;
       ended[kept++] = first;

@@ -54,7 +54,7 @@ export class Producer {
     const batches = this.#batches;
     for (let i = 0; i < this.#count; i++) {
       const at = i * FIELDS;
-      if (batches[at] === firstSequence && batches[at + 1] === lastSequence) return batches[at + 2] as number;
+      if (batches[at] === firstSequence && batches[at + 1] === lastSequence) return batches[at + 2];
     }
     return -1;
   }
@@ -85,7 +85,7 @@ export class Producer {
       state as readonly [number, number, number, number, number, number, number];
     const producer = new Producer(id, epoch);
     for (let at = HEAD; at + FIELDS <= state.length; at += FIELDS) {
-      producer.appended(state[at] as number, state[at + 1] as number, state[at + 2] as number);
+      producer.appended(state[at], state[at + 1], state[at + 2]);
     }
     return Object.assign(producer, {
       lastSequence,

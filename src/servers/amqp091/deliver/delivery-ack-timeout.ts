@@ -86,8 +86,8 @@ export class DeliveryAckTimeouts {
 /** The newest mark at or before `atMs`; null if there is none. Older ones are dropped. */
 function newestBefore(marks: Mark[], atMs: number): Mark | null {
   let count = 0;
-  while (count < marks.length && (marks[count] as Mark).atMs <= atMs) count++;
+  while (count < marks.length && marks[count].atMs <= atMs) count++;
   if (count === 0) return null;
   marks.splice(0, count - 1);
-  return marks[0] as Mark;
+  return marks[0];
 }

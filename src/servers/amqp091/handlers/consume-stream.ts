@@ -65,7 +65,7 @@ export function consumeStream(
 /** The default is `next`, as in RabbitMQ. */
 function readStart(args: Table, resource: string, nowMs: number): OffsetSpecification {
   if (!Object.hasOwn(args, 'x-stream-offset')) return { kind: 'next' };
-  const value = args['x-stream-offset'] as Value;
+  const value = args['x-stream-offset'];
   const start = offsetSpecification(value, nowMs);
   if (start === null) throw invalid('x-stream-offset', resource, value);
   return start;
@@ -73,7 +73,7 @@ function readStart(args: Table, resource: string, nowMs: number): OffsetSpecific
 
 function readFilter(args: Table, resource: string): readonly string[] | null {
   if (!Object.hasOwn(args, 'x-stream-filter')) return null;
-  const value = args['x-stream-filter'] as Value;
+  const value = args['x-stream-filter'];
   if (typeof value === 'string') return [value];
   if (Array.isArray(value) && value.every((each): each is string => typeof each === 'string')) return value;
   throw invalid('x-stream-filter', resource, value);
@@ -81,7 +81,7 @@ function readFilter(args: Table, resource: string): readonly string[] | null {
 
 function readMatchUnfiltered(args: Table, resource: string): boolean {
   if (!Object.hasOwn(args, 'x-stream-match-unfiltered')) return false;
-  const value = args['x-stream-match-unfiltered'] as Value;
+  const value = args['x-stream-match-unfiltered'];
   if (typeof value === 'boolean') return value;
   throw invalid('x-stream-match-unfiltered', resource, value);
 }

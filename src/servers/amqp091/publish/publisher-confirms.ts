@@ -78,7 +78,7 @@ export class PublisherConfirms implements LateWriter {
   writeLate(): void {
     if (this.#isClosed) return;
     const refused = this.#refused;
-    while (refused.length > 0 && (refused[0] as number) <= this.#confirmed) {
+    while (refused.length > 0 && refused[0] <= this.#confirmed) {
       const sequence = refused.shift() as number;
       if (sequence - 1 > this.#told) this.#ack(sequence - 1);
       // The bit means nothing to a publisher; RabbitMQ sets it.

@@ -254,7 +254,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.#isHandlingWaiting = true;
     let done = 0;
     while (done < this.#waiting.length && !this.isClosed && this.#hasRoom()) {
-      const { bytes, start, end } = this.#waiting[done] as Frame;
+      const { bytes, start, end } = this.#waiting[done];
       if (!this.#begin(bytes, start, end)) break;
       done++;
     }

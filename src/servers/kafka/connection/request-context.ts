@@ -4,7 +4,7 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { decodeRequest, type RequestHeader } from '../../../wire/kafka/headers.ts';
 import type { FetchSessions } from '../fetch/fetch-sessions.ts';
-import { type AnyHandler, type ErasedHandler, isRaw } from '../handler.ts';
+import { type AnyHandler, isRaw } from '../handler.ts';
 import type {
   ClientConnection,
   HostAndPort,
@@ -89,7 +89,7 @@ export function handleRequest(
     // A handler may keep its request while it waits; the memory of the frame is used again.
     const body = Buffer.from(bytes.subarray(start, end));
     const request = decodeRequest(handler.api, context.version, body, 0, body.length);
-    const response = (handler as ErasedHandler).handle(request as never, context);
+    const response = handler.handle(request as never, context);
     if (response instanceof Promise)
       response.then(fillWith(pending, context), (error) => pending.fail(error));
     else fill(pending, response);

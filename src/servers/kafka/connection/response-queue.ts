@@ -99,7 +99,7 @@ export class ResponseQueue {
   }
 
   #shift(): void {
-    const { requestBytes, isLarge } = this.#queue[this.#first++] as QueuedResponse;
+    const { requestBytes, isLarge } = this.#queue[this.#first++];
     this.openBytes -= requestBytes;
     if (isLarge) this.#largeCount--;
   }
@@ -113,13 +113,13 @@ export class ResponseQueue {
     if (this.#isEnded || socket.destroyed) return;
     const onWritten = memory.length === 0 ? this.#onWritten : this.#onWrittenWith(memory);
     if (pieces.length === 1) {
-      socket.write(pieces[0] as Buffer, onWritten);
+      socket.write(pieces[0], onWritten);
       return;
     }
     socket.cork();
     const last = pieces.length - 1;
-    for (let index = 0; index < last; index++) socket.write(pieces[index] as Buffer);
-    socket.write(pieces[last] as Buffer, onWritten);
+    for (let index = 0; index < last; index++) socket.write(pieces[index]);
+    socket.write(pieces[last], onWritten);
     socket.uncork();
   }
 

@@ -99,7 +99,7 @@ export class DelayedFetch {
   #answer(): void {
     const responses: Responses = new Map();
     for (let i = 0; i < this.#partitions.length; i++) {
-      const wanted = this.#partitions[i] as FetchPartition;
+      const wanted = this.#partitions[i];
       const response = this.#serve(wanted);
       if (response instanceof Promise) {
         // A read from disk: the partitions behind it wait for it, as `max_bytes` is shared.
@@ -116,7 +116,7 @@ export class DelayedFetch {
     index: number,
     reading: Promise<PartitionResponse>,
   ): Promise<void> {
-    this.#add(responses, this.#partitions[index] as FetchPartition, await reading);
+    this.#add(responses, this.#partitions[index], await reading);
     for (const wanted of this.#partitions.slice(index + 1)) {
       if (this.#context.client.isClosed) return;
       this.#add(responses, wanted, await this.#serve(wanted));

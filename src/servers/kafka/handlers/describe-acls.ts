@@ -36,7 +36,7 @@ function byResource(acls: readonly Acl[]): Resource[] {
     JSON.stringify([resource, name, pattern]),
   );
   return Array.from(groups.values(), (group) => {
-    const { resourceType, resourceName, patternType } = codesOf(group[0] as Acl);
+    const { resourceType, resourceName, patternType } = codesOf(group[0]);
     return { resourceType, resourceName, patternType, acls: group.map(codesOf) };
   });
 }

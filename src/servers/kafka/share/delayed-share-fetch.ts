@@ -154,8 +154,8 @@ export class DelayedShareFetch {
       records: batches,
       acquiredRecords: firsts.map((firstOffset, i) => ({
         firstOffset,
-        lastOffset: lasts[i] as number,
-        deliveryCount: deliveries[i] as number,
+        lastOffset: lasts[i],
+        deliveryCount: deliveries[i],
       })),
     });
     this.#session.moveToEnd(cached);

@@ -77,6 +77,6 @@ describe('the division of partitions among the members of a share group', () => 
       (partition) => [...result.values()].filter((each) => each.get('a')?.includes(partition)).length,
     );
     assert.ok([...result.values()].every((each) => countOf(each) >= 1));
-    assert.ok(Math.abs(readers[0]! - readers[1]!) <= 1);
+    assert.ok(Math.abs(readers[0] - readers[1]) <= 1);
   });
 });

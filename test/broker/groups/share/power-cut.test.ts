@@ -79,7 +79,7 @@ class Bench {
     const { sim } = this;
     const what = sim.random();
     if (what < 0.4) {
-      const partition = sim.broker.streams.get('/', 's')!.partitions[0]!;
+      const partition = sim.broker.streams.get('/', 's')!.partitions[0];
       const values = Array.from({ length: sim.between(1, 6) }, () => Buffer.alloc(sim.between(1, 300), 'v'));
       const batch = batchOf(values, sim.time.now());
       partition.append(batch, 0, batch.length);
@@ -99,9 +99,9 @@ class Bench {
     const { ranges }: Acquired = found instanceof Promise ? await sim.until(found) : found;
     const said: Said[] = [];
     ranges.firsts.forEach((first, i) => {
-      for (let offset = first; offset <= ranges.lasts[i]!; offset++) {
+      for (let offset = first; offset <= ranges.lasts[i]; offset++) {
         assert.equal(this.#confirmed.has(offset), false, `${offset} was done with, and comes again`);
-        this.#deliveries.set(offset, ranges.deliveries[i]!);
+        this.#deliveries.set(offset, ranges.deliveries[i]);
         if (sim.random() < 0.9) said.push({ offset, type: sim.pick([ACCEPT, ACCEPT, RELEASE, REJECT]) });
       }
     });

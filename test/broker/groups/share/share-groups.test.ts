@@ -54,7 +54,7 @@ class Setting {
   }
 
   partition(index = 0): Partition {
-    return this.test.broker.streams.get('/', 's')!.partitions[index]!;
+    return this.test.broker.streams.get('/', 's')!.partitions[index];
   }
 
   reader(index = 0): ShareReader {
@@ -141,15 +141,15 @@ describe('a share group', () => {
     await setting.acknowledge('ada', 1, 1, ACKNOWLEDGE.release);
     assert.equal(setting.reader().share.startOffset, 2);
     await setting.test.flush();
-    const dead = setting.test.broker.streams.get('/', 'dead')!.partitions[0]!;
+    const dead = setting.test.broker.streams.get('/', 'dead')!.partitions[0];
     const { bytes } = await dead.read(0, dead.highWatermark, 1024 * 1024);
     const found: string[] = [];
     forEachRecord(bytes, 0, bytes.length, (_offset, _ms, buffer, start, length) => {
       found.push(buffer.toString('latin1', start, start + length));
     });
     assert.equal(found.length, 2);
-    assert.match(found[0]!, /a.*sluice\.dead\.reason.rejected.*sluice\.dead\.offset.0.*deliveries.1/s);
-    assert.match(found[1]!, /b.*sluice\.dead\.reason.delivery_limit.*dead\.offset.1.*deliveries.2/s);
+    assert.match(found[0], /a.*sluice\.dead\.reason.rejected.*sluice\.dead\.offset.0.*deliveries.1/s);
+    assert.match(found[1], /b.*sluice\.dead\.reason.delivery_limit.*dead\.offset.1.*deliveries.2/s);
     await setting.test.restart();
     assert.equal(textOf(await setting.acquire('bob')), '2-2#2');
   });

@@ -238,22 +238,22 @@ function run(setting: Setting, list: readonly Step[]): void {
         const into = new AcquiredRanges();
         const last = from + step.span;
         const { room } = share;
-        share.acquire(MEMBERS[step.member]!, from, last, step.max, room, into);
+        share.acquire(MEMBERS[step.member], from, last, step.max, room, into);
         share.flush();
         const given: string[] = [];
         into.firsts.forEach((first, i) => {
-          for (let at = first; at <= into.lasts[i]!; at++) given.push(`${at}#${into.deliveries[i]}`);
+          for (let at = first; at <= into.lasts[i]; at++) given.push(`${at}#${into.deliveries[i]}`);
         });
-        assert.deepEqual(given, model.acquire(MEMBERS[step.member]!, last, step.max, room, time.nowMs));
+        assert.deepEqual(given, model.acquire(MEMBERS[step.member], last, step.max, room, time.nowMs));
         break;
       }
       case 'acknowledge':
         acknowledge(subject, model, step);
         break;
       case 'release':
-        share.release(MEMBERS[step.member]!);
+        share.release(MEMBERS[step.member]);
         for (const [offset, entry] of model.entries) {
-          if (model.holds(MEMBERS[step.member]!, offset)) entry.state = 'available';
+          if (model.holds(MEMBERS[step.member], offset)) entry.state = 'available';
         }
         break;
       case 'wait':
@@ -285,7 +285,7 @@ function acknowledge(
   model: Model,
   { member: at, pick, types }: Step & { readonly kind: 'acknowledge' },
 ): void {
-  const id = MEMBERS[at]!;
+  const id = MEMBERS[at];
   const held = [...model.entries.keys()].filter((offset) => model.holds(id, offset)).sort((a, b) => a - b);
   // Mostly of something that is held; what follows it need not be.
   const first = held[pick % Math.max(1, held.length)] ?? pick;
@@ -326,7 +326,7 @@ function compare(share: SharePartition, model: Model): void {
 }
 
 function pairs(flat: readonly number[]): [number, number][] {
-  return flat.flatMap((value, i) => (i % 2 === 0 ? [[value, flat[i + 1]!] as [number, number]] : []));
+  return flat.flatMap((value, i) => (i % 2 === 0 ? [[value, flat[i + 1]] as [number, number]] : []));
 }
 
 describe('a partition in a share group', () => {

@@ -111,7 +111,7 @@ export class ViewRun {
       // The queue, or its binding, was lost with the block that it was in.
       if (queue === undefined || !this.#isBound(name)) continue;
       const expected = records.filter(
-        (record) => record.offset >= (from[record.partition] as number) && matches(key, record.key),
+        (record) => record.offset >= from[record.partition] && matches(key, record.key),
       );
       const found = await this.#take(queue, expected.length);
       for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -239,7 +239,7 @@ export class ViewRun {
   }
 
   #pick<T>(values: readonly T[]): T {
-    return values[Math.floor(this.random() * values.length)] as T;
+    return values[Math.floor(this.random() * values.length)];
   }
 
   async #pass(ms: number): Promise<void> {

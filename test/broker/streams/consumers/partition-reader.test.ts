@@ -17,7 +17,7 @@ interface Expected {
 }
 
 function pick<T>(random: () => number, values: readonly T[]): T {
-  return values[Math.floor(random() * values.length)] as T;
+  return values[Math.floor(random() * values.length)];
 }
 
 function append(partition: Partition, batch: Buffer): number {
@@ -90,7 +90,7 @@ test('a reader finds every record once and in order, wherever it stops, and what
       segmentBytes: 64 * KIB,
     });
     const stream = broker.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
-    const partition = stream.partitions[0] as Partition;
+    const partition = stream.partitions[0];
     const expected = await fill(broker, partition, random);
     for (let i = 0; i < 5; i++) {
       const from = i === 0 ? 0 : Math.floor(random() * partition.highWatermark);

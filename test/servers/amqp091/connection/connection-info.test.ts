@@ -23,7 +23,7 @@ test('a connection, its channels and its consumers are listed while they are the
   assert.equal(info.name, `127.0.0.1:${info.peer.port} -> 127.0.0.1:${server.server.port}`);
   assert.equal(info.clientProperties.product, 'amqplib');
   assert.ok(info.receivedBytes > 100 && info.sentBytes > 100);
-  await until(() => session!.channels()[0]!.unacknowledged === 3);
+  await until(() => session!.channels()[0].unacknowledged === 3);
   const [listed] = session!.channels();
   assert.deepEqual(
     [listed!.name, listed!.confirms, listed!.transactional, listed!.prefetch, listed!.consumerCount],
@@ -35,7 +35,7 @@ test('a connection, its channels and its consumers are listed while they are the
     ['c', 'q', true, 3, true],
   );
   await channel.consume('amq.rabbitmq.reply-to', () => undefined, { consumerTag: 'asks', noAck: true });
-  const asking = session!.consumers()[1]!;
+  const asking = session!.consumers()[1];
   assert.deepEqual(
     [asking.tag, asking.queue, asking.ackRequired, asking.active],
     ['asks', 'amq.rabbitmq.reply-to', false, true],
