@@ -9,8 +9,7 @@ import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
-import { frameContentBytes } from '../../src/log/memory/chunks.ts';
-import { ContentView } from '../../src/records/record-content.ts';
+import type { ContentView } from '../../src/records/record-content.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 
 /** A broker on a directory of its own, that can be stopped and started again. */
@@ -96,7 +95,6 @@ export class TestConsumer implements DeliverySink {
   readonly gate: Gate = { open: true };
   wasCancelled = false;
   readonly consumer: Consumer;
-  readonly #view = new ContentView();
   #waiters: { count: number; resolve: () => void }[] = [];
 
   constructor(queue: Queue, settings: { prefetch?: number; noAck?: boolean; exclusive?: boolean } = {}) {
@@ -122,12 +120,12 @@ export class TestConsumer implements DeliverySink {
     chunk: Chunk,
     at: number,
     redelivered: boolean,
+    content: ContentView,
   ): boolean {
-    this.#view.parse(chunk.buffer, at + 12, frameContentBytes(chunk, at));
-    const body = chunk.buffer.toString('latin1', this.#view.bodyStart, this.#view.bodyEnd);
+    const body = chunk.buffer.toString('latin1', content.bodyStart, content.bodyEnd);
     const tag = consumer.noAck
       ? this.unacknowledged.addSettled()
-      : this.unacknowledged.add(level, consumer, offset, chunk, at);
+      : this.unacknowledged.add(level, consumer, offset, chunk, at, content);
     this.messages.push({ body, offset, redelivered, tag });
     for (const waiter of this.#waiters) if (this.messages.length >= waiter.count) waiter.resolve();
     return true;

@@ -3,6 +3,7 @@ import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { ContentView } from '../../src/records/record-content.ts';
 import { HistoryError } from './expected-queue.ts';
 import { readFrame } from './moving-message.ts';
 import type { Fate } from './moving-run.ts';
@@ -30,8 +31,8 @@ export class MovingReader {
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (consumer, level, offset, chunk, at) => {
-          this.#take(consumer, level, offset, chunk, at);
+        deliver: (consumer, level, offset, chunk, at, _redelivered, content) => {
+          this.#take(consumer, level, offset, chunk, at, content);
           return true;
         },
         cancelled: () => undefined,
@@ -86,10 +87,17 @@ export class MovingReader {
     this.#unacknowledged.requeueAll();
   }
 
-  #take(consumer: Consumer, level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
+  #take(
+    consumer: Consumer,
+    level: PriorityLevel,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    content: ContentView,
+  ): void {
     const found = readFrame(chunk, at);
     const fate = found === null ? undefined : this.#host.fates.get(found.id);
-    const tag = this.#unacknowledged.add(level, consumer, offset, chunk, at);
+    const tag = this.#unacknowledged.add(level, consumer, offset, chunk, at, content);
     if (found === null || fate === undefined) {
       this.#host.fail(new HistoryError(`${this.#queue.name} has a message that was never published`));
       return;

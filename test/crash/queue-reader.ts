@@ -18,7 +18,7 @@ export class QueueReader {
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (consumer, level, offset, chunk, at, redelivered) => {
+        deliver: (consumer, level, offset, chunk, at, redelivered, content) => {
           const id = idInFrame(chunk.buffer, at);
           const message = published.get(id);
           if (message === undefined)
@@ -28,7 +28,7 @@ export class QueueReader {
           }
           this.ids.push(id);
           if (!redelivered) this.fresh.push(id);
-          this.#unacknowledged.add(level, consumer, offset, chunk, at);
+          this.#unacknowledged.add(level, consumer, offset, chunk, at, content);
           return true;
         },
         cancelled: () => undefined,

@@ -7,6 +7,7 @@ import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import type { Route } from '../../src/broker/topology/route.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { ContentView } from '../../src/records/record-content.ts';
 import { type Entry, type ExpectedQueue, HistoryError, NO_BLOCK } from './expected-queue.ts';
 import { fillView, idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
 
@@ -101,8 +102,8 @@ export class TestChannel {
       queue.addConsumer({
         tag: `${this.id}.${this.consumers.length}`,
         sink: {
-          deliver: (consumer, level, offset, chunk, at, redelivered) => {
-            this.#take(level, consumer, noAck, offset, chunk, at, redelivered);
+          deliver: (consumer, level, offset, chunk, at, redelivered, content) => {
+            this.#take(level, consumer, noAck, offset, chunk, at, redelivered, content);
             return true;
           },
           cancelled: (consumer) => {
@@ -128,8 +129,8 @@ export class TestChannel {
     this.#host.note(`channel ${this.id}: get from ${queue.name}${noAck ? ', no ack' : ''}`);
     const expected = this.#host.expectedOf(queue);
     queue.get(noAck, {
-      message: (level, offset, chunk, at, redelivered, remaining) => {
-        this.#take(level, null, noAck, offset, chunk, at, redelivered);
+      message: (level, offset, chunk, at, redelivered, remaining, content) => {
+        this.#take(level, null, noAck, offset, chunk, at, redelivered, content);
         if (!this.#isClosed && remaining !== expected.readyCount) {
           this.#host.fail(new HistoryError(`${remaining} messages remain, not ${expected.readyCount}`));
         }
@@ -230,6 +231,7 @@ export class TestChannel {
     chunk: Chunk,
     at: number,
     redelivered: boolean,
+    content: ContentView,
   ): void {
     const { queue } = level;
     const expected = this.#host.expectedOf(queue);
@@ -245,7 +247,7 @@ export class TestChannel {
         this.#unacknowledged.addSettled();
         expected.settled(entry, this.#host.broker.shard.currentBlock);
       } else {
-        const tag = this.#unacknowledged.add(level, consumer, offset, chunk, at);
+        const tag = this.#unacknowledged.add(level, consumer, offset, chunk, at, content);
         this.#outstanding.set(tag, { queue: expected, entry });
         // An answer to a `get` from before.
         if (this.#isClosed) this.#giveBack();

@@ -8,6 +8,7 @@ import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { ContentView } from '../../src/records/record-content.ts';
 import { Difference, type Entry, type ModelConsumer, type Verdict } from './entry.ts';
 import { fillView, type Message, readFrame } from './message.ts';
 import type { Model } from './model.ts';
@@ -116,8 +117,8 @@ export class Channel {
       real = queue.addConsumer({
         tag: 'c',
         sink: {
-          deliver: (real, level, offset, chunk, at, redelivered) => {
-            this.#take(level, real, consumer, noAck, offset, chunk, at, redelivered);
+          deliver: (real, level, offset, chunk, at, redelivered, content) => {
+            this.#take(level, real, consumer, noAck, offset, chunk, at, redelivered, content);
             return true;
           },
           cancelled: (cancelled) => {
@@ -157,9 +158,9 @@ export class Channel {
     model.touch();
     let answers = 0;
     queue.get(noAck, {
-      message: (level, offset, chunk, at, redelivered, remaining) => {
+      message: (level, offset, chunk, at, redelivered, remaining, content) => {
         answers++;
-        this.#take(level, null, null, noAck, offset, chunk, at, redelivered);
+        this.#take(level, null, null, noAck, offset, chunk, at, redelivered, content);
         this.#host.check(() => {
           if (remaining !== model.count('ready')) throw new Difference(`${remaining} messages remain`);
         });
@@ -331,12 +332,13 @@ export class Channel {
     chunk: Chunk,
     at: number,
     redelivered: boolean,
+    content: ContentView,
   ): void {
     const found = readFrame(chunk, at);
     const { queue } = level;
     const tag = noAck
       ? this.#unacknowledged.addSettled()
-      : this.#unacknowledged.add(level, real, offset, chunk, at);
+      : this.#unacknowledged.add(level, real, offset, chunk, at, content);
     this.#host.note(`  ${queue.name} delivers ${found.copy}${redelivered ? ' again' : ''}`);
     this.#host.check(() => {
       const model = this.#host.model.queueOf(queue.name);

@@ -1,13 +1,14 @@
 import type { Table } from '../../base/value.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
+import type { ContentView } from '../../records/record-content.ts';
 import type { PriorityLevel } from './priority-level.ts';
 import type { QueueSettings } from './queue-settings.ts';
 
 /** Where a consumer's messages go: implemented by the servers. */
 export interface DeliverySink {
   /**
-   * One message. The frame is at byte `at` of the chunk (see `chunks.ts`); it must be copied before returning. Returns
-   * whether it was taken: if not, the message goes back to its place, and the consumer gets nothing until it is woken.
+   * One message. The frame is at byte `at` of the chunk (see `chunks.ts`), and `content` says what is where in it; it must
+   * be copied before returning. Returns whether it was taken: if not, the message goes back to its place, and the consumer gets nothing until it is woken.
    * The queue counts what it gives out by itself.
    */
   deliver(
@@ -17,6 +18,7 @@ export interface DeliverySink {
     chunk: Chunk,
     at: number,
     redelivered: boolean,
+    content: ContentView,
   ): boolean;
   /** The queue was deleted under the consumer, or cannot be read any more. */
   cancelled(consumer: Consumer): void;

@@ -4,6 +4,7 @@ import type { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../log/store.ts';
+import type { ContentView } from '../../records/record-content.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import type { PriorityLevel } from './priority-level.ts';
@@ -18,6 +19,7 @@ export interface Getter {
     at: number,
     redelivered: boolean,
     remaining: number,
+    content: ContentView,
   ): boolean;
   empty(): void;
 }

@@ -1,8 +1,9 @@
 import type { Table } from '../../base/value.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
-import { frameTimestampMs } from '../../log/memory/chunks.ts';
+import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
+import { ContentView } from '../../records/record-content.ts';
 import { BrokerError } from '../errors.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
 import { Consumer, type ConsumerOwner, type ConsumerRequest } from './consumer.ts';
@@ -21,6 +22,14 @@ import { recoveredBytes } from './recovered-bytes.ts';
 const PUMP_MESSAGES_MAX = 16384;
 /** What an expired message counts beside: to dead-letter it takes longer than to deliver it. */
 const DISCARD_COST = 63;
+
+/** Of the message that is being delivered: there is one at a time. */
+const content = new ContentView();
+
+function parse(chunk: Chunk, at: number): void {
+  if (content.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at))) return;
+  throw new Error(`the message at byte ${at} of chunk ${chunk.slot} cannot be read`);
+}
 
 /** Competing consumers over one log, or over one for each priority (`priority-level.ts`). */
 export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
@@ -389,12 +398,13 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   }
 
   #deliver(consumer: Consumer, level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
-    const bodyBytes = bodyBytesAt(chunk, at);
+    parse(chunk, at);
+    const bodyBytes = content.bodyEnd - content.bodyStart;
     const publishedMs = frameTimestampMs(chunk, at);
     const redelivered = level.deliver(offset, bodyBytes);
     consumer.credit--;
     // The sink copies the message before anything can free its memory.
-    if (consumer.sink.deliver(consumer, level, offset, chunk, at, redelivered) === false) {
+    if (consumer.sink.deliver(consumer, level, offset, chunk, at, redelivered, content) === false) {
       consumer.credit++;
       this.consumers.park(consumer);
       level.undeliver(offset, bodyBytes);
@@ -406,10 +416,11 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
 
   #answerGetter(level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
     const { getter, noAck } = this.#getters.shift() as { getter: Getter; noAck: boolean };
-    const bodyBytes = bodyBytesAt(chunk, at);
+    parse(chunk, at);
+    const bodyBytes = content.bodyEnd - content.bodyStart;
     const publishedMs = frameTimestampMs(chunk, at);
     const redelivered = level.deliver(offset, bodyBytes);
-    if (getter.message(level, offset, chunk, at, redelivered, this.readyCount) === false) {
+    if (getter.message(level, offset, chunk, at, redelivered, this.readyCount, content) === false) {
       level.undeliver(offset, bodyBytes);
       return;
     }

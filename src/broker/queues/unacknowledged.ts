@@ -1,8 +1,8 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { frameTimestampMs } from '../../log/memory/chunks.ts';
+import type { ContentView } from '../../records/record-content.ts';
 import { IN_FLIGHT_CAPACITY, InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
-import { bodyBytesAt } from './priority-level.ts';
 
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
 export interface DeliverySource {
@@ -30,10 +30,19 @@ export class Unacknowledged {
 
   /**
    * A message of a queue, whose frame is at byte `at` of the chunk. Returns the delivery tag. `consumer` is null for a
-   * basic.get. When and how large it is says the frame: what comes back to the queue is what the queue gave out.
+   * basic.get. The frame says when it was published, and the content how large it is: what comes back to the queue is what
+   * the queue gave out.
    */
-  add(source: DeliverySource, consumer: Consumer | null, offset: number, chunk: Chunk, at: number): number {
-    return this.#add(source, consumer, offset, frameTimestampMs(chunk, at), bodyBytesAt(chunk, at));
+  add(
+    source: DeliverySource,
+    consumer: Consumer | null,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    content: ContentView,
+  ): number {
+    const bodyBytes = content.bodyEnd - content.bodyStart;
+    return this.#add(source, consumer, offset, frameTimestampMs(chunk, at), bodyBytes);
   }
 
   /** A record of a stream, which keeps no count of it. Returns the delivery tag. */

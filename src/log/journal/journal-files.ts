@@ -66,6 +66,8 @@ function zeros(bytes: number): Buffer[] {
 export class JournalFiles implements JournalDevice {
   /** Oldest first; the last one is being written. */
   readonly files: JournalFileInfo[];
+  /** Of all files. Publishers are paused by it, so that it is asked for with each message. */
+  totalBytes = 0;
   /** Written since the start, in all files. */
   writtenBytes = 0;
   readonly #fs: FileSystem;
@@ -102,6 +104,7 @@ export class JournalFiles implements JournalDevice {
     this.#durability = options.durability;
     this.#nextNumber = nextNumber;
     this.files = existing;
+    for (const { bytes } of existing) this.totalBytes += bytes;
     this.#writtenBlock = options.lastBlock;
     this.#syncedBlock = options.lastBlock;
     if (options.durability.mode === 'interval') {
@@ -123,12 +126,6 @@ export class JournalFiles implements JournalDevice {
   /** Those to which nothing is appended any more, oldest first. */
   get complete(): readonly JournalFileInfo[] {
     return this.#file === null ? this.files : this.files.slice(0, -1);
-  }
-
-  get totalBytes(): number {
-    let sum = 0;
-    for (const file of this.files) sum += file.bytes;
-    return sum;
   }
 
   append(blocks: readonly SealedBlock[]): Promise<void> {
@@ -165,6 +162,7 @@ export class JournalFiles implements JournalDevice {
   async removeThrough(number: number): Promise<void> {
     while (this.files.length > 0 && this.files[0].number <= number) {
       const file = this.files.shift() as JournalFileInfo;
+      this.totalBytes -= file.bytes;
       const path = `${this.#directory}/${journalFileName(file.number)}`;
       if (this.#spares.length < SPARES_MAX && file.bytes > this.#fileBytes / 2) {
         const spare = path.replace(/journal$/, 'spare');
@@ -237,6 +235,7 @@ export class JournalFiles implements JournalDevice {
     this.#position += bytes;
     this.#growAhead();
     info.bytes += bytes;
+    this.totalBytes += bytes;
     this.writtenBytes += bytes;
     this.#writtenBlock = info.lastBlock;
   }
@@ -290,6 +289,7 @@ export class JournalFiles implements JournalDevice {
     this.#position = FILE_HEADER_BYTES;
     const info = { number, bytes: FILE_HEADER_BYTES, generation: 0, lastBlock: firstBlock - 1 };
     this.files.push(info);
+    this.totalBytes += info.bytes;
     return info;
   }
 

@@ -79,10 +79,14 @@ export function readBodySize(bytes: Buffer, start: number, end: number): number 
       `expected content header for class 60, got one for class ${classId} instead`,
     );
   }
-  const high = bytes.readUInt32BE(start + 4);
+  const high =
+    ((bytes[start + 4] << 24) | (bytes[start + 5] << 16) | (bytes[start + 6] << 8) | bytes[start + 7]) >>> 0;
   if (high > 0x1fffff)
     throw new WireError('syntax-error', 'content header: the body size is beyond 2^53 - 1');
-  return high * 0x1_0000_0000 + bytes.readUInt32BE(start + 8);
+  const low =
+    ((bytes[start + 8] << 24) | (bytes[start + 9] << 16) | (bytes[start + 10] << 8) | bytes[start + 11]) >>>
+    0;
+  return high * 0x1_0000_0000 + low;
 }
 
 /** `start` is where the flags are; the properties must end exactly at `end`. */

@@ -6,6 +6,7 @@ import { bodyBytesAt, type PriorityLevel } from '../../../src/broker/queues/prio
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import type { Chunk } from '../../../src/log/memory/chunks.ts';
+import type { ContentView } from '../../../src/records/record-content.ts';
 import { QueueFixture } from './queue-fixture.ts';
 
 /** What a sink may return that is broken, or was written against another contract. */
@@ -45,9 +46,17 @@ class HostileSink implements DeliverySink {
   answers: readonly unknown[] = [true];
   #next = 0;
 
-  deliver(consumer: Consumer, level: PriorityLevel, offset: number, chunk: Chunk, at: number): boolean {
+  deliver(
+    consumer: Consumer,
+    level: PriorityLevel,
+    offset: number,
+    chunk: Chunk,
+    at: number,
+    _redelivered: boolean,
+    content: ContentView,
+  ): boolean {
     const answer = this.answers[this.#next++ % this.answers.length];
-    return this.take(consumer, level, offset, chunk, at, answer, consumer.noAck);
+    return this.take(consumer, level, offset, chunk, at, content, answer, consumer.noAck);
   }
 
   take(
@@ -56,11 +65,12 @@ class HostileSink implements DeliverySink {
     offset: number,
     chunk: Chunk,
     at: number,
+    content: ContentView,
     answer: unknown,
     noAck: boolean,
   ): boolean {
     if (answer !== false && !noAck) {
-      const tag = this.unacknowledged.add(level, consumer, offset, chunk, at);
+      const tag = this.unacknowledged.add(level, consumer, offset, chunk, at, content);
       this.outstanding.set(tag, keyOf(level, offset));
     }
     return answer as boolean;
@@ -120,8 +130,8 @@ describe('the counters of a queue', () => {
           else if ('purge' in each) queue.purge();
           else {
             queue.get(each.noAck, {
-              message: (level, offset, chunk, at) =>
-                sink.take(null, level, offset, chunk, at, each.get, each.noAck),
+              message: (level, offset, chunk, at, _redelivered, _remaining, content) =>
+                sink.take(null, level, offset, chunk, at, content, each.get, each.noAck),
               empty: () => undefined,
             });
           }

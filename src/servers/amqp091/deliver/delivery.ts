@@ -2,8 +2,7 @@ import type { Consumer, DeliverySink } from '../../../broker/queues/consumer.ts'
 import type { Getter } from '../../../broker/queues/ports.ts';
 import type { PriorityLevel } from '../../../broker/queues/priority-level.ts';
 import type { Chunk } from '../../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES } from '../../../log/memory/chunks.ts';
-import { ContentView } from '../../../records/record-content.ts';
+import type { ContentView } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
 import { methodId } from '../../../wire/amqp091/methods.ts';
 import type { ChannelContext } from '../channel-context.ts';
@@ -23,22 +22,7 @@ import {
 
 const BASIC_GET_OK = methodId('basic.get-ok');
 
-const FRAME_LENGTH_AT = 8;
-
-const view = new ContentView();
 const properties = new PropertyBytes();
-
-/** The length of the content in the frame at byte `at`: a u32 at byte 8 of it (see log/memory/chunks.ts). */
-function contentLength(chunk: Chunk, at: number): number {
-  return chunk.u32[(at + FRAME_LENGTH_AT) >>> 2];
-}
-
-function parse(chunk: Chunk, at: number): void {
-  if (!view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, contentLength(chunk, at))) {
-    throw new Error(`the message at byte ${at} of chunk ${chunk.slot} cannot be read`);
-  }
-  properties.find(chunk.buffer, view);
-}
 
 /** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
 function showFailures(level: PriorityLevel, offset: number): void {
@@ -52,7 +36,7 @@ function showFailures(level: PriorityLevel, offset: number): void {
   properties.end = properties.buffer.length;
 }
 
-function writeContent(channel: ChannelContext, chunk: Chunk): void {
+function writeContent(channel: ChannelContext, chunk: Chunk, view: ContentView): void {
   writeContentFrames(
     channel.output,
     channel.number,
@@ -83,19 +67,20 @@ export class Delivery implements DeliverySink {
     chunk: Chunk,
     at: number,
     redelivered: boolean,
+    view: ContentView,
   ): boolean {
     const { channel, head } = this;
     const { output } = channel;
-    parse(chunk, at);
+    properties.find(chunk.buffer, view);
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
     }
     if (redelivered && level.failures !== null) showFailures(level, offset);
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
-      : channel.unacknowledged.add(level, consumer, offset, chunk, at);
+      : channel.unacknowledged.add(level, consumer, offset, chunk, at, view);
     writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
-    writeContent(channel, chunk);
+    writeContent(channel, chunk, view);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
     return true;
@@ -123,19 +108,20 @@ export class GetDelivery implements Getter {
     at: number,
     redelivered: boolean,
     remaining: number,
+    view: ContentView,
   ): boolean {
     const channel = this.#channel;
     // Nobody is there any more to take it.
     if (channel.state !== 'open') return false;
     const { output, unacknowledged } = channel;
-    parse(chunk, at);
+    properties.find(chunk.buffer, view);
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, level.queue.name, redelivered, chunk.buffer, view, properties);
     }
     if (redelivered && level.failures !== null) showFailures(level, offset);
     const tag = this.#noAck
       ? unacknowledged.addSettled()
-      : unacknowledged.add(level, null, offset, chunk, at);
+      : unacknowledged.add(level, null, offset, chunk, at, view);
     const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes(view) + 4 + 1;
     output.reserve(bytes);
     const target = output.buffer;
@@ -153,7 +139,7 @@ export class GetDelivery implements Getter {
     position = writeU32(target, position, remaining);
     target[position++] = FRAME_END;
     output.position = position;
-    writeContent(channel, chunk);
+    writeContent(channel, chunk, view);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
     channel.resume();
