@@ -1,6 +1,6 @@
 import type { Timer } from '../base/scheduler.ts';
 import { CorruptionError } from './corruption.ts';
-import { DiskSpace } from './files/disk-space.ts';
+import { FreeDiskSpace } from './files/free-disk-space.ts';
 import { MemoryLimit } from './memory/memory-limit.ts';
 import { Pager } from './memory/pager.ts';
 import type { QueueLog } from './queues/queue-log.ts';
@@ -28,7 +28,7 @@ export class Maintenance {
   readonly #pager: Pager;
   readonly #cleaner: LogCleaner;
   readonly #memoryLimit: MemoryLimit;
-  readonly #diskSpace: DiskSpace;
+  readonly #diskSpace: FreeDiskSpace;
   #machine: StateMachine | null = null;
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
@@ -50,8 +50,11 @@ export class Maintenance {
     const { options, events } = state;
     this.#pager = new Pager(state);
     this.#memoryLimit = new MemoryLimit(state, this.#pager);
-    this.#diskSpace = new DiskSpace(options.fileSystem, options.directory, options.diskFreeBytes, (isLow) =>
-      events.onPressure('disk', isLow),
+    this.#diskSpace = new FreeDiskSpace(
+      options.fileSystem,
+      options.directory,
+      options.diskFreeBytes,
+      (isLow) => events.onPressure('disk', isLow),
     );
     this.#cleaner = new LogCleaner(state, this.#pager.streams, {
       onDropped: (stream, bytes) => {

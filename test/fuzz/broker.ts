@@ -114,7 +114,7 @@ export function survey({ inspector }: FuzzedBroker): Promise<Survey> {
       if (typeof name !== 'string') continue;
       counts[name] = (counts[name] ?? 0) + 1;
       if (name === 'Broker') {
-        const vhost = each.vhost('/');
+        const vhost = each.vhosts.get('/');
         queues.push(...vhost.listQueues().map((queue) => queue.name));
         exchanges.push(...vhost.listExchanges().map((exchange) => exchange.name));
       }

@@ -5,14 +5,14 @@ import { Worker } from 'node:worker_threads';
 import { connect } from 'amqplib';
 import { FuzzedBroker, type Survey, survey } from './broker.ts';
 import type { Song } from './canary.ts';
-import { PriorityLevel } from './lane.ts';
+import { FuzzWorker } from './worker.ts';
 
 export interface FuzzOptions {
   readonly streams: number;
   readonly seed: number;
   /** The index of the first of them. */
   readonly first?: number;
-  readonly lanes?: number;
+  readonly workers?: number;
   /** How often, besides at the end, everything is let go and counted. */
   readonly checkpoints?: number;
   readonly progress?: (text: string) => void;
@@ -60,7 +60,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
 class FuzzRun {
   readonly #options: FuzzOptions;
   readonly #broker: FuzzedBroker;
-  readonly #lanes: readonly PriorityLevel[];
+  readonly #workers: readonly FuzzWorker[];
   readonly #findings: string[] = [];
   readonly #latenciesMs: number[] = [];
   readonly #checkpoints: Checkpoint[] = [];
@@ -73,10 +73,10 @@ class FuzzRun {
   constructor(options: FuzzOptions, broker: FuzzedBroker) {
     this.#options = options;
     this.#broker = broker;
-    this.#lanes = Array.from(
-      { length: options.lanes ?? 48 },
+    this.#workers = Array.from(
+      { length: options.workers ?? 48 },
       () =>
-        new PriorityLevel(broker.port, options.seed, {
+        new FuzzWorker(broker.port, options.seed, {
           found: (indexes, problem) => this.#found(problem, indexes),
         }),
     );
@@ -106,7 +106,7 @@ class FuzzRun {
     const sorted = this.#latenciesMs.sort((a, b) => a - b);
     return {
       streams: this.#next - first,
-      connections: this.#lanes.reduce((sum, lane) => sum + lane.connections, 0),
+      connections: this.#workers.reduce((sum, worker) => sum + worker.connections, 0),
       seconds: (performance.now() - begin) / 1000,
       canary: {
         messages: sorted.length,
@@ -130,13 +130,13 @@ class FuzzRun {
 
   async #runUntil(end: number): Promise<void> {
     await Promise.all(
-      this.#lanes.map(async (lane) => {
+      this.#workers.map(async (worker) => {
         while (this.#next < end && !this.#isOver) {
           const from = this.#next;
           this.#next = Math.min(end, from + TOGETHER);
-          await lane.send(Array.from({ length: this.#next - from }, (_, at) => from + at));
+          await worker.send(Array.from({ length: this.#next - from }, (_, at) => from + at));
         }
-        await lane.end();
+        await worker.end();
       }),
     );
   }
@@ -203,17 +203,17 @@ class FuzzRun {
     }
     if (this.#broker.hasEnded) {
       this.#found(`the broker has ended\n  ${this.#describeInFlight()}`);
-      for (const lane of this.#lanes) lane.abandon();
+      for (const worker of this.#workers) worker.abandon();
     }
     if (nowMs - this.#sangMs > CANARY_MS_MAX) {
       this.#sangMs = nowMs;
       this.#found(`the canary was not served for ${CANARY_MS_MAX} ms\n  ${this.#describeInFlight()}`);
     }
-    for (const lane of this.#lanes) {
-      if (lane.inFlight.length === 0 || nowMs - lane.startedMs < STREAM_MS_MAX) continue;
-      this.#found(`the server was not done with it after ${STREAM_MS_MAX} ms`, lane.inFlight);
-      lane.startedMs = nowMs;
-      lane.abandon();
+    for (const worker of this.#workers) {
+      if (worker.inFlight.length === 0 || nowMs - worker.startedMs < STREAM_MS_MAX) continue;
+      this.#found(`the server was not done with it after ${STREAM_MS_MAX} ms`, worker.inFlight);
+      worker.startedMs = nowMs;
+      worker.abandon();
     }
   }
 
@@ -235,7 +235,7 @@ class FuzzRun {
   }
 
   #describeInFlight(): string {
-    const indexes = this.#lanes.flatMap(({ inFlight }) => inFlight);
+    const indexes = this.#workers.flatMap(({ inFlight }) => inFlight);
     return `in flight or just over: ${indexes.join(' ')}, next ${this.#next}`;
   }
 
@@ -247,7 +247,7 @@ class FuzzRun {
 }
 
 /** Classes of which as many objects are alive at each checkpoint. Of Publishing there is one for each channel. */
-const COUNTED = [
+export const COUNTED = [
   'Connection',
   'Handshake',
   'Publishing',
@@ -255,7 +255,7 @@ const COUNTED = [
   'Consumer',
   'Queue',
   'Exchange',
-  'Transaction',
+  'Tx',
 ];
 
 function connectionsOf({ counts }: Survey): number {

@@ -1,3 +1,11 @@
+interface Called<T> {
+  readonly result: { readonly value: T };
+  readonly exceptionDetails?: {
+    readonly text: string;
+    readonly exception?: { readonly description?: string };
+  };
+}
+
 const GROUP = 'fuzz';
 
 /** A process seen through Node's inspector: its heap after a collection, and how many objects of a class there are. */
@@ -49,12 +57,14 @@ export class Inspector {
       prototypeObjectId: prototype.objectId,
       objectGroup: GROUP,
     });
-    const { result } = await this.#send<{ result: { value: T } }>('Runtime.callFunctionOn', {
+    const { result, exceptionDetails } = await this.#send<Called<T>>('Runtime.callFunctionOn', {
       functionDeclaration: fn,
       objectId: objects.objectId,
       returnByValue: true,
     });
     await this.#send('Runtime.releaseObjectGroup', { objectGroup: GROUP });
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
 

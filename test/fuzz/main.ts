@@ -5,7 +5,7 @@ import { makeStream } from './streams.ts';
 /**
  * Broken and random sessions against a broker in a process of its own:
  *
- *     npm run test:fuzz -- [--streams N] [--seed N] [--only INDEX|FIRST-LAST] [--lanes N]
+ *     npm run test:fuzz -- [--streams N] [--seed N] [--only INDEX|FIRST-LAST] [--workers N]
  *
  * A finding names the stream that caused it, if that is known; `--only` sends that one alone, and shows its bytes.
  * What it needs that streams before it declared is there if these are sent too: as a range, one after the other.
@@ -15,7 +15,7 @@ const { values } = parseArgs({
     streams: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
-    lanes: { type: 'string', default: '48' },
+    workers: { type: 'string', default: '48' },
   },
 });
 const seed = Number(values.seed);
@@ -27,8 +27,8 @@ if (values.only !== undefined) {
 const report = await fuzz({
   seed,
   ...(values.only === undefined
-    ? { streams: Number(values.streams), lanes: Number(values.lanes) }
-    : { first, streams: last - first + 1, lanes: 1, checkpoints: 1 }),
+    ? { streams: Number(values.streams), workers: Number(values.workers) }
+    : { first, streams: last - first + 1, workers: 1, checkpoints: 1 }),
   progress: (text) => console.log(text),
 });
 const { canary, checkpoints, findings } = report;

@@ -1,8 +1,8 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Group } from '../../broker/groups/group.ts';
 import { GroupError } from '../../broker/groups/group-error.ts';
-import { OffsetRowsBuilder } from '../../broker/groups/offsets.ts';
-import { type ResetTarget, resetOffset } from '../../broker/groups/reset.ts';
+import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
+import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';

@@ -7,7 +7,7 @@ import { settingsFromArguments } from '../queues/queue-settings.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Pumped } from '../shard/turn.ts';
 import type { DelayBucketChanged, MetadataOperation } from '../topology/metadata.ts';
-import type { DelayKeeper } from '../topology/virtual-hosts.ts';
+import type { VirtualHostDelays } from '../topology/virtual-hosts.ts';
 import { Bucket } from './bucket.ts';
 import { Buckets } from './buckets.ts';
 import { DelayLedger } from './delay-ledger.ts';
@@ -47,7 +47,7 @@ const SLEEP_MS_MAX = 1000;
  * segment. Each move appends and settles in one block, so that it is in one place also after a crash. Time is the wall
  * clock's, as it has to go on while the broker is down: when it is set, delays are that much shorter or longer.
  */
-export class DelayStore implements DelayKeeper<Queue>, Pumped {
+export class DelayStore implements VirtualHostDelays<Queue>, Pumped {
   readonly ledger = new DelayLedger();
   pumpPending = false;
   readonly #deps: DelayStoreDeps;

@@ -8,7 +8,7 @@ import { downgraded, upgraded } from './migration.ts';
 import type { GroupDeps, MemberCodec } from './ports.ts';
 
 /** What a group asks of whoever keeps it. */
-export interface GroupKeeper {
+export interface GroupOwner {
   readonly codec: MemberCodec;
   newMemberId(prefix: string): string;
   classicChanged(group: Group): void;
@@ -30,15 +30,15 @@ export class Group {
   /** Of a classic group, as it stands in the journal: what goes on since then is not kept. */
   keptMembership: Uint8Array | null = null;
   readonly #deps: GroupDeps;
-  readonly #keeper: GroupKeeper;
+  readonly #owner: GroupOwner;
   readonly #alarm: DeadlineTimer;
   #classicMembers: ClassicMembers | null = null;
 
-  constructor(vhost: string, id: string, deps: GroupDeps, keeper: GroupKeeper) {
+  constructor(vhost: string, id: string, deps: GroupDeps, owner: GroupOwner) {
     this.vhost = vhost;
     this.id = id;
     this.#deps = deps;
-    this.#keeper = keeper;
+    this.#owner = owner;
     this.#alarm = new DeadlineTimer(deps.scheduler, () => this.#tick());
     this.membership = this.#newClassic();
   }
@@ -101,14 +101,14 @@ export class Group {
     const members = [...group.members.values()];
     if (!members.every(({ classic }) => classic !== null)) return;
     const classic = this.#newClassic();
-    classic.restore(downgraded(group, this.classicMembers, this.#keeper.codec));
+    classic.restore(downgraded(group, this.classicMembers, this.#owner.codec));
     for (const { id, classic: side } of members) {
       const member = classic.roster.members.get(id);
       if (member !== undefined && side !== null) member.protocols = side.protocols;
     }
     this.membership = classic;
     this.#classicMembers = null;
-    this.#keeper.classicChanged(this);
+    this.#owner.classicChanged(this);
     classic.recovered();
   }
 
@@ -143,7 +143,7 @@ export class Group {
   #upgrade(classic: ClassicGroup): ConsumerGroup | null {
     const { streams, settings } = this.#deps;
     if (settings.migration === 'disabled' || settings.migration === 'downgrade') return null;
-    const change = upgraded(classic, this.vhost, streams, this.#keeper.codec);
+    const change = upgraded(classic, this.vhost, streams, this.#owner.codec);
     if (change === null) return null;
     const consumer = this.#newConsumer();
     this.membership = consumer;
@@ -159,8 +159,8 @@ export class Group {
       vhost: this.vhost,
       streams: this.#deps.streams,
       settings: this.#deps.settings,
-      codec: () => this.#keeper.codec,
-      newId: (prefix) => this.#keeper.newMemberId(prefix),
+      codec: () => this.#owner.codec,
+      newId: (prefix) => this.#owner.newMemberId(prefix),
     });
   }
 
@@ -170,9 +170,9 @@ export class Group {
       settings,
       now: () => clock.monotonicMs(),
       wallMs: () => clock.now(),
-      newId: (prefix) => this.#keeper.newMemberId(prefix),
+      newId: (prefix) => this.#owner.newMemberId(prefix),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),
-      changed: () => this.#keeper.classicChanged(this),
+      changed: () => this.#owner.classicChanged(this),
     });
   }
 
@@ -187,7 +187,7 @@ export class Group {
       now: () => clock.monotonicMs(),
       wallMs: () => clock.now(),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),
-      changed: (change) => this.#keeper.consumerChanged(this, change),
+      changed: (change) => this.#owner.consumerChanged(this, change),
     });
   }
 
@@ -200,6 +200,6 @@ export class Group {
     this.#wakeAt(this.membership.tick());
     const isUnknown = this.membershipBlock === 0 && this.keptMembership === null;
     // Those who were expected have not come: names can be made up without end.
-    if (isUnknown && this.isEmpty && this.offsets.isEmpty) this.#keeper.unused(this);
+    if (isUnknown && this.isEmpty && this.offsets.isEmpty) this.#owner.unused(this);
   }
 }

@@ -12,21 +12,21 @@ import {
 } from './classic/requests.ts';
 import type { ConsumerChange } from './consumer/consumer-group.ts';
 import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/requests.ts';
-import { Group, type GroupKeeper } from './group.ts';
+import { Group, type GroupOwner } from './group.ts';
 import { GroupError, type GroupErrorKind } from './group-error.ts';
 import type { GroupSettings } from './group-settings.ts';
-import type { CommitRequest } from './offsets.ts';
+import type { CommitRequest } from './offset-commit.ts';
+import { expiredOffsets, isUseless, subscribesTo } from './offset-retention.ts';
 import { decodeGroupOperation, encodeGroupOperation, type GroupOperation } from './operations.ts';
 import { type PartitionSet, PartitionSetBuilder, toLists } from './partition-sets.ts';
 import { type GroupDeps, type GroupStream, type MemberCodec, noCodec, type OtherGroups } from './ports.ts';
-import { expiredOffsets, isUseless, subscribesTo } from './retention.ts';
 import type { TransactionalOffsets } from './transactional-offsets.ts';
 
 /**
  * All groups of a broker, by virtual host and name: who is in them, and how far they have read. Changes are made and
  * journaled without waiting; an answer waits for the blocks that the group names.
  */
-export class Groups implements SnapshotSection, GroupKeeper, TransactionalOffsets {
+export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets {
   readonly prefix = 'group';
   readonly #deps: GroupDeps;
   readonly #byVhost = new Map<string, Map<string, Group>>();

@@ -1,4 +1,4 @@
-import type { CommitRequest } from './offsets.ts';
+import type { CommitRequest } from './offset-commit.ts';
 
 /**
  * Offsets that are committed with a transaction: `Groups` is this. Whoever coordinates transactions uses it so:

@@ -31,7 +31,7 @@ interface DeadLetter {
 interface CachedRoute {
   readonly targets: RouteTargets;
   /** Requesters of direct reply-to. */
-  readonly replies: Route<Queue>['replies'];
+  readonly replies: Route<Queue>['directReplies'];
   /** The delivery mode of the message: in a transient queue it was never journaled, persistent or not. */
   readonly persistent: boolean;
   readonly exchange: Buffer;
@@ -170,7 +170,7 @@ export class DeadLettering implements RefusedMessages {
     const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
     const cached: CachedRoute = {
       targets: targetsIn(queues, view.priority, route.streams),
-      replies: route.replies,
+      replies: route.directReplies,
       persistent: codec?.isPersistent(properties, 0, properties.length) ?? true,
       exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),
       key: Buffer.from(keys[0], 'utf8'),
@@ -217,7 +217,14 @@ export class DeadLettering implements RefusedMessages {
     const exchange = vhost?.findExchange(exchangeName);
     if (vhost === undefined || exchange === undefined) {
       const cacheable = vhost !== undefined;
-      return { queues: [], streams: [], delayMs: -1, replies: [], cacheable, version: vhost?.version ?? 0 };
+      return {
+        queues: [],
+        streams: [],
+        delayMs: -1,
+        directReplies: [],
+        cacheable,
+        version: vhost?.version ?? 0,
+      };
     }
     const message: RoutedMessage = {
       headers: () => codec?.headers(properties, 0, properties.length) ?? null,

@@ -45,7 +45,7 @@ export class Publisher {
       this.#targets = targetsOf(route);
       this.#logs = this.#targets.logs;
       // Such a route is made anew for each message, so that all others need not be asked.
-      if (route.replies.length > 0) sendReplies(route.replies, this.messageView);
+      if (route.directReplies.length > 0) sendReplies(route.directReplies, this.messageView);
     }
     const targets = this.#targets as RouteTargets;
     if (!targets.isPlain) return this.#publishWithCare(route, targets, persistent);

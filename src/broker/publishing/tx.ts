@@ -184,9 +184,9 @@ export class Tx {
 function sendAnswers(publications: readonly Publication[]): void {
   const messageView = new MessageView();
   for (const { route, content } of publications) {
-    if (route.replies.length === 0) continue;
+    if (route.directReplies.length === 0) continue;
     messageView.content = content;
-    sendReplies(route.replies, messageView);
+    sendReplies(route.directReplies, messageView);
   }
 }
 

@@ -23,7 +23,7 @@ export function isReplyAddress(routingKey: string): boolean {
  * The reply consumers of a virtual host, by address. They come and go with each caller: so they are no part of the
  * topology, and do not touch the routes that are remembered for everybody else.
  */
-export class Replies {
+export class DirectReplyConsumers {
   readonly #byAddress = new Map<string, ReplyConsumer>();
 
   get size(): number {

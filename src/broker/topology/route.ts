@@ -20,5 +20,5 @@ export interface Route<Q extends TopologyQueue> {
   /** How long the message waits before it is routed on, if the store of delayed messages is among the queues; or -1. */
   readonly delayMs: number;
   /** Who gets it beside the queues, without its being stored. Only routes that are not cacheable have any. */
-  readonly replies: readonly ReplyConsumer[];
+  readonly directReplies: readonly ReplyConsumer[];
 }

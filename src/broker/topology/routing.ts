@@ -8,7 +8,7 @@ import type { DelayPort, StreamPort } from './ports.ts';
 import type { Route } from './route.ts';
 import type { TopologyState } from './state.ts';
 
-const NO_REPLIES: readonly ReplyConsumer[] = [];
+const NO_DIRECT_REPLIES: readonly ReplyConsumer[] = [];
 const NO_STREAMS: readonly StreamPort[] = [];
 /** Under this key, which no publisher has, an exchange that is a stream keeps the one route that it has. */
 const STREAM_KEY = '\0';
@@ -80,7 +80,7 @@ function routeByChoice<Q extends TopologyQueue>(
     cacheable: false,
     version: state.version,
     delayMs: -1,
-    replies: NO_REPLIES,
+    directReplies: NO_DIRECT_REPLIES,
   };
   remember(state, exchange, name, route);
   return route;
@@ -97,20 +97,20 @@ export function routeWithKeys<Q extends TopologyQueue>(
   return {
     ...routeOf(state, delays, reach(state, [exchange], routingKeys, message, true)),
     cacheable: false,
-    replies: exchange.isDefault ? state.replies.readyAt(routingKeys) : NO_REPLIES,
+    directReplies: exchange.isDefault ? state.directReplies.readyAt(routingKeys) : NO_DIRECT_REPLIES,
   };
 }
 
 /** To who asked for it; a fresh one each time, as callers come and go without changing the topology. */
 function replyRoute<Q extends TopologyQueue>(state: TopologyState<Q>, address: string): Route<Q> {
-  const replies = state.replies.readyAt([address]);
+  const replies = state.directReplies.readyAt([address]);
   return {
     queues: [],
     streams: NO_STREAMS,
     cacheable: false,
     version: state.version,
     delayMs: -1,
-    replies,
+    directReplies: replies,
   };
 }
 
@@ -134,7 +134,7 @@ export function routeAfterDelay<Q extends TopologyQueue>(
     cacheable: false,
     version: state.version,
     delayMs: -1,
-    replies: NO_REPLIES,
+    directReplies: NO_DIRECT_REPLIES,
   };
 }
 
@@ -169,7 +169,7 @@ function streamRoute<Q extends TopologyQueue>(
     cacheable: true,
     version: state.version,
     delayMs: -1,
-    replies: NO_REPLIES,
+    directReplies: NO_DIRECT_REPLIES,
   };
   remember(state, exchange, STREAM_KEY, route);
   return route;
@@ -200,7 +200,7 @@ function routeOf<Q extends TopologyQueue>(
     cacheable,
     version: state.version,
     delayMs,
-    replies: NO_REPLIES,
+    directReplies: NO_DIRECT_REPLIES,
   };
 }
 

@@ -1,7 +1,7 @@
 import { Policies } from '../policies/policies.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { configureExchange, configureQueue } from './apply-policies.ts';
-import { Replies } from './direct-reply.ts';
+import { DirectReplyConsumers } from './direct-reply.ts';
 import { type Binding, bindingIdentity, type Exchange } from './exchange.ts';
 import type { Route } from './route.ts';
 import type { TopologyObserver } from './topology-observer.ts';
@@ -18,7 +18,7 @@ const OUTDATED = 0;
 export class TopologyState<Q extends TopologyQueue> {
   readonly exchanges = new Map<string, Exchange<Q>>();
   readonly queues = new Map<string, Q>();
-  readonly replies = new Replies();
+  readonly directReplies = new DirectReplyConsumers();
   readonly policies = new Policies();
   /** Changes with everything that a route can depend on, but for queues that nothing is bound to: see `#nameChanged`. */
   version = 1;

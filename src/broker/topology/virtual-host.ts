@@ -8,7 +8,7 @@ import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
-import type { Replies } from './direct-reply.ts';
+import type { DirectReplyConsumers } from './direct-reply.ts';
 import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
@@ -76,8 +76,8 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /** Who waits for answers without a queue. */
-  get replies(): Replies {
-    return this.#state.replies;
+  get directReplies(): DirectReplyConsumers {
+    return this.#state.directReplies;
   }
 
   /** A Route holds as long as it carries this version. */

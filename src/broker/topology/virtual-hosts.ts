@@ -5,21 +5,21 @@ import type { DelayPort } from './ports.ts';
 import { VirtualHost, type VirtualHostDeps } from './virtual-host.ts';
 
 /** The delayed messages of one virtual host, as the journal sees them. */
-export interface DelayKeeper<Q> extends DelayPort<Q> {
+export interface VirtualHostDelays<Q> extends DelayPort<Q> {
   apply(operation: DelayBucketChanged): void;
   snapshot(): MetadataOperation[];
   /** The virtual host is gone. */
   remove(): void;
 }
 
-export type DelayFactory<Q extends TopologyQueue> = (vhost: VirtualHost<Q>) => DelayKeeper<Q>;
+export type DelayFactory<Q extends TopologyQueue> = (vhost: VirtualHost<Q>) => VirtualHostDelays<Q>;
 
 /** All virtual hosts of a broker: the whole of its metadata, as the journal sees it. */
 export class VirtualHosts<Q extends TopologyQueue> {
   readonly #deps: VirtualHostDeps<Q>;
   readonly #createDelays: DelayFactory<Q> | null;
   readonly #byName = new Map<string, VirtualHost<Q>>();
-  readonly #delays = new Map<string, DelayKeeper<Q>>();
+  readonly #delays = new Map<string, VirtualHostDelays<Q>>();
 
   constructor(deps: VirtualHostDeps<Q>, createDelays: DelayFactory<Q> | null = null) {
     this.#deps = deps;

@@ -8,13 +8,13 @@ import { createTopics, deleteTopics } from '../../../src/wire/kafka/messages/top
 import { batchOf } from '../../broker/streams/bindings/records.ts';
 import { KafkaClient } from '../../servers/kafka/kafka-client.ts';
 import { FuzzedBroker, survey } from '../broker.ts';
-import { KafkaLane } from './lane.ts';
+import { KafkaWorker } from './worker.ts';
 
 export interface KafkaFuzzOptions {
   readonly streams: number;
   readonly seed: number;
   readonly first?: number;
-  readonly lanes?: number;
+  readonly workers?: number;
   readonly checkpoints?: number;
   readonly progress?: (text: string) => void;
 }
@@ -34,7 +34,14 @@ const HEAP_GROWTH_MAX = 12 * 2 ** 20;
 const RESIDENT_GROWTH_MAX = 96 * 2 ** 20;
 const FINDINGS_MAX = 30;
 /** Classes of which as many objects are alive at each checkpoint. */
-const COUNTED = ['KafkaConnection', 'PendingResponse', 'Fetching', 'FetchSession', 'Stream', 'Partition'];
+export const COUNTED = [
+  'KafkaConnection',
+  'PendingResponse',
+  'DelayedFetch',
+  'FetchSession',
+  'Stream',
+  'Partition',
+];
 
 /** Random requests, right and wrong and broken, over many connections of the Kafka protocol to a broker of its own. */
 export async function fuzzKafka(options: KafkaFuzzOptions): Promise<KafkaFuzzReport> {
@@ -57,7 +64,7 @@ interface Checkpoint {
 class KafkaFuzzRun {
   readonly #options: KafkaFuzzOptions;
   readonly #broker: FuzzedBroker;
-  readonly #lanes: readonly KafkaLane[];
+  readonly #workers: readonly KafkaWorker[];
   readonly #findings: string[] = [];
   readonly #checkpoints: Checkpoint[] = [];
   #errorsSeen = 0;
@@ -73,9 +80,9 @@ class KafkaFuzzRun {
   constructor(options: KafkaFuzzOptions, broker: FuzzedBroker) {
     this.#options = options;
     this.#broker = broker;
-    this.#lanes = Array.from(
-      { length: options.lanes ?? 24 },
-      () => new KafkaLane(broker.kafkaPort, options.seed),
+    this.#workers = Array.from(
+      { length: options.workers ?? 24 },
+      () => new KafkaWorker(broker.kafkaPort, options.seed),
     );
   }
 
@@ -102,7 +109,7 @@ class KafkaFuzzRun {
     this.#checkGrowth();
     return {
       streams: this.#next - first,
-      connections: this.#lanes.reduce((sum, lane) => sum + lane.connections, 0),
+      connections: this.#workers.reduce((sum, worker) => sum + worker.connections, 0),
       canary: { messages: this.#sung, maxMs: this.#waitMsMax },
       findings: this.#findings,
     };
@@ -119,9 +126,9 @@ class KafkaFuzzRun {
 
   async #runUntil(end: number): Promise<void> {
     await Promise.all(
-      this.#lanes.map(async (lane) => {
-        while (this.#next < end && !this.#hasFallen) await lane.send(this.#next++);
-        await lane.end();
+      this.#workers.map(async (worker) => {
+        while (this.#next < end && !this.#hasFallen) await worker.send(this.#next++);
+        await worker.end();
       }),
     );
   }
@@ -199,17 +206,17 @@ class KafkaFuzzRun {
     }
     if (this.#broker.hasEnded) {
       this.#found(`the broker has ended\n  ${this.#inFlight()}`);
-      for (const lane of this.#lanes) lane.abandon();
+      for (const worker of this.#workers) worker.abandon();
     }
     if (!this.#isCounting && nowMs - this.#sangMs > CANARY_MS_MAX) {
       this.#sangMs = nowMs;
       this.#found(`the canary was not served for ${CANARY_MS_MAX} ms\n  ${this.#inFlight()}`);
     }
-    for (const lane of this.#lanes) {
-      if (lane.inFlight === null || nowMs - lane.startedMs < STREAM_MS_MAX) continue;
-      this.#found(`${lane.inFlight}: not done after ${STREAM_MS_MAX} ms: ${lane.names.join(', ')}`);
-      lane.startedMs = nowMs;
-      lane.abandon();
+    for (const worker of this.#workers) {
+      if (worker.inFlight === null || nowMs - worker.startedMs < STREAM_MS_MAX) continue;
+      this.#found(`${worker.inFlight}: not done after ${STREAM_MS_MAX} ms: ${worker.names.join(', ')}`);
+      worker.startedMs = nowMs;
+      worker.abandon();
     }
   }
 
@@ -224,8 +231,8 @@ class KafkaFuzzRun {
   }
 
   #inFlight(): string {
-    const lanes = this.#lanes.filter(({ inFlight }) => inFlight !== null);
-    return lanes.map(({ inFlight, names }) => `${inFlight} (${names.join(', ')})`).join('\n  ');
+    const workers = this.#workers.filter(({ inFlight }) => inFlight !== null);
+    return workers.map(({ inFlight, names }) => `${inFlight} (${names.join(', ')})`).join('\n  ');
   }
 
   #found(problem: string): void {

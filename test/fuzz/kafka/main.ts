@@ -5,14 +5,14 @@ import { makeKafkaStream } from './streams.ts';
 /**
  * Random and broken requests of the Kafka protocol against a broker in a process of its own:
  *
- *     node test/fuzz/kafka/main.ts [--streams N] [--seed N] [--first N] [--lanes N] [--show INDEX]
+ *     node test/fuzz/kafka/main.ts [--streams N] [--seed N] [--first N] [--workers N] [--show INDEX]
  */
 const { values } = parseArgs({
   options: {
     streams: { type: 'string', default: '50000' },
     seed: { type: 'string', default: '1' },
     first: { type: 'string', default: '0' },
-    lanes: { type: 'string', default: '24' },
+    workers: { type: 'string', default: '24' },
     show: { type: 'string' },
   },
 });
@@ -25,7 +25,7 @@ if (values.show !== undefined) {
     seed,
     streams: Number(values.streams),
     first: Number(values.first),
-    lanes: Number(values.lanes),
+    workers: Number(values.workers),
     progress: (text) => console.log(text),
   });
   for (const finding of findings) console.log(finding);

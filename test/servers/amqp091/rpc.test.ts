@@ -84,10 +84,10 @@ describe('remote calls by direct reply-to', () => {
     await Promise.all([...callers, ...sockets]);
     const vhost = test.broker.vhosts.get('/');
     assert.equal(vhost?.version, versionBefore, 'callers changed the topology');
-    assert.equal(vhost?.replies.size, 1000);
+    assert.equal(vhost?.directReplies.size, 1000);
     assert.equal(vhost?.listQueues().length, 1);
     await stack.disposeAsync();
-    assert.equal(vhost?.replies.size, 0);
+    assert.equal(vhost?.directReplies.size, 0);
     assert.equal(vhost?.findQueue('double')?.readyCount, 0);
   });
 });

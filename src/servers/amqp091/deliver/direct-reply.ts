@@ -43,7 +43,7 @@ export class DirectReplyConsumer implements ReplyConsumer, DirectReplyTo {
     this.arguments = args;
     this.#channel = channel;
     this.#head = deliverHead(channel.number, tag);
-    this.address = channel.vhost.replies.add(this);
+    this.address = channel.vhost.directReplies.add(this);
   }
 
   get isReady(): boolean {
@@ -67,6 +67,6 @@ export class DirectReplyConsumer implements ReplyConsumer, DirectReplyTo {
   }
 
   end(): void {
-    this.#channel.vhost.replies.remove(this.address);
+    this.#channel.vhost.directReplies.remove(this.address);
   }
 }

@@ -7,7 +7,7 @@ import { withoutLineBreaks } from './line-breaks.ts';
 
 export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.declare'>): void {
   const { vhost, connection } = channel;
-  if (method.queue === REPLY_TO || vhost.replies.has(method.queue)) {
+  if (method.queue === REPLY_TO || vhost.directReplies.has(method.queue)) {
     declareDirectReplyTo(channel, method);
     return;
   }

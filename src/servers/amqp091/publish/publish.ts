@@ -222,7 +222,7 @@ export class Publishing {
     messageView.bodyEnd = bodyEnd;
     const isReturned =
       (this.#bits & MANDATORY) !== 0 &&
-      route.queues.length + route.streams.length + route.replies.length === 0;
+      route.queues.length + route.streams.length + route.directReplies.length === 0;
     const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, messageView) : null;
     if (!channel.connection.hasPublished) channel.connection.publishedFirst();
     if (channel.connection.tracer !== null) tracePublished(channel, messageView, route);

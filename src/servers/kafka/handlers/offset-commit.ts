@@ -1,5 +1,5 @@
 import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
-import { OffsetRowsBuilder } from '../../../broker/groups/offsets.ts';
+import { OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
 import { offsetCommit } from '../../../wire/kafka/messages/group-offsets.ts';

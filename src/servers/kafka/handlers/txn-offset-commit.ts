@@ -1,6 +1,6 @@
 import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
 import { GroupError, type GroupErrorKind } from '../../../broker/groups/group-error.ts';
-import { OffsetRowsBuilder } from '../../../broker/groups/offsets.ts';
+import { OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { txnOffsetCommit } from '../../../wire/kafka/messages/transactions.ts';

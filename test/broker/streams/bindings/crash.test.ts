@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ViewRun } from './view-run.ts';
+import { FeedRun } from './feed-run.ts';
 
 const SEEDS = Number(process.env.SLUICE_VIEW_SEEDS ?? 12);
 const FIRST_SEED = Number(process.env.SLUICE_VIEW_FIRST_SEED ?? 1);
 
 test(`after ${SEEDS} schedules with kills and power cuts, queues have what is in their stream, once and in order`, async () => {
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const run = new ViewRun(seed);
+    const run = new FeedRun(seed);
     await run.start();
     for (let life = 0; life < 4; life++) {
       await run.work(25);

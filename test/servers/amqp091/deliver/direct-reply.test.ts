@@ -190,7 +190,7 @@ describe('direct reply-to', () => {
       returned.length = 0;
       await its.close().catch(() => undefined);
     }
-    await until(() => test.broker.vhosts.get('/')?.replies.size === 0);
+    await until(() => test.broker.vhosts.get('/')?.directReplies.size === 0);
   });
 
   it('has a new address after cancel and consume', async () => {

@@ -29,7 +29,7 @@ interface Bound {
  * A broker over a simulated disk, in which queues are bound to a stream at random times, some of them from the past.
  * Whatever happens to it, in the end each queue has what is in the stream from its beginning on, once and in order.
  */
-export class ViewRun {
+export class FeedRun {
   readonly random: () => number;
   readonly time: SimulatedTime;
   fs: SimulatedFileSystem;

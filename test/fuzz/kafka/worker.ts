@@ -6,7 +6,7 @@ const STREAMS_PER_CONNECTION = 100;
 const FRAME_BYTES_MAX = 2 ** 30;
 
 /** Sends streams, one after the other, and waits until the server is done with each. */
-export class KafkaLane {
+export class KafkaWorker {
   connections = 0;
   inFlight: number | null = null;
   startedMs = 0;

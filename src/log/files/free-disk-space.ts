@@ -4,7 +4,7 @@ import type { FileSystem } from './filesystem.ts';
 const HYSTERESIS = 1.1;
 
 /** Watches the free space of the data directory's volume, and whether the journal found it full. */
-export class DiskSpace {
+export class FreeDiskSpace {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #freeBytesMin: number;

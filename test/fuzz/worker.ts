@@ -3,7 +3,7 @@ import { FrameReader } from '../../src/wire/amqp091/frames.ts';
 import { methodId } from '../../src/wire/amqp091/methods.ts';
 import { CHANNELS_PER_STREAM, HANDSHAKE, isHostile, makeStream, type Stream } from './streams.ts';
 
-export interface LaneEvents {
+export interface FuzzWorkerEvents {
   /** What a stream must not cause. */
   found(indexes: readonly number[], problem: string): void;
 }
@@ -32,18 +32,18 @@ function connectTo(port: number): Socket {
 }
 
 /** Sends streams, and waits until the server is done with each. */
-export class PriorityLevel {
+export class FuzzWorker {
   connections = 0;
   /** What the server may be busy with. */
   inFlight: readonly number[] = [];
   startedMs = 0;
   readonly #port: number;
   readonly #seed: number;
-  readonly #events: LaneEvents;
+  readonly #events: FuzzWorkerEvents;
   #link: Link | null = null;
   #current: Socket | null = null;
 
-  constructor(port: number, seed: number, events: LaneEvents) {
+  constructor(port: number, seed: number, events: FuzzWorkerEvents) {
     this.#port = port;
     this.#seed = seed;
     this.#events = events;
