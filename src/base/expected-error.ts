@@ -10,3 +10,13 @@ export class ExpectedError extends Error {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
+
+/** One that callers tell apart by what kind of fault it is: each layer has its own kinds. */
+export class KindError<Kind extends string> extends ExpectedError {
+  readonly kind: Kind;
+
+  constructor(kind: Kind, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}

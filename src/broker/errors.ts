@@ -1,4 +1,4 @@
-import { ExpectedError } from '../base/expected-error.ts';
+import { KindError } from '../base/expected-error.ts';
 
 /**
  * What can be wrong with a request to the broker. The servers translate the kind to their protocol's reply code
@@ -14,12 +14,6 @@ export type BrokerErrorKind =
   | 'not-implemented'
   | 'internal-error';
 
-export class BrokerError extends ExpectedError {
-  readonly kind: BrokerErrorKind;
-
-  constructor(kind: BrokerErrorKind, message: string) {
-    super(message);
-    this.name = 'BrokerError';
-    this.kind = kind;
-  }
+export class BrokerError extends KindError<BrokerErrorKind> {
+  override name = 'BrokerError';
 }

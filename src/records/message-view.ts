@@ -35,6 +35,27 @@ export class MessageView {
   /** A content that is complete already; the parts do not count then. */
   content: Buffer | null = null;
 
+  /** The parts of a content that lies in this buffer, and that `view` has parsed. */
+  takeContent(buffer: Buffer, view: ContentView): void {
+    this.content = null;
+    this.key = buffer;
+    this.keyStart = view.keyStart < 0 ? 0 : view.keyStart;
+    this.keyEnd = view.keyStart < 0 ? 0 : view.keyEnd;
+    this.body = buffer;
+    this.bodyStart = view.bodyStart;
+    this.bodyEnd = view.bodyEnd;
+    this.exchange = buffer;
+    this.exchangeStart = view.exchangeStart;
+    this.exchangeEnd = view.exchangeEnd;
+    this.properties = buffer;
+    this.propertiesStart = view.propertiesStart;
+    this.propertiesEnd = view.propertiesEnd;
+    this.protocol = view.sourceProtocol;
+    this.ttlMs = view.ttlMs;
+    this.priority = view.priority;
+    this.delayMs = view.delayMs;
+  }
+
   contentBytes(): number {
     if (this.content !== null) return this.content.length;
     return contentLength(
@@ -91,22 +112,6 @@ const contentView = new ContentView();
 export function parseContent(content: Buffer, target: MessageView): MessageView {
   const view = contentView;
   view.parse(content, 0, content.length);
-  target.content = null;
-  target.key = content;
-  target.keyStart = view.keyStart < 0 ? 0 : view.keyStart;
-  target.keyEnd = view.keyStart < 0 ? 0 : view.keyEnd;
-  target.body = content;
-  target.bodyStart = view.bodyStart;
-  target.bodyEnd = view.bodyEnd;
-  target.exchange = content;
-  target.exchangeStart = view.exchangeStart;
-  target.exchangeEnd = view.exchangeEnd;
-  target.properties = content;
-  target.propertiesStart = view.propertiesStart;
-  target.propertiesEnd = view.propertiesEnd;
-  target.protocol = view.sourceProtocol;
-  target.ttlMs = view.ttlMs;
-  target.priority = view.priority;
-  target.delayMs = view.delayMs;
+  target.takeContent(content, view);
   return target;
 }

@@ -100,19 +100,9 @@ export class Rerouting implements RoutedMessage {
   #content(): Buffer {
     const view = this.#view;
     const messageView = this.#messageView;
-    const buffer = this.#buffer;
-    messageView.key = buffer;
-    messageView.keyStart = view.keyStart;
-    messageView.keyEnd = view.keyEnd;
-    messageView.body = buffer;
-    messageView.bodyStart = view.bodyStart;
-    messageView.bodyEnd = view.bodyEnd;
-    messageView.exchange = buffer;
-    messageView.exchangeStart = view.exchangeStart;
-    messageView.exchangeEnd = view.exchangeEnd;
-    messageView.protocol = view.sourceProtocol;
-    messageView.ttlMs = view.ttlMs;
-    messageView.priority = view.priority;
+    messageView.takeContent(this.#buffer, view);
+    // It has waited.
+    messageView.delayMs = -1;
     this.#setProperties();
     const content = Buffer.allocUnsafe(messageView.contentBytes());
     messageView.write(content, 0);

@@ -1,4 +1,4 @@
-import { ExpectedError } from '../../base/expected-error.ts';
+import { KindError } from '../../base/expected-error.ts';
 
 /** What can be wrong with a request to a group. The servers translate the kind to their protocol's code. */
 export type GroupErrorKind =
@@ -23,12 +23,6 @@ export type GroupErrorKind =
   | 'unsupported-version';
 
 /** A request that a group refuses; nothing has changed. */
-export class GroupError extends ExpectedError {
-  readonly kind: GroupErrorKind;
-
-  constructor(kind: GroupErrorKind, message: string) {
-    super(message);
-    this.name = 'GroupError';
-    this.kind = kind;
-  }
+export class GroupError extends KindError<GroupErrorKind> {
+  override name = 'GroupError';
 }

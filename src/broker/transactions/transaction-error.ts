@@ -1,4 +1,4 @@
-import { ExpectedError } from '../../base/expected-error.ts';
+import { KindError } from '../../base/expected-error.ts';
 import type { Owner } from './requests.ts';
 import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
 
@@ -19,14 +19,8 @@ export type TransactionErrorKind =
   | 'too-many';
 
 /** A request that is refused; nothing has changed. */
-export class TransactionError extends ExpectedError {
-  readonly kind: TransactionErrorKind;
-
-  constructor(kind: TransactionErrorKind, message: string) {
-    super(message);
-    this.name = 'TransactionError';
-    this.kind = kind;
-  }
+export class TransactionError extends KindError<TransactionErrorKind> {
+  override name = 'TransactionError';
 }
 
 export function unknown({ id, identity }: Owner): TransactionError {

@@ -1,4 +1,4 @@
-import { ExpectedError } from '../../base/expected-error.ts';
+import { KindError } from '../../base/expected-error.ts';
 
 /**
  * Malformed bytes. Every kind ends the connection (AMQP 4.2.3, 4.8.1); the edge translates it with `WIRE_REPLY_CODES`.
@@ -10,14 +10,8 @@ import { ExpectedError } from '../../base/expected-error.ts';
  */
 export type WireErrorKind = 'frame-error' | 'unexpected-frame' | 'syntax-error' | 'command-invalid';
 
-export class WireError extends ExpectedError {
-  readonly kind: WireErrorKind;
-
-  constructor(kind: WireErrorKind, message: string) {
-    super(message);
-    this.name = 'WireError';
-    this.kind = kind;
-  }
+export class WireError extends KindError<WireErrorKind> {
+  override name = 'WireError';
 }
 
 /** The reply code of connection.close for each kind. */

@@ -1,4 +1,4 @@
-import { ExpectedError } from '../../../base/expected-error.ts';
+import { KindError } from '../../../base/expected-error.ts';
 
 export type ShareErrorKind =
   /** The request makes no sense, whatever the state. */
@@ -7,12 +7,6 @@ export type ShareErrorKind =
   | 'invalid-record-state';
 
 /** A request on the records of a share group that is refused; nothing has changed. */
-export class ShareError extends ExpectedError {
-  readonly kind: ShareErrorKind;
-
-  constructor(kind: ShareErrorKind, message: string) {
-    super(message);
-    this.name = 'ShareError';
-    this.kind = kind;
-  }
+export class ShareError extends KindError<ShareErrorKind> {
+  override name = 'ShareError';
 }
