@@ -1,6 +1,7 @@
 import {
   attributesLength,
   bodyLengthAt,
+  type ContentFields,
   ContentView,
   contentLength,
   writeContent,
@@ -12,7 +13,7 @@ const NOTHING = Buffer.alloc(0);
  * A message on its way in: where its parts are, in buffers that belong to someone else. One instance is used again
  * for every message, so that publishing makes no garbage. The bytes are copied by `write`, once.
  */
-export class MessageView {
+export class MessageView implements ContentFields {
   key: Buffer = NOTHING;
   keyStart = 0;
   keyEnd = 0;
@@ -74,26 +75,7 @@ export class MessageView {
   /** The content at `at` of `target`; returns the position after it. */
   write(target: Buffer, at: number): number {
     if (this.content !== null) return at + this.content.copy(target, at);
-    return writeContent(
-      target,
-      at,
-      this.key,
-      this.keyStart,
-      this.keyEnd,
-      this.body,
-      this.bodyStart,
-      this.bodyEnd,
-      this.exchange,
-      this.exchangeStart,
-      this.exchangeEnd,
-      this.protocol,
-      this.properties,
-      this.propertiesStart,
-      this.propertiesEnd,
-      this.ttlMs,
-      this.priority,
-      this.delayMs,
-    );
+    return writeContent(target, at, this);
   }
 
   /** Lets go of the buffers. */

@@ -84,41 +84,48 @@ export function contentLength(
   );
 }
 
+/** What a content is written of: bytes `[start, end)` of buffers that belong to others. */
+export interface ContentFields {
+  readonly key: Buffer;
+  /** -1 for no key. */
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly body: Buffer;
+  readonly bodyStart: number;
+  /** One less than `bodyStart` for no body at all. */
+  readonly bodyEnd: number;
+  /** The exchange's name has at most 255 bytes. */
+  readonly exchange: Buffer;
+  readonly exchangeStart: number;
+  readonly exchangeEnd: number;
+  /** What the properties are written in: one of the SOURCE_ numbers. */
+  readonly protocol: number;
+  readonly properties: Buffer;
+  readonly propertiesStart: number;
+  readonly propertiesEnd: number;
+  /** -1 for none. */
+  readonly ttlMs: number;
+  /** 0 for none. */
+  readonly priority: number;
+  /** -1 for none. */
+  readonly delayMs: number;
+}
+
 /**
- * Writes a content with its envelope at `at`; gives the position after it. `keyStart` -1 for no key; the exchange's
- * name has at most 255 bytes; `protocol` is one of the SOURCE_ numbers and says what the properties are written in.
- * Attributes: -1 for no time to live and no delay, priority 0 for none. A body that ends one byte before it begins is
- * none at all. `moreHeaders` is how many the caller will write behind the envelope.
+ * Writes a content with its envelope at `at`; gives the position after it. `moreHeaders` is how many the caller will write
+ * behind the envelope.
  */
-export function writeContent(
-  target: Buffer,
-  at: number,
-  key: Buffer,
-  keyStart: number,
-  keyEnd: number,
-  body: Buffer,
-  bodyStart: number,
-  bodyEnd: number,
-  exchange: Buffer,
-  exchangeStart: number,
-  exchangeEnd: number,
-  protocol: number,
-  properties: Buffer,
-  propertiesStart: number,
-  propertiesEnd: number,
-  ttlMs = -1,
-  priority = 0,
-  delayMs = -1,
-  moreHeaders = 0,
-): number {
+export function writeContent(target: Buffer, at: number, fields: ContentFields, moreHeaders = 0): number {
+  const { keyStart, keyEnd, bodyStart, bodyEnd, exchangeStart, exchangeEnd } = fields;
+  const { propertiesStart, propertiesEnd, ttlMs, priority, delayMs } = fields;
   if (keyStart < 0) {
     at = writeVarint(target, at, -1);
   } else {
     at = writeVarint(target, at, keyEnd - keyStart);
-    at = copyBytes(target, at, key, keyStart, keyEnd);
+    at = copyBytes(target, at, fields.key, keyStart, keyEnd);
   }
   at = writeVarint(target, at, bodyEnd - bodyStart);
-  at = copyBytes(target, at, body, bodyStart, bodyEnd);
+  at = copyBytes(target, at, fields.body, bodyStart, bodyEnd);
   at = writeVarint(target, at, 1 + moreHeaders);
   target[at++] = NAME_LENGTH << 1;
   for (let index = 0; index < NAME_LENGTH; index++) target[at++] = NAME[index];
@@ -126,11 +133,11 @@ export function writeContent(
   const attributes = attributesLength(ttlMs, priority, delayMs);
   at = writeVarint(target, at, envelopeLength(exchangeLength, propertiesEnd - propertiesStart, attributes));
   target[at++] = attributes === 0 ? ENVELOPE_VERSION : ENVELOPE_VERSION_ATTRIBUTES;
-  target[at++] = protocol;
+  target[at++] = fields.protocol;
   target[at++] = exchangeLength;
   if (attributes > 0) at = writeAttributes(target, at, ttlMs, priority, delayMs);
-  at = copyBytes(target, at, exchange, exchangeStart, exchangeEnd);
-  return copyBytes(target, at, properties, propertiesStart, propertiesEnd);
+  at = copyBytes(target, at, fields.exchange, exchangeStart, exchangeEnd);
+  return copyBytes(target, at, fields.properties, propertiesStart, propertiesEnd);
 }
 
 function writeAttributes(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { MessageView } from '../../src/records/message-view.ts';
 import {
   ContentView,
   contentLength,
@@ -23,23 +24,19 @@ test('a content written is read back part by part, in any place', () => {
       (key, body, exchange, properties, at) => {
         const length = contentLength(key?.length ?? -1, body.length, exchange.length, properties.length);
         const target = Buffer.alloc(at + length + 7, 0xee);
-        const end = writeContent(
-          target,
-          at,
-          key ?? Buffer.alloc(0),
-          key === null ? -1 : 0,
-          key?.length ?? -1,
+        const fields = Object.assign(new MessageView(), {
+          key: key ?? Buffer.alloc(0),
+          keyStart: key === null ? -1 : 0,
+          keyEnd: key?.length ?? -1,
           body,
-          0,
-          body.length,
+          bodyEnd: body.length,
           exchange,
-          0,
-          exchange.length,
-          SOURCE_AMQP091,
+          exchangeEnd: exchange.length,
+          protocol: SOURCE_AMQP091,
           properties,
-          0,
-          properties.length,
-        );
+          propertiesEnd: properties.length,
+        });
+        const end = writeContent(target, at, fields);
         assert.equal(end, at + length);
         assert.equal(target[end], 0xee);
         assert.ok(view.parse(target, at, length));
@@ -88,6 +85,8 @@ test('bytes that are no content are refused, and never make the parser run away'
   const key = Buffer.from('key');
   const length = contentLength(3, 3, 3, 3);
   const content = Buffer.alloc(length);
-  writeContent(content, 0, key, 0, 3, key, 0, 3, key, 0, 3, 1, key, 0, 3);
+  const ends = { keyEnd: 3, bodyEnd: 3, exchangeEnd: 3, propertiesEnd: 3 };
+  const all = { key, body: key, exchange: key, properties: key, protocol: 1, ...ends };
+  writeContent(content, 0, Object.assign(new MessageView(), all));
   for (let cut = 0; cut < length; cut++) assert.equal(view.parse(content, 0, cut), false, `cut at ${cut}`);
 });

@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import type { MessageView } from '../../records/message-view.ts';
+import { MessageView } from '../../records/message-view.ts';
 import {
   attributesLength,
   contentLength,
@@ -26,6 +26,9 @@ interface Header {
 const NO_KEY: RecordKey = { bytes: Buffer.alloc(0), start: -1, end: -1 };
 
 const NO_HEADERS: readonly Header[] = [];
+
+/** The record that is being written. It is delivered at once: a delay was waited for before. */
+const record = new MessageView();
 
 /** Headers that a record says otherwise, or that are ours alone. */
 const NOT_COPIED: ReadonlySet<string> = new Set([KEY_HEADER, TOMBSTONE_HEADER, ENVELOPE_NAME]);
@@ -67,27 +70,23 @@ export function writeRecord(
   );
   for (const { name, value } of more) length += headerLength(name, value);
   const content = Buffer.allocUnsafe(length);
-  let at = writeContent(
-    content,
-    0,
-    key.bytes,
-    key.start,
-    key.end,
-    body,
-    isTombstone ? 1 : bodyStart,
-    isTombstone ? 0 : bodyEnd,
-    messageView.exchange,
-    messageView.exchangeStart,
-    messageView.exchangeEnd,
-    messageView.protocol,
-    properties,
-    propertiesStart,
-    propertiesEnd,
-    messageView.ttlMs,
-    messageView.priority,
-    -1,
-    more.length,
-  );
+  record.key = key.bytes;
+  record.keyStart = key.start;
+  record.keyEnd = key.end;
+  record.body = body;
+  record.bodyStart = isTombstone ? 1 : bodyStart;
+  record.bodyEnd = isTombstone ? 0 : bodyEnd;
+  record.exchange = messageView.exchange;
+  record.exchangeStart = messageView.exchangeStart;
+  record.exchangeEnd = messageView.exchangeEnd;
+  record.protocol = messageView.protocol;
+  record.properties = properties;
+  record.propertiesStart = propertiesStart;
+  record.propertiesEnd = propertiesEnd;
+  record.ttlMs = messageView.ttlMs;
+  record.priority = messageView.priority;
+  let at = writeContent(content, 0, record, more.length);
+  record.clear();
   for (const { name, value } of more) at = writeHeader(content, at, name, value);
   return content;
 }

@@ -4,6 +4,7 @@ import { crc32c } from '../../../src/base/crc32c.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { COMPRESSION, compress } from '../../../src/records/compression/compression.ts';
+import { MessageView } from '../../../src/records/message-view.ts';
 import {
   SOURCE_AMQP091,
   varintLength,
@@ -125,24 +126,8 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       persistent: true,
     });
     const out = Buffer.alloc(1_000_000);
-    const none = Buffer.alloc(0);
-    const end = writeContent(
-      out,
-      0,
-      none,
-      -1,
-      0,
-      none,
-      0,
-      0,
-      none,
-      0,
-      0,
-      SOURCE_AMQP091,
-      properties,
-      0,
-      properties.length,
-    );
+    const fields = { keyStart: -1, protocol: SOURCE_AMQP091, properties, propertiesEnd: properties.length };
+    const end = writeContent(out, 0, Object.assign(new MessageView(), fields));
     const content = out.subarray(0, end);
     const body = Buffer.alloc(content.length + 16);
     let at = writeVarint(body, 0, content.length + 3);
