@@ -64,6 +64,8 @@ class RoundRobin implements Parking {
 export class ConsumerPriorities {
   /** In the order in which they came. */
   readonly all: Consumer[] = [];
+  /** Where there is one alone: most queues have no other, and it need not be searched for each message. */
+  only: Consumer | null = null;
   /** Whether there is a single active consumer: the first, until it goes. */
   isSingle = false;
   /** The highest priority first. */
@@ -87,6 +89,7 @@ export class ConsumerPriorities {
 
   add(consumer: Consumer): void {
     this.all.push(consumer);
+    this.#noteOnly();
     let equals = this.#equalsOf(consumer);
     if (equals === undefined) {
       equals = new RoundRobin(consumer.priority);
@@ -106,6 +109,7 @@ export class ConsumerPriorities {
     const at = this.all.indexOf(consumer);
     if (at < 0) return false;
     this.all.splice(at, 1);
+    this.#noteOnly();
     const equals = this.#equalsOf(consumer) as RoundRobin;
     equals.remove(consumer);
     if (!this.all.some((each) => each.priority === consumer.priority))
@@ -116,7 +120,12 @@ export class ConsumerPriorities {
   /** Removes all of them; returns who they were. */
   clear(): Consumer[] {
     this.#priorities.length = 0;
+    this.only = null;
     return this.all.splice(0);
+  }
+
+  #noteOnly(): void {
+    this.only = this.all.length === 1 ? this.all[0] : null;
   }
 
   #equalsOf({ priority }: Consumer): RoundRobin | undefined {

@@ -370,7 +370,9 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     const { ttl } = this.#limits;
     while (depth.ready > 0) {
       const isAsked = this.#getters.length > 0;
-      const consumer = isAsked ? null : consumers.next();
+      const { only } = consumers;
+      const isOnly = only !== null && only.credit > 0 && only.gate.open && only.parkedAt === null;
+      const consumer = isAsked ? null : isOnly ? only : consumers.next();
       if (!isAsked && consumer === null) return true;
       const level = levels.length === 1 ? this.base : this.#topLevel();
       if (level === null) break;
