@@ -19,6 +19,10 @@ export class Histogram {
   #counts: Float64Array | null = null;
   #sumMicros = 0;
   #maxMicros = 0;
+  /** The value that `record` had last, as it came, in microseconds, and its bucket. NaN: none, as it equals nothing. */
+  #lastMs = Number.NaN;
+  #lastMicros = 0;
+  #lastBucket = -1;
 
   constructor(bits = COARSE_BITS) {
     this.#bits = bits;
@@ -32,8 +36,17 @@ export class Histogram {
     return this.#maxMicros / 1000;
   }
 
+  /** The messages of one turn have waited equally long: a value that comes again is only counted. */
   record(ms: number): void {
-    this.recordMicros(ms * 1000);
+    const counts = this.#counts;
+    if (ms !== this.#lastMs || counts === null) {
+      this.recordMicros(ms * 1000);
+      this.#lastMs = ms;
+      return;
+    }
+    this.count++;
+    this.#sumMicros += this.#lastMicros;
+    counts[this.#lastBucket]++;
   }
 
   recordMicros(micros: number): void {
@@ -44,7 +57,11 @@ export class Histogram {
     this.#counts ??= new Float64Array(bucketCount(this.#bits));
     // As an integer from here on: the shifts would convert a fraction each by itself.
     const whole = value < MICROS_MAX ? value >>> 0 : MICROS_MAX;
-    this.#counts[bucketOf(whole, this.#bits)]++;
+    const bucket = bucketOf(whole, this.#bits);
+    this.#counts[bucket]++;
+    this.#lastMs = Number.NaN;
+    this.#lastMicros = value;
+    this.#lastBucket = bucket;
   }
 
   /** The value that a share (0 … 1) of all values does not exceed; 0 without any. */
@@ -75,6 +92,7 @@ export class Histogram {
     this.count = 0;
     this.#sumMicros = 0;
     this.#maxMicros = 0;
+    this.#lastMs = Number.NaN;
     this.#counts?.fill(0);
   }
 

@@ -47,6 +47,27 @@ describe('a histogram of durations', () => {
     assert.ok(histogram.quantileMs(1) > 4_000_000);
   });
 
+  it('counts a value that comes many times in a row as often as it came, whatever came between', () => {
+    const step = fc.record({
+      ms: fc.constantFrom(-1, 0, 0.25, 3, 700),
+      times: fc.integer({ min: 1, max: 4 }),
+      isCleared: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const [runs, each] = [new Histogram(), new Histogram()];
+        for (const { ms, times, isCleared } of steps) {
+          for (let i = 0; i < times; i++) {
+            runs.record(ms);
+            each.recordMicros(ms * 1000);
+          }
+          if (isCleared) for (const histogram of [runs, each]) histogram.clear();
+        }
+        assert.deepEqual(runs.state(), each.state());
+      }),
+    );
+  });
+
   it('is empty before the first value, and when it is cleared', () => {
     const histogram = new Histogram();
     assert.deepEqual([histogram.count, histogram.quantileMs(0.99), histogram.maxMs], [0, 0, 0]);

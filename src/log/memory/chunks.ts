@@ -91,7 +91,11 @@ export class ChunkStore {
 
   /** One reference less. */
   release(position: number): void {
-    const chunk = this.chunks[Math.floor(position / SLOT_FACTOR)];
+    this.releaseIn(this.of(position));
+  }
+
+  /** One reference to a frame in the chunk less. */
+  releaseIn(chunk: Chunk): void {
     if (--chunk.live === 0 && chunk.pins === 0) this.#free(chunk);
   }
 

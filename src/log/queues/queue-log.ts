@@ -141,7 +141,7 @@ export class QueueLog {
       const chunk = this.#store.of(position);
       this.tailBytes -= frameContentBytes(chunk, position >>> 0);
       if (chunk.kind !== 'journal') journaled = false;
-      this.#store.release(position);
+      this.#store.releaseIn(chunk);
     }
     if (journaled) this.#journal(offset, offset + 1);
     const { acknowledged } = this;
