@@ -11,20 +11,33 @@ export const LARGE_SLAB_BYTES = 65_536;
 const SMALL_KEPT_BYTES_MAX = 4 * 1024 * 1024;
 const LARGE_KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Buffers for output, shared by all connections of a server, so that an idle connection has none. */
+/** Memory for output: single bytes are written through `bytes`, numbers and words at any place through `view`. */
+export class Slab {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+
+  constructor(length: number) {
+    this.bytes = Buffer.allocUnsafeSlow(length);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, length);
+  }
+}
+
+const NO_SLAB = new Slab(0);
+
+/** Slabs for output, shared by all connections of a server, so that an idle connection has none. */
 export class SlabPool {
-  readonly #small: Buffer[] = [];
-  readonly #large: Buffer[] = [];
+  readonly #small: Slab[] = [];
+  readonly #large: Slab[] = [];
 
   /** At least `bytes` long; beyond the large size, just as long. */
-  acquire(bytes: number): Buffer {
-    if (bytes <= SMALL_SLAB_BYTES) return this.#small.pop() ?? Buffer.allocUnsafeSlow(SMALL_SLAB_BYTES);
-    if (bytes <= LARGE_SLAB_BYTES) return this.#large.pop() ?? Buffer.allocUnsafeSlow(LARGE_SLAB_BYTES);
-    return Buffer.allocUnsafeSlow(bytes);
+  acquire(bytes: number): Slab {
+    if (bytes <= SMALL_SLAB_BYTES) return this.#small.pop() ?? new Slab(SMALL_SLAB_BYTES);
+    if (bytes <= LARGE_SLAB_BYTES) return this.#large.pop() ?? new Slab(LARGE_SLAB_BYTES);
+    return new Slab(bytes);
   }
 
-  release(slab: Buffer): void {
-    const { length } = slab;
+  release(slab: Slab): void {
+    const { length } = slab.bytes;
     if (length === SMALL_SLAB_BYTES && this.#small.length < SMALL_KEPT_BYTES_MAX / SMALL_SLAB_BYTES) {
       this.#small.push(slab);
     } else if (length === LARGE_SLAB_BYTES && this.#large.length < LARGE_KEPT_BYTES_MAX / LARGE_SLAB_BYTES) {
@@ -49,7 +62,6 @@ export interface LateWriter {
   writeLate(): void;
 }
 
-const EMPTY = Buffer.alloc(0);
 /** A connection is flooded at this many times the high-water mark. */
 const FLOOD_FACTOR = 8;
 /** The low-water mark is this part of the high-water mark. */
@@ -62,10 +74,12 @@ const scratch = new FrameWriter();
  *
  *     #full: [ slab ][ slab ] …      buffer: [ written | position …  free ]
  *
- * Writers call `reserve` first, then fill `buffer` from `position` on and move `position`.
+ * Writers call `reserve` first, then fill `buffer` from `position` on, or through `view`, and move `position`.
  */
 export class Output {
-  buffer: Buffer = EMPTY;
+  buffer: Buffer = NO_SLAB.bytes;
+  /** Of the same memory as `buffer`. */
+  view: DataView = NO_SLAB.view;
   position = 0;
   flushPending = false;
   /** Over the high-water mark, and not yet below the low-water mark again. */
@@ -75,13 +89,15 @@ export class Output {
   readonly #turn: Turn;
   readonly #pool: SlabPool;
   readonly #highWaterBytes: number;
+  /** That of `buffer` and `view`. */
+  #slab = NO_SLAB;
   /** Slabs that are filled, cut to what was written. */
   #full: Buffer[] = [];
   #fullBytes = 0;
   /** Handed to the socket, and not taken by the operating system yet. */
   #unsentBytes = 0;
   /** Slabs that the socket has, in the order of their writes. */
-  readonly #inFlight: Buffer[] = [];
+  readonly #inFlight: Slab[] = [];
   #late: LateWriter[] = [];
   /** Of the next turn's first slab: large if this turn wrote more than a small one. */
   #firstSlabBytes = SMALL_SLAB_BYTES;
@@ -162,23 +178,30 @@ export class Output {
   #roll(bytes: number): void {
     if (this.position > 0) {
       this.#full.push(this.buffer.subarray(0, this.position));
-      this.#inFlight.push(this.buffer);
+      this.#inFlight.push(this.#slab);
       this.#fullBytes += this.position;
-      this.buffer = this.#pool.acquire(Math.max(bytes, LARGE_SLAB_BYTES));
+      this.#writeTo(this.#pool.acquire(Math.max(bytes, LARGE_SLAB_BYTES)));
       this.position = 0;
       return;
     }
-    if (this.buffer.length > 0) this.#pool.release(this.buffer);
-    this.buffer = this.#pool.acquire(Math.max(bytes, this.#firstSlabBytes));
+    if (this.#slab !== NO_SLAB) this.#pool.release(this.#slab);
+    this.#writeTo(this.#pool.acquire(Math.max(bytes, this.#firstSlabBytes)));
+  }
+
+  #writeTo(slab: Slab): void {
+    this.#slab = slab;
+    this.buffer = slab.bytes;
+    this.view = slab.view;
   }
 
   #write(): void {
     const full = this.#full;
     const { buffer, position } = this;
+    const slab = this.#slab;
     const socket = this.#socket;
     this.#firstSlabBytes =
       this.#fullBytes + position > SMALL_SLAB_BYTES ? LARGE_SLAB_BYTES : SMALL_SLAB_BYTES;
-    this.buffer = EMPTY;
+    this.#writeTo(NO_SLAB);
     this.position = 0;
     this.#full = [];
     this.#fullBytes = 0;
@@ -187,14 +210,14 @@ export class Output {
       return;
     }
     if (full.length === 0) {
-      this.#inFlight.push(buffer);
+      this.#inFlight.push(slab);
       socket.write(buffer.subarray(0, position), this.#onWritten);
       return;
     }
     socket.cork();
     for (const part of full) socket.write(part, this.#onWritten);
     if (position > 0) {
-      this.#inFlight.push(buffer);
+      this.#inFlight.push(slab);
       socket.write(buffer.subarray(0, position), this.#onWritten);
     }
     socket.uncork();
@@ -223,26 +246,25 @@ export class Output {
 
 /** The seven bytes in front of a payload (AMQP 4.2.3); gives the position after them. */
 export function writeFramePrefix(
-  target: Buffer,
+  view: DataView,
   at: number,
   type: number,
   channel: number,
   size: number,
 ): number {
-  target[at] = type;
-  target[at + 1] = channel >>> 8;
-  target[at + 2] = channel;
-  return writeU32(target, at + 3, size);
+  // The first word ends with the first byte of the size, which the second one writes again.
+  view.setInt32(at, (type << 24) | (channel << 8));
+  view.setInt32(at + 3, size);
+  return at + 7;
 }
 
-export function writeU32(target: Buffer, at: number, value: number): number {
-  target[at] = value >>> 24;
-  target[at + 1] = value >>> 16;
-  target[at + 2] = value >>> 8;
-  target[at + 3] = value;
+export function writeU32(view: DataView, at: number, value: number): number {
+  view.setUint32(at, value);
   return at + 4;
 }
 
-export function writeU64(target: Buffer, at: number, value: number): number {
-  return writeU32(target, writeU32(target, at, Math.floor(value / 0x1_0000_0000)), value);
+export function writeU64(view: DataView, at: number, value: number): number {
+  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
+  view.setUint32(at + 4, value);
+  return at + 8;
 }

@@ -36,20 +36,14 @@ export function writeContentFrames(
     bodyBytes <= LARGE_SLAB_BYTES >>> 1 &&
     (frameMax === 0 || bodyBytes <= frameMax - FRAME_OVERHEAD_BYTES);
   output.reserve(isSmall ? headerBytes + bodyBytes + FRAME_OVERHEAD_BYTES : headerBytes);
-  const target = output.buffer;
-  let at = writeFramePrefix(
-    target,
-    output.position,
-    FRAME_HEADER,
-    channel,
-    headerBytes - FRAME_OVERHEAD_BYTES,
-  );
-  at = writeU32(target, at, CLASS_IDS.basic << 16);
-  at = writeU64(target, at, bodyBytes);
+  const { buffer: target, view } = output;
+  let at = writeFramePrefix(view, output.position, FRAME_HEADER, channel, headerBytes - FRAME_OVERHEAD_BYTES);
+  at = writeU32(view, at, CLASS_IDS.basic << 16);
+  at = writeU64(view, at, bodyBytes);
   at = copyBytes(target, at, properties, propertiesStart, propertiesEnd);
   target[at++] = FRAME_END;
   if (isSmall) {
-    at = writeFramePrefix(target, at, FRAME_BODY, channel, bodyBytes);
+    at = writeFramePrefix(view, at, FRAME_BODY, channel, bodyBytes);
     at = copyBytes(target, at, body, bodyStart, bodyEnd);
     target[at++] = FRAME_END;
   }
@@ -70,7 +64,7 @@ function writeBodyFrames(
     const to = Math.min(end, from + payloadMax);
     output.reserve(to - from + FRAME_PREFIX_BYTES + 1);
     const target = output.buffer;
-    let at = writeFramePrefix(target, output.position, FRAME_BODY, channel, to - from);
+    let at = writeFramePrefix(output.view, output.position, FRAME_BODY, channel, to - from);
     at += body.copy(target, at, from, to);
     target[at++] = FRAME_END;
     output.position = at;
@@ -85,33 +79,52 @@ function writeBodyFrames(
  *     |        |           | (short string)   | tag (8)    | (1)         | (short strings)       | (1)
  *      `--------- head, but for the size ----'
  */
-export function deliverHead(channel: number, consumerTag: string): Buffer {
-  const tag = Buffer.from(consumerTag, 'utf8');
-  const head = Buffer.alloc(FRAME_PREFIX_BYTES + 5 + tag.length);
-  let at = writeFramePrefix(head, 0, FRAME_METHOD, channel, 0);
-  at = writeU32(head, at, BASIC_DELIVER);
-  head[at++] = tag.length;
-  tag.copy(head, at);
-  return head;
+export class DeliverHead {
+  readonly length: number;
+  /** Big-endian words, which are fewer to copy than bytes; the last one is filled up with zeros. */
+  readonly #words: Int32Array;
+
+  constructor(channel: number, consumerTag: string) {
+    const tag = Buffer.from(consumerTag, 'utf8');
+    this.length = FRAME_PREFIX_BYTES + 5 + tag.length;
+    this.#words = new Int32Array((this.length + 3) >>> 2);
+    const head = Buffer.alloc(this.#words.length * 4);
+    const view = new DataView(head.buffer, head.byteOffset, head.length);
+    let at = writeFramePrefix(view, 0, FRAME_METHOD, channel, 0);
+    at = writeU32(view, at, BASIC_DELIVER);
+    head[at++] = tag.length;
+    tag.copy(head, at);
+    for (let i = 0; i < this.#words.length; i++) this.#words[i] = view.getInt32(i * 4);
+  }
+
+  /**
+   * Writes the frame up to the exchange, which with the routing key takes `addressBytes`; gives the position after it.
+   * Up to three bytes behind the head are overwritten: the delivery tag comes there.
+   */
+  write(output: Output, addressBytes: number, deliveryTag: number, redelivered: boolean): number {
+    const bytes = this.length + 9 + addressBytes + 1;
+    output.reserve(bytes);
+    const { view, position } = output;
+    const words = this.#words;
+    for (let i = 0, at = position; i < words.length; i++, at += 4) view.setInt32(at, words[i]);
+    view.setInt32(position + 3, bytes - FRAME_PREFIX_BYTES - 1);
+    const at = writeU64(view, position + this.length, deliveryTag);
+    output.buffer[at] = redelivered ? 1 : 0;
+    return at + 1;
+  }
 }
 
 /** `view`: the ranges of the message in `source`. */
 export function writeDeliverFrame(
   output: Output,
-  head: Buffer,
+  head: DeliverHead,
   deliveryTag: number,
   redelivered: boolean,
   source: Buffer,
   view: ContentView,
 ): void {
-  const bytes = head.length + 9 + addressBytes(view) + 1;
-  output.reserve(bytes);
+  let at = head.write(output, addressBytes(view), deliveryTag, redelivered);
   const target = output.buffer;
-  const start = output.position;
-  let at = copyBytes(target, start, head, 0, head.length);
-  writeU32(target, start + 3, bytes - FRAME_PREFIX_BYTES - 1);
-  at = writeU64(target, at, deliveryTag);
-  target[at++] = redelivered ? 1 : 0;
   at = writeAddress(target, at, source, view);
   target[at++] = FRAME_END;
   output.position = at;

@@ -11,7 +11,7 @@ import { amqp091Codec } from '../property-codec.ts';
 import { traceDelivered } from '../trace.ts';
 import {
   addressBytes,
-  deliverHead,
+  DeliverHead,
   PropertyBytes,
   writeAddress,
   writeContentFrames,
@@ -53,11 +53,11 @@ function writeContent(channel: ChannelContext, chunk: Chunk, view: ContentView):
 /** Messages of a queue to one consumer. */
 export class Delivery implements DeliverySink {
   readonly channel: ChannelContext;
-  readonly head: Buffer;
+  readonly head: DeliverHead;
 
   constructor(channel: ChannelContext, consumerTag: string) {
     this.channel = channel;
-    this.head = deliverHead(channel.number, consumerTag);
+    this.head = new DeliverHead(channel.number, consumerTag);
   }
 
   deliver(
@@ -124,19 +124,19 @@ export class GetDelivery implements Getter {
       : unacknowledged.add(level, null, offset, chunk, at, view);
     const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes(view) + 4 + 1;
     output.reserve(bytes);
-    const target = output.buffer;
+    const { buffer: target, view: numbers } = output;
     let position = writeFramePrefix(
-      target,
+      numbers,
       output.position,
       FRAME_METHOD,
       channel.number,
       bytes - FRAME_PREFIX_BYTES - 1,
     );
-    position = writeU32(target, position, BASIC_GET_OK);
-    position = writeU64(target, position, tag);
+    position = writeU32(numbers, position, BASIC_GET_OK);
+    position = writeU64(numbers, position, tag);
     target[position++] = redelivered ? 1 : 0;
     position = writeAddress(target, position, chunk.buffer, view);
-    position = writeU32(target, position, remaining);
+    position = writeU32(numbers, position, remaining);
     target[position++] = FRAME_END;
     output.position = position;
     writeContent(channel, chunk, view);

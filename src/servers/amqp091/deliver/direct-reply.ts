@@ -3,7 +3,7 @@ import { REPLY_TO, type ReplyConsumer } from '../../../broker/topology/direct-re
 import { ContentView } from '../../../records/record-content.ts';
 import type { ChannelContext, DirectReplyTo } from '../channel-context.ts';
 import { traceDelivered } from '../trace.ts';
-import { deliverHead, PropertyBytes, writeContentFrames, writeDeliverFrame } from './content-frames.ts';
+import { DeliverHead, PropertyBytes, writeContentFrames, writeDeliverFrame } from './content-frames.ts';
 
 /** Times the high-water mark of the output: twice of what makes the connection flooded. */
 const UNSENT_FACTOR_MAX = 16;
@@ -35,14 +35,14 @@ export class DirectReplyConsumer implements ReplyConsumer, DirectReplyTo {
   readonly arguments: Table;
   readonly address: string;
   readonly #channel: ChannelContext;
-  readonly #head: Buffer;
+  readonly #head: DeliverHead;
 
   constructor(channel: ChannelContext, tag: string, args: Table) {
     this.tag = tag;
     this.queue = { name: REPLY_TO, vhost: channel.vhost.name };
     this.arguments = args;
     this.#channel = channel;
-    this.#head = deliverHead(channel.number, tag);
+    this.#head = new DeliverHead(channel.number, tag);
     this.address = channel.vhost.directReplies.add(this);
   }
 

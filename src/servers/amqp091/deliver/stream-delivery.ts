@@ -2,21 +2,20 @@ import type { RecordMessage } from '../../../broker/messages/message-from-record
 import { OFFSET_HEADER, PARTITION_HEADER } from '../../../broker/messages/record-headers.ts';
 import type { StreamConsumer, StreamSink } from '../../../broker/streams/consumers/stream-consumer.ts';
 import { copyBytes } from '../../../records/record-content.ts';
-import { FRAME_END, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
+import { FRAME_END } from '../../../wire/amqp091/constants.ts';
 import type { ChannelContext } from '../channel-context.ts';
 import type { Output } from '../connection/output.ts';
-import { writeU32, writeU64 } from '../connection/output.ts';
 import { traceRead } from '../trace.ts';
-import { deliverHead, writeContentFrames } from './content-frames.ts';
+import { DeliverHead, writeContentFrames } from './content-frames.ts';
 
 /** Messages of a stream to one consumer. */
 export class StreamDelivery implements StreamSink {
   readonly channel: ChannelContext;
-  readonly head: Buffer;
+  readonly head: DeliverHead;
 
   constructor(channel: ChannelContext, consumerTag: string) {
     this.channel = channel;
-    this.head = deliverHead(channel.number, consumerTag);
+    this.head = new DeliverHead(channel.number, consumerTag);
   }
 
   deliver(
@@ -52,18 +51,12 @@ export class StreamDelivery implements StreamSink {
   }
 }
 
-/** basic.deliver: see `deliverHead` for the layout. Messages of streams never have `redelivered`. */
-function writeDeliver(output: Output, head: Buffer, deliveryTag: number, message: RecordMessage): void {
+/** basic.deliver: see `DeliverHead` for the layout. Messages of streams never have `redelivered`. */
+function writeDeliver(output: Output, head: DeliverHead, deliveryTag: number, message: RecordMessage): void {
   const exchangeBytes = message.exchangeEnd - message.exchangeStart;
   const keyBytes = message.keyEnd - message.keyStart;
-  const bytes = head.length + 9 + 2 + exchangeBytes + keyBytes + 1;
-  output.reserve(bytes);
+  let at = head.write(output, 2 + exchangeBytes + keyBytes, deliveryTag, false);
   const target = output.buffer;
-  const start = output.position;
-  let at = copyBytes(target, start, head, 0, head.length);
-  writeU32(target, start + 3, bytes - FRAME_PREFIX_BYTES - 1);
-  at = writeU64(target, at, deliveryTag);
-  target[at++] = 0;
   target[at++] = exchangeBytes;
   at = copyBytes(target, at, message.exchange, message.exchangeStart, message.exchangeEnd);
   target[at++] = keyBytes;

@@ -99,9 +99,9 @@ export class PublisherConfirms implements LateWriter {
     const output = this.#output;
     output.reserve(FRAME_PREFIX_BYTES + ACK_PAYLOAD_BYTES + 1);
     const target = output.buffer;
-    let at = writeFramePrefix(target, output.position, FRAME_METHOD, this.#channel, ACK_PAYLOAD_BYTES);
-    at = writeU32(target, at, method);
-    at = writeU64(target, at, tag);
+    let at = writeFramePrefix(output.view, output.position, FRAME_METHOD, this.#channel, ACK_PAYLOAD_BYTES);
+    at = writeU32(output.view, at, method);
+    at = writeU64(output.view, at, tag);
     target[at++] = bits;
     target[at++] = FRAME_END;
     output.position = at;
