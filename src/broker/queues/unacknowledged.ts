@@ -1,7 +1,7 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { frameTimestampMs } from '../../log/memory/chunks.ts';
 import type { ContentView } from '../../records/record-content.ts';
-import { IN_FLIGHT_CAPACITY, InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
+import { InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
 
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
@@ -17,11 +17,11 @@ export class Unacknowledged {
   /** Those that went to consumers, without those of basic.get. */
   consumerCount = 0;
   readonly #ring = new InFlightRing(this);
-  #sources: (DeliverySource | null)[] = new Array<DeliverySource | null>(IN_FLIGHT_CAPACITY).fill(null);
-  #consumers: (Consumer | null)[] = new Array<Consumer | null>(IN_FLIGHT_CAPACITY).fill(null);
-  #offsets = new Float64Array(IN_FLIGHT_CAPACITY);
-  #publishedMs = new Float64Array(IN_FLIGHT_CAPACITY);
-  #bodyBytes = new Uint32Array(IN_FLIGHT_CAPACITY);
+  #sources: (DeliverySource | null)[] = [];
+  #consumers: (Consumer | null)[] = [];
+  #offsets = new Float64Array(0);
+  #publishedMs = new Float64Array(0);
+  #bodyBytes = new Uint32Array(0);
 
   /** Entries that are not settled. */
   get count(): number {

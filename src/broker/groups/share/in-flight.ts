@@ -1,9 +1,4 @@
-import {
-  type Columns,
-  IN_FLIGHT_CAPACITY,
-  InFlightRing,
-  rearranged,
-} from '../../acknowledgements/in-flight-ring.ts';
+import { type Columns, InFlightRing, rearranged } from '../../acknowledgements/in-flight-ring.ts';
 
 /** Holds what is on its way to the dead records. No member has this id. */
 export const LEAVING = '';
@@ -12,8 +7,8 @@ export const LEAVING = '';
 export class InFlight implements Columns {
   readonly #ring = new InFlightRing(this);
   /** Null: nobody holds it; it is available, or waits for another attempt. */
-  #holders: (string | null)[] = new Array<string | null>(IN_FLIGHT_CAPACITY).fill(null);
-  #dueMs = new Float64Array(IN_FLIGHT_CAPACITY);
+  #holders: (string | null)[] = [];
+  #dueMs = new Float64Array(0);
 
   get count(): number {
     return this.#ring.count;
