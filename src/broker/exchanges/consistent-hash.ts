@@ -2,7 +2,7 @@ import type { Table, Value } from '../../base/value.ts';
 import { erlangText, typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
 import type { NamedProperty, RoutedMessage } from '../messages/property-codec.ts';
-import { hashedText, hashText, mix } from './key-hash.ts';
+import { hashedText, hashText, mix } from './text-hash.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { hashText } from './key-hash.ts';
+import { hashText } from './text-hash.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';
 
 /**
