@@ -1,8 +1,8 @@
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
 import type { GroupSettings } from '../group-settings.ts';
 import type { ClassicGroupSet } from '../operations.ts';
-import { refusalOfJoin, refusalOfMember, refusalOfRequest, refusalOfSync } from './admission.ts';
 import { ClassicMember } from './classic-member.ts';
+import { refusalOfJoin, refusalOfMember, refusalOfRequest, refusalOfSync } from './request-validation.ts';
 import {
   type JoinOutcome,
   type JoinRequest,

@@ -3,7 +3,7 @@ import type { JoinRequest, MemberRequest, SyncRequest } from './requests.ts';
 import type { Roster } from './roster.ts';
 
 /** What a request is held against: a classic group, as far as it counts here. */
-export interface AdmittingGroup {
+export interface ValidatingGroup {
   readonly roster: Roster;
   readonly isEmpty: boolean;
   readonly generation: number;
@@ -15,7 +15,7 @@ export interface AdmittingGroup {
 /** What stands against a request of a member, if something does. Nothing changes here. */
 
 export function refusalOfJoin(
-  group: AdmittingGroup,
+  group: ValidatingGroup,
   request: JoinRequest,
   limits: {
     readonly sessionTimeoutMsMin: number;
@@ -45,7 +45,7 @@ export function refusalOfJoin(
 }
 
 export function refusalOfMember(
-  { roster }: AdmittingGroup,
+  { roster }: ValidatingGroup,
   { memberId, instanceId }: Omit<MemberRequest, 'generation'>,
 ): GroupErrorKind | null {
   if (instanceId !== null) {
@@ -55,13 +55,13 @@ export function refusalOfMember(
   return roster.members.has(memberId) ? null : 'unknown-member';
 }
 
-export function refusalOfRequest(group: AdmittingGroup, request: MemberRequest): GroupErrorKind | null {
+export function refusalOfRequest(group: ValidatingGroup, request: MemberRequest): GroupErrorKind | null {
   const refusal = refusalOfMember(group, request);
   if (refusal !== null) return refusal;
   return request.generation === group.generation ? null : 'illegal-generation';
 }
 
-export function refusalOfSync(group: AdmittingGroup, request: SyncRequest): GroupErrorKind | null {
+export function refusalOfSync(group: ValidatingGroup, request: SyncRequest): GroupErrorKind | null {
   const refusal = refusalOfRequest(group, request);
   if (refusal !== null) return refusal;
   const { protocolType, protocol } = request;
