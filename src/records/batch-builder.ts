@@ -3,7 +3,7 @@ import { BATCH_HEADER_BYTES } from './batch-layout.ts';
 import { writeBatchHeader } from './batch-writer.ts';
 import type { MessageView } from './message-view.ts';
 import { varintLength } from './record-content.ts';
-import { RECORD_OVERHEAD_MAX, recordLength, writeRecordHead } from './record-head.ts';
+import { RECORD_OVERHEAD_MAX, recordLength, writeLeadingFields } from './record-leading-fields.ts';
 
 const MAX_INT32 = 0x7fffffff;
 
@@ -88,7 +88,7 @@ export class RecordBatchBuilder {
     const buffer = this.#buffer;
     if (this.#at + varintLength(length) + length > buffer.length) return -1;
 
-    const at = writeRecordHead(buffer, this.#at, length, timestampDelta, offsetDelta);
+    const at = writeLeadingFields(buffer, this.#at, length, timestampDelta, offsetDelta);
     this.#at = at + contentLength;
     this.#count++;
     this.#lastOffset = offset;

@@ -4,7 +4,11 @@ import { withRecords } from '../../records/batch-writer.ts';
 import { compress } from '../../records/compression/compression.ts';
 import { RecordCursor } from '../../records/record-cursor.ts';
 import { RecordFormatError } from '../../records/record-format-error.ts';
-import { RECORD_OVERHEAD_MAX, recordLength, writeRecordHead } from '../../records/record-head.ts';
+import {
+  RECORD_OVERHEAD_MAX,
+  recordLength,
+  writeLeadingFields,
+} from '../../records/record-leading-fields.ts';
 import { isAbort } from '../../records/transaction-marker.ts';
 import type { BatchRewriter } from '../segments/segment-rewriter.ts';
 import type { AbortedRange } from '../streams/retention-settings.ts';
@@ -183,7 +187,7 @@ class KeptRecords {
       const timestampDelta = places[i + 3] - baseTimestampMs;
       const offsetDelta = places[i + 4];
       const length = recordLength(timestampDelta, offsetDelta, contentEnd - contentStart);
-      at = writeRecordHead(output, at, length, timestampDelta, offsetDelta);
+      at = writeLeadingFields(output, at, length, timestampDelta, offsetDelta);
       at += this.#records.bytes.copy(output, at, contentStart, contentEnd);
     }
     return output.subarray(0, at);

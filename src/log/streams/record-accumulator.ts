@@ -1,7 +1,7 @@
 import { RecordBatchBuilder } from '../../records/batch-builder.ts';
 import { BATCH_HEADER_BYTES } from '../../records/batch-layout.ts';
 import type { MessageView } from '../../records/message-view.ts';
-import { RECORD_OVERHEAD_MAX } from '../../records/record-head.ts';
+import { RECORD_OVERHEAD_MAX } from '../../records/record-leading-fields.ts';
 import { batchEntryBytes } from '../journal/format.ts';
 import type { Journal, Reservations } from '../journal/journal.ts';
 import type { StreamLog } from './stream-log.ts';
