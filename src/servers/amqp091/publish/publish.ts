@@ -24,6 +24,7 @@ import { amqp091Codec } from '../property-codec.ts';
 import { tracePublished } from '../trace.ts';
 import { encodeReturn } from './basic-return.ts';
 import { parseExpiration } from './expiration.ts';
+import { validateUserId } from './validated-user-id.ts';
 
 const EMPTY = Buffer.alloc(0);
 const PERSISTENT = 2;
@@ -243,8 +244,9 @@ export class Publishing {
     const end = this.#propertiesEnd;
     const flags = (bytes[start] << 8) | bytes[start + 1];
     if (flags === PROPERTY_DELIVERY_MODE) return bytes[start + 2];
-    if ((flags & PROPERTY_USER_ID) !== 0)
-      this.#checkUserId(findProperty(bytes, start, end, PROPERTY_USER_ID));
+    if ((flags & PROPERTY_USER_ID) !== 0) {
+      validateUserId(bytes, findProperty(bytes, start, end, PROPERTY_USER_ID), this.#channel.connection);
+    }
     const { messageView } = this.publisher;
     if ((flags & PROPERTY_EXPIRATION) !== 0) {
       messageView.ttlMs = parseExpiration(bytes, findProperty(bytes, start, end, PROPERTY_EXPIRATION));
@@ -289,17 +291,6 @@ export class Publishing {
     });
     this.#propertiesStart = 0;
     this.#propertiesEnd = this.#properties.length;
-  }
-
-  /** RabbitMQ's validated user-id: it must be the user of the connection, so that consumers can rely on it. */
-  #checkUserId(at: number): void {
-    const userId = this.#properties.toString('utf8', at + 1, at + 1 + this.#properties[at]);
-    const { user, permissions } = this.#channel.connection;
-    if (userId === user || permissions.mayImpersonate) return;
-    throw new AmqpError(
-      'PRECONDITION_FAILED',
-      `user_id property set to '${userId}' but authenticated user was '${user}'`,
-    );
   }
 
   /** For exchange types that route by headers or properties. */
