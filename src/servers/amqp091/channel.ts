@@ -10,6 +10,7 @@ import type { ClientCapabilities } from './connection/capabilities.ts';
 import type { ConnectionEvents } from './connection/connection-events.ts';
 import type { Output } from './connection/output.ts';
 import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
+import { notifyConsumerCancelled } from './deliver/consumer-cancellation-notification.ts';
 import { DeliveryAckTimeouts } from './deliver/delivery-ack-timeout.ts';
 import { AmqpError, type CloseReason, closeReason } from './errors.ts';
 import type { Settings } from './options.ts';
@@ -125,23 +126,11 @@ export class Channel implements HandlerContext {
     this.connection.events.consumerDeleted(this, directReplyTo);
   }
 
-  /** RabbitMQ's consumer cancel notification. */
   consumerCancelled(consumer: Consumer): void {
     if (!this.consumers.delete(consumer.tag)) return;
     this.connection.events.consumerDeleted(this, consumer);
     if (this.state !== 'open') return;
-    if (!this.connection.capabilities.consumerCancelNotify) return;
-    // If this very channel deleted the queue, delete-ok comes first, as in RabbitMQ: clients close the channel when
-    // they see that the consumer is gone.
-    queueMicrotask(() => this.#notifyCancel(consumer.tag));
-  }
-
-  #notifyCancel(consumerTag: string): void {
-    const { broker } = this;
-    const onDurable = () => {
-      if (this.state === 'open') this.send({ name: 'basic.cancel', consumerTag, noWait: true });
-    };
-    broker.shard.whenDurable(broker.shard.metadataBlock, { onDurable });
+    if (this.connection.capabilities.consumerCancelNotify) notifyConsumerCancelled(this, consumer.tag);
   }
 
   ack(tag: number, multiple: boolean): void {
