@@ -1,7 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import { nodeName } from '../events/node-name.ts';
 import type { InternalMessages } from '../publishing/internal-messages.ts';
-import { traceExchangeName } from '../topology/exchange.ts';
+import { traceExchangeName } from '../topology/predeclared-exchanges.ts';
 
 /** A message that passes a connection. The tracer copies the body: it may lie in memory that is used again. */
 export interface TracedMessage {

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Table } from '../../base/value.ts';
 import type { InternalMessages } from '../publishing/internal-messages.ts';
 import type { Queue } from '../queues/queue.ts';
-import { eventExchangeName, eventVhostName } from '../topology/exchange.ts';
+import { eventExchangeName, eventVhostName } from '../topology/predeclared-exchanges.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 
 /** Something that happened in the broker, at the time when it did. */

@@ -1,12 +1,13 @@
 import type { Table } from '../../base/value.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import { refuseDefaultExchange } from './default-exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { type Binding, bindingIdentity, isDurable } from './exchange.ts';
 import { findExchange } from './exchange-commands.ts';
 import { assertAccess } from './queue-commands.ts';
 import { bindingChanged } from './recovery.ts';
-import { notFound, refuseDefaultExchange } from './refusals.ts';
+import { notFound } from './refusals.ts';
 import { findStream, refuseCircle, validateReplay } from './stream-commands.ts';
 
 export interface BindingRequest {

@@ -3,17 +3,12 @@ import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import { refuseDefaultExchange } from './default-exchange.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
-import { Exchange, type ExchangeDeclaration, isPredeclared } from './exchange.ts';
+import { Exchange, type ExchangeDeclaration } from './exchange.ts';
+import { isPredeclared } from './predeclared-exchanges.ts';
 import { exchangeDeclared } from './recovery.ts';
-import {
-  inUse,
-  notFound,
-  refuseDefaultExchange,
-  refuseLongName,
-  refuseReservedName,
-  resourceText,
-} from './refusals.ts';
+import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 import { streamFactoryOf } from './stream-commands.ts';
 
 export function declareExchange<Q extends TopologyQueue>(

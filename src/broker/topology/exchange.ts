@@ -111,33 +111,3 @@ function sorted(value: Value): Value {
   const keys = Object.keys(value).sort();
   return Object.fromEntries(keys.map((key) => [key, sorted(value[key])]));
 }
-
-/** Where messages go that are traced. */
-export const traceExchangeName = 'amq.rabbitmq.trace';
-/** Where the broker tells what happens in it. */
-export const eventExchangeName = 'amq.rabbitmq.event';
-
-/** For what happens in all virtual hosts there is one event exchange, in this one. */
-export const eventVhostName = '/';
-
-/** The exchanges that every virtual host has from the start (AMQP 3.1.3, and RabbitMQ's own). */
-export const predeclaredExchanges: readonly (readonly [name: string, type: string, internal: boolean])[] = [
-  ['', 'direct', false],
-  ['amq.direct', 'direct', false],
-  ['amq.fanout', 'fanout', false],
-  ['amq.topic', 'topic', false],
-  ['amq.headers', 'headers', false],
-  ['amq.match', 'headers', false],
-  [traceExchangeName, 'topic', true],
-];
-
-/** The name, type and whether it is internal, of each. */
-export function exchangesPredeclaredIn(vhost: string): typeof predeclaredExchanges {
-  if (vhost !== eventVhostName) return predeclaredExchanges;
-  return [...predeclaredExchanges, [eventExchangeName, 'topic', true]];
-}
-
-/** Nobody can declare or delete these, so they are in no journal either. */
-export function isPredeclared(name: string): boolean {
-  return name === '' || name.startsWith('amq.');
-}

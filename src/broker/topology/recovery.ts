@@ -1,7 +1,7 @@
 import { streamExchange } from '../exchanges/stream.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { RecoveryTarget } from './commands.ts';
-import { type Binding, bindingIdentity, Exchange, isDurable, isPredeclared } from './exchange.ts';
+import { type Binding, bindingIdentity, Exchange, isDurable } from './exchange.ts';
 import type {
   BindingChanged,
   ExchangeDeclared,
@@ -10,6 +10,7 @@ import type {
   QueueDeleted,
 } from './metadata.ts';
 import { applyPolicyOperation, policyOperations } from './policy-commands.ts';
+import { isPredeclared } from './predeclared-exchanges.ts';
 import type { TopologyState } from './state.ts';
 
 /**

@@ -21,12 +21,6 @@ export function inUse(kind: ResourceKind, name: string, vhost: string): BrokerEr
   return new BrokerError('precondition-failed', `${resourceText(kind, name, vhost)} in use`);
 }
 
-export function refuseDefaultExchange(name: string): void {
-  if (name === '') {
-    throw new BrokerError('access-refused', 'operation not permitted on the default exchange');
-  }
-}
-
 /** AMQP reserves the names that begin with `amq.` for the server. */
 export function refuseReservedName(kind: ResourceKind, name: string): void {
   if (name.startsWith('amq.')) {

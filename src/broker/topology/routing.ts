@@ -2,6 +2,7 @@ import type { Table } from '../../base/value.ts';
 import { delayOf } from '../exchanges/delayed-message.ts';
 import type { NamedProperty, RoutedMessage } from '../messages/property-codec.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
+import { reachByName } from './default-exchange.ts';
 import { isReplyAddress, type ReplyConsumer } from './direct-reply.ts';
 import type { Binding, Exchange } from './exchange.ts';
 import type { DelayPort, StreamPort } from './ports.ts';
@@ -231,12 +232,7 @@ function reach<Q extends TopologyQueue>(
   for (const exchange of exchanges) {
     const { router } = exchange;
     if (exchange.isDefault) {
-      for (const routingKey of routingKeys) {
-        const queue = state.queues.get(routingKey);
-        const stream = queue === undefined ? state.exchanges.get(routingKey)?.stream : null;
-        if (queue !== undefined) queues.add(queue);
-        else if (stream != null) streams.add(stream);
-      }
+      reachByName(state, routingKeys, queues, streams);
       // Of a queue's name, only what the default exchange itself has remembered hears when it changes.
       if (!starts.includes(exchange)) cacheable = false;
       continue;

@@ -9,12 +9,13 @@ import * as bindings from './binding-commands.ts';
 import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import type { DirectReplyConsumers } from './direct-reply.ts';
-import { Exchange, type ExchangeDeclaration, exchangesPredeclaredIn } from './exchange.ts';
+import type { Exchange, ExchangeDeclaration } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
 import type { DelayPort, MetadataLog, StreamFactory, StreamPort } from './ports.ts';
+import { predeclaredExchanges } from './predeclared-exchanges.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
 import type { Route, RouteVersion } from './route.ts';
@@ -60,18 +61,7 @@ export class VirtualHost<Q extends TopologyQueue> {
     this.#state = new TopologyState<Q>(observer?.(name));
     this.routeVersion = this.#state;
     this.#context = { name, state: this.#state, types, createQueue, log, streamFactory: null };
-    for (const [exchangeName, type, internal] of exchangesPredeclaredIn(name)) {
-      this.#state.addExchange(
-        new Exchange({
-          name: exchangeName,
-          type: types.get(type),
-          durable: true,
-          autoDelete: false,
-          internal,
-          arguments: {},
-        }),
-      );
-    }
+    for (const exchange of predeclaredExchanges<Q>(name, types)) this.#state.addExchange(exchange);
     this.defaultExchange = exchanges.findExchange(this.#context, '');
   }
 

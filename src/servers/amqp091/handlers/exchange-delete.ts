@@ -1,4 +1,4 @@
-import { isPredeclared } from '../../../broker/topology/exchange.ts';
+import { isPredeclared } from '../../../broker/topology/predeclared-exchanges.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { HandlerContext } from '../channel-context.ts';
 import { withoutLineBreaks } from './line-breaks.ts';
