@@ -5,7 +5,7 @@ import { refuseDefaultExchange } from './default-exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { type Binding, bindingIdentity, isDurable } from './exchange.ts';
 import { findExchange } from './exchange-commands.ts';
-import { assertAccess } from './queue-commands.ts';
+import { assertAccess } from './exclusive-queues.ts';
 import { bindingChanged } from './recovery.ts';
 import { notFound } from './refusals.ts';
 import { findStream, refuseCircle, validateReplay } from './stream-commands.ts';

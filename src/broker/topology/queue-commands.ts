@@ -4,6 +4,7 @@ import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type CommandContext, deleteUnusedSources } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
+import { assertAccess, assertSameOwner, exclusiveOwnerOf } from './exclusive-queues.ts';
 import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
 import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
@@ -18,21 +19,18 @@ export function declareQueue<Q extends TopologyQueue>(
 ): Q {
   const { name: vhost, state, createQueue, log } = ctx;
   const { exclusive, autoDelete, arguments: args } = declaration;
-  if (exclusive && owner === null) {
-    throw new BrokerError('precondition-failed', 'an exclusive queue needs a connection that owns it');
-  }
+  const exclusiveOwner = exclusiveOwnerOf(exclusive, owner);
   // RabbitMQ refuses these names even when the queue exists: server-named queues cannot be declared again.
   if (declaration.name !== '') refuseReservedName('queue', declaration.name);
   refuseLongName('queue', declaration.name);
   const name = declaration.name === '' ? serverGeneratedName() : declaration.name;
   guard?.declaring(name);
   const resource = resourceText('queue', name, vhost);
-  const exclusiveOwner = exclusive ? owner : null;
   // An exclusive queue cannot outlive its connection, so it is never durable.
   const durable = declaration.durable && !exclusive;
   const existing = state.queues.get(name);
   if (existing !== undefined) {
-    if (existing.exclusiveOwner !== exclusiveOwner) throw locked(name, vhost);
+    assertSameOwner(existing, exclusiveOwner, vhost);
     assertSameField('durable', existing.durable, durable, resource);
     assertSameField('auto_delete', existing.autoDelete, autoDelete, resource);
     const compared = comparedArguments(queueTypeOf(existing.arguments));
@@ -62,10 +60,6 @@ export function findQueue<Q extends TopologyQueue>(
   return queue;
 }
 
-export function assertAccess(queue: TopologyQueue, owner: object | null, vhost: string): void {
-  if (queue.exclusiveOwner !== null && queue.exclusiveOwner !== owner) throw locked(queue.name, vhost);
-}
-
 /** Returns the number of ready messages that went with the queue. To delete what is not there succeeds, with 0. */
 export function deleteQueue<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
@@ -92,15 +86,6 @@ export function removeQueue<Q extends TopologyQueue>(ctx: CommandContext<Q>, que
   }
   deleteUnusedSources(ctx, ledHere);
   return queue.remove();
-}
-
-function locked(name: string, vhost: string): BrokerError {
-  return new BrokerError(
-    'resource-locked',
-    `cannot obtain exclusive access to locked ${resourceText('queue', name, vhost)}. It could be originally ` +
-      'declared on another connection or the exclusive property value does not match that of the original ' +
-      'declaration.',
-  );
 }
 
 /** 128 random bits, so that nobody can guess another's reply queue. */

@@ -74,25 +74,6 @@ test('the default exchange cannot be bound, from or to', () => {
   }
 });
 
-test('only its owner binds and unbinds an exclusive queue, and it takes its bindings along', () => {
-  const { vhost, journal } = newVirtualHost();
-  const owner = {};
-  vhost.declareQueue(queue('q', { exclusive: true }), owner);
-  vhost.bindQueue(binding('amq.topic', 'q', '#'), owner);
-  const locked = (action: () => void) =>
-    assert.throws(action, {
-      kind: 'resource-locked',
-      message: /^cannot obtain exclusive access to locked queue 'q'/,
-    });
-  locked(() => vhost.bindQueue(binding('amq.topic', 'q', 'a'), {}));
-  locked(() => vhost.unbindQueue(binding('amq.topic', 'q', '#'), null));
-  assert.deepEqual(routed(vhost, 'amq.topic', 'a'), ['q']);
-  vhost.removeExclusiveQueues(owner);
-  assert.deepEqual(vhost.listBindings(), []);
-  assert.deepEqual(routed(vhost, 'amq.topic', 'a'), []);
-  assert.deepEqual(journal, []);
-});
-
 test('a binding is recorded only if both of its ends are durable', () => {
   const { vhost, journal } = newVirtualHost();
   vhost.declareExchange(exchange('durable', 'fanout'));

@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertRefused, newVirtualHost, queue, unconditionally } from './fixture.ts';
-
-const locked =
-  "cannot obtain exclusive access to locked queue 'q' in vhost '/'. It could be originally declared on another " +
-  'connection or the exclusive property value does not match that of the original declaration.';
+import { assertRefused, newVirtualHost, queue } from './fixture.ts';
 
 test('declaring a queue again gives the same one, and journals it once', () => {
   const { vhost, journal } = newVirtualHost();
@@ -87,37 +83,6 @@ test('a quorum queue is durable, shared and stays', () => {
     assertRefused(declare, 'precondition-failed', message(property));
   }
   vhost.declareQueue(queue('q', args), null);
-});
-
-test('an exclusive queue is for its owner alone and goes with it, unrecorded', () => {
-  const { vhost, journal } = newVirtualHost();
-  const [mine, other] = [{}, {}];
-  const declared = vhost.declareQueue(queue('q', { exclusive: true }), mine);
-  assert.equal(declared.durable, false);
-  assert.equal(vhost.declareQueue(queue('q', { exclusive: true }), mine), declared);
-  assert.equal(vhost.checkQueue('q', mine), declared);
-  for (const command of [
-    () => vhost.checkQueue('q', other),
-    () => vhost.checkQueue('q', null),
-    () => vhost.declareQueue(queue('q', { exclusive: true }), other),
-    () => vhost.declareQueue(queue('q'), mine),
-    () => vhost.deleteQueue('q', unconditionally, other),
-  ]) {
-    assertRefused(command, 'resource-locked', locked);
-  }
-  assert.equal(vhost.removeExclusiveQueues(other), 0);
-  assert.equal(vhost.removeExclusiveQueues(mine), 1);
-  assert.equal(declared.removals, 1);
-  assertRefused(() => vhost.checkQueue('q', mine), 'not-found', "no queue 'q' in vhost '/'");
-  assert.deepEqual(journal, []);
-});
-
-test('a queue that is shared cannot be declared exclusive', () => {
-  const { vhost } = newVirtualHost();
-  vhost.declareQueue(queue('q', { durable: false }), null);
-  const declare = () => vhost.declareQueue(queue('q', { durable: false, exclusive: true }), {});
-  assertRefused(declare, 'resource-locked', locked);
-  assert.throws(() => vhost.declareQueue(queue('r', { exclusive: true }), null), /needs a connection/);
 });
 
 test('deleting a queue minds if-unused and if-empty, and returns what was ready', () => {
