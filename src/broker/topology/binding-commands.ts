@@ -1,6 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
-import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import { deleteUnusedSources } from './auto-delete.ts';
+import type { CommandContext } from './commands.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { type Binding, bindingIdentity, isDurable } from './exchange.ts';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../errors.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
-import { type CommandContext, deleteUnusedSources } from './commands.ts';
+import { deleteUnusedSources } from './auto-delete.ts';
+import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { assertAccess, assertSameOwner, exclusiveOwnerOf } from './exclusive-queues.ts';
