@@ -1,4 +1,5 @@
 import type { Consumer, Parking } from './consumer.ts';
+import { activeOf, readyActiveOf } from './single-active-consumer.ts';
 
 /**
  * The consumers of one priority, which take turns. One without credit, or whose gate is closed, is parked when its turn
@@ -66,14 +67,14 @@ export class ConsumerPriorities {
   readonly all: Consumer[] = [];
   /** Where there is one alone: most queues have no other, and it need not be searched for each message. */
   only: Consumer | null = null;
-  /** Whether there is a single active consumer: the first, until it goes. */
+  /** Whether there is a single active consumer. */
   isSingle = false;
   /** The highest priority first. */
   readonly #priorities: RoundRobin[] = [];
 
   /** The consumer that gets the next message; null if none can take one. */
   next(): Consumer | null {
-    if (this.isSingle) return this.#nextSingle();
+    if (this.isSingle) return readyActiveOf(this.all);
     const priorities = this.#priorities;
     for (let i = 0; i < priorities.length; i++) {
       const consumer = priorities[i].next();
@@ -84,7 +85,7 @@ export class ConsumerPriorities {
 
   /** With a single active consumer: who that is. */
   get active(): Consumer | null {
-    return this.isSingle ? (this.all[0] ?? null) : null;
+    return this.isSingle ? activeOf(this.all) : null;
   }
 
   add(consumer: Consumer): void {
@@ -130,11 +131,5 @@ export class ConsumerPriorities {
 
   #equalsOf({ priority }: Consumer): RoundRobin | undefined {
     return this.#priorities.find((each) => each.priority === priority);
-  }
-
-  #nextSingle(): Consumer | null {
-    const consumer = this.all[0];
-    if (consumer === undefined || consumer.parkedAt !== null) return null;
-    return consumer.credit > 0 && consumer.gate.open ? consumer : null;
   }
 }
