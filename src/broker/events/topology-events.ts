@@ -1,4 +1,4 @@
-import type { PolicyKind } from '../policies/apply-to.ts';
+import type { PolicyKind } from '../policies/operator-policy.ts';
 import type { Policy } from '../policies/policy.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Binding, Exchange } from '../topology/exchange.ts';

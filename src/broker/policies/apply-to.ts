@@ -1,6 +1,3 @@
-/** An operator's policy only sets limits, which hold beside what users' policies say. */
-export type PolicyKind = 'policy' | 'operator-policy';
-
 /** What kinds of things a policy is for. */
 export type ApplyTo = 'queues' | 'classic_queues' | 'quorum_queues' | 'exchanges' | 'all';
 

@@ -59,18 +59,6 @@ export function validateDefinition(definition: Table, isOperator: boolean): void
   }
 }
 
-/** Both at once: of a limit that both have, the smaller one. */
-export function mergeDefinitions(policy: Table | null, operatorPolicy: Table | null): Table {
-  if (policy === null || operatorPolicy === null) return policy ?? operatorPolicy ?? {};
-  const merged: { [key: string]: Value } = { ...policy, ...operatorPolicy };
-  for (const [name, value] of Object.entries(operatorPolicy)) {
-    if (!Object.hasOwn(policy, name)) continue;
-    const other = policy[name] as number | bigint;
-    if (other < (value as number | bigint)) merged[name] = other;
-  }
-  return merged;
-}
-
 function isKnown(name: string, isOperator: boolean): boolean {
   const key = keys.get(name);
   return key !== undefined && (key.isLimit || !isOperator);

@@ -1,6 +1,6 @@
 import type { Table } from '../../base/value.ts';
-import type { MatchedKind, PolicyKind } from './apply-to.ts';
-import { mergeDefinitions } from './definition.ts';
+import type { MatchedKind } from './apply-to.ts';
+import { mergeDefinitions, type PolicyKind } from './operator-policy.ts';
 import { ActivePolicy, type Policy } from './policy.ts';
 
 /** What policies come to for one queue or exchange. */

@@ -1,7 +1,8 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
-import { type ApplyTo, appliesTo, isApplyTo, type MatchedKind, type PolicyKind } from './apply-to.ts';
+import { type ApplyTo, appliesTo, isApplyTo, type MatchedKind } from './apply-to.ts';
 import { validateDefinition } from './definition.ts';
+import type { PolicyKind } from './operator-policy.ts';
 import { Pattern } from './pattern.ts';
 
 /** What is to hold for all queues or exchanges whose name matches. */

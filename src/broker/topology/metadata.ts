@@ -1,6 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import { type Json, tableFromJson, tableToJson } from '../../base/value-json.ts';
-import { type ApplyTo, isApplyTo, type PolicyKind } from '../policies/apply-to.ts';
+import { type ApplyTo, isApplyTo } from '../policies/apply-to.ts';
+import type { PolicyKind } from '../policies/operator-policy.ts';
 
 /**
  * The changes of durable things, as they stand in the journal. Deleting a queue or an exchange implies its bindings.

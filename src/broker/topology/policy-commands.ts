@@ -1,5 +1,5 @@
 import { BrokerError } from '../errors.ts';
-import type { PolicyKind } from '../policies/apply-to.ts';
+import type { PolicyKind } from '../policies/operator-policy.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { configureExchange, configureQueue, kindOf } from './apply-policies.ts';

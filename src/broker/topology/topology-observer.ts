@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import type { PolicyKind } from '../policies/apply-to.ts';
+import type { PolicyKind } from '../policies/operator-policy.ts';
 import type { Policy } from '../policies/policy.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { Binding, Exchange } from './exchange.ts';
