@@ -1,7 +1,8 @@
 import { AclTable } from './acl-table.ts';
 import type { AccessOperation, VhostLimits } from './operations.ts';
 import { entityKey, type Quota } from './quota.ts';
-import { grant, type TopicGrant, topicGrant, User } from './user.ts';
+import { topicGrant } from './topic-authorization.ts';
+import { grant, User } from './user.ts';
 
 /** All users, access control lists, limits and quotas: what the operations make of nothing. Nothing is checked here. */
 export class AccessState {
@@ -37,14 +38,11 @@ export class AccessState {
         return;
       case 'access.topic.set': {
         const { user, vhost, exchange } = operation;
-        const { topicGrants } = this.#user(user);
-        const made = topicGrant(user, vhost, operation);
-        const inVhost = topicGrants.get(vhost) ?? new Map<string, TopicGrant>();
-        topicGrants.set(vhost, inVhost.set(exchange, made));
+        this.#user(user).topicGrants.set(vhost, exchange, topicGrant(user, vhost, operation));
         return;
       }
       case 'access.topic.clear':
-        this.#clearTopic(operation.user, operation.vhost, operation.exchange);
+        this.users.get(operation.user)?.topicGrants.delete(operation.vhost, operation.exchange);
         return;
       case 'access.vhost-limits.set':
         if (Object.keys(operation.limits).length === 0) this.vhostLimits.delete(operation.vhost);
@@ -122,13 +120,6 @@ export class AccessState {
     return table;
   }
 
-  #clearTopic(name: string, vhost: string, exchange: string): void {
-    const topicGrants = this.users.get(name)?.topicGrants;
-    const inVhost = topicGrants?.get(vhost);
-    inVhost?.delete(exchange);
-    if (inVhost?.size === 0) topicGrants?.delete(vhost);
-  }
-
   #user(name: string): User {
     const user = this.users.get(name);
     if (user === undefined)
@@ -159,17 +150,8 @@ function operationsOf(user: User): AccessOperation[] {
       read: read.source,
     });
   }
-  for (const [vhost, exchanges] of user.topicGrants) {
-    for (const [exchange, { write, read }] of exchanges) {
-      operations.push({
-        op: 'access.topic.set',
-        user: user.name,
-        vhost,
-        exchange,
-        write: write.source,
-        read: read.source,
-      });
-    }
+  for (const permission of user.topicGrants) {
+    operations.push({ op: 'access.topic.set', user: user.name, ...permission });
   }
   return operations;
 }

@@ -15,6 +15,7 @@ import { GUEST_PASSWORD, NO_PASSWORD } from './password.ts';
 import { type PasswordCheck, passwords } from './password-verifier.ts';
 import { Quotas } from './quotas.ts';
 import { GUEST_SCRAM } from './scram.ts';
+import type { TopicVerb } from './topic-authorization.ts';
 import type { User, Verb } from './user.ts';
 
 /** An authenticated user, as connections hold on to it. */
@@ -121,14 +122,8 @@ export class Access {
   }
 
   /** For exchanges of type topic alone: to publish with a routing key is to write, to bind with it to read. */
-  checkTopic(
-    user: Identity,
-    vhost: string,
-    verb: 'write' | 'read',
-    exchange: string,
-    routingKey: string,
-  ): void {
-    if (user.mayTopic(verb, vhost, exchange, routingKey)) return;
+  checkTopic(user: Identity, vhost: string, verb: TopicVerb, exchange: string, routingKey: string): void {
+    if (user.topicGrants.allow(verb, vhost, exchange, routingKey)) return;
     throw new BrokerError(
       'access-refused',
       `access to topic '${routingKey}' in exchange '${exchange}' in vhost '${vhost}' ` +

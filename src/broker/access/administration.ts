@@ -6,7 +6,8 @@ import type { Clients } from './clients.ts';
 import { keptPassword } from './credentials.ts';
 import type { AccessOperation, VhostLimit, VhostLimits } from './operations.ts';
 import { PASSWORD_BYTES_MAX } from './password.ts';
-import type { PermissionPatterns, TopicPatterns, User, UserLimit, UserLimits } from './user.ts';
+import type { TopicPatterns, TopicPermission } from './topic-authorization.ts';
+import type { PermissionPatterns, User, UserLimit, UserLimits } from './user.ts';
 
 export interface UserInfo {
   readonly name: string;
@@ -22,10 +23,8 @@ export interface PermissionInfo extends PermissionPatterns {
   readonly vhost: string;
 }
 
-export interface TopicPermissionInfo extends TopicPatterns {
+export interface TopicPermissionInfo extends TopicPermission {
   readonly user: string;
-  readonly vhost: string;
-  readonly exchange: string;
 }
 
 export interface VhostInfo {
@@ -172,7 +171,7 @@ export class Administration {
   async clearTopicPermissions(name: string, vhost: string, exchange: string | null = null): Promise<void> {
     const user = this.#user(name);
     this.#checkVhost(vhost);
-    const exchanges = exchange === null ? [...(user.topicGrants.get(vhost)?.keys() ?? [])] : [exchange];
+    const exchanges = exchange === null ? user.topicGrants.exchangesIn(vhost) : [exchange];
     await this.#changeIn(
       vhost,
       ...exchanges.map((each) => ({ op: 'access.topic.clear', user: name, vhost, exchange: each }) as const),
@@ -181,17 +180,9 @@ export class Administration {
 
   listTopicPermissions(filter: PermissionFilter = {}): TopicPermissionInfo[] {
     return this.#users(filter).flatMap((user) =>
-      Array.from(user.topicGrants)
-        .filter(([vhost]) => filter.vhost === undefined || vhost === filter.vhost)
-        .flatMap(([vhost, exchanges]) =>
-          Array.from(exchanges, ([exchange, { write, read }]) => ({
-            user: user.name,
-            vhost,
-            exchange,
-            write: write.source,
-            read: read.source,
-          })),
-        ),
+      [...user.topicGrants]
+        .filter(({ vhost }) => filter.vhost === undefined || vhost === filter.vhost)
+        .map((permission) => ({ user: user.name, ...permission })),
     );
   }
 

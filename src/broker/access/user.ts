@@ -1,6 +1,7 @@
-import { literal, Pattern } from '../policies/pattern.ts';
+import { Pattern } from '../policies/pattern.ts';
 import type { PasswordHash } from './password.ts';
 import type { ScramCredentials } from './scram.ts';
+import { TopicGrants } from './topic-authorization.ts';
 
 /** As the operations of the protocols are divided: what changes a thing, puts messages into it, takes them out of it. */
 export type Verb = 'configure' | 'write' | 'read';
@@ -11,18 +12,11 @@ export interface PermissionPatterns {
   readonly read: string;
 }
 
-export interface TopicPatterns {
-  readonly write: string;
-  readonly read: string;
-}
-
 export type UserLimit = 'max-connections' | 'max-channels';
 export type UserLimits = { readonly [name in UserLimit]?: number };
 
 /** What a user may do in a virtual host. */
 export type Grant = { readonly [verb in Verb]: Pattern };
-/** With which routing keys, on a topic exchange for which this is said. */
-export type TopicGrant = { readonly [verb in 'write' | 'read']: Pattern };
 
 /**
  * A user, and what this user may do, right now: connections hold on to this object, and see every change. Changed by
@@ -38,8 +32,7 @@ export class User {
   limits: UserLimits = {};
   /** By virtual host. */
   readonly grants = new Map<string, Grant>();
-  /** By virtual host and exchange. */
-  readonly topicGrants = new Map<string, Map<string, TopicGrant>>();
+  readonly topicGrants = new TopicGrants();
   /** Another user may have come under the same name; this one may nothing any more. */
   isDeleted = false;
 
@@ -54,23 +47,8 @@ export class User {
   may(verb: Verb, vhost: string, name: string): boolean {
     return this.grants.get(vhost)?.[verb].matches(name) ?? false;
   }
-
-  /** Where nothing is said about topics, all are allowed. */
-  mayTopic(verb: 'write' | 'read', vhost: string, exchange: string, routingKey: string): boolean {
-    return this.topicGrants.get(vhost)?.get(exchange)?.[verb].matches(routingKey) ?? true;
-  }
 }
 
 export function grant({ configure, write, read }: PermissionPatterns): Grant {
   return { configure: new Pattern(configure), write: new Pattern(write), read: new Pattern(read) };
-}
-
-/** In the patterns, `{username}` and `{vhost}` stand for the names, whatever characters these have. */
-export function topicGrant(user: string, vhost: string, { write, read }: TopicPatterns): TopicGrant {
-  const pattern = (source: string): Pattern =>
-    new Pattern(
-      source,
-      source.replaceAll('{username}', () => literal(user)).replaceAll('{vhost}', () => literal(vhost)),
-    );
-  return { write: pattern(write), read: pattern(read) };
 }

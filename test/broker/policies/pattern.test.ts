@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { topicGrant } from '../../../src/broker/access/user.ts';
 import { hasLinearMatching, PATTERN_LENGTH_MAX, Pattern } from '../../../src/broker/policies/pattern.ts';
 
 const LINEAR = '--enable-experimental-regexp-engine';
@@ -81,12 +80,5 @@ describe('the pattern of a permission', () => {
     ]) {
       assert.throws(() => new Pattern(source), { kind: 'precondition-failed' }, source);
     }
-  });
-
-  it('on topics has the names of user and virtual host where they are asked for, character by character', () => {
-    const { write } = topicGrant('a.b', '/', { write: '^{username}\\.{vhost}$', read: '' });
-    assert.ok(write.matches('a.b./'));
-    assert.ok(!write.matches('axb./'));
-    assert.equal(write.source, '^{username}\\.{vhost}$');
   });
 });

@@ -1,0 +1,66 @@
+import { literal, Pattern } from '../policies/pattern.ts';
+
+/*
+ * RabbitMQ's topic authorization, beside the permissions for an exchange: with which routing keys a user may publish to
+ * a topic exchange, which is to write, and bind to it, which is to read.
+ */
+
+export type TopicVerb = 'write' | 'read';
+export type TopicPatterns = { readonly [verb in TopicVerb]: string };
+
+export interface TopicPermission extends TopicPatterns {
+  readonly vhost: string;
+  readonly exchange: string;
+}
+
+/** With which routing keys, on a topic exchange for which this is said. */
+type TopicGrant = { readonly [verb in TopicVerb]: Pattern };
+
+/** The topic permissions of one user. */
+export class TopicGrants implements Iterable<TopicPermission> {
+  /** By virtual host and exchange. */
+  readonly #grants = new Map<string, Map<string, TopicGrant>>();
+
+  /** Where nothing is said about topics, all are allowed. */
+  allow(verb: TopicVerb, vhost: string, exchange: string, routingKey: string): boolean {
+    return this.#grants.get(vhost)?.get(exchange)?.[verb].matches(routingKey) ?? true;
+  }
+
+  set(vhost: string, exchange: string, granted: TopicGrant): void {
+    const inVhost = this.#grants.get(vhost) ?? new Map<string, TopicGrant>();
+    this.#grants.set(vhost, inVhost.set(exchange, granted));
+  }
+
+  delete(vhost: string, exchange: string): void {
+    const inVhost = this.#grants.get(vhost);
+    inVhost?.delete(exchange);
+    if (inVhost?.size === 0) this.#grants.delete(vhost);
+  }
+
+  clear(): void {
+    this.#grants.clear();
+  }
+
+  /** The exchanges for which something is said. */
+  exchangesIn(vhost: string): string[] {
+    return [...(this.#grants.get(vhost)?.keys() ?? [])];
+  }
+
+  *[Symbol.iterator](): Generator<TopicPermission> {
+    for (const [vhost, exchanges] of this.#grants) {
+      for (const [exchange, { write, read }] of exchanges) {
+        yield { vhost, exchange, write: write.source, read: read.source };
+      }
+    }
+  }
+}
+
+/** In the patterns, `{username}` and `{vhost}` stand for the names, whatever characters these have. */
+export function topicGrant(user: string, vhost: string, { write, read }: TopicPatterns): TopicGrant {
+  const pattern = (source: string): Pattern =>
+    new Pattern(
+      source,
+      source.replaceAll('{username}', () => literal(user)).replaceAll('{vhost}', () => literal(vhost)),
+    );
+  return { write: pattern(write), read: pattern(read) };
+}
