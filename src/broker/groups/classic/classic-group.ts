@@ -80,7 +80,7 @@ export class ClassicGroup {
   join(request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
     const { memberId, instanceId } = request;
     const known = this.roster.members.get(memberId);
-    const former = instanceId === null ? undefined : this.roster.staticId(instanceId);
+    const former = this.roster.staticMembers.idOf(instanceId);
     const refusal = refusalOfJoin(this, request, this.#around.settings);
     if (refusal !== null) {
       done(joinFailed(refusal, refusal === 'group-full' ? '' : memberId));
@@ -216,7 +216,7 @@ export class ClassicGroup {
 
   #leave({ memberId, instanceId }: Omit<MemberRequest, 'generation'>): GroupErrorKind | null {
     if (instanceId === null && this.roster.expected.delete(memberId)) return null;
-    const id = instanceId === null ? memberId : this.roster.staticId(instanceId);
+    const id = instanceId === null ? memberId : this.roster.staticMembers.idOf(instanceId);
     const member = id === undefined ? undefined : this.roster.members.get(id);
     if (member === undefined) return 'unknown-member';
     if (memberId !== '' && memberId !== member.id) return 'fenced-instance';

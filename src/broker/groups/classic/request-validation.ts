@@ -28,7 +28,7 @@ export function refusalOfJoin(
   if (sessionMs < limits.sessionTimeoutMsMin || sessionMs > limits.sessionTimeoutMsMax) {
     return 'invalid-session-timeout';
   }
-  const former = instanceId === null ? undefined : roster.staticId(instanceId);
+  const former = roster.staticMembers.idOf(instanceId);
   const known = roster.members.get(memberId);
   if (memberId !== '' && instanceId !== null) {
     if (former === undefined) return 'unknown-member';
@@ -48,10 +48,8 @@ export function refusalOfMember(
   { roster }: ValidatingGroup,
   { memberId, instanceId }: Omit<MemberRequest, 'generation'>,
 ): GroupErrorKind | null {
-  if (instanceId !== null) {
-    const id = roster.staticId(instanceId);
-    if (id !== undefined && id !== memberId) return 'fenced-instance';
-  }
+  const id = roster.staticMembers.idOf(instanceId);
+  if (id !== undefined && id !== memberId) return 'fenced-instance';
   return roster.members.has(memberId) ? null : 'unknown-member';
 }
 

@@ -1,3 +1,4 @@
+import { StaticMembers } from '../static-membership.ts';
 import { ClassicMember } from './classic-member.ts';
 import { type JoinOutcome, joinFailed, type MemberProtocol, syncFailed } from './requests.ts';
 
@@ -8,8 +9,7 @@ export class Roster {
   leader: string | null = null;
   /** Clients that were told their ids and have not joined yet, and until when they are waited for. */
   readonly expected = new Map<string, number>();
-  /** Ids by the names that clients keep over restarts (KIP-345). */
-  readonly #staticIds = new Map<string, string>();
+  readonly staticMembers = new StaticMembers();
   #joiningCount = 0;
 
   get size(): number {
@@ -31,30 +31,24 @@ export class Roster {
     return longest;
   }
 
-  staticId(instanceId: string): string | undefined {
-    return this.#staticIds.get(instanceId);
-  }
-
   add(member: ClassicMember): void {
     this.members.set(member.id, member);
     this.expected.delete(member.id);
-    if (member.instanceId !== null) this.#staticIds.set(member.instanceId, member.id);
+    this.staticMembers.add(member);
     this.leader ??= member.id;
   }
 
   /** At recovery, when nobody waits. */
   clear(): void {
     this.members.clear();
-    this.#staticIds.clear();
+    this.staticMembers.clear();
     this.leader = null;
   }
 
   /** Whoever still waits on behalf of it is told that it is not known any more. */
   remove(member: ClassicMember): void {
     this.members.delete(member.id);
-    if (member.instanceId !== null && this.#staticIds.get(member.instanceId) === member.id) {
-      this.#staticIds.delete(member.instanceId);
-    }
+    this.staticMembers.remove(member);
     this.answerJoin(member, joinFailed('unknown-member', member.id));
     answerSync(member, syncFailed('unknown-member'));
     if (this.leader === member.id) this.leader = this.#anyMember();

@@ -138,7 +138,7 @@ export class ClassicMembers {
   #refusalOfId(request: JoinRequest, known: ConsumerMember | undefined): JoinOutcome | null {
     const { memberId, instanceId } = request;
     if (instanceId !== null) {
-      const former = this.#deps.group.staticId(instanceId);
+      const former = this.#deps.group.staticMembers.idOf(instanceId);
       if (memberId === '' || former === memberId) return null;
       return joinFailed(former === undefined ? 'unknown-member' : 'fenced-instance', memberId);
     }
@@ -155,7 +155,7 @@ export class ClassicMembers {
 
   #check({ memberId, instanceId, generation }: MemberRequest): ConsumerMember | GroupErrorKind {
     const { group } = this.#deps;
-    const former = instanceId === null ? undefined : group.staticId(instanceId);
+    const former = group.staticMembers.idOf(instanceId);
     if (former !== undefined && former !== memberId) return 'fenced-instance';
     const member = group.members.get(memberId);
     if (member === undefined || member.classic === null) return 'unknown-member';

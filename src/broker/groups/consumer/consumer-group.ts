@@ -3,6 +3,7 @@ import type { GroupSettings } from '../group-settings.ts';
 import type { ConsumerGroupChanged } from '../operations.ts';
 import { equals, has, NO_PARTITIONS, type PartitionSet } from '../partition-sets.ts';
 import type { GroupStreams } from '../ports.ts';
+import { StaticMembers } from '../static-membership.ts';
 import {
   AWAY_EPOCH,
   ConsumerMember,
@@ -50,9 +51,9 @@ export class ConsumerGroup {
   /** Since the epoch of time. */
   emptySinceMs: number | null = null;
   readonly members = new Map<string, ConsumerMember>();
+  readonly staticMembers = new StaticMembers();
   readonly #around: ConsumerSurroundings;
   readonly #subscriptions: Subscriptions;
-  readonly #staticIds = new Map<string, string>();
   readonly #owners = new Owners();
   #topicsHash = '';
   /** Streams may be others than those that the target was made for. */
@@ -115,10 +116,6 @@ export class ConsumerGroup {
     this.#around.wakeAt(member.revokeDueMs);
   }
 
-  staticId(instanceId: string): string | undefined {
-    return this.#staticIds.get(instanceId);
-  }
-
   /** Whether a member that waits for what others had can have more of it now. */
   hasNews(member: ConsumerMember): boolean {
     for (const [streamId, partitions] of member.target) {
@@ -150,7 +147,7 @@ export class ConsumerGroup {
 
   /** An administrator takes a member out, by the name that it keeps, or else by its id. */
   takeOut(memberId: string, instanceId: string | null): GroupErrorKind | null {
-    const id = instanceId === null ? memberId : this.#staticIds.get(instanceId);
+    const id = instanceId === null ? memberId : this.staticMembers.idOf(instanceId);
     const member = id === undefined ? undefined : this.members.get(id);
     if (member === undefined) return 'unknown-member';
     if (memberId !== '' && memberId !== member.id) return 'fenced-instance';
@@ -204,7 +201,7 @@ export class ConsumerGroup {
     for (const kept of change.members) {
       const member = ConsumerMember.restore(kept);
       this.members.set(member.id, member);
-      if (member.instanceId !== null) this.#staticIds.set(member.instanceId, member.id);
+      this.staticMembers.add(member);
       this.#owners.set(member);
     }
   }
@@ -235,7 +232,7 @@ export class ConsumerGroup {
 
   /** The member that speaks, if it is who it should be; undefined if it is new. */
   #find({ memberId, epoch, instanceId, owned, classic }: HeartbeatRequest): ConsumerMember | undefined {
-    const formerId = instanceId === null ? undefined : this.#staticIds.get(instanceId);
+    const formerId = this.staticMembers.idOf(instanceId);
     const former = formerId === undefined ? undefined : this.members.get(formerId);
     if (epoch === 0) {
       const isReleased = former?.epoch === AWAY_EPOCH || former?.classic != null || classic !== null;
@@ -268,7 +265,7 @@ export class ConsumerGroup {
 
   /** Somebody new, or one that keeps its name and has been restarted: that one gets what it had. */
   #enter({ memberId, instanceId, clientId, host, ...request }: HeartbeatRequest): ConsumerMember {
-    const formerId = instanceId === null ? undefined : this.#staticIds.get(instanceId);
+    const formerId = this.staticMembers.idOf(instanceId);
     const former = formerId === undefined ? undefined : this.members.get(formerId);
     const wishes: MemberWishes = former?.wishes ?? {
       rackId: request.rackId,
@@ -286,7 +283,7 @@ export class ConsumerGroup {
       this.#gone.push(former.id);
     }
     this.members.set(memberId, member);
-    if (instanceId !== null) this.#staticIds.set(instanceId, memberId);
+    this.staticMembers.add(member);
     this.emptySinceMs = null;
     this.#changed.add(member);
     return member;
@@ -398,9 +395,7 @@ export class ConsumerGroup {
     this.members.delete(member.id);
     this.#changed.delete(member);
     this.#owners.release(member);
-    if (member.instanceId !== null && this.#staticIds.get(member.instanceId) === member.id) {
-      this.#staticIds.delete(member.instanceId);
-    }
+    this.staticMembers.remove(member);
   }
 
   #grow(): void {
