@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { STREAM_CONFIGS, type StreamConfig } from '../src/broker/streams/stream-configs.ts';
+import { TOPIC_CONFIGS, type TopicConfig } from '../src/broker/streams/topic-configs.ts';
 import { HANDLERS } from '../src/servers/kafka/handlers/table.ts';
 import { APIS } from '../src/wire/kafka/apis.ts';
 
@@ -55,7 +55,7 @@ broker that is too old; they are refused.
 
 `;
 
-function configRow(config: StreamConfig): string {
+function configRow(config: TopicConfig): string {
   const { name, effect, description } = config;
   const value = config.default === '' ? '' : `\`${config.default}\``;
   return `| \`${name}\` | ${value} | ${effect === 'has-effect' ? 'same' : 'without effect'} | ${description} |\n`;
@@ -75,7 +75,7 @@ function unserved(): string {
 }
 
 export function renderKafkaPage(): string {
-  const shown = STREAM_CONFIGS.filter(({ isHidden }) => isHidden !== true);
+  const shown = TOPIC_CONFIGS.filter(({ isHidden }) => isHidden !== true);
   return (
     INTRODUCTION +
     '| Setting | Default | | |\n|---|---|---|---|\n' +

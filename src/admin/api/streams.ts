@@ -1,7 +1,7 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Partition } from '../../broker/streams/partition.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
-import { validateConfig, validateConfigs } from '../../broker/streams/stream-settings.ts';
+import { validateConfig, validateConfigs } from '../../broker/streams/topic-config-validation.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';

@@ -3,7 +3,7 @@ import type { Stream } from '../../../broker/streams/stream.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { createTopics } from '../../../wire/kafka/messages/topics.ts';
-import { describedTopicConfigs } from '../configs/topic-configs.ts';
+import { describedTopicConfigs } from '../configs/topic-config-resource.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';

@@ -1,5 +1,5 @@
 import type { Stream } from '../../../broker/streams/stream.ts';
-import { normalizeConfig } from '../../../broker/streams/stream-settings.ts';
+import { normalizeConfig } from '../../../broker/streams/topic-config-validation.ts';
 import { type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import { collisionKey, topicNameProblem } from './topic-name.ts';

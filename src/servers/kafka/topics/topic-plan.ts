@@ -1,4 +1,4 @@
-import { validateConfigs } from '../../../broker/streams/stream-settings.ts';
+import { validateConfigs } from '../../../broker/streams/topic-config-validation.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import type { createTopics } from '../../../wire/kafka/messages/topics.ts';
 import { type Fault, fault } from '../fault.ts';

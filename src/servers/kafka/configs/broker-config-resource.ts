@@ -1,11 +1,11 @@
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
-import { type ConfigType, STREAM_CONFIGS } from '../../../broker/streams/stream-configs.ts';
+import { type ConfigType, TOPIC_CONFIGS } from '../../../broker/streams/topic-configs.ts';
 import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import { NODE_ID } from '../node-id.ts';
 import type { ConfigEntry, ConfigResource } from './config-resource.ts';
-import { TYPE_CODES } from './topic-configs.ts';
+import { TYPE_CODES } from './topic-config-resource.ts';
 
 /** Kafka's default of max.connections.per.ip: no limit. */
 const INT32_MAX = 0x7fffffff;
@@ -90,7 +90,7 @@ function own(context: RequestContext): ConfigEntry[] {
 }
 
 function defaultsOfTopics(): ConfigEntry[] {
-  return STREAM_CONFIGS.flatMap(({ brokerName, type, default: value, description }) =>
+  return TOPIC_CONFIGS.flatMap(({ brokerName, type, default: value, description }) =>
     brokerName === null ? [] : [entry(brokerName, type, value, CONFIG_SOURCE.DEFAULT, description)],
   );
 }

@@ -1,5 +1,10 @@
-import { type ConfigType, type StreamConfig, streamConfig } from '../../../broker/streams/stream-configs.ts';
-import { normalizeConfig, SHOWN_CONFIGS, validateConfigs } from '../../../broker/streams/stream-settings.ts';
+import { normalizeConfig, validateConfigs } from '../../../broker/streams/topic-config-validation.ts';
+import {
+  type ConfigType,
+  SHOWN_CONFIGS,
+  type TopicConfig,
+  topicConfig,
+} from '../../../broker/streams/topic-configs.ts';
 import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE, CONFIG_TYPE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault, faultOf } from '../fault.ts';
 import { topicNameProblem } from '../topics/topic-name.ts';
@@ -47,10 +52,10 @@ function configsAfter(
   changes: readonly ConfigChange[],
   isWhole: boolean,
 ): Map<string, string> | Fault {
-  const unknown = changes.find(({ name }) => streamConfig(name) === undefined);
+  const unknown = changes.find(({ name }) => topicConfig(name) === undefined);
   if (unknown !== undefined) return fault('INVALID_CONFIG', `Unknown topic config name: ${unknown.name}`);
   const after = changed(before, changes, isWhole, (name) => {
-    const config = streamConfig(name);
+    const config = topicConfig(name);
     return config?.type === 'list' ? config.default : null;
   });
   if (!(after instanceof Map)) return after;
@@ -62,13 +67,13 @@ function configsAfter(
 /** All configs of a topic, of which those in `set` are not at their defaults. */
 export function describedTopicConfigs(set: ReadonlyMap<string, string>): ConfigEntry[] {
   const hidden = [...set.keys()].flatMap((name) => {
-    const config = streamConfig(name);
+    const config = topicConfig(name);
     return config?.isHidden === true ? [config] : [];
   });
   return [...SHOWN_CONFIGS, ...hidden].map((config) => entryOf(config, set.get(config.name)));
 }
 
-function entryOf(config: StreamConfig, own: string | undefined): ConfigEntry {
+function entryOf(config: TopicConfig, own: string | undefined): ConfigEntry {
   const { name, type, description, brokerName } = config;
   const synonyms: ConfigEntry['synonyms'][number][] =
     own === undefined ? [] : [{ name, value: own, source: CONFIG_SOURCE.TOPIC }];

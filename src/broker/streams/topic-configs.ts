@@ -1,11 +1,11 @@
-/** What can be set for a stream, by the names that Kafka gives it: values are texts, as they are set and shown. */
+/** Kafka's topic configs, which are what can be set for a stream: values are texts, as they are set and shown. */
 
 export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list';
 
 /** What a setting does here: changes what the broker does, or is kept and shown and means nothing on one node. */
 export type ConfigEffect = 'has-effect' | 'no-effect';
 
-export interface StreamConfig {
+export interface TopicConfig {
   readonly name: string;
   readonly type: ConfigType;
   readonly default: string;
@@ -32,7 +32,7 @@ const WEEK_MS = 7 * DAY_MS;
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
-export const STREAM_CONFIGS: readonly StreamConfig[] = [
+export const TOPIC_CONFIGS: readonly TopicConfig[] = [
   {
     name: 'cleanup.policy',
     type: 'list',
@@ -346,10 +346,23 @@ export const STREAM_CONFIGS: readonly StreamConfig[] = [
   },
 ];
 
-const byName = new Map(STREAM_CONFIGS.map((config) => [config.name, config]));
+const byName = new Map(TOPIC_CONFIGS.map((config) => [config.name, config]));
 
-export function streamConfig(name: string): StreamConfig | undefined {
+export function topicConfig(name: string): TopicConfig | undefined {
   return byName.get(name);
+}
+
+/** The settings that are shown for every stream. */
+export const SHOWN_CONFIGS: readonly TopicConfig[] = TOPIC_CONFIGS.filter(
+  ({ isHidden }) => isHidden !== true,
+);
+
+/** The values of a config of type list. */
+export function listOf(value: string): string[] {
+  return value
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
 }
 
 function throttledReplicas(value: string): string | null {
