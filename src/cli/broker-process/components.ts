@@ -10,6 +10,7 @@ import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
 import { formatAddress, type ListenerComponent } from './lifecycle.ts';
+import { readTlsFiles, type TlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
 /** What `sluice start` opens, with the settings translated to the options of each component. */
 export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
@@ -44,99 +45,85 @@ export function openBroker(configuration: Configuration, log: Logger): Promise<B
   });
 }
 
-export async function startAmqp(
-  broker: Broker,
-  port: number,
-  configuration: Configuration,
-  log: Logger,
-): Promise<ListenerComponent> {
-  try {
-    const server = await AmqpServer.listen(broker, amqpOptions(configuration, port, log));
-    return {
-      protocol: 'amqp',
-      address: formatAddress(configuration.host, server.port),
-      close: () => server.close(),
-    };
-  } catch (error) {
-    throw listenError(error, 'AMQP', '--amqp-port', formatAddress(configuration.host, port));
-  }
-}
-
-export function startAmqps(
-  broker: Broker,
-  port: number,
-  configuration: Configuration,
-  log: Logger,
-): Promise<ListenerComponent> {
-  return startTls('amqps', configuration, log, async (tls) => {
-    try {
-      return await AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), tls });
-    } catch (error) {
-      throw listenError(error, 'AMQP over TLS', '--amqps-port', formatAddress(configuration.host, port));
-    }
-  });
-}
-
-export async function startKafka(
-  broker: Broker,
-  port: number,
-  configuration: Configuration,
-  log: Logger,
-): Promise<ListenerComponent> {
-  try {
-    const server = await KafkaServer.listen(broker, kafkaOptions(configuration, port, log));
-    return {
-      protocol: 'kafka',
-      address: formatAddress(configuration.host, server.port),
-      close: () => server.close(),
-    };
-  } catch (error) {
-    throw listenError(error, 'Kafka', '--kafka-port', formatAddress(configuration.host, port));
-  }
-}
-
-export function startKafkas(
-  broker: Broker,
-  port: number,
-  configuration: Configuration,
-  log: Logger,
-): Promise<ListenerComponent> {
-  return startTls('kafkas', configuration, log, async (tls) => {
-    try {
-      return await KafkaServer.listen(broker, { ...kafkaOptions(configuration, port, log), tls });
-    } catch (error) {
-      throw listenError(error, 'Kafka over TLS', '--kafkas-port', formatAddress(configuration.host, port));
-    }
-  });
-}
-
-interface TlsServer {
+interface ClientServer {
   readonly port: number;
   renewTls(material: TlsMaterial): void;
   close(): Promise<void>;
 }
 
-/** A listener whose certificate is read again when it changes, and on SIGHUP. */
-async function startTls(
-  protocol: string,
+type Listen = (
+  broker: Broker,
+  port: number,
   configuration: Configuration,
   log: Logger,
-  listen: (tls: TlsOptions) => Promise<TlsServer>,
+  tls: { readonly tls?: TlsOptions },
+) => Promise<ClientServer>;
+
+export interface ClientListener {
+  /** As in the ready line. */
+  readonly protocol: string;
+  /** As in messages. */
+  readonly title: string;
+  readonly setting: 'amqpPort' | 'amqpsPort' | 'kafkaPort' | 'kafkasPort';
+  readonly isTls: boolean;
+  readonly listen: Listen;
+}
+
+const listenAmqp: Listen = (broker, port, configuration, log, tls) =>
+  AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), ...tls });
+
+const listenKafka: Listen = (broker, port, configuration, log, tls) =>
+  KafkaServer.listen(broker, { ...kafkaOptions(configuration, port, log), ...tls });
+
+/** In the order in which they are opened. */
+const CLIENT_LISTENERS: readonly ClientListener[] = [
+  { protocol: 'amqp', title: 'AMQP', setting: 'amqpPort', isTls: false, listen: listenAmqp },
+  { protocol: 'amqps', title: 'AMQP over TLS', setting: 'amqpsPort', isTls: true, listen: listenAmqp },
+  { protocol: 'kafka', title: 'Kafka', setting: 'kafkaPort', isTls: false, listen: listenKafka },
+  { protocol: 'kafkas', title: 'Kafka over TLS', setting: 'kafkasPort', isTls: true, listen: listenKafka },
+];
+
+/** Those that are on. @throws Error if one needs files of TLS that cannot be read */
+export function clientListeners(configuration: Configuration): readonly ClientListener[] {
+  const listeners = CLIENT_LISTENERS.filter(({ setting }) => configuration[setting] !== 'off');
+  // What is wrong with the files is said before anything is opened.
+  if (listeners.some(({ isTls }) => isTls)) readTlsFiles(tlsFiles(configuration));
+  return listeners;
+}
+
+export async function startListener(
+  { protocol, title, setting, isTls, listen }: ClientListener,
+  broker: Broker,
+  configuration: Configuration,
+  log: Logger,
 ): Promise<ListenerComponent> {
-  const { readTlsFiles, TlsWatcher, tlsFiles } = await import('./tls-files.ts');
-  const files = tlsFiles(configuration);
-  const server = await listen(readTlsFiles(files));
+  const { host } = configuration;
+  const port = configuration[setting];
+  if (port === 'off') throw new Error(`the listener for ${title} is off`);
+  const files = isTls ? tlsFiles(configuration) : null;
+  const tls = files === null ? {} : { tls: readTlsFiles(files) };
+  const server = await listen(broker, port, configuration, log, tls).catch((error: unknown) => {
+    throw listenError(error, title, `--${protocol}-port`, formatAddress(host, port));
+  });
+  const stopRenewing = files === null ? null : renewTls(server, files, log);
+  return {
+    protocol,
+    address: formatAddress(host, server.port),
+    close() {
+      stopRenewing?.();
+      return server.close();
+    },
+  };
+}
+
+/** The certificate is read again when it changes, and on SIGHUP. Returns what ends that. */
+function renewTls(server: ClientServer, files: TlsFiles, log: Logger): () => void {
   const watcher = new TlsWatcher(files, log, (material) => server.renewTls(material));
   const reload = () => watcher.reload();
   process.on('SIGHUP', reload);
-  return {
-    protocol,
-    address: formatAddress(configuration.host, server.port),
-    close() {
-      watcher.stop();
-      process.off('SIGHUP', reload);
-      return server.close();
-    },
+  return () => {
+    watcher.stop();
+    process.off('SIGHUP', reload);
   };
 }
 

@@ -2,11 +2,10 @@ import type { Broker } from '../../broker/broker.ts';
 import { hasLinearMatching } from '../../broker/policies/pattern.ts';
 import { ConfigurationError } from '../config/configuration.ts';
 import type { Configuration } from '../config/settings.ts';
-import { openBroker, startAmqp, startAmqps, startKafka, startKafkas } from './components.ts';
+import { clientListeners, openBroker, startListener } from './components.ts';
 import { startControl } from './control.ts';
-import { type ListenerComponent, runUntilStopped } from './lifecycle.ts';
+import { runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
-import { readTlsFiles, tlsFiles } from './tls-files.ts';
 
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
 export async function start(configuration: Configuration): Promise<void> {
@@ -25,26 +24,7 @@ export async function start(configuration: Configuration): Promise<void> {
     );
   }
 
-  const listeners: ((broker: Broker) => Promise<ListenerComponent>)[] = [];
-  if (configuration.amqpPort !== 'off') {
-    const port = configuration.amqpPort;
-    listeners.push((broker) => startAmqp(broker, port, configuration, log));
-  }
-  if (configuration.amqpsPort !== 'off') {
-    const port = configuration.amqpsPort;
-    // What is wrong with the files is said before anything is opened.
-    readTlsFiles(tlsFiles(configuration));
-    listeners.push((broker) => startAmqps(broker, port, configuration, log));
-  }
-  if (configuration.kafkaPort !== 'off') {
-    const port = configuration.kafkaPort;
-    listeners.push((broker) => startKafka(broker, port, configuration, log));
-  }
-  if (configuration.kafkasPort !== 'off') {
-    const port = configuration.kafkasPort;
-    readTlsFiles(tlsFiles(configuration));
-    listeners.push((broker) => startKafkas(broker, port, configuration, log));
-  }
+  const listeners = clientListeners(configuration);
   if (listeners.length === 0) {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
@@ -52,7 +32,9 @@ export async function start(configuration: Configuration): Promise<void> {
   const components = {
     openBroker: () => openBroker(configuration, log),
     services: [(broker: Broker) => startControl(broker, configuration, log)],
-    listeners,
+    listeners: listeners.map(
+      (listener) => (broker: Broker) => startListener(listener, broker, configuration, log),
+    ),
   };
   await runUntilStopped(components, log, {
     pid: process.pid,
