@@ -6,15 +6,6 @@ import type { RecordCursor } from '../../records/record-cursor.ts';
 import { HeaderView } from '../../records/record-header.ts';
 import { BrokerError } from '../errors.ts';
 import { extraKeys, hiddenKeysHeader } from './cc-bcc.ts';
-import type {
-  NamedProperty,
-  OwnProperties,
-  PropertyCodec,
-  PropertyCodecs,
-  PropertyEdit,
-  RoutedMessage,
-  TextProperty,
-} from './property-codec.ts';
 import {
   HEADERS_BYTES_MAX,
   KEY_HEADER,
@@ -25,7 +16,16 @@ import {
   SHARED_PROPERTIES,
   TIMESTAMP_HEADER,
   TOMBSTONE_HEADER,
-} from './record-headers.ts';
+} from './mapping-headers.ts';
+import type {
+  NamedProperty,
+  OwnProperties,
+  PropertyCodec,
+  PropertyCodecs,
+  PropertyEdit,
+  RoutedMessage,
+  TextProperty,
+} from './property-codec.ts';
 
 const NOTHING = Buffer.alloc(0);
 /** What is said of a message goes into one frame, which most clients let be so large. */

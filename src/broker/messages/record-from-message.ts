@@ -8,8 +8,8 @@ import {
 } from '../../records/record-content.ts';
 import { headerLength, writeHeader } from '../../records/record-header.ts';
 import { headerBytes } from './header-text.ts';
+import { HEADERS_BYTES_MAX, KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './mapping-headers.ts';
 import type { PropertyCodec } from './property-codec.ts';
-import { HEADERS_BYTES_MAX, KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './record-headers.ts';
 
 /** The key that a message has as a record; none if `start` is -1. */
 export interface RecordKey {

@@ -1,8 +1,8 @@
 import type { Table } from '../../../base/value.ts';
 import { MessageView, parseContent } from '../../../records/message-view.ts';
 import { BrokerError } from '../../errors.ts';
+import { CHOSEN_PARTITION_HEADER } from '../../messages/mapping-headers.ts';
 import { type RecordKey, recordKey, writeRecord } from '../../messages/record-from-message.ts';
-import { CHOSEN_PARTITION_HEADER } from '../../messages/record-headers.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import { StreamConsumers } from '../consumers/stream-consumers.ts';

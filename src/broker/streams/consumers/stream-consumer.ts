@@ -1,6 +1,6 @@
 import type { Table } from '../../../base/value.ts';
+import { FILTER_VALUE_HEADER } from '../../messages/mapping-headers.ts';
 import type { RecordMessage } from '../../messages/message-from-record.ts';
-import { FILTER_VALUE_HEADER } from '../../messages/record-headers.ts';
 import type { Consumer, ConsumerOwner, Gate } from '../../queues/consumer.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
 import type { DeliverySource } from '../../queues/unacknowledged.ts';

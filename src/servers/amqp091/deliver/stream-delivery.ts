@@ -1,5 +1,5 @@
+import { OFFSET_HEADER, PARTITION_HEADER } from '../../../broker/messages/mapping-headers.ts';
 import type { RecordMessage } from '../../../broker/messages/message-from-record.ts';
-import { OFFSET_HEADER, PARTITION_HEADER } from '../../../broker/messages/record-headers.ts';
 import type { StreamConsumer, StreamSink } from '../../../broker/streams/consumers/stream-consumer.ts';
 import { copyBytes } from '../../../records/record-content.ts';
 import { FRAME_END } from '../../../wire/amqp091/constants.ts';
