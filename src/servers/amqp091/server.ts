@@ -8,6 +8,7 @@ import { Connection } from './connection/connection.ts';
 import { Handshake } from './connection/handshake.ts';
 import type { HandshakeResult, ServerContext } from './connection/handshake-result.ts';
 import { SlabPool } from './connection/output.ts';
+import { StartFrame } from './connection/start-frame.ts';
 import { closeReason } from './errors.ts';
 import { handleMethod } from './handlers/table.ts';
 import { type AmqpServerOptions, withDefaults } from './options.ts';
@@ -28,7 +29,13 @@ export class AmqpServer {
     const listener = await Listener.listen({ ...settings, on: { host, port }, tls }, (connection) =>
       server.#startHandshake(connection),
     );
-    const server = new AmqpServer(listener, { broker, settings, slabs: new SlabPool(), handleMethod });
+    const server = new AmqpServer(listener, {
+      broker,
+      settings,
+      slabs: new SlabPool(),
+      startFrame: new StartFrame(settings.version),
+      handleMethod,
+    });
     return server;
   }
 

@@ -10,6 +10,7 @@ import type { HandleMethod } from '../channel-context.ts';
 import type { Settings } from '../options.ts';
 import type { ClientCapabilities } from './capabilities.ts';
 import type { Output, SlabPool } from './output.ts';
+import type { StartFrame } from './start-frame.ts';
 import type { Tuning } from './tune.ts';
 
 /** As RabbitMQ names the protocol of a connection. */
@@ -20,6 +21,7 @@ export interface ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly slabs: SlabPool;
+  readonly startFrame: StartFrame;
   readonly handleMethod: HandleMethod;
 }
 

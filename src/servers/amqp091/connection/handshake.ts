@@ -8,7 +8,7 @@ import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { isTls } from '../../listener/tls.ts';
 import { AmqpError, type CloseReason, closeReason, closeReasonOf, isExpected } from '../errors.ts';
-import { type ClientCapabilities, clientCapabilities, serverProperties } from './capabilities.ts';
+import { type ClientCapabilities, clientCapabilities } from './capabilities.ts';
 import {
   type ClientDescription,
   type HandshakeResult,
@@ -174,14 +174,8 @@ export class Handshake {
 
   #sendStart(): void {
     const name = this.#accepted.certificateName;
-    this.#output.method(0, {
-      name: 'connection.start',
-      versionMajor: 0,
-      versionMinor: 9,
-      serverProperties: serverProperties(this.#context.settings.version),
-      mechanisms: mechanisms(name !== null && this.#context.broker.access.hasUser(name)),
-      locales: 'en_US',
-    });
+    const { broker, startFrame } = this.#context;
+    this.#output.bytes(startFrame.of(mechanisms(name !== null && broker.access.hasUser(name))));
   }
 
   #authenticate(method: MethodOf<'connection.start-ok'>): void {
