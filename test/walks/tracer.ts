@@ -113,24 +113,32 @@ function positionOf(lines: readonly number[], offset: number): { lineNumber: num
   return { lineNumber: low, columnNumber: offset - lines[low] };
 }
 
-/** The files whose functions are being executed, the innermost first. */
-function filesOnStack(): string[] {
+/** What the clock starts from time to time, and no message: on a slow machine it falls into a walk. */
+const BY_THE_CLOCK = new Set(['src/log/files/free-disk-space.ts']);
+
+/** The files whose functions are being executed, the innermost first; null if a timer has called them. */
+function filesOnStack(): string[] | null {
   const holder: { stack?: unknown } = {};
   const { prepareStackTrace, stackTraceLimit } = Error;
   Error.stackTraceLimit = 60;
-  Error.prepareStackTrace = (_, sites) => sites.map((site) => fileOf(site.getFileName()));
+  let isTimer = false;
+  Error.prepareStackTrace = (_, sites) => {
+    isTimer = sites.some((site) => site.getFunctionName() === 'listOnTimeout');
+    return sites.map((site) => fileOf(site.getFileName()));
+  };
   Error.captureStackTrace(holder, entered);
   const files = holder.stack as (string | null)[];
   Error.prepareStackTrace = prepareStackTrace;
   Error.stackTraceLimit = stackTraceLimit;
-  return files.filter((file) => file !== null);
+  return isTimer ? null : files.filter((file) => file !== null);
 }
 
 function entered(id: number): false {
   if (entries === null) return false;
   const { file, name } = places[id];
-  const [, ...callers] = filesOnStack();
-  entries.push({ file, name, callers });
+  if (BY_THE_CLOCK.has(file)) return false;
+  const files = filesOnStack();
+  if (files !== null) entries.push({ file, name, callers: files.slice(1) });
   return false;
 }
 Object.assign(globalThis, { __enteredFunction: entered });
