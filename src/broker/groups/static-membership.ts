@@ -1,3 +1,5 @@
+import type { GroupErrorKind } from './group-error.ts';
+
 /** What static membership needs to know of a member. */
 interface NamedMember {
   readonly id: string;
@@ -15,6 +17,17 @@ export class StaticMembers {
   /** The id of the member that has this name; undefined if nobody has it, or there is no name. */
   idOf(instanceId: string | null): string | undefined {
     return instanceId === null ? undefined : this.#ids.get(instanceId);
+  }
+
+  /**
+   * What stands against a request in this name from the member `memberId`: nobody has the name, also if the member is
+   * known without it, or another member has it. Null if nothing does, or there is no name.
+   */
+  refusalOf(memberId: string, instanceId: string | null): GroupErrorKind | null {
+    if (instanceId === null) return null;
+    const id = this.#ids.get(instanceId);
+    if (id === undefined) return 'unknown-member';
+    return id === memberId ? null : 'fenced-instance';
   }
 
   /** A member that has its name from now on, whoever had it before. Dynamic members are let be. */

@@ -30,11 +30,11 @@ export function refusalOfJoin(
   }
   const former = roster.staticMembers.idOf(instanceId);
   const known = roster.members.get(memberId);
-  if (memberId !== '' && instanceId !== null) {
-    if (former === undefined) return 'unknown-member';
-    if (former !== memberId) return 'fenced-instance';
-  } else if (memberId !== '' && known === undefined && !roster.expected.has(memberId)) {
-    return 'unknown-member';
+  if (memberId !== '') {
+    const refusal = roster.staticMembers.refusalOf(memberId, instanceId);
+    if (refusal !== null) return refusal;
+    const isExpected = instanceId === null && roster.expected.has(memberId);
+    if (known === undefined && !isExpected) return 'unknown-member';
   }
   const replaced = known ?? (former === undefined ? undefined : roster.members.get(former));
   if (replaced === undefined && roster.size >= limits.membersMax) return 'group-full';
@@ -48,8 +48,8 @@ export function refusalOfMember(
   { roster }: ValidatingGroup,
   { memberId, instanceId }: Omit<MemberRequest, 'generation'>,
 ): GroupErrorKind | null {
-  const id = roster.staticMembers.idOf(instanceId);
-  if (id !== undefined && id !== memberId) return 'fenced-instance';
+  const refusal = roster.staticMembers.refusalOf(memberId, instanceId);
+  if (refusal !== null) return refusal;
   return roster.members.has(memberId) ? null : 'unknown-member';
 }
 

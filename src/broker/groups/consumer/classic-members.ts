@@ -138,9 +138,9 @@ export class ClassicMembers {
   #refusalOfId(request: JoinRequest, known: ConsumerMember | undefined): JoinOutcome | null {
     const { memberId, instanceId } = request;
     if (instanceId !== null) {
-      const former = this.#deps.group.staticMembers.idOf(instanceId);
-      if (memberId === '' || former === memberId) return null;
-      return joinFailed(former === undefined ? 'unknown-member' : 'fenced-instance', memberId);
+      const { staticMembers } = this.#deps.group;
+      const refusal = memberId === '' ? null : staticMembers.refusalOf(memberId, instanceId);
+      return refusal === null ? null : joinFailed(refusal, memberId);
     }
     if (memberId === '') {
       if (!request.requiresKnownId) return null;
@@ -155,8 +155,8 @@ export class ClassicMembers {
 
   #check({ memberId, instanceId, generation }: MemberRequest): ConsumerMember | GroupErrorKind {
     const { group } = this.#deps;
-    const former = group.staticMembers.idOf(instanceId);
-    if (former !== undefined && former !== memberId) return 'fenced-instance';
+    const refusal = group.staticMembers.refusalOf(memberId, instanceId);
+    if (refusal !== null) return refusal;
     const member = group.members.get(memberId);
     if (member === undefined || member.classic === null) return 'unknown-member';
     return member.epoch === generation ? member : 'illegal-generation';

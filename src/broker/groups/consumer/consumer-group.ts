@@ -252,12 +252,11 @@ export class ConsumerGroup {
       }
       return known;
     }
-    if (former !== undefined && former.id !== memberId) {
-      throw new GroupError('fenced-instance', `'${instanceId}' is in use by the member '${former.id}'`);
+    const refusal = this.staticMembers.refusalOf(memberId, instanceId);
+    if (refusal === 'fenced-instance') {
+      throw new GroupError(refusal, `'${instanceId}' is in use by the member '${formerId}'`);
     }
-    if (instanceId !== null && former === undefined) {
-      throw new GroupError('unknown-member', `no member keeps the name '${instanceId}'`);
-    }
+    if (refusal !== null) throw new GroupError(refusal, `no member keeps the name '${instanceId}'`);
     const member = memberOf(this.members, memberId);
     if (epoch > 0) checkEpoch(member, epoch, owned);
     return member;
