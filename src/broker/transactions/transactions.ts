@@ -101,8 +101,12 @@ export class Transactions implements SnapshotSection {
     const producer = this.#table.get(vhost, id);
     if (producer === undefined) return this.#create(vhost, id, timeoutMs);
     if (identity !== null) {
-      // The answer to an earlier request did not arrive.
-      if (isSame(identity, producer.previous) && !producer.isOngoing) return producer.identity;
+      // The answer to an earlier request did not arrive, or the broker has aborted its transaction: it has its successor already.
+      if (isSame(identity, producer.previous) && !producer.isOngoing) {
+        const { identity: present, previous } = producer;
+        this.#change(producer, { identity: present, previous, timeoutMs, state: 'empty' });
+        return present;
+      }
       if (!isSame(identity, producer.identity)) throw fenced(producer, identity);
     }
     const change = {
@@ -181,7 +185,8 @@ export class Transactions implements SnapshotSection {
     if (!producer.isOngoing && renews && isSame(owner.identity, producer.previous)) {
       // Once more, as the answer did not arrive.
       if (producer.state === state) return producer.identity;
-      if (producer.state !== 'empty') throw notOpen(producer, isCommit);
+      // Its transaction was aborted when its timeout was over, which is no fault of the producer: it can go on (KAFKA-20785).
+      throw producer.state === 'committed' ? notOpen(producer, isCommit) : fenced(producer, owner.identity);
     }
     this.#ownedBy(owner);
     if (!producer.isOngoing) {

@@ -35,7 +35,7 @@ async function start(partitions = 2): Promise<KafkaTestServer> {
 
 /** A producer that asks and tells, version by version. */
 class Producer {
-  readonly client: KafkaClient;
+  client: KafkaClient;
   identity = NEW;
 
   constructor(client: KafkaClient) {
@@ -332,9 +332,73 @@ describe('transactions over the wire (KIP-98)', () => {
     while ((await producer.stable()).end < 2) assert.ok(performance.now() < deadline);
     assert.deepEqual((await producer.stable()).aborted, [[producerId, 0]]);
     assert.equal(await producer.produce(1), 'INVALID_PRODUCER_EPOCH');
-    // The producer does not know yet that it is over: it may still abort, but not commit.
-    assert.equal(await producer.end(true), 'INVALID_TXN_STATE');
+    // The producer does not know yet that it is over: it may still abort, but not commit (KAFKA-20785).
+    assert.equal(await producer.end(true), 'PRODUCER_FENCED');
+    await server.restart();
+    const { identity } = producer;
+    producer.client[Symbol.dispose]();
+    producer.client = await server.connect();
+    producer.identity = identity;
+    assert.equal(await producer.end(true), 'PRODUCER_FENCED');
     assert.equal(await producer.end(false), 'NONE');
     assert.equal(await producer.produce(0), 'at 2');
+  });
+
+  it('that were aborted for their timeout leave their producer able to begin again, whatever it asks next', async () => {
+    await using server = await start();
+    const FENCED = 'PRODUCER_FENCED';
+    const OLD_EPOCH = 'INVALID_PRODUCER_EPOCH';
+    // As Kafka 4.3.1, but for the commit of version 5 (KAFKA-20785). Whatever is told here, Java's and librdkafka's producers
+    // take for fenced, or abort and go on; INVALID_TXN_STATE would end them.
+    const questions: [string, string, (producer: Producer) => Promise<string>][] = [];
+    for (let version = 0; version <= 5; version++) {
+      const expected = version < 2 ? OLD_EPOCH : FENCED;
+      questions.push([`EndTxn ${version}, commit`, expected, (it) => it.end(true, version)]);
+      const aborted = version === 5 ? 'NONE' : expected;
+      questions.push([`EndTxn ${version}, abort`, aborted, (it) => it.end(false, version)]);
+      questions.push([`AddPartitionsToTxn ${version}`, expected, (it) => it.addPartition(0, { version })]);
+      questions.push([`TxnOffsetCommit ${version}`, OLD_EPOCH, (it) => it.commitOffset(1, version)]);
+      if (version < 5)
+        questions.push([`AddOffsetsToTxn ${version}`, expected, (it) => it.addOffsets(version)]);
+    }
+    for (const version of [3, 9, 11, 12]) {
+      questions.push([`Produce ${version}`, OLD_EPOCH, (it) => it.produce(1, { version })]);
+      questions.push([
+        `Produce ${version}, elsewhere`,
+        OLD_EPOCH,
+        (it) => it.produce(0, { version, index: 1 }),
+      ]);
+    }
+    for (const isOfOldClient of [true, false]) {
+      const producer = await producerOn(server);
+      for (const [question, expected, ask] of questions) {
+        assert.equal(await producer.initialize({ timeoutMs: 20 }), 'NONE');
+        const isOpen = () => server.broker.transactions.find('/', ID)?.isOngoing === true;
+        if (isOfOldClient) await producer.addPartition(0);
+        else await producer.produce(0);
+        const deadline = performance.now() + 5000;
+        while (isOpen()) {
+          assert.ok(performance.now() < deadline);
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        }
+        const before = producer.identity;
+        assert.equal(await ask(producer), expected, question);
+        producer.identity = before;
+        assert.equal(await producer.initialize({ from: before, timeoutMs: 60_000 }), 'NONE', question);
+        assert.match(await producer.produce(0), /^at /, question);
+        assert.equal(await producer.end(true), 'NONE', question);
+      }
+    }
+  });
+
+  it('that are over when their producer has begun again cannot be ended once more', async () => {
+    await using server = await start();
+    const producer = await producerOn(server);
+    assert.equal(await producer.initialize(), 'NONE');
+    const before = producer.identity;
+    assert.equal(await producer.initialize({ from: before }), 'NONE');
+    producer.identity = before;
+    assert.equal(await producer.end(true), 'PRODUCER_FENCED');
+    assert.equal(await producer.end(false), 'PRODUCER_FENCED');
   });
 });
