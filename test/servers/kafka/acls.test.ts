@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { pbkdf2Sync } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { scramCredential } from '../../../src/broker/access/scram.ts';
+import { type ScramMechanism, scramCredential } from '../../../src/broker/access/scram.ts';
 import {
   ACL_OPERATION,
   ACL_PATTERN_TYPE,
@@ -17,6 +17,7 @@ import {
   alterUserScramCredentials,
   describeUserScramCredentials,
 } from '../../../src/wire/kafka/messages/scram.ts';
+import { answer } from '../sasl/scram-client.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -83,6 +84,7 @@ describe('access control lists over Kafka (KIP-11, KIP-140)', () => {
 
   it('are for those who may alter the cluster, and are those of their virtual host', async () => {
     await using test = await KafkaTestServer.start();
+    assert.equal(test.broker.access.credentials.of('both'), undefined);
     const { access } = test.broker;
     await access.administration.addUser('ada', 'secret');
     await access.administration.createVhost('tenant');
@@ -190,6 +192,53 @@ describe('SCRAM credentials over Kafka (KIP-554)', () => {
     assert.deepEqual(await alter({ deletions: [deletion], upsertions: [] }), ['RESOURCE_NOT_FOUND']);
   });
 
+  it('have any salt, and a salted password of any length: it is a key of HMAC (RFC 2104)', async () => {
+    await using test = await KafkaTestServer.start();
+    using admin = await test.connect();
+    const cases: readonly {
+      readonly mechanism: ScramMechanism;
+      readonly saltBytes: number;
+      readonly bytes: number;
+    }[] = [
+      { mechanism: 'SCRAM-SHA-256', saltBytes: 0, bytes: 32 },
+      ...[1, 16, 18, 33, 64, 1000].map((bytes) => ({
+        mechanism: 'SCRAM-SHA-256' as const,
+        saltBytes: 8,
+        bytes,
+      })),
+      { mechanism: 'SCRAM-SHA-512', saltBytes: 0, bytes: 16 },
+      { mechanism: 'SCRAM-SHA-512', saltBytes: 2000, bytes: 33 },
+    ];
+    for (const { mechanism, saltBytes, bytes } of cases) {
+      const key = Buffer.alloc(bytes, 7);
+      const { results } = await admin.request(alterUserScramCredentials, 0, {
+        deletions: [],
+        upsertions: [
+          {
+            name: 'bob',
+            mechanism: SCRAM_MECHANISM[mechanism === 'SCRAM-SHA-256' ? 'SCRAM_SHA_256' : 'SCRAM_SHA_512'],
+            iterations: 4096,
+            salt: Buffer.alloc(saltBytes, 1),
+            saltedPassword: key,
+          },
+        ],
+      });
+      assert.equal(errorName(results[0]?.errorCode ?? -1), 'NONE', results[0]?.errorMessage ?? '');
+      using bob = await test.connect();
+      await bob.request(saslHandshake, 1, { mechanism });
+      const first = 'n,,n=bob,r=fyko+d2lbbFgONRv9qkxdawL';
+      const begun = await bob.request(saslAuthenticate, 2, { authBytes: Buffer.from(first) });
+      const { final, signature } = answer(mechanism, key, first, begun.authBytes.toString());
+      const finished = await bob.request(saslAuthenticate, 2, { authBytes: Buffer.from(final) });
+      // The proof is right; what a user of no permissions is told comes after it.
+      assert.ok(
+        finished.authBytes.toString() === signature ||
+          /may not|permission|access/i.test(finished.errorMessage ?? ''),
+        `${mechanism} with ${bytes} bytes: ${finished.errorMessage}`,
+      );
+    }
+  });
+
   it('are refused if they are weak, doubtful, or an administrator’s and asked for by somebody else', async () => {
     await using test = await KafkaTestServer.start();
     using admin = await test.connect();
@@ -201,7 +250,9 @@ describe('SCRAM credentials over Kafka (KIP-554)', () => {
         { ...upsertion, name: 'many', iterations: 16_385 },
         { ...upsertion, name: 'other', mechanism: 7 },
         { ...upsertion, name: 'twice' },
-        { ...upsertion, name: 'short', saltedPassword: Buffer.alloc(3) },
+        { ...upsertion, name: 'empty', saltedPassword: Buffer.alloc(0) },
+        { ...upsertion, name: 'both' },
+        { ...upsertion, name: 'both', mechanism: SCRAM_MECHANISM.SCRAM_SHA_512 },
       ],
     });
     assert.deepEqual(Object.fromEntries(results.map(({ user, errorCode }) => [user, errorName(errorCode)])), {
@@ -210,7 +261,8 @@ describe('SCRAM credentials over Kafka (KIP-554)', () => {
       many: 'UNACCEPTABLE_CREDENTIAL',
       other: 'UNSUPPORTED_SASL_MECHANISM',
       twice: 'DUPLICATE_RESOURCE',
-      short: 'UNACCEPTABLE_CREDENTIAL',
+      empty: 'UNACCEPTABLE_CREDENTIAL',
+      both: 'DUPLICATE_RESOURCE',
     });
     const { access } = test.broker;
     await access.administration.addUser('ada', 'secret');

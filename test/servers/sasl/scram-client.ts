@@ -11,17 +11,20 @@ export function salted(
   return pbkdf2Sync(password, salt, iterations, bytes, hash);
 }
 
-/** A client, written from the RFC alone. Returns its last message, and what the server has to answer. */
+/** A client, written from the RFC alone, with a password or with what was made of it. Returns its last message, and what the server has to answer. */
 export function answer(
   mechanism: ScramMechanism,
-  password: string,
+  password: string | Buffer,
   first: string,
   serverFirst: string,
   repeated = '',
 ): { readonly final: string; readonly signature: string } {
   const hash = mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512';
   const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(\d+)$/.exec(serverFirst) ?? [];
-  const key = salted(mechanism, password, Buffer.from(salt, 'base64'), Number(iterations));
+  const key =
+    typeof password === 'string'
+      ? salted(mechanism, password, Buffer.from(salt, 'base64'), Number(iterations))
+      : password;
   const hmac = (by: Buffer, text: string): Buffer => createHmac(hash, by).update(text).digest();
   const withoutProof = `c=biws,r=${repeated}${nonce}`;
   const message = `${first.slice('n,,'.length)},${serverFirst},${withoutProof}`;
