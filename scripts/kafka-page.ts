@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { BROKER_CONFIGS, type BrokerConfig } from '../src/broker/streams/broker-config-table.ts';
 import { TOPIC_CONFIGS, type TopicConfig } from '../src/broker/streams/topic-configs.ts';
 import { HANDLERS } from '../src/servers/kafka/handlers/table.ts';
 import { APIS } from '../src/wire/kafka/apis.ts';
@@ -27,7 +28,8 @@ test suites were tried is in [Kafka clients](kafka-clients.md).
 - Replication factors other than 1 and assignments to other brokers are refused as by a cluster that has one broker.
   Elections are not needed, reassignments to broker 1 are done at once, the list of those that run is empty.
 - The settings of the broker are those of [configuration](configuration.md), given at its start. DescribeConfigs shows
-  some of them under Kafka's names; to change one while the broker runs is refused.
+  some of them under Kafka's names, read-only. Kafka's dynamic settings can be set while it runs, for the cluster
+  (\`--entity-default\`) and for broker 1: [which of them have an effect](#settings-of-the-broker).
 - A [virtual host](access.md) is a tenant: clients see the topics, groups and transactional ids of the one that they are in.
 
 ## Topics
@@ -46,8 +48,24 @@ All that Kafka 4.2 has are taken, checked and shown. Those *without effect* are 
 `;
 
 const AFTER_SETTINGS = `
-\`remote.storage.enable\` can only be \`false\`.
+\`remote.storage.enable\` can only be \`false\`. To delete a setting that is not known succeeds, as in Kafka: tools of older versions
+take back \`message.format.version\` and \`message.downconversion.enable\`. To set one is refused with \`INVALID_CONFIG\`.
 
+## Settings of the broker
+
+All dynamic settings of Kafka 4.3 (KIP-226) can be set and taken back, are checked, shown with their sources, and survive a restart. What is
+set for the broker goes before what is set for the cluster. Defaults of topics are in force at once for topics that have nothing of
+their own. What is *without effect* is kept and shown, and changes nothing: listeners and logins are those of the
+[configuration](configuration.md), whatever is set here. Where it can be set: *cluster* there and for the broker, *broker* for the broker alone, *listener* for one listener of the broker,
+with \`listener.name.NAME.\` before it; the settings of a broker, \`max.connections\`, \`max.connection.creation.rate\` and
+\`num.network.threads\` can be set for a listener, too. Secrets are not kept, and shown to nobody.
+
+Other names are refused with \`INVALID_REQUEST\`; Kafka keeps names that it does not know. That a pool of threads can only be doubled or
+halved at once is not asked of anybody.
+
+`;
+
+const BEFORE_APIS = `
 ## APIs
 
 What is served, and in which versions. Versions of Produce before 3 are offered because clients take their absence for a
@@ -59,6 +77,19 @@ function configRow(config: TopicConfig): string {
   const { name, effect, description } = config;
   const value = config.default === '' ? '' : `\`${config.default}\``;
   return `| \`${name}\` | ${value} | ${effect === 'has-effect' ? 'same' : 'without effect'} | ${description} |\n`;
+}
+
+function brokerConfigRow({
+  name,
+  default: usual,
+  level,
+  effect,
+  topicName,
+  description,
+}: BrokerConfig): string {
+  const value = usual === null || usual === '' ? '' : `\`${usual}\``;
+  const what = topicName === null ? description : `The default of \`${topicName}\`.`;
+  return `| \`${name}\` | ${value} | ${level} | ${effect === 'has-effect' ? 'same' : 'without effect'} | ${what} |\n`;
 }
 
 function apiRows(): string {
@@ -81,6 +112,12 @@ export function renderKafkaPage(): string {
     '| Setting | Default | | |\n|---|---|---|---|\n' +
     shown.map(configRow).join('') +
     AFTER_SETTINGS +
+    '| Setting | Default | Where | | |\n|---|---|---|---|---|\n' +
+    [...BROKER_CONFIGS]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(brokerConfigRow)
+      .join('') +
+    BEFORE_APIS +
     '| Key | API | Versions |\n|---|---|---|\n' +
     apiRows() +
     unserved()

@@ -28,6 +28,7 @@ import { MemoryAlarm } from './shard/memory-alarm.ts';
 import { Shard } from './shard/shard.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
+import { BrokerConfigs } from './streams/broker-configs.ts';
 import { Streams } from './streams/streams.ts';
 import { encodeOperation } from './topology/metadata.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
@@ -54,6 +55,8 @@ export class Broker {
   readonly tracing: MessageTracing;
   readonly deadLettering: DeadLettering;
   readonly delays: Delays;
+  /** Kafka's dynamic settings of brokers. */
+  readonly brokerConfigs: BrokerConfigs;
   readonly streams: Streams;
   readonly streamExchanges: StreamExchanges;
   readonly groups: Groups;
@@ -106,7 +109,9 @@ export class Broker {
       record: (operation) => shard.record(encodeOperation(operation)),
       onCorruption: (fields, message) => shard.log.error(fields, message),
     });
+    this.brokerConfigs = new BrokerConfigs({ record });
     this.streams = this.#createStreams();
+    this.brokerConfigs.onChange(() => this.streams.defaultsChanged());
     this.cluster = new ClusterId(record);
     this.groupConfigs = new GroupConfigs({ record });
     this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
@@ -144,6 +149,7 @@ export class Broker {
       // In the order in which they are restored.
       sections: [
         this.streams,
+        this.brokerConfigs,
         this.cluster,
         this.groupConfigs,
         this.groups,
@@ -237,6 +243,7 @@ export class Broker {
       },
       logId: (known) => shard.logId(known),
       record: (operation) => shard.record(operation),
+      defaults: () => this.brokerConfigs.topicDefaults,
     });
   }
 
@@ -254,10 +261,13 @@ export class Broker {
     return groups;
   }
 
-  #createTransactions(settings: Partial<TransactionSettings> = {}): Transactions {
+  #createTransactions(given: Partial<TransactionSettings> = {}): Transactions {
+    const settings = { ...DEFAULT_TRANSACTION_SETTINGS, ...given };
     return new Transactions({
       shard: this.shard,
-      settings: { ...DEFAULT_TRANSACTION_SETTINGS, ...settings },
+      settings,
+      producerExpirationMs: () =>
+        this.brokerConfigs.number('producer.id.expiration.ms') ?? settings.producerExpirationMs,
       offsets: this.groups,
       partitions: () => this.streams.partitions(),
     });

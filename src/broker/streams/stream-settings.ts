@@ -1,4 +1,5 @@
-import { listOf, type TopicConfig, topicConfig } from './topic-configs.ts';
+import { listOf } from './config-value.ts';
+import { type TopicConfig, topicConfig } from './topic-configs.ts';
 
 export type StreamCompression = 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
@@ -31,9 +32,15 @@ export interface StreamSettings {
 
 const LONG_LIMIT = 2 ** 63;
 
-/** `configs` are valid. */
-export function resolveSettings(configs: ReadonlyMap<string, string>): StreamSettings {
-  const text = (name: string) => configs.get(name) ?? (topicConfig(name) as TopicConfig).default;
+const NONE: ReadonlyMap<string, string> = new Map();
+
+/** `configs` are those of the stream, `defaults` those that hold for the broker; both are valid, by names of topic configs. */
+export function resolveSettings(
+  configs: ReadonlyMap<string, string>,
+  defaults: ReadonlyMap<string, string> = NONE,
+): StreamSettings {
+  const text = (name: string) =>
+    configs.get(name) ?? defaults.get(name) ?? (topicConfig(name) as TopicConfig).default;
   const number = (name: string) => Number(text(name).trim());
   const duration = (name: string) => unlimited(number(name));
   const policies = listOf(text('cleanup.policy'));

@@ -10,21 +10,24 @@ export class Stream {
   isRemoved = false;
   readonly #partitions: Partition[] = [];
   readonly #context: PartitionContext;
+  readonly #defaults: () => ReadonlyMap<string, string>;
   #configs: ReadonlyMap<string, string>;
-  #settings: StreamSettings;
+  /** Null until somebody asks. */
+  #settings: StreamSettings | null = null;
 
   constructor(
     spec: { readonly vhost: string; readonly name: string; readonly id: string },
     partitionIds: readonly number[],
     configs: ReadonlyMap<string, string>,
     context: PartitionContext,
+    defaults: () => ReadonlyMap<string, string>,
   ) {
     this.vhost = spec.vhost;
     this.name = spec.name;
     this.id = spec.id;
     this.#context = context;
     this.#configs = configs;
-    this.#settings = resolveSettings(configs);
+    this.#defaults = defaults;
     this.extend(partitionIds);
   }
 
@@ -37,14 +40,20 @@ export class Stream {
     return this.#configs;
   }
 
-  /** What holds, with what was set and what is usual. */
+  /** What holds, with what was set for it, what was set for the broker, and what is usual. */
   get settings(): StreamSettings {
+    this.#settings ??= resolveSettings(this.#configs, this.#defaults());
     return this.#settings;
   }
 
   configure(configs: ReadonlyMap<string, string>): void {
     this.#configs = configs;
-    this.#settings = resolveSettings(configs);
+    this.#settings = null;
+  }
+
+  /** Something else is set for the broker. */
+  defaultsChanged(): void {
+    this.#settings = null;
   }
 
   extend(partitionIds: readonly number[]): void {

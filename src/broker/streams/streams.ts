@@ -30,6 +30,8 @@ export interface StreamsDeps {
   /** An id for a log that was never used, or this one, which is used from now on. */
   logId(known: number | null): number;
   record(operation: Uint8Array): void;
+  /** Topic configs that hold for streams with nothing of their own; empty if nothing was set for the broker. */
+  defaults(): ReadonlyMap<string, string>;
 }
 
 /** Each partition is a file, and a place in every snapshot. */
@@ -118,6 +120,11 @@ export class Streams implements SnapshotSection {
     this.#record({ op: 'stream.configure', id: stream.id, configs: Object.fromEntries(configs) });
   }
 
+  /** Something else is set for the broker: see `StreamsDeps.defaults`. */
+  defaultsChanged(): void {
+    for (const stream of this.#byId.values()) stream.defaultsChanged();
+  }
+
   apply(operation: Uint8Array): void {
     this.#apply(decodeStreamOperation(operation));
   }
@@ -189,8 +196,9 @@ export class Streams implements SnapshotSection {
     const { vhost, name, id, partitions, configs } = operation;
     if (this.#byId.has(id)) return;
     for (const logId of partitions) this.#deps.logId(logId);
-    const { context } = this.#deps;
-    const stream = new Stream({ vhost, name, id }, partitions, new Map(Object.entries(configs)), context);
+    const { context, defaults } = this.#deps;
+    const set = new Map(Object.entries(configs));
+    const stream = new Stream({ vhost, name, id }, partitions, set, context, defaults);
     const streams = this.#byVhost.get(vhost) ?? new Map<string, Stream>();
     this.#byVhost.set(vhost, streams);
     streams.set(name, stream);

@@ -1,31 +1,17 @@
+import { type ConfigEffect, type ConfigRule, LONG_MAX } from './config-value.ts';
+
 /** Kafka's topic configs, which are what can be set for a stream: values are texts, as they are set and shown. */
 
-export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list';
-
-/** What a setting does here: changes what the broker does, or is kept and shown and means nothing on one node. */
-export type ConfigEffect = 'has-effect' | 'no-effect';
-
-export interface TopicConfig {
+export interface TopicConfig extends ConfigRule {
   readonly name: string;
-  readonly type: ConfigType;
   readonly default: string;
   readonly effect: ConfigEffect;
   /** The setting of a whole broker that is the default for its streams, where there is one. */
   readonly brokerName: string | null;
   readonly description: string;
-  /** Bounds of a number. */
-  readonly min?: number;
-  readonly max?: number;
-  /** The words that a string may be, or that a list may have. */
-  readonly choices?: readonly string[];
-  /** Says what else is wrong with a value of the right type. */
-  readonly check?: (value: string) => string | null;
   /** For tests and experts: not shown unless it is set. */
   readonly isHidden?: true;
 }
-
-/** The largest 64-bit integer stands for 'never', or 'no limit'. */
-export const LONG_MAX = '9223372036854775807';
 
 const DAY_MS = 24 * 3600 * 1000;
 const WEEK_MS = 7 * DAY_MS;
@@ -356,14 +342,6 @@ export function topicConfig(name: string): TopicConfig | undefined {
 export const SHOWN_CONFIGS: readonly TopicConfig[] = TOPIC_CONFIGS.filter(
   ({ isHidden }) => isHidden !== true,
 );
-
-/** The values of a config of type list. */
-export function listOf(value: string): string[] {
-  return value
-    .split(',')
-    .map((each) => each.trim())
-    .filter((each) => each !== '');
-}
 
 function throttledReplicas(value: string): string | null {
   const isGood =

@@ -37,6 +37,8 @@ import {
 
 export interface TransactionsDeps extends TransactionEndDeps {
   readonly settings: TransactionSettings;
+  /** As `TransactionSettings.producerExpirationMs`, unless something else was set while the broker runs. */
+  producerExpirationMs(): number;
   /** Of all streams. */
   partitions(): Iterable<Partition>;
 }
@@ -329,8 +331,7 @@ export class Transactions implements SnapshotSection {
     for (const { vhost, id, isOngoing, updatedMs } of [...this.#table]) {
       if (!isOngoing && updatedMs <= nowMs - settings.idExpirationMs) this.#forget(vhost, id);
     }
-    for (const { producers } of this.#deps.partitions()) {
-      producers.expire(nowMs - settings.producerExpirationMs);
-    }
+    const forgottenMs = nowMs - this.#deps.producerExpirationMs();
+    for (const { producers } of this.#deps.partitions()) producers.expire(forgottenMs);
   }
 }

@@ -199,11 +199,33 @@ describe('IncrementalAlterConfigs (KIP-339)', () => {
     );
   });
 
+  it('lets a tool of an older Kafka take back what is not known here, beside what it sets', async () => {
+    await using started = await start();
+    const { client, test } = started;
+    for (const [type, name, set] of [
+      [TOPIC, 't', 'retention.ms'],
+      [GROUP, 'g', 'consumer.session.timeout.ms'],
+      [BROKER, '1', 'log.roll.ms'],
+      [BROKER, '', 'log.roll.ms'],
+    ] as const) {
+      for (const gone of ['message.format.version', 'message.downconversion.enable', 'no.such']) {
+        const told = await change(client, type, name, [gone, DELETE, null], [set, SET, '45001']);
+        assert.deepEqual(told, ['NONE', null]);
+        const [refused, text] = await change(client, type, name, [gone, SET, '1'], [set, SET, '45002']);
+        assert.match(refused ?? '', /^INVALID_(CONFIG|REQUEST)$/);
+        assert.ok(text?.includes(gone), text ?? '');
+        assert.equal((await change(client, type, name, [gone, APPEND, '1']))[0], 'INVALID_CONFIG');
+      }
+      assert.equal((await show(client, type, name, [set])).configs[0]?.value, '45001');
+    }
+    assert.deepEqual([...(test.broker.streams.get('/', 't')?.configs ?? [])], [['retention.ms', '45001']]);
+  });
+
   it('lets tools take back what was never set for the broker', async () => {
     await using started = await start();
     const throttle = 'leader.replication.throttled.rate';
     assert.deepEqual(await change(started.client, BROKER, '1', [throttle, DELETE, null]), ['NONE', null]);
-    assert.deepEqual((await change(started.client, BROKER, '', [throttle, SET, '1']))[0], 'INVALID_REQUEST');
+    assert.deepEqual(await change(started.client, BROKER, '', [throttle, DELETE, null]), ['NONE', null]);
   });
 
   it('sets what holds for a group', async () => {

@@ -2,10 +2,20 @@ import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/cons
 import { type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 
+/** A value that is set for a config at one level. */
+export interface ConfigSynonym {
+  readonly name: string;
+  readonly value: string | null;
+  /** One of CONFIG_SOURCE. */
+  readonly source: number;
+}
+
 /** A config of a topic, broker or group, as DescribeConfigs shows it. */
 export interface ConfigEntry {
   readonly name: string;
-  readonly value: string;
+  /** Null for one without a value, and for a secret. */
+  readonly value: string | null;
+  readonly isSensitive?: boolean;
   readonly readOnly: boolean;
   /** One of CONFIG_SOURCE. */
   readonly source: number;
@@ -13,7 +23,7 @@ export interface ConfigEntry {
   readonly type: number;
   readonly documentation: string;
   /** All values that are set for it at any level, the effective one first (KIP-226). */
-  readonly synonyms: readonly { readonly name: string; readonly value: string; readonly source: number }[];
+  readonly synonyms: readonly ConfigSynonym[];
 }
 
 /** A change of one config. */
@@ -41,7 +51,10 @@ export interface ConfigResource {
   ): Fault | null;
 }
 
-/** The configs that are set after these changes. `listDefault`: null for a config that is no list. */
+/**
+ * The configs that are set after these changes. `listDefault`: null for a config that is no list. To delete what is not
+ * set, or not known, changes nothing: a tool of an older Kafka takes back configs that are gone.
+ */
 export function changed(
   before: ReadonlyMap<string, string>,
   changes: readonly ConfigChange[],

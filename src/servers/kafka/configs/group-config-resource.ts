@@ -3,7 +3,7 @@ import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/groups/group-c
 import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
 import { type ConfigResource, changed } from './config-resource.ts';
-import { TYPE_CODES } from './topic-config-resource.ts';
+import { TYPE_CODES } from './type-codes.ts';
 
 /** Configs of groups (KIP-848); a group can have them before it exists. */
 export const groupConfigs: ConfigResource = {

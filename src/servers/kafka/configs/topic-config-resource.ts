@@ -1,15 +1,19 @@
 import { normalizeConfig, validateConfigs } from '../../../broker/streams/topic-config-validation.ts';
-import {
-  type ConfigType,
-  SHOWN_CONFIGS,
-  type TopicConfig,
-  topicConfig,
-} from '../../../broker/streams/topic-configs.ts';
-import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE, CONFIG_TYPE } from '../../../wire/kafka/constants.ts';
+import { SHOWN_CONFIGS, type TopicConfig, topicConfig } from '../../../broker/streams/topic-configs.ts';
+import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault, faultOf } from '../fault.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import { topicNameProblem } from '../topics/topic-name.ts';
 import { describableTopics, topicByName } from '../topics/topics.ts';
-import { type ConfigChange, type ConfigEntry, type ConfigResource, changed } from './config-resource.ts';
+import {
+  type ConfigChange,
+  type ConfigEntry,
+  type ConfigResource,
+  type ConfigSynonym,
+  changed,
+} from './config-resource.ts';
+import { setForBroker } from './dynamic-broker-configs.ts';
+import { TYPE_CODES } from './type-codes.ts';
 
 export const topicConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.TOPIC,
@@ -23,7 +27,9 @@ export const topicConfigs: ConfigResource = {
     const problem = topicNameProblem(name);
     if (problem !== null) return fault('INVALID_TOPIC_EXCEPTION', problem);
     const stream = topicByName(context, name);
-    return stream === undefined ? fault('UNKNOWN_TOPIC_OR_PARTITION') : describedTopicConfigs(stream.configs);
+    return stream === undefined
+      ? fault('UNKNOWN_TOPIC_OR_PARTITION')
+      : describedTopicConfigs(stream.configs, context);
   },
 
   alter(name, changes, isWhole, isValidation, context) {
@@ -52,8 +58,6 @@ function configsAfter(
   changes: readonly ConfigChange[],
   isWhole: boolean,
 ): Map<string, string> | Fault {
-  const unknown = changes.find(({ name }) => topicConfig(name) === undefined);
-  if (unknown !== undefined) return fault('INVALID_CONFIG', `Unknown topic config name: ${unknown.name}`);
   const after = changed(before, changes, isWhole, (name) => {
     const config = topicConfig(name);
     return config?.type === 'list' ? config.default : null;
@@ -64,38 +68,34 @@ function configsAfter(
   return new Map([...after].map(([name, value]) => [name, normalizeConfig(name, value)]));
 }
 
-/** All configs of a topic, of which those in `set` are not at their defaults. */
-export function describedTopicConfigs(set: ReadonlyMap<string, string>): ConfigEntry[] {
+/** All configs of a topic, of which those in `set` are its own. */
+export function describedTopicConfigs(
+  set: ReadonlyMap<string, string>,
+  context: RequestContext,
+): ConfigEntry[] {
   const hidden = [...set.keys()].flatMap((name) => {
     const config = topicConfig(name);
     return config?.isHidden === true ? [config] : [];
   });
-  return [...SHOWN_CONFIGS, ...hidden].map((config) => entryOf(config, set.get(config.name)));
+  return [...SHOWN_CONFIGS, ...hidden].map((config) => entryOf(config, set.get(config.name), context));
 }
 
-function entryOf(config: TopicConfig, own: string | undefined): ConfigEntry {
+function entryOf(config: TopicConfig, own: string | undefined, context: RequestContext): ConfigEntry {
   const { name, type, description, brokerName } = config;
-  const synonyms: ConfigEntry['synonyms'][number][] =
+  const synonyms: ConfigSynonym[] =
     own === undefined ? [] : [{ name, value: own, source: CONFIG_SOURCE.TOPIC }];
   if (brokerName !== null) {
+    synonyms.push(...setForBroker(brokerName, context));
     synonyms.push({ name: brokerName, value: config.default, source: CONFIG_SOURCE.DEFAULT });
   }
+  const { value, source } = synonyms[0] ?? { value: config.default, source: CONFIG_SOURCE.DEFAULT };
   return {
     name,
-    value: own ?? config.default,
+    value,
     readOnly: false,
-    source: own === undefined ? CONFIG_SOURCE.DEFAULT : CONFIG_SOURCE.TOPIC,
+    source,
     type: TYPE_CODES[type],
     documentation: description,
     synonyms,
   };
 }
-
-export const TYPE_CODES: { readonly [type in ConfigType]: number } = {
-  boolean: CONFIG_TYPE.BOOLEAN,
-  string: CONFIG_TYPE.STRING,
-  int: CONFIG_TYPE.INT,
-  long: CONFIG_TYPE.LONG,
-  double: CONFIG_TYPE.DOUBLE,
-  list: CONFIG_TYPE.LIST,
-};

@@ -72,7 +72,7 @@ function create(name: string, plan: TopicPlan, isValidation: boolean, context: R
     ...created,
     numPartitions: plan.partitions,
     replicationFactor: 1,
-    configs: describedTopicConfigs(plan.configs).map(({ name, value, readOnly, source }) => ({
+    configs: describedTopicConfigs(plan.configs, context).map(({ name, value, readOnly, source }) => ({
       name,
       value,
       readOnly,

@@ -34,12 +34,12 @@ function describe(wanted: Request['resources'][number], request: Request, contex
     configs: described
       // Kafka takes an empty list of names for all configs, as it does null.
       .filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name))
-      .map(({ name, value, readOnly, source, type, documentation, synonyms }) => ({
+      .map(({ name, value, isSensitive = false, readOnly, source, type, documentation, synonyms }) => ({
         name,
         value,
         readOnly,
         configSource: source,
-        isSensitive: false,
+        isSensitive,
         synonyms: request.includeSynonyms ? synonyms : [],
         configType: type,
         documentation: request.includeDocumentation ? documentation : null,
