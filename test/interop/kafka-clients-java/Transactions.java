@@ -232,6 +232,20 @@ public final class Transactions {
                 return null;
             });
         }
+        try (var producer = transactional(Checks.fresh("txn"), "transaction.timeout.ms", 1500);
+             var plain = Checks.producer(); var consumer = committedReader(topic)) {
+            producer.beginTransaction();
+            put(producer, topic, "never finished either");
+            producer.flush();
+            put(plain, topic, "after that");
+            plain.flush();
+            Checks.equal("what comes after it", Checks.values(Checks.take(consumer, 2)), List.of("after", "after that"));
+            producer.abortTransaction();
+            producer.beginTransaction();
+            put(producer, topic, "again");
+            producer.commitTransaction();
+            Checks.equal("whoever aborts may go on", Checks.values(Checks.take(consumer, 1)), List.of("again"));
+        }
     }
 
     private static void admin() throws Exception {

@@ -36,19 +36,30 @@ export const alterUserScramCredentialsHandler: ApiHandler<typeof alterUserScramC
   minVersion: 0,
   maxVersion: 0,
   async handle({ deletions, upsertions }, context) {
-    const names = new Set([...deletions, ...upsertions].map(({ name }) => name));
-    const results = Array.from(names, async (user) => {
-      const problem = await alter(
-        user,
-        deletions.filter(({ name }) => name === user),
-        upsertions.filter(({ name }) => name === user),
-        context,
-      );
+    const results = Array.from(byUser(deletions, upsertions), async ([user, wanted]) => {
+      const problem = await alter(user, wanted.deletions, wanted.upsertions, context);
       return { user, errorCode: ERROR_CODES[problem?.error ?? 'NONE'], errorMessage: problem?.text ?? null };
     });
     return { throttleTimeMs: 0, results: await Promise.all(results) };
   },
 };
+
+interface Alterations {
+  readonly deletions: Deletion[];
+  readonly upsertions: Upsertion[];
+}
+
+function byUser(deletions: readonly Deletion[], upsertions: readonly Upsertion[]): Map<string, Alterations> {
+  const users = new Map<string, Alterations>();
+  const of = (name: string): Alterations => {
+    const known = users.get(name) ?? { deletions: [], upsertions: [] };
+    users.set(name, known);
+    return known;
+  };
+  for (const each of deletions) of(each.name).deletions.push(each);
+  for (const each of upsertions) of(each.name).upsertions.push(each);
+  return users;
+}
 
 async function alter(
   user: string,
