@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import { BatchOpener } from '../records/opening/batch-opener.ts';
 import type { FileSystem } from './files/filesystem.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Durability, JournalFiles } from './journal/journal-files.ts';
@@ -75,6 +76,8 @@ export class StoreState {
   readonly generation: Generation = { current: 1, isAdvancePending: false };
   readonly arena: Arena;
   readonly acknowledgements: PendingAcknowledgements;
+  /** For batches that clients have compressed. */
+  readonly opener: BatchOpener;
   /** Grows with each start: the leader epoch of what is appended. */
   epoch = 0;
   /** Both are there from the end of recovery on. */
@@ -87,6 +90,7 @@ export class StoreState {
     this.chunks = new ChunkStore(options.chunkBytes, options.memoryBytes / 2);
     this.arena = new Arena(this.chunks, this.generation, () => this.journal.isAtomic);
     this.acknowledgements = new PendingAcknowledgements();
+    this.opener = new BatchOpener(options.scheduler);
     this.segments = new SegmentDirectory(options.fileSystem, `${options.directory}/logs`, {
       segmentBytes: options.segmentBytes,
       onSetAside: (path) =>

@@ -327,6 +327,7 @@ export class Store {
     this.journal.stop();
     await this.files.close();
     await this.segments.close();
+    await this.state.opener.close();
   }
 
   /** Stops touching files, as after a failure. */
@@ -334,5 +335,6 @@ export class Store {
     this.#closed = true;
     this.journal?.stop();
     this.maintenance.abandon();
+    void this.state.opener.close();
   }
 }

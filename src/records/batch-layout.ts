@@ -19,7 +19,7 @@
  *     crc          CRC-32C of everything from `attributes` to the end: base offset and leader epoch, which brokers
  *                  assign, are not covered
  *     attributes   bits 0-2 compression (compression.ts), 3 log-append time, 4 transactional, 5 control,
- *                  6 has a delete horizon (KIP-534); bits 7-15 are unused
+ *                  6 has a delete horizon (KIP-534); 14, of our own: has a foreign envelope. The others are unused
  *     producerId   -1 without an idempotent producer; then epoch and sequence are -1 too (but see batch-checksum.ts)
  *     record*      compressed together or not: see record-cursor.ts
  *
@@ -31,7 +31,7 @@ export const LEADER_EPOCH_AT = 12;
 export const MAGIC_AT = 16;
 export const CRC_AT = 17;
 export const ATTRIBUTES_AT = 21;
-/** The low byte of the attributes, which has all bits that have a meaning. */
+/** The low byte of the attributes, which has all bits that have a meaning for Kafka. */
 export const ATTRIBUTE_BITS_AT = 22;
 export const LAST_OFFSET_DELTA_AT = 23;
 export const BASE_TIMESTAMP_AT = 27;
@@ -55,6 +55,12 @@ export const TRANSACTIONAL = 0x10;
 export const CONTROL = 0x20;
 /** The base timestamp is the time from which on records without a value may be removed (KIP-534). */
 export const HAS_DELETE_HORIZON = 0x40;
+
+/**
+ * A client wrote a record of the batch with the header in which the broker keeps a message (record-content.ts): it counts
+ * as any other header. A bit of ours, which clients pass over, in the high byte of the attributes.
+ */
+export const HAS_FOREIGN_ENVELOPE = 0x4000;
 
 export const NO_TIMESTAMP = -1;
 export const NO_SEQUENCE = -1;

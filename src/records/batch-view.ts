@@ -6,6 +6,7 @@ import {
   BATCH_LENGTH_AT,
   COMPRESSION_MASK,
   CRC_AT,
+  HAS_FOREIGN_ENVELOPE,
   LAST_OFFSET_DELTA_AT,
   LEADER_EPOCH_AT,
   LENGTH_OVERHEAD_BYTES,
@@ -61,6 +62,11 @@ export function maxTimestampMsOf(bytes: Buffer, at: number): number {
   return readInt64(bytes, at + MAX_TIMESTAMP_AT);
 }
 
+/** A code of compression.ts; 0 for none, 5 to 7 mean nothing. */
+export function compressionOf(bytes: Buffer, at: number): number {
+  return bytes[at + ATTRIBUTE_BITS_AT] & COMPRESSION_MASK;
+}
+
 export function recordCountOf(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at + RECORD_COUNT_AT);
 }
@@ -112,7 +118,7 @@ export class BatchView {
   }
   /** A code of compression.ts; 0 for none, 5 to 7 mean nothing. */
   get compression(): number {
-    return this.bytes[this.at + ATTRIBUTE_BITS_AT] & COMPRESSION_MASK;
+    return compressionOf(this.bytes, this.at);
   }
   get isLogAppendTime(): boolean {
     return (this.bytes[this.at + ATTRIBUTE_BITS_AT] & LOG_APPEND_TIME) !== 0;
@@ -122,6 +128,10 @@ export class BatchView {
   }
   get isControl(): boolean {
     return isControl(this.bytes, this.at);
+  }
+  /** What its records have as envelopes is a client's word. */
+  get hasForeignEnvelope(): boolean {
+    return (this.attributes & HAS_FOREIGN_ENVELOPE) !== 0;
   }
   get lastOffsetDelta(): number {
     return lastOffsetDeltaOf(this.bytes, this.at);

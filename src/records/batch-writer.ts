@@ -7,6 +7,7 @@ import {
   BATCH_HEADER_BYTES,
   BATCH_LENGTH_AT,
   BATCH_MAGIC,
+  HAS_FOREIGN_ENVELOPE,
   LAST_OFFSET_DELTA_AT,
   LEADER_EPOCH_AT,
   LENGTH_OVERHEAD_BYTES,
@@ -66,6 +67,12 @@ export function placeBatch(buffer: Buffer, at: number, baseOffset: number, leade
 export function stampBatch(buffer: Buffer, at: number, timestampMs: number): void {
   buffer.writeInt16BE(buffer.readInt16BE(at + ATTRIBUTES_AT) | LOG_APPEND_TIME, at + ATTRIBUTES_AT);
   writeInt64(buffer, at + MAX_TIMESTAMP_AT, timestampMs);
+  writeChecksum(buffer, at, at + batchBytes(buffer, at));
+}
+
+/** Says of the batch at `at`, and with its checksum, that a client wrote what its records have as envelopes. */
+export function markForeignEnvelope(buffer: Buffer, at: number): void {
+  buffer.writeInt16BE(buffer.readInt16BE(at + ATTRIBUTES_AT) | HAS_FOREIGN_ENVELOPE, at + ATTRIBUTES_AT);
   writeChecksum(buffer, at, at + batchBytes(buffer, at));
 }
 

@@ -185,8 +185,11 @@ export class ContentView {
   /** How long it has to wait before it is routed, from its timestamp on; -1 for not at all. */
   delayMs = -1;
 
-  /** False if the bytes are not a content: then the fields mean nothing. Headers after the first are not looked at. */
-  parse(buffer: Buffer, start: number, length: number): boolean {
+  /**
+   * False if the bytes are not a content: then the fields mean nothing. Headers after the first are not looked at.
+   * `mayHaveEnvelope`: the first header is not a client's word.
+   */
+  parse(buffer: Buffer, start: number, length: number, mayHaveEnvelope = true): boolean {
     const end = start + length;
     let size = readVarint(buffer, start);
     let at = varintEnd(buffer, start);
@@ -221,7 +224,7 @@ export class ContentView {
     this.ttlMs = -1;
     this.priority = 0;
     this.delayMs = -1;
-    if (this.headerCount > 0 && isEnvelopeName(buffer, at)) {
+    if (mayHaveEnvelope && this.headerCount > 0 && isEnvelopeName(buffer, at)) {
       return this.parseEnvelope(buffer, at + 1 + NAME_LENGTH, end);
     }
     return at <= end;

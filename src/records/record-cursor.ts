@@ -1,4 +1,4 @@
-import { BATCH_HEADER_BYTES, NO_TIMESTAMP } from './batch-layout.ts';
+import { BATCH_HEADER_BYTES, CRC_AT, NO_TIMESTAMP } from './batch-layout.ts';
 import { BatchView, baseOffsetOf, batchBytes } from './batch-view.ts';
 import { DECOMPRESSED_BYTES_MAX, decompress } from './compression/compression.ts';
 import { CompressionError } from './compression/errors.ts';
@@ -41,6 +41,8 @@ export class RecordCursor {
   /** Its code of compression.ts. */
   compression = 0;
   isLogAppendTime = false;
+  /** What its records have as envelopes is a client's word, and not the broker's. */
+  hasForeignEnvelope = false;
   /** Of the current record. */
   offset = 0;
   /** Milliseconds since the epoch; -1 for none, and for what no time is. */
@@ -56,10 +58,10 @@ export class RecordCursor {
   valueStart = 0;
   headerCount = 0;
   headersStart = 0;
-  /** Of all batches until now, what was decompressed, or given up. */
-  decompressedBytes = 0;
   readonly #decompressedBytesMax: number;
   #isDecompressed = false;
+  /** Of the open batch: compaction may leave less of one at the same offset. */
+  #crc = 0;
   /** Of the batch; what each record adds to it counts only with `#hasDeltas`. */
   #timestampMs = NO_TIMESTAMP;
   #hasDeltas = false;
@@ -77,10 +79,12 @@ export class RecordCursor {
     this.#decompressedBytesMax = decompressedBytesMax;
   }
 
-  /** Goes before the first record of the batch at `at`. */
-  open(bytes: Buffer, at: number): this {
+  /** Goes before the first record of the batch at `at`. `opened`: its records, if they were decompressed already. */
+  open(bytes: Buffer, at: number, opened: Buffer | null = null): this {
     header.moveTo(bytes, at);
     const { baseOffset, recordCount, compression, isLogAppendTime, maxTimestampMs } = header;
+    this.#crc = header.crc;
+    this.hasForeignEnvelope = header.hasForeignEnvelope;
     this.baseOffset = baseOffset;
     this.offset = baseOffset - 1;
     this.lastOffset = header.lastOffset;
@@ -97,7 +101,8 @@ export class RecordCursor {
     const start = at + BATCH_HEADER_BYTES;
     const end = at + batchBytes(bytes, at);
     if (this.#isDecompressed) {
-      this.#decompress(bytes.subarray(start, end));
+      if (opened === null) this.#decompress(bytes.subarray(start, end));
+      else this.#takeOpened(opened);
     } else {
       this.bytes = bytes;
       this.#recordsAt = start;
@@ -108,15 +113,34 @@ export class RecordCursor {
 
   /**
    * Goes on where the batch at `at` was left, if it is the one that is open, at whatever place in memory it is now; one
-   * that is compressed is decompressed once for all of that. Opens it if it is another one.
+   * that is compressed is decompressed once for all of that. Opens it if it is another one. `opened` is as for `open`.
    */
-  resume(bytes: Buffer, at: number): void {
-    if (baseOffsetOf(bytes, at) !== this.baseOffset) {
-      this.open(bytes, at);
+  resume(bytes: Buffer, at: number, opened: Buffer | null = null): void {
+    if (!this.isAt(bytes, at)) {
+      this.open(bytes, at, opened);
     } else if (!this.#isDecompressed) {
       this.bytes = bytes;
       this.#recordsAt = at + BATCH_HEADER_BYTES;
+    } else if (this.needsOpened) {
+      if (opened === null)
+        this.#decompress(bytes.subarray(at + BATCH_HEADER_BYTES, at + batchBytes(bytes, at)));
+      else this.#takeOpened(opened);
     }
+  }
+
+  /** Whether the batch at `at` is the one that is open. */
+  isAt(bytes: Buffer, at: number): boolean {
+    return baseOffsetOf(bytes, at) === this.baseOffset && bytes.readUInt32BE(at + CRC_AT) === this.#crc;
+  }
+
+  /** Lets go of decompressed records of more than `bytesMax`, but not of the place in them: `resume` needs them again. */
+  letGo(bytesMax: number): void {
+    if (this.#isDecompressed && this.bytes.length > bytesMax) this.bytes = NOTHING;
+  }
+
+  /** Whether the decompressed records were let go of. */
+  get needsOpened(): boolean {
+    return this.#isDecompressed && this.bytes === NOTHING;
   }
 
   /** Lets go of the batch. */
@@ -124,6 +148,7 @@ export class RecordCursor {
     this.baseOffset = -1;
     this.lastOffset = -1;
     this.#left = 0;
+    if (this.#isDecompressed) this.bytes = NOTHING;
     this.#isDecompressed = false;
   }
 
@@ -240,18 +265,19 @@ export class RecordCursor {
 
   #decompress(source: Buffer): void {
     try {
-      this.bytes = decompress(this.compression, source, this.#decompressedBytesMax);
+      this.#takeOpened(decompress(this.compression, source, this.#decompressedBytesMax));
     } catch (error) {
       if (!(error instanceof CompressionError)) throw error;
-      // It may have been given up at that size.
-      this.decompressedBytes += this.#decompressedBytesMax;
       const { baseOffset } = this;
       this.close();
       throw new RecordFormatError(`batch at offset ${baseOffset}: ${error.message}`);
     }
+  }
+
+  #takeOpened(records: Buffer): void {
+    this.bytes = records;
     this.#recordsAt = 0;
-    this.#end = this.bytes.length;
-    this.decompressedBytes += this.#end;
+    this.#end = records.length;
   }
 
   #fail(problem: string): never {

@@ -44,7 +44,7 @@ const TEXT_PROPERTIES: ReadonlySet<string> = new Set(
 /** Where a record is, and what is beside its content. */
 export type RecordPlace = Pick<
   RecordCursor,
-  'bytes' | 'contentStart' | 'contentEnd' | 'offset' | 'timestampMs'
+  'bytes' | 'contentStart' | 'contentEnd' | 'offset' | 'timestampMs' | 'hasForeignEnvelope'
 >;
 
 /**
@@ -88,7 +88,9 @@ export class RecordMessage implements RoutedMessage {
     const view = this.#view;
     const { bytes: buffer, contentStart, contentEnd } = place;
     this.#headers = undefined;
-    if (!view.parse(buffer, contentStart, contentEnd - contentStart)) return false;
+    // What a client put into an envelope is its word, and not the broker's.
+    const mayHaveEnvelope = !place.hasForeignEnvelope;
+    if (!view.parse(buffer, contentStart, contentEnd - contentStart, mayHaveEnvelope)) return false;
     this.body = buffer;
     this.bodyStart = view.bodyStart;
     this.bodyEnd = view.bodyEnd;

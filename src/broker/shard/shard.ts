@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
+import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
@@ -120,6 +121,10 @@ export class Shard {
   get journalPosition(): JournalPosition {
     const { journal, epoch } = this.store;
     return { epoch, lastBlock: journal.lastBlock, durableBlock: journal.durableBlock };
+  }
+
+  get opener(): BatchOpener {
+    return this.store.state.opener;
   }
 
   get storageUse(): StorageUse {

@@ -2,9 +2,10 @@ import type { Memory } from '../../base/memory-pool.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Store } from '../../log/store.ts';
 import { joinPieces, type Piece, type StreamLog } from '../../log/streams/stream-log.ts';
-import { LOG_APPEND_TIME } from '../../records/batch-layout.ts';
+import { HAS_FOREIGN_ENVELOPE, LOG_APPEND_TIME } from '../../records/batch-layout.ts';
 import { baseOffsetOf, leaderEpochOf } from '../../records/batch-view.ts';
 import type { MessageView } from '../../records/message-view.ts';
+import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import type { Turn } from '../shard/turn.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
@@ -77,6 +78,11 @@ export class Partition {
     return this.#context.store.epoch;
   }
 
+  /** For its compressed batches. */
+  get opener(): BatchOpener {
+    return this.#context.store.state.opener;
+  }
+
   get startOffset(): number {
     return this.log.start;
   }
@@ -111,13 +117,17 @@ export class Partition {
     return baseOffset;
   }
 
-  /** Appends a message; those of one turn become one batch. It is in the block as with `append`. */
-  gather(messageView: MessageView, timestampMs: number): void {
+  /**
+   * Appends a message; those of one turn become one batch. It is in the block as with `append`. `hasForeignEnvelope`: it is
+   * a record of a client's, of the kind.
+   */
+  gather(messageView: MessageView, timestampMs: number, hasForeignEnvelope = false): void {
     const isStamped = this.stream.settings.timestampType === 'LogAppendTime';
+    const attributes = (isStamped ? LOG_APPEND_TIME : 0) | (hasForeignEnvelope ? HAS_FOREIGN_ENVELOPE : 0);
     const { accumulator } = this.#context.store;
     const { log, leaderEpoch } = this;
     this.epochs.appended(leaderEpoch, log.end);
-    accumulator.add(log, leaderEpoch, isStamped ? LOG_APPEND_TIME : 0, Math.floor(timestampMs), messageView);
+    accumulator.add(log, leaderEpoch, attributes, Math.floor(timestampMs), messageView);
     this.#context.turn.schedule();
   }
 

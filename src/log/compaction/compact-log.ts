@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { BatchView } from '../../records/batch-view.ts';
-import { RecordCursor } from '../../records/record-cursor.ts';
+import type { BatchOpener } from '../../records/opening/batch-opener.ts';
+import { openBatch } from '../../records/opening/open-batch.ts';
+import type { RecordCursor } from '../../records/record-cursor.ts';
 import { RecordFormatError } from '../../records/record-format-error.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { SegmentedLog } from '../segments/segmented-log.ts';
@@ -11,6 +13,10 @@ import { OffsetMap } from './offset-map.ts';
 /** A piece of work: a millisecond or two. */
 const READ_BYTES = 256 * 1024;
 const SEED_MAX = 2 ** 32;
+/** Records of one batch that are looked at before others have a turn. */
+const RECORDS_PER_SLICE = 8192;
+/** Keys of one batch for which the map is enlarged. */
+const BATCH_KEYS_MAX = 1 << 20;
 /** A segment's offsets fit in 32 bits as differences to its first. */
 const OFFSETS_MAX = 0x7fffffff;
 
@@ -24,6 +30,7 @@ export interface CompactionOptions {
   readonly segmentBytes: number;
   /** For the map of keys. */
   readonly memoryBytes: number;
+  readonly opener: BatchOpener;
   abortedIn(from: number, below: number): readonly AbortedRange[];
   /** After each piece of work, of so many bytes. False if there is no point in going on. */
   pause(bytes: number): Promise<boolean>;
@@ -37,7 +44,7 @@ class Stopped extends Error {}
  * if segments could not be replaced.
  */
 export async function compactLog(log: SegmentedLog, options: CompactionOptions): Promise<number> {
-  const { cleanedTo, below, nowMs, deleteRetentionMs, memoryBytes, segmentBytes } = options;
+  const { cleanedTo, below, nowMs, deleteRetentionMs, memoryBytes, segmentBytes, opener } = options;
   const pause = async (bytes: number): Promise<void> => {
     if (!(await options.pause(bytes))) throw new Stopped();
   };
@@ -56,6 +63,7 @@ export async function compactLog(log: SegmentedLog, options: CompactionOptions):
       lastOffset: below - 1,
       abortedIn,
       pause,
+      opener,
     });
     for (const group of groupsOf(log.segments, mappedTo, below, segmentBytes)) {
       pass.changed = false;
@@ -71,6 +79,7 @@ export async function compactLog(log: SegmentedLog, options: CompactionOptions):
 interface GatherOptions {
   readonly cleanedTo: number;
   readonly below: number;
+  readonly opener: BatchOpener;
   abortedIn(from: number, below: number): readonly AbortedRange[];
   pause(bytes: number): Promise<void>;
 }
@@ -85,11 +94,15 @@ async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOpti
     const { buffer } = slice;
     for (const batch = new BatchView(buffer, 0); batch.at < buffer.length; batch.moveTo(buffer, batch.end)) {
       if (batch.baseOffset >= below) return below;
+      if (batch.isControl || isOfAborted(batch, options)) continue;
       if (batch.recordCount > map.room) {
         if (map.count > 0) return batch.baseOffset;
-        map.grow(countOf(buffer, batch.at));
+        const count = await countOf(buffer, batch.at, options);
+        // Its keys make nothing obsolete then; it is bounded how much memory one batch can ask for.
+        if (count > map.room && count > BATCH_KEYS_MAX) continue;
+        map.grow(count);
       }
-      if (!batch.isControl && !isOfAborted(batch, options)) addKeys(map, buffer, batch.at);
+      await addKeys(map, buffer, batch.at, options);
     }
     next = slice.nextOffset;
     await options.pause(buffer.length);
@@ -98,27 +111,34 @@ async function gatherKeys(log: SegmentedLog, map: OffsetMap, options: GatherOpti
 }
 
 /** How many records there are, whatever the header says: it may say two billion. */
-function countOf(buffer: Buffer, at: number): number {
+async function countOf(buffer: Buffer, at: number, options: GatherOptions): Promise<number> {
   let count = 0;
-  try {
-    const records = new RecordCursor().open(buffer, at);
-    while (records.next()) count++;
-  } catch (error) {
-    if (!(error instanceof RecordFormatError)) throw error;
-  }
+  await forEachIn(buffer, at, options, () => count++);
   return count;
 }
 
-function addKeys(map: OffsetMap, buffer: Buffer, at: number): void {
+function addKeys(map: OffsetMap, buffer: Buffer, at: number, options: GatherOptions): Promise<void> {
+  return forEachIn(buffer, at, options, (records) => {
+    records.readContent();
+    const { bytes, keyStart, keyLength, offset } = records;
+    if (keyLength >= 0) map.put(bytes, keyStart, keyStart + keyLength, offset);
+  });
+}
+
+/** What cannot be understood stays, and makes nothing obsolete. */
+async function forEachIn(
+  buffer: Buffer,
+  at: number,
+  { opener, pause }: GatherOptions,
+  visit: (records: RecordCursor) => void,
+): Promise<void> {
   try {
-    const records = new RecordCursor().open(buffer, at);
-    while (records.next()) {
-      records.readContent();
-      const { bytes, keyStart, keyLength, offset } = records;
-      if (keyLength >= 0) map.put(bytes, keyStart, keyStart + keyLength, offset);
+    const records = await openBatch(opener, buffer, at);
+    for (let count = 1; records.next(); count++) {
+      visit(records);
+      if (count % RECORDS_PER_SLICE === 0) await pause(0);
     }
   } catch (error) {
-    // What cannot be understood stays, and makes nothing obsolete.
     if (!(error instanceof RecordFormatError)) throw error;
   }
 }

@@ -1,20 +1,19 @@
 import { COMPRESSION_MASK, HAS_DELETE_HORIZON, NO_TIMESTAMP } from '../../records/batch-layout.ts';
 import { BatchView } from '../../records/batch-view.ts';
 import { withRecords } from '../../records/batch-writer.ts';
-import { compress } from '../../records/compression/compression.ts';
-import { RecordCursor } from '../../records/record-cursor.ts';
+import type { BatchOpener } from '../../records/opening/batch-opener.ts';
+import { openBatch } from '../../records/opening/open-batch.ts';
+import type { RecordCursor } from '../../records/record-cursor.ts';
 import { RecordFormatError } from '../../records/record-format-error.ts';
-import {
-  RECORD_OVERHEAD_MAX,
-  recordLength,
-  writeLeadingFields,
-} from '../../records/record-leading-fields.ts';
 import { isAbort } from '../../records/transaction-marker.ts';
 import type { BatchRewriter } from '../segments/segment-rewriter.ts';
 import type { AbortedRange } from '../streams/retention-settings.ts';
+import { KeptRecords } from './kept-records.ts';
 import type { OffsetMap } from './offset-map.ts';
 
 const NOTHING = Buffer.alloc(0);
+/** Records of one batch that are looked at before others have a turn. */
+const RECORDS_PER_SLICE = 8192;
 
 export interface PassOptions {
   readonly map: OffsetMap;
@@ -25,6 +24,7 @@ export interface PassOptions {
   abortedIn(from: number, below: number): readonly AbortedRange[];
   /** After each piece of work, of so many bytes. */
   pause(bytes: number): Promise<void>;
+  readonly opener: BatchOpener;
 }
 
 /**
@@ -60,7 +60,9 @@ export class CompactionPass implements BatchRewriter {
     ) {
       const batch = batches.subarray(header.at, header.end);
       const isLast = header.lastOffset === this.#options.lastOffset;
-      const left = this.#rewriteBatch(batch, header) ?? (isLast ? emptied(batch, header) : null);
+      const left =
+        (await this.#rewriteBatch(batch, new BatchView(batch, 0))) ??
+        (isLast ? emptied(batch, header) : null);
       if (left !== batch) this.changed = true;
       if (left !== null) kept.push(left);
     }
@@ -68,48 +70,52 @@ export class CompactionPass implements BatchRewriter {
     return kept;
   }
 
-  #rewriteBatch(batch: Buffer, header: BatchView): Buffer | null {
+  async #rewriteBatch(batch: Buffer, header: BatchView): Promise<Buffer | null> {
     if (header.isControl) {
       const stays = isAbort(batch, 0) || this.#committing.delete(header.producerId);
       return stays ? batch : null;
     }
     if (header.recordCount === 0) return null;
     if (isOfAborted(header, this.#options)) return null;
-    const left = this.#keepLatest(batch, header);
+    const left = await this.#keepLatest(batch, header);
     if (left !== null && header.isTransactional) this.#committing.add(header.producerId);
     return left;
   }
 
   /** What of the batch stays: all, less, or nothing (null). One that cannot be understood stays as it is. */
-  #keepLatest(batch: Buffer, header: BatchView): Buffer | null {
+  async #keepLatest(batch: Buffer, header: BatchView): Promise<Buffer | null> {
     try {
-      return this.#latestOf(batch, header);
+      return await this.#latestOf(batch, header);
     } catch (error) {
       if (error instanceof RecordFormatError) return batch;
       throw error;
     }
   }
 
-  #latestOf(batch: Buffer, { attributes, baseTimestampMs, maxTimestampMs }: BatchView): Buffer | null {
-    const { nowMs, deleteRetentionMs } = this.#options;
+  async #latestOf(
+    batch: Buffer,
+    { attributes, baseTimestampMs, maxTimestampMs }: BatchView,
+  ): Promise<Buffer | null> {
+    const { nowMs, deleteRetentionMs, opener, pause } = this.#options;
     const hasHorizon = (attributes & HAS_DELETE_HORIZON) !== 0;
     const keepsTombstones = !hasHorizon || nowMs < baseTimestampMs;
-    const records = new RecordCursor().open(batch, 0);
-    const kept = new KeptRecords(records);
-    let total = 0;
-    while (records.next()) {
-      total++;
+    const records = await openBatch(opener, batch, 0);
+    const kept = new KeptRecords(batch, records, () => pause(0));
+    for (let total = 1; records.next(); total++) {
+      if (total % RECORDS_PER_SLICE === 0) await pause(0);
       // Beyond what is a time, it would not survive being written anew.
       if (records.timestampMs === NO_TIMESTAMP && baseTimestampMs !== NO_TIMESTAMP) return batch;
       records.readContent();
-      if (!this.#isLatest(records)) continue;
-      if (keepsTombstones || !records.isTombstone) kept.add();
+      kept.decide(this.#isLatest(records) && (keepsTombstones || !records.isTombstone));
     }
     if (kept.count === 0) return null;
     const getsHorizon = kept.hasTombstone && !hasHorizon && Number.isFinite(deleteRetentionMs);
-    if (kept.count === total && !getsHorizon) return batch;
+    if (kept.count === kept.total && !getsHorizon) return batch;
     const base = getsHorizon ? nowMs + deleteRetentionMs : baseTimestampMs;
-    const body = compress(records.compression, getsHorizon ? kept.rebased(base) : kept.bytes());
+    const body = await opener.compress(
+      records.compression,
+      getsHorizon ? await kept.rebased(base) : await kept.bytes(),
+    );
     return withRecords(batch, 0, body, {
       attributes: getsHorizon ? attributes | HAS_DELETE_HORIZON : attributes,
       baseTimestampMs: base,
@@ -135,63 +141,6 @@ export function isOfAborted(
     (range) =>
       range.producerId === producerId && range.firstOffset <= baseOffset && range.lastOffset > lastOffset,
   );
-}
-
-/** Which records of a batch stay: where they are, and what is in them. */
-class KeptRecords {
-  count = 0;
-  hasTombstone = false;
-  maxTimestampMs = Number.NEGATIVE_INFINITY;
-  #length = 0;
-  readonly #records: RecordCursor;
-  /** Start, end, start of the content, timestamp and offset delta of each. */
-  readonly #places: number[] = [];
-
-  constructor(records: RecordCursor) {
-    this.#records = records;
-  }
-
-  /** The current one. */
-  add(): void {
-    const { recordStart, contentStart, contentEnd, timestampMs, offset, baseOffset } = this.#records;
-    this.count++;
-    this.#length += contentEnd - recordStart;
-    if (this.#records.isTombstone) this.hasTombstone = true;
-    if (timestampMs > this.maxTimestampMs) this.maxTimestampMs = timestampMs;
-    this.#places.push(recordStart, contentEnd, contentStart, timestampMs, offset - baseOffset);
-  }
-
-  /** As they are; those that lie side by side are copied together. */
-  bytes(): Buffer {
-    const places = this.#places;
-    const { bytes } = this.#records;
-    const output = Buffer.allocUnsafe(this.#length);
-    let at = 0;
-    for (let i = 0; i < places.length; ) {
-      const start = places[i];
-      let end = places[i + 1];
-      for (i += 5; places[i] === end; i += 5) end = places[i + 1];
-      at += bytes.copy(output, at, start, end);
-    }
-    return output;
-  }
-
-  /** With their timestamps as differences to this one. */
-  rebased(baseTimestampMs: number): Buffer {
-    const places = this.#places;
-    const output = Buffer.allocUnsafe(this.#length + this.count * RECORD_OVERHEAD_MAX);
-    let at = 0;
-    for (let i = 0; i < places.length; i += 5) {
-      const contentStart = places[i + 2];
-      const contentEnd = places[i + 1];
-      const timestampDelta = places[i + 3] - baseTimestampMs;
-      const offsetDelta = places[i + 4];
-      const length = recordLength(timestampDelta, offsetDelta, contentEnd - contentStart);
-      at = writeLeadingFields(output, at, length, timestampDelta, offsetDelta);
-      at += this.#records.bytes.copy(output, at, contentStart, contentEnd);
-    }
-    return output.subarray(0, at);
-  }
 }
 
 /**

@@ -158,6 +158,7 @@ export class LogCleaner {
         deleteRetentionMs,
         segmentBytes,
         memoryBytes: this.#upkeep.compactionMemoryBytes,
+        opener: this.#state.opener,
         abortedIn: (from, below) => events.abortedIn(from, below),
         pause: (bytes) => this.#pause(stream, bytes),
       });

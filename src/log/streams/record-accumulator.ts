@@ -34,7 +34,7 @@ export class RecordAccumulator implements Reservations {
 
   /**
    * Copies a message to the end of the stream. It is in the block whose number `journal.blockNumber` is afterwards.
-   * `attributes` are those of the batch that it begins, if it does.
+   * `attributes` are those of its batch: it begins another one if the open one has others.
    */
   add(
     stream: StreamLog,
@@ -46,8 +46,9 @@ export class RecordAccumulator implements Reservations {
     const contentBytes = messageView.contentBytes();
     const recordBytes = contentBytes + RECORD_OVERHEAD_MAX;
     const begun = this.#open.get(stream);
-    if (begun?.builder.hasRoomFor(contentBytes) === false || !this.#journal.canReserveLater(recordBytes))
-      this.flush();
+    const fits =
+      begun === undefined || (begun.attributes === attributes && begun.builder.hasRoomFor(contentBytes));
+    if (!fits || !this.#journal.canReserveLater(recordBytes)) this.flush();
     const isBegun = this.#open.has(stream);
     this.#journal.reserveLater(isBegun ? recordBytes : recordBytes + BATCH_OVERHEAD);
     const batch = this.#open.get(stream) ?? this.#begin(stream, leaderEpoch, attributes);

@@ -1,5 +1,5 @@
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { CompressionError } from './errors.ts';
+import { CompressionError, tooLarge } from './errors.ts';
 import { decompressLz4 } from './lz4.ts';
 import { compressLz4 } from './lz4-compressor.ts';
 import { decompressSnappy } from './snappy.ts';
@@ -9,8 +9,22 @@ import { compressSnappy } from './snappy-compressor.ts';
 export const COMPRESSION = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 export type CompressionName = keyof typeof COMPRESSION;
 
+const MIB = 1024 * 1024;
+
 /** No batch that anybody makes has records of more bytes than this when they are decompressed. */
-export const DECOMPRESSED_BYTES_MAX = 64 * 1024 * 1024;
+export const DECOMPRESSED_BYTES_MAX = 100 * MIB;
+/** Whatever they come from, records may become so large; beyond it, so many times as large as they come. */
+const DECOMPRESSED_BYTES_FREE = 16 * MIB;
+export const DECOMPRESSION_RATIO_MAX = 1024;
+
+/**
+ * How large the records of a batch may be when decompressed that are so large compressed. Data compress by factors of two
+ * to fifty, gzip by 1032 at most: what claims more is made to fill memory.
+ */
+export function decompressedBytesMax(compressedBytes: number): number {
+  const byRatio = compressedBytes * DECOMPRESSION_RATIO_MAX;
+  return Math.min(DECOMPRESSED_BYTES_MAX, Math.max(DECOMPRESSED_BYTES_FREE, byRatio));
+}
 
 const names = Object.keys(COMPRESSION) as CompressionName[];
 
@@ -20,7 +34,7 @@ export function compressionName(code: number): CompressionName | undefined {
 }
 
 /**
- * The data as it was. Throws CompressionError if it is corrupt, or larger than `bytesMax` when decompressed:
+ * The data as it was. Throws CompressionError if it is corrupt, or larger than `bytesMax` when decompressed (`isTooLarge`):
  * a few bytes may say anything.
  */
 export function decompress(code: number, source: Buffer, bytesMax: number): Buffer {
@@ -29,24 +43,58 @@ export function decompress(code: number, source: Buffer, bytesMax: number): Buff
     case 'none':
       return source;
     case 'gzip':
-      return byRuntime(name, () => gunzipSync(source, { maxOutputLength: bytesMax }));
+      return byRuntime(name, source, bytesMax, gunzipSync);
     case 'snappy':
       return decompressSnappy(source, bytesMax);
     case 'lz4':
       return decompressLz4(source, bytesMax);
     case 'zstd':
-      return byRuntime(name, () => zstdDecompressSync(source, { maxOutputLength: bytesMax }));
+      return byRuntime(name, source, bytesMax, zstdDecompressSync);
     default:
       throw new CompressionError(`compression type ${code} does not exist`);
   }
 }
 
-function byRuntime(name: CompressionName, decompress: () => Buffer): Buffer {
+/** What the runtime's functions give with `info`, of which their types do not know. */
+interface Decompressed {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+type Decompressor = (
+  source: Buffer,
+  options: { readonly maxOutputLength: number; readonly info: true },
+) => unknown;
+
+/** The runtime passes over what is behind a frame of zstd, and over zeros behind gzip's: there may be more frames. */
+function byRuntime(
+  name: CompressionName,
+  source: Buffer,
+  bytesMax: number,
+  decompressFrame: Decompressor,
+): Buffer {
+  const frames: Buffer[] = [];
+  let left = bytesMax;
+  let at = 0;
   try {
-    return decompress();
+    do {
+      const { buffer, engine } = decompressFrame(source.subarray(at), {
+        maxOutputLength: Math.max(1, left),
+        info: true,
+      }) as Decompressed;
+      if (buffer.length > left) throw tooLarge(bytesMax);
+      // Of nothing at all there would be no end.
+      if (engine.bytesWritten === 0) throw new Error('nothing that is compressed');
+      frames.push(buffer);
+      left -= buffer.length;
+      at += engine.bytesWritten;
+    } while (at < source.length);
   } catch (error) {
+    if (error instanceof CompressionError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bytesMax);
     throw new CompressionError(`records compressed with ${name}: ${(error as Error).message}`);
   }
+  return frames.length === 1 ? frames[0] : Buffer.concat(frames);
 }
 
 /** The opposite of `decompress`, at the level that Kafka's clients have by default, or another one of gzip or zstd. */

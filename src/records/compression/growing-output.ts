@@ -1,4 +1,4 @@
-import { CompressionError } from './errors.ts';
+import { CompressionError, tooLarge } from './errors.ts';
 
 const FIRST_BYTES = 4096;
 /** Up to here a loop is quicker than a call into the runtime. */
@@ -18,9 +18,7 @@ export class GrowingOutput {
   #reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    if (needed > this.#bytesMax) {
-      throw new CompressionError(`records that are larger than ${this.#bytesMax} bytes when decompressed`);
-    }
+    if (needed > this.#bytesMax) throw tooLarge(this.#bytesMax);
     const grown = Buffer.allocUnsafeSlow(Math.min(this.#bytesMax, Math.max(needed, this.bytes.length * 2)));
     this.bytes.copy(grown, 0, 0, this.length);
     this.bytes = grown;

@@ -323,7 +323,14 @@ describe('a record that others wrote', () => {
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         const message = new RecordMessage(new PropertyCodecs([codec]));
         const padded = Buffer.concat([Buffer.from(bytes), Buffer.alloc(20, 0xff)]);
-        const place = { bytes: padded, contentStart: 0, contentEnd: bytes.length, offset: 0, timestampMs: 0 };
+        const place = {
+          bytes: padded,
+          contentStart: 0,
+          contentEnd: bytes.length,
+          offset: 0,
+          timestampMs: 0,
+          hasForeignEnvelope: false,
+        };
         if (!message.read(place, 'stream', 0)) return;
         assert.ok(message.bodyStart <= message.bodyEnd && message.bodyEnd <= bytes.length);
         assert.ok(message.keyEnd - message.keyStart <= 255);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { systemScheduler } from '../../../src/base/scheduler.ts';
 import { compactLog } from '../../../src/log/compaction/compact-log.ts';
 import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { segmentFileName } from '../../../src/log/segments/segment.ts';
@@ -8,6 +9,7 @@ import type { AbortedRange } from '../../../src/log/streams/retention-settings.t
 import { verifyBatch } from '../../../src/records/batch-checksum.ts';
 import { writeInt64 } from '../../../src/records/batch-layout.ts';
 import { BatchView } from '../../../src/records/batch-view.ts';
+import { BatchOpener } from '../../../src/records/opening/batch-opener.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { type ProducedRecord, producedBatch } from './produced-batch.ts';
@@ -52,6 +54,7 @@ export class CompactionModel {
   #ends: [number, number][] = [];
   #durable: Durable = { table: null, end: 0, cleanedTo: 0 };
   readonly #random: () => number;
+  readonly #opener = new BatchOpener(systemScheduler);
   #inSnapshot = false;
 
   constructor(fs: FileSystem, random: () => number) {
@@ -154,6 +157,7 @@ export class CompactionModel {
       deleteRetentionMs: DELETE_RETENTION_MS,
       segmentBytes: 3000,
       memoryBytes: 1,
+      opener: this.#opener,
       abortedIn: (from, to) =>
         this.#aborted.filter((range) => range.firstOffset < to && range.lastOffset >= from),
       pause: async () => {

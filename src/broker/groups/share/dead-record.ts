@@ -1,18 +1,25 @@
 import { baseOffsetOf, batchBytes, lastOffsetOf } from '../../../records/batch-view.ts';
-import { RecordCursor } from '../../../records/record-cursor.ts';
+import type { BatchOpener } from '../../../records/opening/batch-opener.ts';
+import { openBatch } from '../../../records/opening/open-batch.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
 
 export interface FoundRecord {
   readonly timestampMs: number;
   /** See record-content.ts; a view. */
   readonly content: Buffer;
+  /** What it has as an envelope is a client's word. */
+  readonly hasForeignEnvelope: boolean;
 }
 
 /**
  * The records with these offsets, which ascend, in the batches that lie back to back in `batches`. Those of a batch that
  * is not what its header promises, as its producer made it, are not found.
  */
-export function findRecords(batches: Buffer, offsets: readonly number[]): Map<number, FoundRecord> {
+export async function findRecords(
+  opener: BatchOpener,
+  batches: Buffer,
+  offsets: readonly number[],
+): Promise<Map<number, FoundRecord>> {
   const found = new Map<number, FoundRecord>();
   let next = 0;
   for (let at = 0; at < batches.length && next < offsets.length; at += batchBytes(batches, at)) {
@@ -21,24 +28,26 @@ export function findRecords(batches: Buffer, offsets: readonly number[]): Map<nu
     while (offsets[next] < baseOffset) next++;
     const first = next;
     while (next < offsets.length && offsets[next] <= lastOffset) next++;
-    if (next > first) findIn(batches, at, new Set(offsets.slice(first, next)), found);
+    if (next > first) await findIn(opener, batches, at, new Set(offsets.slice(first, next)), found);
   }
   return found;
 }
 
-function findIn(
+async function findIn(
+  opener: BatchOpener,
   batches: Buffer,
   at: number,
   offsets: ReadonlySet<number>,
   found: Map<number, FoundRecord>,
-): void {
+): Promise<void> {
   try {
-    const records = new RecordCursor().open(batches, at);
+    const records = await openBatch(opener, batches, at);
     while (records.next()) {
       records.readContent();
-      const { offset, timestampMs, bytes, contentStart, contentEnd } = records;
+      const { offset, timestampMs, bytes, contentStart, contentEnd, hasForeignEnvelope } = records;
       if (offsets.has(offset)) {
-        found.set(offset, { timestampMs, content: bytes.subarray(contentStart, contentEnd) });
+        const content = bytes.subarray(contentStart, contentEnd);
+        found.set(offset, { timestampMs, content, hasForeignEnvelope });
       }
     }
   } catch (error) {

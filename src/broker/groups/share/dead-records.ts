@@ -32,6 +32,7 @@ const BLOCK_OVERHEAD = 1024;
 
 interface Dead extends GivenUp {
   readonly content: Buffer;
+  readonly hasForeignEnvelope: boolean;
 }
 
 /**
@@ -69,8 +70,8 @@ export class DeadRecords {
     const { partition, share } = source;
     const [first] = waiting.keys();
     const { bytes, nextOffset } = await partition.read(first, partition.highWatermark, READ_BYTES);
+    const found = await findRecords(partition.opener, bytes, [...waiting.keys()]);
     if (share.isRemoved) return;
-    const found = findRecords(bytes, [...waiting.keys()]);
     const target = found.size > 0 ? source.target() : null;
     const missing: number[] = [];
     let batch: Dead[] = [];
@@ -84,7 +85,11 @@ export class DeadRecords {
         missing.push(record.offset);
         continue;
       }
-      const dead = { ...record, content: contentOf(source, record, content) };
+      const dead = {
+        ...record,
+        content: contentOf(source, record, content),
+        hasForeignEnvelope: content.hasForeignEnvelope,
+      };
       const size = dead.content.length + RECORD_OVERHEAD;
       if (batch.length > 0 && batchBytes + size > this.#atomic.batchBytesMax) {
         this.#move(source, target, batch, batchBytes);
@@ -105,9 +110,9 @@ export class DeadRecords {
     source.share.flush();
     const into = target.partitions[source.partition.index % target.partitions.length];
     atomic.begin(bytes + BLOCK_OVERHEAD);
-    for (const { content } of batch) {
+    for (const { content, hasForeignEnvelope } of batch) {
       this.#message.content = content;
-      into.gather(this.#message, nowMs);
+      into.gather(this.#message, nowMs, hasForeignEnvelope);
     }
     this.#message.clear();
     source.share.left(batch.map(({ offset }) => offset));

@@ -1,5 +1,5 @@
 import { lastOffsetOf } from '../../../records/batch-view.ts';
-import { RecordCursor } from '../../../records/record-cursor.ts';
+import { openBatch } from '../../../records/opening/open-batch.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
 import type { Partition } from '../partition.ts';
 
@@ -8,7 +8,7 @@ export async function offsetAtTime(partition: Partition, timeMs: number): Promis
   for (let from = partition.startOffset; ; ) {
     const batch = await partition.batchAtTime(timeMs, from);
     if (batch === null) return partition.endOffset;
-    const offset = findIn(batch, timeMs, from);
+    const offset = await findIn(partition, batch, timeMs, from);
     if (offset >= 0) return offset;
     // Headers may promise what no record has.
     from = lastOffsetOf(batch, 0) + 1;
@@ -16,9 +16,9 @@ export async function offsetAtTime(partition: Partition, timeMs: number): Promis
 }
 
 /** -1 if none of the batch's records, as far as they can be read, is from this time on. */
-function findIn(batch: Buffer, timeMs: number, from: number): number {
+async function findIn(partition: Partition, batch: Buffer, timeMs: number, from: number): Promise<number> {
   try {
-    const cursor = new RecordCursor().open(batch, 0);
+    const cursor = await openBatch(partition.opener, batch, 0);
     while (cursor.next()) if (cursor.timestampMs >= timeMs && cursor.offset >= from) return cursor.offset;
   } catch (error) {
     if (!(error instanceof RecordFormatError)) throw error;

@@ -1,4 +1,12 @@
-import { baseOffsetOf, batchBytes, lastBatchAt, lastOffsetOf } from '../../../records/batch-view.ts';
+import {
+  baseOffsetOf,
+  batchBytes,
+  compressionOf,
+  lastBatchAt,
+  lastOffsetOf,
+} from '../../../records/batch-view.ts';
+import { COMPRESSION } from '../../../records/compression/compression.ts';
+import { keyOf } from '../../../records/opening/opened-batches.ts';
 import { isControl, isTransactional, producerIdOf } from '../../../records/producer-fields.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
@@ -10,13 +18,15 @@ const READ_BYTES = 512 * 1024;
 /** What is passed over takes time too, and so does decompressing: so many batches, or pieces of 16 KiB, in one go. */
 const WORK_MAX = 1024;
 const WORK_BYTES = 16 * 1024;
+/** Decompressed records that a reader keeps while it waits; more are kept with those of all readers, within a limit. */
+const KEPT_BYTES_MAX = 64 * 1024;
 
 /** Whether to go on with the next record, or to stop in front of this one, or behind it. */
 export type Visited = 'on' | 'before' | 'behind';
 
 /**
- * What ended a round: the visitor, or that there is nothing more to read, or nothing in memory; in the last case
- * `onReady` is called when there is.
+ * What ended a round: the visitor, or that there is nothing more to read, or that something is read from the disk or
+ * decompressed elsewhere; in the last case `onReady` is called when it is there.
  */
 export type ReadEnd = 'stopped' | 'end' | 'loading';
 
@@ -41,6 +51,10 @@ export class PartitionReader {
   readonly #events: ReaderEvents;
   #loaded: Buffer | null = null;
   #isLoading = false;
+  /** A batch is being decompressed: nothing is read before. */
+  #isOpening = false;
+  /** Base offset of a batch that turned out not to be what it should; -1 for none. */
+  #unreadableOffset = -1;
   #isClosed = false;
 
   constructor(partition: Partition, from: number, events: ReaderEvents) {
@@ -57,6 +71,13 @@ export class PartitionReader {
   /** Shows the records below `below` to `visit`, which finds the present one in `cursor`. */
   read(visit: () => Visited, below: number = Number.POSITIVE_INFINITY): ReadEnd {
     this.work = 0;
+    if (this.#isOpening) return 'loading';
+    const end = this.#read(visit, below);
+    this.cursor.letGo(KEPT_BYTES_MAX);
+    return this.#isOpening ? 'loading' : end;
+  }
+
+  #read(visit: () => Visited, below: number): ReadEnd {
     for (;;) {
       const { partition } = this;
       if (this.next < partition.startOffset) this.next = partition.startOffset;
@@ -106,10 +127,7 @@ export class PartitionReader {
         this.work++;
         continue;
       }
-      const before = this.cursor.decompressedBytes;
-      const isDone = this.#visitRecords(buffer, at, limit, visit);
-      this.work += Math.floor((this.cursor.decompressedBytes - before) / WORK_BYTES);
-      if (!isDone) return false;
+      if (!this.#visitRecords(buffer, at, limit, visit)) return false;
       if (this.next < limit) this.next = Math.max(this.next, lastOffset + 1);
     }
     return true;
@@ -117,7 +135,7 @@ export class PartitionReader {
 
   #visitRecords(buffer: Buffer, at: number, limit: number, visit: () => Visited): boolean {
     const { cursor } = this;
-    if (!this.#resume(buffer, at)) return true;
+    if (!this.#resume(buffer, at)) return !this.#isOpening;
     while (this.#hasNext()) {
       if (cursor.offset < this.next) continue;
       if (cursor.offset >= limit) {
@@ -137,15 +155,58 @@ export class PartitionReader {
     return true;
   }
 
-  /** False for a batch that cannot be decompressed. */
+  /** False for a batch that cannot be decompressed, or, with `#isOpening`, that is being so. */
   #resume(buffer: Buffer, at: number): boolean {
+    const { cursor } = this;
+    const isOpen = cursor.isAt(buffer, at) && !cursor.needsOpened;
+    if (isOpen || compressionOf(buffer, at) === COMPRESSION.none) {
+      cursor.resume(buffer, at);
+      return true;
+    }
+    if (baseOffsetOf(buffer, at) === this.#unreadableOffset) {
+      this.#events.onUnreadable(this.next);
+      return false;
+    }
     try {
-      this.cursor.resume(buffer, at);
+      const { opener, id } = this.partition;
+      const records = opener.opened.get(id, buffer, at) ?? opener.openNow(buffer, at);
+      if (records === null) {
+        this.#open(buffer, at);
+        return false;
+      }
+      if (records.length <= KEPT_BYTES_MAX) this.work += Math.ceil(records.length / WORK_BYTES);
+      cursor.resume(buffer, at, records);
       return true;
     } catch (error) {
       this.#unreadable(error);
       return false;
     }
+  }
+
+  #open(buffer: Buffer, at: number): void {
+    this.#isOpening = true;
+    const { opener, id } = this.partition;
+    const key = keyOf(id, buffer, at);
+    const baseOffset = baseOffsetOf(buffer, at);
+    opener.open(buffer, at).then(
+      (records) => {
+        opener.opened.put(key, records);
+        this.#opened();
+      },
+      (error) => {
+        // Any other error is not the batch's: it is tried again when there is more to read.
+        if (!(error instanceof RecordFormatError)) this.#isOpening = false;
+        else {
+          this.#unreadableOffset = baseOffset;
+          this.#opened();
+        }
+      },
+    );
+  }
+
+  #opened(): void {
+    this.#isOpening = false;
+    if (!this.#isClosed) this.#events.onReady();
   }
 
   /** Moves to the next record; false behind the last one that can be read. */

@@ -72,6 +72,8 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #info: KafkaConnectionInfo | null = null;
   #client: Client | null = null;
   #isHandlingWaiting = false;
+  /** A request is still at work, and those behind it have to wait. */
+  #isHeld = false;
   #endTimer: NodeJS.Timeout | null = null;
   readonly #throttle: Throttle;
   readonly #idleTimeout: IdleTimeout;
@@ -186,6 +188,14 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.#throttle.pauseUntil(onResume);
   }
 
+  hold(): () => void {
+    this.#isHeld = true;
+    return () => {
+      this.#isHeld = false;
+      this.#handleWaiting();
+    };
+  }
+
   close(reason: string): void {
     if (this.isClosed) return;
     this.settings.log.info({ principal: this.principal, peer: this.address, reason }, 'connection closed');
@@ -244,7 +254,8 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
       !responses.isCongested &&
       responses.openCount < settings.requestsMax &&
       responses.openBytes < settings.requestsBytesMax &&
-      !this.#throttle.isOn
+      !this.#throttle.isOn &&
+      !this.#isHeld
     );
   }
 

@@ -1,7 +1,8 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
 import { lastOffsetOf } from '../../../records/batch-view.ts';
-import { RecordCursor } from '../../../records/record-cursor.ts';
+import { openBatch } from '../../../records/opening/open-batch.ts';
+import type { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
 import { ISOLATION_LEVEL, LIST_OFFSETS } from '../../../wire/kafka/constants.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -89,7 +90,7 @@ async function find(partition: Partition, timestamp: number, isCommittedOnly: bo
       // There is no tiered storage (KIP-405): nothing is remote, all is local.
       return NONE;
     case MAX_TIMESTAMP:
-      return below(end, maxIn(await partition.batchOfMaxTime()));
+      return below(end, await maxIn(partition, await partition.batchOfMaxTime()));
     default:
       return below(end, await firstAt(partition, timestamp, end));
   }
@@ -104,29 +105,43 @@ async function firstAt(partition: Partition, timestamp: number, end: number): Pr
   for (let from = partition.startOffset; from < end; ) {
     const batch = await partition.batchAtTime(timestamp, from);
     if (batch === null) return NONE;
-    const found = findIn(batch, (each) => each.timestampMs >= timestamp && each.offset >= from);
+    const found = findIn(
+      await recordsOf(partition, batch),
+      (each) => each.timestampMs >= timestamp && each.offset >= from,
+    );
     if (found !== null) return found;
     from = lastOffsetOf(batch, 0) + 1;
   }
   return NONE;
 }
 
-function maxIn(batch: Buffer | null): Found {
-  if (batch === null) return NONE;
+async function maxIn(partition: Partition, batch: Buffer | null): Promise<Found> {
+  const records = batch === null ? null : await recordsOf(partition, batch);
+  if (batch === null || records === null) return NONE;
   let max = -1;
-  findIn(batch, ({ timestampMs }) => {
+  findIn(records, ({ timestampMs }) => {
     max = Math.max(max, timestampMs);
     return false;
   });
-  return findIn(batch, ({ timestampMs }) => timestampMs === max) ?? NONE;
+  records.open(batch, 0, records.bytes);
+  return findIn(records, ({ timestampMs }) => timestampMs === max) ?? NONE;
 }
 
-/** The first record of the batch for which `isWanted`; null if there is none, or its records cannot be decoded. */
-function findIn(batch: Buffer, isWanted: (record: RecordCursor) => boolean): Found | null {
+/** Null if the records cannot be decompressed. */
+async function recordsOf(partition: Partition, batch: Buffer): Promise<RecordCursor | null> {
   try {
-    const cursor = new RecordCursor().open(batch, 0);
-    while (cursor.next()) {
-      if (isWanted(cursor)) return { timestamp: cursor.timestampMs, offset: cursor.offset };
+    return await openBatch(partition.opener, batch, 0);
+  } catch (error) {
+    if (!(error instanceof RecordFormatError)) throw error;
+    return null;
+  }
+}
+
+/** The first record for which `isWanted`; null if there is none, or the records cannot be decoded. */
+function findIn(records: RecordCursor | null, isWanted: (record: RecordCursor) => boolean): Found | null {
+  try {
+    while (records?.next() === true) {
+      if (isWanted(records)) return { timestamp: records.timestampMs, offset: records.offset };
     }
   } catch (error) {
     if (!(error instanceof RecordFormatError)) throw error;

@@ -69,6 +69,8 @@ export interface ClientConnection extends ConnectionLifetime {
   mayRule(operation: AclOperation, resource: AclResource, name: string): boolean;
   /** Takes no more requests until `onResume` calls the function that it is given: memory or the journal is full. */
   pauseUntil(onResume: (resume: () => void) => void): void;
+  /** No further request of the connection begins before the function that this gives is called: one is still at work. */
+  hold(): () => void;
   /** Sends the responses that are ready and closes the connection; `reason` goes to the log alone. */
   close(reason: string): void;
 }

@@ -1,7 +1,7 @@
 import type { StreamSettings } from '../../../broker/streams/stream-settings.ts';
+import type { BatchDemands, RecordsFault } from '../../../records/batch-validation.ts';
 import { BatchView } from '../../../records/batch-view.ts';
-import { RecordCursor } from '../../../records/record-cursor.ts';
-import { RecordFormatError } from '../../../records/record-format-error.ts';
+import { COMPRESSION } from '../../../records/compression/compression.ts';
 import type { BatchFault } from '../../../wire/kafka/produced-batch.ts';
 
 const view = new BatchView(Buffer.alloc(0), 0);
@@ -16,27 +16,28 @@ export interface RecordFault {
   readonly batchIndexErrorMessage: string;
 }
 
-const NO_KEY = 'Compacted topic cannot accept message without key.';
+/** Most topics ask for nothing more than that records are well formed. */
+const NO_DEMANDS: BatchDemands = { wantsKeys: false, compression: -1, level: undefined };
 
-/**
- * Checks a verified batch against the configs of its topic: timestamps (KIP-937), and in a compacted topic a key for each
- * record, for which alone records are decoded.
- */
-export function findContentFault(
+/** What the configs of a topic ask of the records that it takes. */
+export function demandsOf({ compacts, compression, gzipLevel, zstdLevel }: StreamSettings): BatchDemands {
+  if (compression === 'producer') return compacts ? { ...NO_DEMANDS, wantsKeys: true } : NO_DEMANDS;
+  return {
+    wantsKeys: compacts,
+    compression: COMPRESSION[compression === 'uncompressed' ? 'none' : compression],
+    level: compression === 'gzip' ? gzipLevel : compression === 'zstd' ? zstdLevel : undefined,
+  };
+}
+
+/** What is wrong with the times in the header of a verified batch (KIP-937), by the configs of its topic. */
+export function findTimestampFault(
   bytes: Buffer,
   at: number,
   settings: StreamSettings,
   nowMs: number,
-): ContentFault | null {
+): BatchFault | null {
+  if (settings.timestampType !== 'CreateTime') return null;
   view.moveTo(bytes, at);
-  if (settings.timestampType === 'CreateTime') {
-    const fault = findTimestampFault(settings, nowMs);
-    if (fault !== null) return fault;
-  }
-  return settings.compacts ? findKeyFault(bytes, at) : null;
-}
-
-function findTimestampFault(settings: StreamSettings, nowMs: number): BatchFault | null {
   const { maxTimestampMs, baseTimestampMs } = view;
   if (maxTimestampMs > nowMs + settings.timestampAfterMsMax) {
     return {
@@ -53,23 +54,11 @@ function findTimestampFault(settings: StreamSettings, nowMs: number): BatchFault
   return null;
 }
 
-function findKeyFault(bytes: Buffer, at: number): ContentFault | null {
-  const records: RecordFault[] = [];
-  try {
-    const cursor = new RecordCursor().open(bytes, at);
-    const { baseOffset } = cursor;
-    for (let count = 0; cursor.next(); count++) {
-      if (cursor.offset !== baseOffset + count) {
-        return { error: 'INVALID_RECORD', text: `record ${count} has number ${cursor.offset - baseOffset}` };
-      }
-      cursor.readContent();
-      if (cursor.keyLength < 0) records.push({ batchIndex: count, batchIndexErrorMessage: NO_KEY });
-    }
-    cursor.expectEnd();
-    if (records.length === 0) return null;
-    return { error: 'INVALID_RECORD', text: `${records.length} records were refused: ${NO_KEY}`, records };
-  } catch (error) {
-    if (!(error instanceof RecordFormatError)) throw error;
-    return { error: 'INVALID_RECORD', text: error.message };
-  }
+/** In the words of the protocol. */
+export function contentFaultOf({ reason, text, records }: RecordsFault): ContentFault {
+  return {
+    error: reason === 'too-large' ? 'MESSAGE_TOO_LARGE' : 'INVALID_RECORD',
+    text,
+    records: records.map((each) => ({ batchIndex: each.index, batchIndexErrorMessage: each.text })),
+  };
 }

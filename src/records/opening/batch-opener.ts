@@ -1,0 +1,158 @@
+import type { Scheduler } from '../../base/scheduler.ts';
+import { BATCH_HEADER_BYTES } from '../batch-layout.ts';
+import { type BatchDemands, type ValidatedBatch, validateRecords } from '../batch-validation.ts';
+import { BatchView, batchBytes } from '../batch-view.ts';
+import {
+  COMPRESSION,
+  compress,
+  DECOMPRESSED_BYTES_MAX,
+  decompress,
+  decompressedBytesMax,
+} from '../compression/compression.ts';
+import { CompressionError } from '../compression/errors.ts';
+import { RecordFormatError } from '../record-format-error.ts';
+import { ownBuffer, type ValidatedCopy } from './jobs.ts';
+import { OpenedBatches } from './opened-batches.ts';
+import { RecordsThread } from './records-thread-client.ts';
+
+/** What is compressed and as large, or becomes as large, is not for the event loop: a few hundred microseconds. */
+const COMPRESSED_NOW_MAX = 8 * 1024;
+const OPENED_NOW_MAX = 64 * 1024;
+/** To compress takes ten times as long. */
+const RECOMPRESSED_NOW_MAX = 4 * 1024;
+/** In one turn of the event loop: bytes that were decompressed, and records that were walked. */
+const TURN_BYTES_MAX = 256 * 1024;
+const TURN_RECORDS_MAX = 250_000;
+/** All batches of one request may be decompressed to as much as one batch, or to so many times the bytes that came. */
+const REQUEST_RATIO_MAX = 32;
+/** Of decompressed batches that are kept for their readers. */
+const KEPT_BYTES_MAX = 128 * 1024 * 1024;
+
+const header = new BatchView(Buffer.alloc(0), 0);
+
+/** One batch of a request, in memory that may be given away, and what is asked of it. */
+export interface BatchToValidate {
+  readonly bytes: Buffer;
+  readonly demands: BatchDemands;
+}
+
+/**
+ * Opens compressed batches: every decompression that clients cause goes through here, so that it is bounded and does not
+ * hold the event loop. What is small is done at once, as far as the turn's share of that goes (`…Now`, null if it does
+ * not); everything else by a thread of its own, which begins when it is needed first.
+ */
+export class BatchOpener {
+  /** Large batches that were opened, for whoever reads on in them. */
+  readonly opened: OpenedBatches;
+  readonly #scheduler: Scheduler;
+  readonly #thread = new RecordsThread();
+  #turnBytes = 0;
+  #turnRecords = 0;
+  #isTurnCounted = false;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+    this.opened = new OpenedBatches(KEPT_BYTES_MAX, scheduler);
+  }
+
+  /** As `validateRecords`; null for `validate`, as it would take too long. */
+  validateNow(bytes: Buffer, start: number, end: number, demands: BatchDemands): ValidatedBatch | null {
+    header.moveTo(bytes, start);
+    const { compression, recordCount } = header;
+    const isRecompressed = demands.compression >= 0 && demands.compression !== compression;
+    if (!this.#mayNow(end - start, compression, recordCount, isRecompressed)) return null;
+    const bytesMax = isRecompressed ? RECOMPRESSED_NOW_MAX : OPENED_NOW_MAX;
+    try {
+      const validated = validateRecords(bytes, start, end, demands, bytesMax);
+      this.#turnBytes += validated.openedBytes;
+      return validated;
+    } catch (error) {
+      if (!(error instanceof CompressionError)) throw error;
+      this.#turnBytes += bytesMax;
+      return null;
+    }
+  }
+
+  /** Validates the batches of one request in order; they come back with what was found. `bytes` of them are given away. */
+  validate(batches: readonly BatchToValidate[]): Promise<readonly ValidatedCopy[]> {
+    const sent = batches.map(({ bytes, demands }) => ({ bytes: ownBuffer(bytes), demands }));
+    const requestBytes = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return this.#thread.validate(sent, Math.max(DECOMPRESSED_BYTES_MAX, requestBytes * REQUEST_RATIO_MAX));
+  }
+
+  /**
+   * The decompressed records of the batch at `at`; null for `open`, as it would take too long.
+   * @throws RecordFormatError if they cannot be decompressed
+   */
+  openNow(bytes: Buffer, at: number): Buffer | null {
+    header.moveTo(bytes, at);
+    const { compression, end, recordCount, baseOffset } = header;
+    if (!this.#mayNow(end - at, compression, 0, false)) return null;
+    if (recordCount === 0) return bytes.subarray(at + BATCH_HEADER_BYTES, end);
+    try {
+      const records = decompress(compression, bytes.subarray(at + BATCH_HEADER_BYTES, end), OPENED_NOW_MAX);
+      this.#turnBytes += records.length;
+      return records;
+    } catch (error) {
+      if (!(error instanceof CompressionError)) throw error;
+      this.#turnBytes += OPENED_NOW_MAX;
+      if (error.isTooLarge) return null;
+      throw unreadable(baseOffset, error.message);
+    }
+  }
+
+  /** The decompressed records of the batch at `at`, of which a copy is made. Rejects with a RecordFormatError as `openNow`. */
+  async open(bytes: Buffer, at: number): Promise<Buffer> {
+    const now = this.openNow(bytes, at);
+    if (now !== null) return now;
+    header.moveTo(bytes, at);
+    const { compression, baseOffset } = header;
+    const records = bytes.subarray(at + BATCH_HEADER_BYTES, at + batchBytes(bytes, at));
+    const bytesMax = Math.max(decompressedBytesMax(records.length), OPENED_NOW_MAX);
+    const outcome = await this.#thread.open(copyOf(records), compression, bytesMax);
+    if (typeof outcome === 'string') throw unreadable(baseOffset, outcome);
+    return Buffer.from(outcome);
+  }
+
+  /** Compressed records, of which a copy is made. */
+  async compress(compression: number, records: Buffer): Promise<Buffer> {
+    if (compression === COMPRESSION.none) return records;
+    if (records.length <= RECOMPRESSED_NOW_MAX) return compress(compression, records);
+    return Buffer.from(await this.#thread.compress(copyOf(records), compression));
+  }
+
+  async close(): Promise<void> {
+    this.opened.clear();
+    await this.#thread.close();
+  }
+
+  #mayNow(bytes: number, compression: number, recordCount: number, isRecompressed: boolean): boolean {
+    const isCompressed = compression !== COMPRESSION.none;
+    if (isCompressed && (bytes > COMPRESSED_NOW_MAX || this.#turnBytes > TURN_BYTES_MAX)) return false;
+    if (isRecompressed && bytes > RECOMPRESSED_NOW_MAX) return false;
+    if (this.#turnRecords > 0 && this.#turnRecords + recordCount > TURN_RECORDS_MAX) return false;
+    if (recordCount > TURN_RECORDS_MAX) return false;
+    this.#turnRecords += recordCount;
+    if (!this.#isTurnCounted) {
+      this.#isTurnCounted = true;
+      this.#scheduler.soon(this.#turnOver);
+    }
+    return true;
+  }
+
+  readonly #turnOver = (): void => {
+    this.#isTurnCounted = false;
+    this.#turnBytes = 0;
+    this.#turnRecords = 0;
+  };
+}
+
+function copyOf(bytes: Buffer): ArrayBuffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return ownBuffer(own);
+}
+
+function unreadable(baseOffset: number, text: string): RecordFormatError {
+  return new RecordFormatError(`batch at offset ${baseOffset}: ${text}`);
+}
