@@ -47,22 +47,44 @@ export function writeHeader(target: Buffer, at: number, name: Uint8Array, value:
   return at + value.length;
 }
 
-/** A copy of a record's content with more headers, pairs of name and value, behind those that it has. */
+/**
+ * A copy of a record's content with more headers, pairs of name and value, behind those that it has. Its own of the same
+ * names are left out: they would be taken for these.
+ */
 export function withHeaders(content: Buffer, headers: readonly (readonly [string, string])[]): Buffer {
   const countAt = behindBytes(content, behindBytes(content, 0));
-  const count = readVarint(content, countAt);
-  const headersStart = varintEnd(content, countAt);
   const more = headers.map(
     ([name, value]) => [Buffer.from(name, 'utf8'), Buffer.from(value, 'utf8')] as const,
   );
-  let length = countAt + varintLength(count + more.length) + content.length - headersStart;
+  const kept = headersWithout(
+    content,
+    countAt,
+    more.map(([name]) => name),
+  );
+  const count = kept.length + more.length;
+  let length = countAt + varintLength(count);
+  for (const header of kept) length += header.length;
   for (const [name, value] of more) length += headerLength(name, value);
   const target = Buffer.allocUnsafe(length);
   content.copy(target, 0, 0, countAt);
-  let at = writeVarint(target, countAt, count + more.length);
-  at += content.copy(target, at, headersStart);
+  let at = writeVarint(target, countAt, count);
+  for (const header of kept) at += header.copy(target, at);
   for (const [name, value] of more) at = writeHeader(target, at, name, value);
   return target;
+}
+
+/** The headers of a content whose names are none of these, each as a view of its bytes. */
+function headersWithout(content: Buffer, countAt: number, names: readonly Buffer[]): Buffer[] {
+  const kept: Buffer[] = [];
+  const view = new HeaderView();
+  let at = varintEnd(content, countAt);
+  for (let left = readVarint(content, countAt); left > 0; left--) {
+    if (!view.parse(content, at, content.length)) break;
+    const name = content.subarray(view.nameStart, view.nameEnd);
+    if (!names.some((each) => each.equals(name))) kept.push(content.subarray(at, view.valueEnd));
+    at = view.valueEnd;
+  }
+  return kept;
 }
 
 /** The position behind a length, -1 for none, and as many bytes. */

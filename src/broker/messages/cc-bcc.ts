@@ -4,7 +4,8 @@ import { BrokerError } from '../errors.ts';
 
 /** The header with keys that receivers do not get to see. */
 export const hiddenKeysHeader = 'BCC';
-const headersWithKeys = ['CC', hiddenKeysHeader];
+/** Headers whose lists are further routing keys. */
+export const keyHeaders: readonly string[] = ['CC', hiddenKeysHeader];
 
 /**
  * RabbitMQ's sender-selected distribution: the headers `CC` and `BCC` are arrays of further routing keys. What is no
@@ -14,7 +15,7 @@ const headersWithKeys = ['CC', hiddenKeysHeader];
 export function extraKeys(headers: Table | null): string[] {
   if (headers === null) return [];
   const keys: string[] = [];
-  for (const name of headersWithKeys) {
+  for (const name of keyHeaders) {
     if (!Object.hasOwn(headers, name)) continue;
     const value = headers[name];
     if (!Array.isArray(value)) {

@@ -18,6 +18,16 @@ export const TOMBSTONE_HEADER = 'x-record-tombstone';
 export const LONG_HEADERS_HEADER = 'x-record-headers';
 /** There are more headers than the head of a message can hold: it has none of them, and this number instead. */
 export const OMITTED_HEADER = 'x-record-headers-omitted';
+/** What the broker says of a record; under these names, a record's own headers are not shown. */
+export const BROKER_HEADERS: ReadonlySet<string> = new Set([
+  OFFSET_HEADER,
+  PARTITION_HEADER,
+  TIMESTAMP_HEADER,
+  KEY_HEADER,
+  TOMBSTONE_HEADER,
+  LONG_HEADERS_HEADER,
+  OMITTED_HEADER,
+]);
 /** What a stream filters by. */
 export const FILTER_VALUE_HEADER = 'x-stream-filter-value';
 

@@ -5,8 +5,9 @@ import { ContentView, ENVELOPE_NAME } from '../../records/record-content.ts';
 import type { RecordCursor } from '../../records/record-cursor.ts';
 import { HeaderView } from '../../records/record-header.ts';
 import { BrokerError } from '../errors.ts';
-import { extraKeys, hiddenKeysHeader } from './cc-bcc.ts';
+import { extraKeys, hiddenKeysHeader, keyHeaders } from './cc-bcc.ts';
 import {
+  BROKER_HEADERS,
   HEADERS_BYTES_MAX,
   KEY_HEADER,
   LONG_HEADERS_HEADER,
@@ -286,7 +287,7 @@ function readHeaders(
     at = valueEnd;
     const name = buffer.toString('utf8', nameStart, nameEnd);
     const bytes = headerView.valueIsNull ? null : buffer.subarray(valueStart, valueEnd);
-    if (name === ENVELOPE_NAME) continue;
+    if (name === ENVELOPE_NAME || BROKER_HEADERS.has(name)) continue;
     const value = bytes === null ? null : isUtf8(bytes) ? bytes.toString('utf8') : Uint8Array.from(bytes);
     if (nameEnd - nameStart > TEXT_BYTES_MAX) tooLong.push([name, value]);
     else if (isProperty(name, value, bytes) && !seen.has(name)) texts[name as TextProperty] = value as string;
@@ -304,8 +305,12 @@ function isProperty(name: string, value: Value, bytes: Uint8Array | null): boole
   return bytes !== null && bytes.length <= TEXT_BYTES_MAX;
 }
 
-/** Of several with one name, all are kept, in their order. */
+/**
+ * Of several with one name, all are kept, in their order; but not of those whose lists are routing keys, which nobody has
+ * checked.
+ */
 function addHeader(headers: { [name: string]: Value }, name: string, value: Value, isAgain: boolean): void {
+  if (isAgain && keyHeaders.includes(name)) return;
   const before = headers[name];
   if (!isAgain || before === undefined) headers[name] = value;
   else if (Array.isArray(before)) before.push(value);

@@ -26,7 +26,7 @@ export function recordDeath(headers: Table | null, death: Death): PropertyEdit {
   const before = deathsOf(headers);
   const known = before.find((each) => each.queue === queue && each.reason === reason);
   const others = before.filter((each) => each !== known).map(withLongCount);
-  const count = known === undefined ? 0n : BigInt(Number(known.count ?? 0));
+  const count = known === undefined ? 0n : countOf(known);
   const latest: Table = {
     ...(known ?? newDeath(death)),
     count: count + 1n,
@@ -70,5 +70,11 @@ function newDeath({ queue, reason, exchange, routingKeys, timeMs, expiration }: 
 
 /** RabbitMQ counts in 64 bits; clients in typed languages rely on that. */
 function withLongCount(death: Table): Table {
-  return typeof death.count === 'number' ? { ...death, count: BigInt(death.count) } : death;
+  return typeof death.count === 'number' ? { ...death, count: countOf(death) } : death;
+}
+
+/** Publishers may send this header, with anything in it: what is no count begins at 0. */
+function countOf({ count }: Table): bigint {
+  if (typeof count === 'bigint') return BigInt.asIntN(63, count);
+  return typeof count === 'number' && Number.isSafeInteger(count) ? BigInt(count) : 0n;
 }

@@ -207,7 +207,7 @@ describe('an exchange that remembers', () => {
     });
     const stream = server.broker.streams.get('/', 'x');
     assert.deepEqual(Object.fromEntries(stream?.configs ?? []), {
-      'max.message.bytes': '2147483647',
+      'max.message.bytes': '99614720',
       'retention.ms': '1000',
       'retention.bytes': '5000',
     });

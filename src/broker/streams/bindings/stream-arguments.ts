@@ -3,8 +3,13 @@ import { BrokerError } from '../../errors.ts';
 import { intervalMs } from '../../topology/offset-specification.ts';
 
 const FOREVER = '-1';
-/** Messages have a limit of their own, where they come in. */
-const MESSAGE_BYTES: readonly [string, string] = ['max.message.bytes', '2147483647'];
+/**
+ * The largest message that a stream takes of which a publisher has not said otherwise: as large as those read it who use
+ * Kafka clients as they are. librdkafka takes responses of 100,000,000 bytes (`receive.message.max.bytes`), franz-go and
+ * Sarama of 100 MiB; in what is left are the batch around it, the response, and names.
+ */
+const MESSAGE_BYTES_MAX = 95 * 1024 * 1024;
+const MESSAGE_BYTES: readonly [string, string] = ['max.message.bytes', String(MESSAGE_BYTES_MAX)];
 /** Kafka's, which are the smallest that its own tools take. */
 const SEGMENT_BYTES_MIN = 1024 * 1024;
 const SEGMENT_BYTES_MAX = 2_147_483_647;

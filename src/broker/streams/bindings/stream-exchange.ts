@@ -24,6 +24,8 @@ export class StreamExchange implements StreamPort {
   readonly #record = new MessageView();
   #sticky = 0;
   #stickyBytes = 0;
+  /** Of a message that is too large, once. */
+  #hasWarned = false;
 
   constructor(stream: Stream, shard: Shard) {
     this.stream = stream;
@@ -53,17 +55,33 @@ export class StreamExchange implements StreamPort {
     const key = recordKey(message, headers);
     const record = this.#record;
     record.content = writeRecord(message, key, codec, headers);
-    const { maxMessageBytes } = this.stream.settings;
-    if (isStrict && record.content.length > maxMessageBytes) {
-      throw refused(
-        `message size ${record.content.length} is larger than the ${maxMessageBytes} bytes that ` +
-          `stream '${this.name}' takes ('max.message.bytes')`,
-      );
+    if (record.content.length > this.stream.settings.maxMessageBytes) {
+      this.#tooLarge(record.content.length, isStrict);
     }
     this.#partitionFor(key, headers, record.content.length, isStrict).gather(record, nowMs);
     record.content = null;
     this.#parsed.clear();
     return this.#shard.currentBlock;
+  }
+
+  /** What comes as a dead letter, or from another stream, was promised to be kept. */
+  #tooLarge(bytes: number, isStrict: boolean): void {
+    const { maxMessageBytes } = this.stream.settings;
+    const text =
+      `message size ${bytes} is larger than the ${maxMessageBytes} bytes that stream '${this.name}' takes ` +
+      "('max.message.bytes')";
+    if (isStrict) {
+      throw refused(
+        `${text}: most Kafka clients cannot read larger ones. Publish it in parts, or raise the setting of the stream`,
+      );
+    }
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#shard.log.warn(
+      { stream: this.name, vhost: this.stream.vhost, bytes, maxMessageBytes },
+      'a message came to a stream as a dead letter or from another stream that is larger than max.message.bytes: ' +
+        'Kafka clients may have to raise receive.message.max.bytes to read it',
+    );
   }
 
   #partitionFor(key: RecordKey, headers: Table | null, bytes: number, isStrict: boolean): Partition {

@@ -201,6 +201,11 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   #create(vhost: string, name: string, args: Table, asQueue: boolean): void {
     if (!asQueue) validateExchangeArguments(name, vhost, args);
     const stream = this.#streams.create({ vhost, name, ...definitionFromArguments(args) });
+    const { maxMessageBytes } = stream.settings;
+    this.#shard.log.info(
+      { stream: name, vhost, maxMessageBytes },
+      'a stream was declared; larger messages than maxMessageBytes are refused, as Kafka clients could not read them',
+    );
     const streamExchange = this.of(stream);
     if (!asQueue || streamExchange === undefined) return;
     streamExchange.declaredAs = args;
