@@ -41,6 +41,19 @@ test suites were tried is in [Kafka clients](kafka-clients.md).
 - There are no internal topics: groups, offsets and transactions are in the broker's journal.
 - A topic can have 10,000 partitions.
 
+## Records
+
+- Every record of a produced batch is looked at, as by Kafka: records that are not as many as the batch says, not numbered from 0,
+  longer than their batch, or not decompressible are refused with \`INVALID_RECORD\`, with the record named (KIP-467); a wrong checksum
+  with \`CORRUPT_MESSAGE\`. Nothing of such a batch is stored. Kafka takes wrong offset deltas in uncompressed batches, and lengths
+  below -1 as none; here they are refused.
+- What a batch may become when decompressed is bounded, which it is not in Kafka: 100 MiB, and beyond 16 MiB at most 1024 times its
+  compressed size (\`INVALID_RECORD\`); all batches of one request together 100 MiB or 32 times the request, whichever is more.
+  Beyond a size the answer is \`MESSAGE_TOO_LARGE\`, upon which Java producers send smaller batches. The errors name the limit.
+- Large compressed batches are decompressed beside the event loop; requests of the same connection wait for them, as they do in Kafka.
+- The record header \`sluice.envelope\` is the broker's: what a client writes there is stored, and believed by nobody
+  ([mapping](mapping.md#amqp--stream--kafka)).
+
 ## Settings of topics
 
 All that Kafka 4.2 has are taken, checked and shown. Those *without effect* are about files and replicas, and change nothing here.

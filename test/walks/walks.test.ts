@@ -10,7 +10,7 @@ const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: 
   publish: { files: 28, twice: 7 },
   whole: { files: 39, twice: 9 },
   delivery: { files: 14, twice: 1 },
-  produce: { files: 52, twice: 9 },
+  produce: { files: 56, twice: 9 },
   fetch: { files: 43, twice: 6 },
 };
 

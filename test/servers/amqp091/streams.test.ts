@@ -53,6 +53,49 @@ async function refusal(server: TestServer, act: (channel: Channel) => Promise<un
   }
 }
 
+describe('a message that is larger than what Kafka clients can take', () => {
+  const MIB = 1024 * 1024;
+
+  /** What librdkafka takes at most by itself: a response of 100,000,000 bytes. */
+  const RESPONSE_BYTES_MAX = 100_000_000;
+
+  test('is refused by a stream that was declared over AMQP, as a queue, an exchange or by policy, with the setting named', async () => {
+    await using server = await TestServer.start();
+    await using connection = await server.connect();
+    const channel = await connection.createConfirmChannel();
+    server.broker.vhosts.get('/')?.setPolicy({ name: 'r', pattern: '^r$', definition: { remember: true } });
+    await channel.assertQueue('s', STREAM);
+    await channel.assertExchange('x', 'x-stream');
+    await channel.assertExchange('r', 'fanout');
+    for (const name of ['s', 'x', 'r']) {
+      const max = server.broker.streams.get('/', name)?.settings.maxMessageBytes ?? 0;
+      assert.ok(max > 90_000_000 && max <= RESPONSE_BYTES_MAX - 256 * 1024, `${name}: ${max}`);
+    }
+    const message = Buffer.alloc(96 * MIB);
+    for (const [exchange, name] of [
+      ['', 's'],
+      ['x', 'x'],
+      ['r', 'r'],
+    ] as const) {
+      const text = await refusal(server, async (other) => {
+        const closed = new Promise((_resolve, reject) => other.once('error', reject));
+        other.publish(exchange, 's', message);
+        await closed;
+      });
+      assert.match(text, /PRECONDITION_FAILED - message size \d+ is larger than the 99614720 bytes/);
+      assert.match(text, /max\.message\.bytes/);
+      const stream = server.broker.streams.get('/', name);
+      assert.equal(stream?.partitions[0].endOffset, 0);
+    }
+    channel.sendToQueue('s', Buffer.alloc(MIB));
+    await channel.waitForConfirms();
+    // To a queue, it is no message that anybody would refuse.
+    await channel.assertQueue('q');
+    channel.sendToQueue('q', message);
+    await channel.waitForConfirms();
+  });
+});
+
 describe('a queue of type stream', () => {
   test('can be read again and again, from wherever a consumer wants to begin', async () => {
     await using server = await TestServer.start();

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PartitionReader, type Visited } from '../../../../src/broker/streams/consumers/partition-reader.ts';
 import type { Partition } from '../../../../src/broker/streams/partition.ts';
+import { writeChecksum } from '../../../../src/records/batch-checksum.ts';
+import { COMPRESSION } from '../../../../src/records/compression/compression.ts';
 import { transactionEndBatch } from '../../../../src/records/transaction-marker.ts';
 import { seededRandom } from '../../../support/seeded-random.ts';
 import { settled, TestBroker } from '../../test-broker.ts';
@@ -103,4 +105,94 @@ test('a reader finds every record once and in order, wherever it stops, and what
       );
     }
   }
+});
+
+/** Records of `bytes` in all, each with its number at the beginning. */
+function numbered(count: number, bytes: number): { readonly key: null; readonly value: string }[] {
+  const filler = 'abcdefgh'.repeat(Math.ceil(bytes / count / 8));
+  return Array.from({ length: count }, (_, index) => ({ key: null, value: `|${index}:${filler}` }));
+}
+
+test('batches that are large when decompressed are read elsewhere, in order, and a reader may stop anywhere in them', async () => {
+  await using broker = await TestBroker.start();
+  const stream = broker.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
+  const partition = stream.partitions[0];
+  for (const codec of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
+    append(partition, batchOf(numbered(2000, 3 * KIB * KIB), codec));
+    append(partition, batchOf(numbered(3, 30), codec));
+  }
+  // What was never compressed, in a batch that says that it was.
+  const garbage = batchOf(numbered(20, 20 * KIB));
+  garbage.writeInt16BE(COMPRESSION.zstd, 21);
+  writeChecksum(garbage, 0, garbage.length);
+  append(partition, garbage);
+  append(partition, batchOf(numbered(1, 10)));
+  await broker.flush();
+  const random = seededRandom(5);
+  let ready = (): void => undefined;
+  const unreadable: number[] = [];
+  const found: number[] = [];
+  const reader = new PartitionReader(partition, 0, {
+    onReady: () => ready(),
+    onUnreadable: (offset) => unreadable.push(offset),
+  });
+  let kept = 0;
+  const visit = (): Visited => {
+    if (random() < 0.002) return 'before';
+    found.push(reader.cursor.offset);
+    kept = Math.max(kept, partition.opener.opened.account.bytes);
+    return random() < 0.002 ? 'behind' : 'on';
+  };
+  let loads = 0;
+  while (reader.next < partition.highWatermark) {
+    const end = reader.read(visit);
+    const { compression, bytes } = reader.cursor;
+    assert.ok(compression === 0 || bytes.length <= 64 * KIB, 'it holds no large batch while it waits');
+    if (end !== 'loading') continue;
+    loads++;
+    await new Promise<void>((resolve) => {
+      ready = resolve;
+    });
+  }
+  // Behind these is the garbage, and behind that one more record.
+  const readable = Array.from({ length: 8012 }, (_, offset) => offset);
+  assert.deepEqual(found, [...readable, partition.highWatermark - 1]);
+  assert.deepEqual(unreadable, [8012]);
+  assert.ok(loads >= 5, `${loads} batches were opened elsewhere`);
+  assert.ok(kept > 3 * KIB * KIB && kept <= partition.opener.opened.account.bytesMax, `${kept} bytes`);
+  reader.close();
+});
+
+test('readers of one large batch share what was decompressed', async () => {
+  await using broker = await TestBroker.start();
+  const stream = broker.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
+  const partition = stream.partitions[0];
+  append(partition, batchOf(numbered(2000, 5 * KIB * KIB), 'zstd'));
+  await broker.flush();
+  const readers = Array.from({ length: 20 }, () => {
+    let ready = (): void => undefined;
+    const reader = new PartitionReader(partition, 0, {
+      onReady: () => ready(),
+      onUnreadable: (offset) => assert.fail(`unreadable at ${offset}`),
+    });
+    return {
+      reader,
+      untilReady: () =>
+        new Promise<void>((resolve) => {
+          ready = resolve;
+        }),
+    };
+  });
+  await Promise.all(
+    readers.map(async ({ reader, untilReady }) => {
+      let count = 0;
+      while (reader.next < partition.highWatermark) {
+        const end = reader.read(() => (++count % 100 === 0 ? 'behind' : 'on'));
+        if (end === 'loading') await untilReady();
+      }
+      assert.equal(count, 2000);
+    }),
+  );
+  const { bytes } = partition.opener.opened.account;
+  assert.ok(bytes > 5 * KIB * KIB && bytes < 6 * KIB * KIB, `${bytes} bytes`);
 });
