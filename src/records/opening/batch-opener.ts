@@ -13,6 +13,7 @@ import { CompressionError } from '../compression/errors.ts';
 import { RecordFormatError } from '../record-format-error.ts';
 import { ownBuffer, type ValidatedCopy } from './jobs.ts';
 import { OpenedBatches } from './opened-batches.ts';
+import { OpenedBytes } from './opened-bytes.ts';
 import { RecordsThread } from './records-thread-client.ts';
 
 /** What is compressed and as large, or becomes as large, is not for the event loop: a few hundred microseconds. */
@@ -27,6 +28,8 @@ const TURN_RECORDS_MAX = 250_000;
 const REQUEST_RATIO_MAX = 32;
 /** Of decompressed batches that are kept for their readers. */
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
+/** Of produced batches, as they came, that wait for the thread. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 
 const header = new BatchView(Buffer.alloc(0), 0);
 
@@ -44,6 +47,8 @@ export interface BatchToValidate {
 export class BatchOpener {
   /** Large batches that were opened, for whoever reads on in them. */
   readonly opened: OpenedBatches;
+  /** Of produced batches that wait to be validated: who makes a copy for `validate` reserves it. */
+  readonly waiting = new OpenedBytes(WAITING_BYTES_MAX);
   readonly #scheduler: Scheduler;
   readonly #thread = new RecordsThread();
   #turnBytes = 0;
@@ -73,11 +78,19 @@ export class BatchOpener {
     }
   }
 
-  /** Validates the batches of one request in order; they come back with what was found. `bytes` of them are given away. */
-  validate(batches: readonly BatchToValidate[]): Promise<readonly ValidatedCopy[]> {
-    const sent = batches.map(({ bytes, demands }) => ({ bytes: ownBuffer(bytes), demands }));
+  /**
+   * Validates the batches of one request in order; they come back with what was found. `bytes` of them are given away, and
+   * released from `waiting` when it is done.
+   */
+  async validate(batches: readonly BatchToValidate[]): Promise<readonly ValidatedCopy[]> {
     const requestBytes = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    return this.#thread.validate(sent, Math.max(DECOMPRESSED_BYTES_MAX, requestBytes * REQUEST_RATIO_MAX));
+    const sent = batches.map(({ bytes, demands }) => ({ bytes: ownBuffer(bytes), demands }));
+    const openedBytesMax = Math.max(DECOMPRESSED_BYTES_MAX, requestBytes * REQUEST_RATIO_MAX);
+    try {
+      return await this.#thread.validate(sent, openedBytesMax);
+    } finally {
+      this.waiting.release(requestBytes);
+    }
   }
 
   /**

@@ -1,6 +1,6 @@
 /**
- * An account of memory that decompressed records take, up to a limit. Who opens batches reserves what they take, and
- * releases it when they are let go of.
+ * An account of memory that batches take which are opened, or wait for it, up to a limit. Who takes the memory reserves
+ * it, and releases it when it is let go of.
  */
 export class OpenedBytes {
   readonly bytesMax: number;

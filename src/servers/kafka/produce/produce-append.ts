@@ -120,6 +120,10 @@ export class ProduceAppend {
     const demands = demandsOf(settings);
     const validated = shard.opener.validateNow(bytes, start, end, demands);
     if (validated !== null) return this.#append(partition, bytes, start, end, validated);
+    if (!shard.opener.waiting.tryReserve(end - start)) {
+      // Which producers try again.
+      return failed(index, 'REQUEST_TIMED_OUT', 'too many large batches wait to be validated: send it again');
+    }
     const copy = Buffer.allocUnsafeSlow(end - start);
     bytes.copy(copy, 0, start, end);
     this.#large.push({ stream, partition, bytes: copy, demands, responses, at: responses.length });

@@ -36,8 +36,11 @@ export function findTimestampFault(
   settings: StreamSettings,
   nowMs: number,
 ): BatchFault | null {
-  if (settings.timestampType !== 'CreateTime') return null;
   view.moveTo(bytes, at);
+  if (view.isLogAppendTime) {
+    return { error: 'INVALID_TIMESTAMP', text: 'Producer should not set timestamp type to LogAppendTime.' };
+  }
+  if (settings.timestampType !== 'CreateTime') return null;
   const { maxTimestampMs, baseTimestampMs } = view;
   if (maxTimestampMs > nowMs + settings.timestampAfterMsMax) {
     return {

@@ -152,6 +152,21 @@ describe('a produced batch whose checksum is good is refused, and nothing stored
     });
   });
 
+  it('with the mark by which a broker says that it has set the time', async () => {
+    for (const type of ['CreateTime', 'LogAppendTime']) {
+      await withTopic(
+        async (client, end) => {
+          const batch = batchWith(GOOD, 'none', 2);
+          batch[22] |= 8;
+          batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
+          assert.equal((await send(client, batch)).error, 'INVALID_TIMESTAMP');
+          assert.equal(end(), 0);
+        },
+        { 'message.timestamp.type': type },
+      );
+    }
+  });
+
   it('with a wrong checksum of its own: corrupt', async () => {
     await withTopic(async (client, end) => {
       const batch = batchWith(GOOD, 'none', 2);

@@ -202,6 +202,21 @@ describe('batches that take long to decompress', () => {
     });
   }
 
+  it('are to be sent again when so many wait that memory would be short, and count only while they wait', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    create(test);
+    const { waiting } = test.broker.shard.opener;
+    const batch = batchOf(records(20_000), 'lz4');
+    assert.ok(waiting.tryReserve(waiting.bytesMax - 1000));
+    const [refused] = await send(client, [batch]);
+    assert.equal(refused.error, 'REQUEST_TIMED_OUT');
+    assert.equal((await send(client, [batchOf([{ key: null, value: 'small' }], 'lz4')]))[0].error, 'NONE');
+    waiting.release(waiting.bytesMax - 1000);
+    assert.equal((await send(client, [batch]))[0].error, 'NONE');
+    assert.equal(waiting.bytes, 0);
+  });
+
   it('are forgotten with their connection, and the broker goes on and ends as it should', async () => {
     await using test = await KafkaTestServer.start();
     create(test);
