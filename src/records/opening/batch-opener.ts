@@ -134,6 +134,11 @@ export class BatchOpener {
     return Buffer.from(await this.#thread.compress(copyOf(records), compression));
   }
 
+  /** Others have had their turn of the event loop. */
+  nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.#scheduler.soon(resolve));
+  }
+
   async close(): Promise<void> {
     this.opened.clear();
     await this.#thread.close();

@@ -1,6 +1,6 @@
 import { baseOffsetOf, batchBytes, lastOffsetOf } from '../../../records/batch-view.ts';
 import type { BatchOpener } from '../../../records/opening/batch-opener.ts';
-import { openBatch } from '../../../records/opening/open-batch.ts';
+import { visitRecords } from '../../../records/opening/open-batch.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
 
 export interface FoundRecord {
@@ -40,16 +40,16 @@ async function findIn(
   offsets: ReadonlySet<number>,
   found: Map<number, FoundRecord>,
 ): Promise<void> {
+  let left = offsets.size;
   try {
-    const records = await openBatch(opener, batches, at);
-    while (records.next()) {
-      records.readContent();
-      const { offset, timestampMs, bytes, contentStart, contentEnd, hasForeignEnvelope } = records;
-      if (offsets.has(offset)) {
-        const content = bytes.subarray(contentStart, contentEnd);
-        found.set(offset, { timestampMs, content, hasForeignEnvelope });
-      }
-    }
+    await visitRecords(opener, batches, at, (record) => {
+      record.readContent();
+      const { offset, timestampMs, bytes, contentStart, contentEnd, hasForeignEnvelope } = record;
+      if (!offsets.has(offset)) return false;
+      const content = bytes.subarray(contentStart, contentEnd);
+      found.set(offset, { timestampMs, content, hasForeignEnvelope });
+      return --left === 0;
+    });
   } catch (error) {
     if (!(error instanceof RecordFormatError)) throw error;
   }

@@ -1,5 +1,5 @@
 import { lastOffsetOf } from '../../../records/batch-view.ts';
-import { openBatch } from '../../../records/opening/open-batch.ts';
+import { visitRecords } from '../../../records/opening/open-batch.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
 import type { Partition } from '../partition.ts';
 
@@ -17,11 +17,14 @@ export async function offsetAtTime(partition: Partition, timeMs: number): Promis
 
 /** -1 if none of the batch's records, as far as they can be read, is from this time on. */
 async function findIn(partition: Partition, batch: Buffer, timeMs: number, from: number): Promise<number> {
+  let found = -1;
   try {
-    const cursor = await openBatch(partition.opener, batch, 0);
-    while (cursor.next()) if (cursor.timestampMs >= timeMs && cursor.offset >= from) return cursor.offset;
+    await visitRecords(partition.opener, batch, 0, ({ timestampMs, offset }) => {
+      if (timestampMs >= timeMs && offset >= from) found = offset;
+      return found >= 0;
+    });
   } catch (error) {
     if (!(error instanceof RecordFormatError)) throw error;
   }
-  return -1;
+  return found;
 }

@@ -1,7 +1,7 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
 import { lastOffsetOf } from '../../../records/batch-view.ts';
-import { openBatch } from '../../../records/opening/open-batch.ts';
+import { visitRecords } from '../../../records/opening/open-batch.ts';
 import type { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
 import { ISOLATION_LEVEL, LIST_OFFSETS } from '../../../wire/kafka/constants.ts';
@@ -105,8 +105,9 @@ async function firstAt(partition: Partition, timestamp: number, end: number): Pr
   for (let from = partition.startOffset; from < end; ) {
     const batch = await partition.batchAtTime(timestamp, from);
     if (batch === null) return NONE;
-    const found = findIn(
-      await recordsOf(partition, batch),
+    const found = await findIn(
+      partition,
+      batch,
       (each) => each.timestampMs >= timestamp && each.offset >= from,
     );
     if (found !== null) return found;
@@ -116,37 +117,32 @@ async function firstAt(partition: Partition, timestamp: number, end: number): Pr
 }
 
 async function maxIn(partition: Partition, batch: Buffer | null): Promise<Found> {
-  const records = batch === null ? null : await recordsOf(partition, batch);
-  if (batch === null || records === null) return NONE;
-  let max = -1;
-  findIn(records, ({ timestampMs }) => {
-    max = Math.max(max, timestampMs);
+  if (batch === null) return NONE;
+  let found = NONE;
+  await findIn(partition, batch, ({ timestampMs, offset }) => {
+    if (timestampMs > found.timestamp || found === NONE) found = { timestamp: timestampMs, offset };
     return false;
   });
-  records.open(batch, 0, records.bytes);
-  return findIn(records, ({ timestampMs }) => timestampMs === max) ?? NONE;
+  return found;
 }
 
-/** Null if the records cannot be decompressed. */
-async function recordsOf(partition: Partition, batch: Buffer): Promise<RecordCursor | null> {
+/** The first record of the batch for which `isWanted`; null if there is none, or its records cannot be decoded. */
+async function findIn(
+  partition: Partition,
+  batch: Buffer,
+  isWanted: (record: RecordCursor) => boolean,
+): Promise<Found | null> {
+  let found: Found | null = null;
   try {
-    return await openBatch(partition.opener, batch, 0);
-  } catch (error) {
-    if (!(error instanceof RecordFormatError)) throw error;
-    return null;
-  }
-}
-
-/** The first record for which `isWanted`; null if there is none, or the records cannot be decoded. */
-function findIn(records: RecordCursor | null, isWanted: (record: RecordCursor) => boolean): Found | null {
-  try {
-    while (records?.next() === true) {
-      if (isWanted(records)) return { timestamp: records.timestampMs, offset: records.offset };
-    }
+    await visitRecords(partition.opener, batch, 0, (record) => {
+      if (!isWanted(record)) return false;
+      found = { timestamp: record.timestampMs, offset: record.offset };
+      return true;
+    });
   } catch (error) {
     if (!(error instanceof RecordFormatError)) throw error;
   }
-  return null;
+  return found;
 }
 
 function epochAt(partition: Partition, { offset }: Found): number {
