@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { type BatchDemands, type ValidatedBatch, validateRecords } from '../batch-validation.ts';
 import { compress, decompress } from '../compression/compression.ts';
@@ -9,6 +10,8 @@ import { type Job, type Outcome, ownBuffer, type ValidatedCopy } from './jobs.ts
  */
 if (parentPort === null) throw new Error('records-thread.ts is the program of a worker thread');
 const port = parentPort;
+// Linux has a priority for each thread: the event loop has the processor before this one.
+if (process.platform === 'linux') setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 port.on('message', (job: Job) => {
   const transfer: ArrayBuffer[] = [];
