@@ -40,8 +40,6 @@ export interface ValidatedBatch {
 }
 
 const NO_KEY = 'Compacted topic cannot accept message without key.';
-/** So many records are named in a response, of all that are at fault. */
-const NAMED_MAX = 100;
 
 const header = new BatchView(Buffer.alloc(0), 0);
 const walk = new RecordsWalk();
@@ -82,7 +80,7 @@ export function validateRecords(
   if (!walk.walk(records, at, recordsEnd, recordCount, demands.wantsKeys)) {
     return refused(faultOf(walk), openedBytes);
   }
-  if (walk.keyless.length > 0) return refused(keylessFault(walk.keyless), openedBytes);
+  if (walk.keylessCount > 0) return refused(keylessFault(walk), openedBytes);
   let recompressed: Buffer | null = null;
   if (wanted !== compression) {
     const body = compress(wanted, records.subarray(at, recordsEnd), demands.level);
@@ -102,11 +100,11 @@ function faultOf({ fault, faultIndex }: RecordsWalk): RecordsFault {
   return { reason: 'invalid', text: `record ${faultIndex}: ${text}`, records: [{ index: faultIndex, text }] };
 }
 
-function keylessFault(keyless: readonly number[]): RecordsFault {
+function keylessFault({ keyless, keylessCount }: RecordsWalk): RecordsFault {
   return {
     reason: 'invalid',
-    text: `${keyless.length} records were refused: ${NO_KEY}`,
-    records: keyless.slice(0, NAMED_MAX).map((index) => ({ index, text: NO_KEY })),
+    text: `${keylessCount} records were refused: ${NO_KEY}`,
+    records: keyless.map((index) => ({ index, text: NO_KEY })),
   };
 }
 

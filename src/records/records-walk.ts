@@ -8,6 +8,9 @@ const HEADER_BYTES_MIN = 2;
 const VARINT_BITS_MAX = 35;
 const VARLONG_BYTES_MAX = 10;
 
+/** So many records without a key are named, of all that there may be. */
+const KEYLESS_MAX = 100;
+
 const ENVELOPE = Buffer.from(ENVELOPE_NAME, 'latin1');
 const ENVELOPE_LENGTH = ENVELOPE.length;
 
@@ -26,7 +29,9 @@ export class RecordsWalk {
   faultIndex = -1;
   /** A record has `sluice.envelope` as its first header, where it would count (record-content.ts). */
   hasEnvelope = false;
-  /** Numbers of the records without a key, if they were asked for. */
+  /** Records without a key, if they were asked for. */
+  keylessCount = 0;
+  /** The numbers of the first of them. */
   keyless: number[] = [];
   /** Where the varint that was read last has ended; -1 if it has no end. */
   #end = 0;
@@ -36,7 +41,8 @@ export class RecordsWalk {
     this.fault = null;
     this.faultIndex = -1;
     this.hasEnvelope = false;
-    if (this.keyless.length > 0) this.keyless = [];
+    if (this.keylessCount > 0) this.keyless = [];
+    this.keylessCount = 0;
     let at = start;
     for (let index = 0; index < recordCount; index++) {
       const next = plainRecordEnd(bytes, at, end, index, wantsKeys);
@@ -71,7 +77,7 @@ export class RecordsWalk {
     const keyLength = this.#varint(bytes, at);
     at = this.#behind(keyLength);
     if (at < 0 || at >= recordEnd) return this.#fail(`a key of ${keyLength} bytes in ${length}`);
-    if (keyLength < 0 && wantsKeys) this.keyless.push(index);
+    if (keyLength < 0 && wantsKeys && this.keylessCount++ < KEYLESS_MAX) this.keyless.push(index);
     const valueLength = this.#varint(bytes, at);
     at = this.#behind(valueLength);
     if (at < 0 || at >= recordEnd) return this.#fail(`a value of ${valueLength} bytes in ${length}`);

@@ -12,7 +12,7 @@ import {
 import { CompressionError } from '../compression/errors.ts';
 import { RecordFormatError } from '../record-format-error.ts';
 import { ownBuffer, type ValidatedCopy } from './jobs.ts';
-import { OpenedBatches } from './opened-batches.ts';
+import { keyOf, OpenedBatches } from './opened-batches.ts';
 import { OpenedBytes } from './opened-bytes.ts';
 import { RecordsThread } from './records-thread-client.ts';
 
@@ -51,6 +51,8 @@ export class BatchOpener {
   readonly waiting = new OpenedBytes(WAITING_BYTES_MAX);
   readonly #scheduler: Scheduler;
   readonly #thread = new RecordsThread();
+  /** By the keys of `opened`. */
+  readonly #opening = new Map<string, Promise<void>>();
   #turnBytes = 0;
   #turnRecords = 0;
   #isTurnCounted = false;
@@ -125,6 +127,19 @@ export class BatchOpener {
     const outcome = await this.#thread.open(copyOf(records), compression, bytesMax);
     if (typeof outcome === 'string') throw unreadable(baseOffset, outcome);
     return Buffer.from(outcome);
+  }
+
+  /** As `open`, for the readers of a log: the records are in `opened` then. Those who ask meanwhile wait for the same. */
+  openFor(log: number, bytes: Buffer, at: number): Promise<void> {
+    const key = keyOf(log, bytes, at);
+    let opening = this.#opening.get(key);
+    if (opening === undefined) {
+      opening = this.open(bytes, at)
+        .then((records) => this.opened.put(key, records))
+        .finally(() => this.#opening.delete(key));
+      this.#opening.set(key, opening);
+    }
+    return opening;
   }
 
   /** Compressed records, of which a copy is made. */

@@ -6,7 +6,6 @@ import {
   lastOffsetOf,
 } from '../../../records/batch-view.ts';
 import { COMPRESSION } from '../../../records/compression/compression.ts';
-import { keyOf } from '../../../records/opening/opened-batches.ts';
 import { isControl, isTransactional, producerIdOf } from '../../../records/producer-fields.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
@@ -186,13 +185,9 @@ export class PartitionReader {
   #open(buffer: Buffer, at: number): void {
     this.#isOpening = true;
     const { opener, id } = this.partition;
-    const key = keyOf(id, buffer, at);
     const baseOffset = baseOffsetOf(buffer, at);
-    opener.open(buffer, at).then(
-      (records) => {
-        opener.opened.put(key, records);
-        this.#opened();
-      },
+    opener.openFor(id, buffer, at).then(
+      () => this.#opened(),
       (error) => {
         // Any other error is not the batch's: it is tried again when there is more to read.
         if (!(error instanceof RecordFormatError)) this.#isOpening = false;
