@@ -7,6 +7,7 @@ import { Access } from './access/access.ts';
 import { encodeAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { BrokerState } from './broker-state.ts';
+import { LargeRequests } from './budget/large-requests.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -63,6 +64,7 @@ export class Broker {
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
+  readonly largeRequests = new LargeRequests();
   readonly #queueRecovery = new QueueRecovery();
   readonly #state: BrokerState;
   #unlock: (() => Promise<void>) | null = null;

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import { TurnTime } from '../../base/turn-time.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
 import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
@@ -60,6 +61,8 @@ export class Shard {
   readonly codecs: PropertyCodecs;
   readonly store: Store;
   readonly turn: Turn;
+  /** For works that grow with what clients send, name or have made. */
+  readonly turnTime: TurnTime;
   readonly alarms = new ResourceAlarms();
   readonly backPressure: BackPressure;
   readonly log: ShardLog;
@@ -96,6 +99,7 @@ export class Shard {
       onRelief: () => this.backPressure.relieve(),
     });
     this.backPressure = new BackPressure(this.store, this.alarms);
+    this.turnTime = new TurnTime(this.clock, this.scheduler);
     this.turn = new Turn(this.clock, this.scheduler, () => {
       this.store.journal.commit();
       this.store.maintenance.poke();

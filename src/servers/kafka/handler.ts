@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Api, RequestOf, ResponseInput } from '../../wire/kafka/declaration.ts';
 import type { PendingResponse } from './connection/pending-response.ts';
 import type { RequestContext, ServedApi } from './handlers/request-context.ts';
@@ -15,16 +16,19 @@ interface HandledApi<A extends Api> extends ServedApi {
  * One API as a value, registered in `handlers/table.ts`.
  *
  * Handlers of one connection run in the order of its requests, each up to its first `await`; the responses leave in that
- * order too. What `handle` throws, or rejects with, closes the connection: an error with a Kafka error code belongs in
+ * order too. One whose work grows with its request or with what there is gives its answer as a work, so that others go
+ * on meanwhile; the next request of the connection begins when the work is done. What `handle` throws, or rejects with, closes the connection: an error with a Kafka error code belongs in
  * the response.
  */
 export interface ApiHandler<A extends Api = Api> extends HandledApi<A> {
-  /** Null: no response is sent, as for Produce with acks=0. */
   handle(
     request: RequestOf<A>,
     context: RequestContext,
-  ): ResponseInput<A> | null | Promise<ResponseInput<A> | null>;
+  ): Outcome<ResponseInput<A>> | Work<Outcome<ResponseInput<A>>>;
 }
+
+/** Null: no response is sent, as for Produce with acks=0. */
+export type Outcome<R> = R | null | Promise<R | null>;
 
 /** An API whose handler decodes the request itself, and fills its pending response now or later. */
 export interface RawHandler<A extends Api = Api> extends HandledApi<A> {
@@ -40,7 +44,7 @@ export interface RawHandler<A extends Api = Api> extends HandledApi<A> {
 
 /** An `ApiHandler` in the table, without the types of its messages: it gets what its own `api` has decoded. */
 export interface ErasedHandler extends HandledApi<Api> {
-  handle(request: never, context: RequestContext): object | null | Promise<object | null>;
+  handle(request: never, context: RequestContext): Outcome<object> | Work<Outcome<object>>;
 }
 
 export type AnyHandler = RawHandler | ErasedHandler;

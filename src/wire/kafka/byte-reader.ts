@@ -1,8 +1,13 @@
 import { KafkaWireError } from './errors.ts';
 import { readText, readUuid } from './recurring.ts';
 
-/** How many elements the arrays of one message may have in all: a small frame must not become a mountain of objects. */
-const ELEMENTS_MAX = 2_000_000;
+/**
+ * How many elements the arrays of one message may have in all, tagged fields counted with them: a small frame must not
+ * become a mountain of objects. A request that names every partition of a hundred large topics has half as many.
+ */
+export const ELEMENTS_MAX = 500_000;
+/** As in Kafka, in flexible versions too. */
+const TEXT_BYTES_MAX = 0x7fff;
 const TWO_32 = 0x1_0000_0000;
 const VARINT_BYTES_MAX = 5;
 const UUID_BYTES = 16;
@@ -103,6 +108,7 @@ export class ByteReader {
   }
 
   text(length: number): string {
+    if (length > TEXT_BYTES_MAX) this.fail(`a string of ${length} bytes: at most ${TEXT_BYTES_MAX}`);
     const start = this.take(length);
     return readText(this.bytes, start, start + length);
   }
@@ -136,13 +142,20 @@ export class ByteReader {
     if (count * bytesMin > this.end - this.position) {
       this.fail(`${count} elements cannot be in ${this.end - this.position} bytes`);
     }
-    this.elementsLeft -= count;
+    this.#count(count);
+  }
+
+  #count(elements: number): void {
+    this.elementsLeft -= elements;
     if (this.elementsLeft < 0) this.fail(`more than ${ELEMENTS_MAX} elements in one message`);
   }
 
   /** Moves over tagged fields, none of which is known (KIP-482). */
   skipTags(): void {
-    for (let left = this.varint(); left > 0; left--) {
+    const count = this.varint();
+    if (count === 0) return;
+    this.#count(count);
+    for (let left = count; left > 0; left--) {
       this.varint();
       this.take(this.varint());
     }

@@ -55,6 +55,15 @@ export function includes(range: VersionRange, version: number): boolean {
   return version >= range.min && version <= range.max;
 }
 
+/** Whether values of the type have arrays in them, tagged fields aside. */
+export function hasArrays(type: FieldType, version: number): boolean {
+  if (type.kind === 'array') return true;
+  if (type.kind !== 'struct') return false;
+  return Object.values(type.fields).some(
+    (field) => field.tag < 0 && includes(field.versions, version) && hasArrays(field.type, version),
+  );
+}
+
 interface FieldOptions {
   readonly versions: VersionRange;
   readonly nullableVersions: VersionRange;

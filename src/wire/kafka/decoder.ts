@@ -1,11 +1,24 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { ByteReader } from './byte-reader.ts';
-import { type Field, type Fields, type FieldType, includes, type ScalarType } from './declaration.ts';
+import {
+  type Field,
+  type Fields,
+  type FieldType,
+  hasArrays,
+  includes,
+  type ScalarType,
+} from './declaration.ts';
 
 /**
  * Declarations compiled to functions that read one version of a message. Values of a declaration nest only as deep as
  * it does itself, so that no input can make the reading deep.
  */
 export type Read = (reader: ByteReader) => unknown;
+/** The same as a work, for messages with many elements. */
+export type ReadWork = (reader: ByteReader) => Work<unknown>;
+
+/** Elements without arrays of their own that are read in one step. */
+const ELEMENTS_PER_STEP = 32;
 
 interface FieldReader {
   readonly name: string;
@@ -55,6 +68,61 @@ export function compileStructReader(fields: Fields, version: number, flexible: b
     if (tags.size === 0) reader.skipTags();
     else readTags(reader, tags, value);
     return value;
+  };
+}
+
+interface FieldWork extends FieldReader {
+  /** Of a field with arrays. */
+  readonly work: ReadWork | null;
+}
+
+/** As `compileStructReader`; tagged fields, whose arrays are short, are read in one step. */
+export function compileStructWork(fields: Fields, version: number, flexible: boolean): ReadWork {
+  const readers = Object.entries(fields).map(([name, field]): FieldWork => {
+    const reader = compileField(name, field, version, flexible);
+    const isLong = reader.read !== null && hasArrays(field.type, version);
+    const nullable = isNullable(field, version);
+    return { ...reader, work: isLong ? compileWork(field.type, nullable, version, flexible) : null };
+  });
+  const tags = flexible ? compileTags(fields, version) : null;
+  return function* readStruct(reader) {
+    const value: Record<string, unknown> = {};
+    for (const { name, read, work, byDefault } of readers) {
+      reader.field = name;
+      if (work !== null) value[name] = yield* work(reader);
+      else value[name] = read === null ? byDefault : read(reader);
+    }
+    if (tags !== null) readTags(reader, tags, value);
+    return value;
+  };
+}
+
+/** Of a type with arrays in it. */
+function compileWork(type: FieldType, nullable: boolean, version: number, flexible: boolean): ReadWork {
+  if (type.kind === 'struct') {
+    const work = compileStructWork(type.fields, version, flexible);
+    if (!nullable) return work;
+    return function* readNullable(reader) {
+      return reader.int8() < 0 ? null : yield* work(reader);
+    };
+  }
+  if (type.kind !== 'array') throw new TypeError(`${type.kind} has no arrays in it`);
+  const { of } = type;
+  const read = compileReader(of, false, version, flexible);
+  const work = hasArrays(of, version) ? compileWork(of, false, version, flexible) : null;
+  const bytesMin = minBytes(of, version, flexible);
+  return function* readArray(reader) {
+    const count = reader.length(flexible);
+    if (count < 0) return nullOf(reader, nullable);
+    reader.checkElements(count, bytesMin);
+    const { field } = reader;
+    const values: unknown[] = [];
+    for (let index = 0; index < count; index++) {
+      reader.field = field;
+      values.push(work === null ? read(reader) : yield* work(reader));
+      if (work !== null || index % ELEMENTS_PER_STEP === 0) yield;
+    }
+    return values;
   };
 }
 

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Work } from '../../base/turn-time.ts';
 import { ByteWriter } from './byte-writer.ts';
 import {
   type ByteRange,
   type Field,
   type Fields,
   type FieldType,
+  hasArrays,
   includes,
   type RecordsInput,
   type ScalarType,
@@ -13,6 +15,11 @@ import { defaultOf } from './decoder.ts';
 
 /** Declarations compiled to functions that write one version of a message: the mirror of decoder.ts. */
 export type Write = (writer: ByteWriter, value: unknown) => void;
+/** The same as a work, for messages with many elements. */
+export type WriteWork = (writer: ByteWriter, value: unknown) => Work<void>;
+
+/** Elements without arrays of their own that are written in one step. */
+const ELEMENTS_PER_STEP = 32;
 
 interface FieldWriter {
   readonly name: string;
@@ -50,6 +57,87 @@ export function compileStructWriter(fields: Fields, version: number, flexible: b
     }
     if (flexible) writeTags(writer, tagged, struct);
   };
+}
+
+interface FieldWork extends FieldWriter {
+  /** Of a field with arrays. */
+  readonly work: WriteWork | null;
+}
+
+/** As `compileStructWriter`; tagged fields, whose arrays are short, are written in one step. */
+export function compileStructWriteWork(fields: Fields, version: number, flexible: boolean): WriteWork {
+  const writers = Object.entries(fields)
+    .filter(([, field]) => includes(field.versions, version))
+    .map(([name, field]): FieldWork => {
+      const nullable = includes(field.nullableVersions, version);
+      const isLong = hasArrays(field.type, version);
+      return {
+        ...compileField(name, field, version, flexible),
+        work: isLong ? compileWriteWork(field.type, nullable, version, flexible) : null,
+      };
+    });
+  const plain = writers.filter(({ tag }) => tag < 0);
+  const tagged = writers.filter(({ tag }) => tag >= 0).sort((a, b) => a.tag - b.tag);
+  return function* writeStruct(writer, value) {
+    const struct = value as Readonly<Record<string, unknown>>;
+    for (const { name, write, work, byDefault } of plain) {
+      const given = struct[name];
+      writer.field = name;
+      const used = given === undefined ? byDefault : given;
+      if (work !== null && used !== null) yield* work(writer, used);
+      else write(writer, used);
+    }
+    if (flexible) writeTags(writer, tagged, struct);
+  };
+}
+
+/** Of a type with arrays in it, and of a value that is not null. */
+function compileWriteWork(type: FieldType, nullable: boolean, version: number, flexible: boolean): WriteWork {
+  if (type.kind === 'struct') {
+    const work = compileStructWriteWork(type.fields, version, flexible);
+    return function* writePresent(writer, value) {
+      if (nullable) writer.int8(1);
+      yield* work(writer, value);
+    };
+  }
+  if (type.kind !== 'array') throw new TypeError(`${type.kind} has no arrays in it`);
+  const { of } = type;
+  const write = compileWriter(of, false, version, flexible);
+  const work = hasArrays(of, version) ? compileWriteWork(of, false, version, flexible) : null;
+  return function* writeArray(writer, value) {
+    const values = value as readonly unknown[];
+    writer.length(values.length, flexible);
+    for (let index = 0; index < values.length; index++) {
+      if (work === null) write(writer, values[index]);
+      else yield* work(writer, values[index]);
+      if (work !== null || index % ELEMENTS_PER_STEP === 0) yield;
+    }
+  };
+}
+
+/**
+ * Whether the arrays of a message have more than `elementsMax` elements in all. It is known after looking at so many;
+ * those of arrays that are elements' own are counted by their lengths.
+ */
+export function hasManyElements(value: unknown, elementsMax: number): boolean {
+  return countElements(value, elementsMax) > elementsMax;
+}
+
+function countElements(value: unknown, elementsMax: number): number {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    count = value.length;
+    if (typeof value[0] !== 'object') return count;
+    for (let index = 0; index < value.length && count <= elementsMax; index++)
+      count += countElements(value[index], elementsMax - count);
+    return count;
+  }
+  for (const name in value) {
+    count += countElements((value as Readonly<Record<string, unknown>>)[name], elementsMax - count);
+    if (count > elementsMax) break;
+  }
+  return count;
 }
 
 function compileField(

@@ -1,8 +1,15 @@
+import type { Work } from '../../base/turn-time.ts';
 import { API_VERSIONS_KEY, apiByKey } from './apis.ts';
 import { ByteReader } from './byte-reader.ts';
-import type { ByteWriter } from './byte-writer.ts';
+import { ByteWriter } from './byte-writer.ts';
 import type { Api, Fields, StructInput, StructOf } from './declaration.ts';
-import { decodeMessage, encodeMessage, isFlexible } from './messages.ts';
+import {
+  decodeMessage,
+  decodeMessageWork,
+  encodeMessage,
+  encodeMessageWork,
+  isFlexible,
+} from './messages.ts';
 
 /**
  * Every frame begins with its length, an int32, and a header:
@@ -58,6 +65,42 @@ export function decodeRequest<Q extends Fields>(
   end: number,
 ): StructOf<Q> {
   return decodeMessage(api.request, version, bytes, start, end, true);
+}
+
+/** As `decodeRequest`, in steps. */
+export function decodeRequestWork<Q extends Fields>(
+  api: Api<Q>,
+  version: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Work<StructOf<Q>> {
+  return decodeMessageWork(api.request, version, bytes, start, end);
+}
+
+/** As `encodeResponse`, in steps: the pieces of a whole frame. Stops with a KafkaWireError at `bytesMax`. */
+export function* encodeResponseWork<S extends Fields>(
+  api: Api<Fields, S>,
+  version: number,
+  correlationId: number,
+  response: StructInput<S>,
+  bytesMax: number,
+): Work<readonly Buffer[]> {
+  const writer = new ByteWriter();
+  writer.ensure(FRAME_LENGTH_BYTES);
+  const { buffer, position } = writer;
+  writer.position += FRAME_LENGTH_BYTES;
+  writer.int32(correlationId);
+  if (hasTaggedResponseHeader(api, version)) writer.varint(0);
+  for (const wait of encodeMessageWork(writer, api.response, version, response)) {
+    if (writer.pendingBytes > bytesMax) {
+      writer.field = '';
+      writer.fail(`an answer of more than ${bytesMax} bytes; ask for fewer things in one request`);
+    }
+    yield wait;
+  }
+  buffer.writeInt32BE(writer.pendingBytes - FRAME_LENGTH_BYTES, position);
+  return writer.take();
 }
 
 /** Writes a whole frame. If the response cannot be encoded, nothing is written and a KafkaWireError says why. */

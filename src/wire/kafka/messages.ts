@@ -1,8 +1,9 @@
+import type { Work } from '../../base/turn-time.ts';
 import { ByteReader } from './byte-reader.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { type Fields, includes, type Message, type StructInput, type StructOf } from './declaration.ts';
-import { compileStructReader, type Read } from './decoder.ts';
-import { compileStructWriter, type Write } from './encoder.ts';
+import { compileStructReader, compileStructWork, type Read, type ReadWork } from './decoder.ts';
+import { compileStructWriter, compileStructWriteWork, type Write, type WriteWork } from './encoder.ts';
 import { KafkaWireError } from './errors.ts';
 import { fetchRequestReader, fetchResponseWriter } from './hot-fetch.ts';
 import { produceRequestReader, produceResponseWriter } from './hot-produce.ts';
@@ -13,6 +14,9 @@ interface Compiled {
   readonly subject: string;
   readonly read: Read;
   readonly write: Write;
+  /** Made when a message is long for the first time. */
+  readWork: ReadWork | null;
+  writeWork: WriteWork | null;
 }
 
 /** Written by hand, and held against the declarations by tests. */
@@ -43,6 +47,8 @@ function compile(message: Message, version: number): Compiled {
     subject: `${message.name} v${version}`,
     read: readers.get(message)?.(version) ?? compileStructReader(message.fields, version, flexible),
     write: writers.get(message)?.(version) ?? compileStructWriter(message.fields, version, flexible),
+    readWork: null,
+    writeWork: null,
   };
 }
 
@@ -89,4 +95,32 @@ export function encodeMessage<F extends Fields>(
     writer.rewind(mark);
     throw error;
   }
+}
+
+/** As `decodeMessage`, in steps. */
+export function* decodeMessageWork<F extends Fields>(
+  message: Message<F>,
+  version: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): Work<StructOf<F>> {
+  const known = compiledOf(message, version);
+  known.readWork ??= compileStructWork(message.fields, version, isFlexible(message, version));
+  const reader = new ByteReader(bytes, start, end, known.subject);
+  return (yield* known.readWork(reader)) as StructOf<F>;
+}
+
+/** As `encodeMessage`, in steps, and to a writer of its own: what was written stays there if it cannot be encoded. */
+export function* encodeMessageWork<F extends Fields>(
+  writer: ByteWriter,
+  message: Message<F>,
+  version: number,
+  value: StructInput<F>,
+): Work<void> {
+  const known = compiledOf(message, version);
+  known.writeWork ??= compileStructWriteWork(message.fields, version, isFlexible(message, version));
+  writer.subject = known.subject;
+  writer.field = '';
+  yield* known.writeWork(writer, value);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Work } from '../../../src/base/turn-time.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
 import { type Fields, INT64_MAX, type Message, ZERO_UUID } from '../../../src/wire/kafka/declaration.ts';
 import { KafkaWireError } from '../../../src/wire/kafka/errors.ts';
@@ -10,7 +11,12 @@ import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { saslAuthenticate } from '../../../src/wire/kafka/messages/sasl.ts';
-import { decodeMessage, encodeMessage } from '../../../src/wire/kafka/messages.ts';
+import {
+  decodeMessage,
+  decodeMessageWork,
+  encodeMessage,
+  encodeMessageWork,
+} from '../../../src/wire/kafka/messages.ts';
 import { ALL_VERSIONS_OF_MESSAGES, comparable, contentsOf } from './arbitraries.ts';
 import { anyDamage, damaged, decodesOrRefuses } from './malformed.ts';
 
@@ -22,6 +28,14 @@ function encoded(message: Message, version: number, value: Record<string, unknow
 
 function decoded<F extends Fields>(message: Message<F>, version: number, bytes: Buffer) {
   return decodeMessage(message, version, bytes, 0, bytes.length);
+}
+
+/** All steps of a work, one after the other. */
+function atOnce<T>(work: Work<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
 }
 
 /** Runs a property on each version of each message. */
@@ -42,6 +56,18 @@ describe('every version of every message', () => {
       const padded = Buffer.concat([Buffer.alloc(3, 0xff), bytes, Buffer.alloc(3, 0xff)]);
       const back = decodeMessage(message, version, padded, 3, 3 + bytes.length);
       assert.deepEqual(comparable(back), comparable(value), `${message.name} v${version}`);
+    });
+  });
+
+  test('is read and written in steps as it is at once', () => {
+    forEachVersion(5, (message, version, value) => {
+      const bytes = encoded(message, version, value);
+      const writer = new ByteWriter();
+      atOnce(encodeMessageWork(writer, message, version, value));
+      const written = Buffer.concat(writer.take());
+      assert.ok(bytes.equals(written), `${message.name} v${version}`);
+      const back = atOnce(decodeMessageWork(message, version, bytes, 0, bytes.length));
+      assert.deepEqual(back, decoded(message, version, bytes), `${message.name} v${version}`);
     });
   });
 
@@ -120,10 +146,19 @@ describe('reading', () => {
   });
 
   test('limits how many elements one message has', () => {
-    const count = 2_000_001;
+    const count = 500_001;
     const bytes = Buffer.alloc(4 + 2 * count);
     bytes.writeInt32BE(count);
-    assert.throws(() => decoded(metadata.request, 1, bytes), /more than 2000000 elements/);
+    assert.throws(() => decoded(metadata.request, 1, bytes), /more than 500000 elements/);
+  });
+
+  test('counts tagged fields among the elements, and has no longer texts than Kafka', () => {
+    const tags = Buffer.alloc(2 + 5 + 2 * 500_001);
+    tags.set([1, 1, 0xa1, 0xc2, 0x1e], 0);
+    assert.throws(() => decoded(apiVersions.request, 3, tags), /more than 500000 elements/);
+    const text = Buffer.alloc(40_000);
+    text.set([0x81, 0x80, 0x02], 0);
+    assert.throws(() => decoded(apiVersions.request, 3, text), /a string of 32768 bytes: at most 32767/);
   });
 
   test('passes over tagged fields that it does not know', () => {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TurnTime } from '../../../base/turn-time.ts';
 import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Client } from '../../../broker/access/clients.ts';
@@ -74,6 +75,8 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #isHandlingWaiting = false;
   /** A request is still at work, and those behind it have to wait. */
   #isHeld = false;
+  /** Works of requests that are not done: they go before what comes next. */
+  #worksCount = 0;
   #endTimer: NodeJS.Timeout | null = null;
   readonly #throttle: Throttle;
   readonly #idleTimeout: IdleTimeout;
@@ -139,6 +142,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     return (this.#quota ??= this.broker.access.clientQuota(this.identity?.name ?? ANONYMOUS, this.clientId));
   }
 
+  get turnTime(): TurnTime {
+    return this.broker.shard.turnTime;
+  }
+
   get advertised(): HostAndPort {
     const { advertised } = this.settings;
     const { localAddress, localPort } = this.peer;
@@ -192,6 +199,15 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.#isHeld = true;
     return () => {
       this.#isHeld = false;
+      this.#handleWaiting();
+    };
+  }
+
+  holdRequests(): () => void {
+    this.#worksCount++;
+    return () => {
+      this.#worksCount--;
+      this.broker.shard.turn.touch();
       this.#handleWaiting();
     };
   }
@@ -251,6 +267,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #hasRoom(): boolean {
     const { responses, settings } = this;
     return (
+      this.#worksCount === 0 &&
       !responses.isCongested &&
       responses.openCount < settings.requestsMax &&
       responses.openBytes < settings.requestsBytesMax &&

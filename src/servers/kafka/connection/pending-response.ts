@@ -1,17 +1,24 @@
 import type { Lease } from '../../../base/memory-pool.ts';
+import type { TurnTime } from '../../../base/turn-time.ts';
 import { ByteWriter } from '../../../wire/kafka/byte-writer.ts';
 import type { Api, ResponseInput } from '../../../wire/kafka/declaration.ts';
-import { encodeResponse } from '../../../wire/kafka/headers.ts';
+import { hasManyElements } from '../../../wire/kafka/encoder.ts';
+import { encodeResponse, encodeResponseWork } from '../../../wire/kafka/headers.ts';
 import type { RequestQuota } from './request-quota.ts';
 import type { QueuedResponse, ResponseQueue } from './response-queue.ts';
 
 const EARLY_SLAB_BYTES = 4096;
+/** A response with more elements in its arrays is encoded in steps. */
+const ELEMENTS_AT_ONCE_MAX = 1000;
+/** Of a response that is encoded in steps, which those with records are not. A larger one ends the connection. */
+const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The connection on which a response leaves. */
 export interface RespondingConnection {
   readonly responses: ResponseQueue;
   readonly requestQuota: RequestQuota;
   readonly isClosed: boolean;
+  readonly turnTime: TurnTime;
   throttle(milliseconds: number): void;
   fail(error: unknown, request: string): void;
 }
@@ -29,6 +36,7 @@ export class PendingResponse implements QueuedResponse {
   readonly requestBytes: number;
   isFilled = false;
   readonly isLarge: boolean;
+  #isEncoding = false;
   /** The encoded response, if it was filled in before its turn came. */
   #early: readonly Buffer[] = [];
 
@@ -60,17 +68,10 @@ export class PendingResponse implements QueuedResponse {
    * the lease that holds them, is released.
    */
   fill<A extends Api>(response: ResponseInput<A>, memory: Lease | null = null): void {
-    if (this.isFilled) return;
+    if (this.isFilled || this.#isEncoding) return;
     this.isFilled = true;
     const { responses } = this.connection;
-    const { throttleTimeMs: throttledMs = 0 } = response as { readonly throttleTimeMs?: number };
-    const throttleTimeMs = Math.max(throttledMs, this.connection.requestQuota.charge());
-    if (throttleTimeMs > 0) {
-      this.connection.throttle(throttleTimeMs);
-      // The few responses without the field cannot announce the throttling, which happens all the same (KIP-219).
-      if (Object.hasOwn(this.api.response.fields, 'throttleTimeMs'))
-        response = { ...response, throttleTimeMs };
-    }
+    response = this.#throttled(response);
     try {
       if (this.isNext) {
         encodeResponse(responses.writer, this.api, this.version, this.correlationId, response);
@@ -84,6 +85,47 @@ export class PendingResponse implements QueuedResponse {
       this.connection.fail(error, this.api.name);
     }
     responses.filled(this);
+  }
+
+  /** As `fill`, for a response that may have any number of elements: many of them are encoded in steps. */
+  fillInSteps<A extends Api>(response: ResponseInput<A>): void {
+    if (!hasManyElements(response, ELEMENTS_AT_ONCE_MAX)) {
+      this.fill(response);
+      return;
+    }
+    if (this.isFilled || this.#isEncoding || this.connection.isClosed) return;
+    this.#isEncoding = true;
+    const { api, version, correlationId } = this;
+    const throttled = this.#throttled(response);
+    const encoding = encodeResponseWork(api, version, correlationId, throttled, RESPONSE_BYTES_MAX);
+    const done = (pieces: readonly Buffer[]): void => this.#encoded(pieces);
+    try {
+      const pieces = this.connection.turnTime.run(encoding);
+      if (pieces instanceof Promise) pieces.then(done).catch((error) => this.fail(error));
+      else done(pieces);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #encoded(pieces: readonly Buffer[]): void {
+    if (this.connection.isClosed) return;
+    const { responses } = this.connection;
+    this.isFilled = true;
+    if (this.isNext) for (const piece of pieces) responses.writer.reference(piece);
+    else this.#early = pieces;
+    responses.filled(this);
+  }
+
+  #throttled<A extends Api>(response: ResponseInput<A>): ResponseInput<A> {
+    const { throttleTimeMs: throttledMs = 0 } = response as { readonly throttleTimeMs?: number };
+    const throttleTimeMs = Math.max(throttledMs, this.connection.requestQuota.charge());
+    if (throttleTimeMs > 0) {
+      this.connection.throttle(throttleTimeMs);
+      // The few responses without the field cannot announce the throttling, which happens all the same (KIP-219).
+      if (Object.hasOwn(this.api.response.fields, 'throttleTimeMs')) return { ...response, throttleTimeMs };
+    }
+    return response;
   }
 
   /** A frame without a response header: a SASL token after SaslHandshake 0. */

@@ -1,10 +1,12 @@
 import type { MemoryPool } from '../../../base/memory-pool.ts';
+import { isWork, type Work } from '../../../base/turn-time.ts';
 import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
-import { decodeRequest, type RequestHeader } from '../../../wire/kafka/headers.ts';
+import { KafkaWireError } from '../../../wire/kafka/errors.ts';
+import { decodeRequest, decodeRequestWork, type RequestHeader } from '../../../wire/kafka/headers.ts';
 import type { FetchSessions } from '../fetch/fetch-sessions.ts';
-import { type AnyHandler, isRaw } from '../handler.ts';
+import { type AnyHandler, type ErasedHandler, isRaw, type Outcome } from '../handler.ts';
 import type {
   ClientConnection,
   HostAndPort,
@@ -20,6 +22,9 @@ import type { PendingResponse } from './pending-response.ts';
 export interface RequestingConnection extends ClientConnection {
   readonly server: ServerContext;
   readonly advertised: HostAndPort;
+  readonly isClosed: boolean;
+  /** No request begins until the function that it returns is called. */
+  holdRequests(): () => void;
   isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean;
 }
 
@@ -72,6 +77,11 @@ export class ConnectionRequestContext implements RequestContext {
   }
 }
 
+/** A body of more bytes is decoded in steps, and takes its turn with other large ones. */
+const LARGE_BODY_BYTES = 16 * 1024;
+/** Of a request that is not Produce. Kafka has one limit for all; no client comes near this one. */
+export const BODY_BYTES_MAX = 16 * 1024 * 1024;
+
 /** Runs the handler on the body in `bytes[start, end)`, and fills `pending` with its response, now or later. */
 export function handleRequest(
   handler: AnyHandler,
@@ -79,23 +89,72 @@ export function handleRequest(
   start: number,
   end: number,
   pending: PendingResponse,
-  context: RequestContext,
+  context: ConnectionRequestContext,
 ): void {
   try {
     if (isRaw(handler)) {
       handler.handleRaw(bytes, start, end, pending, context);
       return;
     }
+    if (end - start > BODY_BYTES_MAX) {
+      throw new KafkaWireError(
+        `a request of ${end - start} bytes is larger than the ${BODY_BYTES_MAX} for its kind`,
+      );
+    }
     // A handler may keep its request while it waits; the memory of the frame is used again.
     const body = Buffer.from(bytes.subarray(start, end));
+    if (body.length > LARGE_BODY_BYTES) {
+      work(largeRequest(handler, body, pending, context), pending, context);
+      return;
+    }
     const request = decodeRequest(handler.api, context.version, body, 0, body.length);
-    const response = handler.handle(request as never, context);
-    if (response instanceof Promise)
-      response.then(fillWith(pending, context), (error) => pending.fail(error));
-    else fill(pending, response);
+    const outcome = handler.handle(request as never, context);
+    if (outcome !== null && isWork(outcome)) work(handled(outcome, pending, context), pending, context);
+    else fillWhenDone(outcome, pending, context);
   } catch (error) {
     pending.fail(error);
   }
+}
+
+/** Begins the work. If it does not end at once, the next request of the connection waits until it does. */
+function work(steps: Work<void>, pending: PendingResponse, context: ConnectionRequestContext): void {
+  const { client, broker } = context;
+  const done = broker.shard.turnTime.run(steps);
+  if (!(done instanceof Promise)) return;
+  const resume = client.holdRequests();
+  done.catch((error) => pending.fail(error)).finally(resume);
+}
+
+function* handled(
+  steps: Work<Outcome<object>>,
+  pending: PendingResponse,
+  context: ConnectionRequestContext,
+): Work<void> {
+  fillWhenDone(yield* steps, pending, context);
+}
+
+function* largeRequest(
+  handler: ErasedHandler,
+  body: Buffer,
+  pending: PendingResponse,
+  context: ConnectionRequestContext,
+): Work<void> {
+  const { largeRequests } = context.broker;
+  const turn = largeRequests.enter(body.length);
+  if (turn !== null) yield turn;
+  try {
+    if (context.client.isClosed) return;
+    const request = yield* decodeRequestWork(handler.api, context.version, body, 0, body.length);
+    const outcome = handler.handle(request as never, context);
+    fillWhenDone(outcome !== null && isWork(outcome) ? yield* outcome : outcome, pending, context);
+  } finally {
+    largeRequests.leave(body.length);
+  }
+}
+
+function fillWhenDone(outcome: Outcome<object>, pending: PendingResponse, context: RequestContext): void {
+  if (outcome instanceof Promise) outcome.then(fillWith(pending, context), (error) => pending.fail(error));
+  else fill(pending, outcome);
 }
 
 function fillWith(pending: PendingResponse, context: RequestContext): (response: object | null) => void {
@@ -107,5 +166,5 @@ function fillWith(pending: PendingResponse, context: RequestContext): (response:
 
 function fill(pending: PendingResponse, response: object | null): void {
   if (response === null) pending.skip();
-  else pending.fill(response as ResponseInput<typeof pending.api>);
+  else pending.fillInSteps(response as ResponseInput<typeof pending.api>);
 }

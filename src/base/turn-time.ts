@@ -1,0 +1,181 @@
+import type { Clock } from './clock.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/**
+ * Long work as a generator. It yields wherever others may go on: `undefined` for "if it is time", a promise to wait for
+ * it. What it returns is its result. What it does between two yields should take some microseconds.
+ */
+export type Work<T> = Generator<Promise<unknown> | undefined, T, void>;
+
+/** What all long works of one event loop may take together in one iteration of it. */
+const SLICE_MS = 5;
+/** What one of them may take of that while others wait. */
+const QUANTUM_MS = 1;
+/** The clock is read once in so many steps. */
+const STEPS_PER_READ = 8;
+/** So many steps of a new work are free: what is small is done at once, however much waits. */
+const STEPS_FREE = 16;
+
+/**
+ * The time of the event loop, shared by all works that grow with what a client sends, names or has made. A work that is
+ * small runs at once, to its end. When the slice of this iteration is used up, works wait for the next one and take turns;
+ * sockets, the journal and deliveries go on in between.
+ *
+ *     iteration  | sockets: small works, first steps of large ones | slice: waiting works, in turn | sockets …
+ */
+export class TurnTime {
+  readonly #clock: Clock;
+  readonly #scheduler: Scheduler;
+  #waiting: (() => void)[] = [];
+  #isScheduled = false;
+  /** On the monotonic clock; Infinity until the first step that is counted in this iteration. */
+  #sliceEndMs = Number.POSITIVE_INFINITY;
+  #quantumEndMs = Number.POSITIVE_INFINITY;
+  #stepsLeft = STEPS_PER_READ;
+  readonly #pump = (): void => void this.#giveTurns();
+
+  constructor(clock: Clock, scheduler: Scheduler) {
+    this.#clock = clock;
+    this.#scheduler = scheduler;
+  }
+
+  /** Works that wait for their turn. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Counts one step of a long work: whether it has to wait for its next turn now. Costs next to nothing. */
+  get isOver(): boolean {
+    if (--this.#stepsLeft > 0) return false;
+    this.#stepsLeft = STEPS_PER_READ;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#sliceEndMs === Number.POSITIVE_INFINITY) this.#begin(nowMs);
+    return nowMs >= this.#sliceEndMs || nowMs >= this.#quantumEndMs;
+  }
+
+  /** Resolves when it is the caller's turn again: `if (time.isOver) await time.next()`. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  /** Runs a work: its result if it is done at once, otherwise a promise of it. Throws, or rejects, as the work does. */
+  run<T>(work: Work<T>): T | Promise<T> {
+    let step = work.next();
+    if (step.done === true) return step.value;
+    if (this.#sliceEndMs === Number.POSITIVE_INFINITY) this.#begin(this.#clock.monotonicMs());
+    this.#stepsLeft = STEPS_FREE;
+    while (step.done !== true && step.value === undefined && !this.isOver) step = work.next();
+    return step.done === true ? step.value : this.#continue(work, step.value);
+  }
+
+  async #continue<T>(work: Work<T>, first: Promise<unknown> | undefined): Promise<T> {
+    let awaited = first;
+    for (;;) {
+      let step: IteratorResult<Promise<unknown> | undefined, T>;
+      try {
+        await (awaited ?? this.next());
+        step = work.next();
+      } catch (error) {
+        // What was awaited has failed; a work that has thrown has ended, and throws the same again.
+        step = work.throw(error);
+      }
+      while (step.done !== true && step.value === undefined && !this.isOver) step = work.next();
+      if (step.done === true) return step.value;
+      awaited = step.value;
+    }
+  }
+
+  #begin(nowMs: number): void {
+    this.#sliceEndMs = nowMs + SLICE_MS;
+    this.#quantumEndMs = this.#waiting.length > 0 ? nowMs + QUANTUM_MS : Number.POSITIVE_INFINITY;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#scheduler.soon(this.#pump);
+  }
+
+  /** Once in an iteration of the event loop. */
+  async #giveTurns(): Promise<void> {
+    this.#isScheduled = false;
+    const waiting = this.#waiting;
+    if (waiting.length === 0) {
+      this.#sliceEndMs = Number.POSITIVE_INFINITY;
+      this.#quantumEndMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    this.#waiting = [];
+    let nowMs = this.#clock.monotonicMs();
+    this.#sliceEndMs = nowMs + SLICE_MS;
+    let given = 0;
+    while (given < waiting.length && nowMs < this.#sliceEndMs) {
+      this.#quantumEndMs = nowMs + (waiting.length === 1 ? SLICE_MS : QUANTUM_MS);
+      this.#stepsLeft = STEPS_PER_READ;
+      waiting[given++]();
+      // Whoever was resumed runs in the microtask before this one.
+      await null;
+      nowMs = this.#clock.monotonicMs();
+    }
+    // Those that had their turn are behind those that still wait for it.
+    this.#waiting = waiting.slice(given).concat(this.#waiting);
+    this.#schedule();
+  }
+}
+
+/** Whether a handler has given its answer as a work. */
+export function isWork<T extends object>(answer: T | Work<T>): answer is Work<T> {
+  return Symbol.iterator in answer && 'throw' in answer;
+}
+
+/** Waits for the promise: its value. */
+export function* awaited<T>(promise: T | Promise<T>): Work<T> {
+  if (!(promise instanceof Promise)) return promise;
+  let result: { readonly value: T } | undefined;
+  yield promise.then((value) => {
+    result = { value };
+  });
+  return (result as { readonly value: T } | undefined as { readonly value: T }).value;
+}
+
+/** What `each` makes of the values, one step for each of them. */
+export function* mapped<T, R>(values: Iterable<T>, each: (value: T, index: number) => R): Work<R[]> {
+  const results: R[] = [];
+  for (const value of values) {
+    results.push(each(value, results.length));
+    yield;
+  }
+  return results;
+}
+
+/** What a work for each of the values comes to, one after the other. */
+export function* mappedBy<T, R>(values: Iterable<T>, each: (value: T, index: number) => Work<R>): Work<R[]> {
+  const results: R[] = [];
+  for (const value of values) {
+    results.push(yield* each(value, results.length));
+    yield;
+  }
+  return results;
+}
+
+/** The values that pass, one step for each that is looked at. */
+export function* filtered<T>(values: Iterable<T>, isWanted: (value: T) => boolean): Work<T[]> {
+  const results: T[] = [];
+  for (const value of values) {
+    if (isWanted(value)) results.push(value);
+    yield;
+  }
+  return results;
+}
+
+/** Calls `each` for every value, one step each. */
+export function* walked<T>(values: Iterable<T>, each: (value: T) => void): Work<void> {
+  for (const value of values) {
+    each(value);
+    yield;
+  }
+}
