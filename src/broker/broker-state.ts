@@ -62,7 +62,23 @@ export class BrokerState implements StateMachine {
     for (const section of this.#sections) section.recovered?.();
     events.isOn = true;
     access.begin();
+    this.#reportPatterns();
     shard.turn.schedule();
+  }
+
+  /** What an older broker took for a regular expression may be none: the start goes on without it. */
+  #reportPatterns(): void {
+    const { shard, access, vhosts } = this.#deps;
+    for (const invalid of access.invalidPatterns()) {
+      shard.log.error(invalid, 'a permission denies everything: its pattern is refused; set it anew');
+    }
+    for (const vhost of vhosts) {
+      for (const { kind, policy, problem } of vhost.invalidPolicies()) {
+        const { name, pattern } = policy;
+        const fields = { vhost: vhost.name, [kind]: name, pattern, problem };
+        shard.log.error(fields, 'a policy applies to nothing: its pattern is refused; set it anew');
+      }
+    }
   }
 
   /** No timer fires any more. */

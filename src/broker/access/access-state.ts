@@ -1,3 +1,4 @@
+import type { Pattern } from '../policies/pattern.ts';
 import { AclTable } from './acl-table.ts';
 import type { AccessOperation, VhostLimits } from './operations.ts';
 import { entityKey, type Quota } from './quota.ts';
@@ -17,7 +18,7 @@ export class AccessState {
   version = 0;
   quotaVersion = 0;
 
-  /** @throws BrokerError precondition-failed if a pattern is not valid; then nothing has changed */
+  /** Patterns that are none match nothing: who makes an operation for a client has checked them. */
   apply(operation: AccessOperation): void {
     this.version++;
     switch (operation.op) {
@@ -59,6 +60,16 @@ export class AccessState {
         return;
       case 'access.quota.set':
         this.#setQuota(operation);
+    }
+  }
+
+  /** Patterns of permissions that match nothing because they are none: of an older data directory. */
+  *invalidPatterns(): Generator<InvalidPattern> {
+    for (const { name: user, grants, topicGrants } of this.users.values()) {
+      for (const [vhost, grant] of grants) yield* invalidOf({ user, vhost }, Object.entries(grant));
+      for (const { vhost, exchange, verb, pattern } of topicGrants.invalid()) {
+        yield* invalidOf({ user, vhost, exchange }, [[verb, pattern]]);
+      }
     }
   }
 
@@ -125,6 +136,26 @@ export class AccessState {
     if (user === undefined)
       throw new Error(`the journal gives permissions to user '${name}', who is not there`);
     return user;
+  }
+}
+
+/** For the log. */
+export interface InvalidPattern {
+  readonly user: string;
+  readonly vhost: string;
+  /** Of a permission on topics. */
+  readonly exchange?: string;
+  readonly permission: string;
+  readonly pattern: string;
+  readonly problem: string;
+}
+
+function* invalidOf(
+  whose: Pick<InvalidPattern, 'user' | 'vhost' | 'exchange'>,
+  patterns: readonly (readonly [string, Pattern])[],
+): Generator<InvalidPattern> {
+  for (const [permission, { source, problem }] of patterns) {
+    if (problem !== null) yield { ...whose, permission, pattern: source, problem };
   }
 }
 

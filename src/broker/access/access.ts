@@ -3,7 +3,7 @@ import type { Queue } from '../queues/queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { AccessChanges } from './access-changes.ts';
 import type { AccessDeps } from './access-ports.ts';
-import { AccessState } from './access-state.ts';
+import { AccessState, type InvalidPattern } from './access-state.ts';
 import { Acls } from './acls.ts';
 import { Administration } from './administration.ts';
 import { Authorizer } from './authorizer.ts';
@@ -85,6 +85,11 @@ export class Access {
   authorizer(user: Identity, vhost: string, host: string, names: readonly string[] = []): Authorizer {
     const principals = [user.name, ...names].map((name) => `User:${name}`);
     return new Authorizer(this.#state, user, vhost, { principals, host });
+  }
+
+  /** Patterns of permissions that deny everything because they are none, for the log. */
+  invalidPatterns(): Iterable<InvalidPattern> {
+    return this.#state.invalidPatterns();
   }
 
   clientQuota(user: string, clientId: string): ClientQuota {

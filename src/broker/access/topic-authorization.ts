@@ -1,4 +1,4 @@
-import { literal, Pattern } from '../policies/pattern.ts';
+import { literal, Pattern, type PatternOptions, validPattern } from '../policies/pattern.ts';
 
 /*
  * RabbitMQ's topic authorization, beside the permissions for an exchange: with which routing keys a user may publish to
@@ -46,6 +46,22 @@ export class TopicGrants implements Iterable<TopicPermission> {
     return [...(this.#grants.get(vhost)?.keys() ?? [])];
   }
 
+  /** Those whose patterns are none, which match nothing. */
+  *invalid(): Generator<{
+    readonly vhost: string;
+    readonly exchange: string;
+    readonly verb: TopicVerb;
+    readonly pattern: Pattern;
+  }> {
+    for (const [vhost, exchanges] of this.#grants) {
+      for (const [exchange, granted] of exchanges) {
+        for (const verb of ['write', 'read'] as const) {
+          if (granted[verb].problem !== null) yield { vhost, exchange, verb, pattern: granted[verb] };
+        }
+      }
+    }
+  }
+
   *[Symbol.iterator](): Generator<TopicPermission> {
     for (const [vhost, exchanges] of this.#grants) {
       for (const [exchange, { write, read }] of exchanges) {
@@ -57,10 +73,18 @@ export class TopicGrants implements Iterable<TopicPermission> {
 
 /** In the patterns, `{username}` and `{vhost}` stand for the names, whatever characters these have. */
 export function topicGrant(user: string, vhost: string, { write, read }: TopicPatterns): TopicGrant {
-  const pattern = (source: string): Pattern =>
-    new Pattern(
-      source,
-      source.replaceAll('{username}', () => literal(user)).replaceAll('{vhost}', () => literal(vhost)),
-    );
-  return { write: pattern(write), read: pattern(read) };
+  return {
+    write: new Pattern(write, expanded(write, user, vhost)),
+    read: new Pattern(read, expanded(read, user, vhost)),
+  };
+}
+
+/** @throws BrokerError precondition-failed if one is none */
+export function checkTopicPatterns(user: string, vhost: string, { write, read }: TopicPatterns): void {
+  for (const source of [write, read]) validPattern(source, expanded(source, user, vhost));
+}
+
+function expanded(source: string, user: string, vhost: string): PatternOptions {
+  const withUser = source.replaceAll('{username}', () => literal(user));
+  return { expanded: withUser.replaceAll('{vhost}', () => literal(vhost)) };
 }

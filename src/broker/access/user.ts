@@ -1,4 +1,4 @@
-import { Pattern } from '../policies/pattern.ts';
+import { Pattern, validPattern } from '../policies/pattern.ts';
 import type { PasswordHash } from './password.ts';
 import type { ScramCredentials } from './scram.ts';
 import { TopicGrants } from './topic-authorization.ts';
@@ -51,4 +51,9 @@ export class User {
 
 export function grant({ configure, write, read }: PermissionPatterns): Grant {
   return { configure: new Pattern(configure), write: new Pattern(write), read: new Pattern(read) };
+}
+
+/** @throws BrokerError precondition-failed if one is none */
+export function checkPatterns({ configure, write, read }: PermissionPatterns): void {
+  for (const source of [configure, write, read]) validPattern(source);
 }

@@ -1,127 +1,89 @@
 import { BrokerError } from '../errors.ts';
+import { compileLinear, type Expression, LinearSyntaxError } from './linear-expression.ts';
+import { PATTERN_STATES_MAX, statesOf } from './pattern-size.ts';
+import { plainExpression } from './plain-expression.ts';
 
-/** As long as the longest name. */
+/** In characters: as long as four of the longest names. */
 export const PATTERN_LENGTH_MAX = 1024;
 const RESULTS_MAX = 1024;
+/** What is longer is remembered by nobody: names of queues, exchanges and topics are at most 255 bytes. */
+const REMEMBERED_LENGTH_MAX = 255;
+/** Characters of a text that states are tried on, in all: some milliseconds. */
+const STEPS_MAX = 1_000_000;
 
-let isLinearKnown: boolean | undefined;
-
-/**
- * Whether this process has V8's engine that does not backtrack, for expressions with the flag `l`. It is there if Node
- * runs with `--enable-experimental-regexp-engine`, as `bin/sluice` starts it. Without it, what could backtrack
- * exponentially is refused.
- */
-export function hasLinearMatching(): boolean {
-  isLinearKnown ??= compiles('', 'l');
-  return isLinearKnown;
-}
-
-function compiles(source: string, flags: string): boolean {
-  try {
-    new RegExp(source, flags);
-    return true;
-  } catch {
-    return false;
-  }
+export interface PatternOptions {
+  /** What is compiled in place of the source. */
+  readonly expanded?: string;
+  /** It has to match the whole of the text, as in Kafka; otherwise it may match anywhere, as in RabbitMQ. */
+  readonly isWhole?: boolean;
 }
 
 /**
- * A regular expression of a permission, with RabbitMQ's meaning: it may match anywhere in the name, and the empty one
- * matches the empty name alone. What was found out about a name is remembered.
+ * A regular expression of a client or an administrator, in RE2's syntax: it is matched in time linear to the text, and
+ * there is no other engine to fall back to. What was found out about a name is remembered. The empty one matches the
+ * empty text alone.
  */
 export class Pattern {
   readonly source: string;
-  readonly #expression: RegExp;
-  readonly #matchesAll: boolean;
+  /** Why it is none; null if it is one. One that is none matches nothing. */
+  readonly problem: string | null = null;
+  readonly #expression: Expression | null = null;
+  readonly #states: number = 1;
   readonly #results = new Map<string, boolean>();
 
-  /** @throws BrokerError precondition-failed if it is not valid */
-  constructor(source: string, expanded = source) {
+  /** Never throws, so that an old journal can be read: `validPattern` does. */
+  constructor(source: string, { expanded = source, isWhole = false }: PatternOptions = {}) {
     this.source = source;
-    this.#expression = compile(expanded);
-    this.#matchesAll = source === '.*';
+    if (expanded.length > PATTERN_LENGTH_MAX) {
+      this.problem = `it is longer than ${PATTERN_LENGTH_MAX} characters`;
+      return;
+    }
+    const plain = plainExpression(expanded, isWhole);
+    if (plain !== null) {
+      this.#expression = plain;
+      return;
+    }
+    this.#states = statesOf(expanded);
+    if (this.#states > PATTERN_STATES_MAX) {
+      this.problem = `it is too large when its repeats are written out; make counts smaller, or use fewer of * and +`;
+      return;
+    }
+    try {
+      this.#expression = compileLinear(expanded, isWhole);
+    } catch (error) {
+      if (!(error instanceof LinearSyntaxError)) throw error;
+      this.problem = error.message;
+    }
   }
 
-  matches(name: string): boolean {
-    if (this.#matchesAll) return true;
-    const known = this.#results.get(name);
+  matches(text: string): boolean {
+    if (this.#expression === null) return false;
+    if (this.#expression.isPlain) return this.#expression.test(text);
+    if (text.length > REMEMBERED_LENGTH_MAX) {
+      return this.#states * text.length <= STEPS_MAX && this.#expression.test(text);
+    }
+    const known = this.#results.get(text);
     if (known !== undefined) return known;
-    const result = this.#expression.test(name);
+    const result = this.#expression.test(text);
     // Names can be made up without end.
     if (this.#results.size >= RESULTS_MAX) this.#results.clear();
-    this.#results.set(name, result);
+    this.#results.set(text, result);
     return result;
   }
 }
 
-function compile(source: string): RegExp {
-  if (source === '') return /^$/;
-  if (source.length > PATTERN_LENGTH_MAX) {
-    throw invalid(source, `it is longer than ${PATTERN_LENGTH_MAX} characters`);
-  }
-  const inPerl = /\\[AzZGQEKRXhHvVNpP]|\[\[:|\(\?[>#&|+]|\(\?P/.exec(source);
-  if (inPerl !== null) throw invalid(source, `'${inPerl[0]}' is not understood here`);
-  // RabbitMQ's (PCRE) way to say it for the whole of the expression.
-  const ignoresCase = source.startsWith('(?i)');
-  const body = ignoresCase ? source.slice('(?i)'.length) : source;
-  const flags = ignoresCase ? 'i' : '';
-  // The linear engine has no lookahead, backreference or large count.
-  if (hasLinearMatching() && compiles(body, `l${flags}`)) return new RegExp(body, `l${flags}`);
-  let expression: RegExp;
-  try {
-    expression = new RegExp(body, flags);
-  } catch (error) {
-    throw invalid(source, error instanceof Error ? error.message : String(error));
-  }
-  if (hasNestedRepeat(body)) {
-    throw invalid(
-      source,
-      'it can take for ever to match, as it repeats a group that has a repeat, an option or an alternative in it' +
-        (hasLinearMatching()
-          ? ''
-          : '; with --enable-experimental-regexp-engine, as bin/sluice starts it, Node matches it fast'),
-    );
-  }
-  return expression;
-}
-
-/** Whether a repeated group holds a repeat, an option or an alternative: what makes a backtracking matcher exponential. */
-function hasNestedRepeat(source: string): boolean {
-  const groups: boolean[] = [];
-  let isRisky = false;
-  for (let at = 0; at < source.length; at++) {
-    const char = source[at];
-    if (char === '\\') {
-      at++;
-    } else if (char === '[') {
-      at = endOfClass(source, at);
-    } else if (char === '(') {
-      groups.push(isRisky);
-      isRisky = false;
-      if (source[at + 1] === '?') at++;
-    } else if (char === ')') {
-      if (isRisky && /^[*+{]/.test(source.slice(at + 1))) return true;
-      isRisky = (groups.pop() ?? false) || isRisky;
-    } else if (/[*+?{|]/.test(char)) {
-      isRisky = true;
-    }
-  }
-  return false;
-}
-
-/** The index of the bracket that ends a character class. */
-function endOfClass(source: string, start: number): number {
-  let at = start + 1;
-  while (at < source.length && source[at] !== ']') at += source[at] === '\\' ? 2 : 1;
-  return at;
+/** @throws BrokerError precondition-failed, which says what is wrong with it */
+export function validPattern(source: string, options: PatternOptions = {}): Pattern {
+  const pattern = new Pattern(source, options);
+  if (pattern.problem === null) return pattern;
+  const shown = source.length > 100 ? `${source.slice(0, 100)}…` : source;
+  throw new BrokerError(
+    'precondition-failed',
+    `'${shown}' is no regular expression in RE2's syntax: ${pattern.problem}`,
+  );
 }
 
 /** A text of the user's that stands for itself in an expression. */
 export function literal(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
-}
-
-function invalid(source: string, reason: string): BrokerError {
-  const shown = source.length > 100 ? `${source.slice(0, 100)}…` : source;
-  return new BrokerError('precondition-failed', `'${shown}' is no regular expression: ${reason}`);
 }

@@ -40,6 +40,15 @@ export class Policies {
     return this.#byKind[kind].ordered.map(({ policy }) => policy);
   }
 
+  /** Those that apply to nothing, with the reason: of an older data directory, and with a pattern that is none now. */
+  *invalid(): Generator<{ readonly kind: PolicyKind; readonly policy: Policy; readonly problem: string }> {
+    for (const kind of ['policy', 'operator-policy'] as const) {
+      for (const { policy, problem } of this.#byKind[kind].ordered) {
+        if (problem !== null) yield { kind, policy, problem };
+      }
+    }
+  }
+
   appliedTo(kind: MatchedKind, name: string): AppliedPolicies {
     const policy = this.#byKind.policy.find(kind, name);
     const operatorPolicy = this.#byKind['operator-policy'].find(kind, name);

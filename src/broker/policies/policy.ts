@@ -3,7 +3,7 @@ import { BrokerError } from '../errors.ts';
 import { type ApplyTo, appliesTo, isApplyTo, type MatchedKind } from './apply-to.ts';
 import { validateDefinition } from './definition.ts';
 import type { PolicyKind } from './operator-policy.ts';
-import { Pattern } from './pattern.ts';
+import { Pattern, type PatternOptions, validPattern } from './pattern.ts';
 
 /** What is to hold for all queues or exchanges whose name matches. */
 export interface Policy {
@@ -38,19 +38,24 @@ export function validPolicy(request: PolicyRequest, kind: PolicyKind): Policy {
     );
   }
   if (!Number.isSafeInteger(priority)) throw refused(`priority should be number, actually was ${priority}`);
-  patternOf(pattern);
+  checkPattern(pattern);
   validateDefinition(definition, kind === 'operator-policy');
   return { name, pattern, applyTo, priority, definition };
 }
 
-/** A policy that is in force. */
+/** A policy that is in force, unless its pattern is none: one of an older data directory may not be. */
 export class ActivePolicy {
   readonly policy: Policy;
   readonly #pattern: Pattern;
 
   constructor(policy: Policy) {
     this.policy = policy;
-    this.#pattern = patternOf(policy.pattern);
+    this.#pattern = new Pattern(policy.pattern, patternOptions(policy.pattern));
+  }
+
+  /** Why it applies to nothing. */
+  get problem(): string | null {
+    return this.#pattern.problem;
   }
 
   matches(kind: MatchedKind, name: string): boolean {
@@ -59,9 +64,13 @@ export class ActivePolicy {
 }
 
 /** Unlike that of a permission, the empty pattern of a policy matches every name. */
-function patternOf(source: string): Pattern {
+function patternOptions(source: string): PatternOptions {
+  return source === '' ? { expanded: '^' } : {};
+}
+
+function checkPattern(source: string): void {
   try {
-    return new Pattern(source, source === '' ? '^' : source);
+    validPattern(source, patternOptions(source));
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
     throw refused(`pattern should be regular expression but is invalid: ${error.message}`);

@@ -1,7 +1,7 @@
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import { extraKeys } from '../messages/cc-bcc.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
-import type { AppliedPolicies } from '../policies/policies.ts';
+import type { AppliedPolicies, Policies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
 import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
 import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
@@ -260,6 +260,11 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /** What they come to for a queue. */
+  /** Policies that apply to nothing, for the log. */
+  invalidPolicies(): ReturnType<Policies['invalid']> {
+    return this.#state.policies.invalid();
+  }
+
   policiesOf(queue: Q): AppliedPolicies {
     return appliedToQueue(this.#state.policies, queue);
   }

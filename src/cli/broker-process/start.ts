@@ -1,5 +1,4 @@
 import type { Broker } from '../../broker/broker.ts';
-import { hasLinearMatching } from '../../broker/policies/pattern.ts';
 import { ConfigurationError } from '../config/configuration.ts';
 import type { Configuration } from '../config/settings.ts';
 import { clientListeners, openBroker, startListener } from './components.ts';
@@ -16,12 +15,6 @@ export async function start(configuration: Configuration): Promise<void> {
       log.fatal({ err: error }, 'internal error');
       process.exit(1);
     });
-  }
-
-  if (!hasLinearMatching()) {
-    log.warn(
-      'no --enable-experimental-regexp-engine: expressions that could take for ever to match are refused',
-    );
   }
 
   const listeners = clientListeners(configuration);

@@ -73,7 +73,6 @@ after(async () => {
   await rm(scratch, { recursive: true });
 });
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 const AMQP_HEADER = Buffer.from('AMQP\0\0\x09\x01', 'latin1');
 
 /** What an AMQP listener answers first. */
@@ -90,18 +89,6 @@ async function answerTo(port: number, bytes: Buffer): Promise<'connection.start'
 }
 
 describe('sluice start', { skip: process.platform === 'win32' }, () => {
-  it('warns when it is not started by the launcher, and Node has no linear matching of expressions', async () => {
-    const flags = ['--data-dir', join(scratch, 'directly'), '--amqp-port', '0', '--kafka-port', 'off'];
-    const broker = spawn(process.execPath, [MAIN, 'start', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const [[log]] = await Promise.all([once(broker.stderr, 'data'), once(broker.stdout, 'data')]);
-    broker.kill('SIGKILL');
-    assert.match(String(log), /"level":"warn".*--enable-experimental-regexp-engine/);
-
-    const launched = start('launched');
-    await launched.ready();
-    assert.doesNotMatch(launched.stderr, /"level":"warn"/);
-  });
-
   it('prints one line, with its own pid, and ends with 0 on SIGTERM, the directory whole', async () => {
     const broker = start('orderly');
     const { pid } = await broker.ready();

@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { crc32c } from '../../../src/base/crc32c.ts';
 import { StreamPager } from '../../../src/log/streams/stream-pager.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
+import { consumerGroupHeartbeat } from '../../../src/wire/kafka/messages/consumer-groups.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
+import { listTransactions } from '../../../src/wire/kafka/messages/transaction-admin.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
@@ -66,6 +68,36 @@ describe('requests that no honest client sends', () => {
       ),
       'INVALID_RECORD',
     );
+  });
+
+  it('an expression of a member or for transactions that only a backtracking engine could match is refused', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    const expression = `(?=.)${'.*'.repeat(10)}=`;
+    for (let topic = 0; topic < 50; topic++) {
+      test.broker.streams.create({
+        vhost: '/',
+        name: `${'a'.repeat(240)}${topic}`,
+        partitions: 1,
+        configs: new Map(),
+      });
+    }
+    const answer = await client.request(consumerGroupHeartbeat, 1, {
+      groupId: 'g',
+      memberId: 'm',
+      memberEpoch: 0,
+      rebalanceTimeoutMs: 1000,
+      subscribedTopicRegex: expression,
+      topicPartitions: [],
+    });
+    assert.equal(errorName(answer.errorCode), 'INVALID_REGULAR_EXPRESSION');
+    const listed = await client.request(listTransactions, 2, {
+      stateFilters: [],
+      producerIdFilters: [],
+      durationFilter: -1,
+      transactionalIdPattern: expression,
+    });
+    assert.equal(errorName(listed.errorCode), 'INVALID_REGULAR_EXPRESSION');
   });
 
   for (const place of ['memory', 'segments']) {

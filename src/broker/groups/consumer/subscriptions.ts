@@ -1,24 +1,30 @@
 import { createHash } from 'node:crypto';
-import { Pattern } from '../../policies/pattern.ts';
+import { Pattern, validPattern } from '../../policies/pattern.ts';
 import { GroupError } from '../group-error.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
 import type { ConsumerMember } from './consumer-member.ts';
+
+/** It has to match the whole of the name (KIP-848). */
+const WHOLE = { isWhole: true };
+
+interface Expression {
+  readonly pattern: Pattern;
+  /** Those that it matches; null until they are asked for. */
+  streams: readonly GroupStream[] | null;
+}
 
 /** Which streams the members of a group read, by the names and the expressions that they gave. */
 export class Subscriptions {
   readonly #streams: GroupStreams;
   readonly #vhost: string;
-  readonly #expressions = new Map<
-    string,
-    { readonly pattern: Pattern; streams: readonly GroupStream[] | null }
-  >();
+  readonly #expressions = new Map<string, Expression>();
 
   constructor(streams: GroupStreams, vhost: string) {
     this.#streams = streams;
     this.#vhost = vhost;
   }
 
-  /** @throws GroupError if it is no expression, or one that could take for ever to match */
+  /** @throws GroupError if it is no expression of RE2, or too large a one */
   checkExpression(source: string): void {
     if (source === '' || this.#expressions.has(source)) return;
     this.#expressions.set(source, { pattern: compile(source), streams: null });
@@ -49,9 +55,12 @@ export class Subscriptions {
 
   #matching(source: string | null): readonly GroupStream[] {
     if (source === null || source === '') return [];
-    this.checkExpression(source);
-    const expression = this.#expressions.get(source);
-    if (expression === undefined) return [];
+    let expression = this.#expressions.get(source);
+    if (expression === undefined) {
+      // Of a member from the journal: one that an older broker took for an expression matches nothing.
+      expression = { pattern: new Pattern(source, WHOLE), streams: null };
+      this.#expressions.set(source, expression);
+    }
     expression.streams ??= this.#streams
       .list(this.#vhost)
       .filter(({ name }) => expression.pattern.matches(name));
@@ -66,12 +75,9 @@ export function hashOf(streams: Iterable<GroupStream>): string {
   return createHash('sha256').update(lines.sort().join('\n')).digest('base64url').slice(0, 16);
 }
 
-/** It has to match the whole of the name (KIP-848, RE2). */
 function compile(source: string): Pattern {
-  const ignoresCase = source.startsWith('(?i)');
-  const body = ignoresCase ? source.slice('(?i)'.length) : source;
   try {
-    return new Pattern(source, `${ignoresCase ? '(?i)' : ''}^(?:${body})$`);
+    return validPattern(source, WHOLE);
   } catch (error) {
     throw new GroupError('invalid-expression', error instanceof Error ? error.message : String(error));
   }

@@ -1,4 +1,3 @@
-import { BrokerError } from '../../../broker/errors.ts';
 import { Pattern } from '../../../broker/policies/pattern.ts';
 import type { TransactionalProducer } from '../../../broker/transactions/transactional-producer.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
@@ -58,10 +57,6 @@ function isWanted(
 /** The pattern has to match the whole transactional id. */
 function patternOf(source: string | null): Pattern | null | 'invalid' {
   if (source === null || source === '') return null;
-  try {
-    return new Pattern(source, `^(?:${source})$`);
-  } catch (error) {
-    if (error instanceof BrokerError) return 'invalid';
-    throw error;
-  }
+  const pattern = new Pattern(source, { isWhole: true });
+  return pattern.problem === null ? pattern : 'invalid';
 }
