@@ -21,6 +21,8 @@ type Expectation = readonly [key: string, value: Value];
 interface HeaderTest {
   readonly all: boolean;
   readonly expected: readonly Expectation[];
+  /** By which of them the binding is found. */
+  readonly index: readonly Expectation[];
 }
 
 /** What says how to compare, and from when on: no message is asked for it. */
@@ -39,15 +41,18 @@ const noHeaders: Table = Object.create(null) as Table;
 class HeadersRouter<B extends BindingPattern> implements Router<B> {
   readonly isKeyed = false;
   readonly takesEveryKey = false;
+  /** Bindings that were compared. */
+  routeSteps = 0;
   readonly #tests = new Map<B, HeaderTest>();
   readonly #unconditional = new Set<B>();
   readonly #byHeader = new Map<string, Candidates<B>>();
 
   add(binding: B): void {
-    const test = compile(binding.arguments);
+    const compiled = compile(binding.arguments);
+    const test = { ...compiled, index: this.#index(compiled) };
     this.#tests.set(binding, test);
     if (test.all && test.expected.length === 0) this.#unconditional.add(binding);
-    for (const expectation of this.#indexed(test)) this.#candidates(expectation[0]).add(expectation, binding);
+    for (const expectation of test.index) this.#candidates(expectation[0]).add(expectation, binding);
   }
 
   remove(binding: B): void {
@@ -55,7 +60,7 @@ class HeadersRouter<B extends BindingPattern> implements Router<B> {
     if (test === undefined) return;
     this.#tests.delete(binding);
     this.#unconditional.delete(binding);
-    for (const expectation of this.#indexed(test)) {
+    for (const expectation of test.index) {
       const candidates = this.#byHeader.get(expectation[0]);
       candidates?.remove(expectation, binding);
       if (candidates?.isEmpty === true) this.#byHeader.delete(expectation[0]);
@@ -67,24 +72,33 @@ class HeadersRouter<B extends BindingPattern> implements Router<B> {
     if (this.#byHeader.size === 0) return;
     const headers = message.headers() ?? noHeaders;
     const found = new Set<B>();
+    this.routeSteps = 1;
     for (const key of Object.keys(headers)) {
       const candidates = this.#byHeader.get(key);
       if (candidates === undefined) continue;
       const value = headers[key];
-      for (const binding of candidates.whenPresent) if (this.#passes(binding, headers)) found.add(binding);
-      for (const binding of candidates.with(value)) if (this.#passes(binding, headers)) found.add(binding);
+      for (const binding of candidates.whenPresent) this.#compare(binding, headers, found);
+      for (const binding of candidates.with(value)) this.#compare(binding, headers, found);
     }
     for (const binding of found) visit(binding);
   }
 
-  #passes(binding: B, headers: Table): boolean {
-    return passes(this.#tests.get(binding) as HeaderTest, headers);
+  #compare(binding: B, headers: Table, found: Set<B>): void {
+    const test = this.#tests.get(binding) as HeaderTest;
+    this.routeSteps += test.expected.length;
+    if (passes(test, headers)) found.add(binding);
   }
 
-  /** One is enough where all must agree: preferably one that asks for a value. */
-  #indexed({ all, expected }: HeaderTest): readonly Expectation[] {
-    if (!all || expected.length === 0) return expected;
-    return [expected.find(([, value]) => value !== null) ?? expected[0]];
+  /** One is enough where all must agree: that which the fewest bindings ask for. */
+  #index({ all, expected }: Omit<HeaderTest, 'index'>): readonly Expectation[] {
+    if (!all || expected.length < 2) return expected;
+    let [best] = expected;
+    let least = Number.POSITIVE_INFINITY;
+    for (const expectation of expected) {
+      const count = this.#byHeader.get(expectation[0])?.count(expectation) ?? 0;
+      if (count < least) [best, least] = [expectation, count];
+    }
+    return [best];
   }
 
   #candidates(key: string): Candidates<B> {
@@ -127,12 +141,17 @@ class Candidates<B> {
     if (bindings?.size === 0) this.#byValue.delete(key);
   }
 
+  /** Of those that expect the same. */
+  count([, value]: Expectation): number {
+    return value === null ? this.whenPresent.size : (this.#byValue.get(equalityKey(value))?.size ?? 0);
+  }
+
   with(value: Value): Iterable<B> {
     return value === null ? NONE : (this.#byValue.get(equalityKey(value)) ?? NONE);
   }
 }
 
-function compile(args: Table): HeaderTest {
+function compile(args: Table): Omit<HeaderTest, 'index'> {
   const match = Object.hasOwn(args, 'x-match') ? args['x-match'] : 'all';
   const withX = match === 'all-with-x' || match === 'any-with-x';
   const expected = Object.entries(args).filter(([key]) =>

@@ -1,3 +1,4 @@
+import { type TopicNode, TopicTrie } from './topic-trie.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';
 
 /**
@@ -9,106 +10,126 @@ export const topicExchange: ExchangeType = {
   createRouter: <B extends BindingPattern>() => new TopicRouter<B>(),
 };
 
-/** A place in the trie: what has been matched so far is the path that leads here. */
-class Node<B> {
-  readonly parent: Node<B> | null;
-  /** The word of the binding key on the edge from the parent. */
-  readonly edge: string;
-  readonly words = new Map<string, Node<B>>();
-  star: Node<B> | null = null;
-  hash: Node<B> | null = null;
-  readonly bindings = new Set<B>();
-  /** The step of a walk that last reached this node, so that no step holds it twice. */
-  reachedAt = 0;
-
-  constructor(parent: Node<B> | null, edge: string) {
-    this.parent = parent;
-    this.edge = edge;
-  }
-
-  child(word: string): Node<B> | null {
-    if (word === '*') return this.star;
-    if (word === '#') return this.hash;
-    return this.words.get(word) ?? null;
-  }
-
-  setChild(word: string, child: Node<B> | null): void {
-    if (word === '*') this.star = child;
-    else if (word === '#') this.hash = child;
-    else if (child === null) this.words.delete(word);
-    else this.words.set(word, child);
-  }
-
-  isBare(): boolean {
-    return this.bindings.size === 0 && this.words.size === 0 && this.star === null && this.hash === null;
-  }
-}
+/**
+ * How many places of the trie a word of a key may reach. Bindings of one exchange that could make it more are refused: with
+ * wildcards in every place, a few hundred of them can take a publisher seconds. Natural ones stay below a hundred: words
+ * count once, however many there are beside each other.
+ */
+export const TOPIC_PLACES_MAX = 2500;
+/** Up to so many wildcards a binding may still be added when others have used the places up. */
+const WILDCARDS_FEW = 2;
+const TOPIC_PLACES_OF_FEW_MAX = 4000;
 
 /**
  * A trie of words, walked as an automaton: a step holds the set of nodes that the words so far can have reached. The
- * work is bounded by words × nodes, also for keys like `#.#.#.#` for which backtracking would be exponential.
+ * work is bounded by words × places, also for keys like `#.#.#.#` for which backtracking would be exponential.
  */
 class TopicRouter<B extends BindingPattern> implements Router<B> {
   readonly isKeyed = true;
   readonly takesEveryKey = true;
-  readonly #root = new Node<B>(null, '');
+  /** Nodes that were reached. */
+  routeSteps = 0;
+  readonly #trie = new TopicTrie<B>();
   #step = 0;
+  /** Of the message at hand. */
+  #firstStep = 0;
+
+  refusal(routingKey: string): string | null {
+    const words = patternOf(routingKey);
+    const wildcards = words.filter((word) => word === '*' || word === '#').length;
+    const placesMax = wildcards <= WILDCARDS_FEW ? TOPIC_PLACES_OF_FEW_MAX : TOPIC_PLACES_MAX;
+    if (this.#trie.placesWith(words) <= placesMax) return null;
+    return (
+      `too many bindings whose wildcards overlap: with '${routingKey}' a word of a routing key could be at more than ` +
+      `${placesMax} places in the bindings of this exchange; use fewer wildcards, or further exchanges`
+    );
+  }
 
   add(binding: B): void {
-    let node = this.#root;
-    for (const word of wordsOf(binding.routingKey)) {
-      let child = node.child(word);
-      if (child === null) {
-        child = new Node(node, word);
-        node.setChild(word, child);
-      }
-      node = child;
-    }
-    node.bindings.add(binding);
+    this.#trie.add(patternOf(binding.routingKey), binding);
   }
 
   remove(binding: B): void {
-    let node: Node<B> | null = this.#root;
-    for (const word of wordsOf(binding.routingKey)) {
-      node = node.child(word);
-      if (node === null) return;
-    }
-    node.bindings.delete(binding);
-    while (node.parent !== null && node.isBare()) {
-      node.parent.setChild(node.edge, null);
-      node = node.parent;
-    }
+    this.#trie.remove(patternOf(binding.routingKey), binding);
   }
 
   route(routingKey: string, _message: unknown, visit: (binding: B) => void): void {
-    let reached: Node<B>[] = [];
-    this.#step++;
-    this.#reach(this.#root, reached);
-    for (const word of wordsOf(routingKey)) {
-      const next: Node<B>[] = [];
+    const words = wordsOf(routingKey);
+    let reached: TopicNode<B>[] = [];
+    let next: TopicNode<B>[] = [];
+    let left = words.length;
+    this.routeSteps = 1;
+    this.#firstStep = ++this.#step;
+    this.#reach(this.#trie.root, left, reached, visit);
+    for (const word of words) {
+      left--;
       this.#step++;
-      for (const node of reached) {
+      this.routeSteps += reached.length;
+      for (let index = 0; index < reached.length; index++) {
+        const node = reached[index];
         // What `#` led to stays reached: it may swallow this word too.
-        if (node.edge === '#') this.#reach(node, next);
-        if (node.star !== null) this.#reach(node.star, next);
-        const child = node.words.get(word);
-        if (child !== undefined) this.#reach(child, next);
+        if (node.edge === '#') this.#reach(node, left, next, visit);
+        if (node.star !== null) this.#reach(node.star, left, next, visit);
+        const child = node.word(word);
+        if (child !== null) this.#reach(child, left, next, visit);
       }
       if (next.length === 0) return;
-      reached = next;
+      [reached, next] = [next, reached];
+      next.length = 0;
     }
-    for (const node of reached) for (const binding of node.bindings) visit(binding);
+    for (const node of reached) visitAll(node, visit);
   }
 
-  /** Reaching a node reaches the `#` below it too, which may stand for no word at all. */
-  #reach(from: Node<B>, reached: Node<B>[]): void {
-    for (let node: Node<B> | null = from; node !== null && node.reachedAt !== this.#step; node = node.hash) {
+  /**
+   * Reaching a node reaches the `#` below it too, which may stand for no word at all. Below what asks for more words than
+   * are left, or for fewer, nothing matches; what ends with `#` matches whatever follows.
+   */
+  #reach(from: TopicNode<B>, left: number, reached: TopicNode<B>[], visit: (binding: B) => void): void {
+    for (
+      let node: TopicNode<B> | null = from;
+      node !== null && node.reachedAt !== this.#step;
+      node = node.hash
+    ) {
+      if (left < node.wordsMin || left > node.wordsMax) return;
+      if (node.edge === '#' && node.isLeaf) {
+        if (node.reachedAt < this.#firstStep) visitAll(node, visit);
+        node.reachedAt = this.#step;
+        return;
+      }
       node.reachedAt = this.#step;
       reached.push(node);
     }
   }
 }
 
+function visitAll<B>(node: TopicNode<B>, visit: (binding: B) => void): void {
+  if (node.bindings !== null) for (const binding of node.bindings) visit(binding);
+}
+
 function wordsOf(key: string): string[] {
   return key === '' ? [] : key.split('.');
+}
+
+/**
+ * The words of a binding key, with neighbouring wildcards in one form: `#.*`, `*.#` and `#.*.#` all ask for one word or
+ * more, and become `*.#`.
+ */
+function patternOf(key: string): string[] {
+  const words = wordsOf(key);
+  if (!words.includes('#')) return words;
+  const pattern: string[] = [];
+  let hasHash = false;
+  for (const word of words) {
+    if (word === '#') {
+      hasHash = true;
+      continue;
+    }
+    if (hasHash && word !== '*') {
+      pattern.push('#');
+      hasHash = false;
+    }
+    pattern.push(word);
+  }
+  if (hasHash) pattern.push('#');
+  return pattern;
 }

@@ -31,6 +31,10 @@ export interface Router<B extends BindingPattern> {
    * meanwhile.
    */
   route(routingKey: string, message: RoutedMessage, visit: (binding: B) => void): void;
+  /** How many steps the last `route` took, of types for which it can be many. */
+  readonly routeSteps?: number;
+  /** Why a binding with this key cannot be added: the messages of others would be held up. Null if it can. */
+  refusal?(routingKey: string): string | null;
   /**
    * For types that choose one binding for each message: the one that `route` would visit, or null. Routes through them
    * are remembered by where they lead, so that many different keys do not matter.

@@ -221,6 +221,7 @@ export class DeadLettering implements RefusedMessages {
         queues: [],
         streams: [],
         delayMs: -1,
+        isCutOff: false,
         directReplies: [],
         cacheable,
         version: vhost?.version ?? 0,

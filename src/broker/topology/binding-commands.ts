@@ -1,4 +1,5 @@
 import type { Table } from '../../base/value.ts';
+import { BrokerError } from '../errors.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { deleteUnusedSources } from './auto-delete.ts';
 import type { CommandContext } from './commands.ts';
@@ -56,6 +57,11 @@ export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, re
   add(ctx, { destinationKind: 'exchange', source, destination, routingKey, arguments: args });
 }
 
+function refuseOverlap<Q extends TopologyQueue>(source: Exchange<Q>, routingKey: string): void {
+  const refusal = source.router.refusal?.(routingKey) ?? null;
+  if (refusal !== null) throw new BrokerError('resource-error', `exchange '${source.name}': ${refusal}`);
+}
+
 /** As in RabbitMQ, to remove a binding that is not there succeeds, also when its ends are not there. */
 export function unbindQueue<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
@@ -96,6 +102,7 @@ function add<Q extends TopologyQueue>(
   const { destinationKind, destination, routingKey } = binding;
   const identity = bindingIdentity(destinationKind, destination.name, routingKey, binding.arguments);
   if (binding.source.outbound.has(identity)) return;
+  refuseOverlap(binding.source, routingKey);
   state.addBinding(binding);
   if (isDurable(binding)) log.append(bindingChanged('binding.add', vhost, binding));
 }

@@ -19,6 +19,11 @@ export interface Route<Q extends TopologyQueue> {
   version: number;
   /** How long the message waits before it is routed on, if the store of delayed messages is among the queues; or -1. */
   readonly delayMs: number;
+  /**
+   * Routing would have taken more than `ROUTE_STEPS_MAX` steps, and ended there: publishers are refused, and what the
+   * broker moves by itself goes to what was reached.
+   */
+  readonly isCutOff: boolean;
   /** Who gets it beside the queues, without its being stored. Only routes that are not cacheable have any. */
   readonly directReplies: readonly ReplyConsumer[];
 }

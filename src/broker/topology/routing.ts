@@ -17,6 +17,14 @@ const STREAM_KEY = '\0';
 /** How many routes a virtual host remembers: keys can be made up without end. */
 export const cachedRoutesMax = 16_384;
 
+/**
+ * Steps that one message may take through all exchanges, with all of its routing keys: some milliseconds. One exchange with
+ * a few thousand bindings comes to some hundreds.
+ */
+export const ROUTE_STEPS_MAX = 400_000;
+/** What one key at one exchange costs, whatever its type. */
+const STEPS_PER_EXCHANGE = 4;
+
 /** A message of which nothing but its address counts. */
 export const bareMessage: RoutedMessage = { headers: () => null, property: () => null };
 
@@ -81,6 +89,7 @@ function routeByChoice<Q extends TopologyQueue>(
     cacheable: false,
     version: state.version,
     delayMs: -1,
+    isCutOff: false,
     directReplies: NO_DIRECT_REPLIES,
   };
   remember(state, exchange, name, route);
@@ -96,7 +105,7 @@ export function routeWithKeys<Q extends TopologyQueue>(
   message: RoutedMessage,
 ): Route<Q> {
   return {
-    ...routeOf(state, delays, reach(state, [exchange], routingKeys, message, true)),
+    ...routeOf(state, delays, reach(state, [exchange], [...new Set(routingKeys)], message, true)),
     cacheable: false,
     directReplies: exchange.isDefault ? state.directReplies.readyAt(routingKeys) : NO_DIRECT_REPLIES,
   };
@@ -111,6 +120,7 @@ function replyRoute<Q extends TopologyQueue>(state: TopologyState<Q>, address: s
     cacheable: false,
     version: state.version,
     delayMs: -1,
+    isCutOff: false,
     directReplies: replies,
   };
 }
@@ -135,6 +145,7 @@ export function routeAfterDelay<Q extends TopologyQueue>(
     cacheable: false,
     version: state.version,
     delayMs: -1,
+    isCutOff: false,
     directReplies: NO_DIRECT_REPLIES,
   };
 }
@@ -170,6 +181,7 @@ function streamRoute<Q extends TopologyQueue>(
     cacheable: true,
     version: state.version,
     delayMs: -1,
+    isCutOff: false,
     directReplies: NO_DIRECT_REPLIES,
   };
   remember(state, exchange, STREAM_KEY, route);
@@ -184,12 +196,13 @@ interface Reached<Q extends TopologyQueue> {
   readonly holding: Exchange<Q>[];
   readonly delayMs: number;
   readonly cacheable: boolean;
+  readonly isCutOff: boolean;
 }
 
 function routeOf<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   delays: DelayPort<Q> | null,
-  { queues, streams, holding, delayMs, cacheable }: Reached<Q>,
+  { queues, streams, holding, delayMs, cacheable, isCutOff }: Reached<Q>,
 ): Route<Q> {
   if (holding.length > 0) {
     if (delays === null) throw new Error('a message has to wait, and there is no store to wait in');
@@ -201,6 +214,7 @@ function routeOf<Q extends TopologyQueue>(
     cacheable,
     version: state.version,
     delayMs,
+    isCutOff,
     directReplies: NO_DIRECT_REPLIES,
   };
 }
@@ -223,6 +237,7 @@ function reach<Q extends TopologyQueue>(
   let delayMs = -1;
   let cacheable = true;
   let matched = false;
+  let steps = 0;
   const visit = (binding: Binding<Q>): void => {
     if (fed !== null && binding.source === fed.exchange && !fed.takes(binding)) return;
     matched = true;
@@ -255,13 +270,22 @@ function reach<Q extends TopologyQueue>(
     }
     matched = false;
     if (choice !== null && choice.source === exchange) visit(choice);
-    else if (router.takesEveryKey) for (const key of routingKeys) router.route(key, read ?? message, visit);
-    else router.route(routingKeys[0], read ?? message, visit);
+    else if (router.takesEveryKey) {
+      for (const key of routingKeys) {
+        router.route(key, read ?? message, visit);
+        steps += STEPS_PER_EXCHANGE + (router.routeSteps ?? 0);
+        if (steps > ROUTE_STEPS_MAX) break;
+      }
+    } else {
+      router.route(routingKeys[0], read ?? message, visit);
+      steps += STEPS_PER_EXCHANGE + (router.routeSteps ?? 0);
+    }
+    if (steps > ROUTE_STEPS_MAX) break;
     if (matched || exchange.alternate === null) continue;
     const alternate = state.exchanges.get(exchange.alternate);
     if (alternate !== undefined) exchanges.add(alternate);
   }
-  return { queues, streams, holding, delayMs, cacheable };
+  return { queues, streams, holding, delayMs, cacheable, isCutOff: steps > ROUTE_STEPS_MAX };
 }
 
 /** Decodes the headers at most once, however many exchanges ask for them. */

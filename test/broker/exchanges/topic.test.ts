@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { topicExchange } from '../../../src/broker/exchanges/topic.ts';
+import { TopicTrie } from '../../../src/broker/exchanges/topic-trie.ts';
 import type { BindingPattern } from '../../../src/broker/exchanges/type.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 import { visited as matches, newRouter, pattern } from './router-fixture.ts';
 
 function topicMatches(bindingKey: string, key: string): boolean {
@@ -93,6 +95,70 @@ test('many # in a binding key do not make matching slow', () => {
   const startMs = performance.now();
   assert.equal(matches(router, Array(60).fill('a').join('.')).length, 0);
   assert.ok(performance.now() - startMs < 500);
+});
+
+test('thousands of bindings of nothing but wildcards cost a message no more than a few', () => {
+  const router = newRouter(topicExchange);
+  const random = seededRandom(1);
+  for (let index = 0; index < 3000; index++) {
+    const words = Array.from({ length: 20 + Math.floor(random() * 100) }, () => (random() < 0.5 ? '*' : '#'));
+    const key = words.join('.');
+    assert.equal(router.refusal?.(key), null);
+    router.add(pattern(key));
+  }
+  assert.ok(matches(router, Array(128).fill('a').join('.')).length > 2000);
+  assert.ok((router.routeSteps ?? 0) < 40_000, `${router.routeSteps} steps`);
+});
+
+test('bindings whose wildcards overlap too much are refused, and what is there stays cheap', () => {
+  for (const [words, start] of [
+    [['a', '*', '#'], '#.'],
+    [['a', '*'], '#.'],
+    [['a', '*'], ''],
+    [['a', '*', 'b', '#'], ''],
+  ] as const) {
+    const router = newRouter(topicExchange);
+    const random = seededRandom(2);
+    let refusal: string | null | undefined = null;
+    for (let index = 0; index < 3000 && refusal == null; index++) {
+      const key =
+        start + Array.from({ length: 100 }, () => words[Math.floor(random() * words.length)]).join('.');
+      refusal = router.refusal?.(key);
+      if (refusal == null) router.add(pattern(key));
+    }
+    assert.match(refusal ?? '', /use fewer wildcards/);
+    matches(router, Array(128).fill('a').join('.'));
+    assert.ok((router.routeSteps ?? 0) <= 400_000, `${router.routeSteps} steps`);
+    // Others still get theirs.
+    assert.equal(router.refusal?.('orders.eu.#'), null);
+  }
+});
+
+test('natural bindings are never too many', () => {
+  const router = newRouter(topicExchange);
+  for (let index = 0; index < 20_000; index++) {
+    for (const key of [`*.user${index}.#`, `#.error.${index}`, `orders.${index}.*.*`, `#.${index}.#`]) {
+      assert.equal(router.refusal?.(key), null);
+      router.add(pattern(key));
+    }
+  }
+  assert.equal(matches(router, 'x.user17.y').length, 1);
+  assert.ok((router.routeSteps ?? 0) < 100);
+});
+
+test('the number of places that is known before a binding is added is the number afterwards', () => {
+  const word = fc.constantFrom('a', 'b', '*', '#');
+  const key = fc.array(word, { maxLength: 6 });
+  fc.assert(
+    fc.property(fc.array(key, { maxLength: 30 }), (keys) => {
+      const trie = new TopicTrie<object>();
+      for (const words of keys) {
+        const expected = trie.placesWith(words);
+        trie.add(words, {});
+        assert.ok(Math.abs(trie.root.places - expected) < 1e-9, words.join('.'));
+      }
+    }),
+  );
 });
 
 test('a binding that was removed no longer matches, and one below it still does', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bareMessage, cachedRoutesMax } from '../../../src/broker/topology/routing.ts';
+import { seededRandom } from '../../support/seeded-random.ts';
 import { binding, exchange, newVirtualHost, queue, routed, unconditionally } from './fixture.ts';
 
 test('the default exchange reaches every queue by its name', () => {
@@ -262,4 +263,45 @@ test('an exchange that chooses leads to the queue, the exchange or the alternate
   assert.equal(vhost.route(turns, 'any other', bareMessage), route, 'remembered by the queue');
   vhost.deleteQueue('q', unconditionally, null);
   assert.deepEqual([routed(vhost, 'turns', 'k'), routed(vhost, 'turns', 'k')], [['behind'], ['behind']]);
+});
+
+test('many routing keys through a chain of many exchanges end before they hold up others', () => {
+  const { vhost } = newVirtualHost();
+  for (let index = 0; index < 400; index++) vhost.declareExchange(exchange(`e${index}`, 'direct'));
+  const keys = Array.from({ length: 400 }, (_, index) => `k${index}`);
+  for (let index = 1; index < 400; index++) {
+    for (const key of keys.slice(0, 2)) vhost.bindExchange(binding(`e${index - 1}`, `e${index}`, key));
+  }
+  vhost.declareQueue(queue('first'), null);
+  vhost.bindQueue(binding('e0', 'first', 'k0'), null);
+  const through = (routingKeys: readonly string[]) =>
+    vhost.routeWithKeys(vhost.exchangeForPublish('e0'), routingKeys, bareMessage);
+  assert.equal(through(keys.slice(0, 100)).isCutOff, false);
+  const cutOff = through(keys);
+  assert.equal(cutOff.isCutOff, true);
+  assert.deepEqual(
+    cutOff.queues.map(({ name }) => name),
+    ['first'],
+  );
+  // The same key again is the same key.
+  const again = Array.from({ length: 100_000 }, () => 'k0');
+  assert.equal(through(again).isCutOff, false);
+});
+
+test('a binding that would make the messages of others slow is refused, and one that is there is not', () => {
+  const { vhost } = newVirtualHost();
+  vhost.declareQueue(queue('q'), null);
+  const random = seededRandom(3);
+  const keys = Array.from({ length: 3000 }, () => {
+    const words = Array.from({ length: 100 }, () => 'a*#'[Math.floor(random() * 3)]);
+    return `#.${words.join('.')}`;
+  });
+  const bindAll = (): void => {
+    for (const key of keys) vhost.bindQueue(binding('amq.topic', 'q', key), null);
+  };
+  assert.throws(bindAll, {
+    kind: 'resource-error',
+    message: /exchange 'amq.topic': too many bindings whose wildcards overlap/,
+  });
+  vhost.bindQueue(binding('amq.topic', 'q', keys[0]), null);
 });

@@ -1,8 +1,10 @@
+import { BrokerError } from '../../../broker/errors.ts';
 import { extraKeys } from '../../../broker/messages/cc-bcc.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Exchange } from '../../../broker/topology/exchange.ts';
 import type { Route, RouteVersion } from '../../../broker/topology/route.ts';
+import { ROUTE_STEPS_MAX } from '../../../broker/topology/routing.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { Permissions } from '../connection/permissions.ts';
@@ -75,10 +77,10 @@ export class RouteCache {
     ) {
       this.#last = found;
       if (found.route.cacheable) return found.route;
-      return this.#vhost.route(found.exchange, found.routingKey, message);
+      return whole(this.#vhost.route(found.exchange, found.routingKey, message));
     }
     const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
-    const route = this.#vhost.route(exchange, routingKey, message);
+    const route = whole(this.#vhost.route(exchange, routingKey, message));
     const entry = { address: Buffer.from(bytes.subarray(start, end)), exchange, routingKey, route };
     slots[slot] = entry;
     this.#last = entry;
@@ -94,7 +96,8 @@ export class RouteCache {
     message: RoutedMessage,
   ): Route<Queue> {
     const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
-    return this.#vhost.routeWithKeys(exchange, [routingKey, ...extraKeys(message.headers())], message);
+    const keys = [routingKey, ...extraKeys(message.headers())];
+    return whole(this.#vhost.routeWithKeys(exchange, keys, message));
   }
 
   #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): ResolvedAddress {
@@ -105,6 +108,16 @@ export class RouteCache {
     this.#permissions.topic('write', exchange, routingKey);
     return { exchange, routingKey };
   }
+}
+
+/** @throws BrokerError resource-error if the message would hold up others on its way */
+function whole(route: Route<Queue>): Route<Queue> {
+  if (!route.isCutOff) return route;
+  throw new BrokerError(
+    'resource-error',
+    `the message would take more than ${ROUTE_STEPS_MAX} steps through the exchanges; ` +
+      'use fewer CC and BCC keys, fewer bindings with wildcards, or fewer exchanges one behind the other',
+  );
 }
 
 function isSame(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
