@@ -65,7 +65,7 @@ export class Lease implements Memory {
 
   /** Takes over the buffers of the other lease. */
   join(other: Lease): void {
-    this.#taken.push(...other.#taken);
+    for (const buffer of other.#taken) this.#taken.push(buffer);
     other.#taken = [];
   }
 

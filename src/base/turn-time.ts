@@ -127,6 +127,23 @@ export class TurnTime {
   }
 }
 
+/** The work with a limit for its steps: `tooLong` throws what it then ends with. */
+export function* limited<T>(work: Work<T>, stepsMax: number, tooLong: () => never): Work<T> {
+  let left = stepsMax;
+  let step = work.next();
+  while (step.done !== true) {
+    if (--left < 0) tooLong();
+    try {
+      yield step.value;
+    } catch (error) {
+      step = work.throw(error);
+      continue;
+    }
+    step = work.next();
+  }
+  return step.value;
+}
+
 /** Whether a handler has given its answer as a work. */
 export function isWork<T extends object>(answer: T | Work<T>): answer is Work<T> {
   return Symbol.iterator in answer && 'throw' in answer;

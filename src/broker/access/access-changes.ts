@@ -46,6 +46,10 @@ export class AccessChanges {
 
   /** The promise is for the disk. */
   make(...operations: readonly AccessOperation[]): Promise<void> {
+    return this.makeAll(operations);
+  }
+
+  makeAll(operations: readonly AccessOperation[]): Promise<void> {
     this.apply(operations);
     return this.#deps.durable();
   }

@@ -73,8 +73,7 @@ function eventsOfUser(
     });
   }
   if ([...before.tags].join() !== tags.join()) events.push({ name: 'user.tags.set', fields: { name, tags } });
-  events.push(...limitsEvent('user', { name }, before.limits, limits));
-  return events;
+  return [...events, ...limitsEvent('user', { name }, before.limits, limits)];
 }
 
 function aclFields(vhost: string, { name, pattern, ...acl }: Acl): Table {

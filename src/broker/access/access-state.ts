@@ -77,7 +77,7 @@ export class AccessState {
   snapshot(): AccessOperation[] {
     if (!this.hasBegun) return [];
     const operations: AccessOperation[] = [{ op: 'access.begin' }];
-    for (const user of this.users.values()) operations.push(...operationsOf(user));
+    for (const user of this.users.values()) for (const each of operationsOf(user)) operations.push(each);
     for (const [vhost, limits] of this.vhostLimits) {
       operations.push({ op: 'access.vhost-limits.set', vhost, limits });
     }

@@ -1,7 +1,8 @@
+import { filtered, type Work } from '../../base/turn-time.ts';
 import { BrokerError } from '../errors.ts';
 import type { AccessChanges } from './access-changes.ts';
 import type { AccessState } from './access-state.ts';
-import { type Acl, type AclFilter, problemOf } from './acl.ts';
+import { type Acl, type AclFilter, fitsFilter, problemOf } from './acl.ts';
 
 /** Each is looked at by some questions. */
 const ACLS_MAX = 20_000;
@@ -22,8 +23,13 @@ export class Acls {
     return this.#state.acls.get(vhost)?.find(filter) ?? [];
   }
 
-  /** In effect at once; resolves when it is durable. @throws BrokerError */
-  async add(vhost: string, acl: Acl): Promise<void> {
+  /** As `list`, a step for each that is looked at. */
+  find(vhost: string, filter: AclFilter): Work<Acl[]> {
+    return filtered(this.#state.acls.get(vhost) ?? [], (acl) => fitsFilter(acl, filter));
+  }
+
+  /** In effect at once; resolves when it is durable. @throws BrokerError, and has changed nothing */
+  add(vhost: string, acl: Acl): Promise<void> {
     if (!this.#hasVhost(vhost)) throw new BrokerError('not-found', `no vhost '${vhost}'`);
     const problem = problemOf(acl);
     if (problem !== null) throw new BrokerError('precondition-failed', problem);
@@ -35,7 +41,20 @@ export class Acls {
         `vhost '${vhost}' has ${ACLS_MAX} ACLs, which is all it may have`,
       );
     }
-    await this.#changes.make({ op: 'access.acl.add', vhost, acl });
+    return this.#changes.make({ op: 'access.acl.add', vhost, acl });
+  }
+
+  has(vhost: string, acl: Acl): boolean {
+    return this.#state.acls.get(vhost)?.has(acl) ?? false;
+  }
+
+  count(vhost: string): number {
+    return this.#state.acls.get(vhost)?.size ?? 0;
+  }
+
+  /** It is gone at once; resolves when it is for good. */
+  delete(vhost: string, acl: Acl): Promise<void> {
+    return this.#changes.make({ op: 'access.acl.remove', vhost, acl });
   }
 
   /** Those that fit, which are gone at once; `durable` resolves when they are for good. */
@@ -44,7 +63,8 @@ export class Acls {
     filter: AclFilter,
   ): { readonly removed: readonly Acl[]; readonly durable: Promise<void> } {
     const removed = this.list(vhost, filter);
-    const operations = removed.map((acl) => ({ op: 'access.acl.remove', vhost, acl }) as const);
-    return { removed, durable: this.#changes.make(...operations) };
+    let durable = Promise.resolve();
+    for (const acl of removed) durable = this.delete(vhost, acl);
+    return { removed, durable };
   }
 }

@@ -172,10 +172,11 @@ export class Administration {
     const user = this.#user(name);
     this.#checkVhost(vhost);
     const exchanges = exchange === null ? user.topicGrants.exchangesIn(vhost) : [exchange];
-    await this.#changeIn(
-      vhost,
-      ...exchanges.map((each) => ({ op: 'access.topic.clear', user: name, vhost, exchange: each }) as const),
+    const done = this.#changes.makeAll(
+      exchanges.map((each) => ({ op: 'access.topic.clear', user: name, vhost, exchange: each }) as const),
     );
+    this.#invalidate(vhost);
+    await done;
   }
 
   listTopicPermissions(filter: PermissionFilter = {}): TopicPermissionInfo[] {

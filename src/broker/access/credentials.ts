@@ -76,7 +76,7 @@ export class Credentials {
         { op: 'access.user.set', user: name, password: null, scram, tags: [], limits: {} },
         { op: 'access.permissions.set', user: name, vhost, ...nothing },
       ];
-      await this.#changes.make(...operations);
+      await this.#changes.makeAll(operations);
     }
   }
 }

@@ -14,13 +14,16 @@ export interface CommitRequest {
   readonly rows: OffsetRows;
 }
 
+/** What one operation of the journal holds: a commit of more is several operations, so that others can go on between. */
+export const OFFSET_ROWS_MAX = 1000;
+
 /** Gathers what is committed. */
 export class OffsetRowsBuilder {
   readonly rows: { [streamId: string]: OffsetRow[] } = {};
-  isEmpty = true;
+  count = 0;
 
   add(streamId: string, row: OffsetRow): void {
     (this.rows[streamId] ??= []).push(row);
-    this.isEmpty = false;
+    this.count++;
   }
 }

@@ -110,7 +110,7 @@ export class Tx {
     const present = publications.map((each) => {
       const admission = this.#admit(each, reservations);
       if (admission.isKnown) isKnown = true;
-      seen.push(...admission.seen);
+      for (const each of admission.seen) seen.push(each);
       return { ...each, targets: admission.targets };
     });
     atomic.excludeSettled();

@@ -56,6 +56,7 @@ export class LeaderEpochs {
   }
 
   load(pairs: readonly number[]): void {
-    this.#pairs.splice(0, this.#pairs.length, ...pairs);
+    this.#pairs.length = 0;
+    for (const each of pairs) this.#pairs.push(each);
   }
 }

@@ -12,6 +12,8 @@ export interface TransactionSettings {
   readonly idsMax: number;
   /** Of one of them. */
   readonly idLengthMax: number;
+  /** Partitions of one transaction: its end is one block of the journal, with a record in each of them. */
+  readonly partitionsMax: number;
   /** Whose offsets one transaction may commit. */
   readonly groupsMax: number;
 }
@@ -25,5 +27,6 @@ export const DEFAULT_TRANSACTION_SETTINGS: TransactionSettings = {
   checkMs: 10 * 60 * 1000,
   idsMax: 100_000,
   idLengthMax: 1000,
+  partitionsMax: 2000,
   groupsMax: 1000,
 };

@@ -44,7 +44,7 @@ export class TransactionTable {
         for (const group of operation.groups) producer.groups.add(group);
         const ids = this.#unresolved.get(producer) ?? [];
         this.#unresolved.set(producer, ids);
-        ids.push(...operation.partitions);
+        for (const id of operation.partitions) ids.push(id);
         return;
       }
       case 'transaction.forget':

@@ -157,7 +157,10 @@ export class Transactions implements SnapshotSection {
     if (!mayAdd) return isIn ? null : 'not-in-transaction';
     // That it takes part in a transaction which is known to be open, its records say at recovery.
     if (!producer.isOngoing) this.#grow(producer, [partition], []);
-    else if (!isIn) producer.partitions.add(partition);
+    else if (!isIn) {
+      if (producer.partitions.size >= this.#deps.settings.partitionsMax) return 'too-many';
+      producer.partitions.add(partition);
+    }
     // Numbers begin again with each transaction: what is unknown here has not lost its past, but overtaken something.
     const isUnknown = partition.producers.get(producer.identity.producerId) === undefined;
     return isUnknown && baseSequenceOf(bytes, at) !== 0 ? 'out-of-order' : null;
@@ -248,7 +251,9 @@ export class Transactions implements SnapshotSection {
   }
 
   #grow(producer: TransactionalProducer, partitions: readonly Partition[], groups: readonly string[]): void {
-    const added = partitions.filter((partition) => !producer.partitions.has(partition));
+    const isIn = (partition: Partition): boolean => producer.isOngoing && producer.partitions.has(partition);
+    const added = [...new Set(partitions)].filter((partition) => !isIn(partition));
+    this.#checkPartitions(producer, added.length);
     const addedGroups = groups.filter((group) => !producer.groups.has(group));
     if (producer.isOngoing && added.length + addedGroups.length === 0) return;
     const { groupsMax } = this.#deps.settings;
@@ -272,6 +277,13 @@ export class Transactions implements SnapshotSection {
         groups: addedGroups,
       }),
     );
+  }
+
+  #checkPartitions({ partitions, isOngoing }: TransactionalProducer, added: number): void {
+    const { partitionsMax } = this.#deps.settings;
+    const present = isOngoing ? partitions.size : 0;
+    if (added === 0 || present + added <= partitionsMax) return;
+    throw new TransactionError('too-many', `a transaction is of ${partitionsMax} partitions at most`);
   }
 
   #successorOf(producer: TransactionalProducer): ProducerIdentity {

@@ -9,7 +9,7 @@ import type { Item } from './client.ts';
 export function renderTable(items: readonly Item[], columns: readonly string[]): string {
   const values = items.map((item) => columns.map((column) => fieldOf(item, column)));
   const rows = [columns.map((column) => column.toUpperCase()), ...values.map((row) => row.map(cellText))];
-  const widths = columns.map((_, at) => Math.max(...rows.map((row) => widthOf(row[at]))));
+  const widths = columns.map((_, at) => rows.reduce((widest, row) => Math.max(widest, widthOf(row[at])), 0));
   const isNumeric = columns.map((_, at) => areNumbers(values.map((row) => row[at])));
   return rows
     .map((row) => {

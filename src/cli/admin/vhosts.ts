@@ -45,10 +45,12 @@ async function list(call: Call): Promise<readonly Item[]> {
   const [vhost, user] = [call.option('vhost'), call.option('user')];
   const found: Item[] = [];
   if (user === undefined) {
-    found.push(...(await call.client.list(vhost === undefined ? ['vhost-limits'] : ['vhost-limits', vhost])));
+    const path = vhost === undefined ? ['vhost-limits'] : ['vhost-limits', vhost];
+    for (const item of await call.client.list(path)) found.push(item);
   }
   if (vhost === undefined) {
-    found.push(...(await call.client.list(user === undefined ? ['user-limits'] : ['user-limits', user])));
+    const path = user === undefined ? ['user-limits'] : ['user-limits', user];
+    for (const item of await call.client.list(path)) found.push(item);
   }
   return found.flatMap(({ value, ...whose }) =>
     Object.entries(value as Item).map(([limit, number]) => ({ ...whose, limit, value: number })),

@@ -26,6 +26,6 @@ export function renderConfiguration({ values, origins }: EffectiveConfiguration)
     const value = /^\d+$/.test(text) ? text : JSON.stringify(text);
     return { assignment: `${setting.key} = ${value}`, origin: origins.get(setting.name) };
   });
-  const width = Math.max(...lines.map((line) => line.assignment.length));
+  const width = lines.reduce((widest, { assignment }) => Math.max(widest, assignment.length), 0);
   return lines.map((line) => `${line.assignment.padEnd(width)}  # ${line.origin}\n`).join('');
 }

@@ -83,8 +83,8 @@ export function resolveConfiguration(sources: ConfigurationSources): EffectiveCo
     }
   }
   const configuration = Object.fromEntries(values) as unknown as Configuration;
-  if (problems.length === 0) problems.push(...contradictions(configuration, origins));
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  const found = problems.length === 0 ? contradictions(configuration, origins) : problems;
+  if (found.length > 0) throw new ConfigurationError(found);
   return { values: configuration, origins };
 }
 

@@ -78,7 +78,7 @@ export class SegmentRewrites {
     const missing = group.find((segment) => segment.missing !== null)?.missing ?? null;
     if (missing !== null) throw missing;
     if (group.some((segment) => this.#syncs.has(segment))) await this.#syncs.sync();
-    const revision = Math.max(...group.map((segment) => segment.revision)) + 1;
+    const revision = group.reduce((largest, segment) => Math.max(largest, segment.revision), 0) + 1;
     const info = { ...group[0].info(), endOffset, bytes: 0, records: 0, revision, maxTimestampMs: -1 };
     const copy = new Segment(info, `${table.directory}/${cleanedFileName(info)}`, true, true);
     let isDone = false;

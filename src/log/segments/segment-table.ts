@@ -99,7 +99,8 @@ export class SegmentTable {
     if (this.isRemoved || at < 0) return false;
     if (!group.every((segment, index) => this.segments[at + index] === segment)) return false;
     const isEmpty = copy.bytes === 0;
-    this.segments = this.segments.toSpliced(at, group.length, ...(isEmpty ? [] : [copy]));
+    const after = this.segments.slice(at + group.length);
+    this.segments = [...this.segments.slice(0, at), ...(isEmpty ? [] : [copy]), ...after];
     for (const segment of group) segment.isDropped = true;
     // The first one's file is replaced, those of the others are deleted, after a later snapshot.
     this.dropped = [...this.dropped, ...(isEmpty ? group : group.slice(1))];

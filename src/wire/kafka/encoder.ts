@@ -108,7 +108,8 @@ function compileWriteWork(type: FieldType, nullable: boolean, version: number, f
     const values = value as readonly unknown[];
     writer.length(values.length, flexible);
     for (let index = 0; index < values.length; index++) {
-      if (work === null) write(writer, values[index]);
+      const isShort = work === null || !hasManyElements(values[index], ELEMENTS_PER_STEP);
+      if (isShort) write(writer, values[index]);
       else yield* work(writer, values[index]);
       if (work !== null || index % ELEMENTS_PER_STEP === 0) yield;
     }

@@ -174,10 +174,10 @@ describe('an access control list', () => {
   it('is refused if it makes no sense', async () => {
     await using test = await TestBroker.start();
     const { acls } = test.broker.access;
-    await assert.rejects(acls.add('/', acl({ name: '' })), /name of the resource is empty/);
-    await assert.rejects(acls.add('/', acl({ principal: 'ada' })), /'ada' is no principal/);
-    await assert.rejects(acls.add('/', acl({ resource: 'cluster', name: 'c' })), /kafka-cluster/);
-    await assert.rejects(acls.add('nowhere', acl({})), /no vhost 'nowhere'/);
+    assert.throws(() => acls.add('/', acl({ name: '' })), /name of the resource is empty/);
+    assert.throws(() => acls.add('/', acl({ principal: 'ada' })), /'ada' is no principal/);
+    assert.throws(() => acls.add('/', acl({ resource: 'cluster', name: 'c' })), /kafka-cluster/);
+    assert.throws(() => acls.add('nowhere', acl({})), /no vhost 'nowhere'/);
   });
 });
 

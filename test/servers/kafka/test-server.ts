@@ -83,11 +83,11 @@ async function open(
   return { broker, server };
 }
 
-/** Waits until a condition holds; fails after two seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 2000;
+/** Waits until a condition holds; fails after two seconds, or so many milliseconds. */
+export async function until(condition: () => boolean, limitMs = 2000): Promise<void> {
+  const deadline = performance.now() + limitMs;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not so within 2 s: ${condition}`);
+    if (performance.now() > deadline) throw new Error(`not so within ${limitMs} ms: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -172,7 +172,7 @@ export class ProducerStates {
     ongoing.sort((one, other) => one.transactionStart - other.transactionStart);
     for (const producer of ongoing) this.#ongoing.set(producer.id, producer);
     this.#findOngoingStart();
-    for (const each of state.aborted) this.#aborted.add(...each);
+    for (const [id, first, last, stable] of state.aborted) this.#aborted.add(id, first, last, stable);
   }
 
   #known(id: number, epoch: number): Producer {

@@ -75,7 +75,7 @@ export class Producer {
     // Oldest first.
     for (let i = 0; i < this.#count; i++) {
       const at = ((this.#next - this.#count + i + BATCHES_MAX) % BATCHES_MAX) * FIELDS;
-      state.push(...this.#batches.subarray(at, at + FIELDS));
+      for (let field = at; field < at + FIELDS; field++) state.push(this.#batches[field]);
     }
     return state;
   }

@@ -40,7 +40,11 @@ export class SequenceTracker {
       const range = this.#missing[i];
       if (sequence >= range.to) break;
       if (sequence < range.from) continue;
-      this.#missing.splice(i, 1, ...split(range, sequence));
+      this.#missing = [
+        ...this.#missing.slice(0, i),
+        ...split(range, sequence),
+        ...this.#missing.slice(i + 1),
+      ];
       return;
     }
     this.duplicates++;

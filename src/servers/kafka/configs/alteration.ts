@@ -1,3 +1,4 @@
+import { mapped, type Work } from '../../../base/turn-time.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
@@ -19,15 +20,15 @@ interface AlterationResult {
 }
 
 /** Alters each resource by itself: one that is refused does not stop the others. */
-export async function alterAll(
+export function* alterAll(
   alterations: readonly Alteration[],
   isWhole: boolean,
   isValidation: boolean,
   context: RequestContext,
-): Promise<AlterationResult[]> {
+): Work<AlterationResult[]> {
   const counts = new Map<string, number>();
   for (const each of alterations) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
-  const results = alterations.map((each) => {
+  const results = yield* mapped(alterations, (each) => {
     const { resourceType, resourceName } = each;
     const isDouble = (counts.get(keyOf(each)) ?? 0) > 1;
     const wrong = isDouble
@@ -35,7 +36,7 @@ export async function alterAll(
       : alter(each, isWhole, isValidation, context);
     return { ...codesOf(wrong), resourceType, resourceName };
   });
-  await durable(context.broker);
+  yield durable(context.broker);
   return results;
 }
 

@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { BrokerError } from '../../../broker/errors.ts';
 import { brokerConfig } from '../../../broker/streams/broker-config-table.ts';
@@ -22,7 +23,7 @@ export const brokerConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.BROKER,
 
   list() {
-    return [String(NODE_ID)];
+    return mapped([NODE_ID], String);
   },
 
   describe(name, context) {

@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import { CONFIG_OPERATION, CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/constants.ts';
 import { type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
@@ -39,7 +40,7 @@ export interface ConfigResource {
   /** One of CONFIG_RESOURCE_TYPE. */
   readonly type: number;
   /** The names of the resources that the client may describe. */
-  list(context: RequestContext): readonly string[];
+  list(context: RequestContext): Work<readonly string[]>;
   describe(name: string, context: RequestContext): readonly ConfigEntry[] | Fault;
   /** `isWhole`: configs without a change go back to their defaults (AlterConfigs). */
   alter(

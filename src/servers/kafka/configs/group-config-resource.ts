@@ -1,3 +1,4 @@
+import { filtered } from '../../../base/turn-time.ts';
 import { BrokerError } from '../../../broker/errors.ts';
 import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/groups/group-configs.ts';
 import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
@@ -10,9 +11,8 @@ export const groupConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.GROUP,
 
   list(context) {
-    return context.broker.groupConfigs
-      .list(context.client.vhost)
-      .filter((name) => context.isAllowed('describe-configs', 'group', name));
+    const names = context.broker.groupConfigs.list(context.client.vhost);
+    return filtered(names, (name) => context.isAllowed('describe-configs', 'group', name));
   },
 
   describe(name, context) {

@@ -18,8 +18,8 @@ import { TYPE_CODES } from './type-codes.ts';
 export const topicConfigs: ConfigResource = {
   type: CONFIG_RESOURCE_TYPE.TOPIC,
 
-  list(context) {
-    return describableTopics(context).map(({ name }) => name);
+  *list(context) {
+    return (yield* describableTopics(context)).map(({ name }) => name);
   },
 
   describe(name, context) {

@@ -19,6 +19,8 @@ export interface RespondingConnection {
   readonly requestQuota: RequestQuota;
   readonly isClosed: boolean;
   readonly turnTime: TurnTime;
+  /** No request begins until the function that it returns is called. */
+  holdRequests(): () => void;
   throttle(milliseconds: number): void;
   fail(error: unknown, request: string): void;
 }
@@ -87,7 +89,10 @@ export class PendingResponse implements QueuedResponse {
     responses.filled(this);
   }
 
-  /** As `fill`, for a response that may have any number of elements: many of them are encoded in steps. */
+  /**
+   * As `fill`, for a response that may have any number of elements: many of them are encoded in steps, before the next
+   * request of the connection begins.
+   */
   fillInSteps<A extends Api>(response: ResponseInput<A>): void {
     if (!hasManyElements(response, ELEMENTS_AT_ONCE_MAX)) {
       this.fill(response);
@@ -101,8 +106,13 @@ export class PendingResponse implements QueuedResponse {
     const done = (pieces: readonly Buffer[]): void => this.#encoded(pieces);
     try {
       const pieces = this.connection.turnTime.run(encoding);
-      if (pieces instanceof Promise) pieces.then(done).catch((error) => this.fail(error));
-      else done(pieces);
+      if (!(pieces instanceof Promise)) done(pieces);
+      else {
+        pieces
+          .then(done)
+          .catch((error) => this.fail(error))
+          .finally(this.connection.holdRequests());
+      }
     } catch (error) {
       this.fail(error);
     }

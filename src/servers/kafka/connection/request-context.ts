@@ -1,5 +1,5 @@
 import type { MemoryPool } from '../../../base/memory-pool.ts';
-import { isWork, type Work } from '../../../base/turn-time.ts';
+import { isWork, limited, type Work } from '../../../base/turn-time.ts';
 import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -82,6 +82,9 @@ const LARGE_BODY_BYTES = 16 * 1024;
 /** Of a request that is not Produce. Kafka has one limit for all; no client comes near this one. */
 export const BODY_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What one request may walk over: some seconds, in slices. What comes near it is refused by its handler, mostly. */
+const STEPS_MAX = 10_000_000;
+
 /** Runs the handler on the body in `bytes[start, end)`, and fills `pending` with its response, now or later. */
 export function handleRequest(
   handler: AnyHandler,
@@ -130,7 +133,13 @@ function* handled(
   pending: PendingResponse,
   context: ConnectionRequestContext,
 ): Work<void> {
-  fillWhenDone(yield* steps, pending, context);
+  fillWhenDone(yield* withinSteps(steps, pending), pending, context);
+}
+
+function withinSteps(steps: Work<Outcome<object>>, { api }: PendingResponse): Work<Outcome<object>> {
+  return limited(steps, STEPS_MAX, () => {
+    throw new KafkaWireError(`${api.name} takes more than ${STEPS_MAX} steps; ask for less in one request`);
+  });
 }
 
 function* largeRequest(
@@ -146,7 +155,11 @@ function* largeRequest(
     if (context.client.isClosed) return;
     const request = yield* decodeRequestWork(handler.api, context.version, body, 0, body.length);
     const outcome = handler.handle(request as never, context);
-    fillWhenDone(outcome !== null && isWork(outcome) ? yield* outcome : outcome, pending, context);
+    fillWhenDone(
+      outcome !== null && isWork(outcome) ? yield* withinSteps(outcome, pending) : outcome,
+      pending,
+      context,
+    );
   } finally {
     largeRequests.leave(body.length);
   }

@@ -1,7 +1,8 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Owner } from '../../../broker/transactions/requests.ts';
-import type { RequestOf } from '../../../wire/kafka/declaration.ts';
+import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { addPartitionsToTxn } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
@@ -11,6 +12,7 @@ import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof addPartitionsToTxn>;
 type Topics = Request['v3AndBelowTopics'];
+type Result = NonNullable<ResponseInput<typeof addPartitionsToTxn>['resultsByTopicV3AndBelow']>[number];
 type Named = { readonly topic: string; readonly index: number };
 type CodeOf = (named: Named) => number;
 
@@ -23,39 +25,46 @@ export const addPartitionsToTxnHandler: ApiHandler<typeof addPartitionsToTxn> = 
   api: addPartitionsToTxn,
   minVersion: 0,
   maxVersion: 5,
-  async handle(request, context) {
+  *handle(request, context) {
     if (context.version < BATCHED_FROM) {
       const topics = request.v3AndBelowTopics;
-      const codes = add(
+      const codes = yield* add(
         context,
         request.v3AndBelowTransactionalId,
         request.v3AndBelowProducerId,
         request.v3AndBelowProducerEpoch,
         topics,
       );
-      await durable(context.broker);
-      return { throttleTimeMs: 0, resultsByTopicV3AndBelow: results(topics, codes) };
+      yield durable(context.broker);
+      return { throttleTimeMs: 0, resultsByTopicV3AndBelow: yield* results(topics, codes) };
     }
     if (!context.isAllowed('cluster-action', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED };
     }
-    const resultsByTransaction = request.transactions.map((each) => {
+    const resultsByTransaction = yield* mappedBy(request.transactions, function* answer(each) {
       const { transactionalId, producerId, producerEpoch, verifyOnly, topics } = each;
       const codes = verifyOnly
         ? verify(context, ownerOf(context, transactionalId, producerId, producerEpoch))
-        : add(context, transactionalId, producerId, producerEpoch, topics);
-      return { transactionalId, topicResults: results(topics, codes) };
+        : yield* add(context, transactionalId, producerId, producerEpoch, topics);
+      return { transactionalId, topicResults: yield* results(topics, codes) };
     });
-    await durable(context.broker);
+    yield durable(context.broker);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, resultsByTransaction };
   },
 };
 
 /** All partitions are added, or none. */
-function add(context: RequestContext, id: string, producerId: number, epoch: number, topics: Topics): CodeOf {
+function* add(
+  context: RequestContext,
+  id: string,
+  producerId: number,
+  epoch: number,
+  topics: Topics,
+): Work<CodeOf> {
   if (!context.isAllowed('write', 'transactional-id', id))
     return always('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
-  const partitions: Partition[] = [];
+  const partitions = new Set<Partition>();
+  const { partitionsMax } = context.broker.transactions.settings;
   const refused = new Map<string, ErrorName>();
   for (const { name, partitions: indexes } of topics) {
     for (const index of indexes) {
@@ -63,14 +72,20 @@ function add(context: RequestContext, id: string, producerId: number, epoch: num
       if (!context.isAllowed('write', 'topic', name))
         refused.set(`${name}-${index}`, 'TOPIC_AUTHORIZATION_FAILED');
       else if (partition === undefined) refused.set(`${name}-${index}`, 'UNKNOWN_TOPIC_OR_PARTITION');
-      else partitions.push(partition);
+      else partitions.add(partition);
+      if (partitions.size > partitionsMax) return always('POLICY_VIOLATION');
+      yield;
     }
   }
   if (refused.size > 0) {
     return ({ topic, index }) => ERROR_CODES[refused.get(`${topic}-${index}`) ?? 'OPERATION_NOT_ATTEMPTED'];
   }
   const owner = ownerOf(context, id, producerId, epoch);
-  const code = codeOf(() => context.broker.transactions.grow(owner, partitions, []), context, FENCED_FROM);
+  const code = codeOf(
+    () => context.broker.transactions.grow(owner, [...partitions], []),
+    context,
+    FENCED_FROM,
+  );
   return () => code;
 }
 
@@ -99,12 +114,12 @@ function always(error: ErrorName): CodeOf {
   return () => ERROR_CODES[error];
 }
 
-function results(topics: Topics, codes: CodeOf) {
-  return topics.map(({ name, partitions }) => ({
-    name,
-    resultsByPartition: partitions.map((index) => ({
+function results(topics: Topics, codes: CodeOf): Work<Result[]> {
+  return mappedBy(topics, function* ofTopic({ name, partitions }) {
+    const resultsByPartition = yield* mapped(partitions, (index) => ({
       partitionIndex: index,
       partitionErrorCode: codes({ topic: name, index }),
-    })),
-  }));
+    }));
+    return { name, resultsByPartition };
+  });
 }

@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { BrokerError } from '../../../broker/errors.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
@@ -18,27 +19,28 @@ export const alterClientQuotasHandler: ApiHandler<typeof alterClientQuotas> = {
   api: alterClientQuotas,
   minVersion: 0,
   maxVersion: 1,
-  async handle({ entries, validateOnly }, context) {
+  *handle({ entries, validateOnly }, context) {
     const isAllowed = context.client.mayRule('alter-configs', 'cluster', CLUSTER_NAME);
-    const results = entries.map(async (entry) => {
-      const problem = isAllowed ? await alter(entry, validateOnly, context) : REFUSED;
+    const results = yield* mapped(entries, (entry) => {
+      const problem = isAllowed ? alter(entry, validateOnly, context) : REFUSED;
       return {
         errorCode: ERROR_CODES[problem?.error ?? 'NONE'],
         errorMessage: problem?.text ?? null,
         entity: entry.entity,
       };
     });
-    return { throttleTimeMs: 0, entries: await Promise.all(results) };
+    yield context.broker.shard.durable(context.broker.shard.metadataBlock);
+    return { throttleTimeMs: 0, entries: results };
   },
 };
 
 const REFUSED: Problem = { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };
 
-async function alter(
+function alter(
   { entity: components, ops }: Entry,
   validateOnly: boolean,
   { client, broker }: RequestContext,
-): Promise<Problem | null> {
+): Problem | null {
   const entity = entityOf(components);
   if (typeof entity === 'string') return { error: 'INVALID_REQUEST', text: entity };
   const changes = Object.fromEntries(ops.map(({ key, value, remove }) => [key, remove ? null : value]));
@@ -48,7 +50,7 @@ async function alter(
   const { access, events } = broker;
   try {
     if (validateOnly) access.quotas.check(entity, changes);
-    else await events.as(client.actor, () => access.quotas.alter(entity, changes));
+    else events.as(client.actor, () => access.quotas.alter(entity, changes));
     return null;
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;

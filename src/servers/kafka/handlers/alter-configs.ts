@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { CONFIG_OPERATION } from '../../../wire/kafka/constants.ts';
 import { alterConfigs } from '../../../wire/kafka/messages/configs.ts';
 import { alterAll } from '../configs/alteration.ts';
@@ -8,12 +9,12 @@ export const alterConfigsHandler: ApiHandler<typeof alterConfigs> = {
   api: alterConfigs,
   minVersion: 0,
   maxVersion: 2,
-  async handle({ resources, validateOnly }, context) {
-    const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
+  *handle({ resources, validateOnly }, context) {
+    const alterations = yield* mapped(resources, ({ resourceType, resourceName, configs }) => ({
       resourceType,
       resourceName,
       changes: configs.map(({ name, value }) => ({ name, value, operation: CONFIG_OPERATION.SET })),
     }));
-    return { throttleTimeMs: 0, responses: await alterAll(alterations, true, validateOnly, context) };
+    return { throttleTimeMs: 0, responses: yield* alterAll(alterations, true, validateOnly, context) };
   },
 };

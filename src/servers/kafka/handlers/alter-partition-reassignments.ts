@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { alterPartitionReassignments } from '../../../wire/kafka/messages/replicas.ts';
 import { codesOf, type Fault, fault } from '../fault.ts';
@@ -11,7 +12,7 @@ export const alterPartitionReassignmentsHandler: ApiHandler<typeof alterPartitio
   api: alterPartitionReassignments,
   minVersion: 0,
   maxVersion: 1,
-  handle({ topics, allowReplicationFactorChange }, context) {
+  *handle({ topics, allowReplicationFactorChange }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), responses: [] };
     }
@@ -19,13 +20,13 @@ export const alterPartitionReassignmentsHandler: ApiHandler<typeof alterPartitio
       throttleTimeMs: 0,
       allowReplicationFactorChange,
       ...codesOf(null),
-      responses: topics.map(({ name, partitions }) => ({
-        name,
-        partitions: partitions.map(({ partitionIndex, replicas }) => ({
+      responses: yield* mappedBy(topics, function* ofTopic({ name, partitions }) {
+        const results = yield* mapped(partitions, ({ partitionIndex, replicas }) => ({
           partitionIndex,
           ...codesOf(whyNot(context, name, partitionIndex, replicas)),
-        })),
-      })),
+        }));
+        return { name, partitions: results };
+      }),
     };
   },
 };

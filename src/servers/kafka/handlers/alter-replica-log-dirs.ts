@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { alterReplicaLogDirs } from '../../../wire/kafka/messages/replicas.ts';
@@ -10,21 +11,21 @@ export const alterReplicaLogDirsHandler: ApiHandler<typeof alterReplicaLogDirs> 
   api: alterReplicaLogDirs,
   minVersion: 1,
   maxVersion: 2,
-  handle({ dirs }, context) {
+  *handle({ dirs }, context) {
     const isAllowed = context.isAllowed('alter', 'cluster', CLUSTER_NAME);
-    const results = dirs.flatMap(({ path, topics }) =>
-      topics.map(({ name, partitions }) => ({
-        topicName: name,
-        partitions: partitions.map((partitionIndex) => ({
+    const results = yield* mappedBy(dirs, ({ path, topics }) =>
+      mappedBy(topics, function* ofTopic({ name, partitions }) {
+        const moved = yield* mapped(partitions, (partitionIndex) => ({
           partitionIndex,
           errorCode:
             ERROR_CODES[
               isAllowed ? move(context, path, name, partitionIndex) : 'CLUSTER_AUTHORIZATION_FAILED'
             ],
-        })),
-      })),
+        }));
+        return { topicName: name, partitions: moved };
+      }),
     );
-    return { throttleTimeMs: 0, results };
+    return { throttleTimeMs: 0, results: results.flat() };
   },
 };
 

@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -18,13 +19,13 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
   api: alterShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
-  async handle({ groupId, topics }, context) {
+  *handle({ groupId, topics }, context) {
     const { client, broker } = context;
     if (!context.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
     let responses: Topic[];
     try {
       const group = broker.shareGroups.ensure(client.vhost, groupId);
-      responses = topics.map((topic) => alter(group, topic, context));
+      responses = yield* mappedBy(topics, (topic) => alter(group, topic, context));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return {
@@ -34,12 +35,16 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
         responses: [],
       };
     }
-    await durable(broker);
+    yield durable(broker);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, responses };
   },
 };
 
-function alter(group: ShareGroup, { topicName, partitions }: TopicRequest, context: RequestContext): Topic {
+function* alter(
+  group: ShareGroup,
+  { topicName, partitions }: TopicRequest,
+  context: RequestContext,
+): Work<Topic> {
   const { client, broker } = context;
   const { streams, shareGroups } = broker;
   if (!context.isAllowed('read', 'topic', topicName)) {
@@ -48,7 +53,7 @@ function alter(group: ShareGroup, { topicName, partitions }: TopicRequest, conte
   const stream = streams.get(client.vhost, topicName);
   if (stream === undefined) return failedTopic(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
   const starts = new Map<number, number>();
-  const answers = partitions.map(({ partitionIndex, startOffset }): Partition => {
+  const answers = yield* mapped(partitions, ({ partitionIndex, startOffset }): Partition => {
     const partition = stream.partitions[partitionIndex];
     if (partition === undefined) return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
     starts.set(partitionIndex, within(startOffset, stream, partitionIndex));

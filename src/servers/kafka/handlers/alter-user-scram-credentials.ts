@@ -1,3 +1,4 @@
+import { awaited, mappedBy } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import {
   SCRAM_ITERATIONS_MAX,
@@ -35,12 +36,12 @@ export const alterUserScramCredentialsHandler: ApiHandler<typeof alterUserScramC
   api: alterUserScramCredentials,
   minVersion: 0,
   maxVersion: 0,
-  async handle({ deletions, upsertions }, context) {
-    const results = Array.from(byUser(deletions, upsertions), async ([user, wanted]) => {
-      const problem = await alter(user, wanted.deletions, wanted.upsertions, context);
+  *handle({ deletions, upsertions }, context) {
+    const results = yield* mappedBy(byUser(deletions, upsertions), function* ofUser([user, wanted]) {
+      const problem = yield* awaited(alter(user, wanted.deletions, wanted.upsertions, context));
       return { user, errorCode: ERROR_CODES[problem?.error ?? 'NONE'], errorMessage: problem?.text ?? null };
     });
-    return { throttleTimeMs: 0, results: await Promise.all(results) };
+    return { throttleTimeMs: 0, results };
   },
 };
 

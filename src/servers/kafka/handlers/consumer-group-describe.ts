@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { ConsumerGroup } from '../../../broker/groups/consumer/consumer-group.ts';
 import type { PartitionSet } from '../../../broker/groups/partition-sets.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -17,22 +18,20 @@ export const consumerGroupDescribeHandler: ApiHandler<typeof consumerGroupDescri
   api: consumerGroupDescribe,
   minVersion: 0,
   maxVersion: 1,
-  handle({ groupIds, includeAuthorizedOperations }, context) {
-    return {
-      throttleTimeMs: 0,
-      groups: groupIds.map((id) => describe(id, includeAuthorizedOperations, context)),
-    };
+  *handle({ groupIds, includeAuthorizedOperations }, context) {
+    const described = (id: string): Work<Described> => describe(id, includeAuthorizedOperations, context);
+    return { throttleTimeMs: 0, groups: yield* mappedBy(new Set(groupIds), described) };
   },
 };
 
-function describe(groupId: string, withOperations: boolean, context: RequestContext): Described {
+function* describe(groupId: string, withOperations: boolean, context: RequestContext): Work<Described> {
   if (!context.isAllowed('describe', 'group', groupId))
     return failed(groupId, 'GROUP_AUTHORIZATION_FAILED', null);
   const membership = context.broker.groups.find(context.client.vhost, groupId)?.membership;
   if (membership?.type !== 'consumer') {
     return failed(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`);
   }
-  if (!mayKnowTopics(membership, context)) {
+  if (!(yield* mayKnowTopics(membership, context))) {
     return failed(
       groupId,
       'TOPIC_AUTHORIZATION_FAILED',
@@ -46,26 +45,34 @@ function describe(groupId: string, withOperations: boolean, context: RequestCont
     groupEpoch: membership.epoch,
     assignmentEpoch: membership.targetEpoch,
     assignorName: membership.assignor,
-    members: membersOf(membership, context),
+    members: yield* membersOf(membership, context),
     authorizedOperations: authorizedOperations(withOperations, 'group', groupId, context),
   };
 }
 
 /** Whether the client may describe every topic that members subscribe to or are assigned. */
-function mayKnowTopics({ members }: ConsumerGroup, context: RequestContext): boolean {
-  const mayKnow = (name: string) => context.isAllowed('describe', 'topic', name);
-  const mayKnowAll = (partitions: PartitionSet) =>
-    Array.from(partitions, ([topicId]) => context.broker.streams.byId(topicId)?.name ?? '').every(
-      (name) => name === '' || mayKnow(name),
-    );
-  return Array.from(members.values()).every(
-    ({ wishes, assigned, target }) =>
-      Array.from(wishes.names).every(mayKnow) && mayKnowAll(assigned) && mayKnowAll(target),
-  );
+function* mayKnowTopics({ members }: ConsumerGroup, context: RequestContext): Work<boolean> {
+  const names = new Set<string>();
+  for (const { wishes, assigned, target } of [...members.values()]) {
+    for (const name of wishes.names) names.add(name);
+    for (const partitions of [assigned, target]) {
+      for (const [topicId] of partitions) names.add(context.broker.streams.byId(topicId)?.name ?? '');
+    }
+    yield;
+  }
+  names.delete('');
+  for (const name of names) {
+    if (!context.isAllowed('describe', 'topic', name)) return false;
+    yield;
+  }
+  return true;
 }
 
-function membersOf({ members }: ConsumerGroup, context: RequestContext): Described['members'] {
-  return Array.from(members.values(), (member) => ({
+function membersOf(
+  { members }: ConsumerGroup,
+  context: RequestContext,
+): Work<Described['members'][number][]> {
+  return mapped([...members.values()], (member) => ({
     memberId: member.id,
     instanceId: member.instanceId,
     rackId: member.wishes.rackId,

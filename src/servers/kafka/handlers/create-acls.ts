@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { BrokerError } from '../../../broker/errors.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
@@ -18,12 +19,13 @@ export const createAclsHandler: ApiHandler<typeof createAcls> = {
   api: createAcls,
   minVersion: 1,
   maxVersion: 3,
-  async handle({ creations }, context) {
+  *handle({ creations }, context) {
     const isAllowed = context.isAllowed('alter', 'cluster', CLUSTER_NAME);
-    const results = creations.map(({ resourcePatternType: patternType, ...creation }) =>
+    const results = yield* mapped(creations, ({ resourcePatternType: patternType, ...creation }) =>
       isAllowed ? create({ ...creation, patternType }, context) : REFUSED,
     );
-    return { throttleTimeMs: 0, results: await Promise.all(results) };
+    yield context.broker.shard.durable(context.broker.shard.metadataBlock);
+    return { throttleTimeMs: 0, results };
   },
 };
 
@@ -32,12 +34,12 @@ const REFUSED: Result = {
   errorMessage: 'Cluster authorization failed.',
 };
 
-async function create(codes: AclCodes, { client, broker }: RequestContext): Promise<Result> {
+function create(codes: AclCodes, { client, broker }: RequestContext): Result {
   const acl = aclOf(codes);
   if (typeof acl === 'string') return { errorCode: ERROR_CODES.INVALID_REQUEST, errorMessage: acl };
   const { access, events } = broker;
   try {
-    await events.as(client.actor, () => access.acls.add(client.vhost, acl));
+    events.as(client.actor, () => access.acls.add(client.vhost, acl));
     return DONE;
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;

@@ -15,18 +15,26 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
   api: createPartitions,
   minVersion: 0,
   maxVersion: 3,
-  async handle({ topics, validateOnly }, context) {
-    const names = topics.map(({ name }) => name);
-    const results = topics
-      .filter(({ name }, index) => names.indexOf(name) === index)
-      .map((wanted) => {
-        const isDouble = names.indexOf(wanted.name) !== names.lastIndexOf(wanted.name);
-        const wrong = isDouble
-          ? fault('INVALID_REQUEST', 'Duplicate topic name.')
-          : extend(wanted, validateOnly, context);
-        return { name: wanted.name, ...codesOf(wrong) };
-      });
-    await durable(context.broker);
+  *handle({ topics, validateOnly }, context) {
+    const counts = new Map<string, number>();
+    for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const results: {
+      readonly name: string;
+      readonly errorCode: number;
+      readonly errorMessage: string | null;
+    }[] = [];
+    for (const wanted of topics) {
+      const { name } = wanted;
+      const count = counts.get(name) ?? 0;
+      // One result for all entries with the same name.
+      if (count === 0) continue;
+      counts.set(name, 0);
+      const wrong =
+        count > 1 ? fault('INVALID_REQUEST', 'Duplicate topic name.') : extend(wanted, validateOnly, context);
+      results.push({ name, ...codesOf(wrong) });
+      yield;
+    }
+    yield durable(context.broker);
     return { throttleTimeMs: 0, results };
   },
 };

@@ -19,7 +19,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
   api: createTopics,
   minVersion: 2,
   maxVersion: 7,
-  async handle({ topics, validateOnly }, context) {
+  *handle({ topics, validateOnly }, context) {
     const counts = new Map<string, number>();
     for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
     const seen = new Set<string>();
@@ -29,6 +29,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
       // One result for all entries with the same name.
       if (seen.has(topic.name)) continue;
       seen.add(topic.name);
+      yield;
       const isDouble = (counts.get(topic.name) ?? 0) > 1;
       const plan = isDouble ? fault('INVALID_REQUEST', 'Duplicate topic name.') : check(topic, context, left);
       if ('error' in plan) {
@@ -38,7 +39,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
       left -= plan.partitions;
       results.push(create(topic.name, plan, validateOnly, context));
     }
-    await durable(context.broker);
+    yield durable(context.broker);
     return { throttleTimeMs: 0, topics: results };
   },
 };

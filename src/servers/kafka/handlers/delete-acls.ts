@@ -1,10 +1,16 @@
-import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { filtered, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { type Acl, type AclFilter, CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { deleteAcls } from '../../../wire/kafka/messages/acls.ts';
 import { codesOf, type FilterCodes, filterOf } from '../acl-codes.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
+
+/** Filters times ACLs that one request may compare: a second or two, in slices. */
+const STEPS_MAX = 5_000_000;
+const TOO_MANY =
+  'Too many filters for so many ACLs in one request: name all fields in each filter, or send fewer filters.';
 
 type Result = ResponseInput<typeof deleteAcls>['filterResults'][number];
 
@@ -13,28 +19,54 @@ export const deleteAclsHandler: ApiHandler<typeof deleteAcls> = {
   api: deleteAcls,
   minVersion: 1,
   maxVersion: 3,
-  async handle({ filters }, context) {
+  *handle({ filters }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = failed(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
       return { throttleTimeMs: 0, filterResults: filters.map(() => refused) };
     }
-    return {
-      throttleTimeMs: 0,
-      filterResults: await Promise.all(filters.map((filter) => remove(filter, context))),
-    };
+    const wide = yield* filtered(filters, (filter) => exactly(filterOf(filter)) === null);
+    const steps = wide.length * context.broker.access.acls.count(context.client.vhost);
+    if (steps > STEPS_MAX) {
+      const refused = failed(ERROR_CODES.INVALID_REQUEST, TOO_MANY);
+      return { throttleTimeMs: 0, filterResults: filters.map(() => refused) };
+    }
+    const filterResults = yield* mappedBy(filters, (filter) => remove(filter, context));
+    yield context.broker.shard.durable(context.broker.shard.metadataBlock);
+    return { throttleTimeMs: 0, filterResults };
   },
 };
 
-async function remove(codes: FilterCodes, { client, broker }: RequestContext): Promise<Result> {
+function* remove(codes: FilterCodes, context: RequestContext): Work<Result> {
+  const { client, broker } = context;
   const filter = filterOf(codes);
   if (filter === undefined) {
     return failed(ERROR_CODES.INVALID_REQUEST, 'The AclBindingFilter must not contain UNKNOWN elements.');
   }
   if (filter === null) return done([]);
   const { access, events } = broker;
-  const { removed, durable } = events.as(client.actor, () => access.acls.remove(client.vhost, filter));
-  await durable;
-  return done(removed.map((acl) => ({ errorCode: ERROR_CODES.NONE, errorMessage: null, ...codesOf(acl) })));
+  const fitting = yield* fittingTo(filter, context);
+  const removed = yield* mapped(fitting, (acl) => {
+    events.as(client.actor, () => access.acls.delete(client.vhost, acl));
+    return { errorCode: ERROR_CODES.NONE, errorMessage: null, ...codesOf(acl) };
+  });
+  return done(removed);
+}
+
+/** One that says everything is looked up; others are held against every ACL that there is. */
+function* fittingTo(filter: AclFilter, { client, broker }: RequestContext): Work<Acl[]> {
+  const { acls } = broker.access;
+  const acl = exactly(filter);
+  if (acl === null) return yield* acls.find(client.vhost, filter);
+  return acls.has(client.vhost, acl) ? [acl] : [];
+}
+
+/** The only ACL that the filter fits; null if it may fit several. */
+function exactly(filter: AclFilter | null | undefined): Acl | null {
+  if (filter === null || filter === undefined) return null;
+  const { resource, name, pattern, principal, host, operation, permission } = filter;
+  if (!resource || !name || !pattern || pattern === 'match') return null;
+  if (!principal || !host || !operation || !permission) return null;
+  return { resource, name, pattern, principal, host, operation, permission };
 }
 
 function done(matchingAcls: Result['matchingAcls']): Result {

@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { deleteGroups } from '../../../wire/kafka/messages/group-admin.ts';
 import { whenDurable } from '../durably.ts';
@@ -9,8 +10,11 @@ export const deleteGroupsHandler: ApiHandler<typeof deleteGroups> = {
   api: deleteGroups,
   minVersion: 0,
   maxVersion: 2,
-  handle({ groupsNames }, context) {
-    const results = groupsNames.map((groupId) => ({ groupId, errorCode: remove(groupId, context) }));
+  *handle({ groupsNames }, context) {
+    const results = yield* mapped(groupsNames, (groupId) => ({
+      groupId,
+      errorCode: remove(groupId, context),
+    }));
     const { broker } = context;
     return whenDurable(broker, broker.shard.metadataBlock, { throttleTimeMs: 0, results });
   },

@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { deleteRecords } from '../../../wire/kafka/messages/offsets.ts';
 import { durable } from '../durably.ts';
@@ -12,15 +13,15 @@ export const deleteRecordsHandler: ApiHandler<typeof deleteRecords> = {
   api: deleteRecords,
   minVersion: 0,
   maxVersion: 2,
-  async handle({ topics }, context) {
-    const results = topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex, offset }) => ({
+  *handle({ topics }, context) {
+    const results = yield* mappedBy(topics, function* ofTopic({ name, partitions }) {
+      const ofPartitions = yield* mapped(partitions, ({ partitionIndex, offset }) => ({
         partitionIndex,
         ...remove(context, name, partitionIndex, offset),
-      })),
-    }));
-    await durable(context.broker);
+      }));
+      return { name, partitions: ofPartitions };
+    });
+    yield durable(context.broker);
     return { throttleTimeMs: 0, topics: results };
   },
 };

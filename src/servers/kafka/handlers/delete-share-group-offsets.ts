@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -15,19 +16,19 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
   api: deleteShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
-  async handle({ groupId, topics }, context) {
+  *handle({ groupId, topics }, context) {
     const { client, broker } = context;
     if (!context.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
     const group = broker.shareGroups.find(client.vhost, groupId);
     if (group === undefined) return failed('GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
     let responses: Topic[];
     try {
-      responses = topics.map(({ topicName }) => forget(group, topicName, context));
+      responses = yield* mapped(topics, ({ topicName }) => forget(group, topicName, context));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return { throttleTimeMs: 0, errorCode: groupErrorCode(kind), errorMessage: message, responses: [] };
     }
-    await durable(broker);
+    yield durable(broker);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, responses };
   },
 };

@@ -19,7 +19,7 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
   api: deleteTopics,
   minVersion: 1,
   maxVersion: 6,
-  async handle({ topics, topicNames }, context) {
+  *handle({ topics, topicNames }, context) {
     const wanted: readonly Wanted[] =
       context.version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
     const counts = new Map<string, number>();
@@ -30,9 +30,10 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
       // One result for all entries with the same name or id.
       if (count === 0) continue;
       if (count > 1) counts.set(keyOf(each), 0);
+      yield;
       responses.push(count > 1 ? refused(each, duplicate(each)) : remove(each, context));
     }
-    await durable(context.broker);
+    yield durable(context.broker);
     return { throttleTimeMs: 0, responses };
   },
 };

@@ -1,9 +1,10 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { Acl } from '../../../broker/access/acl.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { describeAcls } from '../../../wire/kafka/messages/acls.ts';
-import { codesOf, filterOf } from '../acl-codes.ts';
+import { type AclCodes, codesOf, filterOf } from '../acl-codes.ts';
 import type { ApiHandler } from '../handler.ts';
 
 type Resource = ResponseInput<typeof describeAcls>['resources'][number];
@@ -12,7 +13,7 @@ export const describeAclsHandler: ApiHandler<typeof describeAcls> = {
   api: describeAcls,
   minVersion: 1,
   maxVersion: 3,
-  handle(request, context) {
+  *handle(request, context) {
     if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return refusal(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
     }
@@ -21,24 +22,28 @@ export const describeAclsHandler: ApiHandler<typeof describeAcls> = {
       return refusal(ERROR_CODES.INVALID_REQUEST, 'The AclBindingFilter must not contain UNKNOWN elements.');
     }
     const { client, broker } = context;
-    const found = filter === null ? [] : broker.access.acls.list(client.vhost, filter);
+    const found = filter === null ? [] : yield* broker.access.acls.find(client.vhost, filter);
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,
       errorMessage: null,
-      resources: byResource(found),
+      resources: yield* byResource(found),
     };
   },
 };
 
-function byResource(acls: readonly Acl[]): Resource[] {
-  const groups = Map.groupBy(acls, ({ resource, name, pattern }) =>
-    JSON.stringify([resource, name, pattern]),
-  );
-  return Array.from(groups.values(), (group) => {
-    const { resourceType, resourceName, patternType } = codesOf(group[0]);
-    return { resourceType, resourceName, patternType, acls: group.map(codesOf) };
-  });
+function* byResource(acls: readonly Acl[]): Work<Resource[]> {
+  const resources = new Map<string, Resource & { readonly acls: AclCodes[] }>();
+  for (const acl of acls) {
+    const codes = codesOf(acl);
+    const { resourceType, resourceName, patternType } = codes;
+    const key = `${resourceType}/${patternType}/${resourceName}`;
+    const known = resources.get(key);
+    if (known === undefined) resources.set(key, { resourceType, resourceName, patternType, acls: [codes] });
+    else known.acls.push(codes);
+    yield;
+  }
+  return [...resources.values()];
 }
 
 function refusal(errorCode: number, errorMessage: string): ResponseInput<typeof describeAcls> {

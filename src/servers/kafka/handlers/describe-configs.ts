@@ -1,3 +1,4 @@
+import { mapped, type Work } from '../../../base/turn-time.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { describeConfigs } from '../../../wire/kafka/messages/configs.ts';
 import type { ConfigEntry } from '../configs/config-resource.ts';
@@ -13,16 +14,41 @@ export const describeConfigsHandler: ApiHandler<typeof describeConfigs> = {
   api: describeConfigs,
   minVersion: 1,
   maxVersion: 4,
-  handle(request, context) {
-    return {
-      throttleTimeMs: 0,
-      results: request.resources.map((resource) => describe(resource, request, context)),
-    };
+  *handle(request, context) {
+    const wanted = yield* once(request.resources);
+    const results = yield* mapped(wanted, (resource) => describe(resource, request, context));
+    return { throttleTimeMs: 0, results };
   },
 };
 
-function describe(wanted: Request['resources'][number], request: Request, context: RequestContext): Result {
-  const { resourceType, resourceName, configurationKeys: keys } = wanted;
+interface Wanted {
+  readonly resourceType: number;
+  readonly resourceName: string;
+  /** Null: all. Kafka takes an empty list of names for all configs, as it does null. */
+  keys: Set<string> | null;
+}
+
+/** A resource that is named again is answered once, with all the configs that were asked for. */
+function* once(resources: Request['resources']): Work<Iterable<Wanted>> {
+  const wanted = new Map<string, Wanted>();
+  for (const { resourceType, resourceName, configurationKeys } of resources) {
+    const key = `${resourceType}/${resourceName}`;
+    const names = configurationKeys === null || configurationKeys.length === 0 ? null : configurationKeys;
+    const known = wanted.get(key);
+    if (known === undefined) {
+      wanted.set(key, { resourceType, resourceName, keys: names === null ? null : new Set(names) });
+    } else if (names === null) known.keys = null;
+    else if (known.keys !== null) for (const name of names) known.keys.add(name);
+    yield;
+  }
+  return wanted.values();
+}
+
+function describe(
+  { resourceType, resourceName, keys }: Wanted,
+  request: Request,
+  context: RequestContext,
+): Result {
   const resource = configResource(resourceType);
   const described: readonly ConfigEntry[] | Fault =
     'error' in resource ? resource : resource.describe(resourceName, context);
@@ -32,8 +58,7 @@ function describe(wanted: Request['resources'][number], request: Request, contex
     resourceType,
     resourceName,
     configs: described
-      // Kafka takes an empty list of names for all configs, as it does null.
-      .filter(({ name }) => keys === null || keys.length === 0 || keys.includes(name))
+      .filter(({ name }) => keys === null || keys.has(name))
       .map(({ name, value, isSensitive = false, readOnly, source, type, documentation, synonyms }) => ({
         name,
         value,

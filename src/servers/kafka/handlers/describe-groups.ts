@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { ClassicGroup } from '../../../broker/groups/classic/classic-group.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -16,15 +17,13 @@ export const describeGroupsHandler: ApiHandler<typeof describeGroups> = {
   api: describeGroups,
   minVersion: 0,
   maxVersion: 6,
-  handle({ groups, includeAuthorizedOperations }, context) {
-    return {
-      throttleTimeMs: 0,
-      groups: groups.map((id) => describe(id, includeAuthorizedOperations, context)),
-    };
+  *handle({ groups, includeAuthorizedOperations }, context) {
+    const described = (id: string): Work<Described> => describe(id, includeAuthorizedOperations, context);
+    return { throttleTimeMs: 0, groups: yield* mappedBy(new Set(groups), described) };
   },
 };
 
-function describe(groupId: string, withOperations: boolean, context: RequestContext): Described {
+function* describe(groupId: string, withOperations: boolean, context: RequestContext): Work<Described> {
   if (!context.isAllowed('describe', 'group', groupId))
     return failed(groupId, '', 'GROUP_AUTHORIZATION_FAILED');
   const membership = context.broker.groups.find(context.client.vhost, groupId)?.membership;
@@ -38,15 +37,15 @@ function describe(groupId: string, withOperations: boolean, context: RequestCont
     groupState: membership.state,
     protocolType: membership.protocolType,
     protocolData: membership.state === 'Stable' ? (membership.protocol ?? '') : '',
-    members: membersOf(membership),
+    members: yield* membersOf(membership),
     authorizedOperations: authorizedOperations(withOperations, 'group', groupId, context),
   };
 }
 
 /** Metadata and assignment are described in state Stable alone: a rebalance changes them. */
-function membersOf({ state, protocol, roster }: ClassicGroup): Described['members'] {
+function membersOf({ state, protocol, roster }: ClassicGroup): Work<Described['members'][number][]> {
   const isStable = state === 'Stable';
-  return Array.from(roster.members.values(), (member) => ({
+  return mapped([...roster.members.values()], (member) => ({
     memberId: member.id,
     groupInstanceId: member.instanceId,
     clientId: member.clientId,

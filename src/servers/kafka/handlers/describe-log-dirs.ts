@@ -1,3 +1,4 @@
+import { awaited, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
@@ -10,7 +11,7 @@ import type { RequestContext } from './request-context.ts';
 interface Wanted {
   readonly stream: Stream;
   /** Null: all topics. */
-  readonly partitions: readonly number[] | null;
+  readonly partitions: Set<number> | null;
 }
 
 /** KIP-113. There is one log directory, the data directory. */
@@ -18,23 +19,25 @@ export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
   api: describeLogDirs,
   minVersion: 1,
   maxVersion: 5,
-  async handle({ topics }, context) {
+  *handle({ topics }, context) {
     if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, results: [] };
     }
     const { fileSystem, directory } = context.broker.shard.storage;
-    const usableBytes = await fileSystem.freeBytes(directory);
-    const found = wanted(topics, context).map(({ stream, partitions }) => ({
-      name: stream.name,
-      partitions: stream.partitions
-        .filter(({ index }) => partitions === null || partitions.includes(index))
-        .map(({ index, log }) => ({
+    const usableBytes = yield* awaited(fileSystem.freeBytes(directory));
+    const found = yield* mappedBy(yield* wanted(topics, context), function* ofTopic({ stream, partitions }) {
+      const isWanted = (index: number): boolean => partitions === null || partitions.has(index);
+      const described = yield* mapped(
+        stream.partitions.filter(({ index }) => isWanted(index)),
+        ({ index, log }) => ({
           partitionIndex: index,
           partitionSize: log.segments.bytes + log.tailBytes,
           offsetLag: 0,
           isFutureKey: false,
-        })),
-    }));
+        }),
+      );
+      return { name: stream.name, partitions: described };
+    });
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,
@@ -43,10 +46,22 @@ export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
   },
 };
 
-function wanted(topics: RequestOf<typeof describeLogDirs>['topics'], context: RequestContext): Wanted[] {
-  if (topics === null) return describableTopics(context).map((stream) => ({ stream, partitions: null }));
-  return topics.flatMap(({ topic, partitions }) => {
+/** A topic that is named again is described once. */
+function* wanted(
+  topics: RequestOf<typeof describeLogDirs>['topics'],
+  context: RequestContext,
+): Work<Iterable<Wanted>> {
+  if (topics === null) {
+    return (yield* describableTopics(context)).map((stream) => ({ stream, partitions: null }));
+  }
+  const found = new Map<Stream, Wanted>();
+  for (const { topic, partitions } of topics) {
     const stream = topicByName(context, topic);
-    return stream === undefined ? [] : [{ stream, partitions }];
-  });
+    if (stream === undefined) continue;
+    const known = found.get(stream);
+    if (known === undefined) found.set(stream, { stream, partitions: new Set(partitions) });
+    else for (const index of partitions) known.partitions?.add(index);
+    yield;
+  }
+  return found.values();
 }

@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -12,26 +13,28 @@ export const describeProducersHandler: ApiHandler<typeof describeProducers> = {
   api: describeProducers,
   minVersion: 0,
   maxVersion: 0,
-  handle({ topics }, context) {
-    return {
-      throttleTimeMs: 0,
-      topics: topics.map(({ name, partitionIndexes }) => ({
-        name,
-        partitions: partitionIndexes.map((index) => answer(context, name, index)),
-      })),
-    };
+  *handle({ topics }, context) {
+    const answers = yield* mappedBy(topics, function* ofTopic({ name, partitionIndexes }) {
+      const indexes = new Set(partitionIndexes);
+      return { name, partitions: yield* mappedBy(indexes, (index) => answer(context, name, index)) };
+    });
+    return { throttleTimeMs: 0, topics: answers };
   },
 };
 
-function answer(context: RequestContext, topic: string, index: number): PartitionResponse {
+function* answer(context: RequestContext, topic: string, index: number): Work<PartitionResponse> {
   if (!context.isAllowed('read', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
   const partition = context.broker.streams.get(context.client.vhost, topic)?.partitions[index];
   if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
-  return { partitionIndex: index, errorCode: ERROR_CODES.NONE, activeProducers: producersOf(partition) };
+  return {
+    partitionIndex: index,
+    errorCode: ERROR_CODES.NONE,
+    activeProducers: yield* producersOf(partition),
+  };
 }
 
-function producersOf({ producers }: Partition): PartitionResponse['activeProducers'] {
-  return Array.from(producers, (producer) => ({
+function producersOf({ producers }: Partition): Work<PartitionResponse['activeProducers'][number][]> {
+  return mapped([...producers], (producer) => ({
     producerId: producer.id,
     producerEpoch: producer.epoch,
     lastSequence: producer.lastSequence,

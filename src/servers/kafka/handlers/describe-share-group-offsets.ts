@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -19,12 +20,12 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   api: describeShareGroupOffsets,
   minVersion: 0,
   maxVersion: 1,
-  handle({ groups }, context) {
-    return { throttleTimeMs: 0, groups: groups.map((request) => describe(request, context)) };
+  *handle({ groups }, context) {
+    return { throttleTimeMs: 0, groups: yield* mappedBy(groups, (request) => describe(request, context)) };
   },
 };
 
-function describe({ groupId, topics }: GroupRequest, context: RequestContext): Group {
+function* describe({ groupId, topics }: GroupRequest, context: RequestContext): Work<Group> {
   if (!context.isAllowed('describe', 'group', groupId)) {
     return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
   }
@@ -38,13 +39,15 @@ function describe({ groupId, topics }: GroupRequest, context: RequestContext): G
     groupId,
     topics:
       topics === null
-        ? all(group, context)
-        : topics.map(({ topicName, partitions }) => asked(group, topicName, partitions, context)),
+        ? yield* all(group, context)
+        : yield* mappedBy(topics, ({ topicName, partitions }) =>
+            asked(group, topicName, partitions, context),
+          ),
     errorCode: ERROR_CODES.NONE,
   };
 }
 
-function all(group: ShareGroup, context: RequestContext): Topic[] {
+function* all(group: ShareGroup, context: RequestContext): Work<Topic[]> {
   const topics: Topic[] = [];
   for (const [id, readers] of group.readers) {
     const stream = context.broker.streams.byId(id);
@@ -53,18 +56,18 @@ function all(group: ShareGroup, context: RequestContext): Topic[] {
     topics.push({
       topicName: stream.name,
       topicId: id,
-      partitions: indexes.map((index) => describePartition(group, stream, index)),
+      partitions: yield* mapped(indexes, (index) => describePartition(group, stream, index)),
     });
   }
   return topics;
 }
 
-function asked(
+function* asked(
   group: ShareGroup,
   topicName: string,
   partitions: readonly number[],
   context: RequestContext,
-): Topic {
+): Work<Topic> {
   const stream = context.broker.streams.get(context.client.vhost, topicName);
   if (!context.isAllowed('describe', 'topic', topicName)) {
     return failed(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
@@ -73,7 +76,7 @@ function asked(
   return {
     topicName,
     topicId: stream.id,
-    partitions: partitions.map((index) => describePartition(group, stream, index)),
+    partitions: yield* mapped(partitions, (index) => describePartition(group, stream, index)),
   };
 }
 

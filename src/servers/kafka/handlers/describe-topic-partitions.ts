@@ -19,13 +19,15 @@ export const describeTopicPartitionsHandler: ApiHandler<typeof describeTopicPart
   api: describeTopicPartitions,
   minVersion: 0,
   maxVersion: 0,
-  handle({ topics, cursor, responsePartitionLimit }, context) {
+  *handle({ topics, cursor, responsePartitionLimit }, context) {
     const isAll = topics.length === 0;
-    const names = isAll ? describableTopics(context).map(({ name }) => name) : topics.map(({ name }) => name);
+    const named = isAll ? yield* describableTopics(context) : topics;
+    const names = named.map(({ name }) => name);
     const wanted = [...new Set(names)].sort();
     const results: TopicResult[] = [];
     let left = Math.max(1, Math.min(responsePartitionLimit, PARTITIONS_MAX));
     for (const name of wanted) {
+      yield;
       if (cursor !== null && name < cursor.topicName) continue;
       if (left === 0) return answer(results, { topicName: name, partitionIndex: 0 });
       const stream = context.isAllowed('describe', 'topic', name) ? topicByName(context, name) : undefined;

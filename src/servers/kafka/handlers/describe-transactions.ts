@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -13,8 +14,9 @@ export const describeTransactionsHandler: ApiHandler<typeof describeTransactions
   api: describeTransactions,
   minVersion: 0,
   maxVersion: 0,
-  handle({ transactionalIds }, context) {
-    return { throttleTimeMs: 0, transactionStates: transactionalIds.map((id) => describe(context, id)) };
+  *handle({ transactionalIds }, context) {
+    const ids = new Set(transactionalIds);
+    return { throttleTimeMs: 0, transactionStates: yield* mapped(ids, (id) => describe(context, id)) };
   },
 };
 

@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { SCRAM_MECHANISMS } from '../../../broker/access/scram.ts';
 import { SCRAM_MECHANISM } from '../../../wire/kafka/constants.ts';
@@ -19,7 +20,7 @@ export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUser
   api: describeUserScramCredentials,
   minVersion: 0,
   maxVersion: 0,
-  handle({ users }, context) {
+  *handle({ users }, context) {
     if (!context.client.mayRule('describe', 'cluster', CLUSTER_NAME)) {
       return {
         throttleTimeMs: 0,
@@ -30,10 +31,11 @@ export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUser
     }
     const isAll = users === null || users.length === 0;
     const names = isAll ? context.broker.access.credentials.names() : users.map(({ name }) => name);
-    const results = [...new Set(names)].map((name) => {
-      const isTwice = names.indexOf(name) !== names.lastIndexOf(name);
-      return isTwice ? twice(name) : describe(name, context);
-    });
+    const counts = new Map<string, number>();
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const results = yield* mapped(counts, ([name, count]) =>
+      count > 1 ? twice(name) : describe(name, context),
+    );
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, errorMessage: null, results };
   },
 };

@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { electLeaders } from '../../../wire/kafka/messages/replicas.ts';
@@ -11,30 +12,36 @@ export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
   api: electLeaders,
   minVersion: 0,
   maxVersion: 2,
-  handle({ topicPartitions }, context) {
+  *handle({ topicPartitions }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = codesOf(fault('CLUSTER_AUTHORIZATION_FAILED'));
       return {
         throttleTimeMs: 0,
         errorCode: refused.errorCode,
         // Version 0 has no error code of the request as a whole.
-        replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
-          topic,
-          partitionResult: partitions.map((partitionId) => ({ partitionId, ...refused })),
-        })),
+        replicaElectionResults: yield* mappedBy(
+          topicPartitions ?? [],
+          function* ofTopic({ topic, partitions }) {
+            const partitionResult = yield* mapped(partitions, (partitionId) => ({ partitionId, ...refused }));
+            return { topic, partitionResult };
+          },
+        ),
       };
     }
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,
       // Asked for all partitions (null), Kafka leaves out those that need no election.
-      replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
-        topic,
-        partitionResult: partitions.map((partitionId) => ({
-          partitionId,
-          ...elect(context, topic, partitionId),
-        })),
-      })),
+      replicaElectionResults: yield* mappedBy(
+        topicPartitions ?? [],
+        function* ofTopic({ topic, partitions }) {
+          const partitionResult = yield* mapped(partitions, (partitionId) => ({
+            partitionId,
+            ...elect(context, topic, partitionId),
+          }));
+          return { topic, partitionResult };
+        },
+      ),
     };
   },
 };

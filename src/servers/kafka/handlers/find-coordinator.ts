@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { COORDINATOR_TYPE } from '../../../wire/kafka/constants.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -16,9 +17,10 @@ export const findCoordinatorHandler: ApiHandler<typeof findCoordinator> = {
   api: findCoordinator,
   minVersion: 0,
   maxVersion: 6,
-  handle({ key, keyType, coordinatorKeys }, context) {
+  *handle({ key, keyType, coordinatorKeys }, context) {
     if (context.version >= BATCHED_VERSION) {
-      return { throttleTimeMs: 0, coordinators: coordinatorKeys.map((each) => find(each, keyType, context)) };
+      const coordinators = yield* mapped(coordinatorKeys, (each) => find(each, keyType, context));
+      return { throttleTimeMs: 0, coordinators };
     }
     return { throttleTimeMs: 0, ...find(key, keyType, context) };
   },

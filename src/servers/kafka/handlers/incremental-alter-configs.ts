@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import { incrementalAlterConfigs } from '../../../wire/kafka/messages/configs.ts';
 import { alterAll } from '../configs/alteration.ts';
 import type { ApiHandler } from '../handler.ts';
@@ -7,12 +8,12 @@ export const incrementalAlterConfigsHandler: ApiHandler<typeof incrementalAlterC
   api: incrementalAlterConfigs,
   minVersion: 0,
   maxVersion: 1,
-  async handle({ resources, validateOnly }, context) {
-    const alterations = resources.map(({ resourceType, resourceName, configs }) => ({
+  *handle({ resources, validateOnly }, context) {
+    const alterations = yield* mapped(resources, ({ resourceType, resourceName, configs }) => ({
       resourceType,
       resourceName,
       changes: configs.map(({ name, value, configOperation: operation }) => ({ name, value, operation })),
     }));
-    return { throttleTimeMs: 0, responses: await alterAll(alterations, false, validateOnly, context) };
+    return { throttleTimeMs: 0, responses: yield* alterAll(alterations, false, validateOnly, context) };
   },
 };

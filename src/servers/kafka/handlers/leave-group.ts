@@ -5,12 +5,14 @@ import { groupErrorCode } from '../groups/group-errors.ts';
 import type { ApiHandler } from '../handler.ts';
 
 const BATCHED_VERSION = 3;
+/** Members that leave at a time: they have one rebalance between them. */
+const MEMBERS_PER_STEP = 100;
 
 export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
   api: leaveGroup,
   minVersion: 0,
   maxVersion: 5,
-  handle({ groupId, memberId, members }, context) {
+  *handle({ groupId, memberId, members }, context) {
     if (!context.isAllowed('read', 'group', groupId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
     }
@@ -18,11 +20,13 @@ export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
     const { vhost } = context.client;
     const isBatched = context.version >= BATCHED_VERSION;
     const leaving = isBatched ? members : [{ memberId, groupInstanceId: null }];
-    const errors = broker.groups.leave(
-      vhost,
-      groupId,
-      leaving.map((each) => ({ memberId: each.memberId, instanceId: each.groupInstanceId })),
-    );
+    const errors: ReturnType<typeof broker.groups.leave> = [];
+    for (let from = 0; from < leaving.length; from += MEMBERS_PER_STEP) {
+      const some = leaving.slice(from, from + MEMBERS_PER_STEP);
+      const request = some.map((each) => ({ memberId: each.memberId, instanceId: each.groupInstanceId }));
+      for (const error of broker.groups.leave(vhost, groupId, request)) errors.push(error);
+      yield;
+    }
     const isRefused = groupId === '' || !isBatched;
     return whenMembersDurable(broker, vhost, groupId, {
       throttleTimeMs: 0,

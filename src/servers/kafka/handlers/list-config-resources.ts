@@ -16,7 +16,7 @@ export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> 
   api: listConfigResources,
   minVersion: 0,
   maxVersion: 1,
-  handle({ resourceTypes }, context) {
+  *handle({ resourceTypes }, context) {
     const refused = (error: keyof typeof ERROR_CODES) => ({
       throttleTimeMs: 0,
       errorCode: ERROR_CODES[error],
@@ -28,14 +28,15 @@ export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> 
     const wanted = context.version === 0 ? [CONFIG_RESOURCE_TYPE.CLIENT_METRICS] : resourceTypes;
     const isKnown = (type: number) =>
       WITHOUT_ANY.has(type) || CONFIG_RESOURCES.some((each) => each.type === type);
-    if (!wanted.every(isKnown)) return refused('UNSUPPORTED_VERSION');
+    if (![...new Set(wanted)].every(isKnown)) return refused('UNSUPPORTED_VERSION');
     const resources = CONFIG_RESOURCES.filter(({ type }) => wanted.length === 0 || wanted.includes(type));
-    return {
-      throttleTimeMs: 0,
-      errorCode: ERROR_CODES.NONE,
-      configResources: resources.flatMap((resource) =>
-        resource.list(context).map((resourceName) => ({ resourceName, resourceType: resource.type })),
-      ),
-    };
+    const configResources: { readonly resourceName: string; readonly resourceType: number }[] = [];
+    for (const resource of resources) {
+      for (const resourceName of yield* resource.list(context)) {
+        configResources.push({ resourceName, resourceType: resource.type });
+        yield;
+      }
+    }
+    return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, configResources };
   },
 };

@@ -1,3 +1,4 @@
+import { filtered, mapped, type Work } from '../../../base/turn-time.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { listGroups } from '../../../wire/kafka/messages/group-admin.ts';
 import type { ApiHandler } from '../handler.ts';
@@ -14,11 +15,12 @@ export const listGroupsHandler: ApiHandler<typeof listGroups> = {
   api: listGroups,
   minVersion: 0,
   maxVersion: 5,
-  handle({ statesFilter, typesFilter }, context) {
+  *handle({ statesFilter, typesFilter }, context) {
     const states = lowered(statesFilter);
     const types = lowered(typesFilter);
     const seesAll = context.isAllowed('describe', 'cluster', 'kafka-cluster');
-    const groups = all(context).filter(
+    const groups = yield* filtered(
+      yield* all(context),
       ({ groupId, groupState, groupType }) =>
         (states.size === 0 || states.has(groupState.toLowerCase())) &&
         (types.size === 0 || types.has(groupType.toLowerCase())) &&
@@ -28,10 +30,11 @@ export const listGroupsHandler: ApiHandler<typeof listGroups> = {
   },
 };
 
-function all(context: RequestContext): Listed[] {
+function* all(context: RequestContext): Work<Listed[]> {
   const { groups } = context.broker;
   const { vhost } = context.client;
-  const listed = groups.list(vhost).map(
+  const listed = yield* mapped(
+    groups.list(vhost),
     ({ id, protocolType, state, membership }): Listed => ({
       groupId: id,
       protocolType,
@@ -42,6 +45,7 @@ function all(context: RequestContext): Listed[] {
   for (const others of groups.others) {
     for (const { id, protocolType, state } of others.list(vhost)) {
       listed.push({ groupId: id, protocolType, groupState: state, groupType: capitalised(others.type) });
+      yield;
     }
   }
   return listed;

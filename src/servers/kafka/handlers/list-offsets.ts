@@ -1,3 +1,4 @@
+import { awaited, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
 import { lastOffsetOf } from '../../../records/batch-view.ts';
@@ -24,26 +25,36 @@ interface Found {
   readonly offset: number;
 }
 
+/** More than a client asks for in one topic, mostly. */
+const PARTITIONS_AT_A_TIME = 100;
 const NONE: Found = { timestamp: -1, offset: -1 };
 
 export const listOffsetsHandler: ApiHandler<typeof listOffsets> = {
   api: listOffsets,
   minVersion: 1,
   maxVersion: 11,
-  async handle(request, context) {
-    const topics = await Promise.all(
-      request.topics.map(async ({ name, partitions }) => ({
-        name,
-        partitions: await Promise.all(
-          partitions.map((each) =>
-            answer(name, each, request.isolationLevel === ISOLATION_LEVEL.READ_COMMITTED, context),
-          ),
-        ),
-      })),
-    );
+  *handle(request, context) {
+    const isCommittedOnly = request.isolationLevel === ISOLATION_LEVEL.READ_COMMITTED;
+    const topics = yield* mappedBy(request.topics, function* ofTopic({ name, partitions }) {
+      const results: PartitionResponse[] = [];
+      const answers: Promise<PartitionResponse>[] = [];
+      for (const each of partitions) {
+        answers.push(answer(name, each, isCommittedOnly, context));
+        // What has to be read is read a few partitions at a time, not for all of a request.
+        if (answers.length >= PARTITIONS_AT_A_TIME) yield* settle(answers, results);
+        yield;
+      }
+      yield* settle(answers, results);
+      return { name, partitions: results };
+    });
     return { topics };
   },
 };
+
+/** Moves the answers to the results, in order, when they are there. */
+function* settle(answers: Promise<PartitionResponse>[], results: PartitionResponse[]): Work<void> {
+  for (const each of yield* awaited(Promise.all(answers.splice(0)))) results.push(each);
+}
 
 async function answer(
   topic: string,

@@ -1,19 +1,23 @@
 import { Pattern } from '../../../broker/policies/pattern.ts';
 import type { TransactionalProducer } from '../../../broker/transactions/transactional-producer.ts';
-import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { listTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
 import type { ApiHandler } from '../handler.ts';
 import { ALL_STATES, TRANSACTION_STATES } from '../transaction-states.ts';
 
-type Request = RequestOf<typeof listTransactions>;
+interface Filters {
+  readonly states: ReadonlySet<string>;
+  readonly ids: ReadonlySet<number>;
+  /** Negative: any. */
+  readonly durationMs: number;
+}
 
 /** KIP-664; filters by duration (KIP-994) and by a pattern of transactional ids (KIP-1152). */
 export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
   api: listTransactions,
   minVersion: 0,
   maxVersion: 2,
-  handle(request, context) {
+  *handle(request, context) {
     const pattern = patternOf(request.transactionalIdPattern);
     if (pattern === 'invalid') {
       return {
@@ -26,8 +30,14 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
     const { broker } = context;
     const nowMs = broker.shard.clock.now();
     const transactionStates = [];
+    const filters = {
+      states: new Set(request.stateFilters),
+      ids: new Set(request.producerIdFilters),
+      durationMs: request.durationFilter,
+    };
     for (const producer of broker.transactions.list(context.client.vhost)) {
-      if (!isWanted(producer, request, nowMs) || pattern?.matches(producer.id) === false) continue;
+      yield;
+      if (!isWanted(producer, filters, nowMs) || pattern?.matches(producer.id) === false) continue;
       if (!context.isAllowed('describe', 'transactional-id', producer.id)) continue;
       transactionStates.push({
         transactionalId: producer.id,
@@ -46,12 +56,12 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
 
 function isWanted(
   { state, identity, isOngoing, startMs }: TransactionalProducer,
-  { stateFilters, producerIdFilters, durationFilter }: Request,
+  { states, ids, durationMs }: Filters,
   nowMs: number,
 ): boolean {
-  if (stateFilters.length > 0 && !stateFilters.includes(TRANSACTION_STATES[state])) return false;
-  if (producerIdFilters.length > 0 && !producerIdFilters.includes(identity.producerId)) return false;
-  return durationFilter < 0 || (isOngoing && nowMs - startMs > durationFilter);
+  if (states.size > 0 && !states.has(TRANSACTION_STATES[state])) return false;
+  if (ids.size > 0 && !ids.has(identity.producerId)) return false;
+  return durationMs < 0 || (isOngoing && nowMs - startMs > durationMs);
 }
 
 /** The pattern has to match the whole transactional id. */

@@ -1,3 +1,4 @@
+import { mapped, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { NOT_ASKED, type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -24,25 +25,25 @@ export const metadataHandler: ApiHandler<typeof metadata> = {
   api: metadata,
   minVersion: 0,
   maxVersion: 13,
-  handle(request, context) {
+  *handle(request, context) {
     const created: Stream[] = [];
-    const response = answerTo(request, created, context);
+    const response = yield* answerTo(request, created, context);
     // Waits for topics that this request has created alone, not for what others have journaled.
     return created.length === 0 ? response : durable(context.broker).then(() => response);
   },
 };
 
-function answerTo(
+function* answerTo(
   request: Request,
   created: Stream[],
   context: RequestContext,
-): ResponseInput<typeof metadata> {
+): Work<ResponseInput<typeof metadata>> {
   const { host, port } = context.advertised;
   return {
     brokers: [{ nodeId: NODE_ID, host, port }],
     clusterId: context.broker.cluster.id,
     controllerId: NODE_ID,
-    topics: topicsOf(request, created, context),
+    topics: yield* topicsOf(request, created, context),
     clusterAuthorizedOperations: authorizedOperations(
       request.includeClusterAuthorizedOperations,
       'cluster',
@@ -53,11 +54,13 @@ function answerTo(
 }
 
 /** Topics that are created for the request are added to `created`. */
-function topicsOf(request: Request, created: Stream[], context: RequestContext): TopicResult[] {
+function* topicsOf(request: Request, created: Stream[], context: RequestContext): Work<TopicResult[]> {
   const { topics, includeTopicAuthorizedOperations: withOperations } = request;
   // Version 0 has no null: an empty list asks for all topics.
   if (topics === null || (context.version === 0 && topics.length === 0)) {
-    return describableTopics(context).map((stream) => found(stream, withOperations, context));
+    return yield* mapped(yield* describableTopics(context), (stream) =>
+      found(stream, withOperations, context),
+    );
   }
   const results = new Map<string, TopicResult>();
   for (const { topicId, name } of topics) {
@@ -68,6 +71,7 @@ function topicsOf(request: Request, created: Stream[], context: RequestContext):
         ? missing('', ZERO_UUID, 'INVALID_REQUEST')
         : byName(name, request, created, context);
     results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
+    yield;
   }
   return [...results.values()];
 }

@@ -1,5 +1,7 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
-import { OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
+import { OFFSET_ROWS_MAX, OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
+import type { OffsetRow } from '../../../broker/groups/operations.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
 import { offsetCommit } from '../../../wire/kafka/messages/group-offsets.ts';
@@ -20,76 +22,103 @@ export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
   api: offsetCommit,
   minVersion: 2,
   maxVersion: 10,
-  handle(request, context) {
+  *handle(request, context) {
     if (!context.isAllowed('read', 'group', request.groupId)) {
-      return answer(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+      return yield* answer(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
     }
-    const { broker } = context;
-    const builder = new OffsetRowsBuilder();
-    const topics = request.topics.map((topic) => takeTopic(topic, request.retentionTimeMs, context, builder));
-    let block = 0;
+    const commits = new Commits(request, context);
     try {
-      block = broker.groups.commit({
-        vhost: context.client.vhost,
-        group: request.groupId,
-        memberId: request.memberId,
-        instanceId: request.groupInstanceId,
-        generation: request.generationIdOrMemberEpoch,
-        knowsEpochs: context.version >= EPOCHS_VERSION,
-        rows: builder.rows,
-      });
+      const topics = yield* mappedBy(request.topics, (topic) => takeTopic(topic, commits, context));
+      commits.commit();
+      return whenDurable(context.broker, commits.block, { throttleTimeMs: 0, topics });
     } catch (error) {
-      const code = groupErrorCode(groupErrorOf(error).kind);
-      return answer(request, code);
+      return yield* answer(request, groupErrorCode(groupErrorOf(error).kind));
     }
-    return whenDurable(broker, block, { throttleTimeMs: 0, topics });
   },
 };
 
-/** Adds the offsets that can be committed to `builder`; the result has an error for each of the others. */
-function takeTopic(
-  topic: Topic,
-  retentionMs: number,
-  context: RequestContext,
-  builder: OffsetRowsBuilder,
-): Response['topics'][number] {
-  const { name, topicId, partitions } = topic;
-  const { broker } = context;
-  const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'read');
-  const expiresMs = retentionMs < 0 ? null : Math.floor(broker.shard.clock.now()) + retentionMs;
-  const { offsetMetadataBytesMax } = broker.groups.settings;
-  return {
-    name,
-    topicId,
-    partitions: partitions.map(
-      ({ partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata }) => {
-        const metadata = committedMetadata ?? '';
-        let errorCode: ErrorCode = ERROR_CODES.NONE;
-        if (typeof stream === 'string') {
-          errorCode = ERROR_CODES[stream];
-        } else if (partitionIndex < 0 || partitionIndex >= stream.partitions.length) {
-          errorCode = ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
-        } else if (metadata.length > 0 && Buffer.byteLength(metadata) > offsetMetadataBytesMax) {
-          errorCode = ERROR_CODES.OFFSET_METADATA_TOO_LARGE;
-        } else {
-          builder.add(
-            stream.id,
-            offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, expiresMs),
-          );
-        }
-        return { partitionIndex, errorCode };
-      },
-    ),
-  };
+/** What a request commits: in one operation of the journal, unless it is very much. */
+class Commits {
+  block = 0;
+  readonly #request: Request;
+  readonly #context: RequestContext;
+  #isDone = false;
+  #rows = new OffsetRowsBuilder();
+
+  constructor(request: Request, context: RequestContext) {
+    this.#request = request;
+    this.#context = context;
+  }
+
+  /** @throws GroupError */
+  add(streamId: string, row: OffsetRow): void {
+    this.#rows.add(streamId, row);
+    if (this.#rows.count >= OFFSET_ROWS_MAX) this.commit();
+  }
+
+  /** A request without offsets is checked, too. @throws GroupError */
+  commit(): void {
+    if (this.#isDone && this.#rows.count === 0) return;
+    this.#isDone = true;
+    const { rows } = this.#rows;
+    this.#rows = new OffsetRowsBuilder();
+    const { broker, client, version } = this.#context;
+    this.block = broker.groups.commit({
+      vhost: client.vhost,
+      group: this.#request.groupId,
+      memberId: this.#request.memberId,
+      instanceId: this.#request.groupInstanceId,
+      generation: this.#request.generationIdOrMemberEpoch,
+      knowsEpochs: version >= EPOCHS_VERSION,
+      rows,
+    });
+  }
+
+  /** Of offsets that the request itself lets expire; null if it does not. */
+  get expiresMs(): number | null {
+    const { retentionTimeMs } = this.#request;
+    if (retentionTimeMs < 0) return null;
+    return Math.floor(this.#context.broker.shard.clock.now()) + retentionTimeMs;
+  }
 }
 
-function answer({ topics }: Request, errorCode: ErrorCode): Response {
-  return {
-    throttleTimeMs: 0,
-    topics: topics.map(({ name, topicId, partitions }) => ({
-      name,
-      topicId,
-      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
-    })),
-  };
+/** Commits the offsets that can be committed; the result has an error for each of the others. */
+function* takeTopic(
+  topic: Topic,
+  commits: Commits,
+  context: RequestContext,
+): Work<Response['topics'][number]> {
+  const { name, topicId, partitions } = topic;
+  const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'read');
+  const { expiresMs } = commits;
+  const { offsetMetadataBytesMax } = context.broker.groups.settings;
+  const results = yield* mapped(
+    partitions,
+    ({ partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata }) => {
+      const metadata = committedMetadata ?? '';
+      let errorCode: ErrorCode = ERROR_CODES.NONE;
+      if (typeof stream === 'string') {
+        errorCode = ERROR_CODES[stream];
+      } else if (partitionIndex < 0 || partitionIndex >= stream.partitions.length) {
+        errorCode = ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+      } else if (metadata.length > 0 && Buffer.byteLength(metadata) > offsetMetadataBytesMax) {
+        errorCode = ERROR_CODES.OFFSET_METADATA_TOO_LARGE;
+      } else {
+        commits.add(
+          stream.id,
+          offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, expiresMs),
+        );
+      }
+      return { partitionIndex, errorCode };
+    },
+  );
+  return { name, topicId, partitions: results };
+}
+
+function* answer({ topics }: Request, errorCode: ErrorCode): Work<Response> {
+  const failed = yield* mappedBy(topics, function* ofTopic({ name, topicId, partitions }) {
+    const results = yield* mapped(partitions, ({ partitionIndex }) => ({ partitionIndex, errorCode }));
+    return { name, topicId, partitions: results };
+  });
+  return { throttleTimeMs: 0, topics: failed };
 }

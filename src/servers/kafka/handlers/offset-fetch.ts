@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { CommittedOffset } from '../../../broker/groups/committed-offsets.ts';
 import type { Group } from '../../../broker/groups/group.ts';
 import type { GroupStream } from '../../../broker/groups/ports.ts';
@@ -25,12 +26,13 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
   api: offsetFetch,
   minVersion: 1,
   maxVersion: 10,
-  handle(request, context) {
+  *handle(request, context) {
     const { broker } = context;
     const { requireStable } = request;
     if (context.version >= BATCHED_VERSION) {
-      const groups = request.groups.map((group) => fetchGroup(group, requireStable, context));
-      return whenDurable(broker, blockOf(request.groups, context), { throttleTimeMs: 0, groups });
+      const groups = yield* mappedBy(request.groups, (group) => fetchGroup(group, requireStable, context));
+      const block = yield* blockOf(request.groups, context);
+      return whenDurable(broker, block, { throttleTimeMs: 0, groups });
     }
     const asked = {
       groupId: request.groupId,
@@ -38,8 +40,8 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
       memberEpoch: -1,
       topics: request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null,
     };
-    const { topics, errorCode } = fetchGroup(asked, requireStable, context);
-    return whenDurable(broker, blockOf([asked], context), {
+    const { topics, errorCode } = yield* fetchGroup(asked, requireStable, context);
+    return whenDurable(broker, yield* blockOf([asked], context), {
       throttleTimeMs: 0,
       topics: topics.map(({ name = '', partitions }) => ({ name, partitions })),
       errorCode: errorCode ?? ERROR_CODES.NONE,
@@ -47,14 +49,21 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
   },
 };
 
-function blockOf(groups: readonly { readonly groupId: string }[], context: RequestContext): number {
-  const blocks = groups.map(
-    ({ groupId }) => context.broker.groups.find(context.client.vhost, groupId)?.offsetsBlock ?? 0,
-  );
-  return Math.max(0, ...blocks);
+function* blockOf(groups: readonly { readonly groupId: string }[], context: RequestContext): Work<number> {
+  let last = 0;
+  for (const { groupId } of groups) {
+    const block = context.broker.groups.find(context.client.vhost, groupId)?.offsetsBlock ?? 0;
+    if (block > last) last = block;
+    yield;
+  }
+  return last;
 }
 
-function fetchGroup(request: GroupRequest, requireStable: boolean, context: RequestContext): GroupResponse {
+function* fetchGroup(
+  request: GroupRequest,
+  requireStable: boolean,
+  context: RequestContext,
+): Work<GroupResponse> {
   const { groupId } = request;
   const refuse = (errorCode: number): GroupResponse => ({
     groupId,
@@ -73,23 +82,23 @@ function fetchGroup(request: GroupRequest, requireStable: boolean, context: Requ
   }
   const topics =
     request.topics === null
-      ? allTopics(group, requireStable, context)
-      : request.topics.map((topic) => askedTopic(topic, group, requireStable, context));
+      ? yield* allTopics(group, requireStable, context)
+      : yield* mappedBy(request.topics, (topic) => askedTopic(topic, group, requireStable, context));
   return { groupId, topics, errorCode: ERROR_CODES.NONE };
 }
 
 /** All committed offsets of the group in topics that the client may describe. */
-function allTopics(
+function* allTopics(
   group: Group | undefined,
   requireStable: boolean,
   context: RequestContext,
-): TopicResponse[] {
+): Work<TopicResponse[]> {
   if (group === undefined) return [];
   const topics: TopicResponse[] = [];
   for (const streamId of group.offsets.streamIds()) {
     const stream = context.broker.streams.byId(streamId);
     if (stream === undefined || !context.isAllowed('describe', 'topic', stream.name)) continue;
-    const partitions = Array.from(group.offsets.of(streamId), ([partition]) =>
+    const partitions = yield* mapped(group.offsets.of(streamId), ([partition]) =>
       one(group, stream, partition, requireStable),
     );
     if (partitions.length > 0) topics.push({ name: stream.name, topicId: stream.id, partitions });
@@ -97,15 +106,15 @@ function allTopics(
   return topics;
 }
 
-function askedTopic(
+function* askedTopic(
   topic: TopicRequest,
   group: Group | undefined,
   requireStable: boolean,
   context: RequestContext,
-): TopicResponse {
+): Work<TopicResponse> {
   const { name, topicId, partitionIndexes } = topic;
   const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'describe');
-  const partitions = partitionIndexes.map((index): PartitionResponse => {
+  const partitions = yield* mapped(partitionIndexes, (index): PartitionResponse => {
     if (typeof stream !== 'string') return one(group, stream, index, requireStable);
     // An unknown topic has no committed offset (-1), which is no error.
     return nothing(index, stream === 'UNKNOWN_TOPIC_OR_PARTITION' ? 'NONE' : stream);

@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { offsetForLeaderEpoch } from '../../../wire/kafka/messages/offsets.ts';
@@ -12,13 +13,13 @@ export const offsetForLeaderEpochHandler: ApiHandler<typeof offsetForLeaderEpoch
   api: offsetForLeaderEpoch,
   minVersion: 2,
   maxVersion: 4,
-  handle({ topics }, context) {
-    const answers = topics.map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) =>
+  *handle({ topics }, context) {
+    const answers = yield* mappedBy(topics, function* ofTopic({ topic, partitions }) {
+      const results = yield* mapped(partitions, ({ partition, currentLeaderEpoch, leaderEpoch }) =>
         answer(context, topic, partition, currentLeaderEpoch, leaderEpoch),
-      ),
-    }));
+      );
+      return { topic, partitions: results };
+    });
     return { throttleTimeMs: 0, topics: answers };
   },
 };

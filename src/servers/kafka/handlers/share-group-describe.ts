@@ -1,3 +1,4 @@
+import { mapped } from '../../../base/turn-time.ts';
 import type { Assignment } from '../../../broker/groups/share/assignor.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -15,8 +16,8 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
   api: shareGroupDescribe,
   minVersion: 1,
   maxVersion: 1,
-  handle({ groupIds, includeAuthorizedOperations }, context) {
-    const groups = groupIds.map((id) => {
+  *handle({ groupIds, includeAuthorizedOperations }, context) {
+    const groups = yield* mapped(new Set(groupIds), (id) => {
       if (!context.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
       const group = context.broker.shareGroups.find(context.client.vhost, id);
       if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', `Group ${id} not found.`);

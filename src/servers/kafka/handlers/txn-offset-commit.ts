@@ -1,3 +1,4 @@
+import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
 import { GroupError, type GroupErrorKind } from '../../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
@@ -20,25 +21,28 @@ const FENCED_FROM = Number.POSITIVE_INFINITY;
 const ABORTABLE_FROM = 4;
 /** From this version on the request adds the group to the transaction (KIP-890). */
 const ADDS_FROM = 5;
+const OFFSETS_OF_REQUEST_MAX = 2000;
 
 /** KIP-98, KIP-447: offsets of a group that are committed with the transaction. */
 export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
   api: txnOffsetCommit,
   minVersion: 0,
   maxVersion: 5,
-  async handle(request, context) {
+  *handle(request, context) {
     if (!context.isAllowed('write', 'transactional-id', request.transactionalId)) {
-      return all(request, ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+      return yield* all(request, ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
     if (!context.isAllowed('read', 'group', request.groupId)) {
-      return all(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+      return yield* all(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
     }
     const builder = new OffsetRowsBuilder();
-    const topics = request.topics.map((topic) => takeTopic(topic, context, builder));
-    if (!builder.isEmpty) {
+    const topics = yield* mappedBy(request.topics, (topic) => takeTopic(topic, context, builder));
+    // They are committed with the end of the transaction, all of them at once.
+    if (builder.count > OFFSETS_OF_REQUEST_MAX) return yield* all(request, ERROR_CODES.POLICY_VIOLATION);
+    if (builder.count > 0) {
       const code = commit(request, context, builder);
-      if (code !== ERROR_CODES.NONE) return all(request, code);
-      await durable(context.broker);
+      if (code !== ERROR_CODES.NONE) return yield* all(request, code);
+      yield durable(context.broker);
     }
     return { throttleTimeMs: 0, topics };
   },
@@ -77,16 +81,16 @@ function knownKind(kind: GroupErrorKind): GroupErrorKind {
 }
 
 /** Adds the offsets that can be committed to `builder`; the result has an error for each of the others. */
-function takeTopic(
+function* takeTopic(
   topic: Topic,
   context: RequestContext,
   builder: OffsetRowsBuilder,
-): Response['topics'][number] {
+): Work<Response['topics'][number]> {
   const stream = topicOf({ ...topic, topicId: '' }, context, Number.POSITIVE_INFINITY, 'read');
   const { offsetMetadataBytesMax } = context.broker.groups.settings;
   return {
     name: topic.name,
-    partitions: topic.partitions.map((each) => {
+    partitions: yield* mapped(topic.partitions, (each) => {
       const { partitionIndex, committedOffset, committedLeaderEpoch } = each;
       const metadata = each.committedMetadata ?? '';
       let error: ErrorName = 'NONE';
@@ -104,12 +108,12 @@ function takeTopic(
   };
 }
 
-function all({ topics }: Request, errorCode: number): Response {
+function* all({ topics }: Request, errorCode: number): Work<Response> {
   return {
     throttleTimeMs: 0,
-    topics: topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
-    })),
+    topics: yield* mappedBy(topics, function* ofTopic({ name, partitions }) {
+      const results = yield* mapped(partitions, ({ partitionIndex }) => ({ partitionIndex, errorCode }));
+      return { name, partitions: results };
+    }),
   };
 }

@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { endInPartition } from '../../../broker/transactions/transaction-end.ts';
 import type { ProducerIdentity } from '../../../broker/transactions/transactional-producer.ts';
@@ -18,23 +19,23 @@ export const writeTxnMarkersHandler: ApiHandler<typeof writeTxnMarkers> = {
   api: writeTxnMarkers,
   minVersion: 1,
   maxVersion: 2,
-  async handle(request, context) {
+  *handle(request, context) {
     const mayWrite =
       context.isAllowed('cluster-action', 'cluster', CLUSTER_NAME) ||
       context.isAllowed('alter', 'cluster', CLUSTER_NAME);
-    const markers = request.markers.map((marker) => ({
-      producerId: marker.producerId,
-      topics: marker.topics.map(({ name, partitionIndexes }) => ({
-        name,
-        partitions: partitionIndexes.map((partitionIndex) => ({
+    const markers = yield* mappedBy(request.markers, function* ofProducer(marker) {
+      const topics = yield* mappedBy(marker.topics, function* ofTopic({ name, partitionIndexes }) {
+        const partitions = yield* mapped(partitionIndexes, (partitionIndex) => ({
           partitionIndex,
           errorCode: mayWrite
             ? write(context, marker, name, partitionIndex)
             : ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED,
-        })),
-      })),
-    }));
-    await durable(context.broker);
+        }));
+        return { name, partitions };
+      });
+      return { producerId: marker.producerId, topics };
+    });
+    yield durable(context.broker);
     return { markers };
   },
 };

@@ -1,3 +1,4 @@
+import { filtered, type Work } from '../../../base/turn-time.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
@@ -16,11 +17,13 @@ export function topicById(context: RequestContext, id: string): Stream | undefin
 }
 
 /** All topics that the client may describe, sorted by name. */
-export function describableTopics(context: RequestContext): Stream[] {
-  return context.broker.streams
-    .list(context.client.vhost)
-    .filter(({ name }) => isTopicName(name) && context.isAllowed('describe', 'topic', name))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+export function* describableTopics(context: RequestContext): Work<Stream[]> {
+  const streams = context.broker.streams.list(context.client.vhost);
+  const topics = yield* filtered(
+    streams,
+    ({ name }) => isTopicName(name) && context.isAllowed('describe', 'topic', name),
+  );
+  return topics.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Leader, replicas and in-sync replicas of a partition: this broker. */
