@@ -53,6 +53,12 @@ export class TurnTime {
     return nowMs >= this.#sliceEndMs || nowMs >= this.#quantumEndMs;
   }
 
+  /** As `isOver`, for work that takes long in each step: reads the clock each time. */
+  get isSpent(): boolean {
+    this.#stepsLeft = 0;
+    return this.isOver;
+  }
+
   /** Resolves when it is the caller's turn again: `if (time.isOver) await time.next()`. */
   next(): Promise<void> {
     return new Promise((resolve) => {

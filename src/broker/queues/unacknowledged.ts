@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { frameTimestampMs } from '../../log/memory/chunks.ts';
 import type { ContentView } from '../../records/record-content.ts';
@@ -93,6 +94,16 @@ export class Unacknowledged {
   /** The channel ended, or asks for everything again. */
   requeueAll(): void {
     if (this.#ring.count > 0) this.#requeueUpTo(0, true, false);
+  }
+
+  /** As `requeueAll`, of a channel that gets nothing more. */
+  *requeueAllInSteps(): Work<void> {
+    const ring = this.#ring;
+    for (let position = ring.end - 1; position >= ring.first; position--) {
+      if (ring.isInFlightAt(position)) this.#requeue(position & ring.mask, false);
+      yield;
+    }
+    ring.trim();
   }
 
   /** As `requeueAll`, without those that an open transaction settles. */

@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import { extraKeys } from '../messages/cc-bcc.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
@@ -204,6 +205,14 @@ export class VirtualHost<Q extends TopologyQueue> {
     const owned = [...this.#state.queuesOf(owner)];
     for (const queue of owned) queues.removeQueue(this.#context, queue);
     return owned.length;
+  }
+
+  /** As `removeExclusiveQueues`. Those that are still there when it is their turn are removed. */
+  *removeExclusiveQueuesInSteps(owner: object): Work<void> {
+    for (const queue of [...this.#state.queuesOf(owner)]) {
+      if (this.#state.queues.get(queue.name) === queue) queues.removeQueue(this.#context, queue);
+      yield;
+    }
   }
 
   /** @throws BrokerError access-refused, not-found, resource-locked, precondition-failed */

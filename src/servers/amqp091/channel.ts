@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
@@ -282,6 +283,19 @@ export class Channel implements HandlerContext {
 
   /** Ends what the channel has at the broker. Confirms that are due are written, before what the caller sends next. */
   release(state: 'closing' | 'closed'): void {
+    const isOpen = this.state === 'open';
+    this.#end(state);
+    if (isOpen) this.unacknowledged.requeueAll();
+  }
+
+  /** As `release`: what is not acknowledged goes back in steps. */
+  *releaseInSteps(state: 'closing' | 'closed'): Work<void> {
+    const isOpen = this.state === 'open';
+    this.#end(state);
+    if (isOpen) yield* this.unacknowledged.requeueAllInSteps();
+  }
+
+  #end(state: 'closing' | 'closed'): void {
     if (this.state === 'open') {
       this.confirms?.close();
       this.tx?.rollback();
@@ -293,7 +307,6 @@ export class Channel implements HandlerContext {
       this.state = state;
       this.cancelDirectReplyTo();
       for (const consumer of this.consumers.values()) this.cancel(consumer);
-      this.unacknowledged.requeueAll();
       this.publishing.release();
     }
     this.state = state;

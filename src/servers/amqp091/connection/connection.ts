@@ -1,6 +1,7 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
-import { INTERNAL_USER } from '../../../broker/events/events.ts';
+import type { Events } from '../../../broker/events/events.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
@@ -30,6 +31,7 @@ import { ConnectionEvents } from './connection-events.ts';
 import { AmqpConnectionInfo, type ConnectionLifecycle, type InspectedConnection } from './connection-info.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { HeldFrames } from './held-frames.ts';
 import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
 import { SocketClose } from './socket-close.ts';
@@ -68,6 +70,9 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   /** What the socket gave and is being read; its memory is used again for other sockets. */
   #chunk: Buffer = EMPTY;
   readonly #blocking: ConnectionBlocking;
+  readonly #held: HeldFrames;
+  /** The end of what the connection had at the broker, if that takes long. */
+  #releasing: Promise<void> | null = null;
   readonly #heartbeat: Heartbeat | null;
   readonly #socketClose: SocketClose;
   readonly #onClosed: (connection: Connection) => void;
@@ -91,6 +96,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#handleMethod = handleMethod;
     this.#reader = handshake.reader;
     this.#blocking = new ConnectionBlocking(this, socket);
+    this.#held = new HeldFrames(this, broker.shard.turnTime);
     this.#socketClose = new SocketClose(socket, handshake.output, settings);
     this.#onClosed = onClosed;
     this.#heartbeat =
@@ -130,6 +136,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
       this.#frameWhileClosing(type, number, bytes, start, end);
       return;
     }
+    if (this.#held.isHolding) {
+      this.#held.add(type, number, bytes, start, end);
+      return;
+    }
     let channel = this.#lastChannel;
     if (channel === null || channel.number !== number) channel = this.#switchTo(number);
     try {
@@ -143,6 +153,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
     // A frame that straddled two chunks lies in the buffer of the FrameReader, which the next such frame overwrites.
     if (bytes !== this.#chunk && channel !== null) channel.publishing.detach();
+    if (this.routes.hasMissed) {
+      this.routes.hasMissed = false;
+      this.#held.check();
+    }
   };
 
   /** A frame on an open channel without deferred frames. */
@@ -165,7 +179,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
           return;
         }
       }
-      this.#handleMethod(channel, decodeMethod(bytes, start, end));
+      if (this.#held.check()) this.#held.add(type, channel.number, bytes, start, end);
+      else this.#handleMethod(channel, decodeMethod(bytes, start, end));
     }
   }
 
@@ -199,8 +214,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     switch (method.name) {
       case 'connection.close':
         this.#release();
-        this.output.method(0, { name: 'connection.close-ok' });
-        this.#socketClose.begin();
+        this.#whenReleased(() => {
+          this.output.method(0, { name: 'connection.close-ok' });
+          this.#socketClose.begin();
+        });
         return;
       case 'connection.update-secret':
         // RabbitMQ's renewal of OAuth 2 tokens: passwords and certificates do not expire while the connection is open.
@@ -264,9 +281,14 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   }
 
   channelClosed(channel: Channel): void {
-    channel.release('closed');
-    channel.send({ name: 'channel.close-ok' });
-    this.#forget(channel);
+    const releasing = this.broker.shard.turnTime.run(channel.releaseInSteps('closed'));
+    const closed = (): void => {
+      if (this.state !== 'open') return;
+      channel.send({ name: 'channel.close-ok' });
+      this.#forget(channel);
+    };
+    if (releasing instanceof Promise) releasing.then(closed).catch((error) => this.#releaseFailed(error));
+    else closed();
   }
 
   closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: CloseReason): void {
@@ -303,6 +325,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   }
 
   outputRelieved(): void {
+    if (this.state !== 'open') return;
     this.#blocking.setFlooded(false);
     for (const channel of this.#channels.values()) channel.relieved();
   }
@@ -395,17 +418,35 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #release(): void {
     if (this.state !== 'open') return;
     this.state = 'closing';
-    const { events } = this.broker;
-    events.actor = this.user;
-    for (const channel of this.#channels.values()) {
-      channel.release('closed');
-      this.events.channelClosed(channel);
-    }
-    this.#channels.clear();
+    this.#held.drop();
     this.#lastChannel = null;
-    this.vhost.removeExclusiveQueues(this);
-    events.actor = INTERNAL_USER;
+    for (const channel of this.#channels.values()) channel.congested();
+    const releasing = this.broker.shard.turnTime.run(this.#releaseInSteps());
+    if (releasing instanceof Promise) {
+      this.#releasing = releasing.catch((error) => this.#releaseFailed(error));
+    }
     this.#blocking.stop();
+  }
+
+  /** Two thousand channels, with what they have not acknowledged, and as many queues: others go on in between. */
+  *#releaseInSteps(): Work<void> {
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    for (const channel of channels) {
+      yield* asUser(this.broker.events, this.user, channel.releaseInSteps('closed'));
+      this.events.channelClosed(channel);
+      yield;
+    }
+    yield* asUser(this.broker.events, this.user, this.vhost.removeExclusiveQueuesInSteps(this));
+  }
+
+  #whenReleased(then: () => void): void {
+    if (this.#releasing === null) then();
+    else this.#releasing.then(then);
+  }
+
+  #releaseFailed(error: unknown): void {
+    this.settings.log.error({ err: error, user: this.user }, 'what a connection had could not be released');
   }
 
   #drop(reason: string): void {
@@ -432,6 +473,15 @@ const CHANNEL_CLOSE = methodId('channel.close');
 const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
 const CONNECTION_CLOSE = methodId('connection.close');
 const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
+
+/** The steps of the work are the user's, and what happens between them is not. */
+function* asUser(events: Events, user: string, work: Work<void>): Work<void> {
+  for (;;) {
+    const step = events.as(user, () => work.next());
+    if (step.done === true) return;
+    yield step.value;
+  }
+}
 
 /** Class and method id of a method frame's payload; 0, which is no method, if it is too short. */
 function frameMethod(bytes: Buffer, start: number, end: number): number {

@@ -34,6 +34,8 @@ export class RouteCache {
   readonly #vhost: VirtualHost<Queue>;
   readonly #current: RouteVersion;
   readonly #permissions: Permissions;
+  /** A route had to be worked out since this was last false. */
+  hasMissed = false;
   #last: CachedRoute | null = null;
   #slots: (CachedRoute | undefined)[] | null = null;
 
@@ -77,6 +79,7 @@ export class RouteCache {
     ) {
       this.#last = found;
       if (found.route.cacheable) return found.route;
+      this.hasMissed = true;
       return whole(this.#vhost.route(found.exchange, found.routingKey, message));
     }
     const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
@@ -101,6 +104,7 @@ export class RouteCache {
   }
 
   #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): ResolvedAddress {
+    this.hasMissed = true;
     const name = readShortString(bytes, start + 1, exchangeEnd, 'basic.publish, exchange');
     const routingKey = readShortString(bytes, exchangeEnd + 1, end, 'basic.publish, routingKey');
     this.#permissions.write('exchange', name);

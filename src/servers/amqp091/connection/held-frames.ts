@@ -1,0 +1,66 @@
+import type { TurnTime } from '../../../base/turn-time.ts';
+import type { OnFrame } from '../../../wire/amqp091/frames.ts';
+
+interface HeldFrame {
+  readonly type: number;
+  readonly channel: number;
+  readonly payload: Buffer;
+}
+
+/** Whose frames wait. `Connection` implements it. */
+export interface HoldingConnection {
+  readonly frame: OnFrame;
+  pausePublishing(): void;
+  resumePublishing(): void;
+}
+
+/**
+ * Copies of the frames of a connection that has used up its share of the turn with methods and routes that take time: ten
+ * thousand declarations come in one read of a socket. They go on in the next turn, in their order.
+ */
+export class HeldFrames {
+  readonly #connection: HoldingConnection;
+  readonly #time: TurnTime;
+  #frames: HeldFrame[] = [];
+  #isReplaying = false;
+  isHolding = false;
+
+  constructor(connection: HoldingConnection, time: TurnTime) {
+    this.#connection = connection;
+    this.#time = time;
+  }
+
+  /** Frames wait from now on, if the turn's time is used up. Returns whether they do. */
+  check(): boolean {
+    if (this.isHolding) return true;
+    if (!this.#time.isSpent) return false;
+    this.isHolding = true;
+    if (!this.#isReplaying) this.#connection.pausePublishing();
+    this.#time.next().then(() => this.#replay());
+    return true;
+  }
+
+  add(type: number, channel: number, bytes: Buffer, start: number, end: number): void {
+    this.#frames.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
+  }
+
+  drop(): void {
+    this.#frames = [];
+  }
+
+  #replay(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    this.isHolding = false;
+    this.#isReplaying = true;
+    let next = 0;
+    while (next < frames.length && !this.isHolding) {
+      const { type, channel, payload } = frames[next++];
+      this.#connection.frame(type, channel, payload, 0, payload.length);
+    }
+    // The frame that has to wait once more is the first of those that are held now.
+    this.#frames = this.#frames.concat(frames.slice(next));
+    this.#isReplaying = false;
+    if (!this.isHolding) this.#connection.resumePublishing();
+  }
+}
