@@ -1,3 +1,4 @@
+import { withClientTexts } from '../../base/client-text.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Table } from '../../base/value.ts';
 import type { InternalMessages } from '../publishing/internal-messages.ts';
@@ -49,8 +50,10 @@ export class Events {
     return this.isOn && (this.#listeners.size > 0 || this.#isBound());
   }
 
-  emit(name: string, fields: Table): void {
+  /** Texts of clients are cut: what a client sends once would go to each that listens. */
+  emit(name: string, given: Table): void {
     if (!this.isHeard) return;
+    const fields = withClientTexts(given);
     const timeMs = this.#deps.clock.now();
     const event = { name, timeMs, fields };
     for (const listener of this.#listeners) listener(event);

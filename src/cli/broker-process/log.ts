@@ -1,15 +1,33 @@
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { clientText } from '../../base/client-text.ts';
 import type { Configuration } from '../config/settings.ts';
 
-/** Standard output is for the ready line; the log goes to standard error, written at once so that none is lost. */
-export function createLog(level: Configuration['logLevel']): Logger {
+/** Fields with texts that are not a client's: they are shown whole. */
+const WHOLE = new Set(['path', 'file', 'command', 'advice']);
+
+/**
+ * Standard output is for the ready line; the log goes to standard error, written at once so that none is lost. Texts are cut,
+ * of whichever client they are: otherwise a client could fill the log with one login.
+ */
+export function createLog(
+  level: Configuration['logLevel'],
+  destination: DestinationStream = pino.destination({ dest: 2, sync: true }),
+): Logger {
   return pino(
     {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: shown },
     },
-    pino.destination({ dest: 2, sync: true }),
+    destination,
   );
+}
+
+function shown(fields: Record<string, unknown>): Record<string, unknown> {
+  const cut: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    cut[name] = typeof value === 'string' && !WHOLE.has(name) ? clientText(value) : value;
+  }
+  return cut;
 }

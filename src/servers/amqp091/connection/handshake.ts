@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { clientText } from '../../../base/client-text.ts';
 import type { Identity } from '../../../broker/access/access.ts';
 import { FRAME_HEARTBEAT, FRAME_METHOD, PROTOCOL_HEADER } from '../../../wire/amqp091/constants.ts';
 import type { Method, MethodOf } from '../../../wire/amqp091/definitions.ts';
@@ -210,7 +211,7 @@ export class Handshake {
     if (identity === null) {
       const { peer } = this.#accepted;
       settings.log.warn(
-        { user: credentials?.user, peer: peer.address, mechanism: method.mechanism },
+        { user: clientText(credentials?.user ?? ''), peer: peer.address, mechanism: method.mechanism },
         peer.isLoopback
           ? 'login refused'
           : 'login refused; loopback-users says who may connect from this machine only',
@@ -319,6 +320,6 @@ export class Handshake {
 
   #logFailure(reason: string): void {
     const { address } = this.#accepted.peer;
-    this.#context.settings.log.info({ peer: address, reason }, 'handshake not finished');
+    this.#context.settings.log.info({ peer: address, reason: clientText(reason) }, 'handshake not finished');
   }
 }

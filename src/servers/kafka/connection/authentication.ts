@@ -1,3 +1,4 @@
+import { clientText } from '../../../base/client-text.ts';
 import type { Timer } from '../../../base/scheduler.ts';
 import type { Identity as User } from '../../../broker/access/access.ts';
 import { isScramMechanism, type ScramCredential, type ScramMechanism } from '../../../broker/access/scram.ts';
@@ -197,7 +198,7 @@ export class Authentication {
     const credentials = broker.access.credentials.of(user);
     if (credentials !== undefined && credentials[mechanism] === undefined) {
       log.warn(
-        { user, mechanism, peer: peer.address },
+        { user: clientText(user), mechanism, peer: peer.address },
         'a user has no credentials for SCRAM: they are made when its password is set; set it again',
       );
     }
@@ -266,9 +267,9 @@ export class Authentication {
     this.#refuse();
     if (wasEnded) return { kind: 'failed', text: '' };
     const isExpected = error instanceof SaslError || error instanceof BrokerError;
-    const text = isExpected ? error.message : refusal(mechanism).message;
+    const text = clientText(isExpected ? error.message : refusal(mechanism).message);
     this.#announce(false, name, mechanism);
-    const fields = { user: name, peer: peer.address, mechanism, reason: text };
+    const fields = { user: clientText(name), peer: peer.address, mechanism, reason: text };
     if (isExpected) log.warn(fields, 'login refused');
     else log.warn({ ...fields, err: error }, 'a login could not be checked');
     // A delay against guessing passwords (connection.failed.authentication.delay.ms).

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { clientText } from '../../../base/client-text.ts';
 import type { TurnTime } from '../../../base/turn-time.ts';
 import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
@@ -225,7 +226,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     if (!(error instanceof KafkaWireError)) {
       log.error({ err: error, principal: this.principal, request }, 'a request failed unexpectedly');
     }
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = clientText(error instanceof Error ? error.message : String(error));
     log.warn({ principal: this.principal, peer: this.address, request, reason }, 'closing connection');
     this.#end();
   }

@@ -1,3 +1,4 @@
+import { clientText } from '../../../base/client-text.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import { FEATURES } from '../features.ts';
@@ -16,7 +17,7 @@ export const apiVersionsHandler: ApiHandler<typeof apiVersions> = {
       if (!SOFTWARE.test(name) || !SOFTWARE.test(version)) {
         return { errorCode: ERROR_CODES.INVALID_REQUEST, apiKeys: [] };
       }
-      context.client.software = `${name} ${version}`;
+      context.client.software = clientText(`${name} ${version}`);
     }
     return {
       errorCode: ERROR_CODES.NONE,

@@ -1,3 +1,4 @@
+import { clientText } from '../../../base/client-text.ts';
 import { mapped, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
@@ -110,7 +111,7 @@ function createdTopic(name: string, isWanted: boolean, context: RequestContext):
   try {
     return createTopic(name, { partitions: settings.partitions, configs: new Map() }, context);
   } catch (error) {
-    settings.log.warn({ topic: name, reason: faultOf(error).text }, 'a topic was not made');
+    settings.log.warn({ topic: clientText(name), reason: faultOf(error).text }, 'a topic was not made');
     return 'INVALID_TOPIC_EXCEPTION';
   }
 }

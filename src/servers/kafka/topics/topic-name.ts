@@ -1,3 +1,5 @@
+import { clientText } from '../../../base/client-text.ts';
+
 const LENGTH_MAX = 249;
 const LEGAL = /^[a-zA-Z0-9._-]+$/;
 
@@ -33,8 +35,8 @@ function detail(name: string): string | null {
   if (name === '.') return "'.' is not allowed";
   if (name === '..') return "'..' is not allowed";
   if (name.length > LENGTH_MAX) {
-    return `the length of '${name}' is longer than the max allowed length ${LENGTH_MAX}`;
+    return `the length of '${clientText(name)}' is longer than the max allowed length ${LENGTH_MAX}`;
   }
   if (LEGAL.test(name)) return null;
-  return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;
+  return `'${clientText(name)}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;
 }
