@@ -7,6 +7,22 @@ import type { Scheduler } from './scheduler.ts';
  */
 export type Work<T> = Generator<Promise<unknown> | undefined, T, void>;
 
+/** Whose work it is, for who looks at what held the event loop. */
+export interface WorkOwner {
+  readonly protocol: string;
+  readonly request: string;
+  readonly user: string;
+}
+
+const NOBODY: WorkOwner = { protocol: '', request: 'background', user: '' };
+/** What is shorter is not told. */
+const STRETCH_MS_MIN = 1;
+
+interface Waiting {
+  readonly owner: WorkOwner;
+  resume(): void;
+}
+
 /** What all long works of one event loop may take together in one iteration of it. */
 const SLICE_MS = 5;
 /** What one of them may take of that while others wait. */
@@ -26,7 +42,9 @@ const STEPS_FREE = 16;
 export class TurnTime {
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
-  #waiting: (() => void)[] = [];
+  /** Told how long each turn of a work took, if it was a millisecond or more. */
+  onStretch: ((ms: number, nowMs: number, owner: WorkOwner) => void) | null = null;
+  #waiting: Waiting[] = [];
   #isScheduled = false;
   /** On the monotonic clock; Infinity until the first step that is counted in this iteration. */
   #sliceEndMs = Number.POSITIVE_INFINITY;
@@ -60,29 +78,29 @@ export class TurnTime {
   }
 
   /** Resolves when it is the caller's turn again: `if (time.isOver) await time.next()`. */
-  next(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+  next(owner: WorkOwner = NOBODY): Promise<void> {
+    return new Promise((resume) => {
+      this.#waiting.push({ owner, resume });
       this.#schedule();
     });
   }
 
   /** Runs a work: its result if it is done at once, otherwise a promise of it. Throws, or rejects, as the work does. */
-  run<T>(work: Work<T>): T | Promise<T> {
+  run<T>(work: Work<T>, owner: WorkOwner = NOBODY): T | Promise<T> {
     let step = work.next();
     if (step.done === true) return step.value;
     if (this.#sliceEndMs === Number.POSITIVE_INFINITY) this.#begin(this.#clock.monotonicMs());
     this.#stepsLeft = STEPS_FREE;
     while (step.done !== true && step.value === undefined && !this.isOver) step = work.next();
-    return step.done === true ? step.value : this.#continue(work, step.value);
+    return step.done === true ? step.value : this.#continue(work, step.value, owner);
   }
 
-  async #continue<T>(work: Work<T>, first: Promise<unknown> | undefined): Promise<T> {
+  async #continue<T>(work: Work<T>, first: Promise<unknown> | undefined, owner: WorkOwner): Promise<T> {
     let awaited = first;
     for (;;) {
       let step: IteratorResult<Promise<unknown> | undefined, T>;
       try {
-        await (awaited ?? this.next());
+        await (awaited ?? this.next(owner));
         step = work.next();
       } catch (error) {
         // What was awaited has failed; a work that has thrown has ended, and throws the same again.
@@ -122,10 +140,13 @@ export class TurnTime {
     while (given < waiting.length && nowMs < this.#sliceEndMs) {
       this.#quantumEndMs = nowMs + (waiting.length === 1 ? SLICE_MS : QUANTUM_MS);
       this.#stepsLeft = STEPS_PER_READ;
-      waiting[given++]();
+      const { owner, resume } = waiting[given++];
+      resume();
       // Whoever was resumed runs in the microtask before this one.
       await null;
+      const beganMs = nowMs;
       nowMs = this.#clock.monotonicMs();
+      if (nowMs - beganMs >= STRETCH_MS_MIN) this.onStretch?.(nowMs - beganMs, nowMs, owner);
     }
     // Those that had their turn are behind those that still wait for it.
     this.#waiting = waiting.slice(given).concat(this.#waiting);

@@ -8,6 +8,7 @@ import { encodeAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { BrokerState } from './broker-state.ts';
 import { LargeRequests } from './budget/large-requests.ts';
+import { LoopStretches } from './budget/loop-stretches.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -65,6 +66,7 @@ export class Broker {
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
   readonly largeRequests = new LargeRequests();
+  readonly loopStretches: LoopStretches;
   readonly #queueRecovery = new QueueRecovery();
   readonly #state: BrokerState;
   #unlock: (() => Promise<void>) | null = null;
@@ -105,6 +107,9 @@ export class Broker {
   private constructor(options: BrokerOptions, storage: StoreOptions) {
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
+    this.loopStretches = new LoopStretches(shard.log);
+    shard.turnTime.onStretch = (ms, nowMs, work) =>
+      this.loopStretches.record(ms, nowMs, work.protocol, work.request, work.user);
     const record = (operation: Uint8Array): number => shard.record(operation);
     this.delays = new Delays({
       shard,

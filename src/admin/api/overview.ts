@@ -1,3 +1,4 @@
+import type { LoopStretches } from '../../broker/budget/loop-stretches.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
 import type { AdminContext } from '../context.ts';
 import { type ApiResponse, ok } from '../response.ts';
@@ -47,5 +48,26 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
     blocked_reasons: [...broker.shard.alarms.raised],
     memory: { resident: memory.rss, heap_used: memory.heapUsed, messages: messageBytes },
     journal_bytes: journalFileBytes,
+    loop: loopOf(broker.loopStretches),
   });
+}
+
+const LONGEST_SHOWN = 10;
+
+/** How long clients have held the event loop, which is one for all of them: stretches of 1 ms and more. */
+function loopOf(stretches: LoopStretches) {
+  const { histogram } = stretches;
+  return {
+    stretches: histogram.count,
+    p99_ms: rounded(histogram.quantileMs(0.99)),
+    longest_ms: rounded(histogram.maxMs),
+    longest: stretches
+      .longest()
+      .slice(0, LONGEST_SHOWN)
+      .map(({ protocol, request, ms, user }) => ({ protocol, request, ms: rounded(ms), user })),
+  };
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
 }

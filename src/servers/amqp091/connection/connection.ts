@@ -1,7 +1,6 @@
-import type { Work } from '../../../base/turn-time.ts';
 import type { Broker } from '../../../broker/broker.ts';
+import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
-import type { Events } from '../../../broker/events/events.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
@@ -34,6 +33,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { HeldFrames } from './held-frames.ts';
 import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
+import { releaseInSteps } from './release.ts';
 import { SocketClose } from './socket-close.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -71,6 +71,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #chunk: Buffer = EMPTY;
   readonly #blocking: ConnectionBlocking;
   readonly #held: HeldFrames;
+  /** Of this read of the socket, publishes and single acknowledgements aside. */
+  #lastMethod = 'basic.publish';
   /** The end of what the connection had at the broker, if that takes long. */
   #releasing: Promise<void> | null = null;
   readonly #heartbeat: Heartbeat | null;
@@ -116,7 +118,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.state === 'deaf' || this.state === 'closed') return;
-    this.broker.shard.turn.touch();
+    const { turn, clock } = this.broker.shard;
+    turn.touch();
+    const beganMs = clock.monotonicMs();
+    this.#lastMethod = 'basic.publish';
     this.#chunk = chunk;
     try {
       this.#reader.push(chunk, this.frame);
@@ -128,7 +133,11 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
     this.#chunk = EMPTY;
     this.#lastChannel?.publishing.detach();
-    this.broker.shard.turn.received(chunk.length);
+    const nowMs = clock.monotonicMs();
+    if (nowMs - beganMs >= STRETCH_MS_MIN) {
+      this.broker.loopStretches.record(nowMs - beganMs, nowMs, 'AMQP', this.#lastMethod, this.user);
+    }
+    turn.received(chunk.length);
   };
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {
@@ -179,8 +188,13 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
           return;
         }
       }
-      if (this.#held.check()) this.#held.add(type, channel.number, bytes, start, end);
-      else this.#handleMethod(channel, decodeMethod(bytes, start, end));
+      if (this.#held.check()) {
+        this.#held.add(type, channel.number, bytes, start, end);
+        return;
+      }
+      const method = decodeMethod(bytes, start, end);
+      this.#lastMethod = method.name;
+      this.#handleMethod(channel, method);
     }
   }
 
@@ -281,7 +295,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   }
 
   channelClosed(channel: Channel): void {
-    const releasing = this.broker.shard.turnTime.run(channel.releaseInSteps('closed'));
+    const owner = { protocol: 'AMQP', request: 'channel.close', user: this.user };
+    const releasing = this.broker.shard.turnTime.run(channel.releaseInSteps('closed'), owner);
     const closed = (): void => {
       if (this.state !== 'open') return;
       channel.send({ name: 'channel.close-ok' });
@@ -421,23 +436,15 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#held.drop();
     this.#lastChannel = null;
     for (const channel of this.#channels.values()) channel.congested();
-    const releasing = this.broker.shard.turnTime.run(this.#releaseInSteps());
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    const { shard, events } = this.broker;
+    const owner = { protocol: 'AMQP', request: 'connection.close', user: this.user };
+    const releasing = shard.turnTime.run(releaseInSteps(this, channels, events), owner);
     if (releasing instanceof Promise) {
       this.#releasing = releasing.catch((error) => this.#releaseFailed(error));
     }
     this.#blocking.stop();
-  }
-
-  /** Two thousand channels, with what they have not acknowledged, and as many queues: others go on in between. */
-  *#releaseInSteps(): Work<void> {
-    const channels = [...this.#channels.values()];
-    this.#channels.clear();
-    for (const channel of channels) {
-      yield* asUser(this.broker.events, this.user, channel.releaseInSteps('closed'));
-      this.events.channelClosed(channel);
-      yield;
-    }
-    yield* asUser(this.broker.events, this.user, this.vhost.removeExclusiveQueuesInSteps(this));
   }
 
   #whenReleased(then: () => void): void {
@@ -473,15 +480,6 @@ const CHANNEL_CLOSE = methodId('channel.close');
 const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
 const CONNECTION_CLOSE = methodId('connection.close');
 const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
-
-/** The steps of the work are the user's, and what happens between them is not. */
-function* asUser(events: Events, user: string, work: Work<void>): Work<void> {
-  for (;;) {
-    const step = events.as(user, () => work.next());
-    if (step.done === true) return;
-    yield step.value;
-  }
-}
 
 /** Class and method id of a method frame's payload; 0, which is no method, if it is too short. */
 function frameMethod(bytes: Buffer, start: number, end: number): number {

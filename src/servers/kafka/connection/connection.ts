@@ -5,6 +5,7 @@ import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Client } from '../../../broker/access/clients.ts';
 import type { Broker } from '../../../broker/broker.ts';
+import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import { API_VERSIONS_KEY, apiName } from '../../../wire/kafka/apis.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
@@ -70,6 +71,8 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly #waiting: Frame[] = [];
   readonly #closeListeners = new Set<() => void>();
   #clientId: string | null = null;
+  /** The API of the last request, for who looks at what held the event loop. */
+  #lastRequest = 'frame';
   #quota: ClientQuota | null = null;
   #info: KafkaConnectionInfo | null = null;
   #client: Client | null = null;
@@ -247,12 +250,17 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     if (this.isClosed) return;
     const { turn, clock } = this.broker.shard;
     turn.touch();
-    this.#idleTimeout.activeAtMs = clock.monotonicMs();
+    const beganMs = clock.monotonicMs();
+    this.#idleTimeout.activeAtMs = beganMs;
     try {
       if (this.identity === null) this.#limitUnauthenticated();
       this.#reader.push(chunk, this.#onFrame);
     } catch (error) {
       this.fail(error, 'frame');
+    }
+    const nowMs = clock.monotonicMs();
+    if (nowMs - beganMs >= STRETCH_MS_MIN) {
+      this.broker.loopStretches.record(nowMs - beganMs, nowMs, 'Kafka', this.#lastRequest, this.actor);
     }
     turn.received(chunk.length);
   };
@@ -318,6 +326,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
         return true;
       }
     }
+    this.#lastRequest = handler.api.name;
     const isLarge = handler.isLarge === true;
     if (isLarge && this.responses.hasLarge) return false;
     const { api } = handler;

@@ -122,7 +122,8 @@ export function handleRequest(
 /** Begins the work. If it does not end at once, the next request of the connection waits until it does. */
 function work(steps: Work<void>, pending: PendingResponse, context: ConnectionRequestContext): void {
   const { client, broker } = context;
-  const done = broker.shard.turnTime.run(steps);
+  const owner = { protocol: 'Kafka', request: pending.api.name, user: client.actor };
+  const done = broker.shard.turnTime.run(steps, owner);
   if (!(done instanceof Promise)) return;
   const resume = client.holdRequests();
   done.catch((error) => pending.fail(error)).finally(resume);

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { MethodOf } from '../../../src/wire/amqp091/definitions.ts';
+import { TestServer } from './test-server.ts';
+
+const COUNT = 1000;
+
+function declaration(queue: string, noWait: boolean): MethodOf<'queue.declare'> {
+  return {
+    name: 'queue.declare',
+    queue,
+    passive: false,
+    durable: false,
+    exclusive: true,
+    autoDelete: false,
+    noWait,
+    arguments: {},
+  };
+}
+
+describe('a connection that asks for very much at once', () => {
+  it('lets others go on while its queues are declared and, when it closes, deleted, in the order in which it asked', async () => {
+    await using test = await TestServer.start();
+    using greedy = await test.rawChannel();
+    await using connection = await test.connect();
+    const channel = await connection.createChannel();
+    await channel.assertQueue('other');
+    const others = async (isDone: () => boolean): Promise<number> => {
+      let count = 0;
+      for (; !isDone(); count++) await channel.checkQueue('other');
+      return count;
+    };
+    const vhost = test.broker.vhosts.get('/');
+    for (let index = 0; index < COUNT; index++) greedy.method(1, declaration(`q${index}`, true));
+    greedy.method(1, declaration('last', false));
+    let isDeclared = false;
+    const declared = greedy.expect('queue.declare-ok').finally(() => {
+      isDeclared = true;
+    });
+    const whileDeclared = await others(() => isDeclared);
+    assert.equal((await declared).queue, 'last');
+    assert.equal([...(vhost?.queues() ?? [])].length, COUNT + 2);
+    assert.ok(whileDeclared > 2, `${whileDeclared} others`);
+
+    greedy.method(0, { name: 'connection.close', replyCode: 200, replyText: '', classId: 0, methodId: 0 });
+    let isClosed = false;
+    const closed = greedy.expect('connection.close-ok').finally(() => {
+      isClosed = true;
+    });
+    await others(() => isClosed);
+    await closed;
+    assert.deepEqual(
+      Array.from(vhost?.queues() ?? [], ({ name }) => name),
+      ['other'],
+    );
+  });
+
+  it('has what a channel did not acknowledge back in the queue, in order, when the channel closes', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('q');
+    for (let index = 0; index < 20_000; index++) channel.sendToQueue('q', Buffer.from(String(index)));
+    await channel.waitForConfirms();
+    const reader = await connection.createChannel();
+    let taken = 0;
+    const all = new Promise<void>((resolve) => {
+      reader.consume('q', () => {
+        if (++taken === 20_000) resolve();
+      });
+    });
+    await all;
+    await reader.close();
+    const queue = test.broker.vhosts.get('/')?.findQueue('q');
+    assert.equal(queue?.readyCount, 20_000);
+    for (const expected of ['0', '1', '2']) {
+      const message = await channel.get('q', { noAck: true });
+      assert.equal(message === false ? null : message.content.toString(), expected);
+    }
+  });
+});
