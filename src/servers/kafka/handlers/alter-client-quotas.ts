@@ -49,8 +49,9 @@ function alter(
   }
   const { access, events } = broker;
   try {
-    if (validateOnly) access.quotas.check(entity, changes);
-    else events.as(client.actor, () => access.quotas.alter(entity, changes));
+    access.quotas.check(entity, changes);
+    // What was checked is not refused: its promise is for the disk alone, which is waited for once.
+    if (!validateOnly) events.as(client.actor, () => access.quotas.alter(entity, changes));
     return null;
   } catch (error) {
     if (!(error instanceof BrokerError)) throw error;
