@@ -85,7 +85,7 @@ function entryOf(config: TopicConfig, own: string | undefined, context: RequestC
   const synonyms: ConfigSynonym[] =
     own === undefined ? [] : [{ name, value: own, source: CONFIG_SOURCE.TOPIC }];
   if (brokerName !== null) {
-    synonyms.push(...setForBroker(brokerName, context));
+    for (const each of setForBroker(brokerName, context)) synonyms.push(each);
     synonyms.push({ name: brokerName, value: config.default, source: CONFIG_SOURCE.DEFAULT });
   }
   const { value, source } = synonyms[0] ?? { value: config.default, source: CONFIG_SOURCE.DEFAULT };
