@@ -78,7 +78,6 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #client: Client | null = null;
   #isHandlingWaiting = false;
   /** A request is still at work, and those behind it have to wait. */
-  #isHeld = false;
   /** Works of requests that are not done: they go before what comes next. */
   #worksCount = 0;
   #endTimer: NodeJS.Timeout | null = null;
@@ -200,14 +199,6 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   }
 
   hold(): () => void {
-    this.#isHeld = true;
-    return () => {
-      this.#isHeld = false;
-      this.#handleWaiting();
-    };
-  }
-
-  holdRequests(): () => void {
     this.#worksCount++;
     return () => {
       this.#worksCount--;
@@ -280,8 +271,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
       !responses.isCongested &&
       responses.openCount < settings.requestsMax &&
       responses.openBytes < settings.requestsBytesMax &&
-      !this.#throttle.isOn &&
-      !this.#isHeld
+      !this.#throttle.isOn
     );
   }
 

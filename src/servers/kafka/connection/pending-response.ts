@@ -20,7 +20,7 @@ export interface RespondingConnection {
   readonly isClosed: boolean;
   readonly turnTime: TurnTime;
   /** No request begins until the function that it returns is called. */
-  holdRequests(): () => void;
+  hold(): () => void;
   throttle(milliseconds: number): void;
   fail(error: unknown, request: string): void;
 }
@@ -111,7 +111,7 @@ export class PendingResponse implements QueuedResponse {
         pieces
           .then(done)
           .catch((error) => this.fail(error))
-          .finally(this.connection.holdRequests());
+          .finally(this.connection.hold());
       }
     } catch (error) {
       this.fail(error);

@@ -24,7 +24,7 @@ export interface RequestingConnection extends ClientConnection {
   readonly advertised: HostAndPort;
   readonly isClosed: boolean;
   /** No request begins until the function that it returns is called. */
-  holdRequests(): () => void;
+  hold(): () => void;
   isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean;
 }
 
@@ -125,7 +125,7 @@ function work(steps: Work<void>, pending: PendingResponse, context: ConnectionRe
   const owner = { protocol: 'Kafka', request: pending.api.name, user: client.actor };
   const done = broker.shard.turnTime.run(steps, owner);
   if (!(done instanceof Promise)) return;
-  const resume = client.holdRequests();
+  const resume = client.hold();
   done.catch((error) => pending.fail(error)).finally(resume);
 }
 
