@@ -35,8 +35,15 @@ export class ControlSocket {
   readonly #dataDirectory: string;
   readonly #isElsewhere: boolean;
 
-  /** This process holds the lock of the data directory: a socket or pointer that lies there is of a broker that has ended. */
-  static async listen(dataDirectory: string, load: LoadHandler): Promise<ControlSocket> {
+  /**
+   * This process holds the lock of the data directory: a socket or pointer that lies there is of a broker that has ended.
+   * Connections beyond `connectionsMax` are closed at once.
+   */
+  static async listen(
+    dataDirectory: string,
+    load: LoadHandler,
+    connectionsMax = Number.POSITIVE_INFINITY,
+  ): Promise<ControlSocket> {
     const directory = resolve(dataDirectory);
     await removeLeftovers(directory);
     const own = join(directory, SOCKET_FILE);
@@ -48,6 +55,7 @@ export class ControlSocket {
     }
     // As HTTP's own has it: a client may end its side and still wait for the answer.
     const server = createServer({ allowHalfOpen: true });
+    if (connectionsMax < Number.POSITIVE_INFINITY) server.maxConnections = connectionsMax;
     const control = new ControlSocket(server, path, directory, isElsewhere, load);
     await listenOn(server, path);
     return control;
@@ -66,6 +74,8 @@ export class ControlSocket {
     this.#isElsewhere = isElsewhere;
     this.#load = load;
     server.on('connection', (socket) => this.#accept(socket));
+    // As when the process has no descriptor left: whoever administers it tries again.
+    server.on('error', () => undefined);
   }
 
   /** Cuts off responses that still run, such as streams of events; Node removes the socket. */

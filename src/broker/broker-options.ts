@@ -3,6 +3,7 @@ import type { Scheduler } from '../base/scheduler.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
 import type { StreamUpkeep } from '../log/streams/retention-settings.ts';
+import type { Budget } from './budget/budget.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
 import type { PropertyCodec } from './messages/property-codec.ts';
 import type { ShardLog } from './shard/shard.ts';
@@ -23,6 +24,8 @@ export interface BrokerOptions {
   readonly memoryHighWaterBytes?: number;
   /** Another way to know how much memory that is. */
   readonly residentBytes?: () => number;
+  /** What clients may make the process hold and do; without limits unless told otherwise. */
+  readonly budget?: Budget;
   readonly segmentBytes?: number;
   readonly chunkBytes?: number;
   readonly reclaimMs?: number;

@@ -1,6 +1,8 @@
 import { systemClock } from '../base/clock.ts';
 import { systemScheduler } from '../base/scheduler.ts';
+import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
+import type { FileSystem } from '../log/files/filesystem.ts';
 import { nodeFileSystem } from '../log/files/node-filesystem.ts';
 import type { StoreOptions } from '../log/store.ts';
 import { Access } from './access/access.ts';
@@ -9,6 +11,7 @@ import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { BrokerState } from './broker-state.ts';
 import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
+import { Budget } from './budget/budget.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -48,6 +51,7 @@ const silent: BrokerLog = { info: () => undefined, warn: () => undefined, error:
 /** The roof: builds the rooms of a broker, gives each what it needs, and starts and stops them. */
 export class Broker {
   readonly shard: Shard;
+  readonly budget: Budget;
   readonly cluster: ClusterId;
   readonly vhosts: VirtualHosts<Queue>;
   readonly access: Access;
@@ -74,24 +78,29 @@ export class Broker {
 
   /** Recovers what is in the data directory. Rejects with a message for the user. */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const fileSystem = options.fileSystem ?? nodeFileSystem;
+    const budget = options.budget ?? new Budget();
+    const fileSystem = options.fileSystem ?? Broker.#fileSystem(budget, options.log ?? silent);
     await fileSystem.makeDirectory(options.dataDirectory);
     const lock = options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
-    const broker = new Broker(options, {
-      directory: options.dataDirectory,
-      fileSystem,
-      clock: options.clock ?? systemClock,
-      scheduler: options.scheduler ?? systemScheduler,
-      durability: options.durability ?? { mode: 'sync' },
-      memoryBytes: options.memoryLimitBytes ?? 64 * MIB,
-      journalFileBytes: options.journalFileBytes ?? 32 * MIB,
-      journalBytes: options.journalLimitBytes ?? 128 * MIB,
-      segmentBytes: options.segmentBytes ?? 32 * MIB,
-      diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
-      chunkBytes: options.chunkBytes ?? MIB,
-      reclaimMs: options.reclaimMs ?? 2000,
-      streamUpkeep: options.streamUpkeep ?? {},
-    });
+    const broker = new Broker(
+      { ...options, budget },
+      {
+        directory: options.dataDirectory,
+        fileSystem,
+        clock: options.clock ?? systemClock,
+        scheduler: options.scheduler ?? systemScheduler,
+        durability: options.durability ?? { mode: 'sync' },
+        memoryBytes: options.memoryLimitBytes ?? 64 * MIB,
+        journalFileBytes: options.journalFileBytes ?? 32 * MIB,
+        journalBytes: options.journalLimitBytes ?? 128 * MIB,
+        segmentBytes: options.segmentBytes ?? 32 * MIB,
+        diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
+        chunkBytes: options.chunkBytes ?? MIB,
+        reclaimMs: options.reclaimMs ?? 2000,
+        streamUpkeep: options.streamUpkeep ?? {},
+        openSegmentsMax: budget.descriptors.segmentsMax,
+      },
+    );
     broker.#unlock = lock === null ? null : () => lock.release();
     try {
       await broker.#state.recover();
@@ -104,7 +113,23 @@ export class Broker {
     return broker;
   }
 
-  private constructor(options: BrokerOptions, storage: StoreOptions) {
+  /** The real disk. While a file waits for a descriptor, no connection gets one. */
+  static #fileSystem({ descriptors }: Budget, log: BrokerLog): FileSystem {
+    return waitingForDescriptors(nodeFileSystem, systemScheduler, (path) => {
+      descriptors.isShort = path !== null;
+      const { limit, connections } = descriptors;
+      if (path === null) log.warn({ connections }, 'files can be opened again');
+      else {
+        log.error(
+          { path, descriptors: limit, connections },
+          'a file cannot be opened, and is waited for: the process has no descriptor left; raise ulimit -n',
+        );
+      }
+    });
+  }
+
+  private constructor(options: BrokerOptions & { readonly budget: Budget }, storage: StoreOptions) {
+    this.budget = options.budget;
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
     this.loopStretches = new LoopStretches(shard.log);

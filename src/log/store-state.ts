@@ -30,6 +30,8 @@ export interface StoreOptions {
   /** Interval, in milliseconds, at which segments are searched for acknowledged messages. */
   readonly reclaimMs: number;
   readonly streamUpkeep?: Partial<StreamUpkeep>;
+  /** How many files of segments are open at once. */
+  readonly openSegmentsMax?: number;
 }
 
 /** The broker, as the store knows it: metadata entries of the journal, and a section of the snapshot. */
@@ -93,6 +95,7 @@ export class StoreState {
     this.opener = new BatchOpener(options.scheduler);
     this.segments = new SegmentDirectory(options.fileSystem, `${options.directory}/logs`, {
       segmentBytes: options.segmentBytes,
+      ...(options.openSegmentsMax === undefined ? {} : { maxOpenFiles: options.openSegmentsMax }),
       onSetAside: (path) =>
         events.onWarning(`a file that neither the snapshot nor the journal knows was set aside: ${path}`),
     });

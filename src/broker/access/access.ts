@@ -12,7 +12,7 @@ import { Clients } from './clients.ts';
 import { Credentials } from './credentials.ts';
 import type { AccessOperation } from './operations.ts';
 import { GUEST_PASSWORD, NO_PASSWORD } from './password.ts';
-import { type PasswordCheck, passwords } from './password-verifier.ts';
+import { type Asking, type PasswordCheck, passwords } from './password-verifier.ts';
 import { Quotas } from './quotas.ts';
 import { GUEST_SCRAM } from './scram.ts';
 import type { TopicVerb } from './topic-authorization.ts';
@@ -51,15 +51,22 @@ export class Access {
 
   /**
    * The user, or null if there is none with this password who may connect from there. It takes as long for a user
-   * that is not there. @throws BrokerError resource-error if too many ask at once
+   * that is not there. `from.address`: where the client is, whose logins are checked in turn with those of other addresses.
+   * @throws BrokerError resource-error if too many ask at once
    */
-  async authenticate(name: string, password: string, isLoopback: boolean): Promise<Identity | null> {
+  async authenticate(
+    name: string,
+    password: string,
+    isLoopback: boolean,
+    from: Omit<Asking, 'user'> = { address: '' },
+  ): Promise<Identity | null> {
+    const asking = { ...from, user: name };
     const user = this.#state.users.get(name);
     const expected = user === undefined ? null : checkOf(user);
-    const isRight = await passwords.verify(password, expected ?? NO_PASSWORD);
+    const isRight = await passwords.verify(password, expected ?? NO_PASSWORD, asking);
     // Keys of SCRAM are computed sooner than a hash: who has them alone would be known by that.
     if (!isRight && expected !== null && expected.algorithm !== NO_PASSWORD.algorithm) {
-      await passwords.verify(password, NO_PASSWORD);
+      await passwords.verify(password, NO_PASSWORD, asking);
     }
     if (user === undefined || expected === null || password === '' || !isRight) return null;
     // What was true when it was asked may not be so any more.

@@ -1,4 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { addressKey } from '../budget/address-key.ts';
+import { FairTurns } from '../budget/fair-turns.ts';
 import { BrokerError } from '../errors.ts';
 import { derive, PASSWORD_BYTES_MAX, type PasswordHash } from './password.ts';
 import { type ScramCredential, storedKeyOf } from './scram.ts';
@@ -8,83 +10,118 @@ export type PasswordCheck = PasswordHash | ScramCredential;
 
 /** Each takes a core for 50 ms; more at a time would keep the disk's threads from the journal. */
 const RUNNING_MAX = 2;
-/** As many as are through before the handshakes that wait for them time out. */
-const WAITING_MAX = 256;
+/** Who waits keeps a connection, so that this bounds memory and not time: each is heard in its turn. */
+const WAITING_MAX = 8192;
 const KNOWN_MAX = 4096;
+/** The users of one address have their turns one after the other, in so many groups. */
+const LANES = 16;
+
+/** Who asks: the names as they were given, whether or not there is such a user. */
+export interface Asking {
+  readonly address: string;
+  readonly user: string;
+  /** Nobody wants the answer any more. */
+  readonly isGone?: () => boolean;
+}
+
+interface Asked {
+  readonly answer: Promise<boolean>;
+  readonly askers: Asking[];
+}
+
+const NOBODY: Asking = { address: '', user: '' };
 
 /**
- * Checks passwords, few at a time. Those that were right lately are remembered, so that clients that all come back at
- * once do not wait for each other: as a hash, under a key that this process made up, of the password together with
- * what it was checked against. Nobody sees these hashes, so a key in front does as well as an HMAC, for a tenth of its time. That the two belong together stays true whatever becomes of the user.
+ * Checks passwords, few at a time, and in turns of the addresses that they come from and of the users there: whoever sends
+ * wrong ones without end waits for himself. Those that were checked lately are remembered, so that clients that all come
+ * back at once do not wait for each other, and so that one which tries the same wrong one again and again costs nothing: as a
+ * hash, under a key that this process made up, of the password together with the user and what it was checked against. Nobody
+ * sees these hashes, so a key in front does as well as an HMAC, for a tenth of its time. Whether these belong together does
+ * not change, whatever becomes of the user.
  */
 export class PasswordVerifier {
   readonly #key = randomBytes(32).toString('base64');
   /** In the order of their last use. */
-  readonly #known = new Set<string>();
+  readonly #right = new Set<string>();
+  readonly #wrong = new Set<string>();
   /** Those who ask for the same while it is computed wait for the one answer. */
-  readonly #asked = new Map<string, Promise<boolean>>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #asked = new Map<string, Asked>();
+  readonly #turns: FairTurns;
 
-  /** @throws BrokerError resource-error if too many wait already */
-  async verify(password: string, expected: PasswordCheck): Promise<boolean> {
+  constructor(waitingMax = WAITING_MAX) {
+    this.#turns = new FairTurns({ runningMax: RUNNING_MAX, waitingMax });
+  }
+
+  /** @throws BrokerError resource-error if too many wait, and most of them come from there */
+  async verify(password: string, expected: PasswordCheck, asking: Asking = NOBODY): Promise<boolean> {
     if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false;
-    const fact = this.#fact(password, expected);
-    if (this.#known.delete(fact)) {
-      this.#known.add(fact);
-      return true;
-    }
+    // With the name, so that a wrong password is as new for a user that is there as for one that is not.
+    const fact = this.#fact(password, expected, asking.user);
+    if (isIn(this.#right, fact)) return true;
+    if (isIn(this.#wrong, fact)) return false;
     const asked = this.#asked.get(fact);
-    if (asked !== undefined) return await asked;
-    const answer = this.#compute(password, expected);
-    this.#asked.set(fact, answer);
+    if (asked !== undefined) {
+      asked.askers.push(asking);
+      return await asked.answer;
+    }
+    const askers = [asking];
+    const answer = this.#compute(password, expected, askers);
+    this.#asked.set(fact, { answer, askers });
     try {
-      if (await answer) this.#remember(fact);
-      return await answer;
+      const isRight = await answer;
+      remember(isRight ? this.#right : this.#wrong, fact);
+      return isRight;
     } finally {
       this.#asked.delete(fact);
     }
   }
 
-  async #compute(password: string, expected: PasswordCheck): Promise<boolean> {
-    await this.#acquire();
+  async #compute(password: string, expected: PasswordCheck, askers: readonly Asking[]): Promise<boolean> {
+    const done = await this.#turn(askers[0] ?? NOBODY);
     try {
+      if (askers.every(({ isGone }) => isGone?.() === true))
+        throw new BrokerError('resource-error', 'too late');
       const found =
         expected.algorithm === 'scrypt'
           ? await derive(password, expected)
           : await storedKeyOf(password, expected);
       return timingSafeEqual(found, Buffer.from(secretOf(expected), 'base64'));
     } finally {
-      this.#release();
+      done();
     }
   }
 
-  #remember(fact: string): void {
-    this.#known.add(fact);
-    if (this.#known.size > KNOWN_MAX) this.#known.delete(this.#known.values().next().value as string);
+  /** Resolves, when it is the turn of who asks, with what ends it. */
+  #turn({ address, user }: Asking): Promise<() => void> {
+    return new Promise((resolve, reject) => {
+      this.#turns.enter(addressKey(address), this.#laneOf(user), {
+        begin: resolve,
+        refuse: () => reject(new BrokerError('resource-error', 'too many logins at once, try again later')),
+      });
+    });
   }
 
-  #fact(password: string, expected: PasswordCheck): string {
-    return hash('sha256', `${this.#key} ${expected.salt} ${secretOf(expected)} ${password}`, 'base64');
+  /** Under the key: nobody can choose names that share the lane of another. */
+  #laneOf(user: string): number {
+    return hash('sha256', `${this.#key} ${user}`, 'buffer')[0] % LANES;
   }
 
-  async #acquire(): Promise<void> {
-    if (this.#running < RUNNING_MAX) {
-      this.#running++;
-      return;
-    }
-    if (this.#waiting.length >= WAITING_MAX) {
-      throw new BrokerError('resource-error', 'too many logins at once, try again later');
-    }
-    // Whoever is done hands its place on.
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  #fact(password: string, expected: PasswordCheck, user: string): string {
+    const checked = `${expected.salt} ${secretOf(expected)} ${user.length} ${user}`;
+    return hash('sha256', `${this.#key} ${checked} ${password}`, 'base64');
   }
+}
 
-  #release(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running--;
-    else next();
-  }
+/** Whether the fact is among those that are remembered; it has been used last then. */
+function isIn(facts: Set<string>, fact: string): boolean {
+  if (!facts.delete(fact)) return false;
+  facts.add(fact);
+  return true;
+}
+
+function remember(facts: Set<string>, fact: string): void {
+  facts.add(fact);
+  if (facts.size > KNOWN_MAX) facts.delete(facts.values().next().value as string);
 }
 
 function secretOf(expected: PasswordCheck): string {

@@ -1,11 +1,13 @@
 import { totalmem } from 'node:os';
 import type { Logger } from 'pino';
 import { Broker } from '../../broker/broker.ts';
+import type { Budget } from '../../broker/budget/budget.ts';
 import type { AmqpServerOptions } from '../../servers/amqp091/options.ts';
 import { amqp091Codec } from '../../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../../servers/amqp091/server.ts';
 import type { KafkaServerOptions } from '../../servers/kafka/options.ts';
 import { KafkaServer } from '../../servers/kafka/server.ts';
+import { FoldedLog } from '../../servers/listener/folded-log.ts';
 import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
@@ -13,8 +15,9 @@ import { formatAddress, type ListenerComponent } from './lifecycle.ts';
 import { readTlsFiles, type TlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
 /** What `sluice start` opens, with the settings translated to the options of each component. */
-export function openBroker(configuration: Configuration, log: Logger): Promise<Broker> {
+export function openBroker(configuration: Configuration, budget: Budget, log: Logger): Promise<Broker> {
   return Broker.open({
+    budget,
     dataDirectory: configuration.dataDirectory,
     durability: configuration.durability,
     memoryLimitBytes: configuration.memoryLimitBytes,
@@ -148,7 +151,7 @@ function kafkaOptions(configuration: Configuration, port: number, log: Logger): 
     defaultVhost: configuration.kafkaVhost,
     reauthenticationMs: configuration.kafkaReauthenticationSeconds * 1000,
     ...acceptOptions(configuration),
-    log,
+    log: new FoldedLog(log),
   };
 }
 
@@ -165,7 +168,7 @@ function amqpOptions(configuration: Configuration, port: number, log: Logger): A
       configuration.consumerTimeoutSeconds === 0
         ? Number.POSITIVE_INFINITY
         : configuration.consumerTimeoutSeconds * 1000,
-    log,
+    log: new FoldedLog(log),
   };
 }
 

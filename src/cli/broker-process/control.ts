@@ -24,7 +24,7 @@ export async function startControl(
     return new AdminService({ broker, version: packageVersion(), startedAtMs, actor: ACTOR, log }).handle;
   };
   try {
-    return await ControlSocket.listen(dataDirectory, load);
+    return await ControlSocket.listen(dataDirectory, load, broker.budget.descriptors.controlConnectionsMax);
   } catch (error) {
     log.warn({ err: error }, 'no control socket: this broker cannot be administered from the command line');
     return { close: async () => undefined };

@@ -1,6 +1,7 @@
 import type { Broker } from '../../broker/broker.ts';
 import { ConfigurationError } from '../config/configuration.ts';
 import type { Configuration } from '../config/settings.ts';
+import { clientBudget, logDescriptorLimit } from './client-budget.ts';
 import { clientListeners, openBroker, startListener } from './components.ts';
 import { startControl } from './control.ts';
 import { runUntilStopped } from './lifecycle.ts';
@@ -22,8 +23,13 @@ export async function start(configuration: Configuration): Promise<void> {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
 
+  const budget = clientBudget(configuration);
   const components = {
-    openBroker: () => openBroker(configuration, log),
+    openBroker: async () => {
+      const broker = await openBroker(configuration, budget, log);
+      logDescriptorLimit(budget, configuration.maxConnections, log);
+      return broker;
+    },
     services: [(broker: Broker) => startControl(broker, configuration, log)],
     listeners: listeners.map(
       (listener) => (broker: Broker) => startListener(listener, broker, configuration, log),

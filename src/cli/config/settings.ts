@@ -275,7 +275,9 @@ const SETTINGS = {
     key: 'max-connections',
     type: integer(1, 1_000_000),
     default: 65_536,
-    description: 'Connections beyond this number are closed at once; each listener counts its own.',
+    description:
+      'Connections beyond this number are closed at once; each listener counts its own. Over all listeners there are never ' +
+      'more than the descriptors of the process (ulimit -n) allow, less those that files need; the log says so at the start.',
   }),
   maxConnectionsPerAddress: setting({
     key: 'max-connections-per-address',
@@ -283,6 +285,15 @@ const SETTINGS = {
     default: 0,
     description:
       'Connections from one client address beyond this number are closed at once; each listener counts its own.',
+  }),
+  connectionRatePerAddress: setting({
+    key: 'connection-rate-per-address',
+    type: integer(0, 1_000_000, 'connections a second; 0 = no limit'),
+    default: 2000,
+    description:
+      'Connections beyond this rate from one client address, or one /64 network of IPv6, are closed at once. The use of 30 ' +
+      'seconds may come in one burst; a connection whose handshake or login fails counts as 41. Raise it where more ' +
+      'clients than that come back at once from behind one address.',
   }),
   proxyProtocolFrom: setting({
     key: 'proxy-protocol-from',

@@ -26,7 +26,8 @@ export class AmqpServer {
   static async listen(broker: Broker, options: AmqpServerOptions): Promise<AmqpServer> {
     const settings = withDefaults(options);
     const { host, port, tls = null } = options;
-    const listener = await Listener.listen({ ...settings, on: { host, port }, tls }, (connection) =>
+    const { budget } = broker;
+    const listener = await Listener.listen({ ...settings, on: { host, port }, tls, budget }, (connection) =>
       server.#startHandshake(connection),
     );
     const server = new AmqpServer(listener, {

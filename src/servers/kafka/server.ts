@@ -42,7 +42,8 @@ export class KafkaServer implements ServerContext {
   static async listen(broker: Broker, options: KafkaServerOptions): Promise<KafkaServer> {
     const settings = withDefaults(options);
     const { host, port, tls = null } = options;
-    const listener = await Listener.listen({ ...settings, on: { host, port }, tls }, (connection) =>
+    const { budget } = broker;
+    const listener = await Listener.listen({ ...settings, on: { host, port }, tls, budget }, (connection) =>
       server.#accept(connection),
     );
     const server = new KafkaServer(broker, settings, listener);
@@ -117,7 +118,7 @@ export class KafkaServer implements ServerContext {
     }
     const { KafkaConnection, deps } = this.#protocol;
     // Not every client has to log in: the connection itself sees that who has to does so in time.
-    accepted.established();
+    accepted.established(false);
     this.#connections.add(new KafkaConnection(deps, accepted));
   }
 

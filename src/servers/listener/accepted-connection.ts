@@ -8,8 +8,22 @@ export interface AcceptedConnection {
   readonly peer: Peer;
   /** Whom the client's verified certificate names; null without one. */
   readonly certificateName: string | null;
-  /** The protocol's own handshake is done: the deadline is off, and the listener's `close` waits for this connection. */
-  established(): void;
+  /**
+   * The protocol's own handshake is done: the deadline is off, and the listener's `close` waits for this connection.
+   * `isKnown` false: the client has yet to log in, and this is called again when it has.
+   */
+  established(isKnown?: boolean): void;
+  /** While the client waits for us, its time does not run out. */
+  stopDeadline(): void;
+  /** The client has the whole time again; without effect if it has some, or is established. */
+  startDeadline(): void;
+}
+
+/** Who is told of it: the listener. */
+export interface ConnectionTracker {
+  readonly handshakeTimeoutMs: number;
+  established(connection: TrackedConnection): void;
+  late(connection: TrackedConnection): void;
 }
 
 /**
@@ -35,19 +49,30 @@ export class TrackedConnection implements AcceptedConnection {
   isCountedForAddress = false;
   /** By which the listener finds the connection again after the TLS handshake. */
   ends: string | null = null;
-  readonly #onEstablished: (connection: TrackedConnection) => void;
+  /** Ends the turn of the TLS handshake, or the wait for it. */
+  endTurn: (() => void) | null = null;
+  /** Its client has logged in, or need not. */
+  isKnown = false;
+  readonly #tracker: ConnectionTracker;
 
-  constructor(socket: Socket, peer: Peer, onEstablished: (connection: TrackedConnection) => void) {
+  constructor(socket: Socket, peer: Peer, tracker: ConnectionTracker) {
     this.socket = socket;
     this.peer = peer;
-    this.#onEstablished = onEstablished;
+    this.#tracker = tracker;
+    this.startDeadline();
   }
 
-  established(): void {
+  established(isKnown = true): void {
+    this.isKnown = isKnown;
     if (this.step === 'established') return;
     this.step = 'established';
     this.stopDeadline();
-    this.#onEstablished(this);
+    this.#tracker.established(this);
+  }
+
+  startDeadline(): void {
+    if (this.deadline !== null || this.step === 'established' || this.socket.destroyed) return;
+    this.deadline = setTimeout(() => this.#tracker.late(this), this.#tracker.handshakeTimeoutMs);
   }
 
   stopDeadline(): void {

@@ -1,7 +1,8 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
-import { type AcceptedConnection, TrackedConnection } from './accepted-connection.ts';
+import { Budget } from '../../broker/budget/budget.ts';
+import { type AcceptedConnection, type ConnectionTracker, TrackedConnection } from './accepted-connection.ts';
 import { ConnectionCount, type ConnectionLimits } from './connection-limits.ts';
 import { type Peer, peerOf, UNIX_PEER } from './peer.ts';
 import { readProxiedPeer } from './read-proxy-header.ts';
@@ -13,6 +14,7 @@ import {
   type TlsMaterial,
   type TlsOptions,
 } from './tls.ts';
+import { takeTlsTurn } from './tls-turn.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
 export type ListenerLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -28,6 +30,8 @@ export interface ListenerOptions extends ConnectionLimits {
   readonly closeTimeoutMs: number;
   /** Who has to begin with a header of the PROXY protocol; null: nobody. */
   readonly trustedProxies: TrustedProxies | null;
+  /** Of all listeners of the process; without one there are no limits but those above. */
+  readonly budget?: Budget;
   readonly log: ListenerLog;
 }
 
@@ -39,10 +43,12 @@ const BACKLOG = 1024;
  * Accepts connections for one protocol: over TCP, with or without TLS, or a Unix socket; behind proxies or not; counts
  * them against their limits, gives them a deadline for the handshake, and ends them in order.
  */
-export class Listener {
+export class Listener implements ConnectionTracker {
+  readonly handshakeTimeoutMs: number;
   readonly #server: Server;
   readonly #tlsServer: TlsServer | null;
   readonly #options: ListenerOptions;
+  readonly #budget: Budget;
   readonly #onConnection: (connection: AcceptedConnection) => void;
   readonly #count: ConnectionCount;
   /** All that are accepted, those in a handshake included. */
@@ -83,6 +89,8 @@ export class Listener {
     this.#server = server;
     this.#tlsServer = tlsServer;
     this.#options = options;
+    this.handshakeTimeoutMs = options.handshakeTimeoutMs;
+    this.#budget = options.budget ?? new Budget();
     this.#onConnection = onConnection;
     this.#count = new ConnectionCount(options);
     server.on('connection', (socket) => this.#accept(socket));
@@ -127,7 +135,7 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const { log, maxConnections, trustedProxies, on, handshakeTimeoutMs } = this.#options;
+    const { log, maxConnections, trustedProxies, on } = this.#options;
     const peer = 'path' in on ? UNIX_PEER : peerOf(socket);
     if (peer === null) {
       socket.destroy();
@@ -138,9 +146,18 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const connection = new TrackedConnection(socket, peer, this.#onEstablished);
+    if (!this.#budget.descriptors.takeForConnection()) {
+      const { limit, connectionsMax } = this.#budget.descriptors;
+      log.warn(
+        { peer: peer.address, descriptors: limit, connectionsMax },
+        'too many connections for the descriptors that the process may have: raise ulimit -n',
+      );
+      this.#count.remove();
+      socket.destroy();
+      return;
+    }
+    const connection = new TrackedConnection(socket, peer, this);
     this.#connections.add(connection);
-    connection.deadline = setTimeout(this.#onDeadline, handshakeTimeoutMs, connection);
     socket.on('error', (error) => log.debug({ err: error, peer: connection.peer.address }, 'socket failed'));
     socket.once('close', () => this.#closed(connection));
     if (trustedProxies?.includes(peer.address) === true) this.#readProxyHeader(connection);
@@ -167,6 +184,15 @@ export class Listener {
     const { log, maxConnectionsPerAddress } = this.#options;
     const { socket, peer } = connection;
     if (peer !== UNIX_PEER) {
+      const { addresses } = this.#budget;
+      if (!addresses.mayConnect(peer.address)) {
+        log.warn(
+          { peer: peer.address, perSecond: addresses.perSecond },
+          'too many connections a second from one address: see connection-rate-per-address',
+        );
+        socket.destroy();
+        return;
+      }
       if (!this.#count.addFrom(peer.address)) {
         log.warn({ peer: peer.address, maxConnectionsPerAddress }, 'too many connections from one address');
         socket.destroy();
@@ -180,9 +206,16 @@ export class Listener {
       return;
     }
     connection.step = 'tls';
-    connection.ends = endsOf(socket);
+    takeTlsTurn(connection, this.#budget.tlsHandshakes, {
+      begin: () => this.#shakeHands(connection, this.#tlsServer as TlsServer),
+      refused: () => log.warn({ peer: peer.address }, 'too many TLS handshakes wait for their turn'),
+    });
+  }
+
+  #shakeHands(connection: TrackedConnection, tlsServer: TlsServer): void {
+    connection.ends = endsOf(connection.socket);
     this.#inTlsHandshake.set(connection.ends, connection);
-    this.#tlsServer.emit('connection', socket);
+    tlsServer.emit('connection', connection.socket);
   }
 
   #serveTls(server: TlsServer, tls: TlsOptions): void {
@@ -227,22 +260,23 @@ export class Listener {
   }
 
   #leaveTlsHandshake(connection: TrackedConnection): void {
+    connection.endTurn?.();
     if (connection.ends !== null) this.#inTlsHandshake.delete(connection.ends);
     connection.ends = null;
   }
 
-  readonly #onDeadline = (connection: TrackedConnection): void => {
+  /** The deadline of a connection has passed. */
+  late(connection: TrackedConnection): void {
     const { step } = connection;
     if (step === 'proxy-header') {
-      const { handshakeTimeoutMs } = this.#options;
-      this.#refuseProxy(connection, `no whole header came within ${handshakeTimeoutMs} ms`);
+      this.#refuseProxy(connection, `no whole header came within ${this.handshakeTimeoutMs} ms`);
     } else if (step === 'tls') {
       // Node has a deadline of its own for the TLS handshake, as long as this one.
       connection.isLate = true;
     } else {
       this.#timedOut(connection);
     }
-  };
+  }
 
   #timedOut({ socket, peer }: TrackedConnection): void {
     // A protocol that has ended its side has refused the client, and has said so.
@@ -252,7 +286,7 @@ export class Listener {
     socket.destroy();
   }
 
-  readonly #onEstablished = (connection: TrackedConnection): void => {
+  established(connection: TrackedConnection): void {
     const { socket } = connection;
     if (socket.destroyed) return;
     this.#established.add(connection);
@@ -260,7 +294,7 @@ export class Listener {
       this.#established.delete(connection);
       if (this.#established.size === 0) this.#onEmpty?.();
     });
-  };
+  }
 
   /** The TCP socket is closed. */
   #closed(connection: TrackedConnection): void {
@@ -268,7 +302,11 @@ export class Listener {
     this.#connections.delete(connection);
     this.#leaveTlsHandshake(connection);
     this.#count.remove();
-    if (connection.isCountedForAddress) this.#count.removeFrom(connection.peer.address);
+    this.#budget.descriptors.giveBack();
+    const { peer, isCountedForAddress, isKnown } = connection;
+    if (!isCountedForAddress) return;
+    this.#count.removeFrom(peer.address);
+    if (!isKnown) this.#budget.addresses.failed(peer.address);
   }
 
   #destroyAll(): void {

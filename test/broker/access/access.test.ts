@@ -112,12 +112,45 @@ describe('the check of passwords', () => {
   });
 
   it('does not hold an endless number of those who guess', async () => {
-    const verifier = new PasswordVerifier();
+    const verifier = new PasswordVerifier(256);
     const asked = Array.from({ length: 1000 }, (_, i) => verifier.verify(`guess ${i}`, GUEST_PASSWORD));
     const results = await Promise.allSettled(asked);
     const refused = results.filter(({ status }) => status === 'rejected');
     assert.equal(refused.length, 1000 - 256 - 2);
     assert.equal(await verifier.verify('another', GUEST_PASSWORD), false);
+  });
+
+  for (const [who, asking] of [
+    ['from another address', { address: '10.0.0.2', user: 'ada' }],
+    ['of another user from the same address', { address: '10.0.0.1', user: 'grace' }],
+    ['of the same user from the same address', { address: '10.0.0.1', user: 'ada' }],
+  ] as const) {
+    it(`lets a right first login ${who} not wait for 350 wrong ones`, async () => {
+      const verifier = new PasswordVerifier();
+      let checked = 0;
+      const flood = Array.from({ length: 350 }, async (_, i) => {
+        assert.equal(
+          await verifier.verify(`guess ${i}`, GUEST_PASSWORD, { address: '10.0.0.1', user: 'ada' }),
+          false,
+        );
+        checked++;
+      });
+      assert.equal(await verifier.verify('guest', GUEST_PASSWORD, asking), true);
+      assert.ok(checked <= 6, `${checked} of the others came first`);
+      await Promise.all(flood);
+    });
+  }
+
+  it('is not done for those who are gone when it is their turn, unless another one wants the same', async () => {
+    const verifier = new PasswordVerifier();
+    const gone = { address: '10.0.0.1', user: 'ada', isGone: () => true };
+    const others = [1, 2].map((i) => verifier.verify(`busy ${i}`, GUEST_PASSWORD));
+    const inVain = assert.rejects(verifier.verify('nobody waits', GUEST_PASSWORD, gone), /too late/);
+    const shared = verifier.verify('guest', GUEST_PASSWORD, gone);
+    assert.equal(await verifier.verify('guest', GUEST_PASSWORD, { address: '', user: 'ada' }), true);
+    assert.equal(await shared, true);
+    await inVain;
+    await Promise.all(others);
   });
 });
 

@@ -29,6 +29,8 @@ export class RawClient implements Disposable {
   readonly chunks: Buffer[] = [];
   bytesCount = 0;
   isClosed = false;
+  /** How long `next` and what is made of it wait. */
+  patienceMs = 2000;
   readonly #reader = new FrameReader(0);
   #isParsing = true;
   #wake: (() => void) | null = null;
@@ -43,9 +45,10 @@ export class RawClient implements Disposable {
     });
   }
 
-  static connect(port: number): Promise<RawClient> {
+  static connect(port: number, localAddress?: string): Promise<RawClient> {
     return new Promise((resolve, reject) => {
-      const socket = createConnection({ host: '127.0.0.1', port, noDelay: true });
+      const from = localAddress === undefined ? {} : { localAddress };
+      const socket = createConnection({ host: '127.0.0.1', port, noDelay: true, ...from });
       socket.once('error', reject);
       socket.once('connect', () => resolve(new RawClient(socket)));
     });
@@ -73,7 +76,7 @@ export class RawClient implements Disposable {
     this.write(methodBytes(channel, method));
   }
 
-  /** The next frame; fails when the connection closes, or after two seconds. */
+  /** The next frame; fails when the connection closes, or after `patienceMs`. */
   async next(): Promise<Received> {
     await this.#until(() => this.received.length > 0 || this.isClosed);
     const frame = this.received.shift();
@@ -94,22 +97,28 @@ export class RawClient implements Disposable {
   async handshake(
     tune: Partial<MethodOf<'connection.tune-ok'>> = {},
     capabilities: Table = {},
+    [user, password]: readonly [string, string] = ['guest', 'guest'],
   ): Promise<void> {
-    this.write(PROTOCOL_HEADER);
-    await this.expect('connection.start');
-    this.method(0, startOk('guest', 'guest', capabilities));
+    await this.login(user, password, capabilities);
     const { channelMax, frameMax } = await this.expect('connection.tune');
     this.method(0, { name: 'connection.tune-ok', channelMax, frameMax, heartbeat: 0, ...tune });
     this.method(0, { name: 'connection.open', virtualHost: '/' });
     await this.expect('connection.open-ok');
   }
 
+  /** As far as start-ok. */
+  async login(user: string, password: string, capabilities: Table = {}): Promise<void> {
+    this.write(PROTOCOL_HEADER);
+    await this.expect('connection.start');
+    this.method(0, startOk(user, password, capabilities));
+  }
+
   async #until(condition: () => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(2000);
+    const deadline = AbortSignal.timeout(this.patienceMs);
     while (!condition()) {
       await new Promise<void>((resolve, reject) => {
         this.#wake = resolve;
-        deadline.onabort = () => reject(new Error('nothing came for 2 s'));
+        deadline.onabort = () => reject(new Error(`nothing came for ${this.patienceMs} ms`));
       });
     }
     deadline.onabort = null;

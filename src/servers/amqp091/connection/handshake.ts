@@ -183,6 +183,8 @@ export class Handshake {
     const credentials = readCredentials(method.mechanism, method.response, this.#accepted.certificateName);
     this.#state = AUTHENTICATING;
     this.#socket.pause();
+    // The check may have to wait for its turn, and that is not the client's time.
+    this.#accepted.stopDeadline();
     this.#login(credentials).then(
       (identity) => this.#authenticated(method, credentials, identity),
       (error) => this.#fail(error, methodId(method.name)),
@@ -193,9 +195,12 @@ export class Handshake {
     if (credentials === null) return null;
     const { access } = this.#context.broker;
     const { user, password } = credentials;
-    const { isLoopback } = this.#accepted.peer;
+    const { isLoopback, address } = this.#accepted.peer;
     if (password === null) return access.authenticateExternal(user, isLoopback);
-    return await access.authenticate(user, password, isLoopback);
+    return await access.authenticate(user, password, isLoopback, {
+      address,
+      isGone: () => this.#socket.destroyed,
+    });
   }
 
   #authenticated(
@@ -205,6 +210,7 @@ export class Handshake {
   ): void {
     // The `close` of a socket that was closed meanwhile is past: the connection would never end.
     if (this.#state !== AUTHENTICATING || this.#socket.destroyed) return;
+    this.#accepted.startDeadline();
     const { settings } = this.#context;
     const capabilities = clientCapabilities(method.clientProperties);
     this.#announce(identity !== null, credentials?.user ?? '', method.mechanism);
@@ -288,6 +294,7 @@ export class Handshake {
 
   #fail(error: unknown, method: number): void {
     if (this.#state.expects === 'nothing') return;
+    this.#accepted.startDeadline();
     if (!isExpected(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
     // Before start-ok the peer may speak any protocol: connection.close would tell it nothing.
     const { expects } = this.#state;

@@ -98,6 +98,11 @@ export class Authentication {
     return this.#state.at !== 'open';
   }
 
+  /** Whether the client waits for us: for the check of its password, and perhaps for its turn. */
+  get isChecking(): boolean {
+    return this.#state === CHECKING;
+  }
+
   /** Called for a request of any API that needs authentication, unless `isOpen`. Null if it is served, else why not. */
   enter(): string | null {
     if (this.isOpen) return null;
@@ -211,7 +216,10 @@ export class Authentication {
     named(name);
     const { broker, settings, peer } = this.#deps;
     const { user } = splitName(broker, name, settings.defaultVhost);
-    const identity = await broker.access.authenticate(user, password, peer.isLoopback);
+    const identity = await broker.access.authenticate(user, password, peer.isLoopback, {
+      address: peer.address,
+      isGone: () => this.#state !== CHECKING,
+    });
     if (identity === null) throw new SaslError('Authentication failed: Invalid username or password');
     return identity;
   }

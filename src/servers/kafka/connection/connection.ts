@@ -67,6 +67,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly authentication: Authentication;
   readonly requestQuota: RequestQuota;
   readonly #deps: KafkaConnectionDeps;
+  readonly #accepted: AcceptedConnection;
   readonly #reader: FrameReader;
   readonly #waiting: Frame[] = [];
   readonly #closeListeners = new Set<() => void>();
@@ -84,8 +85,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly #throttle: Throttle;
   readonly #idleTimeout: IdleTimeout;
 
-  constructor(deps: KafkaConnectionDeps, { socket, peer, certificateName }: AcceptedConnection) {
+  constructor(deps: KafkaConnectionDeps, accepted: AcceptedConnection) {
     const { server } = deps;
+    const { socket, peer, certificateName } = accepted;
+    this.#accepted = accepted;
     const { broker, settings } = server;
     this.#deps = deps;
     this.server = server;
@@ -157,6 +160,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
 
   /** Once in the life of a connection: re-authentication (KIP-368) keeps the user. */
   #identified(identity: Identity): void {
+    this.#accepted.established();
     this.identity = identity;
     this.#quota = null;
     const client: Client = {
@@ -385,7 +389,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   }
 
   get #isUnauthenticated(): boolean {
-    return this.identity === null && this.authentication.isAwaited;
+    return this.identity === null && this.authentication.isAwaited && !this.authentication.isChecking;
   }
 
   #peerEnded(): void {

@@ -1,0 +1,64 @@
+import type { Clock } from '../../base/clock.ts';
+import { addressKey } from './address-key.ts';
+
+/** What may be used at once by an address that used nothing for a while: the use of this many seconds. */
+const BURST_SECONDS = 30;
+/** A connection that came to nothing counts as so many more: it has cost a handshake, or the check of a password. */
+const FAILURE_COST = 40;
+/** Addresses that are remembered; beyond, those seen longest ago are forgotten. */
+const ADDRESSES_MAX = 65_536;
+
+interface Bucket {
+  /** Connections that may still come. */
+  left: number;
+  /** When that was so, on the monotonic clock. */
+  atMs: number;
+}
+
+/**
+ * How often one address may connect. Bursts are allowed, as of clients that all come back at once, perhaps from behind one
+ * proxy; connections whose login or handshake fails use the rate up sooner.
+ */
+export class AddressRates {
+  /** Connections a second from one address; Infinity for no limit. */
+  readonly perSecond: number;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  /** By `addressKey`, in the order of their last use. */
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(perSecond: number, clock: Pick<Clock, 'monotonicMs'>) {
+    this.perSecond = perSecond;
+    this.#clock = clock;
+  }
+
+  /** Counts a connection; false, and it is not counted, if that is too many. */
+  mayConnect(address: string): boolean {
+    if (this.perSecond === Number.POSITIVE_INFINITY) return true;
+    const bucket = this.#bucketOf(address);
+    if (bucket.left < 1) return false;
+    bucket.left--;
+    return true;
+  }
+
+  /** A connection from there has failed before its client was known. */
+  failed(address: string): void {
+    if (this.perSecond === Number.POSITIVE_INFINITY) return;
+    const bucket = this.#bucketOf(address);
+    bucket.left = Math.max(0, bucket.left - FAILURE_COST);
+  }
+
+  #bucketOf(address: string): Bucket {
+    const key = addressKey(address);
+    const nowMs = this.#clock.monotonicMs();
+    const most = this.perSecond * BURST_SECONDS;
+    const bucket = this.#buckets.get(key) ?? { left: most, atMs: nowMs };
+    bucket.left = Math.min(most, bucket.left + ((nowMs - bucket.atMs) / 1000) * this.perSecond);
+    bucket.atMs = nowMs;
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > ADDRESSES_MAX) {
+      this.#buckets.delete(this.#buckets.keys().next().value as string);
+    }
+    return bucket;
+  }
+}

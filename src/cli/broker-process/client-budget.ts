@@ -1,0 +1,26 @@
+import type { Logger } from 'pino';
+import { Budget } from '../../broker/budget/budget.ts';
+import type { Configuration } from '../config/settings.ts';
+import { descriptorUse } from './descriptor-use.ts';
+
+/** So many connections are few for a server: whoever operates it should know. */
+const FEW_CONNECTIONS = 1024;
+
+/** What clients may make this process hold and do, by the settings and by what the system lets it have. */
+export function clientBudget(configuration: Configuration): Budget {
+  return new Budget({
+    descriptors: descriptorUse(),
+    connectionRatePerAddress: configuration.connectionRatePerAddress || Number.POSITIVE_INFINITY,
+  });
+}
+
+/** Says how many connections there may be, where that is less than `max-connections`. */
+export function logDescriptorLimit({ descriptors }: Budget, maxConnections: number, log: Logger): void {
+  const { limit, connectionsMax } = descriptors;
+  if (connectionsMax >= maxConnections) return;
+  log[connectionsMax < FEW_CONNECTIONS ? 'warn' : 'info'](
+    { maxConnections, connectionsMax, descriptors: limit },
+    'the process may not have as many descriptors as max-connections needs: beyond connectionsMax, over all ' +
+      'listeners, connections are closed at once; raise ulimit -n (LimitNOFILE of systemd)',
+  );
+}
