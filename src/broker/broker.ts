@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { systemScheduler } from '../base/scheduler.ts';
+import { systemScheduler, type Timer } from '../base/scheduler.ts';
 import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
@@ -29,7 +29,7 @@ import type { Queue } from './queues/queue.ts';
 import { createQueue } from './queues/queue-factory.ts';
 import { QueueRecovery } from './queues/queue-recovery.ts';
 import { ClusterId } from './shard/cluster-id.ts';
-import { MemoryAlarm } from './shard/memory-alarm.ts';
+import { MemoryAlarms } from './shard/memory-alarms.ts';
 import { Shard } from './shard/shard.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
@@ -46,6 +46,7 @@ import { Transactions } from './transactions/transactions.ts';
 export type { BrokerLog, BrokerOptions };
 
 const MIB = 1024 * 1024;
+const MEMORY_CHECK_MS = 500;
 const silent: BrokerLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** The roof: builds the rooms of a broker, gives each what it needs, and starts and stops them. */
@@ -74,7 +75,8 @@ export class Broker {
   readonly #queueRecovery = new QueueRecovery();
   readonly #state: BrokerState;
   #unlock: (() => Promise<void>) | null = null;
-  #memoryAlarm: MemoryAlarm | null = null;
+  #memoryAlarms: MemoryAlarms | null = null;
+  #memoryTimer: Timer | null = null;
 
   /** Recovers what is in the data directory. Rejects with a message for the user. */
   static async open(options: BrokerOptions): Promise<Broker> {
@@ -105,6 +107,9 @@ export class Broker {
     try {
       await broker.#state.recover();
       broker.#watchMemory(options);
+      broker.#memoryTimer = broker.shard.scheduler.every(MEMORY_CHECK_MS, () =>
+        budget.memory.check(broker.shard.clock.monotonicMs()),
+      );
     } catch (error) {
       broker.shard.store.abandon();
       await lock?.release();
@@ -194,7 +199,8 @@ export class Broker {
 
   /** Flushes, takes a snapshot, lets go of the directory. */
   async close(): Promise<void> {
-    this.#memoryAlarm?.stop();
+    this.#memoryAlarms?.stop();
+    this.#memoryTimer?.cancel();
     this.shard.turn.stop();
     this.#state.stop();
     await this.shard.close();
@@ -246,17 +252,13 @@ export class Broker {
 
   #watchMemory({ memoryHighWaterBytes = Number.POSITIVE_INFINITY, ...options }: BrokerOptions): void {
     if (memoryHighWaterBytes === Number.POSITIVE_INFINITY) return;
-    this.#memoryAlarm = new MemoryAlarm({
-      limitBytes: memoryHighWaterBytes,
+    this.#memoryAlarms = new MemoryAlarms({
+      memoryHighWaterBytes,
       residentBytes: options.residentBytes ?? process.memoryUsage.rss,
       scheduler: options.scheduler ?? systemScheduler,
-      onChange: (isOver, residentBytes) => {
-        this.shard.log.warn(
-          { residentBytes, memoryHighWaterBytes },
-          isOver ? 'memory is short' : 'memory is free again',
-        );
-        this.shard.setAlarm('memory', isOver);
-      },
+      clock: this.shard.clock,
+      log: this.shard.log,
+      onChange: (isShort) => this.shard.setAlarm('memory', isShort),
     });
   }
 

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { AddressRates } from './address-rates.ts';
+import { ClientMemory, type ClientMemoryOptions } from './client-memory.ts';
 import { DescriptorBudget, type DescriptorUse, UNLIMITED } from './descriptors.ts';
 import { FairTurns } from './fair-turns.ts';
 
@@ -7,6 +8,7 @@ export interface BudgetOptions {
   readonly descriptors?: DescriptorUse;
   /** Connections a second from one address; Infinity for no limit. */
   readonly connectionRatePerAddress?: number;
+  readonly memory?: ClientMemoryOptions;
   readonly clock?: Clock;
 }
 
@@ -18,6 +20,7 @@ const TLS_HANDSHAKES_WAITING_MAX = 65_536;
 export class Budget {
   readonly descriptors: DescriptorBudget;
   readonly addresses: AddressRates;
+  readonly memory: ClientMemory;
   /** Fair by the address of the client. */
   readonly tlsHandshakes = new FairTurns({
     runningMax: TLS_HANDSHAKES_MAX,
@@ -26,6 +29,7 @@ export class Budget {
 
   constructor(options: BudgetOptions = {}) {
     this.descriptors = new DescriptorBudget(options.descriptors ?? UNLIMITED);
+    this.memory = new ClientMemory(options.memory);
     this.addresses = new AddressRates(
       options.connectionRatePerAddress ?? Number.POSITIVE_INFINITY,
       options.clock ?? systemClock,

@@ -1,5 +1,7 @@
+import { totalmem } from 'node:os';
 import type { Logger } from 'pino';
 import { Budget } from '../../broker/budget/budget.ts';
+import { type ClientMemoryOptions, UNLIMITED_MEMORY } from '../../broker/budget/client-memory.ts';
 import type { Configuration } from '../config/settings.ts';
 import { descriptorUse } from './descriptor-use.ts';
 
@@ -10,8 +12,24 @@ const FEW_CONNECTIONS = 1024;
 export function clientBudget(configuration: Configuration): Budget {
   return new Budget({
     descriptors: descriptorUse(),
+    memory: clientMemory(configuration),
     connectionRatePerAddress: configuration.connectionRatePerAddress || Number.POSITIVE_INFINITY,
   });
+}
+
+function clientMemory(configuration: Configuration): ClientMemoryOptions {
+  const { clientMemoryBytes, clientMemoryPerUserBytes } = configuration;
+  const bytesMax = clientMemoryBytes ?? memoryHighWaterBytes(configuration) / 2;
+  return { ...UNLIMITED_MEMORY, bytesMax, userBytesMax: clientMemoryPerUserBytes ?? bytesMax / 4 };
+}
+
+/** In a container that may use less than the machine has, the container's limit counts. */
+export function memoryHighWaterBytes({ memoryHighWaterMark: mark }: Configuration): number {
+  if (mark === 'off') return Number.POSITIVE_INFINITY;
+  if ('bytes' in mark) return mark.bytes;
+  const constrained = process.constrainedMemory();
+  const machine = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
+  return Math.floor(machine * mark.fraction);
 }
 
 /** Says how many connections there may be, where that is less than `max-connections`. */

@@ -1,4 +1,3 @@
-import { totalmem } from 'node:os';
 import type { Logger } from 'pino';
 import { Broker } from '../../broker/broker.ts';
 import type { Budget } from '../../broker/budget/budget.ts';
@@ -11,6 +10,7 @@ import { FoldedLog } from '../../servers/listener/folded-log.ts';
 import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
+import { memoryHighWaterBytes } from './client-budget.ts';
 import { formatAddress, type ListenerComponent } from './lifecycle.ts';
 import { readTlsFiles, type TlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
@@ -135,6 +135,7 @@ function acceptOptions(configuration: Configuration) {
   return {
     maxConnections: configuration.maxConnections,
     maxConnectionsPerAddress: configuration.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
+    unfinishedInputTimeoutMs: configuration.unfinishedInputTimeoutSeconds * 1000,
     trustedProxies: new TrustedProxies(configuration.proxyProtocolFrom),
     handshakeTimeoutMs: configuration.handshakeTimeoutSeconds * 1000,
   };
@@ -170,15 +171,6 @@ function amqpOptions(configuration: Configuration, port: number, log: Logger): A
         : configuration.consumerTimeoutSeconds * 1000,
     log: new FoldedLog(log),
   };
-}
-
-/** In a container that may use less than the machine has, the container's limit counts. */
-function memoryHighWaterBytes({ memoryHighWaterMark: mark }: Configuration): number {
-  if (mark === 'off') return Number.POSITIVE_INFINITY;
-  if ('bytes' in mark) return mark.bytes;
-  const constrained = process.constrainedMemory();
-  const machine = constrained > 0 ? Math.min(totalmem(), constrained) : totalmem();
-  return Math.floor(machine * mark.fraction);
 }
 
 /** What stands in the way of listening, in words, with the flag that changes it. */

@@ -91,6 +91,17 @@ function formatSize(bytes: number): string {
   return `${bytes}`;
 }
 
+/** As `size`; null for `auto`. */
+export function sizeOrAuto(min: number): SettingType<number | null> {
+  const bytes = size(min);
+  return {
+    allowed: `${bytes.allowed}, or auto`,
+    placeholder: 'SIZE',
+    parse: (value) => (value === 'auto' ? null : bytes.parse(value)),
+    format: (value) => (value === null ? 'auto' : bytes.format(value)),
+  };
+}
+
 export const listenerPort: SettingType<ListenerPort> = {
   allowed: 'a port from 1 to 65535, 0 for any free one, off for none',
   placeholder: 'PORT',

@@ -11,6 +11,7 @@ import {
   optionalUser,
   type SettingType,
   size,
+  sizeOrAuto,
   text,
 } from './setting-types.ts';
 
@@ -204,7 +205,33 @@ const SETTINGS = {
     default: { fraction: 0.4 },
     description:
       'The last resort: publishers are blocked while the whole process holds more memory than this, until it is ' +
-      'below 95 % of it.',
+      'below 95 % of it; and while the heap of Node is three quarters full. A part is one of the memory of the machine, or of ' +
+      'the container (cgroup) if that is less.',
+  }),
+  clientMemoryBytes: setting({
+    key: 'client-memory-limit',
+    type: sizeOrAuto(MIB),
+    default: null,
+    description:
+      'Memory for what clients have begun to send and not finished, and for what they do not read: all of them together. ' +
+      'Beyond it nothing more of the kind is read, and those over their own share are disconnected. auto = half of ' +
+      'memory-high-water-mark.',
+  }),
+  clientMemoryPerUserBytes: setting({
+    key: 'client-memory-per-user',
+    type: sizeOrAuto(MIB),
+    default: null,
+    description:
+      "The share of client-memory-limit of one user's connections. Beyond it they are read one at a time, and a connection " +
+      'that has waited for a minute is closed. auto = a quarter of client-memory-limit. Raise it where one user has many ' +
+      'connections that send large messages.',
+  }),
+  unfinishedInputTimeoutSeconds: setting({
+    key: 'unfinished-input-timeout',
+    type: integer(1, 3600, 'seconds'),
+    default: 30,
+    description:
+      'A client that has sent a part of a frame, a message or a request, and nothing more of it for this time, is disconnected.',
   }),
   journalFileBytes: setting({
     key: 'journal-file-size',

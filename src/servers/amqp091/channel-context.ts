@@ -5,6 +5,7 @@ import type { Queue } from '../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { Method } from '../../wire/amqp091/definitions.ts';
+import type { HeldMemory } from './connection/held-memory.ts';
 import type { Output } from './connection/output.ts';
 import type { Permissions } from './connection/permissions.ts';
 import type { Settings } from './options.ts';
@@ -42,6 +43,7 @@ export interface ConnectionContext {
   readonly info: { readonly name: string };
   /** Only publishers are blocked by resource alarms. */
   readonly hasPublished: boolean;
+  readonly memory: HeldMemory;
   publishedFirst(): void;
   /** Stops reading the socket, until `resumePublishing` was called as often. */
   pausePublishing(): void;

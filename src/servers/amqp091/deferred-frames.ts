@@ -30,6 +30,7 @@ export class DeferredFrames {
   add(type: number, bytes: Buffer, start: number, end: number): void {
     this.#frames.push({ type, payload: Buffer.from(bytes.subarray(start, end)) });
     this.#bytes += end - start + FRAME_COST_BYTES;
+    this.#connection.memory.add(end - start + FRAME_COST_BYTES);
     if (this.#bytes <= DEFERRED_BYTES_MAX || this.#isPausing) return;
     this.#isPausing = true;
     this.#connection.pausePublishing();
@@ -44,6 +45,7 @@ export class DeferredFrames {
   drop(): void {
     this.#frames = [];
     this.#next = 0;
+    this.#connection.memory.add(-this.#bytes);
     this.#bytes = 0;
     if (this.#isPausing) this.#connection.resumePublishing();
     this.#isPausing = false;

@@ -31,6 +31,8 @@ export interface AmqpServerOptions {
   /** A peer that read nothing for this long, with more than `stalledPeerBytes` queued for it, is dropped. */
   readonly stalledPeerTimeoutMs?: number;
   readonly stalledPeerBytes?: number;
+  /** A peer of which the rest of a frame or message does not come for this long is disconnected. */
+  readonly unfinishedInputTimeoutMs?: number;
   /** RabbitMQ's delivery acknowledgement timeout, of queues without one of their own. Infinity: none. */
   readonly consumerTimeoutMs?: number;
   /** Of Sluice, for the server-properties of connection.start. */
@@ -56,6 +58,7 @@ export function withDefaults(options: AmqpServerOptions): Settings {
     closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
     outputHighWaterBytes: options.outputHighWaterBytes ?? 512 * 1024,
     stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,
+    unfinishedInputTimeoutMs: options.unfinishedInputTimeoutMs ?? 30_000,
     stalledPeerBytes: options.stalledPeerBytes ?? 64 * 1024,
     consumerTimeoutMs: options.consumerTimeoutMs ?? Number.POSITIVE_INFINITY,
     version: options.version ?? '0.1.0',

@@ -47,7 +47,7 @@ export class AmqpServer {
     this.#unsubscribe = broker.shard.alarms.onChange(() => this.blockedChanged());
     this.#stalledTimer = setInterval(
       () => this.#dropStalled(),
-      Math.max(10, Math.min(5_000, settings.stalledPeerTimeoutMs / 4)),
+      Math.max(10, Math.min(5_000, settings.stalledPeerTimeoutMs / 4, settings.unfinishedInputTimeoutMs / 4)),
     );
     this.#ackTimeoutTimer = setInterval(
       () => this.#checkAckTimeouts(),

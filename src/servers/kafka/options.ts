@@ -52,6 +52,8 @@ export interface KafkaServerOptions {
   /** A peer that reads nothing for this long, with more than `stalledPeerBytes` to read, is disconnected. */
   readonly stalledPeerTimeoutMs?: number;
   readonly stalledPeerBytes?: number;
+  /** A peer of which the rest of a request does not come for this long is disconnected. */
+  readonly unfinishedInputTimeoutMs?: number;
   readonly log?: Log;
 }
 
@@ -80,6 +82,7 @@ export function withDefaults(options: KafkaServerOptions): Settings {
     closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
     outputHighWaterBytes: options.outputHighWaterBytes ?? MIB,
     stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,
+    unfinishedInputTimeoutMs: options.unfinishedInputTimeoutMs ?? 30_000,
     stalledPeerBytes: options.stalledPeerBytes ?? 64 * 1024,
     log: options.log ?? silent,
   };

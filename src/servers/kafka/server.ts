@@ -59,6 +59,7 @@ export class KafkaServer implements ServerContext {
       settings.stalledPeerTimeoutMs,
       settings.handshakeTimeoutMs,
       settings.idleTimeoutMs,
+      settings.unfinishedInputTimeoutMs,
     );
     this.#timer = setInterval(() => this.#check(), Math.max(10, Math.min(5_000, shortestMs / 4)));
   }

@@ -55,6 +55,11 @@ export class FrameReader {
     return this.#partialLength === 0;
   }
 
+  /** Memory of the frame that is not whole yet. */
+  get heldBytes(): number {
+    return this.#partialLength === 0 ? 0 : this.#partial.length;
+  }
+
   push(chunk: Buffer, onFrame: OnFrame): void {
     const end = chunk.length;
     let at = this.#partialLength === 0 ? 0 : this.#finishPartial(chunk, onFrame);

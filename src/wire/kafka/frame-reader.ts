@@ -32,6 +32,11 @@ export class FrameReader {
     return this.#heldLength === 0;
   }
 
+  /** Memory of the frame that is not whole yet. */
+  get heldBytes(): number {
+    return this.#heldLength === 0 ? 0 : this.#held.length;
+  }
+
   push(chunk: Buffer, onFrame: OnFrame): void {
     const end = chunk.length;
     let at = this.#heldLength === 0 ? 0 : this.#finishHeld(chunk, onFrame);

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ChannelModel, connect } from 'amqplib';
-import { Broker } from '../../../src/broker/broker.ts';
+import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
 import type { AmqpServerOptions } from '../../../src/servers/amqp091/options.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../../../src/servers/amqp091/server.ts';
@@ -20,11 +20,15 @@ export class TestServer {
     this.#directory = directory;
   }
 
-  static async start(options: Partial<AmqpServerOptions> = {}): Promise<TestServer> {
+  static async start(
+    options: Partial<AmqpServerOptions> = {},
+    brokerOptions: Partial<BrokerOptions> = {},
+  ): Promise<TestServer> {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-amqp-'));
     const broker = await Broker.open({
       dataDirectory: join(directory, 'data'),
       propertyCodecs: [amqp091Codec],
+      ...brokerOptions,
     });
     const server = await AmqpServer.listen(broker, {
       host: '127.0.0.1',

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Broker } from '../../../broker/broker.ts';
+import { truncateShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { ClientCapabilities } from './capabilities.ts';
 import type { Output } from './output.ts';
 
@@ -13,8 +14,8 @@ export interface BlockableConnection {
 
 /**
  * Flow control of one connection: its socket is paused while any of these holds:
- * - blocked: it has published, and there is a resource alarm of disk or memory. Clients with the capability are told by
- *   connection.blocked (RabbitMQ);
+ * - blocked: it has published, and there is a resource alarm of disk or memory; or it, its user, or all clients together hold
+ *   too much memory. Clients with the capability are told by connection.blocked (RabbitMQ);
  * - paused: back-pressure of a queue or the journal on one of its channels, or too many deferred frames;
  * - flooded: it does not read, so that its output is far over the high-water mark.
  */
@@ -22,6 +23,8 @@ export class ConnectionBlocking {
   readonly #connection: BlockableConnection;
   readonly #socket: Socket;
   #isBlocked = false;
+  /** Why it may not have the broker hold more; null if it may. */
+  #shortage: string | null = null;
   #isFlooded = false;
   /** Calls of `pause` without their `resume`. */
   #pauses = 0;
@@ -41,19 +44,23 @@ export class ConnectionBlocking {
     return this.#isFlooded || this.#pauses > 0;
   }
 
+  setShortage(because: string | null): void {
+    this.#shortage = because;
+    this.update();
+  }
+
   /** Resource alarms came or went, or the connection published for the first time. */
   update(): void {
     const { broker, hasPublished, capabilities, output } = this.#connection;
     const reasons = broker.shard.alarms.raised;
-    const isBlocked = hasPublished && reasons.size > 0;
-    if (isBlocked === this.#isBlocked) return;
+    const isAlarm = hasPublished && reasons.size > 0;
+    const isBlocked = isAlarm || this.#shortage !== null;
+    if (isBlocked === this.#isBlocked || this.#isStopped) return;
     this.#isBlocked = isBlocked;
     if (capabilities.connectionBlocked) {
       if (isBlocked) {
-        output.method(0, {
-          name: 'connection.blocked',
-          reason: `low on ${[...reasons].sort().reverse().join(' & ')}`,
-        });
+        const reason = isAlarm ? [...reasons].sort().reverse().join(' & ') : `memory: ${this.#shortage}`;
+        output.method(0, { name: 'connection.blocked', reason: truncateShortString(`low on ${reason}`) });
       } else {
         output.method(0, { name: 'connection.unblocked' });
       }

@@ -31,10 +31,12 @@ import { AmqpConnectionInfo, type ConnectionLifecycle, type InspectedConnection 
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HeldFrames } from './held-frames.ts';
+import { HeldMemory } from './held-memory.ts';
 import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
 import { releaseInSteps } from './release.ts';
 import { SocketClose } from './socket-close.ts';
+import { UnfinishedInput } from './unfinished-input.ts';
 
 const EMPTY = Buffer.alloc(0);
 const HEARTBEAT = heartbeatFrame();
@@ -59,6 +61,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   state: ConnectionLifecycle = 'open';
   hasPublished = false;
   tracer: MessageTracer | null = null;
+  readonly memory: HeldMemory;
   readonly info: AmqpConnectionInfo;
   readonly events: ConnectionEvents;
   readonly #handshake: HandshakeResult;
@@ -77,6 +80,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #releasing: Promise<void> | null = null;
   readonly #heartbeat: Heartbeat | null;
   readonly #socketClose: SocketClose;
+  readonly #unfinished: UnfinishedInput;
   readonly #onClosed: (connection: Connection) => void;
 
   constructor(
@@ -100,6 +104,9 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#blocking = new ConnectionBlocking(this, socket);
     this.#held = new HeldFrames(this, broker.shard.turnTime);
     this.#socketClose = new SocketClose(socket, handshake.output, settings);
+    this.#unfinished = new UnfinishedInput(socket, handshake.reader, settings.unfinishedInputTimeoutMs);
+    this.memory = new HeldMemory(broker.budget.memory, this.user, this);
+    this.output.memory = this.memory;
     this.#onClosed = onClosed;
     this.#heartbeat =
       tuning.heartbeatSeconds === 0
@@ -137,6 +144,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     if (nowMs - beganMs >= STRETCH_MS_MIN) {
       this.broker.loopStretches.record(nowMs - beganMs, nowMs, 'AMQP', this.#lastMethod, this.user);
     }
+    this.memory.setFrameBytes(this.#reader.heldBytes);
     turn.received(chunk.length);
   };
 
@@ -327,6 +335,15 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     if (this.state === 'open') this.#blocking.update();
   }
 
+  memoryIsShort(because: string | null): void {
+    if (because !== null && this.state === 'open') {
+      const { peer } = this.#handshake;
+      const fields = { user: this.user, peer: peer.address, reason: because };
+      this.settings.log.warn(fields, 'the client is not read for now');
+    }
+    this.#blocking.setShortage(because);
+  }
+
   pausePublishing(): void {
     this.#blocking.pause();
   }
@@ -365,6 +382,12 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     // A paused socket does not report that its peer is gone; a write does, even one of no bytes.
     if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
     if (this.#socketClose.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
+    else if (this.state === 'open') this.#checkUnfinished(nowMs);
+  }
+
+  #checkUnfinished(nowMs: number): void {
+    const problem = this.#unfinished.stalled(this.#channels.values(), nowMs);
+    if (problem !== null) this.#failConnection(new AmqpError('CONNECTION_FORCED', problem), 0);
   }
 
   destroy(): void {
@@ -471,6 +494,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.events.connectionClosed();
     this.#heartbeat?.stop();
     this.#socketClose.stop();
+    this.memory.close();
     this.#onClosed(this);
   }
 }

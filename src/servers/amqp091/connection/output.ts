@@ -3,6 +3,7 @@ import type { Turn } from '../../../broker/shard/turn.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
 import { FrameWriter } from '../../../wire/amqp091/frames.ts';
 import { encodeMethod } from '../../../wire/amqp091/methods.ts';
+import type { HeldMemory } from './held-memory.ts';
 
 const SMALL_SLAB_BYTES = 4096;
 export const LARGE_SLAB_BYTES = 65_536;
@@ -85,6 +86,8 @@ export class Output {
   /** Over the high-water mark, and not yet below the low-water mark again. */
   isCongested = false;
   listener: OutputListener | null = null;
+  /** Where unsent bytes are counted; null before the client has logged in. */
+  memory: HeldMemory | null = null;
   readonly #socket: Socket;
   readonly #turn: Turn;
   readonly #pool: SlabPool;
@@ -96,6 +99,8 @@ export class Output {
   #fullBytes = 0;
   /** Handed to the socket, and not taken by the operating system yet. */
   #unsentBytes = 0;
+  /** Of them, counted in `memory`. */
+  #heldBytes = 0;
   /** Slabs that the socket has, in the order of their writes. */
   readonly #inFlight: Slab[] = [];
   #late: LateWriter[] = [];
@@ -231,8 +236,20 @@ export class Output {
     this.#updateUnsent();
   };
 
+  #hold(bytes: number): void {
+    const { memory } = this;
+    if (memory === null) return;
+    const more = bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+    memory.add(more);
+    if (!memory.isPaused || this.isCongested) return;
+    this.isCongested = true;
+    this.listener?.outputCongested();
+  }
+
   #updateUnsent(): void {
     this.#unsentBytes = this.#socket.writableLength;
+    if (this.#unsentBytes !== this.#heldBytes) this.#hold(this.#unsentBytes);
     const queued = this.queuedBytes;
     if (queued > this.#highWaterBytes * FLOOD_FACTOR) {
       this.isCongested = true;

@@ -6,7 +6,7 @@ export function txSelect(channel: HandlerContext): void {
   if (channel.confirms !== null) {
     throw new AmqpError('PRECONDITION_FAILED', 'cannot switch from confirm to tx mode');
   }
-  channel.tx ??= new TxChannel(channel.broker, channel.unacknowledged);
+  channel.tx ??= new TxChannel(channel.broker, channel.unacknowledged, channel.connection.memory);
   channel.send({ name: 'tx.select-ok' });
 }
 

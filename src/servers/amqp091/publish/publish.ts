@@ -30,8 +30,8 @@ const EMPTY = Buffer.alloc(0);
 const PERSISTENT = 2;
 const MANDATORY = 1;
 const IMMEDIATE = 2;
-/** First buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. */
-const BODY_BYTES_FIRST = 256 * 1024;
+/** Of the buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. */
+const BODY_BYTES_MIN = 4096;
 
 /** RabbitMQ's sender-selected distribution: headers with further routing keys, as short strings. */
 const CC = Buffer.from('\x02CC', 'latin1');
@@ -67,6 +67,13 @@ export class Publishing {
   /** The body so far, if it comes in several frames. */
   #body: Buffer = EMPTY;
   #bodyReceived = 0;
+  /** What is counted as held: buffers of an unfinished content. */
+  #heldBytes = 0;
+  /** Of the content; modulo 2^22. */
+  #contentNumber = 0;
+  /** `#progress` at the last check, and when it was another one. */
+  #seenProgress = -1;
+  #seenAtMs = 0;
   #isPaused = false;
 
   constructor(channel: ChannelContext) {
@@ -109,6 +116,7 @@ export class Publishing {
     this.#exchangeEnd = exchangeEnd;
     this.#keyEnd = keyEnd;
     this.#bits = bytes[keyEnd];
+    this.#contentNumber = (this.#contentNumber + 1) & 0x3fffff;
     this.#expects = WANTS_HEADER;
     if ((this.#bits & IMMEDIATE) !== 0) throw new AmqpError('NOT_IMPLEMENTED', 'immediate=true');
   }
@@ -131,6 +139,8 @@ export class Publishing {
     this.#bodyBytes = bodyBytes;
     this.#bodyReceived = 0;
     this.#expects = WANTS_BODY;
+    // From here on it is a publisher: while a resource is short, the rest of the message is not read.
+    if (!this.#channel.connection.hasPublished) this.#channel.connection.publishedFirst();
     if (bodyBytes === 0) this.#complete(bytes, end, end);
   }
 
@@ -167,10 +177,14 @@ export class Publishing {
     this.#exchangeEnd -= this.#addressStart;
     this.#keyEnd -= this.#addressStart;
     this.#addressStart = 0;
-    if (this.#expects === WANTS_HEADER) return;
-    this.#properties = Buffer.from(this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd));
-    this.#propertiesEnd -= this.#propertiesStart;
-    this.#propertiesStart = 0;
+    let heldBytes = this.#body.length + this.#names.length;
+    if (this.#expects === WANTS_BODY) {
+      this.#properties = Buffer.from(this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd));
+      this.#propertiesEnd -= this.#propertiesStart;
+      this.#propertiesStart = 0;
+      heldBytes += this.#properties.length;
+    }
+    if (heldBytes !== this.#heldBytes) this.#setHeld(heldBytes);
   }
 
   release(): void {
@@ -178,18 +192,46 @@ export class Publishing {
     this.#properties = EMPTY;
     this.#body = EMPTY;
     this.#expects = IDLE;
+    if (this.#heldBytes !== 0) this.#setHeld(0);
     this.publisher.messageView.clear();
   }
 
+  /** For a timer: how long, by its calls, nothing of an unfinished content has come. */
+  stalledMs(nowMs: number): number {
+    const progress = this.#progress();
+    if (progress !== this.#seenProgress || progress < 0) {
+      this.#seenProgress = progress;
+      this.#seenAtMs = nowMs;
+    }
+    return nowMs - this.#seenAtMs;
+  }
+
+  /** Another number with each frame of a content; -1 between two. */
+  #progress(): number {
+    if (this.#expects === IDLE) return -1;
+    return this.#contentNumber * 2 ** 31 + (this.#expects === WANTS_BODY ? 1 + this.#bodyReceived : 0);
+  }
+
+  #setHeld(bytes: number): void {
+    const more = bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
+    this.#channel.connection.memory.add(more);
+  }
+
   #growBody(received: number, count: number): void {
-    const wanted = Math.max(BODY_BYTES_FIRST, received * 2, received + count);
-    const grown = Buffer.allocUnsafeSlow(Math.min(this.#bodyBytes, wanted));
+    const wanted = Math.max(BODY_BYTES_MIN, received * 2, received + count);
+    const bytes = Math.min(this.#bodyBytes, wanted);
+    const more = bytes - this.#body.length;
+    this.#heldBytes += more;
+    this.#channel.connection.memory.hold(more);
+    const grown = Buffer.allocUnsafeSlow(bytes);
     this.#body.copy(grown, 0, 0, received);
     this.#body = grown;
   }
 
   #complete(body: Buffer, bodyStart: number, bodyEnd: number): void {
     this.#expects = IDLE;
+    if (this.#heldBytes !== 0) this.#setHeld(0);
     const channel = this.#channel;
     const names = this.#names;
     const addressStart = this.#addressStart;
@@ -225,7 +267,6 @@ export class Publishing {
       (this.#bits & MANDATORY) !== 0 &&
       route.queues.length + route.streams.length + route.directReplies.length === 0;
     const returned = isReturned ? encodeReturn(channel.number, channel.frameMax, messageView) : null;
-    if (!channel.connection.hasPublished) channel.connection.publishedFirst();
     if (channel.connection.tracer !== null) tracePublished(channel, messageView, route);
     if (channel.tx !== null) {
       channel.tx.publish(route, persistent, messageView, returned);

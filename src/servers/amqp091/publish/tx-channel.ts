@@ -6,9 +6,12 @@ import type { Unacknowledged } from '../../../broker/queues/unacknowledged.ts';
 import type { BackPressure } from '../../../broker/shard/back-pressure.ts';
 import type { Route } from '../../../broker/topology/route.ts';
 import type { MessageView } from '../../../records/message-view.ts';
+import type { HeldMemory } from '../connection/held-memory.ts';
 
 /** Frames of basic.return that are held until the commit. */
 const RETURNED_BYTES_MAX = 16 * 1024 * 1024;
+
+type TxMemory = Pick<HeldMemory, 'add' | 'hold'>;
 
 /** The tx mode of a channel (AMQP 1.9): a transaction of the broker, and the basic.returns that its commit sends. */
 export class TxChannel {
@@ -16,14 +19,21 @@ export class TxChannel {
   readonly #backPressure: BackPressure;
   #returned: Buffer[] = [];
   #returnedBytes = 0;
+  readonly #memory: TxMemory;
+  /** What is counted as held: messages until the commit or rollback. */
+  #heldBytes = 0;
 
-  constructor(broker: Broker, unacknowledged: Unacknowledged) {
+  constructor(broker: Broker, unacknowledged: Unacknowledged, memory: TxMemory) {
+    this.#memory = memory;
     this.#tx = new Tx(broker.shard, broker.deadLettering, unacknowledged);
     this.#backPressure = broker.shard.backPressure;
   }
 
   /** `returned`: the frames of basic.return, if the message is unroutable and mandatory. */
   publish(route: Route<Queue>, persistent: boolean, messageView: MessageView, returned: Buffer | null): void {
+    const bytes = returned === null ? messageView.contentBytes() : returned.length;
+    this.#heldBytes += bytes;
+    this.#memory.hold(bytes);
     if (returned === null) {
       this.#tx.publish(route, persistent, messageView);
       return;
@@ -52,16 +62,18 @@ export class TxChannel {
    */
   commit(done: (returned: readonly Buffer[]) => void): void {
     const returned = this.#returned;
-    this.#forgetReturned();
+    this.#forget();
     this.#tx.commit((logs) => this.#backPressure.whenThereIsRoom(logs, () => done(returned)));
   }
 
   rollback(): void {
-    this.#forgetReturned();
+    this.#forget();
     this.#tx.rollback();
   }
 
-  #forgetReturned(): void {
+  #forget(): void {
+    this.#memory.add(-this.#heldBytes);
+    this.#heldBytes = 0;
     this.#returned = [];
     this.#returnedBytes = 0;
   }

@@ -6,6 +6,8 @@ import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Client } from '../../../broker/access/clients.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
+import { addressKey } from '../../../broker/budget/address-key.ts';
+import type { ConnectionMemory, MemoryUser } from '../../../broker/budget/client-memory.ts';
 import { API_VERSIONS_KEY, apiName } from '../../../wire/kafka/apis.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
@@ -53,7 +55,7 @@ export interface KafkaConnectionDeps {
  * One client: frames to handlers, responses back. Requests for which there is no room (`requestsMax` without a response,
  * a peer that does not read, a throttled client) wait, and the socket is paused.
  */
-export class KafkaConnection implements RequestingConnection, RespondingConnection {
+export class KafkaConnection implements RequestingConnection, RespondingConnection, MemoryUser {
   readonly server: ServerContext;
   readonly broker: Broker;
   readonly settings: Settings;
@@ -69,7 +71,11 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly #deps: KafkaConnectionDeps;
   readonly #accepted: AcceptedConnection;
   readonly #reader: FrameReader;
+  readonly #memory: ConnectionMemory;
   readonly #waiting: Frame[] = [];
+  #waitingBytes = 0;
+  /** What is counted as held: the frame that is not whole yet, and those that wait. */
+  #heldBytes = 0;
   readonly #closeListeners = new Set<() => void>();
   #clientId: string | null = null;
   /** The API of the last request, for who looks at what held the event loop. */
@@ -98,9 +104,13 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.peer = peer;
     this.connectedAtMs = broker.shard.clock.now();
     this.#reader = new FrameReader(settings.requestBytesMax);
-    this.responses = new ResponseQueue(socket, broker.shard.turn, settings.outputHighWaterBytes, {
-      responsesAdvanced: () => this.#handleWaiting(),
-    });
+    this.#memory = broker.budget.memory.open(`address ${addressKey(peer.address)}`, this);
+    this.responses = new ResponseQueue(
+      socket,
+      broker.shard.turn,
+      { highWaterBytes: settings.outputHighWaterBytes, memory: this.#memory },
+      { responsesAdvanced: () => this.#handleWaiting() },
+    );
     this.requestQuota = new RequestQuota(broker.shard.clock);
     this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, broker.shard.clock.monotonicMs());
     this.#throttle = new Throttle(broker.shard.clock, () => {
@@ -161,6 +171,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   /** Once in the life of a connection: re-authentication (KIP-368) keeps the user. */
   #identified(identity: Identity): void {
     this.#accepted.established();
+    this.#memory.moveTo(`user '${identity.user.name}'`);
     this.identity = identity;
     this.#quota = null;
     const client: Client = {
@@ -229,9 +240,43 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.#end();
   }
 
+  memoryPaused(because: string): void {
+    if (this.isClosed) return;
+    this.settings.log.warn(
+      { principal: this.principal, peer: this.address, reason: because },
+      'the client is not read for now',
+    );
+    this.socket.pause();
+  }
+
+  memoryResumed(): void {
+    this.#updateReading();
+  }
+
+  memoryRefused(because: string): void {
+    this.#drop(because);
+  }
+
+  #updateReading(): void {
+    if (this.#waiting.length === 0 && !this.#memory.isPaused && !this.isClosed) this.socket.resume();
+  }
+
+  /** Counts what is held of the input. False: it is too much. */
+  #hold(): boolean {
+    const bytes = this.#reader.heldBytes + this.#waitingBytes;
+    const more = bytes - this.#heldBytes;
+    if (more === 0) return true;
+    this.#heldBytes = bytes;
+    return this.#memory.add(more);
+  }
+
   /** Called by the server's timer. */
   check(nowMs: number): void {
-    const state = this.#idleTimeout.state(nowMs, this.#waiting.length > 0, this.#isUnauthenticated);
+    const state = this.#idleTimeout.state(nowMs, {
+      hasWaiting: this.#waiting.length > 0,
+      isUnauthenticated: this.#isUnauthenticated,
+      isUnfinished: !this.#reader.isEmpty,
+    });
     const fault = PEER_FAULTS[state];
     if (fault !== undefined) {
       this.#drop(fault);
@@ -246,10 +291,12 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     const { turn, clock } = this.broker.shard;
     turn.touch();
     const beganMs = clock.monotonicMs();
-    this.#idleTimeout.activeAtMs = beganMs;
+    this.#idleTimeout.received(beganMs);
     try {
       if (this.identity === null) this.#limitUnauthenticated();
       this.#reader.push(chunk, this.#onFrame);
+      if (this.#memory.isTight) this.#reader.release();
+      if (!this.#hold()) this.#drop(this.#memory.shortage);
     } catch (error) {
       this.fail(error, 'frame');
     }
@@ -264,6 +311,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     if (this.isClosed) return;
     if (this.#waiting.length === 0 && this.#hasRoom() && this.#begin(bytes, start, end)) return;
     this.#waiting.push({ bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start });
+    this.#waitingBytes += end - start;
     this.socket.pause();
   };
 
@@ -287,11 +335,14 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     while (done < this.#waiting.length && !this.isClosed && this.#hasRoom()) {
       const { bytes, start, end } = this.#waiting[done];
       if (!this.#begin(bytes, start, end)) break;
+      this.#waitingBytes -= end - start;
       done++;
     }
     this.#waiting.splice(0, done);
     this.#isHandlingWaiting = false;
-    if (this.#waiting.length === 0 && !this.isClosed) this.socket.resume();
+    // Fewer bytes than before: they are never refused.
+    this.#hold();
+    this.#updateReading();
   }
 
   /** False if the request has to wait after all. */
@@ -414,6 +465,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     if (this.isClosed) return;
     this.isClosed = true;
     this.#waiting.length = 0;
+    this.#waitingBytes = 0;
     this.#throttle.stop();
     for (const listener of [...this.#closeListeners]) listener();
     this.#closeListeners.clear();
@@ -431,6 +483,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #closed(): void {
     this.#release();
     this.responses.drop();
+    this.#memory.close();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#deps.closed(this);
   }
@@ -440,6 +493,7 @@ const PEER_FAULTS: { readonly [state in PeerState]?: string } = {
   unauthenticated: 'the client has not logged in',
   stalled: 'the client does not read what it asked for',
   idle: 'the client was idle',
+  unfinished: 'the rest of a request did not come (unfinished-input-timeout)',
 };
 
 /** As much as Kafka takes for one SASL token (sasl.server.max.receive.size). */

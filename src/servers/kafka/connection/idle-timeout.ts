@@ -10,14 +10,26 @@ const QUIET_MS = 10_000;
  * - `quiet`: it has not, for less than `idleTimeoutMs`;
  * - `idle`: it has not for `idleTimeoutMs` (connections.max.idle.ms);
  * - `stalled`: it has read nothing of its responses for `stalledPeerTimeoutMs`;
+ * - `unfinished`: of a request the rest has not come for `unfinishedInputTimeoutMs`, though the socket is read;
  * - `unauthenticated`: it has not authenticated within `handshakeTimeoutMs`.
  */
-export type PeerState = 'busy' | 'quiet' | 'idle' | 'stalled' | 'unauthenticated';
+export type PeerState = 'busy' | 'quiet' | 'idle' | 'stalled' | 'unfinished' | 'unauthenticated';
+
+/** What the connection is in the middle of. */
+export interface Activity {
+  /** Requests that were read wait for room. */
+  readonly hasWaiting: boolean;
+  readonly isUnauthenticated: boolean;
+  /** A part of a request has come. */
+  readonly isUnfinished: boolean;
+}
 
 /** The timeouts of one connection: idle, stalled, and not authenticated in time. */
 export class IdleTimeout {
-  /** When the last bytes came, on the monotonic clock. */
-  activeAtMs: number;
+  /** When the last bytes came, or a request was open, on the monotonic clock. */
+  #activeAtMs: number;
+  /** When the last bytes came, or the socket was not read. */
+  #receivedAtMs: number;
   readonly #socket: Socket;
   readonly #responses: ResponseQueue;
   readonly #settings: Settings;
@@ -30,17 +42,23 @@ export class IdleTimeout {
     this.#socket = socket;
     this.#responses = responses;
     this.#settings = settings;
-    this.#startedAtMs = this.activeAtMs = nowMs;
+    this.#startedAtMs = this.#activeAtMs = this.#receivedAtMs = nowMs;
   }
 
-  /** Called by a timer. `isWaiting`: requests that were read wait for room. */
-  state(nowMs: number, isWaiting: boolean, isUnauthenticated: boolean): PeerState {
-    const { handshakeTimeoutMs, idleTimeoutMs } = this.#settings;
+  received(nowMs: number): void {
+    this.#activeAtMs = this.#receivedAtMs = nowMs;
+  }
+
+  /** Called by a timer. */
+  state(nowMs: number, { hasWaiting, isUnauthenticated, isUnfinished }: Activity): PeerState {
+    const { handshakeTimeoutMs, idleTimeoutMs, unfinishedInputTimeoutMs } = this.#settings;
     this.#probe();
     if (isUnauthenticated && nowMs - this.#startedAtMs >= handshakeTimeoutMs) return 'unauthenticated';
     if (this.#isStalled(nowMs)) return 'stalled';
-    if (isWaiting || this.#responses.openCount > 0) this.activeAtMs = nowMs;
-    const quietMs = nowMs - this.activeAtMs;
+    if (this.#socket.isPaused()) this.#receivedAtMs = nowMs;
+    if (isUnfinished && nowMs - this.#receivedAtMs >= unfinishedInputTimeoutMs) return 'unfinished';
+    if (hasWaiting || this.#responses.openCount > 0) this.#activeAtMs = nowMs;
+    const quietMs = nowMs - this.#activeAtMs;
     if (quietMs >= idleTimeoutMs) return 'idle';
     return quietMs >= QUIET_MS ? 'quiet' : 'busy';
   }

@@ -41,6 +41,7 @@ export class PendingResponse implements QueuedResponse {
   #isEncoding = false;
   /** The encoded response, if it was filled in before its turn came. */
   #early: readonly Buffer[] = [];
+  #earlyBytes = 0;
 
   constructor(
     connection: RespondingConnection,
@@ -81,7 +82,7 @@ export class PendingResponse implements QueuedResponse {
       } else if (!this.connection.isClosed) {
         const writer = new ByteWriter(EARLY_SLAB_BYTES);
         encodeResponse(writer, this.api, this.version, this.correlationId, response);
-        this.#early = writer.take();
+        this.#hold(writer.take());
       }
     } catch (error) {
       this.connection.fail(error, this.api.name);
@@ -144,7 +145,7 @@ export class PendingResponse implements QueuedResponse {
     this.isFilled = true;
     const { responses } = this.connection;
     if (this.isNext) responses.writer.reference(frame);
-    else this.#early = [frame];
+    else this.#hold([frame]);
     responses.filled(this);
   }
 
@@ -164,5 +165,13 @@ export class PendingResponse implements QueuedResponse {
   writeEarly(writer: ByteWriter): void {
     for (const piece of this.#early) writer.reference(piece);
     this.#early = [];
+    this.connection.responses.addEarly(-this.#earlyBytes);
+    this.#earlyBytes = 0;
+  }
+
+  #hold(pieces: readonly Buffer[]): void {
+    this.#early = pieces;
+    for (const { length } of pieces) this.#earlyBytes += length;
+    this.connection.responses.addEarly(this.#earlyBytes);
   }
 }

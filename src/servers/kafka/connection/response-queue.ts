@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Lease } from '../../../base/memory-pool.ts';
+import type { ConnectionMemory } from '../../../broker/budget/client-memory.ts';
 import type { Turn } from '../../../broker/shard/turn.ts';
 import { ByteWriter } from '../../../wire/kafka/byte-writer.ts';
 
@@ -12,6 +13,12 @@ export interface QueuedResponse {
   readonly isFilled: boolean;
   /** Writes a response that was filled in before those ahead of it in the queue. */
   writeEarly(writer: ByteWriter): void;
+}
+
+export interface ResponseQueueLimits {
+  readonly highWaterBytes: number;
+  /** Where unsent bytes are counted. */
+  readonly memory: ConnectionMemory;
 }
 
 export interface ResponseQueueListener {
@@ -33,6 +40,10 @@ export class ResponseQueue {
   readonly #socket: Socket;
   readonly #turn: Turn;
   readonly #highWaterBytes: number;
+  readonly #memoryUse: ConnectionMemory;
+  /** What is counted in it: what the socket has, and responses that wait for those before them. */
+  #heldBytes = 0;
+  #earlyBytes = 0;
   readonly #listener: ResponseQueueListener;
   readonly #queue: QueuedResponse[] = [];
   /** Leases of the memory that `writer` references. */
@@ -42,10 +53,16 @@ export class ResponseQueue {
   #largeCount = 0;
   #isEnded = false;
 
-  constructor(socket: Socket, turn: Turn, highWaterBytes: number, listener: ResponseQueueListener) {
+  constructor(
+    socket: Socket,
+    turn: Turn,
+    { highWaterBytes, memory }: ResponseQueueLimits,
+    listener: ResponseQueueListener,
+  ) {
     this.#socket = socket;
     this.#turn = turn;
     this.#highWaterBytes = highWaterBytes;
+    this.#memoryUse = memory;
     this.#listener = listener;
   }
 
@@ -98,6 +115,20 @@ export class ResponseQueue {
     this.#listener.responsesAdvanced();
   }
 
+  /** Bytes of responses that were filled in before their turn, or fewer of them. */
+  addEarly(bytes: number): void {
+    this.#earlyBytes += bytes;
+    this.#hold();
+  }
+
+  #hold(): void {
+    const bytes = this.#earlyBytes + this.#socket.writableLength;
+    const more = bytes - this.#heldBytes;
+    if (more === 0) return;
+    this.#heldBytes = bytes;
+    this.#memoryUse.add(more);
+  }
+
   #shift(): void {
     const { requestBytes, isLarge } = this.#queue[this.#first++];
     this.openBytes -= requestBytes;
@@ -114,13 +145,14 @@ export class ResponseQueue {
     const onWritten = memory.length === 0 ? this.#onWritten : this.#onWrittenWith(memory);
     if (pieces.length === 1) {
       socket.write(pieces[0], onWritten);
-      return;
+    } else {
+      socket.cork();
+      const last = pieces.length - 1;
+      for (let index = 0; index < last; index++) socket.write(pieces[index]);
+      socket.write(pieces[last], onWritten);
+      socket.uncork();
     }
-    socket.cork();
-    const last = pieces.length - 1;
-    for (let index = 0; index < last; index++) socket.write(pieces[index]);
-    socket.write(pieces[last], onWritten);
-    socket.uncork();
+    this.#hold();
   }
 
   /** Flushes, then half-closes the socket. Nothing is written afterwards. */
@@ -154,6 +186,7 @@ export class ResponseQueue {
   }
 
   readonly #onWritten = (error?: Error | null): void => {
+    this.#hold();
     if (error != null || !this.isCongested || this.queuedBytes > this.#highWaterBytes / 4) return;
     this.isCongested = false;
     this.#turn.touch();

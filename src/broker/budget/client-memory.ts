@@ -1,0 +1,254 @@
+/** What a connection does when its memory says so. */
+export interface MemoryUser {
+  /** Reads nothing more from its peer, until `memoryResumed`. `because` is for the peer and the log. */
+  memoryPaused(because: string): void;
+  memoryResumed(): void;
+  /** It has been paused for too long: what it holds has to go. `because` as above. */
+  memoryRefused(because: string): void;
+}
+
+export interface ClientMemoryOptions {
+  /** For all clients together. */
+  readonly bytesMax: number;
+  /** For all connections of one user. */
+  readonly userBytesMax: number;
+  /** After this long a paused connection is closed. */
+  readonly pausedMsMax: number;
+}
+
+export const UNLIMITED_MEMORY: ClientMemoryOptions = {
+  bytesMax: Number.POSITIVE_INFINITY,
+  userBytesMax: Number.POSITIVE_INFINITY,
+  pausedMsMax: 60_000,
+};
+
+/** Of the limit of all, for one user: the others always have the rest. */
+const USER_PART_MAX = 0.75;
+/** Below this part of a limit those who were paused because of it may go on. */
+const RESUMED_BELOW = 0.9;
+
+/** The connections of one user, or of those at one address that have not logged in. */
+interface UserAccount {
+  /** `user 'ada'`, `address 10.0.0.1`. */
+  readonly name: string;
+  bytes: number;
+  connections: number;
+  /** The one that was paused first is the first. */
+  readonly paused: Set<ConnectionMemory>;
+  /** The one connection that may go on though the share is used up: otherwise nothing would ever be finished. */
+  exempt: ConnectionMemory | null;
+}
+
+/**
+ * Memory that clients have the broker hold: input that is not finished, output that is not sent. It is counted when
+ * buffers are made, grow and go, by connection, user and in all:
+ *
+ *     user over its share      ──▶ its connections are paused when they grow, but for one, which changes with time
+ *     user over 3/4 of all     ──▶ its connections are refused when they grow
+ *     all over the limit       ──▶ whoever grows is paused, or refused if its user is over its share
+ *
+ * What is paused holds no more than it did. So one user slows itself down first, and can never take it all.
+ */
+export class ClientMemory {
+  readonly options: ClientMemoryOptions;
+  bytes = 0;
+  readonly #users = new Map<string, UserAccount>();
+  /** Those with paused connections. */
+  readonly #short = new Set<UserAccount>();
+
+  constructor(options: ClientMemoryOptions = UNLIMITED_MEMORY) {
+    this.options = options;
+  }
+
+  /** Users and addresses that have a connection. */
+  get userCount(): number {
+    return this.#users.size;
+  }
+
+  bytesOf(user: string): number {
+    return this.#users.get(user)?.bytes ?? 0;
+  }
+
+  /** Whether so much is held that what is kept for later use should go. */
+  get isTight(): boolean {
+    return this.bytes > this.options.bytesMax / 2;
+  }
+
+  /** The memory of a new connection of this user, which has to be closed. */
+  open(user: string, connection: MemoryUser): ConnectionMemory {
+    return new ConnectionMemory(this, this.enter(user), connection);
+  }
+
+  /** To be called each second or so. */
+  check(nowMs: number): void {
+    for (const user of [...this.#short]) {
+      for (const each of [...user.paused]) each.checkPause(nowMs);
+      this.#relieve(user, true);
+    }
+  }
+
+  enter(name: string): UserAccount {
+    let user = this.#users.get(name);
+    if (user === undefined) {
+      user = { name, bytes: 0, connections: 0, paused: new Set(), exempt: null };
+      this.#users.set(name, user);
+    }
+    user.connections++;
+    return user;
+  }
+
+  leave(user: UserAccount): void {
+    if (--user.connections === 0) this.#users.delete(user.name);
+  }
+
+  /** `connection` has grown beyond a limit. False: it is refused. */
+  exceeded(user: UserAccount, connection: ConnectionMemory): boolean {
+    const { bytesMax, userBytesMax } = this.options;
+    const isOverShare = user.bytes > userBytesMax;
+    const isOverAll = this.bytes > bytesMax;
+    if (isOverShare && (isOverAll || user.bytes > bytesMax * USER_PART_MAX)) return false;
+    if (!isOverAll) {
+      user.exempt ??= connection;
+      if (user.exempt === connection) return true;
+    }
+    if (!connection.isPaused) {
+      user.paused.add(connection);
+      this.#short.add(user);
+      connection.pause(this.shortage(user));
+    }
+    return true;
+  }
+
+  /** In words, which limit is exceeded. */
+  shortage(user: UserAccount): string {
+    const { bytesMax, userBytesMax } = this.options;
+    return user.bytes > userBytesMax
+      ? `${user.name} holds ${user.bytes} bytes of unfinished input and unsent output, and may hold ${userBytesMax} ` +
+          '(client-memory-per-user)'
+      : `clients hold ${this.bytes} bytes of unfinished input and unsent output, and may hold ${bytesMax} ` +
+          '(client-memory-limit)';
+  }
+
+  /** Something of `user` has gone. */
+  freed(): void {
+    if (this.#short.size === 0) return;
+    for (const user of [...this.#short]) this.#relieve(user, false);
+  }
+
+  /** A connection is not there any more, or has another user. */
+  forget(user: UserAccount, connection: ConnectionMemory): void {
+    if (user.exempt === connection) user.exempt = null;
+    user.paused.delete(connection);
+    if (user.paused.size === 0) this.#short.delete(user);
+  }
+
+  /** `isNextTurn`: the exempt connection has had its time, whatever became of it. */
+  #relieve(user: UserAccount, isNextTurn: boolean): void {
+    const { bytesMax, userBytesMax } = this.options;
+    if (this.bytes > bytesMax * RESUMED_BELOW) return;
+    if (user.bytes <= userBytesMax * RESUMED_BELOW) {
+      user.exempt = null;
+      for (const each of [...user.paused]) this.#resume(user, each);
+    } else if (isNextTurn || user.exempt === null) {
+      const [next] = user.paused;
+      if (next === undefined) return;
+      user.exempt = next;
+      this.#resume(user, next);
+    }
+  }
+
+  #resume(user: UserAccount, connection: ConnectionMemory): void {
+    user.paused.delete(connection);
+    if (user.paused.size === 0) this.#short.delete(user);
+    connection.resume();
+  }
+}
+
+/** Of one connection. */
+export class ConnectionMemory {
+  bytes = 0;
+  isPaused = false;
+  readonly #all: ClientMemory;
+  #user: UserAccount;
+  readonly #connection: MemoryUser;
+  /** On the clock of `check`; -1 until its first call since the pause. */
+  #pausedAtMs = -1;
+  #isClosed = false;
+
+  constructor(all: ClientMemory, user: UserAccount, connection: MemoryUser) {
+    this.#all = all;
+    this.#user = user;
+    this.#connection = connection;
+  }
+
+  /**
+   * Counts bytes more, or fewer. False: it is too much, and the connection has to be closed; `shortage` says why. It may
+   * be paused within the call.
+   */
+  add(bytes: number): boolean {
+    if (this.#isClosed) return true;
+    const all = this.#all;
+    const user = this.#user;
+    this.bytes += bytes;
+    user.bytes += bytes;
+    all.bytes += bytes;
+    if (bytes > 0) {
+      const { bytesMax, userBytesMax } = all.options;
+      return (user.bytes <= userBytesMax && all.bytes <= bytesMax) || all.exceeded(user, this);
+    }
+    if (user.exempt === this) user.exempt = null;
+    all.freed();
+    return true;
+  }
+
+  get isTight(): boolean {
+    return this.#all.isTight;
+  }
+
+  get shortage(): string {
+    return this.#all.shortage(this.#user);
+  }
+
+  /** The client has logged in: what it holds is its user's. */
+  moveTo(name: string): void {
+    if (this.#isClosed) return;
+    const { bytes } = this;
+    this.add(-bytes);
+    this.#leave();
+    this.#user = this.#all.enter(name);
+    this.add(bytes);
+  }
+
+  /** Nothing is held any more, and nothing will be. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.add(-this.bytes);
+    this.#leave();
+    this.#isClosed = true;
+  }
+
+  pause(because: string): void {
+    this.isPaused = true;
+    this.#pausedAtMs = -1;
+    this.#connection.memoryPaused(because);
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    this.#connection.memoryResumed();
+  }
+
+  checkPause(nowMs: number): void {
+    if (this.#pausedAtMs < 0) this.#pausedAtMs = nowMs;
+    if (nowMs - this.#pausedAtMs < this.#all.options.pausedMsMax) return;
+    // Once; by the time of the next it should be closed.
+    this.#pausedAtMs = nowMs;
+    this.#connection.memoryRefused(this.shortage);
+  }
+
+  #leave(): void {
+    this.#all.forget(this.#user, this);
+    this.#all.leave(this.#user);
+    if (this.isPaused) this.resume();
+  }
+}

@@ -1,0 +1,54 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Scheduler } from '../../base/scheduler.ts';
+import { LiveHeap } from './live-heap.ts';
+import { MemoryAlarm } from './memory-alarm.ts';
+import type { ShardLog } from './shard.ts';
+
+export interface MemoryAlarmsDeps {
+  readonly memoryHighWaterBytes: number;
+  /** Resident memory of the process, in bytes. */
+  readonly residentBytes: () => number;
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly log: ShardLog;
+  readonly onChange: (isShort: boolean) => void;
+}
+
+/** Of the heap's limit, which ends the process when it is reached: `--max-old-space-size`, or what Node makes of the memory. */
+const HEAP_MARK = 0.75;
+
+/** The two ways in which memory is short: the process holds too much of the machine's, or its heap is nearly full. */
+export class MemoryAlarms {
+  readonly #alarms: readonly MemoryAlarm[];
+
+  constructor({ memoryHighWaterBytes, residentBytes, scheduler, clock, log, onChange }: MemoryAlarmsDeps) {
+    const heap = new LiveHeap(clock);
+    const short = new Set<string>();
+    const changed = (what: string, isOver: boolean, fields: object): void => {
+      log.warn(fields, isOver ? `${what} is short` : `${what} is free again`);
+      if (isOver) short.add(what);
+      else short.delete(what);
+      onChange(short.size > 0);
+    };
+    const heapBytesMax = heap.limitBytes * HEAP_MARK;
+    this.#alarms = [
+      new MemoryAlarm({
+        limitBytes: heapBytesMax,
+        residentBytes: () => heap.bytes(),
+        scheduler,
+        onChange: (isOver, heapBytes) => changed('the heap', isOver, { heapBytes, heapBytesMax }),
+      }),
+      new MemoryAlarm({
+        limitBytes: memoryHighWaterBytes,
+        residentBytes,
+        scheduler,
+        onChange: (isOver, bytes) =>
+          changed('memory', isOver, { residentBytes: bytes, memoryHighWaterBytes }),
+      }),
+    ];
+  }
+
+  stop(): void {
+    for (const alarm of this.#alarms) alarm.stop();
+  }
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  ClientMemory,
+  type ConnectionMemory,
+  type MemoryUser,
+} from '../../../src/broker/budget/client-memory.ts';
+
+const LIMITS = { bytesMax: 1000, userBytesMax: 250, pausedMsMax: 60_000 };
+
+/** Notes what it is told. */
+class Noted implements MemoryUser {
+  readonly told: string[] = [];
+  readonly memory: ConnectionMemory;
+
+  constructor(all: ClientMemory, user: string) {
+    this.memory = all.open(user, this);
+  }
+
+  memoryPaused(because: string): void {
+    this.told.push(`paused: ${because}`);
+  }
+
+  memoryResumed(): void {
+    this.told.push('resumed');
+  }
+
+  memoryRefused(because: string): void {
+    this.told.push(`refused: ${because}`);
+  }
+}
+
+describe('the memory of clients', () => {
+  it('is counted by user and in all, and is nothing when all have closed', () => {
+    const all = new ClientMemory(LIMITS);
+    const [a, b, c] = ['ada', 'ada', 'bob'].map((user) => new Noted(all, user).memory);
+    a.add(100);
+    b.add(50);
+    c.add(30);
+    a.add(-20);
+    assert.deepEqual([all.bytes, all.bytesOf('ada'), all.bytesOf('bob')], [160, 130, 30]);
+    c.moveTo('ada');
+    assert.deepEqual([all.bytes, all.bytesOf('ada'), all.bytesOf('bob')], [160, 160, 0]);
+    for (const each of [a, b, c, a]) each.close();
+    a.add(10);
+    assert.deepEqual([all.bytes, all.userCount], [0, 0]);
+  });
+
+  it('of one user beyond its share stops all of its connections but one, and nobody else', () => {
+    const all = new ClientMemory(LIMITS);
+    const [first, second, other] = ['ada', 'ada', 'bob'].map((user) => new Noted(all, user));
+    assert.ok(first.memory.add(300));
+    assert.ok(second.memory.add(10));
+    assert.ok(other.memory.add(100));
+    assert.deepEqual([first.told, other.told], [[], []]);
+    assert.match(second.told[0], /^paused: .*ada.* 310 bytes.*may hold 250 \(client-memory-per-user\)/);
+    assert.ok(first.memory.add(100));
+    assert.equal(first.memory.isPaused, false);
+    first.memory.add(-400);
+    assert.equal(second.told.at(-1), 'resumed');
+    assert.equal(second.memory.isPaused, false);
+  });
+
+  it('beyond the limit of all refuses who is over his share, and stops the others until there is room', () => {
+    const all = new ClientMemory(LIMITS);
+    const [flood, other] = ['ada', 'bob'].map((user) => new Noted(all, user));
+    assert.ok(flood.memory.add(700));
+    const rest = new Noted(all, 'carol');
+    assert.ok(rest.memory.add(240));
+    assert.ok(other.memory.add(70));
+    assert.match(other.told[0], /^paused: clients hold 1010 bytes.*may hold 1000 \(client-memory-limit\)/);
+    assert.equal(flood.memory.add(1), false);
+    flood.memory.close();
+    assert.equal(other.told.at(-1), 'resumed');
+    assert.equal(all.bytes, 310);
+  });
+
+  it('of one user beyond its share is given to its connections in turns', () => {
+    const all = new ClientMemory(LIMITS);
+    const [slow, second, third] = ['ada', 'ada', 'ada'].map((user) => new Noted(all, user));
+    for (const each of [slow, second, third]) each.memory.add(200);
+    const paused = () => [slow, second, third].map(({ memory }) => memory.isPaused);
+    assert.deepEqual(paused(), [false, false, true]);
+    slow.memory.add(1);
+    assert.deepEqual(paused(), [true, false, true]);
+    all.check(0);
+    assert.deepEqual(paused(), [true, false, false]);
+    // It is its turn until the next check.
+    third.memory.add(1);
+    assert.deepEqual(paused(), [true, false, false]);
+    all.check(1000);
+    third.memory.add(1);
+    assert.deepEqual(paused(), [false, false, true]);
+  });
+
+  it('is taken from those who have waited for too long', () => {
+    const all = new ClientMemory(LIMITS);
+    const floods = ['ada', 'eve'].map((user) => new Noted(all, user));
+    for (const { memory } of floods) memory.add(490);
+    const waiting = new Noted(all, 'bob');
+    waiting.memory.add(30);
+    for (const nowMs of [0, 30_000, 59_999]) all.check(nowMs);
+    assert.equal(waiting.told.length, 1);
+    all.check(60_000);
+    assert.match(waiting.told[1], /^refused: clients hold 1010 bytes/);
+  });
+
+  it('of one user is never all of it', () => {
+    const all = new ClientMemory(LIMITS);
+    const flood = new Noted(all, 'ada');
+    assert.ok(flood.memory.add(750));
+    assert.equal(flood.memory.add(1), false);
+  });
+
+  it('goes on without those who have gone', () => {
+    const all = new ClientMemory(LIMITS);
+    const [exempt, next] = ['ada', 'ada'].map((user) => new Noted(all, user));
+    exempt.memory.add(200);
+    next.memory.add(200);
+    exempt.memory.add(1);
+    assert.equal(exempt.memory.isPaused, true);
+    next.memory.close();
+    assert.equal(exempt.memory.isPaused, false);
+    exempt.memory.close();
+    assert.deepEqual([all.bytes, all.userCount], [0, 0]);
+  });
+});
