@@ -46,7 +46,12 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
     },
     message_stats: stats,
     blocked_reasons: [...broker.shard.alarms.raised],
-    memory: { resident: memory.rss, heap_used: memory.heapUsed, messages: messageBytes },
+    memory: {
+      resident: memory.rss,
+      heap_used: memory.heapUsed,
+      messages: messageBytes,
+      clients: broker.budget.memory.bytes,
+    },
     journal_bytes: journalFileBytes,
     loop: loopOf(broker.loopStretches),
   });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Budget } from '../../../src/broker/budget/budget.ts';
 import { BatchView } from '../../../src/records/batch-view.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { ERROR_CODES, errorName } from '../../../src/wire/kafka/error-codes.ts';
@@ -7,6 +8,7 @@ import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets, offsetForLeaderEpoch } from '../../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
+import { until } from '../amqp091/test-server.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -282,6 +284,32 @@ describe('Produce and Fetch', () => {
       values.map((value) => Number.parseInt(value, 10)),
       Array.from({ length: 600 }, (_, i) => i),
     );
+  });
+
+  it('what is in segments is fetched in small answers while the share of memory of its user is used up', async () => {
+    const memory = { bytesMax: 64 * MIB, userBytesMax: 65_536, pausedMsMax: 60_000 };
+    const budget = new Budget({ memory });
+    const small = { memoryLimitBytes: MIB, chunkBytes: 65_536, segmentBytes: 2 * MIB };
+    const journal = { journalFileBytes: MIB, journalLimitBytes: 4 * MIB };
+    await using test = await KafkaTestServer.start({}, { ...small, ...journal, budget });
+    const { partitions } = create(test);
+    using producer = await test.connect();
+    for (let i = 0; i < 400; i++) await send(producer, batchOf([`${i}:${'x'.repeat(8000)}`]));
+    const onDisk = partitions[0]?.log.tailStart ?? 0;
+    assert.ok(onDisk > 100);
+    const readers = await Promise.all([1, 2, 3, 4].map(() => test.connect()));
+    await Promise.all(
+      readers.map(async (reader) => {
+        let offset = 0;
+        while (offset < onDisk) {
+          const values = valuesOf(await fetchAll(reader, [{ offset, bytesMax: MIB }]));
+          assert.equal(Number.parseInt(values[0] ?? '', 10), offset);
+          offset += values.length;
+        }
+      }),
+    );
+    await until(() => budget.memory.bytes === 0);
+    for (const reader of readers) reader[Symbol.dispose]();
   });
 
   it('a topic that is deleted ends the wait of those who read it', async () => {

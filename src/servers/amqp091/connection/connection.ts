@@ -70,6 +70,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   readonly #channels = new Map<number, Channel>();
   /** The channel of the last frame: the only one whose `publishing` may refer to bytes of `#chunk`. */
   #lastChannel: Channel | null = null;
+  /** What is counted as held for a frame that is not whole yet. */
+  #frameBytes = 0;
   /** What the socket gave and is being read; its memory is used again for other sockets. */
   #chunk: Buffer = EMPTY;
   readonly #blocking: ConnectionBlocking;
@@ -144,9 +146,15 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     if (nowMs - beganMs >= STRETCH_MS_MIN) {
       this.broker.loopStretches.record(nowMs - beganMs, nowMs, 'AMQP', this.#lastMethod, this.user);
     }
-    this.memory.setFrameBytes(this.#reader.heldBytes);
+    if (this.#reader.heldBytes !== this.#frameBytes) this.#holdFrame();
     turn.received(chunk.length);
   };
+
+  #holdFrame(): void {
+    const { heldBytes } = this.#reader;
+    this.memory.add(heldBytes - this.#frameBytes);
+    this.#frameBytes = heldBytes;
+  }
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {
     if (this.state !== 'open') {

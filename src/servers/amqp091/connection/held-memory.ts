@@ -12,8 +12,6 @@ export interface HoldingConnection {
 export class HeldMemory implements MemoryUser {
   readonly #memory: ConnectionMemory;
   readonly #connection: HoldingConnection;
-  /** Of the frame that is not whole yet. */
-  #frameBytes = 0;
 
   constructor(memory: ClientMemory, user: string, connection: HoldingConnection) {
     this.#connection = connection;
@@ -32,13 +30,6 @@ export class HeldMemory implements MemoryUser {
   /** As `add`, for what will be held only if it is allowed. @throws AmqpError RESOURCE_ERROR */
   hold(bytes: number): void {
     if (!this.#memory.add(bytes)) throw new AmqpError('RESOURCE_ERROR', this.#memory.shortage);
-  }
-
-  /** How large the buffer of the unfinished frame is now. */
-  setFrameBytes(bytes: number): void {
-    if (bytes === this.#frameBytes) return;
-    this.#memory.add(bytes - this.#frameBytes);
-    this.#frameBytes = bytes;
   }
 
   close(): void {

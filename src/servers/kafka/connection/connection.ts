@@ -62,6 +62,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly socket: Socket;
   readonly peer: Peer;
   readonly responses: ResponseQueue;
+  readonly memory: ConnectionMemory;
   software = '';
   isClosed = false;
   readonly connectedAtMs: number;
@@ -71,7 +72,6 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly #deps: KafkaConnectionDeps;
   readonly #accepted: AcceptedConnection;
   readonly #reader: FrameReader;
-  readonly #memory: ConnectionMemory;
   readonly #waiting: Frame[] = [];
   #waitingBytes = 0;
   /** What is counted as held: the frame that is not whole yet, and those that wait. */
@@ -104,11 +104,11 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.peer = peer;
     this.connectedAtMs = broker.shard.clock.now();
     this.#reader = new FrameReader(settings.requestBytesMax);
-    this.#memory = broker.budget.memory.open(`address ${addressKey(peer.address)}`, this);
+    this.memory = broker.budget.memory.open(`address ${addressKey(peer.address)}`, this);
     this.responses = new ResponseQueue(
       socket,
       broker.shard.turn,
-      { highWaterBytes: settings.outputHighWaterBytes, memory: this.#memory },
+      { highWaterBytes: settings.outputHighWaterBytes, memory: this.memory },
       { responsesAdvanced: () => this.#handleWaiting() },
     );
     this.requestQuota = new RequestQuota(broker.shard.clock);
@@ -171,7 +171,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   /** Once in the life of a connection: re-authentication (KIP-368) keeps the user. */
   #identified(identity: Identity): void {
     this.#accepted.established();
-    this.#memory.moveTo(`user '${identity.user.name}'`);
+    this.memory.moveTo(`user '${identity.user.name}'`);
     this.identity = identity;
     this.#quota = null;
     const client: Client = {
@@ -258,7 +258,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   }
 
   #updateReading(): void {
-    if (this.#waiting.length === 0 && !this.#memory.isPaused && !this.isClosed) this.socket.resume();
+    if (this.#waiting.length === 0 && !this.memory.isPaused && !this.isClosed) this.socket.resume();
   }
 
   /** Counts what is held of the input. False: it is too much. */
@@ -267,7 +267,9 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     const more = bytes - this.#heldBytes;
     if (more === 0) return true;
     this.#heldBytes = bytes;
-    return this.#memory.add(more);
+    // What is kept for the next frame is not counted.
+    if (this.memory.isTight) this.#reader.release();
+    return this.memory.add(more);
   }
 
   /** Called by the server's timer. */
@@ -291,12 +293,11 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     const { turn, clock } = this.broker.shard;
     turn.touch();
     const beganMs = clock.monotonicMs();
-    this.#idleTimeout.received(beganMs);
+    this.#idleTimeout.receivedAtMs = beganMs;
     try {
       if (this.identity === null) this.#limitUnauthenticated();
       this.#reader.push(chunk, this.#onFrame);
-      if (this.#memory.isTight) this.#reader.release();
-      if (!this.#hold()) this.#drop(this.#memory.shortage);
+      if (!this.#hold()) this.#drop(this.memory.shortage);
     } catch (error) {
       this.fail(error, 'frame');
     }
@@ -483,7 +484,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #closed(): void {
     this.#release();
     this.responses.drop();
-    this.#memory.close();
+    this.memory.close();
     if (this.#endTimer !== null) clearTimeout(this.#endTimer);
     this.#deps.closed(this);
   }

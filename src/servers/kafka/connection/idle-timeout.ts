@@ -26,10 +26,12 @@ export interface Activity {
 
 /** The timeouts of one connection: idle, stalled, and not authenticated in time. */
 export class IdleTimeout {
-  /** When the last bytes came, or a request was open, on the monotonic clock. */
-  #activeAtMs: number;
-  /** When the last bytes came, or the socket was not read. */
-  #receivedAtMs: number;
+  /** When the last bytes came, on the monotonic clock. */
+  receivedAtMs: number;
+  /** When a request was last seen to be open, or to wait. */
+  #openAtMs = 0;
+  /** When the socket was last seen not to be read. */
+  #pausedAtMs = 0;
   readonly #socket: Socket;
   readonly #responses: ResponseQueue;
   readonly #settings: Settings;
@@ -42,11 +44,7 @@ export class IdleTimeout {
     this.#socket = socket;
     this.#responses = responses;
     this.#settings = settings;
-    this.#startedAtMs = this.#activeAtMs = this.#receivedAtMs = nowMs;
-  }
-
-  received(nowMs: number): void {
-    this.#activeAtMs = this.#receivedAtMs = nowMs;
+    this.#startedAtMs = this.receivedAtMs = nowMs;
   }
 
   /** Called by a timer. */
@@ -55,10 +53,11 @@ export class IdleTimeout {
     this.#probe();
     if (isUnauthenticated && nowMs - this.#startedAtMs >= handshakeTimeoutMs) return 'unauthenticated';
     if (this.#isStalled(nowMs)) return 'stalled';
-    if (this.#socket.isPaused()) this.#receivedAtMs = nowMs;
-    if (isUnfinished && nowMs - this.#receivedAtMs >= unfinishedInputTimeoutMs) return 'unfinished';
-    if (hasWaiting || this.#responses.openCount > 0) this.#activeAtMs = nowMs;
-    const quietMs = nowMs - this.#activeAtMs;
+    if (this.#socket.isPaused()) this.#pausedAtMs = nowMs;
+    const awaitedMs = nowMs - Math.max(this.receivedAtMs, this.#pausedAtMs);
+    if (isUnfinished && awaitedMs >= unfinishedInputTimeoutMs) return 'unfinished';
+    if (hasWaiting || this.#responses.openCount > 0) this.#openAtMs = nowMs;
+    const quietMs = nowMs - Math.max(this.receivedAtMs, this.#openAtMs);
     if (quietMs >= idleTimeoutMs) return 'idle';
     return quietMs >= QUIET_MS ? 'quiet' : 'busy';
   }

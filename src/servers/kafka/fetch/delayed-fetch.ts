@@ -34,6 +34,8 @@ export class DelayedFetch {
   readonly #isCommittedOnly: boolean;
   readonly #memory: Lease;
   #bytes = 0;
+  /** Counted as held for the client: what is read from disk, until all of it is. */
+  #heldBytes = 0;
   /** End the waiting: cancel the timer, remove the listeners. */
   #stops: (() => void)[] = [];
 
@@ -116,10 +118,14 @@ export class DelayedFetch {
     index: number,
     reading: Promise<PartitionResponse>,
   ): Promise<void> {
-    this.#add(responses, this.#partitions[index], await reading);
-    for (const wanted of this.#partitions.slice(index + 1)) {
-      if (this.#context.client.isClosed) return;
-      this.#add(responses, wanted, await this.#serve(wanted));
+    try {
+      this.#add(responses, this.#partitions[index], await reading);
+      for (const wanted of this.#partitions.slice(index + 1)) {
+        if (this.#context.client.isClosed) return;
+        this.#add(responses, wanted, await this.#serve(wanted));
+      }
+    } finally {
+      this.#hold(-this.#heldBytes);
     }
     this.#context.broker.shard.turn.touch();
     this.#finish(responses);
@@ -172,12 +178,16 @@ export class DelayedFetch {
     wanted: FetchPartition,
     partition: Partition,
     below: number,
-    bytesMax: number,
+    wantedBytesMax: number,
   ): Promise<PartitionResponse> {
+    this.#hold(wantedBytesMax);
+    // Its user's share of memory is used up: one batch, so that it gets on, and no more.
+    const bytesMax = this.#context.client.memory.isPaused ? 0 : wantedBytesMax;
     // A lease of its own, which goes back at once if the batch does not fit: a request can name a million partitions.
     const memory = this.#context.fetchMemory.lease();
     try {
       const { bytes } = await partition.read(wanted.fetchOffset, below, bytesMax, memory);
+      this.#hold(bytes.length - wantedBytesMax);
       if (wanted.fetchOffset < partition.startOffset) return failed(wanted, partition, 'OFFSET_OUT_OF_RANGE');
       // A batch larger than the limit is sent only if it is the first of the response (KIP-74).
       if (bytes.length > bytesMax && this.#bytes > 0) return this.#found(wanted, partition, NOTHING);
@@ -190,6 +200,11 @@ export class DelayedFetch {
     } finally {
       memory.release();
     }
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#context.client.memory.add(bytes);
   }
 
   #found(wanted: FetchPartition, partition: Partition, records: Buffer): PartitionResponse {

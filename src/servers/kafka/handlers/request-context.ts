@@ -2,6 +2,7 @@ import type { MemoryPool } from '../../../base/memory-pool.ts';
 import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Broker } from '../../../broker/broker.ts';
+import type { ConnectionMemory } from '../../../broker/budget/client-memory.ts';
 import type { Authentication } from '../connection/authentication.ts';
 import type { Identity } from '../connection/identity.ts';
 import type { ConnectionLifetime } from '../connection/lifetime.ts';
@@ -61,6 +62,8 @@ export interface ClientConnection extends ConnectionLifetime {
   readonly identity: Identity | null;
   readonly authentication: Authentication;
   readonly quota: ClientQuota;
+  /** Where memory of answers that are being made is counted. */
+  readonly memory: Pick<ConnectionMemory, 'add' | 'isPaused'>;
   /** `client.software.name` and `client.software.version` of ApiVersions (KIP-511). */
   software: string;
   /** Whether the client may write to any topic at all (KIP-679). */
