@@ -9,8 +9,8 @@ const LIVE_HEAP = new URL('../../../src/broker/shard/live-heap.ts', import.meta.
 async function inSmallHeap(code: string): Promise<{ readonly bytes: number; readonly limitBytes: number }> {
   const worker = new Worker(
     `import('${LIVE_HEAP}').then(async ({ LiveHeap }) => {
-      const { parentPort } = require('node:worker_threads');
-      const { getHeapStatistics } = require('node:v8');
+      const { parentPort } = process.getBuiltinModule('node:worker_threads');
+      const { getHeapStatistics } = process.getBuiltinModule('node:v8');
       const heap = new LiveHeap({ monotonicMs: () => performance.now() });
       const later = () => new Promise(setImmediate);
       ${code}
