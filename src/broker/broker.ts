@@ -9,9 +9,9 @@ import { Access } from './access/access.ts';
 import { encodeAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { BrokerState } from './broker-state.ts';
+import { Budget } from './budget/budget.ts';
 import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
-import { Budget } from './budget/budget.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -139,7 +139,7 @@ export class Broker {
     const { shard } = this;
     this.loopStretches = new LoopStretches(shard.log);
     shard.turnTime.onStretch = (ms, nowMs, work) =>
-      this.loopStretches.record(ms, nowMs, work.protocol, work.request, work.user);
+      this.loopStretches.record(nowMs - ms, nowMs, work.protocol, work.request, work.user);
     const record = (operation: Uint8Array): number => shard.record(operation);
     this.delays = new Delays({
       shard,

@@ -7,11 +7,11 @@ it('who held the event loop longest is known by request, and logged once in a wh
   const warnings: object[] = [];
   const log = { info() {}, error() {}, warn: (fields: object) => void warnings.push(fields) };
   const stretches = new LoopStretches(log);
-  stretches.record(3, 1000, 'Kafka', 'Metadata', 'ada');
-  stretches.record(60, 2000, 'Kafka', 'Metadata', 'b'.repeat(1000));
-  stretches.record(70, 3000, 'AMQP', 'queue.declare', 'ada');
-  stretches.record(2, 4000, 'AMQP', 'queue.declare', 'ada');
-  stretches.record(80, 13_000, 'AMQP', 'queue.purge', 'ada');
+  stretches.record(997, 1000, 'Kafka', 'Metadata', 'ada');
+  stretches.record(1940, 2000, 'Kafka', 'Metadata', 'b'.repeat(1000));
+  stretches.record(2930, 3000, 'AMQP', 'queue.declare', 'ada');
+  stretches.record(3998, 4000, 'AMQP', 'queue.declare', 'ada');
+  stretches.record(12920, 13_000, 'AMQP', 'queue.purge', 'ada');
   assert.deepEqual(
     stretches.longest().map(({ protocol, request, ms }) => [protocol, request, ms]),
     [

@@ -1,12 +1,11 @@
 import type { Broker } from '../../../broker/broker.ts';
-import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
 import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
-import { type FrameReader, FrameWriter, type OnFrame, writeHeartbeat } from '../../../wire/amqp091/frames.ts';
+import type { FrameReader, OnFrame } from '../../../wire/amqp091/frames.ts';
 import {
   ACK_BITS_AT,
   ACK_MULTIPLE,
@@ -15,7 +14,6 @@ import {
   BASIC_ACK,
   BASIC_PUBLISH,
   decodeMethod,
-  methodId,
 } from '../../../wire/amqp091/methods.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { Channel, type ChannelOwner } from '../channel.ts';
@@ -28,8 +26,16 @@ import type { ClientCapabilities } from './capabilities.ts';
 import { type BlockableConnection, ConnectionBlocking } from './connection-blocked.ts';
 import { ConnectionEvents } from './connection-events.ts';
 import { AmqpConnectionInfo, type ConnectionLifecycle, type InspectedConnection } from './connection-info.ts';
+import {
+  CHANNEL_CLOSE,
+  CHANNEL_CLOSE_OK,
+  CHANNEL_OPEN,
+  CONNECTION_CLOSE,
+  CONNECTION_CLOSE_OK,
+  frameMethod,
+} from './frame-method.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
-import { Heartbeat } from './heartbeat.ts';
+import { HEARTBEAT, Heartbeat } from './heartbeat.ts';
 import { HeldFrames } from './held-frames.ts';
 import { HeldMemory } from './held-memory.ts';
 import type { Output, OutputListener } from './output.ts';
@@ -39,13 +45,6 @@ import { SocketClose } from './socket-close.ts';
 import { UnfinishedInput } from './unfinished-input.ts';
 
 const EMPTY = Buffer.alloc(0);
-const HEARTBEAT = heartbeatFrame();
-
-function heartbeatFrame(): Buffer {
-  const writer = new FrameWriter();
-  writeHeartbeat(writer);
-  return writer.take();
-}
 
 /** From connection.open-ok on: frames to channels, until one side closes. */
 export class Connection implements ChannelOwner, BlockableConnection, InspectedConnection, OutputListener {
@@ -70,8 +69,6 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   readonly #channels = new Map<number, Channel>();
   /** The channel of the last frame: the only one whose `publishing` may refer to bytes of `#chunk`. */
   #lastChannel: Channel | null = null;
-  /** What is counted as held for a frame that is not whole yet. */
-  #frameBytes = 0;
   /** What the socket gave and is being read; its memory is used again for other sockets. */
   #chunk: Buffer = EMPTY;
   readonly #blocking: ConnectionBlocking;
@@ -142,19 +139,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
     this.#chunk = EMPTY;
     this.#lastChannel?.publishing.detach();
-    const nowMs = clock.monotonicMs();
-    if (nowMs - beganMs >= STRETCH_MS_MIN) {
-      this.broker.loopStretches.record(nowMs - beganMs, nowMs, 'AMQP', this.#lastMethod, this.user);
-    }
-    if (this.#reader.heldBytes !== this.#frameBytes) this.#holdFrame();
+    this.broker.loopStretches.record(beganMs, clock.monotonicMs(), 'AMQP', this.#lastMethod, this.user);
+    this.memory.holdFrame(this.#reader.heldBytes);
     turn.received(chunk.length);
   };
-
-  #holdFrame(): void {
-    const { heldBytes } = this.#reader;
-    this.memory.add(heldBytes - this.#frameBytes);
-    this.#frameBytes = heldBytes;
-  }
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {
     if (this.state !== 'open') {
@@ -390,10 +378,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     // A paused socket does not report that its peer is gone; a write does, even one of no bytes.
     if (socket.isPaused() && socket.writableLength === 0) socket.write(EMPTY);
     if (this.#socketClose.isStalled(nowMs)) this.#drop('the client does not read what it asked for');
-    else if (this.state === 'open') this.#checkUnfinished(nowMs);
-  }
-
-  #checkUnfinished(nowMs: number): void {
+    if (this.state !== 'open') return;
     const problem = this.#unfinished.stalled(this.#channels.values(), nowMs);
     if (problem !== null) this.#failConnection(new AmqpError('CONNECTION_FORCED', problem), 0);
   }
@@ -505,16 +490,4 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.memory.close();
     this.#onClosed(this);
   }
-}
-
-const CHANNEL_OPEN = methodId('channel.open');
-const CHANNEL_CLOSE = methodId('channel.close');
-const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
-const CONNECTION_CLOSE = methodId('connection.close');
-const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
-
-/** Class and method id of a method frame's payload; 0, which is no method, if it is too short. */
-function frameMethod(bytes: Buffer, start: number, end: number): number {
-  if (end - start < 4) return 0;
-  return (bytes[start] << 24) | (bytes[start + 1] << 16) | (bytes[start + 2] << 8) | bytes[start + 3];
 }

@@ -1,4 +1,14 @@
 import type { Socket } from 'node:net';
+import { FrameWriter, writeHeartbeat } from '../../../wire/amqp091/frames.ts';
+
+/** The frame. */
+export const HEARTBEAT = heartbeatFrame();
+
+function heartbeatFrame(): Buffer {
+  const writer = new FrameWriter();
+  writeHeartbeat(writer);
+  return writer.take();
+}
 
 export interface HeartbeatEvents {
   /** Nothing was sent for half an interval. */

@@ -12,6 +12,8 @@ export interface HoldingConnection {
 export class HeldMemory implements MemoryUser {
   readonly #memory: ConnectionMemory;
   readonly #connection: HoldingConnection;
+  /** Of a frame that is not whole. */
+  #frameBytes = 0;
 
   constructor(memory: ClientMemory, user: string, connection: HoldingConnection) {
     this.#connection = connection;
@@ -25,6 +27,13 @@ export class HeldMemory implements MemoryUser {
   /** Counts bytes more, or fewer, that are held whatever the limits say: the connection may be paused. */
   add(bytes: number): void {
     this.#memory.add(bytes);
+  }
+
+  /** After each read of the socket: what the reader holds of a frame that is not whole. */
+  holdFrame(bytes: number): void {
+    if (bytes === this.#frameBytes) return;
+    this.add(bytes - this.#frameBytes);
+    this.#frameBytes = bytes;
   }
 
   /** As `add`, for what will be held only if it is allowed. @throws AmqpError RESOURCE_ERROR */

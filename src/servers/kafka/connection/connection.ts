@@ -5,7 +5,6 @@ import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Client } from '../../../broker/access/clients.ts';
 import type { Broker } from '../../../broker/broker.ts';
-import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import { addressKey } from '../../../broker/budget/address-key.ts';
 import type { ConnectionMemory, MemoryUser } from '../../../broker/budget/client-memory.ts';
 import { API_VERSIONS_KEY, apiName } from '../../../wire/kafka/apis.ts';
@@ -24,7 +23,7 @@ import type { Settings } from '../options.ts';
 import { Authentication } from './authentication.ts';
 import { KafkaConnectionInfo } from './connection-info.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
-import { IdleTimeout, type PeerState } from './idle-timeout.ts';
+import { IdleTimeout, PEER_FAULTS } from './idle-timeout.ts';
 import { PendingResponse, type RespondingConnection } from './pending-response.ts';
 import { ConnectionRequestContext, handleRequest, type RequestingConnection } from './request-context.ts';
 import { RequestQuota } from './request-quota.ts';
@@ -301,10 +300,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     } catch (error) {
       this.fail(error, 'frame');
     }
-    const nowMs = clock.monotonicMs();
-    if (nowMs - beganMs >= STRETCH_MS_MIN) {
-      this.broker.loopStretches.record(nowMs - beganMs, nowMs, 'Kafka', this.#lastRequest, this.actor);
-    }
+    this.broker.loopStretches.record(beganMs, clock.monotonicMs(), 'Kafka', this.#lastRequest, this.actor);
     turn.received(chunk.length);
   };
 
@@ -489,13 +485,6 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     this.#deps.closed(this);
   }
 }
-
-const PEER_FAULTS: { readonly [state in PeerState]?: string } = {
-  unauthenticated: 'the client has not logged in',
-  stalled: 'the client does not read what it asked for',
-  idle: 'the client was idle',
-  unfinished: 'the rest of a request did not come (unfinished-input-timeout)',
-};
 
 /** As much as Kafka takes for one SASL token (sasl.server.max.receive.size). */
 const UNAUTHENTICATED_BYTES_MAX = 512 * 1024;

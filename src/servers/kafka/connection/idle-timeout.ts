@@ -15,6 +15,14 @@ const QUIET_MS = 10_000;
  */
 export type PeerState = 'busy' | 'quiet' | 'idle' | 'stalled' | 'unfinished' | 'unauthenticated';
 
+/** What a connection in such a state is dropped for. */
+export const PEER_FAULTS: { readonly [state in PeerState]?: string } = {
+  unauthenticated: 'the client has not logged in',
+  stalled: 'the client does not read what it asked for',
+  idle: 'the client was idle',
+  unfinished: 'the rest of a request did not come (unfinished-input-timeout)',
+};
+
 /** What the connection is in the middle of. */
 export interface Activity {
   /** Requests that were read wait for room. */
