@@ -4,6 +4,7 @@ import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
 import { nodeFileSystem } from '../log/files/node-filesystem.ts';
+import { keepPrivate } from '../log/files/private-files.ts';
 import type { StoreOptions } from '../log/store.ts';
 import { Access } from './access/access.ts';
 import { encodeAccessOperation } from './access/operations.ts';
@@ -104,6 +105,7 @@ export class Broker {
       },
     );
     broker.#unlock = lock === null ? null : () => lock.release();
+    if (lock !== null) await keepPrivate(options.dataDirectory, broker.shard.log);
     try {
       await broker.#state.recover();
       broker.#watchMemory(options);

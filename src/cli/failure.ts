@@ -1,3 +1,4 @@
+import { printableLines } from '../base/printable.ts';
 import { ConfigurationError } from './config/configuration.ts';
 
 /** Exit statuses of every subcommand. */
@@ -6,10 +7,10 @@ export const EXIT = { failure: 1, usage: 2 } as const;
 /** Ends the process with a message for people: what was wrong and what to do, never a stack. */
 export function fail(error: unknown): never {
   if (error instanceof ConfigurationError) {
-    for (const problem of error.problems) process.stderr.write(`sluice: ${problem}\n`);
+    for (const problem of error.problems) process.stderr.write(`sluice: ${printableLines(problem)}\n`);
     process.exit(EXIT.usage);
   }
-  process.stderr.write(`sluice: ${describe(error)}\n`);
+  process.stderr.write(`sluice: ${printableLines(describe(error))}\n`);
   process.exit(EXIT.failure);
 }
 

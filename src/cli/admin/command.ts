@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { printableJson } from '../../base/printable.ts';
 import { ConfigurationError, loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
 import { fail } from '../failure.ts';
@@ -74,7 +75,7 @@ export function showCommand(
   return adminCommand(name, description, async (call, ...words) => {
     const item = await fetch(call, ...words);
     if (call.flag('json')) {
-      process.stdout.write(`${JSON.stringify(item, null, 2)}\n`);
+      process.stdout.write(printableJson(`${JSON.stringify(item, null, 2)}\n`));
       return;
     }
     const rows = flatten(item, '').map(([field, value]) => ({ field, value }));
@@ -128,7 +129,7 @@ function toJson(items: readonly Item[], columns: readonly string[] | undefined):
       : items.map((item) =>
           Object.fromEntries(columns.map((column) => [column, fieldOf(item, column) ?? null])),
         );
-  return `${JSON.stringify(chosen, null, 2)}\n`;
+  return printableJson(`${JSON.stringify(chosen, null, 2)}\n`);
 }
 
 /** What is in objects comes as `object.field`, but for the tables that users made. */

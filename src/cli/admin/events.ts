@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { printable, printableJson } from '../../base/printable.ts';
 import type { Item } from './client.ts';
 import { adminCommand, type Call, group, vhostOf, withVhost } from './command.ts';
 import { cellText } from './table.ts';
@@ -36,13 +37,13 @@ export function traceCommand(): Command {
 async function follow(call: Call, pattern = '#'): Promise<void> {
   const isJson = call.flag('json');
   await call.client.follow(['events'], { pattern }, (line) => {
-    process.stdout.write(isJson ? `${JSON.stringify(line)}\n` : eventText(line));
+    process.stdout.write(isJson ? printableJson(`${JSON.stringify(line)}\n`) : eventText(line));
   });
 }
 
 /** `2026-01-31T12:00:00.000Z  queue.created  name=orders vhost=/ …` */
 function eventText({ event, timestamp, ...fields }: Item): string {
   const time = new Date(Number(timestamp)).toISOString();
-  const details = Object.entries(fields).map(([field, value]) => `${field}=${cellText(value)}`);
-  return `${time}  ${event}  ${details.join(' ')}\n`;
+  const details = Object.entries(fields).map(([field, value]) => `${printable(field)}=${cellText(value)}`);
+  return `${time}  ${cellText(event)}  ${details.join(' ')}\n`;
 }

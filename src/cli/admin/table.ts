@@ -1,3 +1,4 @@
+import { printable } from '../../base/printable.ts';
 import type { Item } from './client.ts';
 
 /**
@@ -8,7 +9,10 @@ import type { Item } from './client.ts';
  */
 export function renderTable(items: readonly Item[], columns: readonly string[]): string {
   const values = items.map((item) => columns.map((column) => fieldOf(item, column)));
-  const rows = [columns.map((column) => column.toUpperCase()), ...values.map((row) => row.map(cellText))];
+  const rows = [
+    columns.map((column) => printable(column.toUpperCase())),
+    ...values.map((row) => row.map(cellText)),
+  ];
   const widths = columns.map((_, at) => rows.reduce((widest, row) => Math.max(widest, widthOf(row[at])), 0));
   const isNumeric = columns.map((_, at) => areNumbers(values.map((row) => row[at])));
   return rows
@@ -33,7 +37,7 @@ export function fieldOf(item: Item, path: string): unknown {
   return value;
 }
 
-/** One line, without control characters: names are whatever clients choose. */
+/** One line, in which nothing does anything to the terminal. */
 export function cellText(value: unknown): string {
   if (value === null || value === undefined) return '-';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
@@ -45,13 +49,6 @@ export function cellText(value: unknown): string {
   }
   // An empty pattern, or the name of the default exchange, must not look like nothing.
   return value === '' ? "''" : printable(String(value));
-}
-
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get to the terminal.
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
 }
 
 function widthOf(text: string): number {

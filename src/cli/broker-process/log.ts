@@ -1,5 +1,6 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { clientText } from '../../base/client-text.ts';
+import { printableJson } from '../../base/printable.ts';
 import type { Configuration } from '../config/settings.ts';
 
 /** Fields with texts that are not a client's: they are shown whole. */
@@ -7,7 +8,7 @@ const WHOLE = new Set(['path', 'file', 'command', 'advice']);
 
 /**
  * Standard output is for the ready line; the log goes to standard error, written at once so that none is lost. Texts are cut,
- * of whichever client they are: otherwise a client could fill the log with one login.
+ * of whichever client they are: otherwise a client could fill the log with one login. Names in it do nothing to a terminal.
  */
 export function createLog(
   level: Configuration['logLevel'],
@@ -20,7 +21,7 @@ export function createLog(
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: shown },
     },
-    destination,
+    { write: (line) => destination.write(printableJson(line)) },
   );
 }
 

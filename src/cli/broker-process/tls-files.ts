@@ -13,13 +13,17 @@ export interface TlsFiles extends Pick<TlsOptions, 'verify' | 'loginFrom'> {
   readonly keyPath: string;
   /** Null if clients are not asked for a certificate. */
   readonly caPath: string | null;
+  /** The lists of revoked certificates; null without. */
+  readonly crlPath: string | null;
+  /** Null for those that are usual here. */
+  readonly ciphers: string | null;
 }
 
 const WATCH_MS = 3000;
 
 /** @throws ConfigurationError if a setting is missing that another one needs */
 export function tlsFiles(configuration: Configuration): TlsFiles {
-  const { tlsCert, tlsKey, tlsCa, tlsVerify, tlsLoginFrom } = configuration;
+  const { tlsCert, tlsKey, tlsCa, tlsCrl, tlsVerify, tlsLoginFrom, tlsCiphers } = configuration;
   const problems: string[] = [];
   const isKafkas = configuration.amqpsPort === 'off' && configuration.kafkasPort !== 'off';
   const port = isKafkas ? 'kafkas-port' : 'amqps-port';
@@ -28,22 +32,30 @@ export function tlsFiles(configuration: Configuration): TlsFiles {
   if (tlsVerify !== 'none' && tlsCa === null) {
     problems.push(`tls-verify ${tlsVerify} needs tls-ca: the file with those who sign clients' certificates`);
   }
+  if (tlsCrl !== null && tlsVerify === 'none') {
+    problems.push('tls-crl needs tls-verify optional or required: clients are not asked for a certificate');
+  }
   if (tlsCert === null || tlsKey === null || problems.length > 0) throw new ConfigurationError(problems);
   return {
     certPath: tlsCert,
     keyPath: tlsKey,
     caPath: tlsVerify === 'none' ? null : tlsCa,
+    crlPath: tlsCrl,
+    ciphers: tlsCiphers,
     verify: tlsVerify,
     loginFrom: tlsLoginFrom,
   };
 }
 
 /** Reads the files. @throws Error, one line, that says which file is not what it should be */
-export function readTlsFiles({ certPath, keyPath, caPath, verify, loginFrom }: TlsFiles): TlsOptions {
+export function readTlsFiles(files: TlsFiles): TlsOptions {
+  const { certPath, keyPath, caPath, crlPath, ciphers, verify, loginFrom } = files;
   const material: TlsMaterial = {
     cert: read('tls-cert', certPath),
     key: read('tls-key', keyPath),
     ca: caPath === null ? null : read('tls-ca', caPath),
+    crl: crlPath === null ? null : read('tls-crl', crlPath),
+    ...(ciphers === null ? {} : { ciphers }),
   };
   checkCertificate('tls-cert', certPath, material.cert);
   if (caPath !== null && material.ca !== null) checkCertificate('tls-ca', caPath, material.ca);
@@ -53,6 +65,12 @@ export function readTlsFiles({ certPath, keyPath, caPath, verify, loginFrom }: T
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') {
       throw new Error(`tls-key: '${keyPath}' is not the key of the certificate in '${certPath}'`);
+    }
+    if (code === 'ERR_CRYPTO_OPERATION_FAILED') {
+      throw new Error(`tls-crl: '${crlPath}' has no list of revoked certificates in PEM: ${textOf(error)}`);
+    }
+    if (code === 'ERR_SSL_NO_CIPHER_MATCH') {
+      throw new Error(`tls-ciphers: '${ciphers}' names none that this OpenSSL has; see 'openssl ciphers -v'`);
     }
     throw new Error(`tls-key: '${keyPath}' has no key in PEM without a passphrase: ${textOf(error)}`);
   }
@@ -94,8 +112,8 @@ export class TlsWatcher {
   }
 
   async #look(): Promise<void> {
-    const { certPath, keyPath, caPath } = this.#files;
-    const paths = caPath === null ? [certPath, keyPath] : [certPath, keyPath, caPath];
+    const { certPath, keyPath, caPath, crlPath } = this.#files;
+    const paths = [certPath, keyPath, caPath, crlPath].filter((path) => path !== null);
     const found = (await Promise.all(paths.map(identity))).join(' ');
     const hasChanged = this.#seen !== null && found !== this.#seen;
     this.#seen = found;

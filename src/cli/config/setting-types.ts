@@ -139,6 +139,15 @@ export const optionalFile: SettingType<string | null> = {
   format: (value) => value ?? 'none',
 };
 
+export function optionalText(placeholder: string, meaning: string): SettingType<string | null> {
+  return {
+    allowed: `${meaning}, or none`,
+    placeholder,
+    parse: (value) => (value === '' ? undefined : value === 'none' ? null : value),
+    format: (value) => value ?? 'none',
+  };
+}
+
 export const optionalUser: SettingType<string | null> = {
   allowed: 'the name of a user, or none',
   placeholder: 'USER',

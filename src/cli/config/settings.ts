@@ -8,6 +8,7 @@ import {
   memoryAlarm,
   names,
   optionalFile,
+  optionalText,
   optionalUser,
   type SettingType,
   size,
@@ -363,6 +364,23 @@ const SETTINGS = {
     type: optionalFile,
     default: null,
     description: "Certificates of those who sign clients' certificates, in PEM.",
+  }),
+  tlsCrl: setting({
+    key: 'tls-crl',
+    type: optionalFile,
+    default: null,
+    description:
+      "Lists of clients' certificates that were taken back, in PEM, a list for each authority in tls-ca: who comes with " +
+      'one of them is refused, and so is every certificate once its list is out of date. It is read again when the file ' +
+      'changes, and on SIGHUP; connections that are open stay.',
+  }),
+  tlsCiphers: setting({
+    key: 'tls-ciphers',
+    type: optionalText('CIPHERS', "OpenSSL's names, with colons between them"),
+    default: null,
+    description:
+      'Ciphers for TLS, the preferred one first. Without it: those of TLS 1.3, and of TLS 1.2 those with ECDHE and AES-GCM ' +
+      'or ChaCha20. Change it only for clients that have none of these.',
   }),
   tlsVerify: setting({
     key: 'tls-verify',

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { printableLines } from '../../base/printable.ts';
 import { unknownLogs } from '../../log/segments/stray-logs.ts';
 import { loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
@@ -46,14 +47,14 @@ async function examine(
   const lock = await acquireDirectoryLock(directory);
   try {
     let inspection = await new Inspector(nodeFileSystem, directory).inspect();
-    if (showsLogs) process.stdout.write(renderLogs(inspection));
-    process.stdout.write(renderInspection(inspection));
+    if (showsLogs) process.stdout.write(printableLines(renderLogs(inspection)));
+    process.stdout.write(printableLines(renderInspection(inspection)));
     if (mayCut && inspection.findings.length > 0) {
       const { repairAll } = await import('./repair.ts');
       for (const line of await repairAll(nodeFileSystem, directory, inspection))
-        process.stdout.write(`${line}\n`);
+        process.stdout.write(printableLines(`${line}\n`));
       inspection = await new Inspector(nodeFileSystem, directory).inspect();
-      process.stdout.write(renderInspection(inspection));
+      process.stdout.write(printableLines(renderInspection(inspection)));
     }
     return inspection.findings.length === 0;
   } finally {

@@ -16,11 +16,12 @@
  * This file uses the disk directly and not the file-system port: a lock between processes has no meaning in a
  * simulation.
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
 
 const LOCK_FILE = 'sluice.lock';
 const HOLDER_FILE = 'sluice.lock.holder';
@@ -74,7 +75,7 @@ export class DirectoryLockedError extends Error {
  */
 export async function acquireDirectoryLock(directory: string): Promise<DirectoryLock> {
   const absolute = resolve(directory);
-  await mkdir(absolute, { recursive: true, mode: 0o750 });
+  await mkdir(absolute, { recursive: true, mode: PRIVATE_DIRECTORY });
   const deadlineMs = performance.now() + PATIENCE_MS;
   let database = tryLock(absolute);
   while (database === null) {
@@ -84,6 +85,8 @@ export async function acquireDirectoryLock(directory: string): Promise<Directory
   }
   const held = database;
   try {
+    // SQLite makes its files for everybody to read. By the path: to close a descriptor of it would drop the lock.
+    await chmod(join(absolute, LOCK_FILE), PRIVATE_FILE);
     await writeHolder(absolute);
   } catch (error) {
     held.close();
@@ -129,7 +132,8 @@ async function release(directory: string, database: DatabaseSync): Promise<void>
 
 async function writeHolder(directory: string): Promise<void> {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-  await writeFile(join(directory, HOLDER_FILE), `${JSON.stringify({ format: HOLDER_FORMAT, ...holder })}\n`);
+  const text = `${JSON.stringify({ format: HOLDER_FORMAT, ...holder })}\n`;
+  await writeFile(join(directory, HOLDER_FILE), text, { mode: PRIVATE_FILE });
 }
 
 async function readHolder(directory: string): Promise<LockHolder | null> {

@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import type { File, FileSystem } from './filesystem.ts';
+import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
 import { systemError } from './system-error.ts';
 
 /** The most buffers that one writev takes: IOV_MAX is 1024 on Linux, macOS and the BSDs. */
@@ -24,7 +25,7 @@ export const nodeFileSystem: FileSystem = {
   open(path, mode, options) {
     const isThrough = options?.writeThrough === true;
     return new Promise((resolve, reject) => {
-      fs.open(path, OPEN_FLAGS[mode] | (isThrough ? O_DSYNC : 0), 0o640, (error, fd) => {
+      fs.open(path, OPEN_FLAGS[mode] | (isThrough ? O_DSYNC : 0), PRIVATE_FILE, (error, fd) => {
         if (error) reject(error);
         else resolve(isThrough && O_DSYNC === 0 ? new SyncingFile(path, fd) : new NodeFile(path, fd));
       });
@@ -41,7 +42,7 @@ export const nodeFileSystem: FileSystem = {
   },
 
   async makeDirectory(path) {
-    await fsp.mkdir(path, { recursive: true, mode: 0o750 });
+    await fsp.mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY });
   },
 
   rename(from, to) {

@@ -10,7 +10,7 @@ import {
   certificateName,
   createTlsServer,
   hasBadCertificate,
-  secureContext,
+  renewSecureContext,
   type TlsMaterial,
   type TlsOptions,
 } from './tls.ts';
@@ -114,7 +114,7 @@ export class Listener implements ConnectionTracker {
 
   /** Certificates that are good for connections to come. @throws Error if they are not, and changes nothing */
   renewTls(material: TlsMaterial): void {
-    this.#tlsServer?.setSecureContext(secureContext(material));
+    if (this.#tlsServer !== null) renewSecureContext(this.#tlsServer, material);
   }
 
   /**

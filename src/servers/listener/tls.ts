@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, Server, TLSSocket } from 'node:tls';
 
@@ -9,7 +9,27 @@ export interface TlsMaterial {
   readonly key: string;
   /** Whose signature makes a client's certificate good; null if clients are not asked for one. */
   readonly ca: string | null;
+  /** Clients' certificates that their authorities took back (RFC 5280): one list for each authority; null without. */
+  readonly crl?: string | null;
+  /** OpenSSL's names, with colons between them, the preferred one first; `MODERN_CIPHERS` unless it is said. */
+  readonly ciphers?: string;
 }
+
+/**
+ * Forward secrecy and authenticated encryption, as RFC 9325 recommends: TLS 1.3's, and of TLS 1.2's those with ECDHE and
+ * AEAD. No CBC, no key exchange by RSA, no SHA-1.
+ */
+export const MODERN_CIPHERS: string = [
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_GCM_SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+].join(':');
 
 export interface TlsOptions extends TlsMaterial {
   /** Clients are not asked for a certificate; may have one, and then a good one; must have a good one. */
@@ -17,6 +37,9 @@ export interface TlsOptions extends TlsMaterial {
   /** Which part of a client's certificate is the name of the user, for EXTERNAL. */
   readonly loginFrom: 'common-name' | 'distinguished-name';
 }
+
+/** What Node takes for them. */
+const TICKET_KEYS_BYTES = 48;
 
 /** Node's TLS is loaded where it is wanted: most brokers are started without, and it takes some megabytes. */
 export async function createTlsServer(tls: TlsOptions, handshakeTimeoutMs: number): Promise<Server> {
@@ -29,8 +52,30 @@ export async function createTlsServer(tls: TlsOptions, handshakeTimeoutMs: numbe
   });
 }
 
-export function secureContext({ cert, key, ca }: TlsMaterial): SecureContextOptions {
-  return { cert, key, minVersion: 'TLSv1.2', ...(ca === null ? {} : { ca }) };
+export function secureContext({ cert, key, ca, crl, ciphers }: TlsMaterial): SecureContextOptions {
+  return {
+    cert,
+    key,
+    minVersion: 'TLSv1.2',
+    ciphers: ciphers ?? MODERN_CIPHERS,
+    honorCipherOrder: true,
+    ...(ca === null ? {} : { ca }),
+    ...(crl == null ? {} : { crl: listsIn(crl) }),
+  };
+}
+
+/** Node reads one list of each text, and not those behind it. */
+function listsIn(pem: string): string[] {
+  return pem.match(/-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g) ?? [pem];
+}
+
+/**
+ * Certificates that are good for connections to come, and new keys for session tickets: a client that resumes a session
+ * does not show its certificate again, which may be one that was taken back meanwhile.
+ */
+export function renewSecureContext(server: Server, material: TlsMaterial): void {
+  server.setSecureContext(secureContext(material));
+  server.setTicketKeys(randomBytes(TICKET_KEYS_BYTES));
 }
 
 export function isTls(socket: Socket): socket is TLSSocket {

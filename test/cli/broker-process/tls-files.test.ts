@@ -53,6 +53,10 @@ describe('the files for TLS', () => {
       () => tlsFiles(configured(['tls-cert', cert], ['tls-key', key], ['tls-verify', 'required'])),
       /tls-verify required needs tls-ca/,
     );
+    assert.throws(
+      () => tlsFiles(configured(['tls-cert', cert], ['tls-key', key], ['tls-crl', cert])),
+      /tls-crl needs tls-verify optional or required/,
+    );
   });
 
   it('that are not what they should be are named, in one line', async () => {
@@ -72,6 +76,26 @@ describe('the files for TLS', () => {
       await copyFile(content, path);
       assert.throws(() => readTlsFiles(files()), { message });
     }
+    await use('server');
+    const crl = join(scratch, 'crl.pem');
+    await copyFile(fixture('server.pem'), crl);
+    const verified: [string, string][] = [
+      ['tls-cert', cert],
+      ['tls-key', key],
+      ['tls-ca', fixture('registrar.pem')],
+      ['tls-verify', 'required'],
+      ['tls-crl', crl],
+    ];
+    assert.throws(
+      () => readTlsFiles(tlsFiles(configured(...verified))),
+      /^Error: tls-crl: '.*crl.pem' has no list/,
+    );
+    await copyFile(fixture('revoked.crl'), crl);
+    assert.match(readTlsFiles(tlsFiles(configured(...verified))).crl ?? '', /BEGIN X509 CRL/);
+    assert.throws(
+      () => readTlsFiles(tlsFiles(configured(...verified, ['tls-ciphers', 'NOPE']))),
+      /^Error: tls-ciphers: 'NOPE' names none/,
+    );
     await rm(key);
     assert.throws(() => readTlsFiles(files()), {
       message: `tls-key: cannot read '${key}': there is no such file`,

@@ -19,6 +19,8 @@ function pem(name: string): string {
 
 const ca = pem('authority.pem');
 const client = { cert: pem('client.pem'), key: pem('client.key') };
+const kept = { cert: pem('kept.pem'), key: pem('kept.key') };
+const revoked = { cert: pem('revoked.pem'), key: pem('revoked.key') };
 const impostor = { cert: pem('impostor.pem'), key: pem('impostor.key') };
 
 function start(options: Partial<TlsOptions> = {}): Promise<TestServer> {
@@ -98,6 +100,26 @@ describe('the listener for AMQP over TLS', () => {
     await once(plain, 'close');
   });
 
+  it('takes ciphers with forward secrecy and authenticated encryption alone, unless others are set', async () => {
+    await using test = await start();
+    const weak = ['AES128-SHA', 'AES256-GCM-SHA384', 'ECDHE-ECDSA-AES128-SHA', 'ECDHE-ECDSA-AES256-SHA384'];
+    for (const ciphers of weak) {
+      await assert.rejects(
+        secured(test, { maxVersion: 'TLSv1.2', ciphers: `${ciphers}:@SECLEVEL=0` }),
+        ciphers,
+      );
+    }
+    for (const ciphers of ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305']) {
+      const socket = await secured(test, { maxVersion: 'TLSv1.2', ciphers });
+      assert.equal(socket.getCipher().name, ciphers);
+      socket.destroy();
+    }
+    await using lenient = await start({ ciphers: 'ECDHE-ECDSA-AES128-SHA' });
+    const socket = await secured(lenient, { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA' });
+    assert.equal(socket.getCipher().name, 'ECDHE-ECDSA-AES128-SHA');
+    socket.destroy();
+  });
+
   it('does not wait longer for a TLS handshake than for one of AMQP', async () => {
     await using test = await TestServer.start({
       handshakeTimeoutMs: 100,
@@ -158,6 +180,28 @@ describe('client certificates', () => {
     ] as const) {
       await assert.rejects(mechanisms(test, options), /closed the connection/);
       await until(() => test.server.connectionCount === 0);
+    }
+  });
+
+  it('that were taken back end the connection, and those beside them do not', async () => {
+    for (const verify of ['optional', 'required'] as const) {
+      await using test = await start({ verify, ca: pem('registrar.pem'), crl: pem('revoked.crl') });
+      await test.broker.access.administration.addUser('carol', null);
+      assert.equal(await mechanisms(test, kept), 'PLAIN AMQPLAIN EXTERNAL');
+      await assert.rejects(mechanisms(test, revoked), /closed the connection/);
+    }
+  });
+
+  it('that are taken back end a session that was begun before, too', async () => {
+    for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const material = { cert: pem('server.pem'), key: pem('server.key'), ca: pem('registrar.pem') };
+      await using test = await start({ ...material, verify: 'required', crl: pem('none-revoked.crl') });
+      const before = await secured(test, { ...revoked, maxVersion });
+      const session = maxVersion === 'TLSv1.2' ? before.getSession() : (await once(before, 'session'))[0];
+      before.destroy();
+      test.server.renewTls({ ...material, crl: pem('revoked.crl') });
+      await assert.rejects(mechanisms(test, { ...revoked, maxVersion, session }), maxVersion);
+      assert.equal(await mechanisms(test, { ...kept, maxVersion }), 'PLAIN AMQPLAIN');
     }
   });
 
