@@ -143,6 +143,17 @@ export class Access {
     );
   }
 
+  /** A stream is read whatever its routing keys are: not by one who is held to some. @throws BrokerError access-refused */
+  checkWholeStream(user: Identity, vhost: string, stream: string): void {
+    const pattern = user.topicGrants.pattern('read', vhost, stream);
+    if (pattern === null) return;
+    throw new BrokerError(
+      'access-refused',
+      `access to stream '${stream}' in vhost '${vhost}' refused for user '${user.name}': topic permissions allow ` +
+        `the routing keys '${pattern.source}' alone, and a stream is read with all of them`,
+    );
+  }
+
   /** Before a channel is opened. @throws BrokerError not-allowed */
   checkChannelLimit(user: Identity): void {
     const limit = user.limits['max-channels'];

@@ -1,3 +1,4 @@
+import type { Pattern } from '../policies/pattern.ts';
 import type { AccessState } from './access-state.ts';
 import { ACL_OPERATIONS, type AclOperation, type AclResource } from './acl.ts';
 import type { Asker } from './acl-table.ts';
@@ -109,6 +110,11 @@ export class Authorizer {
     return (this.user.grants.get(this.vhost)?.write.source ?? '') !== '';
   }
 
+  /** The routing keys with which this one may write to an exchange that is a stream; null if it may with all. */
+  writableKeys(exchange: string): Pattern | null {
+    return this.user.topicGrants.isEmpty ? null : this.#topicPattern('write', exchange);
+  }
+
   /** Users, quotas and settings are those of all virtual hosts: an access control list gives them in `/` alone. */
   mayRule(operation: AclOperation, resource: AclResource, name: string): boolean {
     if (this.vhost !== '/' && !this.user.tags.has('administrator')) return false;
@@ -123,8 +129,15 @@ export class Authorizer {
     const said = this.#state.acls.get(this.vhost)?.decide(this.#asker, operation, resource, name) ?? null;
     if (said !== null) return said === 'allow';
     if (isOfBroker) return MONITORED.has(operation) && this.user.tags.has('monitoring');
+    // A stream is read as a whole, and a list that allows it would have been asked first.
+    if (resource === 'topic' && operation === 'read' && this.#topicPattern('read', name) !== null)
+      return false;
     const verbs = VERBS[resource][operation];
     return verbs?.some((verb) => this.user.may(verb, this.vhost, name)) ?? false;
+  }
+
+  #topicPattern(verb: 'write' | 'read', exchange: string): Pattern | null {
+    return this.user.topicGrants.pattern(verb, this.vhost, exchange);
   }
 
   #forget(): void {

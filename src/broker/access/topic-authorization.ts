@@ -26,6 +26,21 @@ export class TopicGrants implements Iterable<TopicPermission> {
     return this.#grants.get(vhost)?.get(exchange)?.[verb].matches(routingKey) ?? true;
   }
 
+  /** The routing keys to which the user is held on an exchange; null if all are allowed. */
+  pattern(verb: TopicVerb, vhost: string, exchange: string): Pattern | null {
+    const pattern = this.#grants.get(vhost)?.get(exchange)?.[verb];
+    return pattern === undefined || pattern.matchesAll ? null : pattern;
+  }
+
+  /** Whether anything is said there. */
+  has(vhost: string): boolean {
+    return this.#grants.has(vhost);
+  }
+
+  get isEmpty(): boolean {
+    return this.#grants.size === 0;
+  }
+
   set(vhost: string, exchange: string, granted: TopicGrant): void {
     const inVhost = this.#grants.get(vhost) ?? new Map<string, TopicGrant>();
     this.#grants.set(vhost, inVhost.set(exchange, granted));

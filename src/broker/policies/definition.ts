@@ -1,6 +1,7 @@
 import type { Table, Value } from '../../base/value.ts';
 import { erlangText } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
+import { isSystemExchange } from './system-exchange.ts';
 
 /** What a policy can be made of. The keys and the texts are RabbitMQ's, where RabbitMQ has them. */
 interface Key {
@@ -19,9 +20,9 @@ const keys: ReadonlyMap<string, Key> = new Map([
   ['delivery-limit', limit('delivery limit', 0)],
   ['consumer-timeout', { ...limit('consumer timeout', 1), isLimit: false }],
   ['overflow', words('overflow value', ['drop-head', 'reject-publish', 'reject-publish-dlx'])],
-  ['dead-letter-exchange', text('dead letter exchange name')],
+  ['dead-letter-exchange', exchange('dead letter exchange name')],
   ['dead-letter-routing-key', text('dead letter routing key')],
-  ['alternate-exchange', text('alternate exchange name')],
+  ['alternate-exchange', exchange('alternate exchange name')],
   // An exchange with this is a stream, too.
   ['remember', flag('remember value')],
   ['remember-partitions', { ...limit('number of partitions', 1), isLimit: false }],
@@ -82,6 +83,15 @@ function words(noun: string, allowed: readonly string[]): Key {
 
 function text(noun: string): Key {
   return { noun, isValid: (value) => typeof value === 'string', isLimit: false };
+}
+
+/** The broker alone writes to its own. */
+function exchange(noun: string): Key {
+  return {
+    noun,
+    isValid: (value) => typeof value === 'string' && !isSystemExchange(value),
+    isLimit: false,
+  };
 }
 
 function flag(noun: string): Key {

@@ -27,6 +27,8 @@ export class Pattern {
   readonly source: string;
   /** Why it is none; null if it is one. One that is none matches nothing. */
   readonly problem: string | null = null;
+  /** Whether it is the expression for every name. */
+  readonly matchesAll: boolean;
   readonly #expression: Expression | null = null;
   readonly #states: number = 1;
   readonly #results = new Map<string, boolean>();
@@ -34,6 +36,7 @@ export class Pattern {
   /** Never throws, so that an old journal can be read: `validPattern` does. */
   constructor(source: string, { expanded = source, isWhole = false }: PatternOptions = {}) {
     this.source = source;
+    this.matchesAll = source === '.*';
     if (expanded.length > PATTERN_LENGTH_MAX) {
       this.problem = `it is longer than ${PATTERN_LENGTH_MAX} characters`;
       return;

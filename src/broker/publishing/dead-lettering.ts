@@ -215,7 +215,7 @@ export class DeadLettering implements RefusedMessages {
   ): Route<Queue> {
     const vhost = this.#vhosts.get(queue.vhost);
     const exchange = vhost?.findExchange(exchangeName);
-    if (vhost === undefined || exchange === undefined) {
+    if (vhost === undefined || exchange === undefined || exchange.isSystem) {
       const cacheable = vhost !== undefined;
       return {
         queues: [],

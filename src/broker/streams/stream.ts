@@ -8,6 +8,8 @@ export class Stream {
   /** A UUID, base64url without padding: a stream that is made again under the same name has another one. */
   readonly id: string;
   isRemoved = false;
+  /** Its exchange takes messages from bindings alone: clients append nothing themselves. */
+  isInternal = false;
   readonly #partitions: Partition[] = [];
   readonly #context: PartitionContext;
   readonly #defaults: () => ReadonlyMap<string, string>;

@@ -9,7 +9,7 @@ import { type Binding, bindingIdentity, isDurable } from './exchange.ts';
 import { findExchange } from './exchange-commands.ts';
 import { assertAccess } from './exclusive-queues.ts';
 import { bindingChanged } from './recovery.ts';
-import { notFound } from './refusals.ts';
+import { notFound, refuseSystemExchange } from './refusals.ts';
 import { findStream, refuseCircle, validateReplay } from './stream-commands.ts';
 
 export interface BindingRequest {
@@ -48,6 +48,7 @@ export function bindQueue<Q extends TopologyQueue>(
 export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, request: BindingRequest): void {
   refuseDefaultExchange(request.source);
   refuseDefaultExchange(request.destination);
+  refuseSystemExchange(request.destination, ctx.name);
   const source = findExchange(ctx, request.source);
   const destination: Exchange<Q> = findExchange(ctx, request.destination);
   source.type.validateBinding?.(request.routingKey, request.arguments, source.arguments);

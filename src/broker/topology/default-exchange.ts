@@ -8,7 +8,7 @@ import type { TopologyState } from './state.ts';
  * nobody can declare, delete or bind it.
  */
 
-/** Adds what has one of these names: the queue, or else the stream. */
+/** Adds what has one of these names: the queue, or else the stream, unless its exchange is internal. */
 export function reachByName<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   names: readonly string[],
@@ -17,9 +17,10 @@ export function reachByName<Q extends TopologyQueue>(
 ): void {
   for (const name of names) {
     const queue = state.queues.get(name);
-    const stream = queue === undefined ? state.exchanges.get(name)?.stream : null;
+    const exchange = queue === undefined ? state.exchanges.get(name) : undefined;
     if (queue !== undefined) queues.add(queue);
-    else if (stream != null) streams.add(stream);
+    else if (exchange !== undefined && exchange.stream !== null && !exchange.internal)
+      streams.add(exchange.stream);
   }
 }
 

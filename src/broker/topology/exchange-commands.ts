@@ -9,7 +9,14 @@ import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange, type ExchangeDeclaration } from './exchange.ts';
 import { isPredeclared } from './predeclared-exchanges.ts';
 import { exchangeDeclared } from './recovery.ts';
-import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
+import {
+  inUse,
+  notFound,
+  refuseLongName,
+  refuseReservedName,
+  refuseSystemExchange,
+  resourceText,
+} from './refusals.ts';
 import { streamFactoryOf } from './stream-commands.ts';
 
 export function declareExchange<Q extends TopologyQueue>(
@@ -125,7 +132,10 @@ function assertEquivalent<Q extends TopologyQueue>(
 function validateAlternate(declaration: ExchangeDeclaration, vhost: string): void {
   if (!Object.hasOwn(declaration.arguments, 'alternate-exchange')) return;
   const alternate = declaration.arguments['alternate-exchange'];
-  if (typeof alternate === 'string') return;
+  if (typeof alternate === 'string') {
+    refuseSystemExchange(alternate, vhost);
+    return;
+  }
   const resource = resourceText('exchange', declaration.name, vhost);
   throw new BrokerError(
     'precondition-failed',

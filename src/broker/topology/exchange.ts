@@ -2,6 +2,7 @@ import type { Table, Value } from '../../base/value.ts';
 import { isTable } from '../../base/value-equality.ts';
 import { valueToJson } from '../../base/value-json.ts';
 import type { ExchangeType, Router } from '../exchanges/type.ts';
+import { isSystemExchange } from '../policies/system-exchange.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { StreamPort } from './ports.ts';
 import type { Route } from './route.ts';
@@ -53,6 +54,8 @@ export class Exchange<Q extends TopologyQueue> {
   readonly arguments: Table;
   /** The default exchange, whose name is empty: it reaches every queue by its name, without bindings. */
   readonly isDefault: boolean;
+  /** The broker alone writes here: no binding, alternate or dead-letter exchange leads to it. */
+  readonly isSystem: boolean;
   /** Where messages go that match no binding; it need not exist. */
   alternate: string | null;
   /** What is published here is appended to this stream, and reaches the bindings from there; null for most. */
@@ -74,6 +77,7 @@ export class Exchange<Q extends TopologyQueue> {
     this.internal = spec.internal;
     this.arguments = spec.arguments;
     this.isDefault = spec.name === '';
+    this.isSystem = isSystemExchange(spec.name);
     const alternate = spec.arguments['alternate-exchange'];
     this.#ownAlternate = typeof alternate === 'string' ? alternate : null;
     this.alternate = this.#ownAlternate;

@@ -1,11 +1,12 @@
 import type { ExchangeTypes } from '../exchanges/registry.ts';
+import { SYSTEM_EXCHANGE_PREFIX } from '../policies/system-exchange.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { Exchange } from './exchange.ts';
 
 /** Where messages go that are traced. */
-export const traceExchangeName = 'amq.rabbitmq.trace';
+export const traceExchangeName: string = `${SYSTEM_EXCHANGE_PREFIX}trace`;
 /** Where the broker tells what happens in it. */
-export const eventExchangeName = 'amq.rabbitmq.event';
+export const eventExchangeName: string = `${SYSTEM_EXCHANGE_PREFIX}event`;
 
 /** For what happens in all virtual hosts there is one event exchange, in this one. */
 export const eventVhostName = '/';

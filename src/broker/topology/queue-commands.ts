@@ -8,7 +8,14 @@ import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { assertAccess, assertSameOwner, exclusiveOwnerOf } from './exclusive-queues.ts';
 import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
-import { inUse, notFound, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
+import {
+  inUse,
+  notFound,
+  refuseLongName,
+  refuseReservedName,
+  refuseSystemExchange,
+  resourceText,
+} from './refusals.ts';
 import { refuseQueueAtStream } from './stream-commands.ts';
 
 /** `owner` stands for the connection of the client that asks; null for those without one, which own nothing. */
@@ -42,6 +49,7 @@ export function declareQueue<Q extends TopologyQueue>(
   refuseQueueAtStream(ctx, name, args);
   guard?.creating(name);
   validateQueue(declaration, resource);
+  refuseSystemExchange(args['x-dead-letter-exchange'], vhost);
   if (queueTypeOf(args) === 'stream') throw new Error('a stream is declared as one: see declareStream');
   const queue = createQueue({ id: null, vhost, name, durable, exclusiveOwner, autoDelete, arguments: args });
   state.addQueue(queue);

@@ -1,4 +1,6 @@
+import type { Value } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
+import { isSystemExchange } from '../policies/system-exchange.ts';
 
 /**
  * The errors that several commands answer with. The texts are RabbitMQ's, as clients match on them; the server puts
@@ -19,6 +21,15 @@ export function notFound(kind: ResourceKind, name: string, vhost: string): Broke
 
 export function inUse(kind: ResourceKind, name: string, vhost: string): BrokerError {
   return new BrokerError('precondition-failed', `${resourceText(kind, name, vhost)} in use`);
+}
+
+/** For what would have messages of clients go to an exchange that the broker alone writes to. */
+export function refuseSystemExchange(name: Value | undefined, vhost: string): void {
+  if (typeof name !== 'string' || !isSystemExchange(name)) return;
+  throw new BrokerError(
+    'access-refused',
+    `operation not permitted on internal ${resourceText('exchange', name, vhost)}: the broker alone writes to it`,
+  );
 }
 
 /** AMQP reserves the names that begin with `amq.` for the server. */

@@ -246,6 +246,8 @@ function reach<Q extends TopologyQueue>(
   };
   for (const exchange of exchanges) {
     const { router } = exchange;
+    // By a binding or an alternate exchange that was made before these were refused.
+    if (exchange.isSystem && !starts.includes(exchange)) continue;
     if (exchange.isDefault) {
       reachByName(state, routingKeys, queues, streams);
       // Of a queue's name, only what the default exchange itself has remembered hears when it changes.

@@ -111,6 +111,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     const feed = new StreamFeed(streamExchange, this.#feedDeps);
     this.#byId.set(stream.id, feed);
     this.#vhosts.get(stream.vhost)?.attachStream(streamExchange);
+    this.#learnIsInternal(stream);
     // What is bound to an exchange that begins to remember gets all that it remembers.
     if (!this.#isRecovering) feed.refresh(true);
   }
@@ -191,7 +192,10 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
         if (definition !== null) this.#remember(vhost.name, exchange, definition);
       }
     }
-    for (const feed of this.#byId.values()) feed.refresh(true);
+    for (const feed of this.#byId.values()) {
+      this.#learnIsInternal(feed.streamExchange.stream);
+      feed.refresh(true);
+    }
   }
 
   stop(): void {
@@ -248,6 +252,10 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     } finally {
       this.#isRemembering = '';
     }
+  }
+
+  #learnIsInternal(stream: Stream): void {
+    stream.isInternal = this.#vhosts.get(stream.vhost)?.findExchange(stream.name)?.internal ?? false;
   }
 
   #isToldToRemember(vhost: string, name: string): boolean {

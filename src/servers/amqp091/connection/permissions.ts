@@ -28,8 +28,20 @@ export class Permissions {
 
   /** RabbitMQ's topic permissions: of topic exchanges, beside `write` or `read` of the exchange. */
   topic(verb: 'write' | 'read', exchange: Exchange<Queue>, routingKey: string): void {
-    if (exchange.type.name !== 'topic') return;
+    const { type, arguments: args } = exchange;
+    // A delayed exchange is of the type that its argument names.
+    if (type.name !== 'topic' && !(type.delays === true && args['x-delayed-type'] === 'topic')) return;
     this.#access.checkTopic(this.user, this.#vhost, verb, exchange.name, routingKey);
+  }
+
+  /** Whether `topic` can refuse anything at all. */
+  get hasTopicPermissions(): boolean {
+    return this.user.topicGrants.has(this.#vhost);
+  }
+
+  /** For all routing keys at once, beside `read` of the stream as a queue. */
+  wholeStream(name: string): void {
+    this.#access.checkWholeStream(this.user, this.#vhost, name);
   }
 
   /** @throws BrokerError not-allowed if the user has too many */

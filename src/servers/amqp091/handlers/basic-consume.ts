@@ -26,6 +26,7 @@ export function basicConsume(channel: HandlerContext, method: MethodOf<'basic.co
     const queue = channel.vhost.checkQueue(name, channel.connection);
     consumeQueue(channel, queue, method, consumerPriority(method.arguments, queue));
   } else {
+    channel.connection.permissions.wholeStream(name);
     consumeStream(channel, stream, method);
   }
 }

@@ -243,6 +243,9 @@ export class Publishing {
     const route = hasCcOrBcc
       ? channel.routes.findWithKeys(names, addressStart, exchangeEnd, keyEnd, this.#message)
       : channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this.#message);
+    if (route.streams.length > 0 && channel.connection.permissions.hasTopicPermissions) {
+      channel.routes.checkRecordKey(names, addressStart, exchangeEnd, keyEnd, this.#message);
+    }
     messageView.ttlMs = -1;
     messageView.priority = 0;
     messageView.delayMs = route.delayMs;

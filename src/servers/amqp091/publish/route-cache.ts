@@ -1,5 +1,6 @@
 import { BrokerError } from '../../../broker/errors.ts';
 import { extraKeys } from '../../../broker/messages/cc-bcc.ts';
+import { KEY_HEADER } from '../../../broker/messages/mapping-headers.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Exchange } from '../../../broker/topology/exchange.ts';
@@ -90,7 +91,7 @@ export class RouteCache {
     return route;
   }
 
-  /** For a message with CC or BCC. As in RabbitMQ, topic permissions are checked for the routing key alone. */
+  /** For a message with CC or BCC. Topic permissions are checked for each key: RabbitMQ does so for the first alone. */
   findWithKeys(
     bytes: Buffer,
     start: number,
@@ -99,8 +100,26 @@ export class RouteCache {
     message: RoutedMessage,
   ): Route<Queue> {
     const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
-    const keys = [routingKey, ...extraKeys(message.headers())];
-    return whole(this.#vhost.routeWithKeys(exchange, keys, message));
+    const extra = extraKeys(message.headers());
+    for (const key of extra) this.#permissions.topic('write', exchange, key);
+    return whole(this.#vhost.routeWithKeys(exchange, [routingKey, ...extra], message));
+  }
+
+  /**
+    * A message that is appended to a stream may bring the key of its record in a header, and is routed on by that: it is a
+    * routing key as any other. @throws BrokerError access-refused
+    */
+  checkRecordKey(
+    bytes: Buffer,
+    start: number,
+    exchangeEnd: number,
+    end: number,
+    message: RoutedMessage,
+  ): void {
+    const key = message.headers()?.[KEY_HEADER];
+    if (!(key instanceof Uint8Array)) return;
+    const { exchange } = this.#resolve(bytes, start, exchangeEnd, end);
+    this.#permissions.topic('write', exchange, Buffer.from(key).toString('utf8'));
   }
 
   #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): ResolvedAddress {

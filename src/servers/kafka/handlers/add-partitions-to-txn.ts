@@ -68,8 +68,9 @@ function* add(
   const refused = new Map<string, ErrorName>();
   for (const { name, partitions: indexes } of topics) {
     for (const index of indexes) {
-      const partition = partitionOf(context, name, index);
-      if (!context.isAllowed('write', 'topic', name))
+      const stream = context.broker.streams.get(context.client.vhost, name);
+      const partition = stream?.partitions[index];
+      if (stream?.isInternal === true || !context.isAllowed('write', 'topic', name))
         refused.set(`${name}-${index}`, 'TOPIC_AUTHORIZATION_FAILED');
       else if (partition === undefined) refused.set(`${name}-${index}`, 'UNKNOWN_TOPIC_OR_PARTITION');
       else partitions.add(partition);

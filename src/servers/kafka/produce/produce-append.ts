@@ -11,6 +11,7 @@ import type { produce } from '../../../wire/kafka/messages/produce.ts';
 import { findProducedFault } from '../../../wire/kafka/produced-batch.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import { producedError } from '../transaction-errors.ts';
+import { hasOnlyKeys } from './produced-keys.ts';
 import { contentFaultOf, demandsOf, findTimestampFault, type RecordFault } from './produced-records.ts';
 
 type TopicData = RequestOf<typeof produce>['topicData'][number];
@@ -69,7 +70,7 @@ export class ProduceAppend {
         : isHidden
           ? 'TOPIC_AUTHORIZATION_FAILED'
           : 'UNKNOWN_TOPIC_OR_PARTITION';
-    } else if (!context.isAllowed('write', 'topic', stream.name)) {
+    } else if (stream.isInternal || !context.isAllowed('write', 'topic', stream.name)) {
       error = 'TOPIC_AUTHORIZATION_FAILED';
     }
     const partitionResponses: PartitionResponse[] = [];
@@ -142,6 +143,16 @@ export class ProduceAppend {
     if (fault !== null) {
       const { error, text, records } = contentFaultOf(fault);
       return failed(index, error, text, records);
+    }
+    const { identity } = this.#context.client;
+    if (identity?.user.topicGrants.isEmpty === false) {
+      const { name } = partition.stream;
+      const keys = identity.authorizer.writableKeys(name);
+      const batch = { bytes, start, hasEnvelope };
+      if (keys !== null && !hasOnlyKeys(batch, keys, name, this.#broker.shard.codecs)) {
+        const text = `topic permissions allow the keys '${keys.source}' alone`;
+        return failed(index, 'TOPIC_AUTHORIZATION_FAILED', text);
+      }
     }
     // Before the sequence numbers, as in Kafka: a fenced producer is told so, whatever it sent.
     const error = this.#broker.transactions.admit(partition, bytes, start, this.#admission);
