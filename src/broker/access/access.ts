@@ -10,8 +10,9 @@ import { Authorizer } from './authorizer.ts';
 import { ClientQuota } from './client-quota.ts';
 import { Clients } from './clients.ts';
 import { Credentials } from './credentials.ts';
+import { mayLogIn, type Verify } from './login-check.ts';
 import type { AccessOperation } from './operations.ts';
-import { GUEST_PASSWORD, NO_PASSWORD } from './password.ts';
+import { GUEST_PASSWORD } from './password.ts';
 import { type Asking, type PasswordCheck, passwords } from './password-verifier.ts';
 import { Quotas } from './quotas.ts';
 import { GUEST_SCRAM } from './scram.ts';
@@ -50,8 +51,8 @@ export class Access {
   }
 
   /**
-   * The user, or null if there is none with this password who may connect from there. It takes as long for a user
-   * that is not there. `from.address`: where the client is, whose logins are checked in turn with those of other addresses.
+   * The user, or null if there is none with this password who may connect from there: see `mayLogIn` for how long it takes.
+   * `from.address`: where the client is, whose logins are checked in turn with those of other addresses.
    * @throws BrokerError resource-error if too many ask at once
    */
   async authenticate(
@@ -63,15 +64,12 @@ export class Access {
     const asking = { ...from, user: name };
     const user = this.#state.users.get(name);
     const expected = user === undefined ? null : checkOf(user);
-    const isRight = await passwords.verify(password, expected ?? NO_PASSWORD, asking);
-    // Keys of SCRAM are computed sooner than a hash: who has them alone would be known by that.
-    if (!isRight && expected !== null && expected.algorithm !== NO_PASSWORD.algorithm) {
-      await passwords.verify(password, NO_PASSWORD, asking);
-    }
-    if (user === undefined || expected === null || password === '' || !isRight) return null;
+    const mayCome = user !== undefined && this.#mayComeFrom(user, isLoopback);
+    const verify: Verify = (secret, check) => passwords.verify(secret, check, asking);
+    if (!(await mayLogIn(verify, name, password, expected, mayCome)) || user === undefined) return null;
     // What was true when it was asked may not be so any more.
     if (user.isDeleted || checkOf(user) !== expected) return null;
-    return this.#mayComeFrom(user, isLoopback) ? user : null;
+    return user;
   }
 
   hasUser(name: string): boolean {

@@ -16,6 +16,12 @@ export interface KeptPassword {
   readonly scram: ScramCredentials;
 }
 
+/** What the server tells of a credential before there is a proof (RFC 5802, 7: `s` and `i`). */
+export interface ScramShape {
+  readonly iterations: number;
+  readonly saltBytes: number;
+}
+
 /** Null: no password is right. */
 export async function keptPassword(password: string | null): Promise<KeptPassword> {
   if (password === null) return { password: null, scram: {} };
@@ -27,6 +33,8 @@ export async function keptPassword(password: string | null): Promise<KeptPasswor
 export class Credentials {
   readonly #state: AccessState;
   readonly #changes: AccessChanges;
+  readonly #shapes = new Map<ScramMechanism, readonly ScramShape[]>();
+  #shapesVersion = -1;
 
   constructor(state: AccessState, changes: AccessChanges) {
     this.#state = state;
@@ -35,6 +43,27 @@ export class Credentials {
 
   of(name: string): ScramCredentials | undefined {
     return this.#state.users.get(name)?.scram;
+  }
+
+  /** What those of one mechanism look like from outside, each once: in this the made-up ones of unknown users are like them. */
+  shapes(mechanism: ScramMechanism): readonly ScramShape[] {
+    if (this.#shapesVersion !== this.#state.version) {
+      this.#shapes.clear();
+      this.#shapesVersion = this.#state.version;
+    }
+    let shapes = this.#shapes.get(mechanism);
+    if (shapes === undefined) {
+      const found = new Map<string, ScramShape>();
+      for (const { scram } of this.#state.users.values()) {
+        const credential = scram[mechanism];
+        if (credential === undefined) continue;
+        const { iterations, salt } = credential;
+        const saltBytes = Buffer.byteLength(salt, 'base64');
+        found.set(`${iterations} ${saltBytes}`, { iterations, saltBytes });
+      }
+      this.#shapes.set(mechanism, (shapes = [...found.values()]));
+    }
+    return shapes;
   }
 
   /** The names of those who have any. */

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { ScramShape } from '../../broker/access/credentials.ts';
 import {
   SCRAM_ITERATIONS_MAX,
   type ScramCredential,
@@ -10,7 +11,8 @@ import {
 import { SaslError } from './errors.ts';
 
 const NONCE_BYTES = 24;
-const FAKE_SALT_BYTES = 16;
+/** Of credentials that are made here. */
+const USUAL_SHAPE: ScramShape = { iterations: SCRAM_ITERATIONS_MAX, saltBytes: 16 };
 /** Longer than any client's; what an exchange has sent is kept until it ends. */
 const MESSAGE_BYTES_MAX = 8192;
 
@@ -144,14 +146,26 @@ function textOf(message: Uint8Array): string {
 
 const secret = randomBytes(32);
 
-/** For an unknown user: the same salt each time for the same name, and no proof is right for it. */
-function fakeCredential(mechanism: ScramMechanism, user: string): ScramCredential {
+/**
+ * For an unknown user: the same salt each time for the same name, and no proof is right for it. `shapes`: what the
+ * credentials of users look like, of which it is like one.
+ */
+export function fakeCredential(
+  mechanism: ScramMechanism,
+  user: string,
+  shapes: readonly ScramShape[] = [],
+): ScramCredential {
   const derive = (what: string): Buffer =>
     createHmac('sha512', secret).update(`${what} ${mechanism} ${user}`).digest();
+  const chosen = shapes.length === 0 ? undefined : shapes[derive('shape').readUInt32BE() % shapes.length];
+  const { iterations, saltBytes } = chosen ?? USUAL_SHAPE;
+  const salt = Buffer.concat(
+    Array.from({ length: Math.ceil(saltBytes / 64) }, (_, i) => derive(`salt ${i}`)),
+  );
   return {
     algorithm: mechanism,
-    iterations: SCRAM_ITERATIONS_MAX,
-    salt: derive('salt').subarray(0, FAKE_SALT_BYTES).toString('base64'),
+    iterations,
+    salt: salt.subarray(0, saltBytes).toString('base64'),
     storedKey: derive('stored').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
     serverKey: derive('server').subarray(0, scramKeyBytes(mechanism)).toString('base64'),
   };

@@ -8,7 +8,7 @@ import {
 } from '../../../src/broker/access/scram.ts';
 import { SaslError } from '../../../src/servers/sasl/errors.ts';
 import { readPlain } from '../../../src/servers/sasl/plain.ts';
-import { ScramExchange } from '../../../src/servers/sasl/scram.ts';
+import { fakeCredential, ScramExchange } from '../../../src/servers/sasl/scram.ts';
 import { answer, salted } from './scram-client.ts';
 
 const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
@@ -159,5 +159,22 @@ describe('PLAIN (RFC 4616)', () => {
     for (const text of ['', '\0', '\0\0', '\0ada\0', '\0\0secret', 'bob\0ada\0secret', '\0a\0b\0c']) {
       assert.throws(() => readPlain(Buffer.from(text)), SaslError, JSON.stringify(text));
     }
+  });
+});
+
+describe('the credential that an unknown user gets', () => {
+  it('looks like one of those that users have, and the same each time', () => {
+    const shapes = [
+      { iterations: 4096, saltBytes: 18 },
+      { iterations: 8192, saltBytes: 100 },
+    ];
+    const names = Array.from({ length: 64 }, (_, i) => `user ${i}`);
+    const made = names.map((name) => fakeCredential('SCRAM-SHA-256', name, shapes));
+    const found = new Set(
+      made.map((each) => `${each.iterations} ${Buffer.from(each.salt, 'base64').length}`),
+    );
+    assert.deepEqual([...found].sort(), ['4096 18', '8192 100']);
+    assert.deepEqual(fakeCredential('SCRAM-SHA-256', 'user 0', shapes), made[0]);
+    assert.equal(fakeCredential('SCRAM-SHA-256', 'x').iterations, 16_384);
   });
 });

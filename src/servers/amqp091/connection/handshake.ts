@@ -8,6 +8,7 @@ import { decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
 import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { isTls } from '../../listener/tls.ts';
+import { refusalDelayMs } from '../../sasl/refusal-delay.ts';
 import { AmqpError, type CloseReason, closeReason, closeReasonOf, isExpected } from '../errors.ts';
 import { type ClientCapabilities, clientCapabilities } from './capabilities.ts';
 import {
@@ -81,6 +82,7 @@ export class Handshake {
   readonly #reader = new FrameReader();
   readonly #output: Output;
   #state: State = HEADER_EXPECTED;
+  #loginStartedMs = 0;
   /** The first bytes of a protocol header that came in pieces. */
   #header = Buffer.alloc(0);
   /** After open-ok: the connection. */
@@ -182,6 +184,7 @@ export class Handshake {
   #authenticate(method: MethodOf<'connection.start-ok'>): void {
     const credentials = readCredentials(method.mechanism, method.response, this.#accepted.certificateName);
     this.#state = AUTHENTICATING;
+    this.#loginStartedMs = this.#context.broker.shard.clock.monotonicMs();
     this.#socket.pause();
     // The check may have to wait for its turn, and that is not the client's time.
     this.#accepted.stopDeadline();
@@ -222,8 +225,9 @@ export class Handshake {
           ? 'login refused'
           : 'login refused; loopback-users says who may connect from this machine only',
       );
-      // Slows down who guesses passwords.
-      setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), settings.refusedLoginDelayMs);
+      const nowMs = this.#context.broker.shard.clock.monotonicMs();
+      const delayMs = refusalDelayMs(this.#loginStartedMs, nowMs, settings.refusedLoginDelayMs);
+      setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), delayMs);
       return;
     }
     const client = { properties: method.clientProperties, mechanism: method.mechanism };

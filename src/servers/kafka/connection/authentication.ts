@@ -7,7 +7,8 @@ import { BrokerError } from '../../../broker/errors.ts';
 import type { Peer } from '../../listener/peer.ts';
 import { SaslError } from '../../sasl/errors.ts';
 import { readPlain } from '../../sasl/plain.ts';
-import { ScramExchange } from '../../sasl/scram.ts';
+import { refusalDelayMs } from '../../sasl/refusal-delay.ts';
+import { fakeCredential, ScramExchange } from '../../sasl/scram.ts';
 import { ANONYMOUS, type Identity, identify, splitName } from './identity.ts';
 
 export const SASL_MECHANISMS: readonly string[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
@@ -156,6 +157,7 @@ export class Authentication {
     }
     const { mechanism, exchange } = state;
     let name = '';
+    const startedMs = this.#deps.broker.shard.clock.monotonicMs();
     try {
       if (exchange !== null && !exchange.hasBegun) return { kind: 'more', token: exchange.begin(token) };
       this.#state = CHECKING;
@@ -168,7 +170,7 @@ export class Authentication {
       this.#admitBySasl(user, named.vhost, mechanism);
       return { kind: 'done', token: answer, lifetimeMs: this.#deps.settings.reauthenticationMs };
     } catch (error) {
-      return await this.#fail(error, mechanism, name);
+      return await this.#fail(error, mechanism, name, startedMs);
     }
   }
 
@@ -197,17 +199,18 @@ export class Authentication {
     return new ScramExchange(mechanism, (name) => this.#credential(mechanism, name));
   }
 
-  #credential(mechanism: ScramMechanism, name: string): ScramCredential | undefined {
+  #credential(mechanism: ScramMechanism, name: string): ScramCredential {
     const { broker, settings, log, peer } = this.#deps;
     const { user } = splitName(broker, name, settings.defaultVhost);
-    const credentials = broker.access.credentials.of(user);
+    const { credentials: all } = broker.access;
+    const credentials = all.of(user);
     if (credentials !== undefined && credentials[mechanism] === undefined) {
       log.warn(
         { user: clientText(user), mechanism, peer: peer.address },
         'a user has no credentials for SCRAM: they are made when its password is set; set it again',
       );
     }
-    return credentials?.[mechanism];
+    return credentials?.[mechanism] ?? fakeCredential(mechanism, name, all.shapes(mechanism));
   }
 
   /** @throws SaslError, BrokerError */
@@ -269,7 +272,7 @@ export class Authentication {
     this.#announce(true, identity.name, mechanism);
   }
 
-  async #fail(error: unknown, mechanism: string, name: string): Promise<SaslStep> {
+  async #fail(error: unknown, mechanism: string, name: string, startedMs: number): Promise<SaslStep> {
     const { broker, settings, log, peer } = this.#deps;
     const wasEnded = this.#state === REFUSED;
     this.#refuse();
@@ -282,7 +285,8 @@ export class Authentication {
     else log.warn({ ...fields, err: error }, 'a login could not be checked');
     // A delay against guessing passwords (connection.failed.authentication.delay.ms).
     await new Promise<void>((resolve) => {
-      broker.shard.scheduler.after(settings.refusedLoginDelayMs, resolve);
+      const nowMs = broker.shard.clock.monotonicMs();
+      broker.shard.scheduler.after(refusalDelayMs(startedMs, nowMs, settings.refusedLoginDelayMs), resolve);
     });
     return { kind: 'failed', text };
   }
