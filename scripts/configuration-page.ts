@@ -19,8 +19,15 @@ The file is a list of keys and values; where a key takes several with commas bet
 
 \`\`\`toml
 data-dir = "/var/lib/sluice"
-host = "0.0.0.0"
 memory-limit = "256MiB"
+# For other machines too: over TLS, and not without.
+host = "0.0.0.0"
+amqp-port = "off"
+amqps-port = 5671
+kafka-port = "off"
+kafkas-port = 9093
+tls-cert = "/etc/sluice/server.pem"
+tls-key = "/etc/sluice/server.key"
 \`\`\`
 
 \`sluice config\`, with the same flags, file and environment, prints the configuration that \`sluice start\` would use, and

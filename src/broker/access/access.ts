@@ -80,16 +80,25 @@ export class Access {
     return this.#state.users.get(name)?.tags.has('administrator') ?? false;
   }
 
+  /** Whether the user has the password that a new data directory gives it, which everybody knows. */
+  hasDefaultPassword(name: string): boolean {
+    return this.#state.users.get(name)?.password?.hash === GUEST_PASSWORD.hash;
+  }
+
   /** For a user whose name was proved in another way: by a client certificate. */
   authenticateExternal(name: string, isLoopback: boolean): Identity | null {
     const user = this.#state.users.get(name);
     return user !== undefined && this.#mayComeFrom(user, isLoopback) ? user : null;
   }
 
-  /** What this user may do there. `names`: what else access control lists may call who asks. */
-  authorizer(user: Identity, vhost: string, host: string, names: readonly string[] = []): Authorizer {
-    const principals = [user.name, ...names].map((name) => `User:${name}`);
-    return new Authorizer(this.#state, user, vhost, { principals, host });
+  /**
+   * What this user may do there. `anonymousAs`: the name under which access control lists know a client that has not logged
+   * in, for which the user stands; null for the user itself.
+   */
+  authorizer(user: Identity, vhost: string, host: string, anonymousAs: string | null = null): Authorizer {
+    const names = anonymousAs === null ? [user.name] : [user.name, anonymousAs];
+    const principals = names.map((name) => `User:${name}`);
+    return new Authorizer(this.#state, user, vhost, { principals, host }, anonymousAs !== null);
   }
 
   /** Patterns of permissions that deny everything because they are none, for the log. */

@@ -56,6 +56,19 @@ const VERBS: {
   user: {},
 };
 
+/** What changes the broker itself, or others' rights: no list gives it to a client that has not logged in. */
+const ADMINISTRATION: ReadonlySet<AclOperation> = new Set([
+  'all',
+  'alter',
+  'alter-configs',
+  'cluster-action',
+  'create-tokens',
+  'delete',
+  'describe-tokens',
+]);
+
+const NO_TAGS: ReadonlySet<string> = new Set();
+
 /** To look at the broker, and not at what is in it. */
 const MONITORED: ReadonlySet<AclOperation> = new Set(['describe', 'describe-configs']);
 
@@ -63,10 +76,13 @@ const MONITORED: ReadonlySet<AclOperation> = new Set(['describe', 'describe-conf
  * What one who is connected may do in a virtual host. An access control list comes first: what it denies is denied,
  * what it allows is allowed. Where it says nothing, the permissions that the user has in the virtual host decide, and
  * for the cluster the tags. Answers are remembered until anything about access changes.
+ *
+ * Whoever has not logged in has the permissions of the user that stands for such clients, and none of its tags.
  */
 export class Authorizer {
   readonly user: User;
   readonly vhost: string;
+  readonly #isAnonymous: boolean;
   readonly #state: AccessState;
   readonly #asker: Asker;
   /** By name: a bit for what is known, and one for the answer. */
@@ -79,7 +95,8 @@ export class Authorizer {
   };
   #version = -1;
 
-  constructor(state: AccessState, user: User, vhost: string, asker: Asker) {
+  constructor(state: AccessState, user: User, vhost: string, asker: Asker, isAnonymous = false) {
+    this.#isAnonymous = isAnonymous;
     this.#state = state;
     this.user = user;
     this.vhost = vhost;
@@ -96,6 +113,10 @@ export class Authorizer {
     if (answers.size >= KNOWN_MAX) answers.clear();
     answers.set(name, known | bit | (answer ? bit << ANSWER_SHIFT : 0));
     return answer;
+  }
+
+  get isAdministrator(): boolean {
+    return this.#tags.has('administrator');
   }
 
   /** All that this one may do to it. */
@@ -117,7 +138,7 @@ export class Authorizer {
 
   /** Users, quotas and settings are those of all virtual hosts: an access control list gives them in `/` alone. */
   mayRule(operation: AclOperation, resource: AclResource, name: string): boolean {
-    if (this.vhost !== '/' && !this.user.tags.has('administrator')) return false;
+    if (this.vhost !== '/' && !this.isAdministrator) return false;
     return this.may(operation, resource, name);
   }
 
@@ -125,15 +146,20 @@ export class Authorizer {
     if (this.user.isDeleted) return false;
     const isOfBroker = resource === 'cluster' || resource === 'user';
     // Whoever could lock administrators out could not be stopped any more.
-    if (isOfBroker && this.user.tags.has('administrator')) return true;
+    if (isOfBroker && this.isAdministrator) return true;
+    if (isOfBroker && this.#isAnonymous && ADMINISTRATION.has(operation)) return false;
     const said = this.#state.acls.get(this.vhost)?.decide(this.#asker, operation, resource, name) ?? null;
     if (said !== null) return said === 'allow';
-    if (isOfBroker) return MONITORED.has(operation) && this.user.tags.has('monitoring');
+    if (isOfBroker) return MONITORED.has(operation) && this.#tags.has('monitoring');
     // A stream is read as a whole, and a list that allows it would have been asked first.
     if (resource === 'topic' && operation === 'read' && this.#topicPattern('read', name) !== null)
       return false;
     const verbs = VERBS[resource][operation];
     return verbs?.some((verb) => this.user.may(verb, this.vhost, name)) ?? false;
+  }
+
+  get #tags(): ReadonlySet<string> {
+    return this.#isAnonymous ? NO_TAGS : this.user.tags;
   }
 
   #topicPattern(verb: 'write' | 'read', exchange: string): Pattern | null {

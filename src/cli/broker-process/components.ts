@@ -11,6 +11,7 @@ import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
 import { memoryHighWaterBytes } from './client-budget.ts';
+import { anonymousUserOf } from './exposure.ts';
 import { formatAddress, type ListenerComponent } from './lifecycle.ts';
 import { readTlsFiles, type TlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
@@ -148,7 +149,7 @@ function kafkaOptions(configuration: Configuration, port: number, log: Logger): 
     advertised: configuration.kafkaAdvertisedHost,
     createsTopics: configuration.kafkaAutoCreateTopics === 'on',
     partitions: configuration.kafkaPartitions,
-    anonymousUser: configuration.kafkaAnonymousUser,
+    anonymousUser: anonymousUserOf(configuration),
     defaultVhost: configuration.kafkaVhost,
     reauthenticationMs: configuration.kafkaReauthenticationSeconds * 1000,
     ...acceptOptions(configuration),

@@ -4,6 +4,7 @@ import type { Configuration } from '../config/settings.ts';
 import { clientBudget, logDescriptorLimit } from './client-budget.ts';
 import { clientListeners, openBroker, startListener } from './components.ts';
 import { startControl } from './control.ts';
+import { exposuresOf } from './exposure.ts';
 import { runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
 
@@ -30,7 +31,13 @@ export async function start(configuration: Configuration): Promise<void> {
       logDescriptorLimit(budget, configuration.maxConnections, log);
       return broker;
     },
-    services: [(broker: Broker) => startControl(broker, configuration, log)],
+    services: [
+      (broker: Broker) => {
+        for (const { listener, message } of exposuresOf(configuration, broker))
+          log.warn({ listener }, message);
+        return startControl(broker, configuration, log);
+      },
+    ],
     listeners: listeners.map(
       (listener) => (broker: Broker) => startListener(listener, broker, configuration, log),
     ),

@@ -148,11 +148,17 @@ export function optionalText(placeholder: string, meaning: string): SettingType<
   };
 }
 
-export const optionalUser: SettingType<string | null> = {
-  allowed: 'the name of a user, or none',
+/** Who stands for clients that have not logged in: `auto` for guest where only this machine can connect, else nobody. */
+export type AnonymousUser = 'auto' | { readonly name: string | null };
+
+export const anonymousUser: SettingType<AnonymousUser> = {
+  allowed: 'auto, the name of a user, or none',
   placeholder: 'USER',
-  parse: (value) => (value === '' ? undefined : value === 'none' ? null : value),
-  format: (value) => value ?? 'none',
+  parse(value) {
+    if (value === '') return undefined;
+    return value === 'auto' ? 'auto' : { name: value === 'none' ? null : value };
+  },
+  format: (value) => (value === 'auto' ? value : (value.name ?? 'none')),
 };
 
 export const names: SettingType<readonly string[]> = {

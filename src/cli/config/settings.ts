@@ -1,6 +1,7 @@
 import {
   addresses,
   advertisedAddress,
+  anonymousUser,
   choice,
   durability,
   integer,
@@ -9,7 +10,6 @@ import {
   names,
   optionalFile,
   optionalText,
-  optionalUser,
   type SettingType,
   size,
   sizeOrAuto,
@@ -79,11 +79,13 @@ const SETTINGS = {
   }),
   kafkaAnonymousUser: setting({
     key: 'kafka-anonymous-user',
-    type: optionalUser,
-    default: 'guest',
+    type: anonymousUser,
+    default: 'auto',
     description:
-      'User whose permissions Kafka clients have that do not log in; none = all have to. Where that user may connect ' +
-      'from this machine only (loopback-users), so may they.',
+      'User whose permissions Kafka clients have that do not log in: its permissions, and none of its tags, so that they ' +
+      'administer nothing. none = all have to log in; auto = guest while host is an address of this machine alone and ' +
+      'proxy-protocol-from is empty, else none. Where that user may connect from this machine only (loopback-users), so ' +
+      'may they. The log warns at the start while it is on.',
   }),
   kafkaVhost: setting({
     key: 'kafka-vhost',

@@ -75,7 +75,7 @@ export function withDefaults(options: KafkaServerOptions): Settings {
     maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? Number.POSITIVE_INFINITY,
     trustedProxies: options.trustedProxies ?? null,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
-    anonymousUser: options.anonymousUser === undefined ? 'guest' : options.anonymousUser,
+    anonymousUser: options.anonymousUser ?? null,
     defaultVhost: options.defaultVhost ?? '/',
     reauthenticationMs: options.reauthenticationMs ?? 0,
     refusedLoginDelayMs: options.refusedLoginDelayMs ?? 200,

@@ -120,7 +120,7 @@ describe('an access control list', () => {
     await access.acls.add('/', acl({ principal: 'User:ANONYMOUS', operation: 'write' }));
     assert.deepEqual(access.authorizer(user, '/', '10.0.0.1').operations('topic', 't'), ['read', 'describe']);
     assert.deepEqual(access.authorizer(user, '/', '10.0.0.2').operations('topic', 't'), []);
-    const nameless = access.authorizer(user, '/', '10.0.0.2', ['ANONYMOUS']);
+    const nameless = access.authorizer(user, '/', '10.0.0.2', 'ANONYMOUS');
     assert.deepEqual(nameless.operations('topic', 't'), ['write', 'describe']);
   });
 

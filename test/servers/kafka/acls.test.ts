@@ -64,7 +64,7 @@ describe('access control lists over Kafka (KIP-11, KIP-140)', () => {
     const { administration } = test.broker.access;
     await administration.addUser('ada', 'secret');
     await administration.setPermissions('ada', '/', { configure: '', write: '', read: '' });
-    using admin = await test.connect();
+    using admin = await test.connectAsAdministrator();
     using ada = await connectAs(test, 'ada');
     assert.equal(await errorOf(ada), 'TOPIC_AUTHORIZATION_FAILED');
     const { results } = await admin.request(createAcls, 3, { creations: [READ_ORDERS] });
@@ -122,7 +122,7 @@ describe('access control lists over Kafka (KIP-11, KIP-140)', () => {
 
   it('that make no sense are refused one by one', async () => {
     await using test = await KafkaTestServer.start();
-    using admin = await test.connect();
+    using admin = await test.connectAsAdministrator();
     const { results } = await admin.request(createAcls, 3, {
       creations: [
         { ...READ_ORDERS, principal: 'ada' },
@@ -156,7 +156,7 @@ describe('SCRAM credentials over Kafka (KIP-554)', () => {
 
   it('make users, are told without their secrets, and are taken away', async () => {
     await using test = await KafkaTestServer.start();
-    using admin = await test.connect();
+    using admin = await test.connectAsAdministrator();
     const alter = async (request: Parameters<typeof admin.request>[2]): Promise<(string | undefined)[]> => {
       const { results } = await admin.request(alterUserScramCredentials, 0, request as never);
       return results.map(({ errorCode }) => errorName(errorCode));
@@ -241,7 +241,7 @@ describe('SCRAM credentials over Kafka (KIP-554)', () => {
 
   it('are refused if they are weak, doubtful, or an administrator’s and asked for by somebody else', async () => {
     await using test = await KafkaTestServer.start();
-    using admin = await test.connect();
+    using admin = await test.connectAsAdministrator();
     const { results } = await admin.request(alterUserScramCredentials, 0, {
       deletions: [{ name: 'twice', mechanism: 1 }],
       upsertions: [

@@ -98,7 +98,9 @@ describe('KafkaJS', () => {
 describe('@platformatic/kafka', () => {
   it('makes, lists, extends and deletes topics, and shows and changes settings', async () => {
     await using test = await KafkaTestServer.start();
-    const admin = new PlatformaticAdmin({ clientId: 'a', bootstrapBrokers: [test.address], retries: 0 });
+    const sasl = { mechanism: 'PLAIN', username: 'guest', password: 'guest' } as const;
+    const bootstrapBrokers = [test.address];
+    const admin = new PlatformaticAdmin({ clientId: 'a', bootstrapBrokers, retries: 0, sasl });
     try {
       const [made] = await admin.createTopics({ topics: ['a'], partitions: 2, replicas: 1 });
       assert.deepEqual([made?.name, made?.partitions, made?.replicas], ['a', 2, 1]);

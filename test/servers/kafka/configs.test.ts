@@ -22,7 +22,7 @@ const { SET, DELETE, APPEND, SUBTRACT } = CONFIG_OPERATION;
 
 async function start(configs: Record<string, string> = {}) {
   const test = await KafkaTestServer.start();
-  const client = await test.connect();
+  const client = await test.connectAsAdministrator();
   await client.request(createTopics, 7, {
     topics: [
       {

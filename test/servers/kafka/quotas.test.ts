@@ -26,7 +26,7 @@ async function ask(client: KafkaClient): Promise<number> {
 describe('quotas over Kafka (KIP-13, KIP-546)', () => {
   it('are altered, told and found by what they are for', async () => {
     await using test = await KafkaTestServer.start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     const alter = (
       entity: { entityType: string; entityName: string | null }[],
       key: string,
@@ -84,8 +84,9 @@ describe('quotas over Kafka (KIP-13, KIP-546)', () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
     assert.equal(await ask(client), 0);
+    using admin = await test.connectAsAdministrator();
     // 5 ms per second; it may use ten times that at once.
-    await set(client, 'request_percentage', 0.5);
+    await set(admin, 'request_percentage', 0.5);
     let toldMs = 0;
     const startMs = performance.now();
     for (let count = 0; count < 20_000 && toldMs === 0; count++) toldMs = await ask(client);
@@ -148,7 +149,7 @@ describe('quotas over Kafka (KIP-13, KIP-546)', () => {
 
   it('let nobody connect too often, and keep established connections (KIP-612)', async () => {
     await using test = await KafkaTestServer.start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     await set(client, 'connection_creation_rate', 3, { entityType: 'ip', entityName: '127.0.0.1' });
     const clients = await Promise.all(Array.from({ length: 8 }, () => test.connect()));
     const served = await Promise.allSettled(clients.map(ask));

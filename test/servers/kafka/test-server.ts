@@ -5,6 +5,7 @@ import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import type { KafkaServerOptions } from '../../../src/servers/kafka/options.ts';
 import { KafkaServer } from '../../../src/servers/kafka/server.ts';
+import { saslAuthenticate, saslHandshake } from '../../../src/wire/kafka/messages/sasl.ts';
 import { KafkaClient } from './kafka-client.ts';
 
 /** A real server on a free port, over a broker with a directory of its own. */
@@ -53,6 +54,16 @@ export class KafkaTestServer {
     return KafkaClient.connect(this.server.port, clientId);
   }
 
+  /** Logged in as guest: who has not logged in administers nothing. */
+  async connectAsAdministrator(clientId = 'test'): Promise<KafkaClient> {
+    const client = await this.connect(clientId);
+    await client.request(saslHandshake, 1, { mechanism: 'PLAIN' });
+    const authBytes = Buffer.from('\0guest\0guest');
+    const { errorMessage } = await client.request(saslAuthenticate, 2, { authBytes });
+    if (errorMessage !== null) throw new Error(errorMessage);
+    return client;
+  }
+
   async #close(): Promise<void> {
     await this.server.close();
     await this.broker.close();
@@ -78,6 +89,7 @@ async function open(
     host: '127.0.0.1',
     port: 0,
     closeTimeoutMs: 500,
+    anonymousUser: 'guest',
     ...options,
   });
   return { broker, server };

@@ -249,12 +249,12 @@ describe('CreatePartitions (KIP-195)', () => {
 describe('Metadata', () => {
   it('names one broker, at the address that the client has connected to, or at the advertised one', async () => {
     await using plain = await KafkaTestServer.start();
-    using client = await plain.connect();
+    using client = await plain.connectAsAdministrator();
     const { brokers, controllerId } = await look(client, []);
     assert.deepEqual(brokers, [{ nodeId: 1, host: '127.0.0.1', port: plain.server.port, rack: null }]);
     assert.equal(controllerId, 1);
     await using behind = await KafkaTestServer.start({ advertised: { host: 'kafka.example', port: 443 } });
-    using other = await behind.connect();
+    using other = await behind.connectAsAdministrator();
     assert.deepEqual((await look(other, [])).brokers[0], {
       nodeId: 1,
       host: 'kafka.example',
@@ -354,7 +354,7 @@ describe('DescribeTopicPartitions (KIP-966)', () => {
 describe('what only a cluster of several could do', () => {
   it('is answered as a cluster of one does', async () => {
     await using test = await KafkaTestServer.start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     await create(client, topic('a'));
     const topicPartitions = [{ topic: 'a', partitions: [0, 1] }];
     const elected = await client.request(electLeaders, 2, { electionType: 0, topicPartitions });
@@ -376,7 +376,7 @@ describe('what only a cluster of several could do', () => {
 
   it('has a quorum of one (KIP-595)', async () => {
     await using test = await KafkaTestServer.start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     await create(client, topic('a'));
     for (let version = 0; version <= 2; version++) {
       const { topics } = await client.request(describeQuorum, version, {
@@ -398,7 +398,7 @@ describe('what only a cluster of several could do', () => {
 
   it('has its partitions in one log directory (KIP-113)', async () => {
     await using test = await KafkaTestServer.start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     await create(client, topic('a', { numPartitions: 2 }));
     const { results } = await client.request(describeLogDirs, 4, { topics: null });
     assert.equal(results.length, 1);

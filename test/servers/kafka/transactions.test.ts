@@ -161,7 +161,7 @@ function name(code: number): string {
 }
 
 async function producerOn(server: KafkaTestServer): Promise<Producer> {
-  return new Producer(await server.connect());
+  return new Producer(await server.connectAsAdministrator());
 }
 
 describe('transactions over the wire (KIP-98)', () => {

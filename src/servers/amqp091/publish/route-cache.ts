@@ -106,9 +106,9 @@ export class RouteCache {
   }
 
   /**
-    * A message that is appended to a stream may bring the key of its record in a header, and is routed on by that: it is a
-    * routing key as any other. @throws BrokerError access-refused
-    */
+   * A message that is appended to a stream may bring the key of its record in a header, and is routed on by that: it is a
+   * routing key as any other. @throws BrokerError access-refused
+   */
   checkRecordKey(
     bytes: Buffer,
     start: number,

@@ -37,6 +37,6 @@ export function identify(broker: Broker, user: User, vhost: string, peer: Peer, 
   broker.access.openVhost(user, vhost);
   const isAnonymous = mechanism === ANONYMOUS;
   const name = isAnonymous ? ANONYMOUS : user.name;
-  const authorizer = broker.access.authorizer(user, vhost, peer.address, isAnonymous ? [name] : []);
+  const authorizer = broker.access.authorizer(user, vhost, peer.address, isAnonymous ? name : null);
   return { user, name, principal: `User:${name}`, vhost, mechanism, authorizer };
 }

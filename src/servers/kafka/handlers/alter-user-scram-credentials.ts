@@ -70,7 +70,7 @@ async function alter(
 ): Promise<Problem | null> {
   const { access, events } = broker;
   // Otherwise a user who may alter the cluster could become an administrator, by setting an administrator's password.
-  const isTheirs = access.isAdministrator(user) && client.identity?.user.tags.has('administrator') !== true;
+  const isTheirs = access.isAdministrator(user) && client.identity?.authorizer.isAdministrator !== true;
   if (isTheirs || !client.mayRule('alter', 'cluster', CLUSTER_NAME)) {
     return { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };
   }
