@@ -158,6 +158,7 @@ export class Broker {
       shard,
       streams: this.streams,
       configs: this.groupConfigs,
+      access: () => this.access,
       groups: this.groups,
       onProblem: (fields, message) => shard.log.error(fields, message),
     });
@@ -237,6 +238,10 @@ export class Broker {
             remove: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
           }),
         log: { append: (operation) => this.shard.record(encodeOperation(operation)) },
+        rights: {
+          mayStillWrite: (user, vhost, exchange, keys) =>
+            this.access.mayStillWrite(user, vhost, exchange, keys),
+        },
         beforeDelete: (vhost) => {
           this.groups.deleteAll(vhost);
           this.shareGroups.deleteAll(vhost);

@@ -76,6 +76,10 @@ export class Access {
     return this.#state.users.has(name);
   }
 
+  userNamed(name: string): Identity | undefined {
+    return this.#state.users.get(name);
+  }
+
   isAdministrator(name: string): boolean {
     return this.#state.users.get(name)?.tags.has('administrator') ?? false;
   }
@@ -138,6 +142,22 @@ export class Access {
       'access-refused',
       `access to ${kind} '${resource}' in vhost '${vhost}' refused for user '${user.name}'`,
     );
+  }
+
+  /**
+   * Whether a user may still write to an exchange that something leads to because this user declared it so: a dead-letter or
+   * alternate exchange. When the user is deleted, what was allowed when it was declared goes on: nobody's rights were taken.
+   */
+  mayStillWrite(
+    name: string,
+    vhost: string,
+    exchange: string,
+    routingKeys: readonly string[] | null,
+  ): boolean {
+    const user = this.#state.users.get(name);
+    if (user === undefined) return true;
+    if (!user.may('write', vhost, exchange === '' ? 'amq.default' : exchange)) return false;
+    return routingKeys?.every((key) => user.topicGrants.allow('write', vhost, exchange, key)) ?? true;
   }
 
   /** For exchanges of type topic alone: to publish with a routing key is to write, to bind with it to read. */

@@ -1,7 +1,8 @@
 import { BrokerError } from '../errors.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import { CONSUMER_CONFIGS } from './consumer-configs.ts';
-import { type GroupConfig, SHARE_CONFIGS } from './share/share-settings.ts';
+import type { SettingOwner } from './dead-letter-owner.ts';
+import { DEAD_LETTER_TOPIC, type GroupConfig, SHARE_CONFIGS } from './share/share-settings.ts';
 
 /** Everything that can be set for a group, by name. */
 export const GROUP_CONFIGS: ReadonlyMap<string, GroupConfig> = new Map(
@@ -14,6 +15,8 @@ interface ConfigsSet {
   readonly g: string;
   /** All that is set from now on. */
   readonly configs: Readonly<Record<string, string>>;
+  /** Who set the dead-letter topic. */
+  readonly by?: SettingOwner | null;
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
@@ -27,6 +30,7 @@ export class GroupConfigs implements SnapshotSection {
   readonly prefix = 'group-config';
   readonly #deps: GroupConfigDeps;
   readonly #byVhost = new Map<string, Map<string, ReadonlyMap<string, string>>>();
+  readonly #owners = new Map<string, SettingOwner>();
   readonly #listeners: ((vhost: string, group: string) => void)[] = [];
 
   constructor(deps: GroupConfigDeps) {
@@ -35,6 +39,11 @@ export class GroupConfigs implements SnapshotSection {
 
   of(vhost: string, group: string): ReadonlyMap<string, string> {
     return this.#byVhost.get(vhost)?.get(group) ?? NONE;
+  }
+
+  /** Who set the dead-letter topic of the group; null for an operator, and if none is set. */
+  ownerOf(vhost: string, group: string): SettingOwner | null {
+    return this.#owners.get(ownerKey(vhost, group)) ?? null;
   }
 
   /** Groups for which something is set. */
@@ -48,16 +57,26 @@ export class GroupConfigs implements SnapshotSection {
   }
 
   /**
-   * `configs` are all that is set for the group from now on.
+   * `configs` are all that is set for the group from now on. `by`: whose rights it takes that records go to the dead-letter
+   * topic, if that is another one than before.
    * @throws BrokerError precondition-failed, if a name or a value is not possible
    */
-  set(vhost: string, group: string, configs: ReadonlyMap<string, string>): void {
+  set(
+    vhost: string,
+    group: string,
+    configs: ReadonlyMap<string, string>,
+    by: SettingOwner | null = null,
+  ): void {
     checkGroupConfigs(configs);
+    const topic = configs.get(DEAD_LETTER_TOPIC) ?? '';
+    const isSame = topic === (this.of(vhost, group).get(DEAD_LETTER_TOPIC) ?? '');
+    const owner = topic === '' ? null : isSame ? this.ownerOf(vhost, group) : by;
     const operation: ConfigsSet = {
       op: 'group-config.set',
       v: vhost,
       g: group,
       configs: Object.fromEntries(configs),
+      ...(owner === null ? {} : { by: owner }),
     };
     this.#deps.record(encode(operation));
     this.#apply(operation);
@@ -76,12 +95,21 @@ export class GroupConfigs implements SnapshotSection {
   *snapshot(): Iterable<Uint8Array> {
     for (const [vhost, groups] of this.#byVhost) {
       for (const [group, configs] of groups) {
-        yield encode({ op: 'group-config.set', v: vhost, g: group, configs: Object.fromEntries(configs) });
+        const by = this.ownerOf(vhost, group);
+        const operation = {
+          op: 'group-config.set',
+          v: vhost,
+          g: group,
+          configs: Object.fromEntries(configs),
+        } as const;
+        yield encode(by === null ? operation : { ...operation, by });
       }
     }
   }
 
-  #apply({ v, g, configs }: ConfigsSet): void {
+  #apply({ v, g, configs, by = null }: ConfigsSet): void {
+    if (by === null) this.#owners.delete(ownerKey(v, g));
+    else this.#owners.set(ownerKey(v, g), by);
     let groups = this.#byVhost.get(v);
     if (groups === undefined) this.#byVhost.set(v, (groups = new Map()));
     const map = new Map(Object.entries(configs));
@@ -109,6 +137,10 @@ export function checkGroupConfigs(configs: ReadonlyMap<string, string>): void {
       `${kind}.session.timeout.ms must be greater than ${kind}.heartbeat.interval.ms`,
     );
   }
+}
+
+function ownerKey(vhost: string, group: string): string {
+  return JSON.stringify([vhost, group]);
 }
 
 function encode(operation: ConfigsSet): Uint8Array {

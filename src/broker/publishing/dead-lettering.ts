@@ -8,6 +8,7 @@ import type { Queue } from '../queues/queue.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
 import { type Death, type DeathReason, isCycle, recordDeath } from '../queues/x-death.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { Exchange } from '../topology/exchange.ts';
 import type { Route } from '../topology/route.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import type { RefusedMessages } from './admission.ts';
@@ -64,6 +65,8 @@ export class DeadLettering implements RefusedMessages {
   readonly #vhosts: VirtualHosts<Queue>;
   readonly #view = new ContentView();
   readonly #messageView = new MessageView();
+  /** Queues whose dead letters may not go where they should, with the version of the virtual host that the log has. */
+  readonly #told = new WeakMap<Queue, number>();
   #last: { readonly key: RouteKey; readonly route: CachedRoute } | null = null;
 
   constructor(shard: Shard, vhosts: VirtualHosts<Queue>) {
@@ -215,7 +218,8 @@ export class DeadLettering implements RefusedMessages {
   ): Route<Queue> {
     const vhost = this.#vhosts.get(queue.vhost);
     const exchange = vhost?.findExchange(exchangeName);
-    if (vhost === undefined || exchange === undefined || exchange.isSystem) {
+    const mayGo = exchange !== undefined && !exchange.isSystem && this.#mayGo(queue, exchange, keys);
+    if (vhost === undefined || exchange === undefined || !mayGo) {
       const cacheable = vhost !== undefined;
       return {
         queues: [],
@@ -234,6 +238,22 @@ export class DeadLettering implements RefusedMessages {
     return keys.length === 1
       ? vhost.route(exchange, keys[0], message)
       : vhost.routeWithKeys(exchange, keys, message);
+  }
+
+  /** By a policy wherever it says; by the queue's own argument as long as who declared it may write there. */
+  #mayGo(queue: Queue, exchange: Exchange<Queue>, keys: readonly string[]): boolean {
+    const { vhost, declaredBy } = queue;
+    if (typeof queue.arguments['x-dead-letter-exchange'] !== 'string') return true;
+    const host = this.#vhosts.get(vhost);
+    if (host === undefined || host.mayLeadTo(declaredBy, exchange, keys)) return true;
+    if (this.#told.get(queue) !== host.version) {
+      this.#told.set(queue, host.version);
+      this.#shard.log.warn(
+        { queue: queue.name, vhost, exchange: exchange.name, user: declaredBy },
+        'dead letters are dropped: the user who declared the queue may not write to its dead-letter exchange any more',
+      );
+    }
+    return false;
   }
 }
 

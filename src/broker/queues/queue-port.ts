@@ -11,6 +11,8 @@ export interface TopologyQueue {
   readonly exclusiveOwner: object | null;
   readonly autoDelete: boolean;
   readonly arguments: Table;
+  /** The user whose rights the dead-letter exchange of the arguments needs; null if that is nobody's but an operator's. */
+  readonly declaredBy?: string | null;
   readonly consumerCount: number;
   /** Messages that wait, without those that are delivered and not yet acknowledged. */
   readonly readyCount: number;
@@ -31,6 +33,7 @@ export interface QueueSpec {
   readonly exclusiveOwner: object | null;
   readonly autoDelete: boolean;
   readonly arguments: Table;
+  readonly declaredBy?: string | null;
 }
 
 export type QueueFactory<Q extends TopologyQueue> = (spec: QueueSpec) => Q;

@@ -40,6 +40,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   readonly exclusiveOwner: object | null;
   readonly autoDelete: boolean;
   readonly arguments: Table;
+  readonly declaredBy: string | null;
   readonly base: PriorityLevel;
   readonly consumers = new ConsumerPriorities();
   settings: QueueSettings;
@@ -71,6 +72,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.exclusiveOwner = spec.exclusiveOwner;
     this.autoDelete = spec.autoDelete;
     this.arguments = spec.arguments;
+    this.declaredBy = spec.declaredBy ?? null;
     this.#deps = deps;
     this.#turn = deps.turn;
     this.#chunks = deps.chunks;

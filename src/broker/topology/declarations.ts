@@ -8,6 +8,8 @@ export interface QueueDeclaration {
   readonly exclusive: boolean;
   readonly autoDelete: boolean;
   readonly arguments: Table;
+  /** The user on whose behalf it is, where the arguments name what this user has to have rights on. */
+  readonly declaredBy?: string | null;
 }
 
 /** Asked on the way, with the name that the queue has or will have; throws what stands against it. */

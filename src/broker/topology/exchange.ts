@@ -15,6 +15,8 @@ export interface ExchangeDeclaration {
   /** Reached through bindings alone: clients cannot publish to it. */
   readonly internal: boolean;
   readonly arguments: Table;
+  /** The user whose rights the alternate exchange of the arguments needs; null if that is nobody's but an operator's. */
+  readonly declaredBy?: string | null;
 }
 
 export interface ExchangeSpec extends Omit<ExchangeDeclaration, 'type'> {
@@ -52,6 +54,7 @@ export class Exchange<Q extends TopologyQueue> {
   readonly autoDelete: boolean;
   readonly internal: boolean;
   readonly arguments: Table;
+  readonly declaredBy: string | null;
   /** The default exchange, whose name is empty: it reaches every queue by its name, without bindings. */
   readonly isDefault: boolean;
   /** The broker alone writes here: no binding, alternate or dead-letter exchange leads to it. */
@@ -76,12 +79,18 @@ export class Exchange<Q extends TopologyQueue> {
     this.autoDelete = spec.autoDelete;
     this.internal = spec.internal;
     this.arguments = spec.arguments;
+    this.declaredBy = spec.declaredBy ?? null;
     this.isDefault = spec.name === '';
     this.isSystem = isSystemExchange(spec.name);
     const alternate = spec.arguments['alternate-exchange'];
     this.#ownAlternate = typeof alternate === 'string' ? alternate : null;
     this.alternate = this.#ownAlternate;
     this.router = spec.type.createRouter(spec.arguments);
+  }
+
+  /** Whose rights it takes that messages go on to the alternate exchange; null if a policy says so. */
+  get alternateNeeds(): string | null {
+    return this.#ownAlternate === null ? null : this.declaredBy;
   }
 
   /** As in RabbitMQ, the argument counts before the policy. Routes are the caller's to invalidate. */

@@ -28,6 +28,7 @@ export interface ExchangeDeclared {
   readonly autoDelete: boolean;
   readonly internal: boolean;
   readonly arguments: Table;
+  readonly declaredBy?: string;
 }
 
 export interface QueueDeclared {
@@ -37,6 +38,7 @@ export interface QueueDeclared {
   readonly id: number;
   readonly autoDelete: boolean;
   readonly arguments: Table;
+  readonly declaredBy?: string;
 }
 
 export interface QueueDeleted {
@@ -82,7 +84,15 @@ export interface PolicyCleared {
   readonly name: string;
 }
 
-type FieldType = 'string' | 'boolean' | 'id' | 'integer' | 'table' | 'destinationKind' | 'applyTo';
+type FieldType =
+  | 'string'
+  | 'optionalString'
+  | 'boolean'
+  | 'id'
+  | 'integer'
+  | 'table'
+  | 'destinationKind'
+  | 'applyTo';
 
 const binding = {
   vhost: 'string',
@@ -115,9 +125,17 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
     autoDelete: 'boolean',
     internal: 'boolean',
     arguments: 'table',
+    declaredBy: 'optionalString',
   },
   'exchange.delete': { vhost: 'string', name: 'string' },
-  'queue.declare': { vhost: 'string', name: 'string', id: 'id', autoDelete: 'boolean', arguments: 'table' },
+  'queue.declare': {
+    vhost: 'string',
+    name: 'string',
+    id: 'id',
+    autoDelete: 'boolean',
+    arguments: 'table',
+    declaredBy: 'optionalString',
+  },
   'queue.delete': { vhost: 'string', name: 'string', id: 'id' },
   'binding.add': binding,
   'binding.remove': binding,
@@ -151,6 +169,7 @@ export function decodeOperation(bytes: Uint8Array): MetadataOperation {
   const op = json.op as MetadataOperation['op'];
   const operation: { [field: string]: unknown } = { op };
   for (const [field, type] of Object.entries(fieldsOf[op])) {
+    if (type === 'optionalString' && !Object.hasOwn(json, field)) continue;
     operation[field] = decodeField(op, field, type, Object.hasOwn(json, field) ? json[field] : null);
   }
   return operation as unknown as MetadataOperation;
@@ -158,7 +177,7 @@ export function decodeOperation(bytes: Uint8Array): MetadataOperation {
 
 function decodeField(op: string, field: string, type: FieldType, json: Json): unknown {
   if (type === 'table' && isObject(json)) return tableFromJson(json);
-  if (type === 'string' && typeof json === 'string') return json;
+  if ((type === 'string' || type === 'optionalString') && typeof json === 'string') return json;
   if (type === 'boolean' && typeof json === 'boolean') return json;
   if ((type === 'id' || type === 'integer') && Number.isSafeInteger(json)) return json;
   if (type === 'destinationKind' && (json === 'queue' || json === 'exchange')) return json;

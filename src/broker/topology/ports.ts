@@ -24,6 +24,17 @@ export interface StreamPort {
   append(messageView: MessageView, nowMs: number, isStrict: boolean): number;
 }
 
+/** What a user may do by now, for what leads somewhere because this user declared it so. */
+export interface RightsPort {
+  /** `routingKeys`: those with which it goes to a topic exchange; null for an exchange of another type. */
+  mayStillWrite(
+    user: string,
+    vhost: string,
+    exchange: string,
+    routingKeys: readonly string[] | null,
+  ): boolean;
+}
+
 /** Makes and removes the streams of a virtual host; each is in its exchange, or out of it, when the method returns. */
 export interface StreamFactory {
   /** With the arguments of the exchange, or the queue, that somebody declares. @throws BrokerError */

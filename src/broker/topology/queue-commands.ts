@@ -51,7 +51,16 @@ export function declareQueue<Q extends TopologyQueue>(
   validateQueue(declaration, resource);
   refuseSystemExchange(args['x-dead-letter-exchange'], vhost);
   if (queueTypeOf(args) === 'stream') throw new Error('a stream is declared as one: see declareStream');
-  const queue = createQueue({ id: null, vhost, name, durable, exclusiveOwner, autoDelete, arguments: args });
+  const queue = createQueue({
+    id: null,
+    vhost,
+    name,
+    durable,
+    exclusiveOwner,
+    autoDelete,
+    arguments: args,
+    declaredBy: declaration.declaredBy ?? null,
+  });
   state.addQueue(queue);
   if (durable) log.append(queueDeclared(vhost, queue));
   return queue;

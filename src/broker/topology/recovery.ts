@@ -83,7 +83,7 @@ function declareQueue<Q extends TopologyQueue>(
 ): void {
   const existing = state.queues.get(operation.name);
   if (existing === undefined) {
-    const { id, name, autoDelete } = operation;
+    const { id, name, autoDelete, declaredBy } = operation;
     state.addQueue(
       createQueue({
         id,
@@ -93,6 +93,7 @@ function declareQueue<Q extends TopologyQueue>(
         exclusiveOwner: null,
         autoDelete,
         arguments: operation.arguments,
+        declaredBy: declaredBy ?? null,
       }),
     );
   } else if (existing.id !== operation.id) {
@@ -165,7 +166,7 @@ export function exchangeDeclared<Q extends TopologyQueue>(
   vhost: string,
   exchange: Exchange<Q>,
 ): ExchangeDeclared {
-  const { name, autoDelete, internal, arguments: args } = exchange;
+  const { name, autoDelete, internal, arguments: args, declaredBy } = exchange;
   return {
     op: 'exchange.declare',
     vhost,
@@ -174,12 +175,26 @@ export function exchangeDeclared<Q extends TopologyQueue>(
     autoDelete,
     internal,
     arguments: args,
+    ...by(declaredBy),
   };
 }
 
 export function queueDeclared(vhost: string, queue: TopologyQueue): QueueDeclared {
-  const { name, id, autoDelete, arguments: args } = queue;
-  return { op: 'queue.declare', vhost, name, id, autoDelete, arguments: args };
+  const { name, id, autoDelete, arguments: args, declaredBy } = queue;
+  return {
+    op: 'queue.declare',
+    vhost,
+    name,
+    id,
+    autoDelete,
+    arguments: args,
+    ...by(declaredBy),
+  };
+}
+
+/** Of most nobody needs to be known. */
+function by(user: string | null | undefined): { readonly declaredBy?: string } {
+  return user == null ? {} : { declaredBy: user };
 }
 
 export function bindingChanged<Q extends TopologyQueue>(

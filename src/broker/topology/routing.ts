@@ -285,7 +285,9 @@ function reach<Q extends TopologyQueue>(
     if (steps > ROUTE_STEPS_MAX) break;
     if (matched || exchange.alternate === null) continue;
     const alternate = state.exchanges.get(exchange.alternate);
-    if (alternate !== undefined) exchanges.add(alternate);
+    if (alternate !== undefined && state.mayLeadTo(exchange.alternateNeeds, alternate, routingKeys)) {
+      exchanges.add(alternate);
+    }
   }
   return { queues, streams, holding, delayMs, cacheable, isCutOff: steps > ROUTE_STEPS_MAX };
 }

@@ -3,6 +3,7 @@ import type { TopologyQueue } from '../queues/queue-port.ts';
 import { configureExchange, configureQueue } from './apply-policies.ts';
 import { DirectReplyConsumers } from './direct-reply.ts';
 import { type Binding, bindingIdentity, type Exchange } from './exchange.ts';
+import type { RightsPort } from './ports.ts';
 import type { Route } from './route.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 
@@ -29,8 +30,21 @@ export class TopologyState<Q extends TopologyQueue> {
   #cachedRoutes = 0;
   readonly observer: TopologyObserver<Q> | null;
 
-  constructor(observer: TopologyObserver<Q> | null = null) {
+  /** The name of the virtual host. */
+  readonly vhost: string;
+  /** Null where there are no users. */
+  readonly rights: RightsPort | null;
+
+  constructor(observer: TopologyObserver<Q> | null = null, vhost = '', rights: RightsPort | null = null) {
     this.observer = observer;
+    this.vhost = vhost;
+    this.rights = rights;
+  }
+
+  /** Whether something that a user declared may lead to an exchange with these routing keys; null is an operator. */
+  mayLeadTo(user: string | null, { name, type }: Exchange<Q>, routingKeys: readonly string[]): boolean {
+    if (user === null || this.rights === null) return true;
+    return this.rights.mayStillWrite(user, this.vhost, name, type.name === 'topic' ? routingKeys : null);
   }
 
   addExchange(exchange: Exchange<Q>): void {

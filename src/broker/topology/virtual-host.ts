@@ -15,7 +15,7 @@ import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
-import type { DelayPort, MetadataLog, StreamFactory, StreamPort } from './ports.ts';
+import type { DelayPort, MetadataLog, RightsPort, StreamFactory, StreamPort } from './ports.ts';
 import { predeclaredExchanges } from './predeclared-exchanges.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
@@ -32,6 +32,8 @@ export interface VirtualHostDeps<Q extends TopologyQueue> {
   readonly types?: ExchangeTypes;
   /** Made for each virtual host, by its name. */
   readonly observer?: (vhost: string) => TopologyObserver<Q>;
+  /** Without it, what was declared leads wherever its arguments say. */
+  readonly rights?: RightsPort;
   /** What is in a virtual host beside its topology goes first. */
   readonly beforeDelete?: (vhost: string) => void;
 }
@@ -57,9 +59,12 @@ export class VirtualHost<Q extends TopologyQueue> {
   readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
-  constructor(name: string, { createQueue, log, types = new ExchangeTypes(), observer }: VirtualHostDeps<Q>) {
+  constructor(
+    name: string,
+    { createQueue, log, types = new ExchangeTypes(), observer, rights }: VirtualHostDeps<Q>,
+  ) {
     this.name = name;
-    this.#state = new TopologyState<Q>(observer?.(name));
+    this.#state = new TopologyState<Q>(observer?.(name), name, rights);
     this.routeVersion = this.#state;
     this.#context = { name, state: this.#state, types, createQueue, log, streamFactory: null };
     for (const exchange of predeclaredExchanges<Q>(name, types)) this.#state.addExchange(exchange);
@@ -69,6 +74,11 @@ export class VirtualHost<Q extends TopologyQueue> {
   /** Who waits for answers without a queue. */
   get directReplies(): DirectReplyConsumers {
     return this.#state.directReplies;
+  }
+
+  /** Whether something that a user declared may lead to an exchange with these routing keys; null is an operator. */
+  mayLeadTo(user: string | null, exchange: Exchange<Q>, routingKeys: readonly string[]): boolean {
+    return this.#state.mayLeadTo(user, exchange, routingKeys);
   }
 
   /** A Route holds as long as it carries this version. */

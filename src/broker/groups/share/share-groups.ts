@@ -1,9 +1,11 @@
+import type { Access } from '../../access/access.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
 import type { Partition, PartitionOwner } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import type { StreamObserver, Streams } from '../../streams/streams.ts';
+import { deadLetterTopic } from '../dead-letter-owner.ts';
 import type { GroupConfigs } from '../group-configs.ts';
 import { GroupError } from '../group-error.ts';
 import type { Groups } from '../groups.ts';
@@ -30,6 +32,8 @@ export interface ShareGroupsDeps {
   readonly shard: Shard;
   readonly streams: Streams;
   readonly configs: GroupConfigs;
+  /** Asked for when records are given up: it is made later than the groups. */
+  access(): Access;
   /** Those of other kinds: a name is one group's. */
   readonly groups: Groups;
   onProblem(fields: object, message: string): void;
@@ -48,6 +52,8 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   readonly #byVhost = new Map<string, Map<string, ShareGroup>>();
   readonly #byId = new Map<number, SharePartition>();
   readonly #dead: DeadRecords;
+  /** Groups that may not write to their dead-letter topic, and what the log has of it. */
+  readonly #told = new WeakMap<ShareGroup, string>();
   /** Partitions, by id, and groups that are about to begin on them. */
   readonly #searching = new Set<string>();
   #nextId = 1;
@@ -339,9 +345,18 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   #deadStream(group: ShareGroup): Stream | null {
     const name = group.settings.deadLetterStream;
     if (name === null) return null;
-    const { streams } = this.#deps;
-    const { vhost } = group;
-    return streams.get(vhost, name) ?? streams.create({ vhost, name, partitions: 1, configs: new Map() });
+    const { configs, access, streams } = this.#deps;
+    const owner = configs.ownerOf(group.vhost, group.id);
+    const found = deadLetterTopic({ access: access(), streams }, group.vhost, name, owner);
+    if (typeof found !== 'string') {
+      this.#told.delete(group);
+      return found;
+    }
+    if (this.#told.get(group) !== found) {
+      this.#told.set(group, found);
+      this.#deps.onProblem({ group: group.id, vhost: group.vhost, stream: name }, found);
+    }
+    return null;
   }
 
   #forget(group: ShareGroup, streamId: string): void {

@@ -85,6 +85,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const HOUR_MS = 60 * 60 * 1000;
 const STREAM_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
 
+export const DEAD_LETTER_TOPIC = 'sluice.dead.letter.topic';
+
 export const SHARE_CONFIGS: readonly GroupConfig[] = [
   integer(
     'share.session.timeout.ms',
@@ -145,7 +147,7 @@ export const SHARE_CONFIGS: readonly GroupConfig[] = [
     'Whether records of transactions that were not committed are handed out.',
   ),
   {
-    name: 'sluice.dead.letter.topic',
+    name: DEAD_LETTER_TOPIC,
     type: 'string',
     defaultValue: '',
     documentation:
@@ -186,7 +188,7 @@ export function shareSettings(configs: ReadonlyMap<string, string>): ShareSettin
     recordsMax: number('share.partition.max.record.locks'),
     reset: parseReset(text('share.auto.offset.reset')) ?? { kind: 'latest' },
     readsUncommitted: text('share.isolation.level').toLowerCase() === 'read_uncommitted',
-    deadLetterStream: text('sluice.dead.letter.topic') || null,
+    deadLetterStream: text(DEAD_LETTER_TOPIC) || null,
     backoffMs: number('sluice.retry.backoff.ms'),
     backoffMsMax: number('sluice.retry.backoff.max.ms'),
   };

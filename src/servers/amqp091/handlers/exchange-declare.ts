@@ -10,7 +10,8 @@ export function exchangeDeclare(channel: HandlerContext, method: MethodOf<'excha
     channel.vhost.checkExchange(name);
   } else {
     checkPermissions(channel, name, args['alternate-exchange'] ?? null);
-    channel.vhost.declareExchange({ name, type, durable, autoDelete, internal, arguments: args });
+    const declaredBy = typeof args['alternate-exchange'] === 'string' ? channel.connection.user : null;
+    channel.vhost.declareExchange({ name, type, durable, autoDelete, internal, arguments: args, declaredBy });
   }
   channel.sendWhenDurable(noWait ? null : { name: 'exchange.declare-ok' });
 }

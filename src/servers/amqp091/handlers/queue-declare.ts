@@ -15,10 +15,11 @@ export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.de
   const isPassive = method.passive || method.queue.startsWith(REPLY_TO);
   const name = withoutLineBreaks(method.queue);
   const { durable, exclusive, autoDelete, arguments: args } = method;
+  const declaredBy = typeof args['x-dead-letter-exchange'] === 'string' ? connection.user : null;
   const queue = isPassive
     ? vhost.checkQueue(name, connection)
     : vhost.declareQueue(
-        { name, durable, exclusive, autoDelete, arguments: args },
+        { name, durable, exclusive, autoDelete, arguments: args, declaredBy },
         connection,
         guard(channel, args),
       );
@@ -66,8 +67,11 @@ function declareDirectReplyTo(channel: HandlerContext, { queue, noWait }: Method
   if (!noWait) channel.send({ name: 'queue.declare-ok', queue, messageCount: 0, consumerCount: 1 });
 }
 
-/** As in RabbitMQ: x-dead-letter-exchange takes read on the queue and write on the exchange. */
-function guard({ connection: { permissions } }: HandlerContext, args: Table): DeclarationGuard {
+/**
+ * As in RabbitMQ: x-dead-letter-exchange takes read on the queue and write on the exchange; and the fixed routing key is one
+ * that the user may publish there with.
+ */
+function guard({ vhost, connection: { permissions } }: HandlerContext, args: Table): DeclarationGuard {
   return {
     declaring: (name) => permissions.configure('queue', name),
     creating(name) {
@@ -76,6 +80,11 @@ function guard({ connection: { permissions } }: HandlerContext, args: Table): De
       if (typeof deadLetterExchange !== 'string') return;
       permissions.read('queue', name);
       permissions.write('exchange', deadLetterExchange);
+      const exchange = vhost.findExchange(deadLetterExchange);
+      const routingKey = args['x-dead-letter-routing-key'];
+      if (exchange !== undefined && typeof routingKey === 'string') {
+        permissions.topic('write', exchange, routingKey);
+      }
     },
   };
 }

@@ -1,8 +1,12 @@
 import { filtered } from '../../../base/turn-time.ts';
 import { BrokerError } from '../../../broker/errors.ts';
+import { deadLetterProblem, type SettingOwner } from '../../../broker/groups/dead-letter-owner.ts';
 import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/groups/group-configs.ts';
+import { DEAD_LETTER_TOPIC } from '../../../broker/groups/share/share-settings.ts';
 import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
+import { ANONYMOUS } from '../connection/identity.ts';
 import { type Fault, fault } from '../fault.ts';
+import type { RequestContext } from '../handlers/request-context.ts';
 import { type ConfigResource, changed } from './config-resource.ts';
 import { TYPE_CODES } from './type-codes.ts';
 
@@ -45,14 +49,36 @@ export const groupConfigs: ConfigResource = {
     const after = changed(configs.of(vhost, name), changes, isWhole, () => null);
     if (!(after instanceof Map)) return after;
     try {
-      if (isValidation) checkGroupConfigs(after);
-      else events.as(actor, () => configs.set(vhost, name, after));
+      checkGroupConfigs(after);
+      const owner = ownerOf(context);
+      const topic = after.get(DEAD_LETTER_TOPIC) ?? '';
+      if (topic !== '' && topic !== configs.of(vhost, name).get(DEAD_LETTER_TOPIC)) {
+        const problem = topicProblem(topic, owner, context);
+        if (problem !== null) return fault('TOPIC_AUTHORIZATION_FAILED', `${DEAD_LETTER_TOPIC}: ${problem}`);
+      }
+      if (!isValidation) events.as(actor, () => configs.set(vhost, name, after, owner));
       return null;
     } catch (error) {
       return invalid(error);
     }
   },
 };
+
+/** A group's dead-letter topic is written with the rights of whoever set it. */
+function ownerOf({ client }: RequestContext): SettingOwner {
+  const { identity, address } = client;
+  return {
+    user: identity?.user.name ?? '',
+    host: address,
+    anonymousAs: identity?.mechanism === ANONYMOUS ? ANONYMOUS : null,
+  };
+}
+
+function topicProblem(topic: string, owner: SettingOwner, { broker, client }: RequestContext): string | null {
+  const stream = broker.streams.get(client.vhost, topic);
+  if (stream?.isInternal === true) return 'the broker alone writes there';
+  return deadLetterProblem(broker.access, client.vhost, topic, stream, owner);
+}
 
 function invalid(error: unknown): Fault {
   if (!(error instanceof BrokerError)) throw error;
