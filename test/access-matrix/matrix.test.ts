@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { HANDLERS } from '../../src/servers/kafka/handlers/table.ts';
+import { TrustedProxies } from '../../src/servers/listener/trusted-proxies.ts';
+import type { Api } from '../../src/wire/kafka/declaration.ts';
+import { AccessServer } from '../access/access-server.ts';
+import type { KafkaClient } from '../servers/kafka/kafka-client.ts';
+import { errorsIn, OTHERWISE, SECRET, sample } from '../servers/kafka/sample-requests.ts';
+import { AMQP_OPERATIONS, type AmqpOperation } from './amqp-operations.ts';
+import { KAFKA_NEEDS, kafkaAllows } from './kafka-needs.ts';
+import { hasPermission, SUBJECTS, type Subject } from './subjects.ts';
+
+const PAGE = fileURLToPath(new URL('../../docs/design/access-matrix.md', import.meta.url));
+const LOGIN: ReadonlySet<string> = new Set(['SaslHandshake', 'SaslAuthenticate', 'ApiVersions']);
+
+async function start(): Promise<AccessServer> {
+  const test = await AccessServer.start();
+  const { administration } = test.broker.access;
+  await administration.createVhost('other');
+  await administration.setPermissions('guest', '/', { configure: '.*', write: '.*', read: '.*' });
+  const channel = await (await test.amqp('guest')).createChannel();
+  await channel.assertExchange('secret', 'topic');
+  await channel.assertExchange('secret.x', 'fanout');
+  await channel.assertQueue('secret.q');
+  await channel.assertQueue('secret.s', { arguments: { 'x-queue-type': 'stream' } });
+  return test;
+}
+
+function amqpAllows(subject: Subject, { needs, keys = [] }: AmqpOperation): boolean {
+  if (!needs.every((verb) => hasPermission(subject, verb))) return false;
+  return subject.rights.topics === undefined || keys.every((key) => key.startsWith('a.'));
+}
+
+/** Each API that is served, asked in its newest version for things that are called `secret`. */
+async function kafkaOutcomes(test: AccessServer, subject: Subject): Promise<Map<string, boolean>> {
+  const { streams } = test.broker;
+  const outcomes = new Map<string, boolean>();
+  let client: KafkaClient | null = null;
+  for (const handler of HANDLERS) {
+    const { api } = handler as { readonly api: Api };
+    if (LOGIN.has(api.name)) continue;
+    const stream =
+      streams.get('/', SECRET) ??
+      streams.create({ vhost: '/', name: SECRET, partitions: 1, configs: new Map() });
+    if (client === null || client.isClosed) {
+      client = await test.kafka(subject.isAnonymous === true ? null : subject.name);
+    }
+    if (api.name === 'DeleteShareGroupOffsets') test.broker.shareGroups.ensure('/', SECRET);
+    const version = handler.maxVersion;
+    const request = {
+      ...sample(api.request.fields, version, stream.id),
+      ...OTHERWISE[`${api.name} v${version}`]?.(stream.id),
+    };
+    const response = await client.request(api, version, request as never).catch(String);
+    const refused = [...errorsIn(response)].some((error) => error.endsWith('_AUTHORIZATION_FAILED'));
+    outcomes.set(api.name, !refused);
+  }
+  return outcomes;
+}
+
+function row(name: string, cells: readonly boolean[]): string {
+  return `| ${name} | ${cells.map((is) => (is ? 'yes' : '–')).join(' | ')} |`;
+}
+
+function page(): string {
+  const known = SUBJECTS.filter(({ isRefused }) => isRefused !== true);
+  const amqp = known.filter(({ isAnonymous }) => isAnonymous !== true);
+  const head = (subjects: readonly Subject[]): string[] => [
+    `| | ${subjects.map(({ name }) => name).join(' | ')} |`,
+    `|---|${subjects.map(() => '---').join('|')}|`,
+  ];
+  return [
+    '# Who may do what',
+    '',
+    'Made from the tables in `test/access-matrix/`, each cell of which is tried against a running broker. What is expected comes from',
+    "the documentation of RabbitMQ and Kafka, not from Sluice's sources. A user has these permissions on all names that begin with",
+    '`secret`, in the virtual host `/`, and is asked to do something with `secret`. Who has permissions in another virtual host alone, or',
+    'is held to this machine (`loopback-users`) and comes from another, does not come in at all.',
+    '',
+    'The command line and its API are for the user of the operating system whom the broker runs as, who may do everything, and for',
+    'nobody else: the socket has the mode 0600.',
+    '',
+    '## AMQP 0-9-1',
+    '',
+    'Access control lists are not asked. Publishing and binding are to the topic exchange `secret`.',
+    '',
+    ...head(amqp),
+    ...AMQP_OPERATIONS.map((operation) =>
+      row(
+        operation.name,
+        amqp.map((each) => amqpAllows(each, operation)),
+      ),
+    ),
+    '',
+    '## Kafka',
+    '',
+    ...head(known),
+    ...Object.entries(KAFKA_NEEDS).map(([api, needs]) =>
+      row(
+        `${api}${needs.length === 0 ? '' : ` (${needs.join(', ')})`}`,
+        known.map((each) => needs.every((need) => kafkaAllows(each, need))),
+      ),
+    ),
+    '',
+    'What needs nothing tells only of what the client may describe.',
+    '',
+  ].join('\n');
+}
+
+describe('the matrix of rights, protocols and operations', () => {
+  it('has every Kafka API that is served', () => {
+    const served = HANDLERS.map(({ api }) => api.name).filter((name) => !LOGIN.has(name));
+    assert.deepEqual(Object.keys(KAFKA_NEEDS).sort(), served.sort());
+  });
+
+  it('is the page in the documentation', () => {
+    if (process.env.UPDATE_PAGE !== undefined) writeFileSync(PAGE, page());
+    assert.equal(readFileSync(PAGE, 'utf8'), page(), 'UPDATE_PAGE=1 writes it anew');
+  });
+
+  for (const subject of SUBJECTS) {
+    it(`holds for a user with: ${subject.name}`, async () => {
+      await using test = await start();
+      await test.addUser(subject.name, subject.rights);
+      if (subject.isRefused === true) {
+        await assert.rejects(test.amqp(subject.name));
+        await assert.rejects(test.kafka(subject.name));
+        return;
+      }
+      const wrong: string[] = [];
+      if (subject.isAnonymous !== true) {
+        for (const operation of AMQP_OPERATIONS) {
+          const refusal = await test.refusal(subject.name, (channel) => operation.run(channel));
+          const expected = amqpAllows(subject, operation);
+          const isRight = expected ? refusal === null : /ACCESS_REFUSED/.test(String(refusal));
+          if (!isRight) wrong.push(`${operation.name}: ${refusal ?? 'done'}`);
+        }
+      }
+      await test.refusal('guest', (channel) => channel.deleteExchange('secret'));
+      const outcomes = await kafkaOutcomes(test, subject);
+      for (const [api, needs] of Object.entries(KAFKA_NEEDS)) {
+        const expected = needs.every((need) => kafkaAllows(subject, need));
+        if (outcomes.get(api) !== expected) wrong.push(`${api}: ${expected ? 'refused' : 'done'}`);
+      }
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  it('has nobody who is held to this machine and comes from another', async () => {
+    await using test = await AccessServer.start({ trustedProxies: new TrustedProxies(['127.0.0.1']) });
+    for (const [address, isIn] of [
+      ['203.0.113.7', false],
+      ['127.0.0.1', true],
+    ] as const) {
+      const client = await test.kafkaServer.connect();
+      client.socket.write(`PROXY TCP4 ${address} 127.0.0.1 4711 9092\r\n`);
+      const fetched = test.fetch(client, 't').then(
+        () => true,
+        () => false,
+      );
+      assert.equal(await fetched, isIn);
+    }
+  });
+});
