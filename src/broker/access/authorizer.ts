@@ -133,7 +133,7 @@ export class Authorizer {
 
   /** The routing keys with which this one may write to an exchange that is a stream; null if it may with all. */
   writableKeys(exchange: string): Pattern | null {
-    return this.user.topicGrants.isEmpty ? null : this.#topicPattern('write', exchange);
+    return this.#topicPattern('write', exchange);
   }
 
   /** Users, quotas and settings are those of all virtual hosts: an access control list gives them in `/` alone. */

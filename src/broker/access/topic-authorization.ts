@@ -20,6 +20,8 @@ type TopicGrant = { readonly [verb in TopicVerb]: Pattern };
 export class TopicGrants implements Iterable<TopicPermission> {
   /** By virtual host and exchange. */
   readonly #grants = new Map<string, Map<string, TopicGrant>>();
+  /** Whether nothing is said anywhere: read for each Produce. */
+  isEmpty = true;
 
   /** Where nothing is said about topics, all are allowed. */
   allow(verb: TopicVerb, vhost: string, exchange: string, routingKey: string): boolean {
@@ -37,23 +39,22 @@ export class TopicGrants implements Iterable<TopicPermission> {
     return this.#grants.has(vhost);
   }
 
-  get isEmpty(): boolean {
-    return this.#grants.size === 0;
-  }
-
   set(vhost: string, exchange: string, granted: TopicGrant): void {
     const inVhost = this.#grants.get(vhost) ?? new Map<string, TopicGrant>();
     this.#grants.set(vhost, inVhost.set(exchange, granted));
+    this.isEmpty = false;
   }
 
   delete(vhost: string, exchange: string): void {
     const inVhost = this.#grants.get(vhost);
     inVhost?.delete(exchange);
     if (inVhost?.size === 0) this.#grants.delete(vhost);
+    this.isEmpty = this.#grants.size === 0;
   }
 
   clear(): void {
     this.#grants.clear();
+    this.isEmpty = true;
   }
 
   /** The exchanges for which something is said. */
