@@ -194,7 +194,7 @@ describe('SCRAM credentials over Kafka (KIP-554)', () => {
 
   it('have any salt, and a salted password of any length: it is a key of HMAC (RFC 2104)', async () => {
     await using test = await KafkaTestServer.start();
-    using admin = await test.connect();
+    using admin = await test.connectAsAdministrator();
     const cases: readonly {
       readonly mechanism: ScramMechanism;
       readonly saltBytes: number;
