@@ -56,7 +56,9 @@ export async function publishTo(
 export function took(load: Load, history: KillHistory, place: string, message: ConsumeMessage): Copy | null {
   try {
     const { publisher, sequence } = readBody(message.content);
-    return history.delivered(place, publisher, sequence, message.fields.redelivered);
+    // Each of these queues is reached by its own name as the routing key.
+    const { redelivered, routingKey } = message.fields;
+    return history.delivered(place, publisher, sequence, redelivered, routingKey);
   } catch (error) {
     load.fail(error);
     return null;

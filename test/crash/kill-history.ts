@@ -27,6 +27,8 @@ export interface Copy {
   deliveredIn: number;
   /** It was delivered, and neither given back nor rejected: in the same life it must not come a second time. */
   isTaken: boolean;
+  /** Names of the queues that have delivered it. */
+  readonly deliveredFrom: Set<string>;
 }
 
 /**
@@ -45,7 +47,7 @@ export class KillHistory {
   readonly #requeued = new Set<Copy>();
   readonly #moves: boolean;
 
-  /** `moves`: messages go from queue to queue by themselves; then neither order nor flag is known. */
+  /** `moves`: messages go from queue to queue by themselves; then their order is not known. */
   constructor({ moves = false }: { moves?: boolean } = {}) {
     this.#moves = moves;
   }
@@ -67,6 +69,7 @@ export class KillHistory {
         ack: 'none',
         deliveredIn: -1,
         isTaken: false,
+        deliveredFrom: new Set(),
       };
       this.#copies.set(`${queue} ${publisher} ${sequence}`, copy);
       tx?.published.push(copy);
@@ -91,7 +94,8 @@ export class KillHistory {
     for (const copy of tx.acknowledged) copy.ack = 'none';
   }
 
-  delivered(queue: string, publisher: string, sequence: number, redelivered: boolean): Copy {
+  /** `from`: the queue that it came from, where `queue` is the name of several that it goes through. */
+  delivered(queue: string, publisher: string, sequence: number, redelivered: boolean, from = queue): Copy {
     this.deliveries++;
     const name = `message ${sequence} of ${publisher} in ${queue}`;
     const copy = this.#copies.get(`${queue} ${publisher} ${sequence}`);
@@ -101,11 +105,10 @@ export class KillHistory {
     }
     if (copy.ack === 'durable') throw new HistoryError(`${name} was acknowledged for good, and comes again`);
     if (copy.isTaken && copy.deliveredIn === this.life) throw new HistoryError(`${name} is there twice`);
-    if (!this.#moves) {
-      if (copy.deliveredIn >= 0 && !redelivered)
-        throw new HistoryError(`${name} comes again as if it were new`);
-      this.#checkOrder(copy, name);
-    }
+    if (copy.deliveredFrom.has(from) && !redelivered)
+      throw new HistoryError(`${name} comes from ${from} again as if it were new`);
+    copy.deliveredFrom.add(from);
+    if (!this.#moves) this.#checkOrder(copy, name);
     copy.deliveredIn = this.life;
     copy.ack = 'none';
     copy.isTaken = true;

@@ -10,6 +10,7 @@ import { ChainFeature } from './kill-chain.ts';
 import { consumePlainly, drain, FANOUT, type Load, publishConfirmed, QUEUES, work } from './kill-clients.ts';
 import { DelayedFeature } from './kill-delayed.ts';
 import { type Feature, patiently } from './kill-feature.ts';
+import { FedFeature } from './kill-fed.ts';
 import { KillHistory } from './kill-history.ts';
 import { LimitedFeature } from './kill-limited.ts';
 import { OnceFeature } from './kill-once.ts';
@@ -57,6 +58,7 @@ class KillRun {
     new LimitedFeature(),
     new DelayedFeature(),
     new OnceFeature(),
+    new FedFeature(),
   ];
   readonly #sequences = new Map<string, number>();
   #error: unknown = null;

@@ -31,8 +31,8 @@ export class MovingReader {
     this.#consumer = queue.addConsumer({
       tag: 'reader',
       sink: {
-        deliver: (consumer, level, offset, chunk, at, _redelivered, content) => {
-          this.#take(consumer, level, offset, chunk, at, content);
+        deliver: (consumer, level, offset, chunk, at, redelivered, content) => {
+          this.#take(consumer, level, offset, chunk, at, redelivered, content);
           return true;
         },
         cancelled: () => undefined,
@@ -93,6 +93,7 @@ export class MovingReader {
     offset: number,
     chunk: Chunk,
     at: number,
+    redelivered: boolean,
     content: ContentView,
   ): void {
     const found = readFrame(chunk, at);
@@ -111,6 +112,13 @@ export class MovingReader {
     if (deliveryLimit !== null && level.failuresOf(offset) > deliveryLimit) {
       this.#host.fail(new HistoryError(`message ${message.id} comes once more, and failed too often`));
     }
+    // Where it was moved to it is new; where it was before, it is not.
+    if (fate.deliveredFrom.has(this.#queue.name) && !redelivered) {
+      this.#host.fail(
+        new HistoryError(`message ${message.id} comes from ${this.#queue.name} again as if it were new`),
+      );
+    }
+    fate.deliveredFrom.add(this.#queue.name);
     if (fate.ack === 'safe') {
       this.#host.fail(new HistoryError(`message ${message.id} was acknowledged for good, and comes again`));
     }

@@ -53,6 +53,8 @@ export interface Fate {
   isConfirmed: boolean;
   /** `safe`: the acknowledgement is on the disk. `doubtful`: the broker ended before that was known. */
   ack: 'none' | 'sent' | 'safe' | 'doubtful';
+  /** The queues that have delivered it. */
+  readonly deliveredFrom: Set<string>;
 }
 
 /**
@@ -177,7 +179,13 @@ export class MovingRun {
     });
     const block = this.#publisher.publish(route, true);
     if (block <= 0) throw new HistoryError(`message ${id} is not journaled`);
-    const fate: Fate = { message, life: this.#life, isConfirmed: false, ack: 'none' };
+    const fate: Fate = {
+      message,
+      life: this.#life,
+      isConfirmed: false,
+      ack: 'none',
+      deliveredFrom: new Set(),
+    };
     this.fates.set(id, fate);
     const isCurrent = (): boolean => this.#isAlive && this.broker === broker;
     broker.shard.whenDurable(block, {

@@ -30,7 +30,7 @@ export class Bucket implements MoveSource {
   /** Set when its messages are on their way out. */
   reader: BucketReader | null = null;
   damage: CorruptionError | null = null;
-  /** Messages from here on belong to a transaction that is not durable yet. */
+  /** Messages from here on belong to an atomic append that is not durable yet. */
   heldFrom = Number.POSITIVE_INFINITY;
   readonly #holds: number[] = [];
   readonly #events: BucketEvents;
@@ -97,7 +97,7 @@ export class Bucket implements MoveSource {
     this.heldFrom = this.#holds[0];
   }
 
-  /** The oldest hold ends: its transaction is durable. */
+  /** The oldest hold ends: its atomic append is durable. */
   release(): void {
     this.#holds.shift();
     this.heldFrom = this.#holds[0] ?? Number.POSITIVE_INFINITY;

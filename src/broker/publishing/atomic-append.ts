@@ -6,10 +6,20 @@ import { recordBytesMax } from '../messages/record-from-message.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
 
+/** Where a message waits: a priority level of a queue, or a delay bucket. */
+export interface TargetLevel {
+  /** A message was appended to its log. */
+  published(bodyBytes: number): void;
+  /** What is published from `offset` on is given to nobody until `release`. */
+  hold(offset: number): void;
+  /** The oldest hold ends. */
+  release(): void;
+}
+
 /** Logs that get the same message: those of a route, or any others. */
 export interface AppendTargets {
   /** Told of each message in the log of the same place. */
-  readonly levels: readonly { published(bodyBytes: number): void }[];
+  readonly levels: readonly TargetLevel[];
   /** Told of a message that expires. */
   readonly queues: readonly { messagesExpire(): void }[];
   readonly logs: readonly QueueLog[];
@@ -40,12 +50,17 @@ export function appendToQueues(
 
 /**
  * Several appends that are in one block of the journal, with what is settled and recorded together with them: after a
- * crash there is all of it or nothing.
+ * crash there is all of it or nothing. Nobody gets a message of it before the block is durable: if the block were lost, the
+ * message would come once more from where it was (a stream, another queue, a delay bucket), and nobody would know that it
+ * had been delivered.
  *
- *     excludeSettled ── begin(bytes) ── append, record, settle ... ── end
+ *     excludeSettled ── begin(bytes) ── append, record, settle ... ── end ── (durable) ── held messages are delivered
  */
 export class AtomicAppend {
   readonly #shard: Shard;
+  /** Those that got a message of the block, and the offset of the first one. */
+  #filled = new Map<TargetLevel, number>();
+  #pendingBytesBefore = 0;
 
   constructor(shard: Shard) {
     this.#shard = shard;
@@ -68,7 +83,9 @@ export class AtomicAppend {
 
   /** `bytes`: what all entries until `end` take at most. */
   begin(bytes: number): void {
-    this.#shard.store.journal.beginAtomic(bytes);
+    const { journal } = this.#shard.store;
+    journal.beginAtomic(bytes);
+    this.#pendingBytesBefore = journal.pendingBytes;
   }
 
   /** To the queues and streams of a route; what a stream would refuse to a publisher it takes here. */
@@ -80,8 +97,11 @@ export class AtomicAppend {
     expires: boolean,
   ): void {
     const { store } = this.#shard;
-    if (targets.logs.length > 0)
+    const { levels, logs } = targets;
+    if (logs.length > 0) {
+      for (let i = 0; i < levels.length; i++) this.#note(levels[i], logs[i]);
       appendToQueues(store, targets, messageView, persistent, timestampMs, expires);
+    }
     for (const stream of targets.streams) stream.append(messageView, timestampMs, false);
   }
 
@@ -94,12 +114,32 @@ export class AtomicAppend {
     this.#shard.store.flushAcknowledgements();
   }
 
-  /** Returns the block. */
+  /** Returns the block that has to be durable; 0 if nothing of it was journaled, and so nothing has to be. */
   end(): number {
     const { store, turn } = this.#shard;
-    store.journal.endAtomic();
+    const { journal } = store;
+    journal.endAtomic();
     turn.schedule();
-    return store.journal.blockNumber;
+    const block = journal.pendingBytes === this.#pendingBytesBefore ? 0 : journal.blockNumber;
+    this.#holdUntilDurable(block);
+    return block;
+  }
+
+  #note(level: TargetLevel, log: QueueLog): void {
+    if (!this.#filled.has(level)) this.#filled.set(level, log.end);
+  }
+
+  #holdUntilDurable(block: number): void {
+    const filled = this.#filled;
+    if (filled.size === 0) return;
+    this.#filled = new Map();
+    if (block === 0) return;
+    for (const [level, offset] of filled) level.hold(offset);
+    this.#shard.whenDurable(block, {
+      onDurable: () => {
+        for (const level of filled.keys()) level.release();
+      },
+    });
   }
 }
 

@@ -27,8 +27,7 @@ const SETTLE_BYTES = 32;
 /**
  * Moves messages from log to log: each is appended to its targets and settled at its source in the same block of the
  * journal, so that after a crash it is either still here or already there. The limits of queues are not looked at:
- * what a broker has accepted it does not refuse to itself. The targets may hand the messages out at once, before the
- * block is durable; should it be lost, they come once more.
+ * what a broker has accepted it does not refuse to itself. The targets hand the messages out when the block is durable.
  */
 export function moveAtomically(shard: Shard, batch: readonly Move[]): void {
   const atomic = new AtomicAppend(shard);

@@ -2,7 +2,6 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { BrokerError } from '../errors.ts';
-import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -116,35 +115,24 @@ export class Tx {
     atomic.excludeSettled();
     this.#settle(acknowledgements);
     const { settledBytes } = atomic;
-    const isJournaled =
-      settledBytes > 0 ||
-      present.some(({ persistent, targets }) =>
-        persistent ? targets.durableLogs.length + targets.streams.length > 0 : targets.streams.length > 0,
-      );
-    const levels = new Set<PriorityLevel>();
+    const logs = new Set<QueueLog>();
     let seenBytes = 0;
     for (const each of seen) seenBytes += each.journalBytes;
     atomic.begin(bytes + settledBytes + seenBytes);
     for (const each of seen) each.remember();
     const messageView = new MessageView();
     for (const { targets, persistent, content, expires } of present) {
-      // Transient ones too: a crash may not leave half of it in somebody's hands.
-      for (const level of targets.levels) {
-        if (levels.has(level)) continue;
-        levels.add(level);
-        if (isJournaled) level.hold(level.log.end);
-      }
+      for (const log of targets.logs) logs.add(log);
       messageView.content = content;
       atomic.append(targets, messageView, persistent, this.#shard.nowMs, expires);
     }
     atomic.settle();
     const appended = atomic.end();
     const onDurable = (): void => {
-      if (isJournaled) for (const level of levels) level.release();
       sendAnswers(publications);
-      done(Array.from(levels, (level) => level.log));
+      done([...logs]);
     };
-    const block = isJournaled ? appended : isKnown ? this.#shard.undurableBlock : 0;
+    const block = appended > 0 ? appended : isKnown ? this.#shard.undurableBlock : 0;
     this.#shard.whenDurable(block, { onDurable });
   }
 

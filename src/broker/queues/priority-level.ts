@@ -46,7 +46,7 @@ export class PriorityLevel {
   readonly queue: LevelOwner;
   readonly priority: number;
   readonly log: QueueLog;
-  /** Messages from here on belong to a transaction that is not durable yet. */
+  /** Messages from here on belong to an atomic append that is not durable yet. */
   undurableFrom = Number.POSITIVE_INFINITY;
   /** Messages from here on were not yet looked at for their time to live. */
   freshFrom = 0;
@@ -263,7 +263,7 @@ export class PriorityLevel {
     this.undurableFrom = this.#undurable[0];
   }
 
-  /** The transaction of the oldest `hold` is durable. */
+  /** The oldest hold ends: its atomic append is durable. */
   release(): void {
     this.#undurable.shift();
     this.undurableFrom = this.#undurable[0] ?? Number.POSITIVE_INFINITY;

@@ -252,11 +252,11 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.#expiry.touch(this.consumerCount > 0);
   }
 
-  /** One message (basic.get); answered at once, or when the message was read from its segment. */
+  /** One message (basic.get); answered at once, or when the message is durable, or was read from its segment. */
   get(noAck: boolean, getter: Getter): void {
     this.touch();
     this.#catchUp();
-    if (this.corruption !== null || this.readyCount === 0 || this.#topLevel() === null) {
+    if (this.corruption !== null || this.readyCount === 0) {
       getter.empty();
       return;
     }
@@ -377,9 +377,10 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
       const consumer = isAsked ? null : isOnly ? only : consumers.next();
       if (!isAsked && consumer === null) return true;
       const level = levels.length === 1 ? this.base : this.#topLevel();
-      if (level === null) break;
+      // What is not durable yet is delivered when it is: its level wakes the queue.
+      if (level === null) return true;
       const offset = level.peek();
-      if (offset >= level.undurableFrom) break;
+      if (offset >= level.undurableFrom) return true;
       const position = level.log.positionOf(offset);
       if (position < 0) {
         level.log.readAhead?.load(offset);
