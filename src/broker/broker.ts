@@ -5,6 +5,7 @@ import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
 import { nodeFileSystem } from '../log/files/node-filesystem.ts';
 import { keepPrivate } from '../log/files/private-files.ts';
+import { damagedSegmentText } from '../log/operator-advice.ts';
 import type { StoreOptions } from '../log/store.ts';
 import { Access } from './access/access.ts';
 import { encodeAccessOperation } from './access/operations.ts';
@@ -278,7 +279,7 @@ export class Broker {
         onCorruption: ({ stream, index }, path, offset, what) => {
           shard.log.error(
             { stream: stream.name, vhost: stream.vhost, partition: index, path, offset, what },
-            'a partition cannot be read on: a segment of it is damaged; stop and run `sluice doctor`',
+            damagedSegmentText('a partition cannot be read on', path),
           );
         },
       },

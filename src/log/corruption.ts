@@ -1,3 +1,5 @@
+import { adviceOnDamage } from './operator-advice.ts';
+
 /** A file of the data directory is not what was written to it. Nothing is guessed around it: the start stops. */
 export class CorruptionError extends Error {
   readonly path: string;
@@ -7,8 +9,7 @@ export class CorruptionError extends Error {
   /** `cause` is the system's error, where the file cannot even be read. */
   constructor(path: string, offset: number, what: string, cause?: unknown) {
     super(
-      `${path} is damaged at byte ${offset}: ${what}. ` +
-        'Run `sluice doctor` on the data directory to see what is affected.',
+      `${path} is damaged at byte ${offset}: ${what}.${adviceOnDamage(path)}`,
       cause === undefined ? undefined : { cause },
     );
     this.name = 'CorruptionError';

@@ -3,6 +3,7 @@ import { CorruptionError } from './corruption.ts';
 import { FreeDiskSpace } from './files/free-disk-space.ts';
 import { MemoryLimit } from './memory/memory-limit.ts';
 import { Pager } from './memory/pager.ts';
+import { noteNewestSnapshot } from './newest-snapshot.ts';
 import type { QueueLog } from './queues/queue-log.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import { type LogSnapshot, type StreamSnapshot, writeSnapshot } from './snapshot.ts';
@@ -145,6 +146,7 @@ export class Maintenance {
       deleted,
       broker,
     });
+    await noteNewestSnapshot(fileSystem, directory, nextBlock);
     this.#lastSnapshotMs = state.options.clock.monotonicMs();
     this.#droppedBytes = 0;
     const tables = new Map([...logs, ...streams].map(({ id, segments }) => [id, segments]));

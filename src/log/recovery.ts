@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
 import { messageLogId, messageOffset } from './journal/format.ts';
 import type { JournalFileInfo } from './journal/journal-files.ts';
-import { type JournalImage, type ReplayVisitor, replayJournal } from './journal/recovery.ts';
+import { type JournalImage, type ReplayVisitor, replayJournal, tornEndText } from './journal/recovery.ts';
 import type { Chunk } from './memory/chunks.ts';
 import { frameContentBytes } from './memory/chunks.ts';
+import { whyOlder } from './newest-snapshot.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import {
   IncompleteDirectoryError,
@@ -45,11 +46,16 @@ export async function recoverStore(
   await fileSystem.syncDirectory(directory);
   await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
   const snapshot = await readSnapshot(fileSystem, directory);
-  if (snapshot !== null) hooks.onSnapshot(snapshot);
-  else await assertWasNone(state);
+  if (snapshot === null) await assertWasNone(state);
+  else {
+    await assertNotOlder(state, snapshot);
+    hooks.onSnapshot(snapshot);
+  }
   machine.restore(snapshot?.broker ?? null);
   const covered = snapshot?.nextBlock ?? 0;
-  const visitor = new StoreReplay(state, machine, covered);
+  const leftOut: string[] = [];
+  const applied = snapshot?.saved === true ? lenient(machine, leftOut) : machine;
+  const visitor = new StoreReplay(state, applied, covered);
   const result = await replayJournal(
     fileSystem,
     state.journalDirectory,
@@ -67,18 +73,39 @@ export async function recoverStore(
     snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
   const { named } = hooks;
   for (const id of idsIn(snapshot)) named.add(id);
-  const warnings = await sweepStrays(fileSystem, directory, {
-    isOpen: (id) => state.logs.has(id) || state.streams.has(id),
-    wasNamed: (id) => named.has(id),
-    isNothingNamed: isNothingNamed(snapshot, named, result.nextBlock),
-  });
+  const warnings = await sweepStrays(
+    fileSystem,
+    directory,
+    {
+      isOpen: (id) => state.logs.has(id) || state.streams.has(id),
+      wasNamed: (id) => named.has(id),
+      isNothingNamed: isNothingNamed(snapshot, named, result.nextBlock),
+    },
+    state.options.clock.now(),
+  );
   if (result.cut !== null) {
-    warnings.push(
-      `the last write to ${result.cut.path} was torn: ${result.cut.bytes} bytes from byte ${result.cut.at} on were cut off; nothing in them had been confirmed`,
-    );
+    warnings.push(tornEndText(result.cut));
   }
-  return { ...result, clean: isClean, warnings };
+  return { ...result, clean: isClean, warnings: [...leftOut, ...warnings] };
 }
+
+/** After `sluice doctor --save` the journal may name what was lost: such operations are left out. */
+function lenient(machine: StateMachine, leftOut: string[]): Pick<StateMachine, 'applyMetadata'> {
+  return {
+    applyMetadata: (bytes) => {
+      try {
+        machine.applyMetadata(bytes);
+      } catch (error) {
+        const operation = bytes.toString('utf8', 0, OPERATION_TEXT_MAX);
+        leftOut.push(
+          `an operation on something that was lost was left out: ${(error as Error).message}: ${operation}`,
+        );
+      }
+    },
+  };
+}
+
+const OPERATION_TEXT_MAX = 255;
 
 /** Without a snapshot all must be in the journal; or there must be nothing at all. */
 async function assertWasNone({ options: { fileSystem, directory } }: StoreState): Promise<void> {
@@ -86,16 +113,24 @@ async function assertWasNone({ options: { fileSystem, directory } }: StoreState)
   if (why !== null) throw new IncompleteDirectoryError(directory, 'the file `snapshot`', why);
 }
 
+async function assertNotOlder(
+  { options: { fileSystem, directory } }: StoreState,
+  snapshot: Snapshot,
+): Promise<void> {
+  const why = await whyOlder(fileSystem, directory, snapshot);
+  if (why !== null) throw new IncompleteDirectoryError(directory, 'the right `snapshot`', why);
+}
+
 /** Puts the entries of the journal into the logs and the state machine. */
 class StoreReplay implements ReplayVisitor {
   readonly #state: StoreState;
-  readonly #machine: StateMachine;
+  readonly #machine: Pick<StateMachine, 'applyMetadata'>;
   readonly #covered: number;
   /** The journal file that is being replayed. */
   #chunk: Chunk | null = null;
 
   /** Blocks below `covered` are part of the snapshot. */
-  constructor(state: StoreState, machine: StateMachine, covered: number) {
+  constructor(state: StoreState, machine: Pick<StateMachine, 'applyMetadata'>, covered: number) {
     this.#state = state;
     this.#machine = machine;
     this.#covered = covered;

@@ -27,6 +27,8 @@ export interface Snapshot {
   readonly deleted?: readonly number[];
   /** Undefined in what was written before there were streams. */
   readonly streams?: readonly StreamSnapshot[];
+  /** Written by `sluice doctor --save`: the journal may have operations on things that were lost. */
+  readonly saved?: boolean;
   /** The broker's own. */
   readonly broker: unknown;
 }

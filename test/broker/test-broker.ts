@@ -31,6 +31,13 @@ export class TestBroker {
     return test;
   }
 
+  /** On a data directory that is there; whoever made it removes it. */
+  static async on(directory: string, options: Partial<BrokerOptions> = {}): Promise<TestBroker> {
+    const test = new TestBroker(directory, options);
+    await test.open();
+    return test;
+  }
+
   async open(): Promise<void> {
     this.broker = await Broker.open({
       dataDirectory: this.directory,

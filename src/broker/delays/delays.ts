@@ -1,4 +1,5 @@
 import type { CorruptionError } from '../../log/corruption.ts';
+import { damagedSegmentText } from '../../log/operator-advice.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { DelayStore, type DelayStoreDeps } from './delay-store.ts';
@@ -59,7 +60,7 @@ export class Delays {
   #reportDamage(vhost: string, { path, offset, what }: CorruptionError): void {
     this.#deps.onCorruption(
       { vhost, path, offset, what },
-      'delayed messages of some interval of time are not delivered: a segment of them is damaged; stop and run `sluice doctor`',
+      damagedSegmentText('delayed messages of some interval of time are not delivered', path),
     );
   }
 }

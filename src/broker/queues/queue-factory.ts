@@ -1,3 +1,4 @@
+import { damagedSegmentText } from '../../log/operator-advice.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import { Queue } from './queue.ts';
@@ -34,7 +35,7 @@ export function createQueue(
       const { path, offset } = error;
       shard.log.error(
         { queue: queue.name, vhost: queue.vhost, path, offset, what: error.what },
-        'a queue stops delivering: a segment of it is damaged; purge or delete the queue, or stop and run `sluice doctor`',
+        damagedSegmentText('a queue stops delivering (or purge or delete it)', path),
       );
     },
     onUnused: () => remove(queue),

@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import { TurnTime } from '../../base/turn-time.ts';
+import { storageFailureText } from '../../log/operator-advice.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
 import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
@@ -227,7 +228,7 @@ export class Shard {
   #fail(error: Error): void {
     this.turn.stop();
     this.store.abandon();
-    this.log.error({ err: error }, 'the storage failed');
+    this.log.error({ err: error }, storageFailureText(error, this.storage.directory));
     this.#onFailure(error);
   }
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Broker } from '../../broker/broker.ts';
 import type { Budget } from '../../broker/budget/budget.ts';
+import { storageFailureText } from '../../log/operator-advice.ts';
 import type { AmqpServerOptions } from '../../servers/amqp091/options.ts';
 import { amqp091Codec } from '../../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../../servers/amqp091/server.ts';
@@ -43,7 +44,7 @@ export function openBroker(configuration: Configuration, budget: Budget, log: Lo
     log,
     onFailure(error) {
       // Nothing more becomes durable, so nothing more may be confirmed. What was confirmed is in the journal.
-      log.fatal({ err: error }, 'the storage failed; the broker ends');
+      log.fatal({ err: error }, storageFailureText(error, configuration.dataDirectory));
       process.exit(1);
     },
   });

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { printableLines } from '../../base/printable.ts';
+import { emptySetAside, measureSetAside, setAsideText } from '../../log/files/set-aside.ts';
+import { doctorCommandLine } from '../../log/operator-advice.ts';
 import { unknownLogs } from '../../log/segments/stray-logs.ts';
 import { loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
@@ -15,12 +17,20 @@ export function doctorCommand(): Command {
         'Ends with 0 if everything is whole, with 1 if not.',
     )
     .option('--cut', 'cut off what is damaged, and lose what is affected, so that a broker can start again')
+    .option(
+      '--save <new directory>',
+      'copy what can still be read into a new data directory, for which a broker can start; this one stays as it is',
+    )
+    .option('--empty-set-aside', 'delete what earlier starts have moved to set-aside/')
     .option('--logs', 'also tell which queue or partition of a stream has its files in which directory')
     .action(async () => {
       try {
         const { values } = loadConfiguration(givenFlags(command), process.env);
+        const save = command.getOptionValue('save') as string | undefined;
         const isWhole = await examine(resolve(values.dataDirectory), {
           mayCut: command.getOptionValue('cut') === true,
+          saveTo: save === undefined ? null : resolve(save),
+          emptiesSetAside: command.getOptionValue('emptySetAside') === true,
           showsLogs: command.getOptionValue('logs') === true,
         });
         process.exit(isWhole ? 0 : EXIT.failure);
@@ -31,10 +41,18 @@ export function doctorCommand(): Command {
   return command;
 }
 
+interface Task {
+  readonly mayCut: boolean;
+  /** The new directory; null if nothing is to be saved. */
+  readonly saveTo: string | null;
+  readonly emptiesSetAside: boolean;
+  readonly showsLogs: boolean;
+}
+
 /** Prints what is found, and cuts it off if told to; whether the directory is whole in the end. */
 async function examine(
   directory: string,
-  { mayCut, showsLogs }: { readonly mayCut: boolean; readonly showsLogs: boolean },
+  { mayCut, saveTo, emptiesSetAside, showsLogs }: Task,
 ): Promise<boolean> {
   const { nodeFileSystem } = await import('../../log/files/node-filesystem.ts');
   const { Inspector } = await import('./inspection.ts');
@@ -49,6 +67,22 @@ async function examine(
     let inspection = await new Inspector(nodeFileSystem, directory).inspect();
     if (showsLogs) process.stdout.write(printableLines(renderLogs(inspection)));
     process.stdout.write(printableLines(renderInspection(inspection)));
+    if (emptiesSetAside) await emptySetAside(nodeFileSystem, directory);
+    const setAside = setAsideText(await measureSetAside(nodeFileSystem, directory), Date.now());
+    if (setAside !== null)
+      process.stdout.write(
+        `${setAside}; to delete them: ${doctorCommandLine(directory, '--empty-set-aside')}\n`,
+      );
+    if (saveTo !== null) {
+      if ((await nodeFileSystem.list(saveTo)).length > 0)
+        throw new Error(`'${saveTo}' is not empty: name a new directory`);
+      const { saveDirectory } = await import('./save.ts');
+      for (const line of await saveDirectory(nodeFileSystem, directory, saveTo))
+        process.stdout.write(`${line}\n`);
+      const start = doctorCommandLine(saveTo).replace(' doctor ', ' start ');
+      process.stdout.write(`saved to ${saveTo}; to start with it: ${start}\n`);
+      return true;
+    }
     if (mayCut && inspection.findings.length > 0) {
       const { repairAll } = await import('./repair.ts');
       for (const line of await repairAll(nodeFileSystem, directory, inspection))
@@ -73,8 +107,8 @@ export function renderInspection(inspection: Inspection): string {
   ];
   if (tornEnd !== null) {
     lines.push(
-      `torn last write: ${tornEnd.path} from byte ${tornEnd.offset}, ${tornEnd.bytes} bytes. The next start cuts it off; ` +
-        'nothing in it was confirmed.',
+      `torn last write: ${tornEnd.path} from byte ${tornEnd.at}, ${tornEnd.bytes} bytes with ${tornEnd.records} records that can ` +
+        'be told. The next start cuts it off; nothing in it was confirmed.',
     );
   }
   for (const { path, offset, what, affected } of findings) {
@@ -85,6 +119,24 @@ export function renderInspection(inspection: Inspection): string {
       `${unknownLogs(strays)}: neither the snapshot nor the journal names them. A start deletes nothing of them.`,
     );
   }
+  lines.push(...affectedLines(inspection));
   lines.push(findings.length === 0 ? 'no damage' : `damaged places: ${findings.length}`);
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Which queues, partitions and delay buckets have a damaged place, and how many records are in those places. */
+function affectedLines({ findings, owners }: Inspection): string[] {
+  const counts = new Map<string, number>();
+  for (const { corruption } of findings) {
+    if (corruption.file !== 'segment') continue;
+    const { logId, segment } = corruption;
+    const owner = (owners.get(logId) ?? `messages of log ${logId}`).replace(/,$/, '');
+    const records = Math.max(1, segment.toOffset - segment.fromOffset);
+    counts.set(owner, (counts.get(owner) ?? 0) + records);
+  }
+  if (counts.size === 0) return [];
+  return [
+    `queues and partitions with damage: ${counts.size}`,
+    ...[...counts].map(([owner, records]) => `  at most ${records} ${owner}`),
+  ];
 }

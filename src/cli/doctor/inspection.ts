@@ -7,8 +7,11 @@ import {
   type JournalImage,
   readImage,
   scanBlocks,
+  type TornEnd,
+  tornEndAt,
   visitBlock,
 } from '../../log/journal/recovery.ts';
+import { whyOlder } from '../../log/newest-snapshot.ts';
 import { type SegmentInfo, segmentFileName } from '../../log/segments/segment.ts';
 import { type CorruptRange, checkSegmentFile } from '../../log/segments/segment-check.ts';
 import {
@@ -31,13 +34,13 @@ export interface Finding {
   /** What cutting it off needs to know; a snapshot cannot be cut. */
   readonly corruption:
     | { readonly file: 'snapshot' | 'journal' }
-    | { readonly file: 'segment'; readonly segment: CorruptRange };
+    | { readonly file: 'segment'; readonly logId: number; readonly segment: CorruptRange };
 }
 
 export interface Inspection {
   readonly findings: readonly Finding[];
   /** The end of the last write, torn by a power cut: the next start cuts it off, nothing in it was confirmed. */
-  readonly tornEnd: { readonly path: string; readonly offset: number; readonly bytes: number } | null;
+  readonly tornEnd: TornEnd | null;
   /** The queue, stream partition or delay bucket of each log, by the log's number, which is its directory's name. */
   readonly owners: ReadonlyMap<number, string>;
   /** Logs that have segments, but are named by neither the snapshot nor the journal: the next start sets them aside. */
@@ -86,6 +89,9 @@ export class Inspector {
         ? await missedSnapshot(this.#fs, this.#directory)
         : null;
     if (missed !== null) this.#missesSnapshot(missed);
+    const older = snapshot === null ? null : await whyOlder(this.#fs, this.#directory, snapshot);
+    if (older !== null)
+      this.#note(new CorruptionError(`${this.#directory}/snapshot`, 0, older), 'snapshot', TOLD_BY_SNAPSHOT);
     await this.#inspectJournal(snapshot, this.#findings.length === 0);
     for (const { id, segments } of snapshot?.logs ?? []) {
       for (const info of segments) await this.#inspectSegment(id, info, false);
@@ -162,7 +168,7 @@ export class Inspector {
         if (nextBlock < 0 && end > 0) nextBlock = firstBlockOf(image);
         nextBlock += blocks.length;
         if (isTorn) {
-          this.#tornEnd = { path, offset: end, bytes: image.buffer.length - end };
+          this.#tornEnd = tornEndAt(image, end);
         }
         this.#nextBlock = Math.max(this.#nextBlock, nextBlock, requiredBlock);
         if (isLast && nextBlock >= 0 && nextBlock < requiredBlock) {
@@ -202,7 +208,7 @@ export class Inspector {
         offset: range.position,
         what: range.what,
         affected: `${this.#owners.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${range.fromOffset} and ${to}`,
-        corruption: { file: 'segment', segment: range },
+        corruption: { file: 'segment', logId, segment: range },
       });
     }
   }

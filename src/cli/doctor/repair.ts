@@ -2,6 +2,8 @@ import { posix } from 'node:path';
 import type { FileSystem } from '../../log/files/filesystem.ts';
 import { FILE_HEADER_BYTES } from '../../log/journal/format.ts';
 import { readImage, scanBlocks } from '../../log/journal/recovery.ts';
+import { forgetNewestSnapshot } from '../../log/newest-snapshot.ts';
+import { doctorCommandLine } from '../../log/operator-advice.ts';
 import { repairSegment } from '../../log/segments/segment-repair.ts';
 import { type Snapshot, writeSnapshot } from '../../log/snapshot.ts';
 import type { Finding, Inspection } from './inspection.ts';
@@ -23,9 +25,15 @@ export async function repairAll(
 ): Promise<string[]> {
   const inSnapshot = findings.find(({ corruption }) => corruption.file === 'snapshot');
   if (inSnapshot !== undefined) {
-    const state = inSnapshot.what.startsWith('the file is missing') ? 'missing' : 'damaged';
+    const { what } = inSnapshot;
+    const state = what.startsWith('the file is missing')
+      ? 'missing'
+      : what.startsWith('it is older')
+        ? 'too old'
+        : 'damaged';
     return [
-      `not cut: the snapshot is ${state}, and nothing else can take its place. Restore the directory from a copy.`,
+      `not cut: the snapshot is ${state}, and nothing else can take its place. Restore the directory from a copy, or save ` +
+        `what can be read into a new one: ${doctorCommandLine(directory, '--save NEWDIR')}`,
     ];
   }
   const inJournal = findings.find(({ corruption }) => corruption.file === 'journal');
@@ -91,6 +99,7 @@ async function lowerSnapshot(fs: FileSystem, directory: string, snapshot: Snapsh
   const lastFile = last === undefined ? snapshot.firstFile - 1 : Number.parseInt(last, 10);
   const newFile = Math.min(snapshot.newFile, lastFile + 1);
   if (nextBlock < snapshot.nextBlock || newFile < snapshot.newFile) {
+    await forgetNewestSnapshot(fs, directory);
     await writeSnapshot(fs, directory, { ...snapshot, nextBlock, newFile, clean: false });
   }
 }

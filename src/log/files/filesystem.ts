@@ -34,5 +34,7 @@ export interface File {
   sync(): Promise<void>;
   truncate(length: number): Promise<void>;
   size(): Promise<number>;
+  /** When it was written last, in milliseconds since the epoch; where that is known. */
+  modifiedMs?(): Promise<number>;
   close(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import type { File, FileSystem } from './filesystem.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
-import { systemError } from './system-error.ts';
+import { systemError, withPlace } from './system-error.ts';
 
 /** The most buffers that one writev takes: IOV_MAX is 1024 on Linux, macOS and the BSDs. */
 const WRITEV_BUFFERS_MAX = 1024;
@@ -70,7 +70,8 @@ export const nodeFileSystem: FileSystem = {
     } catch (error) {
       // Some network and user-space file systems refuse an fsync of a directory: there is nothing to be had there.
       const code = errorCode(error);
-      if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'ENOSYS') throw error;
+      if (code !== 'EINVAL' && code !== 'ENOTSUP' && code !== 'ENOSYS')
+        throw withPlace(error as Error, 'fsync', path);
     } finally {
       await directory.close();
     }
@@ -101,7 +102,7 @@ class NodeFile implements File {
       const onWritten: OnBytes = (error, written) => {
         position += written;
         rest = dropBytes(rest, written);
-        if (error) this.end(reject, error);
+        if (error) this.end(reject, withPlace(error, 'write', this.path, position));
         else if (rest.length === 0) this.end(resolve, undefined);
         else if (written === 0) this.end(reject, systemError('EIO', 'write', this.path));
         else writeSome(this.fd, rest, position, onWritten);
@@ -117,7 +118,7 @@ class NodeFile implements File {
       let filled = 0;
       const onRead: OnBytes = (error, bytes) => {
         filled += bytes;
-        if (error) this.end(reject, error);
+        if (error) this.end(reject, withPlace(error, 'read', this.path, position + filled));
         else if (bytes === 0 || filled === into.length) this.end(resolve, filled);
         else fs.read(this.fd, into, filled, into.length - filled, position + filled, onRead);
       };
@@ -137,8 +138,18 @@ class NodeFile implements File {
     return new Promise((resolve, reject) => {
       if (!this.begin('fstat', 0, reject)) return;
       fs.fstat(this.fd, (error, stats) => {
-        if (error) this.end(reject, error);
+        if (error) this.end(reject, withPlace(error, 'fstat', this.path));
         else this.end(resolve, stats.size);
+      });
+    });
+  }
+
+  modifiedMs(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (!this.begin('fstat', 0, reject)) return;
+      fs.fstat(this.fd, (error, stats) => {
+        if (error) this.end(reject, withPlace(error, 'fstat', this.path));
+        else this.end(resolve, stats.mtimeMs);
       });
     });
   }
@@ -163,7 +174,9 @@ class NodeFile implements File {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (!this.begin(name, position, reject)) return;
-      run((error) => (error ? this.end(reject, error) : this.end(resolve, undefined)));
+      run((error) =>
+        error ? this.end(reject, withPlace(error, name, this.path)) : this.end(resolve, undefined),
+      );
     });
   }
 

@@ -23,7 +23,55 @@ export async function setAside(fs: FileSystem, dataDirectory: string, path: stri
   return `${directory}/${free}`;
 }
 
-/** What earlier starts have set aside, and nobody has deleted since. */
-export async function countSetAside(fs: FileSystem, dataDirectory: string): Promise<number> {
-  return (await fs.list(`${dataDirectory}/${DIRECTORY}`)).length;
+/** What starts have set aside, and nobody has deleted since. */
+export interface SetAside {
+  readonly directory: string;
+  /** Files and directories. */
+  readonly count: number;
+  readonly bytes: number;
+  /** Milliseconds since the epoch at which the oldest was written last; null where the file system does not tell. */
+  readonly oldestMs: number | null;
 }
+
+export async function measureSetAside(fs: FileSystem, dataDirectory: string): Promise<SetAside> {
+  const directory = `${dataDirectory}/${DIRECTORY}`;
+  let bytes = 0;
+  let oldestMs: number | null = null;
+  const names = await fs.list(directory);
+  const add = async (path: string): Promise<void> => {
+    const file = await fs.open(path, 'read');
+    try {
+      bytes += await file.size();
+      const modifiedMs = (await file.modifiedMs?.()) ?? null;
+      if (modifiedMs !== null) oldestMs = Math.min(oldestMs ?? modifiedMs, modifiedMs);
+    } finally {
+      await file.close();
+    }
+  };
+  for (const name of names) {
+    const path = `${directory}/${name}`;
+    // A file has no entries, and cannot be listed everywhere.
+    const inside = await fs.list(path).catch(() => []);
+    if (inside.length === 0) await add(path).catch(() => undefined);
+    for (const each of inside) await add(`${path}/${each}`).catch(() => undefined);
+  }
+  return { directory, count: names.length, bytes, oldestMs };
+}
+
+/** Deletes all of it. */
+export async function emptySetAside(fs: FileSystem, dataDirectory: string): Promise<void> {
+  await fs.remove(`${dataDirectory}/${DIRECTORY}`);
+  await fs.syncDirectory(dataDirectory);
+}
+
+/** Null if there is nothing. */
+export function setAsideText({ directory, count, bytes, oldestMs }: SetAside, nowMs: number): string | null {
+  if (count === 0) return null;
+  const days = oldestMs === null ? '' : `, the oldest ${Math.floor((nowMs - oldestMs) / DAY_MS)} days old`;
+  return (
+    `${count} ${count === 1 ? 'file or directory that was' : 'files or directories that were'} set aside by earlier starts, ` +
+    `${bytes} bytes${days}, are in ${directory}`
+  );
+}
+
+const DAY_MS = 24 * 3_600_000;

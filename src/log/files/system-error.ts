@@ -2,3 +2,10 @@
 export function systemError(code: string, operation: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${operation} '${path}'`), { code, syscall: operation, path });
 }
+
+/** Node's error about a descriptor, which names no file: with the file, and the byte at which the operation began. */
+export function withPlace<E extends Error>(error: E, operation: string, path: string, position?: number): E {
+  const place = position === undefined ? '' : ` at byte ${position}`;
+  error.message = `${error.message} '${path}'${place}`;
+  return Object.assign(error, { path, syscall: operation, ...(position !== undefined && { position }) });
+}

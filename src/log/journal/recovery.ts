@@ -1,4 +1,6 @@
 import { crc32c } from '../../base/crc32c.ts';
+import { BATCH_HEADER_BYTES } from '../../records/batch-layout.ts';
+import { recordCountOf } from '../../records/batch-view.ts';
 import { CorruptionError, readFailure } from '../corruption.ts';
 import type { FileSystem } from '../files/filesystem.ts';
 import { align8 } from '../memory/chunks.ts';
@@ -56,8 +58,43 @@ export interface ReplayResult {
   readonly nextBlock: number;
   readonly nextFileNumber: number;
   readonly epoch: number;
-  /** Bytes of a torn last write that were cut off, and where; null if the journal ended cleanly. */
-  readonly cut: { readonly path: string; readonly at: number; readonly bytes: number } | null;
+  /** A torn last write that was cut off; null if the journal ended cleanly. */
+  readonly cut: TornEnd | null;
+}
+
+/** The beginning of a block that a power cut tore. */
+export interface TornEnd {
+  readonly path: string;
+  readonly at: number;
+  /** Of the block, as far as it was written: zeros that were allocated ahead are no loss. */
+  readonly bytes: number;
+  /** Messages and records of streams that can be told in it. */
+  readonly records: number;
+}
+
+export function tornEndText({ path, at, bytes, records }: TornEnd): string {
+  return (
+    `the last write to ${path} was torn: from byte ${at} on there are ${bytes} bytes of a block that was not written to its end, ` +
+    `with ${records} ${records === 1 ? 'record' : 'records'} that can be told. They were cut off; nothing in them had been confirmed`
+  );
+}
+
+/** What of the torn block at `at` was written, and the entries in it that are whole. */
+export function tornEndAt(image: JournalImage, at: number): TornEnd {
+  const { buffer, path } = image;
+  let end = Math.min(buffer.length, at + Math.max(BLOCK_HEADER_BYTES, blockLength(image, at)));
+  while (end > at && buffer[end - 1] === 0) end--;
+  let records = 0;
+  for (let entryAt = at + BLOCK_HEADER_BYTES; entryAt + 16 <= end; ) {
+    const length = entryLength(image, entryAt);
+    if (length < 8 || length % 8 !== 0 || entryAt + length > align8(end)) break;
+    const type = entryType(image, entryAt);
+    if (type === ENTRY_MESSAGE) records++;
+    if (type === ENTRY_BATCH && length >= BATCH_PREFIX_BYTES + BATCH_HEADER_BYTES)
+      records += Math.max(0, recordCountOf(buffer, entryAt + BATCH_PREFIX_BYTES));
+    entryAt += length;
+  }
+  return { path, at, bytes: Math.min(buffer.length, align8(end)) - at, records };
 }
 
 /** The block headers that a scan needs. */
@@ -120,7 +157,7 @@ export async function replayJournal(
     visitor.endFile(info);
     if (scan.end < image.buffer.length) {
       if (scan.isTorn) {
-        cut = { path, at: scan.end, bytes: image.buffer.length - scan.end };
+        cut = tornEndAt(image, scan.end);
       }
     }
     if (scan.end === 0) {
@@ -216,7 +253,7 @@ export function scanBlocks(
   return { blocks, end: at, isTorn: isTornBlock(image, at, expected) };
 }
 
-function checkFileHeader(image: JournalImage): string | null {
+export function checkFileHeader(image: JournalImage): string | null {
   const { buffer } = image;
   if (buffer.length < FILE_HEADER_BYTES) return 'the file is shorter than its header';
   if (!buffer.subarray(0, 8).equals(FILE_MAGIC)) return 'this is not a journal file';
@@ -231,7 +268,7 @@ function checkFileHeader(image: JournalImage): string | null {
   return null;
 }
 
-function checkBlock(image: JournalImage, at: number, expected: number): string | null {
+export function checkBlock(image: JournalImage, at: number, expected: number): string | null {
   const { buffer } = image;
   if (at + BLOCK_HEADER_BYTES > buffer.length) return 'the file ends in the middle of a block header';
   if (!beginsBlock(image, at)) return 'no block begins here';
@@ -262,7 +299,7 @@ function isKnownToBeSynced(image: JournalImage, from: number, broken: number): b
 }
 
 /** The position of the first whole block from `from` on that is wanted; -1 if there is none. */
-function findBlock(
+export function findBlock(
   image: JournalImage,
   from: number,
   isWanted: (number: number, syncedThrough: number) => boolean,

@@ -36,6 +36,8 @@ export async function checkSegmentFile(
   logPath: string,
   expected?: SegmentInfo,
   isStream = false,
+  /** Whether every offset must be there. Nobody knows that of a stream's segment that no snapshot names. */
+  isDense = isStream && expected !== undefined && (expected.revision ?? 0) === 0,
 ): Promise<CorruptRange[]> {
   let path = logPath;
   try {
@@ -54,7 +56,6 @@ export async function checkSegmentFile(
     return [{ path, position: 0, bytes, what, fromOffset: baseOffset, toOffset, isUnreadable }];
   }
   try {
-    const isDense = isStream && (expected?.revision ?? 0) === 0;
     return await checkFile(file, path, { baseOffset, isForeign: isStream, isDense }, expected);
   } finally {
     await file.close();

@@ -54,7 +54,7 @@ async function replaceUnreadable(fs: FileSystem, path: string, end: number): Pro
   await fs.syncDirectory(directory);
 }
 
-async function copyReadable(fs: FileSystem, path: string, copy: File, least: number): Promise<void> {
+export async function copyReadable(fs: FileSystem, path: string, copy: File, least: number): Promise<void> {
   const source = await openIfReadable(fs, path);
   try {
     const size = typeof source === 'string' || source === null ? 0 : await source.size();

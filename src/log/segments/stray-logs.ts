@@ -1,6 +1,7 @@
 import { readFailure } from '../corruption.ts';
 import type { FileSystem } from '../files/filesystem.ts';
-import { countSetAside, setAside } from '../files/set-aside.ts';
+import { measureSetAside, type SetAside, setAside, setAsideText } from '../files/set-aside.ts';
+import { doctorCommandLine, quoted } from '../operator-advice.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { TRANSIENT_PREFIX } from './segment-store.ts';
 
@@ -56,15 +57,21 @@ export function unknownLogs(ids: readonly number[]): string {
 /** How many are named in one message. */
 const NAMED_MAX = 10;
 
+function moveAway(dataDirectory: string): string {
+  const paths = ['logs', 'journal', 'old'].map((name) => quoted(`${dataDirectory}/${name}`));
+  const [logs, journal, old] = paths;
+  return `mkdir ${old} && mv ${logs} ${journal} ${old}`;
+}
+
 /** The data directory is not all there: to start would be to give up what is left of it. */
 export class IncompleteDirectoryError extends Error {
   constructor(dataDirectory: string, missing: string, why: string) {
     super(
       `${missing} is missing in '${dataDirectory}': ${why}. Nothing was deleted or changed. ` +
         'Mount the right directory, or restore all of it from a copy. ' +
-        `What is there: \`sluice doctor --data-dir '${dataDirectory}'\`. ` +
-        'To start with an empty broker, move what is there out of the way first: ' +
-        `\`mkdir '${dataDirectory}/old' && mv '${dataDirectory}/logs' '${dataDirectory}/journal' '${dataDirectory}/old'\`.`,
+        `What is there: \`${doctorCommandLine(dataDirectory)}\`. ` +
+        `To save what can be read of it into a new directory: \`${doctorCommandLine(dataDirectory, '--save NEWDIR')}\`. ` +
+        `To start with an empty broker, move what is there out of the way first: \`${moveAway(dataDirectory)}\`.`,
     );
     this.name = 'IncompleteDirectoryError';
   }
@@ -107,6 +114,7 @@ export async function sweepStrays(
   fs: FileSystem,
   dataDirectory: string,
   known: KnownLogs,
+  nowMs: number,
 ): Promise<string[]> {
   const root = `${dataDirectory}/logs`;
   const strays = await logsWithFiles(fs, dataDirectory, (id) => !known.isOpen(id) && !known.wasNamed(id));
@@ -114,7 +122,7 @@ export async function sweepStrays(
     const why = `${unknownLogs(strays)}, as neither the snapshot nor the journal names any log`;
     throw new IncompleteDirectoryError(dataDirectory, 'the snapshot or the journal of these segments', why);
   }
-  const earlier = await countSetAside(fs, dataDirectory);
+  const earlier = await measureSetAside(fs, dataDirectory);
   const moved: string[] = [];
   for (const id of strays) moved.push(await setAside(fs, dataDirectory, `${root}/${id}`));
   const over = (await fs.list(root)).filter(
@@ -123,10 +131,15 @@ export async function sweepStrays(
   for (const name of over) await fs.remove(`${root}/${name}`);
   // A later snapshot will not say any more that they were deleted.
   if (over.length > 0) await fs.syncDirectory(root);
-  return warningsOf(dataDirectory, moved, earlier);
+  return warningsOf(dataDirectory, moved, earlier, nowMs);
 }
 
-function warningsOf(dataDirectory: string, moved: readonly string[], earlier: number): string[] {
+function warningsOf(
+  dataDirectory: string,
+  moved: readonly string[],
+  earlier: SetAside,
+  nowMs: number,
+): string[] {
   const warnings: string[] = [];
   if (moved.length > 0) {
     const some = moved.slice(0, NAMED_MAX).join(', ');
@@ -136,11 +149,11 @@ function warningsOf(dataDirectory: string, moved: readonly string[], earlier: nu
         'after a crash these may be messages that nothing had been confirmed of',
     );
   }
-  if (earlier > 0) {
+  const text = setAsideText(earlier, nowMs);
+  if (text !== null)
     warnings.push(
-      `${earlier} files or directories that earlier starts have set aside are in '${dataDirectory}/set-aside': ` +
-        'delete them when nobody wants to look at them any more',
+      `${text}: when nobody wants them any more, stop the broker, then: ` +
+        doctorCommandLine(dataDirectory, '--empty-set-aside'),
     );
-  }
   return warnings;
 }
