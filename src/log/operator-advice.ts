@@ -55,9 +55,16 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOENT: 'Something else has removed the file, or the volume is not mounted any more.',
 };
 
+/** The error, or what it was caused by: the first that names a file. */
+function failedOperationOf(error: unknown): FailedOperation {
+  const failed = error as FailedOperation & { readonly cause?: unknown };
+  if (failed.path !== undefined || !(failed.cause instanceof Error)) return failed;
+  return failedOperationOf(failed.cause);
+}
+
 /** What failed, and what to do, in one line: file, operation, place, error, next step. */
 export function storageFailureText(error: Error, dataDirectory: string): string {
-  const { code = '', syscall = '', path = '', position } = error as FailedOperation;
+  const { code = '', syscall = '', path = '', position } = failedOperationOf(error);
   const place = position === undefined ? '' : ` at byte ${position}`;
   const what = path === '' ? error.message : `${syscall} ${quoted(path)}${place} failed with ${code}`;
   const hint = HINTS[code] ?? '';

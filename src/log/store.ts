@@ -38,6 +38,9 @@ export interface LogEvents {
   onCorruption(error: CorruptionError): void;
 }
 
+/** How long until what found the disk full is tried again. */
+const FULL_RETRY_MS = 500;
+
 /** One data directory: the journal, the logs in it, and what is kept of them in segments. */
 export class Store {
   readonly state: StoreState;
@@ -145,7 +148,7 @@ export class Store {
       chunks,
       generation,
       files,
-      { epoch, firstBlock: nextBlock, retryMs: 500, scheduler: options.scheduler },
+      { epoch, firstBlock: nextBlock, retryMs: FULL_RETRY_MS, scheduler: options.scheduler },
       {
         beforeCommit: () => {
           if (!acknowledgements.isEmpty) acknowledgements.flush(this.journal);
@@ -323,11 +326,25 @@ export class Store {
     this.journal.beginClose();
     await this.maintenance.stop();
     await this.journal.flush();
-    await this.maintenance.snapshot(true);
+    await this.#onceThereIsSpace(() => this.maintenance.snapshot(true));
     this.journal.stop();
-    await this.files.close();
+    await this.#onceThereIsSpace(() => this.files.close());
     await this.segments.close();
     await this.state.opener.close();
+  }
+
+  /** A full disk is waited for; a second signal ends the process. After a sync that failed nothing more can be known. */
+  async #onceThereIsSpace(run: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        await run();
+        return;
+      } catch (error) {
+        const { code, syscall = '' } = error as NodeJS.ErrnoException;
+        if ((code !== 'ENOSPC' && code !== 'EDQUOT') || syscall.includes('sync')) throw error;
+      }
+      await new Promise<void>((resolve) => this.options.scheduler.after(FULL_RETRY_MS, resolve));
+    }
   }
 
   /** Stops touching files, as after a failure. */

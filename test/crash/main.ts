@@ -4,6 +4,7 @@ import { describeFlip, flipOneBit } from './bit-flips.ts';
 import { KafkaCopier } from './copies/kafka-copier.ts';
 import { OwnCopier } from './copies/own-copier.ts';
 import { runTransactionalCopies } from './copies/transactional-copies.ts';
+import { allFaults, runFault } from './disk-faults.ts';
 import { fillDisk } from './full-disk.ts';
 import { runKills } from './kill.ts';
 import { cutWhileMoving, fillWhileMoving } from './moving.ts';
@@ -16,7 +17,7 @@ import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
  *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-flips N]
- *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N]
+ *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -62,6 +63,7 @@ const PHASES: Readonly<Record<string, Phase>> = {
     count: 1000,
     run: seeds('stream-full-disks', async (seed) => describe(await fillWithStreams(seed))),
   },
+  'disk-faults': { count: 2250, run: diskFaults },
   kills: { count: 200, run: kills },
   'stream-kills': { count: 100, run: streamKills },
   'transactional-copies': { count: 50, run: transactionalCopies },
@@ -81,6 +83,19 @@ function seeds(name: string, run: (seed: number) => Promise<string | null>): Pha
     }
     return failed;
   };
+}
+
+/** Every call of the scenario in turn, from the first seed on. */
+async function diskFaults(count: number, first: number): Promise<number> {
+  let failed = 0;
+  for (const fault of (await allFaults()).slice(first - 1, first - 1 + count)) {
+    try {
+      await runFault(fault);
+    } catch (error) {
+      if (++failed <= FAILURES_SHOWN) console.log(`disk-faults, ${inspect(error)}\n`);
+    }
+  }
+  return failed;
 }
 
 /** All on one data directory, with one history: it is right, or it is not. */

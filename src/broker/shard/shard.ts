@@ -220,9 +220,13 @@ export class Shard {
     return clean;
   }
 
-  /** Flushes and takes a snapshot. */
+  /** Flushes and takes a snapshot. Rejects with a message for an operator. */
   async close(): Promise<void> {
-    await this.store.close();
+    try {
+      await this.store.close();
+    } catch (error) {
+      throw new Error(storageFailureText(error as Error, this.storage.directory), { cause: error });
+    }
   }
 
   #fail(error: Error): void {

@@ -8,6 +8,7 @@ import { AmqpServer } from '../../servers/amqp091/server.ts';
 import type { KafkaServerOptions } from '../../servers/kafka/options.ts';
 import { KafkaServer } from '../../servers/kafka/server.ts';
 import { FoldedLog } from '../../servers/listener/folded-log.ts';
+import { ReservedPort } from '../../servers/listener/reserved-port.ts';
 import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
@@ -58,7 +59,7 @@ interface ClientServer {
 
 type Listen = (
   broker: Broker,
-  port: number,
+  reserved: ReservedPort,
   configuration: Configuration,
   log: Logger,
   tls: { readonly tls?: TlsOptions },
@@ -74,11 +75,11 @@ export interface ClientListener {
   readonly listen: Listen;
 }
 
-const listenAmqp: Listen = (broker, port, configuration, log, tls) =>
-  AmqpServer.listen(broker, { ...amqpOptions(configuration, port, log), ...tls });
+const listenAmqp: Listen = (broker, reserved, configuration, log, tls) =>
+  AmqpServer.listen(broker, { ...amqpOptions(configuration, reserved, log), ...tls });
 
-const listenKafka: Listen = (broker, port, configuration, log, tls) =>
-  KafkaServer.listen(broker, { ...kafkaOptions(configuration, port, log), ...tls });
+const listenKafka: Listen = (broker, reserved, configuration, log, tls) =>
+  KafkaServer.listen(broker, { ...kafkaOptions(configuration, reserved, log), ...tls });
 
 /** In the order in which they are opened. */
 const CLIENT_LISTENERS: readonly ClientListener[] = [
@@ -96,20 +97,33 @@ export function clientListeners(configuration: Configuration): readonly ClientLi
   return listeners;
 }
 
+/** Takes the port of a listener. Rejects with a message for an operator. */
+export async function reservePort(
+  { protocol, title, setting }: ClientListener,
+  configuration: Configuration,
+): Promise<ReservedPort> {
+  const { host } = configuration;
+  const port = configuration[setting];
+  if (port === 'off') throw new Error(`the listener for ${title} is off`);
+  try {
+    return await ReservedPort.open({ host, port });
+  } catch (error) {
+    throw listenError(error, title, `--${protocol}-port`, formatAddress(host, port));
+  }
+}
+
+/** Serves clients on the port that was taken for it. */
 export async function startListener(
-  { protocol, title, setting, isTls, listen }: ClientListener,
+  { protocol, isTls, listen }: ClientListener,
+  reserved: ReservedPort,
   broker: Broker,
   configuration: Configuration,
   log: Logger,
 ): Promise<ListenerComponent> {
   const { host } = configuration;
-  const port = configuration[setting];
-  if (port === 'off') throw new Error(`the listener for ${title} is off`);
   const files = isTls ? tlsFiles(configuration) : null;
   const tls = files === null ? {} : { tls: readTlsFiles(files) };
-  const server = await listen(broker, port, configuration, log, tls).catch((error: unknown) => {
-    throw listenError(error, title, `--${protocol}-port`, formatAddress(host, port));
-  });
+  const server = await listen(broker, reserved, configuration, log, tls);
   const stopRenewing = files === null ? null : renewTls(server, files, log);
   return {
     protocol,
@@ -143,10 +157,11 @@ function acceptOptions(configuration: Configuration) {
   };
 }
 
-function kafkaOptions(configuration: Configuration, port: number, log: Logger): KafkaServerOptions {
+function kafkaOptions(configuration: Configuration, reserved: ReservedPort, log: Logger): KafkaServerOptions {
   return {
     host: configuration.host,
-    port,
+    port: reserved.port,
+    reserved,
     advertised: configuration.kafkaAdvertisedHost,
     createsTopics: configuration.kafkaAutoCreateTopics === 'on',
     partitions: configuration.kafkaPartitions,
@@ -158,10 +173,11 @@ function kafkaOptions(configuration: Configuration, port: number, log: Logger): 
   };
 }
 
-function amqpOptions(configuration: Configuration, port: number, log: Logger): AmqpServerOptions {
+function amqpOptions(configuration: Configuration, reserved: ReservedPort, log: Logger): AmqpServerOptions {
   return {
     host: configuration.host,
-    port,
+    port: reserved.port,
+    reserved,
     frameMaxBytes: configuration.frameMaxBytes,
     channelMax: configuration.channelMax,
     heartbeatSeconds: configuration.heartbeatSeconds,

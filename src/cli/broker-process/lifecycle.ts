@@ -14,6 +14,8 @@ export interface ListenerComponent extends Component {
 
 /** Opens the components; `start` closes them in the opposite order. */
 export interface Components<Broker extends Component> {
+  /** What has to be had before the data directory is touched: ports. */
+  readonly ports?: readonly (() => Promise<Component>)[];
   openBroker(): Promise<Broker>;
   /** Components without a client protocol, such as the control socket. */
   readonly services?: readonly ((broker: Broker) => Promise<Component>)[];
@@ -32,7 +34,7 @@ export interface ProcessPort {
 const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Opens everything, prints the ready line, waits for SIGTERM or SIGINT and closes everything again: listeners first,
+ * Takes the ports, opens everything, prints the ready line, waits for SIGTERM or SIGINT and closes everything again: listeners first,
  * so that nothing new comes in, then the broker, which flushes and takes its snapshot. A signal during the start
  * takes effect as soon as what is being opened is open; a second signal ends the process at once.
  */
@@ -44,6 +46,8 @@ export async function runUntilStopped<Broker extends Component>(
   const stop = signalToStop(log, processPort);
   const open: Component[] = [];
   try {
+    for (const reserve of components.ports ?? []) open.push(await reserve());
+    if (stop.requested) return;
     const broker = await components.openBroker();
     open.push(broker);
     for (const start of components.services ?? []) {

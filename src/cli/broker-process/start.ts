@@ -1,8 +1,15 @@
 import type { Broker } from '../../broker/broker.ts';
+import type { ReservedPort } from '../../servers/listener/reserved-port.ts';
 import { ConfigurationError } from '../config/configuration.ts';
 import type { Configuration } from '../config/settings.ts';
 import { clientBudget, logDescriptorLimit } from './client-budget.ts';
-import { clientListeners, openBroker, startListener } from './components.ts';
+import {
+  type ClientListener,
+  clientListeners,
+  openBroker,
+  reservePort,
+  startListener,
+} from './components.ts';
 import { startControl } from './control.ts';
 import { exposuresOf } from './exposure.ts';
 import { runUntilStopped } from './lifecycle.ts';
@@ -25,7 +32,14 @@ export async function start(configuration: Configuration): Promise<void> {
   }
 
   const budget = clientBudget(configuration);
+  const reserved = new Map<ClientListener, ReservedPort>();
+  const reserve = async (listener: ClientListener): Promise<ReservedPort> => {
+    const port = await reservePort(listener, configuration);
+    reserved.set(listener, port);
+    return port;
+  };
   const components = {
+    ports: listeners.map((listener) => () => reserve(listener)),
     openBroker: async () => {
       const broker = await openBroker(configuration, budget, log);
       logDescriptorLimit(budget, configuration.maxConnections, log);
@@ -39,7 +53,8 @@ export async function start(configuration: Configuration): Promise<void> {
       },
     ],
     listeners: listeners.map(
-      (listener) => (broker: Broker) => startListener(listener, broker, configuration, log),
+      (listener) => (broker: Broker) =>
+        startListener(listener, reserved.get(listener) as ReservedPort, broker, configuration, log),
     ),
   };
   await runUntilStopped(components, log, {

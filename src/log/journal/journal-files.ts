@@ -219,9 +219,11 @@ export class JournalFiles implements JournalDevice {
     await this.#growing?.catch(() => undefined);
     const file = this.#file;
     if (file === null) return;
-    this.#file = null;
-    // In every mode: a file that is not the last one is whole, whatever happens to the power.
+    // In every mode: a file that is not the last one is whole, whatever happens to the power. Where the disk is too full even
+    // for that, it stays the last one until it is tried again.
     if (this.#allocatedBytes > this.#position) await file.truncate(this.#position);
+    this.#allocatedBytes = this.#position;
+    this.#file = null;
     await this.#syncFile(file);
     this.#syncedBlock = this.#writtenBlock;
     await file.close();

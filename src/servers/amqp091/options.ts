@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ReservedPort } from '../listener/reserved-port.ts';
 import type { TlsOptions } from '../listener/tls.ts';
 import type { TrustedProxies } from '../listener/trusted-proxies.ts';
 
@@ -9,6 +10,8 @@ export interface AmqpServerOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** The port, where it was taken before. */
+  readonly reserved?: ReservedPort | undefined;
   readonly frameMaxBytes?: number;
   readonly channelMax?: number;
   /** Proposed in tune; 0 for none. The client decides in tune-ok. */
@@ -40,7 +43,7 @@ export interface AmqpServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port' | 'tls'>>;
+export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port' | 'reserved' | 'tls'>>;
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ReservedPort } from '../listener/reserved-port.ts';
 import type { TlsOptions } from '../listener/tls.ts';
 import type { TrustedProxies } from '../listener/trusted-proxies.ts';
 
@@ -16,6 +17,8 @@ export interface KafkaServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
+  /** The port, where it was taken before. */
+  readonly reserved?: ReservedPort | undefined;
   readonly advertised?: AdvertisedAddress | null;
   /** Metadata requests create topics that do not exist (auto.create.topics.enable). */
   readonly createsTopics?: boolean;
@@ -57,7 +60,7 @@ export interface KafkaServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<KafkaServerOptions, 'host' | 'port' | 'tls'>>;
+export type Settings = Required<Omit<KafkaServerOptions, 'host' | 'port' | 'reserved' | 'tls'>>;
 
 const MIB = 1024 * 1024;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import { Budget } from '../../broker/budget/budget.ts';
@@ -6,6 +6,7 @@ import { type AcceptedConnection, type ConnectionTracker, TrackedConnection } fr
 import { ConnectionCount, type ConnectionLimits } from './connection-limits.ts';
 import { type Peer, peerOf, UNIX_PEER } from './peer.ts';
 import { readProxiedPeer } from './read-proxy-header.ts';
+import { createListenerServer, listenOn, type ReservedPort } from './reserved-port.ts';
 import {
   certificateName,
   createTlsServer,
@@ -22,6 +23,8 @@ export type ListenerLog = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>;
 export interface ListenerOptions extends ConnectionLimits {
   /** A port of an address, 0 for any free one; or the path of a Unix socket, which has no TLS. */
   readonly on: { readonly host: string; readonly port: number } | { readonly path: string };
+  /** The port, where it was taken before. */
+  readonly reserved?: ReservedPort | undefined;
   /** Null for a listener that speaks without. */
   readonly tls: TlsOptions | null;
   /** From accept to `established`: whoever takes longer is disconnected. */
@@ -34,10 +37,6 @@ export interface ListenerOptions extends ConnectionLimits {
   readonly budget?: Budget;
   readonly log: ListenerLog;
 }
-
-/** Half-open connections are found by TCP itself. */
-const KEEP_ALIVE_DELAY_MS = 30_000;
-const BACKLOG = 1024;
 
 /**
  * Accepts connections for one protocol: over TCP, with or without TLS, or a Unix socket; behind proxies or not; counts
@@ -65,19 +64,18 @@ export class Listener implements ConnectionTracker {
   ): Promise<Listener> {
     const { tls, on } = options;
     if (tls !== null && 'path' in on) throw new Error(`${on.path}: a Unix socket has no TLS`);
-    const server = createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-    });
     // It listens to nothing itself: what was accepted is handed to it.
     const tlsServer = tls === null ? null : await createTlsServer(tls, options.handshakeTimeoutMs);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', reject);
-    server.listen({ ...on, backlog: BACKLOG }, () => resolve());
-    await promise;
-    server.off('error', reject);
-    return new Listener(server, tlsServer, options, onConnection);
+    const { server, waiting } = options.reserved?.take() ?? { server: createListenerServer(), waiting: [] };
+    if (!server.listening) await listenOn(server, on);
+    const listener = new Listener(server, tlsServer, options, onConnection);
+    // Whoever listens is not there yet.
+    if (waiting.length > 0) {
+      setImmediate(() => {
+        for (const socket of waiting) listener.#accept(socket);
+      });
+    }
+    return listener;
   }
 
   private constructor(

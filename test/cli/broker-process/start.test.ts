@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -146,6 +147,26 @@ describe('sluice start', { skip: process.platform === 'win32' }, () => {
     await start('port').ready();
   });
 
+  it('changes nothing in the directory where a port is in use, however often it is tried', async () => {
+    const first = start('loop');
+    await first.ready();
+    first.child.kill('SIGTERM');
+    await first.exited;
+    const before = await digestOf(join(scratch, 'loop'));
+    const occupant = createServer().listen(0, '127.0.0.1');
+    await once(occupant, 'listening');
+    const { port } = occupant.address() as AddressInfo;
+    for (const flags of [
+      ['--amqp-port', String(port)],
+      ['--kafka-port', String(port)],
+      ['--amqp-port', String(port)],
+    ]) {
+      assert.equal(await start('loop', ...flags).status(), 1);
+    }
+    occupant.close();
+    assert.equal(await digestOf(join(scratch, 'loop')), before);
+  });
+
   it('names the damaged file and the doctor, in one line', async () => {
     await start('damaged').ready();
     const broker = processes.at(-1)!;
@@ -200,6 +221,16 @@ describe('sluice start', { skip: process.platform === 'win32' }, () => {
     await start('without-snapshot').ready();
   });
 });
+
+/** Names, times of change and contents of all files. */
+async function digestOf(directory: string): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of globSync('**/*', { cwd: directory }).sort()) {
+    const { mtimeMs, size } = await stat(join(directory, name));
+    hash.update(`${name} ${mtimeMs} ${size}`);
+  }
+  return hash.digest('hex');
+}
 
 function doctor(directory: string, ...flags: string[]) {
   return spawnSync(LAUNCHER, ['doctor', '--data-dir', directory, ...flags], { encoding: 'utf8' });

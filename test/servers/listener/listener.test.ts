@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { AcceptedConnection } from '../../../src/servers/listener/accepted-connection.ts';
 import { Listener, type ListenerOptions } from '../../../src/servers/listener/listener.ts';
+import { ReservedPort } from '../../../src/servers/listener/reserved-port.ts';
 import { readShared } from '../../../src/servers/listener/shared-read-buffer.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
 
@@ -91,6 +92,34 @@ const TLS: ListenerOptions['tls'] = {
 };
 const PROXIES = new TrustedProxies(['127.0.0.1']);
 const HEADER = 'PROXY TCP4 192.0.2.1 198.51.100.7 56324 5672\r\n';
+
+describe('a port that is reserved', () => {
+  it('is taken at once, holds who connects, and serves them when the listener takes over', async () => {
+    const reserved = await ReservedPort.open({ host: '127.0.0.1', port: 0 });
+    const { port } = reserved;
+    await assert.rejects(ReservedPort.open({ host: '127.0.0.1', port }), { code: 'EADDRINUSE' });
+    const early = connect(port, '127.0.0.1').on('error', () => undefined);
+    early.write('early');
+    await once(early, 'connect');
+    // It has been accepted, and what it sent is there.
+    await new Promise((resolve) => setImmediate(resolve));
+    await using server = await EchoServer.start({ reserved });
+    assert.equal(server.listener.port, port);
+    let text = '';
+    for await (const chunk of early.setEncoding('utf8')) {
+      text += chunk;
+      if (text.endsWith('early')) break;
+    }
+    assert.equal(text, '127.0.0.1 here\nearly');
+  });
+
+  it('is given back where nobody takes it over', async () => {
+    const reserved = await ReservedPort.open({ host: '127.0.0.1', port: 0 });
+    const { port } = reserved;
+    await reserved.close();
+    await (await ReservedPort.open({ host: '127.0.0.1', port })).close();
+  });
+});
 
 describe('a listener', () => {
   it('hands over connections with who is at the other end', async () => {
