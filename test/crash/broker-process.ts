@@ -26,10 +26,13 @@ export class BrokerProcess {
   #output = '';
 
   /** What `flags` says comes last, and counts. */
-  constructor(dataDirectory: string, flags: readonly string[] = []) {
-    const env = Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_')),
-    );
+  constructor(
+    dataDirectory: string,
+    flags: readonly string[] = [],
+    environment: Readonly<Record<string, string>> = {},
+  ) {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
+    const env = { ...Object.fromEntries(inherited), ...environment };
     this.#child = spawn(LAUNCHER, ['start', '--data-dir', dataDirectory, ...FLAGS, ...flags], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,6 +67,12 @@ export class BrokerProcess {
 
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** Resolves with its exit status when it has ended. */
+  async ended(): Promise<unknown> {
+    const [status] = await this.#ended;
+    return status;
   }
 
   async kill(): Promise<void> {

@@ -5,9 +5,10 @@ import { KafkaCopier } from './copies/kafka-copier.ts';
 import { OwnCopier } from './copies/own-copier.ts';
 import { runTransactionalCopies } from './copies/transactional-copies.ts';
 import { allFaults, runFault } from './disk-faults.ts';
+import { buildShim, failSomewhere } from './failing-disk.ts';
 import { fillDisk } from './full-disk.ts';
 import { runKills } from './kill.ts';
-import { cutWhileMoving, fillWhileMoving } from './moving.ts';
+import { cutOutOfTime, cutWhileMoving, fillWhileMoving } from './moving.ts';
 import { flipWhileMoving } from './moving-flips.ts';
 import { describeFailure, runPowerCuts } from './power-cut.ts';
 import { runStreamKills } from './stream-kills.ts';
@@ -16,8 +17,8 @@ import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
 /**
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
- *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-flips N]
- *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N]
+ *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-clocks N] [--moving-flips N]
+ *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--failing-disks N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
  */
@@ -43,6 +44,10 @@ const PHASES: Readonly<Record<string, Phase>> = {
     count: 2000,
     run: seeds('moving-cuts', async (seed) => describe(await cutWhileMoving(seed))),
   },
+  'moving-clocks': {
+    count: 500,
+    run: seeds('moving-clocks', async (seed) => describe(await cutOutOfTime(seed))),
+  },
   'moving-flips': {
     count: 1000,
     run: seeds('moving-flips', async (seed) => describeFlip(await flipWhileMoving(seed))),
@@ -64,6 +69,7 @@ const PHASES: Readonly<Record<string, Phase>> = {
     run: seeds('stream-full-disks', async (seed) => describe(await fillWithStreams(seed))),
   },
   'disk-faults': { count: 2250, run: diskFaults },
+  'failing-disks': { count: 30, run: failingDisks },
   kills: { count: 200, run: kills },
   'stream-kills': { count: 100, run: streamKills },
   'transactional-copies': { count: 50, run: transactionalCopies },
@@ -96,6 +102,20 @@ async function diskFaults(count: number, first: number): Promise<number> {
     }
   }
   return failed;
+}
+
+/** The real process, whose calls of the C library fail; where there is a C compiler. */
+async function failingDisks(count: number, firstSeed: number): Promise<number> {
+  const shim = await buildShim();
+  if (shim === null) {
+    console.log('failing-disks: there is no C compiler, nothing was run');
+    return 0;
+  }
+  try {
+    return await seeds('failing-disks', (seed) => failSomewhere(shim.path, seed))(count, firstSeed);
+  } finally {
+    await shim.remove();
+  }
 }
 
 /** All on one data directory, with one history: it is right, or it is not. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { cutWhileMoving, fill, fillWhileMoving, goesOn } from './moving.ts';
+import { cutOutOfTime, cutWhileMoving, fill, fillWhileMoving, goesOn } from './moving.ts';
 import { MovingReader } from './moving-reader.ts';
 import { DELAYED, MovingRun } from './moving-run.ts';
 import { describeFailure, type Failure } from './power-cut.ts';
@@ -51,6 +51,9 @@ async function mostBytes(run: MovingRun, ms: number): Promise<number> {
 describe('messages that move by themselves, by expiry, limits, failures, priorities and delays', () => {
   it('are in one place each, whenever the power is cut, the process killed, or the disk fails', () =>
     all(cutWhileMoving));
+
+  it('are in one place each while the clock is set 20 hours forward and an hour back, and on a slow disk', () =>
+    all(cutOutOfTime));
 
   it('are in one place each, whenever the disk is full, and go on when there is space', () =>
     all(fillWhileMoving));

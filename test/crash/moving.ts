@@ -32,6 +32,36 @@ export async function cutWhileMoving(seed: number): Promise<Failure | null> {
   });
 }
 
+/**
+ * As `cutWhileMoving`, while somebody sets the clock 20 hours forward and an hour back, or on a disk that takes 100 ms for each operation.
+ * Null if all is well.
+ */
+export async function cutOutOfTime(seed: number): Promise<Failure | null> {
+  const run = new MovingRun(seed);
+  return told(run, seed, async () => {
+    if (run.random() < 0.5) run.time.operationMs = SLOW_MS;
+    await run.start();
+    let behindMs = 0;
+    for (let lives = run.between(1, 3); lives > 0; lives--) {
+      await run.work(run.between(5, 40));
+      const byMs = run.pick([20 * HOUR_MS, -HOUR_MS, 0]);
+      behindMs = Math.max(0, behindMs - byMs);
+      run.note(`the clock is set by ${byMs} ms`);
+      run.time.setWallClock(byMs);
+      await run.work(run.between(5, 40));
+      await run.end(run.random() < 0.5 ? 'crash' : 'kill');
+      await run.start();
+    }
+    run.time.operationMs = 0;
+    // Or what waits would wait for an hour.
+    run.time.setWallClock(behindMs);
+    await endOf(run);
+  });
+}
+
+const HOUR_MS = 3_600_000;
+const SLOW_MS = 100;
+
 /** Lets messages move, and the disk become full, and have space again. Null if all is well. */
 export async function fillWhileMoving(seed: number): Promise<Failure | null> {
   const run = new MovingRun(seed, { diskFreeLimitBytes: FREE_LIMIT_BYTES });

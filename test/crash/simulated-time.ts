@@ -14,6 +14,10 @@ interface Waiting {
  */
 export class SimulatedTime implements Clock, Scheduler {
   nowMs = 0;
+  /** How far the wall clock was set. */
+  #setMs = 0;
+  /** What each operation of the disk takes. */
+  operationMs = 0;
   readonly #random: () => number;
   #turns: (() => void)[] = [];
   #operations: (() => void)[] = [];
@@ -24,7 +28,12 @@ export class SimulatedTime implements Clock, Scheduler {
   }
 
   now(): number {
-    return 1_700_000_000_000 + Math.floor(this.nowMs);
+    return 1_700_000_000_000 + Math.floor(this.nowMs + this.#setMs);
+  }
+
+  /** Somebody sets the wall clock, forward or back; timers and the monotonic clock do not see it. */
+  setWallClock(byMs: number): void {
+    this.#setMs += byMs;
   }
 
   monotonicMs(): number {
@@ -92,6 +101,7 @@ export class SimulatedTime implements Clock, Scheduler {
       return this.#turns.shift();
     }
     if (this.#operations.length === 0) return undefined;
+    this.nowMs += this.operationMs;
     return this.#operations.splice(Math.floor(this.#random() * this.#operations.length), 1)[0];
   }
 
