@@ -31,6 +31,8 @@ function cutTo255(text: string): string {
   return characters.join('');
 }
 
+const tag = fc.constantFrom('administrator', 'monitoring', 'a-b_c', 'x'.repeat(60));
+
 const step = fc.oneof(
   fc.record({ kind: fc.constant('vhost' as const), name }),
   fc.record({ kind: fc.constant('queue' as const), name, table: anyTable }),
@@ -48,7 +50,7 @@ const step = fc.oneof(
     metadata: name,
     count: fc.constantFrom(1, 1000),
   }),
-  fc.record({ kind: fc.constant('user' as const), name, tags: fc.array(name, { maxLength: 5 }) }),
+  fc.record({ kind: fc.constant('user' as const), name, tags: fc.array(tag, { maxLength: 5 }) }),
   fc.record({ kind: fc.constant('policy' as const), name, priority: fc.integer({ min: -1000, max: 1000 }) }),
   fc.record({ kind: fc.constant('transaction' as const), id: name, partitions: fc.constantFrom(1, 500) }),
   fc.record({
