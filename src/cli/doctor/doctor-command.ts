@@ -7,6 +7,7 @@ import { unknownLogs } from '../../log/segments/stray-logs.ts';
 import { loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
 import { EXIT, fail } from '../failure.ts';
+import { renderBehindDamage } from './behind-damage.ts';
 import type { Inspection } from './inspection.ts';
 
 export function doctorCommand(): Command {
@@ -120,6 +121,8 @@ export function renderInspection(inspection: Inspection): string {
     );
   }
   lines.push(...affectedLines(inspection));
+  if (inspection.behindDamage !== null)
+    lines.push(...renderBehindDamage(inspection.behindDamage, inspection.owners));
   lines.push(findings.length === 0 ? 'no damage' : `damaged places: ${findings.length}`);
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -22,6 +22,7 @@ import {
   unknownLogs,
 } from '../../log/segments/stray-logs.ts';
 import { readSnapshot, type Snapshot } from '../../log/snapshot.ts';
+import { type BehindDamage, readBehindDamage } from './behind-damage.ts';
 import { LogOwners } from './log-owners.ts';
 
 /** A corrupt place in a file of the data directory. */
@@ -45,6 +46,8 @@ export interface Inspection {
   readonly owners: ReadonlyMap<number, string>;
   /** Logs that have segments, but are named by neither the snapshot nor the journal: the next start sets them aside. */
   readonly strays: readonly number[];
+  /** Null where the journal is whole, or nothing is behind its damage. */
+  readonly behindDamage: BehindDamage | null;
   /** What was read and found whole. */
   readonly snapshot: Snapshot | null;
   readonly journalFiles: number;
@@ -100,7 +103,10 @@ export class Inspector {
       for (const info of segments) await this.#inspectSegment(id, info, true);
     }
     const strays = await this.#findStrays(snapshot);
+    const isJournalDamaged = this.#findings.some(({ corruption }) => corruption.file === 'journal');
+    const behindDamage = isJournalDamaged ? await readBehindDamage(this.#fs, this.#directory) : null;
     return {
+      behindDamage,
       findings: this.#findings,
       strays,
       tornEnd: this.#tornEnd,

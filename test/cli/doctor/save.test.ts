@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
+import { renderInspection } from '../../../src/cli/doctor/doctor-command.ts';
+import { Inspector } from '../../../src/cli/doctor/inspection.ts';
 import { saveDirectory } from '../../../src/cli/doctor/save.ts';
 import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
@@ -243,6 +245,11 @@ describe('sluice doctor --save', () => {
     const file = await open(damaged.path(path!), 'r+');
     await file.write(Buffer.alloc(16, 0xff), 0, 16, 3000);
     await file.close();
+    const text = renderInspection(await new Inspector(nodeFileSystem, damaged.path()).inspect());
+    assert.match(
+      text,
+      /blocks of the journal that cannot be read: \d+.* Behind them are \d+ records of 3 queues and partitions.*\n {2}\d+ messages of queue 'a'/,
+    );
     await damaged.save();
     assert.match(damaged.lines.join('\n'), /lost: blocks \d+ to \d+ of the journal/);
     const test = await damaged.openSaved();
