@@ -7,6 +7,7 @@ import type { Broker } from '../../src/broker/broker.ts';
 import { OffsetRowsBuilder } from '../../src/broker/groups/offset-commit.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
+import { DEFAULT_TRANSACTION_SETTINGS } from '../../src/broker/transactions/transaction-settings.ts';
 import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
 import { readSnapshot } from '../../src/log/snapshot.ts';
 import { anyTable } from '../wire/amqp091/arbitraries.ts';
@@ -184,9 +185,13 @@ describe('what was accepted', () => {
       partitions: 10_000,
       configs: new Map(),
     });
-    const id = cutTo255('😀'.repeat(255));
-    const identity = broker.transactions.initialize({ vhost: '/', id, timeoutMs: 60_000, identity: null });
-    broker.transactions.grow({ vhost: '/', id, identity }, stream.partitions, []);
+    const { partitionsMax } = DEFAULT_TRANSACTION_SETTINGS;
+    for (let from = 0; from < 10_000; from += partitionsMax) {
+      const id = cutTo255(`${from}${'😀'.repeat(255)}`);
+      const identity = broker.transactions.initialize({ vhost: '/', id, timeoutMs: 60_000, identity: null });
+      const partitions = stream.partitions.slice(from, from + partitionsMax);
+      broker.transactions.grow({ vhost: '/', id, identity }, partitions, []);
+    }
     const rows = new OffsetRowsBuilder();
     for (const { index } of stream.partitions)
       rows.add(stream.id, [index, index, -1, 'm'.repeat(index % 20 === 0 ? 4096 : 0)]);

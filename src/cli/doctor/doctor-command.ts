@@ -120,9 +120,10 @@ export function renderInspection(inspection: Inspection): string {
       `${unknownLogs(strays)}: neither the snapshot nor the journal names them. A start deletes nothing of them.`,
     );
   }
-  lines.push(...affectedLines(inspection));
-  if (inspection.behindDamage !== null)
-    lines.push(...renderBehindDamage(inspection.behindDamage, inspection.owners));
+  for (const line of affectedLines(inspection)) lines.push(line);
+  if (inspection.behindDamage !== null) {
+    for (const line of renderBehindDamage(inspection.behindDamage, inspection.owners)) lines.push(line);
+  }
   lines.push(findings.length === 0 ? 'no damage' : `damaged places: ${findings.length}`);
   return lines.map((line) => `${line}\n`).join('');
 }

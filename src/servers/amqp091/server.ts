@@ -28,9 +28,7 @@ export class AmqpServer {
     const { host, port, tls = null, reserved } = options;
     const { budget } = broker;
     const listening = { ...settings, on: { host, port }, reserved, tls, budget };
-    const listener = await Listener.listen(listening, (connection) =>
-      server.#startHandshake(connection),
-    );
+    const listener = await Listener.listen(listening, (connection) => server.#startHandshake(connection));
     const server = new AmqpServer(listener, {
       broker,
       settings,

@@ -44,9 +44,7 @@ export class KafkaServer implements ServerContext {
     const { host, port, tls = null, reserved } = options;
     const { budget } = broker;
     const listening = { ...settings, on: { host, port }, reserved, tls, budget };
-    const listener = await Listener.listen(listening, (connection) =>
-      server.#accept(connection),
-    );
+    const listener = await Listener.listen(listening, (connection) => server.#accept(connection));
     const server = new KafkaServer(broker, settings, listener);
     return server;
   }
