@@ -1,5 +1,6 @@
 import { flushCompileCache } from 'node:module';
 import { Command } from 'commander';
+import { handleBrokenPipe } from './broken-pipe.ts';
 import { packageVersion } from './package-version.ts';
 
 /**
@@ -9,6 +10,8 @@ import { packageVersion } from './package-version.ts';
 interface Subcommand {
   readonly name: string;
   readonly summary: string;
+  /** It goes on when nobody reads what it prints. */
+  readonly outlivesReader?: true;
   load(): Promise<Command>;
 }
 
@@ -16,6 +19,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'start',
     summary: 'run the broker in the foreground',
+    outlivesReader: true,
     load: async () => (await import('./broker-process/start-command.ts')).startCommand(),
   },
   {
@@ -26,6 +30,8 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'doctor',
     summary: 'check the files of a data directory',
+    // It may be repairing them.
+    outlivesReader: true,
     load: async () => (await import('./doctor/doctor-command.ts')).doctorCommand(),
   },
   {
@@ -146,6 +152,9 @@ async function main(words: readonly string[]): Promise<void> {
     .showHelpAfterError('(sluice help tells what there is)');
 
   const wanted = words.filter((word) => !word.startsWith('-') && word !== 'help')[0];
+  handleBrokenPipe(
+    SUBCOMMANDS.some(({ name, outlivesReader }) => name === wanted && outlivesReader === true),
+  );
   for (const subcommand of SUBCOMMANDS) {
     const command =
       subcommand.name === wanted

@@ -43,6 +43,23 @@ function sluice(words: readonly string[], input = ''): Promise<Outcome> {
   });
 }
 
+/** Of a command whose output goes to a pipe that nobody has open for reading. */
+async function unread(words: readonly string[]): Promise<Omit<Outcome, 'stdout'>> {
+  const env = {
+    ...ENVIRONMENT,
+    SLUICE_DATA_DIR: join(scratch, 'data'),
+    NODE_COMPILE_CACHE: join(scratch, 'cache'),
+  };
+  const child = spawn(process.execPath, [...MAIN, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [status] = await once(child, 'close');
+  return { status, stderr };
+}
+
 /** Of a command that has to succeed. */
 async function output(...words: string[]): Promise<string> {
   const { status, stdout, stderr } = await sluice(words);
@@ -81,6 +98,36 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.match(await output('queues', 'show', 'orders'), /^arguments +\{"x-note":1\}$/m);
     await output('queues', 'delete', 'orders', '--if-empty');
     assert.deepEqual(JSON.parse(await output('queues', 'list', '--json')), []);
+  });
+
+  it('end without a word when nobody reads on, as head does not: all that print, and each in its own time', async () => {
+    const commands = [
+      ['queues', 'list'],
+      ['queues', 'list', '--json'],
+      ['exchanges', 'list'],
+      ['users', 'list'],
+      ['overview'],
+      ['config'],
+      ['trace', 'status'],
+    ];
+    await Promise.all(
+      commands.map(async (words) => {
+        const { stderr, status } = await unread(words);
+        assert.doesNotMatch(stderr, /EPIPE|^ +at /m, words.join(' '));
+        assert.equal(status, 141, words.join(' '));
+      }),
+    );
+    // It prints when something happens: nothing else would end it.
+    const follows = unread(['events']);
+    const stop = new AbortController();
+    const declare = async (): Promise<void> => {
+      while (!stop.signal.aborted) {
+        await output('queues', 'add', 'event');
+        await output('queues', 'delete', 'event');
+      }
+    };
+    const [{ status }] = await Promise.all([follows.finally(() => stop.abort()), declare()]);
+    assert.equal(status, 141);
   });
 
   it('show how far groups have read, and say where they are to read on', async () => {

@@ -12,7 +12,7 @@ export interface ListenerComponent extends Component {
   readonly address: string;
 }
 
-/** Opens the components; `start` closes them in the opposite order. */
+/** Opens the components: listeners are closed first, all at once, then services, then the broker. */
 export interface Components<Broker extends Component> {
   /** What has to be had before the data directory is touched: ports. */
   readonly ports?: readonly (() => Promise<Component>)[];
@@ -34,8 +34,9 @@ export interface ProcessPort {
 const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * Takes the ports, opens everything, prints the ready line, waits for SIGTERM or SIGINT and closes everything again: listeners first,
- * so that nothing new comes in, then the broker, which flushes and takes its snapshot. A signal during the start
+ * Takes the ports, opens everything, prints the ready line, waits for SIGTERM or SIGINT and closes everything again:
+ * listeners first, so that nothing new comes in, and all at once, as each waits a while for peers that do not answer; then
+ * the broker, which flushes and takes its snapshot. A signal during the start
  * takes effect as soon as what is being opened is open; a second signal ends the process at once.
  */
 export async function runUntilStopped<Broker extends Component>(
@@ -45,6 +46,7 @@ export async function runUntilStopped<Broker extends Component>(
 ): Promise<void> {
   const stop = signalToStop(log, processPort);
   const open: Component[] = [];
+  const listeners: ListenerComponent[] = [];
   try {
     for (const reserve of components.ports ?? []) open.push(await reserve());
     if (stop.requested) return;
@@ -54,18 +56,16 @@ export async function runUntilStopped<Broker extends Component>(
       if (stop.requested) return;
       open.push(await start(broker));
     }
-    const listeners: ListenerComponent[] = [];
     for (const listen of components.listeners) {
       if (stop.requested) return;
-      const listener = await listen(broker);
-      open.push(listener);
-      listeners.push(listener);
+      listeners.push(await listen(broker));
     }
     if (stop.requested) return;
     const addresses = listeners.map((each) => ` ${each.protocol}=${each.address}`).join('');
     processPort.print(`sluice ready${addresses} pid=${processPort.pid}`);
     await stop.promise;
   } finally {
+    await Promise.all(listeners.map((listener) => listener.close()));
     for (const component of open.reverse()) await component.close();
   }
 }

@@ -58,7 +58,7 @@ export function withDefaults(options: AmqpServerOptions): Settings {
     trustedProxies: options.trustedProxies ?? null,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 10_000,
     refusedLoginDelayMs: options.refusedLoginDelayMs ?? 200,
-    closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
+    closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
     outputHighWaterBytes: options.outputHighWaterBytes ?? 512 * 1024,
     stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,
     unfinishedInputTimeoutMs: options.unfinishedInputTimeoutMs ?? 30_000,

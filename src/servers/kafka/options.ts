@@ -82,7 +82,7 @@ export function withDefaults(options: KafkaServerOptions): Settings {
     defaultVhost: options.defaultVhost ?? '/',
     reauthenticationMs: options.reauthenticationMs ?? 0,
     refusedLoginDelayMs: options.refusedLoginDelayMs ?? 200,
-    closeTimeoutMs: options.closeTimeoutMs ?? 5_000,
+    closeTimeoutMs: options.closeTimeoutMs ?? 3_000,
     outputHighWaterBytes: options.outputHighWaterBytes ?? MIB,
     stalledPeerTimeoutMs: options.stalledPeerTimeoutMs ?? 120_000,
     unfinishedInputTimeoutMs: options.unfinishedInputTimeoutMs ?? 30_000,

@@ -13,7 +13,7 @@ export interface AcceptedConnection {
    * `isKnown` false: the client has yet to log in, and this is called again when it has.
    */
   established(isKnown?: boolean): void;
-  /** While the client waits for us, its time does not run out. */
+  /** While the client waits for us, or the protocol itself sees to it that the connection ends, its time does not run out. */
   stopDeadline(): void;
   /** The client has the whole time again; without effect if it has some, or is established. */
   startDeadline(): void;

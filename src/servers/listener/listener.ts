@@ -277,10 +277,7 @@ export class Listener implements ConnectionTracker {
   }
 
   #timedOut({ socket, peer }: TrackedConnection): void {
-    // A protocol that has ended its side has refused the client, and has said so.
-    if (!socket.writableEnded) {
-      this.#options.log.info({ peer: peer.address, reason: 'timed out' }, 'handshake not finished');
-    }
+    this.#options.log.info({ peer: peer.address, reason: 'timed out' }, 'handshake not finished');
     socket.destroy();
   }
 

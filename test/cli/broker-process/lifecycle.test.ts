@@ -66,7 +66,7 @@ describe('sluice start', () => {
       await stage.until('sluice ready amqp=127.0.0.1:5672 kafka=127.0.0.1:9092 pid=77');
       stage.send(signal);
       await ran;
-      assert.deepEqual(stage.events.slice(1), ['close kafka', 'close amqp', 'close broker']);
+      assert.deepEqual(stage.events.slice(1), ['close amqp', 'close kafka', 'close broker']);
     });
   }
 

@@ -132,10 +132,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     try {
       this.#reader.push(chunk, this.frame);
     } catch (error) {
-      // Where the next frame begins is unknown (AMQP 4.2.3), so close-ok could not be read either.
+      // Where the next frame begins is unknown (AMQP 4.2.3), so close-ok could not be read either: the client's end is
+      // waited for.
       this.#failConnection(error, 0);
       this.state = 'deaf';
-      this.output.end();
     }
     this.#chunk = EMPTY;
     this.#lastChannel?.publishing.detach();
@@ -233,8 +233,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
       case 'connection.close':
         this.#release();
         this.#whenReleased(() => {
-          this.output.method(0, { name: 'connection.close-ok' });
-          this.#socketClose.begin();
+          this.#answerClose();
+          this.output.flush();
         });
         return;
       case 'connection.update-secret':
@@ -437,12 +437,14 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #frameWhileClosing(type: number, number: number, bytes: Buffer, start: number, end: number): void {
     if (this.state !== 'closing' || type !== FRAME_METHOD || number !== 0) return;
     const id = end - start >= 4 ? bytes.readInt32BE(start) : 0;
-    if (id === CONNECTION_CLOSE) {
-      this.output.method(0, { name: 'connection.close-ok' });
-      this.#socketClose.begin();
-    } else if (id === CONNECTION_CLOSE_OK) {
-      this.#socketClose.begin();
-    }
+    if (id === CONNECTION_CLOSE) this.#answerClose();
+    else if (id === CONNECTION_CLOSE_OK) this.#socketClose.begin();
+  }
+
+  /** Who asked for the close ends the socket (AMQP 2.2.4): if we did, a client could take it for a lost connection. */
+  #answerClose(): void {
+    this.output.method(0, { name: 'connection.close-ok' });
+    this.#socketClose.expect();
   }
 
   /** Closes the channels and deletes the exclusive queues: before close-ok, and once only. */

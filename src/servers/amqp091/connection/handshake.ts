@@ -19,6 +19,7 @@ import {
 } from './handshake-result.ts';
 import { Output } from './output.ts';
 import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
+import { SocketClose } from './socket-close.ts';
 import { negotiate, type Tuning } from './tune.ts';
 
 /**
@@ -39,6 +40,7 @@ type State =
   | { readonly expects: 'authentication' }
   | { readonly expects: 'connection.tune-ok'; readonly login: Login }
   | { readonly expects: 'connection.open'; readonly login: Login; readonly tuning: Tuning }
+  | { readonly expects: 'connection.close-ok' }
   | { readonly expects: 'nothing' };
 
 interface Login {
@@ -53,8 +55,12 @@ interface EarlyFrame {
   readonly payload: Buffer;
 }
 
+const CONNECTION_CLOSE = methodId('connection.close');
+const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
+
 const HEADER_EXPECTED: State = { expects: 'header' };
 const AUTHENTICATING: State = { expects: 'authentication' };
+const CLOSING: State = { expects: 'connection.close-ok' };
 const FINISHED: State = { expects: 'nothing' };
 
 /** What RabbitMQ calls them in the text of an error. */
@@ -64,6 +70,7 @@ const STATE_NAMES: Readonly<Record<State['expects'], string>> = {
   authentication: 'securing',
   'connection.tune-ok': 'tuning',
   'connection.open': 'opening',
+  'connection.close-ok': 'closing',
   nothing: 'closing',
 };
 
@@ -81,6 +88,7 @@ export class Handshake {
   readonly #events: HandshakeEvents;
   readonly #reader = new FrameReader();
   readonly #output: Output;
+  readonly #socketClose: SocketClose;
   #state: State = HEADER_EXPECTED;
   #loginStartedMs = 0;
   /** The first bytes of a protocol header that came in pieces. */
@@ -98,6 +106,8 @@ export class Handshake {
     this.#events = events;
     const { broker, settings, slabs } = context;
     this.#output = new Output(socket, broker.shard.turn, slabs, settings.outputHighWaterBytes);
+    this.#socketClose = new SocketClose(socket, this.#output, settings);
+    socket.once('close', () => this.#socketClose.stop());
     this.#stopReading = readShared(socket, this.#onData);
   }
 
@@ -108,6 +118,8 @@ export class Handshake {
       if (rest.length > 0) this.#reader.push(rest, this.#onFrame);
     } catch (error) {
       this.#fail(error, 0);
+      // Where the next frame begins is unknown.
+      this.#state = FINISHED;
     }
   };
 
@@ -136,6 +148,10 @@ export class Handshake {
       return;
     }
     if (this.#state.expects === 'nothing' || type === FRAME_HEARTBEAT) return;
+    if (this.#state === CLOSING) {
+      this.#frameWhileClosing(type, channel, bytes, start, end);
+      return;
+    }
     if (this.#state.expects === 'authentication') {
       this.#early.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
       return;
@@ -160,7 +176,7 @@ export class Handshake {
     const state = this.#state;
     if (method.name === 'connection.close') {
       this.#output.method(0, { name: 'connection.close-ok' });
-      this.#end('closed by the client');
+      this.#awaitEnd('closed by the client');
     } else if (state.expects === 'connection.start-ok' && method.name === state.expects) {
       this.#authenticate(method);
     } else if (state.expects === 'connection.tune-ok' && method.name === state.expects) {
@@ -296,8 +312,19 @@ export class Handshake {
     });
   }
 
+  #frameWhileClosing(type: number, channel: number, bytes: Buffer, start: number, end: number): void {
+    if (type !== FRAME_METHOD || channel !== 0 || end - start < 4) return;
+    const id = bytes.readInt32BE(start);
+    if (id === CONNECTION_CLOSE) {
+      this.#output.method(0, { name: 'connection.close-ok' });
+    } else if (id === CONNECTION_CLOSE_OK) {
+      this.#state = FINISHED;
+      this.#socketClose.begin();
+    }
+  }
+
   #fail(error: unknown, method: number): void {
-    if (this.#state.expects === 'nothing') return;
+    if (this.#isOver) return;
     this.#accepted.startDeadline();
     if (!isExpected(error)) this.#context.settings.log.error({ err: error }, 'the handshake failed');
     // Before start-ok the peer may speak any protocol: connection.close would tell it nothing.
@@ -307,24 +334,40 @@ export class Handshake {
     else this.#refuse(closeReasonOf(error, method));
   }
 
-  #refuse({ replyCode, replyText, classId, methodId }: CloseReason): void {
-    if (this.#state.expects === 'nothing') return;
-    this.#output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
-    this.#end(replyText);
+  /** The connection is open, or closing. */
+  get #isOver(): boolean {
+    return this.#state === CLOSING || this.#state === FINISHED;
   }
 
-  /** Sends what is queued and ends our side: the peer has until the listener's deadline to read it and end its own. */
+  #refuse({ replyCode, replyText, classId, methodId }: CloseReason): void {
+    if (this.#isOver) return;
+    this.#output.method(0, { name: 'connection.close', replyCode, replyText, classId, methodId });
+    this.#awaitEnd(replyText);
+  }
+
+  /** Sends what is queued, close or close-ok: the peer has `closeTimeoutMs` to read it and end its side. */
+  #awaitEnd(reason: string): void {
+    this.#logFailure(reason);
+    this.#state = CLOSING;
+    this.#early = [];
+    this.#socket.resume();
+    this.#output.flush();
+    this.#accepted.stopDeadline();
+    this.#socketClose.expect();
+  }
+
+  /** Sends what is queued and ends our side: the peer has `closeTimeoutMs` to read it and end its own. */
   #end(reason: string): void {
     this.#logFailure(reason);
     this.#state = FINISHED;
-    this.#early = [];
     // Read, and ignored, so that we see when the peer ends its side.
     this.#socket.resume();
-    this.#output.end();
+    this.#accepted.stopDeadline();
+    this.#socketClose.begin();
   }
 
   #drop(reason: string): void {
-    if (this.#state.expects !== 'nothing') this.#logFailure(reason);
+    if (!this.#isOver) this.#logFailure(reason);
     this.#state = FINISHED;
     this.#socket.destroy();
   }

@@ -18,12 +18,12 @@ export class SocketClose {
     this.#settings = settings;
   }
 
-  /** Starts the close timeout: then the socket is destroyed. */
+  /** The peer is to end its side; it has the close timeout for that, then the socket is destroyed. */
   expect(): void {
     this.#timer ??= setTimeout(() => this.#socket.destroy(), this.#settings.closeTimeoutMs);
   }
 
-  /** close-ok was sent or received: flushes the output and ends our side of the socket. */
+  /** close-ok was received: flushes the output and ends our side of the socket. */
   begin(): void {
     this.expect();
     this.#output.end();
