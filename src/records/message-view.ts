@@ -33,6 +33,10 @@ export class MessageView implements ContentFields {
   priority = 0;
   /** How long it waits before it is routed; -1 for not at all. */
   delayMs = -1;
+  /** Routing keys that receivers do not get to see; empty for none. */
+  hiddenKeys: Buffer = NOTHING;
+  hiddenKeysStart = 0;
+  hiddenKeysEnd = 0;
   /** A content that is complete already; the parts do not count then. */
   content: Buffer | null = null;
 
@@ -55,6 +59,9 @@ export class MessageView implements ContentFields {
     this.ttlMs = view.ttlMs;
     this.priority = view.priority;
     this.delayMs = view.delayMs;
+    this.hiddenKeys = buffer;
+    this.hiddenKeysStart = view.hiddenKeysStart;
+    this.hiddenKeysEnd = view.hiddenKeysEnd;
   }
 
   contentBytes(): number {
@@ -64,7 +71,7 @@ export class MessageView implements ContentFields {
       this.bodyEnd - this.bodyStart,
       this.exchangeEnd - this.exchangeStart,
       this.propertiesEnd - this.propertiesStart,
-      attributesLength(this.ttlMs, this.priority, this.delayMs),
+      attributesLength(this.ttlMs, this.priority, this.delayMs, this.hiddenKeysEnd - this.hiddenKeysStart),
     );
   }
 
@@ -85,6 +92,9 @@ export class MessageView implements ContentFields {
     this.body = NOTHING;
     this.exchange = NOTHING;
     this.properties = NOTHING;
+    this.hiddenKeys = NOTHING;
+    this.hiddenKeysStart = 0;
+    this.hiddenKeysEnd = 0;
   }
 }
 

@@ -19,6 +19,7 @@
  * those present, big-endian, between `n` and the exchange name:
  *
  *     flags u8 | 1: time to live, u32 ms | 2: priority, u8 | 4: delay before it is routed, u32 ms
+ *              | 8: hidden routing keys, u32 bytes and then those bytes
  *
  * These functions are the hot path: they take positions, give numbers, and allocate nothing.
  */
@@ -30,6 +31,7 @@ export const ENVELOPE_VERSION_ATTRIBUTES = 2;
 const ATTRIBUTE_TTL = 1;
 const ATTRIBUTE_PRIORITY = 2;
 const ATTRIBUTE_DELAY = 4;
+const ATTRIBUTE_HIDDEN_KEYS = 8;
 
 /** Who wrote the properties of an envelope, and so in which encoding they are. */
 export const SOURCE_AMQP091 = 1;
@@ -52,9 +54,20 @@ export function copyBytes(target: Buffer, at: number, source: Buffer, start: num
 }
 
 /** What attributes take of an envelope, their flags included; 0 if there are none. */
-export function attributesLength(ttlMs: number, priority: number, delayMs: number): number {
-  if (ttlMs < 0 && priority === 0 && delayMs < 0) return 0;
-  return 1 + (ttlMs >= 0 ? 4 : 0) + (priority > 0 ? 1 : 0) + (delayMs >= 0 ? 4 : 0);
+export function attributesLength(
+  ttlMs: number,
+  priority: number,
+  delayMs: number,
+  hiddenKeysLength: number,
+): number {
+  if (ttlMs < 0 && priority === 0 && delayMs < 0 && hiddenKeysLength === 0) return 0;
+  return (
+    1 +
+    (ttlMs >= 0 ? 4 : 0) +
+    (priority > 0 ? 1 : 0) +
+    (delayMs >= 0 ? 4 : 0) +
+    (hiddenKeysLength > 0 ? 4 + hiddenKeysLength : 0)
+  );
 }
 
 function envelopeLength(exchangeLength: number, propertiesLength: number, attributes: number): number {
@@ -109,6 +122,10 @@ export interface ContentFields {
   readonly priority: number;
   /** -1 for none. */
   readonly delayMs: number;
+  /** Routing keys that receivers do not get to see, as `hidden-keys.ts` writes them; empty for none. */
+  readonly hiddenKeys: Buffer;
+  readonly hiddenKeysStart: number;
+  readonly hiddenKeysEnd: number;
 }
 
 /**
@@ -130,31 +147,35 @@ export function writeContent(target: Buffer, at: number, fields: ContentFields, 
   target[at++] = NAME_LENGTH << 1;
   for (let index = 0; index < NAME_LENGTH; index++) target[at++] = NAME[index];
   const exchangeLength = exchangeEnd - exchangeStart;
-  const attributes = attributesLength(ttlMs, priority, delayMs);
+  const attributes = attributesLength(
+    ttlMs,
+    priority,
+    delayMs,
+    fields.hiddenKeysEnd - fields.hiddenKeysStart,
+  );
   at = writeVarint(target, at, envelopeLength(exchangeLength, propertiesEnd - propertiesStart, attributes));
   target[at++] = attributes === 0 ? ENVELOPE_VERSION : ENVELOPE_VERSION_ATTRIBUTES;
   target[at++] = fields.protocol;
   target[at++] = exchangeLength;
-  if (attributes > 0) at = writeAttributes(target, at, ttlMs, priority, delayMs);
+  if (attributes > 0) at = writeAttributes(target, at, fields);
   at = copyBytes(target, at, fields.exchange, exchangeStart, exchangeEnd);
   return copyBytes(target, at, fields.properties, propertiesStart, propertiesEnd);
 }
 
-function writeAttributes(
-  target: Buffer,
-  at: number,
-  ttlMs: number,
-  priority: number,
-  delayMs: number,
-): number {
+function writeAttributes(target: Buffer, at: number, fields: ContentFields): number {
+  const { ttlMs, priority, delayMs, hiddenKeysStart, hiddenKeysEnd } = fields;
+  const hasHiddenKeys = hiddenKeysEnd > hiddenKeysStart;
   target[at++] =
     (ttlMs >= 0 ? ATTRIBUTE_TTL : 0) |
     (priority > 0 ? ATTRIBUTE_PRIORITY : 0) |
-    (delayMs >= 0 ? ATTRIBUTE_DELAY : 0);
+    (delayMs >= 0 ? ATTRIBUTE_DELAY : 0) |
+    (hasHiddenKeys ? ATTRIBUTE_HIDDEN_KEYS : 0);
   if (ttlMs >= 0) at = target.writeUInt32BE(ttlMs, at);
   if (priority > 0) target[at++] = priority;
   if (delayMs >= 0) at = target.writeUInt32BE(delayMs, at);
-  return at;
+  if (!hasHiddenKeys) return at;
+  at = target.writeUInt32BE(hiddenKeysEnd - hiddenKeysStart, at);
+  return copyBytes(target, at, fields.hiddenKeys, hiddenKeysStart, hiddenKeysEnd);
 }
 
 /**
@@ -184,6 +205,9 @@ export class ContentView {
   priority = 0;
   /** How long it has to wait before it is routed, from its timestamp on; -1 for not at all. */
   delayMs = -1;
+  /** Both 0 without hidden routing keys. */
+  hiddenKeysStart = 0;
+  hiddenKeysEnd = 0;
 
   /**
    * False if the bytes are not a content: then the fields mean nothing. Headers after the first are not looked at.
@@ -224,6 +248,8 @@ export class ContentView {
     this.ttlMs = -1;
     this.priority = 0;
     this.delayMs = -1;
+    this.hiddenKeysStart = 0;
+    this.hiddenKeysEnd = 0;
     if (mayHaveEnvelope && this.headerCount > 0 && isEnvelopeName(buffer, at)) {
       return this.parseEnvelope(buffer, at + 1 + NAME_LENGTH, end);
     }
@@ -262,6 +288,11 @@ export class ContentView {
     if ((flags & ATTRIBUTE_DELAY) !== 0) {
       this.delayMs = readU32(buffer, at);
       at += 4;
+    }
+    if ((flags & ATTRIBUTE_HIDDEN_KEYS) !== 0) {
+      this.hiddenKeysStart = at + 4;
+      at += 4 + readU32(buffer, at);
+      this.hiddenKeysEnd = at;
     }
     return at;
   }

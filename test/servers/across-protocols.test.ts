@@ -88,6 +88,34 @@ describe('what an AMQP client publishes to a topic', () => {
     assert.equal(second?.message.value?.toString(), 'by the default exchange');
   });
 
+  test('is routed on by its hidden keys, which no reader sees, wherever else it went', async () => {
+    await using servers = await BothServers.start();
+    await servers.createTopic('t', 1);
+    const channel = await servers.amqp.createConfirmChannel();
+    await channel.assertExchange('all', 'fanout');
+    await channel.bindExchange('t', 'all', '');
+    for (const [queue, exchange, key] of [
+      ['beside', 'all', ''],
+      ['blind', 't', 'b'],
+      ['copied', 't', 'c'],
+    ] as const) {
+      await channel.assertQueue(queue);
+      await channel.bindQueue(queue, exchange, key);
+    }
+    channel.publish('all', 'k', Buffer.from('m'), { headers: { CC: ['c'], BCC: ['b'] } });
+    await channel.waitForConfirms();
+    for (const queue of ['beside', 'blind', 'copied']) {
+      const found: object[] = [];
+      await channel.consume(queue, (message) => found.push(message?.properties.headers ?? {}), {
+        noAck: true,
+      });
+      await until(() => found.length > 0);
+      assert.deepEqual(found, [{ CC: ['c'] }], queue);
+    }
+    const [record] = await servers.read('t', 1);
+    assert.deepEqual(Object.keys(record?.message.headers ?? {}), ['sluice.envelope', 'CC']);
+  });
+
   test('is in the partition where a Kafka client puts what has the same key', async () => {
     await using servers = await BothServers.start();
     await servers.createTopic('amqp', 7);

@@ -1,8 +1,10 @@
 import type { Table } from '../../base/value.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
+import { decodeHiddenKeys } from '../../records/hidden-keys.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
+import { extraKeys, HIDDEN_KEYS_HEADER } from '../messages/cc-bcc.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
 import type { AppendTargets } from '../publishing/atomic-append.ts';
 import type { Move } from '../publishing/atomic-move.ts';
@@ -15,13 +17,12 @@ import type { DelayLedger } from './delay-ledger.ts';
 /** Where a message goes whose delay is over; null if its exchange is gone. */
 export type RouteDelayed = (
   exchange: string,
-  routingKey: string,
+  routingKeys: readonly string[],
   message: RoutedMessage,
 ) => Route<Queue> | null;
 
 /** The header that asked for the delay: whoever gets the message finds it negated, and how long it waited. */
 const DELAY_HEADER = 'x-delay';
-const BLIND_COPIES_HEADER = 'BCC';
 const INT32_MAX = 0x7fffffff;
 
 const NOWHERE: AppendTargets = { levels: [], queues: [], logs: [], durableLogs: [], streams: [] };
@@ -82,7 +83,8 @@ export class Rerouting implements RoutedMessage {
     }
     const exchange = this.#buffer.toString('utf8', view.exchangeStart, view.exchangeEnd);
     const key = view.keyStart < 0 ? '' : this.#buffer.toString('utf8', view.keyStart, view.keyEnd);
-    const route = this.#routeDelayed(exchange, key, this);
+    const hidden = decodeHiddenKeys(this.#buffer, view.hiddenKeysStart, view.hiddenKeysEnd);
+    const route = this.#routeDelayed(exchange, [key, ...extraKeys(this.headers()), ...hidden], this);
     if (route === null) {
       ledger.dropped++;
       return NOWHERE;
@@ -121,7 +123,8 @@ export class Rerouting implements RoutedMessage {
     const { delayMs } = this.#view;
     messageView.properties = codec.edit(this.#buffer, propertiesStart, propertiesEnd, {
       set: { [DELAY_HEADER]: delayMs > INT32_MAX ? -BigInt(delayMs) : -delayMs },
-      remove: [BLIND_COPIES_HEADER],
+      // There in messages of before they were an attribute.
+      remove: [HIDDEN_KEYS_HEADER],
     });
     messageView.propertiesStart = 0;
     messageView.propertiesEnd = messageView.properties.length;

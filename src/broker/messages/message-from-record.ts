@@ -1,11 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import type { Table, Value } from '../../base/value.ts';
+import { decodeHiddenKeys } from '../../records/hidden-keys.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { ContentView, ENVELOPE_NAME } from '../../records/record-content.ts';
 import type { RecordCursor } from '../../records/record-cursor.ts';
 import { HeaderView } from '../../records/record-header.ts';
 import { BrokerError } from '../errors.ts';
-import { extraKeys, hiddenKeysHeader, keyHeaders } from './cc-bcc.ts';
+import { extraKeys, HIDDEN_KEYS_HEADER, KEY_LIST_HEADERS } from './cc-bcc.ts';
 import {
   BROKER_HEADERS,
   HEADERS_BYTES_MAX,
@@ -115,13 +116,21 @@ export class RecordMessage implements RoutedMessage {
     return this.codec.property(this.properties, this.propertiesStart, this.propertiesEnd, name);
   }
 
-  /** The routing keys that it was published with beside the first. The secret ones do not go any further. */
+  /** The routing keys that it was published with beside the first, the hidden ones included. */
   otherKeys(): readonly string[] {
+    if (!this.isOwn) return NO_KEYS;
+    const shown = this.#keysInHeaders();
+    const hidden = decodeHiddenKeys(this.body, this.#view.hiddenKeysStart, this.#view.hiddenKeysEnd);
+    return hidden.length === 0 ? shown : [...shown, ...hidden];
+  }
+
+  #keysInHeaders(): readonly string[] {
     const { properties, propertiesStart, propertiesEnd } = this;
-    if (!this.isOwn || propertiesEnd - propertiesStart <= COPIES.length) return NO_KEYS;
+    if (propertiesEnd - propertiesStart <= COPIES.length) return NO_KEYS;
     if (!properties.subarray(propertiesStart, propertiesEnd).includes(COPIES)) return NO_KEYS;
     const keys = readKeys(this.headers());
-    if (keys.length > 0) this.#edit({ remove: [hiddenKeysHeader] });
+    // Records of before they were an attribute have the hidden ones there.
+    if (keys.length > 0) this.#edit({ remove: [HIDDEN_KEYS_HEADER] });
     return keys;
   }
 
@@ -149,6 +158,10 @@ export class RecordMessage implements RoutedMessage {
     messageView.ttlMs = this.ttlMs;
     messageView.priority = this.priority;
     messageView.delayMs = -1;
+    // The body, too, is in the record's buffer.
+    messageView.hiddenKeys = this.body;
+    messageView.hiddenKeysStart = this.#view.hiddenKeysStart;
+    messageView.hiddenKeysEnd = this.#view.hiddenKeysEnd;
   }
 
   #edit(edit: PropertyEdit): void {
@@ -310,7 +323,7 @@ function isProperty(name: string, value: Value, bytes: Uint8Array | null): boole
  * checked.
  */
 function addHeader(headers: { [name: string]: Value }, name: string, value: Value, isAgain: boolean): void {
-  if (isAgain && keyHeaders.includes(name)) return;
+  if (isAgain && KEY_LIST_HEADERS.includes(name)) return;
   const before = headers[name];
   if (!isAgain || before === undefined) headers[name] = value;
   else if (Array.isArray(before)) before.push(value);

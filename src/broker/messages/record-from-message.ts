@@ -7,6 +7,7 @@ import {
   writeContent,
 } from '../../records/record-content.ts';
 import { headerLength, writeHeader } from '../../records/record-header.ts';
+import { HIDDEN_KEYS_HEADER } from './cc-bcc.ts';
 import { headerBytes } from './header-text.ts';
 import { HEADERS_BYTES_MAX, KEY_HEADER, SHARED_PROPERTIES, TOMBSTONE_HEADER } from './mapping-headers.ts';
 import type { PropertyCodec } from './property-codec.ts';
@@ -30,8 +31,13 @@ const NO_HEADERS: readonly Header[] = [];
 /** The record that is being written. It is delivered at once: a delay was waited for before. */
 const record = new MessageView();
 
-/** Headers that a record says otherwise, or that are ours alone. */
-const NOT_COPIED: ReadonlySet<string> = new Set([KEY_HEADER, TOMBSTONE_HEADER, ENVELOPE_NAME]);
+/** Headers that a record says otherwise, that are ours alone, or that readers do not get to see. */
+const NOT_COPIED: ReadonlySet<string> = new Set([
+  KEY_HEADER,
+  TOMBSTONE_HEADER,
+  ENVELOPE_NAME,
+  HIDDEN_KEYS_HEADER,
+]);
 
 /**
  * The routing key; but none is no key, and neither is the name of the stream by which the default exchange leads to it:
@@ -65,7 +71,12 @@ export function writeRecord(
     bodyEnd - bodyStart,
     messageView.exchangeEnd - messageView.exchangeStart,
     propertiesEnd - propertiesStart,
-    attributesLength(messageView.ttlMs, messageView.priority, -1),
+    attributesLength(
+      messageView.ttlMs,
+      messageView.priority,
+      -1,
+      messageView.hiddenKeysEnd - messageView.hiddenKeysStart,
+    ),
     more.length,
   );
   for (const { name, value } of more) length += headerLength(name, value);
@@ -85,6 +96,9 @@ export function writeRecord(
   record.propertiesEnd = propertiesEnd;
   record.ttlMs = messageView.ttlMs;
   record.priority = messageView.priority;
+  record.hiddenKeys = messageView.hiddenKeys;
+  record.hiddenKeysStart = messageView.hiddenKeysStart;
+  record.hiddenKeysEnd = messageView.hiddenKeysEnd;
   let at = writeContent(content, 0, record, more.length);
   record.clear();
   for (const { name, value } of more) at = writeHeader(content, at, name, value);

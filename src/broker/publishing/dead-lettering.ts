@@ -1,7 +1,9 @@
 import type { Table } from '../../base/value.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes } from '../../log/memory/chunks.ts';
+import { decodeHiddenKeys } from '../../records/hidden-keys.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
+import { COPIES_HEADER } from '../messages/cc-bcc.ts';
 import type { PropertyCodec, RoutedMessage } from '../messages/property-codec.ts';
 import type { DeadLetterEntry } from '../queues/dead-letter-outbox.ts';
 import type { Queue } from '../queues/queue.ts';
@@ -38,6 +40,7 @@ interface CachedRoute {
   readonly exchange: Buffer;
   readonly key: Buffer;
   readonly properties: Buffer;
+  readonly hiddenKeys: Buffer;
   readonly delayMs: number;
 }
 
@@ -54,6 +57,7 @@ interface RouteKey {
   readonly exchange: Buffer;
   readonly key: Buffer;
   readonly properties: Buffer;
+  readonly hiddenKeys: Buffer;
 }
 
 /**
@@ -106,7 +110,7 @@ export class DeadLettering implements RefusedMessages {
     const route = this.#isLikeTheLast(queue, reason, buffer)
       ? (this.#last as { route: CachedRoute }).route
       : this.#newRoute(queue, reason, buffer);
-    const { targets, replies, persistent, exchange, key, properties, delayMs } = route;
+    const { targets, replies, persistent, exchange, key, properties } = route;
     if (targets.logs.length + targets.streams.length + replies.length === 0)
       return { targets, persistent, content: properties };
     const messageView = this.#messageView;
@@ -124,7 +128,10 @@ export class DeadLettering implements RefusedMessages {
     messageView.propertiesEnd = properties.length;
     messageView.protocol = view.sourceProtocol;
     messageView.priority = view.priority;
-    messageView.delayMs = delayMs;
+    messageView.delayMs = route.delayMs;
+    messageView.hiddenKeys = route.hiddenKeys;
+    messageView.hiddenKeysStart = 0;
+    messageView.hiddenKeysEnd = route.hiddenKeys.length;
     const content = Buffer.allocUnsafe(messageView.contentBytes());
     messageView.write(content, 0);
     if (replies.length > 0) sendContent(replies, content, content.length);
@@ -146,6 +153,7 @@ export class DeadLettering implements RefusedMessages {
       key.protocol === view.sourceProtocol &&
       isSame(key.properties, buffer, view.propertiesStart, view.propertiesEnd) &&
       isSame(key.key, buffer, view.keyStart, view.keyEnd) &&
+      isSame(key.hiddenKeys, buffer, view.hiddenKeysStart, view.hiddenKeysEnd) &&
       isSame(key.exchange, buffer, view.exchangeStart, view.exchangeEnd)
     );
   }
@@ -167,7 +175,11 @@ export class DeadLettering implements RefusedMessages {
       timeMs: nowMs,
       expiration: codec?.property(buffer, view.propertiesStart, view.propertiesEnd, 'expiration') ?? null,
     };
-    const keys = deadLetterRoutingKey === null ? death.routingKeys : [deadLetterRoutingKey];
+    const hidden = copyOf(buffer, view.hiddenKeysStart, view.hiddenKeysEnd);
+    const keys =
+      deadLetterRoutingKey === null
+        ? [...death.routingKeys, ...decodeHiddenKeys(hidden, 0, hidden.length)]
+        : [deadLetterRoutingKey];
     const properties = this.#edit(codec, buffer, headers, death, deadLetterRoutingKey !== null);
     const route = this.#route(queue, deadLetterExchange ?? '', keys, codec, properties);
     const queues = route.queues.filter((target) => !isCycle(headers, death, target.name));
@@ -178,6 +190,7 @@ export class DeadLettering implements RefusedMessages {
       exchange: Buffer.from(deadLetterExchange ?? '', 'utf8'),
       key: Buffer.from(keys[0], 'utf8'),
       properties,
+      hiddenKeys: deadLetterRoutingKey === null ? hidden : NOTHING,
       delayMs: route.delayMs,
     };
     const routeKey: RouteKey = {
@@ -191,6 +204,7 @@ export class DeadLettering implements RefusedMessages {
       exchange,
       key,
       properties: copyOf(buffer, view.propertiesStart, view.propertiesEnd),
+      hiddenKeys: hidden,
     };
     this.#last = route.cacheable ? { key: routeKey, route: cached } : null;
     return cached;
@@ -206,7 +220,12 @@ export class DeadLettering implements RefusedMessages {
     const { propertiesStart, propertiesEnd } = this.#view;
     if (codec === undefined) return Buffer.from(buffer.subarray(propertiesStart, propertiesEnd));
     const edit = recordDeath(headers, death);
-    return codec.edit(buffer, propertiesStart, propertiesEnd, hasNewKey ? { ...edit, remove: ['CC'] } : edit);
+    return codec.edit(
+      buffer,
+      propertiesStart,
+      propertiesEnd,
+      hasNewKey ? { ...edit, remove: [COPIES_HEADER] } : edit,
+    );
   }
 
   #route(
@@ -269,8 +288,8 @@ function isSame(known: Buffer, buffer: Buffer, start: number, end: number): bool
   return true;
 }
 
-/** The other keys that the message was published with; secret ones were removed then. */
+/** The other keys that the message was published with, but for the hidden ones. */
 function copiesOf(headers: Table | null): string[] {
-  const copies = headers?.CC;
+  const copies = headers?.[COPIES_HEADER];
   return Array.isArray(copies) ? copies.filter((key) => typeof key === 'string') : [];
 }

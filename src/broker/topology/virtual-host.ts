@@ -1,6 +1,5 @@
 import type { Work } from '../../base/turn-time.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
-import { extraKeys } from '../messages/cc-bcc.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { AppliedPolicies, Policies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
@@ -109,13 +108,17 @@ export class VirtualHost<Q extends TopologyQueue> {
   }
 
   /**
-   * For a message that has waited long enough, with the exchange and key that it was published with. Null if the
-   * exchange is gone. The message's headers are still those it came with: `CC` and `BCC` are read here.
+   * For a message that has waited long enough, with the exchange and keys that it was published with. Null if the
+   * exchange is gone.
    */
-  routeDelayed(exchangeName: string, routingKey: string, message: RoutedMessage): Route<Q> | null {
+  routeDelayed(
+    exchangeName: string,
+    routingKeys: readonly string[],
+    message: RoutedMessage,
+  ): Route<Q> | null {
     const exchange = this.#state.exchanges.get(exchangeName);
     if (exchange === undefined) return null;
-    return routeAfterDelay(this.#state, exchange, [routingKey, ...extraKeys(message.headers())], message);
+    return routeAfterDelay(this.#state, exchange, routingKeys, message);
   }
 
   /** For a message out of a stream: where the bindings of the stream's exchange lead that take it. */

@@ -1,6 +1,7 @@
-import { hiddenKeysHeader } from '../../../broker/messages/cc-bcc.ts';
+import { HIDDEN_KEYS_HEADER, hiddenKeysOf } from '../../../broker/messages/cc-bcc.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import { Publisher } from '../../../broker/publishing/publisher.ts';
+import type { MessageView } from '../../../records/message-view.ts';
 import { SOURCE_AMQP091 } from '../../../records/record-content.ts';
 import { WireError } from '../../../wire/amqp091/errors.ts';
 import { BASIC_PUBLISH, PUBLISH_NAMES_AT } from '../../../wire/amqp091/methods.ts';
@@ -250,10 +251,9 @@ export class Publishing {
     messageView.priority = 0;
     messageView.delayMs = route.delayMs;
     const persistent = this.#checkProperties() === PERSISTENT;
-    // A delayed message is routed later, and a stream routes its records to its bindings: both need BCC.
-    if (hasCcOrBcc && route.delayMs < 0 && (route.streams.length === 0 || route.queues.length > 0)) {
-      this.#removeBcc();
-    }
+    messageView.hiddenKeysStart = 0;
+    messageView.hiddenKeysEnd = 0;
+    if (hasCcOrBcc) this.#hideKeys(messageView);
     messageView.exchange = names;
     messageView.exchangeStart = addressStart + 1;
     messageView.exchangeEnd = exchangeEnd;
@@ -328,8 +328,12 @@ export class Publishing {
     return table.includes(CC) || table.includes(BCC);
   }
 
-  #removeBcc(): void {
-    const remove = [hiddenKeysHeader];
+  /** The header BCC becomes an attribute of the message. */
+  #hideKeys(messageView: MessageView): void {
+    const attribute = hiddenKeysOf(this.#message.headers());
+    messageView.hiddenKeys = attribute;
+    messageView.hiddenKeysEnd = attribute.length;
+    const remove = [HIDDEN_KEYS_HEADER];
     this.#properties = amqp091Codec.edit(this.#properties, this.#propertiesStart, this.#propertiesEnd, {
       remove,
     });

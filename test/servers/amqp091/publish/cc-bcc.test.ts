@@ -68,6 +68,57 @@ describe('CC and BCC, the further routing keys of a message', () => {
     assert.equal((await drained(channel, 'rest')).length, 1);
   });
 
+  it('all route a dead letter that gets no key of its own, also when it dies again; BCC stays hidden', async () => {
+    await using channel = await withQueues('late', 'hidden');
+    await channel.assertExchange('letters', 'direct', { autoDelete: true });
+    await channel.assertExchange('letters-again', 'direct', { autoDelete: true });
+    const dying = { exclusive: true, deadLetterExchange: 'letters' };
+    await channel.assertQueue('dying', dying);
+    await channel.assertQueue('dies-again', { exclusive: true, deadLetterExchange: 'letters-again' });
+    await channel.bindQueue('late', 'letters', 'copy');
+    await channel.bindQueue('dies-again', 'letters', 'blind');
+    await channel.bindQueue('hidden', 'letters-again', 'blind-too');
+    for (const i of [1, 2]) {
+      await publish(channel, '', 'dying', { headers: { CC: ['copy'], BCC: ['blind', 'blind-too'], i } });
+    }
+    for (const queue of ['dying', 'dies-again']) {
+      for (let i = 0; i < 2; i++) {
+        const message = await channel.get(queue);
+        assert.ok(message !== false);
+        assert.equal(message.properties.headers?.BCC, undefined);
+        channel.reject(message, false);
+      }
+    }
+    for (const queue of ['late', 'hidden']) {
+      const found = await drained(channel, queue);
+      assert.deepEqual(
+        found.map(({ key, headers }) => [key, 'BCC' in headers]),
+        [
+          ['dying', false],
+          ['dying', false],
+        ],
+      );
+      const { 'x-death': deaths } = found[0]!.headers as { 'x-death': { 'routing-keys': string[] }[] };
+      for (const death of deaths) assert.deepEqual(death['routing-keys'], ['dying', 'copy']);
+    }
+  });
+
+  it('are hidden from those who get a dead letter with a key of its own', async () => {
+    await using channel = await withQueues('by-key', 'blind');
+    const dying = { exclusive: true, deadLetterExchange: '', deadLetterRoutingKey: 'by-key', maxLength: 0 };
+    await channel.assertQueue('dying', dying);
+    await publish(channel, '', 'dying', { headers: { CC: ['by-key'], BCC: ['nowhere'] } });
+    await channel.deleteQueue('dying');
+    const found = await drained(channel, 'by-key');
+    assert.deepEqual(
+      found.map(({ headers }) => ['CC' in headers, 'BCC' in headers]),
+      [
+        [true, false],
+        [false, false],
+      ],
+    );
+  });
+
   it('make a mandatory message deliverable', async () => {
     await using channel = await withQueues('d');
     let returned = 0;
