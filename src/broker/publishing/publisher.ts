@@ -76,8 +76,11 @@ export class Publisher {
 
   /** They are durable, whatever the message is. */
   #appendToStreams(route: Route<Queue>): number {
+    const { streams } = route;
+    // All of them take it, or none does.
+    if (streams.length > 1) for (const stream of streams) stream.check(this.messageView);
     let block = 0;
-    for (const stream of route.streams) block = stream.append(this.messageView, this.#turn.nowMs, true);
+    for (const stream of streams) block = stream.append(this.messageView, this.#turn.nowMs, true);
     return block;
   }
 

@@ -95,7 +95,7 @@ export class Tx {
 
   /**
    * `done` is called when all of it is durable; until then nobody gets its messages. It is told where they are.
-   * @throws BrokerError precondition-failed, if a queue refuses one of them: then nothing of it has happened
+   * @throws BrokerError precondition-failed, if a queue or a stream refuses one of them: then nothing of it has happened
    */
   commit(done: (logs: readonly QueueLog[]) => void): void {
     const atomic = this.#atomic;
@@ -106,7 +106,10 @@ export class Tx {
     const seen: Seen[] = [];
     const reservations: Reservations = new Map();
     let isKnown = false;
+    const messageView = new MessageView();
     const present = publications.map((each) => {
+      messageView.content = each.content;
+      for (const stream of each.route.streams) stream.check(messageView);
       const admission = this.#admit(each, reservations);
       if (admission.isKnown) isKnown = true;
       for (const each of admission.seen) seen.push(each);
@@ -120,7 +123,6 @@ export class Tx {
     for (const each of seen) seenBytes += each.journalBytes;
     atomic.begin(bytes + settledBytes + seenBytes);
     for (const each of seen) each.remember();
-    const messageView = new MessageView();
     for (const { targets, persistent, content, expires } of present) {
       for (const log of targets.logs) logs.add(log);
       messageView.content = content;

@@ -17,6 +17,11 @@ export interface StreamPort {
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;
   /**
+   * Whether a strict `append` of the message would be refused, for those who append it together with others.
+   * @throws BrokerError precondition-failed, if so
+   */
+  check(messageView: MessageView): void;
+  /**
    * Appends the message that `messageView` describes. Returns the block that it will be in. `isStrict`: somebody is there to
    * be told what is wrong with it; otherwise it is appended all the same.
    * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large

@@ -101,6 +101,21 @@ export const publishingCases: readonly Case[] = [
       declare,
       publish({ routingKey: '~q', properties: { deliveryMode: 7 } }),
     ],
+    'with the delivery mode 0': [
+      'argument',
+      declare,
+      publish({ routingKey: '~q', properties: { deliveryMode: 0 } }),
+    ],
+    'with the delivery mode 3': [
+      'argument',
+      declare,
+      publish({ routingKey: '~q', properties: { deliveryMode: 3 } }),
+    ],
+    'with the delivery mode 255': [
+      'argument',
+      declare,
+      publish({ routingKey: '~q', properties: { deliveryMode: 255 } }),
+    ],
     'with a priority': ['none', declare, publish({ routingKey: '~q', properties: { priority: 255 } })],
     'with CC': [
       'none',

@@ -1,4 +1,4 @@
-import type { Table } from '../../../base/value.ts';
+import type { Table, Value } from '../../../base/value.ts';
 import { MessageView, parseContent } from '../../../records/message-view.ts';
 import { BrokerError } from '../../errors.ts';
 import { CHOSEN_PARTITION_HEADER } from '../../messages/mapping-headers.ts';
@@ -47,36 +47,55 @@ export class StreamExchange implements StreamPort {
     return count;
   }
 
+  check(given: MessageView): void {
+    const { content, headers } = this.#recordOf(given);
+    this.#checkRecord(content, headers);
+    this.#parsed.clear();
+  }
+
   append(given: MessageView, nowMs: number, isStrict: boolean): number {
-    const message = given.content === null ? given : parseContent(given.content, this.#parsed);
-    const codec = this.#shard.codecs.of(message.protocol);
-    const { properties, propertiesStart, propertiesEnd } = message;
-    const headers = codec?.headers(properties, propertiesStart, propertiesEnd) ?? null;
-    const key = recordKey(message, headers);
+    const { content, key, headers } = this.#recordOf(given);
+    if (isStrict) this.#checkRecord(content, headers);
     const record = this.#record;
-    record.content = writeRecord(message, key, codec, headers);
-    if (record.content.length > this.stream.settings.maxMessageBytes) {
-      this.#tooLarge(record.content.length, isStrict);
-    }
-    this.#partitionFor(key, headers, record.content.length, isStrict).gather(record, nowMs);
+    record.content = content;
+    if (content.length > this.stream.settings.maxMessageBytes) this.#warnOfSize(content.length);
+    this.#partitionFor(key, headers, content.length).gather(record, nowMs);
     record.content = null;
     this.#parsed.clear();
     return this.#shard.currentBlock;
   }
 
-  /** What comes as a dead letter, or from another stream, was promised to be kept. */
-  #tooLarge(bytes: number, isStrict: boolean): void {
+  #recordOf(given: MessageView): { content: Buffer; key: RecordKey; headers: Table | null } {
+    const message = given.content === null ? given : parseContent(given.content, this.#parsed);
+    const codec = this.#shard.codecs.of(message.protocol);
+    const { properties, propertiesStart, propertiesEnd } = message;
+    const headers = codec?.headers(properties, propertiesStart, propertiesEnd) ?? null;
+    const key = recordKey(message, headers);
+    return { content: writeRecord(message, key, codec, headers), key, headers };
+  }
+
+  #checkRecord(content: Buffer, headers: Table | null): void {
     const { maxMessageBytes } = this.stream.settings;
-    const text =
-      `message size ${bytes} is larger than the ${maxMessageBytes} bytes that stream '${this.name}' takes ` +
-      "('max.message.bytes')";
-    if (isStrict) {
+    if (content.length > maxMessageBytes) {
       throw refused(
-        `${text}: most Kafka clients cannot read larger ones. Publish it in parts, or raise the setting of the stream`,
+        `message size ${content.length} is larger than the ${maxMessageBytes} bytes that stream '${this.name}' takes ` +
+          "('max.message.bytes'): most Kafka clients cannot read larger ones. Publish it in parts, or raise the setting of " +
+          'the stream',
       );
     }
+    const chosen = headers?.[CHOSEN_PARTITION_HEADER];
+    if (chosen === undefined || this.#chosenPartition(chosen) !== undefined) return;
+    throw refused(
+      `invalid header '${CHOSEN_PARTITION_HEADER}': stream '${this.name}' has the partitions 0 to ` +
+        `${this.stream.partitions.length - 1}`,
+    );
+  }
+
+  /** What comes as a dead letter, or from another stream, was promised to be kept. */
+  #warnOfSize(bytes: number): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
+    const { maxMessageBytes } = this.stream.settings;
     this.#shard.log.warn(
       { stream: this.name, vhost: this.stream.vhost, bytes, maxMessageBytes },
       'a message came to a stream as a dead letter or from another stream that is larger than max.message.bytes: ' +
@@ -84,20 +103,17 @@ export class StreamExchange implements StreamPort {
     );
   }
 
-  #partitionFor(key: RecordKey, headers: Table | null, bytes: number, isStrict: boolean): Partition {
+  #chosenPartition(chosen: Value): Partition | undefined {
+    const index = Number(chosen);
+    return Number.isSafeInteger(index) ? this.stream.partitions[index] : undefined;
+  }
+
+  #partitionFor(key: RecordKey, headers: Table | null, bytes: number): Partition {
     const { partitions } = this.stream;
     const count = partitions.length;
     const chosen = headers?.[CHOSEN_PARTITION_HEADER];
-    if (chosen !== undefined) {
-      const index = Number(chosen);
-      const partition = Number.isSafeInteger(index) ? partitions[index] : undefined;
-      if (partition !== undefined) return partition;
-      if (isStrict) {
-        throw refused(
-          `invalid header '${CHOSEN_PARTITION_HEADER}': stream '${this.name}' has the partitions 0 to ${count - 1}`,
-        );
-      }
-    }
+    const partition = chosen === undefined ? undefined : this.#chosenPartition(chosen);
+    if (partition !== undefined) return partition;
     if (key.start >= 0) return partitions[partitionOfKey(key.bytes, key.start, key.end, count)];
     this.#stickyBytes += bytes;
     if (this.#stickyBytes > STICKY_BYTES || this.#sticky >= count) {

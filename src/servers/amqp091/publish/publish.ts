@@ -28,6 +28,7 @@ import { parseExpiration } from './expiration.ts';
 import { validateUserId } from './validated-user-id.ts';
 
 const EMPTY = Buffer.alloc(0);
+const TRANSIENT = 1;
 const PERSISTENT = 2;
 const MANDATORY = 1;
 const IMMEDIATE = 2;
@@ -281,13 +282,13 @@ export class Publishing {
     if (publisher.mustPause && !this.#isPaused) this.#pause();
   }
 
-  /** Checks user-id, and reads expiration, priority and reply-to. Returns the delivery mode. */
+  /** Checks user-id and delivery-mode, and reads expiration, priority and reply-to. Returns the delivery mode. */
   #checkProperties(): number {
     const bytes = this.#properties;
     const start = this.#propertiesStart;
     const end = this.#propertiesEnd;
     const flags = (bytes[start] << 8) | bytes[start + 1];
-    if (flags === PROPERTY_DELIVERY_MODE) return bytes[start + 2];
+    if (flags === PROPERTY_DELIVERY_MODE) return checkDeliveryMode(bytes[start + 2]);
     if ((flags & PROPERTY_USER_ID) !== 0) {
       validateUserId(bytes, findProperty(bytes, start, end, PROPERTY_USER_ID), this.#channel.connection);
     }
@@ -298,7 +299,10 @@ export class Publishing {
     if ((flags & PROPERTY_PRIORITY) !== 0) {
       messageView.priority = bytes[findProperty(bytes, start, end, PROPERTY_PRIORITY)];
     }
-    const deliveryMode = peekDeliveryMode(bytes, start, end);
+    const deliveryMode =
+      (flags & PROPERTY_DELIVERY_MODE) === 0
+        ? TRANSIENT
+        : checkDeliveryMode(peekDeliveryMode(bytes, start, end));
     if ((flags & PROPERTY_REPLY_TO) !== 0) {
       this.#setReplyTo(findProperty(bytes, start, end, PROPERTY_REPLY_TO));
     }
@@ -358,4 +362,10 @@ export class Publishing {
     this.#isPaused = false;
     this.#channel.connection.resumePublishing();
   };
+}
+
+/** There are two (AMQP 1.8.3.4). The text is RabbitMQ's. */
+function checkDeliveryMode(mode: number): number {
+  if (mode === TRANSIENT || mode === PERSISTENT) return mode;
+  throw new AmqpError('PRECONDITION_FAILED', `invalid message: {delivery_mode_unknown,${mode}}`);
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { FrameWriter } from '../../../../src/wire/amqp091/frames.ts';
+import { encodeProperties, type Properties } from '../../../../src/wire/amqp091/properties.ts';
 import { publishBytes, type RawClient } from '../raw-client.ts';
 import { TestServer, until } from '../test-server.ts';
 
@@ -17,6 +19,12 @@ async function get(client: RawClient, queue: string): Promise<number> {
   await until(() => client.received.length === 2);
   client.received.length = 0;
   return Number(deliveryTag);
+}
+
+function encoded(properties: Properties): Buffer {
+  const writer = new FrameWriter();
+  encodeProperties(writer, properties);
+  return writer.take();
 }
 
 function ready(test: TestServer, name: string): number | undefined {
@@ -166,6 +174,38 @@ describe('tx channels', () => {
     client.method(1, { name: 'tx.commit' });
     await until(() => client.received.some(({ method }) => method?.name === 'tx.commit-ok'));
     assert.deepEqual(counts(), [0, 1, 2, 0]);
+  });
+
+  it('do nothing at all if a stream refuses one of their messages, for the reason that it has outside of tx', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const setup = await connection.createChannel();
+    await setup.assertQueue('q');
+    await setup.assertExchange('all', 'fanout');
+    await setup.bindQueue('q', 'all', '');
+    for (const name of ['large', 'small']) {
+      await setup.assertExchange(name, 'x-stream', { arguments: { 'x-partitions': 2 } });
+      await setup.bindExchange(name, 'all', '');
+    }
+    const { streams } = test.broker;
+    const small = streams.get('/', 'small')!;
+    streams.configure(small, new Map([['max.message.bytes', '1000']]));
+    const nowhere = encoded({ headers: { 'x-partition': 77 } });
+    for (const [body, properties, reason] of [
+      [Buffer.alloc(1), nowhere, /^PRECONDITION_FAILED - invalid header 'x-partition'/],
+      [Buffer.alloc(2000), encoded({}), /^PRECONDITION_FAILED - message size 2\d+ .* stream 'small'/],
+    ] as const) {
+      for (const open of [() => test.rawChannel(), () => transactional(test)]) {
+        using client = await open();
+        client.write(publishBytes(1, 'all', 'k', body, { properties }));
+        client.method(1, { name: 'tx.commit' });
+        assert.match((await client.expect('channel.close')).replyText, reason);
+      }
+    }
+    assert.equal(ready(test, 'q'), 0);
+    for (const { partitions } of [small, streams.get('/', 'large')!]) {
+      assert.ok(partitions.every(({ endOffset }) => endOffset === 0));
+    }
   });
 
   it('return mandatory messages before commit-ok (AMQP 1.8.3.8)', async () => {
