@@ -151,7 +151,7 @@ export class TestConsumer implements DeliverySink {
   /** The channel ends: what it had goes back. */
   close(): void {
     this.consumer.cancel();
-    this.unacknowledged.requeueAll();
+    this.unacknowledged.requeueAll('lost');
   }
 }
 

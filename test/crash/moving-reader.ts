@@ -84,7 +84,7 @@ export class MovingReader {
   close(): void {
     this.#consumer.cancel();
     this.#held.clear();
-    this.#unacknowledged.requeueAll();
+    this.#unacknowledged.requeueAll('lost');
   }
 
   #take(

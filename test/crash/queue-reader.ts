@@ -44,6 +44,6 @@ export class QueueReader {
   /** In the end the queue is as it was, but that all of it counts as redelivered. */
   giveBack(): void {
     this.#consumer.cancel();
-    this.#unacknowledged.requeueAll();
+    this.#unacknowledged.requeueAll('lost');
   }
 }

@@ -213,7 +213,7 @@ export class TestChannel {
 
   #giveBack(): void {
     for (const tag of this.#outstanding.keys()) this.#settled(tag, 'requeue');
-    this.#unacknowledged.requeueAll();
+    this.#unacknowledged.requeueAll('lost');
   }
 
   #settled(tag: number, outcome: Outcome): void {

@@ -3,6 +3,7 @@ import { BrokerError } from '../../src/broker/errors.ts';
 import { Publisher, REFUSED } from '../../src/broker/publishing/publisher.ts';
 import { Tx } from '../../src/broker/publishing/tx.ts';
 import type { Consumer } from '../../src/broker/queues/consumer.ts';
+import type { Outcome } from '../../src/broker/queues/delivery-outcome.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
@@ -14,7 +15,7 @@ import { fillView, type Message, readFrame } from './message.ts';
 import type { Model } from './model.ts';
 import type { ModelQueue } from './model-queue.ts';
 
-export type Outcome = 'ack' | 'drop' | 'requeue';
+export type { Outcome };
 
 /** What a channel works on. */
 export interface ChannelHost {
@@ -187,19 +188,16 @@ export class Channel {
       for (const each of tags) this.#tx.settled.add(each);
       return;
     }
-    this.#modelSettles(tags, outcome, true);
-    const count =
-      outcome === 'ack'
-        ? this.#unacknowledged.ack(tag, multiple)
-        : this.#unacknowledged.reject(tag, multiple, outcome === 'requeue');
+    this.#modelSettles(tags, outcome);
+    const count = this.#unacknowledged.settle(tag, multiple, outcome);
     if (count !== tags.length) throw new Difference(`${count} messages were settled, not ${tags.length}`);
   }
 
-  /** Everything comes again; also what happens when the channel ends. */
-  recover(): void {
+  /** Everything comes again; what happens when the channel ends, too. */
+  recover(reason: 'lost' | 'recovered' = 'recovered'): void {
     if (this.#tx !== null) this.rollback();
-    this.#modelSettles([...this.#outstanding.keys()], 'requeue', false);
-    this.#unacknowledged.requeueAll();
+    this.#modelSettles([...this.#outstanding.keys()], reason === 'lost' ? 'requeue' : 'return');
+    this.#unacknowledged.requeueAll(reason);
   }
 
   setGate(open: boolean): void {
@@ -210,7 +208,7 @@ export class Channel {
 
   close(): void {
     while (this.consumers.length > 0) this.cancel(0);
-    this.recover();
+    this.recover('lost');
   }
 
   select(): void {
@@ -250,7 +248,7 @@ export class Channel {
       isDone = true;
       for (const entry of held) entry.isHeld = false;
     });
-    for (const { tags, outcome } of settlements) this.#modelSettles(tags, outcome, true);
+    for (const { tags, outcome } of settlements) this.#modelSettles(tags, outcome);
     for (const [queue, messages] of coming) {
       if (queue.isRemoved) continue;
       for (const message of messages) {
@@ -310,16 +308,16 @@ export class Channel {
     });
   }
 
-  #modelSettles(tags: readonly number[], outcome: Outcome, saidSo: boolean): void {
+  #modelSettles(tags: readonly number[], outcome: Outcome): void {
     // The newest first, if they go back; that makes a difference only to those that are counted out.
-    const ordered = outcome === 'requeue' ? [...tags].reverse() : tags;
+    const ordered = outcome === 'requeue' || outcome === 'return' ? [...tags].reverse() : tags;
     for (const tag of ordered) {
       const { queue, entry, consumer } = this.#outstanding.get(tag) as Delivery;
       this.#outstanding.delete(tag);
       if (consumer !== null) consumer.holding--;
       if (outcome === 'ack') queue.acknowledge(entry);
       else if (outcome === 'drop') queue.reject(entry);
-      else queue.requeue(entry, saidSo);
+      else queue.requeue(entry, outcome === 'requeue');
     }
   }
 

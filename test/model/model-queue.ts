@@ -35,6 +35,7 @@ export class ModelQueue {
   #lastUseMs: number;
   /** When something was given back the last time. */
   #gaveBackStep = -1;
+  #active: ModelConsumer | null = null;
 
   constructor(spec: QueueSpec, policy: Table, instant: Instant) {
     this.spec = spec;
@@ -215,19 +216,18 @@ export class ModelQueue {
     if (!this.isRemoved) this.discard(entry, 'rejected');
   }
 
-  /** `saidSo`: the consumer gave it back itself. */
-  requeue(entry: Entry, saidSo: boolean): void {
+  requeue(entry: Entry, hasFailed: boolean): void {
     if (this.isRemoved) return;
     const { deliveryLimit, retry } = this.settings;
     entry.state = 'ready';
     this.#gaveBackStep = this.#instant.step;
     if (!this.#countsFailures) return;
-    entry.failures++;
+    if (hasFailed) entry.failures++;
     if (entry.failures > deliveryLimit) {
       this.discard(entry, 'delivery_limit');
-    } else if (retry !== null && (retry.kind === 'all' || (retry.kind === 'failed') === saidSo)) {
+    } else if (retry !== null && (retry.kind === 'all' || (retry.kind === 'failed') === hasFailed)) {
       entry.state = 'retrying';
-      entry.againMs = this.#instant.nowMs + Math.min(retry.minMs * entry.failures, retry.maxMs);
+      entry.againMs = this.#instant.nowMs + Math.min(retry.minMs * Math.max(1, entry.failures), retry.maxMs);
     }
   }
 
@@ -241,6 +241,7 @@ export class ModelQueue {
 
   addConsumer(consumer: ModelConsumer): void {
     this.consumers.push(consumer);
+    this.#single();
     this.touch();
   }
 
@@ -248,6 +249,7 @@ export class ModelQueue {
     const at = this.consumers.indexOf(consumer);
     if (at < 0) return;
     this.consumers.splice(at, 1);
+    this.#single();
     this.touch();
   }
 
@@ -317,8 +319,19 @@ export class ModelQueue {
     return (
       consumer.holding < consumer.prefetch &&
       consumer.gate.open &&
-      (!this.settings.isSingleActive || consumer === this.consumers[0])
+      (!this.settings.isSingleActive || consumer === this.#single())
     );
+  }
+
+  /** The single active consumer; null while one of a higher priority waits for it to settle what it has. */
+  #single(): ModelConsumer | null {
+    let best: ModelConsumer | null = null;
+    for (const each of this.consumers) if (best === null || each.priority > best.priority) best = each;
+    if (this.#active === null || !this.consumers.includes(this.#active)) this.#active = best;
+    if (!this.settings.isQuorum || this.#active === best) return this.#active;
+    if (this.#active?.holding !== 0) return null;
+    this.#active = best;
+    return best;
   }
 
   isExpired(entry: Entry): boolean {

@@ -127,7 +127,7 @@ export class Planner {
           channel,
           which: this.#random(),
           multiple: this.#chance(0.25),
-          outcome: this.#pick(['ack', 'ack', 'drop', 'requeue', 'requeue']),
+          outcome: this.#pick(['ack', 'ack', 'drop', 'requeue', 'return']),
         };
       case 'declare':
       case 'delete':

@@ -12,6 +12,7 @@ export interface Settings {
   readonly maxPriority: number;
   readonly isSingleActive: boolean;
   readonly deliveryLimit: number;
+  readonly isQuorum: boolean;
   readonly countsDeliveries: boolean;
   readonly retry: { readonly kind: string; readonly minMs: number; readonly maxMs: number } | null;
   readonly deduplication: { readonly windowMs: number; readonly entriesMax: number } | null;
@@ -37,6 +38,7 @@ export function settingsOf(args: Table, policy: Table): Settings {
     deadLetterRoutingKey: said('dead-letter-routing-key') as string | null,
     maxPriority: numberOr(args['x-max-priority'], 0),
     isSingleActive: args['x-single-active-consumer'] === true,
+    isQuorum: args['x-queue-type'] === 'quorum',
     deliveryLimit,
     countsDeliveries: args['x-queue-type'] === 'quorum' || deliveryLimit < Infinity,
     retry:

@@ -142,7 +142,7 @@ async function fillRequeued(client: AmqpClient): Promise<ExpectedQueue> {
     if (message !== false) channel.reject(message, true);
   }
   await eventuallyReady(channel, name, 2);
-  return expected(name, [delivered(changed(twice, { 'x-delivery-count': 2 })), never]);
+  return expected(name, [delivered(changed(twice, { 'x-acquired-count': 2, 'x-delivery-count': 2 })), never]);
 }
 
 /** Acknowledged with `multiple`: a beginning is gone. */

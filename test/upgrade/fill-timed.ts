@@ -20,7 +20,7 @@ export async function fillRetrying(client: AmqpClient): Promise<ExpectedQueue> {
   if (message !== false) channel.reject(message, true);
   // An answer that comes behind the rejection.
   await channel.checkQueue(name);
-  return expected(name, [delivered(changed(failed, { 'x-delivery-count': 1 }))]);
+  return expected(name, [delivered(changed(failed, { 'x-acquired-count': 1, 'x-delivery-count': 1 }))]);
 }
 
 /** One message that is due soon, and one that stays away for longer than the test takes. */

@@ -2,6 +2,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { BrokerError } from '../errors.ts';
+import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -27,7 +28,7 @@ interface Publication {
 interface Acknowledgement {
   readonly tag: number;
   readonly multiple: boolean;
-  readonly kind: 'ack' | 'drop' | 'requeue';
+  readonly kind: Outcome;
 }
 
 /** AMQP 1.7.2, the class tx: messages and acknowledgements that take effect together, or not at all; also across a crash. */
@@ -139,10 +140,7 @@ export class Tx {
   }
 
   #settle(acknowledgements: readonly Acknowledgement[]): void {
-    for (const { tag, multiple, kind } of acknowledgements) {
-      if (kind === 'ack') this.#unacknowledged.ack(tag, multiple);
-      else this.#unacknowledged.reject(tag, multiple, kind === 'requeue');
-    }
+    for (const { tag, multiple, kind } of acknowledgements) this.#unacknowledged.settle(tag, multiple, kind);
   }
 
   /** Without the queues that were deleted since the message was routed, and those that do not take it. */

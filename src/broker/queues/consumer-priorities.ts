@@ -1,5 +1,5 @@
 import type { Consumer, Parking } from './consumer.ts';
-import { activeOf, readyActiveOf } from './single-active-consumer.ts';
+import { SingleActiveConsumer } from './single-active-consumer.ts';
 
 /**
  * The consumers of one priority, which take turns. One without credit, or whose gate is closed, is parked when its turn
@@ -69,12 +69,13 @@ export class ConsumerPriorities {
   only: Consumer | null = null;
   /** Whether there is a single active consumer. */
   isSingle = false;
+  readonly single = new SingleActiveConsumer();
   /** The highest priority first. */
   readonly #priorities: RoundRobin[] = [];
 
   /** The consumer that gets the next message; null if none can take one. */
   next(): Consumer | null {
-    if (this.isSingle) return readyActiveOf(this.all);
+    if (this.isSingle) return this.single.ready();
     const priorities = this.#priorities;
     for (let i = 0; i < priorities.length; i++) {
       const consumer = priorities[i].next();
@@ -85,12 +86,12 @@ export class ConsumerPriorities {
 
   /** With a single active consumer: who that is. */
   get active(): Consumer | null {
-    return this.isSingle ? activeOf(this.all) : null;
+    return this.isSingle ? this.single.active : null;
   }
 
   add(consumer: Consumer): void {
     this.all.push(consumer);
-    this.#noteOnly();
+    this.#noteAll();
     let equals = this.#equalsOf(consumer);
     if (equals === undefined) {
       equals = new RoundRobin(consumer.priority);
@@ -110,7 +111,7 @@ export class ConsumerPriorities {
     const at = this.all.indexOf(consumer);
     if (at < 0) return false;
     this.all.splice(at, 1);
-    this.#noteOnly();
+    this.#noteAll();
     const equals = this.#equalsOf(consumer) as RoundRobin;
     equals.remove(consumer);
     if (!this.all.some((each) => each.priority === consumer.priority))
@@ -121,12 +122,15 @@ export class ConsumerPriorities {
   /** Removes all of them; returns who they were. */
   clear(): Consumer[] {
     this.#priorities.length = 0;
-    this.only = null;
-    return this.all.splice(0);
+    const all = this.all.splice(0);
+    this.#noteAll();
+    return all;
   }
 
-  #noteOnly(): void {
-    this.only = this.all.length === 1 ? this.all[0] : null;
+  #noteAll(): void {
+    const { all } = this;
+    this.only = all.length === 1 ? all[0] : null;
+    if (this.isSingle) this.single.changed(all);
   }
 
   #equalsOf({ priority }: Consumer): RoundRobin | undefined {

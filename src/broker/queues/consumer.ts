@@ -73,6 +73,10 @@ export class Consumer {
   readonly prefetch: number;
   /** How many messages more it may have now. */
   credit: number;
+  /** Deliveries that it has not settled. */
+  unacknowledgedCount = 0;
+  /** It was the single active consumer, and gets nothing more: another one takes over when it has settled all. */
+  isQuiescing = false;
   isActive = true;
   /** Null while it is asked for each message. */
   parkedAt: Parking | null = null;
@@ -88,6 +92,13 @@ export class Consumer {
     this.arguments = request.arguments;
     this.prefetch = Number.isFinite(request.credit) ? request.credit : 0;
     this.credit = request.noAck ? Number.POSITIVE_INFINITY : request.credit;
+  }
+
+  /** A delivery was settled. */
+  settled(): void {
+    this.unacknowledgedCount--;
+    this.addCredit(1);
+    if (this.isQuiescing && this.unacknowledgedCount === 0) this.queue.wake();
   }
 
   /** Messages were acknowledged, or the limit was raised. */

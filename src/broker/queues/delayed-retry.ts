@@ -4,14 +4,14 @@ import type { Turn } from '../shard/turn.ts';
 import type { PriorityLevel } from './priority-level.ts';
 import type { Retry } from './queue-settings.ts';
 
-/** A failed message that is neither ready nor at a consumer until its next attempt is due. */
+/** A message that came back, and is neither ready nor at a consumer until its next attempt is due. */
 interface Attempt extends Due {
   readonly level: PriorityLevel;
   readonly offset: number;
   readonly bodyBytes: number;
 }
 
-/** x-delayed-retry-type: what failed at a consumer waits before it is delivered again, each time longer. */
+/** x-delayed-retry-type: what came back from a consumer waits before it is delivered again, after each failure longer. */
 export class DelayedRetry {
   readonly #turn: Turn;
   readonly #timer: DeadlineTimer;
@@ -34,10 +34,10 @@ export class DelayedRetry {
     this.#retry = retry;
   }
 
-  /** True if the message, whose failure is counted, waits: it is given back when its delay is over. */
-  delays(level: PriorityLevel, offset: number, bodyBytes: number, wasRejected: boolean): boolean {
+  /** True if the message, whose failure is counted if it has one, waits: it is given back when its delay is over. */
+  delays(level: PriorityLevel, offset: number, bodyBytes: number, hasFailed: boolean): boolean {
     const retry = this.#retry;
-    if (retry === null || (retry.kind !== 'all' && (retry.kind === 'failed') !== wasRejected)) return false;
+    if (retry === null || (retry.kind !== 'all' && (retry.kind === 'failed') !== hasFailed)) return false;
     const dueMs = this.#turn.nowMs + delayMs(retry, level.failuresOf(offset));
     this.#attempts.add({ dueMs, level, offset, bodyBytes });
     this.#timer.setFor(dueMs, this.#turn.nowMs);
@@ -57,7 +57,7 @@ export class DelayedRetry {
   }
 }
 
-/** The n-th attempt waits n times the shortest delay, up to the longest. */
-function delayMs({ minMs, maxMs }: Retry, attempt: number): number {
-  return Math.min(minMs * attempt, maxMs);
+/** RabbitMQ's: as many times the shortest delay as the message has failed, once at least, up to the longest. */
+function delayMs({ minMs, maxMs }: Retry, failures: number): number {
+  return Math.min(minMs * Math.max(1, failures), maxMs);
 }

@@ -1,15 +1,15 @@
-import type { Failure } from './ports.ts';
+import type { ReturnCounts } from './ports.ts';
 import type { PriorityLevel } from './priority-level.ts';
 
 /**
- * Counts how often messages failed at consumers, and says when that is more than x-delivery-limit. The counts are with
- * the levels; those of durable queues are journaled once per pump.
+ * Counts how often messages came back from consumers, and how often they failed there, and says when that is more than
+ * x-delivery-limit. The counts are with the levels; those of durable queues are journaled once per pump.
  */
 export class DeliveryLimit {
   readonly #pumpLater: () => void;
   /** Infinity for no limit. */
   #failuresMax = Number.POSITIVE_INFINITY;
-  #unrecorded: Failure[] = [];
+  #unrecorded: ReturnCounts[] = [];
 
   constructor(pumpLater: () => void) {
     this.#pumpLater = pumpLater;
@@ -25,21 +25,22 @@ export class DeliveryLimit {
     this.#failuresMax = failuresMax ?? Number.POSITIVE_INFINITY;
   }
 
-  /** True if the message, which failed, did so once too often: then it is not counted. */
-  countFailure(level: PriorityLevel, offset: number): boolean {
-    const count = level.failuresOf(offset) + 1;
+  /** True if the message failed once too often: then it is not counted. */
+  countReturn(level: PriorityLevel, offset: number, hasFailed: boolean): boolean {
+    const failures = level.failuresOf(offset) + (hasFailed ? 1 : 0);
     // Should the message not get away before a crash, it comes again with the count that it came with.
-    if (count > this.#failuresMax) return true;
-    level.setFailures(offset, count);
+    if (failures > this.#failuresMax) return true;
+    const acquisitions = level.acquisitionsOf(offset) + 1;
+    level.setCounts(offset, failures, acquisitions);
     if (level.log.durable) {
-      this.#unrecorded.push({ level, offset, count });
+      this.#unrecorded.push({ level, offset, failures, acquisitions });
       this.#pumpLater();
     }
     return false;
   }
 
   /** The counts that changed since the last call and have to survive a crash. */
-  takeUnrecorded(): readonly Failure[] {
+  takeUnrecorded(): readonly ReturnCounts[] {
     return this.#unrecorded.splice(0);
   }
 

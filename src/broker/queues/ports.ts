@@ -45,12 +45,14 @@ export interface QueueDeps {
    * them now: the queue is pumped when there is.
    */
   deadLetter(batch: readonly DeadLetterEntry[]): boolean;
-  /** These messages failed at a consumer once more: what has to survive a crash. */
-  recordFailures(failures: readonly Failure[]): void;
+  /** These messages came back from a consumer once more: what has to survive a crash. */
+  recordReturns(returns: readonly ReturnCounts[]): void;
 }
 
-export interface Failure {
+/** Of one message: how often it was at a consumer and came back, and how often it failed there. */
+export interface ReturnCounts {
   readonly level: PriorityLevel;
   readonly offset: number;
-  readonly count: number;
+  readonly failures: number;
+  readonly acquisitions: number;
 }

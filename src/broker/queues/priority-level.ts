@@ -4,6 +4,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { bodyLengthAt } from '../../records/record-content.ts';
 import { DeliveryCursor } from '../acknowledgements/delivery-cursor.ts';
 import type { Turn } from '../shard/turn.ts';
+import type { RequeueReason } from './delivery-outcome.ts';
 import type { Ledger, QueueDepth } from './message-ledger.ts';
 import type { DeathReason } from './x-death.ts';
 
@@ -29,12 +30,12 @@ export interface LevelDeps {
     add(level: PriorityLevel, offset: number, reason: DeathReason): boolean;
   };
   readonly deliveryLimit: {
-    /** Counts one more failure of the message. True if that is one too many. */
-    countFailure(level: PriorityLevel, offset: number): boolean;
+    /** Counts that the message came back, and whether it has failed. True if that is one failure too many. */
+    countReturn(level: PriorityLevel, offset: number, hasFailed: boolean): boolean;
   };
   readonly delayedRetry: {
     /** True if the message waits before it is delivered again. */
-    delays(level: PriorityLevel, offset: number, bodyBytes: number, wasRejected: boolean): boolean;
+    delays(level: PriorityLevel, offset: number, bodyBytes: number, hasFailed: boolean): boolean;
   };
 }
 
@@ -51,6 +52,8 @@ export class PriorityLevel {
   /** Messages from here on were not yet looked at for their time to live. */
   freshFrom = 0;
   #readyCount = 0;
+  /** How often each message was at a consumer and came back, by offset; null where that is not counted. */
+  #acquisitions: Map<number, number> | null = null;
   readonly #cursor: DeliveryCursor;
   readonly #undurable: number[] = [];
   readonly #depth: QueueDepth;
@@ -88,21 +91,39 @@ export class PriorityLevel {
     return this.#cursor.failures?.get(offset) ?? 0;
   }
 
-  /** Whether failures are counted from now on. */
-  countFailures(isCounted: boolean): void {
-    if (isCounted) this.#cursor.failures ??= new Map();
-    else this.#cursor.failures = null;
+  /** How often the message was at a consumer before and came back, failed or not; 0 where that is not counted. */
+  acquisitionsOf(offset: number): number {
+    return this.#acquisitions?.get(offset) ?? 0;
   }
 
-  /** The message failed so often. */
-  setFailures(offset: number, count: number): void {
-    this.#cursor.failures?.set(offset, count);
+  get acquisitions(): ReadonlyMap<number, number> | null {
+    return this.#acquisitions;
+  }
+
+  /** Whether failures and acquisitions are counted from now on. */
+  countFailures(isCounted: boolean): void {
+    if (isCounted) {
+      this.#cursor.failures ??= new Map();
+      this.#acquisitions ??= new Map();
+    } else {
+      this.#cursor.failures = null;
+      this.#acquisitions = null;
+    }
+  }
+
+  /** The message came back so often, and failed so often. */
+  setCounts(offset: number, failures: number, acquisitions: number): void {
+    if (failures > 0) this.#cursor.failures?.set(offset, failures);
+    this.#acquisitions?.set(offset, acquisitions);
   }
 
   /** Called once the log is recovered: everything that is not settled is ready. */
   recovered(deliveredBelow: number): void {
     const { log } = this;
     this.#cursor.restart(log.end, deliveredBelow);
+    for (const offset of this.#acquisitions?.keys() ?? []) {
+      if (offset >= log.end || log.isAcknowledged(offset)) this.#acquisitions?.delete(offset);
+    }
     this.#readyCount = log.acknowledged.missingIn(log.head, log.end);
     this.freshFrom = log.end;
   }
@@ -129,11 +150,10 @@ export class PriorityLevel {
   acknowledge(offset: number, publishedMs: number): void {
     if (this.queue.isRemoved) return;
     const { log } = this;
-    const { failures } = this.#cursor;
     this.#depth.settled();
     this.#ledger.acknowledged++;
     this.#ledger.publishToAck.record(this.#turn.nowMs - publishedMs);
-    if (failures !== null) failures.delete(offset);
+    if (this.#acquisitions !== null) this.#forgetCounts(offset);
     log.acknowledge(offset);
     if (log.durable) this.#turn.schedule();
   }
@@ -157,18 +177,19 @@ export class PriorityLevel {
 
   /**
    * The consumer did not process the message: it goes back to its place, unless it failed too often or waits for its
-   * next attempt. `wasRejected`: the consumer said so, and did not just end.
+   * next attempt.
    */
-  requeue(offset: number, bodyBytes: number, wasRejected: boolean): void {
+  requeue(offset: number, bodyBytes: number, reason: RequeueReason): void {
     if (this.queue.isRemoved) return;
     const { deliveryLimit, delayedRetry } = this.#deps;
     this.#depth.settled();
-    if (this.#cursor.failures !== null) {
-      if (deliveryLimit.countFailure(this, offset)) {
+    if (this.#acquisitions !== null) {
+      const hasFailed = reason === 'rejected' || reason === 'lost';
+      if (deliveryLimit.countReturn(this, offset, hasFailed)) {
         this.discard(offset, 'delivery_limit');
         return;
       }
-      if (delayedRetry.delays(this, offset, bodyBytes, wasRejected)) return;
+      if (delayedRetry.delays(this, offset, bodyBytes, hasFailed)) return;
     }
     this.giveBack(offset, bodyBytes);
   }
@@ -208,10 +229,14 @@ export class PriorityLevel {
   /** The message is done with. */
   settle(offset: number): void {
     const { log } = this;
-    const { failures } = this.#cursor;
     if (offset < log.tailStart) log.readAhead?.release(offset);
-    if (failures !== null) failures.delete(offset);
+    if (this.#acquisitions !== null) this.#forgetCounts(offset);
     log.acknowledge(offset);
+  }
+
+  #forgetCounts(offset: number): void {
+    this.#cursor.failures?.delete(offset);
+    this.#acquisitions?.delete(offset);
   }
 
   /** Settles all that is ready. */

@@ -4,7 +4,7 @@ import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import { Queue } from './queue.ts';
 import { encodeQueueOperation } from './queue-operations.ts';
 import type { QueueSpec } from './queue-port.ts';
-import { failureOperations, type QueueRecovery } from './queue-recovery.ts';
+import { type QueueRecovery, returnOperations } from './queue-recovery.ts';
 
 export interface QueueFactoryDeps {
   readonly shard: Shard;
@@ -65,8 +65,8 @@ export function createQueue(
       deadLettering.send(queue, batch);
       return true;
     },
-    recordFailures: (failures) => {
-      for (const operation of failureOperations(queue, failures)) {
+    recordReturns: (returns) => {
+      for (const operation of returnOperations(queue, returns)) {
         shard.record(encodeQueueOperation(operation));
       }
     },

@@ -12,7 +12,7 @@ import type { QueueSettings } from './queue-settings.ts';
 
 export type QueueLimitsDeps = Pick<
   QueueDeps,
-  'turn' | 'chunks' | 'scheduler' | 'deadLetter' | 'recordFailures'
+  'turn' | 'chunks' | 'scheduler' | 'deadLetter' | 'recordReturns'
 >;
 
 /** The limits of a queue and its dead-letter outbox, and the order in which they are applied after each pump. */
@@ -69,7 +69,7 @@ export class QueueLimits {
     const { outbox, ttl, length, deliveries, retry } = this;
     const depth = this.#depth;
     this.discards.begin();
-    if (deliveries.unrecordedCount > 0) this.#deps.recordFailures(deliveries.takeUnrecorded());
+    if (deliveries.unrecordedCount > 0) this.#deps.recordReturns(deliveries.takeUnrecorded());
     retry.giveBackDue();
     // Dead letters that had to wait make room for others.
     const wasCongested = outbox.isCongested;

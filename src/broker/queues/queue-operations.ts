@@ -3,7 +3,8 @@
  * begin in the same way:
  *
  *     lane       the log of one more priority level
- *     failures   how often messages failed at consumers: offset, count, offset, count, ...
+ *     failures   how often messages failed at consumers: offset, count, offset, count, ..., and for each of them how often
+ *                it came back in all; where that is not said, as often as it failed
  *     seen       a deduplicated message, and until when it is not taken again
  */
 export type QueueOperation =
@@ -18,6 +19,7 @@ export type QueueOperation =
       readonly id: number;
       readonly priority: number;
       readonly counts: readonly number[];
+      readonly acquired?: readonly number[];
     }
   | {
       readonly op: 'queue-state.seen';
@@ -42,7 +44,9 @@ export function decodeQueueOperation(bytes: Buffer): QueueOperation {
   const isKnown =
     Number.isSafeInteger(operation.id) &&
     ((operation.op === 'queue-state.lane' && Number.isSafeInteger(operation.laneId)) ||
-      (operation.op === 'queue-state.failures' && Array.isArray(operation.counts)) ||
+      (operation.op === 'queue-state.failures' &&
+        Array.isArray(operation.counts) &&
+        (operation.acquired === undefined || Array.isArray(operation.acquired))) ||
       (operation.op === 'queue-state.seen' && typeof operation.key === 'string'));
   if (!isKnown) throw new Error(`unknown metadata operation: ${bytes.toString('utf8').slice(0, 200)}`);
   return operation;

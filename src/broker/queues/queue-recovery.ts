@@ -1,13 +1,22 @@
 import type { Amount } from './message-ledger.ts';
-import type { Failure } from './ports.ts';
+import type { ReturnCounts } from './ports.ts';
+import type { PriorityLevel } from './priority-level.ts';
 import type { Queue } from './queue.ts';
 import { decodeQueueOperation, type QueueOperation } from './queue-operations.ts';
 
 /** What the snapshot keeps of a queue beside its messages and what the topology knows. */
 export interface QueueState {
   readonly id: number;
-  /** Of each priority level: its priority, the id of its log, its failures (offset, count, offset, count, ...). */
-  readonly lanes: readonly (readonly [priority: number, id: number, failures: readonly number[]])[];
+  /**
+   * Of each priority level: its priority, the id of its log, failures (offset, count, offset, count, ...) of what came back
+   * from a consumer, and for each of those how often that was.
+   */
+  readonly lanes: readonly (readonly [
+    priority: number,
+    id: number,
+    failures: readonly number[],
+    acquired?: readonly number[],
+  ])[];
   readonly seen: readonly (readonly [key: string, untilMs: number])[];
   /** What is ready, if some of it is in segments: recovery does not read those. */
   readonly ready?: Amount;
@@ -15,9 +24,11 @@ export interface QueueState {
 
 /** Null if there is nothing to keep. */
 export function stateOf(queue: Queue, nowMs: number): QueueState | null {
-  const lanes = queue.levels.map(
-    (level) => [level.priority, level.log.id, [...(level.failures ?? [])].flat()] as const,
-  );
+  const lanes = queue.levels.map((level) => {
+    const acquisitions = [...(level.acquisitions ?? [])];
+    const failures = acquisitions.flatMap(([offset]) => [offset, level.failuresOf(offset)]);
+    return [level.priority, level.log.id, failures, acquisitions.map(([, count]) => count)] as const;
+  });
   const seen = queue.deduplicator?.kept(nowMs) ?? [];
   const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0;
   const { readyCount: count, readyBytes: bytes } = queue;
@@ -26,18 +37,20 @@ export function stateOf(queue: Queue, nowMs: number): QueueState | null {
   return isPlain ? null : { id: queue.id, lanes, seen };
 }
 
-export function failureOperations(queue: Queue, failures: readonly Failure[]): QueueOperation[] {
-  const byPriority = new Map<number, number[]>();
-  for (const { level, offset, count } of failures) {
-    const counts = byPriority.get(level.priority) ?? [];
-    byPriority.set(level.priority, counts);
-    counts.push(offset, count);
+export function returnOperations(queue: Queue, returns: readonly ReturnCounts[]): QueueOperation[] {
+  const byPriority = new Map<number, { readonly counts: number[]; readonly acquired: number[] }>();
+  for (const { level, offset, failures, acquisitions } of returns) {
+    const of = byPriority.get(level.priority) ?? { counts: [], acquired: [] };
+    byPriority.set(level.priority, of);
+    of.counts.push(offset, failures);
+    of.acquired.push(acquisitions);
   }
-  return Array.from(byPriority, ([priority, counts]) => ({
+  return Array.from(byPriority, ([priority, { counts, acquired }]) => ({
     op: 'queue-state.failures',
     id: queue.id,
     priority,
     counts,
+    acquired,
   }));
 }
 
@@ -62,9 +75,10 @@ export class QueueRecovery {
     const queue = this.#queues.get(id);
     if (queue === undefined) return;
     if (ready !== undefined) this.#ready.set(id, ready);
-    for (const [priority, laneId, failures] of lanes) {
+    for (const [priority, laneId, failures, acquired] of lanes) {
       this.#addLevel(queue, priority, laneId);
-      this.#setFailures(queue, priority, failures);
+      const level = levelOf(queue, priority);
+      eachCount(failures, acquired, (...counts) => level?.setCounts(...counts));
     }
     for (const [key, untilMs] of seen) queue.deduplicator?.remember(key, 0, untilMs, true);
   }
@@ -76,7 +90,12 @@ export class QueueRecovery {
     if (queue === undefined || queue.isRemoved) return;
     if (operation.op === 'queue-state.lane') this.#addLevel(queue, operation.priority, operation.laneId);
     else if (operation.op === 'queue-state.failures') {
-      this.#setFailures(queue, operation.priority, presentIn(queue, operation.priority, operation.counts));
+      const level = levelOf(queue, operation.priority);
+      eachCount(operation.counts, operation.acquired, (offset, failures, acquisitions) => {
+        // Messages that recovery did not bring back, as transient ones: their offsets may have been given to others since. The
+        // journal is in order, so that the message with an offset is the one that was meant.
+        if (level !== undefined && offset < level.log.end) level.setCounts(offset, failures, acquisitions);
+      });
     } else queue.deduplicator?.remember(operation.key, 0, operation.untilMs, true);
   }
 
@@ -99,23 +118,17 @@ export class QueueRecovery {
     this.#useId(logId);
     if (!queue.levels.some((level) => level.priority === priority)) queue.addLevel(priority, logId);
   }
-
-  #setFailures(queue: Queue, priority: number, counts: readonly number[]): void {
-    const level = queue.levels.find((each) => each.priority === priority);
-    for (let i = 0; i < counts.length; i += 2) level?.setFailures(counts[i], counts[i + 1]);
-  }
 }
 
-/**
- * The counts without those of messages that recovery did not bring back, as transient ones: their offsets may have been
- * given to others since. The journal is in order, so that the message with an offset is the one that was meant.
- */
-function presentIn(queue: Queue, priority: number, counts: readonly number[]): number[] {
-  const log = queue.levels.find((each) => each.priority === priority)?.log;
-  const present: number[] = [];
-  for (let i = 0; i < counts.length; i += 2) {
-    const offset = counts[i];
-    if (log !== undefined && offset < log.end) present.push(offset, counts[i + 1]);
-  }
-  return present;
+function levelOf(queue: Queue, priority: number): PriorityLevel | undefined {
+  return queue.levels.find((each) => each.priority === priority);
+}
+
+function eachCount(
+  counts: readonly number[],
+  acquired: readonly number[] | undefined,
+  visit: (offset: number, failures: number, acquisitions: number) => void,
+): void {
+  for (let i = 0; i < counts.length; i += 2)
+    visit(counts[i], counts[i + 1], acquired?.[i / 2] ?? counts[i + 1]);
 }

@@ -32,6 +32,8 @@ export interface QueueSettings {
   /** 0: all messages are equal. Fixed at the declaration. */
   readonly maxPriority: number;
   readonly singleActiveConsumer: boolean;
+  /** Declared as a quorum queue. Fixed at the declaration. */
+  readonly isQuorum: boolean;
   /** A message that failed more often than this is dropped or dead-lettered. */
   readonly deliveryLimit: number | null;
   /** Whether consumers are told how often a message failed. */
@@ -58,6 +60,7 @@ export function settingsFromArguments(args: Table): QueueSettings {
  */
 export function settingsFrom(args: Table, definition: Table): QueueSettings {
   const given = new ArgumentsAndPolicy(args, definition);
+  const isQuorum = args['x-queue-type'] === 'quorum';
   const deliveryLimit = given.limit('delivery-limit');
   return {
     messageTtlMs: given.limit('message-ttl'),
@@ -69,8 +72,9 @@ export function settingsFrom(args: Table, definition: Table): QueueSettings {
     deadLetterRoutingKey: given.text('dead-letter-routing-key'),
     maxPriority: integer(args['x-max-priority']) ?? 0,
     singleActiveConsumer: args['x-single-active-consumer'] === true,
+    isQuorum,
     deliveryLimit,
-    countsDeliveries: args['x-queue-type'] === 'quorum' || deliveryLimit !== null,
+    countsDeliveries: isQuorum || deliveryLimit !== null,
     consumerTimeoutMs: given.limit('consumer-timeout'),
     deduplication: deduplicationOf(given),
     retry: retryOf(given),

@@ -139,6 +139,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.#limits.configure(settings, this.levels);
     this.isGuarded = this.#limits.length.refuses || deduplication !== null;
     this.consumers.isSingle = settings.singleActiveConsumer;
+    this.consumers.single.takesOver = settings.isQuorum;
     if (deduplication === null) this.deduplicator = null;
     else if (this.deduplicator === null) this.deduplicator = new Deduplicator(deduplication);
     else this.deduplicator.configure(deduplication);

@@ -1,18 +1,42 @@
 import type { Consumer } from './consumer.ts';
 
-/*
- * RabbitMQ's single active consumer (`x-single-active-consumer`): of all consumers of a queue, the one that came first
- * gets everything, whatever its priority, until it goes. Of streams: streams/consumers/stream-consumers.ts.
+/**
+ * RabbitMQ's single active consumer (`x-single-active-consumer`): one of the consumers of a queue gets everything, until it
+ * goes; then the first of those with the highest priority does. Of streams: streams/consumers/stream-consumers.ts.
  */
+export class SingleActiveConsumer {
+  /**
+   * Whether one of a higher priority that comes later takes over, as in quorum queues: as soon as the active one has nothing
+   * unacknowledged. Until then nobody gets anything.
+   */
+  takesOver = false;
+  /** Null without consumers. */
+  active: Consumer | null = null;
+  /** The first of the highest priority. */
+  #best: Consumer | null = null;
 
-/** Who that is; null without consumers. `all`: in the order in which they came. */
-export function activeOf(all: readonly Consumer[]): Consumer | null {
-  return all[0] ?? null;
-}
+  /** Consumers came or went; `all` in the order in which they came. */
+  changed(all: readonly Consumer[]): void {
+    this.#best = null;
+    for (const each of all) if (this.#best === null || each.priority > this.#best.priority) this.#best = each;
+    if (this.active !== null && !all.includes(this.active)) {
+      this.active.isQuiescing = false;
+      this.active = null;
+    }
+    this.active ??= this.#best;
+    if (this.takesOver && this.active !== null) this.#takeOver(this.active);
+  }
 
-/** The active one, if it can take the next message now. */
-export function readyActiveOf(all: readonly Consumer[]): Consumer | null {
-  const consumer = all[0];
-  if (consumer === undefined || consumer.parkedAt !== null) return null;
-  return consumer.credit > 0 && consumer.gate.open ? consumer : null;
+  /** The active one, if it can take the next message now. */
+  ready(): Consumer | null {
+    if (this.active?.isQuiescing === true) this.#takeOver(this.active);
+    const consumer = this.active;
+    if (consumer === null || consumer.isQuiescing || consumer.parkedAt !== null) return null;
+    return consumer.credit > 0 && consumer.gate.open ? consumer : null;
+  }
+
+  #takeOver(active: Consumer): void {
+    active.isQuiescing = active !== this.#best && active.unacknowledgedCount > 0;
+    if (!active.isQuiescing) this.active = this.#best;
+  }
 }

@@ -4,12 +4,13 @@ import { frameTimestampMs } from '../../log/memory/chunks.ts';
 import type { ContentView } from '../../records/record-content.ts';
 import { InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
+import type { Outcome, RequeueReason } from './delivery-outcome.ts';
 
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
 export interface DeliverySource {
   acknowledge(offset: number, publishedMs: number): void;
   reject(offset: number): void;
-  requeue(offset: number, bodyBytes: number, wasRejected: boolean): void;
+  requeue(offset: number, bodyBytes: number, reason: RequeueReason): void;
 }
 
 /** The deliveries of a channel that are neither acknowledged nor rejected, by delivery tag. */
@@ -65,7 +66,10 @@ export class Unacknowledged {
     this.#offsets[slot] = offset;
     this.#publishedMs[slot] = publishedMs;
     this.#bodyBytes[slot] = bodyBytes;
-    if (consumer !== null) this.consumerCount++;
+    if (consumer !== null) {
+      this.consumerCount++;
+      consumer.unacknowledgedCount++;
+    }
     return tag;
   }
 
@@ -81,37 +85,44 @@ export class Unacknowledged {
     return multiple ? tag >= this.#ring.firstKey : this.#ring.find(tag) >= 0;
   }
 
+  /** The message, or all up to it. Returns how many; -1 if the tag is unknown. */
+  settle(tag: number, multiple: boolean, outcome: Outcome): number {
+    if (outcome === 'ack') return this.ack(tag, multiple);
+    if (outcome === 'return') return this.#requeueUpTo(tag, multiple, 'returned');
+    return this.reject(tag, multiple, outcome === 'requeue');
+  }
+
   /** The message, or all up to it, are done with. Returns how many; -1 if the tag is unknown. */
   ack(tag: number, multiple: boolean): number {
     return this.#settleUpTo(tag, multiple, false);
   }
 
-  /** As `ack`, for messages that the client did not process: they go back to their queue, or leave it. */
+  /** As `ack`, for messages that failed at the client: they go back to their queue, or leave it. */
   reject(tag: number, multiple: boolean, requeue: boolean): number {
-    return requeue ? this.#requeueUpTo(tag, multiple, true) : this.#settleUpTo(tag, multiple, true);
+    return requeue ? this.#requeueUpTo(tag, multiple, 'rejected') : this.#settleUpTo(tag, multiple, true);
   }
 
   /** The channel ended, or asks for everything again. */
-  requeueAll(): void {
-    if (this.#ring.count > 0) this.#requeueUpTo(0, true, false);
+  requeueAll(reason: 'lost' | 'recovered'): void {
+    if (this.#ring.count > 0) this.#requeueUpTo(0, true, reason);
   }
 
   /** As `requeueAll`, of a channel that gets nothing more. */
   *requeueAllInSteps(): Work<void> {
     const ring = this.#ring;
     for (let position = ring.end - 1; position >= ring.first; position--) {
-      if (ring.isInFlightAt(position)) this.#requeue(position & ring.mask, false);
+      if (ring.isInFlightAt(position)) this.#requeue(position & ring.mask, 'lost');
       yield;
     }
     ring.trim();
   }
 
-  /** As `requeueAll`, without those that an open transaction settles. */
+  /** As `requeueAll` of what is recovered, without what an open transaction settles. */
   requeueUnless(isInTransaction: (tag: number) => boolean): void {
     const ring = this.#ring;
     for (let position = ring.end - 1; position >= ring.first; position--) {
       if (!ring.isInFlightAt(position) || isInTransaction(ring.keyAt(position))) continue;
-      this.#requeue(position & ring.mask, false);
+      this.#requeue(position & ring.mask, 'recovered');
     }
     ring.trim();
   }
@@ -131,7 +142,7 @@ export class Unacknowledged {
     return holders;
   }
 
-  /** What this consumer has not acknowledged goes back to its queue. Returns the tags, the newest first. */
+  /** What this consumer has not acknowledged in time goes back to its queue. Returns the tags, the newest first. */
   requeueOf(consumer: Consumer): number[] {
     const tags: number[] = [];
     const ring = this.#ring;
@@ -139,7 +150,7 @@ export class Unacknowledged {
       const slot = position & ring.mask;
       if (!ring.isInFlightAt(position) || this.#consumers[slot] !== consumer) continue;
       tags.push(ring.keyAt(position));
-      this.#requeue(slot, false);
+      this.#requeue(slot, 'timeout');
     }
     ring.trim();
     return tags;
@@ -166,7 +177,7 @@ export class Unacknowledged {
     return settled;
   }
 
-  #requeueUpTo(tag: number, multiple: boolean, wasRejected: boolean): number {
+  #requeueUpTo(tag: number, multiple: boolean, reason: RequeueReason): number {
     if (!this.has(tag, multiple)) return -1;
     const ring = this.#ring;
     const from = multiple ? ring.first : ring.positionOf(tag);
@@ -175,7 +186,7 @@ export class Unacknowledged {
     // The newest first, so that a queue that is pumped in between would still see them in order.
     for (let position = end - 1; position >= from; position--) {
       if (!ring.isInFlightAt(position)) continue;
-      this.#requeue(position & ring.mask, wasRejected);
+      this.#requeue(position & ring.mask, reason);
       count++;
     }
     ring.trim();
@@ -191,10 +202,10 @@ export class Unacknowledged {
     if (consumer !== null) this.#consumerSettled(consumer);
   }
 
-  #requeue(slot: number, wasRejected: boolean): void {
+  #requeue(slot: number, reason: RequeueReason): void {
     const source = this.#sources[slot] as DeliverySource;
     const consumer = this.#remove(slot);
-    source.requeue(this.#offsets[slot], this.#bodyBytes[slot], wasRejected);
+    source.requeue(this.#offsets[slot], this.#bodyBytes[slot], reason);
     if (consumer !== null) this.#consumerSettled(consumer);
   }
 
@@ -210,7 +221,7 @@ export class Unacknowledged {
 
   #consumerSettled(consumer: Consumer): void {
     this.consumerCount--;
-    consumer.addCredit(1);
+    consumer.settled();
   }
 
   /** From the ring. */

@@ -101,7 +101,8 @@ export interface HandlerContext extends ChannelContext {
   setDirectReplyTo(consumer: DirectReplyTo): void;
   cancelDirectReplyTo(): void;
   ack(tag: number, multiple: boolean): void;
-  reject(tag: number, multiple: boolean, requeue: boolean): void;
+  reject(tag: number, requeue: boolean): void;
+  nack(tag: number, multiple: boolean, requeue: boolean): void;
   /** Whether the client wants deliveries (channel.flow). */
   setFlow(active: boolean): void;
   /** Deliveries go on if nothing stands in their way any more. */

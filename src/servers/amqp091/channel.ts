@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
+import type { Outcome } from '../../broker/queues/delivery-outcome.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
 import { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
@@ -138,11 +139,15 @@ export class Channel implements HandlerContext {
     this.#settle(tag, multiple, 'ack');
   }
 
-  reject(tag: number, multiple: boolean, requeue: boolean): void {
-    this.#settle(tag, multiple, requeue ? 'requeue' : 'drop');
+  reject(tag: number, requeue: boolean): void {
+    this.#settle(tag, false, requeue ? 'requeue' : 'drop');
   }
 
-  #settle(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
+  nack(tag: number, multiple: boolean, requeue: boolean): void {
+    this.#settle(tag, multiple, requeue ? 'return' : 'drop');
+  }
+
+  #settle(tag: number, multiple: boolean, kind: Outcome): void {
     const { unacknowledged, tx } = this;
     if (tx !== null) {
       if (!unacknowledged.has(tag, multiple) || (tag > 0 && tx.hasAcknowledged(tag))) this.#failTag(tag);
@@ -151,10 +156,7 @@ export class Channel implements HandlerContext {
       else if (unacknowledged.count > 0) tx.acknowledge(unacknowledged.nextTag - 1, multiple, kind);
       return;
     }
-    const count =
-      kind === 'ack'
-        ? unacknowledged.ack(tag, multiple)
-        : unacknowledged.reject(tag, multiple, kind === 'requeue');
+    const count = unacknowledged.settle(tag, multiple, kind);
     if (count < 0) this.#failTag(tag);
     if (!this.gate.open) this.updateGate();
   }

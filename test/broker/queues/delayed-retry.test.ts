@@ -5,7 +5,7 @@ import { LimitsFixture } from './queue-fixture.ts';
 const args = { 'x-delayed-retry-type': 'all', 'x-delayed-retry-min': 100, 'x-delayed-retry-max': 250 };
 
 describe('a delayed retry', () => {
-  it('comes after n times the shortest delay, and never later than the longest', () => {
+  it('comes after the n-th failure by n times the shortest delay, and never later than the longest', () => {
     const test = new LimitsFixture(args);
     test.publish(test.level, 7);
     for (const delayMs of [100, 200, 250, 250]) {
@@ -34,18 +34,31 @@ describe('a delayed retry', () => {
     assert.equal(test.level.peek(), 0);
   });
 
-  it('is for the kind of failure that the queue names', () => {
-    const kinds = { all: [1, 1], failed: [1, 0], returned: [0, 1] };
-    for (const [kind, [rejected, returned]] of Object.entries(kinds)) {
-      for (const [wasRejected, waiting] of [
-        [true, rejected],
-        [false, returned],
-      ] as const) {
+  it('is for what failed, what was given back unprocessed, or both, as the queue says', () => {
+    const kinds = { all: [1, 1, 1, 1, 1], failed: [1, 1, 0, 0, 0], returned: [0, 0, 1, 1, 1] };
+    const reasons = ['rejected', 'lost', 'returned', 'recovered', 'timeout'] as const;
+    for (const [kind, waiting] of Object.entries(kinds)) {
+      const waits = reasons.map((reason) => {
         const test = new LimitsFixture({ ...args, 'x-delayed-retry-type': kind });
         test.publish(test.level, 1);
-        test.fail(wasRejected);
-        assert.equal(test.limits.retry.count, waiting, `${kind}, rejected: ${wasRejected}`);
-      }
+        test.fail(reason);
+        return test.limits.retry.count;
+      });
+      assert.deepEqual(waits, waiting, kind);
+    }
+  });
+
+  it('is no longer for what was given back again, as that is no failure', () => {
+    const test = new LimitsFixture({ ...args, 'x-delayed-retry-type': 'returned' });
+    test.publish(test.level, 1);
+    for (let i = 0; i < 3; i++) {
+      test.fail('returned');
+      test.pass(99);
+      test.apply();
+      assert.equal(test.depth.ready, 0);
+      test.pass(1);
+      test.apply();
+      assert.equal(test.depth.ready, 1);
     }
   });
 

@@ -7,11 +7,32 @@ describe('the delivery limit', () => {
     const test = new LimitsFixture({ 'x-delivery-limit': 2 });
     test.publish(test.level, 7);
     test.fail();
-    test.fail(false);
+    test.fail('lost');
     assert.deepEqual([test.level.failuresOf(0), test.depth.ready, test.depth.readyBytes], [2, 1, 7]);
     test.fail();
     assert.deepEqual([test.depth.ready, test.depth.unacknowledged, test.ledger.dropped], [0, 0, 1]);
     assert.equal(test.level.failures?.size, 0);
+  });
+
+  it('counts what was rejected or lost with its consumer, and nothing else; how often a message came back at all is told, too', () => {
+    const test = new LimitsFixture({ 'x-delivery-limit': 2 });
+    test.publish(test.level, 1);
+    const reasons = ['returned', 'rejected', 'recovered', 'timeout', 'lost', 'returned'] as const;
+    const counts = reasons.map((reason) => {
+      test.fail(reason);
+      return [test.level.failuresOf(0), test.level.acquisitionsOf(0)];
+    });
+    assert.deepEqual(counts, [
+      [0, 1],
+      [1, 2],
+      [1, 3],
+      [1, 4],
+      [2, 5],
+      [2, 6],
+    ]);
+    test.fail();
+    assert.equal(test.ledger.dropped, 1);
+    assert.equal(test.level.acquisitions?.size, 0);
   });
 
   it('sends the message to the dead-letter exchange, if there is one', () => {
@@ -33,8 +54,13 @@ describe('the delivery limit', () => {
     test.fail();
     test.apply();
     assert.deepEqual(
-      test.failures.map(({ level, offset, count }) => [level === test.level, offset, count]),
-      [[true, 0, 1]],
+      test.returns.map(({ level, offset, failures, acquisitions }) => [
+        level === test.level,
+        offset,
+        failures,
+        acquisitions,
+      ]),
+      [[true, 0, 1, 1]],
     );
   });
 
@@ -43,7 +69,7 @@ describe('the delivery limit', () => {
     test.publish(test.level, 1);
     test.fail();
     test.apply();
-    assert.deepEqual([test.level.failuresOf(0), test.failures.length], [1, 0]);
+    assert.deepEqual([test.level.failuresOf(0), test.returns.length], [1, 0]);
   });
 
   it('only counts, where a quorum queue has none', () => {

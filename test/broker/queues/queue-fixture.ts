@@ -1,7 +1,8 @@
 import type { Table } from '../../../src/base/value.ts';
 import type { DeadLetterEntry } from '../../../src/broker/queues/dead-letter-outbox.ts';
+import type { RequeueReason } from '../../../src/broker/queues/delivery-outcome.ts';
 import { Ledger, QueueDepth } from '../../../src/broker/queues/message-ledger.ts';
-import type { Failure, QueueDeps } from '../../../src/broker/queues/ports.ts';
+import type { QueueDeps, ReturnCounts } from '../../../src/broker/queues/ports.ts';
 import { bodyBytesAt, type LevelOwner, PriorityLevel } from '../../../src/broker/queues/priority-level.ts';
 import { Queue } from '../../../src/broker/queues/queue.ts';
 import { QueueLimits } from '../../../src/broker/queues/queue-limits.ts';
@@ -19,7 +20,7 @@ export class QueueFixture {
   readonly turn = new Turn(this.time, this.time, () => undefined);
   /** Batches that came to the dead-letter exchange: offset and reason of each message. */
   readonly deadLetters: string[][] = [];
-  readonly failures: Failure[] = [];
+  readonly returns: ReturnCounts[] = [];
   /** Whether there is room for dead letters. */
   hasRoom = true;
   #nextId = 1;
@@ -43,8 +44,8 @@ export class QueueFixture {
       onUnused: () => undefined,
       onIdle: () => undefined,
       deadLetter: (batch) => this.#deadLetter(batch),
-      recordFailures: (failures) => {
-        this.failures.push(...failures);
+      recordReturns: (returns) => {
+        this.returns.push(...returns);
       },
     };
   }
@@ -157,13 +158,13 @@ export class LimitsFixture extends QueueFixture implements LevelOwner {
   }
 
   /** A consumer takes the next message, and fails. */
-  fail(wasRejected = true): void {
+  fail(reason: RequeueReason = 'rejected'): void {
     const { level } = this;
     const offset = level.peek();
     const position = level.log.positionOf(offset);
     const bodyBytes = bodyBytesAt(this.chunks.of(position), position >>> 0);
     level.deliver(offset, bodyBytes);
-    level.requeue(offset, bodyBytes, wasRejected);
+    level.requeue(offset, bodyBytes, reason);
   }
 
   /** As if all messages below this offset lay in segments, of which none is read. */

@@ -2,6 +2,7 @@ import type { Table } from '../../../base/value.ts';
 import { FILTER_VALUE_HEADER } from '../../messages/mapping-headers.ts';
 import type { RecordMessage } from '../../messages/message-from-record.ts';
 import type { Consumer, ConsumerOwner, Gate } from '../../queues/consumer.ts';
+import type { RequeueReason } from '../../queues/delivery-outcome.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
 import type { DeliverySource } from '../../queues/unacknowledged.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
@@ -110,9 +111,9 @@ class PartitionSource implements DeliverySource, QueueShape {
     this.#consumer.settled(this.#partition, offset);
   }
 
-  /** It stays where it is for everybody; this consumer does not get it again. */
-  requeue(offset: number, _bodyBytes: number, wasRejected: boolean): void {
-    if (wasRejected) this.#consumer.settled(this.#partition, offset);
+  /** It stays where it is for everybody; who gave it back does not get it again. */
+  requeue(offset: number, _bodyBytes: number, reason: RequeueReason): void {
+    if (reason === 'rejected' || reason === 'returned') this.#consumer.settled(this.#partition, offset);
   }
 }
 

@@ -24,14 +24,15 @@ const BASIC_GET_OK = methodId('basic.get-ok');
 
 const properties = new PropertyBytes();
 
-/** Consumers of such queues learn how often the message failed before, as with RabbitMQ's quorum queues. */
-function showFailures(level: PriorityLevel, offset: number): void {
+/** Consumers of such queues learn how often the message came back, and failed, before, as with RabbitMQ's quorum queues. */
+function showCounts(level: PriorityLevel, offset: number): void {
+  const acquisitions = level.acquisitionsOf(offset);
+  if (acquisitions === 0) return;
   const failures = level.failuresOf(offset);
-  if (failures === 0) return;
+  const set: { [name: string]: bigint } = { 'x-acquired-count': BigInt(acquisitions) };
+  if (failures > 0) set['x-delivery-count'] = BigInt(failures);
   const { buffer, start, end } = properties;
-  properties.buffer = amqp091Codec.edit(buffer, start, end, {
-    set: { 'x-delivery-count': BigInt(failures) },
-  });
+  properties.buffer = amqp091Codec.edit(buffer, start, end, { set });
   properties.start = 0;
   properties.end = properties.buffer.length;
 }
@@ -75,7 +76,7 @@ export class Delivery implements DeliverySink {
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    if (redelivered && level.failures !== null) showFailures(level, offset);
+    if (redelivered && level.failures !== null) showCounts(level, offset);
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
       : channel.unacknowledged.add(level, consumer, offset, chunk, at, view);
@@ -118,7 +119,7 @@ export class GetDelivery implements Getter {
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, level.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    if (redelivered && level.failures !== null) showFailures(level, offset);
+    if (redelivered && level.failures !== null) showCounts(level, offset);
     const tag = this.#noAck
       ? unacknowledged.addSettled()
       : unacknowledged.add(level, null, offset, chunk, at, view);

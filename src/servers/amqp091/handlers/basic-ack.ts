@@ -6,11 +6,11 @@ export function basicAck(channel: HandlerContext, method: MethodOf<'basic.ack'>)
   channel.ack(method.deliveryTag, method.multiple);
 }
 
-/** RabbitMQ's basic.reject for several deliveries. */
+/** RabbitMQ's: for one delivery or several, which were not processed; basic.reject says that processing failed. */
 export function basicNack(channel: HandlerContext, method: MethodOf<'basic.nack'>): void {
-  channel.reject(method.deliveryTag, method.multiple, method.requeue);
+  channel.nack(method.deliveryTag, method.multiple, method.requeue);
 }
 
 export function basicReject(channel: HandlerContext, method: MethodOf<'basic.reject'>): void {
-  channel.reject(method.deliveryTag, false, method.requeue);
+  channel.reject(method.deliveryTag, method.requeue);
 }

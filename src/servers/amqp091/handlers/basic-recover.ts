@@ -18,7 +18,7 @@ function recover(channel: HandlerContext, requeue: boolean): void {
   // Redelivery to the same consumer is in AMQP 1.8.3.16, and was never in RabbitMQ.
   if (!requeue) throw new AmqpError('NOT_IMPLEMENTED', 'requeue=false');
   const { tx, unacknowledged } = channel;
-  if (tx === null) unacknowledged.requeueAll();
+  if (tx === null) unacknowledged.requeueAll('recovered');
   else unacknowledged.requeueUnless((tag) => tx.hasAcknowledged(tag));
   channel.updateGate();
 }

@@ -1,6 +1,7 @@
 import type { Broker } from '../../../broker/broker.ts';
 import { BrokerError } from '../../../broker/errors.ts';
 import { Tx } from '../../../broker/publishing/tx.ts';
+import type { Outcome } from '../../../broker/queues/delivery-outcome.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../../broker/queues/unacknowledged.ts';
 import type { BackPressure } from '../../../broker/shard/back-pressure.ts';
@@ -48,7 +49,7 @@ export class TxChannel {
     this.#returned.push(returned);
   }
 
-  acknowledge(tag: number, multiple: boolean, kind: 'ack' | 'drop' | 'requeue'): void {
+  acknowledge(tag: number, multiple: boolean, kind: Outcome): void {
     this.#tx.acknowledge(tag, multiple, kind);
   }
 
