@@ -28,6 +28,8 @@ export class ModelQueue {
   /** What is gone, but may come back after a crash, as that is not on the disk yet. */
   gone: Entry[] = [];
   /** Names of messages that are not taken again, the oldest first. */
+  /** Those whose names are known as long as they are here; the oldest first. */
+  present: Message[] = [];
   seen: { readonly name: string; readonly untilMs: number; readonly isPersistent: boolean }[] = [];
   isRemoved = false;
   readonly #instant: Instant;
@@ -67,7 +69,10 @@ export class ModelQueue {
     const before = this.settings;
     this.settings = settingsOf(this.spec.args, policy);
     if (this.settings.expiresMs !== before.expiresMs) this.touch();
-    if (this.settings.deduplication === null) this.seen = [];
+    if (this.settings.deduplication === null) {
+      this.seen = [];
+      this.present = [];
+    }
     if (this.#countsFailures) return;
     for (const entry of [...this.entries, ...this.gone]) {
       entry.failures = 0;
@@ -82,7 +87,9 @@ export class ModelQueue {
     const { nowMs } = this.#instant;
     const { deduplication } = this.settings;
     if (deduplication !== null && message.name !== null) {
-      const isKnown = this.seen.some((each) => each.name === message.name && each.untilMs > nowMs);
+      const isKnown =
+        this.seen.some((each) => each.name === message.name && each.untilMs > nowMs) ||
+        this.#stillPresent().some(({ name }) => name === message.name);
       if (isKnown || coming.some((each) => each.name === message.name)) {
         this.columns.duplicates++;
         return 'duplicate';
@@ -95,14 +102,25 @@ export class ModelQueue {
     return 'taken';
   }
 
-  /** It does not take another one of this name for a while. */
-  remember({ name, isPersistent }: Message): void {
+  /** It does not take another one of this name while that is here, and perhaps for a while. */
+  remember(message: Message): void {
+    const { name, isPersistent } = message;
     const { nowMs } = this.#instant;
     const { deduplication } = this.settings;
     if (deduplication === null || name === null) return;
+    this.present = [...this.#stillPresent().filter((each) => each.name !== name), message];
+    this.present = this.present.slice(-deduplication.entriesMax);
+    if (deduplication.windowMs === null) return;
     this.seen = this.seen.filter((each) => each.name !== name && each.untilMs > nowMs);
     this.seen.push({ name, untilMs: nowMs + deduplication.windowMs, isPersistent });
     this.seen = this.seen.slice(-deduplication.entriesMax);
+  }
+
+  #stillPresent(): Message[] {
+    const here = new Set(
+      [...this.entries, ...this.leaving].filter(({ from }) => from === null).map(({ message }) => message),
+    );
+    return this.present.filter((message) => here.has(message));
   }
 
   add(

@@ -196,7 +196,7 @@ export class Planner {
     }
     if (this.#chance(share)) {
       said['message-deduplication'] = true;
-      said['cache-ttl'] = 100;
+      if (this.#chance(0.4)) said['cache-ttl'] = 100;
       said['cache-size'] = this.#mayCrash ? 100 : this.#pick([1, 2, 3]);
     }
     return said;

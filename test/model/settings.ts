@@ -15,7 +15,7 @@ export interface Settings {
   readonly isQuorum: boolean;
   readonly countsDeliveries: boolean;
   readonly retry: { readonly kind: string; readonly minMs: number; readonly maxMs: number } | null;
-  readonly deduplication: { readonly windowMs: number; readonly entriesMax: number } | null;
+  readonly deduplication: { readonly windowMs: number | null; readonly entriesMax: number } | null;
 }
 
 /**
@@ -52,7 +52,7 @@ export function settingsOf(args: Table, policy: Table): Settings {
     deduplication:
       said('message-deduplication') === true
         ? {
-            windowMs: numberOr(said('cache-ttl'), 300_000),
+            windowMs: typeof said('cache-ttl') === 'number' ? (said('cache-ttl') as number) : null,
             entriesMax: numberOr(said('cache-size'), 100_000),
           }
         : null,

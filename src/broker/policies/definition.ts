@@ -33,6 +33,7 @@ const keys: ReadonlyMap<string, Key> = new Map([
   ['delayed-retry-max', { ...limit('delayed retry maximum', 1), isLimit: false }],
   ['message-deduplication', flag('message deduplication value')],
   ['cache-size', { ...limit('deduplication cache size', 1), isLimit: false }],
+  ['duplicates', words('way of duplicates', ['drop', 'reject-publish'])],
   ['cache-ttl', { ...limit('deduplication cache TTL', 1), isLimit: false }],
   // What these ask for is so for every queue here: dead letters arrive at least once, backlogs are on disk and not in
   // memory, and there is one format. Where the leader of a queue is to be is no question with one node.

@@ -1,5 +1,6 @@
 import type { MessageView } from '../../records/message-view.ts';
 import { BrokerError } from '../errors.ts';
+import { boundedName } from '../queues/deduplication.ts';
 import type { Queue } from '../queues/queue.ts';
 import { encodeQueueOperation } from '../queues/queue-operations.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -15,7 +16,9 @@ export interface RefusedMessages {
 
 /** A name for deduplication, to be journaled in the block of its message. */
 export interface Seen {
+  /** At most. */
   readonly journalBytes: number;
+  /** To be called when the message was appended, and before any other. */
   remember(): void;
 }
 
@@ -23,7 +26,7 @@ export interface Admission {
   /** The queues that take the message. */
   readonly queues: readonly Queue[];
   readonly seen: readonly Seen[];
-  /** Whether a queue was full. */
+  /** Whether a queue was full, or has seen it and refuses duplicates. */
   readonly isRefused: boolean;
   /** Whether a queue has seen it: it is durable when all that was stored until now is. */
   readonly isKnown: boolean;
@@ -41,7 +44,7 @@ export type Reservations = Map<Queue, Reservation>;
 /**
  * Publish admission: which of these queues take the message. Not those that are full, nor those that have seen it.
  * `reservations`: what the same transaction brings besides.
- * @throws BrokerError precondition-failed, if a queue is too full for a transaction
+ * @throws BrokerError precondition-failed, if a queue refuses a message of a transaction
  */
 export function admit(
   queues: readonly Queue[],
@@ -64,21 +67,23 @@ export function admit(
       const hasSeen = (name: string): boolean =>
         queue.deduplicator?.has(name, shard.nowMs) === true || reserved?.names.has(name) === true;
       if (name !== null && hasSeen(name)) {
-        isKnown = true;
         queue.countDuplicate();
+        if (queue.settings.deduplication?.refuses !== true) isKnown = true;
+        else if (reservations !== null) throw partialCompletion();
+        else isRefused = true;
         continue;
       }
     }
     if (queue.isGuarded && !queue.hasRoomFor(bodyBytes, reserved?.messages, reserved?.bytes)) {
       isRefused = true;
       queue.countRefused();
-      // A tx is refused as a whole, so that nothing of it is dead-lettered either. The text is RabbitMQ's.
-      if (reservations !== null) throw new BrokerError('precondition-failed', 'partial tx completion');
+      // A tx is refused as a whole, so that nothing of it is dead-lettered either.
+      if (reservations !== null) throw partialCompletion();
       if (queue.settings.overflow === 'reject-publish-dlx') refused.sendRefused(queue, messageView);
       continue;
     }
     if (queue.deduplicator !== null && name != null)
-      seen.push(seenBy(queue, name, shard, persistent && queue.durable));
+      seen.push(new SeenMessage(queue, name, messageView.priority, shard, persistent && queue.durable));
     admitted.push(queue);
     if (reservations !== null && queue.isGuarded) reserve(reservations, queue, bodyBytes, name ?? null);
   }
@@ -93,18 +98,48 @@ function reserve(reservations: Reservations, queue: Queue, bytes: number, name: 
   if (name !== null) reserved.names.add(name);
 }
 
-/** `isDurable`: the message survives a restart, and its name with it. */
-function seenBy(queue: Queue, key: string, shard: Shard, isDurable: boolean): Seen {
-  const { nowMs } = shard;
-  const untilMs = nowMs + (queue.settings.deduplication?.windowMs ?? 0);
-  const operation = encodeQueueOperation({ op: 'queue-state.seen', id: queue.id, key, untilMs });
-  return {
-    journalBytes: operationBytes(operation),
-    remember() {
-      queue.deduplicator?.remember(key, nowMs, untilMs, isDurable);
-      if (isDurable) shard.record(operation);
-    },
-  };
+/** The text is RabbitMQ's. */
+function partialCompletion(): BrokerError {
+  return new BrokerError('precondition-failed', 'partial tx completion');
+}
+
+class SeenMessage implements Seen {
+  readonly journalBytes: number;
+  readonly #queue: Queue;
+  readonly #name: string;
+  readonly #priority: number;
+  readonly #shard: Shard;
+  readonly #isDurable: boolean;
+  readonly #untilMs: number | null;
+
+  /** `isDurable`: the message survives a restart, and its name with it. */
+  constructor(queue: Queue, name: string, priority: number, shard: Shard, isDurable: boolean) {
+    const windowMs = queue.settings.deduplication?.windowMs ?? null;
+    this.#queue = queue;
+    this.#name = name;
+    this.#priority = priority;
+    this.#shard = shard;
+    this.#isDurable = isDurable;
+    this.#untilMs = windowMs === null ? null : shard.nowMs + windowMs;
+    this.journalBytes = operationBytes(this.#operation(priority, Number.MAX_SAFE_INTEGER));
+  }
+
+  remember(): void {
+    const { nowMs } = this.#shard;
+    const deduplicator = this.#queue.deduplicator;
+    const level = this.#queue.levelFor(this.#priority);
+    const offset = level.log.end - 1;
+    const isKept = this.#isDurable;
+    deduplicator?.took(this.#name, { level, offset, isKept });
+    if (this.#untilMs !== null) deduplicator?.rememberUntil(this.#name, nowMs, this.#untilMs, isKept);
+    if (isKept) this.#shard.record(this.#operation(level.priority, offset));
+  }
+
+  #operation(priority: number, offset: number): Uint8Array {
+    const until = this.#untilMs === null ? {} : { untilMs: this.#untilMs };
+    const { id } = this.#queue;
+    return encodeQueueOperation({ op: 'queue-state.seen', id, key: this.#name, priority, offset, ...until });
+  }
 }
 
 function deduplicationName(messageView: MessageView, shard: Shard): string | null {
@@ -112,6 +147,6 @@ function deduplicationName(messageView: MessageView, shard: Shard): string | nul
   const headers = shard.codecs.of(messageView.protocol)?.headers(properties, propertiesStart, propertiesEnd);
   const value = headers?.[DEDUPLICATION_HEADER];
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
-    ? String(value)
+    ? boundedName(String(value))
     : null;
 }

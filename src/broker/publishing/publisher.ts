@@ -108,8 +108,8 @@ export class Publisher {
     for (const each of seen) bytes += each.journalBytes;
     const atomic = new AtomicAppend(this.#shard);
     atomic.begin(bytes);
-    for (const each of seen) each.remember();
     const block = this.#append(targets, persistent);
+    for (const each of seen) each.remember();
     atomic.end();
     return block;
   }

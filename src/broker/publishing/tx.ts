@@ -104,30 +104,28 @@ export class Tx {
     const acknowledgements = this.#acknowledgements;
     const bytes = this.#bytes;
     this.rollback();
-    const seen: Seen[] = [];
     const reservations: Reservations = new Map();
     let isKnown = false;
+    let seenBytes = 0;
     const messageView = new MessageView();
     const present = publications.map((each) => {
       messageView.content = each.content;
       for (const stream of each.route.streams) stream.check(messageView);
       const admission = this.#admit(each, reservations);
       if (admission.isKnown) isKnown = true;
-      for (const each of admission.seen) seen.push(each);
-      return { ...each, targets: admission.targets };
+      for (const seen of admission.seen) seenBytes += seen.journalBytes;
+      return { ...each, targets: admission.targets, seen: admission.seen };
     });
     atomic.excludeSettled();
     this.#settle(acknowledgements);
     const { settledBytes } = atomic;
     const logs = new Set<QueueLog>();
-    let seenBytes = 0;
-    for (const each of seen) seenBytes += each.journalBytes;
     atomic.begin(bytes + settledBytes + seenBytes);
-    for (const each of seen) each.remember();
-    for (const { targets, persistent, content, expires } of present) {
+    for (const { targets, persistent, content, expires, seen } of present) {
       for (const log of targets.logs) logs.add(log);
       messageView.content = content;
       atomic.append(targets, messageView, persistent, this.#shard.nowMs, expires);
+      for (const each of seen) each.remember();
     }
     atomic.settle();
     const appended = atomic.end();
@@ -147,7 +145,7 @@ export class Tx {
   #admit(
     { route, priority, persistent, content }: Publication,
     reservations: Reservations,
-  ): { targets: RouteTargets; seen: readonly Seen[]; isKnown: boolean } {
+  ): { targets: RouteTargets; seen: readonly Seen[]; isKnown: boolean {
     let queues = route.queues;
     if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
     // Asked now, as that may have become so since the message was published.
@@ -185,6 +183,7 @@ function viewForAdmission(content: Buffer): MessageView {
   const messageView = new MessageView();
   messageView.content = content;
   messageView.protocol = view.sourceProtocol;
+  messageView.priority = view.priority;
   messageView.properties = content;
   messageView.propertiesStart = view.propertiesStart;
   messageView.propertiesEnd = view.propertiesEnd;

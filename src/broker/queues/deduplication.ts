@@ -1,15 +1,38 @@
+import { createHash } from 'node:crypto';
+import type { PriorityLevel } from './priority-level.ts';
 import type { Deduplication } from './queue-settings.ts';
 
-interface Seen {
-  readonly untilMs: number;
-  /** Whether the message survives a restart, and so this entry. */
+/** Where the message is that a name is of. */
+interface Place {
+  readonly level: PriorityLevel;
+  readonly offset: number;
+  /** Whether the message survives a restart, and so its name. */
   readonly isKept: boolean;
 }
 
-/** x-message-deduplication: the messages that a queue took lately, by the name that the publisher gives. The oldest first. */
+interface Recent {
+  readonly untilMs: number;
+  readonly isKept: boolean;
+}
+
+/** A longer name is known by its digest, so that a name has a bound, as the number of them has. */
+const NAME_LENGTH_MAX = 128;
+
+export function boundedName(name: string): string {
+  return name.length <= NAME_LENGTH_MAX ? name : createHash('sha256').update(name).digest('base64');
+}
+
+/**
+ * x-message-deduplication: the messages that are in the queue, by the name that the publisher gives, from when they are
+ * taken until they leave, whichever way. With x-cache-ttl a name is also kept for so long after it came, whether its message
+ * is still there or not. Of both there are at most x-cache-size: the oldest go first.
+ */
 export class Deduplicator {
-  readonly #seen = new Map<string, Seen>();
   #settings: Deduplication;
+  /** The oldest first. */
+  readonly #present = new Map<string, Place>();
+  readonly #names = new Map<PriorityLevel, Map<number, string>>();
+  readonly #recent = new Map<string, Recent>();
 
   constructor(settings: Deduplication) {
     this.#settings = settings;
@@ -19,26 +42,80 @@ export class Deduplicator {
     this.#settings = settings;
   }
 
-  has(key: string, nowMs: number): boolean {
-    const seen = this.#seen.get(key);
-    return seen !== undefined && seen.untilMs > nowMs;
+  has(name: string, nowMs: number): boolean {
+    if (this.#present.has(name)) return true;
+    const recent = this.#recent.get(name);
+    return recent !== undefined && recent.untilMs > nowMs;
   }
 
-  remember(key: string, nowMs: number, untilMs: number, isKept: boolean): void {
-    const seen = this.#seen;
-    seen.delete(key);
-    seen.set(key, { untilMs, isKept });
-    for (const [oldest, { untilMs: endMs }] of seen) {
-      if (endMs > nowMs && seen.size <= this.#settings.entriesMax) break;
-      seen.delete(oldest);
+  /** A message with this name is in the queue. */
+  took(name: string, place: Place): void {
+    const { level, offset } = place;
+    this.#present.delete(name);
+    this.#present.set(name, place);
+    let names = this.#names.get(level);
+    if (names === undefined) {
+      names = new Map();
+      this.#names.set(level, names);
+    }
+    names.set(offset, name);
+    if (this.#present.size <= this.#settings.entriesMax) return;
+    for (const [oldest, { level, offset }] of this.#present) {
+      this.#present.delete(oldest);
+      this.#names.get(level)?.delete(offset);
+      break;
     }
   }
 
-  /** The entries that survive a restart. */
-  kept(nowMs: number): [key: string, untilMs: number][] {
+  /** For x-cache-ttl: the name is known until then. */
+  rememberUntil(name: string, nowMs: number, untilMs: number, isKept: boolean): void {
+    const recent = this.#recent;
+    recent.delete(name);
+    recent.set(name, { untilMs, isKept });
+    for (const [oldest, { untilMs: endMs }] of recent) {
+      if (endMs > nowMs && recent.size <= this.#settings.entriesMax) break;
+      recent.delete(oldest);
+    }
+  }
+
+  /** From the level: a message has left the queue. */
+  left(level: PriorityLevel, offset: number): void {
+    const names = this.#names.get(level);
+    const name = names?.get(offset);
+    if (names === undefined || name === undefined) return;
+    names.delete(offset);
+    const place = this.#present.get(name);
+    if (place?.level === level && place.offset === offset) this.#present.delete(name);
+  }
+
+  /** From the level: all have left that were there, from one offset to below another. */
+  leftBetween(level: PriorityLevel, from: number, below: number): void {
+    for (const offset of this.#names.get(level)?.keys() ?? []) {
+      if (offset >= from && offset < below) this.left(level, offset);
+    }
+  }
+
+  /** After recovery: forgets those whose messages did not come back. */
+  recovered(): void {
+    for (const { level, offset } of this.#present.values()) {
+      if (offset >= level.log.end || level.log.isAcknowledged(offset)) this.left(level, offset);
+    }
+  }
+
+  /** What is in the queue and survives a restart. */
+  presentKept(): [priority: number, offset: number, name: string][] {
+    const kept: [number, number, string][] = [];
+    for (const [name, { level, offset, isKept }] of this.#present) {
+      if (isKept) kept.push([level.priority, offset, name]);
+    }
+    return kept;
+  }
+
+  /** What is remembered for x-cache-ttl and survives a restart. */
+  recentKept(nowMs: number): [name: string, untilMs: number][] {
     const kept: [string, number][] = [];
-    for (const [key, { untilMs, isKept }] of this.#seen) {
-      if (isKept && untilMs > nowMs) kept.push([key, untilMs]);
+    for (const [name, { untilMs, isKept }] of this.#recent) {
+      if (isKept && untilMs > nowMs) kept.push([name, untilMs]);
     }
     return kept;
   }

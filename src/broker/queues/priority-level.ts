@@ -20,6 +20,13 @@ export interface LevelOwner {
   messagesExpire(): void;
 }
 
+/** Who wants to know of messages that leave the queue, whichever way. */
+export interface Departures {
+  left(level: PriorityLevel, offset: number): void;
+  /** Those that were there, from one offset to below another. */
+  leftBetween(level: PriorityLevel, from: number, below: number): void;
+}
+
 /** What the levels of one queue share. */
 export interface LevelDeps {
   readonly turn: Turn;
@@ -49,6 +56,8 @@ export class PriorityLevel {
   readonly log: QueueLog;
   /** Messages from here on belong to an atomic append that is not durable yet. */
   undurableFrom = Number.POSITIVE_INFINITY;
+  /** Told of each message that leaves the queue; null where it does not deduplicate. */
+  departures: Departures | null = null;
   /** Messages from here on were not yet looked at for their time to live. */
   freshFrom = 0;
   #readyCount = 0;
@@ -154,6 +163,7 @@ export class PriorityLevel {
     this.#ledger.acknowledged++;
     this.#ledger.publishToAck.record(this.#turn.nowMs - publishedMs);
     if (this.#acquisitions !== null) this.#forgetCounts(offset);
+    if (this.departures !== null) this.departures.left(this, offset);
     log.acknowledge(offset);
     if (log.durable) this.#turn.schedule();
   }
@@ -231,6 +241,7 @@ export class PriorityLevel {
     const { log } = this;
     if (offset < log.tailStart) log.readAhead?.release(offset);
     if (this.#acquisitions !== null) this.#forgetCounts(offset);
+    if (this.departures !== null) this.departures.left(this, offset);
     log.acknowledge(offset);
   }
 
@@ -247,6 +258,7 @@ export class PriorityLevel {
     while (returned.size > 0) this.settle(returned.pop());
     if (cursor.next < log.tailStart) {
       log.readAhead?.drop();
+      this.departures?.leftBetween(this, cursor.next, log.tailStart);
       log.acknowledgeStored(cursor.next, log.tailStart);
     }
     for (
@@ -277,6 +289,7 @@ export class PriorityLevel {
     this.#readyCount--;
     this.#depth.discarded(this.#depth.averageBytes);
     this.#ledger.lost++;
+    this.departures?.left(this, offset);
     log.acknowledge(offset);
     if (offset === cursor.next) cursor.next = offset + 1;
     cursor.isSparseBelow(log.tailStart);

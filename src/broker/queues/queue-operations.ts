@@ -5,7 +5,8 @@
  *     lane       the log of one more priority level
  *     failures   how often messages failed at consumers: offset, count, offset, count, ..., and for each of them how often
  *                it came back in all; where that is not said, as often as it failed
- *     seen       a deduplicated message, and until when it is not taken again
+ *     seen       the name of a message for deduplication: where that is, in the same block; and with x-cache-ttl, until when the
+ *                name is known whether it is there or not
  */
 export type QueueOperation =
   | {
@@ -25,7 +26,10 @@ export type QueueOperation =
       readonly op: 'queue-state.seen';
       readonly id: number;
       readonly key: string;
-      readonly untilMs: number;
+      readonly untilMs?: number;
+      /** Both, or neither in what was written before. */
+      readonly priority?: number;
+      readonly offset?: number;
     };
 
 const BEGINNING = Buffer.from('{"op":"queue-state.', 'latin1');

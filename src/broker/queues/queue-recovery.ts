@@ -17,7 +17,10 @@ export interface QueueState {
     failures: readonly number[],
     acquired?: readonly number[],
   ])[];
+  /** Names that are known until then. */
   readonly seen: readonly (readonly [key: string, untilMs: number])[];
+  /** Names of messages that are in the queue. */
+  readonly names?: readonly (readonly [priority: number, offset: number, name: string])[];
   /** What is ready, if some of it is in segments: recovery does not read those. */
   readonly ready?: Amount;
 }
@@ -29,12 +32,14 @@ export function stateOf(queue: Queue, nowMs: number): QueueState | null {
     const failures = acquisitions.flatMap(([offset]) => [offset, level.failuresOf(offset)]);
     return [level.priority, level.log.id, failures, acquisitions.map(([, count]) => count)] as const;
   });
-  const seen = queue.deduplicator?.kept(nowMs) ?? [];
-  const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0;
+  const seen = queue.deduplicator?.recentKept(nowMs) ?? [];
+  const names = queue.deduplicator?.presentKept() ?? [];
+  const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0 && names.length === 0;
+  const state = { id: queue.id, lanes, seen, ...(names.length === 0 ? {} : { names }) };
   const { readyCount: count, readyBytes: bytes } = queue;
   const isStored = count > 0 && queue.levels.some(({ log }) => log.head < log.tailStart);
-  if (isStored) return { id: queue.id, lanes, seen, ready: { count, bytes } };
-  return isPlain ? null : { id: queue.id, lanes, seen };
+  if (isStored) return { ...state, ready: { count, bytes } };
+  return isPlain ? null : state;
 }
 
 export function returnOperations(queue: Queue, returns: readonly ReturnCounts[]): QueueOperation[] {
@@ -71,7 +76,7 @@ export class QueueRecovery {
     this.#useId = useId;
   }
 
-  restore({ id, lanes, seen, ready }: QueueState): void {
+  restore({ id, lanes, seen, names, ready }: QueueState): void {
     const queue = this.#queues.get(id);
     if (queue === undefined) return;
     if (ready !== undefined) this.#ready.set(id, ready);
@@ -80,7 +85,11 @@ export class QueueRecovery {
       const level = levelOf(queue, priority);
       eachCount(failures, acquired, (...counts) => level?.setCounts(...counts));
     }
-    for (const [key, untilMs] of seen) queue.deduplicator?.remember(key, 0, untilMs, true);
+    for (const [key, untilMs] of seen) queue.deduplicator?.rememberUntil(key, 0, untilMs, true);
+    for (const [priority, offset, name] of names ?? []) {
+      const level = levelOf(queue, priority);
+      if (level !== undefined) queue.deduplicator?.took(name, { level, offset, isKept: true });
+    }
   }
 
   apply(bytes: Buffer): void {
@@ -96,7 +105,14 @@ export class QueueRecovery {
         // journal is in order, so that the message with an offset is the one that was meant.
         if (level !== undefined && offset < level.log.end) level.setCounts(offset, failures, acquisitions);
       });
-    } else queue.deduplicator?.remember(operation.key, 0, operation.untilMs, true);
+    } else {
+      const { key, untilMs, priority, offset = -1 } = operation;
+      if (untilMs !== undefined) queue.deduplicator?.rememberUntil(key, 0, untilMs, true);
+      const level = priority === undefined ? undefined : levelOf(queue, priority);
+      if (level !== undefined && offset < level.log.end) {
+        queue.deduplicator?.took(key, { level, offset, isKept: true });
+      }
+    }
   }
 
   deliveredBelow(logId: number): number {

@@ -13,10 +13,12 @@ export interface Retry {
 }
 
 export interface Deduplication {
-  /** How long a message is remembered. */
-  readonly windowMs: number;
-  /** How many are remembered at most; the oldest are forgotten first. */
+  /** How long a name is known after it came, whether its message is still there or not; null: as long as that is there. */
+  readonly windowMs: number | null;
+  /** How many names are known at most; the oldest are forgotten first. */
   readonly entriesMax: number;
+  /** Whether a duplicate is refused, and so negatively confirmed, and not only dropped. */
+  readonly refuses: boolean;
 }
 
 /** What a queue does with its messages, by its arguments and the policies that match it. */
@@ -43,7 +45,6 @@ export interface QueueSettings {
   readonly retry: Retry | null;
 }
 
-export const DEDUPLICATION_WINDOW_MS = 5 * 60 * 1000;
 export const DEDUPLICATION_ENTRIES_MAX = 100_000;
 
 /** The first delay of a retry where only the kind is given. */
@@ -115,8 +116,9 @@ class ArgumentsAndPolicy {
 function deduplicationOf(given: ArgumentsAndPolicy): Deduplication | null {
   if (!given.isTrue('message-deduplication')) return null;
   return {
-    windowMs: given.number('cache-ttl') ?? DEDUPLICATION_WINDOW_MS,
+    windowMs: given.number('cache-ttl'),
     entriesMax: given.number('cache-size') ?? DEDUPLICATION_ENTRIES_MAX,
+    refuses: given.text('duplicates') === 'reject-publish',
   };
 }
 

@@ -143,7 +143,10 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     if (deduplication === null) this.deduplicator = null;
     else if (this.deduplicator === null) this.deduplicator = new Deduplicator(deduplication);
     else this.deduplicator.configure(deduplication);
-    for (const level of this.levels) level.countFailures(countsFailures(settings));
+    for (const level of this.levels) {
+      level.countFailures(countsFailures(settings));
+      level.departures = this.deduplicator;
+    }
     this.#expiry.configure(settings.expiresMs, this.consumerCount > 0);
     if (this.readyCount > 0) this.pumpLater();
   }
@@ -155,6 +158,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
       level.recovered(deliveredBelow(level));
       count += level.readyCount;
     }
+    this.deduplicator?.recovered();
     this.touch();
     this.#ledger.recovered = count;
     const { maxLengthBytes } = this.settings;
@@ -331,6 +335,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     });
     const level = new PriorityLevel(this, priority, log, this.#levelDeps);
     level.countFailures(countsFailures(this.settings));
+    level.departures = this.deduplicator;
     return level;
   }
 
@@ -453,6 +458,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   #lose(level: PriorityLevel, offset: number): void {
     if (this.isRemoved) return;
     if (this.#limits.outbox.forget(level, offset)) {
+      level.departures?.left(level, offset);
       level.log.acknowledge(offset);
       this.#ledger.lost++;
     } else {

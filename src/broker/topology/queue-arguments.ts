@@ -75,6 +75,7 @@ const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
   ['x-message-deduplication', 'both', boolean],
   ['x-cache-size', 'both', integerFrom(1)],
   ['x-cache-ttl', 'both', integerFrom(1)],
+  ['x-duplicates', 'both', word(['drop', 'reject-publish'], 'invalid_duplicates')],
 ];
 
 /** That of arguments which were validated. */

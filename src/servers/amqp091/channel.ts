@@ -287,7 +287,7 @@ export class Channel implements HandlerContext {
   release(state: 'closing' | 'closed'): void {
     const isOpen = this.state === 'open';
     this.#end(state);
-    if (isOpen) this.unacknowledged.requeueAll();
+    if (isOpen) this.unacknowledged.requeueAll('lost');
   }
 
   /** As `release`: what is not acknowledged goes back in steps. */

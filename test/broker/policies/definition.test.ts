@@ -86,7 +86,11 @@ test('retries and deduplication are set up by arguments or policies', () => {
   assert.equal(settingsFrom({}, { 'delayed-retry-min': 50 }).retry, null);
   assert.deepEqual(
     settingsFrom({ 'x-cache-size': 7 }, { 'message-deduplication': true, 'cache-size': 3, 'cache-ttl': 9n }),
-    { ...settingsFrom({}, {}), deduplication: { windowMs: 9, entriesMax: 7 } },
+    { ...settingsFrom({}, {}), deduplication: { windowMs: 9, entriesMax: 7, refuses: false } },
+  );
+  assert.deepEqual(
+    settingsFrom({ 'x-duplicates': 'reject-publish' }, { 'message-deduplication': true }).deduplication,
+    { windowMs: null, entriesMax: 100_000, refuses: true },
   );
   assert.equal(
     settingsFrom({ 'x-message-deduplication': false }, { 'message-deduplication': true }).deduplication,

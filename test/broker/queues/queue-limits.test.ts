@@ -143,4 +143,41 @@ describe('a restart', () => {
     const queue = test.broker.vhosts.get('/')!.findQueue('q')!;
     assert.deepEqual([queue.readyCount, queue.ledger.duplicates], [2, 1]);
   });
+
+  it('leaves a queue the names of messages that are still there, and of no others, whatever the snapshot says', async () => {
+    for (const isSnapshotted of [false, true]) {
+      await using test = await TestBroker.start();
+      declare(test, 'q', { 'x-message-deduplication': true, 'x-max-priority': 3 });
+      for (const [id, name] of ['acked', 'left', 'high'].entries()) {
+        publish(test, 'q', id, { name, priority: name === 'high' ? 2 : 0 });
+      }
+      await settled();
+      if (isSnapshotted) await test.restart();
+      const unacknowledged = new Unacknowledged();
+      const again = test.broker.vhosts.get('/')!.findQueue('q')!;
+      const transaction = new Tx(test.broker.shard, test.broker.deadLettering, unacknowledged);
+      again.addConsumer({
+        tag: 'c',
+        sink: {
+          deliver: (from, level, offset, chunk, at, _, content) => {
+            const tag = unacknowledged.add(level, from, offset, chunk, at, content);
+            if (level.priority === 0 && offset === 0) transaction.acknowledge(tag, false, 'ack');
+            return true;
+          },
+          cancelled: () => undefined,
+        },
+        gate: { open: true },
+        credit: 10,
+        noAck: false,
+        exclusive: false,
+        arguments: {},
+      });
+      await settled();
+      await commit(transaction);
+      await test.restart();
+      const restarted = test.broker.vhosts.get('/')!.findQueue('q')!;
+      for (const [id, name] of ['acked', 'left', 'high'].entries()) publish(test, 'q', 10 + id, { name });
+      assert.deepEqual([restarted.readyCount, restarted.ledger.duplicates], [3, 2]);
+    }
+  });
 });
