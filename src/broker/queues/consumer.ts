@@ -53,6 +53,11 @@ export interface ConsumerRequest {
   readonly gate: Gate;
   /** How many messages may be unacknowledged; Infinity for no limit. */
   readonly credit: number;
+  /**
+   * Where there is no limit: how many messages it is given at first, as many as it has time to read while others wait for
+   * answers. Whoever hands it over extends that (`extend`). Not given: all there are.
+   */
+  readonly window?: number;
   readonly noAck: boolean;
   readonly exclusive: boolean;
   /** Those of a lower priority get messages only while none of a higher one can take any. 0 if not given. */
@@ -75,6 +80,10 @@ export class Consumer {
   credit: number;
   /** Deliveries that it has not settled. */
   unacknowledgedCount = 0;
+  /** Messages that it may have unacknowledged without a limit of its own; 0 where it has one, or needs none. */
+  readonly window: number;
+  /** Credit beyond the window, which is not given again. */
+  #extension = 0;
   /** It was the single active consumer, and gets nothing more: another one takes over when it has settled all. */
   isQuiescing = false;
   isActive = true;
@@ -91,14 +100,27 @@ export class Consumer {
     this.priority = request.priority ?? 0;
     this.arguments = request.arguments;
     this.prefetch = Number.isFinite(request.credit) ? request.credit : 0;
-    this.credit = request.noAck ? Number.POSITIVE_INFINITY : request.credit;
+    this.window = request.noAck || Number.isFinite(request.credit) ? 0 : (request.window ?? 0);
+    this.credit = request.noAck ? Number.POSITIVE_INFINITY : this.window > 0 ? this.window : request.credit;
   }
 
   /** A delivery was settled. */
-  settled(): void {
+  deliverySettled(): void {
     this.unacknowledgedCount--;
-    this.addCredit(1);
+    if (this.#extension > 0) this.#extension--;
+    else this.addCredit(1);
     if (this.isQuiescing && this.unacknowledgedCount === 0) this.queue.wake();
+  }
+
+  /** The window is used up, and nothing is acknowledged: so many more, for once. */
+  extend(count: number): void {
+    this.#extension += count;
+    this.addCredit(count);
+  }
+
+  /** What it acknowledges together shows that the window is too small for it. */
+  keepExtension(): void {
+    this.#extension = 0;
   }
 
   /** Messages were acknowledged, or the limit was raised. */

@@ -221,7 +221,7 @@ export class Unacknowledged {
 
   #consumerSettled(consumer: Consumer): void {
     this.consumerCount--;
-    consumer.settled();
+    consumer.deliverySettled();
   }
 
   /** From the ring. */

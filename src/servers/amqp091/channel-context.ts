@@ -8,6 +8,7 @@ import type { Method } from '../../wire/amqp091/definitions.ts';
 import type { HeldMemory } from './connection/held-memory.ts';
 import type { Output } from './connection/output.ts';
 import type { Permissions } from './connection/permissions.ts';
+import type { DeliveryWindows } from './deliver/delivery-window.ts';
 import type { Settings } from './options.ts';
 import type { PublisherConfirms } from './publish/publisher-confirms.ts';
 import type { RouteCache } from './publish/route-cache.ts';
@@ -64,6 +65,8 @@ export interface ChannelContext {
   readonly settings: Settings;
   readonly routes: RouteCache;
   readonly unacknowledged: Unacknowledged;
+  /** Of its consumers without a prefetch limit. */
+  readonly windows: DeliveryWindows;
   readonly state: ChannelState;
   /** Null until confirm.select. */
   readonly confirms: PublisherConfirms | null;

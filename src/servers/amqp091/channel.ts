@@ -14,6 +14,7 @@ import type { Output } from './connection/output.ts';
 import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
 import { notifyConsumerCancelled } from './deliver/consumer-cancellation-notification.ts';
 import { DeliveryAckTimeouts } from './deliver/delivery-ack-timeout.ts';
+import { DeliveryWindows } from './deliver/delivery-window.ts';
 import { AmqpError, type CloseReason, closeReason } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Publishing } from './publish/publish.ts';
@@ -51,6 +52,7 @@ export class Channel implements HandlerContext {
   readonly settings: Settings;
   readonly routes: RouteCache;
   readonly unacknowledged = new Unacknowledged();
+  readonly windows: DeliveryWindows;
   readonly publishing: Publishing;
   readonly consumers = new Map<string, Consumer>();
   readonly ackTimeouts: DeliveryAckTimeouts;
@@ -82,6 +84,7 @@ export class Channel implements HandlerContext {
     this.settings = connection.settings;
     this.routes = connection.routes;
     this.publishing = new Publishing(this);
+    this.windows = new DeliveryWindows(this, connection.broker.shard.scheduler);
     this.gate = { open: !connection.output.isCongested };
     this.ackTimeouts = new DeliveryAckTimeouts(this.unacknowledged, connection.settings.consumerTimeoutMs);
   }
@@ -149,6 +152,7 @@ export class Channel implements HandlerContext {
 
   #settle(tag: number, multiple: boolean, kind: Outcome): void {
     const { unacknowledged, tx } = this;
+    this.windows.acknowledgements++;
     if (tx !== null) {
       if (!unacknowledged.has(tag, multiple) || (tag > 0 && tx.hasAcknowledged(tag))) this.#failTag(tag);
       // Tag 0 means all deliveries until now, and not those until the commit (AMQP 1.8.3.13).
@@ -158,6 +162,7 @@ export class Channel implements HandlerContext {
     }
     const count = unacknowledged.settle(tag, multiple, kind);
     if (count < 0) this.#failTag(tag);
+    else if (multiple) this.windows.settled(count, this.consumers.values());
     if (!this.gate.open) this.updateGate();
   }
 
@@ -240,6 +245,11 @@ export class Channel implements HandlerContext {
   whenRelieved(action: () => void): void {
     if (this.output.isCongested) this.#onRelief = action;
     else action();
+  }
+
+  /** Whether the client waits for an answer that was not given yet. */
+  get isAnswering(): boolean {
+    return this.deferred?.isWaiting === true;
   }
 
   deferFrames(): void {

@@ -66,8 +66,24 @@ export interface StreamConsumerRequest {
 
 type ConsumerShape = Pick<
   Consumer,
-  'tag' | 'gate' | 'noAck' | 'exclusive' | 'priority' | 'arguments' | 'prefetch' | 'credit' | 'isActive'
-> & { addCredit(count: number): void; wake(): void; cancel(): void };
+  | 'tag'
+  | 'gate'
+  | 'noAck'
+  | 'exclusive'
+  | 'priority'
+  | 'arguments'
+  | 'prefetch'
+  | 'credit'
+  | 'unacknowledgedCount'
+  | 'window'
+  | 'isActive'
+> & {
+  deliverySettled(): void;
+  keepExtension(): void;
+  addCredit(count: number): void;
+  wake(): void;
+  cancel(): void;
+};
 
 type QueueShape = Pick<ConsumerOwner, 'name' | 'vhost' | 'settings'> & {
   readonly arguments: Table;
@@ -133,6 +149,9 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   readonly arguments: Table;
   readonly prefetch: number;
   credit: number;
+  unacknowledgedCount = 0;
+  /** It always has a limit. */
+  readonly window = 0;
   isActive = true;
   readonly #turn: Turn;
   readonly #message: RecordMessage;
@@ -199,6 +218,13 @@ export class StreamConsumer implements Pumped, ConsumerShape {
       this.#open(partition, { kind: 'first' });
     this.pumpLater();
   }
+
+  deliverySettled(): void {
+    this.unacknowledgedCount--;
+    this.addCredit(1);
+  }
+
+  keepExtension(): void {}
 
   addCredit(count: number): void {
     this.credit += count;

@@ -84,6 +84,7 @@ export class Delivery implements DeliverySink {
     writeContent(channel, chunk, view);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
+    if (consumer.credit === 0 && consumer.window > 0) channel.windows.exhausted(consumer);
     return true;
   }
 

@@ -6,6 +6,7 @@ import { resourceText } from '../../../broker/topology/refusals.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { HandlerContext } from '../channel-context.ts';
 import { Delivery } from '../deliver/delivery.ts';
+import { WINDOW_MESSAGES } from '../deliver/delivery-window.ts';
 import { DirectReplyConsumer } from '../deliver/direct-reply.ts';
 import { AmqpError } from '../errors.ts';
 import { consumeStream } from './consume-stream.ts';
@@ -44,6 +45,7 @@ function consumeQueue(
     sink: new Delivery(channel, tag),
     gate: channel.gate,
     credit: limited ? channel.prefetchPerConsumer : Number.POSITIVE_INFINITY,
+    window: WINDOW_MESSAGES,
     noAck: method.noAck,
     exclusive: method.exclusive,
     priority,

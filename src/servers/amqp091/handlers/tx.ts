@@ -13,6 +13,8 @@ export function txSelect(channel: HandlerContext): void {
 /** Answered when all of it is durable; frames that come meanwhile are deferred. */
 export function txCommit(channel: HandlerContext): void {
   const tx = txOf(channel);
+  const { unacknowledged } = channel;
+  const before = unacknowledged.count;
   channel.deferFrames();
   tx.commit((returned) => {
     if (channel.state !== 'open') return;
@@ -20,6 +22,7 @@ export function txCommit(channel: HandlerContext): void {
     channel.send({ name: 'tx.commit-ok' });
     channel.resume();
   });
+  channel.windows.settled(before - unacknowledged.count, channel.consumers.values());
   channel.updateGate();
 }
 
