@@ -145,7 +145,7 @@ export class Tx {
   #admit(
     { route, priority, persistent, content }: Publication,
     reservations: Reservations,
-  ): { targets: RouteTargets; seen: readonly Seen[]; isKnown: boolean {
+  ): { targets: RouteTargets; seen: readonly Seen[]; isKnown: boolean } {
     let queues = route.queues;
     if (queues.some((queue) => queue.isRemoved)) queues = queues.filter((queue) => !queue.isRemoved);
     // Asked now, as that may have become so since the message was published.
