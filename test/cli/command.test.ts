@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -128,6 +128,24 @@ describe('the launcher', { skip: process.platform === 'win32' }, () => {
     await symlink(join(project, 'node_modules/.bin/sluice'), join(scratch, 'sluice'));
     const { stdout, stderr } = await run(join(scratch, 'sluice'), ['start'], { PATH: '/usr/bin:/bin' });
     assert.match(stdout, /node_modules\/sluice\/dist\/cli\/main\.js \d+ start\n/, stderr);
+  });
+
+  it('runs the build of a checkout as long as no source is newer', async () => {
+    const root = join(scratch, 'built');
+    const launcher = await fakePackage(root, 'src/cli/main.ts');
+    await fakePackage(root, 'dist/cli/main.js');
+    await fakeNode(join(root, 'node_modules/.bin/node'), 'v24.9.9');
+    const ran = async () => (await run(launcher, [], { PATH: '/usr/bin:/bin' })).stdout.split(' ')[0];
+    const touch = (path: string, seconds: number) => utimes(join(root, path), seconds, seconds);
+    for (const path of ['src', 'src/cli', 'src/cli/main.ts']) await touch(path, 1000);
+    await touch('dist/cli/main.js', 2000);
+    assert.match(await ran(), /built\/dist\/cli\/main\.js$/);
+    await touch('src/cli/main.ts', 3000);
+    assert.match(await ran(), /built\/src\/cli\/main\.ts$/);
+    await touch('src/cli/main.ts', 1000);
+    // As when a source was deleted.
+    await touch('src/cli', 3000);
+    assert.match(await ran(), /built\/src\/cli\/main\.ts$/);
   });
 
   it('and npm run dev run the sources with the same flags', async () => {

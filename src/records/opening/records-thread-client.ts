@@ -73,7 +73,9 @@ export class RecordsThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./records-thread.ts', import.meta.url), { name: 'records' });
+    // The package has no sources: there it is what they were built into.
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const worker = new Worker(new URL(`./records-thread.${extension}`, import.meta.url), { name: 'records' });
     this.#worker = worker;
     worker.on('message', (outcome: Outcome) => {
       const waiting = this.#waiting.get(outcome.id);
