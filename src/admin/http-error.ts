@@ -20,6 +20,8 @@ const OF_BROKER = {
   'resource-locked': [409, 'resource_locked'],
   'not-allowed': [403, 'not_allowed'],
   'resource-error': [503, 'resource_error'],
+  'limit-reached': [400, 'bad_request'],
+  'resource-short': [503, 'resource_error'],
   'not-implemented': [501, 'not_implemented'],
   'internal-error': [500, 'internal_error'],
 } as const satisfies Record<BrokerErrorKind, readonly [number, string]>;

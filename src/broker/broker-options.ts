@@ -4,6 +4,7 @@ import type { FileSystem } from '../log/files/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
 import type { StreamUpkeep } from '../log/streams/retention-settings.ts';
 import type { Budget } from './budget/budget.ts';
+import type { ObjectLimitSettings } from './budget/object-limits.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
 import type { PropertyCodec } from './messages/property-codec.ts';
 import type { ShardLog } from './shard/shard.ts';
@@ -36,6 +37,8 @@ export interface BrokerOptions {
   readonly propertyCodecs?: readonly PropertyCodec[];
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
+  /** How much users and virtual hosts may have of what clients make; what is left out is as usual. */
+  readonly objectLimits?: Partial<ObjectLimitSettings>;
   readonly groups?: Partial<GroupSettings>;
   readonly transactions?: Partial<TransactionSettings>;
   readonly streamUpkeep?: Partial<StreamUpkeep>;

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import { systemClock } from '../base/clock.ts';
 import { systemScheduler, type Timer } from '../base/scheduler.ts';
 import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
@@ -14,6 +15,8 @@ import { BrokerState } from './broker-state.ts';
 import { Budget } from './budget/budget.ts';
 import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
+import { mergedLimits, usualLimits } from './budget/object-limits.ts';
+import { ObjectQuotas } from './budget/object-quotas.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -56,6 +59,7 @@ export class Broker {
   readonly shard: Shard;
   readonly budget: Budget;
   readonly cluster: ClusterId;
+  readonly quotas: ObjectQuotas;
   readonly vhosts: VirtualHosts<Queue>;
   readonly access: Access;
   /** The clients' connections, over all protocols. */
@@ -143,6 +147,7 @@ export class Broker {
     this.loopStretches = new LoopStretches(shard.log);
     shard.turnTime.onStretch = (ms, nowMs, work) =>
       this.loopStretches.record(nowMs - ms, nowMs, work.protocol, work.request, work.user);
+    this.quotas = this.#createQuotas(options);
     const record = (operation: Uint8Array): number => shard.record(operation);
     this.delays = new Delays({
       shard,
@@ -161,6 +166,7 @@ export class Broker {
       configs: this.groupConfigs,
       access: () => this.access,
       groups: this.groups,
+      quotas: this.quotas,
       onProblem: (fields, message) => shard.log.error(fields, message),
     });
     this.transactions = this.#createTransactions(options.transactions);
@@ -177,6 +183,7 @@ export class Broker {
       log: { append: (operation) => shard.record(encodeAccessOperation(operation)) },
       events: this.events,
       loopbackUsers: options.loopbackUsers ?? ['guest'],
+      quotas: this.quotas,
       durable: () => shard.durable(shard.metadataBlock),
     });
     this.#state = new BrokerState({
@@ -226,6 +233,15 @@ export class Broker {
     });
   }
 
+  #createQuotas({ objectLimits = {} }: BrokerOptions): ObjectQuotas {
+    return new ObjectQuotas({
+      limits: mergedLimits(usualLimits(getHeapStatistics().heap_size_limit), objectLimits),
+      ofUser: (name) => this.access.objectLimitsOfUser(name),
+      ofVhost: (name) => this.access.objectLimitsOfVhost(name),
+      shortOf: () => this.shard.alarms.raised,
+    });
+  }
+
   #createVhosts(): VirtualHosts<Queue> {
     return new VirtualHosts<Queue>(
       {
@@ -243,6 +259,7 @@ export class Broker {
           mayStillWrite: (user, vhost, exchange, keys) =>
             this.access.mayStillWrite(user, vhost, exchange, keys),
         },
+        quotas: this.quotas,
         beforeDelete: (vhost) => {
           this.groups.deleteAll(vhost);
           this.shareGroups.deleteAll(vhost);
@@ -286,6 +303,7 @@ export class Broker {
       logId: (known) => shard.logId(known),
       record: (operation) => shard.record(operation),
       defaults: () => this.brokerConfigs.topicDefaults,
+      quotas: this.quotas,
     });
   }
 
@@ -295,6 +313,7 @@ export class Broker {
       settings,
       configsOf: (vhost, group) => this.groupConfigs.of(vhost, group),
       streams: this.streams,
+      quotas: this.quotas,
       clock: shard.clock,
       scheduler: shard.scheduler,
       record: (operation) => shard.record(operation),
@@ -311,6 +330,7 @@ export class Broker {
       producerExpirationMs: () =>
         this.brokerConfigs.number('producer.id.expiration.ms') ?? settings.producerExpirationMs,
       offsets: this.groups,
+      quotas: this.quotas,
       partitions: () => this.streams.partitions(),
     });
   }

@@ -11,6 +11,10 @@ export type BrokerErrorKind =
   | 'resource-locked'
   | 'not-allowed'
   | 'resource-error'
+  /** There are as many of these as there may be: see `budget/object-quotas.ts`. */
+  | 'limit-reached'
+  /** Memory or disk is short; it may work later. */
+  | 'resource-short'
   | 'not-implemented'
   | 'internal-error';
 

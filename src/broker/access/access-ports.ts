@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Events } from '../events/events.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
@@ -11,6 +12,8 @@ export interface AccessDeps {
   readonly events: Pick<Events, 'actor' | 'as' | 'emitByActor'>;
   /** They may connect from this machine alone. */
   readonly loopbackUsers: readonly string[];
+  /** What users have made counts for them. */
+  readonly quotas: ObjectQuotas;
   /** Resolves when all changes so far are as durable as the broker makes them. */
   durable(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Pattern } from '../policies/pattern.ts';
 import { AclTable } from './acl-table.ts';
 import type { AccessOperation, VhostLimits } from './operations.ts';
@@ -17,6 +18,11 @@ export class AccessState {
   /** Another one after each change: for those who remember what it came to. */
   version = 0;
   quotaVersion = 0;
+  readonly #objects: ObjectQuotas;
+
+  constructor(objects = new ObjectQuotas()) {
+    this.#objects = objects;
+  }
 
   /** Patterns that are none match nothing: who makes an operation for a client has checked them. */
   apply(operation: AccessOperation): void {
@@ -104,6 +110,7 @@ export class AccessState {
     const user = this.users.get(name);
     if (user === undefined) return;
     this.users.delete(name);
+    this.#objects.userDeleted(name);
     user.isDeleted = true;
     user.grants.clear();
     user.topicGrants.clear();

@@ -1,3 +1,4 @@
+import type { OwnLimits } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
@@ -38,11 +39,12 @@ export class Access {
   readonly acls: Acls;
   readonly quotas: Quotas;
   readonly credentials: Credentials;
-  readonly #state = new AccessState();
+  readonly #state: AccessState;
   readonly #deps: AccessDeps;
 
   constructor(deps: AccessDeps) {
     this.#deps = deps;
+    this.#state = new AccessState(deps.quotas);
     const changes = new AccessChanges(this.#state, deps);
     this.administration = new Administration(this.#state, changes, this.clients, deps);
     this.acls = new Acls(this.#state, changes, (name) => deps.vhosts.get(name) !== undefined);
@@ -87,6 +89,16 @@ export class Access {
   /** Whether the user has the password that a new data directory gives it, which everybody knows. */
   hasDefaultPassword(name: string): boolean {
     return this.#state.users.get(name)?.password?.hash === GUEST_PASSWORD.hash;
+  }
+
+  /** Undefined for a user that is not there. */
+  objectLimitsOfUser(name: string): OwnLimits | undefined {
+    const user = this.#state.users.get(name);
+    return user === undefined ? undefined : { isAdministrator: user.isAdministrator, limits: user.limits };
+  }
+
+  objectLimitsOfVhost(name: string): OwnLimits['limits'] | undefined {
+    return this.#state.vhostLimits.get(name);
   }
 
   /** For a user whose name was proved in another way: by a client certificate. */
@@ -182,12 +194,13 @@ export class Access {
   }
 
   /** Before a channel is opened. @throws BrokerError not-allowed */
-  checkChannelLimit(user: Identity): void {
+  checkChannelLimit(user: Identity, vhost: string): void {
+    const { quotas } = this.#deps;
+    const refusal = quotas.refusal('channels', quotas.account(user.name), vhost);
+    if (refusal === null) return;
     const limit = user.limits['max-channels'];
-    if (limit === undefined) return;
-    let count = 0;
-    for (const client of this.clients.ofUser(user)) count += client.channelCount;
-    if (count < limit) return;
+    const count = quotas.count('channels', { user: user.name });
+    if (limit === undefined || count < limit) throw new BrokerError('not-allowed', refusal.text);
     throw new BrokerError(
       'not-allowed',
       `number of channels opened for user '${user.name}' has reached the maximum allowed user limit of (${limit})`,

@@ -1,3 +1,4 @@
+import { ALL_OBJECT_LIMITS } from '../budget/object-limits.ts';
 import { BrokerError } from '../errors.ts';
 import type { AccessChanges } from './access-changes.ts';
 import type { AccessDeps } from './access-ports.ts';
@@ -40,8 +41,9 @@ export interface PermissionFilter {
 }
 
 const NAME_BYTES_MAX = 255;
-const USER_LIMITS: readonly UserLimit[] = ['max-connections', 'max-channels'];
-const VHOST_LIMITS: readonly VhostLimit[] = ['max-connections', 'max-queues'];
+const OBJECT_LIMITS = ALL_OBJECT_LIMITS.map((limit) => `max-${limit}` as const);
+const USER_LIMITS: readonly UserLimit[] = ['max-connections', ...OBJECT_LIMITS];
+const VHOST_LIMITS: readonly VhostLimit[] = ['max-connections', ...OBJECT_LIMITS];
 
 /**
  * What administrators list and change. A change is in effect when the call returns, for those that are connected too;

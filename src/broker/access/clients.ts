@@ -5,8 +5,6 @@ export interface Client {
   readonly user: User;
   /** The name of the virtual host. */
   readonly vhost: string;
-  /** Open channels, or sessions, on it. */
-  readonly channelCount: number;
   /** What it was given is taken away: lets go of everything in the broker at once, and ends. */
   close(reason: string): void;
 }

@@ -1,10 +1,12 @@
+import type { ObjectLimit } from '../budget/object-limits.ts';
 import type { Acl } from './acl.ts';
 import type { PasswordHash } from './password.ts';
 import type { QuotaEntity, QuotaValues } from './quota.ts';
 import { isScramMechanism, type ScramCredentials } from './scram.ts';
 import type { UserLimits } from './user.ts';
 
-export type VhostLimit = 'max-connections' | 'max-queues';
+/** RabbitMQ has those of connections and queues. */
+export type VhostLimit = 'max-connections' | `max-${ObjectLimit}`;
 export type VhostLimits = { readonly [name in VhostLimit]?: number };
 
 /**

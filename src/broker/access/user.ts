@@ -1,3 +1,4 @@
+import type { ObjectLimit } from '../budget/object-limits.ts';
 import { Pattern, validPattern } from '../policies/pattern.ts';
 import type { PasswordHash } from './password.ts';
 import type { ScramCredentials } from './scram.ts';
@@ -12,7 +13,8 @@ export interface PermissionPatterns {
   readonly read: string;
 }
 
-export type UserLimit = 'max-connections' | 'max-channels';
+/** RabbitMQ has those of connections and channels. */
+export type UserLimit = 'max-connections' | `max-${ObjectLimit}`;
 export type UserLimits = { readonly [name in UserLimit]?: number };
 
 /** What a user may do in a virtual host. */
@@ -38,6 +40,10 @@ export class User {
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  get isAdministrator(): boolean {
+    return this.tags.has('administrator');
   }
 
   mayOpen(vhost: string): boolean {

@@ -29,10 +29,20 @@ export class CommittedOffsets {
   readonly #pending = new Map<number, { readonly streamId: string; readonly partition: number }[]>();
   #order = 0;
   #count = 0;
+  #slots = 0;
 
   /** Partitions with a committed offset. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Partitions with a committed offset, or one that waits for the end of a transaction. */
+  get partitionCount(): number {
+    return this.#slots;
+  }
+
+  has(streamId: string, partition: number): boolean {
+    return this.#byStream.get(streamId)?.has(partition) === true;
   }
 
   get hasPending(): boolean {
@@ -121,6 +131,7 @@ export class CommittedOffsets {
     for (const { committed } of this.#byStream.get(streamId)?.values() ?? []) {
       if (committed !== null) this.#count--;
     }
+    this.#slots -= this.#byStream.get(streamId)?.size ?? 0;
     this.#byStream.delete(streamId);
     for (const [producer, places] of this.#pending) {
       const left = places.filter((place) => place.streamId !== streamId);
@@ -175,7 +186,10 @@ export class CommittedOffsets {
     let partitions = this.#byStream.get(streamId);
     if (partitions === undefined) this.#byStream.set(streamId, (partitions = new Map()));
     let slot = partitions.get(partition);
-    if (slot === undefined) partitions.set(partition, (slot = { committed: null, pending: null }));
+    if (slot === undefined) {
+      partitions.set(partition, (slot = { committed: null, pending: null }));
+      this.#slots++;
+    }
     return slot;
   }
 
@@ -183,7 +197,7 @@ export class CommittedOffsets {
     if (slot.pending?.size === 0) slot.pending = null;
     if (slot.committed !== null || slot.pending !== null) return;
     const partitions = this.#byStream.get(streamId);
-    partitions?.delete(partition);
+    if (partitions?.delete(partition) === true) this.#slots--;
     if (partitions?.size === 0) this.#byStream.delete(streamId);
   }
 

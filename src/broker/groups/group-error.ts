@@ -20,7 +20,11 @@ export type GroupErrorKind =
   | 'stale-epoch'
   | 'unsupported-assignor'
   | 'invalid-expression'
-  | 'unsupported-version';
+  | 'unsupported-version'
+  /** The user has as many groups, members or offsets as it may have. */
+  | 'limit-reached'
+  /** Memory or disk is short; it may work later. */
+  | 'unavailable';
 
 /** A request that a group refuses; nothing has changed. */
 export class GroupError extends KindError<GroupErrorKind> {

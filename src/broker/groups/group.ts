@@ -1,4 +1,5 @@
 import { DeadlineTimer } from '../../base/deadline-timer.ts';
+import type { ObjectAccount } from '../budget/object-account.ts';
 import { ClassicGroup, type ClassicState } from './classic/classic-group.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
 import { ClassicMembers } from './consumer/classic-members.ts';
@@ -14,6 +15,8 @@ export interface GroupOwner {
   classicChanged(group: Group): void;
   /** Nothing of it is in the journal, and nobody came. */
   unused(group: Group): void;
+  /** Something was done to the group after which it may have more or fewer members or offsets. */
+  resized(group: Group): void;
   consumerChanged(group: Group, change: Parameters<ConsumerGroup['restore']>[0]): void;
 }
 
@@ -21,6 +24,13 @@ export interface GroupOwner {
 export class Group {
   readonly vhost: string;
   readonly id: string;
+  /** Of the user who began with it; null if that is not known. */
+  account: ObjectAccount | null;
+  /** Whether the journal says whose it is. */
+  isAccountKept = false;
+  /** As they were counted last: see `GroupOwner.resized`. */
+  countedMembers = 0;
+  countedOffsets = 0;
   readonly offsets = new CommittedOffsets();
   membership: ClassicGroup | ConsumerGroup;
   /** The journal's blocks that the last changes are in: an answer that shows them has to wait for those. */
@@ -34,13 +44,29 @@ export class Group {
   readonly #alarm: DeadlineTimer;
   #classicMembers: ClassicMembers | null = null;
 
-  constructor(vhost: string, id: string, deps: GroupDeps, owner: GroupOwner) {
+  constructor(
+    vhost: string,
+    id: string,
+    deps: GroupDeps,
+    owner: GroupOwner,
+    account: ObjectAccount | null = null,
+  ) {
     this.vhost = vhost;
     this.id = id;
+    this.account = account;
     this.#deps = deps;
     this.#owner = owner;
     this.#alarm = new DeadlineTimer(deps.scheduler, () => this.#tick());
     this.membership = this.#newClassic();
+  }
+
+  /** Those that are expected take as much as those that are there. */
+  get memberCount(): number {
+    const { membership } = this;
+    if (this.isRemoved) return 0;
+    return membership.type === 'consumer'
+      ? membership.members.size
+      : membership.roster.size + membership.roster.expected.size;
   }
 
   get state(): ClassicState | ConsumerState {
@@ -198,6 +224,7 @@ export class Group {
   #tick(): void {
     if (this.isRemoved) return;
     this.#wakeAt(this.membership.tick());
+    this.#owner.resized(this);
     const isUnknown = this.membershipBlock === 0 && this.keptMembership === null;
     // Those who were expected have not come: names can be made up without end.
     if (isUnknown && this.isEmpty && this.offsets.isEmpty) this.#owner.unused(this);

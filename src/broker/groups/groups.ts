@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../base/scheduler.ts';
+import { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import {
   type JoinOutcome,
@@ -14,6 +15,7 @@ import type { ConsumerChange } from './consumer/consumer-group.ts';
 import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/requests.ts';
 import { Group, type GroupOwner } from './group.ts';
 import { GroupError, type GroupErrorKind } from './group-error.ts';
+import { GroupQuotas } from './group-quotas.ts';
 import type { GroupSettings } from './group-settings.ts';
 import type { CommitRequest } from './offset-commit.ts';
 import { expiredOffsets, isUseless, subscribesTo } from './offset-retention.ts';
@@ -33,11 +35,13 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   /** Groups with pending offsets, by the id of the producer. */
   readonly #pending = new Map<number, Set<Group>>();
   readonly #others: OtherGroups[] = [];
+  readonly #quotas: GroupQuotas;
   #codec = noCodec;
   #retention: Timer | null = null;
 
   constructor(deps: GroupDeps) {
     this.#deps = deps;
+    this.#quotas = new GroupQuotas(deps.quotas ?? new ObjectQuotas());
   }
 
   get settings(): GroupSettings {
@@ -79,11 +83,17 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
       done(joinFailed('unknown-member', memberId));
     } else {
       const isOther = this.#otherOf(vhost, id) !== undefined;
-      const group = isOther ? null : (found ?? this.#create(vhost, id));
+      const refusal = isOther ? null : this.#quotas.refusalOfJoin(vhost, found, request);
+      if (refusal !== null) {
+        done(joinFailed(refusal, memberId));
+        return;
+      }
+      const group = isOther ? null : (found ?? this.#create(vhost, id, request.user));
       const classic = group?.asClassic() ?? null;
       if (group === null) done(joinFailed('inconsistent-protocol', memberId));
       else if (classic === null) done(group.classicMembers.join(request));
       else classic.join(request, done);
+      if (group !== null) this.resized(group);
       if (group !== null && found === undefined) this.#removeIfUnused(group);
     }
   }
@@ -113,15 +123,22 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     const group = this.#groupOfMember(vhost, id);
     if (typeof group === 'string') return leaving.map(() => group);
     const { membership } = group;
-    if (membership.type === 'classic') return membership.leave(leaving);
-    return leaving.map(({ memberId, instanceId }) => membership.takeOut(memberId, instanceId));
+    const results =
+      membership.type === 'classic'
+        ? membership.leave(leaving)
+        : leaving.map(({ memberId, instanceId }) => membership.takeOut(memberId, instanceId));
+    this.resized(group);
+    return results;
   }
 
   /** Of a group in which the broker divides the partitions. @throws GroupError */
   consumerHeartbeat(vhost: string, id: string, request: HeartbeatRequest): HeartbeatOutcome {
     const found = this.find(vhost, id);
     const isNew = found === undefined && request.epoch === 0 && this.#otherOf(vhost, id) === undefined;
-    const group = isNew ? this.#create(vhost, id) : found;
+    if (request.epoch === 0 && (isNew || found !== undefined)) {
+      this.#quotas.admitConsumer(vhost, found, request);
+    }
+    const group = isNew ? this.#create(vhost, id, request.user) : found;
     const isKnown = request.epoch === 0 || found?.membership.type === 'consumer';
     if (group === undefined || !isKnown)
       throw new GroupError('group-not-found', `there is no consumer group '${id}'`);
@@ -135,6 +152,7 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     try {
       return consumer.heartbeat(request);
     } finally {
+      this.resized(group);
       if (isNew) this.#removeIfUnused(group);
     }
   }
@@ -144,7 +162,10 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     const group = this.#groupToCommit(request, false);
     const { rows } = request;
     const t = this.#wallMs();
+    this.#quotas.admitOffsets(group, rows);
     group.offsets.commit(t, rows);
+    this.resized(group);
+    this.#keepOwner(group);
     group.offsetsBlock = this.#record({ op: 'group.commit', v: group.vhost, g: group.id, t, o: rows });
     return group.offsetsBlock;
   }
@@ -153,8 +174,10 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     const group = this.#groupToCommit(request, true);
     const { rows } = request;
     const t = this.#wallMs();
+    this.#quotas.admitOffsets(group, rows);
     this.#addPending(group, producerId, t, rows);
     const { vhost: v, id: g } = group;
+    this.#keepOwner(group);
     group.offsetsBlock = this.#record({ op: 'group.pending', v, g, t, producer: producerId, o: rows });
     return group.offsetsBlock;
   }
@@ -215,7 +238,10 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
 
   /** Not journaled: that the stream is gone is. */
   streamRemoved({ vhost, id }: GroupStream): void {
-    for (const group of this.list(vhost)) group.offsets.forgetStream(id);
+    for (const group of this.list(vhost)) {
+      group.offsets.forgetStream(id);
+      this.resized(group);
+    }
     this.#streamsChanged(vhost);
   }
 
@@ -233,7 +259,18 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
 
   apply(bytes: Uint8Array): void {
     const operation = decodeGroupOperation(bytes);
+    this.#apply(operation, bytes);
+    if ('g' in operation) {
+      const group = this.find(operation.v, operation.g);
+      if (group !== undefined) this.resized(group);
+    }
+  }
+
+  #apply(operation: GroupOperation, bytes: Uint8Array): void {
     switch (operation.op) {
+      case 'group.owner':
+        this.#quotas.setOwner(this.#findOrCreate(operation.v, operation.g), operation.u);
+        return;
       case 'group.classic': {
         const group = this.#findOrCreate(operation.v, operation.g);
         group.keptMembership = Uint8Array.from(bytes);
@@ -275,6 +312,8 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     for (const groups of this.#byVhost.values()) {
       for (const group of groups.values()) {
         const { vhost: v, id: g, membership } = group;
+        const u = group.account?.openName ?? null;
+        if (u !== null) yield encodeGroupOperation({ op: 'group.owner', v, g, u });
         if (membership.type === 'consumer') {
           yield encodeGroupOperation({ op: 'group.consumer', v, g, ...membership.stateToKeep() });
         } else if (group.keptMembership !== null) {
@@ -295,6 +334,7 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
           if (this.#deps.streams.byId(streamId) === undefined) group.offsets.forgetStream(streamId);
         }
         group.recovered();
+        this.resized(group);
       }
     }
     this.#retention = this.#deps.scheduler.every(this.settings.offsetsCheckMs, () => this.expire());
@@ -314,6 +354,7 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     if (membership.type !== 'classic') return;
     const operation = encodeGroupOperation({ op: 'group.classic', v, g, ...membership.stateToKeep() });
     group.keptMembership = operation;
+    this.#keepOwner(group);
     group.membershipBlock = this.#deps.record(operation);
   }
 
@@ -323,8 +364,23 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
 
   consumerChanged(group: Group, change: ConsumerChange): void {
     group.keptMembership = null;
+    this.#keepOwner(group);
     group.membershipBlock = this.#record({ op: 'group.consumer', v: group.vhost, g: group.id, ...change });
     if (change.gone.length > 0) group.becomeClassicIfAllAre();
+  }
+
+  resized(group: Group): void {
+    this.#quotas.resized(group);
+  }
+
+  /** The journal is to say whose the group is before it says anything else of it. */
+  #keepOwner(group: Group): void {
+    if (group.isAccountKept) return;
+    group.isAccountKept = true;
+    const u = group.account?.openName ?? null;
+    if (u !== null) {
+      this.#deps.record(encodeGroupOperation({ op: 'group.owner', v: group.vhost, g: group.id, u }));
+    }
   }
 
   #groupOfMember(vhost: string, id: string): Group | GroupErrorKind {
@@ -340,7 +396,8 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
       if (generation >= 0 || this.#otherOf(vhost, id) !== undefined) {
         throw new GroupError('illegal-generation', `there is no group '${id}'`);
       }
-      group = this.#create(vhost, id);
+      this.#quotas.admitGroup(vhost, request.user);
+      group = this.#create(vhost, id, request.user);
     }
     const { membership } = group;
     if (membership.type === 'classic') {
@@ -359,11 +416,12 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     return this.find(vhost, id) ?? this.#create(vhost, id);
   }
 
-  #create(vhost: string, id: string): Group {
+  #create(vhost: string, id: string, user?: string): Group {
     const groups = this.#byVhost.get(vhost) ?? new Map<string, Group>();
     this.#byVhost.set(vhost, groups);
-    const group = new Group(vhost, id, this.#deps, this);
+    const group = new Group(vhost, id, this.#deps, this, this.#quotas.account(user));
     groups.set(id, group);
+    this.#quotas.added(group);
     return group;
   }
 
@@ -378,8 +436,10 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   }
 
   #remove(group: Group): void {
+    if (group.isRemoved) return;
     this.#byVhost.get(group.vhost)?.delete(group.id);
     group.remove();
+    this.#quotas.removed(group);
     for (const [producer, groups] of this.#pending) {
       if (groups.delete(group) && groups.size === 0) this.#pending.delete(producer);
     }
@@ -390,18 +450,23 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     for (const [streamId, indexes] of partitions) {
       for (const index of indexes) group.offsets.forget(streamId, index);
     }
+    this.resized(group);
     const { vhost: v, id: g } = group;
     group.offsetsBlock = this.#record({ op: 'group.forget', v, g, o: toLists(partitions) });
   }
 
   #addPending(group: Group, producer: number, t: number, rows: CommitRequest['rows']): void {
     group.offsets.addPending(producer, t, rows);
+    this.resized(group);
     const groups = this.#pending.get(producer) ?? new Set<Group>();
     this.#pending.set(producer, groups.add(group));
   }
 
   #complete(producer: number, isCommitted: boolean): void {
-    for (const group of this.#pending.get(producer) ?? []) group.offsets.complete(producer, isCommitted);
+    for (const group of this.#pending.get(producer) ?? []) {
+      group.offsets.complete(producer, isCommitted);
+      this.resized(group);
+    }
     this.#pending.delete(producer);
   }
 

@@ -12,6 +12,8 @@ export interface CommitRequest {
   readonly knowsEpochs: boolean;
   /** By the id of the stream; see `OffsetRowsBuilder`. */
   readonly rows: OffsetRows;
+  /** Who commits; left out where no user does. */
+  readonly user?: string;
 }
 
 /** What one operation of the journal holds: a commit of more is several operations, so that others can go on between. */

@@ -11,6 +11,7 @@ export type GroupOperation =
   | OffsetsForgotten
   | GroupDeleted
   | OffsetsPending
+  | GroupOwned
   | TransactionCompleted;
 
 /** All of a group whose members divide the partitions among themselves. */
@@ -124,6 +125,14 @@ export interface OffsetsForgotten {
   readonly v: string;
   readonly g: string;
   readonly o: PartitionLists;
+}
+
+/** Before all else that is said of a group: the user who began with it. */
+export interface GroupOwned {
+  readonly op: 'group.owner';
+  readonly v: string;
+  readonly g: string;
+  readonly u: string;
 }
 
 export interface GroupDeleted {

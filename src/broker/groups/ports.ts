@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { GroupSettings } from './group-settings.ts';
 
 /** What groups have to know of a stream. */
@@ -23,6 +24,8 @@ export interface GroupDeps {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly settings: GroupSettings;
+  /** Without them nothing but the settings limits what there is. */
+  readonly quotas?: ObjectQuotas;
   /** What is set for one group, by name. */
   configsOf(vhost: string, group: string): ReadonlyMap<string, string>;
   /** Journals an operation; the number of the block in which it is. */

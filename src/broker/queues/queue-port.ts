@@ -1,4 +1,5 @@
 import type { Table } from '../../base/value.ts';
+import type { ObjectAccount } from '../budget/object-account.ts';
 import type { QueueSettings } from './queue-settings.ts';
 
 /** What the topology needs to know of a queue. */
@@ -13,6 +14,8 @@ export interface TopologyQueue {
   readonly arguments: Table;
   /** The user whose rights the dead-letter exchange of the arguments needs; null if that is nobody's but an operator's. */
   readonly declaredBy?: string | null;
+  /** Of the user who declared it; null if that is not known. */
+  readonly account?: ObjectAccount | null;
   readonly consumerCount: number;
   /** Messages that wait, without those that are delivered and not yet acknowledged. */
   readonly readyCount: number;
@@ -34,6 +37,7 @@ export interface QueueSpec {
   readonly autoDelete: boolean;
   readonly arguments: Table;
   readonly declaredBy?: string | null;
+  readonly account?: ObjectAccount | null;
 }
 
 export type QueueFactory<Q extends TopologyQueue> = (spec: QueueSpec) => Q;

@@ -4,6 +4,7 @@ import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { ContentView } from '../../records/record-content.ts';
+import type { ObjectAccount } from '../budget/object-account.ts';
 import { BrokerError } from '../errors.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
 import { Consumer, type ConsumerOwner, type ConsumerRequest } from './consumer.ts';
@@ -41,6 +42,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   readonly autoDelete: boolean;
   readonly arguments: Table;
   readonly declaredBy: string | null;
+  readonly account: ObjectAccount | null;
   readonly base: PriorityLevel;
   readonly consumers = new ConsumerPriorities();
   settings: QueueSettings;
@@ -73,6 +75,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.autoDelete = spec.autoDelete;
     this.arguments = spec.arguments;
     this.declaredBy = spec.declaredBy ?? null;
+    this.account = spec.account ?? null;
     this.#deps = deps;
     this.#turn = deps.turn;
     this.#chunks = deps.chunks;

@@ -10,6 +10,8 @@ export type StreamOperation =
       /** Ids of logs. */
       readonly partitions: readonly number[];
       readonly configs: Readonly<Record<string, string>>;
+      /** Who has made it; left out if that is not known, as in what older versions wrote. */
+      readonly user?: string;
     }
   | { readonly op: 'stream.delete'; readonly id: string }
   /** `partitions` are those that come in addition. */

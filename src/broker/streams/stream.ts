@@ -1,3 +1,4 @@
+import type { ObjectAccount } from '../budget/object-account.ts';
 import { Partition, type PartitionContext } from './partition.ts';
 import { resolveSettings, type StreamSettings } from './stream-settings.ts';
 
@@ -7,6 +8,8 @@ export class Stream {
   readonly name: string;
   /** A UUID, base64url without padding: a stream that is made again under the same name has another one. */
   readonly id: string;
+  /** Of the user who made it; null if that is not known. */
+  readonly account: ObjectAccount | null;
   isRemoved = false;
   /** Its exchange takes messages from bindings alone: clients append nothing themselves. */
   isInternal = false;
@@ -18,7 +21,12 @@ export class Stream {
   #settings: StreamSettings | null = null;
 
   constructor(
-    spec: { readonly vhost: string; readonly name: string; readonly id: string },
+    spec: {
+      readonly vhost: string;
+      readonly name: string;
+      readonly id: string;
+      readonly account?: ObjectAccount | null;
+    },
     partitionIds: readonly number[],
     configs: ReadonlyMap<string, string>,
     context: PartitionContext,
@@ -27,6 +35,7 @@ export class Stream {
     this.vhost = spec.vhost;
     this.name = spec.name;
     this.id = spec.id;
+    this.account = spec.account ?? null;
     this.#context = context;
     this.#configs = configs;
     this.#defaults = defaults;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import type { Partition, PartitionContext } from './partition.ts';
@@ -11,6 +12,8 @@ export interface StreamSpec {
   readonly partitions: number;
   /** What is to be set, by Kafka's names; valid. */
   readonly configs: ReadonlyMap<string, string>;
+  /** Who makes it; left out where no user does. */
+  readonly user?: string;
 }
 
 /** Told of each change when it has been made; also of those that recovery repeats. */
@@ -32,6 +35,8 @@ export interface StreamsDeps {
   record(operation: Uint8Array): void;
   /** Topic configs that hold for streams with nothing of their own; empty if nothing was set for the broker. */
   defaults(): ReadonlyMap<string, string>;
+  /** Without them nothing is limited. */
+  readonly quotas?: ObjectQuotas;
 }
 
 /** Each partition is a file, and a place in every snapshot. */
@@ -44,9 +49,11 @@ export class Streams implements SnapshotSection {
   readonly #byVhost = new Map<string, Map<string, Stream>>();
   readonly #byId = new Map<string, Stream>();
   readonly #observers: StreamObserver[] = [];
+  readonly #quotas: ObjectQuotas;
 
   constructor(deps: StreamsDeps) {
     this.#deps = deps;
+    this.#quotas = deps.quotas ?? new ObjectQuotas();
   }
 
   /** Told of what is there already, too. */
@@ -71,12 +78,15 @@ export class Streams implements SnapshotSection {
     return this.#byId.values();
   }
 
-  /** @throws BrokerError precondition-failed if it is there already, or has too many partitions */
-  create({ vhost, name, partitions, configs }: StreamSpec): Stream {
+  /** @throws BrokerError precondition-failed if it is there already; limit-reached, resource-short */
+  create({ vhost, name, partitions, configs, user }: StreamSpec): Stream {
     if (this.get(vhost, name) !== undefined) {
       throw new BrokerError('precondition-failed', `stream '${name}' in vhost '${vhost}' exists already`);
     }
     this.#checkCount(name, partitions);
+    const account = this.#quotas.account(user);
+    this.#quotas.admit('topics', account, vhost);
+    this.#quotas.admit('partitions', account, vhost, partitions);
     for (const observer of this.#observers) observer.beforeCreate?.({ vhost, name, partitions, configs });
     const operation: StreamOperation = {
       op: 'stream.create',
@@ -85,6 +95,7 @@ export class Streams implements SnapshotSection {
       id: newStreamId(),
       partitions: this.#newLogIds(partitions),
       configs: Object.fromEntries(configs),
+      ...(user === undefined ? {} : { user }),
     };
     this.#record(operation);
     return this.#byId.get(operation.id) as Stream;
@@ -112,6 +123,7 @@ export class Streams implements SnapshotSection {
     }
     this.#checkCount(stream.name, total);
     if (total === present) return;
+    this.#quotas.admit('partitions', stream.account, stream.vhost, total - present);
     this.#record({ op: 'stream.extend', id: stream.id, partitions: this.#newLogIds(total - present) });
   }
 
@@ -130,7 +142,8 @@ export class Streams implements SnapshotSection {
   }
 
   *snapshot(): Iterable<Uint8Array> {
-    for (const { vhost, name, id, partitions, configs } of this.#byId.values()) {
+    for (const { vhost, name, id, partitions, configs, account } of this.#byId.values()) {
+      const user = account?.openName ?? null;
       yield encodeStreamOperation({
         op: 'stream.create',
         vhost,
@@ -138,6 +151,7 @@ export class Streams implements SnapshotSection {
         id,
         partitions: partitions.map((partition) => partition.id),
         configs: Object.fromEntries(configs),
+        ...(user === null ? {} : { user }),
       });
       for (const { index, epochs, producers } of partitions) {
         const pairs = epochs.state();
@@ -174,12 +188,14 @@ export class Streams implements SnapshotSection {
       case 'stream.delete':
         this.#byId.delete(stream.id);
         this.#byVhost.get(stream.vhost)?.delete(stream.name);
+        this.#count(stream, -1, -stream.partitions.length);
         stream.remove();
         for (const observer of this.#observers) observer.streamRemoved(stream);
         return;
       case 'stream.extend':
         for (const id of operation.partitions) this.#deps.logId(id);
         stream.extend(operation.partitions);
+        this.#count(stream, 0, operation.partitions.length);
         for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
       case 'stream.configure':
@@ -193,17 +209,24 @@ export class Streams implements SnapshotSection {
   }
 
   #create(operation: StreamOperation & { readonly op: 'stream.create' }): void {
-    const { vhost, name, id, partitions, configs } = operation;
+    const { vhost, name, id, partitions, configs, user } = operation;
     if (this.#byId.has(id)) return;
     for (const logId of partitions) this.#deps.logId(logId);
     const { context, defaults } = this.#deps;
+    const account = this.#quotas.account(user);
     const set = new Map(Object.entries(configs));
-    const stream = new Stream({ vhost, name, id }, partitions, set, context, defaults);
+    const stream = new Stream({ vhost, name, id, account }, partitions, set, context, defaults);
+    this.#count(stream, 1, partitions.length);
     const streams = this.#byVhost.get(vhost) ?? new Map<string, Stream>();
     this.#byVhost.set(vhost, streams);
     streams.set(name, stream);
     this.#byId.set(id, stream);
     for (const observer of this.#observers) observer.streamAdded(stream);
+  }
+
+  #count({ account, vhost }: Stream, streams: number, partitions: number): void {
+    this.#quotas.change('topics', account, vhost, streams);
+    this.#quotas.change('partitions', account, vhost, partitions);
   }
 
   #newLogIds(count: number): number[] {

@@ -19,6 +19,8 @@ export interface BindingRequest {
   readonly destination: string;
   readonly routingKey: string;
   readonly arguments: Table;
+  /** Who binds; left out where no user does. */
+  readonly user?: string;
 }
 
 /** Binding what is bound already succeeds and changes nothing. */
@@ -42,7 +44,8 @@ export function bindQueue<Q extends TopologyQueue>(
   assertAccess(destination, owner, ctx.name);
   const { routingKey, arguments: args } = request;
   validateReplay(source, args, ctx.name);
-  add(ctx, { destinationKind: 'queue', source, destination, routingKey, arguments: args });
+  const account = ctx.quotas.account(request.user);
+  add(ctx, { destinationKind: 'queue', source, destination, routingKey, arguments: args, account });
 }
 
 export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, request: BindingRequest): void {
@@ -55,7 +58,8 @@ export function bindExchange<Q extends TopologyQueue>(ctx: CommandContext<Q>, re
   const { routingKey, arguments: args } = request;
   validateReplay(source, args, ctx.name);
   refuseCircle(ctx.state, source, destination, ctx.name);
-  add(ctx, { destinationKind: 'exchange', source, destination, routingKey, arguments: args });
+  const account = ctx.quotas.account(request.user);
+  add(ctx, { destinationKind: 'exchange', source, destination, routingKey, arguments: args, account });
 }
 
 function refuseOverlap<Q extends TopologyQueue>(source: Exchange<Q>, routingKey: string): void {
@@ -97,13 +101,14 @@ function find<Q extends TopologyQueue>(
 }
 
 function add<Q extends TopologyQueue>(
-  { name: vhost, state, log }: CommandContext<Q>,
+  { name: vhost, state, log, quotas }: CommandContext<Q>,
   binding: Binding<Q>,
 ): void {
   const { destinationKind, destination, routingKey } = binding;
   const identity = bindingIdentity(destinationKind, destination.name, routingKey, binding.arguments);
   if (binding.source.outbound.has(identity)) return;
   refuseOverlap(binding.source, routingKey);
+  quotas.admit('bindings', binding.account ?? null, vhost);
   state.addBinding(binding);
   if (isDurable(binding)) log.append(bindingChanged('binding.add', vhost, binding));
 }

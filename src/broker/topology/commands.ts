@@ -1,3 +1,4 @@
+import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { ExchangeTypes } from '../exchanges/registry.ts';
 import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
 import type { MetadataLog, StreamFactory } from './ports.ts';
@@ -9,6 +10,7 @@ export interface RecoveryTarget<Q extends TopologyQueue> {
   readonly state: TopologyState<Q>;
   readonly types: ExchangeTypes;
   readonly createQueue: QueueFactory<Q>;
+  readonly quotas: ObjectQuotas;
 }
 
 /** What the commands of a virtual host work on. */

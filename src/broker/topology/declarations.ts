@@ -10,6 +10,8 @@ export interface QueueDeclaration {
   readonly arguments: Table;
   /** The user on whose behalf it is, where the arguments name what this user has to have rights on. */
   readonly declaredBy?: string | null;
+  /** Who declares it; left out where no user does. */
+  readonly user?: string;
 }
 
 /** Asked on the way, with the name that the queue has or will have; throws what stands against it. */

@@ -23,7 +23,7 @@ export function declareExchange<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
   declaration: ExchangeDeclaration,
 ): Exchange<Q> {
-  const { name: vhost, state, types, log } = ctx;
+  const { name: vhost, state, types, log, quotas } = ctx;
   const { name } = declaration;
   const type = types.get(declaration.type);
   refuseDefaultExchange(name);
@@ -37,7 +37,9 @@ export function declareExchange<Q extends TopologyQueue>(
   validateAlternate(declaration, vhost);
   type.validate?.(declaration.arguments);
   if (type === streamExchange) return declareStreamExchange(ctx, declaration);
-  const exchange = new Exchange<Q>({ ...declaration, type });
+  const account = quotas.account(declaration.user);
+  quotas.admit('exchanges', account, vhost);
+  const exchange = new Exchange<Q>({ ...declaration, type, account });
   state.addExchange(exchange);
   if (exchange.durable) log.append(exchangeDeclared(vhost, exchange));
   return exchange;
@@ -46,7 +48,7 @@ export function declareExchange<Q extends TopologyQueue>(
 /** The stream is what is made; its exchange comes with it. */
 function declareStreamExchange<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
-  { name, durable, autoDelete, internal, arguments: args }: ExchangeDeclaration,
+  { name, durable, autoDelete, internal, arguments: args, user }: ExchangeDeclaration,
 ): Exchange<Q> {
   const invalid = !durable ? 'non-durable' : autoDelete ? 'auto-delete' : internal ? 'internal' : null;
   if (invalid !== null) {
@@ -55,7 +57,7 @@ function declareStreamExchange<Q extends TopologyQueue>(
       `invalid property '${invalid}' for ${resourceText('exchange', name, ctx.name)}: it is a stream`,
     );
   }
-  streamFactoryOf(ctx).create(name, args, false);
+  streamFactoryOf(ctx).create(name, args, false, user);
   return findExchange(ctx, name);
 }
 

@@ -1,6 +1,7 @@
 import type { Table, Value } from '../../base/value.ts';
 import { isTable } from '../../base/value-equality.ts';
 import { valueToJson } from '../../base/value-json.ts';
+import type { ObjectAccount } from '../budget/object-account.ts';
 import type { ExchangeType, Router } from '../exchanges/type.ts';
 import { isSystemExchange } from '../policies/system-exchange.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
@@ -17,10 +18,14 @@ export interface ExchangeDeclaration {
   readonly arguments: Table;
   /** The user whose rights the alternate exchange of the arguments needs; null if that is nobody's but an operator's. */
   readonly declaredBy?: string | null;
+  /** Who declares it; left out where no user does. */
+  readonly user?: string;
 }
 
-export interface ExchangeSpec extends Omit<ExchangeDeclaration, 'type'> {
+export interface ExchangeSpec extends Omit<ExchangeDeclaration, 'type' | 'user'> {
   readonly type: ExchangeType;
+  /** Of the user who declared it; null if that is not known, or it is there by itself. */
+  readonly account?: ObjectAccount | null;
 }
 
 /** What policies say of an exchange. */
@@ -36,6 +41,8 @@ export interface QueueBinding<Q extends TopologyQueue> {
   readonly destination: Q;
   readonly routingKey: string;
   readonly arguments: Table;
+  /** Of the user who made it; null if that is not known. */
+  readonly account?: ObjectAccount | null;
 }
 
 export interface ExchangeBinding<Q extends TopologyQueue> {
@@ -44,6 +51,7 @@ export interface ExchangeBinding<Q extends TopologyQueue> {
   readonly destination: Exchange<Q>;
   readonly routingKey: string;
   readonly arguments: Table;
+  readonly account?: ObjectAccount | null;
 }
 
 /** An exchange and what hangs on it. Only the topology's state changes it. */
@@ -55,6 +63,7 @@ export class Exchange<Q extends TopologyQueue> {
   readonly internal: boolean;
   readonly arguments: Table;
   readonly declaredBy: string | null;
+  readonly account: ObjectAccount | null;
   /** The default exchange, whose name is empty: it reaches every queue by its name, without bindings. */
   readonly isDefault: boolean;
   /** The broker alone writes here: no binding, alternate or dead-letter exchange leads to it. */
@@ -80,6 +89,7 @@ export class Exchange<Q extends TopologyQueue> {
     this.internal = spec.internal;
     this.arguments = spec.arguments;
     this.declaredBy = spec.declaredBy ?? null;
+    this.account = spec.account ?? null;
     this.isDefault = spec.name === '';
     this.isSystem = isSystemExchange(spec.name);
     const alternate = spec.arguments['alternate-exchange'];

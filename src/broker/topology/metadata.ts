@@ -29,6 +29,7 @@ export interface ExchangeDeclared {
   readonly internal: boolean;
   readonly arguments: Table;
   readonly declaredBy?: string;
+  readonly user?: string | null;
 }
 
 export interface QueueDeclared {
@@ -39,6 +40,8 @@ export interface QueueDeclared {
   readonly autoDelete: boolean;
   readonly arguments: Table;
   readonly declaredBy?: string;
+  /** Who has made it; left out if that is not known, as in what older versions wrote. */
+  readonly user?: string | null;
 }
 
 export interface QueueDeleted {
@@ -56,6 +59,7 @@ export interface BindingChanged {
   readonly destination: string;
   readonly routingKey: string;
   readonly arguments: Table;
+  readonly user?: string | null;
 }
 
 /** A log in which messages wait that are routed in this interval of time; it goes when all of them were. */
@@ -101,6 +105,7 @@ const binding = {
   destination: 'string',
   routingKey: 'string',
   arguments: 'table',
+  user: 'optionalString',
 } as const;
 
 const delayBucket = { vhost: 'string', id: 'id', startMs: 'integer', widthMs: 'integer' } as const;
@@ -126,6 +131,7 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
     internal: 'boolean',
     arguments: 'table',
     declaredBy: 'optionalString',
+    user: 'optionalString',
   },
   'exchange.delete': { vhost: 'string', name: 'string' },
   'queue.declare': {
@@ -135,6 +141,7 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
     autoDelete: 'boolean',
     arguments: 'table',
     declaredBy: 'optionalString',
+    user: 'optionalString',
   },
   'queue.delete': { vhost: 'string', name: 'string', id: 'id' },
   'binding.add': binding,
@@ -152,7 +159,7 @@ export function encodeOperation(operation: MetadataOperation): Uint8Array {
   const json: { [field: string]: Json } = { op: operation.op };
   for (const [field, value] of Object.entries(operation)) {
     const fields = fieldsOf[operation.op];
-    if (!Object.hasOwn(fields, field)) continue;
+    if (!Object.hasOwn(fields, field) || value === null || value === undefined) continue;
     json[field] =
       fields[field] === 'table' ? tableToJson(value as Table) : (value as string | number | boolean);
   }

@@ -9,13 +9,14 @@ import type { TopologyState } from './state.ts';
 
 /** In force, for all that there is, when this returns. */
 export function setPolicy<Q extends TopologyQueue>(
-  { name: vhost, state, log }: CommandContext<Q>,
+  { name: vhost, state, log, quotas }: CommandContext<Q>,
   kind: PolicyKind,
   request: PolicyRequest,
 ): Policy {
   const policy = validPolicy(request, kind);
+  if (!state.policies.has(kind, policy.name)) quotas.admit('policies', null, vhost);
   log.append(policySet(vhost, kind, policy));
-  putInForce(state, state.policies.set(kind, policy));
+  putInForce(state, state.setPolicy(kind, policy));
   state.observer?.policySet(kind, policy);
   return policy;
 }
@@ -29,7 +30,7 @@ export function clearPolicy<Q extends TopologyQueue>(
     throw new BrokerError('not-found', `no ${kind.replace('-', ' ')} '${name}' in vhost '${vhost}'`);
   }
   log.append({ op: `${kind}.clear`, vhost, name });
-  putInForce(state, state.policies.clear(kind, name));
+  putInForce(state, state.clearPolicy(kind, name));
   state.observer?.policyCleared(kind, name);
 }
 
@@ -41,9 +42,9 @@ export function applyPolicyOperation<Q extends TopologyQueue>(
   const kind = operation.op.startsWith('operator-') ? 'operator-policy' : 'policy';
   if ('pattern' in operation) {
     const { name, pattern, applyTo, priority, definition } = operation;
-    putInForce(state, state.policies.set(kind, { name, pattern, applyTo, priority, definition }));
+    putInForce(state, state.setPolicy(kind, { name, pattern, applyTo, priority, definition }));
   } else {
-    putInForce(state, state.policies.clear(kind, operation.name));
+    putInForce(state, state.clearPolicy(kind, operation.name));
   }
 }
 

@@ -42,8 +42,8 @@ export interface RightsPort {
 
 /** Makes and removes the streams of a virtual host; each is in its exchange, or out of it, when the method returns. */
 export interface StreamFactory {
-  /** With the arguments of the exchange, or the queue, that somebody declares. @throws BrokerError */
-  create(name: string, args: Table, asQueue: boolean): void;
+  /** With the arguments of the exchange, or the queue, that this user declares. @throws BrokerError */
+  create(name: string, args: Table, asQueue: boolean, user: string | undefined): void;
   /** @throws BrokerError */
   delete(name: string): void;
 }

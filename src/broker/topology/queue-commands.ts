@@ -25,7 +25,7 @@ export function declareQueue<Q extends TopologyQueue>(
   owner: object | null,
   guard: DeclarationGuard | null = null,
 ): Q {
-  const { name: vhost, state, createQueue, log } = ctx;
+  const { name: vhost, state, createQueue, log, quotas } = ctx;
   const { exclusive, autoDelete, arguments: args } = declaration;
   const exclusiveOwner = exclusiveOwnerOf(exclusive, owner);
   // RabbitMQ refuses these names even when the queue exists: server-named queues cannot be declared again.
@@ -51,6 +51,8 @@ export function declareQueue<Q extends TopologyQueue>(
   validateQueue(declaration, resource);
   refuseSystemExchange(args['x-dead-letter-exchange'], vhost);
   if (queueTypeOf(args) === 'stream') throw new Error('a stream is declared as one: see declareStream');
+  const account = quotas.account(declaration.user);
+  quotas.admit('queues', account, vhost);
   const queue = createQueue({
     id: null,
     vhost,
@@ -60,6 +62,7 @@ export function declareQueue<Q extends TopologyQueue>(
     autoDelete,
     arguments: args,
     declaredBy: declaration.declaredBy ?? null,
+    account,
   });
   state.addQueue(queue);
   if (durable) log.append(queueDeclared(vhost, queue));

@@ -1,3 +1,4 @@
+import type { ObjectAccount } from '../budget/object-account.ts';
 import { streamExchange } from '../exchanges/stream.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { RecoveryTarget } from './commands.ts';
@@ -57,15 +58,20 @@ export function applyOperation<Q extends TopologyQueue>(
 }
 
 function declareExchange<Q extends TopologyQueue>(
-  { name: vhost, state, types }: RecoveryTarget<Q>,
+  { name: vhost, state, types, quotas }: RecoveryTarget<Q>,
   operation: ExchangeDeclared,
 ): void {
   const existing = state.exchanges.get(operation.name);
   if (existing === undefined) {
-    state.addExchange(new Exchange({ ...operation, durable: true, type: types.get(operation.type) }));
+    const account = quotas.account(operation.user);
+    state.addExchange(
+      new Exchange({ ...operation, durable: true, type: types.get(operation.type), account }),
+    );
   } else if (existing.type === streamExchange) {
     // A stream that is there is first taken for what it mostly is; this is an exchange that remembers.
-    const exchange = new Exchange<Q>({ ...operation, durable: true, type: types.get(operation.type) });
+    const account = quotas.account(operation.user);
+    const type = types.get(operation.type);
+    const exchange = new Exchange<Q>({ ...operation, durable: true, type, account });
     exchange.stream = existing.stream;
     state.removeExchange(existing);
     state.addExchange(exchange);
@@ -78,7 +84,7 @@ function declareExchange<Q extends TopologyQueue>(
 }
 
 function declareQueue<Q extends TopologyQueue>(
-  { name: vhost, state, createQueue }: RecoveryTarget<Q>,
+  { name: vhost, state, createQueue, quotas }: RecoveryTarget<Q>,
   operation: QueueDeclared,
 ): void {
   const existing = state.queues.get(operation.name);
@@ -94,6 +100,7 @@ function declareQueue<Q extends TopologyQueue>(
         autoDelete,
         arguments: operation.arguments,
         declaredBy: declaredBy ?? null,
+        account: quotas.account(operation.user),
       }),
     );
   } else if (existing.id !== operation.id) {
@@ -112,21 +119,29 @@ function deleteQueue<Q extends TopologyQueue>({ state }: RecoveryTarget<Q>, oper
 }
 
 function addBinding<Q extends TopologyQueue>(
-  { name: vhost, state }: RecoveryTarget<Q>,
+  { name: vhost, state, quotas }: RecoveryTarget<Q>,
   operation: BindingChanged,
 ): void {
   const source = state.exchanges.get(operation.source);
   if (source === undefined) throw missing('exchange', operation.source, vhost);
   if (source.outbound.has(identityOf(operation))) return;
   const { routingKey, arguments: args } = operation;
+  const account = quotas.account(operation.user);
   if (operation.destinationKind === 'queue') {
     const destination = state.queues.get(operation.destination);
     if (destination === undefined) throw missing('queue', operation.destination, vhost);
-    state.addBinding({ destinationKind: 'queue', source, destination, routingKey, arguments: args });
+    state.addBinding({ destinationKind: 'queue', source, destination, routingKey, arguments: args, account });
   } else {
     const destination = state.exchanges.get(operation.destination);
     if (destination === undefined) throw missing('exchange', operation.destination, vhost);
-    state.addBinding({ destinationKind: 'exchange', source, destination, routingKey, arguments: args });
+    state.addBinding({
+      destinationKind: 'exchange',
+      source,
+      destination,
+      routingKey,
+      arguments: args,
+      account,
+    });
   }
 }
 
@@ -166,7 +181,7 @@ export function exchangeDeclared<Q extends TopologyQueue>(
   vhost: string,
   exchange: Exchange<Q>,
 ): ExchangeDeclared {
-  const { name, autoDelete, internal, arguments: args, declaredBy } = exchange;
+  const { name, autoDelete, internal, arguments: args, declaredBy, account } = exchange;
   return {
     op: 'exchange.declare',
     vhost,
@@ -176,11 +191,12 @@ export function exchangeDeclared<Q extends TopologyQueue>(
     internal,
     arguments: args,
     ...by(declaredBy),
+    ...userOf(account),
   };
 }
 
 export function queueDeclared(vhost: string, queue: TopologyQueue): QueueDeclared {
-  const { name, id, autoDelete, arguments: args, declaredBy } = queue;
+  const { name, id, autoDelete, arguments: args, declaredBy, account } = queue;
   return {
     op: 'queue.declare',
     vhost,
@@ -189,6 +205,7 @@ export function queueDeclared(vhost: string, queue: TopologyQueue): QueueDeclare
     autoDelete,
     arguments: args,
     ...by(declaredBy),
+    ...userOf(account ?? null),
   };
 }
 
@@ -210,5 +227,11 @@ export function bindingChanged<Q extends TopologyQueue>(
     destination: binding.destination.name,
     routingKey: binding.routingKey,
     arguments: binding.arguments,
+    ...userOf(binding.account ?? null),
   };
+}
+
+function userOf(account: ObjectAccount | null): { readonly user?: string } {
+  const user = account?.openName ?? null;
+  return user === null ? {} : { user };
 }

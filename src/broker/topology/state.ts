@@ -1,11 +1,20 @@
+import type { ObjectAccount } from '../budget/object-account.ts';
+import type { ObjectKind } from '../budget/object-kinds.ts';
+import { streamExchange } from '../exchanges/stream.ts';
+import type { PolicyKind } from '../policies/apply-to.ts';
 import { Policies } from '../policies/policies.ts';
+import type { ActivePolicy, Policy } from '../policies/policy.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { configureExchange, configureQueue } from './apply-policies.ts';
 import { DirectReplyConsumers } from './direct-reply.ts';
 import { type Binding, bindingIdentity, type Exchange } from './exchange.ts';
 import type { RightsPort } from './ports.ts';
+import { isPredeclared } from './predeclared-exchanges.ts';
 import type { Route } from './route.ts';
 import type { TopologyObserver } from './topology-observer.ts';
+
+/** One of these came (1) or went (-1). */
+export type CountObject = (kind: ObjectKind, account: ObjectAccount | null, difference: 1 | -1) => void;
 
 const none: ReadonlySet<never> = new Set();
 
@@ -29,14 +38,21 @@ export class TopologyState<Q extends TopologyQueue> {
   readonly #warm = new Set<Exchange<Q>>();
   #cachedRoutes = 0;
   readonly observer: TopologyObserver<Q> | null;
+  readonly #count: CountObject;
 
   /** The name of the virtual host. */
   readonly vhost: string;
   /** Null where there are no users. */
   readonly rights: RightsPort | null;
 
-  constructor(observer: TopologyObserver<Q> | null = null, vhost = '', rights: RightsPort | null = null) {
+  constructor(
+    observer: TopologyObserver<Q> | null = null,
+    vhost = '',
+    rights: RightsPort | null = null,
+    count: CountObject = () => undefined,
+  ) {
     this.observer = observer;
+    this.#count = count;
     this.vhost = vhost;
     this.rights = rights;
   }
@@ -49,6 +65,7 @@ export class TopologyState<Q extends TopologyQueue> {
 
   addExchange(exchange: Exchange<Q>): void {
     this.exchanges.set(exchange.name, exchange);
+    if (isCounted(exchange)) this.#count('exchanges', exchange.account, 1);
     if (!this.policies.isEmpty) configureExchange(this, exchange);
     this.#changed();
     this.observer?.exchangeAdded(exchange);
@@ -57,6 +74,7 @@ export class TopologyState<Q extends TopologyQueue> {
   /** Returns the bindings that led to the exchange and are gone with it. */
   removeExchange(exchange: Exchange<Q>): Binding<Q>[] {
     this.exchanges.delete(exchange.name);
+    if (isCounted(exchange)) this.#count('exchanges', exchange.account, -1);
     for (const binding of [...exchange.outbound.values()]) this.removeBinding(binding);
     const led = [...exchange.inbound];
     for (const binding of led) this.removeBinding(binding);
@@ -67,6 +85,7 @@ export class TopologyState<Q extends TopologyQueue> {
 
   addQueue(queue: Q): void {
     this.queues.set(queue.name, queue);
+    this.#count('queues', queue.account ?? null, 1);
     if (!this.policies.isEmpty) configureQueue(this.policies, queue);
     const owner = queue.exclusiveOwner;
     if (owner !== null) addTo(this.#byOwner, owner, queue);
@@ -77,6 +96,7 @@ export class TopologyState<Q extends TopologyQueue> {
   /** Returns the bindings that led to the queue and are gone with it. */
   removeQueue(queue: Q): Binding<Q>[] {
     this.queues.delete(queue.name);
+    this.#count('queues', queue.account ?? null, -1);
     const owner = queue.exclusiveOwner;
     if (owner !== null) removeFrom(this.#byOwner, owner, queue);
     const led = [...this.bindingsTo(queue)];
@@ -88,6 +108,7 @@ export class TopologyState<Q extends TopologyQueue> {
 
   addBinding(binding: Binding<Q>): void {
     binding.source.outbound.set(identityOf(binding), binding);
+    this.#count('bindings', binding.account ?? null, 1);
     binding.source.router.add(binding);
     if (binding.destinationKind === 'exchange') binding.destination.inbound.add(binding);
     else addTo(this.#toQueue, binding.destination, binding);
@@ -97,11 +118,34 @@ export class TopologyState<Q extends TopologyQueue> {
 
   removeBinding(binding: Binding<Q>): void {
     binding.source.outbound.delete(identityOf(binding));
+    this.#count('bindings', binding.account ?? null, -1);
     binding.source.router.remove(binding);
     if (binding.destinationKind === 'exchange') binding.destination.inbound.delete(binding);
     else removeFrom(this.#toQueue, binding.destination, binding);
     this.#changed();
     this.observer?.bindingRemoved(binding);
+  }
+
+  /** Returns those that are in force no more, and those that are from now on. */
+  setPolicy(kind: PolicyKind, policy: Policy): ActivePolicy[] {
+    if (!this.policies.has(kind, policy.name)) this.#count('policies', null, 1);
+    return this.policies.set(kind, policy);
+  }
+
+  clearPolicy(kind: PolicyKind, name: string): ActivePolicy[] {
+    if (this.policies.has(kind, name)) this.#count('policies', null, -1);
+    return this.policies.clear(kind, name);
+  }
+
+  /** The virtual host ends: nothing of it counts any more. Its queues are gone. */
+  dispose(): void {
+    for (const exchange of this.exchanges.values()) {
+      if (isCounted(exchange)) this.#count('exchanges', exchange.account, -1);
+      for (const { account } of exchange.outbound.values()) this.#count('bindings', account ?? null, -1);
+    }
+    for (const kind of ['policy', 'operator-policy'] as const) {
+      for (const { name } of this.policies.list(kind)) this.clearPolicy(kind, name);
+    }
   }
 
   bindingsTo(queue: Q): ReadonlySet<Binding<Q>> {
@@ -153,6 +197,11 @@ export class TopologyState<Q extends TopologyQueue> {
     this.#warm.clear();
     this.#cachedRoutes = 0;
   }
+}
+
+/** What is there by itself, or is a stream, which is counted as one. */
+function isCounted<Q extends TopologyQueue>({ name, type }: Exchange<Q>): boolean {
+  return type !== streamExchange && !isPredeclared(name);
 }
 
 function identityOf<Q extends TopologyQueue>(binding: Binding<Q>): string {

@@ -87,7 +87,7 @@ export function declareStream<Q extends TopologyQueue>(
   }
   guard?.creating(name);
   validateQueue(declaration, resource);
-  streamFactoryOf(ctx).create(name, declaration.arguments, true);
+  streamFactoryOf(ctx).create(name, declaration.arguments, true, declaration.user);
   return findStream(ctx.state, name) as StreamPort;
 }
 

@@ -1,4 +1,5 @@
 import type { Work } from '../../base/turn-time.ts';
+import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { AppliedPolicies, Policies } from '../policies/policies.ts';
@@ -27,6 +28,8 @@ import type { TopologyObserver } from './topology-observer.ts';
 export interface VirtualHostDeps<Q extends TopologyQueue> {
   readonly createQueue: QueueFactory<Q>;
   readonly log: MetadataLog;
+  /** Without them nothing is limited. */
+  readonly quotas?: ObjectQuotas;
   /** The four of AMQP, unless told otherwise. */
   readonly types?: ExchangeTypes;
   /** Made for each virtual host, by its name. */
@@ -58,14 +61,15 @@ export class VirtualHost<Q extends TopologyQueue> {
   readonly #state: TopologyState<Q>;
   readonly #context: CommandContext<Q>;
 
-  constructor(
-    name: string,
-    { createQueue, log, types = new ExchangeTypes(), observer, rights }: VirtualHostDeps<Q>,
-  ) {
+  constructor(name: string, deps: VirtualHostDeps<Q>) {
+    const { createQueue, log, types = new ExchangeTypes(), observer, rights } = deps;
+    const { quotas = new ObjectQuotas() } = deps;
     this.name = name;
-    this.#state = new TopologyState<Q>(observer?.(name), name, rights);
+    this.#state = new TopologyState<Q>(observer?.(name), name, rights, (kind, account, difference) =>
+      quotas.change(kind, account, name, difference),
+    );
     this.routeVersion = this.#state;
-    this.#context = { name, state: this.#state, types, createQueue, log, streamFactory: null };
+    this.#context = { name, state: this.#state, types, createQueue, log, quotas, streamFactory: null };
     for (const exchange of predeclaredExchanges<Q>(name, types)) this.#state.addExchange(exchange);
     this.defaultExchange = exchanges.findExchange(this.#context, '');
   }
@@ -323,5 +327,6 @@ export class VirtualHost<Q extends TopologyQueue> {
       this.#state.removeQueue(queue);
       queue.remove();
     }
+    this.#state.dispose();
   }
 }

@@ -1,4 +1,5 @@
-import type { ProducerIdentity, TransactionalProducer, TransactionState } from './transactional-producer.ts';
+import type { ObjectAccount } from '../budget/object-account.ts';
+import type { ProducerIdentity, TransactionState } from './transactional-producer.ts';
 
 /** The changes of transactional ids, as they stand in the journal: `v` is the virtual host, `i` the transactional id. */
 export type TransactionOperation = ProducerSet | TransactionGrown | ProducerForgotten | IdsReserved;
@@ -14,6 +15,8 @@ export interface ProducerSet {
   readonly timeoutMs: number;
   readonly state: TransactionState;
   readonly updatedMs: number;
+  /** The user who began with the id; left out if that is not known, as in what older versions wrote. */
+  readonly u?: string;
 }
 
 /** The transaction goes on, or begins, with these partitions, by the ids of their logs, and groups. */
@@ -55,11 +58,19 @@ export interface ProducerChange {
   readonly state: TransactionState;
 }
 
+/** The part of a producer that says whose it is. */
+export interface ProducerName {
+  readonly vhost: string;
+  readonly id: string;
+  readonly account: ObjectAccount | null;
+}
+
 export function producerSet(
-  { vhost, id }: Pick<TransactionalProducer, 'vhost' | 'id'>,
+  { vhost, id, account }: ProducerName,
   { identity, previous, timeoutMs, state }: ProducerChange,
   updatedMs: number,
 ): ProducerSet {
+  const user = account?.openName ?? null;
   return {
     op: 'transaction.producer',
     v: vhost,
@@ -69,5 +80,6 @@ export function producerSet(
     timeoutMs,
     state,
     updatedMs,
+    ...(user === null ? {} : { u: user }),
   };
 }

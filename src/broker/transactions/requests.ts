@@ -13,6 +13,8 @@ export interface InitializeRequest {
   readonly timeoutMs: number;
   /** What the client has already, and wants to have renewed (KIP-360); null if it is new. */
   readonly identity: ProducerIdentity | null;
+  /** Who asks; left out where no user does. */
+  readonly user?: string;
 }
 
 /** What a producer says with its records. */

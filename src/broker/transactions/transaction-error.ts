@@ -16,7 +16,9 @@ export type TransactionErrorKind =
   | 'not-in-transaction'
   | 'invalid-timeout'
   | 'invalid-request'
-  | 'too-many';
+  | 'too-many'
+  /** Memory or disk is short; it may work later. */
+  | 'unavailable';
 
 /** A request that is refused; nothing has changed. */
 export class TransactionError extends KindError<TransactionErrorKind> {

@@ -1,5 +1,6 @@
+import { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Partition } from '../streams/partition.ts';
-import { producerSet, type TransactionOperation } from './operations.ts';
+import { type ProducerSet, producerSet, type TransactionOperation } from './operations.ts';
 import { TransactionalProducer } from './transactional-producer.ts';
 
 /** All transactional ids, by virtual host. It follows the operations: they are applied when they are journaled, too. */
@@ -7,7 +8,12 @@ export class TransactionTable {
   readonly #byVhost = new Map<string, Map<string, TransactionalProducer>>();
   /** Read from the journal: ids of logs whose partitions are found when all is read. */
   readonly #unresolved = new Map<TransactionalProducer, number[]>();
+  readonly #quotas: ObjectQuotas;
   #size = 0;
+
+  constructor(quotas = new ObjectQuotas()) {
+    this.#quotas = quotas;
+  }
 
   get size(): number {
     return this.#size;
@@ -29,7 +35,7 @@ export class TransactionTable {
     switch (operation.op) {
       case 'transaction.producer': {
         const { v, i, now, before, timeoutMs, state, updatedMs } = operation;
-        const producer = this.get(v, i) ?? this.#add(new TransactionalProducer(v, i, timeoutMs, updatedMs));
+        const producer = this.get(v, i) ?? this.#add(v, i, operation);
         producer.identity = { producerId: now[0], epoch: now[1] };
         producer.previous = { producerId: before[0], epoch: before[1] };
         producer.timeoutMs = timeoutMs;
@@ -86,7 +92,10 @@ export class TransactionTable {
     this.#unresolved.clear();
   }
 
-  #add(producer: TransactionalProducer): TransactionalProducer {
+  #add(vhost: string, id: string, { timeoutMs, updatedMs, u }: ProducerSet): TransactionalProducer {
+    const account = this.#quotas.account(u);
+    const producer = new TransactionalProducer(vhost, id, timeoutMs, updatedMs, account);
+    this.#quotas.change('transactional-ids', account, vhost, 1);
     const producers = this.#byVhost.get(producer.vhost) ?? new Map<string, TransactionalProducer>();
     this.#byVhost.set(producer.vhost, producers);
     producers.set(producer.id, producer);
@@ -101,6 +110,7 @@ export class TransactionTable {
     producers.delete(id);
     this.#unresolved.delete(producer);
     this.#size--;
+    this.#quotas.change('transactional-ids', producer.account, vhost, -1);
     if (producers.size === 0) this.#byVhost.delete(vhost);
   }
 }

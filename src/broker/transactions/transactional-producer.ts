@@ -1,3 +1,4 @@
+import type { ObjectAccount } from '../budget/object-account.ts';
 import type { Partition } from '../streams/partition.ts';
 
 /**
@@ -32,6 +33,8 @@ export class TransactionalProducer {
   readonly vhost: string;
   /** Chosen by the clients. */
   readonly id: string;
+  /** Of the user who began with the id; null if that is not known. */
+  readonly account: ObjectAccount | null;
   identity: ProducerIdentity = NOBODY;
   /**
    * What the present owner had before, if it is the same one: it may not know yet that it has got another, as the
@@ -47,9 +50,16 @@ export class TransactionalProducer {
   readonly partitions = new Set<Partition>();
   readonly groups = new Set<string>();
 
-  constructor(vhost: string, id: string, timeoutMs: number, nowMs: number) {
+  constructor(
+    vhost: string,
+    id: string,
+    timeoutMs: number,
+    nowMs: number,
+    account: ObjectAccount | null = null,
+  ) {
     this.vhost = vhost;
     this.id = id;
+    this.account = account;
     this.timeoutMs = timeoutMs;
     this.updatedMs = nowMs;
   }

@@ -6,6 +6,7 @@ import {
   producerEpochOf,
   producerIdOf,
 } from '../../records/producer-fields.ts';
+import { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import type { Partition } from '../streams/partition.ts';
 import { ProducerIds } from '../streams/producers/producer-ids.ts';
@@ -13,6 +14,7 @@ import {
   decodeTransactionOperation,
   encodeTransactionOperation,
   type ProducerChange,
+  type ProducerName,
   producerSet,
   type TransactionOperation,
 } from './operations.ts';
@@ -39,6 +41,8 @@ export interface TransactionsDeps extends TransactionEndDeps {
   readonly settings: TransactionSettings;
   /** As `TransactionSettings.producerExpirationMs`, unless something else was set while the broker runs. */
   producerExpirationMs(): number;
+  /** Without them only `settings.idsMax` counts. */
+  readonly quotas?: ObjectQuotas;
   /** Of all streams. */
   partitions(): Iterable<Partition>;
 }
@@ -51,13 +55,16 @@ export interface TransactionsDeps extends TransactionEndDeps {
 export class Transactions implements SnapshotSection {
   readonly prefix = 'transaction';
   readonly #deps: TransactionsDeps;
-  readonly #table = new TransactionTable();
+  readonly #quotas: ObjectQuotas;
+  readonly #table: TransactionTable;
   readonly #ids: ProducerIds;
   readonly #timer: DeadlineTimer;
   #check: Timer | null = null;
 
   constructor(deps: TransactionsDeps) {
     this.#deps = deps;
+    this.#quotas = deps.quotas ?? new ObjectQuotas();
+    this.#table = new TransactionTable(this.#quotas);
     this.#ids = new ProducerIds((limit) => this.#record({ op: 'transaction.ids', limit }));
     this.#timer = new DeadlineTimer(deps.shard.scheduler, () => this.#abortOverdue());
   }
@@ -88,7 +95,7 @@ export class Transactions implements SnapshotSection {
    * Gives the transactional id to whoever asks: who had it before is fenced, and its open transaction aborted.
    * @throws TransactionError
    */
-  initialize({ vhost, id, timeoutMs, identity }: InitializeRequest): ProducerIdentity {
+  initialize({ vhost, id, timeoutMs, identity, user }: InitializeRequest): ProducerIdentity {
     const { settings } = this.#deps;
     if (id === '' || id.length > settings.idLengthMax) {
       const text = `a transactional id has 1 to ${settings.idLengthMax} characters, not ${id.length}`;
@@ -101,7 +108,7 @@ export class Transactions implements SnapshotSection {
       );
     }
     const producer = this.#table.get(vhost, id);
-    if (producer === undefined) return this.#create(vhost, id, timeoutMs);
+    if (producer === undefined) return this.#create(vhost, id, timeoutMs, user);
     if (identity !== null) {
       // The answer to an earlier request did not arrive, or the broker has aborted its transaction: it has its successor already.
       if (isSame(identity, producer.previous) && !producer.isOngoing) {
@@ -232,12 +239,18 @@ export class Transactions implements SnapshotSection {
     this.#check?.cancel();
   }
 
-  #create(vhost: string, id: string, timeoutMs: number): ProducerIdentity {
+  #create(vhost: string, id: string, timeoutMs: number, user: string | undefined): ProducerIdentity {
     if (this.#table.size >= this.#deps.settings.idsMax) {
       throw new TransactionError('too-many', `there are ${this.#table.size} transactional ids already`);
     }
+    const account = this.#quotas.account(user);
+    const refusal = this.#quotas.refusal('transactional-ids', account, vhost);
+    if (refusal !== null) {
+      const kind = refusal.kind === 'limit-reached' ? 'too-many' : 'unavailable';
+      throw new TransactionError(kind, refusal.text);
+    }
     const identity = this.newProducer();
-    this.#change({ vhost, id }, { identity, previous: NOBODY, timeoutMs, state: 'empty' });
+    this.#change({ vhost, id, account }, { identity, previous: NOBODY, timeoutMs, state: 'empty' });
     return identity;
   }
 
@@ -290,7 +303,7 @@ export class Transactions implements SnapshotSection {
     return successorOf(producer.identity, () => this.#ids.next());
   }
 
-  #change(producer: Pick<TransactionalProducer, 'vhost' | 'id'>, change: ProducerChange): void {
+  #change(producer: ProducerName, change: ProducerChange): void {
     this.#record(producerSet(producer, change, this.#deps.shard.clock.now()));
   }
 

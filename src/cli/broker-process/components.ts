@@ -39,6 +39,11 @@ export function openBroker(configuration: Configuration, budget: Budget, log: Lo
       migration: configuration.groupMigration,
       offsetsRetentionMs: configuration.offsetsRetentionMinutes * 60_000,
     },
+    objectLimits: {
+      user: configuration.userLimits,
+      administrator: configuration.administratorLimits,
+      vhost: configuration.vhostLimits,
+    },
     memoryHighWaterBytes: memoryHighWaterBytes(configuration),
     loopbackUsers: configuration.loopbackUsers,
     propertyCodecs: [amqp091Codec],

@@ -1,3 +1,4 @@
+import { ALL_OBJECT_LIMITS, type ObjectLimits } from '../../broker/budget/object-limits.ts';
 import { isAddressOrNetwork } from '../../servers/listener/trusted-proxies.ts';
 
 /**
@@ -184,6 +185,35 @@ export const addresses: SettingType<readonly string[]> = {
   },
   wrongPart: (value) => value.split(',').find((part) => !isAddressOrNetwork(part.trim())),
 };
+
+/** `queues=20000,memory=100MiB`: only what is named is other than usual. */
+export const objectLimits: SettingType<ObjectLimits> = {
+  isList: true,
+  allowed: `limits such as queues=20000,memory=100MiB, with commas between them, or none; there are ${ALL_OBJECT_LIMITS.join(', ')}; off = no limit`,
+  placeholder: 'LIMITS',
+  parse(value) {
+    if (value === 'none') return {};
+    const parts = value.split(',').map(objectLimit);
+    return parts.includes(undefined) ? undefined : Object.fromEntries(parts as [string, number][]);
+  },
+  wrongPart: (value) => value.split(',').find((part) => objectLimit(part) === undefined),
+  format(value) {
+    const parts = Object.entries(value).map(([limit, max]) => {
+      if (max === Number.POSITIVE_INFINITY) return `${limit}=off`;
+      return `${limit}=${limit === 'memory' ? formatSize(max) : max}`;
+    });
+    return parts.length === 0 ? 'none' : parts.join(',');
+  },
+};
+
+function objectLimit(part: string): [string, number] | undefined {
+  const match = /^\s*([a-z-]+)\s*=\s*(\S.*?)\s*$/.exec(part);
+  if (match === null || !(ALL_OBJECT_LIMITS as readonly string[]).includes(match[1])) return undefined;
+  const [, limit, text] = match;
+  if (text === 'off') return [limit, Number.POSITIVE_INFINITY];
+  const max = limit === 'memory' ? size(0).parse(text) : parseInteger(text);
+  return max === undefined ? undefined : [limit, max];
+}
 
 /** A part of the machine's memory, or an amount of it. */
 export type MemoryAlarm = { readonly fraction: number } | { readonly bytes: number } | 'off';

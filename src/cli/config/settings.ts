@@ -8,6 +8,7 @@ import {
   listenerPort,
   memoryAlarm,
   names,
+  objectLimits,
   optionalFile,
   optionalText,
   type SettingType,
@@ -235,6 +236,26 @@ const SETTINGS = {
     default: 30,
     description:
       'A client that has sent a part of a frame, a message or a request, and nothing more of it for this time, is disconnected.',
+  }),
+  userLimits: setting({
+    key: 'user-limits',
+    type: objectLimits,
+    default: {},
+    description:
+      'How much of each kind one user may have who is no administrator, where that is to be other than usual: see ' +
+      '[Objects](operations.md#objects). `sluice users limits` sets it for one of them.',
+  }),
+  administratorLimits: setting({
+    key: 'administrator-limits',
+    type: objectLimits,
+    default: {},
+    description: 'The same for users with the tag administrator. Usually it is 20 times as much.',
+  }),
+  vhostLimits: setting({
+    key: 'vhost-limits',
+    type: objectLimits,
+    default: {},
+    description: 'The same for all that is in one virtual host, whoever made it. Usually it is 40 times as much.',
   }),
   journalFileBytes: setting({
     key: 'journal-file-size',

@@ -99,6 +99,8 @@ export interface HandlerContext extends ChannelContext {
   queueName(name: string): string;
   /** The consumer tag that basic.consume asks for, or a new one. @throws AmqpError if it is in use */
   consumerTag(requested: string): string;
+  /** Before one more consumer. @throws BrokerError limit-reached */
+  admitConsumer(): void;
   addConsumer(consumer: Consumer): void;
   cancel(consumer: Consumer): void;
   setDirectReplyTo(consumer: DirectReplyTo): void;

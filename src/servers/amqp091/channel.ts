@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
+import type { ObjectAccount } from '../../broker/budget/object-account.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
 import type { Outcome } from '../../broker/queues/delivery-outcome.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
@@ -62,6 +63,8 @@ export class Channel implements HandlerContext {
   state: ChannelState = 'open';
   confirms: PublisherConfirms | null = null;
   tx: TxChannel | null = null;
+  /** Of the user: its channels and consumers count. */
+  readonly account: ObjectAccount | null;
   prefetchPerConsumer = 0;
   prefetchLimit = 0;
   lastQueue = '';
@@ -78,6 +81,7 @@ export class Channel implements HandlerContext {
     this.number = number;
     this.connection = connection;
     this.broker = connection.broker;
+    this.account = connection.broker.quotas.account(connection.user);
     this.vhost = connection.vhost;
     this.output = connection.output;
     this.frameMax = connection.frameMax;
@@ -107,15 +111,30 @@ export class Channel implements HandlerContext {
 
   addConsumer(consumer: Consumer): void {
     this.consumers.set(consumer.tag, consumer);
+    this.#countConsumer(1);
     this.ackTimeouts.watch(consumer);
     this.connection.events.consumerCreated(this, consumer);
   }
 
   cancel(consumer: Consumer): void {
     this.ackTimeouts.watch(consumer);
-    this.consumers.delete(consumer.tag);
+    if (this.consumers.delete(consumer.tag)) this.#countConsumer(-1);
     this.connection.events.consumerDeleted(this, consumer);
     consumer.cancel();
+  }
+
+  /** Before one more consumer. @throws BrokerError limit-reached */
+  admitConsumer(): void {
+    this.broker.quotas.admit('consumers', this.account, this.vhost.name);
+  }
+
+  /** It is open (1), or its number is free again (-1). */
+  counted(difference: 1 | -1): void {
+    this.broker.quotas.change('channels', this.account, this.vhost.name, difference);
+  }
+
+  #countConsumer(difference: 1 | -1): void {
+    this.broker.quotas.change('consumers', this.account, this.vhost.name, difference);
   }
 
   setDirectReplyTo(consumer: DirectReplyTo): void {
@@ -133,6 +152,7 @@ export class Channel implements HandlerContext {
 
   consumerCancelled(consumer: Consumer): void {
     if (!this.consumers.delete(consumer.tag)) return;
+    this.#countConsumer(-1);
     this.connection.events.consumerDeleted(this, consumer);
     if (this.state !== 'open') return;
     if (this.connection.capabilities.consumerCancelNotify) notifyConsumerCancelled(this, consumer.tag);

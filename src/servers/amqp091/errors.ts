@@ -36,6 +36,9 @@ const BROKER_REPLY_NAMES = {
   'resource-locked': 'RESOURCE_LOCKED',
   'not-allowed': 'NOT_ALLOWED',
   'resource-error': 'RESOURCE_ERROR',
+  // Not RESOURCE_ERROR, which would end the connection and all that is consumed on it. RabbitMQ does the same.
+  'limit-reached': 'PRECONDITION_FAILED',
+  'resource-short': 'PRECONDITION_FAILED',
   'not-implemented': 'NOT_IMPLEMENTED',
   'internal-error': 'INTERNAL_ERROR',
 } as const satisfies Record<BrokerErrorKind, ReplyName>;

@@ -120,9 +120,6 @@ function clientOf({ identity, vhost }: HandshakeResult, connection: Connection):
   return {
     user: identity,
     vhost: vhost.name,
-    get channelCount() {
-      return connection.channelCount;
-    },
     close: (reason) => connection.close(closeReason('CONNECTION_FORCED', reason)),
   };
 }

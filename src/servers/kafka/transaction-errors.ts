@@ -11,6 +11,8 @@ const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
   'invalid-timeout': 'INVALID_TRANSACTION_TIMEOUT',
   'invalid-request': 'INVALID_REQUEST',
   'too-many': 'POLICY_VIOLATION',
+  // Clients try again.
+  unavailable: 'COORDINATOR_NOT_AVAILABLE',
 };
 
 /** From this version on Produce can answer TRANSACTION_ABORTABLE (KIP-890). */

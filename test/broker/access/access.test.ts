@@ -19,12 +19,10 @@ async function login(access: Access, name: string, password = 'secret'): Promise
 function client(
   user: Identity,
   vhost: string,
-  channelCount = 0,
 ): { reason: string } & Parameters<Access['clients']['add']>[0] {
   return {
     user,
     vhost,
-    channelCount,
     reason: '',
     close(reason: string) {
       this.reason = reason;
@@ -245,11 +243,14 @@ describe('limits', () => {
       kind: 'precondition-failed',
       message: "cannot declare queue 'b': queue limit in vhost '/' (1) is reached",
     });
-    const first = client(guest, '/', 2);
+    const first = client(guest, '/');
     access.clients.add(first);
-    access.checkChannelLimit(guest);
-    access.clients.add(client(guest, 'other', 1));
-    assert.throws(() => access.checkChannelLimit(guest), {
+    const { quotas } = test.broker;
+    const account = quotas.account('guest');
+    quotas.change('channels', account, '/', 2);
+    access.checkChannelLimit(guest, '/');
+    quotas.change('channels', account, 'other', 1);
+    assert.throws(() => access.checkChannelLimit(guest, '/'), {
       kind: 'not-allowed',
       message: "number of channels opened for user 'guest' has reached the maximum allowed user limit of (3)",
     });
@@ -266,7 +267,7 @@ describe('limits', () => {
     access.openVhost(guest, '/');
     assert.deepEqual(access.administration.listUsers()[0]?.limits, { 'max-channels': 3 });
     await assert.rejects(
-      access.administration.setUserLimits('guest', { 'max-queues': 1 } as never),
+      access.administration.setUserLimits('guest', { 'max-houses': 1 } as never),
       /no limit/,
     );
   });

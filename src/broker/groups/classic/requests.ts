@@ -21,6 +21,8 @@ export interface JoinRequest {
   readonly requiresKnownId: boolean;
   /** A leader that comes back can be told that there is nothing to divide (KIP-814). */
   readonly canSkipAssignment: boolean;
+  /** Who asks; left out where no user does. */
+  readonly user?: string;
 }
 
 export interface JoinedMember {

@@ -21,6 +21,8 @@ export interface HeartbeatRequest {
   maySee(name: string): boolean;
   /** Null from those that speak as this group does. */
   readonly classic: ClassicSide | null;
+  /** Who asks; left out where no user does. */
+  readonly user?: string;
 }
 
 /** A member that speaks as in a classic group, while the group is on its way from or to one. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../base/clock.ts';
 import { DeadlineTimer } from '../../../base/deadline-timer.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
+import type { ObjectAccount } from '../../budget/object-account.ts';
 import { GroupError } from '../group-error.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
 import { type Assignment, assignShares, isSameAssignment } from './assignor.ts';
@@ -16,6 +17,8 @@ export interface ShareHeartbeat {
   readonly subscribed: readonly string[] | null;
   readonly clientId: string;
   readonly host: string;
+  /** Who asks; left out where no user does. */
+  readonly user?: string;
 }
 
 export interface ShareHeartbeatOutcome {
@@ -51,6 +54,8 @@ export interface ShareGroupDeps {
   epochChanged(group: ShareGroup): void;
   /** The group reads this stream from now on, if it did not before. */
   begin(group: ShareGroup, stream: GroupStream): void;
+  /** Members were taken out that are silent. */
+  resized(group: ShareGroup): void;
 }
 
 const NOTHING: Assignment = new Map();
@@ -59,6 +64,12 @@ const NOTHING: Assignment = new Map();
 export class ShareGroup {
   readonly vhost: string;
   readonly id: string;
+  /** Of the user who began with it; null if that is not known. */
+  account: ObjectAccount | null;
+  /** Members, as they were counted last. */
+  countedMembers = 0;
+  /** It was said in the log that it cannot read more partitions. */
+  isRefusalLogged = false;
   readonly protocolType = 'share';
   epoch = 0;
   readonly members = new Map<string, ShareMember>();
@@ -71,9 +82,10 @@ export class ShareGroup {
   /** The partitions that there were when they were divided. */
   #divided = '';
 
-  constructor(vhost: string, id: string, deps: ShareGroupDeps) {
+  constructor(vhost: string, id: string, deps: ShareGroupDeps, account: ObjectAccount | null = null) {
     this.vhost = vhost;
     this.id = id;
+    this.account = account;
     this.#deps = deps;
     this.settings = deps.settings();
     this.#alarm = new DeadlineTimer(deps.scheduler, () => this.#expire());
@@ -221,7 +233,10 @@ export class ShareGroup {
       this.members.delete(id);
       this.releaseAll(id);
     }
-    if (silent.length > 0) this.#divide();
+    if (silent.length > 0) {
+      this.#divide();
+      this.#deps.resized(this);
+    }
     this.#alarm.setFor(nextMs, nowMs);
   }
 

@@ -1,4 +1,5 @@
 import type { Access } from '../../access/access.ts';
+import { ObjectQuotas } from '../../budget/object-quotas.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
@@ -8,6 +9,7 @@ import type { StreamObserver, Streams } from '../../streams/streams.ts';
 import { deadLetterTopic } from '../dead-letter-owner.ts';
 import type { GroupConfigs } from '../group-configs.ts';
 import { GroupError } from '../group-error.ts';
+import { refuse } from '../group-quotas.ts';
 import type { Groups } from '../groups.ts';
 import type { OtherGroups } from '../ports.ts';
 import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
@@ -36,6 +38,8 @@ export interface ShareGroupsDeps {
   access(): Access;
   /** Those of other kinds: a name is one group's. */
   readonly groups: Groups;
+  /** Without them nothing is limited. */
+  readonly quotas?: ObjectQuotas;
   onProblem(fields: object, message: string): void;
 }
 
@@ -49,6 +53,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   readonly prefix = 'share';
   readonly type = 'share';
   readonly #deps: ShareGroupsDeps;
+  readonly #quotas: ObjectQuotas;
   readonly #byVhost = new Map<string, Map<string, ShareGroup>>();
   readonly #byId = new Map<number, SharePartition>();
   readonly #dead: DeadRecords;
@@ -61,6 +66,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
 
   constructor(deps: ShareGroupsDeps) {
     this.#deps = deps;
+    this.#quotas = deps.quotas ?? new ObjectQuotas();
     this.#dead = new DeadRecords({
       shard: deps.shard,
       onFailure: ({ group, partition }, error) =>
@@ -86,13 +92,18 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     return [...(this.#byVhost.get(vhost)?.values() ?? [])];
   }
 
-  /** The group of this name, made if there is none. @throws GroupError group-not-found if it is one of another kind */
-  ensure(vhost: string, id: string): ShareGroup {
+  /**
+   * The group of this name, made if there is none.
+   * @throws GroupError group-not-found if it is one of another kind; limit-reached, unavailable
+   */
+  ensure(vhost: string, id: string, user?: string): ShareGroup {
     const group = this.find(vhost, id);
     if (group === undefined && this.#deps.groups.find(vhost, id) !== undefined) {
       throw new GroupError('group-not-found', `Group ${id} is not a share group.`);
     }
-    return group ?? this.#create(vhost, id);
+    if (group !== undefined) return group;
+    refuse(this.#quotas.refusal('groups', this.#quotas.account(user), vhost));
+    return this.#create(vhost, id, user);
   }
 
   /** @throws GroupError */
@@ -104,7 +115,15 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (!isKnown && request.epoch > 0) {
       throw new GroupError('unknown-member', `Member ${request.memberId} is not a member of group ${id}.`);
     }
-    return this.ensure(vhost, id).heartbeat(request);
+    const group = this.ensure(vhost, id, request.user);
+    if (request.epoch === 0 && !group.members.has(request.memberId)) {
+      refuse(this.#quotas.refusal('members', group.account, vhost));
+    }
+    try {
+      return group.heartbeat(request);
+    } finally {
+      this.#resized(group, group.members.size);
+    }
   }
 
   /** What the group has of this partition; undefined if it does not read it. */
@@ -120,12 +139,16 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     return group.readers.get(streamId)?.get(partition);
   }
 
-  /** The group begins at these offsets. @throws GroupError group-not-empty */
+  /** The group begins at these offsets. @throws GroupError group-not-empty, limit-reached, unavailable */
   alter(group: ShareGroup, stream: Stream, starts: ReadonlyMap<number, number>): void {
     if (!group.isEmpty) throw notEmpty(group.id);
+    const known = group.readers.get(stream.id);
+    let added = 0;
+    for (const index of starts.keys()) if (known?.has(index) !== true) added++;
+    if (added > 0) refuse(this.#quotas.refusal('share-partitions', group.account, group.vhost, added));
     for (const [index, head] of starts) {
-      const known = group.readers.get(stream.id)?.get(index)?.share;
-      this.#start(group, stream, index, known?.id ?? this.#nextId, head);
+      const id = known?.get(index)?.share.id ?? this.#nextId;
+      this.#start(group, stream, index, id, head);
     }
   }
 
@@ -178,7 +201,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     const group = this.find(operation.v, operation.g);
     switch (operation.op) {
       case 'share.group':
-        (group ?? this.#add(operation.v, operation.g)).epoch = operation.epoch;
+        (group ?? this.#add(operation.v, operation.g, operation.u)).epoch = operation.epoch;
         return;
       case 'share.start':
         if (group !== undefined) this.#applyStart(group, operation);
@@ -193,8 +216,9 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
 
   *snapshot(): Iterable<Uint8Array> {
     for (const groups of this.#byVhost.values()) {
-      for (const { vhost: v, id: g, epoch, readers } of groups.values()) {
-        yield encodeShareOperation({ op: 'share.group', v, g, epoch });
+      for (const group of groups.values()) {
+        const { vhost: v, id: g, readers } = group;
+        yield encodeShareOperation(groupOperation(group));
         for (const [stream, partitions] of readers) {
           for (const [partition, { share }] of partitions) {
             const { id, settled } = share;
@@ -225,13 +249,13 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     for (const groups of this.#byVhost.values()) for (const group of groups.values()) group.stop();
   }
 
-  #create(vhost: string, id: string): ShareGroup {
-    const group = this.#add(vhost, id);
-    this.#record({ op: 'share.group', v: vhost, g: id, epoch: 0 });
+  #create(vhost: string, id: string, user: string | undefined): ShareGroup {
+    const group = this.#add(vhost, id, user);
+    this.#record(groupOperation(group));
     return group;
   }
 
-  #add(vhost: string, id: string): ShareGroup {
+  #add(vhost: string, id: string, user: string | undefined): ShareGroup {
     const groups = this.#byVhost.get(vhost) ?? new Map<string, ShareGroup>();
     this.#byVhost.set(vhost, groups);
     const { streams, configs } = this.#deps;
@@ -242,14 +266,17 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
       streams,
       membersMax: MEMBERS_MAX,
       settings: () => shareSettings(configs.of(vhost, id)),
-      epochChanged: ({ epoch }) => this.#record({ op: 'share.group', v: vhost, g: id, epoch }),
+      epochChanged: (group) => this.#record(groupOperation(group)),
+      resized: (group) => this.#resized(group, group.members.size),
       begin: (group, { id: streamId }) => {
         const stream = streams.byId(streamId);
         if (stream !== undefined) this.#begin(group, stream);
       },
     };
-    const group = new ShareGroup(vhost, id, deps);
+    const account = this.#quotas.account(user);
+    const group = new ShareGroup(vhost, id, deps, account);
     groups.set(id, group);
+    this.#quotas.change('groups', account, vhost, 1);
     return group;
   }
 
@@ -257,6 +284,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   #begin(group: ShareGroup, stream: Stream): void {
     const { reset } = group.settings;
     const readers = group.readers.get(stream.id);
+    if (!this.#mayRead(group, stream.partitions.length - (readers?.size ?? 0))) return;
     for (const partition of stream.partitions) {
       const { index, startOffset, highWatermark } = partition;
       if (readers?.has(index) === true) continue;
@@ -317,7 +345,11 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (partition === undefined) return;
     let readers = group.readers.get(streamId);
     if (readers === undefined) group.readers.set(streamId, (readers = new Map()));
-    const reader = readers.get(index) ?? this.#newReader(group, partition, id);
+    let reader = readers.get(index);
+    if (reader === undefined) {
+      reader = this.#newReader(group, partition, id);
+      this.#quotas.change('share-partitions', group.account, group.vhost, 1);
+    }
     readers.set(index, reader);
     reader.share.begin(head, s, c);
   }
@@ -360,14 +392,44 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   }
 
   #forget(group: ShareGroup, streamId: string): void {
-    for (const { share } of group.readers.get(streamId)?.values() ?? []) this.#byId.delete(share.id);
+    const readers = group.readers.get(streamId);
+    if (readers === undefined) return;
+    for (const { share } of readers.values()) this.#byId.delete(share.id);
+    this.#quotas.change('share-partitions', group.account, group.vhost, -readers.size);
     group.forget(streamId);
   }
 
   #remove(group: ShareGroup): void {
-    for (const { share } of group.allReaders()) this.#byId.delete(share.id);
+    const { account, vhost } = group;
+    for (const { share } of group.allReaders()) {
+      this.#byId.delete(share.id);
+      this.#quotas.change('share-partitions', account, vhost, -1);
+    }
     group.remove();
+    this.#resized(group, 0);
+    this.#quotas.change('groups', account, vhost, -1);
     this.#byVhost.get(group.vhost)?.delete(group.id);
+  }
+
+  #resized(group: ShareGroup, members: number): void {
+    if (group.isRemoved) members = 0;
+    this.#quotas.change('members', group.account, group.vhost, members - group.countedMembers);
+    group.countedMembers = members;
+  }
+
+  /** Whether the group may begin on so many partitions more; otherwise its members get nothing from the stream. */
+  #mayRead(group: ShareGroup, partitions: number): boolean {
+    if (partitions <= 0) return true;
+    const refusal = this.#quotas.refusal('share-partitions', group.account, group.vhost, partitions);
+    if (refusal === null) return true;
+    if (!group.isRefusalLogged) {
+      group.isRefusalLogged = true;
+      this.#deps.shard.log.warn(
+        { group: group.id, vhost: group.vhost, reason: refusal.text },
+        'a share group cannot read more',
+      );
+    }
+    return false;
   }
 
   #streamsChanged(vhost: string): void {
@@ -377,6 +439,11 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   #record(operation: ShareOperation): void {
     this.#deps.shard.record(encodeShareOperation(operation));
   }
+}
+
+function groupOperation({ vhost: v, id: g, epoch, account }: ShareGroup): ShareOperation {
+  const user = account?.openName ?? null;
+  return { op: 'share.group', v, g, epoch, ...(user === null ? {} : { u: user }) };
 }
 
 function notEmpty(id: string): GroupError {

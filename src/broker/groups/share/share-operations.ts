@@ -1,6 +1,13 @@
 /** Changes of share groups, as the journal and the snapshot have them. Vhost and name of the group are `v` and `g`. */
 export type ShareOperation =
-  | { readonly op: 'share.group'; readonly v: string; readonly g: string; readonly epoch: number }
+  | {
+      readonly op: 'share.group';
+      readonly v: string;
+      readonly g: string;
+      readonly epoch: number;
+      /** The user who began with it; left out if that is not known, as in what older versions wrote. */
+      readonly u?: string;
+    }
   | { readonly op: 'share.delete'; readonly v: string; readonly g: string }
   | ShareStart
   | ShareProgress

@@ -76,7 +76,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   /** A virtual host was made: its exchanges can be streams. */
   vhostAdded(vhost: VirtualHost<Queue>): void {
     vhost.streamFactory = {
-      create: (name, args, asQueue) => this.#create(vhost.name, name, args, asQueue),
+      create: (name, args, asQueue, user) => this.#create(vhost.name, name, args, asQueue, user),
       delete: (name) => this.#delete(vhost.name, name),
     };
     for (const stream of this.#streams.list(vhost.name)) {
@@ -202,9 +202,14 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     for (const feed of this.#byId.values()) feed.stop();
   }
 
-  #create(vhost: string, name: string, args: Table, asQueue: boolean): void {
+  #create(vhost: string, name: string, args: Table, asQueue: boolean, user: string | undefined): void {
     if (!asQueue) validateExchangeArguments(name, vhost, args);
-    const stream = this.#streams.create({ vhost, name, ...definitionFromArguments(args) });
+    const stream = this.#streams.create({
+      vhost,
+      name,
+      ...definitionFromArguments(args),
+      ...(user === undefined ? {} : { user }),
+    });
     const { maxMessageBytes } = stream.settings;
     this.#shard.log.info(
       { stream: name, vhost, maxMessageBytes },
@@ -249,6 +254,10 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     this.#isRemembering = name;
     try {
       streams.create({ vhost, name, partitions, configs });
+    } catch (error) {
+      // There are as many as there may be: nobody is here to be told.
+      if (!(error instanceof BrokerError)) throw error;
+      this.#shard.log.warn({ exchange: name, vhost, reason: error.message }, 'an exchange cannot remember');
     } finally {
       this.#isRemembering = '';
     }

@@ -270,6 +270,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.permissions.openChannel();
     const channel = new Channel(number, this);
     this.#channels.set(number, channel);
+    channel.counted(1);
     channel.send({ name: 'channel.open-ok' });
     this.events.channelCreated(channel);
   }
@@ -404,6 +405,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     channel.state = 'closed';
     this.#channels.delete(channel.number);
     if (this.#lastChannel === channel) this.#lastChannel = null;
+    channel.counted(-1);
     this.events.channelClosed(channel);
   }
 

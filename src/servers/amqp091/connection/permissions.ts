@@ -46,7 +46,7 @@ export class Permissions {
 
   /** @throws BrokerError not-allowed if the user has too many */
   openChannel(): void {
-    this.#access.checkChannelLimit(this.user);
+    this.#access.checkChannelLimit(this.user, this.#vhost);
   }
 
   /** @throws BrokerError precondition-failed if the virtual host has too many */

@@ -27,6 +27,7 @@ export function releaseInSteps(
 function* release(connection: ReleasedConnection, channels: readonly Channel[]): Work<void> {
   for (const channel of channels) {
     yield* channel.releaseInSteps('closed');
+    channel.counted(-1);
     connection.events.channelClosed(channel);
     yield;
   }

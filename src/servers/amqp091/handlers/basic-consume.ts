@@ -39,6 +39,7 @@ function consumeQueue(
   priority: number,
 ): void {
   const tag = channel.consumerTag(method.consumerTag);
+  channel.admitConsumer();
   const limited = channel.prefetchPerConsumer > 0;
   const consumer = queue.addConsumer({
     tag,

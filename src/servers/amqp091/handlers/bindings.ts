@@ -30,7 +30,7 @@ function exchangeBinding(
 ): BindingRequest {
   const { source, destination, routingKey, arguments: args } = method;
   checkBinding(channel, source, 'exchange', destination, routingKey);
-  return { source, destination, routingKey, arguments: args };
+  return { source, destination, routingKey, arguments: args, user: channel.connection.user };
 }
 
 /**
@@ -44,7 +44,8 @@ function queueBinding(
   const destination = channel.queueName(method.queue);
   const routingKey = method.queue === '' && method.routingKey === '' ? destination : method.routingKey;
   checkBinding(channel, method.exchange, 'queue', destination, routingKey);
-  return { source: method.exchange, destination, routingKey, arguments: method.arguments };
+  const { exchange: source, arguments: args } = method;
+  return { source, destination, routingKey, arguments: args, user: channel.connection.user };
 }
 
 /** As in RabbitMQ: read on the source, write on the destination, for unbind too. */

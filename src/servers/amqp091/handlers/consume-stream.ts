@@ -47,6 +47,7 @@ export function consumeStream(
   const matchUnfiltered = readMatchUnfiltered(args, resource);
   if (!(stream instanceof StreamExchange)) return;
   const tag = channel.consumerTag(method.consumerTag);
+  channel.admitConsumer();
   const consumer = stream.consumers.add({
     tag,
     sink: new StreamDelivery(channel, tag),

@@ -10,8 +10,10 @@ export function exchangeDeclare(channel: HandlerContext, method: MethodOf<'excha
     channel.vhost.checkExchange(name);
   } else {
     checkPermissions(channel, name, args['alternate-exchange'] ?? null);
-    const declaredBy = typeof args['alternate-exchange'] === 'string' ? channel.connection.user : null;
-    channel.vhost.declareExchange({ name, type, durable, autoDelete, internal, arguments: args, declaredBy });
+    const { user } = channel.connection;
+    const declaredBy = typeof args['alternate-exchange'] === 'string' ? user : null;
+    const properties = { type, durable, autoDelete, internal, arguments: args, declaredBy };
+    channel.vhost.declareExchange({ name, ...properties, user });
   }
   channel.sendWhenDurable(noWait ? null : { name: 'exchange.declare-ok' });
 }

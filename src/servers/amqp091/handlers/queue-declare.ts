@@ -19,7 +19,7 @@ export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.de
   const queue = isPassive
     ? vhost.checkQueue(name, connection)
     : vhost.declareQueue(
-        { name, durable, exclusive, autoDelete, arguments: args, declaredBy },
+        { name, durable, exclusive, autoDelete, arguments: args, declaredBy, user: connection.user },
         connection,
         guard(channel, args),
       );
@@ -49,7 +49,10 @@ function declareStream(channel: HandlerContext, method: MethodOf<'queue.declare'
   const stream =
     passive && known !== undefined
       ? known
-      : vhost.declareStream({ name, durable, exclusive, autoDelete, arguments: args }, guard(channel, args));
+      : vhost.declareStream(
+          { name, durable, exclusive, autoDelete, arguments: args, user: channel.connection.user },
+          guard(channel, args),
+        );
   channel.lastQueue = name;
   const { messageCount, consumerCount } = stream;
   channel.sendWhenDurable(

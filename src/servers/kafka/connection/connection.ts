@@ -176,7 +176,6 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     const client: Client = {
       user: identity.user,
       vhost: identity.vhost,
-      channelCount: 0,
       close: (reason) => this.close(reason),
     };
     this.#client = client;

@@ -21,6 +21,10 @@ const NAMES: { readonly [kind in GroupErrorKind]: ErrorName } = {
   'unsupported-assignor': 'UNSUPPORTED_ASSIGNOR',
   'invalid-expression': 'INVALID_REGULAR_EXPRESSION',
   'unsupported-version': 'UNSUPPORTED_VERSION',
+  // The one of a limit of groups that clients know, and give up for.
+  'limit-reached': 'GROUP_MAX_SIZE_REACHED',
+  // Clients try again.
+  unavailable: 'COORDINATOR_NOT_AVAILABLE',
 };
 
 export function groupErrorCode(kind: GroupErrorKind | null): ErrorCode {

@@ -24,7 +24,7 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
     if (!context.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
     let responses: Topic[];
     try {
-      const group = broker.shareGroups.ensure(client.vhost, groupId);
+      const group = broker.shareGroups.ensure(client.vhost, groupId, client.actor);
       responses = yield* mappedBy(topics, (topic) => alter(group, topic, context));
     } catch (error) {
       const { kind, message } = groupErrorOf(error);

@@ -73,7 +73,7 @@ function toHeartbeat(
   context: RequestContext,
 ): Parameters<RequestContext['broker']['groups']['consumerHeartbeat']>[2] {
   const { memberId, memberEpoch, topicPartitions } = request;
-  const { address, identity } = context.client;
+  const { address, identity, actor } = context.client;
   return {
     memberId: memberId === '' ? context.broker.groups.newMemberId('member') : memberId,
     epoch: memberEpoch,
@@ -88,6 +88,7 @@ function toHeartbeat(
     host: `/${address}`,
     // Of the identity: the member may outlive this connection.
     classic: null,
+    user: actor,
     maySee: (name) => identity?.authorizer.may('describe', 'topic', name) ?? false,
   };
 }

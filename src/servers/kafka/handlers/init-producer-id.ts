@@ -62,6 +62,7 @@ function give(request: Request, { client, broker }: RequestContext): ProducerIde
     id: transactionalId,
     timeoutMs: transactionTimeoutMs,
     identity: producerId < 0 ? null : { producerId, epoch: producerEpoch },
+    user: client.actor,
   });
 }
 

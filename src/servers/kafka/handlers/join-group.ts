@@ -51,6 +51,7 @@ function toJoin(
     protocols: protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),
     requiresKnownId: context.version >= MEMBER_ID_REQUIRED_VERSION,
     canSkipAssignment: context.version >= SKIP_ASSIGNMENT_VERSION,
+    user: context.client.actor,
   };
 }
 

@@ -71,6 +71,7 @@ class Commits {
       generation: this.#request.generationIdOrMemberEpoch,
       knowsEpochs: version >= EPOCHS_VERSION,
       rows,
+      user: client.actor,
     });
   }
 

@@ -36,6 +36,7 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
         subscribed: subscribedTopicNames,
         clientId: context.clientId ?? '',
         host: `/${client.address}`,
+        user: client.actor,
       });
     } catch (error) {
       const { kind, message } = groupErrorOf(error);

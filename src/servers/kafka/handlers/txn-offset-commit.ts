@@ -51,7 +51,7 @@ export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
 function commit(request: Request, context: RequestContext, { rows }: OffsetRowsBuilder): number {
   const { transactionalId, producerId, producerEpoch, groupId, memberId, groupInstanceId, generationId } =
     request;
-  const { vhost } = context.client;
+  const { vhost, actor: user } = context.client;
   const { transactions, groups } = context.broker;
   const owner = { vhost, id: transactionalId, identity: { producerId, epoch: producerEpoch } };
   const mayAdd = context.version >= ADDS_FROM;
@@ -67,6 +67,7 @@ function commit(request: Request, context: RequestContext, { rows }: OffsetRowsB
       generation: generationId,
       knowsEpochs: false,
       rows,
+      user,
     });
   } catch (error) {
     if (!(error instanceof GroupError)) throw error;

@@ -28,6 +28,6 @@ export function createTopic(name: string, plan: TopicPlan, context: RequestConte
   for (const [key, value] of plan.configs) configs.set(key, normalizeConfig(key, value));
   const { vhost, actor } = context.client;
   return broker.events.as(actor, () =>
-    broker.streams.create({ vhost, name, partitions: plan.partitions, configs }),
+    broker.streams.create({ vhost, name, partitions: plan.partitions, configs, user: actor }),
   );
 }

@@ -1,0 +1,43 @@
+/** A kind of thing that clients make and the broker keeps. */
+export interface ObjectKindFacts {
+  /** What one takes of the heap, in bytes, as measured; with a name of 20 characters. */
+  readonly memoryBytes: number;
+  /** How many a user may have who is no administrator. */
+  readonly userMax: number;
+}
+
+/**
+ * What is counted by user and by virtual host. The limits leave room for what honest clients do: Kafka Streams with its
+ * internal topics, a reply queue for each worker of Celery, a mirror of another cluster.
+ */
+export const OBJECT_KINDS = {
+  queues: { memoryBytes: 6000, userMax: 10_000 },
+  exchanges: { memoryBytes: 1300, userMax: 5000 },
+  bindings: { memoryBytes: 1500, userMax: 50_000 },
+  channels: { memoryBytes: 6000, userMax: 50_000 },
+  consumers: { memoryBytes: 2000, userMax: 50_000 },
+  topics: { memoryBytes: 3600, userMax: 5000 },
+  partitions: { memoryBytes: 3400, userMax: 20_000 },
+  groups: { memoryBytes: 2500, userMax: 5000 },
+  members: { memoryBytes: 2000, userMax: 10_000 },
+  /** A group's committed or pending offset in a partition. */
+  offsets: { memoryBytes: 200, userMax: 200_000 },
+  /** A partition as a share group reads it. */
+  'share-partitions': { memoryBytes: 3000, userMax: 20_000 },
+  'transactional-ids': { memoryBytes: 700, userMax: 10_000 },
+  policies: { memoryBytes: 2000, userMax: 1000 },
+  acls: { memoryBytes: 600, userMax: 10_000 },
+} as const satisfies { readonly [kind: string]: ObjectKindFacts };
+
+export type ObjectKind = keyof typeof OBJECT_KINDS;
+
+export const ALL_OBJECT_KINDS = Object.keys(OBJECT_KINDS) as readonly ObjectKind[];
+
+/** The number of each kind, which is its place in an account. */
+export const KIND_INDEX = Object.fromEntries(ALL_OBJECT_KINDS.map((kind, index) => [kind, index])) as {
+  readonly [kind in ObjectKind]: number;
+};
+
+export function isObjectKind(text: string): text is ObjectKind {
+  return Object.hasOwn(OBJECT_KINDS, text);
+}

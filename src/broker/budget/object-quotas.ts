@@ -1,0 +1,184 @@
+import { BrokerError } from '../errors.ts';
+import { ObjectAccount } from './object-account.ts';
+import { ALL_OBJECT_KINDS, OBJECT_KINDS, type ObjectKind } from './object-kinds.ts';
+import type { ObjectLimit, ObjectLimitSettings, ObjectLimits } from './object-limits.ts';
+
+/** What is set for one user, or one virtual host, besides the settings of the broker. */
+export interface OwnLimits {
+  readonly isAdministrator: boolean;
+  /** By `max-` and the kind. */
+  readonly limits: { readonly [name: string]: number | undefined };
+}
+
+export interface ObjectQuotasDeps {
+  readonly limits: ObjectLimitSettings;
+  /** Undefined for a user that is not there. */
+  ofUser(name: string): OwnLimits | undefined;
+  ofVhost(name: string): OwnLimits['limits'] | undefined;
+  /** The resources that are short; nothing is made while there are any. */
+  shortOf(): ReadonlySet<string>;
+}
+
+/** Why something is not made: a limit, or a resource that is short for now. */
+export type CreationRefusal = 'limit-reached' | 'resource-short';
+
+export interface ObjectUse {
+  readonly kind: ObjectLimit;
+  readonly used: number;
+  /** Infinity for none. */
+  readonly limit: number;
+}
+
+/** These need a client that is connected, and consuming has to go on when a resource is short. */
+const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set(['channels', 'consumers', 'members', 'offsets']);
+const NAME_CHARACTERS_MAX = 60;
+const NOTHING_SHORT: ReadonlySet<string> = new Set();
+const unlimited: ObjectQuotasDeps = {
+  limits: { user: {}, administrator: {}, vhost: {} },
+  ofUser: () => undefined,
+  ofVhost: () => undefined,
+  shortOf: () => NOTHING_SHORT,
+};
+
+/**
+ * Counts the objects that clients have made, by user and by virtual host, and refuses more of them than there may be.
+ * Whoever keeps the objects says when one comes and goes, also at recovery. Of what an older version has made the user
+ * is not known: it counts for the virtual host alone.
+ */
+export class ObjectQuotas {
+  readonly #deps: ObjectQuotasDeps;
+  readonly #users = new Map<string, ObjectAccount>();
+  readonly #vhosts = new Map<string, ObjectAccount>();
+
+  constructor(deps: ObjectQuotasDeps = unlimited) {
+    this.#deps = deps;
+  }
+
+  /** The account of the user of this name; null for what nobody is known to have made. */
+  account(user: string | null | undefined): ObjectAccount | null {
+    return user === null || user === undefined ? null : accountIn(this.#users, user);
+  }
+
+  /** Before something is made. @throws BrokerError limit-reached, resource-short */
+  admit(kind: ObjectKind, account: ObjectAccount | null, vhost: string, count = 1): void {
+    const short = this.#shortage(kind);
+    if (short !== null) throw new BrokerError('resource-short', short);
+    const reached = this.#reached(kind, account, vhost, count);
+    if (reached !== null) throw new BrokerError('limit-reached', reached);
+  }
+
+  /** What `admit` would throw, for those that answer with errors of their own; null if nothing stands against it. */
+  refusal(
+    kind: ObjectKind,
+    account: ObjectAccount | null,
+    vhost: string,
+    count = 1,
+  ): { readonly kind: CreationRefusal; readonly text: string } | null {
+    const short = this.#shortage(kind);
+    if (short !== null) return { kind: 'resource-short', text: short };
+    const reached = this.#reached(kind, account, vhost, count);
+    return reached === null ? null : { kind: 'limit-reached', text: reached };
+  }
+
+  /** So many came; went, if `difference` is below 0. */
+  change(kind: ObjectKind, account: ObjectAccount | null, vhost: string, difference: number): void {
+    if (difference === 0) return;
+    account?.change(kind, difference);
+    const ofVhost = accountIn(this.#vhosts, vhost);
+    ofVhost.change(kind, difference);
+    if (difference > 0) return;
+    // Names come and go without end.
+    if (account?.isEmpty === true && this.#users.get(account.name) === account) {
+      this.#users.delete(account.name);
+    }
+    if (ofVhost.isEmpty) this.#vhosts.delete(vhost);
+  }
+
+  /** The user is deleted: what it has made stays, and counts for nobody. */
+  userDeleted(name: string): void {
+    const account = this.#users.get(name);
+    if (account === undefined) return;
+    account.isClosed = true;
+    this.#users.delete(name);
+  }
+
+  count(kind: ObjectKind, of: { readonly user: string } | { readonly vhost: string }): number {
+    const account = 'user' in of ? this.#users.get(of.user) : this.#vhosts.get(of.vhost);
+    return account?.count(kind) ?? 0;
+  }
+
+  /** What the user has, and may have, of each kind. */
+  useOfUser(name: string): ObjectUse[] {
+    return useOf(this.#users.get(name), (limit) => this.#userLimit(name, limit));
+  }
+
+  useOfVhost(name: string): ObjectUse[] {
+    return useOf(this.#vhosts.get(name), (limit) => this.#vhostLimit(name, limit));
+  }
+
+  #shortage(kind: ObjectKind): string | null {
+    const short = this.#deps.shortOf();
+    if (short.size === 0 || MADE_ANY_TIME.has(kind)) return null;
+    const what = [...short].sort().join(' and ');
+    return `no ${kind} are made while ${what} is short: consume or delete something, and try again`;
+  }
+
+  #reached(kind: ObjectKind, account: ObjectAccount | null, vhost: string, count: number): string | null {
+    if (account !== null && !account.isClosed) {
+      const { name } = account;
+      const text = `user '${name.slice(0, NAME_CHARACTERS_MAX)}'`;
+      const isAdministrator = this.#deps.ofUser(name)?.isAdministrator === true;
+      const setting = isAdministrator ? 'administrator-limits' : 'user-limits';
+      const limit = this.#userLimit(name, kind);
+      if (account.count(kind) + count > limit) return limitText(kind, limit, text, setting);
+      const memoryMax = this.#userLimit(name, 'memory');
+      if (account.memoryBytes + count * OBJECT_KINDS[kind].memoryBytes > memoryMax) {
+        return limitText('memory', memoryMax, text, setting);
+      }
+    }
+    const found = this.#vhosts.get(vhost);
+    const text = `vhost '${vhost.slice(0, NAME_CHARACTERS_MAX)}'`;
+    const limit = this.#vhostLimit(vhost, kind);
+    if ((found?.count(kind) ?? 0) + count > limit) return limitText(kind, limit, text, 'vhost-limits');
+    const memoryMax = this.#vhostLimit(vhost, 'memory');
+    if (memoryMax === Number.POSITIVE_INFINITY) return null;
+    const memoryBytes = (found?.memoryBytes ?? 0) + count * OBJECT_KINDS[kind].memoryBytes;
+    return memoryBytes > memoryMax ? limitText('memory', memoryMax, text, 'vhost-limits') : null;
+  }
+
+  #userLimit(name: string, limit: ObjectLimit): number {
+    const { limits } = this.#deps;
+    const own = this.#deps.ofUser(name);
+    const usual = own?.isAdministrator === true ? limits.administrator : limits.user;
+    return limitIn(own?.limits, usual, limit);
+  }
+
+  #vhostLimit(name: string, limit: ObjectLimit): number {
+    return limitIn(this.#deps.ofVhost(name), this.#deps.limits.vhost, limit);
+  }
+}
+
+function accountIn(accounts: Map<string, ObjectAccount>, name: string): ObjectAccount {
+  let account = accounts.get(name);
+  if (account === undefined) accounts.set(name, (account = new ObjectAccount(name)));
+  return account;
+}
+
+function limitIn(own: OwnLimits['limits'] | undefined, usual: ObjectLimits, limit: ObjectLimit): number {
+  return own?.[`max-${limit}`] ?? usual[limit] ?? Number.POSITIVE_INFINITY;
+}
+
+/** Clients get at most 255 bytes of it. */
+function limitText(limit: ObjectLimit, max: number, whose: string, setting: string): string {
+  const what = limit === 'memory' ? `${max} bytes of memory for objects` : `${max} ${limit}`;
+  return `${whose} has reached the limit of ${what}; it is set by '${setting}'`;
+}
+
+function useOf(account: ObjectAccount | undefined, limitOf: (limit: ObjectLimit) => number): ObjectUse[] {
+  const counted = ALL_OBJECT_KINDS.map((kind) => ({
+    kind,
+    used: account?.count(kind) ?? 0,
+    limit: limitOf(kind),
+  }));
+  return [...counted, { kind: 'memory', used: account?.memoryBytes ?? 0, limit: limitOf('memory') }];
+}
