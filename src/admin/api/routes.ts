@@ -5,6 +5,7 @@ import { connectionRoutes } from './connections.ts';
 import { eventRoutes } from './events.ts';
 import { exchangeRoutes } from './exchanges.ts';
 import { groupRoutes } from './groups.ts';
+import { objectRoutes } from './objects.ts';
 import { overviewRoutes } from './overview.ts';
 import { policyRoutes } from './policies.ts';
 import { queueRoutes } from './queues.ts';
@@ -18,6 +19,7 @@ export const routes: readonly Route[] = [
   ...overviewRoutes,
   ...vhostRoutes,
   ...userRoutes,
+  ...objectRoutes,
   ...aclRoutes,
   ...quotaRoutes,
   ...exchangeRoutes,

@@ -23,11 +23,12 @@ export function vhostsCommand(): Command {
 
 export function limitsCommand(): Command {
   const description =
-    'How many connections and queues a virtual host may have (max-connections, max-queues), and how many connections ' +
-    'and channels a user (max-connections, max-channels).';
+    'How many connections, queues, bindings, partitions and the like a user or a virtual host may have: ' +
+    'max-connections, max-queues, and so on for each kind that `sluice limits use` lists.';
   const columns = ['vhost', 'user', 'limit', 'value'];
   return group('limits', description, [
-    of(listCommand('list', 'list all limits', columns, list)),
+    of(listCommand('list', 'list all limits that were set here', columns, list)),
+    of(listCommand('use', 'what a user or a virtual host has, and may have', ['kind', 'used', 'limit'], use)),
     of(adminCommand('set', 'set a limit; it holds for what is opened from now on', set))
       .argument('<limit>')
       .argument('<value>'),
@@ -54,6 +55,17 @@ async function list(call: Call): Promise<readonly Item[]> {
   }
   return found.flatMap(({ value, ...whose }) =>
     Object.entries(value as Item).map(([limit, number]) => ({ ...whose, limit, value: number })),
+  );
+}
+
+/** Also where the limit is one of the settings. */
+async function use(call: Call): Promise<readonly Item[]> {
+  const [vhost, user] = [call.option('vhost'), call.option('user')];
+  if ((vhost === undefined) === (user === undefined)) {
+    throw usageError('give --vhost or --user');
+  }
+  return call.client.list(
+    vhost === undefined ? ['users', user as string, 'objects'] : ['vhosts', vhost, 'objects'],
   );
 }
 

@@ -243,7 +243,7 @@ const SETTINGS = {
     default: {},
     description:
       'How much of each kind one user may have who is no administrator, where that is to be other than usual: see ' +
-      '[Objects](operations.md#objects). `sluice users limits` sets it for one of them.',
+      '[Objects](operations.md#objects). `sluice limits set` sets it for one user.',
   }),
   administratorLimits: setting({
     key: 'administrator-limits',
@@ -255,7 +255,8 @@ const SETTINGS = {
     key: 'vhost-limits',
     type: objectLimits,
     default: {},
-    description: 'The same for all that is in one virtual host, whoever made it. Usually it is 40 times as much.',
+    description:
+      'The same for all that is in one virtual host, whoever made it. Usually it is 40 times as much.',
   }),
   journalFileBytes: setting({
     key: 'journal-file-size',

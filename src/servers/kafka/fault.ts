@@ -20,10 +20,10 @@ export function codesOf(found: Fault | null): {
   return { errorCode: ERROR_CODES[found.error], errorMessage: found.text };
 }
 
-/** POLICY_VIOLATION for a BrokerError. Rethrows everything else. */
+/** POLICY_VIOLATION for a BrokerError, or an error after which clients try again. Rethrows everything else. */
 export function faultOf(error: unknown): Fault {
   if (!(error instanceof BrokerError)) throw error;
-  return fault('POLICY_VIOLATION', error.message);
+  return fault(error.kind === 'resource-short' ? 'REQUEST_TIMED_OUT' : 'POLICY_VIOLATION', error.message);
 }
 
 const USUAL_TEXTS: { readonly [error in ErrorName]?: string } = {

@@ -16,10 +16,7 @@ async function login(access: Access, name: string, password = 'secret'): Promise
 }
 
 /** A client that only counts, and remembers why it was closed. */
-function client(
-  user: Identity,
-  vhost: string,
-): { reason: string } & Parameters<Access['clients']['add']>[0] {
+function client(user: Identity, vhost: string): { reason: string } & Parameters<Access['clients']['add']>[0] {
   return {
     user,
     vhost,

@@ -111,7 +111,10 @@ function createdTopic(name: string, isWanted: boolean, context: RequestContext):
   try {
     return createTopic(name, { partitions: settings.partitions, configs: new Map() }, context);
   } catch (error) {
-    settings.log.warn({ topic: clientText(name), reason: faultOf(error).text }, 'a topic was not made');
+    const { error: code, text } = faultOf(error);
+    // Clients ask again.
+    if (code === 'REQUEST_TIMED_OUT') return 'LEADER_NOT_AVAILABLE';
+    settings.log.warn({ topic: clientText(name), reason: text }, 'a topic was not made');
     return 'INVALID_TOPIC_EXCEPTION';
   }
 }
