@@ -239,6 +239,7 @@ export class Broker {
       ofUser: (name) => this.access.objectLimitsOfUser(name),
       ofVhost: (name) => this.access.objectLimitsOfVhost(name),
       shortOf: () => this.shard.alarms.raised,
+      isDiskReserved: () => this.shard.alarms.isDiskReserved,
     });
   }
 

@@ -51,12 +51,15 @@ export class Maintenance {
     const { options, events } = state;
     this.#pager = new Pager(state);
     this.#memoryLimit = new MemoryLimit(state, this.#pager);
-    this.#diskSpace = new FreeDiskSpace(
-      options.fileSystem,
-      options.directory,
-      options.diskFreeBytes,
-      (isLow) => events.onPressure('disk', isLow),
-    );
+    this.#diskSpace = new FreeDiskSpace({
+      fileSystem: options.fileSystem,
+      directory: options.directory,
+      freeBytesMin: options.diskFreeBytes,
+      // While the directory is read, neither is there.
+      writtenBytes: () => state.files?.writtenBytes ?? 0,
+      pendingBytes: () => state.journal?.pendingBytes ?? 0,
+      onChange: (level) => events.onDiskLevel(level),
+    });
     this.#cleaner = new LogCleaner(state, this.#pager.streams, {
       onDropped: (stream, bytes) => {
         this.#droppedBytes += bytes;
@@ -74,8 +77,10 @@ export class Maintenance {
 
   /** Cheap: called at the end of each turn. */
   poke(): void {
-    if (this.#state.files.writtenBytes - this.#watchedBytes > WATCH_BYTES && !this.#stopped)
-      this.#watchDisk();
+    if (!this.#stopped) {
+      this.#diskSpace.estimate();
+      if (this.#state.files.writtenBytes - this.#watchedBytes > WATCH_BYTES) this.#watchDisk();
+    }
     if (this.#running !== null || this.#stopped || !this.#isNeeded()) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
@@ -95,6 +100,11 @@ export class Maintenance {
 
   journalIsFull(full: boolean): void {
     this.#diskSpace.journalIsFull(full);
+  }
+
+  /** Before anybody may append: resolves when it is known how much space there is. */
+  checkDisk(): Promise<void> {
+    return this.#diskSpace.check();
   }
 
   async stop(): Promise<void> {
@@ -169,17 +179,28 @@ export class Maintenance {
 
   #watchDisk(): void {
     this.#watchedBytes = this.#state.files.writtenBytes;
-    this.#diskSpace.watch();
+    void this.#diskSpace.check();
   }
 
   #isNeeded(): boolean {
     return (
-      (this.#state.chunks.bytes > this.#state.options.memoryBytes && this.#memoryLimit.isExceeded) ||
+      (this.#state.chunks.bytes > this.#state.options.memoryBytes && this.#mustFreeMemory) ||
       this.#journalIsLong() ||
       this.#removed.length > 0 ||
       this.#long.size > 0 ||
       this.#state.options.clock.monotonicMs() - this.#lastReclaimMs > this.#state.options.reclaimMs
     );
+  }
+
+  /** Not while disk space is short: nobody publishes then, and what is paged out takes space besides that in the journal. */
+  get #mustFreeMemory(): boolean {
+    return !this.#diskSpace.isShort && this.#memoryLimit.isExceeded;
+  }
+
+  async #freeMemory(): Promise<void> {
+    // It writes some megabytes at a time, of which nobody else knows.
+    await this.#diskSpace.check();
+    if (this.#mustFreeMemory) await this.#memoryLimit.freeMemory();
   }
 
   #journalIsLong(): boolean {
@@ -192,7 +213,7 @@ export class Maintenance {
       try {
         // Under a load that never lets up, what is too old or too much goes all the same.
         if (this.#isSweepOverdue()) await this.#sweepStreams();
-        else if (this.#memoryLimit.isExceeded) await this.#memoryLimit.freeMemory();
+        else if (this.#mustFreeMemory) await this.#freeMemory();
         else if (this.#journalIsLong()) await this.#retireJournal();
         else if (this.#removed.length > 0) await this.#deleteRemoved();
         else if (this.#long.size > 0) await this.#shorten();
@@ -212,7 +233,7 @@ export class Maintenance {
       this.#state.events.onFailure(error);
       return false;
     }
-    this.#state.events.onPressure('disk', true);
+    this.#state.events.onDiskLevel('reserve');
     await new Promise<void>((resolve) => this.#state.options.scheduler.after(RETRY_MS, resolve));
     this.#diskSpace.report();
     return true;

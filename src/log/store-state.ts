@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import { BatchOpener } from '../records/opening/batch-opener.ts';
 import type { FileSystem } from './files/filesystem.ts';
+import type { DiskLevel } from './files/free-disk-space.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Durability, JournalFiles } from './journal/journal-files.ts';
 import { Arena, type Generation } from './memory/arena.ts';
@@ -53,8 +54,8 @@ export interface StoreEvents {
   onRecovered(lastBlock: number): void;
   /** The storage cannot be trusted any more. Nothing more is confirmed; the process must end. */
   onFailure(error: Error): void;
-  /** Too little disk or memory (true): publishers must wait. */
-  onPressure(reason: 'disk' | 'memory', on: boolean): void;
+  /** How much space there is on the disk. */
+  onDiskLevel(level: DiskLevel): void;
   /** Memory or disk was freed: those who wait for it may look again. */
   onRelief(): void;
 }

@@ -119,6 +119,7 @@ export class Store {
     this.accumulator = new RecordAccumulator(this.journal);
     this.journal.reservations = this.accumulator;
     state.events.onRecovered(result.nextBlock - 1);
+    await this.maintenance.checkDisk();
     this.maintenance.start(machine);
     // On a new directory too: from here on there is a block in the journal, or it is gone.
     await this.#markStart();

@@ -17,6 +17,8 @@ export interface ObjectQuotasDeps {
   ofVhost(name: string): OwnLimits['limits'] | undefined;
   /** The resources that are short; nothing is made while there are any. */
   shortOf(): ReadonlySet<string>;
+  /** Whether the disk has nothing left but the reserve for what frees space. */
+  isDiskReserved(): boolean;
 }
 
 /** Why something is not made: a limit, or a resource that is short for now. */
@@ -29,8 +31,10 @@ export interface ObjectUse {
   readonly limit: number;
 }
 
-/** These need a client that is connected, and consuming has to go on when a resource is short. */
-const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set(['channels', 'consumers', 'members', 'offsets']);
+/** Consuming has to go on when a resource is short. These are in memory alone. */
+const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set(['channels', 'consumers']);
+/** These are on the disk too: they are made until its reserve is reached. */
+const MADE_LONGER: ReadonlySet<ObjectKind> = new Set(['members', 'offsets']);
 const NAME_CHARACTERS_MAX = 60;
 const NOTHING_SHORT: ReadonlySet<string> = new Set();
 const unlimited: ObjectQuotasDeps = {
@@ -38,6 +42,7 @@ const unlimited: ObjectQuotasDeps = {
   ofUser: () => undefined,
   ofVhost: () => undefined,
   shortOf: () => NOTHING_SHORT,
+  isDiskReserved: () => false,
 };
 
 /**
@@ -80,6 +85,21 @@ export class ObjectQuotas {
     return reached === null ? null : { kind: 'limit-reached', text: reached };
   }
 
+  /** Before something is written that makes nothing new. Null if nothing stands against it. */
+  refusalOfWrite(): { readonly kind: CreationRefusal; readonly text: string } | null {
+    if (!this.#deps.isDiskReserved()) return null;
+    return {
+      kind: 'resource-short',
+      text: 'nothing but acknowledgements and deletions is written while the disk is almost full; try again later',
+    };
+  }
+
+  /** @throws BrokerError resource-short */
+  admitWrite(): void {
+    const refusal = this.refusalOfWrite();
+    if (refusal !== null) throw new BrokerError(refusal.kind, refusal.text);
+  }
+
   /** So many came; went, if `difference` is below 0. */
   change(kind: ObjectKind, account: ObjectAccount | null, vhost: string, difference: number): void {
     if (difference === 0) return;
@@ -119,6 +139,7 @@ export class ObjectQuotas {
   #shortage(kind: ObjectKind): string | null {
     const short = this.#deps.shortOf();
     if (short.size === 0 || MADE_ANY_TIME.has(kind)) return null;
+    if (MADE_LONGER.has(kind) && !this.#deps.isDiskReserved()) return null;
     const what = [...short].sort().join(' and ');
     return `no ${kind} are made while ${what} is short: consume or delete something, and try again`;
   }

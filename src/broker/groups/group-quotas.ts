@@ -60,6 +60,7 @@ export class GroupQuotas {
 
   /** As `admitMember`, unless it is in the group already. */
   admitConsumer(vhost: string, group: Group | undefined, { memberId, user }: HeartbeatRequest): void {
+    refuse(this.#quotas.refusalOfWrite());
     const membership = group?.membership;
     if (membership?.type === 'consumer' && membership.members.has(memberId)) return;
     this.admitMember(vhost, group, user);
@@ -71,9 +72,11 @@ export class GroupQuotas {
     group: Group | undefined,
     { memberId, instanceId, user }: JoinRequest,
   ): GroupErrorKind | null {
-    // Whoever has an id is counted, and so is one that comes back under its own name.
-    if (memberId !== '' || (group !== undefined && isKept(group, instanceId))) return null;
     try {
+      // Each join is a new generation, which is written.
+      refuse(this.#quotas.refusalOfWrite());
+      // Whoever has an id is counted, and so is one that comes back under its own name.
+      if (memberId !== '' || (group !== undefined && isKept(group, instanceId))) return null;
       this.admitMember(vhost, group, user);
       return null;
     } catch (error) {
@@ -82,8 +85,9 @@ export class GroupQuotas {
     }
   }
 
-  /** @throws GroupError limit-reached */
+  /** @throws GroupError limit-reached, unavailable */
   admitOffsets({ account, vhost, offsets }: Group, rows: CommitRequest['rows']): void {
+    refuse(this.#quotas.refusalOfWrite());
     let added = 0;
     for (const streamId in rows) {
       for (const row of rows[streamId]) if (!offsets.has(streamId, row[0])) added++;

@@ -54,6 +54,8 @@ export class InternalMessages implements Pumped {
     const vhost = this.#vhosts.get(name);
     const codec = this.#shard.codecs.own;
     if (vhost === undefined || codec === undefined) return;
+    // A stream would keep them.
+    if (this.#shard.alarms.isDiskReserved) return;
     const key = Buffer.from(routingKey, 'utf8').subarray(0, KEY_BYTES_MAX);
     const route = vhost.route(vhost.checkExchange(exchange), key.toString('utf8'), {
       headers: () => headers,

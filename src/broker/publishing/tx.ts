@@ -75,6 +75,10 @@ export class Tx {
     });
   }
 
+  get hasPublished(): boolean {
+    return this.#publications.length > 0;
+  }
+
   acknowledge(tag: number, multiple: boolean, kind: Acknowledgement['kind']): void {
     this.#acknowledgements.push({ tag, multiple, kind });
     if (multiple) this.#acknowledgedTo = Math.max(this.#acknowledgedTo, tag);

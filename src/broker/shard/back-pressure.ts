@@ -36,6 +36,7 @@ export class BackPressure {
   }
 
   mustPause(logs: readonly Filled[]): boolean {
+    if (this.#alarms.isDiskReserved) return true;
     const { journal, files, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_HIGH) return true;
     // The time that a restart takes depends on the journal's length: it is kept.
@@ -48,11 +49,13 @@ export class BackPressure {
     return logs.some((log) => log.tailBytes > share);
   }
 
-  /** Whether the broker itself should not move messages for now: it would fill memory faster than it is emptied. */
+  /** Whether the broker itself should not move messages for now: it would fill memory or disk faster than it is emptied. */
   get isOverwhelmed(): boolean {
     const { journal, chunks, options } = this.#store;
     return (
-      journal.pendingBytes > JOURNAL_BYTES_HIGH || chunks.bytes - chunks.windowBytes > options.memoryBytes * 2
+      this.#alarms.isDiskReserved ||
+      journal.pendingBytes > JOURNAL_BYTES_HIGH ||
+      chunks.bytes - chunks.windowBytes > options.memoryBytes * 2
     );
   }
 
@@ -90,7 +93,7 @@ export class BackPressure {
 
   #mayGoOn(logs: readonly Filled[]): boolean {
     const { journal, files, chunks, options } = this.#store;
-    if (journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
+    if (this.#alarms.isDiskReserved || journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
     if (files.totalBytes > 1.5 * options.journalBytes) return false;
     const bytes = chunks.bytes - chunks.windowBytes;
     if (bytes <= options.memoryBytes * 1.2) return true;

@@ -11,16 +11,17 @@ export class ResourceAlarms {
     return this.#raised;
   }
 
-  /** Whether publishers are blocked. */
-  get isBlocking(): boolean {
-    return this.#raised.size > 0;
-  }
+  /** Whether publishers are blocked. A field, as it is asked for each message. */
+  isBlocking = false;
+  /** Whether the disk has nothing left but the reserve: only what frees space is written. */
+  isDiskReserved = false;
 
   /** False if the alarm was in this state already. */
   set(resource: string, isRaised: boolean): boolean {
     if (this.#raised.has(resource) === isRaised) return false;
     if (isRaised) this.#raised.add(resource);
     else this.#raised.delete(resource);
+    this.isBlocking = this.#raised.size > 0;
     return true;
   }
 
@@ -35,12 +36,13 @@ export class ResourceAlarms {
     return () => this.#listeners.delete(listener);
   }
 
-  /** `resume` is called once, when no alarm is left. */
-  whenCleared(resume: () => void): void {
+  /** `resume` is called once, when no alarm is left. Returns how to do without that. */
+  whenCleared(resume: () => void): () => void {
     const stop = this.onChange(() => {
       if (this.isBlocking) return;
       stop();
       resume();
     });
+    return stop;
   }
 }

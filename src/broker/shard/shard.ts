@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import { TurnTime } from '../../base/turn-time.ts';
+import type { DiskLevel } from '../../log/files/free-disk-space.ts';
 import { storageFailureText } from '../../log/operator-advice.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
 import type { BatchOpener } from '../../records/opening/batch-opener.ts';
@@ -96,7 +97,7 @@ export class Shard {
       onWarning: (text) => log.warn({}, text),
       onRecovered: (lastBlock) => log.info({ lastBlock }, 'the journal was read'),
       onFailure: (error) => this.#fail(error),
-      onPressure: (resource, isShort) => this.setAlarm(resource, isShort),
+      onDiskLevel: (level) => this.#setDiskLevel(level),
       onRelief: () => this.backPressure.relieve(),
     });
     this.backPressure = new BackPressure(this.store, this.alarms);
@@ -207,6 +208,21 @@ export class Shard {
     this.log.warn({ reason: resource }, isRaised ? 'publishers are blocked' : 'publishers may go on');
     this.#onAlarm(resource, isRaised);
     this.alarms.notify();
+  }
+
+  #setDiskLevel(level: DiskLevel): void {
+    const { alarms } = this;
+    const wasReserve = alarms.isDiskReserved;
+    alarms.isDiskReserved = level === 'reserve';
+    this.setAlarm('disk', level !== 'enough');
+    if (alarms.isDiskReserved === wasReserve) return;
+    this.log.warn(
+      { level },
+      wasReserve
+        ? 'there is more disk space than the reserve'
+        : 'the reserve of disk space is reached: only what frees space is written',
+    );
+    if (wasReserve) this.backPressure.relieve();
   }
 
   /**

@@ -127,8 +127,9 @@ export class Streams implements SnapshotSection {
     this.#record({ op: 'stream.extend', id: stream.id, partitions: this.#newLogIds(total - present) });
   }
 
-  /** `configs` are all that is set from now on; valid. */
+  /** `configs` are all that is set from now on; valid. @throws BrokerError resource-short */
   configure(stream: Stream, configs: ReadonlyMap<string, string>): void {
+    this.#quotas.admitWrite();
     this.#record({ op: 'stream.configure', id: stream.id, configs: Object.fromEntries(configs) });
   }
 

@@ -14,6 +14,7 @@ export function setPolicy<Q extends TopologyQueue>(
   request: PolicyRequest,
 ): Policy {
   const policy = validPolicy(request, kind);
+  quotas.admitWrite();
   if (!state.policies.has(kind, policy.name)) quotas.admit('policies', null, vhost);
   log.append(policySet(vhost, kind, policy));
   putInForce(state, state.setPolicy(kind, policy));

@@ -86,8 +86,9 @@ export class Transactions implements SnapshotSection {
     for (const { id } of [...this.#table.list(vhost)]) this.#forget(vhost, id);
   }
 
-  /** For a producer that numbers its records without transactions. */
+  /** For a producer that numbers its records without transactions. @throws TransactionError unavailable */
   newProducer(): ProducerIdentity {
+    this.#admitWrite();
     return { producerId: this.#ids.next(), epoch: 0 };
   }
 
@@ -107,6 +108,7 @@ export class Transactions implements SnapshotSection {
         `a transaction cannot take ${timeoutMs} ms: 1 to ${settings.timeoutMsMax} are possible`,
       );
     }
+    this.#admitWrite();
     const producer = this.#table.get(vhost, id);
     if (producer === undefined) return this.#create(vhost, id, timeoutMs, user);
     if (identity !== null) {
@@ -254,6 +256,12 @@ export class Transactions implements SnapshotSection {
     return identity;
   }
 
+  /** @throws TransactionError unavailable, while the disk is almost full; what ends a transaction is always written */
+  #admitWrite(): void {
+    const refusal = this.#quotas.refusalOfWrite();
+    if (refusal !== null) throw new TransactionError('unavailable', refusal.text);
+  }
+
   #ownedBy(owner: Owner): TransactionalProducer {
     const producer = this.#table.get(owner.vhost, owner.id);
     if (producer === undefined || producer.identity.producerId !== owner.identity.producerId) {
@@ -264,6 +272,7 @@ export class Transactions implements SnapshotSection {
   }
 
   #grow(producer: TransactionalProducer, partitions: readonly Partition[], groups: readonly string[]): void {
+    this.#admitWrite();
     const isIn = (partition: Partition): boolean => producer.isOngoing && producer.partitions.has(partition);
     const added = [...new Set(partitions)].filter((partition) => !isIn(partition));
     this.#checkPartitions(producer, added.length);

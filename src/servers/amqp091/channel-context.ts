@@ -78,6 +78,8 @@ export interface ChannelContext {
   send(method: Method): void;
   /** To be called after each delivery on a channel with a `prefetchLimit`. */
   checkPrefetch(): void;
+  /** Keeps this frame, and those to come, until publishers are not blocked any more. */
+  holdFrame(type: number, bytes: Buffer, start: number, end: number): void;
   /** What `deferFrames` waited for is done. */
   resume(): void;
   /** The consumer's queue was deleted, or cannot be read any more. */

@@ -74,6 +74,8 @@ export class Channel implements HandlerContext {
   #isFlowing = true;
   /** Modulo the consumers: each is woken first in turn, as the first may take all of `prefetchLimit`. */
   #firstWoken = 0;
+  /** A frame waits until publishers are not blocked any more. */
+  #isHeld = false;
   /** A basic.get that waits until the output is not congested any more. */
   #onRelief: (() => void) | null = null;
 
@@ -269,7 +271,27 @@ export class Channel implements HandlerContext {
 
   /** Whether the client waits for an answer that was not given yet. */
   get isAnswering(): boolean {
-    return this.deferred?.isWaiting === true;
+    return this.deferred?.isWaiting === true && !this.#isHeld;
+  }
+
+  holdFrame(type: number, bytes: Buffer, start: number, end: number): void {
+    const { deferred } = this;
+    // One that was deferred before goes back to its place.
+    if (deferred !== null && !deferred.isWaiting) {
+      deferred.putBack();
+    } else {
+      this.deferFrames();
+      (this.deferred as DeferredFrames | null)?.add(type, bytes, start, end);
+    }
+    this.#isHeld = true;
+    if (!this.connection.hasPublished) this.connection.publishedFirst();
+  }
+
+  /** Publishers are not blocked any more. */
+  unblocked(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.resume();
   }
 
   deferFrames(): void {
@@ -335,6 +357,7 @@ export class Channel implements HandlerContext {
       this.deferred?.drop();
       this.deferred = null;
       this.#onRelief = null;
+      this.#isHeld = false;
       // Set now: cancelling a consumer may delete an auto-delete queue, which cancels others of this channel.
       this.state = state;
       this.cancelDirectReplyTo();

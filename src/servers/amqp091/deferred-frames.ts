@@ -42,6 +42,12 @@ export class DeferredFrames {
     return frame;
   }
 
+  /** The frame that was taken last has to wait again. */
+  putBack(): void {
+    this.#next--;
+    this.isWaiting = true;
+  }
+
   drop(): void {
     this.#frames = [];
     this.#next = 0;

@@ -33,6 +33,7 @@ import {
   CONNECTION_CLOSE,
   CONNECTION_CLOSE_OK,
   frameMethod,
+  TX_COMMIT,
 } from './frame-method.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { HEARTBEAT, Heartbeat } from './heartbeat.ts';
@@ -192,6 +193,11 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
           return;
         }
       }
+      const isCommit = id === TX_COMMIT && channel.tx?.hasPublished === true;
+      if (isCommit && this.broker.shard.alarms.isBlocking) {
+        channel.holdFrame(type, bytes, start, end);
+        return;
+      }
       if (this.#held.check()) {
         this.#held.add(type, channel.number, bytes, start, end);
         return;
@@ -329,7 +335,10 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
 
   /** Resource alarms came or went. */
   blockedChanged(): void {
-    if (this.state === 'open') this.#blocking.update();
+    if (this.state !== 'open') return;
+    this.#blocking.update();
+    if (this.broker.shard.alarms.isBlocking) return;
+    for (const channel of this.#channels.values()) channel.unblocked();
   }
 
   memoryIsShort(because: string | null): void {

@@ -4,6 +4,7 @@ import { methodId } from '../../../wire/amqp091/methods.ts';
 export const CHANNEL_OPEN = methodId('channel.open');
 export const CHANNEL_CLOSE = methodId('channel.close');
 export const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
+export const TX_COMMIT = methodId('tx.commit');
 export const CONNECTION_CLOSE = methodId('connection.close');
 export const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
 

@@ -1,8 +1,10 @@
 import { HIDDEN_KEYS_HEADER, hiddenKeysOf } from '../../../broker/messages/cc-bcc.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import { Publisher } from '../../../broker/publishing/publisher.ts';
+import type { ResourceAlarms } from '../../../broker/shard/resource-alarms.ts';
 import type { MessageView } from '../../../records/message-view.ts';
 import { SOURCE_AMQP091 } from '../../../records/record-content.ts';
+import { FRAME_BODY, FRAME_HEADER, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import { WireError } from '../../../wire/amqp091/errors.ts';
 import { BASIC_PUBLISH, PUBLISH_NAMES_AT } from '../../../wire/amqp091/methods.ts';
 import {
@@ -25,6 +27,7 @@ import { amqp091Codec } from '../property-codec.ts';
 import { tracePublished } from '../trace.ts';
 import { encodeReturn } from './basic-return.ts';
 import { parseExpiration } from './expiration.ts';
+import { contentHeaderPayload, publishPayload } from './publish-payloads.ts';
 import { validateUserId } from './validated-user-id.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -56,6 +59,7 @@ const WANTS_BODY = 2;
 export class Publishing {
   readonly publisher: Publisher;
   readonly #channel: ChannelContext;
+  readonly #alarms: ResourceAlarms;
   #expects = IDLE;
   #names: Buffer = EMPTY;
   #addressStart = 0;
@@ -80,6 +84,7 @@ export class Publishing {
 
   constructor(channel: ChannelContext) {
     this.#channel = channel;
+    this.#alarms = channel.broker.shard.alarms;
     this.publisher = new Publisher(channel.broker.shard, channel.broker.deadLettering);
     this.publisher.messageView.protocol = SOURCE_AMQP091;
   }
@@ -101,8 +106,17 @@ export class Publishing {
     );
   }
 
-  /** The payload of a basic.publish: see `decodePublish` in wire/amqp091/methods.ts for its layout. */
+  /**
+   * While publishers are blocked the frame waits, and with it all that comes after it on the channel: nothing of it is
+   * appended, also if it is the first that this connection publishes.
+   *
+   * The payload of a basic.publish: see `decodePublish` in wire/amqp091/methods.ts for its layout.
+   */
   method(bytes: Buffer, start: number, end: number): void {
+    if (this.#alarms.isBlocking) {
+      this.#channel.holdFrame(FRAME_METHOD, bytes, start, end);
+      return;
+    }
     const addressStart = start + PUBLISH_NAMES_AT;
     const exchangeEnd = addressStart + 1 + bytes[addressStart];
     const keyEnd = exchangeEnd + 1 + bytes[exchangeEnd];
@@ -234,6 +248,10 @@ export class Publishing {
   #complete(body: Buffer, bodyStart: number, bodyEnd: number): void {
     this.#expects = IDLE;
     if (this.#heldBytes !== 0) this.#setHeld(0);
+    if (this.#alarms.isBlocking) {
+      this.#hold(body, bodyStart, bodyEnd);
+      return;
+    }
     const channel = this.#channel;
     const names = this.#names;
     const addressStart = this.#addressStart;
@@ -280,6 +298,20 @@ export class Publishing {
     if (returned !== null) channel.output.bytes(returned);
     if (channel.confirms !== null) channel.confirms.published(block);
     if (publisher.mustPause && !this.#isPaused) this.#pause();
+  }
+
+  /** Publishers were blocked after the message began: all of its frames wait. */
+  #hold(body: Buffer, bodyStart: number, bodyEnd: number): void {
+    const names = this.#names.subarray(this.#addressStart, this.#keyEnd);
+    const method = publishPayload(names, this.#bits);
+    const header = contentHeaderPayload(
+      bodyEnd - bodyStart,
+      this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd),
+    );
+    const channel = this.#channel;
+    channel.holdFrame(FRAME_METHOD, method, 0, method.length);
+    channel.holdFrame(FRAME_HEADER, header, 0, header.length);
+    if (bodyEnd > bodyStart) channel.holdFrame(FRAME_BODY, body, bodyStart, bodyEnd);
   }
 
   /** Checks user-id and delivery-mode, and reads expiration, priority and reply-to. Returns the delivery mode. */

@@ -49,6 +49,11 @@ export class TxChannel {
     this.#returned.push(returned);
   }
 
+  /** Whether the open transaction has messages: then its commit waits while publishers are blocked. */
+  get hasPublished(): boolean {
+    return this.#tx.hasPublished;
+  }
+
   acknowledge(tag: number, multiple: boolean, kind: Outcome): void {
     this.#tx.acknowledge(tag, multiple, kind);
   }

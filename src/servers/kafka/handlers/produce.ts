@@ -27,6 +27,7 @@ export const produceHandler: RawHandler<typeof produce> = {
     const request = decodeRequest(produce, context.version, bytes, start, end);
     const refusal = refusalOf(request, context);
     if (refusal !== null) refuse(request, pending, context, refusal);
+    else if (context.broker.shard.alarms.isBlocking) block(request, pending, context);
     else append(request, pending, context);
   },
 };
@@ -61,11 +62,9 @@ function finish(
   context: RequestContext,
 ): void {
   const throttleTimeMs = context.client.quota.recordProduced(bytes);
-  const { backPressure, alarms } = context.broker.shard;
+  const { backPressure } = context.broker.shard;
   if (backPressure.mustPause(logs)) {
     context.client.pauseUntil((resume) => backPressure.onResume(logs, resume));
-  } else if (alarms.isBlocking) {
-    context.client.pauseUntil((resume) => alarms.whenCleared(resume));
   }
   if (request.acks === 0) {
     // acks=0: no response, and so nothing that waits for the disk.
@@ -108,8 +107,26 @@ function refusalOf({ acks, transactionalId }: Request, context: RequestContext):
   return null;
 }
 
+/**
+ * Publishers are blocked: nothing of the request is appended, whoever sends it. Clients try again until their time is up, and
+ * are not read until then.
+ */
+function block(request: Request, pending: PendingResponse, context: RequestContext): void {
+  const { client, broker } = context;
+  const { alarms } = broker.shard;
+  const text = `producers are blocked while ${[...alarms.raised].sort().join(' and ')} is short`;
+  refuse(request, pending, context, 'NOT_ENOUGH_REPLICAS', text);
+  client.pauseUntil((resume) => client.onClose(alarms.whenCleared(resume)));
+}
+
 /** Responds with the same error for every partition. */
-function refuse(request: Request, pending: PendingResponse, context: RequestContext, error: ErrorName): void {
+function refuse(
+  request: Request,
+  pending: PendingResponse,
+  context: RequestContext,
+  error: ErrorName,
+  text: string | null = null,
+): void {
   if (request.acks === 0) {
     // acks=0: no response to carry the error.
     context.client.close(`Produce with acks=0 was refused: ${error}`);
@@ -118,7 +135,7 @@ function refuse(request: Request, pending: PendingResponse, context: RequestCont
   const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
     topicId,
-    partitionResponses: partitionData.map(({ index }) => failed(index, error)),
+    partitionResponses: partitionData.map(({ index }) => failed(index, error, text)),
   }));
   pending.fill<typeof produce>({ responses });
 }

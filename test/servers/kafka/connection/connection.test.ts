@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import { errorName } from '../../../../src/wire/kafka/error-codes.ts';
+import { ERROR_CODES, errorName } from '../../../../src/wire/kafka/error-codes.ts';
 import { apiVersions } from '../../../../src/wire/kafka/messages/api-versions.ts';
 import { fetch } from '../../../../src/wire/kafka/messages/fetch.ts';
 import { metadata } from '../../../../src/wire/kafka/messages/metadata.ts';
@@ -171,7 +171,10 @@ describe('a Kafka connection', () => {
     await until(() => test.broker.shard.alarms.isBlocking);
     const records = batchOf(['a']);
     const topicData = [{ name: 't', partitionData: [{ index: 0, records }] }];
-    await client.request(produce, 9, { acks: -1, timeoutMs: 1000, topicData });
+    const refused = await client.request(produce, 9, { acks: -1, timeoutMs: 1000, topicData });
+    const [answer] = refused.responses[0].partitionResponses;
+    assert.equal(answer.errorCode, ERROR_CODES.NOT_ENOUGH_REPLICAS);
+    assert.equal(answer.errorMessage, 'producers are blocked while memory is short');
     let isAnswered = false;
     const next = client.request(apiVersions, 4, SOFTWARE).then(() => {
       isAnswered = true;
