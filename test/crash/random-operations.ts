@@ -87,9 +87,14 @@ export class RandomOperations {
     if (queue !== undefined) channel.get(queue, this.#run.random() < 0.3);
   }
 
+  /** Then nothing is made. */
+  get #isShort(): boolean {
+    return this.#run.broker.shard.alarms.isBlocking;
+  }
+
   #declare(): void {
     const name = this.#run.pick(QUEUE_NAMES);
-    if (this.#run.state.queues.has(name)) return;
+    if (this.#run.state.queues.has(name) || this.#isShort) return;
     const durable = this.#run.random() < 0.75;
     const queue = this.#run.broker.vhosts
       .get('/')!
@@ -122,6 +127,7 @@ export class RandomOperations {
     const request = { source: exchange, destination: queue.name, routingKey: key, arguments: {} };
     const existing = this.#run.state.bindingsOf(exchange).find((b) => b.queue === expected && b.key === key);
     if (existing === undefined) {
+      if (this.#isShort) return;
       this.#run.broker.vhosts.get('/')!.bindQueue(request, null);
       const addedBlock = this.#run.broker.shard.metadataBlock;
       this.#run.note(`bind ${queue.name} to ${exchange} with ${key}, in block ${addedBlock}`);

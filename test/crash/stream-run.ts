@@ -243,6 +243,8 @@ export class StreamRun {
   }
 
   #create(): void {
+    // Nothing is made while disk space is short.
+    if (this.broker.shard.alarms.isBlocking) return;
     const kind = this.pick<StreamKind>(['plain', 'short', 'compact', 'compact']);
     const name = `${kind}-${this.#nextName++}`;
     const retentionBytes = kind === 'short' ? this.between(1, 8) * 4 * KIB : Number.POSITIVE_INFINITY;
