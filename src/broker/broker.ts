@@ -252,6 +252,7 @@ export class Broker {
           createQueue(spec, {
             shard: this.shard,
             recovery: this.#queueRecovery,
+            quotas: this.quotas,
             deadLettering: this.deadLettering,
             remove: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
           }),
@@ -294,6 +295,7 @@ export class Broker {
       context: {
         store: shard.store,
         turn: shard.turn,
+        quotas: this.quotas,
         onCorruption: ({ stream, index }, path, offset, what) => {
           shard.log.error(
             { stream: stream.name, vhost: stream.vhost, partition: index, path, offset, what },

@@ -25,6 +25,10 @@ export const OBJECT_KINDS = {
   /** A partition as a share group reads it. */
   'share-partitions': { memoryBytes: 3000, userMax: 20_000 },
   'transactional-ids': { memoryBytes: 700, userMax: 10_000 },
+  /** What a partition knows of a producer that numbers its records. At the limit those are forgotten that are silent. */
+  producers: { memoryBytes: 500, userMax: 100_000 },
+  /** By which a queue knows a message again. At the limit the oldest are forgotten. */
+  'deduplication-names': { memoryBytes: 250, userMax: 200_000 },
   policies: { memoryBytes: 2000, userMax: 1000 },
   acls: { memoryBytes: 600, userMax: 10_000 },
 } as const satisfies { readonly [kind: string]: ObjectKindFacts };

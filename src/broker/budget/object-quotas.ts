@@ -31,8 +31,13 @@ export interface ObjectUse {
   readonly limit: number;
 }
 
-/** Consuming has to go on when a resource is short. These are in memory alone. */
-const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set(['channels', 'consumers']);
+/** Consuming has to go on when a resource is short. These are in memory alone, or come with messages, which are checked. */
+const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set([
+  'channels',
+  'consumers',
+  'producers',
+  'deduplication-names',
+]);
 /** These are on the disk too: they are made until its reserve is reached. */
 const MADE_LONGER: ReadonlySet<ObjectKind> = new Set(['members', 'offsets']);
 const NAME_CHARACTERS_MAX = 60;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ObjectCounter } from '../budget/object-counter.ts';
 import type { PriorityLevel } from './priority-level.ts';
 import type { Deduplication } from './queue-settings.ts';
 
@@ -33,9 +34,12 @@ export class Deduplicator {
   readonly #present = new Map<string, Place>();
   readonly #names = new Map<PriorityLevel, Map<number, string>>();
   readonly #recent = new Map<string, Recent>();
+  readonly #counter: ObjectCounter | null;
 
-  constructor(settings: Deduplication) {
+  /** Without `counter` only the settings limit how many there are. */
+  constructor(settings: Deduplication, counter: ObjectCounter | null = null) {
     this.#settings = settings;
+    this.#counter = counter;
   }
 
   configure(settings: Deduplication): void {
@@ -51,7 +55,7 @@ export class Deduplicator {
   /** A message with this name is in the queue. */
   took(name: string, place: Place): void {
     const { level, offset } = place;
-    this.#present.delete(name);
+    if (!this.#present.delete(name)) this.#makeRoom();
     this.#present.set(name, place);
     let names = this.#names.get(level);
     if (names === undefined) {
@@ -59,23 +63,20 @@ export class Deduplicator {
       this.#names.set(level, names);
     }
     names.set(offset, name);
-    if (this.#present.size <= this.#settings.entriesMax) return;
-    for (const [oldest, { level, offset }] of this.#present) {
-      this.#present.delete(oldest);
-      this.#names.get(level)?.delete(offset);
-      break;
-    }
+    if (this.#present.size > this.#settings.entriesMax) this.#forgetOldest();
+    this.#count();
   }
 
   /** For x-cache-ttl: the name is known until then. */
   rememberUntil(name: string, nowMs: number, untilMs: number, isKept: boolean): void {
     const recent = this.#recent;
-    recent.delete(name);
+    if (!recent.delete(name)) this.#makeRoom();
     recent.set(name, { untilMs, isKept });
     for (const [oldest, { untilMs: endMs }] of recent) {
       if (endMs > nowMs && recent.size <= this.#settings.entriesMax) break;
       recent.delete(oldest);
     }
+    this.#count();
   }
 
   /** From the level: a message has left the queue. */
@@ -85,7 +86,9 @@ export class Deduplicator {
     if (names === undefined || name === undefined) return;
     names.delete(offset);
     const place = this.#present.get(name);
-    if (place?.level === level && place.offset === offset) this.#present.delete(name);
+    if (place?.level !== level || place.offset !== offset) return;
+    this.#present.delete(name);
+    this.#count();
   }
 
   /** From the level: all have left that were there, from one offset to below another. */
@@ -99,6 +102,40 @@ export class Deduplicator {
   recovered(): void {
     for (const { level, offset } of this.#present.values()) {
       if (offset >= level.log.end || level.log.isAcknowledged(offset)) this.left(level, offset);
+    }
+  }
+
+  get size(): number {
+    return this.#present.size + this.#recent.size;
+  }
+
+  /** The queue is gone, or does not deduplicate any more. */
+  dispose(): void {
+    this.#present.clear();
+    this.#names.clear();
+    this.#recent.clear();
+    this.#count();
+  }
+
+  #count(): void {
+    this.#counter?.set(this.size);
+  }
+
+  /** The user has as many names as it may have: the oldest goes. */
+  #makeRoom(): void {
+    if (this.#counter?.isFull !== true) return;
+    for (const oldest of this.#recent.keys()) {
+      this.#recent.delete(oldest);
+      return;
+    }
+    this.#forgetOldest();
+  }
+
+  #forgetOldest(): void {
+    for (const [oldest, { level, offset }] of this.#present) {
+      this.#present.delete(oldest);
+      this.#names.get(level)?.delete(offset);
+      return;
     }
   }
 

@@ -5,6 +5,7 @@ import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../log/store.ts';
 import type { ContentView } from '../../records/record-content.ts';
+import type { ObjectCounter } from '../budget/object-counter.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import type { PriorityLevel } from './priority-level.ts';
@@ -33,6 +34,8 @@ export interface QueueDeps {
   readonly scheduler: Scheduler;
   openLog(id: number, durable: boolean, events: LogEvents): QueueLog;
   removeLog(log: QueueLog): void;
+  /** What counts the names by which the queue knows messages again. */
+  countNames?(): ObjectCounter;
   /** The id of one more log of this queue, which recovery will find again. */
   newLevelId(priority: number): number;
   onCorruption(error: CorruptionError): void;

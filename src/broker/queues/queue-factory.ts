@@ -1,4 +1,11 @@
+
+import { ObjectCounter } from '../budget/object-counter.ts';
+import type { ObjectQuotas } from '../budget/object-quotas.ts';
+
+
 import { damagedSegmentText } from '../../log/operator-advice.ts';
+
+
 import type { Shard } from '../shard/shard.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import { Queue } from './queue.ts';
@@ -9,6 +16,7 @@ import { type QueueRecovery, returnOperations } from './queue-recovery.ts';
 export interface QueueFactoryDeps {
   readonly shard: Shard;
   readonly recovery: QueueRecovery;
+  readonly quotas: ObjectQuotas;
   /** Moves messages to where the dead letters of the queue go. */
   readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterEntry[]): void };
   /** The queue deletes itself: nobody consumes from it any more, or it expired. */
@@ -18,7 +26,7 @@ export interface QueueFactoryDeps {
 /** A queue in the shard; while that recovers, `recovery` brings its state back. */
 export function createQueue(
   spec: QueueSpec,
-  { shard, recovery, deadLettering, remove }: QueueFactoryDeps,
+  { shard, recovery, quotas, deadLettering, remove }: QueueFactoryDeps,
 ): Queue {
   const { store, backPressure } = shard;
   const id = shard.logId(spec.id);
@@ -44,6 +52,7 @@ export function createQueue(
       if (shard.isRecovering) queue.touch();
       else remove(queue);
     },
+    countNames: () => new ObjectCounter(quotas, 'deduplication-names', spec.account ?? null, spec.vhost),
     newLevelId: (priority) => {
       const laneId = shard.logId();
       if (queue.durable) {

@@ -143,9 +143,9 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.isGuarded = this.#limits.length.refuses || deduplication !== null;
     this.consumers.isSingle = settings.singleActiveConsumer;
     this.consumers.single.takesOver = settings.isQuorum;
-    if (deduplication === null) this.deduplicator = null;
-    else if (this.deduplicator === null) this.deduplicator = new Deduplicator(deduplication);
-    else this.deduplicator.configure(deduplication);
+    if (deduplication === null) this.#forgetNames();
+    else if (this.deduplicator !== null) this.deduplicator.configure(deduplication);
+    else this.deduplicator = new Deduplicator(deduplication, this.#deps.countNames?.() ?? null);
     for (const level of this.levels) {
       level.countFailures(countsFailures(settings));
       level.departures = this.deduplicator;
@@ -307,12 +307,18 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.#cancelConsumers();
     this.#answerEmpty();
     this.#depth.clear();
+    this.#forgetNames();
     this.stop();
     for (const level of this.levels) {
       level.clear();
       this.#deps.removeLog(level.log);
     }
     return count;
+  }
+
+  #forgetNames(): void {
+    this.deduplicator?.dispose();
+    this.deduplicator = null;
   }
 
   /** No timer rings any more. */

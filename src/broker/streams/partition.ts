@@ -6,6 +6,9 @@ import { HAS_FOREIGN_ENVELOPE, LOG_APPEND_TIME } from '../../records/batch-layou
 import { baseOffsetOf, leaderEpochOf } from '../../records/batch-view.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import type { BatchOpener } from '../../records/opening/batch-opener.ts';
+import type { ObjectAccount } from '../budget/object-account.ts';
+import { ObjectCounter } from '../budget/object-counter.ts';
+import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Turn } from '../shard/turn.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
@@ -24,6 +27,8 @@ export interface PartitionOwner {
   readonly vhost: string;
   readonly name: string;
   readonly id: string;
+  /** Of the user who made it; null if that is not known. */
+  readonly account?: ObjectAccount | null;
   readonly isRemoved: boolean;
   readonly settings: StreamSettings;
   readonly partitions: readonly Partition[];
@@ -33,6 +38,8 @@ export interface PartitionOwner {
 export interface PartitionContext {
   readonly store: Store;
   readonly turn: Turn;
+  /** Without them nothing is counted. */
+  readonly quotas?: ObjectQuotas;
   onCorruption(partition: Partition, path: string, offset: number, what: string): void;
 }
 
@@ -50,7 +57,7 @@ export class Partition {
   readonly id: number;
   readonly log: StreamLog;
   readonly epochs = new LeaderEpochs();
-  readonly producers = new ProducerStates();
+  readonly producers: ProducerStates;
   readonly #context: PartitionContext;
   readonly #listeners = new Set<() => void>();
 
@@ -59,6 +66,12 @@ export class Partition {
     this.index = index;
     this.id = id;
     this.#context = context;
+    const { quotas } = context;
+    this.producers = new ProducerStates(
+      quotas === undefined
+        ? null
+        : new ObjectCounter(quotas, 'producers', stream.account ?? null, stream.vhost),
+    );
     this.log = context.store.openStream(id, {
       onAdvanced: () => {
         this.producers.settled(this.log.highWatermark);
@@ -194,6 +207,7 @@ export class Partition {
 
   remove(): void {
     this.#context.store.removeStream(this.log);
+    this.producers.dispose();
     this.advanced();
   }
 

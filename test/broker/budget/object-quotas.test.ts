@@ -3,12 +3,15 @@ import { describe, it } from 'node:test';
 import type { Broker } from '../../../src/broker/broker.ts';
 import { BrokerError } from '../../../src/broker/errors.ts';
 import { GroupError } from '../../../src/broker/groups/group-error.ts';
+import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { RandomChoices } from '../../support/random-choices.ts';
+import { batchOf } from '../streams/batches.ts';
 import { TestBroker } from '../test-broker.ts';
 import { counted, recounted } from './object-recount.ts';
 
 const USERS = ['u0', 'u1', 'u2'];
 const VHOSTS = ['/', 'other'];
+const UNCONDITIONALLY = { ifUnused: false, ifEmpty: false };
 const SEEDS = 12;
 const OPERATIONS = 250;
 
@@ -107,6 +110,31 @@ describe('a limit', () => {
   });
 });
 
+describe('what is forgotten at a limit, and not refused', () => {
+  it('are the producers that were silent for longest', async () => {
+    await using test = await TestBroker.start({ objectLimits: { user: { producers: 20 } } });
+    const spec = { vhost: '/', name: 's', partitions: 2, configs: new Map<string, string>(), user: 'u0' };
+    const { partitions } = test.broker.streams.create(spec);
+    for (let id = 0; id < 100; id++) produceBy(partitions[id % 2], id);
+    assert.ok(test.broker.quotas.count('producers', { user: 'u0' }) <= 20);
+    assert.notEqual(partitions[1].producers.get(99), undefined);
+  });
+
+  it('are the oldest names by which a queue knows messages again', async () => {
+    await using test = await TestBroker.start({ objectLimits: { user: { 'deduplication-names': 3 } } });
+    const args = { 'x-message-deduplication': true };
+    const { deduplicator } = vhostOf(test.broker, '/').declareQueue(
+      { ...queue('q', 'u0'), arguments: args },
+      null,
+    );
+    for (const name of ['a', 'b', 'c', 'd', 'd']) deduplicator?.rememberUntil(name, 0, 1000, true);
+    assert.deepEqual(
+      deduplicator?.recentKept(0).map(([name]) => name),
+      ['b', 'c', 'd'],
+    );
+  });
+});
+
 describe('while memory is short', () => {
   it('nothing is made, and everything can be consumed and deleted', async () => {
     let residentBytes = 0;
@@ -171,6 +199,16 @@ async function step(test: TestBroker, random: RandomChoices): Promise<string> {
       'use an auto-delete queue',
       () => vhost.removeQueue(vhost.declareQueue({ ...queue(name, user), autoDelete: true }, null)),
     ],
+    [
+      'remember a name',
+      () => {
+        const args = { 'x-message-deduplication': true, 'x-cache-size': 3 };
+        const deduplicating = { ...queue(`d${name}`, user), arguments: args };
+        const { deduplicator } = vhost.declareQueue(deduplicating, null);
+        deduplicator?.rememberUntil(`k${random.below(9)}`, 0, Number.MAX_SAFE_INTEGER, true);
+      },
+    ],
+    ['delete a deduplicating queue', () => vhost.deleteQueue(`d${name}`, UNCONDITIONALLY, null)],
     ['delete a queue', () => vhost.deleteQueue(name, { ifUnused: false, ifEmpty: false }, test)],
     ['declare an exchange', () => vhost.declareExchange(exchange(name, user, random.below(2) === 0))],
     ['delete an exchange', () => vhost.deleteExchange(name)],
@@ -194,6 +232,7 @@ async function step(test: TestBroker, random: RandomChoices): Promise<string> {
         }),
     ],
     ['extend a stream', () => streams[0] && broker.streams.addPartitions(streams[0], 5)],
+    ['produce', () => streams[0] && produceBy(streams[0].partitions[0], random.below(5))],
     ['delete a stream', () => streams[0] && broker.streams.delete(streams[0])],
     [
       'commit offsets',
@@ -341,6 +380,15 @@ function share(
     host: '/h',
     user,
   });
+}
+
+/** A batch of the producer with this id is shown to the partition. */
+function produceBy({ producers }: Partition, id: number): void {
+  const bytes = batchOf(['a']);
+  bytes.writeBigInt64BE(BigInt(id), 43);
+  bytes.writeInt16BE(0, 51);
+  bytes.writeInt32BE(0, 53);
+  producers.appended(bytes, 0, 0, id);
 }
 
 function begin(broker: Broker, vhost: string, id: string, user: string): void {

@@ -21,7 +21,10 @@ export function recounted(broker: Broker): Counts {
     for (const name of names) counts[name] = (counts[name] ?? 0) + count;
   };
   for (const vhost of broker.vhosts) {
-    for (const queue of vhost.queues()) add('queues', queue.account, vhost.name);
+    for (const queue of vhost.queues()) {
+      add('queues', queue.account, vhost.name);
+      add('deduplication-names', queue.account, vhost.name, queue.deduplicator?.size ?? 0);
+    }
     for (const { name } of vhost.listExchanges()) {
       const exchange = vhost.findExchange(name);
       if (exchange === undefined) continue;
@@ -33,6 +36,9 @@ export function recounted(broker: Broker): Counts {
     for (const stream of broker.streams.list(vhost.name)) {
       add('topics', stream.account, vhost.name);
       add('partitions', stream.account, vhost.name, stream.partitions.length);
+      for (const { producers } of stream.partitions) {
+        add('producers', stream.account, vhost.name, producers.size);
+      }
     }
     for (const group of broker.groups.list(vhost.name)) {
       add('groups', group.account, vhost.name);

@@ -8,6 +8,7 @@ import {
   producerIdOf,
 } from '../../../records/producer-fields.ts';
 import { coordinatorEpochOf, isAbort } from '../../../records/transaction-marker.ts';
+import type { ObjectCounter } from '../../budget/object-counter.ts';
 import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.ts';
 import { Producer, sequenceAfter } from './producer.ts';
 
@@ -47,6 +48,12 @@ export class ProducerStates {
   /** First and last offset of transactions that are over, in pairs, until their end is durable. */
   #ended: number[] = [];
   readonly #aborted = new AbortedTransactions();
+  readonly #counter: ObjectCounter | null;
+
+  /** Without `counter` only the usual limit of one partition holds. */
+  constructor(counter: ObjectCounter | null = null) {
+    this.#counter = counter;
+  }
 
   get size(): number {
     return this.#producers.size;
@@ -154,6 +161,12 @@ export class ProducerStates {
     for (const producer of this.#producers.values()) {
       if (producer.seenMs < sinceMs && producer.transactionStart < 0) this.#producers.delete(producer.id);
     }
+    this.#counter?.set(this.#producers.size);
+  }
+
+  /** The partition is gone. */
+  dispose(): void {
+    this.#counter?.set(0);
   }
 
   /** Null if there is nothing to keep. */
@@ -168,6 +181,7 @@ export class ProducerStates {
   restore(state: ProducerStatesState): void {
     const producers = state.producers.map((each) => Producer.restore(each));
     for (const producer of producers) this.#producers.set(producer.id, producer);
+    this.#counter?.set(this.#producers.size);
     const ongoing = producers.filter((producer) => producer.transactionStart >= 0);
     ongoing.sort((one, other) => one.transactionStart - other.transactionStart);
     for (const producer of ongoing) this.#ongoing.set(producer.id, producer);
@@ -178,9 +192,11 @@ export class ProducerStates {
   #known(id: number, epoch: number): Producer {
     let producer = this.#producers.get(id);
     if (producer === undefined) {
-      if (this.#producers.size >= this.#tooMany) this.#forgetSome();
+      const { size } = this.#producers;
+      if (size >= this.#tooMany || (size > 0 && this.#counter?.isFull === true)) this.#forgetSome();
       producer = new Producer(id, epoch);
       this.#producers.set(id, producer);
+      this.#counter?.set(this.#producers.size);
     } else if (epoch !== producer.epoch) {
       producer.beginEpoch(epoch);
     }
