@@ -240,6 +240,8 @@ export class Broker {
       ofVhost: (name) => this.access.objectLimitsOfVhost(name),
       shortOf: () => this.shard.alarms.raised,
       isDiskReserved: () => this.shard.alarms.isDiskReserved,
+      nowMs: () => this.shard.clock.monotonicMs(),
+      onReached: (reason) => this.shard.log.warn({ reason }, 'something was not made'),
     });
   }
 

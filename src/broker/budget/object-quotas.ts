@@ -15,10 +15,13 @@ export interface ObjectQuotasDeps {
   /** Undefined for a user that is not there. */
   ofUser(name: string): OwnLimits | undefined;
   ofVhost(name: string): OwnLimits['limits'] | undefined;
+  nowMs(): number;
   /** The resources that are short; nothing is made while there are any. */
   shortOf(): ReadonlySet<string>;
   /** Whether the disk has nothing left but the reserve for what frees space. */
   isDiskReserved(): boolean;
+  /** A limit was reached, for whoever operates the broker: many responses have no room to say so. At most one a second. */
+  onReached?(text: string): void;
 }
 
 /** Why something is not made: a limit, or a resource that is short for now. */
@@ -41,6 +44,8 @@ const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set([
 /** These are on the disk too: they are made until its reserve is reached. */
 const MADE_LONGER: ReadonlySet<ObjectKind> = new Set(['members', 'offsets']);
 const NAME_CHARACTERS_MAX = 60;
+const TOLD_MS = 1000;
+const TOLD_AGAIN_MS = 60_000;
 const NOTHING_SHORT: ReadonlySet<string> = new Set();
 const unlimited: ObjectQuotasDeps = {
   limits: { user: {}, administrator: {}, vhost: {} },
@@ -48,6 +53,7 @@ const unlimited: ObjectQuotasDeps = {
   ofVhost: () => undefined,
   shortOf: () => NOTHING_SHORT,
   isDiskReserved: () => false,
+  nowMs: () => 0,
 };
 
 /**
@@ -59,6 +65,8 @@ export class ObjectQuotas {
   readonly #deps: ObjectQuotasDeps;
   readonly #users = new Map<string, ObjectAccount>();
   readonly #vhosts = new Map<string, ObjectAccount>();
+  #lastText = '';
+  #lastToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: ObjectQuotasDeps = unlimited) {
     this.#deps = deps;
@@ -74,7 +82,9 @@ export class ObjectQuotas {
     const short = this.#shortage(kind);
     if (short !== null) throw new BrokerError('resource-short', short);
     const reached = this.#reached(kind, account, vhost, count);
-    if (reached !== null) throw new BrokerError('limit-reached', reached);
+    if (reached === null) return;
+    this.#tell(reached);
+    throw new BrokerError('limit-reached', reached);
   }
 
   /** What `admit` would throw, for those that answer with errors of their own; null if nothing stands against it. */
@@ -87,7 +97,9 @@ export class ObjectQuotas {
     const short = this.#shortage(kind);
     if (short !== null) return { kind: 'resource-short', text: short };
     const reached = this.#reached(kind, account, vhost, count);
-    return reached === null ? null : { kind: 'limit-reached', text: reached };
+    if (reached === null) return null;
+    this.#tell(reached);
+    return { kind: 'limit-reached', text: reached };
   }
 
   /** Before something is written that makes nothing new. Null if nothing stands against it. */
@@ -170,6 +182,17 @@ export class ObjectQuotas {
     if (memoryMax === Number.POSITIVE_INFINITY) return null;
     const memoryBytes = (found?.memoryBytes ?? 0) + count * OBJECT_KINDS[kind].memoryBytes;
     return memoryBytes > memoryMax ? limitText('memory', memoryMax, text, 'vhost-limits') : null;
+  }
+
+  /** The same is not told again and again. */
+  #tell(text: string): void {
+    const { onReached, nowMs } = this.#deps;
+    if (onReached === undefined) return;
+    const sinceMs = nowMs() - this.#lastToldMs;
+    if (sinceMs < (text === this.#lastText ? TOLD_AGAIN_MS : TOLD_MS)) return;
+    this.#lastText = text;
+    this.#lastToldMs = nowMs();
+    onReached(text);
   }
 
   #userLimit(name: string, limit: ObjectLimit): number {
