@@ -1,4 +1,3 @@
-import { getHeapStatistics } from 'node:v8';
 import { systemClock } from '../base/clock.ts';
 import { systemScheduler, type Timer } from '../base/scheduler.ts';
 import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
@@ -17,6 +16,7 @@ import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
 import { mergedLimits, usualLimits } from './budget/object-limits.ts';
 import { ObjectQuotas } from './budget/object-quotas.ts';
+import { oldGenerationBytesMax } from './budget/old-generation.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -235,7 +235,7 @@ export class Broker {
 
   #createQuotas({ objectLimits = {} }: BrokerOptions): ObjectQuotas {
     return new ObjectQuotas({
-      limits: mergedLimits(usualLimits(getHeapStatistics().heap_size_limit), objectLimits),
+      limits: mergedLimits(usualLimits(oldGenerationBytesMax()), objectLimits),
       ofUser: (name) => this.access.objectLimitsOfUser(name),
       ofVhost: (name) => this.access.objectLimitsOfVhost(name),
       shortOf: () => this.shard.alarms.raised,
