@@ -1,5 +1,7 @@
 import type { ProducerStatesState } from './producers/producer-states.ts';
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** The changes of streams, as they stand in the journal. */
 export type StreamOperation =
   | {
@@ -35,5 +37,5 @@ export function encodeStreamOperation(operation: StreamOperation): Uint8Array {
 }
 
 export function decodeStreamOperation(bytes: Uint8Array): StreamOperation {
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as StreamOperation;
+  return JSON.parse(UTF8.decode(bytes)) as StreamOperation;
 }

@@ -3,6 +3,8 @@ import { type Json, tableFromJson, tableToJson } from '../../base/value-json.ts'
 import { type ApplyTo, isApplyTo } from '../policies/apply-to.ts';
 import type { PolicyKind } from '../policies/operator-policy.ts';
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * The changes of durable things, as they stand in the journal. Deleting a queue or an exchange implies its bindings.
  * Everything else that a command brings about (an auto-delete exchange that goes with its last binding) is an
@@ -168,7 +170,7 @@ export function encodeOperation(operation: MetadataOperation): Uint8Array {
 
 /** @throws Error if the bytes are not an operation that this version of Sluice knows. */
 export function decodeOperation(bytes: Uint8Array): MetadataOperation {
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  const text = UTF8.decode(bytes);
   const json: unknown = JSON.parse(text);
   if (!isObject(json) || typeof json.op !== 'string' || !Object.hasOwn(fieldsOf, json.op)) {
     throw new Error(`unknown metadata operation: ${text.slice(0, 200)}`);

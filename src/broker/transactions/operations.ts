@@ -1,6 +1,8 @@
 import type { ObjectAccount } from '../budget/object-account.ts';
 import type { ProducerIdentity, TransactionState } from './transactional-producer.ts';
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 /** The changes of transactional ids, as they stand in the journal: `v` is the virtual host, `i` the transactional id. */
 export type TransactionOperation = ProducerSet | TransactionGrown | ProducerForgotten | IdsReserved;
 
@@ -47,7 +49,7 @@ export function encodeTransactionOperation(operation: TransactionOperation): Uin
 }
 
 export function decodeTransactionOperation(bytes: Uint8Array): TransactionOperation {
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as TransactionOperation;
+  return JSON.parse(UTF8.decode(bytes)) as TransactionOperation;
 }
 
 /** What is to become of it. */

@@ -36,6 +36,8 @@ export interface ReadBuffer {
 }
 
 const FIRST_CAPACITY = 16;
+/** Of a queue that never had a message: most of many have none. */
+const NO_RING = new Float64Array(0);
 const LONG_TAIL = 1 << 20;
 
 /**
@@ -57,8 +59,8 @@ export class QueueLog {
   end = 0;
   /** Content bytes of the tail. */
   tailBytes = 0;
-  ring = new Float64Array(FIRST_CAPACITY);
-  mask = FIRST_CAPACITY - 1;
+  ring = NO_RING;
+  mask = -1;
   readonly acknowledged = new AcknowledgedOffsets();
   /** Acknowledged, and not in the journal yet: from, to, from, to, ... */
   pendingAcknowledgements: number[] = [];
@@ -230,7 +232,7 @@ export class QueueLog {
   }
 
   #grow(needed: number): void {
-    let capacity = this.ring.length;
+    let capacity = Math.max(FIRST_CAPACITY, this.ring.length);
     while (capacity < needed) capacity *= 2;
     if (capacity >= LONG_TAIL) this.#listener.logIsLong(this);
     this.#resize(capacity);

@@ -1,6 +1,8 @@
 import type { Table } from '../../../base/value.ts';
 import { type Json, tableFromJson, tableToJson } from '../../../base/value-json.ts';
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 type PositionJson = readonly [from: number, replay: number | null, sinceMs: number | null];
 
 /** How far streams were fed into their bindings, as it stands in the journal. */
@@ -27,7 +29,7 @@ export function encodeFeedOperation(operation: FeedOperation): Uint8Array {
 }
 
 export function decodeFeedOperation(bytes: Uint8Array): FeedOperation {
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as FeedOperation;
+  return JSON.parse(UTF8.decode(bytes)) as FeedOperation;
 }
 
 export function argumentsToJson(args: Table): Json {
