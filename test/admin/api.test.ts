@@ -177,6 +177,8 @@ test('virtual hosts come and go, with limits, and can be traced', async () => {
     { vhost: 'v', value: { 'max-queues': 0 } },
   ]);
   assert.equal((await admin.ask('PUT', '/api/queues/v/one-too-many')).status, 400);
+  const use = (await admin.ask('GET', '/api/vhosts/v/objects')).body;
+  assert.deepEqual(use[0], { kind: 'queues', used: 0, limit: 0 });
   assert.equal((await admin.ask('DELETE', '/api/vhost-limits/v/max-queues')).status, 204);
   assert.equal((await admin.ask('DELETE', '/api/vhosts/v')).status, 204);
   assert.equal((await admin.ask('GET', '/api/vhosts/v')).status, 404);

@@ -287,6 +287,7 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.equal(await output('trace', 'status'), 'off\n');
     await output('limits', 'set', '--user', 'guest', 'max-channels', '5');
     assert.match(await output('limits', 'list'), /guest +max-channels +5$/m);
+    assert.match(await output('limits', 'use', '--user', 'guest'), /^channels +\d+ +5$/m);
     await output('limits', 'delete', '--user', 'guest', 'max-channels');
   });
 

@@ -30,7 +30,6 @@ export const OBJECT_KINDS = {
   /** By which a queue knows a message again. At the limit the oldest are forgotten. */
   'deduplication-names': { memoryBytes: 250, userMax: 200_000 },
   policies: { memoryBytes: 2000, userMax: 1000 },
-  acls: { memoryBytes: 600, userMax: 10_000 },
 } as const satisfies { readonly [kind: string]: ObjectKindFacts };
 
 export type ObjectKind = keyof typeof OBJECT_KINDS;

@@ -26,7 +26,8 @@ export function usualLimits(heapBytes: number): ObjectLimitSettings {
   return {
     user: { ...times(1), memory: Math.floor(heapBytes * USER_HEAP_SHARE) },
     administrator: times(ADMINISTRATOR_TIMES),
-    vhost: times(VHOST_TIMES),
+    // Users do not make policies.
+    vhost: { ...times(VHOST_TIMES), policies: OBJECT_KINDS.policies.userMax },
   };
 }
 

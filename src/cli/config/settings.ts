@@ -276,7 +276,9 @@ const SETTINGS = {
     key: 'disk-free-limit',
     type: size(0),
     default: 64 * MIB,
-    description: 'Publishers are blocked while less than this is free on the volume of the data directory.',
+    description:
+      'Publishers are blocked, and nothing new is made, while less than this is free on the volume of the data directory. ' +
+      'Half of it is a reserve for what frees space. At least twice journal-file-size is good.',
   }),
   retentionCheckSeconds: setting({
     key: 'retention-check-interval',
