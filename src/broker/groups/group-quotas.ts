@@ -105,8 +105,7 @@ export class GroupQuotas {
 }
 
 function isKept({ membership }: Group, instanceId: string | null): boolean {
-  if (instanceId === null || membership.type !== 'classic') return false;
-  return membership.roster.staticId(instanceId) !== undefined;
+  return membership.type === 'classic' && membership.roster.staticMembers.idOf(instanceId) !== undefined;
 }
 
 /** @throws GroupError */

@@ -1,7 +1,7 @@
 import type { ObjectAccount } from '../budget/object-account.ts';
 import type { ObjectKind } from '../budget/object-kinds.ts';
 import { streamExchange } from '../exchanges/stream.ts';
-import type { PolicyKind } from '../policies/apply-to.ts';
+import type { PolicyKind } from '../policies/operator-policy.ts';
 import { Policies } from '../policies/policies.ts';
 import type { ActivePolicy, Policy } from '../policies/policy.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';

@@ -2,7 +2,7 @@ import type { Broker } from '../../../src/broker/broker.ts';
 import type { ObjectAccount } from '../../../src/broker/budget/object-account.ts';
 import type { ObjectKind } from '../../../src/broker/budget/object-kinds.ts';
 import { streamExchange } from '../../../src/broker/exchanges/stream.ts';
-import { isPredeclared } from '../../../src/broker/topology/exchange.ts';
+import { isPredeclared } from '../../../src/broker/topology/predeclared-exchanges.ts';
 
 export type Counts = Record<string, number>;
 

@@ -152,6 +152,9 @@ describe('a blocked broker', () => {
     consumer.method(1, { ...CONSUME, noAck: false });
     await consumer.expect('basic.consume-ok');
     await consumer.expect('basic.deliver');
+    // Its header and body.
+    await consumer.next();
+    await consumer.next();
     client.write(publishBytes(1, '', 'q', Buffer.from('2')));
     client.method(2, { name: 'channel.open' });
     await client.expect('channel.open-ok');
