@@ -7,6 +7,7 @@ import type { Outcome } from '../../broker/queues/delivery-outcome.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
 import { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
+import { FRAME_METHOD } from '../../wire/amqp091/constants.ts';
 import type { Method } from '../../wire/amqp091/definitions.ts';
 import type { ChannelState, ConnectionContext, DirectReplyTo, HandlerContext } from './channel-context.ts';
 import type { ClientCapabilities } from './connection/capabilities.ts';
@@ -287,9 +288,16 @@ export class Channel implements HandlerContext {
     if (!this.connection.hasPublished) this.connection.publishedFirst();
   }
 
-  /** Publishers are not blocked any more. */
+  /** A tx.commit with messages waits, like the messages, while publishers are blocked. Returns whether it does. */
+  holdsCommit(bytes: Buffer, start: number, end: number): boolean {
+    if (this.tx?.hasPublished !== true || !this.broker.shard.alarms.isBlocking) return false;
+    this.holdFrame(FRAME_METHOD, bytes, start, end);
+    return true;
+  }
+
+  /** Resource alarms came or went: what was held goes on if none is left. */
   unblocked(): void {
-    if (!this.#isHeld) return;
+    if (!this.#isHeld || this.broker.shard.alarms.isBlocking) return;
     this.#isHeld = false;
     this.resume();
   }

@@ -193,11 +193,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
           return;
         }
       }
-      const isCommit = id === TX_COMMIT && channel.tx?.hasPublished === true;
-      if (isCommit && this.broker.shard.alarms.isBlocking) {
-        channel.holdFrame(type, bytes, start, end);
-        return;
-      }
+      if (id === TX_COMMIT && channel.holdsCommit(bytes, start, end)) return;
       if (this.#held.check()) {
         this.#held.add(type, channel.number, bytes, start, end);
         return;
@@ -337,7 +333,6 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   blockedChanged(): void {
     if (this.state !== 'open') return;
     this.#blocking.update();
-    if (this.broker.shard.alarms.isBlocking) return;
     for (const channel of this.#channels.values()) channel.unblocked();
   }
 
