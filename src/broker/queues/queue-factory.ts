@@ -1,10 +1,6 @@
-
+import { damagedSegmentText } from '../../log/operator-advice.ts';
 import { ObjectCounter } from '../budget/object-counter.ts';
 import type { ObjectQuotas } from '../budget/object-quotas.ts';
-
-
-import { damagedSegmentText } from '../../log/operator-advice.ts';
-
 
 import type { Shard } from '../shard/shard.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';

@@ -12,6 +12,7 @@ import type { Method } from '../../wire/amqp091/definitions.ts';
 import type { ChannelState, ConnectionContext, DirectReplyTo, HandlerContext } from './channel-context.ts';
 import type { ClientCapabilities } from './connection/capabilities.ts';
 import type { ConnectionEvents } from './connection/connection-events.ts';
+import { TX_COMMIT } from './connection/frame-method.ts';
 import type { Output } from './connection/output.ts';
 import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
 import { notifyConsumerCancelled } from './deliver/consumer-cancellation-notification.ts';
@@ -288,9 +289,10 @@ export class Channel implements HandlerContext {
     if (!this.connection.hasPublished) this.connection.publishedFirst();
   }
 
-  /** A tx.commit with messages waits, like the messages, while publishers are blocked. Returns whether it does. */
-  holdsCommit(bytes: Buffer, start: number, end: number): boolean {
-    if (this.tx?.hasPublished !== true || !this.broker.shard.alarms.isBlocking) return false;
+  /** Whether this method, of this id, waits while publishers are blocked: a tx.commit with messages does, as they do. */
+  holdsCommit(method: number, bytes: Buffer, start: number, end: number): boolean {
+    if (method !== TX_COMMIT || this.tx?.hasPublished !== true || !this.broker.shard.alarms.isBlocking)
+      return false;
     this.holdFrame(FRAME_METHOD, bytes, start, end);
     return true;
   }

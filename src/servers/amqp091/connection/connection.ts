@@ -33,7 +33,6 @@ import {
   CONNECTION_CLOSE,
   CONNECTION_CLOSE_OK,
   frameMethod,
-  TX_COMMIT,
 } from './frame-method.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { HEARTBEAT, Heartbeat } from './heartbeat.ts';
@@ -193,7 +192,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
           return;
         }
       }
-      if (id === TX_COMMIT && channel.holdsCommit(bytes, start, end)) return;
+      if (channel.holdsCommit(id, bytes, start, end)) return;
       if (this.#held.check()) {
         this.#held.add(type, channel.number, bytes, start, end);
         return;
