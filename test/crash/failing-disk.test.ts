@@ -29,11 +29,11 @@ describe('the real process on a disk that fails', () => {
     if (report !== null) assertEnded(report, /'[^']*journal\/\d+\.journal' at byte \d+/, 'EIO');
   });
 
-  it('ends when no journal file can be opened any more, and says which limit to raise', async (t) => {
-    const report = await onDisk(t, { call: 'open', path: '/journal/', at: 6, code: 'EMFILE', delayMs: 0 });
+  it('ends when no journal file may be opened any more, and says what to look at', async (t) => {
+    const report = await onDisk(t, { call: 'open', path: '/journal/', at: 6, code: 'EACCES', delayMs: 0 });
     if (report === null) return;
-    assertEnded(report, /journal\/\d+\.journal/, 'EMFILE');
-    assert.match(report.output, /ulimit -n/);
+    assertEnded(report, /journal\/\d+\.journal/, 'EACCES');
+    assert.match(report.output, /look at owner and rights/);
   });
 
   it('ends when a segment cannot be synced', async (t) => {

@@ -2,10 +2,12 @@ import type { Scheduler } from '../../base/scheduler.ts';
 import type { FileSystem } from './filesystem.ts';
 
 const RETRY_MS = 100;
+/** Then it fails as ever: whoever waits for the file has waited long enough to be told. */
+const WAIT_MS_MAX = 60_000;
 
 /**
  * A file system in which what needs a descriptor waits while the process (EMFILE) or the machine (ENFILE) has none left:
- * nothing has been read or written yet, so nothing is lost by trying again. Whatever is wrong with a file that is open is
+ * nothing has been read or written yet, so nothing is lost by trying again for a minute. Whatever is wrong with a file that is open is
  * told as it is.
  *
  * `onShortage` is called when the first one has to wait, with its path, and with null when none waits any more.
@@ -20,12 +22,12 @@ export function waitingForDescriptors(
   async function retry<T>(path: string, run: () => Promise<T>): Promise<T> {
     if (waiting++ === 0) onShortage(path);
     try {
-      for (;;) {
+      for (let waitedMs = RETRY_MS; ; waitedMs += RETRY_MS) {
         await new Promise<void>((resolve) => scheduler.after(RETRY_MS, resolve));
         try {
           return await run();
         } catch (error) {
-          if (!isShortage(error)) throw error;
+          if (!isShortage(error) || waitedMs >= WAIT_MS_MAX) throw error;
         }
       }
     } finally {

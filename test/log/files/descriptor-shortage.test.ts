@@ -41,6 +41,14 @@ describe('a file that cannot be opened for want of a descriptor', () => {
     assert.deepEqual(told, ['/a', null]);
   });
 
+  it('fails when there is none for a minute', async () => {
+    const told: (string | null)[] = [];
+    const codes = new Array<string>(1000).fill('EMFILE');
+    const fs = waitingForDescriptors(failing(...codes), atOnce, (path) => told.push(path));
+    await assert.rejects(fs.list('/a'), /EMFILE/);
+    assert.deepEqual(told, ['/a', null]);
+  });
+
   it('fails as ever for any other reason, also after it has waited', async () => {
     const told: (string | null)[] = [];
     const fs = waitingForDescriptors(failing('EMFILE', 'EACCES', 'EIO'), atOnce, (path) => told.push(path));
