@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { handleBrokenPipe } from './broken-pipe.ts';
 import { packageVersion } from './package-version.ts';
+import { explainUnknownWords } from './unknown-words.ts';
 
 /**
  * The `sluice` command. Only what the given subcommand needs is loaded, and the launcher has Node keep it compiled: the
@@ -148,7 +149,6 @@ async function main(words: readonly string[]): Promise<void> {
     .description('A message broker for RabbitMQ, Kafka, MQTT and STOMP clients over one durable log.')
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpCommand('help [command]', 'describe a command')
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'sluice: ')) })
     .showHelpAfterError('(sluice help tells what there is)');
 
   const wanted = words.filter((word) => !word.startsWith('-') && word !== 'help')[0];
@@ -168,6 +168,7 @@ async function main(words: readonly string[]): Promise<void> {
     ...program.commands,
     ...program.commands.flatMap((each) => each.commands),
   ]) {
+    explainUnknownWords(command);
     // Wrong usage ends with 2 everywhere; commander's own choice is 1. Help and version end with 0.
     command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_STATUS));
   }

@@ -1,7 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { type ApplyTo, appliesTo, isApplyTo, type MatchedKind } from './apply-to.ts';
-import { validateDefinition } from './definition.ts';
+import { validateDefinition, withMilliseconds } from './definition.ts';
 import type { PolicyKind } from './operator-policy.ts';
 import { Pattern, type PatternOptions, validPattern } from './pattern.ts';
 
@@ -28,7 +28,8 @@ const NAME_LENGTH_MAX = 255;
 
 /** @throws BrokerError precondition-failed, with what is wrong and, where RabbitMQ has one, in its words */
 export function validPolicy(request: PolicyRequest, kind: PolicyKind): Policy {
-  const { name, pattern, applyTo = 'all', priority = 0, definition } = request;
+  const { name, pattern, applyTo = 'all', priority = 0 } = request;
+  const definition = withMilliseconds(request.definition);
   if (name === '' || name.length > NAME_LENGTH_MAX) {
     throw refused(`the name of a policy has between 1 and ${NAME_LENGTH_MAX} characters`);
   }

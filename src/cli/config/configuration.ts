@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { didYouMean } from '../suggestion.ts';
+import { suggestion } from '../../base/suggestion.ts';
+import { meantKeys } from './common-names.ts';
 import { ALL_SETTINGS, type Configuration, type Setting, type SettingName } from './settings.ts';
 
 /** Everything that is wrong with the configuration, one line each. */
@@ -36,7 +37,8 @@ interface Given {
 }
 
 const KEYS = ALL_SETTINGS.map((each) => each.key);
-const VARIABLES = ALL_SETTINGS.map((each) => each.variable);
+const BUILT_KEYS = ALL_SETTINGS.filter((each) => !each.unbuilt).map((each) => each.key);
+const VARIABLE_PREFIX = 'SLUICE_';
 const CONFIG_VARIABLE = 'SLUICE_CONFIG';
 
 /** Reads the file that `--config` or SLUICE_CONFIG names, if one does, and puts the three sources together. */
@@ -107,11 +109,12 @@ function fromFlags(flags: ReadonlyMap<string, string>): Given[] {
 function fromEnvironment(environment: ConfigurationSources['environment'], problems: string[]): Given[] {
   const given: Given[] = [];
   for (const [variable, text] of Object.entries(environment)) {
-    if (!variable.startsWith('SLUICE_') || variable === CONFIG_VARIABLE || text === undefined) continue;
+    if (!variable.startsWith(VARIABLE_PREFIX) || variable === CONFIG_VARIABLE || text === undefined) continue;
     if (isServiceLink(variable, text)) continue;
     const setting = ALL_SETTINGS.find((each) => each.variable === variable);
     if (setting === undefined) {
-      problems.push(`${variable}: there is no such setting${didYouMean(variable, VARIABLES)}`);
+      const meant = meantKeys(variable.slice(VARIABLE_PREFIX.length), BUILT_KEYS).map(variableOf);
+      problems.push(`${variable}: there is no such setting${suggestion(meant)}`);
     } else {
       given.push({ setting, text, place: variable, origin: variable });
     }
@@ -145,7 +148,7 @@ function fromFile(file: { readonly path: string; readonly text: string }, proble
     const origin = `${file.path}:${lineOfKey(file.text, key)}`;
     const setting = ALL_SETTINGS.find((each) => each.key === key);
     if (setting === undefined) {
-      problems.push(`${origin}: there is no setting '${key}'${didYouMean(key, KEYS)}`);
+      problems.push(`${origin}: ${unknownKey(key, value)}`);
     } else if (setting.isList && Array.isArray(value)) {
       const text = value.length === 0 ? 'none' : value.join(',');
       given.push({ setting, text, place: `${origin}: ${key}`, origin });
@@ -156,6 +159,22 @@ function fromFile(file: { readonly path: string; readonly text: string }, proble
     }
   }
   return given;
+}
+
+function variableOf(key: string): string {
+  return VARIABLE_PREFIX + key.toUpperCase().replaceAll('-', '_');
+}
+
+function unknownKey(key: string, value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return `there is no setting '${key}'${suggestion(meantKeys(key, BUILT_KEYS))}`;
+  }
+  const lines = Object.entries(value).map(([name, inner]) => {
+    const [meant = `${key}-${name}`] = meantKeys(`${key}-${name}`, KEYS);
+    return `${meant} = ${JSON.stringify(inner)}`;
+  });
+  const instead = lines.length === 0 ? 'write all settings at the top level' : `write ${lines.join(', ')}`;
+  return `Sluice's file has no tables such as [${key}]: ${instead}`;
 }
 
 /** The line, from 1, on which a top-level key or table of this name begins: the parser does not tell. */

@@ -1,3 +1,4 @@
+import { formatDuration, millisecondsIn, parseDuration, type TimeUnit } from '../../base/duration.ts';
 import { ALL_OBJECT_LIMITS, type ObjectLimits } from '../../broker/budget/object-limits.ts';
 import { isAddressOrNetwork } from '../../servers/listener/trusted-proxies.ts';
 
@@ -56,6 +57,45 @@ export function integer(min: number, max: number, meaning = ''): SettingType<num
     placeholder: 'N',
     parse: (value) => within(parseInteger(value), min, max),
     format: String,
+  };
+}
+
+const UNIT_NAMES: { readonly [unit in TimeUnit]: string } = {
+  ms: 'milliseconds',
+  s: 'seconds',
+  m: 'minutes',
+  h: 'hours',
+  d: 'days',
+};
+
+const DURATION_EXAMPLES = ['500ms', '90s', '30m', '12h', '7d'];
+
+/**
+ * A time, kept in `unit`, which a number without a unit is of as well; `min` and `max` are in it too. `zero`: what 0 means
+ * where it is allowed beside them. With `isWhole`, only whole numbers of the unit, as where a protocol has no others.
+ */
+export function duration(
+  unit: TimeUnit,
+  { min, max, zero, isWhole = false }: { min: number; max: number; zero?: string; isWhole?: boolean },
+): SettingType<number> {
+  const unitMs = millisecondsIn(unit);
+  const format = (value: number) => formatDuration(Math.round(value * unitMs));
+  const parse = (text: string): number | undefined => {
+    const milliseconds = parseDuration(text, unit);
+    if (milliseconds === undefined) return undefined;
+    const value = milliseconds / unitMs;
+    if (value === 0 && zero !== undefined) return 0;
+    return isWhole && !Number.isInteger(value) ? undefined : within(value, min, max);
+  };
+  const examples = DURATION_EXAMPLES.filter((each) => parse(each) !== undefined);
+  const whole = isWhole ? ` in whole ${UNIT_NAMES[unit]}` : '';
+  return {
+    allowed:
+      `a time from ${format(min)} to ${format(max)}${whole}, such as ${examples.join(', ')}; ` +
+      `a plain number is ${UNIT_NAMES[unit]}${zero === undefined ? '' : `; 0 = ${zero}`}`,
+    placeholder: 'TIME',
+    parse,
+    format,
   };
 }
 
@@ -239,13 +279,14 @@ export const memoryAlarm: SettingType<MemoryAlarm> = {
 };
 
 export const durability: SettingType<Durability> = {
-  allowed: 'sync, interval:<milliseconds> (1 to 60000), os',
+  allowed: 'sync, interval:<time> (from 1ms to 1m; a plain number is milliseconds), os',
   placeholder: 'MODE',
   parse(value) {
     if (value === 'sync' || value === 'os') return { mode: value };
     if (!value.startsWith('interval:')) return undefined;
-    const intervalMs = within(parseInteger(value.slice('interval:'.length)), 1, 60_000);
+    const intervalMs = within(parseDuration(value.slice('interval:'.length), 'ms'), 1, 60_000);
     return intervalMs === undefined ? undefined : { mode: 'interval', intervalMs };
   },
-  format: (value) => (value.mode === 'interval' ? `interval:${value.intervalMs}` : value.mode),
+  format: (value) =>
+    value.mode === 'interval' ? `interval:${formatDuration(value.intervalMs)}` : value.mode,
 };

@@ -4,6 +4,7 @@ import {
   anonymousUser,
   choice,
   durability,
+  duration,
   integer,
   listenerPort,
   memoryAlarm,
@@ -43,14 +44,13 @@ const SETTINGS = {
     key: 'data-dir',
     type: text('DIR', 'the path of a directory'),
     default: './sluice-data',
-    description:
-      'Directory in which everything is kept. It is made if it is not there. One broker at a time.',
+    description: 'Directory of all data. It is made if it is not there. One broker uses it at a time.',
   }),
   host: setting({
     key: 'host',
     type: text('HOST', 'a host name or an IP address'),
     default: '127.0.0.1',
-    description: 'Address on which all listeners accept connections; 0.0.0.0 or :: for all of the machine.',
+    description: 'Address of all listeners. 0.0.0.0 or :: stands for all addresses of the machine.',
   }),
   amqpPort: setting({
     key: 'amqp-port',
@@ -83,81 +83,77 @@ const SETTINGS = {
     type: anonymousUser,
     default: 'auto',
     description:
-      'User whose permissions Kafka clients have that do not log in: its permissions, and none of its tags, so that they ' +
-      'administer nothing. none = all have to log in; auto = guest while host is an address of this machine alone and ' +
-      'proxy-protocol-from is empty, else none. Where that user may connect from this machine only (loopback-users), so ' +
-      'may they. The log warns at the start while it is on.',
+      'User of the Kafka clients that do not log in. They have its permissions and none of its tags. none = everybody has ' +
+      'to log in. auto = guest while all listeners are on this machine alone and proxy-protocol-from is empty, else none. ' +
+      'A user in loopback-users admits them from this machine only. The log warns at the start while it is on.',
   }),
   kafkaVhost: setting({
     key: 'kafka-vhost',
     type: text('NAME', 'the name of a virtual host'),
     default: '/',
-    description: 'Virtual host of Kafka clients that do not name one; who logs in as vhost:user does.',
+    description: 'Virtual host of Kafka clients. A client that logs in as vhost:user names another one.',
   }),
   kafkaReauthenticationSeconds: setting({
     key: 'kafka-max-reauth',
-    type: integer(0, 31_536_000, 'seconds; 0 = for ever'),
+    type: duration('s', { min: 1, max: 31_536_000, zero: 'for ever' }),
     default: 0,
     description:
-      'How long a login of a Kafka client by SASL is good for: it logs in again before that, on the same connection, ' +
-      'or is served no more.',
+      'Time after which Kafka clients have to log in again (SASL, KIP-368). They do so on the same connection.',
   }),
   kafkaAdvertisedHost: setting({
     key: 'kafka-advertised-host',
     type: advertisedAddress,
     default: null,
     description:
-      'Where Kafka clients are told to connect to, where that is not what they have connected to: as behind a ' +
-      'proxy or a port mapping.',
+      'Address that Kafka clients are given for this broker. none = the address that they have connected to.',
   }),
   kafkaAutoCreateTopics: setting({
     key: 'kafka-auto-create-topics',
     type: choice('on', 'off'),
     default: 'on',
-    description: 'Whether a topic that a Kafka client asks for and that is not there is made.',
+    description: 'Whether a topic is made when a Kafka client asks for it and it is not there.',
   }),
   kafkaPartitions: setting({
     key: 'kafka-partitions',
     type: integer(1, 10_000),
     default: 1,
-    description: 'Partitions of a topic that is made without saying how many.',
+    description: 'Partitions of a topic whose maker does not give a number.',
   }),
   groupRebalanceDelayMs: setting({
     key: 'group-initial-rebalance-delay',
-    type: integer(0, 600_000, 'milliseconds'),
+    type: duration('ms', { min: 0, max: 600_000 }),
     default: 0,
     description:
-      'How long the first members of a consumer group wait for more before its partitions are divided among them: ' +
-      'it saves work when many start together, and delays those that start alone.',
+      'Time that a new classic consumer group waits for more members before partitions are assigned.',
   }),
   groupMembersMax: setting({
     key: 'group-max-members',
     type: integer(1, 1_000_000),
     default: 100_000,
-    description: 'Members that a consumer group may have.',
+    description: 'Most members of one consumer group.',
   }),
   groupSessionTimeoutMsMin: setting({
     key: 'group-min-session-timeout',
-    type: integer(1, 1_800_000, 'milliseconds'),
+    type: duration('ms', { min: 1, max: 1_800_000 }),
     default: 6000,
     description:
-      'The shortest session time-out that a member of a classic consumer group may ask for: after it, a member that is ' +
-      'not heard is out.',
+      'Shortest session time-out that a member of a classic consumer group may ask for. A member without a heartbeat ' +
+      'for that long leaves the group.',
   }),
   groupMigration: setting({
     key: 'group-migration',
     type: choice('bidirectional', 'upgrade', 'downgrade', 'disabled'),
     default: 'bidirectional',
     description:
-      'Whether a classic consumer group becomes one in which the broker divides the partitions when the first ' +
-      'member of that kind joins (upgrade), and a classic one again when the last of them leaves (downgrade).',
+      'Whether a group changes its protocol with its members. upgrade: from classic to consumer (KIP-848) when the first ' +
+      'such member joins. downgrade: back to classic when the last such member leaves.',
   }),
   offsetsRetentionMinutes: setting({
     key: 'offsets-retention',
-    type: integer(1, 5_256_000, 'minutes'),
+    type: duration('m', { min: 1, max: 5_256_000 }),
     default: 10_080,
     description:
-      'How long it is kept how far a consumer group has read, when nobody is in it any more; then the group is gone too.',
+      'Time before the offsets of an empty consumer group are deleted. The group is deleted with them.',
   }),
   mqttPort: setting({
     key: 'mqtt-port',
@@ -185,32 +181,30 @@ const SETTINGS = {
     type: durability,
     default: { mode: 'sync' },
     description:
-      'When a persistent message counts as safe, and is confirmed: sync = when it is on the disk; ' +
-      'interval:<ms> = when it is written, with a sync every so many milliseconds; os = when it is written, ' +
-      'the operating system decides when it reaches the disk.',
+      'When a persistent message is confirmed. sync: it is on the disk. interval:<time>: it is written, and the disk is ' +
+      'synced at this interval. os: it is written, and the operating system decides when it reaches the disk.',
   }),
   logLevel: setting({
     key: 'log-level',
     type: choice('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
     default: 'info',
     description:
-      'The least important log entries to write. The log goes to standard error, one JSON object a line.',
+      'Lowest level of log entries that are written. The log goes to standard error, one JSON object per line.',
   }),
   memoryLimitBytes: setting({
     key: 'memory-limit',
     type: size(8 * MIB),
     default: 64 * MIB,
-    description:
-      'Memory for the recent messages that are kept in it; older ones that wait are read from the disk.',
+    description: 'Memory for recent messages. Older messages that wait are read from the disk.',
   }),
   memoryHighWaterMark: setting({
     key: 'memory-high-water-mark',
     type: memoryAlarm,
     default: { fraction: 0.4 },
     description:
-      'The last resort: publishers are blocked while the whole process holds more memory than this, until it is ' +
-      'below 95 % of it; and while the heap of Node is three quarters full. A part is one of the memory of the machine, or of ' +
-      'the container (cgroup) if that is less.',
+      'Memory of the whole process above which publishers are blocked. They go on below 95 % of it. They are blocked too ' +
+      'while the heap of Node is three quarters full. A part is one of the memory of the machine, or of the container ' +
+      '(cgroup) if that is less.',
   }),
   clientMemoryBytes: setting({
     key: 'client-memory-limit',
@@ -232,7 +226,7 @@ const SETTINGS = {
   }),
   unfinishedInputTimeoutSeconds: setting({
     key: 'unfinished-input-timeout',
-    type: integer(1, 3600, 'seconds'),
+    type: duration('s', { min: 1, max: 3600 }),
     default: 30,
     description:
       'A client that has sent a part of a frame, a message or a request, and nothing more of it for this time, is disconnected.',
@@ -262,83 +256,81 @@ const SETTINGS = {
     key: 'journal-file-size',
     type: size(MIB, 1024 * MIB),
     default: 32 * MIB,
-    description: 'Size at which the journal goes on in a new file.',
+    description: 'Size of one journal file. The journal then continues in a new file.',
   }),
   journalLimitBytes: setting({
     key: 'journal-limit',
     type: size(2 * MIB),
     default: 128 * MIB,
     description:
-      'Size of the whole journal beyond which its oldest file is retired. It bounds the time that a restart takes. ' +
-      'At least twice journal-file-size.',
+      'Size of the whole journal. Beyond it the oldest file is retired. A restart reads the journal, so this bounds its ' +
+      'time. At least twice journal-file-size.',
   }),
   diskFreeLimitBytes: setting({
     key: 'disk-free-limit',
     type: size(0),
     default: 64 * MIB,
     description:
-      'Publishers are blocked, and nothing new is made, while less than this is free on the volume of the data directory. ' +
+      'Free space on the volume of the data directory below which publishers are blocked, and nothing new is made. ' +
       'Half of it is a reserve for what frees space. At least twice journal-file-size is good.',
   }),
   retentionCheckSeconds: setting({
     key: 'retention-check-interval',
-    type: integer(1, 86_400, 'seconds'),
+    type: duration('s', { min: 1, max: 86_400 }),
     default: 300,
-    description: 'How often streams are looked through for records that are older than their retention.ms.',
+    description: 'Interval at which streams are checked for records older than their retention.ms.',
   }),
   compactionMemoryBytes: setting({
     key: 'compaction-memory',
     type: size(MIB, 8 * 1024 * MIB),
     default: 64 * MIB,
     description:
-      'Memory for the keys of the stream that is being compacted, taken while that lasts; about 27 bytes a key. ' +
-      'With more keys it takes several passes.',
+      'Memory for the keys of a stream during its compaction, about 27 bytes per key. More keys take several passes.',
   }),
   compactionRateBytes: setting({
     key: 'compaction-rate',
     type: size(MIB),
     default: 128 * MIB,
-    description: 'Bytes a second that the compaction of streams may read.',
+    description: 'Bytes per second that compaction reads.',
   }),
   frameMaxBytes: setting({
     key: 'frame-max',
-    type: integer(4 * KIB, 16 * MIB, 'bytes'),
+    type: size(4 * KIB, 16 * MIB),
     default: 128 * KIB,
-    description: 'Largest AMQP frame that is offered to clients.',
+    description: 'Largest AMQP frame. Clients may negotiate a smaller one.',
   }),
   channelMax: setting({
     key: 'channel-max',
     type: integer(1, 65_535),
     default: 2047,
-    description: 'Most channels in one AMQP connection.',
+    description: 'Most channels of one AMQP connection.',
   }),
   heartbeatSeconds: setting({
     key: 'heartbeat',
-    type: integer(0, 65_535, 'seconds; 0 = none'),
+    type: duration('s', { min: 1, max: 65_535, zero: 'none', isWhole: true }),
     default: 60,
     description:
-      'Heartbeat interval that is offered to AMQP clients. A peer silent for two of them is dropped.',
+      'Heartbeat interval offered to AMQP clients. A client that is silent for two intervals is disconnected.',
   }),
   maxMessageBytes: setting({
     key: 'max-message-size',
     type: size(KIB, 512 * MIB),
     default: 128 * MIB,
-    description: 'Largest message body that is accepted.',
+    description: 'Largest body of a message.',
   }),
   maxConnections: setting({
     key: 'max-connections',
     type: integer(1, 1_000_000),
     default: 65_536,
     description:
-      'Connections beyond this number are closed at once; each listener counts its own. Over all listeners there are never ' +
-      'more than the descriptors of the process (ulimit -n) allow, less those that files need; the log says so at the start.',
+      'Most connections of one listener. More are closed at once. All listeners together have no more than the descriptors ' +
+      'of the process (ulimit -n) allow, less those that files need; the log says so at the start.',
   }),
   maxConnectionsPerAddress: setting({
     key: 'max-connections-per-address',
     type: integer(0, 1_000_000, '0 = no limit'),
     default: 0,
-    description:
-      'Connections from one client address beyond this number are closed at once; each listener counts its own.',
+    description: 'Most connections from one client address to one listener. More are closed at once.',
   }),
   connectionRatePerAddress: setting({
     key: 'connection-rate-per-address',
@@ -354,16 +346,16 @@ const SETTINGS = {
     type: addresses,
     default: [],
     description:
-      'Proxies that begin each connection with a header of the PROXY protocol, version 1 or 2, on all listeners: the ' +
-      'client address in it counts for everything then. Connections from there without such a header are closed, and ' +
-      'headers from anywhere else are not understood.',
+      'Addresses of proxies that send the PROXY protocol, version 1 or 2. The client address in its header counts ' +
+      'everywhere. These proxies have to send a header on all listeners; nobody else may.',
   }),
   consumerTimeoutSeconds: setting({
     key: 'consumer-timeout',
-    type: integer(0, 31_536_000, 'seconds; 0 = none'),
+    type: duration('s', { min: 0.001, max: 31_536_000, zero: 'none' }),
     default: 0,
     description:
-      'A consumer that does not acknowledge a message in this time is cancelled, and what it holds goes to others.',
+      'Time that an AMQP consumer has to acknowledge a message. After it the consumer is cancelled, and its messages go ' +
+      'to others.',
   }),
   loopbackUsers: setting({
     key: 'loopback-users',
@@ -376,20 +368,20 @@ const SETTINGS = {
     type: optionalFile,
     default: null,
     description:
-      'Certificate for TLS, in PEM, with those between it and one that clients trust behind it. It is read again ' +
-      'when the file changes, and on SIGHUP.',
+      'Certificate for TLS, in PEM, followed by its intermediate certificates. The file is read again when it changes, ' +
+      'and on SIGHUP.',
   }),
   tlsKey: setting({
     key: 'tls-key',
     type: optionalFile,
     default: null,
-    description: 'Key of the certificate for TLS, in PEM, without a passphrase.',
+    description: 'Private key of the certificate, in PEM, without a passphrase.',
   }),
   tlsCa: setting({
     key: 'tls-ca',
     type: optionalFile,
     default: null,
-    description: "Certificates of those who sign clients' certificates, in PEM.",
+    description: "Certificates of the authorities that sign clients' certificates, in PEM.",
   }),
   tlsCrl: setting({
     key: 'tls-crl',
@@ -413,20 +405,20 @@ const SETTINGS = {
     type: choice('none', 'optional', 'required'),
     default: 'none',
     description:
-      "Clients' certificates: none = not asked for; optional = asked for, and checked if there is one; " +
-      'required = no connection without a good one. Who has a good one may log in with it (EXTERNAL).',
+      "Clients' certificates. none: not asked for. optional: checked if there is one. required: no connection without " +
+      'a valid one. A client with a valid certificate may log in with it (EXTERNAL).',
   }),
   tlsLoginFrom: setting({
     key: 'tls-login-from',
     type: choice('common-name', 'distinguished-name'),
     default: 'common-name',
-    description: "What in a client's certificate is the name of the user, for a login with it (EXTERNAL).",
+    description: "Field of a client's certificate that names the user (EXTERNAL).",
   }),
   handshakeTimeoutSeconds: setting({
     key: 'handshake-timeout',
-    type: integer(1, 3600, 'seconds'),
+    type: duration('s', { min: 0.1, max: 3600 }),
     default: 10,
-    description: 'A connection that has not finished its handshake after this time is closed.',
+    description: 'Time that a client has for its handshake. After it the connection is closed.',
   }),
 };
 

@@ -10,47 +10,84 @@ function assertInvalid(definition: Table, message: string, isOperator = false): 
   assertRefused(() => validateDefinition(definition, isOperator), 'precondition-failed', message);
 }
 
-test('a value that a policy cannot have is refused in the words of RabbitMQ', () => {
-  const limits: readonly (readonly [string, string])[] = [
-    ['message-ttl', 'message TTL'],
-    ['expires', 'queue expiry'],
-    ['max-length', 'maximum length'],
-    ['max-length-bytes', 'maximum length in bytes'],
-    ['delivery-limit', 'delivery limit'],
-  ];
-  for (const [key, noun] of limits) {
-    for (const isOperator of [false, true]) {
-      assertInvalid({ [key]: -1 }, `-1 is not a valid ${noun}`, isOperator);
-      assertInvalid({ [key]: 1.5 }, `1.5 is not a valid ${noun}`, isOperator);
-      assertInvalid({ [key]: 'x' }, `<<"x">> is not a valid ${noun}`, isOperator);
-      assertInvalid({ [key]: true }, `true is not a valid ${noun}`, isOperator);
-      assertInvalid({ [key]: null }, `null is not a valid ${noun}`, isOperator);
+test('a value that a policy cannot have is refused with what it can have', () => {
+  for (const isOperator of [false, true]) {
+    for (const value of [-1, 1.5, 'x', '10', true, null]) {
+      const shown = JSON.stringify(value);
+      assertInvalid(
+        { 'max-length': value },
+        `'max-length' has to be a whole number from 0 up, not ${shown}`,
+        isOperator,
+      );
+      assertInvalid(
+        { 'message-ttl': value },
+        `'message-ttl' has to be milliseconds from 0 up, or a time such as "30s", "30m", "12h", not ${shown}`,
+        isOperator,
+      );
+    }
+    for (const key of ['message-ttl', 'expires', 'max-length', 'max-length-bytes', 'delivery-limit']) {
       validateDefinition({ [key]: 2 ** 32 }, isOperator);
     }
   }
-  assertInvalid({ expires: 0 }, '0 is not a valid queue expiry');
-  assertInvalid({ overflow: 'x' }, '<<"x">> is not a valid overflow value');
-  assertInvalid({ 'dead-letter-exchange': 0 }, '0 is not a valid dead letter exchange name');
-  assertInvalid({ 'dead-letter-routing-key': 1.5 }, '1.5 is not a valid dead letter routing key');
-  assertInvalid({ 'dead-letter-strategy': true }, 'true is not a valid dead letter strategy');
-  assertInvalid({ 'alternate-exchange': null }, 'null is not a valid alternate exchange name');
-  assertInvalid({ 'queue-mode': 'x' }, '<<"x">> is not a valid queue-mode value');
-  assertInvalid({ 'queue-version': 0 }, '0 is not a valid queue-version value');
+  assertInvalid(
+    { overflow: 'x' },
+    "'overflow' has to be 'drop-head' or 'reject-publish' or 'reject-publish-dlx', not \"x\"",
+  );
+  assertInvalid({ 'dead-letter-exchange': 0 }, "'dead-letter-exchange' has to be a text, not 0");
+  assertInvalid({ remember: 'yes' }, '\'remember\' has to be true or false, not "yes"');
+  assertInvalid({ 'queue-version': 0 }, "'queue-version' has to be 1 or 2, not 0");
 });
 
-test('a key that is not known, or not for operators, is refused', () => {
-  assertInvalid({}, 'no policy provided');
-  assertInvalid(
-    { nope: 0, nada: 'x', expires: 5 },
-    '[{<<"nada">>,<<"x">>},{<<"nope">>,0}] are not recognised policy settings',
+test('times in a policy may have a unit, and are milliseconds then as without', () => {
+  const policy = validPolicy(
+    {
+      name: 'p',
+      pattern: '',
+      definition: {
+        'message-ttl': '30m',
+        'consumer-timeout': '500ms',
+        'retention-ms': -1,
+        'dead-letter-exchange': '1s',
+      },
+    },
+    'policy',
+  ).definition;
+  assert.deepEqual(policy, {
+    'message-ttl': 1_800_000,
+    'consumer-timeout': 500,
+    'retention-ms': -1,
+    'dead-letter-exchange': '1s',
+  });
+});
+
+function refusalOf(definition: Table, isOperator: boolean): string {
+  try {
+    validateDefinition(definition, isOperator);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return '';
+}
+
+test('a key that is not known is refused with the nearest that is, and the list of those for this kind', () => {
+  const unknown = refusalOf({ expires: 5, 'max-lenght': 10 }, false);
+  assert.match(
+    unknown,
+    /^'max-lenght' is no setting of a policy \(did you mean 'max-length'\?\); policies can have message-ttl, .*overflow, /,
   );
-  assertInvalid({ 'ha-mode': 'all' }, '[{<<"ha-mode">>,<<"all">>}] are not recognised policy settings');
-  assertInvalid(
-    { 'dead-letter-exchange': 'x' },
-    '[{<<"dead-letter-exchange">>,<<"x">>}] are not recognised policy settings',
-    true,
+  assert.match(refusalOf({ 'x-max-length': 10 }, false), /did you mean 'max-length'\?/);
+  assert.match(
+    refusalOf({ 'max-lenght': 10 }, true),
+    /^'max-lenght' is no setting of an operator policy \(did you mean 'max-length'\?\); operator policies can have /,
   );
-  assertInvalid({ toString: 1 }, '[{<<"toString">>,1}] are not recognised policy settings');
+  const notForOperators = refusalOf({ overflow: 'drop-head' }, true);
+  assert.match(
+    notForOperators,
+    /^'overflow' is for policies, not for operator policies; operator policies can have /,
+  );
+  assert.doesNotMatch(notForOperators, /can have .*overflow/);
+  assert.match(refusalOf({ toString: 1 }, false), /^'toString' is no setting of a policy; /);
+  assert.match(refusalOf({}, false), /^a policy without settings has no effect; policies can have /);
 });
 
 test('what is wrong with the rest of a policy is said', () => {

@@ -9,6 +9,7 @@ import {
   type ConfigurationSources,
   resolveConfiguration,
 } from '../../../src/cli/config/configuration.ts';
+import { SETTING_GROUPS } from '../../../src/cli/config/setting-guide.ts';
 import { ALL_SETTINGS } from '../../../src/cli/config/settings.ts';
 
 interface Sources {
@@ -62,11 +63,43 @@ describe('the configuration', () => {
   it('names the line, the variable or the flag of a key that does not exist, and the one that was meant', () => {
     assert.deepEqual(problems({ toml: '# mine\n\nheartbeet = 3\n[kafka]\nport = 9092\n' }), [
       "sluice.toml:3: there is no setting 'heartbeet' (did you mean 'heartbeat'?)",
-      "sluice.toml:4: there is no setting 'kafka'",
+      "sluice.toml:4: Sluice's file has no tables such as [kafka]: write kafka-port = 9092",
     ]);
     assert.deepEqual(problems({ environment: { SLUICE_HOTS: 'x', OTHER: 'y' } }), [
       "SLUICE_HOTS: there is no such setting (did you mean 'SLUICE_HOST'?)",
     ]);
+  });
+
+  it('names the settings that somebody means who knows other names for them', () => {
+    assert.deepEqual(problems({ toml: 'hots = "x"\nport = 1\n"num.partitions" = 3\nxyzzy = 1\n' }), [
+      "sluice.toml:1: there is no setting 'hots' (did you mean 'host'?)",
+      "sluice.toml:2: there is no setting 'port' (did you mean 'amqp-port' or 'kafka-port'?)",
+      "sluice.toml:3: there is no setting 'num.partitions' (did you mean 'kafka-partitions'?)",
+      "sluice.toml:4: there is no setting 'xyzzy'",
+    ]);
+    assert.deepEqual(problems({ toml: '[amqp]\nprot = 1\n[log]\nlevel = "warn"\n[empty]\n' }), [
+      "sluice.toml:1: Sluice's file has no tables such as [amqp]: write amqp-port = 1",
+      'sluice.toml:3: Sluice\'s file has no tables such as [log]: write log-level = "warn"',
+      "sluice.toml:5: Sluice's file has no tables such as [empty]: write all settings at the top level",
+    ]);
+    assert.deepEqual(problems({ environment: { SLUICE_PORT: '1' } }), [
+      "SLUICE_PORT: there is no such setting (did you mean 'SLUICE_AMQP_PORT' or 'SLUICE_KAFKA_PORT'?)",
+    ]);
+  });
+
+  it('reads times with and without a unit; without, they are of the unit that the setting has always had', () => {
+    const of = (key: string, text: string) => ALL_SETTINGS.find((each) => each.key === key)?.parse(text);
+    assert.deepEqual(
+      ['1800', '1800s', '30m', '0.5h', '1800000ms'].map((text) => of('consumer-timeout', text)),
+      [1800, 1800, 1800, 1800, 1800],
+    );
+    assert.equal(of('consumer-timeout', '500ms'), 0.5);
+    assert.equal(of('offsets-retention', '10080'), of('offsets-retention', '7d'));
+    assert.equal(of('group-min-session-timeout', '6000'), of('group-min-session-timeout', '6s'));
+    assert.deepEqual(of('durability', 'interval:20ms'), of('durability', 'interval:20'));
+    for (const text of ['1.5', '500ms', '-1s', 's', '1 week', '20h']) {
+      assert.equal(of('heartbeat', text), undefined, text);
+    }
   });
 
   it('names the place of a wrong value and what is allowed there', () => {
@@ -78,8 +111,8 @@ describe('the configuration', () => {
       }),
       [
         'sluice.toml:2: host takes one value, not a list or a table; allowed: a host name or an IP address',
-        "sluice.toml:1: frame-max: '3' is not allowed; allowed: a whole number from 4096 to 16777216 (bytes)",
-        "SLUICE_DURABILITY: 'never' is not allowed; allowed: sync, interval:<milliseconds> (1 to 60000), os",
+        "sluice.toml:1: frame-max: '3' is not allowed; allowed: a size such as 64MiB, 512KiB, 2GiB or a plain number of bytes, at least 4KiB and at most 16MiB",
+        "SLUICE_DURABILITY: 'never' is not allowed; allowed: sync, interval:<time> (from 1ms to 1m; a plain number is milliseconds), os",
         "--amqp-port: '65536' is not allowed; allowed: a port from 1 to 65535, 0 for any free one, off for none",
       ],
     );
@@ -176,6 +209,12 @@ describe('the configuration', () => {
     const printed = renderConfiguration(first);
     assert.match(printed, /^amqp-port = 0 +# --amqp-port$/m);
     assert.deepEqual(resolve({ toml: printed }).values, first.values);
+  });
+
+  it('has a place in a chapter of the page for each setting, and when to change it', () => {
+    const placed = SETTING_GROUPS.flatMap(({ settings }) => Object.keys(settings));
+    // A new setting goes into src/cli/config/setting-guide.ts, once.
+    assert.deepEqual(placed.toSorted(), ALL_SETTINGS.map(({ name }) => name as string).toSorted());
   });
 
   it('is documented from its table (npm run docs writes the page)', () => {
