@@ -145,7 +145,7 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     const [offset] = JSON.parse(await output('groups', 'offsets', 'readers', '--json'));
     assert.deepEqual([offset.stream, offset.offset, offset.end_offset], ['log', 0, 0]);
     assert.match(await output('groups', 'describe', 'readers'), /^type +classic$/m);
-    await output('groups', 'delete', 'readers');
+    await output('groups', 'delete', 'readers', '--force');
     await channel.deleteQueue('log');
     await connection.close();
     const { status, stderr } = await sluice(['groups', 'describe', 'readers']);
@@ -193,7 +193,7 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     assert.equal((await sluice(['users', 'set', 'alice', '--password-stdin'], 'two\n')).status, 0);
     await assert.rejects(connect(`amqp://alice:one@127.0.0.1:${port}`));
     const closed = once(connection, 'close');
-    await output('users', 'delete', 'alice');
+    await output('users', 'delete', 'alice', '--force');
     await closed;
     assert.doesNotMatch(await output('users', 'list'), /alice/);
   });
@@ -238,6 +238,132 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
     const closed = once(connection, 'close');
     assert.equal(await output('connections', 'close', String(id), '--reason', 'lunch'), '1\n');
     assert.match(String((await closed)[0]), /CONNECTION_FORCED - lunch/);
+  });
+
+  it('take nothing away without being told to: they ask on a terminal, and say elsewhere what would go', async (t) => {
+    const connection = await connect(`amqp://127.0.0.1:${port}`);
+    t.after(() => connection.close().catch(() => undefined));
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('full');
+    await channel.assertQueue('tape', { arguments: { 'x-queue-type': 'stream' } });
+    for (const queue of ['full', 'full', 'full', 'tape']) channel.sendToQueue(queue, Buffer.from('m'));
+    await channel.waitForConfirms();
+    await channel.prefetch(1);
+    await channel.consume('full', () => undefined);
+    await output('vhosts', 'add', 'shop');
+    await output('queues', 'add', 'q', '--vhost', 'shop');
+    await output('exchanges', 'add', 'x', '--type', 'fanout');
+    await output('bindings', 'add', 'x', 'full');
+    await output('groups', 'reset-offsets', 'far', '--stream', 'tape', '--to', 'latest');
+    const refusals: readonly (readonly [readonly string[], RegExp])[] = [
+      [['queues', 'delete', 'full'], /takes away 3 messages and 1 consumer; give --force .*--if-empty/],
+      [['queues', 'delete', 'tape'], /takes away 1 message; give --force/],
+      [['streams', 'delete', 'tape'], /takes away 1 record; give --force/],
+      [['exchanges', 'delete', 'tape'], /takes away 1 record of the stream; give --force/],
+      [['exchanges', 'delete', 'x'], /takes away 1 binding; give --force/],
+      [['vhosts', 'delete', 'shop'], /takes away 1 queue; give --force/],
+      [
+        ['users', 'delete', 'guest'],
+        /takes away its password, 1 virtual host .* and 1 open connection; give --force/,
+      ],
+      [['groups', 'delete', 'far'], /takes away 1 committed offset; give --force/],
+    ];
+    for (const [words, message] of refusals) {
+      const { status, stderr } = await sluice(words);
+      assert.equal(status, 1, words.join(' '));
+      assert.match(stderr, message, words.join(' '));
+    }
+    assert.equal((await sluice(['queues', 'delete', 'full', '--if-empty'])).status, 1);
+    await connection.close();
+    const purging = await sluice(['queues', 'purge', 'full']);
+    assert.match(purging.stderr, /to purge queue 'full' in vhost '\/' takes away 3 messages; give --force/);
+    assert.equal(await output('queues', 'purge', 'full', '--force'), '3\n');
+    await output('queues', 'delete', 'full');
+    for (const [words] of refusals.slice(2, 3)) await output(...words, '--force');
+    for (const [words] of refusals.slice(5, 6)) await output(...words, '--force');
+    await output('exchanges', 'delete', 'x');
+  });
+
+  it('say so where they change nothing, or nothing yet', async () => {
+    await output('queues', 'add', 'there');
+    await output('exchanges', 'add', 'out', '--type', 'direct');
+    await output('bindings', 'add', 'out', 'there');
+    await output('streams', 'create', 'tape');
+    const policy = (definition: string) => ['--apply-to', 'exchanges', '--definition', definition];
+    const notes: readonly (readonly [readonly string[], RegExp])[] = [
+      [['queues', 'add', 'there'], /queue 'there' is there already .*nothing was changed/],
+      [['exchanges', 'add', 'out', '--type', 'direct'], /exchange 'out' is there already/],
+      [['bindings', 'add', 'out', 'there'], /bound to exchange 'out' so already/],
+      [['vhosts', 'add', '/'], /virtual host '\/' is there already/],
+      [['trace', 'off'], /not copied already/],
+      [
+        ['quotas', 'set', 'producer_byte_rate', '10', '--user', 'gust'],
+        /no user 'gust' \(did you mean 'guest'\?\)/,
+      ],
+      [['acls', 'add', 'nobody', '--operations', 'read', '--topic', 't'], /no user 'nobody'/],
+      [['acls', 'list', '--user', 'somebody'], /no user 'somebody'/],
+      [['bindings', 'list', '--source', 'nothing'], /no exchange 'nothing'/],
+      [['policies', 'set', 'none', '^nothing$', '--definition', '{"max-length": 1}'], /holds for nothing/],
+      [['policies', 'set', 'keep', '^tape$', ...policy('{"remember": true}')], /'tape' is a stream already/],
+      [
+        ['groups', 'reset-offsets', 'new', '--stream', 'tape', '--to', 'latest', '--dry-run'],
+        /would be made/,
+      ],
+      [
+        ['groups', 'reset-offsets', 'new', '--stream', 'tape', '--to', 'latest'],
+        /it is made, with these offsets/,
+      ],
+      [['users', 'set', 'guest', '--tags', 'administrator,admin'], /the tag 'admin' allows nothing/],
+      [
+        ['topic-permissions', 'set', 'guest', '--exchange', 'out', '--write', '', '--read', ''],
+        /of type direct/,
+      ],
+      [
+        ['topic-permissions', 'set', 'guest', '--exchange', 'far', '--write', '', '--read', ''],
+        /no exchange 'far'/,
+      ],
+      [['connections', 'close', '--user', 'nobody'], /nothing was closed/],
+    ];
+    for (const [words, message] of notes) {
+      const { status, stderr } = await sluice(words);
+      assert.equal(status, 0, `${words.join(' ')}: ${stderr}`);
+      assert.match(stderr, new RegExp(`^sluice: note: .*${message.source}`), words.join(' '));
+    }
+    await output('policies', 'delete', 'keep');
+    const missing: readonly (readonly [readonly string[], RegExp])[] = [
+      [['queues', 'delete', 'nope'], /no queue 'nope'/],
+      [['exchanges', 'delete', 'nope'], /no exchange 'nope'/],
+      [['bindings', 'delete', 'out', 'there', '--key', 'k'], /no binding/],
+      [['streams', 'delete', 'nope'], /no stream 'nope'/],
+      [['groups', 'delete', 'nope'], /no group 'nope'/],
+      [['groups', 'describe', 'nope'], /no group 'nope'/],
+      [['groups', 'offsets', 'nope'], /no group 'nope'/],
+      [['users', 'delete', 'nope'], /no user 'nope'/],
+      [['vhosts', 'delete', 'nope'], /no vhost 'nope'/],
+      [['permissions', 'list', '--vhost', 'nope'], /no vhost 'nope'/],
+      [['permissions', 'delete', 'guest', '--vhost', 'nope'], /no vhost 'nope'/],
+      [['topic-permissions', 'delete', 'guest', '--exchange', 'amq.topic'], /no topic permissions/],
+      [
+        ['limits', 'delete', 'max-queues', '--vhost', '/'],
+        /vhost '\/' has no limit 'max-queues'; it has none/,
+      ],
+      [['limits', 'delete', 'max-channels', '--user', 'guest'], /user 'guest' has no limit/],
+      [['policies', 'delete', 'nope'], /no policy 'nope'|policy 'nope'/],
+      [['quotas', 'delete', 'producer_byte_rate', '--user', 'guest'], /no such quota/],
+      [['acls', 'delete', 'guest'], /nothing of this kind/],
+      [['connections', 'close', 'nope'], /no connection 'nope'/],
+      [['trace', 'on', '--vhost', 'nope'], /no vhost 'nope'/],
+      [['queues', 'purge', 'tape'], /'tape' is a stream, which cannot be purged|no queue 'tape'/],
+      [['queues', 'list', '--columns', 'nmae'], /no field 'nmae' \(did you mean 'name'\?\)/],
+    ];
+    for (const [words, message] of missing) {
+      const { status, stderr } = await sluice(words);
+      assert.notEqual(status, 0, words.join(' '));
+      assert.match(stderr, message, words.join(' '));
+    }
+    await output('streams', 'delete', 'tape');
+    await output('exchanges', 'delete', 'out', '--force');
+    await output('queues', 'delete', 'there');
   });
 
   it('print events as they happen', async () => {

@@ -81,6 +81,13 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
 }
 
 async function purge(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const vhost = vhostOf(context, request);
+  const stream = vhost.findStream(request.parameter('name'));
+  if (stream !== undefined && vhost.findQueue(stream.name) === undefined) {
+    throw notFound(
+      `'${stream.name}' is a stream, which cannot be purged: its records go by retention, or when it is deleted`,
+    );
+  }
   const messages = queueOf(context, request).purge();
   return await durably(context, ok({ messages }));
 }

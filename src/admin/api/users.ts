@@ -76,7 +76,11 @@ async function setPermission({ broker }: AdminContext, request: ApiRequest): Pro
   return created();
 }
 
-async function clearPermission({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+async function clearPermission(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const { broker } = context;
+  userOf(context, request);
+  vhostOf(context, request);
+  permission(context, request);
   await broker.access.administration.clearPermissions(request.parameter('user'), request.parameter('vhost'));
   return done();
 }
@@ -95,12 +99,18 @@ async function setTopicPermission(context: AdminContext, request: ApiRequest): P
 }
 
 /** Of one exchange with `?exchange=`, otherwise of all. */
-async function clearTopicPermissions({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
-  await broker.access.administration.clearTopicPermissions(
-    request.parameter('user'),
-    request.parameter('vhost'),
-    request.query.get('exchange') ?? (request.has('exchange') ? request.string('exchange') : null),
-  );
+async function clearTopicPermissions(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const { administration } = context.broker.access;
+  const { name: user } = userOf(context, request);
+  const { name: vhost } = vhostOf(context, request);
+  const exchange =
+    request.query.get('exchange') ?? (request.has('exchange') ? request.string('exchange') : null);
+  const found = administration.listTopicPermissions({ user, vhost });
+  if (!found.some((each) => exchange === null || each.exchange === exchange)) {
+    const where = exchange === null ? '' : ` for exchange '${exchange}'`;
+    throw notFound(`user '${user}' has no topic permissions${where} in vhost '${vhost}'`);
+  }
+  await administration.clearTopicPermissions(user, vhost, exchange);
   return done();
 }
 

@@ -93,6 +93,9 @@ async function setVhostLimit({ broker }: AdminContext, request: ApiRequest): Pro
 
 async function clearVhostLimit({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const limit = request.parameter('limit') as VhostLimit;
+  const vhost = request.parameter('vhost');
+  const found = broker.access.administration.listVhosts().find((each) => each.name === vhost);
+  if (found !== undefined) checkLimitIsSet(found.limits, limit, `vhost '${vhost}'`);
   await broker.access.administration.clearVhostLimits(request.parameter('vhost'), limit);
   return done();
 }
@@ -113,8 +116,17 @@ async function setUserLimit({ broker }: AdminContext, request: ApiRequest): Prom
 
 async function clearUserLimit({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const limit = request.parameter('limit') as UserLimit;
+  const user = request.parameter('user');
+  const found = broker.access.administration.listUsers().find((each) => each.name === user);
+  if (found !== undefined) checkLimitIsSet(found.limits, limit, `user '${user}'`);
   await broker.access.administration.clearUserLimits(request.parameter('user'), limit);
   return done();
+}
+
+function checkLimitIsSet(limits: object, limit: string, whose: string): void {
+  if (limit === 'all' || Object.hasOwn(limits, limit)) return;
+  const set = Object.keys(limits);
+  throw notFound(`${whose} has no limit '${limit}'; it has ${set.length === 0 ? 'none' : set.join(', ')}`);
 }
 
 function hasAny(limits: object): boolean {

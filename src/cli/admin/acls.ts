@@ -5,6 +5,7 @@ import {
   type Call,
   group,
   listCommand,
+  noteMissingUser,
   pathWithVhost,
   usageError,
   vhostOf,
@@ -53,10 +54,13 @@ function about(command: Command): Command {
     .option('--cluster', 'the broker as a whole, as far as the virtual host is concerned');
 }
 
-function list(call: Call): Promise<readonly Item[]> {
+async function list(call: Call): Promise<readonly Item[]> {
   const user = call.option('user');
   const principal = user === undefined ? undefined : `User:${user}`;
-  return call.client.list(pathWithVhost(call, 'acls'), { ...resourceOf(call), principal });
+  const path = pathWithVhost(call, 'acls');
+  const found = await call.client.list(path, { ...resourceOf(call), principal });
+  if (found.length === 0) await noteMissingUser(call.client, user, 'what is said for it');
+  return found;
 }
 
 async function add(call: Call, user = ''): Promise<void> {
@@ -72,6 +76,7 @@ async function add(call: Call, user = ''): Promise<void> {
       host: call.option('from') ?? '*',
     });
   }
+  await noteMissingUser(call.client, user, 'what is said for it');
 }
 
 async function remove(call: Call, user = ''): Promise<void> {

@@ -21,6 +21,8 @@ class RefusedError extends Error {
   }
 }
 
+const CREATED = 201;
+
 /** Talks to the broker that runs on a data directory, by its control socket. */
 export class ControlClient {
   readonly #dataDirectory: string;
@@ -38,8 +40,19 @@ export class ControlClient {
     return (await this.#ask('GET', path, query)) as Item;
   }
 
-  async put(path: readonly string[], body: Item = {}): Promise<void> {
-    await this.#ask('PUT', path, {}, body);
+  /** Undefined if there is no such thing. */
+  async find(path: readonly string[]): Promise<Item | undefined> {
+    try {
+      return await this.get(path);
+    } catch (error) {
+      if (error instanceof RefusedError && error.code === 'not_found') return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether something was made by it, and was not there before. */
+  async put(path: readonly string[], body: Item = {}): Promise<boolean> {
+    return (await this.#answer('PUT', path, {}, body)).status === CREATED;
   }
 
   /** The body of the response, if it has one. */
@@ -69,10 +82,21 @@ export class ControlClient {
     query: Query,
     body: Item | null = null,
   ): Promise<unknown> {
+    const { text } = await this.#answer(method, path, query, body);
+    return text === '' ? null : JSON.parse(text);
+  }
+
+  async #answer(
+    method: string,
+    path: readonly string[],
+    query: Query,
+    body: Item | null,
+  ): Promise<{ readonly status: number; readonly text: string }> {
     const answer = await this.#send(method, path, query, body);
     const text = await textOf(answer);
-    if ((answer.statusCode ?? 500) >= 300) throw refusal(text, answer.statusCode);
-    return text === '' ? null : JSON.parse(text);
+    const { statusCode: status = 500 } = answer;
+    if (status >= 300) throw refusal(text, status);
+    return { status, text };
   }
 
   async #send(

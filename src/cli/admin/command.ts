@@ -1,9 +1,11 @@
 import { Command } from 'commander';
 import { printableJson } from '../../base/printable.ts';
+import { didYouMean } from '../../base/suggestion.ts';
 import { ConfigurationError, loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
 import { fail } from '../failure.ts';
 import { ControlClient, type Item } from './client.ts';
+import { note } from './note.ts';
 import { fieldOf, renderTable } from './table.ts';
 
 /** The arguments of an action: the broker's API, and the flags. */
@@ -60,10 +62,23 @@ export function listCommand(
       ?.split(',')
       .map((column) => column.trim());
     const items = await fetch(call, ...words);
+    if (asked !== undefined) checkColumns(asked, items, columns);
     process.stdout.write(call.flag('json') ? toJson(items, asked) : renderTable(items, asked ?? columns));
   })
     .option('--columns <NAMES>', `which fields to print, separated by commas (default: ${columns.join(',')})`)
     .option('--json', 'print JSON, with all fields');
+}
+
+/** A column that is no field of any item is a slip, and an empty column would not say so. */
+function checkColumns(asked: readonly string[], items: readonly Item[], columns: readonly string[]): void {
+  if (items.length === 0) return;
+  const fields = [...new Set([...columns, ...items.flatMap((item) => Object.keys(item))])];
+  const known = new Set([...fields, ...fields.map((field) => field.split('.')[0])]);
+  for (const column of asked) {
+    if (known.has(column) || known.has(column.split('.')[0])) continue;
+    const meant = didYouMean(column, fields);
+    throw usageError(`--columns: there is no field '${column}'${meant}; there are ${fields.join(', ')}`);
+  }
 }
 
 /** A command that prints one thing with all that is known of it. */
@@ -95,6 +110,22 @@ export function withVhostFilter(command: Command): Command {
 
 export function vhostOf(call: Call): string {
   return call.option('vhost') ?? '/';
+}
+
+/** Rules may be made for a user before the user is. A slip looks the same, so it is said. */
+export async function noteMissingUser(
+  client: ControlClient,
+  user: string | undefined,
+  rule: string,
+): Promise<void> {
+  if (user === undefined || user === '' || user === '*') return;
+  const users = await client.list(['users']);
+  if (users.some(({ name }) => name === user)) return;
+  const meant = didYouMean(
+    user,
+    users.map(({ name }) => String(name)),
+  );
+  note(`there is no user '${user}'${meant}; ${rule} counts once there is`);
 }
 
 /** The path of a list that can be had for one virtual host. */

@@ -9,6 +9,7 @@ import {
   usageError,
   withVhostFilter,
 } from './command.ts';
+import { note } from './note.ts';
 
 export function connectionsCommand(): Command {
   const columns = ['id', 'name', 'user', 'vhost', 'protocol', 'state', 'channels', 'recv_oct', 'send_oct'];
@@ -98,4 +99,5 @@ async function close(call: Call, which?: string): Promise<void> {
     await call.client.delete(['connections', String(name)], { reason: call.option('reason') });
   }
   process.stdout.write(`${found.length}\n`);
+  if (found.length === 0) note('there is no such connection; nothing was closed');
 }

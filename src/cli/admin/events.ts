@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { printable, printableJson } from '../../base/printable.ts';
 import type { Item } from './client.ts';
 import { adminCommand, type Call, group, vhostOf, withVhost } from './command.ts';
+import { note } from './note.ts';
 import { cellText } from './table.ts';
 
 export function eventsCommand(): Command {
@@ -21,7 +22,15 @@ export function traceCommand(): Command {
     "exchange 'amq.rabbitmq.trace' there, with the key publish.<exchange> or deliver.<queue>. It costs speed, and ends\n" +
     'when the broker stops.';
   const turn = (name: string, text: string, tracing: boolean): Command =>
-    withVhost(adminCommand(name, text, (call) => call.client.put(['vhosts', vhostOf(call)], { tracing })));
+    withVhost(
+      adminCommand(name, text, async (call) => {
+        // A virtual host that is not there must not be made by a slip of the keyboard.
+        const { tracing: before } = await call.client.get(['vhosts', vhostOf(call)]);
+        await call.client.put(['vhosts', vhostOf(call)], { tracing });
+        if (before === tracing)
+          note(`messages of vhost '${vhostOf(call)}' are ${tracing ? '' : 'not '}copied already`);
+      }),
+    );
   return group('trace', description, [
     turn('on', 'begin to copy', true),
     turn('off', 'end it', false),

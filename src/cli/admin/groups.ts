@@ -12,6 +12,8 @@ import {
   withVhost,
   withVhostFilter,
 } from './command.ts';
+import { confirmLoss, counted, withForce } from './confirmation.ts';
+import { note } from './note.ts';
 import { renderTable } from './table.ts';
 
 const OFFSET_COLUMNS = ['stream', 'partition', 'offset', 'end_offset', 'lag', 'metadata', 'committed_at'];
@@ -38,15 +40,11 @@ export function groupsCommand(): Command {
         },
       ),
     ).argument('<name>'),
-    withVhost(
-      adminCommand(
-        'delete',
-        'delete a group without members, and what it has committed',
-        async (call, name = '') => {
-          await call.client.delete(['groups', vhostOf(call), name]);
-        },
-      ),
-    ).argument('<name>'),
+    withForce(
+      withVhost(
+        adminCommand('delete', 'delete a group without members, and what it has committed', remove),
+      ).argument('<name>'),
+    ),
     withVhost(
       adminCommand('reset-offsets', 'say where a group without members is to read on; prints it', reset),
     )
@@ -61,11 +59,23 @@ export function groupsCommand(): Command {
   ]);
 }
 
+async function remove(call: Call, name = ''): Promise<void> {
+  const path = ['groups', vhostOf(call), name];
+  const { offsets } = await call.client.get(path);
+  const count = Array.isArray(offsets) ? offsets.length : 0;
+  await confirmLoss(call, 'delete', {
+    what: `group '${name}' in vhost '${vhostOf(call)}'`,
+    goes: counted(count, 'committed offset'),
+  });
+  await call.client.delete(path);
+}
+
 async function reset(call: Call, name = ''): Promise<void> {
   const partition = call.option('partition');
   if (partition !== undefined && !/^\d{1,9}$/.test(partition)) {
     throw usageError(`--partition: '${partition}' is no number of a partition`);
   }
+  const isThere = (await call.client.find(['groups', vhostOf(call), name])) !== undefined;
   const moved = await call.client.post(['groups', vhostOf(call), name, 'offsets'], {
     stream: call.option('stream'),
     to: call.option('to'),
@@ -75,4 +85,11 @@ async function reset(call: Call, name = ''): Promise<void> {
   process.stdout.write(
     renderTable(moved as readonly Item[], ['stream', 'partition', 'previous_offset', 'offset']),
   );
+  if (!isThere) {
+    note(
+      call.flag('dryRun')
+        ? `there is no group '${name}'; without --dry-run it would be made`
+        : `there was no group '${name}'; it is made, with these offsets`,
+    );
+  }
 }

@@ -9,6 +9,7 @@ import {
   withVhost,
   withVhostFilter,
 } from './command.ts';
+import { note } from './note.ts';
 
 const PATTERNS =
   "Patterns are regular expressions that match anywhere in a name: '^app-' for names that begin so, '.*' for all, " +
@@ -64,6 +65,7 @@ export function topicPermissionsCommand(): Command {
 function filtered(name: string, description: string, columns: readonly string[], path: string): Command {
   const fetch = async (call: Call): Promise<readonly Item[]> => {
     const [user, vhost] = [call.option('user'), call.option('vhost')];
+    if (vhost !== undefined) await call.client.get(['vhosts', vhost]);
     const items = await call.client.list(user === undefined ? [path] : ['users', user, path]);
     return vhost === undefined ? items : items.filter((item) => item.vhost === vhost);
   };
@@ -82,9 +84,18 @@ async function setPermission(call: Call, user = ''): Promise<void> {
 }
 
 async function setTopicPermission(call: Call, user = ''): Promise<void> {
+  const exchange = call.option('exchange') ?? '';
   await call.client.put(['topic-permissions', vhostOf(call), user], {
-    exchange: call.option('exchange'),
+    exchange,
     write: call.option('write'),
     read: call.option('read'),
   });
+  const found = await call.client.find(['exchanges', vhostOf(call), exchange]);
+  if (found === undefined) {
+    note(`there is no exchange '${exchange}' in vhost '${vhostOf(call)}'; this counts once there is`);
+  } else if (found.type !== 'topic') {
+    note(
+      `exchange '${exchange}' is of type ${found.type}; topic permissions count for topic exchanges alone`,
+    );
+  }
 }

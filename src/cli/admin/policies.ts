@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Item } from './client.ts';
 import {
   adminCommand,
   type Call,
@@ -11,6 +12,7 @@ import {
   withVhost,
   withVhostFilter,
 } from './command.ts';
+import { note } from './note.ts';
 
 const COLUMNS = ['vhost', 'name', 'pattern', 'apply-to', 'definition', 'priority'];
 
@@ -54,10 +56,36 @@ async function set(path: string, call: Call, name = '', pattern = ''): Promise<v
   const priority = Number(call.option('priority'));
   if (!Number.isSafeInteger(priority))
     throw usageError(`--priority: '${call.option('priority')}' is no whole number`);
+  const definition = jsonObject('--definition', call.option('definition'));
   await call.client.put([path, vhostOf(call), name], {
     pattern,
-    definition: jsonObject('--definition', call.option('definition')),
+    definition,
     'apply-to': call.option('applyTo'),
     priority,
   });
+  await noteEffect(path, call, name, definition);
+}
+
+/** Says so where the policy holds for nothing, or changes nothing for what it holds for. */
+async function noteEffect(path: string, call: Call, name: string, definition: Item): Promise<void> {
+  const vhost = vhostOf(call);
+  const [queues, exchanges] = await Promise.all([
+    call.client.list(['queues', vhost]),
+    call.client.list(['exchanges', vhost]),
+  ]);
+  const field = path === 'policies' ? 'policy' : 'operator_policy';
+  const held = [...queues, ...exchanges].filter((each) => each[field] === name);
+  if (held.length === 0) {
+    note(
+      `it holds for nothing in vhost '${vhost}' now: no name matches, or policies of a higher priority come first; ` +
+        'it will hold for what is made later',
+    );
+  }
+  if (definition.remember !== true) return;
+  for (const each of exchanges) {
+    if (each[field] !== name || each.type !== 'x-stream') continue;
+    note(
+      `'${each.name}' is a stream already and keeps what is published to it; 'remember' changes nothing there`,
+    );
+  }
 }

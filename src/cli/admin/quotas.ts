@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Item } from './client.ts';
-import { adminCommand, type Call, group, listCommand, usageError } from './command.ts';
+import { adminCommand, type Call, group, listCommand, noteMissingUser, usageError } from './command.ts';
 
 const DESCRIPTION =
   'How much Kafka clients may do: producer_byte_rate and consumer_byte_rate (bytes per second) and request_percentage ' +
@@ -42,6 +42,7 @@ function shown(entity: Item): Item {
 async function set(call: Call, quota = '', value = ''): Promise<void> {
   if (!/^\d+(\.\d+)?$/.test(value)) throw usageError(`'${value}' is no quota: it has to be a number above 0`);
   await call.client.put(['quotas'], { ...whose(call), values: { [quota]: Number(value) } });
+  await noteMissingUser(call.client, call.option('user'), 'the quota');
 }
 
 async function remove(call: Call, quota?: string): Promise<void> {

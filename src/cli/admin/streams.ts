@@ -11,6 +11,7 @@ import {
   withVhost,
   withVhostFilter,
 } from './command.ts';
+import { confirmLoss, counted, withForce } from './confirmation.ts';
 
 const COLUMNS = ['vhost', 'name', 'partition_count', 'messages', 'consumers', 'bindings', 'exchange_type'];
 
@@ -32,12 +33,24 @@ export function streamsCommand(): Command {
       .argument('<name>')
       .option('--partitions <NUMBER>', 'how many', '1')
       .option('--set <NAME=VALUE,...>', "settings, by Kafka's names: 'retention.ms=3600000'"),
-    withVhost(
-      adminCommand('delete', 'delete a stream and all that is in it', async (call, name = '') => {
-        await call.client.delete(['streams', vhostOf(call), name]);
-      }),
-    ).argument('<name>'),
+    withForce(
+      withVhost(adminCommand('delete', 'delete a stream and all that is in it', remove)).argument('<name>'),
+    ),
   ]);
+}
+
+async function remove(call: Call, name = ''): Promise<void> {
+  const path = ['streams', vhostOf(call), name];
+  const { messages, consumers, bindings } = await call.client.get(path);
+  await confirmLoss(call, 'delete', {
+    what: `stream '${name}' in vhost '${vhostOf(call)}'`,
+    goes: [
+      ...counted(messages, 'record'),
+      ...counted(consumers, 'consumer'),
+      ...counted(bindings, 'binding'),
+    ],
+  });
+  await call.client.delete(path);
 }
 
 async function create(call: Call, name = ''): Promise<void> {

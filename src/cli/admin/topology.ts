@@ -13,6 +13,8 @@ import {
   withVhost,
   withVhostFilter,
 } from './command.ts';
+import { confirmLoss, counted, withForce } from './confirmation.ts';
+import { note } from './note.ts';
 
 export function queuesCommand(): Command {
   const columns = ['vhost', 'name', 'messages_ready', 'messages_unacknowledged', 'consumers', 'state'];
@@ -28,19 +30,14 @@ export function queuesCommand(): Command {
     declaration(adminCommand('add', 'add a queue; durable, unless told otherwise', addQueue)).argument(
       '<name>',
     ),
-    withVhost(
-      adminCommand('delete', 'delete a queue and all messages in it', async (call, name = '') => {
-        await call.client.delete(['queues', vhostOf(call), name], {
-          'if-empty': given(call, 'ifEmpty'),
-          'if-unused': given(call, 'ifUnused'),
-        });
-      }),
-    )
+    withForce(withVhost(adminCommand('delete', 'delete a queue and all messages in it', deleteQueue)))
       .argument('<name>')
       .option('--if-empty', 'only if no message is ready in it')
       .option('--if-unused', 'only if it has no consumers'),
-    withVhost(
-      adminCommand('purge', 'remove all messages that are ready from a queue; prints how many', purge),
+    withForce(
+      withVhost(
+        adminCommand('purge', 'remove all messages that are ready from a queue; prints how many', purge),
+      ),
     ).argument('<name>'),
   ]);
 }
@@ -57,16 +54,8 @@ export function exchangesCommand(): Command {
       .argument('<name>')
       .requiredOption('--type <TYPE>', 'direct, fanout, topic, headers, …')
       .option('--internal', 'to be reached from other exchanges alone'),
-    withVhost(
-      adminCommand(
-        'delete',
-        'delete an exchange and the bindings from and to it',
-        async (call, name = '') => {
-          await call.client.delete(['exchanges', vhostOf(call), name], {
-            'if-unused': given(call, 'ifUnused'),
-          });
-        },
-      ),
+    withForce(
+      withVhost(adminCommand('delete', 'delete an exchange and the bindings from and to it', deleteExchange)),
     )
       .argument('<name>')
       .option('--if-unused', 'only if nothing is bound to it'),
@@ -109,12 +98,63 @@ function given(call: Call, flag: string): string | undefined {
 }
 
 async function addQueue(call: Call, name = ''): Promise<void> {
-  await call.client.put(['queues', vhostOf(call), name], declared(call));
+  const isNew = await call.client.put(['queues', vhostOf(call), name], declared(call));
+  if (!isNew) noteThere(call, 'queue', name);
+}
+
+function noteThere(call: Call, kind: string, name: string): void {
+  note(`${kind} '${name}' is there already in vhost '${vhostOf(call)}', declared so; nothing was changed`);
+}
+
+async function deleteQueue(call: Call, name = ''): Promise<void> {
+  const path = ['queues', vhostOf(call), name];
+  const { messages, consumers } = await call.client.get(path);
+  const goes = [
+    ...counted(messages, 'message'),
+    ...(call.flag('ifUnused') ? [] : counted(consumers, 'consumer')),
+  ];
+  // With --if-empty the broker itself refuses what would be lost.
+  if (!call.flag('ifEmpty')) {
+    await confirmLoss(call, 'delete', {
+      what: `queue '${name}' in vhost '${vhostOf(call)}'`,
+      goes,
+      otherwise: 'or --if-empty to delete it only without messages',
+    });
+  }
+  // Nobody has agreed to lose what comes in meanwhile.
+  const isEmpty = goes.length === 0 && !call.flag('force');
+  await call.client.delete(path, {
+    'if-empty': isEmpty ? 'true' : given(call, 'ifEmpty'),
+    'if-unused': given(call, 'ifUnused'),
+  });
+}
+
+async function deleteExchange(call: Call, name = ''): Promise<void> {
+  const vhost = vhostOf(call);
+  const { type } = await call.client.get(['exchanges', vhost, name]);
+  const [stream, from, to] = await Promise.all([
+    call.client.find(['streams', vhost, name]),
+    call.client.list(['exchanges', vhost, name, 'bindings', 'source']),
+    call.client.list(['exchanges', vhost, name, 'bindings', 'destination']),
+  ]);
+  const isStream = stream !== undefined && (type === 'x-stream' || Number(stream.messages) > 0);
+  if (!call.flag('ifUnused') || isStream) {
+    await confirmLoss(call, 'delete', {
+      what: `exchange '${name}' in vhost '${vhost}'`,
+      goes: [
+        ...counted(from.length + to.length, 'binding'),
+        ...(isStream ? counted(stream.messages, 'record of the stream', 'records of the stream') : []),
+      ],
+    });
+  }
+  await call.client.delete(['exchanges', vhost, name], { 'if-unused': given(call, 'ifUnused') });
 }
 
 async function addExchange(call: Call, name = ''): Promise<void> {
   const [type, internal] = [call.option('type'), call.flag('internal')];
-  await call.client.put(['exchanges', vhostOf(call), name], { ...declared(call), type, internal });
+  const body = { ...declared(call), type, internal };
+  const isNew = await call.client.put(['exchanges', vhostOf(call), name], body);
+  if (!isNew) noteThere(call, 'exchange', name);
 }
 
 function declared(call: Call): Item {
@@ -126,6 +166,11 @@ function declared(call: Call): Item {
 }
 
 async function purge(call: Call, name = ''): Promise<void> {
+  const { messages_ready: ready, type } = await call.client.get(['queues', vhostOf(call), name]);
+  await confirmLoss(call, 'purge', {
+    what: `queue '${name}' in vhost '${vhostOf(call)}'`,
+    goes: type === 'stream' ? [] : counted(ready, 'message'),
+  });
   const { messages } = (await call.client.delete(['queues', vhostOf(call), name, 'contents'])) as Item;
   process.stdout.write(`${messages}\n`);
 }
@@ -133,11 +178,25 @@ async function purge(call: Call, name = ''): Promise<void> {
 async function listBindings(call: Call): Promise<readonly Item[]> {
   const [source, destination] = [call.option('source'), call.option('destination')];
   const items = await call.client.list(pathWithVhost(call, 'bindings'));
-  return items.filter(
+  const found = items.filter(
     (item) =>
       (source === undefined || item.source === source) &&
       (destination === undefined || item.destination === destination),
   );
+  if (found.length === 0) await noteMissingEnds(call, source, destination);
+  return found;
+}
+
+async function noteMissingEnds(call: Call, source?: string, destination?: string): Promise<void> {
+  const [exchanges, queues] = await Promise.all([
+    call.client.list(pathWithVhost(call, 'exchanges')),
+    call.client.list(pathWithVhost(call, 'queues')),
+  ]);
+  const isIn = (items: readonly Item[], name: string) => items.some((each) => each.name === name);
+  if (source !== undefined && !isIn(exchanges, source)) note(`there is no exchange '${source}'`);
+  if (destination !== undefined && !isIn(exchanges, destination) && !isIn(queues, destination)) {
+    note(`there is no queue and no exchange '${destination}'`);
+  }
 }
 
 function pathBetween(call: Call, exchange: string, destination: string): string[] {
@@ -148,19 +207,29 @@ function pathBetween(call: Call, exchange: string, destination: string): string[
 }
 
 async function addBinding(call: Call, exchange = '', destination = ''): Promise<void> {
-  await call.client.post(pathBetween(call, exchange, destination), {
+  const path = pathBetween(call, exchange, destination);
+  const isThere = (await findBinding(call, path)) !== undefined;
+  await call.client.post(path, {
     routing_key: call.option('key'),
     arguments: jsonObject('--arguments', call.option('arguments')),
   });
+  if (isThere) {
+    note(`'${destination}' is bound to exchange '${exchange}' so already; nothing was changed`);
+  }
+}
+
+async function findBinding(call: Call, path: readonly string[]): Promise<Item | undefined> {
+  const key = call.option('key');
+  const args = JSON.stringify(sorted(jsonObject('--arguments', call.option('arguments'))));
+  return (await call.client.list(path)).find(
+    (item) => item.routing_key === key && JSON.stringify(sorted(item.arguments as Item)) === args,
+  );
 }
 
 async function deleteBinding(call: Call, exchange = '', destination = ''): Promise<void> {
   const path = pathBetween(call, exchange, destination);
   const key = call.option('key');
-  const args = JSON.stringify(sorted(jsonObject('--arguments', call.option('arguments'))));
-  const found = (await call.client.list(path)).find(
-    (item) => item.routing_key === key && JSON.stringify(sorted(item.arguments as Item)) === args,
-  );
+  const found = await findBinding(call, path);
   if (found === undefined) {
     throw new Error(`no binding from exchange '${exchange}' to '${destination}' with routing key '${key}'`);
   }

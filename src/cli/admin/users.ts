@@ -1,5 +1,8 @@
 import type { Command } from 'commander';
+import { didYouMean } from '../../base/suggestion.ts';
 import { adminCommand, type Call, group, listCommand, usageError } from './command.ts';
+import { confirmLoss, counted, withForce } from './confirmation.ts';
+import { note } from './note.ts';
 import { newPassword } from './password.ts';
 
 export function usersCommand(): Command {
@@ -19,10 +22,8 @@ export function usersCommand(): Command {
       .option('--password', 'change the password; it is asked for on the terminal')
       .option('--no-password', 'take the password away: only a certificate lets this user in then')
       .option('--tags <TAGS>', "the user's tags from now on, separated by commas; '' for none"),
-    adminCommand(
-      'delete',
-      'delete a user and its permissions; its connections are closed',
-      ({ client }, name) => client.delete(['users', name]).then(() => undefined),
+    withForce(
+      adminCommand('delete', 'delete a user and its permissions; its connections are closed', remove),
     ).argument('<name>'),
   ]);
 }
@@ -38,6 +39,7 @@ async function add(call: Call, name = ''): Promise<void> {
   }
   const password = call.without('password') ? '' : await newPassword(name, call.flag('passwordStdin'));
   await call.client.put(['users', name], { password, tags: call.option('tags') ?? '' });
+  noteTags(call.option('tags'));
 }
 
 async function set(call: Call, name = ''): Promise<void> {
@@ -53,4 +55,32 @@ async function set(call: Call, name = ''): Promise<void> {
     ...(isAsked || call.without('password') ? { password } : {}),
     ...(tags === undefined ? {} : { tags }),
   });
+  noteTags(tags);
+}
+
+async function remove(call: Call, name = ''): Promise<void> {
+  await call.client.get(['users', name]);
+  const [permissions, connections] = await Promise.all([
+    call.client.list(['users', name, 'permissions']),
+    call.client.list(['connections']),
+  ]);
+  await confirmLoss(call, 'delete', {
+    what: `user '${name}'`,
+    goes: [
+      'its password',
+      ...counted(permissions.length, 'virtual host that it may use', 'virtual hosts that it may use'),
+      ...counted(connections.filter(({ user }) => user === name).length, 'open connection'),
+    ],
+  });
+  await call.client.delete(['users', name]);
+}
+
+/** What some tags allow is built in; any other is taken, as in RabbitMQ, and means nothing. */
+const TAGS = ['administrator', 'monitoring', 'policymaker', 'management', 'impersonator'];
+
+function noteTags(tags = ''): void {
+  for (const tag of tags.split(',').map((each) => each.trim())) {
+    if (tag === '' || TAGS.includes(tag)) continue;
+    note(`the tag '${tag}' allows nothing${didYouMean(tag, TAGS)}; tags that do: ${TAGS.join(', ')}`);
+  }
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { Item } from './client.ts';
 import { adminCommand, type Call, group, listCommand, usageError } from './command.ts';
+import { confirmLoss, counted, withForce } from './confirmation.ts';
+import { note } from './note.ts';
 
 export function vhostsCommand(): Command {
   const columns = ['name', 'queues', 'connections', 'messages_ready', 'messages_unacknowledged', 'tracing'];
@@ -9,16 +11,47 @@ export function vhostsCommand(): Command {
     adminCommand(
       'add',
       'add a virtual host; nobody may use it until `sluice permissions set` lets them in',
-      async ({ client }, name = '') => client.put(['vhosts', name]),
-    ).argument('<name>'),
-    adminCommand(
-      'delete',
-      'delete a virtual host with its queues and all messages in them; its connections are closed',
       async ({ client }, name = '') => {
-        await client.delete(['vhosts', name]);
+        const isNew = await client.put(['vhosts', name]);
+        if (!isNew) note(`virtual host '${name}' is there already; nothing was changed`);
       },
     ).argument('<name>'),
+    withForce(
+      adminCommand(
+        'delete',
+        'delete a virtual host with its queues and all messages in them; its connections are closed',
+        removeVhost,
+      ),
+    ).argument('<name>'),
   ]);
+}
+
+async function removeVhost(call: Call, name = ''): Promise<void> {
+  const { client } = call;
+  const { queues, messages, connections } = await client.get(['vhosts', name]);
+  const [streams, exchanges] = await Promise.all([
+    client.list(['streams', name]),
+    client.list(['exchanges', name]),
+  ]);
+  // Those that every virtual host has, and the exchanges of its streams, are no loss of their own.
+  const own = exchanges.filter(
+    (each) => each.name !== '' && !String(each.name).startsWith('amq.') && each.type !== 'x-stream',
+  );
+  await confirmLoss(call, 'delete', {
+    what: `virtual host '${name}'`,
+    goes: [
+      ...counted(queues, 'queue'),
+      ...counted(messages, 'message'),
+      ...counted(own.length, 'exchange'),
+      ...counted(streams.length, 'stream'),
+      ...counted(
+        streams.reduce((sum, each) => sum + Number(each.messages), 0),
+        'record',
+      ),
+      ...counted(connections, 'open connection'),
+    ],
+  });
+  await client.delete(['vhosts', name]);
 }
 
 export function limitsCommand(): Command {
