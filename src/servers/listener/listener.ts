@@ -14,6 +14,7 @@ import {
   renewSecureContext,
   type TlsMaterial,
   type TlsOptions,
+  tlsFailure,
 } from './tls.ts';
 import { takeTlsTurn } from './tls-turn.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
@@ -229,7 +230,7 @@ export class Listener implements ConnectionTracker {
     });
     server.on('tlsClientError', (error, socket) => {
       const peer = this.#inTlsHandshake.get(endsOf(socket))?.peer.address;
-      log.warn({ peer, reason: error.message }, 'the TLS handshake failed');
+      log.warn({ peer, reason: tlsFailure(error) }, 'the TLS handshake failed');
       // After a timeout nobody else does.
       socket.destroy();
     });

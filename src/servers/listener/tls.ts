@@ -105,3 +105,18 @@ export function subjectName(certificate: X509Certificate, loginFrom: TlsOptions[
   // RFC 4514: the last one first.
   return attributes.length === 0 ? null : attributes.reverse().join(',');
 }
+
+/** Codes of OpenSSL's for first bytes that are no TLS record. */
+const NOT_TLS: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_HTTP_REQUEST',
+  'ERR_SSL_HTTPS_PROXY_REQUEST',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_RECORD_LAYER_FAILURE',
+]);
+
+/** Why a handshake failed, for the log; OpenSSL's words for a client without TLS help nobody. */
+export function tlsFailure(error: NodeJS.ErrnoException): string {
+  if (error.code === undefined || !NOT_TLS.has(error.code)) return error.message;
+  return `a client without TLS at the TLS port: it has to use TLS, or a plain port (${error.code})`;
+}

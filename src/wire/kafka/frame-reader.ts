@@ -11,6 +11,22 @@ const HOLD_GROWTH = 4;
 const HOLD_AGAIN_BYTES_MAX = 2 * 1024 * 1024;
 const EMPTY = Buffer.alloc(0);
 
+/** A length below 0 or beyond the limit: the stream is no stream of frames. */
+export class FrameLengthError extends KafkaWireError {
+  /** A copy of the four bytes that were taken for a length. */
+  readonly lengthBytes: Buffer;
+
+  constructor(lengthBytes: Uint8Array, length: number, frameBytesMax: number) {
+    super(
+      length < 0
+        ? `a frame of ${length} bytes`
+        : `a frame of ${length} bytes is larger than the limit of ${frameBytesMax}`,
+    );
+    this.name = 'FrameLengthError';
+    this.lengthBytes = Buffer.from(lengthBytes);
+  }
+}
+
 /**
  * Cuts a stream of bytes, in whatever pieces they come, into frames: a length, an int32, and so many bytes. Frames are
  * reported where they lie in the chunk; one that straddles chunks is put together in a buffer of its own, which grows
@@ -91,7 +107,6 @@ export class FrameReader {
   #checkLength(bytes: Buffer, at: number): number {
     const length = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
     if (length >= 0 && length <= this.#frameBytesMax) return length;
-    if (length < 0) throw new KafkaWireError(`a frame of ${length} bytes`);
-    throw new KafkaWireError(`a frame of ${length} bytes is larger than the limit of ${this.#frameBytesMax}`);
+    throw new FrameLengthError(bytes.subarray(at, at + LENGTH_BYTES), length, this.#frameBytesMax);
   }
 }

@@ -6,6 +6,7 @@ import type { Method, MethodOf } from '../../../wire/amqp091/definitions.ts';
 import { FrameReader, type OnFrame, readProtocolHeader } from '../../../wire/amqp091/frames.ts';
 import { decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
 import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
+import { answerTo, recognise, wrongPort } from '../../listener/first-bytes.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import { isTls } from '../../listener/tls.ts';
 import { refusalDelayMs } from '../../sasl/refusal-delay.ts';
@@ -136,10 +137,18 @@ export class Handshake {
     if (found === 'incomplete') {
       this.#header = Buffer.from(bytes);
     } else {
-      this.#output.bytes(Buffer.from(PROTOCOL_HEADER));
-      this.#end('no AMQP 0-9-1 header');
+      this.#refuseStranger(bytes);
     }
     return chunk.subarray(chunk.length);
+  }
+
+  /** Told in its own language if it is known; else by our header, as AMQP wants it. */
+  #refuseStranger(bytes: Buffer): void {
+    const speaks = recognise(bytes);
+    const reason = speaks === null ? 'no AMQP 0-9-1 header' : wrongPort(speaks, 'amqp');
+    const answer = speaks === null ? null : answerTo(speaks, reason);
+    this.#output.bytes(answer ?? Buffer.from(PROTOCOL_HEADER));
+    this.#end(reason);
   }
 
   readonly #onFrame: OnFrame = (type, channel, bytes, start, end) => {
