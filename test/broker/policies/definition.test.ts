@@ -33,7 +33,10 @@ test('a value that a policy cannot have is refused with what it can have', () =>
     { overflow: 'x' },
     "'overflow' has to be 'drop-head' or 'reject-publish' or 'reject-publish-dlx', not \"x\"",
   );
-  assertInvalid({ 'dead-letter-exchange': 0 }, "'dead-letter-exchange' has to be a text, not 0");
+  assertInvalid(
+    { 'dead-letter-exchange': 0 },
+    "'dead-letter-exchange' has to be the name of an exchange that is not internal to the broker, not 0",
+  );
   assertInvalid({ remember: 'yes' }, '\'remember\' has to be true or false, not "yes"');
   assertInvalid({ 'queue-version': 0 }, "'queue-version' has to be 1 or 2, not 0");
 });

@@ -10,12 +10,11 @@ import type { ConnectionMemory, MemoryUser } from '../../../broker/budget/client
 import { API_VERSIONS_KEY, apiName } from '../../../wire/kafka/apis.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
-import { FrameLengthError, FrameReader } from '../../../wire/kafka/frame-reader.ts';
+import { FrameReader } from '../../../wire/kafka/frame-reader.ts';
 import { decodeRequestHeader, type RequestHeader } from '../../../wire/kafka/headers.ts';
 import type { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
 import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
-import { answerTo, recogniseFrom, wrongPort } from '../../listener/first-bytes.ts';
 import type { Peer } from '../../listener/peer.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
 import type { AnyHandler } from '../handler.ts';
@@ -25,6 +24,7 @@ import { Authentication } from './authentication.ts';
 import { KafkaConnectionInfo } from './connection-info.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
 import { IdleTimeout, PEER_FAULTS } from './idle-timeout.ts';
+import { explainedToOtherClient } from './other-protocol.ts';
 import { PendingResponse, type RespondingConnection } from './pending-response.ts';
 import { ConnectionRequestContext, handleRequest, type RequestingConnection } from './request-context.ts';
 import { RequestQuota } from './request-quota.ts';
@@ -298,26 +298,12 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
       this.#reader.push(chunk, this.#onFrame);
       if (!this.#hold()) this.#drop(this.memory.shortage);
     } catch (error) {
-      this.#refuseFrame(error, chunk);
+      const isFirst = this.identity === null && this.#clientId === null && this.responses.openCount === 0;
+      this.fail(isFirst ? explainedToOtherClient(error, chunk, this.socket) : error, 'frame');
     }
     this.broker.loopStretches.record(beganMs, clock.monotonicMs(), 'Kafka', this.#lastRequest, this.actor);
     turn.received(chunk.length);
   };
-
-  /** A first frame of an impossible length is what other protocols begin with. */
-  #refuseFrame(error: unknown, chunk: Buffer): void {
-    const isFirst = this.identity === null && this.#clientId === null && this.responses.openCount === 0;
-    const lengthBytes = error instanceof FrameLengthError ? error.lengthBytes : null;
-    const speaks = isFirst && lengthBytes !== null ? recogniseFrom(lengthBytes, chunk) : null;
-    if (speaks === null) {
-      this.fail(error, 'frame');
-      return;
-    }
-    const reason = wrongPort(speaks, 'kafka');
-    const answer = answerTo(speaks, reason);
-    if (answer !== null) this.socket.write(answer);
-    this.fail(new KafkaWireError(reason), 'frame');
-  }
 
   readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
     if (this.isClosed) return;
