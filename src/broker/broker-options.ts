@@ -42,6 +42,8 @@ export interface BrokerOptions {
   readonly groups?: Partial<GroupSettings>;
   readonly transactions?: Partial<TransactionSettings>;
   readonly streamUpkeep?: Partial<StreamUpkeep>;
+  /** Told what is done to open the data directory, for messages: 'locking …'. */
+  readonly onStep?: (step: string) => void;
   /** The storage failed and cannot be trusted: the process has to end. */
   readonly onFailure?: (error: Error) => void;
 }

@@ -88,7 +88,9 @@ export class Broker {
   static async open(options: BrokerOptions): Promise<Broker> {
     const budget = options.budget ?? new Budget();
     const fileSystem = options.fileSystem ?? Broker.#fileSystem(budget, options.log ?? silent);
+    options.onStep?.(`looking for the data directory ${options.dataDirectory}`);
     await fileSystem.makeDirectory(options.dataDirectory);
+    options.onStep?.(`locking the data directory ${options.dataDirectory}`);
     const lock = options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
     const broker = new Broker(
       { ...options, budget },
@@ -112,6 +114,7 @@ export class Broker {
     broker.#unlock = lock === null ? null : () => lock.release();
     if (lock !== null) await keepPrivate(options.dataDirectory, broker.shard.log);
     try {
+      options.onStep?.(`reading the snapshot and the journal in ${options.dataDirectory}`);
       await broker.#state.recover();
       broker.#watchMemory(options);
       broker.#memoryTimer = broker.shard.scheduler.every(MEMORY_CHECK_MS, () =>

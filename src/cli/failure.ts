@@ -1,5 +1,6 @@
 import { printableLines } from '../base/printable.ts';
 import { ConfigurationError } from './config/configuration.ts';
+import { accessProblem } from './file-access.ts';
 
 /** Exit statuses of every subcommand. */
 export const EXIT = { failure: 1, usage: 2 } as const;
@@ -21,8 +22,10 @@ export function describe(error: unknown): string {
   switch (code) {
     case 'EACCES':
     case 'EPERM':
+      if (path === undefined) return error.message;
+      return `no permission to use '${path}' (${code}): ${accessProblem(path) ?? 'see who may read and write there'}`;
     case 'EROFS':
-      return path === undefined ? error.message : `no permission to use '${path}' (${code})`;
+      return `the file system of '${path}' is read-only (EROFS): mount it for writing, or choose another place`;
     case 'ENOSPC':
       return `no space left on the disk${path === undefined ? '' : ` for '${path}'`}`;
     case 'ENOTDIR':

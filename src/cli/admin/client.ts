@@ -2,6 +2,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { controlSocketPath } from '../../admin/control-socket.ts';
+import { accessProblem } from '../file-access.ts';
 
 /** An object as the broker's HTTP API gives it. */
 export type Item = { readonly [field: string]: unknown };
@@ -105,7 +106,7 @@ export class ControlClient {
     query: Query,
     body: Item | null,
   ): Promise<IncomingMessage> {
-    const socketPath = await controlSocketPath(this.#dataDirectory);
+    const socketPath = await this.#socketPath();
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const search = given.length === 0 ? '' : `?${new URLSearchParams(given)}`;
     const url = `/api/${path.map(encodeURIComponent).join('/')}${search}`;
@@ -116,8 +117,18 @@ export class ControlClient {
     return await promise;
   }
 
+  async #socketPath(): Promise<string> {
+    try {
+      return await controlSocketPath(this.#dataDirectory);
+    } catch (error) {
+      const { path } = error as NodeJS.ErrnoException;
+      throw this.#explain(error as NodeJS.ErrnoException, path ?? this.#dataDirectory);
+    }
+  }
+
   #explain(error: NodeJS.ErrnoException, socketPath: string): Error {
     const directory = resolve(this.#dataDirectory);
+    const problem = accessProblem(socketPath);
     switch (error.code) {
       case 'ENOENT':
       case 'ECONNREFUSED':
@@ -131,7 +142,8 @@ export class ControlClient {
       case 'EACCES':
       case 'EPERM':
         return new Error(
-          `no permission to use '${socketPath}': only the user whom the broker runs as may administer it here`,
+          `no permission to use '${socketPath}': only the user whom the broker runs as may administer it here` +
+            (problem === null ? '' : ` (${problem})`),
           { cause: error },
         );
       case 'ECONNRESET':

@@ -18,7 +18,12 @@ import { formatAddress, type ListenerComponent } from './lifecycle.ts';
 import { readTlsFiles, type TlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
 /** What `sluice start` opens, with the settings translated to the options of each component. */
-export function openBroker(configuration: Configuration, budget: Budget, log: Logger): Promise<Broker> {
+export function openBroker(
+  configuration: Configuration,
+  budget: Budget,
+  log: Logger,
+  onStep: (step: string) => void,
+): Promise<Broker> {
   return Broker.open({
     budget,
     dataDirectory: configuration.dataDirectory,
@@ -48,6 +53,7 @@ export function openBroker(configuration: Configuration, budget: Budget, log: Lo
     loopbackUsers: configuration.loopbackUsers,
     propertyCodecs: [amqp091Codec],
     log,
+    onStep,
     onFailure(error) {
       // Nothing more becomes durable, so nothing more may be confirmed. What was confirmed is in the journal.
       log.fatal({ err: error }, storageFailureText(error, configuration.dataDirectory));

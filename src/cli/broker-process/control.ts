@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { ControlSocket } from '../../admin/control-socket.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { Configuration } from '../config/settings.ts';
+import { describe } from '../failure.ts';
 import { packageVersion } from '../package-version.ts';
 import type { Component } from './lifecycle.ts';
 
@@ -26,7 +27,8 @@ export async function startControl(
   try {
     return await ControlSocket.listen(dataDirectory, load, broker.budget.descriptors.controlConnectionsMax);
   } catch (error) {
-    log.warn({ err: error }, 'no control socket: this broker cannot be administered from the command line');
+    const reason = `this broker cannot be administered from the command line: ${describe(error)}`;
+    log.warn({ err: error }, `no control socket: ${reason}`);
     return { close: async () => undefined };
   }
 }

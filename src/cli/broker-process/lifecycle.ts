@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { type SignalPort, StartWatch } from './start-watch.ts';
 
 /** What `sluice start` opens and closes: the broker, its services, its listeners. */
 export interface Component {
@@ -16,7 +17,8 @@ export interface ListenerComponent extends Component {
 export interface Components<Broker extends Component> {
   /** What has to be had before the data directory is touched: ports. */
   readonly ports?: readonly (() => Promise<Component>)[];
-  openBroker(): Promise<Broker>;
+  /** `onStep` is told what is being done, for messages: 'locking …'. */
+  openBroker(onStep: (step: string) => void): Promise<Broker>;
   /** Components without a client protocol, such as the control socket. */
   readonly services?: readonly ((broker: Broker) => Promise<Component>)[];
   /** One function for each listener that is on. */
@@ -24,7 +26,7 @@ export interface Components<Broker extends Component> {
 }
 
 /** What of the process `runUntilStopped` uses, so that tests can stand in for it. */
-export interface ProcessPort {
+export interface ProcessPort extends SignalPort {
   readonly pid: number;
   print(line: string): void;
   onSignal(signal: 'SIGTERM' | 'SIGINT', action: () => void): void;
@@ -36,21 +38,22 @@ const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const;
 /**
  * Takes the ports, opens everything, prints the ready line, waits for SIGTERM or SIGINT and closes everything again:
  * listeners first, so that nothing new comes in, and all at once, as each waits a while for peers that do not answer; then
- * the broker, which flushes and takes its snapshot. A signal during the start
- * takes effect as soon as what is being opened is open; a second signal ends the process at once.
+ * the broker, which flushes and takes its snapshot. A signal during the start takes effect as soon as what is being opened
+ * is open, or after a few seconds; a second signal ends the process at once.
  */
 export async function runUntilStopped<Broker extends Component>(
   components: Components<Broker>,
   log: Logger,
   processPort: ProcessPort,
 ): Promise<void> {
-  const stop = signalToStop(log, processPort);
+  const watch = new StartWatch(log, processPort);
+  const stop = signalToStop(log, processPort, watch);
   const open: Component[] = [];
   const listeners: ListenerComponent[] = [];
   try {
     for (const reserve of components.ports ?? []) open.push(await reserve());
     if (stop.requested) return;
-    const broker = await components.openBroker();
+    const broker = await components.openBroker(watch.onStep).finally(() => watch.over());
     open.push(broker);
     for (const start of components.services ?? []) {
       if (stop.requested) return;
@@ -65,6 +68,7 @@ export async function runUntilStopped<Broker extends Component>(
     processPort.print(`sluice ready${addresses} pid=${processPort.pid}`);
     await stop.promise;
   } finally {
+    watch.over();
     await Promise.all(listeners.map((listener) => listener.close()));
     for (const component of open.reverse()) await component.close();
   }
@@ -73,13 +77,15 @@ export async function runUntilStopped<Broker extends Component>(
 function signalToStop(
   log: Logger,
   processPort: ProcessPort,
+  watch: StartWatch,
 ): { readonly requested: boolean; promise: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
   let requested = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     processPort.onSignal(signal, () => {
-      if (requested) return processPort.exit(SIGNAL_STATUS[signal]);
+      if (requested) return watch.isOver ? processPort.exit(SIGNAL_STATUS[signal]) : watch.end(signal);
       requested = true;
+      watch.signalled(signal);
       log.info({ signal }, 'stopping; a second signal ends the process at once');
       resolve();
     });

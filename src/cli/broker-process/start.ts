@@ -40,8 +40,8 @@ export async function start(configuration: Configuration): Promise<void> {
   };
   const components = {
     ports: listeners.map((listener) => () => reserve(listener)),
-    openBroker: async () => {
-      const broker = await openBroker(configuration, budget, log);
+    openBroker: async (onStep: (step: string) => void) => {
+      const broker = await openBroker(configuration, budget, log, onStep);
       logDescriptorLimit(budget, configuration.maxConnections, log);
       return broker;
     },
@@ -62,6 +62,15 @@ export async function start(configuration: Configuration): Promise<void> {
     print: (line) => process.stdout.write(`${line}\n`),
     onSignal: (signal, action) => process.on(signal, action),
     exit: (status) => process.exit(status),
+    endBySignal,
   });
   process.exit(0);
+}
+
+/** `process.exit` waits for the threads of the pool, one of which may hang. */
+function endBySignal(signal: 'SIGTERM' | 'SIGINT'): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+  // The first process of a container does not end by it.
+  setTimeout(() => process.exit(1), 500);
 }

@@ -16,11 +16,13 @@
  * This file uses the disk directly and not the file-system port: a lock between processes has no meaning in a
  * simulation.
  */
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeDirectories } from './make-directories.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
 
 const LOCK_FILE = 'sluice.lock';
@@ -75,7 +77,7 @@ export class DirectoryLockedError extends Error {
  */
 export async function acquireDirectoryLock(directory: string): Promise<DirectoryLock> {
   const absolute = resolve(directory);
-  await mkdir(absolute, { recursive: true, mode: PRIVATE_DIRECTORY });
+  await makeDirectories(absolute, PRIVATE_DIRECTORY);
   const deadlineMs = performance.now() + PATIENCE_MS;
   let database = tryLock(absolute);
   while (database === null) {
@@ -114,6 +116,7 @@ function tryLock(directory: string): DatabaseSync | null {
     database?.close();
     const resultCode = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0;
     if (resultCode === SQLITE_BUSY) return null;
+    checkAccess(directory, path);
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
       `Cannot lock the data directory ${directory}: ${reason} (${path}). ` +
@@ -121,6 +124,12 @@ function tryLock(directory: string): DatabaseSync | null {
       { cause: error },
     );
   }
+}
+
+/** SQLite says only that it could not open the file. @throws the system's error, if it is for want of a right */
+function checkAccess(directory: string, lockFile: string): void {
+  accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  if (existsSync(lockFile)) accessSync(lockFile, constants.R_OK | constants.W_OK);
 }
 
 async function release(directory: string, database: DatabaseSync): Promise<void> {

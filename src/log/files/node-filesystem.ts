@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import type { File, FileSystem } from './filesystem.ts';
+import { makeDirectories } from './make-directories.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
 import { systemError, withPlace } from './system-error.ts';
 
@@ -41,8 +42,8 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 
-  async makeDirectory(path) {
-    await fsp.mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY });
+  makeDirectory(path) {
+    return makeDirectories(path, PRIVATE_DIRECTORY);
   },
 
   rename(from, to) {

@@ -21,6 +21,7 @@ class Stage {
     print: (line: string) => this.note(line),
     onSignal: (signal: string, action: () => void) => void this.#signals.set(signal, action),
     exit: (status: number) => this.note(`exit ${status}`),
+    endBySignal: (signal: string) => this.note(`end by ${signal}`),
   };
 
   note(event: string): void {
