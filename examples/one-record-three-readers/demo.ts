@@ -34,8 +34,10 @@ export async function oneRecordThreeReaders(
   const kafka = new Kafka({ brokers: [addresses.kafka], clientId: 'demo', logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }] });
-  await admin.disconnect();
+  if (!(await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }] }))) {
+    await admin.disconnect();
+    throw new Error(`there is a topic '${TOPIC}' already: npx sluice streams delete ${TOPIC} --force`);
+  }
   say(`topic '${TOPIC}' was created over Kafka: there is an exchange of that name now`);
 
   const amqp = await connect(addresses.amqp);
@@ -90,7 +92,12 @@ export async function oneRecordThreeReaders(
   say(
     `queue 'history', bound now and from the first record on, has ${lateQueue.length}: ${lateQueue.join(', ')}`,
   );
+  await Promise.all(['to-ship', 'history'].map((each) => channel.deleteQueue(each)));
   await amqp.close();
+  await admin.deleteGroups(['auditors']);
+  await admin.deleteTopics({ topics: [TOPIC] });
+  await admin.disconnect();
+  say('the topic, the queues and the group were deleted again');
   return { kafkaGroup, queue, lateQueue };
 }
 
