@@ -48,6 +48,9 @@ describe('the sluice command', () => {
       /unknown option '--amqp-prot'[\s\S]*--amqp-port/,
     ],
     ['a word too many', ['start', 'now'], /too many arguments/],
+    ['a flag of others', ['start', '--port', '1'], /'--port' \(did you mean --amqp-port or --kafka-port\?\)/],
+    ['a mistyped flag', ['start', '--hots', 'x'], /'--hots' \(did you mean --host\?\)/],
+    ['a mistyped command', ['quues', 'list'], /'quues' \(did you mean 'queues'\?\)/],
     ['a wrong value', ['start', '--durability', 'maybe'], /^sluice: --durability: 'maybe' .*interval:/],
     [
       'a port of a protocol that is not built',
@@ -75,7 +78,7 @@ describe('the sluice command', () => {
     const file = join(scratch, 'sluice.toml');
     await writeFile(file, 'heartbeat = 7\n');
     const { stdout } = await run(LAUNCHER, ['config', '--host', '::'], { SLUICE_CONFIG: file });
-    assert.match(stdout, /^heartbeat = 7 +# .*sluice\.toml:1$/m);
+    assert.match(stdout, /^heartbeat = "7s" +# .*sluice\.toml:1$/m);
     assert.match(stdout, /^host = "::" +# --host$/m);
   });
 });
