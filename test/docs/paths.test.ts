@@ -66,6 +66,36 @@ describe('the pages', () => {
   });
 });
 
+/** As GitHub makes it of a heading. */
+function anchorOf(heading: string): string {
+  const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase();
+  return text
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
+}
+
+function anchorsOf(path: string): Set<string> {
+  const headings = readLines(path).flatMap((line) => /^#{1,6} (.+)$/.exec(line)?.[1] ?? []);
+  return new Set(headings.map(anchorOf));
+}
+
+describe('links into pages', () => {
+  it('lead to headings that are there', () => {
+    none(
+      missing((line, directory) =>
+        [...line.matchAll(/\]\((?!https?:)([^)#\s]*\.md)?#([^)\s]+)\)/g)].flatMap(
+          ([, target, anchor = '']) => {
+            const page = target === undefined ? null : join(directory, target);
+            if (page === null || !existsSync(join(ROOT, page))) return [];
+            return anchorsOf(page).has(anchor) ? [] : [`heading '${anchor}' in ${page}`];
+          },
+        ),
+      ),
+    );
+  });
+});
+
 describe('the drawings of the house', () => {
   for (const page of ['docs/design/README.md', 'CONTRIBUTING.md']) {
     it(`name every floor and every room of the broker: ${page}`, () => {

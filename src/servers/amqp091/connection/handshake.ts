@@ -142,7 +142,7 @@ export class Handshake {
     return chunk.subarray(chunk.length);
   }
 
-  /** Told in its own language if it is known; else by our header, as AMQP wants it. */
+  /** TLS and HTTP are told in their own language, which has no use for our header; all others by it (AMQP 4.2.2). */
   #refuseStranger(bytes: Buffer): void {
     const speaks = recognise(bytes);
     const reason = speaks === null ? 'no AMQP 0-9-1 header' : wrongPort(speaks, 'amqp');
