@@ -67,16 +67,16 @@ describe('a client at the wrong port', () => {
     }
   });
 
-  it('with HTTP: it gets an HTTP response that says where it is', async () => {
+  it('with HTTP: at the Kafka port it gets an HTTP response, at that for AMQP the header (AMQP 4.2.2); the log has both', async () => {
     await using servers = await Servers.start();
-    for (const port of [servers.amqp.port, servers.kafka.server.port]) {
-      const response = await fetch(`http://127.0.0.1:${port}/api/overview`);
-      assert.equal(response.status, 400);
-      assert.match(
-        await response.text(),
-        /^This is no HTTP server, but Sluice: an HTTP request at the (AMQP|Kafka) port/,
-      );
-    }
+    const response = await fetch(`http://127.0.0.1:${servers.kafka.server.port}/api/overview`);
+    assert.equal(response.status, 400);
+    assert.match(
+      await response.text(),
+      /^This is no HTTP server, but Sluice: an HTTP request at the Kafka port/,
+    );
+    const request = Buffer.from('GET / HTTP/1.1\r\n\r\n');
+    assert.equal(await answer(servers.amqp.port, request), 'AMQP\0\0\x09\x01');
     assert.equal(servers.lines.filter((line) => line.includes('an HTTP request at the')).length, 2);
   });
 

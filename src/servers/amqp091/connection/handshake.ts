@@ -142,11 +142,11 @@ export class Handshake {
     return chunk.subarray(chunk.length);
   }
 
-  /** TLS and HTTP are told in their own language, which has no use for our header; all others by it (AMQP 4.2.2). */
+  /** Told by our header (AMQP 4.2.2), as by RabbitMQ, also to HTTP; but within TLS nothing is understood but an alert. */
   #refuseStranger(bytes: Buffer): void {
     const speaks = recognise(bytes);
     const reason = speaks === null ? 'no AMQP 0-9-1 header' : wrongPort(speaks, 'amqp');
-    const answer = speaks === null ? null : answerTo(speaks, reason);
+    const answer = speaks === 'TLS' ? answerTo(speaks, reason) : null;
     this.#output.bytes(answer ?? Buffer.from(PROTOCOL_HEADER));
     this.#end(reason);
   }

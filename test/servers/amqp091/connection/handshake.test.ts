@@ -44,8 +44,7 @@ describe('the handshake', () => {
   });
 
   it('answers a wrong protocol header with its own and closes (AMQP 4.2.2)', async () => {
-    // HTTP and TLS are answered in their own ways: test/servers/listener/first-bytes.test.ts.
-    for (const header of ['AMQP\x00\x01\x00\x00', 'AMQP\x01\x01\x08\x00', 'X']) {
+    for (const header of ['AMQP\x00\x01\x00\x00', 'AMQP\x01\x01\x08\x00', 'GET / HTTP/1.1\r\n\r\n', 'X']) {
       using client = await test.raw();
       client.doNotParse();
       client.write(Buffer.from(header, 'latin1'));
