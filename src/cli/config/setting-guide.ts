@@ -66,7 +66,8 @@ export const SETTING_GROUPS: readonly SettingGroup[] = [
     settings: {
       loopbackUsers: 'Hardly ever: rather make another user than let `guest` in from elsewhere.',
       kafkaAnonymousUser: '`none` as soon as others than you can connect.',
-      userLimits: 'When ordinary users need more objects than usual, or fewer: see [Objects](operations.md#objects).',
+      userLimits:
+        'When ordinary users need more objects than usual, or fewer: see [Objects](operations.md#objects).',
       administratorLimits: 'When a deployment tool that runs as an administrator needs more.',
       vhostLimits: 'When a tenant as a whole needs more, or fewer.',
       kafkaVhost: 'When Kafka clients belong to another virtual host than `/`.',
