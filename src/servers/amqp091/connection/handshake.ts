@@ -108,9 +108,11 @@ export class Handshake {
     const { broker, settings, slabs } = context;
     this.#output = new Output(socket, broker.shard.turn, slabs, settings.outputHighWaterBytes);
     this.#socketClose = new SocketClose(socket, this.#output, settings);
-    socket.once('close', () => this.#socketClose.stop());
+    socket.once('close', this.#onClose);
     this.#stopReading = readShared(socket, this.#onData);
   }
+
+  readonly #onClose = (): void => this.#socketClose.stop();
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state.expects === 'nothing') return;
@@ -306,7 +308,9 @@ export class Handshake {
     const vhost = this.#context.broker.access.openVhost(identity, method.virtualHost);
     this.#output.method(0, { name: 'connection.open-ok' });
     this.#state = FINISHED;
+    // Nothing of the socket refers to the handshake from here on: it is not kept as long as the connection.
     this.#stopReading();
+    this.#socket.off('close', this.#onClose);
     this.#accepted.established();
     this.#next = this.#events.finished({
       socket: this.#socket,
