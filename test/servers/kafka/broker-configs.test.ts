@@ -63,7 +63,7 @@ async function start() {
 describe('the dynamic settings of a broker (KIP-226)', () => {
   it('are all of Kafka 4.3.1: each can be set where Kafka lets it, and is described with what it does here', async () => {
     await using test = await start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     assert.equal(BROKER_CONFIGS.length, 102);
     for (const { name, level, default: usual, type } of BROKER_CONFIGS) {
       const value = usual || (type === 'list' || type === 'string' ? '' : 'x');
@@ -101,7 +101,7 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
 
   it('of a broker go before those of the cluster, and these before what was given at its start', async () => {
     await using test = await start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     const name = 'max.connections';
     const [given] = await show(client, BROKER, THIS, name);
     assert.equal(given?.configSource, STATIC_BROKER);
@@ -128,7 +128,7 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
     const own = new Map([['retention.ms', '7000']]);
     test.broker.streams.create({ vhost: '/', name: 'own', partitions: 1, configs: own });
     {
-      using client = await test.connect();
+      using client = await test.connectAsAdministrator();
       assert.equal(settings().compacts, false);
       const changes: [string, number, string][] = [
         ['log.retention.ms', SET, '3600000'],
@@ -150,7 +150,7 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
       assert.equal(test.broker.brokerConfigs.number('producer.id.expiration.ms'), 5000);
       await test.restart();
     }
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     assert.deepEqual(await seen(client, TOPIC, 't', 'retention.ms'), [
       '3600000',
       DYNAMIC_DEFAULT_BROKER,
@@ -171,14 +171,14 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
     const replicas = ['leader', 'follower'].map((who) => `${who}.replication.throttled.replicas`);
     const all = [...rates, 'replica.alter.log.dirs.io.max.bytes.per.second'];
     {
-      using client = await test.connect();
+      using client = await test.connectAsAdministrator();
       const set = (names: string[], value: string) =>
         names.map((name): [string, number, string] => [name, SET, value]);
       assert.deepEqual(await change(client, TOPIC, 't', set(replicas, '0:1')), ['NONE', null]);
       assert.deepEqual(await change(client, BROKER, THIS, set(all, '50000000')), ['NONE', null]);
     }
     await test.restart();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     for (const name of all) assert.equal((await seen(client, BROKER, THIS, name))[0], '50000000');
     for (const name of replicas) assert.equal((await seen(client, TOPIC, 't', name))[0], '0:1');
     const forget = (names: string[]) => names.map((name): [string, number, null] => [name, DELETE, null]);
@@ -190,7 +190,7 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
 
   it('that are wrong are refused with all that stands beside them', async () => {
     await using test = await start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     const cases: [string, string, RegExp][] = [
       ['background.threads', '0', /background\.threads: Value must be at least 1$/],
       ['background.threads', 'x', /Not a number of type INT$/],
@@ -230,7 +230,7 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
 
   it('are replaced as a whole by AlterConfigs', async () => {
     await using test = await start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     await change(client, BROKER, CLUSTER, [
       ['num.io.threads', SET, '9'],
       ['log.roll.ms', SET, '8'],
@@ -246,7 +246,7 @@ describe('the dynamic settings of a broker (KIP-226)', () => {
 
   it('keep no secret, which nothing here would use', async () => {
     await using test = await start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     const name = 'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config';
     assert.deepEqual(await change(client, BROKER, THIS, [[name, SET, 'hush']]), ['NONE', null]);
     assert.deepEqual([...test.broker.brokerConfigs.of('broker')], [[name, '']]);
