@@ -114,7 +114,11 @@ function positionOf(lines: readonly number[], offset: number): { lineNumber: num
 }
 
 /** What the clock starts from time to time, and no message: on a slow machine it falls into a walk. */
-const BY_THE_CLOCK = new Set(['src/log/files/free-disk-space.ts']);
+const BY_THE_CLOCK = new Set([
+  'src/log/files/free-disk-space.ts',
+  // Told of long stretches alone; when each function is watched, all are long.
+  'src/broker/budget/loop-stretches.ts',
+]);
 
 /** The files whose functions are being executed, the innermost first; null if a timer has called them. */
 function filesOnStack(): string[] | null {
@@ -138,7 +142,8 @@ function entered(id: number): false {
   const { file, name } = places[id];
   if (BY_THE_CLOCK.has(file)) return false;
   const files = filesOnStack();
-  if (files !== null) entries.push({ file, name, callers: files.slice(1) });
+  if (files !== null && !files.some((each) => BY_THE_CLOCK.has(each)))
+    entries.push({ file, name, callers: files.slice(1) });
   return false;
 }
 Object.assign(globalThis, { __enteredFunction: entered });

@@ -7,10 +7,10 @@ import { traceWalks, WALKS, type WalkName } from './walks.ts';
 
 /** The most files of each walk, and how many of them may come twice. Less is better. */
 const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: number }>> = {
-  publish: { files: 28, twice: 7 },
-  whole: { files: 39, twice: 9 },
+  publish: { files: 28, twice: 8 },
+  whole: { files: 39, twice: 10 },
   delivery: { files: 14, twice: 1 },
-  produce: { files: 56, twice: 9 },
+  produce: { files: 55, twice: 9 },
   fetch: { files: 43, twice: 6 },
 };
 

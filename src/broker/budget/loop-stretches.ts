@@ -6,7 +6,7 @@ import type { ShardLog } from '../shard/shard.ts';
 const LOGGED_MS = 50;
 const LOG_EVERY_MS = 10_000;
 /** What is shorter is nobody's concern: it is not even looked up who it was. */
-const STRETCH_MS_MIN = 1;
+export const STRETCH_MS_MIN = 1;
 /** Protocols have some hundred kinds of requests: more names are a mistake of ours. */
 const NAMES_MAX = 500;
 
@@ -34,12 +34,9 @@ export class LoopStretches {
     this.#log = log;
   }
 
-  /** From `beganMs` until `nowMs`, both on the monotonic clock. */
+  /** From `beganMs` until `nowMs`, both on the monotonic clock: of `STRETCH_MS_MIN` and more. */
   record(beganMs: number, nowMs: number, protocol: string, request: string, user: string): void {
-    if (nowMs - beganMs >= STRETCH_MS_MIN) this.#record(nowMs - beganMs, nowMs, protocol, request, user);
-  }
-
-  #record(ms: number, nowMs: number, protocol: string, request: string, user: string): void {
+    const ms = nowMs - beganMs;
     this.histogram.record(ms);
     const key = `${protocol} ${request}`;
     const known = this.#longest.get(key);

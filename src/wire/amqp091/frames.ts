@@ -383,3 +383,9 @@ export function writeBodyFrames(
     writer.endFrame(frame);
   }
 }
+
+/** Class and method id of a method frame's payload; 0, which is no method, if it is too short. */
+export function frameMethod(bytes: Buffer, start: number, end: number): number {
+  if (end - start < 4) return 0;
+  return (bytes[start] << 24) | (bytes[start + 1] << 16) | (bytes[start + 2] << 8) | bytes[start + 3];
+}

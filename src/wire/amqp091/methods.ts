@@ -16,6 +16,12 @@ import { readShortString } from './short-strings.ts';
 /** Class id in the upper, method id in the lower 16 bits: the four bytes at the start of a method frame's payload. */
 export const BASIC_PUBLISH = 0x003c0028;
 export const BASIC_DELIVER = 0x003c003c;
+export const CONNECTION_CLOSE = methodId('connection.close');
+export const CONNECTION_CLOSE_OK = methodId('connection.close-ok');
+export const CHANNEL_OPEN = methodId('channel.open');
+export const CHANNEL_CLOSE = methodId('channel.close');
+export const CHANNEL_CLOSE_OK = methodId('channel.close-ok');
+export const TX_COMMIT = methodId('tx.commit');
 export const BASIC_ACK = 0x003c0050;
 export const BASIC_REJECT = 0x003c005a;
 export const BASIC_NACK = 0x003c0078;

@@ -1,11 +1,12 @@
 import type { Broker } from '../../../broker/broker.ts';
+import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
 import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
-import type { FrameReader, OnFrame } from '../../../wire/amqp091/frames.ts';
+import { type FrameReader, frameMethod, type OnFrame } from '../../../wire/amqp091/frames.ts';
 import {
   ACK_BITS_AT,
   ACK_MULTIPLE,
@@ -13,6 +14,11 @@ import {
   ACK_TAG_AT,
   BASIC_ACK,
   BASIC_PUBLISH,
+  CHANNEL_CLOSE,
+  CHANNEL_CLOSE_OK,
+  CHANNEL_OPEN,
+  CONNECTION_CLOSE,
+  CONNECTION_CLOSE_OK,
   decodeMethod,
 } from '../../../wire/amqp091/methods.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
@@ -26,14 +32,6 @@ import type { ClientCapabilities } from './capabilities.ts';
 import { type BlockableConnection, ConnectionBlocking } from './connection-blocked.ts';
 import { ConnectionEvents } from './connection-events.ts';
 import { AmqpConnectionInfo, type ConnectionLifecycle, type InspectedConnection } from './connection-info.ts';
-import {
-  CHANNEL_CLOSE,
-  CHANNEL_CLOSE_OK,
-  CHANNEL_OPEN,
-  CONNECTION_CLOSE,
-  CONNECTION_CLOSE_OK,
-  frameMethod,
-} from './frame-method.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { HEARTBEAT, Heartbeat } from './heartbeat.ts';
 import { HeldFrames } from './held-frames.ts';
@@ -139,8 +137,12 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
     this.#chunk = EMPTY;
     this.#lastChannel?.publishing.detach();
-    this.broker.loopStretches.record(beganMs, clock.monotonicMs(), 'AMQP', this.#lastMethod, this.user);
-    this.memory.holdFrame(this.#reader.heldBytes);
+    const nowMs = clock.monotonicMs();
+    if (nowMs - beganMs >= STRETCH_MS_MIN) {
+      this.broker.loopStretches.record(beganMs, nowMs, 'AMQP', this.#lastMethod, this.user);
+    }
+    const { heldBytes } = this.#reader;
+    if (heldBytes !== this.memory.frameBytes) this.memory.holdFrame(heldBytes);
     turn.received(chunk.length);
   };
 
@@ -308,7 +310,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
       channel.send({ name: 'channel.close-ok' });
       this.#forget(channel);
     };
-    if (releasing instanceof Promise) releasing.then(closed).catch((error) => this.#releaseFailed(error));
+    if (releasing instanceof Promise) releasing.then(closed).catch(this.#releaseFailed);
     else closed();
   }
 
@@ -464,9 +466,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     const { shard, events } = this.broker;
     const owner = { protocol: 'AMQP', request: 'connection.close', user: this.user };
     const releasing = shard.turnTime.run(releaseInSteps(this, channels, events), owner);
-    if (releasing instanceof Promise) {
-      this.#releasing = releasing.catch((error) => this.#releaseFailed(error));
-    }
+    if (releasing instanceof Promise) this.#releasing = releasing.catch(this.#releaseFailed);
     this.#blocking.stop();
   }
 
@@ -475,9 +475,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     else this.#releasing.then(then);
   }
 
-  #releaseFailed(error: unknown): void {
+  readonly #releaseFailed = (error: unknown): void =>
     this.settings.log.error({ err: error, user: this.user }, 'what a connection had could not be released');
-  }
 
   #drop(reason: string): void {
     this.settings.log.warn(

@@ -12,8 +12,8 @@ export interface HoldingConnection {
 export class HeldMemory implements MemoryUser {
   readonly #memory: ConnectionMemory;
   readonly #connection: HoldingConnection;
-  /** Of a frame that is not whole. */
-  #frameBytes = 0;
+  /** Of a frame that is not whole: to be changed by `holdFrame` alone. */
+  frameBytes = 0;
 
   constructor(memory: ClientMemory, user: string, connection: HoldingConnection) {
     this.#connection = connection;
@@ -29,11 +29,10 @@ export class HeldMemory implements MemoryUser {
     this.#memory.add(bytes);
   }
 
-  /** After each read of the socket: what the reader holds of a frame that is not whole. */
+  /** The reader of the socket holds so much of a frame that is not whole now. */
   holdFrame(bytes: number): void {
-    if (bytes === this.#frameBytes) return;
-    this.add(bytes - this.#frameBytes);
-    this.#frameBytes = bytes;
+    this.add(bytes - this.frameBytes);
+    this.frameBytes = bytes;
   }
 
   /** As `add`, for what will be held only if it is allowed. @throws AmqpError RESOURCE_ERROR */

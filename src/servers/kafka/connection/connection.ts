@@ -7,6 +7,7 @@ import type { Client } from '../../../broker/access/clients.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import { addressKey } from '../../../broker/budget/address-key.ts';
 import type { ConnectionMemory, MemoryUser } from '../../../broker/budget/client-memory.ts';
+import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import { API_VERSIONS_KEY, apiName } from '../../../wire/kafka/apis.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
@@ -301,7 +302,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
       const isFirst = this.identity === null && this.#clientId === null && this.responses.openCount === 0;
       this.fail(isFirst ? explainedToOtherClient(error, chunk, this.socket) : error, 'frame');
     }
-    this.broker.loopStretches.record(beganMs, clock.monotonicMs(), 'Kafka', this.#lastRequest, this.actor);
+    const nowMs = clock.monotonicMs();
+    if (nowMs - beganMs >= STRETCH_MS_MIN) {
+      this.broker.loopStretches.record(beganMs, nowMs, 'Kafka', this.#lastRequest, this.actor);
+    }
     turn.received(chunk.length);
   };
 
