@@ -15,6 +15,10 @@ export interface Behaviour {
   readonly name: string;
   /** What it does, for the report. */
   readonly title: string;
+  /** Flags of the broker while it lasts; after the restart it has none of them. */
+  readonly flags?: readonly string[];
+  /** With these flags nobody can be served: others come after the restart alone. */
+  readonly blocksAll?: boolean;
   /** Goes on until the signal, or until there is no more to do. What the broker refuses or ends is no error. */
   run(target: Target): Promise<void>;
 }

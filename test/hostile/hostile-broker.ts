@@ -15,6 +15,8 @@ export interface HostileBrokerOptions {
   readonly dataDirectory: string;
   /** The limit of the control group that it runs in; null for none. */
   readonly memoryBytes: number | null;
+  /** Beyond those of its ports. */
+  readonly flags?: readonly string[];
 }
 
 export interface Ports {
@@ -50,7 +52,11 @@ export class HostileBroker {
     this.#group = group;
   }
 
-  static async start({ dataDirectory, memoryBytes }: HostileBrokerOptions): Promise<HostileBroker> {
+  static async start({
+    dataDirectory,
+    memoryBytes,
+    flags: more = [],
+  }: HostileBrokerOptions): Promise<HostileBroker> {
     const group = memoryBytes === null ? null : new ControlGroup(memoryBytes);
     const flags = ['--data-dir', dataDirectory, '--amqp-port', '0', '--kafka-port', '0', '--amqps-port', '0'];
     const tls = [
@@ -65,10 +71,14 @@ export class HostileBroker {
     const begin = performance.now();
     // The launcher is one process with the broker; a shell that joins the group first becomes it.
     const join_ = group === null ? '' : `echo $$ > '${group.processesFile}' && `;
-    const child = spawn('/bin/sh', ['-c', `${join_}exec "$0" "$@"`, LAUNCHER, 'start', ...flags, ...tls], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      '/bin/sh',
+      ['-c', `${join_}exec "$0" "$@"`, LAUNCHER, 'start', ...flags, ...tls, ...more],
+      {
+        env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     const said: string[] = [];
     let logBytes = 0;
     let hear = (line: string) => void said.push(line);

@@ -5,19 +5,22 @@ import { type Outcome, runBehaviour } from './run-behaviour.ts';
 /**
  * Clients that do harm, one kind after the other, beside ordinary ones that must not notice:
  *
- *     npm run test:hostile -- [--seconds N] [--memory MIB] [--only NAME,NAME]
+ *     npm run test:hostile -- [--seconds N] [--memory MIB] [--only NAME,NAME] [--stop-under-attack]
  *
- * `--memory`: the broker runs in a control group with this limit (Linux, as root).
+ * `--memory`: the broker runs in a control group with this limit (Linux, as root). `--stop-under-attack`: the harm goes on
+ * while the broker is told to stop.
  */
 const P99_MS_MAX = 20;
 const MAX_MS = 100;
 const RESTART_MS_MAX = 3000;
+const STOP_MS_MAX = 10_000;
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '30' },
     memory: { type: 'string' },
     only: { type: 'string' },
+    'stop-under-attack': { type: 'boolean', default: false },
   },
 });
 const only = values.only?.split(',');
@@ -28,21 +31,27 @@ const memoryBytes = values.memory === undefined ? null : Number(values.memory) *
 let failed = 0;
 for (const behaviour of BEHAVIOURS) {
   if (only !== undefined && !only.includes(behaviour.name)) continue;
-  const outcome = await runBehaviour(behaviour, { seconds: Number(values.seconds), memoryBytes });
-  const faults = faultsOf(outcome);
+  const outcome = await runBehaviour(behaviour, {
+    seconds: Number(values.seconds),
+    memoryBytes,
+    stopsUnderAttack: values['stop-under-attack'],
+  });
+  const faults = faultsOf(outcome, behaviour.blocksAll !== true);
   console.log(`${faults.length === 0 ? 'ok    ' : 'FAILED'} ${line(outcome)}\n       ${behaviour.title}`);
+  if (outcome.longest !== '') console.log(`       the loop was held longest by ${outcome.longest}`);
   for (const fault of new Set(faults)) console.log(`       ${fault}`);
   if (faults.length > 0) failed++;
 }
 console.log(`${failed} failed`);
 if (failed > 0) process.exitCode = 1;
 
-function faultsOf({ amqp, kafka, restartMs, problems }: Outcome): string[] {
+function faultsOf({ amqp, kafka, stopMs, restartMs, problems }: Outcome, hasCanaries: boolean): string[] {
   const faults = [...problems.slice(0, 10)];
-  for (const [protocol, { p99Ms, maxMs }] of Object.entries({ amqp, kafka })) {
+  for (const [protocol, { p99Ms, maxMs }] of Object.entries(hasCanaries ? { amqp, kafka } : {})) {
     if (!(p99Ms <= P99_MS_MAX)) faults.push(`${protocol}: p99 is more than ${P99_MS_MAX} ms`);
     if (!(maxMs <= MAX_MS)) faults.push(`${protocol}: the slowest took more than ${MAX_MS} ms`);
   }
+  if (stopMs > STOP_MS_MAX) faults.push(`the stop took more than ${STOP_MS_MAX} ms`);
   if (restartMs > RESTART_MS_MAX) faults.push(`the restart took more than ${RESTART_MS_MAX} ms`);
   return faults;
 }

@@ -12,6 +12,8 @@ import { HostileBroker } from './hostile-broker.ts';
 export interface RunOptions {
   readonly seconds: number;
   readonly memoryBytes: number | null;
+  /** It goes on while the broker is told to stop. */
+  readonly stopsUnderAttack?: boolean;
 }
 
 export interface Latency {
@@ -29,61 +31,91 @@ export interface Outcome {
   readonly logBytes: number;
   readonly stopMs: number;
   readonly restartMs: number;
+  /** What held the event loop longest. */
+  readonly longest: string;
   /** What must not happen, in words. */
   readonly problems: readonly string[];
 }
+
+/** How long a broker may take to stop while clients go on. */
+const STOP_MS_MAX = 20_000;
 
 const CANARY = { user: 'canary', password: 'canary-secret' };
 const MALLORY = { user: 'mallory', password: 'mallory-secret' };
 
 /** One behaviour against a broker of its own, beside ordinary clients; then everything has to work, and to start again. */
 export async function runBehaviour(
-  { name }: Behaviour,
-  { seconds, memoryBytes }: RunOptions,
+  { name, flags = [], blocksAll = false }: Behaviour,
+  { seconds, memoryBytes, stopsUnderAttack = false }: RunOptions,
 ): Promise<Outcome> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'sluice-hostile-'));
   const problems: string[] = [];
-  let broker = await HostileBroker.start({ dataDirectory, memoryBytes });
+  let broker = await HostileBroker.start({ dataDirectory, memoryBytes, flags });
   try {
     await broker.addUser(CANARY.user, CANARY.password);
     await broker.addUser(MALLORY.user, MALLORY.password);
-    const canary = await CanaryProcess.start(broker, problems);
-    await attack(name, broker, seconds * 1000);
-    const [amqp, kafka] = canary.stop();
+    const canary = blocksAll ? null : await CanaryProcess.start(broker, problems);
+    const attack = new Attack(name, broker, seconds * 1000, stopsUnderAttack);
+    await attack.lasted;
+    const [amqp, kafka] = canary?.stop() ?? [NOBODY, NOBODY];
+    if (!stopsUnderAttack) attack.end();
     const { highest } = await broker.memory();
+    const longest = await longestStretches(broker);
     if (broker.hasEnded) problems.push(`the broker has ended: ${broker.lastLines.slice(-3).join('\n')}`);
-    else await expectService(broker, 'afterwards', problems);
+    else if (!blocksAll && !stopsUnderAttack) await expectService(broker, 'afterwards', problems);
     const { logBytes } = broker;
     const { code, ms: stopMs } = await broker.stop();
+    attack.end();
     if (code !== 0) problems.push(`the broker stopped with ${code}`);
     broker = await HostileBroker.start({ dataDirectory, memoryBytes });
     await expectService(broker, 'after a restart', problems);
     const restartMs = broker.startMs;
-    return { name, amqp, kafka, highestBytes: highest, logBytes, stopMs, restartMs, problems };
+    return { name, amqp, kafka, highestBytes: highest, logBytes, stopMs, restartMs, longest, problems };
   } finally {
     await broker.stop();
     await rm(dataDirectory, { recursive: true, force: true });
   }
 }
 
-async function attack(name: string, { ports }: HostileBroker, ms: number): Promise<void> {
-  const child = forkHere('attacker.ts');
-  const closed = once(child, 'close');
-  const order: AttackOrder = {
-    name,
-    amqpPort: ports.amqp,
-    amqpsPort: ports.amqps,
-    kafkaPort: ports.kafka,
-    ...MALLORY,
-    ms,
-  };
-  child.send(order);
-  // A behaviour that has done all it can is watched for the rest of the time.
-  await Promise.all([
-    new Promise((resolve) => setTimeout(resolve, ms)),
-    Promise.race([closed, new Promise((resolve) => setTimeout(resolve, ms + 5000))]),
-  ]);
-  child.kill('SIGKILL');
+/** A process that does harm. */
+class Attack {
+  /** Its time is over. */
+  readonly lasted: Promise<unknown>;
+  readonly #child = forkHere('attacker.ts');
+
+  /** `goesOn`: beyond its time, until `end`. */
+  constructor(name: string, { ports }: HostileBroker, ms: number, goesOn: boolean) {
+    const order: AttackOrder = {
+      name,
+      amqpPort: ports.amqp,
+      amqpsPort: ports.amqps,
+      kafkaPort: ports.kafka,
+      ...MALLORY,
+      ms: goesOn ? ms + STOP_MS_MAX : ms,
+    };
+    this.#child.send(order);
+    const closed = once(this.#child, 'close');
+    const late = new Promise((resolve) => setTimeout(resolve, ms + 5000));
+    // A behaviour that has done all it can is watched for the rest of the time.
+    const time = new Promise((resolve) => setTimeout(resolve, ms));
+    this.lasted = goesOn ? time : Promise.all([time, Promise.race([closed, late])]);
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+/** Who held the event loop longest, and how long, in words. */
+async function longestStretches({ control }: HostileBroker): Promise<string> {
+  const overview = (await control.get(['overview']).catch(() => null)) as {
+    readonly loop?: { readonly longest?: readonly { readonly request: string; readonly ms: number }[] };
+  } | null;
+  const longest = overview?.loop?.longest ?? [];
+  return longest
+    .slice(0, 3)
+    .map(({ request, ms }) => `${request} ${ms.toFixed(0)} ms`)
+    .join(', ');
 }
 
 /** A new canary comes in, and gets its messages. */
@@ -93,6 +125,8 @@ async function expectService(broker: HostileBroker, when: string, problems: stri
   canary.stop();
   for (let i = before; i < problems.length; i++) problems[i] = `${when}: ${problems[i]}`;
 }
+
+const NOBODY: Latency = { count: 0, p50Ms: Number.NaN, p99Ms: Number.NaN, maxMs: Number.NaN };
 
 class CanaryProcess {
   readonly #child: ChildProcess;

@@ -1,47 +1,15 @@
-import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { FrameWriter, writeHeaderFrame } from '../../../src/wire/amqp091/frames.ts';
-import { methodBytes, publishBytes, RawClient, startOk } from '../../servers/amqp091/raw-client.ts';
-import { type Behaviour, repeatedly, type Target, untilOver } from '../behaviour.ts';
+import { methodBytes, publishBytes } from '../../servers/amqp091/raw-client.ts';
+import { amqpChannel, amqpLogin, consume, declareQueue, writeForever } from '../amqp-login.ts';
+import { type Behaviour, repeatedly, untilOver } from '../behaviour.ts';
 
 /** Behaviours of a user who has logged in over AMQP. */
-
-async function login({ amqpPort, user, password }: Target): Promise<RawClient> {
-  const client = await RawClient.connect(amqpPort);
-  client.write(PROTOCOL_HEADER);
-  await client.expect('connection.start');
-  client.method(0, startOk(user, password));
-  const { channelMax, frameMax } = await client.expect('connection.tune');
-  client.method(0, { name: 'connection.tune-ok', channelMax, frameMax, heartbeat: 0 });
-  client.method(0, { name: 'connection.open', virtualHost: '/' });
-  await client.expect('connection.open-ok');
-  return client;
-}
-
-async function loginWithChannel(target: Target): Promise<RawClient> {
-  const client = await login(target);
-  client.method(1, { name: 'channel.open' });
-  await client.expect('channel.open-ok');
-  return client;
-}
-
-function declareQueue(client: RawClient, queue: string, durable: boolean): void {
-  client.method(1, {
-    name: 'queue.declare',
-    queue,
-    passive: false,
-    durable,
-    exclusive: false,
-    autoDelete: false,
-    noWait: false,
-    arguments: {},
-  });
-}
 
 const unfinished: Behaviour = {
   name: 'unfinished-bodies',
   title: '20 connections with 10 channels each, on which 16 MB of a message of 100 MB are sent and no more',
   async run(target) {
-    const clients = await Promise.all(Array.from({ length: 20 }, () => login(target)));
+    const clients = await Promise.all(Array.from({ length: 20 }, () => amqpLogin(target)));
     for (const client of clients) {
       for (let channel = 1; channel <= 10; channel++) {
         client.method(channel, { name: 'channel.open' });
@@ -66,10 +34,10 @@ const manyQueues: Behaviour = {
   name: 'many-queues',
   title: 'durable queues are declared without end',
   async run(target) {
-    const client = await loginWithChannel(target);
+    const client = await amqpChannel(target);
     let count = 0;
     while (!target.signal.aborted && !client.isClosed) {
-      for (let i = 0; i < 50; i++) declareQueue(client, `q${count++}`, true);
+      for (let i = 0; i < 50; i++) declareQueue(client, `q${count++}`, {}, { durable: true });
       for (let i = 0; i < 50; i++) await client.next();
     }
   },
@@ -79,8 +47,8 @@ const patterns: Behaviour = {
   name: 'topic-patterns',
   title: '3,000 bindings of * and # words, and messages with keys of many words',
   async run(target) {
-    const client = await loginWithChannel(target);
-    declareQueue(client, 'patterns', false);
+    const client = await amqpChannel(target);
+    declareQueue(client, 'patterns');
     await client.expect('queue.declare-ok');
     for (let i = 0; i < 3000; i++) {
       const words = Array.from({ length: 20 }, (_, at) => ((i >> (at % 12)) & 1 ? '#' : '*'));
@@ -95,38 +63,22 @@ const patterns: Behaviour = {
       });
     }
     const key = Array.from({ length: 120 }, () => 'w').join('.');
-    await publishForever(target, client, 'amq.topic', key, Buffer.alloc(16));
+    const bytes = publishBytes(1, 'amq.topic', key, Buffer.alloc(16));
+    await writeForever(target, client, () => bytes);
   },
 };
-
-/** With a pause when the socket does not take more. */
-async function publishForever(
-  { signal }: Target,
-  client: RawClient,
-  exchange: string,
-  key: string,
-  body: Buffer,
-): Promise<void> {
-  const bytes = publishBytes(1, exchange, key, body);
-  while (!signal.aborted && !client.isClosed) {
-    client.write(bytes);
-    if (client.socket.writableLength > 1_000_000) await new Promise((resolve) => setTimeout(resolve, 5));
-    else await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 const unreadDeliveries: Behaviour = {
   name: 'unread-deliveries',
   title: 'ten consumers without prefetch of a long queue, who do not read their sockets',
   async run(target) {
-    const client = await loginWithChannel(target);
-    declareQueue(client, 'unread', false);
+    const client = await amqpChannel(target);
+    declareQueue(client, 'unread');
     await client.expect('queue.declare-ok');
     for (let i = 0; i < 20_000; i++) client.write(publishBytes(1, '', 'unread', Buffer.alloc(4096)));
     for (let i = 0; i < 10; i++) {
-      const consumer = await loginWithChannel(target);
-      const consume = { noLocal: false, noAck: false, exclusive: false, noWait: false, arguments: {} };
-      consumer.method(1, { name: 'basic.consume', queue: 'unread', consumerTag: '', ...consume });
+      const consumer = await amqpChannel(target);
+      consume(consumer, 'unread', false);
       consumer.socket.pause();
     }
     await untilOver(target);
@@ -137,12 +89,11 @@ const requeue: Behaviour = {
   name: 'requeue-loop',
   title: 'a consumer that gives each message back at once',
   async run(target) {
-    const client = await loginWithChannel(target);
-    declareQueue(client, 'again', false);
+    const client = await amqpChannel(target);
+    declareQueue(client, 'again');
     await client.expect('queue.declare-ok');
     for (let i = 0; i < 1000; i++) client.write(publishBytes(1, '', 'again', Buffer.alloc(100)));
-    const consume = { noLocal: false, noAck: false, exclusive: false, noWait: false, arguments: {} };
-    client.method(1, { name: 'basic.consume', queue: 'again', consumerTag: '', ...consume });
+    consume(client, 'again', false);
     while (!target.signal.aborted && !client.isClosed) {
       const { method } = await client.next();
       if (method?.name !== 'basic.deliver') continue;
@@ -156,7 +107,7 @@ const channels: Behaviour = {
   title: 'channels are opened and closed, 2,000 at a time, on eight connections',
   run: (target) =>
     repeatedly(target, 8, async () => {
-      using client = await login(target);
+      using client = await amqpLogin(target);
       for (let round = 0; round < 10 && !target.signal.aborted; round++) {
         for (let channel = 1; channel <= 2000; channel++) client.method(channel, { name: 'channel.open' });
         for (let channel = 1; channel <= 2000; channel++) await client.next();
