@@ -26,13 +26,15 @@ export const UNLIMITED_MEMORY: ClientMemoryOptions = {
 const USER_PART_MAX = 0.75;
 /** Below this part of a limit those who were paused because of it may go on. */
 const RESUMED_BELOW = 0.9;
+/** All is used up for so long, and others wait for it: then whoever has most has to give it back. */
+const USED_UP_MS_MAX = 10_000;
 
 /** The connections of one user, or of those at one address that have not logged in. */
 interface UserAccount {
   /** `user 'ada'`, `address 10.0.0.1`. */
   readonly name: string;
   bytes: number;
-  connections: number;
+  readonly connections: Set<ConnectionMemory>;
   /** The one that was paused first is the first. */
   readonly paused: Set<ConnectionMemory>;
   /** The one connection that may go on though the share is used up: otherwise nothing would ever be finished. */
@@ -46,8 +48,10 @@ interface UserAccount {
  *     user over its share      ──▶ its connections are paused when they grow, but for one, which changes with time
  *     user over 3/4 of all     ──▶ its connections are refused when they grow
  *     all over the limit       ──▶ whoever grows is paused, or refused if its user is over its share
+ *     for ten seconds          ──▶ the largest connection of the user who holds most is refused, each second another one
  *
- * What is paused holds no more than it did. So one user slows itself down first, and can never take it all.
+ * What is paused holds no more than it did. So one user slows itself down first, and can never take it all; and several,
+ * who hold it and do not grow any more, cannot keep it.
  */
 export class ClientMemory {
   readonly options: ClientMemoryOptions;
@@ -55,6 +59,8 @@ export class ClientMemory {
   readonly #users = new Map<string, UserAccount>();
   /** Those with paused connections. */
   readonly #short = new Set<UserAccount>();
+  /** Since when all is used up while somebody waits, on the clock of `check`; -1 while it is not so. */
+  #usedUpAtMs = -1;
 
   constructor(options: ClientMemoryOptions = UNLIMITED_MEMORY) {
     this.options = options;
@@ -76,7 +82,7 @@ export class ClientMemory {
 
   /** The memory of a new connection of this user, which has to be closed. */
   open(user: string, connection: MemoryUser): ConnectionMemory {
-    return new ConnectionMemory(this, this.enter(user), connection);
+    return new ConnectionMemory(this, user, connection);
   }
 
   /** To be called each second or so. */
@@ -85,20 +91,22 @@ export class ClientMemory {
       for (const each of [...user.paused]) each.checkPause(nowMs);
       this.#relieve(user, true);
     }
+    this.#reclaim(nowMs);
   }
 
-  enter(name: string): UserAccount {
+  enter(name: string, connection: ConnectionMemory): UserAccount {
     let user = this.#users.get(name);
     if (user === undefined) {
-      user = { name, bytes: 0, connections: 0, paused: new Set(), exempt: null };
+      user = { name, bytes: 0, connections: new Set(), paused: new Set(), exempt: null };
       this.#users.set(name, user);
     }
-    user.connections++;
+    user.connections.add(connection);
     return user;
   }
 
-  leave(user: UserAccount): void {
-    if (--user.connections === 0) this.#users.delete(user.name);
+  leave(user: UserAccount, connection: ConnectionMemory): void {
+    user.connections.delete(connection);
+    if (user.connections.size === 0) this.#users.delete(user.name);
   }
 
   /** `connection` has grown beyond a limit. False: it is refused. */
@@ -157,11 +165,30 @@ export class ClientMemory {
     }
   }
 
+  /** Memory of those who hold most, for those who wait. */
+  #reclaim(nowMs: number): void {
+    if (this.#short.size === 0 || this.bytes <= this.options.bytesMax * RESUMED_BELOW) {
+      this.#usedUpAtMs = -1;
+      return;
+    }
+    if (this.#usedUpAtMs < 0) this.#usedUpAtMs = nowMs;
+    if (nowMs - this.#usedUpAtMs < USED_UP_MS_MAX) return;
+    const user = largest(this.#users.values());
+    if (user !== null) largest(user.connections)?.refuse();
+  }
+
   #resume(user: UserAccount, connection: ConnectionMemory): void {
     user.paused.delete(connection);
     if (user.paused.size === 0) this.#short.delete(user);
     connection.resume();
   }
+}
+
+/** Null if there is none. */
+function largest<T extends { readonly bytes: number }>(accounts: Iterable<T>): T | null {
+  let found: T | null = null;
+  for (const each of accounts) if (found === null || each.bytes > found.bytes) found = each;
+  return found;
 }
 
 /** Of one connection. */
@@ -175,9 +202,9 @@ export class ConnectionMemory {
   #pausedAtMs = -1;
   #isClosed = false;
 
-  constructor(all: ClientMemory, user: UserAccount, connection: MemoryUser) {
+  constructor(all: ClientMemory, user: string, connection: MemoryUser) {
     this.#all = all;
-    this.#user = user;
+    this.#user = all.enter(user, this);
     this.#connection = connection;
   }
 
@@ -215,7 +242,7 @@ export class ConnectionMemory {
     const { bytes } = this;
     this.add(-bytes);
     this.#leave();
-    this.#user = this.#all.enter(name);
+    this.#user = this.#all.enter(name, this);
     this.add(bytes);
   }
 
@@ -243,12 +270,16 @@ export class ConnectionMemory {
     if (nowMs - this.#pausedAtMs < this.#all.options.pausedMsMax) return;
     // Once; by the time of the next it should be closed.
     this.#pausedAtMs = nowMs;
+    this.refuse();
+  }
+
+  refuse(): void {
     this.#connection.memoryRefused(this.shortage);
   }
 
   #leave(): void {
     this.#all.forget(this.#user, this);
-    this.#all.leave(this.#user);
+    this.#all.leave(this.#user, this);
     if (this.isPaused) this.resume();
   }
 }

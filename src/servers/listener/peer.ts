@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { isLoopbackAddress, plainAddress } from './loopback.ts';
+import type { ProxiedConnection } from './proxy-protocol.ts';
 
 /** Who is at the other end of a connection, and where it came in. Behind a proxy: the client, not the proxy. */
 export interface Peer {
@@ -10,7 +11,7 @@ export interface Peer {
   /** Where the client has connected to. */
   readonly localAddress: string;
   readonly localPort: number;
-  /** Whether the client is on this machine. */
+  /** Whether the client is on this machine; of whom a proxy does not know, that is not so. */
   readonly isLoopback: boolean;
 }
 
@@ -23,7 +24,14 @@ export function peerOf({ remoteAddress, remotePort, localAddress, localPort }: S
   return makePeer(remoteAddress, remotePort ?? 0, localAddress, localPort ?? 0);
 }
 
-export function makePeer(remoteAddress: string, port: number, localAddress: string, localPort: number): Peer {
+/** Whom a proxy stands for. What is 127.0.0.1 to a proxy on another machine is on that machine. */
+export function proxiedPeer(proxy: Peer, connection: ProxiedConnection): Peer {
+  const { sourceAddress, sourcePort, destinationAddress, destinationPort } = connection;
+  const peer = makePeer(sourceAddress, sourcePort, destinationAddress, destinationPort);
+  return proxy.isLoopback ? peer : { ...peer, isLoopback: false };
+}
+
+function makePeer(remoteAddress: string, port: number, localAddress: string, localPort: number): Peer {
   const address = plainAddress(remoteAddress);
   return {
     address,

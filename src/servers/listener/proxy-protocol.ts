@@ -19,13 +19,14 @@ export interface ProxiedConnection {
 
 /**
  * - `incomplete`: more bytes are needed;
- * - `local`: the proxy speaks for itself (a health check), or does not know the ends: those of the socket count;
+ * - `local`: the proxy speaks for itself (a health check): the ends of the socket count;
+ * - `unknown`: it stands for somebody, and does not know whom, or not by an address of IP;
  * - `proxied`: it stands for this client.
  * `bytes` is the length of the header.
  */
 export type ProxyHeader =
   | { readonly kind: 'incomplete' }
-  | { readonly kind: 'local'; readonly bytes: number }
+  | { readonly kind: 'local' | 'unknown'; readonly bytes: number }
   | { readonly kind: 'proxied'; readonly bytes: number; readonly connection: ProxiedConnection };
 
 /** What came is no header of the PROXY protocol. */
@@ -64,7 +65,7 @@ function readV1(bytes: Buffer): ProxyHeader {
   const [, family, sourceAddress, destinationAddress, sourcePort, destinationPort, ...rest] = bytes
     .toString('latin1', 0, end)
     .split(' ');
-  if (family === 'UNKNOWN') return { kind: 'local', bytes: end + 2 };
+  if (family === 'UNKNOWN') return { kind: 'unknown', bytes: end + 2 };
   const isComplete = destinationPort !== undefined && rest.length === 0;
   const isKnown = family === 'TCP4' || family === 'TCP6';
   if (!isComplete || !isKnown) throw new ProxyHeaderError('the first line is not as version 1 has it');
@@ -109,7 +110,8 @@ function readV2(bytes: Buffer): ProxyHeader {
   if (bytes.length < end) return INCOMPLETE;
   const family = bytes.readUInt8(13) >>> 4;
   const isAddressed = family === FAMILY_IPV4 || family === FAMILY_IPV6;
-  if (command === COMMAND_LOCAL || !isAddressed) return { kind: 'local', bytes: end };
+  if (command === COMMAND_LOCAL) return { kind: 'local', bytes: end };
+  if (!isAddressed) return { kind: 'unknown', bytes: end };
   const connection = addressesOf(bytes.subarray(V2_PREFIX_BYTES, end), family === FAMILY_IPV4 ? 4 : 16);
   return { kind: 'proxied', bytes: end, connection };
 }

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
-import { makePeer, type Peer } from './peer.ts';
+import { type Peer, proxiedPeer } from './peer.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 
 /**
  * Reads the header of the PROXY protocol from a connection of a trusted proxy. `onPeer` gets whom the proxy stands for,
- * or the proxy if it speaks for itself; what came behind the header is left in the socket, which is paused. `onError`
+ * or the proxy if it speaks for itself, or does not know; what came behind the header is left in the socket, which is paused. `onError`
  * gets what is wrong with the header.
  */
 export function readProxiedPeer(
@@ -22,10 +22,8 @@ export function readProxiedPeer(
       if (header.kind === 'incomplete') return;
       stop();
       if (header.bytes < bytes.length) socket.unshift(bytes.subarray(header.bytes));
-      if (header.kind === 'proxied') {
-        const { sourceAddress, sourcePort, destinationAddress, destinationPort } = header.connection;
-        peer = makePeer(sourceAddress, sourcePort, destinationAddress, destinationPort);
-      }
+      if (header.kind === 'proxied') peer = proxiedPeer(proxy, header.connection);
+      else if (header.kind === 'unknown') peer = { ...proxy, isLoopback: false };
     } catch (error) {
       stop();
       onError(error as Error);

@@ -105,6 +105,28 @@ describe('the memory of clients', () => {
     assert.match(waiting.told[1], /^refused: clients hold 1010 bytes/);
   });
 
+  it('that is used up is taken from those who hold most, and not from those who wait for it', () => {
+    const all = new ClientMemory(LIMITS);
+    const floods = ['ada', 'eve', 'ada', 'eve'].map((user) => new Noted(all, user));
+    for (const [i, { memory }] of floods.entries()) memory.add(240 + i);
+    const waiting = new Noted(all, 'bob');
+    waiting.memory.add(40);
+    all.check(0);
+    all.check(9_999);
+    assert.deepEqual([waiting.memory.isPaused, floods.map(({ told }) => told.length)], [true, [0, 0, 0, 0]]);
+    all.check(10_000);
+    const [, , , most] = floods;
+    assert.match(most.told[0], /^refused: user holds|^refused: eve holds 484 bytes/);
+    most.memory.close();
+    assert.equal(waiting.told.at(-1), 'resumed');
+    // Everybody goes on, and the next time begins anew.
+    all.check(11_000);
+    assert.deepEqual(
+      floods.slice(0, 3).map(({ told }) => told.filter((line) => line.startsWith('refused')).length),
+      [0, 0, 0],
+    );
+  });
+
   it('of one user is never all of it', () => {
     const all = new ClientMemory(LIMITS);
     const flood = new Noted(all, 'ada');

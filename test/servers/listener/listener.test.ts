@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { AcceptedConnection } from '../../../src/servers/listener/accepted-connection.ts';
 import { Listener, type ListenerOptions } from '../../../src/servers/listener/listener.ts';
+import { proxiedPeer } from '../../../src/servers/listener/peer.ts';
 import { ReservedPort } from '../../../src/servers/listener/reserved-port.ts';
 import { readShared } from '../../../src/servers/listener/shared-read-buffer.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
@@ -221,6 +222,29 @@ describe('a listener behind proxies', () => {
         raw.destroy();
       }
     }
+  });
+
+  it('takes nobody for a client on this machine of whom the proxy does not say so, or who is on the machine of the proxy', async () => {
+    await using server = await EchoServer.start({ trustedProxies: PROXIES });
+    for (const [header, place] of [
+      ['PROXY UNKNOWN\r\n', 'there'],
+      ['\r\n\r\n\0\r\nQUIT\n\x21\x00\0\0', 'there'],
+      ['\r\n\r\n\0\r\nQUIT\n\x20\x00\0\0', 'here'],
+      ['PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n', 'here'],
+    ]) {
+      const socket = server.connect();
+      socket.write(Buffer.from(`${header}hello`, 'latin1'));
+      assert.equal(await received(socket, 'hello'), `127.0.0.1 ${place}\nhello`, header);
+      socket.destroy();
+    }
+    const ends = {
+      sourceAddress: '127.0.0.1',
+      sourcePort: 1,
+      destinationAddress: '127.0.0.1',
+      destinationPort: 2,
+    };
+    const proxy = { address: '10.0.0.4', port: 1, localAddress: '10.0.0.5', localPort: 2, isLoopback: false };
+    assert.equal(proxiedPeer(proxy, ends).isLoopback, false);
   });
 
   it('reads what comes in one piece with the header, also where a TLS handshake begins there', async () => {

@@ -25,9 +25,9 @@ describe('a header of the PROXY protocol', () => {
   });
 
   it('of version 1 may say that the ends are not known', () => {
-    assert.deepEqual(readProxyHeader(Buffer.from('PROXY UNKNOWN\r\n')), { kind: 'local', bytes: 15 });
+    assert.deepEqual(readProxyHeader(Buffer.from('PROXY UNKNOWN\r\n')), { kind: 'unknown', bytes: 15 });
     const long = 'PROXY UNKNOWN ffff:f…:ffff 1 2\r\n'.replace('…', '0');
-    assert.deepEqual(readProxyHeader(Buffer.from(long)), { kind: 'local', bytes: long.length });
+    assert.deepEqual(readProxyHeader(Buffer.from(long)), { kind: 'unknown', bytes: long.length });
   });
 
   it('of version 2 tells both ends over IPv4 and IPv6, and its other fields are passed over', () => {
@@ -51,6 +51,12 @@ describe('a header of the PROXY protocol', () => {
 
   it('of version 2 may be of the proxy itself, as its health checks are', () => {
     assert.deepEqual(readProxyHeader(v2('20000000')), { kind: 'local', bytes: 16 });
+  });
+
+  it('of version 2 may be of somebody who has no address of IP', () => {
+    for (const family of ['00', '31']) {
+      assert.deepEqual(readProxyHeader(v2(`21${family}0000`)), { kind: 'unknown', bytes: 16 });
+    }
   });
 
   it('is refused where it is none, or not as the specification has it', () => {
