@@ -1,4 +1,4 @@
-import { randomBytes, type X509Certificate } from 'node:crypto';
+import { constants, randomBytes, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, Server, TLSSocket } from 'node:tls';
 
@@ -59,6 +59,9 @@ export function secureContext({ cert, key, ca, crl, ciphers }: TlsMaterial): Sec
     minVersion: 'TLSv1.2',
     ciphers: ciphers ?? MODERN_CIPHERS,
     honorCipherOrder: true,
+    // With TLS 1.2 a client could begin handshakes within its connection, as many as it likes, which wait for no turn: Node
+    // tells of more than three by an error, and goes on.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...(ca === null ? {} : { ca }),
     ...(crl == null ? {} : { crl: listsIn(crl) }),
   };

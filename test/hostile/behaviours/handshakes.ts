@@ -107,12 +107,15 @@ const renegotiation: Behaviour = {
     repeatedly(target, 20, async () => {
       const socket = tls(target, { maxVersion: 'TLSv1.2' });
       await once(socket, 'secureConnect');
-      const again = () =>
-        new Promise<void>((resolve, reject) => {
-          socket.once('close', () => reject(new Error('closed')));
-          socket.renegotiate({ rejectUnauthorized: false }, (error) => (error ? reject(error) : resolve()));
-        });
-      for (;;) await again();
+      const closed = once(socket, 'close');
+      const again = () => {
+        socket.renegotiate({ rejectUnauthorized: false }, (error) =>
+          error ? socket.destroy() : setImmediate(again),
+        );
+      };
+      socket.on('error', () => socket.destroy());
+      again();
+      await closed;
     }),
 };
 

@@ -175,6 +175,22 @@ describe('a listener', () => {
     quick.destroy();
   });
 
+  it('shakes hands once in a connection, also over TLS 1.2', async () => {
+    await using server = await EchoServer.start({ tls: TLS });
+    const socket = connectTls({
+      port: server.listener.port,
+      ca: pem('authority.pem'),
+      servername: 'localhost',
+      maxVersion: 'TLSv1.2',
+    });
+    await once(socket, 'secureConnect');
+    const { promise, resolve } = Promise.withResolvers<string>();
+    socket.on('error', (error) => resolve(error.message));
+    socket.renegotiate({}, (error) => resolve(error === null ? 'done' : error.message));
+    assert.match(await promise, /no renegotiation/);
+    socket.destroy();
+  });
+
   it('when it is closed, lets peers say goodbye, and ends those that do not within a time', async () => {
     const server = await EchoServer.start({ closeTimeoutMs: 150 });
     const polite = server.connect();
