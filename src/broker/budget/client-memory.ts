@@ -239,10 +239,17 @@ export class ConnectionMemory {
   /** The client has logged in: what it holds is its user's. */
   moveTo(name: string): void {
     if (this.#isClosed) return;
+    const all = this.#all;
     const { bytes } = this;
-    this.add(-bytes);
-    this.#leave();
-    this.#user = this.#all.enter(name, this);
+    this.bytes = 0;
+    this.#user.bytes -= bytes;
+    all.bytes -= bytes;
+    // At once: whoever is told to go on below may count bytes then.
+    all.forget(this.#user, this);
+    all.leave(this.#user, this);
+    this.#user = all.enter(name, this);
+    if (this.isPaused) this.resume();
+    all.freed();
     this.add(bytes);
   }
 

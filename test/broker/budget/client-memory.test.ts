@@ -134,6 +134,23 @@ describe('the memory of clients', () => {
     assert.equal(flood.memory.add(1), false);
   });
 
+  it("goes with a connection to another user, and what it takes when it is told to go on there is that one's", () => {
+    const all = new ClientMemory(LIMITS);
+    const other = new Noted(all, 'ada');
+    other.memory.add(300);
+    const moving = new Noted(all, 'ada');
+    moving.memoryResumed = () => void moving.memory.add(30);
+    moving.memory.add(20);
+    assert.equal(moving.memory.isPaused, true);
+    moving.memory.moveTo('bob');
+    assert.deepEqual([all.bytesOf('ada'), all.bytesOf('bob'), all.bytes], [300, 50, 350]);
+    moving.memory.moveTo('bob');
+    assert.deepEqual([all.bytesOf('bob'), all.userCount], [50, 2]);
+    moving.memory.close();
+    other.memory.close();
+    assert.deepEqual([all.bytes, all.userCount], [0, 0]);
+  });
+
   it('goes on without those who have gone', () => {
     const all = new ClientMemory(LIMITS);
     const [exempt, next] = ['ada', 'ada'].map((user) => new Noted(all, user));
