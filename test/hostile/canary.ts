@@ -17,6 +17,8 @@ export interface CanaryOrder {
   readonly kafkaPort: number;
   readonly user: string;
   readonly password: string;
+  /** Messages before those that are told. */
+  readonly warmUp: number;
 }
 
 export type Song =
@@ -105,8 +107,7 @@ process.once('message', async (order: CanaryOrder) => {
   try {
     const amqp = await singAmqp(order);
     const kafka = await singKafka(order);
-    // What is compiled while it is first used is not measured.
-    for (let i = 0; i < 300; i++) await Promise.all([amqp(), kafka()]);
+    for (let i = 0; i < order.warmUp; i++) await Promise.all([amqp(), kafka()]);
     tell({ ready: true });
     await Promise.all([sing('amqp', amqp), sing('kafka', kafka)]);
   } catch (error) {
