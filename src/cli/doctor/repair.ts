@@ -36,7 +36,7 @@ export async function repairAll(
         `what can be read into a new one: ${doctorCommandLine(directory, '--save NEWDIR')}`,
     ];
   }
-  const inJournal = findings.find(({ corruption }) => corruption.file === 'journal');
+  const [inJournal] = findings.filter(({ corruption }) => corruption.file === 'journal').sort(byPlace);
   const lines = inJournal === undefined ? [] : [await truncateJournal(fs, directory, inJournal, snapshot)];
   for (const { corruption, affected } of findings) {
     if (corruption.file !== 'segment') continue;
@@ -50,6 +50,12 @@ export async function repairAll(
     lines.push(`cut: ${path}, ${bytes} bytes from byte ${position}: ${affected}`);
   }
   return lines;
+}
+
+/** Files that are missing are found before what is in the others. */
+function byPlace(a: Finding, b: Finding): number {
+  if (a.path === b.path) return a.offset - b.offset;
+  return a.path < b.path ? -1 : 1;
 }
 
 /**

@@ -46,8 +46,11 @@ export class Arena {
       old.generation = this.#generation.current;
       return;
     }
-    if (this.#isAtomic()) this.#generation.isAdvancePending = true;
-    else if (old.generation === this.#generation.current) this.#generation.current++;
+    // One that is closed because its generation is over does not end the next: every transaction would take new chunks.
+    if (old.generation === this.#generation.current) {
+      if (this.#isAtomic()) this.#generation.isAdvancePending = true;
+      else this.#generation.current++;
+    }
     this.chunk = this.#store.acquire('transient', bytes);
     this.chunk.generation = this.#generation.current;
     this.#store.unpin(old);

@@ -89,14 +89,21 @@ async function checkFile(
   const ranges: CorruptRange[] = [];
   let nextOffset = kind.baseOffset;
   let position = 0;
+  let before = { position, nextOffset };
   while (position < end) {
     const found = await batchAt(file, position, readable, nextOffset, endOffset, kind);
     if (typeof found !== 'string') {
+      before = { position, nextOffset };
       position += found.bytes;
       nextOffset = found.nextOffset;
       continue;
     }
-    const next = await findBatch(file, position + 1, readable, nextOffset, endOffset, kind);
+    let next = await findBatch(file, position + 1, readable, nextOffset, endOffset, kind);
+    // A blank batch is to stand there, which has a length and an offset: where neither is left, a sound neighbour goes too.
+    while (next !== null && !hasPlace(position, next.position, nextOffset, next.baseOffset))
+      next = await findBatch(file, next.position + 1, readable, nextOffset, endOffset, kind);
+    if (next === null && expected !== undefined && !hasPlace(position, end, nextOffset, expected.endOffset))
+      ({ position, nextOffset } = before);
     const until = next?.position ?? end;
     const toOffset = next?.baseOffset ?? endOffset;
     const bytes = until - position;
@@ -108,6 +115,11 @@ async function checkFile(
     if (next !== null) nextOffset = next.baseOffset;
   }
   return ranges;
+}
+
+/** Whether a batch with an offset of its own, in [fromOffset, toOffset), can be in bytes [from, to). */
+function hasPlace(from: number, to: number, fromOffset: number, toOffset: number): boolean {
+  return to - from >= BATCH_HEADER_BYTES && toOffset > fromOffset;
 }
 
 interface SoundBatch {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Table } from '../../../src/base/value.ts';
+import { AtomicAppend } from '../../../src/broker/publishing/atomic-append.ts';
 import { Tx } from '../../../src/broker/publishing/tx.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
@@ -98,4 +99,19 @@ test('a message that a queue has seen is confirmed when the first of that name i
   assert.equal(queue.readyCount, 1);
   fillNamed(broker, 'one');
   assert.equal(broker.publisher.publish(route, true), 0);
+});
+
+test('blocks that bring transient messages share chunks of memory, however many blocks there are', async () => {
+  await using broker = await TestBroker.start({ memoryLimitBytes: MEMORY_BYTES, chunkBytes: 1 << 14 });
+  broker.queue('q', { durable: false });
+  const { shard } = broker.broker;
+  const before = shard.store.chunks.bytes;
+  for (let i = 0; i < 500; i++) {
+    const atomic = new AtomicAppend(shard);
+    atomic.begin(1000);
+    broker.publish('q', 'x'.repeat(100), false);
+    atomic.end();
+  }
+  const taken = shard.store.chunks.bytes - before;
+  assert.ok(taken < 300_000, `${taken} bytes for 500 messages of 100`);
 });

@@ -58,6 +58,28 @@ test('behind a length that is destroyed the next sound batch is found', async ()
   assert.deepEqual(await readAll(fs, info), [...range(0, 20), ...range(40, 50)]);
 });
 
+test('bytes between two batches, or behind the last one, are cut with a batch beside them, as no offset is left for them', async () => {
+  for (const [batches, garbage, kept] of [
+    [2, 70, [...range(0, 20), ...range(30, 50)]],
+    [2, 20, [...range(0, 20), ...range(30, 50)]],
+    [5, 70, range(0, 40)],
+    [5, 20, range(0, 40)],
+  ] as const) {
+    const { fs, info } = await corruptedBy(async (files, { bytes }) => {
+      const whole = files.readWhole(PATH);
+      const at = (bytes / 5) * batches;
+      const file = await files.open(PATH, 'write');
+      await file.write([Buffer.alloc(garbage, 7), whole.subarray(at)], at);
+      await file.close();
+    });
+    const longer = { ...info, bytes: info.bytes + garbage };
+    const corruptRanges = await checkSegmentFile(fs, PATH, longer);
+    for (const each of corruptRanges) await repairSegment(fs, each);
+    assert.deepEqual(await checkSegmentFile(fs, PATH, longer), []);
+    assert.deepEqual(await readAll(fs, longer), kept);
+  }
+});
+
 test('a file that lost its end is filled up, so that the log can go on behind it', async () => {
   const { fs, info } = await corruptedBy(async (files, { bytes }) => {
     const file = await files.open(PATH, 'write');
