@@ -295,10 +295,10 @@ describe('an inspection of a data directory', () => {
 
   it('cuts at the first of several places, also where a file behind it is missing', async () => {
     await writeSnapshot(fs, '/data', { ...snapshot, newFile: 5 });
-    fs.flipBit(firstJournal, 32 + 112 + 50, 1);
+    fs.flipBit(firstJournal, 32 + 50, 1);
     await fs.remove(lastJournal);
     await cut();
-    assert.deepEqual(await replay(), [20]);
+    assert.deepEqual(await replay(), []);
   });
 
   it('blanks the damaged batch of a segment alone', async () => {
