@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MethodOf } from '../../../src/wire/amqp091/definitions.ts';
+import { publishBytes } from './raw-client.ts';
 import { TestServer } from './test-server.ts';
 
 const COUNT = 1000;
@@ -53,6 +54,34 @@ describe('a connection that asks for very much at once', () => {
       Array.from(vhost?.queues() ?? [], ({ name }) => name),
       ['other'],
     );
+  });
+
+  it('lets others go on between its messages for hundreds of queues each', async () => {
+    await using test = await TestServer.start();
+    await using connection = await test.connect();
+    const channel = await connection.createChannel();
+    await channel.assertQueue('other');
+    using greedy = await test.rawChannel();
+    for (let index = 0; index < 300; index++) {
+      greedy.method(1, declaration(`q${index}`, true));
+      const binding = { exchange: 'amq.fanout', routingKey: '', noWait: true, arguments: {} };
+      greedy.method(1, { name: 'queue.bind', queue: `q${index}`, ...binding });
+    }
+    greedy.method(1, declaration('last', false));
+    await greedy.expect('queue.declare-ok');
+    const messages = Array.from({ length: 800 }, (_, index) =>
+      publishBytes(1, 'amq.fanout', '', Buffer.from(String(index))),
+    );
+    const [first] = Array.from(test.broker.vhosts.get('/')?.queues() ?? []).filter(
+      ({ name }) => name === 'q0',
+    );
+    // All of them come in one read.
+    greedy.write(Buffer.concat(messages));
+    let others = 0;
+    for (; first.readyCount < 800; others++) await channel.checkQueue('other');
+    assert.ok(others > 2, `${others} others`);
+    greedy.method(1, { name: 'basic.get', queue: 'q0', noAck: true });
+    await greedy.expect('basic.get-ok');
   });
 
   it('has what a channel did not acknowledge back in the queue, in order, when the channel closes', async () => {

@@ -168,8 +168,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
     // A frame that straddled two chunks lies in the buffer of the FrameReader, which the next such frame overwrites.
     if (bytes !== this.#chunk && channel !== null) channel.publishing.detach();
-    if (this.routes.hasMissed) {
-      this.routes.hasMissed = false;
+    if (this.routes.wasCostly) {
+      this.routes.wasCostly = false;
       this.#held.check();
     }
   };

@@ -28,6 +28,7 @@ import { tracePublished } from '../trace.ts';
 import { encodeReturn } from './basic-return.ts';
 import { parseExpiration } from './expiration.ts';
 import { contentHeaderPayload, publishPayload } from './publish-payloads.ts';
+import { CHEAP_QUEUES_MAX } from './route-cache.ts';
 import { validateUserId } from './validated-user-id.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -295,6 +296,7 @@ export class Publishing {
       return;
     }
     const block = publisher.publish(route, persistent);
+    if (route.queues.length > CHEAP_QUEUES_MAX) channel.routes.wasCostly = true;
     if (returned !== null) channel.output.bytes(returned);
     if (channel.confirms !== null) channel.confirms.published(block);
     if (publisher.mustPause && !this.#isPaused) this.#pause();

@@ -21,6 +21,8 @@ interface CachedRoute extends ResolvedAddress {
   readonly route: Route<Queue>;
 }
 
+/** A message for so many queues takes no longer than a few messages for one. */
+export const CHEAP_QUEUES_MAX = 16;
 const SLOT_COUNT = 256;
 const HASHED_BYTES_MAX = 16;
 /** Up to this many bytes a loop is quicker than a call of Buffer.compare. */
@@ -35,8 +37,8 @@ export class RouteCache {
   readonly #vhost: VirtualHost<Queue>;
   readonly #current: RouteVersion;
   readonly #permissions: Permissions;
-  /** A route had to be worked out since this was last false. */
-  hasMissed = false;
+  /** Since this was last false a route had to be worked out, or one was taken with more queues than `CHEAP_QUEUES_MAX`. */
+  wasCostly = false;
   #last: CachedRoute | null = null;
   #slots: (CachedRoute | undefined)[] | null = null;
 
@@ -80,7 +82,7 @@ export class RouteCache {
     ) {
       this.#last = found;
       if (found.route.cacheable) return found.route;
-      this.hasMissed = true;
+      this.wasCostly = true;
       return whole(this.#vhost.route(found.exchange, found.routingKey, message));
     }
     const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
@@ -123,7 +125,7 @@ export class RouteCache {
   }
 
   #resolve(bytes: Buffer, start: number, exchangeEnd: number, end: number): ResolvedAddress {
-    this.hasMissed = true;
+    this.wasCostly = true;
     const name = readShortString(bytes, start + 1, exchangeEnd, 'basic.publish, exchange');
     const routingKey = readShortString(bytes, exchangeEnd + 1, end, 'basic.publish, routingKey');
     this.#permissions.write('exchange', name);
