@@ -1,3 +1,5 @@
+import { BatchPace } from '../../base/batch-pace.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Ledger } from './message-ledger.ts';
 import type { PriorityLevel } from './priority-level.ts';
 import type { DeathReason } from './x-death.ts';
@@ -9,15 +11,18 @@ export interface DeadLetterEntry {
   readonly reason: DeathReason;
 }
 
-/** How many messages are sent together: one block of the journal. */
+/** How many messages are sent together at most: one block of the journal. */
 const BATCH_MAX = 256;
-
-/** How many batches before others get the processor: each message may have to be routed anew. */
-const BATCHES_MAX = 2;
+/** How long a batch should take: each message may have to be routed anew, and go to many queues. */
+const BATCH_MS_MAX = 2;
+/** How long, and how many batches, before others get the processor. */
+const SEND_MS_MAX = 4;
+const BATCHES_MAX = 4;
 
 const WAITING_MAX = 16 * BATCH_MAX;
 
 export interface DeadLetterOutboxDeps {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Moves a batch, whose messages are all in memory. False if it cannot now, and will have the queue pumped when it can. */
   deadLetter(batch: readonly DeadLetterEntry[]): boolean;
 }
@@ -30,6 +35,7 @@ export class DeadLetterOutbox {
   readonly #deps: DeadLetterOutboxDeps;
   readonly #ledger: Ledger;
   readonly #pumpLater: () => void;
+  readonly #pace = new BatchPace(BATCH_MAX, BATCH_MS_MAX);
   #hasExchange = false;
   #waiting: DeadLetterEntry[] = [];
   #first = 0;
@@ -72,16 +78,21 @@ export class DeadLetterOutbox {
 
   /** Sends what is in memory, in order, and has the next message loaded. True if there is more to be sent now. */
   send(): boolean {
-    // Consumers may reject faster than that: the more wait, the more go.
-    const batchesMax = Math.max(BATCHES_MAX, this.count / (8 * BATCH_MAX));
+    const { clock } = this.#deps;
+    const beganMs = clock.monotonicMs();
+    let nowMs = beganMs;
     for (let batches = 0; this.count > 0; batches++) {
-      if (batches >= batchesMax) return true;
-      const batch = this.#nextBatch();
+      if (batches >= BATCHES_MAX || nowMs - beganMs >= SEND_MS_MAX) return true;
+      const { size } = this.#pace;
+      const batch = this.#nextBatch(size);
       if (batch.length > 0 && !this.#deps.deadLetter(batch)) return false;
       this.#ledger.deadLettered += batch.length;
       this.#first += batch.length;
       this.#compact();
-      if (batch.length < BATCH_MAX) break;
+      if (batch.length < size) break;
+      const endMs = clock.monotonicMs();
+      this.#pace.took(endMs - nowMs);
+      nowMs = endMs;
     }
     if (this.count > 0) {
       const { level, offset } = this.#waiting[this.#first];
@@ -122,10 +133,10 @@ export class DeadLetterOutbox {
     return count;
   }
 
-  #nextBatch(): DeadLetterEntry[] {
+  #nextBatch(size: number): DeadLetterEntry[] {
     const batch: DeadLetterEntry[] = [];
     const waiting = this.#waiting;
-    for (let at = this.#first; at < waiting.length && batch.length < BATCH_MAX; at++) {
+    for (let at = this.#first; at < waiting.length && batch.length < size; at++) {
       const next = waiting[at];
       if (next.level.log.positionOf(next.offset) < 0) break;
       batch.push(next);
@@ -135,7 +146,8 @@ export class DeadLetterOutbox {
 
   #compact(): void {
     const waiting = this.#waiting;
-    if (this.#first > 1024 || this.#first === waiting.length) {
+    // Half of it at least, so that each entry is moved once or twice, however many wait.
+    if (this.#first * 2 >= waiting.length) {
       waiting.splice(0, this.#first);
       this.#first = 0;
     }

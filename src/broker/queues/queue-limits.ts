@@ -12,7 +12,7 @@ import type { QueueSettings } from './queue-settings.ts';
 
 export type QueueLimitsDeps = Pick<
   QueueDeps,
-  'turn' | 'chunks' | 'scheduler' | 'deadLetter' | 'recordReturns'
+  'turn' | 'chunks' | 'clock' | 'scheduler' | 'deadLetter' | 'recordReturns'
 >;
 
 /** The limits of a queue and its dead-letter outbox, and the order in which they are applied after each pump. */

@@ -108,6 +108,31 @@ const expiryCycle: Behaviour = {
   },
 };
 
+const rejectAll: Behaviour = {
+  name: 'reject-all',
+  title: '100,000 messages that a consumer holds are rejected at once, to a dead-letter exchange, and again',
+  run: (target) =>
+    repeatedly(target, 1, async (turn) => {
+      using client = await amqpChannel(target);
+      const dead = `rejected-${turn}`;
+      declareQueue(client, dead, { 'x-max-length': 100 });
+      declareQueue(client, `held-${turn}`, {
+        'x-dead-letter-exchange': '',
+        'x-dead-letter-routing-key': dead,
+      });
+      for (let i = 0; i < 2; i++) await client.expect('queue.declare-ok');
+      const messages = publishes(1000, '', `held-${turn}`, SMALL);
+      for (let i = 0; i < 100; i++) client.write(messages);
+      consume(client, `held-${turn}`, false);
+      let count = 0;
+      while (count < 100_000) if ((await client.next()).method?.name === 'basic.deliver') count++;
+      client.method(1, { name: 'basic.nack', deliveryTag: 0, multiple: true, requeue: false });
+      declareQueue(client, dead, { 'x-max-length': 100 });
+      await client.expect('queue.declare-ok');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }),
+};
+
 const getLoop: Behaviour = {
   name: 'get-loop',
   title: 'four connections that ask an empty queue for a message again and again',
@@ -195,6 +220,7 @@ export const AMQP_MESSAGE_BEHAVIOURS: readonly Behaviour[] = [
   priorities,
   delayed,
   expiryCycle,
+  rejectAll,
   getLoop,
   unreadConfirms,
   unreadReturns,

@@ -123,10 +123,27 @@ const fans: Behaviour = {
   },
 };
 
+const wideFan: Behaviour = {
+  name: 'wide-fan',
+  title: 'tiny messages for a fanout exchange with 2,000 queues, 1,000 in each read of the socket',
+  async run(target) {
+    const client = await amqpChannel(target);
+    for (let i = 0; i < 2000; i++) {
+      declareQueue(client, `wide-${i}`, { 'x-max-length': 1 });
+      await client.expect('queue.declare-ok');
+      bindQueue(client, `wide-${i}`, 'amq.fanout', '');
+    }
+    ignoreAnswers(client);
+    const messages = publishes(1000, 'amq.fanout', '', SMALL);
+    await writeForever(target, client, () => messages);
+  },
+};
+
 export const AMQP_TOPOLOGY_BEHAVIOURS: readonly Behaviour[] = [
   exclusive,
   headers,
   consistentHash,
   alternates,
   fans,
+  wideFan,
 ];
