@@ -112,12 +112,13 @@ export function clientListeners(configuration: Configuration): readonly ClientLi
 export async function reservePort(
   { protocol, title, setting }: ClientListener,
   configuration: Configuration,
+  { descriptors }: Budget,
 ): Promise<ReservedPort> {
   const { host } = configuration;
   const port = configuration[setting];
   if (port === 'off') throw new Error(`the listener for ${title} is off`);
   try {
-    return await ReservedPort.open({ host, port });
+    return await ReservedPort.open({ host, port }, descriptors);
   } catch (error) {
     throw listenError(error, title, `--${protocol}-port`, formatAddress(host, port));
   }

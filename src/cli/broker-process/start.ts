@@ -34,7 +34,7 @@ export async function start(configuration: Configuration): Promise<void> {
   const budget = clientBudget(configuration);
   const reserved = new Map<ClientListener, ReservedPort>();
   const reserve = async (listener: ClientListener): Promise<ReservedPort> => {
-    const port = await reservePort(listener, configuration);
+    const port = await reservePort(listener, configuration, budget);
     reserved.set(listener, port);
     return port;
   };

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { Budget } from '../../../src/broker/budget/budget.ts';
 import type { AcceptedConnection } from '../../../src/servers/listener/accepted-connection.ts';
 import { Listener, type ListenerOptions } from '../../../src/servers/listener/listener.ts';
 import { proxiedPeer } from '../../../src/servers/listener/peer.ts';
@@ -112,6 +113,28 @@ describe('a port that is reserved', () => {
       if (text.endsWith('early')) break;
     }
     assert.equal(text, '127.0.0.1 here\nearly');
+  });
+
+  it('gives who waits only the descriptors that files do not need, and no more for having waited', async () => {
+    // The rest of these is for files.
+    const budget = new Budget({ descriptors: { limit: 51, inUse: 0 } });
+    const { descriptors } = budget;
+    assert.equal(descriptors.connectionsMax, 3);
+    const reserved = await ReservedPort.open({ host: '127.0.0.1', port: 0 }, descriptors);
+    const sockets = Array.from({ length: 5 }, () =>
+      connect(reserved.port, '127.0.0.1')
+        .on('error', () => undefined)
+        .resume(),
+    );
+    const ended = sockets.map((socket) => once(socket, 'close'));
+    await Promise.race(ended);
+    while (sockets.filter(({ closed }) => closed).length < 2) await new Promise(setImmediate);
+    assert.equal(descriptors.connections, 3);
+    await using server = await EchoServer.start({ reserved, budget });
+    while (server.accepted.length < 3) await new Promise(setImmediate);
+    assert.equal(descriptors.connections, 3);
+    for (const socket of sockets) socket.destroy();
+    while (descriptors.connections > 0) await new Promise(setImmediate);
   });
 
   it('is given back where nobody takes it over', async () => {
