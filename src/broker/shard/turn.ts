@@ -15,6 +15,8 @@ export interface Flushed {
 
 /** What may be read in one turn: a thousand small messages. */
 const TURN_BYTES = 64 * 1024;
+/** How long the queues of one turn hand out; those that did not have their turn are the first of the next. */
+const PUMP_MS = 4;
 
 /**
  * What is done once per turn of the event loop, after the sockets were read: queues hand out what came in, the
@@ -98,13 +100,7 @@ export class Turn {
     this.#flushesNext = true;
     // The disk starts first: it works while messages are handed out.
     this.#commit();
-    const queues = this.#queues;
-    this.#queues = [];
-    for (let i = 0; i < queues.length; i++) {
-      const queue = queues[i];
-      queue.pumpPending = false;
-      queue.pump();
-    }
+    this.#pump();
     this.#flushesNext = false;
     const outputs = this.#outputs;
     this.#outputs = [];
@@ -112,6 +108,21 @@ export class Turn {
       const output = outputs[i];
       output.flushPending = false;
       output.flush();
+    }
+  }
+
+  #pump(): void {
+    const queues = this.#queues;
+    this.#queues = [];
+    const endMs = this.#clock.monotonicMs() + PUMP_MS;
+    for (let i = 0; i < queues.length; i++) {
+      const queue = queues[i];
+      queue.pumpPending = false;
+      queue.pump();
+      if (i + 1 === queues.length || this.#clock.monotonicMs() < endMs) continue;
+      this.#queues = queues.slice(i + 1).concat(this.#queues);
+      this.schedule();
+      return;
     }
   }
 }

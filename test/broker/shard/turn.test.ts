@@ -61,4 +61,24 @@ describe('a turn', () => {
     test.turn.pumpLater(queue);
     assert.deepEqual(test.run(), ['commit', 'pump q', 'commit', 'pump q']);
   });
+
+  it('lets the rest wait for the next turn when queues hand out for long, before those that have more', () => {
+    const test = new Recorder();
+    const queue = (name: string, moreTimes: number) => {
+      let left = moreTimes;
+      const made = test.queue(name, () => {
+        test.time.nowMs += 3;
+        if (left-- > 0) test.turn.pumpLater(made);
+      });
+      return made;
+    };
+    test.turn.pumpLater(queue('1', 1));
+    for (const name of ['2', '3', '4']) test.turn.pumpLater(queue(name, 0));
+    test.time.pass(1000);
+    assert.deepEqual(test.steps, [
+      ...['commit', 'pump 1', 'pump 2'],
+      ...['commit', 'pump 3', 'pump 4'],
+      ...['commit', 'pump 1'],
+    ]);
+  });
 });
