@@ -8,11 +8,17 @@ export interface LineStream {
 
 export type ApiResponse =
   | { readonly kind: 'json'; readonly status: number; readonly body: Json }
+  | { readonly kind: 'list'; readonly items: Iterable<Json> }
   | { readonly kind: 'empty'; readonly status: number }
   | { readonly kind: 'lines'; readonly lines: LineStream };
 
 export function ok(body: Json): ApiResponse {
   return { kind: 'json', status: 200, body };
+}
+
+/** An array that may be long: its items are asked for and written one by one, while others go on. */
+export function list(items: Iterable<Json>): ApiResponse {
+  return { kind: 'list', items };
 }
 
 export function created(): ApiResponse {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { routes } from './api/routes.ts';
 import type { AdminContext } from './context.ts';
 import { HttpError, httpErrorOf } from './http-error.ts';
+import { writeList } from './list-writer.ts';
 import { ApiRequest, readBody } from './request.ts';
 import type { ApiResponse, LineStream } from './response.ts';
 import { Router } from './router.ts';
@@ -24,7 +25,7 @@ export class AdminService {
   /** For `node:http`'s 'request' event. */
   readonly handle = (message: IncomingMessage, response: ServerResponse): void => {
     this.#answer(message)
-      .then((answer) => send(response, answer))
+      .then((answer) => this.#send(response, answer))
       .catch((error: unknown) => this.#refuse(message, response, error));
   };
 
@@ -40,6 +41,15 @@ export class AdminService {
     const { actor, broker } = this.#context;
     const request = new ApiRequest(parameters, query, body);
     return await broker.events.as(actor, () => route.handle(this.#context, request));
+  }
+
+  async #send(response: ServerResponse, answer: ApiResponse): Promise<void> {
+    if (answer.kind !== 'list') {
+      send(response, answer);
+      return;
+    }
+    response.setHeader('content-type', 'application/json');
+    await writeList(response, answer.items, this.#context.broker.shard.turnTime);
   }
 
   #refuse(message: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -59,7 +69,7 @@ export class AdminService {
   }
 }
 
-function send(response: ServerResponse, answer: ApiResponse): void {
+function send(response: ServerResponse, answer: Exclude<ApiResponse, { kind: 'list' }>): void {
   if (answer.kind === 'lines') {
     sendLines(response, answer.lines);
     return;

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Json } from '../../base/value-json.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
 import type { BindingFilter, BindingInfo } from '../../broker/topology/listing.ts';
+import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
-import { type ApiResponse, created, done, ok } from '../response.ts';
+import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
@@ -60,7 +62,13 @@ function between(letter: string, kind: Kind): Route[] {
 }
 
 function listed(context: AdminContext, request: ApiRequest, filter: BindingFilter): ApiResponse {
-  return ok(vhostsOf(context, request).flatMap((vhost) => vhost.listBindings(filter).map(view)));
+  return list(views(vhostsOf(context, request), filter));
+}
+
+function* views(vhosts: Iterable<VirtualHost<Queue>>, filter: BindingFilter): Iterable<Json> {
+  for (const vhost of vhosts) {
+    for (const binding of vhost.bindings(filter)) yield view(binding);
+  }
 }
 
 async function bind(context: AdminContext, request: ApiRequest, kind: Kind): Promise<ApiResponse> {

@@ -10,7 +10,7 @@ import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
-import { type ApiResponse, done, ok } from '../response.ts';
+import { type ApiResponse, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { vhostOf } from './vhost-of.ts';
 
@@ -41,15 +41,22 @@ export const connectionRoutes: readonly Route[] = [
 ];
 
 function connections(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(registered(context, request).map((each) => connectionView(each.describe())));
+  return list(viewsOf(registered(context, request), (each) => [connectionView(each.describe())]));
 }
 
 function channels(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(registered(context, request).flatMap((each) => each.channels().map(channelView)));
+  return list(viewsOf(registered(context, request), (each) => each.channels().map(channelView)));
 }
 
 function consumers(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(registered(context, request).flatMap((each) => each.consumers().map(consumerView)));
+  return list(viewsOf(registered(context, request), (each) => each.consumers().map(consumerView)));
+}
+
+function* viewsOf(
+  connections: Iterable<ClientConnection>,
+  views: (connection: ClientConnection) => Iterable<Json>,
+): Iterable<Json> {
+  for (const connection of connections) yield* views(connection);
 }
 
 function close(context: AdminContext, request: ApiRequest): ApiResponse {

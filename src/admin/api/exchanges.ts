@@ -1,17 +1,20 @@
 import type { Json } from '../../base/value-json.ts';
+import type { Queue } from '../../broker/queues/queue.ts';
 import type { ExchangeInfo } from '../../broker/topology/listing.ts';
+import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
-import { type ApiResponse, created, done, ok } from '../response.ts';
+import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
+import { inSteps } from './in-steps.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const exchangeRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/exchanges', handle: list },
-  { method: 'GET', path: '/api/exchanges/{vhost}', handle: list },
+  { method: 'GET', path: '/api/exchanges', handle: all },
+  { method: 'GET', path: '/api/exchanges/{vhost}', handle: all },
   {
     method: 'GET',
     path: '/api/exchanges/{vhost}/{name}',
@@ -21,8 +24,14 @@ export const exchangeRoutes: readonly Route[] = [
   { method: 'DELETE', path: '/api/exchanges/{vhost}/{name}', handle: remove },
 ];
 
-function list(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(vhostsOf(context, request).flatMap((vhost) => vhost.listExchanges().map(view)));
+function all(context: AdminContext, request: ApiRequest): ApiResponse {
+  return list(views(vhostsOf(context, request)));
+}
+
+function* views(vhosts: Iterable<VirtualHost<Queue>>): Iterable<Json> {
+  for (const vhost of vhosts) {
+    for (const exchange of vhost.exchanges()) yield view(exchange);
+  }
 }
 
 async function declare(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
@@ -42,7 +51,8 @@ async function declare(context: AdminContext, request: ApiRequest): Promise<ApiR
 
 async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { name } = exchangeOf(context, request);
-  vhostOf(context, request).deleteExchange(name, request.flag('if-unused'));
+  const vhost = vhostOf(context, request);
+  await inSteps(context, vhost.deleteExchangeInSteps(name, request.flag('if-unused')));
   return await durably(context, done());
 }
 

@@ -1,12 +1,15 @@
+import { walked } from '../../base/turn-time.ts';
 import type { LoopStretches } from '../../broker/budget/loop-stretches.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
 import type { AdminContext } from '../context.ts';
 import { type ApiResponse, ok } from '../response.ts';
 import type { Route } from '../router.ts';
+import { inSteps } from './in-steps.ts';
 
 export const overviewRoutes: readonly Route[] = [{ method: 'GET', path: '/api/overview', handle: overview }];
 
-function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
+async function overview(context: AdminContext): Promise<ApiResponse> {
+  const { broker, version, startedAtMs } = context;
   const objects = {
     connections: broker.connections.size,
     channels: 0,
@@ -18,8 +21,7 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
   const stats = { publish: 0, ack: 0, deliver_get: 0, redeliver: 0 };
   for (const connection of broker.connections) objects.channels += connection.describe().channelCount;
   for (const vhost of broker.vhosts) {
-    objects.exchanges += vhost.listExchanges().length;
-    for (const { ledger, readyCount, unacknowledgedCount, consumerCount } of vhost.queues()) {
+    const walk = walked(vhost.queues(), ({ ledger, readyCount, unacknowledgedCount, consumerCount }) => {
       objects.queues++;
       objects.consumers += consumerCount;
       messages.ready += readyCount;
@@ -28,7 +30,9 @@ function overview({ broker, version, startedAtMs }: AdminContext): ApiResponse {
       stats.ack += ledger.acknowledged;
       stats.deliver_get += ledger.delivered;
       stats.redeliver += ledger.redelivered;
-    }
+    });
+    await inSteps(context, walk);
+    objects.exchanges += vhost.exchangeCount;
   }
   const memory = process.memoryUsage();
   const { journalFileBytes, messageBytes } = broker.shard.storageUse;

@@ -9,9 +9,12 @@ import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
+import { inSteps } from './in-steps.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 type Kind = 'policies' | 'operator-policies';
+
+const POLICY_KINDS = { policies: 'policy', 'operator-policies': 'operator-policy' } as const;
 
 export const policyRoutes: readonly Route[] = [...routesOf('policies'), ...routesOf('operator-policies')];
 
@@ -46,15 +49,13 @@ async function put(context: AdminContext, request: ApiRequest, kind: Kind): Prom
     priority: request.integer('priority', 0),
   };
   const existed = listed(vhost, kind).some((each) => each.name === policy.name);
-  if (kind === 'policies') vhost.setPolicy(policy);
-  else vhost.setOperatorPolicy(policy);
+  await inSteps(context, vhost.setPolicyInSteps(POLICY_KINDS[kind], policy));
   return await durably(context, existed ? done() : created());
 }
 
 async function remove(context: AdminContext, request: ApiRequest, kind: Kind): Promise<ApiResponse> {
   const vhost = vhostOf(context, request);
-  if (kind === 'policies') vhost.clearPolicy(request.parameter('name'));
-  else vhost.clearOperatorPolicy(request.parameter('name'));
+  await inSteps(context, vhost.clearPolicyInSteps(POLICY_KINDS[kind], request.parameter('name')));
   return await durably(context, done());
 }
 

@@ -8,27 +8,30 @@ import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable, snakeCase } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
-import { type ApiResponse, created, done, ok } from '../response.ts';
+import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
+import { inSteps } from './in-steps.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const queueRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/queues', handle: list },
-  { method: 'GET', path: '/api/queues/{vhost}', handle: list },
+  { method: 'GET', path: '/api/queues', handle: all },
+  { method: 'GET', path: '/api/queues/{vhost}', handle: all },
   { method: 'GET', path: '/api/queues/{vhost}/{name}', handle: one },
   { method: 'PUT', path: '/api/queues/{vhost}/{name}', handle: declare },
   { method: 'DELETE', path: '/api/queues/{vhost}/{name}', handle: remove },
   { method: 'DELETE', path: '/api/queues/{vhost}/{name}/contents', handle: purge },
 ];
 
-function list(context: AdminContext, request: ApiRequest): ApiResponse {
-  return ok(
-    vhostsOf(context, request).flatMap((vhost) => [
-      ...Array.from(vhost.queues(), (queue) => view(vhost, queue)),
-      ...streamQueues(context, vhost.name),
-    ]),
-  );
+function all(context: AdminContext, request: ApiRequest): ApiResponse {
+  return list(queueViews(context, vhostsOf(context, request)));
+}
+
+function* queueViews(context: AdminContext, vhosts: Iterable<VirtualHost<Queue>>): Iterable<Json> {
+  for (const vhost of vhosts) {
+    for (const queue of vhost.queues()) yield view(vhost, queue);
+    yield* streamQueues(context, vhost.name);
+  }
 }
 
 function one(context: AdminContext, request: ApiRequest): ApiResponse {
@@ -72,11 +75,8 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
   }
   const queue = queueOf(context, request);
   // As the queue's owner: an administrator may delete a queue that is exclusive to a connection.
-  vhost.deleteQueue(
-    queue.name,
-    { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') },
-    queue.exclusiveOwner,
-  );
+  const conditions = { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') };
+  await inSteps(context, vhost.deleteQueueInSteps(queue.name, conditions, queue.exclusiveOwner));
   return await durably(context, done());
 }
 
@@ -88,7 +88,7 @@ async function purge(context: AdminContext, request: ApiRequest): Promise<ApiRes
       `'${stream.name}' is a stream, which cannot be purged: its records go by retention, or when it is deleted`,
     );
   }
-  const messages = queueOf(context, request).purge();
+  const messages = await inSteps(context, queueOf(context, request).purgeInSteps());
   return await durably(context, ok({ messages }));
 }
 
@@ -101,11 +101,11 @@ function queueOf(context: AdminContext, request: ApiRequest): Queue {
 }
 
 /** The streams that were declared as queues. Of others more is to be said than that: see `streams.ts`. */
-function streamQueues({ broker }: AdminContext, vhost: string): { readonly [field: string]: Json }[] {
-  return broker.streams.list(vhost).flatMap((stream) => {
+function* streamQueues({ broker }: AdminContext, vhost: string): Iterable<Json> {
+  for (const stream of broker.streams.list(vhost)) {
     const seen = broker.streamExchanges.of(stream);
-    return seen?.declaredAs == null ? [] : [streamView(vhost, seen)];
-  });
+    if (seen?.declaredAs != null) yield streamView(vhost, seen);
+  }
 }
 
 function streamView(vhost: string, stream: StreamPort): { readonly [field: string]: Json } {

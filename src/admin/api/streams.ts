@@ -6,22 +6,27 @@ import type { AdminContext } from '../context.ts';
 import { badRequest, notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
-import { type ApiResponse, created, done, ok } from '../response.ts';
+import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const streamRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/streams', handle: list },
-  { method: 'GET', path: '/api/streams/{vhost}', handle: list },
+  { method: 'GET', path: '/api/streams', handle: all },
+  { method: 'GET', path: '/api/streams/{vhost}', handle: all },
   { method: 'GET', path: '/api/streams/{vhost}/{name}', handle: one },
   { method: 'PUT', path: '/api/streams/{vhost}/{name}', handle: put },
   { method: 'DELETE', path: '/api/streams/{vhost}/{name}', handle: remove },
 ];
 
-function list(context: AdminContext, request: ApiRequest): ApiResponse {
-  const streams = vhostsOf(context, request).flatMap(({ name }) => context.broker.streams.list(name));
-  return ok(streams.map((stream) => view(context, stream)));
+function all(context: AdminContext, request: ApiRequest): ApiResponse {
+  return list(views(context, vhostsOf(context, request)));
+}
+
+function* views(context: AdminContext, vhosts: Iterable<{ readonly name: string }>): Iterable<Json> {
+  for (const { name } of vhosts) {
+    for (const stream of context.broker.streams.list(name)) yield view(context, stream);
+  }
 }
 
 function one(context: AdminContext, request: ApiRequest): ApiResponse {

@@ -7,6 +7,7 @@ import { notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
+import { inSteps } from './in-steps.ts';
 import { vhostOf } from './vhost-of.ts';
 
 export const vhostRoutes: readonly Route[] = [
@@ -38,8 +39,11 @@ async function put(context: AdminContext, request: ApiRequest): Promise<ApiRespo
   return existed ? done() : created();
 }
 
-async function remove({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const { broker } = context;
   const name = request.parameter('vhost');
+  const vhost = broker.vhosts.get(name);
+  if (vhost !== undefined) await inSteps(context, vhost.removeQueuesInSteps());
   await broker.access.administration.deleteVhost(name);
   broker.tracing.set(name, false);
   return done();

@@ -90,21 +90,22 @@ export class InFlightRing {
   /** The position of the first entry, removed or not, with this key or a larger one; `end` if there is none. */
   positionOf(key: number): number {
     const last = this.end - 1;
-    if (last < this.first || key > this.#anyKeyAt(last)) return this.end;
-    if (key <= this.#anyKeyAt(this.first)) return this.first;
+    if (last < this.first || key > this.anyKeyAt(last)) return this.end;
+    if (key <= this.anyKeyAt(this.first)) return this.first;
     // Keys are distinct, so the entry is not before this position; where they are dense, it is at it.
-    let low = Math.max(this.first, last - (this.#anyKeyAt(last) - key));
-    if (this.#anyKeyAt(low) === key) return low;
+    let low = Math.max(this.first, last - (this.anyKeyAt(last) - key));
+    if (this.anyKeyAt(low) === key) return low;
     let high = last;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
-      if (this.#anyKeyAt(middle) < key) low = middle + 1;
+      if (this.anyKeyAt(middle) < key) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  #anyKeyAt(position: number): number {
+  /** Of an entry between `first` and `end`, removed or not. */
+  anyKeyAt(position: number): number {
     const key = this.#keys[position & this.mask];
     return key < 0 ? -1 - key : key;
   }

@@ -1,5 +1,6 @@
 import { withClientTexts } from '../../base/client-text.ts';
 import type { Clock } from '../../base/clock.ts';
+import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { InternalMessages } from '../publishing/internal-messages.ts';
 import type { Queue } from '../queues/queue.ts';
@@ -81,6 +82,15 @@ export class Events {
       return run();
     } finally {
       this.actor = before;
+    }
+  }
+
+  /** The steps of the work are this user's, and what happens between them is not. */
+  *inSteps<T>(actor: string, work: Work<T>): Work<T> {
+    for (;;) {
+      const step = this.as(actor, () => work.next());
+      if (step.done === true) return step.value;
+      yield step.value;
     }
   }
 

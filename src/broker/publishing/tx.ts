@@ -15,6 +15,11 @@ import { type RouteTargets, targetsIn, targetsOf } from './route-targets.ts';
 /** A tx is one journal block, and one block is one piece of memory. */
 const BYTES_MAX = 256 * 1024 * 1024;
 
+/** All of a tx is appended at once, while nobody else goes on: some milliseconds. */
+export const TX_MESSAGES_MAX = 16_384;
+/** Those of `multiple` count each, the ones before them that are settled already too. */
+export const TX_ACKNOWLEDGEMENTS_MAX = 65_536;
+
 const NOTHING: readonly Seen[] = [];
 
 interface Publication {
@@ -42,6 +47,7 @@ export class Tx {
   /** The tags in them: all up to this one, and these. */
   #acknowledgedTo = 0;
   #acknowledged = new Set<number>();
+  #acknowledgedCount = 0;
   #bytes = 0;
 
   constructor(shard: Shard, refused: RefusedMessages, unacknowledged: Unacknowledged) {
@@ -63,6 +69,12 @@ export class Tx {
     if (this.#bytes + entry > BYTES_MAX) {
       throw new BrokerError('resource-error', `a transaction may hold at most ${BYTES_MAX} bytes`);
     }
+    if (this.#publications.length >= TX_MESSAGES_MAX) {
+      throw new BrokerError(
+        'resource-error',
+        `a transaction may hold at most ${TX_MESSAGES_MAX} messages: commit more often`,
+      );
+    }
     this.#bytes += entry;
     const content = Buffer.allocUnsafe(bytes);
     messageView.write(content, 0);
@@ -79,7 +91,15 @@ export class Tx {
     return this.#publications.length > 0;
   }
 
+  /** @throws BrokerError resource-error, if the transaction grows beyond its limit */
   acknowledge(tag: number, multiple: boolean, kind: Acknowledgement['kind']): void {
+    this.#acknowledgedCount += multiple ? this.#unacknowledged.spanTo(tag) : 1;
+    if (this.#acknowledgedCount > TX_ACKNOWLEDGEMENTS_MAX) {
+      throw new BrokerError(
+        'resource-error',
+        `a transaction may acknowledge at most ${TX_ACKNOWLEDGEMENTS_MAX} deliveries: commit more often`,
+      );
+    }
     this.#acknowledgements.push({ tag, multiple, kind });
     if (multiple) this.#acknowledgedTo = Math.max(this.#acknowledgedTo, tag);
     else this.#acknowledged.add(tag);
@@ -95,6 +115,7 @@ export class Tx {
     this.#acknowledgements = [];
     this.#acknowledgedTo = 0;
     this.#acknowledged = new Set();
+    this.#acknowledgedCount = 0;
     this.#bytes = 0;
   }
 
@@ -110,22 +131,23 @@ export class Tx {
     this.rollback();
     const reservations: Reservations = new Map();
     let isKnown = false;
-    let seenBytes = 0;
     const messageView = new MessageView();
-    const present = publications.map((each) => {
+    let seenBytes = 0;
+    const admitted = publications.map((each) => {
       messageView.content = each.content;
       for (const stream of each.route.streams) stream.check(messageView);
       const admission = this.#admit(each, reservations);
       if (admission.isKnown) isKnown = true;
       for (const seen of admission.seen) seenBytes += seen.journalBytes;
-      return { ...each, targets: admission.targets, seen: admission.seen };
+      return admission;
     });
     atomic.excludeSettled();
     this.#settle(acknowledgements);
     const { settledBytes } = atomic;
     const logs = new Set<QueueLog>();
     atomic.begin(bytes + settledBytes + seenBytes);
-    for (const { targets, persistent, content, expires, seen } of present) {
+    for (const [index, { persistent, content, expires }] of publications.entries()) {
+      const { targets, seen } = admitted[index];
       for (const log of targets.logs) logs.add(log);
       messageView.content = content;
       atomic.append(targets, messageView, persistent, this.#shard.nowMs, expires);

@@ -114,6 +114,13 @@ export class QueueDepth {
     this.#readyBytes -= bodyBytes;
   }
 
+  /** So many messages of average size, for those whose bodies cannot be looked at. */
+  discardedUnread(count: number): void {
+    if (count === 0) return;
+    this.#readyBytes -= this.averageBytes * count;
+    this.#ready -= count;
+  }
+
   /** Nothing is ready any more. */
   purged(): void {
     this.#ready = 0;

@@ -1,4 +1,5 @@
-import type { Chunk } from '../../log/memory/chunks.ts';
+import type { Work } from '../../base/turn-time.ts';
+import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { bodyLengthAt } from '../../records/record-content.ts';
@@ -7,6 +8,9 @@ import type { Turn } from '../shard/turn.ts';
 import type { RequeueReason } from './delivery-outcome.ts';
 import type { Ledger, QueueDepth } from './message-ledger.ts';
 import type { DeathReason } from './x-death.ts';
+
+/** How many messages a purge settles in one step. */
+const STEP_MESSAGES = 64;
 
 /** The queue of a level, as the level and its publishers know it. */
 export interface LevelOwner {
@@ -272,6 +276,45 @@ export class PriorityLevel {
     this.#readyCount = 0;
     // What could not be read is not wanted any more.
     log.isCorrupt = false;
+  }
+
+  /** As `purge`, of what the log has now and nobody took before it was its turn. Returns how many messages went. */
+  *purgeInSteps(chunks: ChunkStore): Work<number> {
+    const { end } = this.log;
+    let count = this.#purgeStored();
+    while (this.#readyCount > 0 && !this.queue.isRemoved && !this.log.isCorrupt) {
+      const offset = this.peek();
+      if (offset >= end) break;
+      this.#purgeNext(offset, chunks);
+      if (++count % STEP_MESSAGES === 0) yield;
+    }
+    return count;
+  }
+
+  /** What is in segments, at once: ranges of offsets. */
+  #purgeStored(): number {
+    const { log } = this;
+    const { next } = this.#cursor;
+    const { tailStart } = log;
+    if (next >= tailStart) return 0;
+    const count = log.acknowledged.missingIn(next, tailStart);
+    log.readAhead?.drop();
+    log.acknowledgeStored(next, tailStart);
+    this.#cursor.next = Math.max(next, tailStart);
+    this.#readyCount -= count;
+    this.#depth.discardedUnread(count);
+    this.#ledger.purged += count;
+    return count;
+  }
+
+  #purgeNext(offset: number, chunks: ChunkStore): void {
+    const position = this.log.positionOf(offset);
+    this.#readyCount--;
+    if (position < 0) this.#depth.discardedUnread(1);
+    else this.#depth.discarded(bodyBytesAt(chunks.of(position), position >>> 0));
+    this.#ledger.purged++;
+    this.#cursor.take(offset);
+    this.settle(offset);
   }
 
   /** The queue is gone: nothing is delivered any more. */

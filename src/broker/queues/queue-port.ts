@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import type { QueueSettings } from './queue-settings.ts';
@@ -23,6 +24,8 @@ export interface TopologyQueue {
   configure(settings: QueueSettings): void;
   /** It was declared again: x-expires counts from now. */
   touch(): void;
+  /** Removes what is ready; returns how many messages that were. */
+  purgeInSteps(): Work<number>;
   /** Called once, when the queue is no longer to be found. Returns the number of messages that were ready. */
   remove(): number;
 }

@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
@@ -19,8 +20,8 @@ import type { QueueSpec, TopologyQueue } from './queue-port.ts';
 import { type QueueSettings, settingsFromArguments } from './queue-settings.ts';
 import { recoveredBytes } from './recovered-bytes.ts';
 
-/** How many messages one queue delivers before others get their turn. */
-const PUMP_MESSAGES_MAX = 16384;
+/** How many messages one queue delivers before others get their turn: some milliseconds, which the turn does not look into. */
+const PUMP_MESSAGES_MAX = 4096;
 /** What an expired message counts beside: to dead-letter it takes longer than to deliver it. */
 const DISCARD_COST = 63;
 
@@ -297,6 +298,18 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.corruption = null;
     this.#ledger.purged += count;
     if (this.log.durable) this.#turn.schedule();
+    return count;
+  }
+
+  /** As `purge`, in steps. What is published or given back meanwhile may stay. */
+  *purgeInSteps(): Work<number> {
+    if (this.corruption !== null) return this.purge();
+    let count = 0;
+    for (const level of [...this.levels]) {
+      count += yield* level.purgeInSteps(this.#chunks);
+      if (this.log.durable) this.#turn.schedule();
+    }
+    this.#depth.dropEstimate();
     return count;
   }
 

@@ -6,6 +6,11 @@ import { InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts'
 import type { Consumer } from './consumer.ts';
 import type { Outcome, RequeueReason } from './delivery-outcome.ts';
 
+/** What is settled or given back in one step of a work. */
+const STEP_DELIVERIES = 64;
+/** An acknowledgement of more, those that are settled already included, is a work. */
+const AT_ONCE_MAX = 1024;
+
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
 export interface DeliverySource {
   acknowledge(offset: number, publishedMs: number): void;
@@ -107,24 +112,61 @@ export class Unacknowledged {
     if (this.#ring.count > 0) this.#requeueUpTo(0, true, reason);
   }
 
-  /** As `requeueAll`, of a channel that gets nothing more. */
-  *requeueAllInSteps(): Work<void> {
+  /** How many entries there are up to this tag, 0 being the newest; those that are settled between them count too. */
+  spanTo(tag: number): number {
     const ring = this.#ring;
-    for (let position = ring.end - 1; position >= ring.first; position--) {
-      if (ring.isInFlightAt(position)) this.#requeue(position & ring.mask, 'lost');
-      yield;
-    }
-    ring.trim();
+    return (tag === 0 ? ring.end : ring.positionOf(tag + 1)) - ring.first;
   }
 
-  /** As `requeueAll` of what is recovered, without what an open transaction settles. */
-  requeueUnless(isInTransaction: (tag: number) => boolean): void {
+  /** Whether all up to this tag, 0 being the newest, are so many that `settleInSteps` or `requeueInSteps` is to be used. */
+  isLong(tag: number): boolean {
+    return this.#ring.end - this.#ring.first > AT_ONCE_MAX && this.spanTo(tag) > AT_ONCE_MAX;
+  }
+
+  /** As `ack`, or `reject` without requeueing, of all up to this tag. What is delivered meanwhile has larger tags. */
+  *settleInSteps(lastTag: number, isRejected: boolean): Work<number> {
     const ring = this.#ring;
-    for (let position = ring.end - 1; position >= ring.first; position--) {
-      if (!ring.isInFlightAt(position) || isInTransaction(ring.keyAt(position))) continue;
-      this.#requeue(position & ring.mask, 'recovered');
+    let count = 0;
+    while (ring.count > 0 && ring.firstKey <= lastTag) {
+      const end = Math.min(ring.positionOf(lastTag + 1), ring.first + STEP_DELIVERIES);
+      for (let position = ring.first; position < end; position++) {
+        if (!ring.isInFlightAt(position)) continue;
+        this.#settle(position & ring.mask, isRejected);
+        count++;
+      }
+      ring.trim();
+      yield;
     }
-    ring.trim();
+    return count;
+  }
+
+  /**
+   * All up to this tag go back, but for those that an open transaction settles. The oldest first: consumers get some of them
+   * before the last one is back.
+   */
+  *requeueInSteps(
+    lastTag: number,
+    reason: RequeueReason,
+    isInTransaction: ((tag: number) => boolean) | null = null,
+  ): Work<number> {
+    const ring = this.#ring;
+    let count = 0;
+    // Positions change with each delivery that comes in between, tags do not.
+    let tag = 0;
+    for (;;) {
+      const first = ring.positionOf(tag);
+      const end = Math.min(ring.positionOf(lastTag + 1), first + STEP_DELIVERIES);
+      if (first >= end) return count;
+      tag = ring.anyKeyAt(end - 1) + 1;
+      for (let position = first; position < end; position++) {
+        if (!ring.isInFlightAt(position)) continue;
+        if (isInTransaction?.(ring.keyAt(position)) === true) continue;
+        this.#requeue(position & ring.mask, reason);
+        count++;
+      }
+      ring.trim();
+      yield;
+    }
   }
 
   /** The consumers with a delivery whose tag is below what `limits` has for them. */

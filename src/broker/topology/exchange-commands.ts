@@ -1,3 +1,4 @@
+import { finished, type Work } from '../../base/turn-time.ts';
 import { typeName } from '../../base/value-text.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
@@ -18,6 +19,9 @@ import {
   resourceText,
 } from './refusals.ts';
 import { streamFactoryOf } from './stream-commands.ts';
+
+/** Bindings that go with an exchange at once. */
+const BINDINGS_AT_ONCE_MAX = 1024;
 
 export function declareExchange<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
@@ -97,6 +101,18 @@ export function deleteExchange<Q extends TopologyQueue>(
   name: string,
   ifUnused: boolean,
 ): void {
+  finished(deleteExchangeInSteps(ctx, name, ifUnused));
+}
+
+/**
+ * Once the condition holds the exchange goes, though it may be bound meanwhile. If the broker stops before the end, it is there
+ * with fewer bindings.
+ */
+export function* deleteExchangeInSteps<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  name: string,
+  ifUnused: boolean,
+): Work<void> {
   refuseDefaultExchange(name);
   if (isPredeclared(name)) {
     throw new BrokerError(
@@ -107,6 +123,13 @@ export function deleteExchange<Q extends TopologyQueue>(
   const exchange = ctx.state.exchanges.get(name);
   if (exchange === undefined) return;
   if (ifUnused && exchange.outbound.size > 0) throw inUse('exchange', name, ctx.name);
+  if (exchange.outbound.size > BINDINGS_AT_ONCE_MAX) {
+    for (const binding of exchange.outbound.values()) {
+      ctx.state.removeBinding(binding);
+      yield;
+    }
+    if (ctx.state.exchanges.get(name) !== exchange) return;
+  }
   if (exchange.stream !== null) {
     streamFactoryOf(ctx).delete(name);
     if (ctx.state.exchanges.get(name) !== exchange) return;

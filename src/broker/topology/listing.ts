@@ -53,21 +53,23 @@ export interface BindingFilter {
   readonly destination?: string;
 }
 
-export function listExchanges<Q extends TopologyQueue>(
+export function* exchanges<Q extends TopologyQueue>(
   vhost: string,
   state: TopologyState<Q>,
-): ExchangeInfo[] {
-  return Array.from(state.exchanges.values(), (exchange) => ({
-    vhost,
-    name: exchange.name,
-    type: exchange.type.name,
-    durable: exchange.durable,
-    autoDelete: exchange.autoDelete,
-    internal: exchange.internal,
-    arguments: exchange.arguments,
-    policy: appliedToExchange(state.policies, exchange).policy?.name ?? null,
-    alternateExchange: exchange.alternate,
-  }));
+): Iterable<ExchangeInfo> {
+  for (const exchange of state.exchanges.values()) {
+    yield {
+      vhost,
+      name: exchange.name,
+      type: exchange.type.name,
+      durable: exchange.durable,
+      autoDelete: exchange.autoDelete,
+      internal: exchange.internal,
+      arguments: exchange.arguments,
+      policy: appliedToExchange(state.policies, exchange).policy?.name ?? null,
+      alternateExchange: exchange.alternate,
+    };
+  }
 }
 
 export function listQueues<Q extends TopologyQueue>(vhost: string, state: TopologyState<Q>): QueueInfo[] {
@@ -92,31 +94,29 @@ export function listQueues<Q extends TopologyQueue>(vhost: string, state: Topolo
 }
 
 /** As in RabbitMQ, every queue is listed with a binding from the default exchange under its name. */
-export function listBindings<Q extends TopologyQueue>(
+export function* bindings<Q extends TopologyQueue>(
   vhost: string,
   state: TopologyState<Q>,
-  filter: BindingFilter = {},
-): BindingInfo[] {
-  const found: BindingInfo[] = [];
+  filter: BindingFilter,
+): Iterable<BindingInfo> {
   if ((filter.source ?? '') === '' && filter.destinationKind !== 'exchange') {
     for (const name of namesAmong(state.queues, filter.destination)) {
       const destinationKind = 'queue';
-      found.push({ vhost, source: '', destinationKind, destination: name, routingKey: name, arguments: {} });
+      yield { vhost, source: '', destinationKind, destination: name, routingKey: name, arguments: {} };
     }
   }
   for (const binding of candidates(state, filter)) {
     if (filter.destinationKind !== undefined && binding.destinationKind !== filter.destinationKind) continue;
     if (filter.destination !== undefined && binding.destination.name !== filter.destination) continue;
-    found.push({
+    yield {
       vhost,
       source: binding.source.name,
       destinationKind: binding.destinationKind,
       destination: binding.destination.name,
       routingKey: binding.routingKey,
       arguments: binding.arguments,
-    });
+    };
   }
-  return found;
 }
 
 function* candidates<Q extends TopologyQueue>(

@@ -1,3 +1,4 @@
+import { finished, type Work } from '../../base/turn-time.ts';
 import { BrokerError } from '../errors.ts';
 import type { PolicyKind } from '../policies/operator-policy.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
@@ -7,31 +8,31 @@ import type { CommandContext } from './commands.ts';
 import type { MetadataOperation, PolicyCleared, PolicySet } from './metadata.ts';
 import type { TopologyState } from './state.ts';
 
-/** In force, for all that there is, when this returns. */
-export function setPolicy<Q extends TopologyQueue>(
+/** In force, for all that there is, when the work is done; for what is new, from its first step on. */
+export function* setPolicy<Q extends TopologyQueue>(
   { name: vhost, state, log, quotas }: CommandContext<Q>,
   kind: PolicyKind,
   request: PolicyRequest,
-): Policy {
+): Work<Policy> {
   const policy = validPolicy(request, kind);
   quotas.admitWrite();
   if (!state.policies.has(kind, policy.name)) quotas.admit('policies', null, vhost);
   log.append(policySet(vhost, kind, policy));
-  putInForce(state, state.setPolicy(kind, policy));
+  yield* putInForce(state, state.setPolicy(kind, policy));
   state.observer?.policySet(kind, policy);
   return policy;
 }
 
-export function clearPolicy<Q extends TopologyQueue>(
+export function* clearPolicy<Q extends TopologyQueue>(
   { name: vhost, state, log }: CommandContext<Q>,
   kind: PolicyKind,
   name: string,
-): void {
+): Work<void> {
   if (!state.policies.has(kind, name)) {
     throw new BrokerError('not-found', `no ${kind.replace('-', ' ')} '${name}' in vhost '${vhost}'`);
   }
   log.append({ op: `${kind}.clear`, vhost, name });
-  putInForce(state, state.clearPolicy(kind, name));
+  yield* putInForce(state, state.clearPolicy(kind, name));
   state.observer?.policyCleared(kind, name);
 }
 
@@ -43,9 +44,9 @@ export function applyPolicyOperation<Q extends TopologyQueue>(
   const kind = operation.op.startsWith('operator-') ? 'operator-policy' : 'policy';
   if ('pattern' in operation) {
     const { name, pattern, applyTo, priority, definition } = operation;
-    putInForce(state, state.setPolicy(kind, { name, pattern, applyTo, priority, definition }));
+    finished(putInForce(state, state.setPolicy(kind, { name, pattern, applyTo, priority, definition })));
   } else {
-    putInForce(state, state.clearPolicy(kind, operation.name));
+    finished(putInForce(state, state.clearPolicy(kind, operation.name)));
   }
 }
 
@@ -59,21 +60,24 @@ export function policyOperations<Q extends TopologyQueue>(
 }
 
 /** Only what one of the changed policies matches can be affected; the others are not touched. */
-function putInForce<Q extends TopologyQueue>(
+function* putInForce<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   changed: readonly ActivePolicy[],
-): void {
+): Work<void> {
   // Whether a queue has to be asked before it gets a message is remembered with the routes that lead to it.
   let rerouted = false;
   for (const queue of state.queues.values()) {
-    const type = kindOf(queue);
-    if (!changed.some((active) => active.matches(type, queue.name))) continue;
-    configureQueue(state.policies, queue);
-    rerouted = true;
+    if (changed.some((active) => active.matches(kindOf(queue), queue.name))) {
+      configureQueue(state.policies, queue);
+      rerouted = true;
+    }
+    yield;
   }
   for (const exchange of state.exchanges.values()) {
-    if (!changed.some((active) => active.matches('exchange', exchange.name))) continue;
-    rerouted = configureExchange(state, exchange) || rerouted;
+    if (changed.some((active) => active.matches('exchange', exchange.name))) {
+      rerouted = configureExchange(state, exchange) || rerouted;
+    }
+    yield;
   }
   if (rerouted) state.invalidateRoutes();
 }

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import type { Work } from '../../base/turn-time.ts';
 import { BrokerError } from '../errors.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { deleteUnusedSources } from './auto-delete.ts';
 import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
+import type { Binding, Exchange } from './exchange.ts';
 import { assertAccess, assertSameOwner, exclusiveOwnerOf } from './exclusive-queues.ts';
 import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
@@ -17,6 +19,9 @@ import {
   resourceText,
 } from './refusals.ts';
 import { refuseQueueAtStream } from './stream-commands.ts';
+
+/** Messages or bindings that go with a queue at once. */
+const AT_ONCE_MAX = 1024;
 
 /** `owner` stands for the connection of the client that asks; null for those without one, which own nothing. */
 export function declareQueue<Q extends TopologyQueue>(
@@ -85,17 +90,54 @@ export function findQueue<Q extends TopologyQueue>(
 export function deleteQueue<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
   name: string,
-  { ifUnused, ifEmpty }: QueueDeletion,
+  conditions: QueueDeletion,
   owner: object | null,
 ): number {
-  const queue = ctx.state.queues.get(name);
+  const queue = deletable(ctx, name, conditions, owner);
+  return queue === undefined ? 0 : removeQueue(ctx, queue);
+}
+
+/**
+ * As `deleteQueue`. What may take long is done in steps before: once the conditions hold the queue goes, though a consumer
+ * or message came meanwhile. If the broker stops before the end, the queue is there with less in it.
+ */
+export function* deleteQueueInSteps<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  name: string,
+  conditions: QueueDeletion,
+  owner: object | null,
+): Work<number> {
+  const queue = deletable(ctx, name, conditions, owner);
   if (queue === undefined) return 0;
+  const purged = queue.readyCount > AT_ONCE_MAX ? yield* queue.purgeInSteps() : 0;
+  if (ctx.state.bindingsTo(queue).size > AT_ONCE_MAX) yield* unbindInSteps(ctx, queue);
+  return purged + removeQueue(ctx, queue);
+}
+
+function* unbindInSteps<Q extends TopologyQueue>(ctx: CommandContext<Q>, queue: Q): Work<void> {
+  const lastOf = new Map<Exchange<Q>, Binding<Q>>();
+  for (const binding of ctx.state.bindingsTo(queue)) {
+    lastOf.set(binding.source, binding);
+    ctx.state.removeBinding(binding);
+    yield;
+  }
+  deleteUnusedSources(ctx, lastOf.values());
+}
+
+function deletable<Q extends TopologyQueue>(
+  ctx: CommandContext<Q>,
+  name: string,
+  { ifUnused, ifEmpty }: QueueDeletion,
+  owner: object | null,
+): Q | undefined {
+  const queue = ctx.state.queues.get(name);
+  if (queue === undefined) return undefined;
   assertAccess(queue, owner, ctx.name);
   if (ifEmpty && queue.readyCount > 0) {
     throw new BrokerError('precondition-failed', `${resourceText('queue', name, ctx.name)} not empty`);
   }
   if (ifUnused && queue.consumerCount > 0) throw inUse('queue', name, ctx.name);
-  return removeQueue(ctx, queue);
+  return queue;
 }
 
 /** Without conditions: for auto-delete queues that lost their last consumer. A queue that is gone already is let be. */

@@ -1,7 +1,8 @@
-import type { Work } from '../../base/turn-time.ts';
+import { finished, type Work } from '../../base/turn-time.ts';
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
+import type { PolicyKind } from '../policies/operator-policy.ts';
 import type { AppliedPolicies, Policies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
 import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
@@ -87,6 +88,10 @@ export class VirtualHost<Q extends TopologyQueue> {
   /** A Route holds as long as it carries this version. */
   get version(): number {
     return this.#state.version;
+  }
+
+  get exchangeCount(): number {
+    return this.#state.exchanges.size;
   }
 
   get queueCount(): number {
@@ -184,6 +189,11 @@ export class VirtualHost<Q extends TopologyQueue> {
     exchanges.deleteExchange(this.#context, name, ifUnused);
   }
 
+  /** As `deleteExchange`, for exchanges that may have very many bindings. */
+  deleteExchangeInSteps(name: string, ifUnused = false): Work<void> {
+    return exchanges.deleteExchangeInSteps(this.#context, name, ifUnused);
+  }
+
   /** @throws BrokerError access-refused, resource-locked, precondition-failed */
   declareQueue(
     declaration: QueueDeclaration,
@@ -210,6 +220,19 @@ export class VirtualHost<Q extends TopologyQueue> {
   /** Returns the number of ready messages. @throws BrokerError resource-locked, precondition-failed */
   deleteQueue(name: string, conditions: QueueDeletion, owner: object | null): number {
     return queues.deleteQueue(this.#context, name, conditions, owner);
+  }
+
+  /** As `deleteQueue`, for queues that may have very many messages or bindings. */
+  deleteQueueInSteps(name: string, conditions: QueueDeletion, owner: object | null): Work<number> {
+    return queues.deleteQueueInSteps(this.#context, name, conditions, owner);
+  }
+
+  /** Before the virtual host is deleted: its queues go one by one. */
+  *removeQueuesInSteps(): Work<void> {
+    for (const { name, exclusiveOwner } of [...this.#state.queues.values()]) {
+      yield* this.deleteQueueInSteps(name, { ifUnused: false, ifEmpty: false }, exclusiveOwner);
+      yield;
+    }
   }
 
   /** Deletes a queue whatever its state: how an auto-delete queue goes. Returns the number of ready messages. */
@@ -258,22 +281,31 @@ export class VirtualHost<Q extends TopologyQueue> {
 
   /** In force, for all that there is, when this returns. @throws BrokerError precondition-failed */
   setPolicy(request: PolicyRequest): Policy {
-    return policies.setPolicy(this.#context, 'policy', request);
+    return finished(policies.setPolicy(this.#context, 'policy', request));
   }
 
   /** Limits that hold whatever arguments and other policies say. @throws BrokerError precondition-failed */
   setOperatorPolicy(request: PolicyRequest): Policy {
-    return policies.setPolicy(this.#context, 'operator-policy', request);
+    return finished(policies.setPolicy(this.#context, 'operator-policy', request));
   }
 
   /** @throws BrokerError not-found */
   clearPolicy(name: string): void {
-    policies.clearPolicy(this.#context, 'policy', name);
+    finished(policies.clearPolicy(this.#context, 'policy', name));
   }
 
   /** @throws BrokerError not-found */
   clearOperatorPolicy(name: string): void {
-    policies.clearPolicy(this.#context, 'operator-policy', name);
+    finished(policies.clearPolicy(this.#context, 'operator-policy', name));
+  }
+
+  /** As `setPolicy` or `setOperatorPolicy`, in steps: there may be very many queues. */
+  setPolicyInSteps(kind: PolicyKind, request: PolicyRequest): Work<Policy> {
+    return policies.setPolicy(this.#context, kind, request);
+  }
+
+  clearPolicyInSteps(kind: PolicyKind, name: string): Work<void> {
+    return policies.clearPolicy(this.#context, kind, name);
   }
 
   /** The one that counts most first. */
@@ -299,16 +331,26 @@ export class VirtualHost<Q extends TopologyQueue> {
     return appliedToExchange(this.#state.policies, exchange);
   }
 
+  /** As `listExchanges`, one by one. */
+  exchanges(): Iterable<listing.ExchangeInfo> {
+    return listing.exchanges(this.name, this.#state);
+  }
+
   listExchanges(): listing.ExchangeInfo[] {
-    return listing.listExchanges(this.name, this.#state);
+    return [...listing.exchanges(this.name, this.#state)];
   }
 
   listQueues(): listing.QueueInfo[] {
     return listing.listQueues(this.name, this.#state);
   }
 
+  /** As `listBindings`, one by one. */
+  bindings(filter: listing.BindingFilter = {}): Iterable<listing.BindingInfo> {
+    return listing.bindings(this.name, this.#state, filter);
+  }
+
   listBindings(filter: listing.BindingFilter = {}): listing.BindingInfo[] {
-    return listing.listBindings(this.name, this.#state, filter);
+    return [...listing.bindings(this.name, this.#state, filter)];
   }
 
   /** Recovery: repeats a journaled change, and journals nothing. */

@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { MessageTracer } from '../../broker/connections/message-tracer.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
@@ -116,6 +117,8 @@ export interface HandlerContext extends ChannelContext {
   updateGate(): void;
   /** Keeps the frames to come until `resume`: what they ask must be answered after what is being waited for. */
   deferFrames(): void;
+  /** Runs what may take long; frames of the channel that come meanwhile are deferred. `done` is not called if the channel ends. */
+  runInSteps<T>(request: string, steps: Work<T>, done: (result: T) => void): void;
   /** Calls `action` when the client has read enough of the answers so far: at once, or when the output is relieved. */
   whenRelieved(action: () => void): void;
   /** Answers when the change of metadata that was just made, if any, is durable. Null: no answer is wanted. */

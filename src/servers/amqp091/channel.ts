@@ -38,6 +38,8 @@ export interface ChannelOwner extends ConnectionContext {
   readonly events: ConnectionEvents;
   /** A deferred frame has its turn. */
   replay(channel: Channel, frame: DeferredFrame): void;
+  /** A request of the channel failed after it had begun. */
+  failChannel(channel: Channel, error: unknown): void;
   /** Ends the channel from our side, for a reason that no request of the client gave. */
   closeChannel(channel: Channel, reason: CloseReason): void;
   /** The client closed the channel. */
@@ -80,6 +82,8 @@ export class Channel implements HandlerContext {
   #isHeld = false;
   /** A basic.get that waits until the output is not congested any more. */
   #onRelief: (() => void) | null = null;
+  /** Of a method that has not ended: see `runInSteps`. */
+  #unfinished: Work<unknown> | null = null;
 
   constructor(number: number, connection: ChannelOwner) {
     this.number = number;
@@ -184,10 +188,31 @@ export class Channel implements HandlerContext {
       else if (unacknowledged.count > 0) tx.acknowledge(unacknowledged.nextTag - 1, multiple, kind);
       return;
     }
+    if (multiple && unacknowledged.isLong(tag)) {
+      this.#settleInSteps(tag, kind);
+      return;
+    }
     const count = unacknowledged.settle(tag, multiple, kind);
     if (count < 0) this.#failTag(tag);
     else if (multiple) this.windows.settled(count, this.consumers.values());
     if (!this.gate.open) this.updateGate();
+  }
+
+  #settleInSteps(tag: number, kind: Outcome): void {
+    const { unacknowledged } = this;
+    if (!unacknowledged.has(tag, true)) {
+      this.#failTag(tag);
+      return;
+    }
+    const last = tag === 0 ? unacknowledged.nextTag - 1 : tag;
+    const steps =
+      kind === 'ack' || kind === 'drop'
+        ? unacknowledged.settleInSteps(last, kind === 'drop')
+        : unacknowledged.requeueInSteps(last, kind === 'return' ? 'returned' : 'rejected');
+    this.runInSteps(kind === 'ack' ? 'basic.ack' : 'basic.nack', steps, (count) => {
+      this.windows.settled(count, this.consumers.values());
+      this.updateGate();
+    });
   }
 
   #failTag(tag: number): void {
@@ -311,9 +336,14 @@ export class Channel implements HandlerContext {
 
   /** The deferred frames have their turn, until one has to wait again. */
   resume(): void {
+    if (this.deferred === null || !this.deferred.isWaiting) return;
+    this.deferred.isWaiting = false;
+    this.#replayDeferred();
+  }
+
+  #replayDeferred(): void {
     const { deferred } = this;
-    if (deferred === null || !deferred.isWaiting) return;
-    deferred.isWaiting = false;
+    if (deferred === null) return;
     while (!deferred.isWaiting && this.state === 'open') {
       const frame = deferred.take();
       if (frame === undefined) {
@@ -322,6 +352,33 @@ export class Channel implements HandlerContext {
       }
       this.connection.replay(this, frame);
     }
+  }
+
+  runInSteps<T>(request: string, steps: Work<T>, done: (result: T) => void): void {
+    const owner = { protocol: 'AMQP', request, user: this.connection.user };
+    const { shard, events } = this.broker;
+    const work = events.inSteps(owner.user, steps);
+    const result = shard.turnTime.run(work, owner);
+    if (!(result instanceof Promise)) {
+      done(result);
+      return;
+    }
+    this.#unfinished = work;
+    this.deferFrames();
+    result.then(
+      (value) => {
+        this.#unfinished = null;
+        if (this.state !== 'open') return;
+        // The answer may have to wait for something else.
+        if (this.deferred !== null) this.deferred.isWaiting = false;
+        done(value);
+        this.#replayDeferred();
+      },
+      (error) => {
+        this.#unfinished = null;
+        this.connection.failChannel(this, error);
+      },
+    );
   }
 
   sendWhenDurable(method: Method | null): void {
@@ -345,18 +402,16 @@ export class Channel implements HandlerContext {
     this.connection.channelClosed(this);
   }
 
-  /** Ends what the channel has at the broker. Confirms that are due are written, before what the caller sends next. */
-  release(state: 'closing' | 'closed'): void {
-    const isOpen = this.state === 'open';
-    this.#end(state);
-    if (isOpen) this.unacknowledged.requeueAll('lost');
-  }
-
-  /** As `release`: what is not acknowledged goes back in steps. */
+  /**
+   * Ends what the channel has at the broker. Confirms that are due are written in the first step, before what the caller
+   * sends next. What was acknowledged before is so, however long that takes; the rest goes back.
+   */
   *releaseInSteps(state: 'closing' | 'closed'): Work<void> {
     const isOpen = this.state === 'open';
     this.#end(state);
-    if (isOpen) yield* this.unacknowledged.requeueAllInSteps();
+    if (!isOpen) return;
+    if (this.#unfinished !== null) yield* this.#unfinished;
+    yield* this.unacknowledged.requeueInSteps(this.unacknowledged.nextTag - 1, 'lost');
   }
 
   #end(state: 'closing' | 'closed'): void {

@@ -33,6 +33,12 @@ export function fakeQueues(): QueueFactory<FakeQueue> {
         this.settings = settings;
       },
       removals: 0,
+      *purgeInSteps() {
+        yield;
+        const count = this.readyCount;
+        this.readyCount = 0;
+        return count;
+      },
       remove() {
         this.removals++;
         return this.readyCount;

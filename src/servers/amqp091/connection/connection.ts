@@ -314,8 +314,14 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     else closed();
   }
 
+  failChannel(channel: Channel, error: unknown): void {
+    if (this.state === 'open') this.#fail(error, channel, FRAME_METHOD, EMPTY, 0, 0);
+  }
+
   closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: CloseReason): void {
-    channel.release('closing');
+    const owner = { protocol: 'AMQP', request: 'channel.close', user: this.user };
+    const releasing = this.broker.shard.turnTime.run(channel.releaseInSteps('closing'), owner);
+    if (releasing instanceof Promise) releasing.catch((error) => this.#releaseFailed(error));
     channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
     this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
   }

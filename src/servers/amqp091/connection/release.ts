@@ -21,7 +21,7 @@ export function releaseInSteps(
   channels: readonly Channel[],
   events: Events,
 ): Work<void> {
-  return asUser(events, connection.user, release(connection, channels));
+  return events.inSteps(connection.user, release(connection, channels));
 }
 
 function* release(connection: ReleasedConnection, channels: readonly Channel[]): Work<void> {
@@ -32,13 +32,4 @@ function* release(connection: ReleasedConnection, channels: readonly Channel[]):
     yield;
   }
   yield* connection.vhost.removeExclusiveQueuesInSteps(connection);
-}
-
-/** The steps of the work are the user's, and what happens between them is not. */
-function* asUser(events: Events, user: string, work: Work<void>): Work<void> {
-  for (;;) {
-    const step = events.as(user, () => work.next());
-    if (step.done === true) return;
-    yield step.value;
-  }
 }

@@ -3,22 +3,25 @@ import type { HandlerContext } from '../channel-context.ts';
 import { AmqpError } from '../errors.ts';
 
 export function basicRecover(channel: HandlerContext, { requeue }: MethodOf<'basic.recover'>): void {
-  recover(channel, requeue);
-  channel.send({ name: 'basic.recover-ok' });
+  recover(channel, requeue, () => channel.send({ name: 'basic.recover-ok' }));
 }
 
 export function basicRecoverAsync(
   channel: HandlerContext,
   { requeue }: MethodOf<'basic.recover-async'>,
 ): void {
-  recover(channel, requeue);
+  recover(channel, requeue, () => undefined);
 }
 
-function recover(channel: HandlerContext, requeue: boolean): void {
+function recover(channel: HandlerContext, requeue: boolean, answer: () => void): void {
   // Redelivery to the same consumer is in AMQP 1.8.3.16, and was never in RabbitMQ.
   if (!requeue) throw new AmqpError('NOT_IMPLEMENTED', 'requeue=false');
   const { tx, unacknowledged } = channel;
-  if (tx === null) unacknowledged.requeueAll('recovered');
-  else unacknowledged.requeueUnless((tag) => tx.hasAcknowledged(tag));
-  channel.updateGate();
+  const last = unacknowledged.nextTag - 1;
+  const inTransaction = tx === null ? null : (tag: number) => tx.hasAcknowledged(tag);
+  const steps = unacknowledged.requeueInSteps(last, 'recovered', inTransaction);
+  channel.runInSteps('basic.recover', steps, () => {
+    channel.updateGate();
+    answer();
+  });
 }

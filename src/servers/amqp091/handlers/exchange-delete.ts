@@ -7,6 +7,7 @@ export function exchangeDelete(channel: HandlerContext, method: MethodOf<'exchan
   const name = withoutLineBreaks(method.exchange);
   // Predeclared exchanges are refused below, with RabbitMQ's text.
   if (name !== '' && !isPredeclared(name)) channel.connection.permissions.configure('exchange', name);
-  channel.vhost.deleteExchange(name, method.ifUnused);
-  channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.delete-ok' });
+  channel.runInSteps('exchange.delete', channel.vhost.deleteExchangeInSteps(name, method.ifUnused), () =>
+    channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.delete-ok' }),
+  );
 }

@@ -6,10 +6,13 @@ export function queueDelete(channel: HandlerContext, method: MethodOf<'queue.del
   const name = channel.queueName(withoutLineBreaks(method.queue));
   channel.connection.permissions.configure('queue', name);
   const { ifUnused, ifEmpty } = method;
+  const answer = (messageCount: number): void =>
+    channel.sendWhenDurable(method.noWait ? null : { name: 'queue.delete-ok', messageCount });
   const stream = channel.vhost.findStream(name);
-  const messageCount =
-    stream === undefined
-      ? channel.vhost.deleteQueue(name, { ifUnused, ifEmpty }, channel.connection)
-      : channel.vhost.deleteStream(stream, { ifUnused, ifEmpty });
-  channel.sendWhenDurable(method.noWait ? null : { name: 'queue.delete-ok', messageCount });
+  if (stream !== undefined) {
+    answer(channel.vhost.deleteStream(stream, { ifUnused, ifEmpty }));
+    return;
+  }
+  const deletion = channel.vhost.deleteQueueInSteps(name, { ifUnused, ifEmpty }, channel.connection);
+  channel.runInSteps('queue.delete', deletion, answer);
 }

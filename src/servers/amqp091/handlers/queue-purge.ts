@@ -7,6 +7,7 @@ export function queuePurge(channel: HandlerContext, method: MethodOf<'queue.purg
   channel.connection.permissions.read('queue', name);
   refuseStream(channel, name, 'queue.purge');
   const queue = channel.vhost.checkQueue(name, channel.connection);
-  const messageCount = queue.purge();
-  if (!method.noWait) channel.send({ name: 'queue.purge-ok', messageCount });
+  channel.runInSteps('queue.purge', queue.purgeInSteps(), (messageCount) => {
+    if (!method.noWait) channel.send({ name: 'queue.purge-ok', messageCount });
+  });
 }
