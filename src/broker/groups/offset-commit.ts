@@ -19,13 +19,23 @@ export interface CommitRequest {
 /** What one operation of the journal holds: a commit of more is several operations, so that others can go on between. */
 export const OFFSET_ROWS_MAX = 1000;
 
+/** Characters of the metadata beside them, for the same reason. */
+export const OFFSET_METADATA_MAX = 128 * 1024;
+
 /** Gathers what is committed. */
 export class OffsetRowsBuilder {
   readonly rows: { [streamId: string]: OffsetRow[] } = {};
   count = 0;
+  metadataLength = 0;
 
-  add(streamId: string, row: OffsetRow): void {
+  add(streamId: string, row: OffsetRow, metadata = ''): void {
     (this.rows[streamId] ??= []).push(row);
     this.count++;
+    this.metadataLength += metadata.length;
+  }
+
+  /** Whether it is as much as one operation holds. */
+  get isFull(): boolean {
+    return this.count >= OFFSET_ROWS_MAX || this.metadataLength >= OFFSET_METADATA_MAX;
   }
 }

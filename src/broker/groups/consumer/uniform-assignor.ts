@@ -1,5 +1,6 @@
 import { type PartitionSet, PartitionSetBuilder } from '../partition-sets.ts';
 import { type AssignorMember, type AssignorStream, inOrder } from './assignor.ts';
+import { LeastShare } from './least-share.ts';
 
 interface Share {
   readonly member: AssignorMember;
@@ -79,8 +80,10 @@ function assignToAny(groups: readonly Readers[], owners: Owners): void {
   }
   // Those with fewer readers have less of a choice.
   for (const { shares, streams } of [...groups].sort((a, b) => a.shares.length - b.shares.length)) {
+    const least = new LeastShare(shares);
     for (const [streamId, partition] of unowned(streams, owners)) {
-      give(owners, streamId, partition, leastOf(shares));
+      give(owners, streamId, partition, least.share);
+      least.changed(least.share);
     }
   }
   // Each move makes the differences smaller, so that there is an end.
@@ -89,15 +92,18 @@ function assignToAny(groups: readonly Readers[], owners: Owners): void {
 
 /** True if something was moved. */
 function level({ shares, streams }: Readers, owners: Owners): boolean {
+  if (shares.length === 1) return false;
   let isMoved = false;
+  const leastShare = new LeastShare(shares);
   for (const { id, partitionCount } of streams) {
     for (let partition = 0; partition < partitionCount; partition++) {
       const owner = owners.get(id)?.[partition] as Share;
-      if (shares.length === 1 || owner.count < 2) continue;
-      const least = leastOf(shares);
+      const least = leastShare.share;
       if (owner.count <= least.count + 1) continue;
       owner.count--;
       give(owners, id, partition, least);
+      leastShare.changed(least);
+      leastShare.changed(owner);
       isMoved = true;
     }
   }
@@ -128,8 +134,4 @@ function* unowned(
       if (owners.get(id)?.[partition] === undefined) yield [id, partition];
     }
   }
-}
-
-function leastOf(shares: readonly Share[]): Share {
-  return shares.reduce((least, share) => (share.count < least.count ? share : least));
 }

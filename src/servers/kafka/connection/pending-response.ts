@@ -94,9 +94,9 @@ export class PendingResponse implements QueuedResponse {
    * As `fill`, for a response that may have any number of elements: many of them are encoded in steps, before the next
    * request of the connection begins.
    */
-  fillInSteps<A extends Api>(response: ResponseInput<A>): void {
+  fillInSteps<A extends Api>(response: ResponseInput<A>, memory: Lease | null = null): void {
     if (!hasManyElements(response, ELEMENTS_AT_ONCE_MAX)) {
-      this.fill(response);
+      this.fill(response, memory);
       return;
     }
     if (this.isFilled || this.#isEncoding || this.connection.isClosed) return;
@@ -104,7 +104,7 @@ export class PendingResponse implements QueuedResponse {
     const { api, version, correlationId } = this;
     const throttled = this.#throttled(response);
     const encoding = encodeResponseWork(api, version, correlationId, throttled, RESPONSE_BYTES_MAX);
-    const done = (pieces: readonly Buffer[]): void => this.#encoded(pieces);
+    const done = (pieces: readonly Buffer[]): void => this.#encoded(pieces, memory);
     try {
       const pieces = this.connection.turnTime.run(encoding);
       if (!(pieces instanceof Promise)) done(pieces);
@@ -119,12 +119,16 @@ export class PendingResponse implements QueuedResponse {
     }
   }
 
-  #encoded(pieces: readonly Buffer[]): void {
+  #encoded(pieces: readonly Buffer[], memory: Lease | null): void {
     if (this.connection.isClosed) return;
     const { responses } = this.connection;
     this.isFilled = true;
-    if (this.isNext) for (const piece of pieces) responses.writer.reference(piece);
-    else this.#early = pieces;
+    if (this.isNext) {
+      for (const piece of pieces) responses.writer.reference(piece);
+      if (memory !== null) responses.releaseWhenSent(memory);
+    } else {
+      this.#early = pieces;
+    }
     responses.filled(this);
   }
 

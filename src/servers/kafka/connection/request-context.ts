@@ -17,6 +17,7 @@ import type {
 import type { Settings } from '../options.ts';
 import type { ShareSessions } from '../share/share-sessions.ts';
 import type { PendingResponse } from './pending-response.ts';
+import { runWork } from './run-work.ts';
 
 /** The connection of a request, and through it the server's. */
 export interface RequestingConnection extends ClientConnection {
@@ -107,26 +108,16 @@ export function handleRequest(
     // A handler may keep its request while it waits; the memory of the frame is used again.
     const body = Buffer.from(bytes.subarray(start, end));
     if (body.length > LARGE_BODY_BYTES) {
-      work(largeRequest(handler, body, pending, context), pending, context);
+      runWork(largeRequest(handler, body, pending, context), pending, context);
       return;
     }
     const request = decodeRequest(handler.api, context.version, body, 0, body.length);
     const outcome = handler.handle(request as never, context);
-    if (outcome !== null && isWork(outcome)) work(handled(outcome, pending, context), pending, context);
+    if (outcome !== null && isWork(outcome)) runWork(handled(outcome, pending, context), pending, context);
     else fillWhenDone(outcome, pending, context);
   } catch (error) {
     pending.fail(error);
   }
-}
-
-/** Begins the work. If it does not end at once, the next request of the connection waits until it does. */
-function work(steps: Work<void>, pending: PendingResponse, context: ConnectionRequestContext): void {
-  const { client, broker } = context;
-  const owner = { protocol: 'Kafka', request: pending.api.name, user: client.actor };
-  const done = broker.shard.turnTime.run(steps, owner);
-  if (!(done instanceof Promise)) return;
-  const resume = client.hold();
-  done.catch((error) => pending.fail(error)).finally(resume);
 }
 
 function* handled(

@@ -1,4 +1,5 @@
 import type { Lease } from '../../../base/memory-pool.ts';
+import { awaited, finished, type Work } from '../../../base/turn-time.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
 import { lastBatchAt, lastOffsetOf } from '../../../records/batch-view.ts';
@@ -7,6 +8,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { fetch } from '../../../wire/kafka/messages/fetch.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
+import { runWork } from '../connection/run-work.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import type { FetchPartition, FetchRequest } from './fetch-partitions.ts';
 import type { FetchPlan } from './fetch-sessions.ts';
@@ -24,6 +26,10 @@ type Plan = FetchPlan & { readonly error: null };
 const BYTES_MAX = 55 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
+/** A request of more is served in steps. */
+const AT_ONCE_MAX = 500;
+const PARTITIONS_PER_STEP = 32;
+
 /** One Fetch request: responds when `min_bytes` of records are there, or `max_wait_ms` are over. */
 export class DelayedFetch {
   readonly #request: FetchRequest;
@@ -33,6 +39,9 @@ export class DelayedFetch {
   readonly #partitions: readonly FetchPartition[];
   readonly #isCommittedOnly: boolean;
   readonly #memory: Lease;
+  /** While it waits: what each partition has for it, of which no more is known than is asked for. */
+  #available: Float64Array | null = null;
+  #availableBytes = 0;
   #bytes = 0;
   /** Counted as held for the client: what is read from disk, until all of it is. */
   #heldBytes = 0;
@@ -51,24 +60,51 @@ export class DelayedFetch {
 
   run(): void {
     const { maxWaitMs } = this.#request;
-    if (maxWaitMs <= 0 || this.#isEnough()) this.#answer();
-    else this.#wait(maxWaitMs);
+    if (this.#partitions.length > AT_ONCE_MAX) {
+      runWork(this.#runInSteps(), this.#pending, this.#context);
+      return;
+    }
+    if (maxWaitMs <= 0 || finished(this.#isEnough())) this.#answer();
+    else finished(this.#wait(maxWaitMs));
   }
 
-  #wait(maxWaitMs: number): void {
+  /** Of very many partitions: the next request of the connection is handled while it waits, and not while it looks. */
+  *#runInSteps(): Work<void> {
+    const { maxWaitMs } = this.#request;
+    if (maxWaitMs <= 0 || (yield* this.#isEnough())) yield* this.#answerInSteps();
+    else yield* this.#wait(maxWaitMs);
+  }
+
+  *#wait(maxWaitMs: number): Work<void> {
     const { client, broker } = this.#context;
+    let isFinished = false;
     const finish = (): void => {
+      if (isFinished) return;
+      isFinished = true;
       this.#stopWaiting();
-      if (!client.isClosed) this.#answer();
+      if (client.isClosed) return;
+      if (this.#partitions.length > AT_ONCE_MAX) runWork(this.#answerInSteps(), this.#pending, this.#context);
+      else this.#answer();
     };
     const timer = broker.shard.scheduler.after(maxWaitMs, finish);
     this.#stops.push(() => timer.cancel(), client.onClose(finish));
-    const advanced = (): void => {
-      if (this.#isEnough()) finish();
-    };
-    for (const wanted of this.#partitions) {
-      const { partition } = resolve(wanted, this.#context);
-      if (partition !== null) this.#stops.push(partition.onAdvance(advanced));
+    for (let index = 0; index < this.#partitions.length && !isFinished; index++) {
+      const { partition } = resolve(this.#partitions[index], this.#context);
+      if (partition === null) {
+        finish();
+        return;
+      }
+      const advanced = (): void => {
+        if (this.#isEnoughWith(index)) finish();
+      };
+      this.#stops.push(partition.onAdvance(advanced));
+      // It may have advanced since it was looked at.
+      if (index % PARTITIONS_PER_STEP === PARTITIONS_PER_STEP - 1) yield;
+    }
+    if (this.#partitions.length <= AT_ONCE_MAX) return;
+    for (let index = 0; index < this.#partitions.length && !isFinished; index++) {
+      if (this.#isEnoughWith(index)) finish();
+      if (index % PARTITIONS_PER_STEP === PARTITIONS_PER_STEP - 1) yield;
     }
   }
 
@@ -78,20 +114,34 @@ export class DelayedFetch {
   }
 
   /** Whether to respond now: an error, `min_bytes` in memory, or records that are only on disk, whose size is not known. */
-  #isEnough(): boolean {
+  *#isEnough(): Work<boolean> {
     const { minBytes } = this.#request;
-    let bytes = 0;
-    for (const wanted of this.#partitions) {
-      const { partition, error } = resolve(wanted, this.#context);
-      if (error !== null) return true;
-      if (wanted.lastFetchedEpoch >= 0 && divergingEpoch(partition, wanted) !== undefined) return true;
-      const below = this.#below(partition);
-      if (wanted.fetchOffset >= below) continue;
-      if (wanted.fetchOffset < partition.log.tailStart) return true;
-      bytes += partition.log.bytesInTail(wanted.fetchOffset, below, Math.max(1, minBytes - bytes));
-      if (bytes >= minBytes && bytes > 0) return true;
+    this.#available = new Float64Array(this.#partitions.length);
+    for (let index = 0; index < this.#partitions.length; index++) {
+      if (this.#isEnoughWith(index)) return true;
+      if (index % PARTITIONS_PER_STEP === PARTITIONS_PER_STEP - 1) yield;
     }
     return minBytes <= 0;
+  }
+
+  /** As `#isEnough`, when one partition is looked at again: how many others there are does not matter. */
+  #isEnoughWith(index: number): boolean {
+    const { minBytes } = this.#request;
+    const wanted = this.#partitions[index];
+    const available = this.#available as Float64Array;
+    const { partition, error } = resolve(wanted, this.#context);
+    if (error !== null) return true;
+    if (wanted.lastFetchedEpoch >= 0 && divergingEpoch(partition, wanted) !== undefined) return true;
+    const below = this.#below(partition);
+    const others = this.#availableBytes - available[index];
+    let bytes = 0;
+    if (wanted.fetchOffset < below) {
+      if (wanted.fetchOffset < partition.log.tailStart) return true;
+      bytes = partition.log.bytesInTail(wanted.fetchOffset, below, Math.max(1, minBytes - others));
+    }
+    available[index] = bytes;
+    this.#availableBytes = others + bytes;
+    return this.#availableBytes >= minBytes && this.#availableBytes > 0;
   }
 
   #below(partition: Partition): number {
@@ -110,6 +160,23 @@ export class DelayedFetch {
       }
       this.#add(responses, wanted, response);
     }
+    this.#finish(responses);
+  }
+
+  *#answerInSteps(): Work<void> {
+    const responses: Responses = new Map();
+    try {
+      for (let index = 0; index < this.#partitions.length; index++) {
+        if (this.#context.client.isClosed) return;
+        const wanted = this.#partitions[index];
+        const response = this.#serve(wanted);
+        this.#add(responses, wanted, response instanceof Promise ? yield* awaited(response) : response);
+        if (index % PARTITIONS_PER_STEP === PARTITIONS_PER_STEP - 1) yield;
+      }
+    } finally {
+      this.#hold(-this.#heldBytes);
+    }
+    this.#context.broker.shard.turn.touch();
     this.#finish(responses);
   }
 
@@ -132,14 +199,14 @@ export class DelayedFetch {
   }
 
   #finish(responses: Responses): void {
-    this.#pending.fill<typeof fetch>(
-      {
-        sessionId: this.#plan.session?.id ?? 0,
-        responses: [...responses.values()],
-        throttleTimeMs: this.#context.client.quota.recordFetched(this.#bytes),
-      },
-      this.#memory,
-    );
+    const response = {
+      sessionId: this.#plan.session?.id ?? 0,
+      responses: [...responses.values()],
+      throttleTimeMs: this.#context.client.quota.recordFetched(this.#bytes),
+    };
+    if (this.#partitions.length > AT_ONCE_MAX)
+      this.#pending.fillInSteps<typeof fetch>(response, this.#memory);
+    else this.#pending.fill<typeof fetch>(response, this.#memory);
   }
 
   #add(responses: Responses, wanted: FetchPartition, response: PartitionResponse): void {

@@ -1,3 +1,4 @@
+import { filtered, mapped } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Quota } from '../../../broker/access/quota.ts';
 import { QUOTA_MATCH_TYPE } from '../../../wire/kafka/constants.ts';
@@ -14,14 +15,15 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
   api: describeClientQuotas,
   minVersion: 0,
   maxVersion: 1,
-  handle({ components, strict }, context) {
+  *handle({ components, strict }, context) {
     if (!context.client.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return refusal('CLUSTER_AUTHORIZATION_FAILED', 'Cluster authorization failed.');
     }
     const problem = problemOf(components);
     if (problem !== null) return problem;
-    const found = context.broker.access.quotas.list().filter((quota) => fits(quota, components, strict));
-    const entries = found.map(({ entity, values }) => ({
+    const { quotas } = context.broker.access;
+    const found = yield* filtered(quotas.list(), (quota) => fits(quota, components, strict));
+    const entries = yield* mapped(found, ({ entity, values }) => ({
       entity: componentsOf(entity),
       values: Object.entries(values).map(([key, value]) => ({ key, value })),
     }));

@@ -1,6 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
-import { OFFSET_ROWS_MAX, OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
+import { OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
 import type { OffsetRow } from '../../../broker/groups/operations.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
@@ -51,9 +51,9 @@ class Commits {
   }
 
   /** @throws GroupError */
-  add(streamId: string, row: OffsetRow): void {
-    this.#rows.add(streamId, row);
-    if (this.#rows.count >= OFFSET_ROWS_MAX) this.commit();
+  add(streamId: string, row: OffsetRow, metadata: string): void {
+    this.#rows.add(streamId, row, metadata);
+    if (this.#rows.isFull) this.commit();
   }
 
   /** A request without offsets is checked, too. @throws GroupError */
@@ -108,6 +108,7 @@ function* takeTopic(
         commits.add(
           stream.id,
           offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, expiresMs),
+          metadata,
         );
       }
       return { partitionIndex, errorCode };

@@ -1,9 +1,11 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { DurableListener } from '../../../broker/shard/shard.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
-import { decodeRequest } from '../../../wire/kafka/headers.ts';
+import { decodeRequest, decodeRequestWork } from '../../../wire/kafka/headers.ts';
 import { produce } from '../../../wire/kafka/messages/produce.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
+import { runWork } from '../connection/run-work.ts';
 import type { RawHandler } from '../handler.ts';
 import { failed, ProduceAppend } from '../produce/produce-append.ts';
 import type { RequestContext } from './request-context.ts';
@@ -14,6 +16,8 @@ type Response = ResponseInput<typeof produce>;
 /** Requests before this version carry message sets of formats v0 and v1, which Kafka 4 dropped (KIP-896). */
 const FIRST_VERSION = 3;
 const ACKS_ALL = -1;
+/** Topics, or partitions of the first one. */
+const RESPONSES_AT_ONCE_MAX = 200;
 
 /**
  * Versions before 3 are refused, but have to be in the ApiVersions response: librdkafka takes a broker without them for
@@ -24,13 +28,54 @@ export const produceHandler: RawHandler<typeof produce> = {
   minVersion: 0,
   maxVersion: 13,
   handleRaw(bytes, start, end, pending, context) {
-    const request = decodeRequest(produce, context.version, bytes, start, end);
+    const request =
+      end - start > LARGE_BODY_BYTES
+        ? decodedSoon(bytes, start, end, context)
+        : decodeRequest(produce, context.version, bytes, start, end);
+    if (request === null) {
+      // The memory of the frame is used again meanwhile.
+      runWork(appendMany(Buffer.from(bytes.subarray(start, end)), pending, context), pending, context);
+      return;
+    }
     const refusal = refusalOf(request, context);
     if (refusal !== null) refuse(request, pending, context, refusal);
     else if (context.broker.shard.alarms.isBlocking) block(request, pending, context);
     else append(request, pending, context);
   },
 };
+
+/** A smaller body cannot have so many batches that they would take long. */
+const LARGE_BODY_BYTES = 32 * 1024;
+/** Steps of decoding, each of some elements: what has more is decoded and appended in turns. */
+const STEPS_AT_ONCE_MAX = 32;
+
+/** Null if there are very many batches in it. Most large requests have a few large ones. */
+function decodedSoon(bytes: Buffer, start: number, end: number, { version }: RequestContext): Request | null {
+  const decoding = decodeRequestWork(produce, version, bytes, start, end);
+  for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) {
+    const step = decoding.next();
+    if (step.done === true) return step.value;
+  }
+  return null;
+}
+
+function* appendMany(body: Buffer, pending: PendingResponse, context: RequestContext): Work<void> {
+  const request = yield* decodeRequestWork(produce, context.version, body, 0, body.length);
+  const refusal = refusalOf(request, context);
+  if (refusal !== null) {
+    refuse(request, pending, context, refusal);
+    return;
+  }
+  const produceAppend = new ProduceAppend(request.transactionalId, context);
+  const responses: Response['responses'][number][] = [];
+  for (const topic of request.topicData) {
+    responses.push(yield* produceAppend.topicInSteps(topic));
+    yield;
+  }
+  if (produceAppend.hasLarge) yield produceAppend.appendLarge();
+  context.broker.shard.turn.touch();
+  finish(request, responses, produceAppend, pending, context);
+}
 
 function append(request: Request, pending: PendingResponse, context: RequestContext): void {
   const produceAppend = new ProduceAppend(request.transactionalId, context);
@@ -94,7 +139,12 @@ class DelayedProduce implements DurableListener {
   }
 
   onDurable(): void {
-    this.#pending.fill<typeof produce>(this.#response);
+    const { responses } = this.#response;
+    const isLong =
+      responses.length > RESPONSES_AT_ONCE_MAX ||
+      (responses[0]?.partitionResponses.length ?? 0) > RESPONSES_AT_ONCE_MAX;
+    if (isLong) this.#pending.fillInSteps<typeof produce>(this.#response);
+    else this.#pending.fill<typeof produce>(this.#response);
   }
 }
 

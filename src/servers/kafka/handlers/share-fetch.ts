@@ -3,9 +3,11 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
 import type { ApiHandler } from '../handler.ts';
-import { acknowledge, hasAcknowledgements } from '../share/acknowledgements.ts';
+import { type Acknowledged, acknowledge, hasAcknowledgements } from '../share/acknowledgements.ts';
 import { DelayedShareFetch } from '../share/delayed-share-fetch.ts';
 import { sessionFor } from '../share/share-request.ts';
+import type { ShareSession } from '../share/share-sessions.ts';
+import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof shareFetch>;
 type Response = ResponseInput<typeof shareFetch>;
@@ -16,35 +18,45 @@ export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
   minVersion: 1,
   maxVersion: 2,
   isLarge: true,
-  async handle(request, context) {
+  *handle(request, context) {
     const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
     const session = sessionFor(request, context);
     if (typeof session === 'string') return failed(session);
     const { group, memberId } = session;
-    const isFinal = epoch === FETCH_SESSION_EPOCH.FINAL;
     if (epoch === FETCH_SESSION_EPOCH.INITIAL && hasAcknowledgements(topics)) {
       return failed('INVALID_REQUEST');
     }
-    const results = await acknowledge(topics, group, memberId, isRenewAck, context);
-    const fetching = new DelayedShareFetch(request, session, context);
-    if (isFinal) {
-      context.shareSessions.end(session);
-    } else {
-      session.add(partitionsOf(request));
-      session.remove(request.forgottenTopicsData);
-      // Acknowledgements are answered at once: the fetch does not wait for records then.
-      await fetching.run(results.length === 0);
-    }
-    const responses = fetching.topics(results);
-    return {
-      throttleTimeMs: fetching.bytes > 0 ? context.client.quota.recordFetched(fetching.bytes) : 0,
-      errorCode: ERROR_CODES.NONE,
-      acquisitionLockTimeoutMs: group.settings.lockMs,
-      responses,
-      nodeEndpoints: [],
-    };
+    const acknowledged = yield* acknowledge(topics, group, memberId, isRenewAck, context);
+    // What takes long is done. While it waits for records, other requests of the connection are handled.
+    return fetchRecords(request, session, acknowledged, context);
   },
 };
+
+async function fetchRecords(
+  request: Request,
+  session: ShareSession,
+  { results, settled }: Acknowledged,
+  context: RequestContext,
+): Promise<Response> {
+  await settled;
+  const fetching = new DelayedShareFetch(request, session, context);
+  if (request.shareSessionEpoch === FETCH_SESSION_EPOCH.FINAL) {
+    context.shareSessions.end(session);
+  } else {
+    session.add(partitionsOf(request));
+    session.remove(request.forgottenTopicsData);
+    // Acknowledgements are answered at once: the fetch does not wait for records then.
+    await fetching.run(results.length === 0);
+  }
+  const responses = fetching.topics(results);
+  return {
+    throttleTimeMs: fetching.bytes > 0 ? context.client.quota.recordFetched(fetching.bytes) : 0,
+    errorCode: ERROR_CODES.NONE,
+    acquisitionLockTimeoutMs: session.group.settings.lockMs,
+    responses,
+    nodeEndpoints: [],
+  };
+}
 
 function partitionsOf({ topics }: Request): { topicId: string; partitions: number[] }[] {
   return topics.map(({ topicId, partitions }) => ({

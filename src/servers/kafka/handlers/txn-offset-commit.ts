@@ -22,6 +22,8 @@ const ABORTABLE_FROM = 4;
 /** From this version on the request adds the group to the transaction (KIP-890). */
 const ADDS_FROM = 5;
 const OFFSETS_OF_REQUEST_MAX = 2000;
+/** Characters; Kafka's clients send none. */
+const METADATA_OF_REQUEST_MAX = 512 * 1024;
 
 /** KIP-98, KIP-447: offsets of a group that are committed with the transaction. */
 export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
@@ -38,7 +40,9 @@ export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
     const builder = new OffsetRowsBuilder();
     const topics = yield* mappedBy(request.topics, (topic) => takeTopic(topic, context, builder));
     // They are committed with the end of the transaction, all of them at once.
-    if (builder.count > OFFSETS_OF_REQUEST_MAX) return yield* all(request, ERROR_CODES.POLICY_VIOLATION);
+    const isTooMuch =
+      builder.count > OFFSETS_OF_REQUEST_MAX || builder.metadataLength > METADATA_OF_REQUEST_MAX;
+    if (isTooMuch) return yield* all(request, ERROR_CODES.POLICY_VIOLATION);
     if (builder.count > 0) {
       const code = commit(request, context, builder);
       if (code !== ERROR_CODES.NONE) return yield* all(request, code);
@@ -102,6 +106,7 @@ function* takeTopic(
         builder.add(
           stream.id,
           offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, null),
+          metadata,
         );
       }
       return { partitionIndex, errorCode: ERROR_CODES[error] };

@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import type { Filled } from '../../../broker/shard/back-pressure.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
@@ -56,30 +57,47 @@ export class ProduceAppend {
     return this.#large.length > 0;
   }
 
-  topic({ name, topicId, partitionData }: TopicData): TopicResponse {
+  topic(topic: TopicData): TopicResponse {
+    const { name, topicId, partitionData } = topic;
+    const stream = this.#streamOf(topic);
+    const partitionResponses: PartitionResponse[] = [];
+    for (const data of partitionData) partitionResponses.push(this.#taken(stream, data, partitionResponses));
+    return { name, topicId, partitionResponses };
+  }
+
+  /** As `topic`: of a request with very many batches. */
+  *topicInSteps(topic: TopicData): Work<TopicResponse> {
+    const { name, topicId, partitionData } = topic;
+    const stream = this.#streamOf(topic);
+    const partitionResponses: PartitionResponse[] = [];
+    for (const data of partitionData) {
+      partitionResponses.push(this.#taken(stream, data, partitionResponses));
+      yield;
+    }
+    return { name, topicId, partitionResponses };
+  }
+
+  #taken(stream: Stream | ErrorName, data: PartitionData, responses: PartitionResponse[]): PartitionResponse {
+    if (typeof stream === 'string') return failed(data.index, stream);
+    // Between the steps it may have been deleted.
+    if (stream.isRemoved) return failed(data.index, 'UNKNOWN_TOPIC_OR_PARTITION');
+    return this.#take(stream, data, responses);
+  }
+
+  /** What may be appended to, or why it may not. */
+  #streamOf({ name, topicId }: TopicData): Stream | ErrorName {
     const context = this.#context;
     const isById = context.version >= 13;
     const stream = isById
       ? streamById(context, topicId)
       : this.#broker.streams.get(context.client.vhost, name);
-    let error: ErrorName | null = null;
     if (stream === undefined) {
-      const isHidden = !isById && !context.isAllowed('write', 'topic', name);
-      error = isById
-        ? 'UNKNOWN_TOPIC_ID'
-        : isHidden
-          ? 'TOPIC_AUTHORIZATION_FAILED'
-          : 'UNKNOWN_TOPIC_OR_PARTITION';
-    } else if (stream.isInternal || !context.isAllowed('write', 'topic', stream.name)) {
-      error = 'TOPIC_AUTHORIZATION_FAILED';
+      if (isById) return 'UNKNOWN_TOPIC_ID';
+      const isHidden = !context.isAllowed('write', 'topic', name);
+      return isHidden ? 'TOPIC_AUTHORIZATION_FAILED' : 'UNKNOWN_TOPIC_OR_PARTITION';
     }
-    const partitionResponses: PartitionResponse[] = [];
-    for (const data of partitionData) {
-      partitionResponses.push(
-        error === null ? this.#take(stream as Stream, data, partitionResponses) : failed(data.index, error),
-      );
-    }
-    return { name, topicId, partitionResponses };
+    const isRefused = stream.isInternal || !context.isAllowed('write', 'topic', stream.name);
+    return isRefused ? 'TOPIC_AUTHORIZATION_FAILED' : stream;
   }
 
   /** Validates what was too large, all of it together, appends what is in order, and puts the responses in their places. */

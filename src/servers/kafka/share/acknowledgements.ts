@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import { ShareError } from '../../../broker/groups/share/share-error.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { Acknowledgement } from '../../../broker/groups/share/share-partition.ts';
@@ -35,18 +36,26 @@ export function hasAcknowledgements(topics: readonly AcknowledgedTopic[]): boole
   );
 }
 
-/** Applies the acknowledgements of a request; resolves with a result per partition when they are durable. */
-export async function acknowledge(
+export interface Acknowledged {
+  /** One for each partition with acknowledgements. */
+  readonly results: readonly AckResult[];
+  /** Resolves when they are durable, and what was given up is where dead records go. */
+  readonly settled: Promise<void> | null;
+}
+
+/** Applies the acknowledgements of a request; those of one partition all at once, as they are no more than it has in flight. */
+export function* acknowledge(
   topics: readonly AcknowledgedTopic[],
   group: ShareGroup,
   memberId: string,
   isRenewing: boolean,
   context: RequestContext,
-): Promise<AckResult[]> {
+): Work<Acknowledged> {
   const results: AckResult[] = [];
-  const pending: Promise<void>[] = [];
+  const leaving: Promise<void>[] = [];
   for (const { topicId, partitions } of topics) {
     for (const { partitionIndex, acknowledgementBatches } of partitions) {
+      yield;
       if (acknowledgementBatches.length === 0) continue;
       const place = { topicId, partitionIndex };
       const reader = readerOf(group, topicId, partitionIndex, context);
@@ -55,10 +64,10 @@ export async function acknowledge(
         continue;
       }
       try {
-        const batches = checked(acknowledgementBatches, isRenewing);
+        const batches = yield* checked(acknowledgementBatches, isRenewing, reader);
         if (reader === null) throw new ShareError('invalid-record-state', 'Nothing of it is held.');
-        const leaving = reader.share.acknowledge(memberId, batches);
-        if (leaving !== null) pending.push(leaving);
+        const promise = reader.share.acknowledge(memberId, batches);
+        if (promise !== null) leaving.push(promise);
         results.push({ ...place, error: 'NONE', message: null });
       } catch (error) {
         if (!(error instanceof ShareError)) throw error;
@@ -67,9 +76,12 @@ export async function acknowledge(
       }
     }
   }
-  if (pending.length > 0) await Promise.all(pending);
-  if (results.length > 0) await durable(context.broker);
-  return results;
+  return { results, settled: results.length === 0 ? null : whenSettled(leaving, context) };
+}
+
+async function whenSettled(leaving: readonly Promise<void>[], context: RequestContext): Promise<void> {
+  if (leaving.length > 0) await Promise.all(leaving);
+  await durable(context.broker);
 }
 
 /** Null while the group's start offset (share.auto.offset.reset) is still being looked up. */
@@ -87,15 +99,27 @@ export function readerOf(
   return shareGroups.reader(group, topicId, index) ?? null;
 }
 
-/** @throws ShareError invalid-request */
-function checked(batches: readonly BatchRequest[], isRenewing: boolean): Acknowledgement[] {
+/** Without those of records that are done with. @throws ShareError invalid-request, invalid-record-state */
+function* checked(
+  batches: readonly BatchRequest[],
+  isRenewing: boolean,
+  reader: ShareReader | null,
+): Work<Acknowledgement[]> {
+  const startOffset = reader?.share.startOffset ?? 0;
+  const acknowledgements: Acknowledgement[] = [];
   let end = -1;
-  return batches.map(({ firstOffset, lastOffset, acknowledgeTypes: types }) => {
+  for (const { firstOffset, lastOffset, acknowledgeTypes: types } of batches) {
     const fault = faultOf(firstOffset, lastOffset, types, end, isRenewing);
     if (fault !== null) throw new ShareError('invalid-request', fault);
     end = lastOffset;
-    return { firstOffset, lastOffset, types };
-  });
+    if (lastOffset >= startOffset) acknowledgements.push({ firstOffset, lastOffset, types });
+    yield;
+  }
+  // They do not overlap, and each has a record at least.
+  if (reader !== null && acknowledgements.length > reader.share.inFlight) {
+    throw new ShareError('invalid-record-state', 'More records are named than are held.');
+  }
+  return acknowledgements;
 }
 
 function faultOf(
