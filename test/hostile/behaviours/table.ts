@@ -2,6 +2,7 @@ import type { Behaviour } from '../behaviour.ts';
 import { AMQP_BEHAVIOURS } from './amqp.ts';
 import { AMQP_MESSAGE_BEHAVIOURS } from './amqp-messages.ts';
 import { AMQP_TOPOLOGY_BEHAVIOURS } from './amqp-topology.ts';
+import { AT_ONCE_BEHAVIOURS } from './at-once.ts';
 import { BATCH_BEHAVIOURS } from './batches.ts';
 import { HANDSHAKE_BEHAVIOURS } from './handshakes.ts';
 import { KAFKA_BEHAVIOURS } from './kafka.ts';
@@ -19,4 +20,5 @@ export const BEHAVIOURS: readonly Behaviour[] = [
   ...KAFKA_REQUEST_BEHAVIOURS,
   ...KAFKA_GROUP_BEHAVIOURS,
   ...BATCH_BEHAVIOURS,
+  ...AT_ONCE_BEHAVIOURS,
 ];

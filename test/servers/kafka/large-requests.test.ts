@@ -10,6 +10,7 @@ import { offsetCommit, offsetFetch } from '../../../src/wire/kafka/messages/grou
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
 import { addPartitionsToTxn, initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
+import { beside } from './beside.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -18,28 +19,6 @@ const ANY = 1;
 
 function list<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
-}
-
-/**
- * The answer to a large request, and how many small ones of another client were answered while the broker was at it. Were it
- * handled at a stretch, that would be one or two, on whatever machine.
- */
-async function beside<T>(
-  test: KafkaTestServer,
-  send: () => Promise<T>,
-): Promise<{ answer: T; others: number }> {
-  using other = await test.connect('other');
-  let others = 0;
-  let isAnswered = false;
-  const large = send().finally(() => {
-    isAnswered = true;
-  });
-  large.catch(() => undefined);
-  while (!isAnswered) {
-    await other.request(apiVersions, 3, { clientSoftwareName: 'a', clientSoftwareVersion: '1' });
-    if (!isAnswered) others++;
-  }
-  return { answer: await large, others };
 }
 
 async function createTopics(test: KafkaTestServer, count: number, partitions: number): Promise<void> {
