@@ -19,6 +19,7 @@ export type ReadWork = (reader: ByteReader) => Work<unknown>;
 
 /** Elements without arrays of their own that are read in one step. */
 const ELEMENTS_PER_STEP = 32;
+const BYTES_PER_STEP = 16 * 1024;
 
 interface FieldReader {
   readonly name: string;
@@ -117,10 +118,15 @@ function compileWork(type: FieldType, nullable: boolean, version: number, flexib
     reader.checkElements(count, bytesMin);
     const { field } = reader;
     const values: unknown[] = [];
+    let stepBegan = reader.position;
     for (let index = 0; index < count; index++) {
       reader.field = field;
       values.push(work === null ? read(reader) : yield* work(reader));
-      if (work !== null || index % ELEMENTS_PER_STEP === 0) yield;
+      // Elements may be long texts.
+      const isLong = reader.position - stepBegan >= BYTES_PER_STEP;
+      if (work === null && index % ELEMENTS_PER_STEP > 0 && !isLong) continue;
+      stepBegan = reader.position;
+      yield;
     }
     return values;
   };
