@@ -18,7 +18,7 @@ import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
 import { notifyConsumerCancelled } from './deliver/consumer-cancellation-notification.ts';
 import { DeliveryAckTimeouts } from './deliver/delivery-ack-timeout.ts';
 import { DeliveryWindows } from './deliver/delivery-window.ts';
-import { AmqpError, type CloseReason, closeReason } from './errors.ts';
+import { AmqpError, type CloseReason, closeReason, closeReasonOf } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Publishing } from './publish/publish.ts';
 import type { PublisherConfirms } from './publish/publisher-confirms.ts';
@@ -38,8 +38,6 @@ export interface ChannelOwner extends ConnectionContext {
   readonly events: ConnectionEvents;
   /** A deferred frame has its turn. */
   replay(channel: Channel, frame: DeferredFrame): void;
-  /** A request of the channel failed after it had begun. */
-  failChannel(channel: Channel, error: unknown): void;
   /** Ends the channel from our side, for a reason that no request of the client gave. */
   closeChannel(channel: Channel, reason: CloseReason): void;
   /** The client closed the channel. */
@@ -376,7 +374,9 @@ export class Channel implements HandlerContext {
       },
       (error) => {
         this.#unfinished = null;
-        this.connection.failChannel(this, error);
+        if (this.state !== 'open') return;
+        this.settings.log.error({ err: error, user: owner.user, request }, 'a request failed unexpectedly');
+        this.connection.closeChannel(this, closeReasonOf(error, 0));
       },
     );
   }

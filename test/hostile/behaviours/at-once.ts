@@ -30,7 +30,7 @@ const acknowledgements: Behaviour = {
   async run(target) {
     const client = await amqpChannel(target);
     client.patienceMs = 10_000;
-    declareQueue(client, 'nacked', true);
+    declareQueue(client, 'nacked', {}, { durable: true });
     await client.expect('queue.declare-ok');
     await fill(client, 'nacked');
     const consume = { noLocal: false, noAck: false, exclusive: false, noWait: false, arguments: {} };
@@ -55,7 +55,7 @@ const deletions: Behaviour = {
       client.patienceMs = 10_000;
       for (let round = 0; !target.signal.aborted; round++) {
         const queue = `deleted${turn}-${round}`;
-        declareQueue(client, queue, true);
+        declareQueue(client, queue, {}, { durable: true });
         await client.expect('queue.declare-ok');
         const bind = { exchange: 'amq.topic', queue, noWait: true, arguments: {} };
         const bindings = Array.from({ length: BINDINGS }, (_, i) =>

@@ -235,10 +235,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     switch (method.name) {
       case 'connection.close':
         this.#release();
-        this.#whenReleased(() => {
-          this.#answerClose();
-          this.output.flush();
-        });
+        if (this.#releasing === null) this.#closeOk();
+        else this.#releasing.then(() => this.#closeOk());
         return;
       case 'connection.update-secret':
         // RabbitMQ's renewal of OAuth 2 tokens: passwords and certificates do not expire while the connection is open.
@@ -303,25 +301,24 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   }
 
   channelClosed(channel: Channel): void {
-    const owner = { protocol: 'AMQP', request: 'channel.close', user: this.user };
-    const releasing = this.broker.shard.turnTime.run(channel.releaseInSteps('closed'), owner);
+    const releasing = this.#releaseChannel(channel, 'closed');
     const closed = (): void => {
       if (this.state !== 'open') return;
       channel.send({ name: 'channel.close-ok' });
       this.#forget(channel);
     };
-    if (releasing instanceof Promise) releasing.then(closed).catch(this.#releaseFailed);
-    else closed();
+    if (releasing === null) closed();
+    else releasing.then(closed).catch(this.#releaseFailed);
   }
 
-  failChannel(channel: Channel, error: unknown): void {
-    if (this.state === 'open') this.#fail(error, channel, FRAME_METHOD, EMPTY, 0, 0);
+  /** Null if it is done. */
+  #releaseChannel(channel: Channel, state: 'closing' | 'closed'): Promise<void> | null {
+    const owner = { protocol: 'AMQP', request: 'channel.close', user: this.user };
+    return this.broker.shard.turnTime.run(channel.releaseInSteps(state), owner) ?? null;
   }
 
   closeChannel(channel: Channel, { replyCode, replyText, classId, methodId }: CloseReason): void {
-    const owner = { protocol: 'AMQP', request: 'channel.close', user: this.user };
-    const releasing = this.broker.shard.turnTime.run(channel.releaseInSteps('closing'), owner);
-    if (releasing instanceof Promise) releasing.catch((error) => this.#releaseFailed(error));
+    this.#releaseChannel(channel, 'closing')?.catch((error) => this.#releaseFailed(error));
     channel.send({ name: 'channel.close', replyCode, replyText, classId, methodId });
     this.settings.log.info({ user: this.user, channel: channel.number, reason: replyText }, 'channel closed');
   }
@@ -440,10 +437,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     const reason = closeReasonOf(error, method);
     const { log } = this.settings;
     if (!isExpected(error)) log.error({ err: error, user: this.user }, 'a request failed unexpectedly');
-    log.warn(
-      { user: this.user, peer: this.#handshake.peer.address, reason: reason.replyText },
-      'closing connection',
-    );
+    const { peer } = this.#handshake;
+    log.warn({ user: this.user, peer: peer.address, reason: reason.replyText }, 'closing connection');
     this.close(reason);
   }
 
@@ -458,6 +453,11 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #answerClose(): void {
     this.output.method(0, { name: 'connection.close-ok' });
     this.#socketClose.expect();
+  }
+
+  #closeOk(): void {
+    this.#answerClose();
+    this.output.flush();
   }
 
   /** Closes the channels and deletes the exclusive queues: before close-ok, and once only. */
@@ -476,19 +476,12 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#blocking.stop();
   }
 
-  #whenReleased(then: () => void): void {
-    if (this.#releasing === null) then();
-    else this.#releasing.then(then);
-  }
-
   readonly #releaseFailed = (error: unknown): void =>
     this.settings.log.error({ err: error, user: this.user }, 'what a connection had could not be released');
 
   #drop(reason: string): void {
-    this.settings.log.warn(
-      { user: this.user, peer: this.#handshake.peer.address, reason },
-      'connection dropped',
-    );
+    const fields = { user: this.user, peer: this.#handshake.peer.address, reason };
+    this.settings.log.warn(fields, 'connection dropped');
     this.destroy();
   }
 
