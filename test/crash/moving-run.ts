@@ -308,14 +308,17 @@ export class MovingRun {
   }
 
   #open(): Promise<Broker> {
+    const { fs } = this;
     return Broker.open({
       dataDirectory: DIRECTORY,
-      fileSystem: this.fs,
+      fileSystem: fs,
       propertyCodecs: [amqp091Codec],
       clock: this.time,
       scheduler: this.time,
       ...this.limits,
       onFailure: (error) => {
+        // Of a process that is gone: some of its promises ended only now.
+        if (fs !== this.fs) return;
         if (this.mayFail && this.#isAlive) this.hasFailed = true;
         else this.fail(error);
       },

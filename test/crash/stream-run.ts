@@ -210,14 +210,17 @@ export class StreamRun {
   }
 
   #open(): Promise<Broker> {
+    const { fs } = this;
     return Broker.open({
       dataDirectory: DIRECTORY,
-      fileSystem: this.fs,
+      fileSystem: fs,
       clock: this.time,
       scheduler: this.time,
       ...this.#limits,
       streamUpkeep: { retentionCheckMs: 50, compactionMemoryBytes: 1, compactionBytesPerSecond: 2 ** 30 },
       onFailure: (error) => {
+        // Of a process that is gone: some of its promises ended only now.
+        if (fs !== this.fs) return;
         if (this.#isAlive && this.#mayFail) this.#hasFailed = true;
         else if (this.#isAlive) this.#error ??= error;
       },

@@ -47,7 +47,8 @@ export class TestServer {
 
   /** A client that we did not write. */
   async connect(): Promise<ChannelModel & AsyncDisposable> {
-    const connection = await connect(`amqp://127.0.0.1:${this.server.port}`);
+    // With heartbeats a client whose socket is lost would keep the test alive by its timers.
+    const connection = await connect(`amqp://127.0.0.1:${this.server.port}?heartbeat=0`);
     connection.on('error', () => undefined);
     return Object.assign(connection, {
       [Symbol.asyncDispose]: async () => {
