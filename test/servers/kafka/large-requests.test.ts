@@ -69,7 +69,7 @@ describe('a large request', () => {
 
   it('with 300,000 filters of ACLs is worked on in slices, or refused if it would never end', async () => {
     await using test = await KafkaTestServer.start();
-    using client = await test.connect();
+    using client = await test.connectAsAdministrator();
     const exact = (index: number) => ({
       resourceTypeFilter: TOPIC,
       resourceNameFilter: `t${index}`,
