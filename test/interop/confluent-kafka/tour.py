@@ -40,7 +40,15 @@ BOOTSTRAP = os.environ.get('KAFKA_BOOTSTRAP', '127.0.0.1:9092')
 SASL_BOOTSTRAP = os.environ.get('KAFKA_SASL_BOOTSTRAP')
 PATIENCE_S = 20
 
-admin = AdminClient({'bootstrap.servers': BOOTSTRAP})
+# Who has not logged in administers nothing: where guest can log in, guest does.
+AS_GUEST = {
+    'bootstrap.servers': SASL_BOOTSTRAP,
+    'security.protocol': 'SASL_PLAINTEXT',
+    'sasl.mechanism': 'PLAIN',
+    'sasl.username': 'guest',
+    'sasl.password': 'guest',
+}
+admin = AdminClient(AS_GUEST if SASL_BOOTSTRAP else {'bootstrap.servers': BOOTSTRAP})
 
 
 def check(what, condition, *details):

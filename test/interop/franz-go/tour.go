@@ -439,7 +439,9 @@ func logIn(ctx context.Context) {
 }
 
 func logInByScram(ctx context.Context) {
-	admin := kadm.NewClient(client())
+	// Who has not logged in administers nothing.
+	admin := kadm.NewClient(must(kgo.NewClient(kgo.SeedBrokers(saslBootstrap),
+		kgo.SASL(plain.Auth{User: "guest", Pass: "guest"}.AsMechanism()))))
 	defer admin.Close()
 	user := fresh("user")
 	upsert := kadm.UpsertSCRAM{User: user, Mechanism: kadm.ScramSha512, Iterations: 4096, Password: "the password"}
