@@ -28,7 +28,14 @@ type Got = Message<Text, Text, Text, Text>;
 type TextConsumer = Consumer<Text, Text, Text, Text>;
 type TextStream = MessagesStream<Text, Text, Text, Text>;
 
-const base = { clientId: 'tour', bootstrapBrokers: [BOOTSTRAP] };
+// Guest, who rules the cluster, where it can log in: for its transactions this client sends AddPartitionsToTxn as brokers do.
+const base = {
+  clientId: 'tour',
+  bootstrapBrokers: [SASL_BOOTSTRAP ?? BOOTSTRAP],
+  ...(SASL_BOOTSTRAP === undefined
+    ? {}
+    : { sasl: { mechanism: 'PLAIN' as const, username: 'guest', password: 'guest' } }),
+};
 const admin = new Admin(base);
 
 async function makeTopic(partitions = 1, configs: Record<string, string> = {}): Promise<string> {
