@@ -11,7 +11,7 @@ const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: 
   whole: { files: 39, twice: 10 },
   delivery: { files: 14, twice: 1 },
   produce: { files: 55, twice: 9 },
-  fetch: { files: 43, twice: 6 },
+  fetch: { files: 44, twice: 6 },
 };
 
 /** The headings of the page. */
