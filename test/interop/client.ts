@@ -1,11 +1,13 @@
 /**
  * What the round asks of a client library: the operations of AMQP 0-9-1 under their usual names, done by the library's
- * own calls. Whatever a library cannot do is left out of its adapter, and the checks that need it are named as not run.
+ * own calls. Whatever a library cannot do is left out of its adapter, and the checks that need it of its round.
  */
 export interface Client {
   readonly name: string;
   /** Of a virtual host that is not there the library tells that the connection was refused, and not the code. */
   readonly hidesRefusedOpen?: boolean;
+  /** What the library cannot do: checks that need it are not in its round. */
+  readonly lacks?: 'transactions';
   /** Rejects with a `Refusal` if the broker refuses. */
   connect(url: string): Promise<Connection>;
 }

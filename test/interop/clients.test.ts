@@ -48,9 +48,7 @@ after(async () => {
 for (const { client, headers } of CLIENTS) {
   describe(`for ${client.name}`, { concurrency: 4 }, () => {
     for (const check of round(client, headers)) {
-      it(check.title, async (test) => {
-        if (!(await runCheck(check, client, url))) test.skip(`${client.name} has no ${check.needs}`);
-      });
+      it(check.title, () => runCheck(check, client, url));
     }
   });
 }

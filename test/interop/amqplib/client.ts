@@ -4,6 +4,7 @@ import { type Channel, type Client, type Connection, type Received, Refusal } fr
 /** amqplib has no transactions; everything else of the round it can do. */
 export const amqplib: Client = {
   name: 'amqplib',
+  lacks: 'transactions',
   hidesRefusedOpen: true,
   connect: async (url) => {
     try {
