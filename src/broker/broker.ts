@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts';
+import { oldGenerationBytesMax } from '../base/old-generation.ts';
 import { systemScheduler, type Timer } from '../base/scheduler.ts';
 import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
@@ -16,7 +17,6 @@ import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
 import { mergedLimits, usualLimits } from './budget/object-limits.ts';
 import { ObjectQuotas } from './budget/object-quotas.ts';
-import { oldGenerationBytesMax } from './budget/old-generation.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';

@@ -1,14 +1,12 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '../../base/clock.ts';
+import { oldGenerationBytesMax } from '../../base/old-generation.ts';
 
 /** Of the limit: where it begins to matter how much of what is used is garbage. */
 const MATTERS_FROM = 0.7;
 /** For so long what was collected counts as the last word. It takes the event loop for some tenths of a second. */
 const COLLECTED_FOR_MS = 30_000;
-
-/** The young generation: three semi-spaces of 64 MiB. V8 counts it in its limit, but what lives on cannot stay in it. */
-const YOUNG_BYTES = 192 * 1024 * 1024;
 
 type Collect = (options: { type: 'major'; execution: 'async' }) => Promise<void>;
 
@@ -48,11 +46,6 @@ export class LiveHeap {
     this.#isCollecting = false;
     this.#collectedAtMs = this.#clock.monotonicMs();
   }
-}
-
-function oldGenerationBytesMax(): number {
-  const { heap_size_limit: limit } = getHeapStatistics();
-  return Math.max(limit - YOUNG_BYTES, limit / 4);
 }
 
 /** What `node --expose-gc` has as `gc`: it is there in contexts that are made after the flag is set. */
