@@ -19,11 +19,12 @@ export interface Load {
   readonly recordBytes: number;
 }
 
-/** Of all records, after those that warm up; `perSecond` -1 offers as many as the broker takes. */
+/** Of all records, after those that warm up, a fifth; `perSecond` -1 offers as many as the broker takes. */
 export async function producerPerformance(
   load: Load,
   perSecond: number,
   directory: string,
+  warmUpRecords = Math.floor(load.records / 5),
 ): Promise<ProducerFigures> {
   // To make each record at random, as --record-size does, would cost the generator more than to send it.
   const payload = join(directory, `payload-${load.recordBytes}`);
@@ -33,7 +34,7 @@ export async function producerPerformance(
     ['--bootstrap-server', load.bootstrap],
     ['--topic', load.topic],
     ['--num-records', String(load.records)],
-    ['--warmup-records', String(Math.floor(load.records / 5))],
+    ['--warmup-records', String(warmUpRecords)],
     ['--payload-file', payload],
     ['--throughput', String(perSecond)],
     ['--command-property', 'acks=all'],
