@@ -9,6 +9,7 @@ import { FetchSessions } from './fetch/fetch-sessions.ts';
 import { memberCodec } from './groups/member-codec.ts';
 import type { ServedApi, ServerContext } from './handlers/request-context.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
+import { loadProtocol } from './protocol.ts';
 import { ShareSessions } from './share/share-sessions.ts';
 
 /**
@@ -37,6 +38,7 @@ export class KafkaServer implements ServerContext {
   readonly #connections = new Set<KafkaConnection>();
   readonly #timer: NodeJS.Timeout;
   #protocol: Protocol | null = null;
+  #loading: Promise<void> | null = null;
 
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
   static async listen(broker: Broker, options: KafkaServerOptions): Promise<KafkaServer> {
@@ -125,15 +127,8 @@ export class KafkaServer implements ServerContext {
   /** Loads the protocol; meanwhile what the client sends stays in its socket. */
   #connectLater(accepted: AcceptedConnection): void {
     const { socket } = accepted;
-    Promise.all([
-      import('./connection/connection.ts'),
-      import('./handlers/table.ts'),
-      import('./handlers/sasl-authenticate.ts'),
-    ]).then(
-      ([{ KafkaConnection }, { HANDLERS, handlerOf }, { authenticateByToken }]) => {
-        const closed = (connection: KafkaConnection): void => void this.#connections.delete(connection);
-        const deps = { server: this, handlerOf, saslToken: authenticateByToken, closed };
-        this.#protocol ??= { KafkaConnection, apis: HANDLERS, deps };
+    this.#load().then(
+      () => {
         if (!socket.destroyed) this.#connect(accepted);
       },
       (error: unknown) => {
@@ -141,6 +136,15 @@ export class KafkaServer implements ServerContext {
         socket.destroy();
       },
     );
+  }
+
+  #load(): Promise<void> {
+    this.#loading ??= loadProtocol().then(({ KafkaConnection, handlers, handlerOf, authenticateByToken }) => {
+      const closed = (connection: KafkaConnection): void => void this.#connections.delete(connection);
+      const deps = { server: this, handlerOf, saslToken: authenticateByToken, closed };
+      this.#protocol = { KafkaConnection, apis: handlers, deps };
+    });
+    return this.#loading;
   }
 
   #check(): void {
