@@ -14,7 +14,7 @@ describe('the Kafka protocol, when the first client connects', () => {
     const hooks = registerHooks({
       load(url, context, nextLoad) {
         const loaded = nextLoad(url, context);
-        if (url.startsWith('file:')) bytes += loaded.source?.length ?? 0;
+        if (url.startsWith('file:')) bytes += Buffer.byteLength(loaded.source ?? '');
         return loaded;
       },
     });
