@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { HANDLERS as AMQP_HANDLERS } from '../../src/servers/amqp091/handlers/table.ts';
 import { HANDLERS } from '../../src/servers/kafka/handlers/table.ts';
 import { TrustedProxies } from '../../src/servers/listener/trusted-proxies.ts';
 import type { Api } from '../../src/wire/kafka/declaration.ts';
-import { AccessServer } from '../access/access-server.ts';
+import { AccessServer, publish } from '../access/access-server.ts';
 import type { KafkaClient } from '../servers/kafka/kafka-client.ts';
 import { errorsIn, OTHERWISE, SECRET, sample } from '../servers/kafka/sample-requests.ts';
-import { AMQP_OPERATIONS, type AmqpOperation } from './amqp-operations.ts';
+import { AMQP_OPERATIONS, amqpAllows, amqpRefusal } from './amqp-operations.ts';
 import { KAFKA_NEEDS, kafkaAllows } from './kafka-needs.ts';
-import { hasPermission, SUBJECTS, type Subject } from './subjects.ts';
+import { page } from './page.ts';
+import { SUBJECTS, type Subject } from './subjects.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/design/access-matrix.md', import.meta.url));
 const LOGIN: ReadonlySet<string> = new Set(['SaslHandshake', 'SaslAuthenticate', 'ApiVersions']);
@@ -28,9 +30,8 @@ async function start(): Promise<AccessServer> {
   return test;
 }
 
-function amqpAllows(subject: Subject, { needs, keys = [] }: AmqpOperation): boolean {
-  if (!needs.every((verb) => hasPermission(subject, verb))) return false;
-  return subject.rights.topics === undefined || keys.every((key) => key.startsWith('a.'));
+async function putMessage(test: AccessServer): Promise<void> {
+  await test.refusal('guest', (channel) => publish(channel, '', 'secret.q'));
 }
 
 /** Each API that is served, asked in its newest version for things that are called `secret`. */
@@ -63,59 +64,18 @@ async function kafkaOutcomes(test: AccessServer, subject: Subject): Promise<Map<
   return outcomes;
 }
 
-function row(name: string, cells: readonly boolean[]): string {
-  return `| ${name} | ${cells.map((is) => (is ? 'yes' : '–')).join(' | ')} |`;
-}
-
-function page(): string {
-  const known = SUBJECTS.filter(({ isRefused }) => isRefused !== true);
-  const amqp = known.filter(({ isAnonymous }) => isAnonymous !== true);
-  const head = (subjects: readonly Subject[]): string[] => [
-    `| | ${subjects.map(({ name }) => name).join(' | ')} |`,
-    `|---|${subjects.map(() => '---').join('|')}|`,
-  ];
-  return [
-    '# Who may do what',
-    '',
-    'Made from the tables in `test/access-matrix/`, each cell of which is tried against a running broker. What is expected comes from',
-    "the documentation of RabbitMQ and Kafka, not from Sluice's sources. A user has these permissions on all names that begin with",
-    '`secret`, in the virtual host `/`, and is asked to do something with `secret`. Who has permissions in another virtual host alone, or',
-    'is held to this machine (`loopback-users`) and comes from another, does not come in at all.',
-    '',
-    'The command line and its API are for the user of the operating system whom the broker runs as, who may do everything, and for',
-    'nobody else: the socket has the mode 0600.',
-    '',
-    '## AMQP 0-9-1',
-    '',
-    'Access control lists are not asked. Publishing and binding are to the topic exchange `secret`.',
-    '',
-    ...head(amqp),
-    ...AMQP_OPERATIONS.map((operation) =>
-      row(
-        operation.name,
-        amqp.map((each) => amqpAllows(each, operation)),
-      ),
-    ),
-    '',
-    '## Kafka',
-    '',
-    ...head(known),
-    ...Object.entries(KAFKA_NEEDS).map(([api, needs]) =>
-      row(
-        `${api}${needs.length === 0 ? '' : ` (${needs.join(', ')})`}`,
-        known.map((each) => needs.every((need) => kafkaAllows(each, need))),
-      ),
-    ),
-    '',
-    'What needs nothing tells only of what the client may describe.',
-    '',
-  ].join('\n');
-}
-
 describe('the matrix of rights, protocols and operations', () => {
   it('has every Kafka API that is served', () => {
     const served = HANDLERS.map(({ api }) => api.name).filter((name) => !LOGIN.has(name));
     assert.deepEqual(Object.keys(KAFKA_NEEDS).sort(), served.sort());
+  });
+
+  it('has every AMQP method that clients send', () => {
+    // What opens and closes a channel is tried with each; the others are not methods of a channel.
+    const opening = new Set(['channel.open', 'channel.close']);
+    const taken = [...Object.keys(AMQP_HANDLERS), 'basic.publish', 'connection.update-secret'];
+    const tried = new Set(AMQP_OPERATIONS.map(({ name }) => name.split(',', 1)[0]));
+    assert.deepEqual([...tried].sort(), taken.filter((name) => !opening.has(name)).sort());
   });
 
   it('is the page in the documentation', () => {
@@ -135,9 +95,12 @@ describe('the matrix of rights, protocols and operations', () => {
       const wrong: string[] = [];
       if (subject.isAnonymous !== true) {
         for (const operation of AMQP_OPERATIONS) {
-          const refusal = await test.refusal(subject.name, (channel) => operation.run(channel));
+          if (operation.takesMessage === true) await putMessage(test);
+          const refusal = await test.refusal(subject.name, (...given) => operation.run(...given));
           const expected = amqpAllows(subject, operation);
-          const isRight = expected ? refusal === null : /ACCESS_REFUSED/.test(String(refusal));
+          const isRight = expected
+            ? refusal === null
+            : String(refusal).includes(amqpRefusal(subject, operation));
           if (!isRight) wrong.push(`${operation.name}: ${refusal ?? 'done'}`);
         }
       }
@@ -150,6 +113,21 @@ describe('the matrix of rights, protocols and operations', () => {
       assert.deepEqual(wrong, []);
     });
   }
+
+  it('lets what was delivered be settled by who may no longer read, as RabbitMQ does', async () => {
+    await using test = await start();
+    await test.addUser('leaver', { read: '^secret' });
+    await putMessage(test);
+    const channel = await (await test.amqp('leaver')).createChannel();
+    const message = await channel.get('secret.q');
+    assert.ok(message !== false);
+    const nothing = { configure: '', write: '', read: '' };
+    await test.broker.access.administration.setPermissions('leaver', '/', nothing);
+    channel.ack(message);
+    assert.equal((await channel.checkQueue('secret.q')).messageCount, 0);
+    channel.on('error', () => undefined);
+    await assert.rejects(channel.get('secret.q'), /ACCESS_REFUSED/);
+  });
 
   it('has nobody who is held to this machine and comes from another', async () => {
     await using test = await AccessServer.start({ trustedProxies: new TrustedProxies(['127.0.0.1']) });

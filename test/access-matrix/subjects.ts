@@ -32,6 +32,8 @@ export const SUBJECTS: readonly Subject[] = [
   { name: 'administrator', rights: { tags: ['administrator'] } },
   { name: 'monitoring', rights: { tags: ['monitoring'] } },
   { name: 'policymaker', rights: { tags: ['policymaker'] } },
+  { name: 'management', rights: { tags: ['management'] } },
+  { name: 'write, impersonator', rights: { write: SECRET, tags: ['impersonator'] } },
   { name: 'all three in another vhost', rights: { ...ALL, vhost: 'other' }, isRefused: true },
   { name: 'not logged in', rights: { ...ALL, tags: ['administrator'] }, isAnonymous: true },
 ];

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import type { Acl } from '../../src/broker/access/acl.ts';
 import type { BrokerOptions } from '../../src/broker/broker.ts';
@@ -84,17 +85,21 @@ export class AccessServer {
   }
 
   /** What an AMQP client is told that does this on a new channel; null if it may. */
-  async refusal(name: string, act: (channel: Channel) => Promise<unknown>): Promise<string | null> {
+  async refusal(
+    name: string,
+    act: (channel: Channel, model: ChannelModel) => Promise<unknown>,
+  ): Promise<string | null> {
     const model = this.#open.find((each) => Reflect.get(each, 'user') === name) ?? (await this.amqp(name));
     Reflect.set(model, 'user', name);
     const channel = await model.createChannel();
     const { promise, resolve } = Promise.withResolvers<string>();
     channel.on('error', (error: Error) => resolve(error.message));
     try {
-      await act(channel);
+      await act(channel, model);
       await channel.close();
       return null;
-    } catch {
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
       return await promise;
     }
   }

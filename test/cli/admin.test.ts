@@ -315,6 +315,10 @@ describe('the commands of administrators', { skip: process.platform === 'win32' 
       ],
       [['users', 'set', 'guest', '--tags', 'administrator,admin'], /the tag 'admin' allows nothing/],
       [
+        ['users', 'set', 'guest', '--tags', 'administrator,policymaker'],
+        /the tag 'policymaker' allows nothing/,
+      ],
+      [
         ['topic-permissions', 'set', 'guest', '--exchange', 'out', '--write', '', '--read', ''],
         /of type direct/,
       ],

@@ -12,10 +12,7 @@ export function usersCommand(): Command {
     ),
     withPassword(adminCommand('add', 'add a user; the password is asked for on the terminal', add))
       .argument('<name>')
-      .option(
-        '--tags <TAGS>',
-        'such as administrator, monitoring, policymaker, management; separated by commas',
-      )
+      .option('--tags <TAGS>', 'administrator, monitoring, impersonator; separated by commas')
       .option('--no-password', 'a user without one, who can be let in by a certificate alone'),
     withPassword(adminCommand('set', "change a user's password, tags, or both", set))
       .argument('<name>')
@@ -76,11 +73,17 @@ async function remove(call: Call, name = ''): Promise<void> {
 }
 
 /** What some tags allow is built in; any other is taken, as in RabbitMQ, and means nothing. */
-const TAGS = ['administrator', 'monitoring', 'policymaker', 'management', 'impersonator'];
+const TAGS = ['administrator', 'monitoring', 'impersonator'];
+/** In RabbitMQ they are for its HTTP API. Nobody logs in at ours. */
+const TAGS_OF_MANAGEMENT = ['policymaker', 'management'];
 
 function noteTags(tags = ''): void {
   for (const tag of tags.split(',').map((each) => each.trim())) {
     if (tag === '' || TAGS.includes(tag)) continue;
+    if (TAGS_OF_MANAGEMENT.includes(tag)) {
+      note(`the tag '${tag}' allows nothing: it is for RabbitMQ's management API, which is not built`);
+      continue;
+    }
     note(`the tag '${tag}' allows nothing${didYouMean(tag, TAGS)}; tags that do: ${TAGS.join(', ')}`);
   }
 }

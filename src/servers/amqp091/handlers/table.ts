@@ -21,7 +21,7 @@ import { txCommit, txRollback, txSelect } from './tx.ts';
 type Handler<N extends MethodName> = (channel: HandlerContext, method: MethodOf<N>) => void;
 
 /** The methods of an open channel. basic.publish is read by `Publishing`, with its content. */
-const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
+export const HANDLERS: { readonly [N in MethodName]?: Handler<N> } = {
   'channel.open': channelOpen,
   'channel.flow': channelFlow,
   'channel.close': channelClose,
