@@ -146,6 +146,20 @@ test('natural bindings are never too many', () => {
   assert.ok((router.routeSteps ?? 0) < 100);
 });
 
+test('ten thousand bindings with a wildcard in every other place are accepted, and so are short ones of any kind', () => {
+  const router = newRouter(topicExchange);
+  const random = seededRandom(3);
+  const among = (count: number): number => Math.floor(random() * count);
+  for (let index = 0; index < 10_000; index++) {
+    const levels = Array.from({ length: 6 }, () => (random() < 0.5 ? '*' : `level${among(10)}`));
+    const mixed = Array.from({ length: 1 + among(6) }, () => ['*', '#', `word${among(5)}`][among(3)]);
+    for (const key of [levels.join('.'), `${levels.slice(among(6)).join('.')}.#`, mixed.join('.')]) {
+      assert.equal(router.refusal?.(key), null, key);
+      router.add(pattern(key));
+    }
+  }
+});
+
 test('the number of places that is known before a binding is added is the number afterwards', () => {
   const word = fc.constantFrom('a', 'b', '*', '#');
   const key = fc.array(word, { maxLength: 6 });
