@@ -12,77 +12,101 @@ const INTRODUCTION = `# Coming from Kafka
 
 <!-- Written by \`npm run docs\` from scripts/kafka-page.ts and the tables in src/. Change it there. -->
 
-A program written for Kafka connects to Sluice as it is: \`bootstrap.servers=127.0.0.1:9092\`. Sluice answers as a cluster
-of one broker does, of Kafka 4.2 and in KRaft mode. What is not built is not offered to clients, or refused with an error.
-A topic is a [stream](streams.md), and AMQP clients can use it too; how records look to them is in [mapping](mapping.md).
-Who may do what is in [access](access.md), share groups are in [share groups](share-groups.md). Which clients, tools and
-test suites were tried is in [Kafka clients](kafka-clients.md).
+A program written for Kafka connects to Sluice without a change: \`bootstrap.servers=127.0.0.1:9092\`. Sluice answers like a Kafka
+4.2 cluster of one broker in KRaft mode. An API that is not built is not offered, or refused with an error.
+
+| About | Page |
+|---|---|
+| a topic as a stream, also for AMQP clients | [Streams](streams.md) |
+| how a record looks to AMQP clients, and a message to Kafka clients | [Mapping](mapping.md) |
+| users, rights and access control lists | [Access](access.md) |
+| share groups | [Share groups](share-groups.md) |
+| the clients, tools and test suites that were tried | [Kafka clients](kafka-clients.md) |
 
 ## The cluster
 
-- One broker, number 1, which is the controller too. Its address is the one that the client has connected to, or
+- **Brokers.** There is one broker, number 1. It is also the controller. Its address is the one that the client has connected to, or
   [\`kafka-advertised-host\`](configuration.md#kafka-advertised-host).
-- The cluster's id is made with the data directory and stays.
-- Durability: an answer to a producer with \`acks=1\` or \`all\` means that the records are on disk
-  ([\`durability\`](configuration.md#durability)); Kafka leaves that to the operating system. There are no other replicas.
-- Replication factors other than 1 and assignments to other brokers are refused as by a cluster that has one broker.
-  Elections are not needed, reassignments to broker 1 are done at once, the list of those that run is empty.
-- The settings of the broker are those of [configuration](configuration.md), given at its start. DescribeConfigs shows
-  some of them under Kafka's names, read-only. Kafka's dynamic settings can be set while it runs, for the cluster
-  (\`--entity-default\`) and for broker 1: [which of them have an effect](#settings-of-the-broker).
-- A [virtual host](access.md) is a tenant: clients see the topics, groups and transactional ids of the one that they are in.
+- **Cluster id.** It is made with the data directory and does not change.
+- **Durability.** With \`acks=1\` or \`acks=all\` the answer comes when the records are on disk
+  ([\`durability\`](configuration.md#durability)). Kafka leaves the writing to the operating system. There are no other replicas.
+- **Replicas.** A replication factor other than 1 and an assignment to another broker are refused, as in a cluster with one broker.
+  Elections are not needed. A reassignment to broker 1 is done at once, so the list of running reassignments is empty.
+- **Settings of the broker.** They are in [Configuration](configuration.md) and are read at the start. DescribeConfigs shows some of
+  them under Kafka's names, read-only. Kafka's dynamic settings can be changed while the broker runs, for the cluster
+  (\`--entity-default\`) and for broker 1. [Some of them have an effect](#settings-of-the-broker).
+- **Virtual hosts.** A [virtual host](access.md) is a tenant. A client sees the topics, groups and transactional ids of its own.
 
 ## Topics
 
-- A topic that a client asks for is made, unless [\`kafka-auto-create-topics\`](configuration.md#kafka-auto-create-topics)
-  is \`off\`, with [\`kafka-partitions\`](configuration.md#kafka-partitions) partitions. It is there with the first answer:
-  clients need not ask again.
-- Names are as in Kafka: 1 to 249 of the characters \`a-z A-Z 0-9 . _ -\`. Streams with other names are no topics.
-- There are no internal topics: groups, offsets and transactions are in the broker's journal.
-- A topic can have 10,000 partitions.
+- **Creation.** A topic that a client asks for is created, with [\`kafka-partitions\`](configuration.md#kafka-partitions) partitions.
+  [\`kafka-auto-create-topics\`](configuration.md#kafka-auto-create-topics) = \`off\` prevents it. The first answer already has the
+  topic: clients need not ask again.
+- **Names.** As in Kafka: 1 to 249 characters of \`a-z A-Z 0-9 . _ -\`. A stream with another name is not visible as a topic.
+- **Internal topics.** There are none. Groups, offsets and transactions are in the broker's journal.
+- **Partitions.** A topic can have 10,000.
 
 ## Records
 
-- Every record of a produced batch is looked at, as by Kafka: records that are not as many as the batch says, not numbered from 0,
-  longer than their batch, or not decompressible are refused with \`INVALID_RECORD\`, with the record named (KIP-467); a wrong checksum
-  with \`CORRUPT_MESSAGE\`. Nothing of such a batch is stored. Kafka takes wrong offset deltas in uncompressed batches, and lengths
-  below -1 as none; here they are refused.
-- What a batch may become when decompressed is bounded, which it is not in Kafka: 100 MiB, and beyond 16 MiB at most 1024 times its
-  compressed size (\`INVALID_RECORD\`); all batches of one request together 100 MiB or 32 times the request, whichever is more.
-  Beyond a size the answer is \`MESSAGE_TOO_LARGE\`, upon which Java producers send smaller batches. The errors name the limit.
-- Large compressed batches are decompressed beside the event loop; requests of the same connection wait for them, as they do in Kafka.
-- The record header \`sluice.envelope\` is the broker's: what a client writes there is stored, and believed by nobody
-  ([mapping](mapping.md#amqp--stream--kafka)).
+**Checks.** As in Kafka, every record of a produced batch is checked. If one is wrong, nothing of the batch is stored.
+
+| Error | Reason |
+|---|---|
+| \`CORRUPT_MESSAGE\` | a wrong checksum |
+| \`INVALID_RECORD\`, with the number of the record (KIP-467) | another number of records than the batch says; offsets that do not count up from 0; a record longer than its batch; data that cannot be decompressed |
+
+Two checks go beyond Kafka's. Kafka accepts wrong offset deltas in uncompressed batches. It also accepts a length below -1 and reads it
+as null.
+
+**Limits of decompression.** Kafka has none. Each error names its limit.
+
+| What | Limit | Error |
+|---|---|---|
+| one batch, decompressed | 100 MiB | \`MESSAGE_TOO_LARGE\` |
+| one batch above 16 MiB, decompressed | 1024 times its compressed size | \`INVALID_RECORD\` |
+| all batches of a request, decompressed | 100 MiB, or 32 times the request if that is more | \`MESSAGE_TOO_LARGE\` |
+
+After \`MESSAGE_TOO_LARGE\` a Java producer sends smaller batches.
+
+**Large compressed batches** are decompressed in another thread. Later requests of the same connection wait for them, as in Kafka.
+
+**The header \`sluice.envelope\`** is reserved for the broker. A client may send it. It is stored, and has no effect
+([mapping](mapping.md#amqp--stream--kafka)).
 
 ## Settings of topics
 
-All that Kafka 4.2 has are taken, checked and shown. Those *without effect* are about files and replicas, and change nothing here.
+Every topic setting of Kafka 4.2 is accepted, checked and shown. A setting *without effect* is about files or replicas, and changes nothing
+in Sluice.
 
 `;
 
 const AFTER_SETTINGS = `
-\`remote.storage.enable\` can only be \`false\`. To delete a setting that is not known succeeds, as in Kafka: tools of older versions
-take back \`message.format.version\` and \`message.downconversion.enable\`. To set one is refused with \`INVALID_CONFIG\`.
+Deleting an unknown setting succeeds, as in Kafka: older tools delete \`message.format.version\` and
+\`message.downconversion.enable\`. Setting an unknown one is refused with \`INVALID_CONFIG\`. \`remote.storage.enable\` can only be
+\`false\`.
 
 ## Settings of the broker
 
-All dynamic settings of Kafka 4.3 (KIP-226) can be set and taken back, are checked, shown with their sources, and survive a restart. What is
-set for the broker goes before what is set for the cluster. Defaults of topics are in force at once for topics that have nothing of
-their own. What is *without effect* is kept and shown, and changes nothing: listeners and logins are those of the
-[configuration](configuration.md), whatever is set here. Where it can be set: *cluster* there and for the broker, *broker* for the broker alone, *listener* for one listener of the broker,
-with \`listener.name.NAME.\` before it; the settings of a broker, \`max.connections\`, \`max.connection.creation.rate\` and
-\`num.network.threads\` can be set for a listener, too. Secrets are not kept, and shown to nobody.
+Every dynamic setting of Kafka 4.3 (KIP-226) can be set and deleted. It is checked, shown with its source, and survives a restart.
 
-Other names are refused with \`INVALID_REQUEST\`; Kafka keeps names that it does not know. That a pool of threads can only be doubled or
-halved at once is not asked of anybody.
+- **Order.** A value for the broker goes before a value for the cluster.
+- **Defaults of topics** are in force at once, for topics without a value of their own.
+- **Without effect** means: the value is kept and shown, and changes nothing. Listeners and logins are set in the
+  [configuration](configuration.md) only.
+- **Where** a setting can be set: *cluster* = for the cluster and for the broker; *broker* = for the broker; *listener* = for one
+  listener of the broker, with the prefix \`listener.name.NAME.\`. Settings of a broker, \`max.connections\`,
+  \`max.connection.creation.rate\` and \`num.network.threads\` can also be set for one listener.
+- **Secrets** are not stored, and are never shown.
+- **Unknown names** are refused with \`INVALID_REQUEST\`. Kafka stores them.
+- **Pools of threads** may get any size. Kafka allows only a change by a factor of two at once.
 
 `;
 
 const BEFORE_APIS = `
 ## APIs
 
-What is served, and in which versions. Versions of Produce before 3 are offered because clients take their absence for a
-broker that is too old; they are refused.
+These are the APIs that are served, with their versions. Produce 0 to 2 are offered and refused: without them in the list, clients take
+the broker for too old.
 
 `;
 
@@ -115,7 +139,7 @@ function apiRows(): string {
 function unserved(): string {
   const served = new Set(HANDLERS.map(({ api }) => api.key));
   const names = APIS.filter(({ key }) => !served.has(key)).map(({ name }) => name);
-  return `\nNot served: ${names.join(', ')}, and what the brokers of a cluster say to one another.\n`;
+  return `\nNot served: ${names.join(', ')}, and the APIs between the brokers of a cluster.\n`;
 }
 
 export function renderKafkaPage(): string {

@@ -20,14 +20,14 @@ export interface BrokerConfig extends ConfigRule {
 
 type Bounds = Pick<ConfigRule, 'min' | 'max' | 'choices' | 'check'>;
 
-const NO_REPLICAS = 'There are no other brokers, and no replicas to copy.';
+const NO_REPLICAS = 'There are no replicas.';
 const NO_REMOTE = 'There is no remote storage.';
-const NO_THREADS = 'There are no threads to count.';
-const AT_START = 'Listeners, certificates and logins are given to this broker at its start.';
-const COMPACTION = 'compaction-memory and compaction-rate say what compaction may use.';
-const CONNECTIONS = 'max-connections and max-connections-per-address say how many there may be.';
-const AT_ONCE = 'Partitions are divided at once.';
-const NO_BUFFERS = 'There are no such buffers.';
+const NO_THREADS = 'Sluice has no such pool of threads.';
+const AT_START = 'Listeners, certificates and logins are settings of the broker.';
+const COMPACTION = 'The settings compaction-memory and compaction-rate limit compaction.';
+const CONNECTIONS = 'The settings max-connections and max-connections-per-address limit connections.';
+const AT_ONCE = 'Partitions are assigned at once.';
+const NO_BUFFERS = 'Sluice has no such buffer.';
 const MIB = 1024 * 1024;
 
 function row(
@@ -62,7 +62,7 @@ const TOPIC_DEFAULTS: readonly BrokerConfig[] = TOPIC_CONFIGS.flatMap((config) =
 export const BROKER_CONFIGS: readonly BrokerConfig[] = [
   ...TOPIC_DEFAULTS,
   row('int', 'background.threads', '10', NO_THREADS, { min: 1 }),
-  row('list', 'config.providers', '', 'Values are taken as they are written.'),
+  row('list', 'config.providers', '', 'Values are used as they are written.'),
   row('list', 'cordoned.log.dirs', '', 'There is one data directory.', {}, 'broker'),
   row('boolean', 'follower.fetch.last.tiered.offset.enable', 'false', NO_REMOTE),
   row('long', 'follower.replication.throttled.rate', LONG_MAX, NO_REPLICAS, { min: 0 }),
@@ -91,7 +91,7 @@ export const BROKER_CONFIGS: readonly BrokerConfig[] = [
     'list',
     'metric.reporters',
     'org.apache.kafka.common.metrics.JmxReporter',
-    'No classes of Java are loaded.',
+    'Sluice loads no Java classes.',
   ),
   row('int', 'num.io.threads', '8', NO_THREADS, { min: 1 }),
   row('int', 'num.network.threads', '3', NO_THREADS, { min: 1 }),
@@ -106,7 +106,7 @@ export const BROKER_CONFIGS: readonly BrokerConfig[] = [
     'int',
     'producer.id.expiration.ms',
     '86400000',
-    'What a partition knows of a producer that is silent for so long is forgotten.',
+    'The time without records after which a partition forgets a producer.',
     { min: 1 },
     'cluster',
     'has-effect',
@@ -157,7 +157,7 @@ export const BROKER_CONFIGS: readonly BrokerConfig[] = [
   ofListener('string', 'ssl.truststore.location', null),
   ofListener('password', 'ssl.truststore.password', null),
   ofListener('string', 'ssl.truststore.type', 'JKS'),
-  row('boolean', 'transaction.partition.verification.enable', 'true', 'It is always verified.'),
+  row('boolean', 'transaction.partition.verification.enable', 'true', 'Partitions are always verified.'),
 ];
 
 const byName = new Map(BROKER_CONFIGS.map((config) => [config.name, config]));

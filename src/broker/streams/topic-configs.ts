@@ -27,8 +27,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     brokerName: 'log.cleanup.policy',
     choices: ['compact', 'delete'],
     description:
-      'What becomes of old records: delete = whole segments go when they are too old or too many; compact = of ' +
-      'records with the same key the last one stays; both can be given.',
+      'delete: old segments are deleted, by age and size. compact: of the records with one key, the last one stays. ' +
+      'Both can be given.',
   },
   {
     name: 'compression.type',
@@ -37,7 +37,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'compression.type',
     choices: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'],
-    description: 'How record batches of Kafka clients are stored; producer = as they came.',
+    description: 'The compression of stored record batches; producer: as the producer sent them.',
   },
   {
     name: 'compression.gzip.level',
@@ -49,7 +49,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
       value === '-1' || (Number(value) >= 1 && Number(value) <= 9)
         ? null
         : 'Value must be between 1 and 9 or equal to -1',
-    description: 'Level for compression.type gzip; -1 for the usual one.',
+    description: 'The level of compression.type gzip; -1: the default level.',
   },
   {
     name: 'compression.lz4.level',
@@ -59,7 +59,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     brokerName: 'compression.lz4.level',
     min: 1,
     max: 17,
-    description: 'Level for compression.type lz4. There is one level here.',
+    description: 'The level of compression.type lz4. Sluice has one level only.',
   },
   {
     name: 'compression.zstd.level',
@@ -69,7 +69,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     brokerName: 'compression.zstd.level',
     min: -131072,
     max: 22,
-    description: 'Level for compression.type zstd.',
+    description: 'The level of compression.type zstd.',
   },
   {
     name: 'delete.retention.ms',
@@ -78,8 +78,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.cleaner.delete.retention.ms',
     min: 0,
-    description:
-      'How long the mark that a key was deleted stays in a compacted log, for readers that are behind.',
+    description: 'The time for which a tombstone stays in a compacted log, for consumers that are behind.',
   },
   {
     name: 'file.delete.delay.ms',
@@ -88,7 +87,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.segment.delete.delay.ms',
     min: 0,
-    description: 'How long a deleted file stays. Here it goes as soon as nobody reads it.',
+    description: 'The time for which a deleted file stays. Sluice deletes it when its last reader is done.',
   },
   {
     name: 'flush.messages',
@@ -97,7 +96,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.flush.interval.messages',
     min: 1,
-    description: 'Records between two flushes to the disk. Here the durability of the broker decides.',
+    description:
+      'The number of records between two syncs of the disk. The setting durability of the broker decides.',
   },
   {
     name: 'flush.ms',
@@ -106,7 +106,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.flush.interval.ms',
     min: 0,
-    description: 'Time between two flushes to the disk. Here the durability of the broker decides.',
+    description: 'The time between two syncs of the disk. The setting durability of the broker decides.',
   },
   {
     name: 'follower.replication.throttled.replicas',
@@ -115,7 +115,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: null,
     check: throttledReplicas,
-    description: 'Replicas that are copied slowly. There are no others than this broker.',
+    description: 'The replicas whose copying is slowed. There are no replicas.',
   },
   {
     name: 'index.interval.bytes',
@@ -124,7 +124,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.index.interval.bytes',
     min: 0,
-    description: 'Bytes of a log between two entries of its index. Here the broker decides.',
+    description: 'The bytes of a log between two entries of its index. The broker decides.',
   },
   {
     name: 'leader.replication.throttled.replicas',
@@ -133,7 +133,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: null,
     check: throttledReplicas,
-    description: 'Replicas that are copied slowly. There are no others than this broker.',
+    description: 'The replicas whose copying is slowed. There are no replicas.',
   },
   {
     name: 'local.retention.bytes',
@@ -142,7 +142,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.local.retention.bytes',
     min: -2,
-    description: 'Bytes that stay here when there is remote storage, which there is not.',
+    description: 'The bytes that stay local with remote storage. There is no remote storage.',
   },
   {
     name: 'local.retention.ms',
@@ -151,7 +151,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.local.retention.ms',
     min: -2,
-    description: 'How long records stay here when there is remote storage, which there is not.',
+    description: 'The time for which records stay local with remote storage. There is no remote storage.',
   },
   {
     name: 'max.compaction.lag.ms',
@@ -160,7 +160,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.cleaner.max.compaction.lag.ms',
     min: 1,
-    description: 'A record is compacted after this time at the latest.',
+    description: 'The longest time before a record is compacted.',
   },
   {
     name: 'max.message.bytes',
@@ -169,7 +169,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'message.max.bytes',
     min: 0,
-    description: 'The largest record batch that is accepted, as it comes.',
+    description: 'The largest record batch that is accepted, in bytes as sent.',
   },
   {
     name: 'message.timestamp.after.max.ms',
@@ -178,7 +178,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.message.timestamp.after.max.ms',
     min: 0,
-    description: "How far a record's time may be ahead of the broker's, with CreateTime.",
+    description: "With CreateTime: the most by which a record's time may be after the broker's.",
   },
   {
     name: 'message.timestamp.before.max.ms',
@@ -187,7 +187,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.message.timestamp.before.max.ms',
     min: 0,
-    description: "How far a record's time may be behind the broker's, with CreateTime.",
+    description: "With CreateTime: the most by which a record's time may be before the broker's.",
   },
   {
     name: 'message.timestamp.type',
@@ -196,7 +196,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.message.timestamp.type',
     choices: ['CreateTime', 'LogAppendTime'],
-    description: "Whether a record's time is the producer's or that of its arrival.",
+    description:
+      "CreateTime: a record has the producer's time. LogAppendTime: it has the time of its arrival.",
   },
   {
     name: 'min.cleanable.dirty.ratio',
@@ -206,7 +207,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     brokerName: 'log.cleaner.min.cleanable.ratio',
     min: 0,
     max: 1,
-    description: 'A log is compacted when this part of it has come since the last time.',
+    description: 'A log is compacted when this share of it is newer than the last compaction.',
   },
   {
     name: 'min.compaction.lag.ms',
@@ -215,7 +216,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.cleaner.min.compaction.lag.ms',
     min: 0,
-    description: 'A record is not compacted before it is this old.',
+    description: 'The age below which a record is not compacted.',
   },
   {
     name: 'min.insync.replicas',
@@ -224,8 +225,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'min.insync.replicas',
     min: 1,
-    description:
-      'Replicas that must have a record before acks=all is answered: never more than there are, which is one.',
+    description: 'The replicas that must have a record before acks=all is answered. There is one.',
   },
   {
     name: 'preallocate',
@@ -233,7 +233,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     default: 'false',
     effect: 'no-effect',
     brokerName: 'log.preallocate',
-    description: 'Whether files have their whole size from the beginning.',
+    description: 'Whether a new file gets its full size at once.',
   },
   {
     name: 'remote.log.copy.disable',
@@ -241,7 +241,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     default: 'false',
     effect: 'no-effect',
     brokerName: null,
-    description: 'Whether remote storage gets nothing more. There is none.',
+    description: 'Whether copying to remote storage is off. There is no remote storage.',
   },
   {
     name: 'remote.log.delete.on.disable',
@@ -249,7 +249,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     default: 'false',
     effect: 'no-effect',
     brokerName: null,
-    description: 'Whether remote storage is emptied when it is switched off. There is none.',
+    description: 'Whether switching remote storage off deletes what is there. There is no remote storage.',
   },
   {
     name: 'remote.storage.enable',
@@ -257,7 +257,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     default: 'false',
     effect: 'no-effect',
     brokerName: null,
-    description: 'Whether old segments move to remote storage. There is none: only false is accepted.',
+    description:
+      'Whether old segments move to remote storage. There is no remote storage: only false is accepted.',
   },
   {
     name: 'retention.bytes',
@@ -265,7 +266,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     default: '-1',
     effect: 'has-effect',
     brokerName: 'log.retention.bytes',
-    description: 'Bytes of each partition beyond which its oldest segments are deleted; -1 for no limit.',
+    description: 'The size of a partition above which its oldest segments are deleted; -1: no limit.',
   },
   {
     name: 'retention.ms',
@@ -274,7 +275,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.retention.ms',
     min: -1,
-    description: 'Age of records at which their segments are deleted; -1 for never.',
+    description: 'The age of records at which their segment is deleted; -1: never.',
   },
   {
     name: 'segment.bytes',
@@ -283,7 +284,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.segment.bytes',
     min: MIB,
-    description: 'Size at which a log goes on in a new file. What is deleted is deleted by the file.',
+    description: 'The size at which a new segment begins. Retention deletes whole segments.',
   },
   {
     name: 'segment.index.bytes',
@@ -292,7 +293,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'no-effect',
     brokerName: 'log.index.size.max.bytes',
     min: 4,
-    description: 'Size of the index of a segment. Here the broker decides.',
+    description: 'The size of the index of a segment. The broker decides.',
   },
   {
     name: 'segment.jitter.ms',
@@ -301,7 +302,8 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.roll.jitter.ms',
     min: 0,
-    description: 'Time that is taken off segment.ms at random, so that not all segments end at once.',
+    description:
+      'A random part of this time is subtracted from segment.ms, so that segments do not all end at once.',
   },
   {
     name: 'segment.ms',
@@ -310,7 +312,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     effect: 'has-effect',
     brokerName: 'log.roll.ms',
     min: 1,
-    description: 'Age at which a log goes on in a new file, full or not.',
+    description: 'The age at which a new segment begins, also if the last one is not full.',
   },
   {
     name: 'unclean.leader.election.enable',
@@ -318,7 +320,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     default: 'false',
     effect: 'no-effect',
     brokerName: 'unclean.leader.election.enable',
-    description: 'Whether a replica that is behind may lead. There are no others than this broker.',
+    description: 'Whether a replica that is behind may become leader. There are no replicas.',
   },
   {
     name: 'internal.segment.bytes',
@@ -328,7 +330,7 @@ export const TOPIC_CONFIGS: readonly TopicConfig[] = [
     brokerName: null,
     min: 14,
     isHidden: true,
-    description: 'As segment.bytes, for tests: without its lower bound, and stronger.',
+    description: 'As segment.bytes, for tests: without its lower bound. It goes before segment.bytes.',
   },
 ];
 
