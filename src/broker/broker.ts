@@ -1,6 +1,7 @@
 import { systemClock } from '../base/clock.ts';
 import { oldGenerationBytesMax } from '../base/old-generation.ts';
 import { systemScheduler, type Timer } from '../base/scheduler.ts';
+import type { WorkOwner } from '../base/turn-time.ts';
 import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
@@ -148,8 +149,9 @@ export class Broker {
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
     this.loopStretches = new LoopStretches(shard.log);
-    shard.turnTime.onStretch = (ms, nowMs, work) =>
+    const onStretch = (ms: number, nowMs: number, work: WorkOwner): void =>
       this.loopStretches.record(nowMs - ms, nowMs, work.protocol, work.request, work.user);
+    shard.turnTime.onStretch = onStretch;
     this.quotas = this.#createQuotas(options);
     const record = (operation: Uint8Array): number => shard.record(operation);
     this.delays = new Delays({

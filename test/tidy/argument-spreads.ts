@@ -1,3 +1,5 @@
+import { withoutText } from './source-text.ts';
+
 /**
  * Calls with a spread argument: `f(...values)`. Each value becomes an argument on the stack, and some hundred thousand of them
  * end the process. Spreads in arrays and objects are not meant, nor rest parameters, which are as few as their callers write
@@ -32,12 +34,4 @@ function opening(code: string, position: number): number {
     else if ('([{'.includes(code[at]) && depth-- === 0) return at;
   }
   return -1;
-}
-
-/** Comments and the contents of strings as spaces, so that places stay where they are. */
-function withoutText(source: string): string {
-  const blank = (text: string): string => text.replace(/[^\n]/g, ' ');
-  return source.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g, (text) =>
-    text[0] === '/' ? blank(text) : `'${blank(text.slice(1, -1))}'`,
-  );
 }

@@ -25,6 +25,8 @@ export class AddressRates {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   /** By `addressKey`, in the order of their last use. */
   readonly #buckets = new Map<string, Bucket>();
+  /** The one that was used last. */
+  #lastKey = '';
 
   constructor(perSecond: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.perSecond = perSecond;
@@ -54,6 +56,9 @@ export class AddressRates {
     const bucket = this.#buckets.get(key) ?? { left: most, atMs: nowMs };
     bucket.left = Math.min(most, bucket.left + ((nowMs - bucket.atMs) / 1000) * this.perSecond);
     bucket.atMs = nowMs;
+    // Mostly the next connection is from the same address.
+    if (key === this.#lastKey) return bucket;
+    this.#lastKey = key;
     this.#buckets.delete(key);
     this.#buckets.set(key, bucket);
     if (this.#buckets.size > ADDRESSES_MAX) {

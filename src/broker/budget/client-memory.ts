@@ -191,13 +191,19 @@ function largest<T extends { readonly bytes: number }>(accounts: Iterable<T>): T
   return found;
 }
 
+const NOBODY: MemoryUser = {
+  memoryPaused: () => undefined,
+  memoryResumed: () => undefined,
+  memoryRefused: () => undefined,
+};
+
 /** Of one connection. */
 export class ConnectionMemory {
   bytes = 0;
   isPaused = false;
   readonly #all: ClientMemory;
   #user: UserAccount;
-  readonly #connection: MemoryUser;
+  #connection: MemoryUser;
   /** On the clock of `check`; -1 until its first call since the pause. */
   #pausedAtMs = -1;
   #isClosed = false;
@@ -259,6 +265,7 @@ export class ConnectionMemory {
     this.add(-this.bytes);
     this.#leave();
     this.#isClosed = true;
+    this.#connection = NOBODY;
   }
 
   pause(because: string): void {

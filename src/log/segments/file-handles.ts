@@ -78,10 +78,11 @@ export class FileHandles {
     if (handle.users > 0) {
       await new Promise<void>((resolve) => {
         const others = handle.whenIdle;
-        handle.whenIdle = () => {
+        const whenIdle = () => {
           others?.();
           resolve();
         };
+        handle.whenIdle = whenIdle;
       });
     }
     if (this.#handles.get(segment) !== handle) return;

@@ -7,6 +7,7 @@ import { ConnectionCount, type ConnectionLimits } from './connection-limits.ts';
 import { type Peer, peerOf, UNIX_PEER } from './peer.ts';
 import { readProxiedPeer } from './read-proxy-header.ts';
 import { createListenerServer, listenOn, type ReservedPort } from './reserved-port.ts';
+import { readNoMore } from './shared-read-buffer.ts';
 import {
   certificateName,
   createTlsServer,
@@ -158,7 +159,10 @@ export class Listener implements ConnectionTracker {
     const connection = new TrackedConnection(socket, peer, this);
     this.#connections.add(connection);
     socket.on('error', (error) => log.debug({ err: error, peer: connection.peer.address }, 'socket failed'));
-    socket.once('close', () => this.#closed(connection));
+    socket.once('close', () => {
+      this.#closed(connection);
+      letGoOf(socket);
+    });
     if (trustedProxies?.includes(peer.address) === true) this.#readProxyHeader(connection);
     else this.#admit(connection);
   }
@@ -241,6 +245,7 @@ export class Listener implements ConnectionTracker {
     const { peer } = connection;
     this.#leaveTlsHandshake(connection);
     connection.socket = socket;
+    socket.once('close', () => letGoOf(socket));
     if (tls.verify === 'optional' && hasBadCertificate(socket)) {
       log.warn(
         { peer: peer.address, reason: String(socket.authorizationError) },
@@ -308,6 +313,18 @@ export class Listener implements ConnectionTracker {
   #destroyAll(): void {
     for (const { socket } of this.#connections) socket.destroy();
   }
+}
+
+const ignore = (): void => undefined;
+
+/**
+ * A closed socket leads nowhere any more. Node keeps it until the next full collection (its `onwrite` is made in the old
+ * generation, see `test/tidy/old-closures.ts`), and with it whatever listens to it: all of a connection.
+ */
+function letGoOf(socket: Socket): void {
+  socket.removeAllListeners();
+  readNoMore(socket);
+  socket.on('error', ignore);
 }
 
 /** What tells the connections of one listener apart, on the TCP socket and on the TLS socket over it. */

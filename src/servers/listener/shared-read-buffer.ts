@@ -51,8 +51,17 @@ export function readShared(socket: Socket, onBytes: (bytes: Buffer) => void): ()
   socket.resume();
   if (early !== null) process.nextTick(onBytes, early);
   return () => {
-    if (fields[userBuffer.callback] === callback) fields[userBuffer.callback] = () => true;
+    if (fields[userBuffer.callback] === callback) fields[userBuffer.callback] = readNothing;
   };
+}
+
+const readNothing = () => true;
+
+/** Once the socket is closed: it does not lead to its reader any more. */
+export function readNoMore(socket: Socket): void {
+  if (userBuffer !== null && userBuffer.callback in socket) {
+    (socket as unknown as { [key: symbol]: unknown })[userBuffer.callback] = readNothing;
+  }
 }
 
 function findUserBuffer(): UserBuffer | null {

@@ -29,10 +29,11 @@ export function takeTlsTurn(connection: TrackedConnection, turns: FairTurns, eve
         return;
       }
       const timer = setTimeout(done, TURN_MS_MAX);
-      connection.endTurn = () => {
+      const endTurn = () => {
         clearTimeout(timer);
         done();
       };
+      connection.endTurn = endTurn;
       connection.startDeadline();
       events.begin();
     },
@@ -42,7 +43,8 @@ export function takeTlsTurn(connection: TrackedConnection, turns: FairTurns, eve
       socket.destroy();
     },
   };
-  connection.endTurn = () => void turns.leave(key, 0, waiter);
+  const stopWaiting = () => void turns.leave(key, 0, waiter);
+  connection.endTurn = stopWaiting;
   turns.enter(key, 0, waiter);
   if (!hasBegun) connection.stopDeadline();
 }

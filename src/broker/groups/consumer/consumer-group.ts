@@ -37,6 +37,7 @@ export interface ConsumerSurroundings {
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
+const everything = (): boolean => true;
 
 /**
  * A group in which the broker divides the partitions (KIP-848). Whenever its members, what they read, or the streams
@@ -132,7 +133,7 @@ export class ConsumerGroup {
     this.restore(change);
     this.#isStale = true;
     for (const member of this.members.values()) {
-      member.maySee = () => true;
+      member.maySee = everything;
       this.#touch(member);
     }
     this.#around.changed(this.stateToKeep());

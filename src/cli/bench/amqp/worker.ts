@@ -137,7 +137,8 @@ export class Worker implements WorkerPort {
     const { settings } = this.#share;
     const connection = await ClientConnection.open(parseAddress(settings.url), this.#onFailure);
     this.#connections.push(connection);
-    if (settings.level) connection.onAnswered = () => this.#sendDeferredAcks();
+    const onAnswered = () => this.#sendDeferredAcks();
+    if (settings.level) connection.onAnswered = onAnswered;
     if (settings.publish)
       for (const publisher of plan.publishers) await this.#addPublisher(connection, publisher);
     if (settings.consume)

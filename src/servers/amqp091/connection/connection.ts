@@ -493,6 +493,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.#heartbeat?.stop();
     this.#socketClose.stop();
     this.memory.close();
+    this.output.letGo();
     this.#onClosed(this);
   }
 }

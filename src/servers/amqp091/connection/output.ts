@@ -171,6 +171,13 @@ export class Output {
     this.#socket.end();
   }
 
+  /** The socket is closed: it keeps the callback of its last write, and so this, but nothing beyond. */
+  letGo(): void {
+    this.listener = null;
+    this.memory = null;
+    this.#late = [];
+  }
+
   #writeLate(): void {
     const late = this.#late;
     this.#late = [];

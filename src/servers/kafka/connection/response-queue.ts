@@ -44,7 +44,8 @@ export class ResponseQueue {
   /** What is counted in it: what the socket has, and responses that wait for those before them. */
   #heldBytes = 0;
   #earlyBytes = 0;
-  readonly #listener: ResponseQueueListener;
+  /** Null when the socket is closed, which keeps the callback of its last write, and so this, but nothing beyond. */
+  #listener: ResponseQueueListener | null;
   readonly #queue: QueuedResponse[] = [];
   /** Leases of the memory that `writer` references. */
   #memory: Lease[] = [];
@@ -112,7 +113,7 @@ export class ResponseQueue {
       if (this.queuedBytes > this.#highWaterBytes) this.isCongested = true;
       this.#turn.flushLater(this);
     }
-    this.#listener.responsesAdvanced();
+    this.#listener?.responsesAdvanced();
   }
 
   /** Bytes of responses that were filled in before their turn, or fewer of them. */
@@ -166,6 +167,7 @@ export class ResponseQueue {
   /** The socket is closed: forgets all responses. */
   drop(): void {
     this.#isEnded = true;
+    this.#listener = null;
     this.#queue.length = 0;
     this.#first = 0;
     this.openBytes = 0;
@@ -190,6 +192,6 @@ export class ResponseQueue {
     if (error != null || !this.isCongested || this.queuedBytes > this.#highWaterBytes / 4) return;
     this.isCongested = false;
     this.#turn.touch();
-    this.#listener.responsesAdvanced();
+    this.#listener?.responsesAdvanced();
   };
 }
