@@ -115,22 +115,26 @@ export class ClientMemory {
     const isOverShare = user.bytes > userBytesMax;
     const isOverAll = this.bytes > bytesMax;
     if (isOverShare && (isOverAll || user.bytes > bytesMax * USER_PART_MAX)) return false;
+    this.pauseUnlessExempt(user, connection, isOverAll);
+    return true;
+  }
+
+  /** A limit is reached, and `connection` is the one that may go on, or is paused. */
+  pauseUnlessExempt(user: UserAccount, connection: ConnectionMemory, isOverAll: boolean): void {
     if (!isOverAll) {
       user.exempt ??= connection;
-      if (user.exempt === connection) return true;
+      if (user.exempt === connection) return;
     }
-    if (!connection.isPaused) {
-      user.paused.add(connection);
-      this.#short.add(user);
-      connection.pause(this.shortage(user));
-    }
-    return true;
+    if (connection.isPaused) return;
+    user.paused.add(connection);
+    this.#short.add(user);
+    connection.pause(this.shortage(user));
   }
 
   /** In words, which limit is exceeded. */
   shortage(user: UserAccount): string {
     const { bytesMax, userBytesMax } = this.options;
-    return user.bytes > userBytesMax
+    return user.bytes >= userBytesMax
       ? `${user.name} holds ${user.bytes} bytes of unfinished input and unsent output, and may hold ${userBytesMax} ` +
           '(client-memory-per-user)'
       : `clients hold ${this.bytes} bytes of unfinished input and unsent output, and may hold ${bytesMax} ` +
@@ -207,6 +211,7 @@ export class ConnectionMemory {
   /** On the clock of `check`; -1 until its first call since the pause. */
   #pausedAtMs = -1;
   #isClosed = false;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(all: ClientMemory, user: string, connection: MemoryUser) {
     this.#all = all;
@@ -219,7 +224,7 @@ export class ConnectionMemory {
    * be paused within the call.
    */
   add(bytes: number): boolean {
-    if (this.#isClosed) return true;
+    if (this.#isClosed || bytes === 0) return true;
     const all = this.#all;
     const user = this.#user;
     this.bytes += bytes;
@@ -232,6 +237,30 @@ export class ConnectionMemory {
     if (user.exempt === this) user.exempt = null;
     all.freed();
     return true;
+  }
+
+  /** Bytes that may come before a limit is reached; 0 or less if it is. */
+  get room(): number {
+    const { options, bytes } = this.#all;
+    return Math.min(options.userBytesMax - this.#user.bytes, options.bytesMax - bytes);
+  }
+
+  /**
+   * Whether it may take something that is not there yet, and so can wait. If not it is paused, and is to ask again after
+   * `resumed`. The one that may go on although there is no room takes as little as it can.
+   */
+  get mayTake(): boolean {
+    if (this.#isClosed || this.room > 0) return true;
+    if (this.isPaused) return false;
+    const all = this.#all;
+    all.pauseUnlessExempt(this.#user, this, all.bytes >= all.options.bytesMax);
+    return !this.isPaused;
+  }
+
+  /** Resolves when it is not paused any more, or is closed. */
+  resumed(): Promise<void> {
+    if (!this.isPaused) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   get isTight(): boolean {
@@ -277,6 +306,7 @@ export class ConnectionMemory {
   resume(): void {
     this.isPaused = false;
     this.#connection.memoryResumed();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   checkPause(nowMs: number): void {

@@ -27,6 +27,10 @@ export const OBJECT_KINDS = {
   'transactional-ids': { memoryBytes: 700, userMax: 10_000 },
   /** What a partition knows of a producer that numbers its records. At the limit those are forgotten that are silent. */
   producers: { memoryBytes: 500, userMax: 100_000 },
+  /** A partition that a fetch session or a share session remembers between requests. */
+  'session-partitions': { memoryBytes: 200, userMax: 200_000 },
+  /** A record that a share group has handed out and is not done with. At the limit no more are handed out. */
+  'records-in-flight': { memoryBytes: 65, userMax: 500_000 },
   /** By which a queue knows a message again. At the limit the oldest are forgotten. */
   'deduplication-names': { memoryBytes: 250, userMax: 200_000 },
   policies: { memoryBytes: 2000, userMax: 1000 },

@@ -39,6 +39,8 @@ const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set([
   'channels',
   'consumers',
   'producers',
+  'session-partitions',
+  'records-in-flight',
   'deduplication-names',
 ]);
 /** These are on the disk too: they are made until its reserve is reached. */

@@ -1,7 +1,7 @@
 import type { Memory } from '../../base/memory-pool.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Store } from '../../log/store.ts';
-import { joinPieces, type Piece, type StreamLog } from '../../log/streams/stream-log.ts';
+import { bytesOf, joinPieces, type Piece, type StreamLog } from '../../log/streams/stream-log.ts';
 import { HAS_FOREIGN_ENVELOPE, LOG_APPEND_TIME } from '../../records/batch-layout.ts';
 import { baseOffsetOf, leaderEpochOf } from '../../records/batch-view.ts';
 import type { MessageView } from '../../records/message-view.ts';
@@ -152,16 +152,16 @@ export class Partition {
     return this.log.readTail(from, below, bytesMax);
   }
 
-  /** A copy of what `readTail` gives, in this memory; unless `mayExceed`, no batch of more than `bytesMax` either. */
-  copyTail(from: number, below: number, bytesMax: number, memory: Memory, mayExceed = true): Buffer | null {
-    const pieces = this.log.readTail(from, below, bytesMax);
-    if (pieces === null) return null;
-    const [first] = pieces;
-    const isTooLarge = !mayExceed && first !== undefined && first.end - first.start > bytesMax;
-    return joinPieces(isTooLarge ? [] : pieces, memory);
+  bytesOf(pieces: readonly Piece[]): number {
+    return bytesOf(pieces);
   }
 
-  /** As `copyTail`, from wherever it is. Rejects with PartitionCorruption if it cannot be read. */
+  /** Of what `readTail` gave, in this memory. */
+  copyOf(pieces: readonly Piece[], memory: Memory): Buffer {
+    return joinPieces(pieces, memory);
+  }
+
+  /** A copy of what `readTail` gives, from wherever it is. Rejects with PartitionCorruption if it cannot be read. */
   read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
     return this.#sound(this.log.read(from, below, bytesMax, memory));
   }

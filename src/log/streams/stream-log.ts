@@ -341,10 +341,15 @@ export class StreamLog {
   }
 }
 
+export function bytesOf(pieces: readonly Piece[]): number {
+  let bytes = 0;
+  for (const { start, end } of pieces) bytes += end - start;
+  return bytes;
+}
+
 /** A copy, as the memory of the pieces may be used again. */
 export function joinPieces(pieces: readonly Piece[], memory: Memory): Buffer {
-  let length = 0;
-  for (const { start, end } of pieces) length += end - start;
+  const length = bytesOf(pieces);
   if (length === 0) return NOTHING;
   const bytes = memory.take(length);
   let at = 0;

@@ -30,10 +30,10 @@ const CONNECTION_THROTTLE_MS_MAX = 1000;
 export class KafkaServer implements ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
-  readonly fetchSessions = new FetchSessions();
+  readonly fetchSessions: FetchSessions;
   /** For the records of Fetch responses until the socket has taken them. */
   readonly fetchMemory = new MemoryPool(FETCH_MEMORY_BYTES);
-  readonly shareSessions = new ShareSessions();
+  readonly shareSessions: ShareSessions;
   readonly #listener: Listener;
   readonly #connections = new Set<KafkaConnection>();
   readonly #timer: NodeJS.Timeout;
@@ -55,6 +55,8 @@ export class KafkaServer implements ServerContext {
     this.broker = broker;
     this.settings = settings;
     this.#listener = listener;
+    this.fetchSessions = new FetchSessions(broker.quotas);
+    this.shareSessions = new ShareSessions(broker.quotas);
     broker.groups.useMemberCodec(memberCodec);
     const shortestMs = Math.min(
       settings.stalledPeerTimeoutMs,

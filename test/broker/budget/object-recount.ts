@@ -56,6 +56,9 @@ export function recounted(broker: Broker): Counts {
       add('groups', group.account, vhost.name);
       add('members', group.account, vhost.name, group.members.size);
       add('share-partitions', group.account, vhost.name, [...group.allReaders()].length);
+      for (const { share } of group.allReaders()) {
+        add('records-in-flight', group.account, vhost.name, share.inFlight);
+      }
     }
     for (const { account } of broker.transactions.list(vhost.name)) {
       add('transactional-ids', account, vhost.name);

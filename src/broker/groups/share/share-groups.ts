@@ -1,4 +1,5 @@
 import type { Access } from '../../access/access.ts';
+import { ObjectCounter } from '../../budget/object-counter.ts';
 import { ObjectQuotas } from '../../budget/object-quotas.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
@@ -182,7 +183,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     this.#streamsChanged(vhost);
   }
 
-  streamExtended({ vhost }: Stream): void {
+  streamChanged({ vhost }: Stream): void {
     this.#streamsChanged(vhost);
   }
 
@@ -361,6 +362,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
       clock,
       scheduler,
       settings: () => group.settings,
+      counter: new ObjectCounter(this.#quotas, 'records-in-flight', group.account, group.vhost),
       progress: (s, c) => this.#record({ op: 'share.progress', id, s, c }),
       giveUp: (records) => this.#dead.send(source, records),
     });

@@ -4,6 +4,7 @@ import type { Scheduler } from '../../../base/scheduler.ts';
 import { AcknowledgedOffsets } from '../../../log/queues/acknowledged-offsets.ts';
 import { DeadlineHeap, type Due } from '../../acknowledgements/deadline-heap.ts';
 import { DeliveryCursor } from '../../acknowledgements/delivery-cursor.ts';
+import type { ObjectCounter } from '../../budget/object-counter.ts';
 import type { AcquiredRanges } from './acquired-ranges.ts';
 import { InFlight, LEAVING } from './in-flight.ts';
 import { ShareChanges } from './share-changes.ts';
@@ -35,6 +36,8 @@ export interface SharePartitionDeps {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   readonly settings: () => ShareSettings;
+  /** Of the records in flight of the user who began with the group; without it only the settings limit them. */
+  readonly counter?: ObjectCounter;
   /** Journals what is done with (from, to, ...), and counts (offset, count, ...). */
   readonly progress: (settled: readonly number[], counts: readonly number[]) => void;
   /** Brings records to where dead ones go, and then calls `left`. Resolves when they are there. */
@@ -139,6 +142,7 @@ export class SharePartition {
 
   /** How many records may be handed out that were not before. */
   get room(): number {
+    if (this.#deps.counter?.isFull === true) return 0;
     return Math.max(0, this.#deps.settings().recordsMax - this.#inFlight.count);
   }
 
@@ -258,12 +262,14 @@ export class SharePartition {
   stop(): void {
     this.isRemoved = true;
     this.#alarm.stop();
+    this.#deps.counter?.set(0);
     this.#tell();
   }
 
   /** Journals what has changed, and sends away what was given up. */
   flush(): Promise<void> | null {
     this.#inFlight.trim();
+    if (!this.isRemoved) this.#deps.counter?.set(this.#inFlight.count);
     if (this.#inFlight.count === 0) {
       this.#forgetLocks();
     }

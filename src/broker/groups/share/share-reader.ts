@@ -25,6 +25,8 @@ export interface Acquired {
 
 /** Read at once: how many bytes the records take that are wanted is not known before. */
 const READ_BYTES = 128 * 1024;
+/** A batch of more, as no producer makes at its defaults, is handed out in parts. */
+const BATCH_RECORDS_MAX = 10_000;
 /** Reads for one request: records that were given back lie far apart, perhaps. */
 const READS_MAX = 512;
 
@@ -173,9 +175,9 @@ export class ShareReader {
     const { share } = this;
     const { ranges } = acquired;
     const { room } = share;
-    const max = limits.isExact ? limits.records - ranges.count : Number.POSITIVE_INFINITY;
+    const max = limits.isExact ? limits.records - ranges.count : BATCH_RECORDS_MAX;
     // A batch is handed out as a whole if there is room for its first record: it is read as a whole, too.
-    const newMax = limits.isExact || room === 0 ? room : Number.POSITIVE_INFINITY;
+    const newMax = limits.isExact || room === 0 ? room : BATCH_RECORDS_MAX;
     return share.acquire(memberId, from, last, max, newMax, ranges) > 0;
   }
 }

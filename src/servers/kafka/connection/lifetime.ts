@@ -4,3 +4,9 @@ export interface ConnectionLifetime {
   /** Calls `listener` once, when the connection closes. Returns a function that removes the listener. */
   onClose(listener: () => void): () => void;
 }
+
+/** Whose fetch sessions and share sessions they are. */
+export interface SessionOwner extends ConnectionLifetime {
+  readonly actor: string;
+  readonly vhost: string;
+}

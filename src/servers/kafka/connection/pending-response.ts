@@ -127,7 +127,7 @@ export class PendingResponse implements QueuedResponse {
       for (const piece of pieces) responses.writer.reference(piece);
       if (memory !== null) responses.releaseWhenSent(memory);
     } else {
-      this.#early = pieces;
+      this.#hold(pieces);
     }
     responses.filled(this);
   }

@@ -41,7 +41,7 @@ export class ResponseQueue {
   readonly #turn: Turn;
   readonly #highWaterBytes: number;
   readonly #memoryUse: ConnectionMemory;
-  /** What is counted in it: what the socket has, and responses that wait for those before them. */
+  /** What is counted in it: what is written, and responses that wait for those before them. */
   #heldBytes = 0;
   #earlyBytes = 0;
   /** Null when the socket is closed, which keeps the callback of its last write, and so this, but nothing beyond. */
@@ -113,6 +113,8 @@ export class ResponseQueue {
       if (this.queuedBytes > this.#highWaterBytes) this.isCongested = true;
       this.#turn.flushLater(this);
     }
+    // Small ones are counted when they are flushed.
+    if (response.isLarge) this.#hold();
     this.#listener?.responsesAdvanced();
   }
 
@@ -122,8 +124,13 @@ export class ResponseQueue {
     this.#hold();
   }
 
+  /** Bytes of a response that were counted while it was made, and is filled in now: they go on being counted here. */
+  adopt(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+
   #hold(): void {
-    const bytes = this.#earlyBytes + this.#socket.writableLength;
+    const bytes = this.#earlyBytes + this.queuedBytes;
     const more = bytes - this.#heldBytes;
     if (more === 0) return;
     this.#heldBytes = bytes;

@@ -43,7 +43,7 @@ export class DelayedFetch {
   #available: Float64Array | null = null;
   #availableBytes = 0;
   #bytes = 0;
-  /** Counted as held for the client: what is read from disk, until all of it is. */
+  /** Counted as held for the client, before they are copied or read; its responses take it over. */
   #heldBytes = 0;
   /** End the waiting: cancel the timer, remove the listeners. */
   #stops: (() => void)[] = [];
@@ -154,8 +154,8 @@ export class DelayedFetch {
       const wanted = this.#partitions[i];
       const response = this.#serve(wanted);
       if (response instanceof Promise) {
-        // A read from disk: the partitions behind it wait for it, as `max_bytes` is shared.
-        this.#answerFromDisk(responses, i, response).catch((error) => this.#pending.fail(error));
+        // A read from disk, or no memory: the partitions behind it wait for it, as `max_bytes` is shared.
+        this.#answerLater(responses, i, response).catch((error) => this.#pending.fail(error));
         return;
       }
       this.#add(responses, wanted, response);
@@ -173,14 +173,14 @@ export class DelayedFetch {
         this.#add(responses, wanted, response instanceof Promise ? yield* awaited(response) : response);
         if (index % PARTITIONS_PER_STEP === PARTITIONS_PER_STEP - 1) yield;
       }
+      this.#context.broker.shard.turn.touch();
+      this.#finish(responses);
     } finally {
-      this.#hold(-this.#heldBytes);
+      if (this.#heldBytes > 0) this.#hold(-this.#heldBytes);
     }
-    this.#context.broker.shard.turn.touch();
-    this.#finish(responses);
   }
 
-  async #answerFromDisk(
+  async #answerLater(
     responses: Responses,
     index: number,
     reading: Promise<PartitionResponse>,
@@ -191,11 +191,11 @@ export class DelayedFetch {
         if (this.#context.client.isClosed) return;
         this.#add(responses, wanted, await this.#serve(wanted));
       }
+      this.#context.broker.shard.turn.touch();
+      this.#finish(responses);
     } finally {
-      this.#hold(-this.#heldBytes);
+      if (this.#heldBytes > 0) this.#hold(-this.#heldBytes);
     }
-    this.#context.broker.shard.turn.touch();
-    this.#finish(responses);
   }
 
   #finish(responses: Responses): void {
@@ -204,6 +204,8 @@ export class DelayedFetch {
       responses: [...responses.values()],
       throttleTimeMs: this.#context.client.quota.recordFetched(this.#bytes),
     };
+    this.#context.client.responses.adopt(this.#heldBytes);
+    this.#heldBytes = 0;
     if (this.#partitions.length > AT_ONCE_MAX)
       this.#pending.fillInSteps<typeof fetch>(response, this.#memory);
     else this.#pending.fill<typeof fetch>(response, this.#memory);
@@ -235,26 +237,39 @@ export class DelayedFetch {
     if (wanted.fetchOffset >= below || (left <= 0 && this.#bytes > 0)) {
       return this.#found(wanted, partition, NOTHING);
     }
-    const bytesMax = Math.max(0, Math.min(left, wanted.bytesMax));
-    const bytes = partition.copyTail(wanted.fetchOffset, below, bytesMax, this.#memory, this.#bytes === 0);
-    if (bytes !== null) return this.#found(wanted, partition, bytes);
-    return this.#serveFromDisk(wanted, partition, below, bytesMax);
+    const { memory } = this.#context.client;
+    const isFirst = this.#bytes === 0;
+    if (isFirst && !memory.mayTake) return this.#serveWhenThereIsRoom(wanted);
+    // As much as there is room for, but one batch, so that it gets on.
+    const bytesMax = Math.max(0, Math.min(left, wanted.bytesMax, memory.room));
+    const pieces = partition.readTail(wanted.fetchOffset, below, bytesMax);
+    if (pieces === null) return this.#serveFromDisk(wanted, partition, below, bytesMax);
+    const bytes = partition.bytesOf(pieces);
+    if (bytes === 0 || (bytes > bytesMax && !isFirst)) return this.#found(wanted, partition, NOTHING);
+    this.#hold(bytes);
+    return this.#found(wanted, partition, partition.copyOf(pieces, this.#memory));
+  }
+
+  /** Its user's share of memory is used up: it has nothing yet, and waits for its turn. */
+  async #serveWhenThereIsRoom(wanted: FetchPartition): Promise<PartitionResponse> {
+    const { client } = this.#context;
+    await client.memory.resumed();
+    // Meanwhile the partition may have gone, and others may have taken what there was.
+    return client.isClosed ? failed(wanted, null, 'UNKNOWN_SERVER_ERROR') : this.#serve(wanted);
   }
 
   async #serveFromDisk(
     wanted: FetchPartition,
     partition: Partition,
     below: number,
-    wantedBytesMax: number,
+    bytesMax: number,
   ): Promise<PartitionResponse> {
-    this.#hold(wantedBytesMax);
-    // Its user's share of memory is used up: one batch, so that it gets on, and no more.
-    const bytesMax = this.#context.client.memory.isPaused ? 0 : wantedBytesMax;
+    this.#hold(bytesMax);
     // A lease of its own, which goes back at once if the batch does not fit: a request can name a million partitions.
     const memory = this.#context.fetchMemory.lease();
     try {
       const { bytes } = await partition.read(wanted.fetchOffset, below, bytesMax, memory);
-      this.#hold(bytes.length - wantedBytesMax);
+      this.#hold(bytes.length - bytesMax);
       if (wanted.fetchOffset < partition.startOffset) return failed(wanted, partition, 'OFFSET_OUT_OF_RANGE');
       // A batch larger than the limit is sent only if it is the first of the response (KIP-74).
       if (bytes.length > bytesMax && this.#bytes > 0) return this.#found(wanted, partition, NOTHING);

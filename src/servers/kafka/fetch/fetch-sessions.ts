@@ -1,6 +1,9 @@
 import { randomInt } from 'node:crypto';
+import type { Work } from '../../../base/turn-time.ts';
+import { ObjectCounter } from '../../../broker/budget/object-counter.ts';
+import type { ObjectQuotas } from '../../../broker/budget/object-quotas.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { ConnectionLifetime } from '../connection/lifetime.ts';
+import type { ConnectionLifetime, SessionOwner } from '../connection/lifetime.ts';
 import {
   type FetchPartition,
   type FetchRequest,
@@ -16,6 +19,9 @@ const EPOCH_MAX = 0x7fffffff;
 const SESSIONS_MAX = 10_000;
 /** Per connection; clients use one. */
 const SESSIONS_OF_CONNECTION_MAX = 4;
+/** A request that names more is held against the limit of its user before they are remembered, and not behind. */
+const PARTITIONS_FREE = 1000;
+const PARTITIONS_PER_STEP = 32;
 
 /**
  * An incremental fetch session (KIP-227): requests name only the partitions that change, responses only those with
@@ -27,13 +33,20 @@ export class FetchSession {
   /** In the order in which they are read: a partition whose records were sent moves to the end. */
   readonly partitions = new Map<string, FetchPartition>();
   nextEpoch = 1;
+  readonly #counter: ObjectCounter;
 
-  constructor(id: number, isById: boolean) {
+  constructor(id: number, isById: boolean, counter: ObjectCounter) {
     this.id = id;
     this.isById = isById;
+    this.#counter = counter;
   }
 
-  update({ topics, forgottenTopicsData }: FetchRequest): void {
+  /** False if the user has more partitions in sessions than it may have: the session has to end. */
+  *update({ topics, forgottenTopicsData }: FetchRequest): Work<boolean> {
+    let named = 0;
+    for (const { partitions } of topics) named += partitions.length;
+    if (named > PARTITIONS_FREE && !this.#counter.hasRoomFor(named)) return false;
+    let steps = 0;
     for (const { topic, topicId, partitions } of forgottenTopicsData) {
       for (const index of partitions)
         this.partitions.delete(partitionKey(this.isById, topic, topicId, index));
@@ -44,8 +57,16 @@ export class FetchSession {
         const known = this.partitions.get(key);
         if (known === undefined) this.partitions.set(key, newFetchPartition(topic, topicId, request));
         else updateFetchPartition(known, request);
+        if (++steps % PARTITIONS_PER_STEP === 0) yield;
       }
     }
+    const isMore = this.partitions.size > this.#counter.count;
+    this.#counter.set(this.partitions.size);
+    return !isMore || this.#counter.hasRoomFor(0);
+  }
+
+  end(): void {
+    this.#counter.set(0);
   }
 
   moveToEnd(partition: FetchPartition): void {
@@ -68,23 +89,30 @@ export type FetchPlan =
 
 /** All fetch sessions of a server. */
 export class FetchSessions {
+  readonly #quotas: ObjectQuotas;
   readonly #sessions = new Map<number, FetchSession>();
   readonly #byConnection = new WeakMap<object, Set<FetchSession>>();
+
+  constructor(quotas: ObjectQuotas) {
+    this.#quotas = quotas;
+  }
 
   get count(): number {
     return this.#sessions.size;
   }
 
-  plan(request: FetchRequest, version: number, connection: ConnectionLifetime): FetchPlan {
+  *plan(request: FetchRequest, version: number, connection: SessionOwner): Work<FetchPlan> {
     const { sessionId, sessionEpoch } = request;
     if (sessionEpoch === FINAL_EPOCH || sessionEpoch === INITIAL_EPOCH) {
       this.#end(sessionId, connection);
       const session = sessionEpoch === INITIAL_EPOCH ? this.#begin(version, connection) : null;
-      if (session === null) {
-        return { error: null, session, isIncremental: false, partitions: partitionsOf(request) };
+      if (session !== null) {
+        if (yield* session.update(request)) {
+          return { error: null, session, isIncremental: false, partitions: [...session.partitions.values()] };
+        }
+        this.#end(session.id, connection);
       }
-      session.update(request);
-      return { error: null, session, isIncremental: false, partitions: [...session.partitions.values()] };
+      return { error: null, session: null, isIncremental: false, partitions: yield* partitionsOf(request) };
     }
     const session = this.#sessions.get(sessionId);
     if (session === undefined || !this.#ofConnection(connection).has(session)) {
@@ -93,21 +121,28 @@ export class FetchSessions {
     if (sessionEpoch !== session.nextEpoch) return { error: 'INVALID_FETCH_SESSION_EPOCH' };
     if (session.isById !== version >= 13) return { error: 'FETCH_SESSION_TOPIC_ID_ERROR' };
     session.nextEpoch = sessionEpoch === EPOCH_MAX ? 1 : sessionEpoch + 1;
-    session.update(request);
+    if (!(yield* session.update(request))) {
+      this.#end(session.id, connection);
+      // The client then sends a full request.
+      return { error: 'FETCH_SESSION_ID_NOT_FOUND' };
+    }
     return { error: null, session, isIncremental: true, partitions: [...session.partitions.values()] };
   }
 
   /** Null if there are too many: the client then sends full requests (session id 0). */
-  #begin(version: number, connection: ConnectionLifetime): FetchSession | null {
+  #begin(version: number, connection: SessionOwner): FetchSession | null {
     const own = this.#ofConnection(connection);
     if (this.#sessions.size >= SESSIONS_MAX) return null;
     if (own.size >= SESSIONS_OF_CONNECTION_MAX) {
       const [oldest] = own;
       if (oldest !== undefined) this.#end(oldest.id, connection);
     }
+    const { actor, vhost } = connection;
+    const counter = new ObjectCounter(this.#quotas, 'session-partitions', actor, vhost);
+    if (counter.isFull) return null;
     let id = NO_SESSION;
     while (id === NO_SESSION || this.#sessions.has(id)) id = randomInt(1, EPOCH_MAX);
-    const session = new FetchSession(id, version >= 13);
+    const session = new FetchSession(id, version >= 13, counter);
     this.#sessions.set(id, session);
     own.add(session);
     return session;
@@ -117,6 +152,7 @@ export class FetchSessions {
     const session = this.#sessions.get(id);
     if (session === undefined || !this.#ofConnection(connection).delete(session)) return;
     this.#sessions.delete(id);
+    session.end();
   }
 
   #ofConnection(connection: ConnectionLifetime): Set<FetchSession> {
@@ -126,7 +162,10 @@ export class FetchSessions {
       this.#byConnection.set(connection, own);
       const sessions = own;
       connection.onClose(() => {
-        for (const session of sessions) this.#sessions.delete(session.id);
+        for (const session of sessions) {
+          this.#sessions.delete(session.id);
+          session.end();
+        }
         sessions.clear();
       });
     }
@@ -134,10 +173,13 @@ export class FetchSessions {
   }
 }
 
-function partitionsOf({ topics }: FetchRequest): FetchPartition[] {
+function* partitionsOf({ topics }: FetchRequest): Work<FetchPartition[]> {
   const found: FetchPartition[] = [];
   for (const { topic, topicId, partitions } of topics) {
-    for (const request of partitions) found.push(newFetchPartition(topic, topicId, request));
+    for (const request of partitions) {
+      found.push(newFetchPartition(topic, topicId, request));
+      if (found.length % PARTITIONS_PER_STEP === 0) yield;
+    }
   }
   return found;
 }

@@ -6,6 +6,7 @@ import type { ConnectionMemory } from '../../../broker/budget/client-memory.ts';
 import type { Authentication } from '../connection/authentication.ts';
 import type { Identity } from '../connection/identity.ts';
 import type { ConnectionLifetime } from '../connection/lifetime.ts';
+import type { ResponseQueue } from '../connection/response-queue.ts';
 import type { FetchSessions } from '../fetch/fetch-sessions.ts';
 import type { Settings } from '../options.ts';
 import type { ShareSessions } from '../share/share-sessions.ts';
@@ -63,7 +64,9 @@ export interface ClientConnection extends ConnectionLifetime {
   readonly authentication: Authentication;
   readonly quota: ClientQuota;
   /** Where memory of answers that are being made is counted. */
-  readonly memory: Pick<ConnectionMemory, 'add' | 'isPaused'>;
+  readonly memory: Pick<ConnectionMemory, 'add' | 'room' | 'mayTake' | 'resumed' | 'shortage'>;
+  /** Told of bytes that were counted in `memory`, and are in the response which is given now. */
+  readonly responses: Pick<ResponseQueue, 'adopt'>;
   /** `client.software.name` and `client.software.version` of ApiVersions (KIP-511). */
   software: string;
   /** Whether the client may write to any topic at all (KIP-679). */

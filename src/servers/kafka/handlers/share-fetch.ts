@@ -43,11 +43,15 @@ async function fetchRecords(
   if (request.shareSessionEpoch === FETCH_SESSION_EPOCH.FINAL) {
     context.shareSessions.end(session);
   } else {
-    session.add(partitionsOf(request));
+    if (!session.add(partitionsOf(request))) {
+      context.shareSessions.end(session);
+      return failed('SHARE_SESSION_LIMIT_REACHED');
+    }
     session.remove(request.forgottenTopicsData);
     // Acknowledgements are answered at once: the fetch does not wait for records then.
     await fetching.run(results.length === 0);
   }
+  fetching.end();
   const responses = fetching.topics(results);
   return {
     throttleTimeMs: fetching.bytes > 0 ? context.client.quota.recordFetched(fetching.bytes) : 0,

@@ -25,6 +25,8 @@ export class DelayedShareFetch {
   readonly #responses = new Map<string, Map<number, PartitionResponse>>();
   #records = 0;
   #bytes = 0;
+  /** Counted as held for the client. */
+  #heldBytes = 0;
   #hasErrors = false;
   #stops: (() => void)[] = [];
   /** Records became available since the last look. */
@@ -81,6 +83,14 @@ export class DelayedShareFetch {
     return this.#bytes;
   }
 
+  /** The response is given now, or there is none after all: what is counted for it goes with it. */
+  end(): void {
+    const { client } = this.#context;
+    if (client.isClosed) this.#hold(-this.#heldBytes);
+    else client.responses.adopt(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
   /** Before the first look, so that no record which becomes available meanwhile is missed. */
   #listen(maxWaitMs: number): void {
     const { client, broker } = this.#context;
@@ -123,7 +133,10 @@ export class DelayedShareFetch {
   async #look(): Promise<void> {
     const { maxRecords, maxBytes, shareAcquireMode } = this.#request;
     const { group, memberId } = this.#session;
-    const bytesMax = Math.min(maxBytes, BYTES_MAX);
+    const { memory } = this.#context.client;
+    // Its user's share of memory is used up: it waits for its turn, and then takes a batch at least.
+    while (!memory.mayTake) await memory.resumed();
+    const bytesMax = Math.min(maxBytes, BYTES_MAX, Math.max(1, memory.room));
     for (const cached of [...this.#session.partitions.values()]) {
       if (this.#records >= maxRecords || this.#bytes >= bytesMax || this.#context.client.isClosed) return;
       const reader = this.#reader(cached);
@@ -137,12 +150,31 @@ export class DelayedShareFetch {
         bytes: bytesMax - this.#bytes,
         isExact: shareAcquireMode === RECORD_LIMIT,
       });
-      const acquired = found instanceof Promise ? await found : found;
+      if (!(found instanceof Promise)) this.#hold(found.bytes);
+      const acquired = found instanceof Promise ? await this.#reading(found, bytesMax - this.#bytes) : found;
       // The share session has ended with its connection: nothing else would release these records.
       if (this.#context.client.isClosed) group.releaseAll(memberId);
       else if (acquired.isCorrupt) this.#failed(cached, 'KAFKA_STORAGE_ERROR');
       else if (acquired.ranges.count > 0) this.#found(cached, acquired);
     }
+  }
+
+  /** From the disk: as much as it may become is counted meanwhile. */
+  async #reading(reading: Promise<Acquired>, bytesMax: number): Promise<Acquired> {
+    this.#hold(bytesMax);
+    let bytes = 0;
+    try {
+      const acquired = await reading;
+      bytes = acquired.bytes;
+      return acquired;
+    } finally {
+      this.#hold(bytes - bytesMax);
+    }
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes += bytes;
+    this.#context.client.memory.add(bytes);
   }
 
   #found(cached: CachedSharePartition, { batches, bytes, ranges }: Acquired): void {

@@ -1,10 +1,14 @@
+import { ObjectCounter } from '../../../broker/budget/object-counter.ts';
+import type { ObjectQuotas } from '../../../broker/budget/object-quotas.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import type { ConnectionLifetime } from '../connection/lifetime.ts';
+import type { ConnectionLifetime, SessionOwner } from '../connection/lifetime.ts';
 
 const EPOCH_MAX = 0x7fffffff;
 const SESSIONS_MAX = 10_000;
+/** A request that names more is held against the limit of its user before they are remembered. */
+const PARTITIONS_FREE = 1000;
 
 /** A partition of a share session. */
 export interface CachedSharePartition {
@@ -25,26 +29,39 @@ export class ShareSession {
   /** In the order in which they are read: a partition whose records were acquired moves to the end. */
   readonly partitions = new Map<string, CachedSharePartition>();
   nextEpoch = 1;
+  readonly #counter: ObjectCounter;
 
-  constructor(group: ShareGroup, memberId: string, connection: ConnectionLifetime) {
+  constructor(group: ShareGroup, memberId: string, connection: ConnectionLifetime, counter: ObjectCounter) {
     this.group = group;
     this.memberId = memberId;
     this.connection = connection;
+    this.#counter = counter;
   }
 
-  add(topics: readonly TopicPartitions[]): void {
+  /** False if the user has more partitions in sessions than it may have: the session has to end. */
+  add(topics: readonly TopicPartitions[]): boolean {
+    let named = 0;
+    for (const { partitions } of topics) named += partitions.length;
+    if (named > 0 && !this.#counter.hasRoomFor(named > PARTITIONS_FREE ? named : 0)) return false;
     for (const { topicId, partitions } of topics) {
       for (const index of partitions) {
         const key = partitionKey(topicId, index);
         if (!this.partitions.has(key)) this.partitions.set(key, { topicId, index });
       }
     }
+    this.#counter.set(this.partitions.size);
+    return true;
   }
 
   remove(topics: readonly TopicPartitions[]): void {
     for (const { topicId, partitions } of topics) {
       for (const index of partitions) this.partitions.delete(partitionKey(topicId, index));
     }
+    this.#counter.set(this.partitions.size);
+  }
+
+  end(): void {
+    this.#counter.set(0);
   }
 
   moveToEnd(cached: CachedSharePartition): void {
@@ -59,25 +76,27 @@ export function partitionKey(topicId: string, index: number): string {
 
 /** All share sessions of a server, one per member. */
 export class ShareSessions {
+  readonly #quotas: ObjectQuotas;
   readonly #sessions = new Map<ShareGroup, Map<string, ShareSession>>();
   readonly #byConnection = new WeakMap<ConnectionLifetime, Set<ShareSession>>();
   #count = 0;
+
+  constructor(quotas: ObjectQuotas) {
+    this.#quotas = quotas;
+  }
 
   /**
    * The session for a request's `share_session_epoch`: a new one for epoch 0, else the member's. With the final epoch, -1,
    * the caller ends it after the acknowledgements of the request.
    */
-  at(
-    epoch: number,
-    group: ShareGroup,
-    memberId: string,
-    connection: ConnectionLifetime,
-  ): ShareSession | ErrorName {
+  at(epoch: number, group: ShareGroup, memberId: string, connection: SessionOwner): ShareSession | ErrorName {
     const known = this.#sessions.get(group)?.get(memberId);
     if (epoch === FETCH_SESSION_EPOCH.INITIAL) {
       if (known !== undefined) this.#forget(known);
-      if (this.#count >= SESSIONS_MAX) return 'SHARE_SESSION_LIMIT_REACHED';
-      return this.#begin(group, memberId, connection);
+      const { actor, vhost } = connection;
+      const counter = new ObjectCounter(this.#quotas, 'session-partitions', actor, vhost);
+      if (this.#count >= SESSIONS_MAX || counter.isFull) return 'SHARE_SESSION_LIMIT_REACHED';
+      return this.#begin(new ShareSession(group, memberId, connection, counter));
     }
     // A client may fetch on one connection and acknowledge on another; the session ends with the one that began it.
     if (known === undefined) return 'SHARE_SESSION_NOT_FOUND';
@@ -94,8 +113,8 @@ export class ShareSessions {
     session.group.releaseAll(session.memberId);
   }
 
-  #begin(group: ShareGroup, memberId: string, connection: ConnectionLifetime): ShareSession {
-    const session = new ShareSession(group, memberId, connection);
+  #begin(session: ShareSession): ShareSession {
+    const { group, memberId, connection } = session;
     let members = this.#sessions.get(group);
     if (members === undefined) this.#sessions.set(group, (members = new Map()));
     members.set(memberId, session);
@@ -118,6 +137,7 @@ export class ShareSessions {
     if (members?.delete(session.memberId) !== true) return;
     if (members.size === 0) this.#sessions.delete(session.group);
     this.#count--;
+    session.end();
     this.#byConnection.get(session.connection)?.delete(session);
   }
 }
