@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import { Partition, type PartitionContext } from './partition.ts';
 import { resolveSettings, type StreamSettings } from './stream-settings.ts';
@@ -68,13 +69,25 @@ export class Stream {
   }
 
   extend(partitionIds: readonly number[]): void {
-    for (const id of partitionIds) {
-      this.#partitions.push(new Partition(this, this.#partitions.length, id, this.#context));
-    }
+    for (const id of partitionIds) this.#partitions.push(this.newPartition(this.#partitions.length, id));
   }
 
-  remove(): void {
+  /** One that is no part of the stream until `join`. */
+  newPartition(index: number, id: number): Partition {
+    return new Partition(this, index, id, this.#context);
+  }
+
+  /** The partitions that come next, in their order. */
+  join(partitions: readonly Partition[]): void {
+    for (const partition of partitions) this.#partitions.push(partition);
+  }
+
+  /** Nothing of it can be found any more; its partitions are removed in the steps of the work. */
+  *remove(): Work<void> {
     this.isRemoved = true;
-    for (const partition of this.#partitions) partition.remove();
+    for (const partition of this.#partitions) {
+      partition.remove();
+      yield;
+    }
   }
 }

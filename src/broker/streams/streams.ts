@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { finished, type TurnTime, type Work, walked } from '../../base/turn-time.ts';
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import type { Partition, PartitionContext } from './partition.ts';
+import { SimilarNames } from './similar-names.ts';
 import { Stream } from './stream.ts';
 import { decodeStreamOperation, encodeStreamOperation, type StreamOperation } from './stream-operations.ts';
 
@@ -37,6 +39,8 @@ export interface StreamsDeps {
   defaults(): ReadonlyMap<string, string>;
   /** Without them nothing is limited. */
   readonly quotas?: ObjectQuotas;
+  /** Without it a stream is removed at once, however many partitions it has. */
+  readonly turnTime?: TurnTime;
 }
 
 /** Each partition is a file, and a place in every snapshot. */
@@ -48,6 +52,7 @@ export class Streams implements SnapshotSection {
   readonly #deps: StreamsDeps;
   readonly #byVhost = new Map<string, Map<string, Stream>>();
   readonly #byId = new Map<string, Stream>();
+  readonly #similar = new SimilarNames();
   readonly #observers: StreamObserver[] = [];
   readonly #quotas: ObjectQuotas;
 
@@ -70,6 +75,11 @@ export class Streams implements SnapshotSection {
     return this.#byId.get(id);
   }
 
+  /** One with a name that differs from this in `.` and `_` alone, or not at all. */
+  similar(vhost: string, name: string): Stream | undefined {
+    return this.#similar.find(vhost, name);
+  }
+
   list(vhost: string): Stream[] {
     return [...(this.#byVhost.get(vhost)?.values() ?? [])];
   }
@@ -78,27 +88,55 @@ export class Streams implements SnapshotSection {
     return this.#byId.values();
   }
 
-  /** @throws BrokerError precondition-failed if it is there already; limit-reached, resource-short */
-  create({ vhost, name, partitions, configs, user }: StreamSpec): Stream {
-    if (this.get(vhost, name) !== undefined) {
-      throw new BrokerError('precondition-failed', `stream '${name}' in vhost '${vhost}' exists already`);
+  /**
+   * `prepared`: what `prepare` has made of the same spec.
+   * @throws BrokerError precondition-failed if it is there already; limit-reached, resource-short
+   */
+  create(spec: StreamSpec, prepared: Stream | null = null): Stream {
+    try {
+      this.#checkName(spec);
+      if (prepared === null) this.#admit(spec);
+      for (const observer of this.#observers) observer.beforeCreate?.(spec);
+    } catch (error) {
+      if (prepared !== null) this.#discard(prepared.partitions, 1, prepared);
+      throw error;
     }
-    this.#checkCount(name, partitions);
-    const account = this.#quotas.account(user);
-    this.#quotas.admit('topics', account, vhost);
-    this.#quotas.admit('partitions', account, vhost, partitions);
-    for (const observer of this.#observers) observer.beforeCreate?.({ vhost, name, partitions, configs });
+    const { vhost, name, partitions, configs, user } = spec;
     const operation: StreamOperation = {
       op: 'stream.create',
       vhost,
       name,
-      id: newStreamId(),
-      partitions: this.#newLogIds(partitions),
+      id: prepared?.id ?? newStreamId(),
+      partitions: prepared === null ? this.#newLogIds(partitions) : prepared.partitions.map(({ id }) => id),
       configs: Object.fromEntries(configs),
       ...(user === undefined ? {} : { user }),
     };
-    this.#record(operation);
-    return this.#byId.get(operation.id) as Stream;
+    if (prepared === null) {
+      this.#record(operation);
+      return this.#byId.get(operation.id) as Stream;
+    }
+    this.#deps.record(encodeStreamOperation(operation));
+    this.#add(prepared);
+    return prepared;
+  }
+
+  /**
+   * Makes a stream of many partitions, which is known to nobody until `create` takes it.
+   * @throws BrokerError as `create`
+   */
+  *prepare(spec: StreamSpec): Work<Stream> {
+    this.#checkName(spec);
+    this.#admit(spec);
+    const { vhost, name, partitions, configs, user } = spec;
+    const { context, defaults } = this.#deps;
+    const owner = { vhost, name, id: newStreamId(), account: this.#quotas.account(user) };
+    const stream = new Stream(owner, [], configs, context, defaults);
+    this.#count(stream, 1, partitions);
+    for (let index = 0; index < partitions; index++) {
+      stream.extend(this.#newLogIds(1));
+      yield;
+    }
+    return stream;
   }
 
   delete(stream: Stream): void {
@@ -112,19 +150,46 @@ export class Streams implements SnapshotSection {
     for (const { id } of this.list(vhost)) this.#record({ op: 'stream.delete', id });
   }
 
-  /** @throws BrokerError precondition-failed if it would have fewer than now, or too many */
-  addPartitions(stream: Stream, total: number): void {
-    const present = stream.partitions.length;
-    if (total < present) {
-      throw new BrokerError(
-        'precondition-failed',
-        `stream '${stream.name}' has ${present} partitions: they cannot become ${total}`,
-      );
+  /**
+   * `prepared`: what `preparePartitions` has made for the same total.
+   * @throws BrokerError precondition-failed if it would have fewer than now, or too many
+   */
+  addPartitions(stream: Stream, total: number, prepared: readonly Partition[] | null = null): void {
+    try {
+      this.#checkTotal(stream, total);
+      if (prepared !== null) this.#checkPrepared(stream, total, prepared);
+    } catch (error) {
+      if (prepared !== null) this.#discard(prepared, 0, stream);
+      throw error;
     }
-    this.#checkCount(stream.name, total);
-    if (total === present) return;
+    const count = total - stream.partitions.length;
+    if (count === 0) return;
+    if (prepared === null) {
+      this.#quotas.admit('partitions', stream.account, stream.vhost, count);
+      this.#record({ op: 'stream.extend', id: stream.id, partitions: this.#newLogIds(count) });
+      return;
+    }
+    const ids = prepared.map(({ id }) => id);
+    this.#deps.record(encodeStreamOperation({ op: 'stream.extend', id: stream.id, partitions: ids }));
+    stream.join(prepared);
+    for (const observer of this.#observers) observer.streamChanged?.(stream);
+  }
+
+  /**
+   * Makes the partitions that the stream lacks for this total, which are no part of it until `addPartitions` takes them.
+   * @throws BrokerError as `addPartitions`
+   */
+  *preparePartitions(stream: Stream, total: number): Work<Partition[]> {
+    this.#checkTotal(stream, total);
+    const present = stream.partitions.length;
     this.#quotas.admit('partitions', stream.account, stream.vhost, total - present);
-    this.#record({ op: 'stream.extend', id: stream.id, partitions: this.#newLogIds(total - present) });
+    this.#count(stream, 0, total - present);
+    const prepared: Partition[] = [];
+    for (let index = present; index < total; index++) {
+      prepared.push(stream.newPartition(index, this.#deps.logId(null)));
+      yield;
+    }
+    return prepared;
   }
 
   /** `configs` are all that is set from now on; valid. @throws BrokerError resource-short */
@@ -189,8 +254,9 @@ export class Streams implements SnapshotSection {
       case 'stream.delete':
         this.#byId.delete(stream.id);
         this.#byVhost.get(stream.vhost)?.delete(stream.name);
+        this.#similar.remove(stream);
         this.#count(stream, -1, -stream.partitions.length);
-        stream.remove();
+        this.#inSteps(stream.remove());
         for (const observer of this.#observers) observer.streamRemoved(stream);
         return;
       case 'stream.extend':
@@ -218,16 +284,65 @@ export class Streams implements SnapshotSection {
     const set = new Map(Object.entries(configs));
     const stream = new Stream({ vhost, name, id, account }, partitions, set, context, defaults);
     this.#count(stream, 1, partitions.length);
-    const streams = this.#byVhost.get(vhost) ?? new Map<string, Stream>();
-    this.#byVhost.set(vhost, streams);
-    streams.set(name, stream);
-    this.#byId.set(id, stream);
+    this.#add(stream);
+  }
+
+  #add(stream: Stream): void {
+    const streams = this.#byVhost.get(stream.vhost) ?? new Map<string, Stream>();
+    this.#byVhost.set(stream.vhost, streams);
+    streams.set(stream.name, stream);
+    this.#byId.set(stream.id, stream);
+    this.#similar.add(stream);
     for (const observer of this.#observers) observer.streamAdded(stream);
   }
 
   #count({ account, vhost }: Stream, streams: number, partitions: number): void {
     this.#quotas.change('topics', account, vhost, streams);
     this.#quotas.change('partitions', account, vhost, partitions);
+  }
+
+  /** What was prepared is not needed after all. */
+  #discard(partitions: readonly Partition[], streams: number, stream: Stream): void {
+    this.#count(stream, -streams, -partitions.length);
+    this.#inSteps(walked(partitions, (partition) => partition.remove()));
+  }
+
+  /** Nobody waits for it. What is there now is as it is at recovery if the broker ends before. */
+  #inSteps(work: Work<void>): void {
+    const { turnTime } = this.#deps;
+    if (turnTime === undefined) finished(work);
+    else void turnTime.run(work);
+  }
+
+  #checkName({ vhost, name }: StreamSpec): void {
+    if (this.get(vhost, name) === undefined) return;
+    throw new BrokerError('precondition-failed', `stream '${name}' in vhost '${vhost}' exists already`);
+  }
+
+  #admit({ vhost, name, partitions, user }: StreamSpec): void {
+    this.#checkCount(name, partitions);
+    const account = this.#quotas.account(user);
+    this.#quotas.admit('topics', account, vhost);
+    this.#quotas.admit('partitions', account, vhost, partitions);
+  }
+
+  #checkTotal(stream: Stream, total: number): void {
+    const present = stream.partitions.length;
+    if (total < present) {
+      throw new BrokerError(
+        'precondition-failed',
+        `stream '${stream.name}' has ${present} partitions: they cannot become ${total}`,
+      );
+    }
+    this.#checkCount(stream.name, total);
+  }
+
+  #checkPrepared(stream: Stream, total: number, prepared: readonly Partition[]): void {
+    if (!stream.isRemoved && stream.partitions.length + prepared.length === total) return;
+    throw new BrokerError(
+      'precondition-failed',
+      `stream '${stream.name}' was changed by somebody else meanwhile`,
+    );
   }
 
   #newLogIds(count: number): number[] {

@@ -1,4 +1,7 @@
 const FIRST_CAPACITY = 16;
+/** There may be ten thousands of partitions with nothing in memory. */
+const NO_OFFSETS = new Float64Array(0);
+const NO_LENGTHS = new Uint32Array(0);
 
 /**
  * Where the youngest batches of a stream are in memory, oldest first: three numbers for each, in typed arrays that are
@@ -7,10 +10,11 @@ const FIRST_CAPACITY = 16;
 export class BatchRing {
   #first = 0;
   #count = 0;
-  #mask = FIRST_CAPACITY - 1;
-  #baseOffsets = new Float64Array(FIRST_CAPACITY);
-  #positions = new Float64Array(FIRST_CAPACITY);
-  #lengths = new Uint32Array(FIRST_CAPACITY);
+  /** One less than the capacity. */
+  #mask = -1;
+  #baseOffsets = NO_OFFSETS;
+  #positions = NO_OFFSETS;
+  #lengths = NO_LENGTHS;
 
   get count(): number {
     return this.#count;
@@ -30,7 +34,7 @@ export class BatchRing {
   }
 
   push(baseOffset: number, position: number, bytes: number): void {
-    if (this.#count > this.#mask) this.#resize((this.#mask + 1) * 2);
+    if (this.#count > this.#mask) this.#resize(Math.max(FIRST_CAPACITY, (this.#mask + 1) * 2));
     const slot = (this.#first + this.#count++) & this.#mask;
     this.#baseOffsets[slot] = baseOffset;
     this.#positions[slot] = position;

@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { partitionsMax } from '../../../broker/streams/streams.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
@@ -5,6 +6,7 @@ import { createPartitions } from '../../../wire/kafka/messages/topics.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';
+import { PARTITIONS_AT_ONCE_MAX } from '../topics/creation.ts';
 import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
@@ -30,7 +32,9 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
       if (count === 0) continue;
       counts.set(name, 0);
       const wrong =
-        count > 1 ? fault('INVALID_REQUEST', 'Duplicate topic name.') : extend(wanted, validateOnly, context);
+        count > 1
+          ? fault('INVALID_REQUEST', 'Duplicate topic name.')
+          : yield* extend(wanted, validateOnly, context);
       results.push({ name, ...codesOf(wrong) });
       yield;
     }
@@ -39,7 +43,7 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
   },
 };
 
-function extend(wanted: Wanted, isValidation: boolean, context: RequestContext): Fault | null {
+function* extend(wanted: Wanted, isValidation: boolean, context: RequestContext): Work<Fault | null> {
   if (!context.isAllowed('alter', 'topic', wanted.name)) return fault('TOPIC_AUTHORIZATION_FAILED');
   const stream = topicByName(context, wanted.name);
   if (stream === undefined) return fault('UNKNOWN_TOPIC_OR_PARTITION');
@@ -47,7 +51,9 @@ function extend(wanted: Wanted, isValidation: boolean, context: RequestContext):
   if (wrong !== null || isValidation) return wrong;
   const { streams, events } = context.broker;
   try {
-    events.as(context.client.actor, () => streams.addPartitions(stream, wanted.count));
+    const isLarge = wanted.count - stream.partitions.length > PARTITIONS_AT_ONCE_MAX;
+    const prepared = isLarge ? yield* streams.preparePartitions(stream, wanted.count) : null;
+    events.as(context.client.actor, () => streams.addPartitions(stream, wanted.count, prepared));
     return null;
   } catch (error) {
     return faultOf(error);

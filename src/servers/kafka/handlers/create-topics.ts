@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -7,7 +8,7 @@ import { describedTopicConfigs } from '../configs/topic-config-resource.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';
-import { createTopic, nameFault } from '../topics/creation.ts';
+import { createTopicInSteps, nameFault } from '../topics/creation.ts';
 import { type CreatableTopic, planTopic, type TopicPlan } from '../topics/topic-plan.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -37,7 +38,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
         continue;
       }
       left -= plan.partitions;
-      results.push(create(topic.name, plan, validateOnly, context));
+      results.push(yield* create(topic.name, plan, validateOnly, context));
     }
     yield durable(context.broker);
     return { throttleTimeMs: 0, topics: results };
@@ -56,11 +57,16 @@ function check(topic: CreatableTopic, context: RequestContext, partitionsLeft: n
   return fault('POLICY_VIOLATION', 'Excessively large number of partitions per request.');
 }
 
-function create(name: string, plan: TopicPlan, isValidation: boolean, context: RequestContext): Result {
+function* create(
+  name: string,
+  plan: TopicPlan,
+  isValidation: boolean,
+  context: RequestContext,
+): Work<Result> {
   let stream: Stream | null = null;
   if (!isValidation) {
     try {
-      stream = createTopic(name, plan, context);
+      stream = yield* createTopicInSteps(name, plan, context);
     } catch (error) {
       return refused(name, faultOf(error));
     }

@@ -25,11 +25,6 @@ export function isInternalTopic(name: string): boolean {
   return INTERNAL.has(name);
 }
 
-/** Two topics must not differ in `.` and `_` alone, which Kafka's metric names do not tell apart. */
-export function collisionKey(name: string): string {
-  return name.replaceAll('.', '_');
-}
-
 function detail(name: string): string | null {
   if (name === '') return 'the empty string is not allowed';
   if (name === '.') return "'.' is not allowed";
