@@ -312,6 +312,7 @@ export class Broker {
       },
       logId: (known) => shard.logId(known),
       record: (operation) => shard.record(operation),
+      turnTime: shard.turnTime,
       defaults: () => this.brokerConfigs.topicDefaults,
       quotas: this.quotas,
     });
@@ -326,6 +327,7 @@ export class Broker {
       quotas: this.quotas,
       clock: shard.clock,
       scheduler: shard.scheduler,
+      turnTime: shard.turnTime,
       record: (operation) => shard.record(operation),
     });
     this.streams.observe(groups);

@@ -9,6 +9,13 @@ export interface GroupSettings {
   readonly sessionTimeoutMsMax: number;
   /** Members of one group. */
   readonly membersMax: number;
+  /**
+   * What the members of a classic group tell one another, and what the leader gives to them: it is one record of the
+   * journal. Kafka has as much room for it as a message of its own topic may have, which is 1 MiB.
+   */
+  readonly membershipBytesMax: number;
+  /** That one member of a classic group can offer. */
+  readonly protocolsMax: number;
   /** How long the offsets of a group stay when nobody is in it. */
   readonly offsetsRetentionMs: number;
   readonly offsetsCheckMs: number;
@@ -24,7 +31,9 @@ export const DEFAULT_GROUP_SETTINGS: GroupSettings = {
   initialRebalanceDelayMs: 0,
   sessionTimeoutMsMin: 6000,
   sessionTimeoutMsMax: 1_800_000,
-  membersMax: 100_000,
+  membersMax: 5000,
+  membershipBytesMax: 2 * 1024 * 1024,
+  protocolsMax: 100,
   offsetsRetentionMs: 7 * 24 * 60 * 60 * 1000,
   offsetsCheckMs: 10 * 60 * 1000,
   offsetMetadataBytesMax: 4096,

@@ -1,16 +1,19 @@
 import { DeadlineTimer } from '../../base/deadline-timer.ts';
+import { finished } from '../../base/turn-time.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import { ClassicGroup, type ClassicState } from './classic/classic-group.ts';
 import { CommittedOffsets } from './committed-offsets.ts';
 import { ClassicMembers } from './consumer/classic-members.ts';
 import { ConsumerGroup, type ConsumerState } from './consumer/consumer-group.ts';
 import { consumerTimes } from './consumer-configs.ts';
+import type { MemberAnswers } from './member-answers.ts';
 import { downgraded, upgraded } from './migration.ts';
 import type { GroupDeps, MemberCodec } from './ports.ts';
 
 /** What a group asks of whoever keeps it. */
 export interface GroupOwner {
   readonly codec: MemberCodec;
+  readonly answers: MemberAnswers;
   newMemberId(prefix: string): string;
   classicChanged(group: Group): void;
   /** Nothing of it is in the journal, and nobody came. */
@@ -130,7 +133,9 @@ export class Group {
     classic.restore(downgraded(group, this.classicMembers, this.#owner.codec));
     for (const { id, classic: side } of members) {
       const member = classic.roster.members.get(id);
-      if (member !== undefined && side !== null) member.protocols = side.protocols;
+      if (member !== undefined && side !== null) {
+        classic.roster.update(member, { ...member, protocols: side.protocols });
+      }
     }
     this.membership = classic;
     this.#classicMembers = null;
@@ -198,14 +203,15 @@ export class Group {
       wallMs: () => clock.now(),
       newId: (prefix) => this.#owner.newMemberId(prefix),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),
+      give: (answer) => this.#owner.answers.give(answer),
       changed: () => this.#owner.classicChanged(this),
     });
   }
 
   #newConsumer(): ConsumerGroup {
     this.#classicMembers = null;
-    const { settings, streams, clock } = this.#deps;
-    return new ConsumerGroup({
+    const { settings, streams, clock, turnTime } = this.#deps;
+    const consumer: ConsumerGroup = new ConsumerGroup({
       settings,
       streams,
       vhost: this.vhost,
@@ -214,7 +220,13 @@ export class Group {
       wallMs: () => clock.now(),
       wakeAt: (dueMs) => this.#wakeAt(dueMs),
       changed: (change) => this.#owner.consumerChanged(this, change),
+      run: (work) => {
+        if (turnTime === undefined) finished(work);
+        else void turnTime.run(work, { protocol: 'Kafka', request: 'assignor of a group', user: '' });
+      },
+      isThere: () => !this.isRemoved && this.membership === consumer,
     });
+    return consumer;
   }
 
   #wakeAt(dueMs: number): void {

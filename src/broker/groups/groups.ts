@@ -17,6 +17,7 @@ import { Group, type GroupOwner } from './group.ts';
 import { GroupError, type GroupErrorKind } from './group-error.ts';
 import { GroupQuotas } from './group-quotas.ts';
 import type { GroupSettings } from './group-settings.ts';
+import { MemberAnswers } from './member-answers.ts';
 import type { CommitRequest } from './offset-commit.ts';
 import { expiredOffsets, isUseless, subscribesTo } from './offset-retention.ts';
 import { decodeGroupOperation, encodeGroupOperation, type GroupOperation } from './operations.ts';
@@ -36,12 +37,14 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   readonly #pending = new Map<number, Set<Group>>();
   readonly #others: OtherGroups[] = [];
   readonly #quotas: GroupQuotas;
+  readonly answers: MemberAnswers;
   #codec = noCodec;
   #retention: Timer | null = null;
 
   constructor(deps: GroupDeps) {
     this.#deps = deps;
     this.#quotas = new GroupQuotas(deps.quotas ?? new ObjectQuotas());
+    this.answers = new MemberAnswers(deps.turnTime ?? null);
   }
 
   get settings(): GroupSettings {

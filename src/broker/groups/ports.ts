@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import type { TurnTime } from '../../base/turn-time.ts';
 import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { GroupSettings } from './group-settings.ts';
 
@@ -23,6 +24,8 @@ export interface GroupDeps {
   readonly streams: GroupStreams;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** Without it everything is done at once, however much it is. */
+  readonly turnTime?: TurnTime;
   readonly settings: GroupSettings;
   /** Without them nothing but the settings limits what there is. */
   readonly quotas?: ObjectQuotas;

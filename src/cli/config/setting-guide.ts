@@ -82,7 +82,8 @@ export const SETTING_GROUPS: readonly SettingGroup[] = [
       kafkaAutoCreateTopics: '`off` where topics are made on purpose only, as in production.',
       kafkaPartitions: 'When new topics are to be read by several members of a group.',
       groupRebalanceDelayMs: 'About `3s` when many members of a group start together.',
-      groupMembersMax: 'Lower to stop a client that joins without end.',
+      groupMembersMax:
+        'Lower to stop a client that joins without end. With many more, others wait while a classic group is served.',
       groupSessionTimeoutMsMin: 'Lower for tests that must notice a lost member at once.',
       groupMigration: 'To keep groups on one protocol.',
       offsetsRetentionMinutes: 'Longer when consumers may be away for more than a week.',

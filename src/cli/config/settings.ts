@@ -129,8 +129,10 @@ const SETTINGS = {
   groupMembersMax: setting({
     key: 'group-max-members',
     type: integer(1, 1_000_000),
-    default: 100_000,
-    description: 'Most members of one consumer group.',
+    default: 5000,
+    description:
+      'Most members of one consumer group. What the members of a classic group tell one another, and are given, may take ' +
+      '2 MiB together, twice what Apache Kafka has room for.',
   }),
   groupSessionTimeoutMsMin: setting({
     key: 'group-min-session-timeout',

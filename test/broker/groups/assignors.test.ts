@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { finished } from '../../../src/base/turn-time.ts';
 import type {
   Assignor,
   AssignorMember,
@@ -76,7 +77,7 @@ describe('an assignor', () => {
   for (const [name, assign] of ASSIGNORS) {
     it(`gives each partition to one who reads it: ${name}`, () => {
       fc.assert(
-        fc.property(anyMembers, ({ all, members }) => check(all, members, assign(members, all))),
+        fc.property(anyMembers, ({ all, members }) => check(all, members, finished(assign(members, all)))),
         { numRuns: 500 },
       );
     });
@@ -86,10 +87,11 @@ describe('an assignor', () => {
 describe('the assignor `range`', () => {
   it('gives neighbours to each, and the same numbers of streams that are alike', () => {
     const members = [member('b', ['x', 'y']), member('a', ['x', 'y']), member('c', ['x', 'y'])];
-    const targets = assignRanges(members, [
+    const streams = [
       { id: 'x', partitionCount: 7 },
       { id: 'y', partitionCount: 7 },
-    ]);
+    ];
+    const targets = finished(assignRanges(members, streams));
     assert.deepEqual(
       ['a', 'b', 'c'].map((id) => toLists(targets.get(id) ?? NO_PARTITIONS)),
       [
@@ -105,7 +107,7 @@ describe('the assignor `uniform`', () => {
   it('makes shares that differ by one at most if all read the same', () => {
     fc.assert(
       fc.property(sameMembers, ({ all, members }) => {
-        const shares = counts(members, assignUniformly(members, all));
+        const shares = counts(members, finished(assignUniformly(members, all)));
         assert.ok(Math.max(...shares) - Math.min(...shares) <= 1);
       }),
       { numRuns: 300 },
@@ -115,7 +117,7 @@ describe('the assignor `uniform`', () => {
   it('takes from a member only what another needs, when one comes or goes', () => {
     fc.assert(
       fc.property(sameMembers, fc.boolean(), ({ all, members }, comes) => {
-        const before = assignUniformly(members, all);
+        const before = finished(assignUniformly(members, all));
         const withTargets = members.map((each) => ({
           ...each,
           target: before.get(each.id) ?? NO_PARTITIONS,
@@ -123,7 +125,7 @@ describe('the assignor `uniform`', () => {
         const streamIds = all.map(({ id }) => id);
         const present = comes ? [...withTargets, member('new', streamIds)] : withTargets.slice(1);
         if (present.length === 0) return;
-        const after = assignUniformly(present, all);
+        const after = finished(assignUniformly(present, all));
         check(all, present, after);
         const total = all.reduce((sum, { partitionCount }) => sum + partitionCount, 0);
         for (const { id, target } of present) {
@@ -139,7 +141,7 @@ describe('the assignor `uniform`', () => {
   it('leaves no member with two less than another who reads something that it reads too', () => {
     fc.assert(
       fc.property(anyMembers, ({ all, members }) => {
-        const targets = assignUniformly(members, all);
+        const targets = finished(assignUniformly(members, all));
         const shares = counts(members, targets);
         for (const [index, { id }] of members.entries()) {
           for (const streamId of (targets.get(id) ?? NO_PARTITIONS).keys()) {
@@ -160,7 +162,7 @@ describe('the assignor `uniform`', () => {
       member(`m${index}`, index % 2 === 0 ? ids : ids.slice(0, 50)),
     );
     const startMs = performance.now();
-    const targets = assignUniformly(members, all);
+    const targets = finished(assignUniformly(members, all));
     assert.ok(performance.now() - startMs < 3000);
     const shares = counts(members, targets);
     assert.equal(Math.max(...shares) - Math.min(...shares), 0);

@@ -1,3 +1,4 @@
+import type { TurnTime } from '../../../src/base/turn-time.ts';
 import type { JoinOutcome, JoinRequest, SyncOutcome } from '../../../src/broker/groups/classic/requests.ts';
 import type { HeartbeatRequest } from '../../../src/broker/groups/consumer/requests.ts';
 import { DEFAULT_GROUP_SETTINGS, type GroupSettings } from '../../../src/broker/groups/group-settings.ts';
@@ -61,8 +62,12 @@ export class TestGroups {
   journal: Uint8Array[] = [];
   groups: Groups;
 
-  constructor(settings: Partial<GroupSettings> = {}) {
+  readonly #turnTime: TurnTime | undefined;
+
+  /** Without `turnTime` everything is done at once. */
+  constructor(settings: Partial<GroupSettings> = {}, turnTime?: TurnTime) {
     this.settings = { ...DEFAULT_GROUP_SETTINGS, ...settings };
+    this.#turnTime = turnTime;
     this.groups = this.#create();
   }
 
@@ -114,6 +119,7 @@ export class TestGroups {
       streams: this.streams,
       clock: this.time,
       scheduler: this.time,
+      ...(this.#turnTime === undefined ? {} : { turnTime: this.#turnTime }),
       record: (operation) => this.journal.push(Uint8Array.from(operation)),
     });
     groups.useMemberCodec(textCodec);

@@ -12,7 +12,7 @@ import {
   type SyncRequest,
   syncFailed,
 } from './requests.ts';
-import { answerSync, Roster } from './roster.ts';
+import { Roster } from './roster.ts';
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
 
@@ -26,11 +26,14 @@ export interface ClassicSurroundings {
   newId(prefix: string): string;
   /** To be called, by `tick`, at this time or soon after. */
   wakeAt(dueMs: number): void;
+  /** Calls it now, or soon if many were given: after those that were given before. */
+  give(answer: () => void): void;
   /** What is to survive a restart has changed. */
   changed(): void;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * A group whose members divide the partitions among themselves: the broker gathers them, tells one of them, the
@@ -45,7 +48,7 @@ const NEVER = Number.POSITIVE_INFINITY;
  */
 export class ClassicGroup {
   readonly type = 'classic';
-  readonly roster = new Roster();
+  readonly roster: Roster;
   state: ClassicState = 'Empty';
   generation = 0;
   /** Empty if nobody ever was a member: then offsets are all there is. */
@@ -66,6 +69,7 @@ export class ClassicGroup {
 
   constructor(around: ClassicSurroundings) {
     this.#around = around;
+    this.roster = new Roster((answer) => around.give(answer));
   }
 
   /** The next one is after this. */
@@ -98,7 +102,7 @@ export class ClassicGroup {
   }
 
   sync(request: SyncRequest, done: (outcome: SyncOutcome) => void): void {
-    const refusal = refusalOfSync(this, request);
+    const refusal = refusalOfSync(this, request, this.#around.settings);
     if (refusal !== null) {
       done(syncFailed(refusal));
       return;
@@ -110,7 +114,7 @@ export class ClassicGroup {
       done(this.#partOf(member));
       return;
     }
-    answerSync(member, syncFailed('rebalance-in-progress'));
+    this.roster.answerSync(member, syncFailed('rebalance-in-progress'));
     member.syncing = done;
     member.deadlineMs = NEVER;
     if (member.id === this.roster.leader) this.#assign(request);
@@ -174,7 +178,7 @@ export class ClassicGroup {
     this.state = 'Dead';
     for (const member of this.roster.members.values()) {
       this.roster.answerJoin(member, joinFailed('rebalance-in-progress', member.id));
-      answerSync(member, syncFailed('rebalance-in-progress'));
+      this.roster.answerSync(member, syncFailed('rebalance-in-progress'));
     }
   }
 
@@ -250,7 +254,7 @@ export class ClassicGroup {
       this.#touch(member);
       done(this.#joined(member));
     } else {
-      update(member, request);
+      this.roster.update(member, request);
       this.roster.awaitJoin(member, done);
       this.#rebalance();
     }
@@ -260,7 +264,7 @@ export class ClassicGroup {
   #comeBack(old: ClassicMember, request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
     const wasLeader = this.roster.leader === old.id;
     const member = this.roster.replace(old, this.#around.newId(request.instanceId ?? ''));
-    update(member, request);
+    this.roster.update(member, request);
     if (this.state !== 'Stable' || this.roster.selectProtocol() !== this.protocol) {
       this.roster.awaitJoin(member, done);
       this.#rebalance();
@@ -283,7 +287,7 @@ export class ClassicGroup {
     }
     for (const member of this.roster.members.values()) {
       if (member.syncing === null) continue;
-      answerSync(member, syncFailed('rebalance-in-progress'));
+      this.roster.answerSync(member, syncFailed('rebalance-in-progress'));
       this.#touch(member);
     }
     const now = this.#around.now();
@@ -374,13 +378,13 @@ export class ClassicGroup {
   #assign({ assignments }: SyncRequest): void {
     const parts = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]));
     for (const member of this.roster.members.values()) {
-      member.assignment = parts.get(member.id) ?? Buffer.alloc(0);
+      this.roster.assign(member, parts.get(member.id) ?? NOTHING);
     }
     this.state = 'Stable';
     this.#around.changed();
     for (const member of [...this.roster.members.values()]) {
       if (member.syncing === null) continue;
-      answerSync(member, this.#partOf(member));
+      this.roster.answerSync(member, this.#partOf(member));
       this.#touch(member);
     }
   }
@@ -425,15 +429,4 @@ export class ClassicGroup {
     for (const { deadlineMs } of this.roster.members.values()) dueMs = Math.min(dueMs, deadlineMs);
     return dueMs;
   }
-}
-
-function update(
-  member: ClassicMember,
-  { clientId, host, sessionMs, rebalanceMs, protocols }: JoinRequest,
-): void {
-  member.clientId = clientId;
-  member.host = host;
-  member.sessionMs = sessionMs;
-  member.rebalanceMs = rebalanceMs;
-  member.protocols = protocols;
 }

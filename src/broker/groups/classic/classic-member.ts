@@ -1,7 +1,10 @@
 import type { ClassicMemberState } from '../operations.ts';
-import type { JoinOutcome, MemberProtocol, SyncOutcome } from './requests.ts';
+import type { JoinOutcome, JoinRequest, MemberProtocol, SyncOutcome } from './requests.ts';
 
 const NOTHING = Buffer.alloc(0);
+
+/** What a member says of itself each time that it joins. */
+export type MemberFacts = Pick<JoinRequest, 'clientId' | 'host' | 'sessionMs' | 'rebalanceMs' | 'protocols'>;
 
 /** One client in a group whose members divide the partitions among themselves. */
 export class ClassicMember {
@@ -34,6 +37,27 @@ export class ClassicMember {
     this.host = from.host;
     this.sessionMs = from.sessionMs;
     this.rebalanceMs = from.rebalanceMs;
+    this.protocols = protocols;
+  }
+
+  /** What it takes to keep: in memory, and about as much in the journal. */
+  get bytes(): number {
+    const { id, instanceId, clientId, host, protocols, assignment } = this;
+    return (
+      id.length +
+      (instanceId?.length ?? 0) +
+      clientId.length +
+      host.length +
+      bytesOf(protocols) +
+      assignment.length
+    );
+  }
+
+  update({ clientId, host, sessionMs, rebalanceMs, protocols }: MemberFacts): void {
+    this.clientId = clientId;
+    this.host = host;
+    this.sessionMs = sessionMs;
+    this.rebalanceMs = rebalanceMs;
     this.protocols = protocols;
   }
 
@@ -85,4 +109,10 @@ export class ClassicMember {
     member.assignment = Buffer.from(state.assignment, 'base64');
     return member;
   }
+}
+
+export function bytesOf(protocols: readonly MemberProtocol[]): number {
+  let bytes = 0;
+  for (const { name, metadata } of protocols) bytes += name.length + metadata.length;
+  return bytes;
 }

@@ -1,4 +1,5 @@
 import type { GroupErrorKind } from '../group-error.ts';
+import { bytesOf } from './classic-member.ts';
 import type { JoinRequest, MemberRequest, SyncRequest } from './requests.ts';
 import type { Roster } from './roster.ts';
 
@@ -21,6 +22,8 @@ export function refusalOfJoin(
     readonly sessionTimeoutMsMin: number;
     readonly sessionTimeoutMsMax: number;
     readonly membersMax: number;
+    readonly membershipBytesMax: number;
+    readonly protocolsMax: number;
   },
 ): GroupErrorKind | null {
   const { roster } = group;
@@ -39,6 +42,9 @@ export function refusalOfJoin(
   const replaced = known ?? (former === undefined ? undefined : roster.members.get(former));
   if (replaced === undefined && roster.size >= limits.membersMax) return 'group-full';
   if (protocolType === '' || protocols.length === 0) return 'inconsistent-protocol';
+  if (protocols.length > limits.protocolsMax) return 'invalid-request';
+  const bytes = roster.bytes + bytesOf(protocols) - bytesOf(replaced?.protocols ?? []);
+  if (bytes > limits.membershipBytesMax) return 'group-full';
   if (group.isEmpty) return null;
   if (protocolType !== group.protocolType) return 'inconsistent-protocol';
   return roster.agreesWith(protocols, replaced) ? null : 'inconsistent-protocol';
@@ -59,11 +65,18 @@ export function refusalOfRequest(group: ValidatingGroup, request: MemberRequest)
   return request.generation === group.generation ? null : 'illegal-generation';
 }
 
-export function refusalOfSync(group: ValidatingGroup, request: SyncRequest): GroupErrorKind | null {
+export function refusalOfSync(
+  group: ValidatingGroup,
+  request: SyncRequest,
+  limits: { readonly membershipBytesMax: number },
+): GroupErrorKind | null {
   const refusal = refusalOfRequest(group, request);
   if (refusal !== null) return refusal;
   const { protocolType, protocol } = request;
   if (protocolType !== null && protocolType !== group.protocolType) return 'inconsistent-protocol';
   if (protocol !== null && protocol !== group.protocol) return 'inconsistent-protocol';
-  return group.state === 'PreparingRebalance' ? 'rebalance-in-progress' : null;
+  if (group.state === 'PreparingRebalance') return 'rebalance-in-progress';
+  let { bytes } = group.roster;
+  for (const { assignment } of request.assignments) bytes += assignment.length;
+  return request.assignments.length > 0 && bytes > limits.membershipBytesMax ? 'group-full' : null;
 }

@@ -1,6 +1,12 @@
 import { StaticMembers } from '../static-membership.ts';
-import { ClassicMember } from './classic-member.ts';
-import { type JoinOutcome, joinFailed, type MemberProtocol, syncFailed } from './requests.ts';
+import { ClassicMember, type MemberFacts } from './classic-member.ts';
+import {
+  type JoinOutcome,
+  joinFailed,
+  type MemberProtocol,
+  type SyncOutcome,
+  syncFailed,
+} from './requests.ts';
 
 /** Who is in a classic group, who leads, and what they have in common. */
 export class Roster {
@@ -10,7 +16,17 @@ export class Roster {
   /** Clients that were told their ids and have not joined yet, and until when they are waited for. */
   readonly expected = new Map<string, number>();
   readonly staticMembers = new StaticMembers();
+  /** What members hold here: names, what they tell the leader, and what it gave to them. */
+  bytes = 0;
+  readonly #give: (answer: () => void) => void;
+  /** How many members support each protocol. */
+  readonly #supporters = new Map<string, number>();
   #joiningCount = 0;
+
+  /** `give` calls what it is given, now or soon, in this order. */
+  constructor(give: (answer: () => void) => void) {
+    this.#give = give;
+  }
 
   get size(): number {
     return this.members.size;
@@ -36,33 +52,49 @@ export class Roster {
     this.expected.delete(member.id);
     this.staticMembers.add(member);
     this.leader ??= member.id;
+    this.#count(member, 1);
+  }
+
+  /** The member comes with these, and perhaps from another place. */
+  update(member: ClassicMember, from: MemberFacts): void {
+    const isIn = this.members.get(member.id) === member;
+    if (isIn) this.#count(member, -1);
+    member.update(from);
+    if (isIn) this.#count(member, 1);
+  }
+
+  assign(member: ClassicMember, assignment: Buffer): void {
+    this.bytes += assignment.length - member.assignment.length;
+    member.assignment = assignment;
   }
 
   /** At recovery, when nobody waits. */
   clear(): void {
     this.members.clear();
     this.staticMembers.clear();
+    this.#supporters.clear();
+    this.bytes = 0;
     this.leader = null;
   }
 
   /** Whoever still waits on behalf of it is told that it is not known any more. */
   remove(member: ClassicMember): void {
-    this.members.delete(member.id);
+    if (this.members.delete(member.id)) this.#count(member, -1);
     this.staticMembers.remove(member);
     this.answerJoin(member, joinFailed('unknown-member', member.id));
-    answerSync(member, syncFailed('unknown-member'));
+    this.answerSync(member, syncFailed('unknown-member'));
     if (this.leader === member.id) this.leader = this.#anyMember();
   }
 
   /** The same client under a new id: whoever still uses the old one is fenced off. */
   replace(old: ClassicMember, id: string): ClassicMember {
     this.answerJoin(old, joinFailed('fenced-instance', old.id));
-    answerSync(old, syncFailed('fenced-instance'));
+    this.answerSync(old, syncFailed('fenced-instance'));
     const member = new ClassicMember(id, old, old.protocols);
     member.assignment = old.assignment;
     member.hasSynced = old.hasSynced;
     const wasLeader = this.leader === old.id;
-    this.members.delete(old.id);
+    if (this.members.delete(old.id)) this.#count(old, -1);
     this.add(member);
     if (wasLeader) this.leader = id;
     return member;
@@ -81,7 +113,14 @@ export class Roster {
     if (joining === null) return;
     member.joining = null;
     this.#joiningCount--;
-    joining(outcome);
+    this.#give(() => joining(outcome));
+  }
+
+  answerSync(member: ClassicMember, outcome: SyncOutcome): void {
+    const { syncing } = member;
+    if (syncing === null) return;
+    member.syncing = null;
+    this.#give(() => syncing(outcome));
   }
 
   /** The leader has to be one that joined. False if nobody did. */
@@ -97,8 +136,11 @@ export class Roster {
 
   /** Whether one that offers this could agree with those who are there, `except` for one of them. */
   agreesWith(protocols: readonly MemberProtocol[], except?: ClassicMember): boolean {
-    const others = [...this.members.values()].filter((member) => member !== except);
-    return protocols.some(({ name }) => others.every((member) => member.supports(name)));
+    const others = this.members.size - (except === undefined ? 0 : 1);
+    return protocols.some(({ name }) => {
+      const supporters = this.#supporters.get(name) ?? 0;
+      return supporters - (except?.supports(name) === true ? 1 : 0) === others;
+    });
   }
 
   /** Of what all of them support, that for which most of them vote; null without members. */
@@ -107,7 +149,7 @@ export class Roster {
     const candidates = new Set(
       members[0]?.protocols
         .map(({ name }) => name)
-        .filter((name) => members.every((member) => member.supports(name))),
+        .filter((name) => this.#supporters.get(name) === members.length),
     );
     const votes = new Map<string, number>();
     for (const member of members) {
@@ -119,17 +161,18 @@ export class Roster {
     return best;
   }
 
+  /** `difference` is 1 for one that comes, -1 for one that goes. */
+  #count(member: ClassicMember, difference: 1 | -1): void {
+    this.bytes += difference * member.bytes;
+    for (const name of new Set(member.protocols.map((protocol) => protocol.name))) {
+      const supporters = (this.#supporters.get(name) ?? 0) + difference;
+      if (supporters > 0) this.#supporters.set(name, supporters);
+      else this.#supporters.delete(name);
+    }
+  }
+
   #anyMember(): string | null {
     const [first] = this.members.keys();
     return first ?? null;
   }
-}
-
-export function answerSync(
-  member: ClassicMember,
-  outcome: Parameters<NonNullable<ClassicMember['syncing']>>[0],
-): void {
-  const { syncing } = member;
-  member.syncing = null;
-  syncing?.(outcome);
 }

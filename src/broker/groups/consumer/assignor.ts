@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { PartitionSet } from '../partition-sets.ts';
 
 export interface AssignorMember {
@@ -14,11 +15,11 @@ export interface AssignorStream {
   readonly partitionCount: number;
 }
 
-/** Divides all partitions of these streams among those who read them. */
+/** Divides all partitions of these streams among those who read them, in steps: there may be very many of both. */
 export type Assignor = (
   members: readonly AssignorMember[],
   streams: readonly AssignorStream[],
-) => ReadonlyMap<string, PartitionSet>;
+) => Work<ReadonlyMap<string, PartitionSet>>;
 
 /** The same order each time: members that keep their names first, by name; then the others by their ids. */
 export function inOrder(members: readonly AssignorMember[]): AssignorMember[] {

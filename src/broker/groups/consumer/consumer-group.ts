@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
 import type { GroupSettings } from '../group-settings.ts';
 import type { ConsumerGroupChanged } from '../operations.ts';
@@ -34,10 +35,21 @@ export interface ConsumerSurroundings {
   /** To be called, by `tick`, at this time or soon after. */
   wakeAt(dueMs: number): void;
   changed(change: ConsumerChange): void;
+  /** Does the work in turns with others. */
+  run(work: Work<void>): void;
+  /** Whether the group is there still, and is of this kind. */
+  isThere(): boolean;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
 const everything = (): boolean => true;
+/** Of the making of a target; they take some microseconds each. */
+const STEPS_AT_ONCE_MAX = 1000;
+/** Of all members together; those that ask for a few are not counted. */
+const NAMES_MAX = 200_000;
+const NAMES_FREE = 100;
+/** In one operation of the journal. */
+const MEMBERS_KEPT_AT_ONCE = 250;
 
 /**
  * A group in which the broker divides the partitions (KIP-848). Whenever its members, what they read, or the streams
@@ -60,8 +72,12 @@ export class ConsumerGroup {
   /** Streams may be others than those that the target was made for. */
   #isStale = false;
   readonly #changed = new Set<ConsumerMember>();
+  /** With a target that is not in the journal yet. */
+  readonly #retargeted = new Set<ConsumerMember>();
   readonly #gone: string[] = [];
   #isChanged = false;
+  /** A new target is being made. */
+  #isDividing = false;
 
   constructor(around: ConsumerSurroundings) {
     this.#around = around;
@@ -89,6 +105,7 @@ export class ConsumerGroup {
         `there is no assignor '${request.assignor}', only ${known}`,
       );
     }
+    if (request.names !== null && request.names.length > NAMES_FREE) this.#checkNames(request);
     if (request.expression !== null) this.#subscriptions.checkExpression(request.expression);
     const outcome = request.epoch < 0 ? this.#leave(request) : this.#beat(request);
     this.#keep();
@@ -216,6 +233,15 @@ export class ConsumerGroup {
     }
   }
 
+  /** They are kept, and looked at for each new target. @throws GroupError group-full */
+  #checkNames({ memberId, names }: HeartbeatRequest): void {
+    let count = names?.length ?? 0;
+    for (const { id, wishes } of this.members.values()) if (id !== memberId) count += wishes.names.size;
+    if (count <= NAMES_MAX) return;
+    const text = `the members of the group subscribe to ${count} names together, and may to ${NAMES_MAX}`;
+    throw new GroupError('group-full', text);
+  }
+
   #beat(request: HeartbeatRequest): HeartbeatOutcome {
     const known = this.#find(request);
     const member = known ?? this.#enter(request);
@@ -328,25 +354,66 @@ export class ConsumerGroup {
     return true;
   }
 
-  /** Makes a new target if the present one is not for this epoch, or for other streams. */
+  /**
+   * Makes a new target if the present one is not for this epoch, or for other streams. For many members or partitions it
+   * is made in turns with others: meanwhile members have what the last one gave to them, and learn what is new with a
+   * later heartbeat.
+   */
   #divide(isOther: boolean): void {
-    if (!isOther && !this.#isStale && this.epoch === this.targetEpoch) return;
-    const reading = new Reading(this.members.values(), this.#subscriptions);
+    if (this.#isDividing || !(isOther || this.#isOutdated)) return;
+    const work = this.#dividing();
+    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) if (work.next().done === true) return;
+    this.#isDividing = true;
+    this.#around.run(this.#dividingOn(work));
+  }
+
+  get #isOutdated(): boolean {
+    return this.#isStale || this.epoch !== this.targetEpoch;
+  }
+
+  *#dividingOn(begun: Work<void>): Work<void> {
+    yield* begun;
+    // Somebody has come or gone meanwhile.
+    while (this.#isOutdated && this.members.size > 0 && this.#around.isThere()) yield* this.#dividing();
+    this.#isDividing = false;
+    if (this.#around.isThere()) this.#keep();
+  }
+
+  *#dividing(): Work<void> {
     this.#isStale = false;
+    const reading = yield* Reading.of(this.members.values(), this.#subscriptions);
     if (reading.hash !== this.#topicsHash) {
       this.#topicsHash = reading.hash;
       if (this.epoch === this.targetEpoch) this.#grow();
     }
     if (this.epoch === this.targetEpoch) return;
+    const { epoch } = this;
     this.assignor = reading.assignor;
-    for (const [member, target] of reading.divide(this.assignor)) {
-      if (equals(target, member.target)) continue;
+    for (const [member, target] of yield* reading.divide(this.assignor)) {
+      if (this.members.get(member.id) !== member) continue;
       member.target = target;
-      this.#changed.add(member);
+      this.#retargeted.add(member);
     }
-    this.targetEpoch = this.epoch;
+    yield* this.#keepMost();
+    this.targetEpoch = epoch;
     this.#isChanged = true;
     this.#subscriptions.retain(reading.expressions);
+  }
+
+  /**
+   * The new targets of many members are several operations of the journal. Until the last one the target is not that of
+   * the epoch: were the broker to end between them, another one would be made.
+   */
+  *#keepMost(): Work<void> {
+    while (this.#retargeted.size > MEMBERS_KEPT_AT_ONCE && this.#around.isThere()) {
+      const some: ConsumerMember[] = [];
+      for (const member of this.#retargeted) if (some.push(member) === MEMBERS_KEPT_AT_ONCE) break;
+      for (const member of some) this.#retargeted.delete(member);
+      this.#around.changed(this.stateToKeep(some));
+      yield;
+    }
+    for (const member of this.#retargeted) this.#changed.add(member);
+    this.#retargeted.clear();
   }
 
   #reconcile(member: ConsumerMember, reported: PartitionSet | null): void {
@@ -394,6 +461,7 @@ export class ConsumerGroup {
     if (member === undefined) return;
     this.members.delete(member.id);
     this.#changed.delete(member);
+    this.#retargeted.delete(member);
     this.#owners.release(member);
     this.staticMembers.remove(member);
   }

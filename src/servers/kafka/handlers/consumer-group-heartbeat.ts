@@ -29,6 +29,7 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
     const { broker } = context;
     const { vhost } = context.client;
     try {
+      checkSize(request);
       for (const name of request.subscribedTopicNames ?? []) {
         if (!context.isAllowed('describe', 'topic', name)) {
           return refused(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
@@ -44,6 +45,22 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
     }
   },
 };
+
+/** What a member reads and holds is looked at as a whole. No client comes near this. */
+const NAMES_MAX = 20_000;
+const PARTITIONS_MAX = 100_000;
+
+/** @throws GroupError */
+function checkSize({ subscribedTopicNames, topicPartitions }: Request): void {
+  if ((subscribedTopicNames?.length ?? 0) > NAMES_MAX) {
+    throw new GroupError('invalid-request', `A member subscribes to at most ${NAMES_MAX} topics.`);
+  }
+  let count = topicPartitions?.length ?? 0;
+  for (const { partitions } of topicPartitions ?? []) count += partitions.length;
+  if (count > PARTITIONS_MAX) {
+    throw new GroupError('invalid-request', `A member holds at most ${PARTITIONS_MAX} partitions.`);
+  }
+}
 
 /** @throws GroupError */
 function check(request: Request, version: number): void {

@@ -23,9 +23,12 @@ export const joinGroupHandler: ApiHandler<typeof joinGroup> = {
     if (!context.isAllowed('read', 'group', request.groupId)) {
       return refused(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, request.memberId);
     }
-    const { promise, resolve } = Promise.withResolvers<JoinOutcome>();
     const { broker } = context;
     const { vhost } = context.client;
+    if (request.protocols.length > broker.groups.settings.protocolsMax) {
+      return refused(ERROR_CODES.INVALID_REQUEST, request.memberId);
+    }
+    const { promise, resolve } = Promise.withResolvers<JoinOutcome>();
     broker.groups.join(vhost, request.groupId, toJoin(request, context), resolve);
     return promise.then((outcome) =>
       whenMembersDurable(broker, vhost, request.groupId, toResponse(outcome, context.version)),

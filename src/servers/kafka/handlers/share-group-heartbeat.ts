@@ -11,6 +11,9 @@ import type { RequestContext } from './request-context.ts';
 type Request = RequestOf<typeof shareGroupHeartbeat>;
 type Response = ResponseInput<typeof shareGroupHeartbeat>;
 
+/** What a member reads is looked at as a whole. No client comes near this. */
+const NAMES_MAX = 20_000;
+
 /** A member of a share group joins, heartbeats or leaves, and learns its assignment (KIP-932). */
 export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> = {
   api: shareGroupHeartbeat,
@@ -20,6 +23,10 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
     const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
     if (!context.isAllowed('read', 'group', groupId)) {
       return failed(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
+    }
+    if ((subscribedTopicNames?.length ?? 0) > NAMES_MAX) {
+      const text = `A member subscribes to at most ${NAMES_MAX} topics.`;
+      return failed(ERROR_CODES.INVALID_REQUEST, text);
     }
     if (subscribedTopicNames?.some((name) => !context.isAllowed('describe', 'topic', name)) === true) {
       return failed(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);

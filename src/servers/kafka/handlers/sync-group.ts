@@ -19,7 +19,9 @@ export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
       ? ERROR_CODES.GROUP_AUTHORIZATION_FAILED
       : context.version >= PROTOCOL_VERSION && (protocolType === null || protocolName === null)
         ? ERROR_CODES.INCONSISTENT_GROUP_PROTOCOL
-        : null;
+        : request.assignments.length > context.broker.groups.settings.membersMax
+          ? ERROR_CODES.GROUP_MAX_SIZE_REACHED
+          : null;
     if (refusal !== null) return { throttleTimeMs: 0, errorCode: refusal, assignment: NOTHING };
     const { broker } = context;
     const { vhost } = context.client;
