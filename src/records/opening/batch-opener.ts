@@ -26,10 +26,13 @@ const TURN_BYTES_MAX = 256 * 1024;
 const TURN_RECORDS_MAX = 250_000;
 /** All batches of one request may be decompressed to as much as one batch, or to so many times the bytes that came. */
 const REQUEST_RATIO_MAX = 32;
+/** Of a request that the thread does before it is another owner's turn: one batch at least. */
+const JOB_BYTES = 64 * 1024;
 /** Of decompressed batches that are kept for their readers. */
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 /** Of produced batches, as they came, that wait for the thread. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+const WAITING_SHARES = { owner: 0.5, common: 0.75 };
 
 const header = new BatchView(Buffer.alloc(0), 0);
 
@@ -42,17 +45,20 @@ export interface BatchToValidate {
 /**
  * Opens compressed batches: every decompression that clients cause goes through here, so that it is bounded and does not
  * hold the event loop. What is small is done at once, as far as the turn's share of that goes (`…Now`, null if it does
- * not); everything else by a thread of its own, which begins when it is needed first.
+ * not); everything else by a thread of its own, which begins when it is needed first, and in which the owners of batches, who
+ * are users, have their turns.
  */
 export class BatchOpener {
   /** Large batches that were opened, for whoever reads on in them. */
   readonly opened: OpenedBatches;
   /** Of produced batches that wait to be validated: who makes a copy for `validate` reserves it. */
-  readonly waiting = new OpenedBytes(WAITING_BYTES_MAX);
+  readonly waiting = new OpenedBytes(WAITING_BYTES_MAX, WAITING_SHARES);
   readonly #scheduler: Scheduler;
   readonly #thread = new RecordsThread();
   /** By the keys of `opened`. */
   readonly #opening = new Map<string, Promise<void>>();
+  /** The last one of each owner. */
+  readonly #visits = new Map<string, Promise<void>>();
   #turnBytes = 0;
   #turnRecords = 0;
   #isTurnCounted = false;
@@ -82,16 +88,28 @@ export class BatchOpener {
 
   /**
    * Validates the batches of one request in order; they come back with what was found. `bytes` of them are given away, and
-   * released from `waiting` when it is done.
+   * released from `waiting`, where the same owner has reserved them, when it is done. Other owners have their turns between.
    */
-  async validate(batches: readonly BatchToValidate[]): Promise<readonly ValidatedCopy[]> {
+  async validate(batches: readonly BatchToValidate[], owner: string): Promise<readonly ValidatedCopy[]> {
     const requestBytes = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    const sent = batches.map(({ bytes, demands }) => ({ bytes: ownBuffer(bytes), demands }));
     const openedBytesMax = Math.max(DECOMPRESSED_BYTES_MAX, requestBytes * REQUEST_RATIO_MAX);
+    const validated: ValidatedCopy[] = [];
+    let openedBytesLeft = openedBytesMax;
     try {
-      return await this.#thread.validate(sent, openedBytesMax);
+      for (let next = 0; next < batches.length; ) {
+        const some: { readonly bytes: ArrayBuffer; readonly demands: BatchDemands }[] = [];
+        for (let bytes = 0; next < batches.length && bytes < JOB_BYTES; next++) {
+          bytes += batches[next].bytes.length;
+          some.push({ bytes: ownBuffer(batches[next].bytes), demands: batches[next].demands });
+        }
+        const limits = { openedBytesMax, openedBytesLeft };
+        const { batches: copies, openedBytes } = await this.#thread.validate(some, limits, owner);
+        openedBytesLeft -= openedBytes;
+        for (const copy of copies) validated.push(copy);
+      }
+      return validated;
     } finally {
-      this.waiting.release(requestBytes);
+      this.waiting.release(requestBytes, owner);
     }
   }
 
@@ -117,29 +135,47 @@ export class BatchOpener {
   }
 
   /** The decompressed records of the batch at `at`, of which a copy is made. Rejects with a RecordFormatError as `openNow`. */
-  async open(bytes: Buffer, at: number): Promise<Buffer> {
-    const now = this.openNow(bytes, at);
-    if (now !== null) return now;
+  async open(bytes: Buffer, at: number, owner = ''): Promise<Buffer> {
+    return this.openNow(bytes, at) ?? this.openLater(bytes, at, owner);
+  }
+
+  /** As `open`, in the turn of the owner. */
+  async openLater(bytes: Buffer, at: number, owner: string): Promise<Buffer> {
     header.moveTo(bytes, at);
     const { compression, baseOffset } = header;
     const records = bytes.subarray(at + BATCH_HEADER_BYTES, at + batchBytes(bytes, at));
     const bytesMax = Math.max(decompressedBytesMax(records.length), OPENED_NOW_MAX);
-    const outcome = await this.#thread.open(copyOf(records), compression, bytesMax);
+    const outcome = await this.#thread.open(copyOf(records), compression, bytesMax, owner);
     if (typeof outcome === 'string') throw unreadable(baseOffset, outcome);
     return Buffer.from(outcome);
   }
 
   /** As `open`, for the readers of a log: the records are in `opened` then. Those who ask meanwhile wait for the same. */
-  openFor(log: number, bytes: Buffer, at: number): Promise<void> {
+  openFor(log: number, bytes: Buffer, at: number, owner: string): Promise<void> {
     const key = keyOf(log, bytes, at);
     let opening = this.#opening.get(key);
     if (opening === undefined) {
-      opening = this.open(bytes, at)
-        .then((records) => this.opened.put(key, records))
+      opening = this.open(bytes, at, owner)
+        .then((records) => this.opened.put(key, records, owner))
         .finally(() => this.#opening.delete(key));
       this.#opening.set(key, opening);
     }
     return opening;
+  }
+
+  /** Runs it when no other such visit of the owner has a batch open: one request can ask for very many. */
+  async visitAlone<T>(owner: string, visit: () => Promise<T>): Promise<T> {
+    const visited = (this.#visits.get(owner) ?? Promise.resolve()).then(visit);
+    const ended = visited.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#visits.set(owner, ended);
+    try {
+      return await visited;
+    } finally {
+      if (this.#visits.get(owner) === ended) this.#visits.delete(owner);
+    }
   }
 
   /** Compressed records, of which a copy is made. */

@@ -5,9 +5,10 @@ export type Job =
   | {
       readonly kind: 'validate';
       readonly id: number;
-      /** Of one request: together they may be decompressed to `openedBytesMax`. */
       readonly batches: readonly { readonly bytes: ArrayBuffer; readonly demands: BatchDemands }[];
+      /** All batches of the request may be decompressed to so many bytes, and what is left of that for these. */
       readonly openedBytesMax: number;
+      readonly openedBytesLeft: number;
     }
   | {
       readonly kind: 'open';
@@ -33,7 +34,7 @@ export interface ValidatedCopy {
 }
 
 export type Outcome =
-  | { readonly id: number; readonly batches: readonly ValidatedCopy[] }
+  | { readonly id: number; readonly batches: readonly ValidatedCopy[]; readonly openedBytes: number }
   | { readonly id: number; readonly bytes: ArrayBuffer }
   /** The bytes are not what they should be. */
   | { readonly id: number; readonly refusal: string };

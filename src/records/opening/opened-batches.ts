@@ -6,14 +6,20 @@ import { OpenedBytes } from './opened-bytes.ts';
 /** What nobody asked for in so long is let go of, half a time more at most. */
 const KEPT_MS = 2000;
 
+interface Opened {
+  readonly records: Buffer;
+  readonly owner: string;
+}
+
 /**
  * Decompressed records of large batches, for readers that stop within a batch and go on later, and for those that read
- * the same one: the least recently used go when the limit is reached, and are opened again for who still needs them.
+ * the same one. When the limit is reached the least recently used go of the owner who has most, and are opened again for
+ * who still needs them.
  */
 export class OpenedBatches {
   readonly account: OpenedBytes;
   readonly #scheduler: Scheduler;
-  readonly #batches = new Map<string, Buffer>();
+  readonly #batches = new Map<string, Opened>();
   /** Those that somebody asked for since the last look. */
   readonly #used = new Set<string>();
   #timer: Timer | null = null;
@@ -27,21 +33,20 @@ export class OpenedBatches {
   get(log: number, bytes: Buffer, at: number): Buffer | null {
     if (this.#batches.size === 0) return null;
     const key = keyOf(log, bytes, at);
-    const records = this.#batches.get(key);
-    if (records === undefined) return null;
+    const opened = this.#batches.get(key);
+    if (opened === undefined) return null;
     this.#batches.delete(key);
-    this.#batches.set(key, records);
+    this.#batches.set(key, opened);
     this.#used.add(key);
-    return records;
+    return opened.records;
   }
 
-  put(key: string, records: Buffer): void {
+  put(key: string, records: Buffer, owner: string): void {
     if (this.#batches.has(key)) return;
-    while (!this.account.tryReserve(records.length)) {
-      const [oldest] = this.#batches.keys();
-      this.#remove(oldest);
+    while (!this.account.tryReserve(records.length, owner)) {
+      this.#removeOldestOf(this.account.largestOwner);
     }
-    this.#batches.set(key, records);
+    this.#batches.set(key, { records, owner });
     this.#used.add(key);
     this.#timer ??= this.#scheduler.after(KEPT_MS, this.#removeUnused);
   }
@@ -58,12 +63,20 @@ export class OpenedBatches {
     this.#timer = this.#batches.size === 0 ? null : this.#scheduler.after(KEPT_MS, this.#removeUnused);
   };
 
+  #removeOldestOf(owner: string): void {
+    for (const [key, opened] of this.#batches) {
+      if (opened.owner !== owner) continue;
+      this.#remove(key);
+      return;
+    }
+  }
+
   #remove(key: string): void {
-    const records = this.#batches.get(key);
-    if (records === undefined) return;
+    const opened = this.#batches.get(key);
+    if (opened === undefined) return;
     this.#batches.delete(key);
     this.#used.delete(key);
-    this.account.release(records.length);
+    this.account.release(opened.records.length, opened.owner);
   }
 }
 

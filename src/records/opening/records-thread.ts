@@ -20,7 +20,7 @@ port.on('message', (job: Job) => {
 });
 
 function run(job: Job, transfer: ArrayBuffer[]): Outcome {
-  if (job.kind === 'validate') return { id: job.id, batches: validateAll(job, transfer) };
+  if (job.kind === 'validate') return validateAll(job, transfer);
   try {
     const source = Buffer.from(job.bytes);
     const result =
@@ -37,11 +37,11 @@ function run(job: Job, transfer: ArrayBuffer[]): Outcome {
 }
 
 function validateAll(
-  { batches, openedBytesMax }: Job & { readonly kind: 'validate' },
+  { id, batches, openedBytesMax, openedBytesLeft }: Job & { readonly kind: 'validate' },
   transfer: ArrayBuffer[],
-): ValidatedCopy[] {
-  let left = openedBytesMax;
-  return batches.map(({ bytes, demands }) => {
+): Outcome {
+  let left = openedBytesLeft;
+  const copies = batches.map(({ bytes, demands }): ValidatedCopy => {
     const validated = validate(Buffer.from(bytes), demands, left, openedBytesMax);
     left = Math.max(0, left - validated.openedBytes);
     const { fault, hasEnvelope, recompressed } = validated;
@@ -50,6 +50,7 @@ function validateAll(
     if (own !== null) transfer.push(own);
     return { bytes, fault, hasEnvelope, recompressed: own };
   });
+  return { id, batches: copies, openedBytes: openedBytesLeft - left };
 }
 
 function validate(

@@ -184,9 +184,10 @@ export class PartitionReader {
 
   #open(buffer: Buffer, at: number): void {
     this.#isOpening = true;
-    const { opener, id } = this.partition;
+    const { opener, id, stream } = this.partition;
     const baseOffset = baseOffsetOf(buffer, at);
-    opener.openFor(id, buffer, at).then(
+    // What is kept for all of its readers counts for who made the stream.
+    opener.openFor(id, buffer, at, stream.account?.name ?? '').then(
       () => this.#opened(),
       (error) => {
         // Any other error is not the batch's: it is tried again when there is more to read.

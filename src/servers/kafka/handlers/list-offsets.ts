@@ -72,7 +72,7 @@ async function answer(
   if (error !== null) return failed(partitionIndex, error);
   if (timestamp < versionedLowest(context.version)) return failed(partitionIndex, 'UNSUPPORTED_VERSION');
   try {
-    const found = await find(partition, timestamp, isCommittedOnly);
+    const found = await find(partition, timestamp, isCommittedOnly, context.client.actor);
     return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };
   } catch (error) {
     if (!(error instanceof PartitionCorruption)) throw error;
@@ -88,7 +88,12 @@ function versionedLowest(version: number): number {
   return version >= 7 ? MAX_TIMESTAMP : EARLIEST;
 }
 
-async function find(partition: Partition, timestamp: number, isCommittedOnly: boolean): Promise<Found> {
+async function find(
+  partition: Partition,
+  timestamp: number,
+  isCommittedOnly: boolean,
+  user: string,
+): Promise<Found> {
   const end = isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
   switch (timestamp) {
     case LATEST:
@@ -101,9 +106,9 @@ async function find(partition: Partition, timestamp: number, isCommittedOnly: bo
       // There is no tiered storage (KIP-405): nothing is remote, all is local.
       return NONE;
     case MAX_TIMESTAMP:
-      return below(end, await maxIn(partition, await partition.batchOfMaxTime()));
+      return below(end, await maxIn(partition, await partition.batchOfMaxTime(), user));
     default:
-      return below(end, await firstAt(partition, timestamp, end));
+      return below(end, await firstAt(partition, timestamp, end, user));
   }
 }
 
@@ -112,7 +117,7 @@ function below(end: number, found: Found): Found {
 }
 
 /** A batch header tells the highest timestamp of a batch that may have been compacted since: then the next batch is read. */
-async function firstAt(partition: Partition, timestamp: number, end: number): Promise<Found> {
+async function firstAt(partition: Partition, timestamp: number, end: number, user: string): Promise<Found> {
   for (let from = partition.startOffset; from < end; ) {
     const batch = await partition.batchAtTime(timestamp, from);
     if (batch === null) return NONE;
@@ -120,6 +125,7 @@ async function firstAt(partition: Partition, timestamp: number, end: number): Pr
       partition,
       batch,
       (each) => each.timestampMs >= timestamp && each.offset >= from,
+      user,
     );
     if (found !== null) return found;
     from = lastOffsetOf(batch, 0) + 1;
@@ -127,13 +133,14 @@ async function firstAt(partition: Partition, timestamp: number, end: number): Pr
   return NONE;
 }
 
-async function maxIn(partition: Partition, batch: Buffer | null): Promise<Found> {
+async function maxIn(partition: Partition, batch: Buffer | null, user: string): Promise<Found> {
   if (batch === null) return NONE;
   let found = NONE;
-  await findIn(partition, batch, ({ timestampMs, offset }) => {
+  const isLater = ({ timestampMs, offset }: RecordCursor): boolean => {
     if (timestampMs > found.timestamp || found === NONE) found = { timestamp: timestampMs, offset };
     return false;
-  });
+  };
+  await findIn(partition, batch, isLater, user);
   return found;
 }
 
@@ -142,14 +149,16 @@ async function findIn(
   partition: Partition,
   batch: Buffer,
   isWanted: (record: RecordCursor) => boolean,
+  user: string,
 ): Promise<Found | null> {
   let found: Found | null = null;
+  const isFound = (record: RecordCursor): boolean => {
+    if (!isWanted(record)) return false;
+    found = { timestamp: record.timestampMs, offset: record.offset };
+    return true;
+  };
   try {
-    await visitRecords(partition.opener, batch, 0, (record) => {
-      if (!isWanted(record)) return false;
-      found = { timestamp: record.timestampMs, offset: record.offset };
-      return true;
-    });
+    await visitRecords(partition.opener, batch, 0, isFound, user);
   } catch (error) {
     if (!(error instanceof RecordFormatError)) throw error;
   }

@@ -104,7 +104,7 @@ export class ProduceAppend {
   async appendLarge(): Promise<void> {
     const large = this.#large;
     const { shard } = this.#broker;
-    const validated = await shard.opener.validate(large);
+    const validated = await shard.opener.validate(large, this.#context.client.actor);
     shard.turn.touch();
     for (const [index, { fault, hasEnvelope, recompressed, bytes }] of validated.entries()) {
       const { stream, partition, responses, at } = large[index];
@@ -139,7 +139,7 @@ export class ProduceAppend {
     const demands = demandsOf(settings);
     const validated = shard.opener.validateNow(bytes, start, end, demands);
     if (validated !== null) return this.#append(partition, bytes, start, end, validated);
-    if (!shard.opener.waiting.tryReserve(end - start)) {
+    if (!shard.opener.waiting.tryReserve(end - start, this.#context.client.actor)) {
       // Which producers try again.
       return failed(index, 'REQUEST_TIMED_OUT', 'too many large batches wait to be validated: send it again');
     }

@@ -208,11 +208,11 @@ describe('batches that take long to decompress', () => {
     create(test);
     const { waiting } = test.broker.shard.opener;
     const batch = batchOf(records(20_000), 'lz4');
-    assert.ok(waiting.tryReserve(waiting.bytesMax - 1000));
+    assert.ok(waiting.tryReserve(waiting.bytesMax - 1000, 'others'));
     const [refused] = await send(client, [batch]);
     assert.equal(refused.error, 'REQUEST_TIMED_OUT');
     assert.equal((await send(client, [batchOf([{ key: null, value: 'small' }], 'lz4')]))[0].error, 'NONE');
-    waiting.release(waiting.bytesMax - 1000);
+    waiting.release(waiting.bytesMax - 1000, 'others');
     assert.equal((await send(client, [batch]))[0].error, 'NONE');
     assert.equal(waiting.bytes, 0);
   });
