@@ -8,30 +8,42 @@ interface Waiting {
 
 /**
  * Large requests of all clients, over all protocols, take turns: what they are decoded to is memory, too. One that does
- * not fit waits, with its bytes alone, until those before it are handled.
+ * not fit waits, with its bytes alone. Users have their turns one after the other: however many wait of one of them, the
+ * first of another one is next.
  */
 export class LargeRequests {
   readonly #bytesMax: number;
   #bytes = 0;
-  readonly #waiting: Waiting[] = [];
+  /** The user whose turn is next first. */
+  readonly #waiting = new Map<string, Waiting[]>();
 
   constructor(bytesMax = BYTES_MAX) {
     this.#bytesMax = bytesMax;
   }
 
   /** Null if the request may begin at once, otherwise a promise of that. To be followed by `leave`. */
-  enter(bytes: number): Promise<void> | null {
-    if (this.#waiting.length === 0 && this.#hasRoom(bytes)) {
+  enter(bytes: number, user: string): Promise<void> | null {
+    if (this.#waiting.size === 0 && this.#hasRoom(bytes)) {
       this.#bytes += bytes;
       return null;
     }
-    return new Promise((begin) => this.#waiting.push({ bytes, begin }));
+    return new Promise((begin) => {
+      const waiting = { bytes, begin };
+      const others = this.#waiting.get(user);
+      if (others === undefined) this.#waiting.set(user, [waiting]);
+      else others.push(waiting);
+    });
   }
 
   leave(bytes: number): void {
     this.#bytes -= bytes;
-    while (this.#waiting.length > 0 && this.#hasRoom(this.#waiting[0].bytes)) {
-      const { bytes, begin } = this.#waiting.shift() as Waiting;
+    for (;;) {
+      const [next] = this.#waiting;
+      if (next === undefined || !this.#hasRoom(next[1][0].bytes)) return;
+      const [user, requests] = next;
+      const { bytes, begin } = requests.shift() as Waiting;
+      this.#waiting.delete(user);
+      if (requests.length > 0) this.#waiting.set(user, requests);
       this.#bytes += bytes;
       begin();
     }

@@ -1,7 +1,10 @@
 import { KafkaWireError } from './errors.ts';
 
-/** A frame without its length. The bytes are there until it returns: what is kept is copied. */
-export type OnFrame = (bytes: Buffer, start: number, end: number) => void;
+/**
+ * A frame without its length. The bytes are there until it returns, and what is kept is copied; unless `isKept`: then nobody
+ * else uses this memory.
+ */
+export type OnFrame = (bytes: Buffer, start: number, end: number, isKept: boolean) => void;
 
 const LENGTH_BYTES = 4;
 const HOLD_BYTES_MIN = 4096;
@@ -63,7 +66,7 @@ export class FrameReader {
       total = frameEnd - at;
       if (frameEnd > end) break;
       at = frameEnd;
-      onFrame(chunk, frameStart, frameEnd);
+      onFrame(chunk, frameStart, frameEnd, false);
     }
     if (at < end) this.#hold(chunk, at, end, end - at >= LENGTH_BYTES ? total : Infinity);
   }
@@ -82,8 +85,9 @@ export class FrameReader {
     if (this.#heldLength < total) return at + taken;
     const frame = this.#held;
     this.#heldLength = 0;
-    if (frame.length > HOLD_AGAIN_BYTES_MAX) this.#held = EMPTY;
-    onFrame(frame, LENGTH_BYTES, total);
+    const isKept = frame.length > HOLD_AGAIN_BYTES_MAX;
+    if (isKept) this.#held = EMPTY;
+    onFrame(frame, LENGTH_BYTES, total, isKept);
     return at + taken;
   }
 

@@ -38,7 +38,7 @@ it('large requests take turns: what does not fit waits, in order, and one alone 
   const requests = new LargeRequests(100);
   const begun: number[] = [];
   const enter = (bytes: number): void => {
-    const wait = requests.enter(bytes);
+    const wait = requests.enter(bytes, 'ada');
     if (wait === null) begun.push(bytes);
     else wait.then(() => begun.push(bytes));
   };
@@ -56,4 +56,20 @@ it('large requests take turns: what does not fit waits, in order, and one alone 
     await null;
     assert.deepEqual(begun, [60, 50, 30, 500, 10]);
   })();
+});
+
+it('large requests of one user do not keep those of others waiting: users have their turns', async () => {
+  const requests = new LargeRequests(100);
+  const begun: string[] = [];
+  const enter = (user: string): void => {
+    const wait = requests.enter(100, user);
+    if (wait === null) begun.push(user);
+    else void wait.then(() => begun.push(user));
+  };
+  for (const user of ['ada', 'ada', 'ada', 'ada', 'bob', 'eve', 'bob']) enter(user);
+  for (let left = 0; left < 6; left++) {
+    requests.leave(100);
+    await null;
+  }
+  assert.deepEqual(begun, ['ada', 'ada', 'bob', 'eve', 'ada', 'bob', 'ada']);
 });

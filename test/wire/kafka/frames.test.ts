@@ -81,6 +81,26 @@ describe('frames', () => {
     assert.deepEqual(seen, ['two', 'three']);
   });
 
+  test('that are large lie in memory of their own, which nobody uses again, and the others do not', () => {
+    const reader = new FrameReader(10_000_000);
+    const seen: { readonly frame: Buffer; readonly isKept: boolean }[] = [];
+    const look = (bytes: Buffer, start: number, end: number, isKept: boolean) =>
+      seen.push({ frame: bytes.subarray(start, end), isKept });
+    for (const [fill, length] of [
+      [1, 3_000_000],
+      [2, 1000],
+      [3, 3_000_000],
+    ]) {
+      const stream = framed([Buffer.alloc(length, fill)]);
+      for (let at = 0; at < stream.length; at += 64_000) reader.push(stream.subarray(at, at + 64_000), look);
+    }
+    assert.deepEqual(
+      seen.map(({ isKept }) => isKept),
+      [true, false, true],
+    );
+    assert.ok(seen[0].frame.equals(Buffer.alloc(3_000_000, 1)));
+  });
+
   test('that are too long, or negative, are refused by their first four bytes', () => {
     for (const length of [101, 0x7fffffff, -1]) {
       const prefix = Buffer.alloc(4);

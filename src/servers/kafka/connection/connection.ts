@@ -18,7 +18,7 @@ import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
 import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
 import type { Peer } from '../../listener/peer.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
-import type { AnyHandler } from '../handler.ts';
+import { type AnyHandler, isRaw } from '../handler.ts';
 import type { HostAndPort, RequestContext, ServerContext } from '../handlers/request-context.ts';
 import type { Settings } from '../options.ts';
 import { Authentication } from './authentication.ts';
@@ -29,14 +29,10 @@ import { explainedToOtherClient } from './other-protocol.ts';
 import { PendingResponse, type RespondingConnection } from './pending-response.ts';
 import { ConnectionRequestContext, handleRequest, type RequestingConnection } from './request-context.ts';
 import { RequestQuota } from './request-quota.ts';
+import { RequestStretch } from './request-stretch.ts';
 import { ResponseQueue } from './response-queue.ts';
 import { Throttle } from './throttle.ts';
-
-interface Frame {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
+import { copyOf, type WaitingFrame } from './waiting-frame.ts';
 
 /** What the server gives to all of its connections; handlers are loaded with the protocol, and come as functions. */
 export interface KafkaConnectionDeps {
@@ -73,7 +69,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   readonly #deps: KafkaConnectionDeps;
   readonly #accepted: AcceptedConnection;
   readonly #reader: FrameReader;
-  readonly #waiting: Frame[] = [];
+  readonly #waiting: WaitingFrame[] = [];
   #waitingBytes = 0;
   /** What is counted as held: the frame that is not whole yet, and those that wait. */
   #heldBytes = 0;
@@ -85,7 +81,8 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #info: KafkaConnectionInfo | null = null;
   #client: Client | null = null;
   #isHandlingWaiting = false;
-  /** A request is still at work, and those behind it have to wait. */
+  readonly #stretch: RequestStretch;
+  readonly #owner = () => ({ protocol: 'Kafka', request: this.#lastRequest, user: this.actor });
   /** Works of requests that are not done: they go before what comes next. */
   #worksCount = 0;
   #endTimer: NodeJS.Timeout | null = null;
@@ -112,6 +109,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
       { highWaterBytes: settings.outputHighWaterBytes, memory: this.memory },
       { responsesAdvanced: () => this.#handleWaiting() },
     );
+    this.#stretch = new RequestStretch(broker.shard, server.requestTime, () => this.#handleWaiting());
     this.requestQuota = new RequestQuota(broker.shard.clock);
     this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, broker.shard.clock.monotonicMs());
     this.#throttle = new Throttle(broker.shard.clock, () => {
@@ -129,7 +127,9 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     });
     readShared(socket, this.#onData);
     // The peer has half-closed: the responses that are ready are still sent.
-    socket.once('end', () => this.#peerEnded());
+    socket.once('end', () => {
+      if (!this.isClosed) this.#end();
+    });
     socket.once('close', () => this.#closed());
   }
 
@@ -294,6 +294,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     turn.touch();
     const beganMs = clock.monotonicMs();
     this.#idleTimeout.receivedAtMs = beganMs;
+    this.#stretch.begin(beganMs);
     try {
       if (this.identity === null) this.#limitUnauthenticated();
       this.#reader.push(chunk, this.#onFrame);
@@ -309,10 +310,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     turn.received(chunk.length);
   };
 
-  readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
+  readonly #onFrame = (bytes: Buffer, start: number, end: number, isKept: boolean): void => {
     if (this.isClosed) return;
-    if (this.#waiting.length === 0 && this.#hasRoom() && this.#begin(bytes, start, end)) return;
-    this.#waiting.push({ bytes: Buffer.from(bytes.subarray(start, end)), start: 0, end: end - start });
+    if (this.#waiting.length === 0 && this.#hasRoom() && this.#begin(bytes, start, end, isKept)) return;
+    this.#waiting.push(isKept ? { bytes, start, end } : copyOf(bytes, start, end));
     this.#waitingBytes += end - start;
     this.socket.pause();
   };
@@ -322,6 +323,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     const { responses, settings } = this;
     return (
       this.#worksCount === 0 &&
+      !this.#stretch.isOver &&
       !responses.isCongested &&
       responses.openCount < settings.requestsMax &&
       responses.openBytes < settings.requestsBytesMax &&
@@ -333,10 +335,11 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   #handleWaiting(): void {
     if (this.#isHandlingWaiting || this.isClosed || this.#waiting.length === 0) return;
     this.#isHandlingWaiting = true;
+    this.#stretch.begin();
     let done = 0;
     while (done < this.#waiting.length && !this.isClosed && this.#hasRoom()) {
       const { bytes, start, end } = this.#waiting[done];
-      if (!this.#begin(bytes, start, end)) break;
+      if (!this.#begin(bytes, start, end, true)) break;
       this.#waitingBytes -= end - start;
       done++;
     }
@@ -348,7 +351,7 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
   }
 
   /** False if the request has to wait after all. */
-  #begin(bytes: Buffer, start: number, end: number): boolean {
+  #begin(bytes: Buffer, start: number, end: number, isKept: boolean): boolean {
     if (this.authentication.expectsToken) {
       this.#takeToken(bytes.subarray(start, end));
       return true;
@@ -388,8 +391,10 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
     if (header.clientId !== this.#clientId) this.#renamed(header.clientId);
     const isMeasured = this.broker.access.quotas.isOn;
     if (isMeasured) this.requestQuota.begin(this.quota);
-    handleRequest(handler, bytes, header.bodyStart, end, pending, new ConnectionRequestContext(this, header));
+    const body = { bytes, start: header.bodyStart, end, isKept };
+    handleRequest(handler, body, pending, new ConnectionRequestContext(this, header));
     if (isMeasured) this.requestQuota.end();
+    this.#stretch.count(isRaw(handler), this.#owner);
     return true;
   }
 
@@ -443,10 +448,6 @@ export class KafkaConnection implements RequestingConnection, RespondingConnecti
 
   get #isUnauthenticated(): boolean {
     return this.identity === null && this.authentication.isAwaited && !this.authentication.isChecking;
-  }
-
-  #peerEnded(): void {
-    if (!this.isClosed) this.#end();
   }
 
   /** Sends the responses that are ready, and half-closes; fetch sessions, locks and the registry forget it at once. */

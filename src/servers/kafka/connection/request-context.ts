@@ -16,6 +16,7 @@ import type {
 } from '../handlers/request-context.ts';
 import type { Settings } from '../options.ts';
 import type { ShareSessions } from '../share/share-sessions.ts';
+import { BODY_BYTES_MAX, tooLarge } from './body-limit.ts';
 import type { PendingResponse } from './pending-response.ts';
 import { runWork } from './run-work.ts';
 
@@ -80,18 +81,22 @@ export class ConnectionRequestContext implements RequestContext {
 
 /** A body of more bytes is decoded in steps, and takes its turn with other large ones. */
 const LARGE_BODY_BYTES = 16 * 1024;
-/** Of a request that is not Produce. Kafka has one limit for all; no client comes near this one. */
-export const BODY_BYTES_MAX = 16 * 1024 * 1024;
-
 /** What one request may walk over: some seconds, in slices. What comes near it is refused by its handler, mostly. */
 const STEPS_MAX = 10_000_000;
 
-/** Runs the handler on the body in `bytes[start, end)`, and fills `pending` with its response, now or later. */
+/** A body in `bytes[start, end)`. */
+interface RequestBody {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** The memory is not used again when the request has begun. */
+  readonly isKept: boolean;
+}
+
+/** Runs the handler on the body, and fills `pending` with its response, now or later. */
 export function handleRequest(
   handler: AnyHandler,
-  bytes: Buffer,
-  start: number,
-  end: number,
+  { bytes, start, end, isKept }: RequestBody,
   pending: PendingResponse,
   context: ConnectionRequestContext,
 ): void {
@@ -100,13 +105,10 @@ export function handleRequest(
       handler.handleRaw(bytes, start, end, pending, context);
       return;
     }
-    if (end - start > BODY_BYTES_MAX) {
-      throw new KafkaWireError(
-        `a request of ${end - start} bytes is larger than the ${BODY_BYTES_MAX} for its kind`,
-      );
-    }
-    // A handler may keep its request while it waits; the memory of the frame is used again.
-    const body = Buffer.from(bytes.subarray(start, end));
+    if (end - start > BODY_BYTES_MAX) throw tooLarge(end - start);
+    // A handler may keep its request while it waits.
+    const view = bytes.subarray(start, end);
+    const body = isKept ? view : Buffer.from(view);
     if (body.length > LARGE_BODY_BYTES) {
       runWork(largeRequest(handler, body, pending, context), pending, context);
       return;
@@ -141,7 +143,9 @@ function* largeRequest(
   context: ConnectionRequestContext,
 ): Work<void> {
   const { largeRequests } = context.broker;
-  const turn = largeRequests.enter(body.length);
+  const { memory, actor } = context.client;
+  if (!memory.add(body.length)) throw new KafkaWireError(memory.shortage);
+  const turn = largeRequests.enter(body.length, actor);
   if (turn !== null) yield turn;
   try {
     if (context.client.isClosed) return;
@@ -154,6 +158,7 @@ function* largeRequest(
     );
   } finally {
     largeRequests.leave(body.length);
+    memory.add(-body.length);
   }
 }
 
