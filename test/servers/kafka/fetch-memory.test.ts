@@ -12,6 +12,7 @@ import { KafkaTestServer, until } from './test-server.ts';
 
 const MIB = 1024 * 1024;
 const SHARE_BYTES = 8 * MIB;
+const PARTITIONS = 8;
 const BATCHES = 24;
 const READERS = 12;
 const USER = "user 'guest'";
@@ -21,11 +22,13 @@ async function withRecords(): Promise<KafkaTestServer> {
   const memory = { bytesMax: 64 * MIB, userBytesMax: SHARE_BYTES, pausedMsMax: 60_000 };
   const test = await KafkaTestServer.start({}, { budget: new Budget({ memory }) });
   const configs = new Map([['max.message.bytes', String(2 * MIB)]]);
-  test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs });
+  test.broker.streams.create({ vhost: '/', name: 't', partitions: PARTITIONS, configs });
   using client = await test.connect();
   const records = batchOf([Buffer.alloc(MIB, 'r')]);
   for (let i = 0; i < BATCHES; i++) {
-    const topicData = [{ name: 't', partitionData: [{ index: 0, records: Buffer.from(records) }] }];
+    const topicData = [
+      { name: 't', partitionData: [{ index: i % PARTITIONS, records: Buffer.from(records) }] },
+    ];
     const { responses } = await client.request(produce, 9, { acks: -1, timeoutMs: 1000, topicData });
     assert.equal(responses[0].partitionResponses[0].errorCode, 0);
   }
@@ -51,11 +54,30 @@ function watchCopies({ server }: KafkaTestServer): { held: number; highest: numb
   return copies;
 }
 
-function fetchAll(client: KafkaClient) {
-  const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 50 * MIB, currentLeaderEpoch: -1 }];
+/** Of the first so many partitions. */
+function fetchAll(client: KafkaClient, count = PARTITIONS) {
+  const partitions = Array.from({ length: count }, (_, partition) => ({
+    partition,
+    fetchOffset: 0,
+    partitionMaxBytes: 50 * MIB,
+    currentLeaderEpoch: -1,
+  }));
   const limits = { maxWaitMs: 0, minBytes: 1, maxBytes: 50 * MIB };
   const topics = [{ topic: 't', partitions }];
   return client.request(fetch, 12, { ...limits, sessionEpoch: -1, topics, forgottenTopicsData: [] });
+}
+
+/** How many bytes were copied in each iteration of the event loop. */
+function watchTurns({ server }: KafkaTestServer): number[] {
+  const copied = [0];
+  const { fetchMemory } = server;
+  const acquire = fetchMemory.acquire.bind(fetchMemory);
+  fetchMemory.acquire = (bytes) => {
+    if (copied[copied.length - 1] === 0) setImmediate(() => copied.push(0));
+    copied[copied.length - 1] += bytes;
+    return acquire(bytes);
+  };
+  return copied;
 }
 
 async function turns(count: number): Promise<void> {
@@ -67,13 +89,14 @@ describe('the memory of answers to Fetch', () => {
     it(`is held against the share of the user before records are copied from ${place}: readers wait for their turn`, async () => {
       await using test = await withRecords();
       if (place === 'segments') {
-        const { log } = test.broker.streams.get('/', 't')?.partitions[0] ?? assert.fail();
-        await new StreamPager(test.broker.shard.store.state).pageOutAll(log);
+        const pager = new StreamPager(test.broker.shard.store.state);
+        for (const { log } of test.broker.streams.get('/', 't')?.partitions ?? [])
+          await pager.pageOutAll(log);
       }
       const copies = watchCopies(test);
       const readers = await Promise.all(Array.from({ length: READERS }, () => test.connect()));
       for (const { socket } of readers) socket.pause();
-      const answers = readers.map(fetchAll);
+      const answers = readers.map((reader) => fetchAll(reader));
       await until(() => copies.held > 0);
       await turns(200);
       // One batch more for the reader whose turn it is; buffers are as large as the next power of two.
@@ -88,6 +111,38 @@ describe('the memory of answers to Fetch', () => {
     });
   }
 
+  it('is copied a few megabytes at a time, and others are served meanwhile', async () => {
+    await using test = await withRecords();
+    using client = await test.connect();
+    const copied = watchTurns(test);
+    const { responses } = await fetchAll(client);
+    const sizes = responses[0].partitions.map(({ records }) =>
+      records === null ? 0 : records.end - records.start,
+    );
+    // As much as there is room for in the share of the user.
+    assert.ok(sizes.reduce((sum, size) => sum + size, 0) > 6 * MIB, `${sizes}`);
+    assert.ok(Math.max(...copied) < 7 * MIB, `${copied}`);
+  });
+
+  it('is no more than four megabytes of one partition, which has the rest in the next answer', async () => {
+    await using test = await KafkaTestServer.start();
+    const configs = new Map([['max.message.bytes', String(2 * MIB)]]);
+    const [partition] = test.broker.streams.create({
+      vhost: '/',
+      name: 't',
+      partitions: 1,
+      configs,
+    }).partitions;
+    const records = batchOf([Buffer.alloc(MIB, 'r')]);
+    for (let i = 0; i < 6; i++) partition.append(records, 0, records.length);
+    await test.broker.shard.durable();
+    assert.equal(partition.log.tail.count, 6);
+    using client = await test.connect();
+    const [{ records: found }] = (await fetchAll(client, 1)).responses[0].partitions;
+    assert.ok(found !== null);
+    assert.ok(found.end - found.start >= 3 * MIB && found.end - found.start <= 4 * MIB);
+  });
+
   it('that is used up by others of the same user is waited for, and one batch is given then', async () => {
     await using test = await withRecords();
     const holder = test.broker.budget.memory.open(USER, {
@@ -100,7 +155,7 @@ describe('the memory of answers to Fetch', () => {
     holder.add(1);
     using reader = await test.connect();
     let isAnswered = false;
-    const answer = fetchAll(reader).finally(() => {
+    const answer = fetchAll(reader, 1).finally(() => {
       isAnswered = true;
     });
     await until(() => test.broker.budget.memory.bytesOf(USER) > SHARE_BYTES);
@@ -123,7 +178,10 @@ describe('the memory of answers to Fetch', () => {
       const names = { groupId: 'g', memberId: `m${i}` };
       await reader.request(shareGroupHeartbeat, 1, { ...names, memberEpoch: 0, subscribedTopicNames: ['t'] });
       reader.socket.pause();
-      const partitions = [{ partitionIndex: 0, acknowledgementBatches: [] }];
+      const partitions = Array.from({ length: PARTITIONS }, (_, partitionIndex) => ({
+        partitionIndex,
+        acknowledgementBatches: [],
+      }));
       const limits = {
         maxWaitMs: 60_000,
         minBytes: 1,

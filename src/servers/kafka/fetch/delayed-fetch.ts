@@ -26,6 +26,11 @@ type Plan = FetchPlan & { readonly error: null };
 const BYTES_MAX = 55 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
+/**
+ * Copied from memory in one turn of the event loop, which takes a millisecond or two; and of one partition for one response.
+ * Who asks for more gets it with the next request, as the protocol allows.
+ */
+const BYTES_PER_TURN = 4 * 1024 * 1024;
 /** A request of more is served in steps. */
 const AT_ONCE_MAX = 500;
 const PARTITIONS_PER_STEP = 32;
@@ -151,6 +156,10 @@ export class DelayedFetch {
   #answer(): void {
     const responses: Responses = new Map();
     for (let i = 0; i < this.#partitions.length; i++) {
+      if (this.#bytes >= BYTES_PER_TURN) {
+        runWork(this.#answerInSteps(responses, i), this.#pending, this.#context);
+        return;
+      }
       const wanted = this.#partitions[i];
       const response = this.#serve(wanted);
       if (response instanceof Promise) {
@@ -163,10 +172,17 @@ export class DelayedFetch {
     this.#finish(responses);
   }
 
-  *#answerInSteps(): Work<void> {
-    const responses: Responses = new Map();
+  /** From this partition on, of which those before it have their responses. */
+  *#answerInSteps(responses: Responses = new Map(), from = 0): Work<void> {
+    const { turnTime } = this.#context.broker.shard;
+    // What was copied in this turn is the reason to be here.
+    let copied = from === 0 ? 0 : Number.NEGATIVE_INFINITY;
     try {
-      for (let index = 0; index < this.#partitions.length; index++) {
+      for (let index = from; index < this.#partitions.length; index++) {
+        if (this.#bytes - copied >= BYTES_PER_TURN) {
+          yield turnTime.next();
+          copied = this.#bytes;
+        }
         if (this.#context.client.isClosed) return;
         const wanted = this.#partitions[index];
         const response = this.#serve(wanted);
@@ -242,7 +258,8 @@ export class DelayedFetch {
     if (isFirst && !memory.mayTake) return this.#serveWhenThereIsRoom(wanted);
     // As much as there is room for, but one batch, so that it gets on.
     const bytesMax = Math.max(0, Math.min(left, wanted.bytesMax, memory.room));
-    const pieces = partition.readTail(wanted.fetchOffset, below, bytesMax);
+    if (bytesMax === 0 && !isFirst) return this.#found(wanted, partition, NOTHING);
+    const pieces = partition.readTail(wanted.fetchOffset, below, Math.min(bytesMax, BYTES_PER_TURN));
     if (pieces === null) return this.#serveFromDisk(wanted, partition, below, bytesMax);
     const bytes = partition.bytesOf(pieces);
     if (bytes === 0 || (bytes > bytesMax && !isFirst)) return this.#found(wanted, partition, NOTHING);
@@ -269,10 +286,11 @@ export class DelayedFetch {
     const memory = this.#context.fetchMemory.lease();
     try {
       const { bytes } = await partition.read(wanted.fetchOffset, below, bytesMax, memory);
-      this.#hold(bytes.length - bytesMax);
-      if (wanted.fetchOffset < partition.startOffset) return failed(wanted, partition, 'OFFSET_OUT_OF_RANGE');
       // A batch larger than the limit is sent only if it is the first of the response (KIP-74).
-      if (bytes.length > bytesMax && this.#bytes > 0) return this.#found(wanted, partition, NOTHING);
+      const isSent = bytes.length <= bytesMax || this.#bytes === 0;
+      this.#hold((isSent ? bytes.length : 0) - bytesMax);
+      if (wanted.fetchOffset < partition.startOffset) return failed(wanted, partition, 'OFFSET_OUT_OF_RANGE');
+      if (!isSent) return this.#found(wanted, partition, NOTHING);
       this.#memory.join(memory);
       return this.#found(wanted, partition, bytes);
     } catch (error) {
