@@ -23,6 +23,8 @@ export class HeldFrames {
   readonly #time: TurnTime;
   #frames: HeldFrame[] = [];
   #isReplaying = false;
+  /** A turn that has come does something, however late it is by then. */
+  #isDueOne = false;
   isHolding = false;
 
   constructor(connection: HoldingConnection, time: TurnTime) {
@@ -33,6 +35,10 @@ export class HeldFrames {
   /** Frames wait from now on, if the turn's time is used up. Returns whether they do. */
   check(): boolean {
     if (this.isHolding) return true;
+    if (this.#isDueOne) {
+      this.#isDueOne = false;
+      return false;
+    }
     if (!this.#time.isSpent) return false;
     this.isHolding = true;
     if (!this.#isReplaying) this.#connection.pausePublishing();
@@ -53,6 +59,7 @@ export class HeldFrames {
     this.#frames = [];
     this.isHolding = false;
     this.#isReplaying = true;
+    this.#isDueOne = true;
     let next = 0;
     while (next < frames.length && !this.isHolding) {
       const { type, channel, payload } = frames[next++];
