@@ -6,7 +6,7 @@ import { incrementalAlterConfigs } from '../../src/wire/kafka/messages/configs.t
 import { shareFetch } from '../../src/wire/kafka/messages/share-fetch.ts';
 import { shareGroupHeartbeat } from '../../src/wire/kafka/messages/share-groups.ts';
 import type { KafkaClient } from '../servers/kafka/kafka-client.ts';
-import { until } from '../servers/kafka/test-server.ts';
+import { until } from '../support/until.ts';
 import { AccessServer, publish } from './access-server.ts';
 
 const OWN = { configure: '^ada', write: '^(ada|amq\\.default$)', read: '^ada' };

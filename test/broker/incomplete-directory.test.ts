@@ -8,6 +8,7 @@ import { renderInspection } from '../../src/cli/doctor/doctor-command.ts';
 import { Inspector } from '../../src/cli/doctor/inspection.ts';
 import { repairAll } from '../../src/cli/doctor/repair.ts';
 import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
+import { until } from '../support/until.ts';
 import { TestBroker } from './test-broker.ts';
 
 const KIB = 1024;
@@ -76,13 +77,6 @@ class Directory {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(join(this.test.directory, '..'), { recursive: true, force: true });
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; !condition(); i++) {
-    assert.ok(i < 5000, 'this does not come about');
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 

@@ -8,6 +8,7 @@ import type { Partition } from '../../src/broker/streams/partition.ts';
 import { nodeFileSystem } from '../../src/log/files/node-filesystem.ts';
 import { type BadSectors, withBadSectors } from '../log/bad-sectors.ts';
 import { producedBatch } from '../log/compaction/produced-batch.ts';
+import { until } from '../support/until.ts';
 import { batchOf } from './streams/batches.ts';
 import { TestBroker, TestConsumer } from './test-broker.ts';
 
@@ -53,13 +54,6 @@ async function unreadable(
   await spoil(path!, bad);
   await test.open();
   return { test, bad, errors, failures };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; !condition(); i++) {
-    assert.ok(i < 5000, 'this does not come about');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 describe('a segment that the disk cannot give', () => {

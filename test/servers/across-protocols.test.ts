@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { type ChannelModel, connect } from 'amqplib';
 import { Kafka, type KafkaMessage, logLevel, Partitioners } from 'kafkajs';
 import { AmqpServer } from '../../src/servers/amqp091/server.ts';
-import { until } from './amqp091/test-server.ts';
+import { until } from '../support/until.ts';
 import { KafkaTestServer } from './kafka/test-server.ts';
 
 /** One broker, with a client of each protocol. */

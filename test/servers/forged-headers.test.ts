@@ -9,8 +9,9 @@ import { fetch } from '../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../src/wire/kafka/messages/produce.ts';
 import { findBatchFault } from '../../src/wire/kafka/produced-batch.ts';
 import { batchOf, type TestRecord } from '../broker/streams/bindings/records.ts';
+import { until } from '../support/until.ts';
 import type { KafkaClient } from './kafka/kafka-client.ts';
-import { KafkaTestServer, until } from './kafka/test-server.ts';
+import { KafkaTestServer } from './kafka/test-server.ts';
 
 const STREAM = { durable: true, arguments: { 'x-queue-type': 'stream' } };
 

@@ -92,9 +92,8 @@ test('the trie agrees with a naive matcher while bindings come and go', () => {
 test('many # in a binding key do not make matching slow', () => {
   const router = newRouter(topicExchange);
   router.add(pattern(`${'#.a.'.repeat(20)}#.b`));
-  const startMs = performance.now();
   assert.equal(matches(router, Array(60).fill('a').join('.')).length, 0);
-  assert.ok(performance.now() - startMs < 500);
+  assert.ok((router.routeSteps ?? 0) < 10_000, `${router.routeSteps} steps`);
 });
 
 test('thousands of bindings of nothing but wildcards cost a message no more than a few', () => {

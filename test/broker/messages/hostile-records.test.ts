@@ -12,6 +12,7 @@ import {
   writeVarint,
 } from '../../../src/records/record-content.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
+import { growth, LINEAR_GROWTH_MAX } from '../../support/growth.ts';
 import { appendRecords, batchOf } from '../streams/bindings/records.ts';
 import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
 
@@ -102,17 +103,19 @@ describe('records that no honest client sends do not reach queues, and harm nobo
     assert.ok((await bodiesOf(test)).includes('good'));
   });
 
-  test('a hundred thousand headers with one name', async () => {
-    await using test = await TestBroker.start();
-    const stream = bound(test);
-    const headers = Array.from({ length: 100_000 }, () => ['', null] as const);
-    appendRecords(stream, [
-      { key: null, value: 'many', headers },
-      { key: null, value: 'good' },
-    ]);
-    const begun = process.cpuUsage().user;
-    assert.deepEqual(await bodiesOf(test), ['many', 'good']);
-    assert.ok(process.cpuUsage().user - begun < 2_000_000);
+  test('very many headers with one name', async () => {
+    const feed = async (count: number): Promise<void> => {
+      await using test = await TestBroker.start();
+      const stream = bound(test);
+      const headers = Array.from({ length: count }, () => ['', null] as const);
+      appendRecords(stream, [
+        { key: null, value: 'many', headers },
+        { key: null, value: 'good' },
+      ]);
+      assert.deepEqual(await bodiesOf(test), ['many', 'good']);
+    };
+    const times = await growth(10_000, feed);
+    assert.ok(times < LINEAR_GROWTH_MAX, `${times} times as long`);
   });
 
   test('properties of a size that no frame has, which would take more of the journal as text', async () => {

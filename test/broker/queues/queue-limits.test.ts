@@ -7,6 +7,8 @@ import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { fillView, type Message } from '../../model/message.ts';
+import { DrivenTime } from '../../support/driven-time.ts';
+import { until } from '../../support/until.ts';
 import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
 
 function declare(test: TestBroker, name: string, args: Table, durable = true): Queue {
@@ -78,12 +80,16 @@ describe('the limits of a queue', () => {
   });
 
   it('count the time without use from the policy on that limits it', async () => {
-    await using test = await TestBroker.start();
+    const time = new DrivenTime();
+    await using test = await TestBroker.start({ clock: time, scheduler: time });
     declare(test, 'q', {});
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    time.pass(300);
     test.broker.vhosts.get('/')!.setPolicy({ name: 'p', pattern: 'q', definition: { expires: 250 } });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    time.pass(240);
+    await settled();
     assert.ok(test.broker.vhosts.get('/')!.findQueue('q') !== undefined);
+    time.pass(20);
+    await until(() => test.broker.vhosts.get('/')!.findQueue('q') === undefined);
   });
 
   it('keep a message from being delivered that expired while a consumer had it', async () => {

@@ -5,8 +5,8 @@ import { GroupError } from '../../../src/broker/groups/group-error.ts';
 import { Publisher } from '../../../src/broker/publishing/publisher.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
-import { until } from '../../servers/amqp091/test-server.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
+import { until } from '../../support/until.ts';
 import { fillView, TestConsumer } from '../test-broker.ts';
 
 const MIB = 2 ** 20;

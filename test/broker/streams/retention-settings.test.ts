@@ -8,6 +8,7 @@ import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { BatchView } from '../../../src/records/batch-view.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { producedBatch } from '../../log/compaction/produced-batch.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 import { TestBroker } from '../test-broker.ts';
 
 const KIB = 1024;
@@ -49,9 +50,9 @@ async function produce(
 }
 
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 8000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`in vain: ${what}`);
+    if (performance.now() > deadline) throw new Error(`in vain: ${what}`);
     await sleep(10);
   }
 }

@@ -12,6 +12,7 @@ import { pino } from 'pino';
 import { readTlsFiles, TlsWatcher, tlsFiles } from '../../../src/cli/broker-process/tls-files.ts';
 import { resolveConfiguration } from '../../../src/cli/config/configuration.ts';
 import type { TlsMaterial } from '../../../src/servers/listener/tls.ts';
+import { until } from '../../support/until.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
 
@@ -165,12 +166,4 @@ async function serialNumber(port: number): Promise<string> {
   const serial = socket.getPeerCertificate().serialNumber;
   socket.destroy();
   return serial;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, String(condition));
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

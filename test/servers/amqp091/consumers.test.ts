@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ConsumeMessage } from 'amqplib';
 import type { Table } from '../../../src/base/value.ts';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 describe('the arguments of basic.consume (AMQP 1.8.3.3)', () => {
   let test: TestServer;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConsumeMessage, connect } from 'amqplib';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 /** A queue of its own that hears all events, by a client that we did not write. */
 async function listenTo(server: TestServer, pattern = '#') {
@@ -11,8 +12,9 @@ async function listenTo(server: TestServer, pattern = '#') {
   await channel.bindQueue(queue, 'amq.rabbitmq.event', pattern);
   const heard: ConsumeMessage[] = [];
   await channel.consume(queue, (message) => message !== null && heard.push(message), { noAck: true });
-  // What it did itself is heard as well.
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  // What it did itself is heard as well, and this is the last of it.
+  if (pattern !== 'user.#')
+    await until(() => heard.some(({ fields }) => fields.routingKey === 'consumer.created'));
   heard.length = 0;
   return {
     heard,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import type { Channel } from 'amqplib';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 describe('the exchange types of RabbitMQ plugins, to a client', () => {
   let test: TestServer;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { TestServer, until } from './test-server.ts';
+import { DrivenTime } from '../../support/driven-time.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 /** Small things that the test suites of RabbitMQ's clients take for granted. */
 describe('a client that knows RabbitMQ', () => {
@@ -49,13 +50,16 @@ describe('a client that knows RabbitMQ', () => {
   });
 
   it('keeps a queue from expiring by looking whether it is there', async () => {
-    await using connection = await test.connect();
+    const time = new DrivenTime();
+    await using driven = await TestServer.start({}, { clock: time, scheduler: time });
+    await using connection = await driven.connect();
     const channel = await connection.createChannel();
     await channel.assertQueue('lease', { expires: 400 });
     for (let n = 0; n < 4; n++) {
-      await sleep(200);
+      time.pass(200);
       await channel.checkQueue('lease');
     }
-    await until(() => test.broker.vhosts.get('/')?.findQueue('lease') === undefined);
+    time.pass(400);
+    await until(() => driven.broker.vhosts.get('/')?.findQueue('lease') === undefined);
   });
 });

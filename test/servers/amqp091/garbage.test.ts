@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import type { Log } from '../../../src/servers/amqp091/options.ts';
 import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import type { Method } from '../../../src/wire/amqp091/definitions.ts';
+import { until } from '../../support/until.ts';
 import { methodBytes, publishBytes, startOk } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { TestServer } from './test-server.ts';
 
 const QUEUE = { queue: 'q', noWait: false, arguments: {} } as const;
 const FLAGS = { passive: false, durable: false, exclusive: false, autoDelete: true } as const;

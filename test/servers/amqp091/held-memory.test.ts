@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import { Budget } from '../../../src/broker/budget/budget.ts';
 import { FRAME_BODY } from '../../../src/wire/amqp091/constants.ts';
 import { FrameWriter, writeHeaderFrame, writeHeartbeat } from '../../../src/wire/amqp091/frames.ts';
+import { until } from '../../support/until.ts';
 import { methodBytes, publishBytes, type RawClient } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { TestServer } from './test-server.ts';
 
 const MIB = 2 ** 20;
 const EVERYTHING = { configure: '.*', write: '.*', read: '.*' };
@@ -41,7 +42,6 @@ function bodyFrame(channel: number, payload: Buffer): Buffer {
 
 async function connect(test: TestServer, channels: number, user = 'guest'): Promise<RawClient> {
   const client = await test.raw();
-  client.patienceMs = 10_000;
   await client.handshake({}, BLOCKED_CAPABILITY, [user, user]);
   for (let channel = 1; channel <= channels; channel++) {
     client.method(channel, { name: 'channel.open' });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { until } from '../../support/until.ts';
 import { publishBytes } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { TestServer } from './test-server.ts';
 
 const CONSUME = {
   name: 'basic.consume',

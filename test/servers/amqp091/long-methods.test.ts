@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { MethodOf } from '../../../src/wire/amqp091/definitions.ts';
+import { DrivenClock, STEP_MS } from '../../support/driven-clock.ts';
 import { publishBytes, type RawClient } from './raw-client.ts';
 import { TestServer } from './test-server.ts';
 
-/** So many that each method takes several slices of 5 ms, on a fast machine too. */
-const MESSAGES = 250_000;
-const BINDINGS = 20_000;
+/** More than are settled at once. By the clock of these tests a slice is over after some dozens of steps. */
+const MESSAGES = 40_000;
+const BINDINGS = 5000;
+/** In how many states others see what a method changes; two, if it were done in one piece. */
+const STATES_MIN = 5;
 
 function declaration(queue: string): MethodOf<'queue.declare'> {
   return {
@@ -45,9 +48,8 @@ class Scene implements AsyncDisposable {
   }
 
   static async make(): Promise<Scene> {
-    const test = await TestServer.start();
+    const test = await TestServer.start({}, { clock: new DrivenClock(STEP_MS) });
     const client = await test.rawChannel();
-    client.patienceMs = 30_000;
     client.method(1, declaration('q'));
     await client.expect('queue.declare-ok');
     const others = await test.connect();
@@ -113,7 +115,7 @@ describe('a method that takes long', () => {
     client.method(1, { name: 'basic.ack', deliveryTag: MESSAGES - 1, multiple: true });
     client.method(1, declaration('q'));
     const seen = await scene.until(() => queue.unacknowledgedCount === 1);
-    assert.ok(seen > 2, `${seen} states`);
+    assert.ok(seen >= STATES_MIN, `${seen} states`);
     await client.expect('queue.declare-ok');
     assert.equal(queue.unacknowledgedCount, 1);
     assert.equal(queue.ledger.acknowledged, MESSAGES - 1);
@@ -127,14 +129,14 @@ describe('a method that takes long', () => {
     await scene.fill();
     await scene.deliver();
     client.method(1, { name: 'basic.nack', deliveryTag: 0, multiple: true, requeue: true });
-    assert.ok((await scene.until(() => queue.readyCount === MESSAGES)) > 2);
+    assert.ok((await scene.until(() => queue.readyCount === MESSAGES)) >= STATES_MIN);
     await scene.deliver();
     client.method(1, { name: 'basic.recover', requeue: true });
     let isBack = false;
     const recovered = client.expect('basic.recover-ok').finally(() => {
       isBack = true;
     });
-    assert.ok((await scene.until(() => isBack)) > 2);
+    assert.ok((await scene.until(() => isBack)) >= STATES_MIN);
     await recovered;
     assert.equal(queue.readyCount, MESSAGES);
     assert.ok(queue.isBalanced);
@@ -164,7 +166,7 @@ describe('a method that takes long', () => {
         isDone = true;
       });
       const seen = await scene.until(() => isDone);
-      assert.ok(seen > 2, `${seen} states at ${name}`);
+      assert.ok(seen >= STATES_MIN, `${seen} states at ${name}`);
       assert.equal((await answer).messageCount, MESSAGES);
       assert.equal(queue.readyCount, 0);
       assert.equal(queue.readyBytes, 0);
@@ -191,7 +193,7 @@ describe('a method that takes long', () => {
         isDone = true;
       });
       const bindings = () => `${vhost.listBindings({ destination: 'q' }).length} bindings`;
-      assert.ok((await scene.until(() => isDone, bindings)) > 2);
+      assert.ok((await scene.until(() => isDone, bindings)) >= STATES_MIN);
       await answer;
       assert.equal(vhost.findExchange('x'), undefined);
       assert.equal(vhost.listBindings({ destination: 'q' }).length, name === 'queue.delete' ? 0 : 1);

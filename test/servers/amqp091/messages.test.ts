@@ -4,8 +4,9 @@ import type { ConsumeMessage, GetMessage } from 'amqplib';
 import { FRAME_BODY, FRAME_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
 import { encodeProperties } from '../../../src/wire/amqp091/properties.ts';
+import { until } from '../../support/until.ts';
 import { publishBytes } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { TestServer } from './test-server.ts';
 
 function text(message: ConsumeMessage | GetMessage | null | false): string {
   assert.ok(message);

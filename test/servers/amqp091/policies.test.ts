@@ -5,7 +5,8 @@ import type { PolicyRequest } from '../../../src/broker/policies/policy.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 function vhostOf(test: TestServer | TestBroker): VirtualHost<Queue> {
   const vhost = test.broker.vhosts.get('/');

@@ -10,6 +10,7 @@ import {
   writeHeaderFrame,
 } from '../../../src/wire/amqp091/frames.ts';
 import { decodeMethod, encodeMethod } from '../../../src/wire/amqp091/methods.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 /** Anything that came from the server. */
 export interface Received {
@@ -30,7 +31,7 @@ export class RawClient implements Disposable {
   bytesCount = 0;
   isClosed = false;
   /** How long `next` and what is made of it wait. */
-  patienceMs = 2000;
+  patienceMs = PATIENCE_MS;
   readonly #reader = new FrameReader(0);
   #isParsing = true;
   #wake: (() => void) | null = null;

@@ -4,7 +4,8 @@ import type { Channel, ConfirmChannel } from 'amqplib';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { batchOf } from '../../broker/streams/bindings/records.ts';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 const STREAM = { durable: true, arguments: { 'x-queue-type': 'stream' } };
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Channel, ConsumeMessage, Options } from 'amqplib';
 import { appendRecords } from '../../broker/streams/bindings/records.ts';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 const STREAM: Options.AssertQueue = { durable: true, arguments: { 'x-queue-type': 'stream' } };
 

@@ -71,12 +71,3 @@ export class TestServer {
     return client;
   }
 }
-
-/** Waits until a condition holds; fails after two seconds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 2000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not so within 2 s: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

@@ -8,8 +8,9 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'n
 import { connect } from 'amqplib';
 import { subjectName, type TlsOptions } from '../../../src/servers/listener/tls.ts';
 import { FRAME_HEARTBEAT, PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
+import { until } from '../../support/until.ts';
 import { RawClient, startOk } from './raw-client.ts';
-import { TestServer, until } from './test-server.ts';
+import { TestServer } from './test-server.ts';
 
 const ALL = { configure: '.*', write: '.*', read: '.*' };
 

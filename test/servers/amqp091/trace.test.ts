@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConsumeMessage } from 'amqplib';
-import { TestServer, until } from './test-server.ts';
+import { until } from '../../support/until.ts';
+import { TestServer } from './test-server.ts';
 
 test('a virtual host that is traced sends copies of what is published and delivered to amq.rabbitmq.trace', async () => {
   await using server = await TestServer.start();

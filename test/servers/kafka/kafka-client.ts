@@ -4,6 +4,7 @@ import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
 import type { Api, Fields, StructInput, StructOf } from '../../../src/wire/kafka/declaration.ts';
 import { FrameReader } from '../../../src/wire/kafka/frame-reader.ts';
 import { decodeResponse, encodeRequest, responseCorrelationId } from '../../../src/wire/kafka/headers.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 interface Waiter {
   readonly correlationId: number;
@@ -77,9 +78,9 @@ export class KafkaClient {
     return { correlationId, bytes: Buffer.concat(writer.take()) };
   }
 
-  /** Resolves when the broker has ended the connection; rejects if it has not after five seconds. */
+  /** Resolves when the broker has ended the connection; rejects if it does not. */
   async closed(): Promise<void> {
-    if (!this.isClosed) await once(this.socket, 'close', { signal: AbortSignal.timeout(5000) });
+    if (!this.isClosed) await once(this.socket, 'close', { signal: AbortSignal.timeout(PATIENCE_MS) });
   }
 
   #received(bytes: Buffer, start: number, end: number): void {

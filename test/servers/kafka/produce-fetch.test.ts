@@ -8,7 +8,7 @@ import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { listOffsets, offsetForLeaderEpoch } from '../../../src/wire/kafka/messages/offsets.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
-import { until } from '../amqp091/test-server.ts';
+import { until } from '../../support/until.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { ScramMechanism } from '../../../src/broker/access/scram.ts';
+import type { BrokerOptions } from '../../../src/broker/broker.ts';
 import type { KafkaServerOptions } from '../../../src/servers/kafka/options.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { FrameReader } from '../../../src/wire/kafka/frame-reader.ts';
 import { apiVersions } from '../../../src/wire/kafka/messages/api-versions.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
 import { saslAuthenticate, saslHandshake } from '../../../src/wire/kafka/messages/sasl.ts';
+import { DrivenTime } from '../../support/driven-time.ts';
+import { until } from '../../support/until.ts';
 import { answer } from '../sasl/scram-client.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
@@ -17,8 +19,11 @@ import { KafkaTestServer } from './test-server.ts';
 const ALL = { configure: '.*', write: '.*', read: '.*' };
 const QUICK: Partial<KafkaServerOptions> = { refusedLoginDelayMs: 20, closeTimeoutMs: 500 };
 
-async function serverWithAda(options: Partial<KafkaServerOptions> = {}): Promise<KafkaTestServer> {
-  const test = await KafkaTestServer.start({ ...QUICK, anonymousUser: null, ...options });
+async function serverWithAda(
+  options: Partial<KafkaServerOptions> = {},
+  brokerOptions: Partial<BrokerOptions> = {},
+): Promise<KafkaTestServer> {
+  const test = await KafkaTestServer.start({ ...QUICK, anonymousUser: null, ...options }, brokerOptions);
   const { administration } = test.broker.access;
   await administration.addUser('ada', 'secret');
   await administration.setPermissions('ada', '/', ALL);
@@ -91,7 +96,7 @@ describe('a Kafka client', () => {
       assert.equal(session?.user, 'ada');
       assert.equal(session?.describe().authMechanism, mechanism);
       client.socket.destroy();
-      await sleep(20);
+      await until(() => test.server.connectionCount === 0);
     }
   });
 
@@ -203,7 +208,7 @@ describe('a Kafka client', () => {
         ['tenant'],
       );
       client.socket.destroy();
-      await sleep(20);
+      await until(() => test.server.connectionCount === 0);
     }
     using nowhere = await test.connect();
     assert.equal((await plain(nowhere, 'nowhere:ada', 'secret')).text, 'vhost nowhere not found');
@@ -219,7 +224,11 @@ describe('a Kafka client', () => {
   });
 
   it('re-authenticates before its session expires, as the same user; or is served no more (KIP-368)', async () => {
-    await using test = await serverWithAda({ reauthenticationMs: 1500 });
+    const time = new DrivenTime();
+    await using test = await serverWithAda(
+      { reauthenticationMs: 1500, refusedLoginDelayMs: 0 },
+      { clock: time, scheduler: time },
+    );
     await test.broker.access.administration.addUser('bob', 'secret');
     await test.broker.access.administration.setPermissions('bob', '/', ALL);
     const connect = async (): Promise<KafkaClient> => {
@@ -234,7 +243,7 @@ describe('a Kafka client', () => {
     const { errorCode } = await again.request(saslHandshake, 1, { mechanism: 'PLAIN' });
     assert.equal(errorName(errorCode), 'ILLEGAL_SASL_STATE', 'too soon');
     assert.ok(await isServed(again));
-    await sleep(1050);
+    time.pass(1050);
     assert.equal((await plain(again, 'ada', 'secret')).error, 'NONE');
     const { text } = await plain(other, 'bob', 'secret');
     assert.match(
@@ -246,7 +255,7 @@ describe('a Kafka client', () => {
       String((await scram(otherwise, 'SCRAM-SHA-256', 'ada', 'secret')).text),
       /not supported for re-authentication of mechanism 'PLAIN'/,
     );
-    await sleep(700);
+    time.pass(700);
     assert.ok(await isServed(again));
     assert.ok(!(await isServed(late)));
     assert.deepEqual(

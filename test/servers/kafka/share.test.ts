@@ -14,8 +14,9 @@ import {
 } from '../../../src/wire/kafka/messages/share-groups.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
+import { until } from '../../support/until.ts';
 import type { KafkaClient } from './kafka-client.ts';
-import { KafkaTestServer, until } from './test-server.ts';
+import { KafkaTestServer } from './test-server.ts';
 
 type Batches = RequestInput<
   typeof shareAcknowledge

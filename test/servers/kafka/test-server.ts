@@ -94,12 +94,3 @@ async function open(
   });
   return { broker, server };
 }
-
-/** Waits until a condition holds; fails after two seconds, or so many milliseconds. */
-export async function until(condition: () => boolean, limitMs = 2000): Promise<void> {
-  const deadline = performance.now() + limitMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not so within ${limitMs} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}

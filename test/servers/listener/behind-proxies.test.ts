@@ -12,8 +12,9 @@ import type { Log } from '../../../src/servers/amqp091/options.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
 import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { apiVersions } from '../../../src/wire/kafka/messages/api-versions.ts';
+import { until } from '../../support/until.ts';
 import { RawClient } from '../amqp091/raw-client.ts';
-import { TestServer, until } from '../amqp091/test-server.ts';
+import { TestServer } from '../amqp091/test-server.ts';
 import { KafkaClient } from '../kafka/kafka-client.ts';
 import { KafkaTestServer } from '../kafka/test-server.ts';
 import { HeaderProxy, proxyHeaderV1, proxyHeaderV2 } from './header-proxy.ts';
@@ -172,12 +173,13 @@ describe('AMQP behind a proxy', () => {
   it('does not give a proxy longer for the header and the handshake than others for the handshake', async () => {
     await using test = await TestServer.start({ trustedProxies, handshakeTimeoutMs: 400 });
     using client = await test.raw();
-    const startedAt = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 250));
+    // Who comes now has as long as the first one would have, if its time began anew.
+    using later = await test.raw();
     client.write(Buffer.concat([proxyHeaderV1(FAR, NEAR), PROTOCOL_HEADER]));
     await client.expect('connection.start');
     await client.closed();
-    assert.ok(performance.now() - startedAt < 640);
+    assert.equal(later.isClosed, false);
   });
 });
 

@@ -7,7 +7,7 @@ import { connect as connectTls } from 'node:tls';
 import { Budget, type BudgetOptions } from '../../../src/broker/budget/budget.ts';
 import { Listener, type ListenerLog } from '../../../src/servers/listener/listener.ts';
 import type { TlsOptions } from '../../../src/servers/listener/tls.ts';
-import { until } from '../amqp091/test-server.ts';
+import { until } from '../../support/until.ts';
 
 function pem(name: string): string {
   return readFileSync(new URL(`../amqp091/certificates/${name}`, import.meta.url), 'utf8');

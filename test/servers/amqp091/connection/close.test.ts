@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PROTOCOL_HEADER } from '../../../../src/wire/amqp091/constants.ts';
+import { until } from '../../../support/until.ts';
 import { type RawClient, startOk } from '../raw-client.ts';
-import { TestServer, until } from '../test-server.ts';
+import { TestServer } from '../test-server.ts';
 
 /** Longer than any test: what happens is not for this timeout. */
 const LONG_MS = 60_000;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { TestServer, until } from '../test-server.ts';
+import { until } from '../../../support/until.ts';
+import { TestServer } from '../test-server.ts';
 
 test('a connection, its channels and its consumers are listed while they are there', async () => {
   await using server = await TestServer.start();

@@ -6,7 +6,7 @@ import type { MethodOf } from '../../../../src/wire/amqp091/definitions.ts';
 import { encodeTable } from '../../../../src/wire/amqp091/field-table.ts';
 import { FrameWriter } from '../../../../src/wire/amqp091/frames.ts';
 import { methodBytes, publishBytes, type RawClient, startOk } from '../raw-client.ts';
-import { TestServer, until } from '../test-server.ts';
+import { TestServer } from '../test-server.ts';
 
 describe('the handshake', () => {
   let test: TestServer;
@@ -158,9 +158,11 @@ describe('the handshake', () => {
     using silent = await quick.raw();
     using half = await quick.raw();
     half.write(PROTOCOL_HEADER);
-    const startedAt = performance.now();
+    // One who came later, and has half a minute.
+    await using slow = await TestServer.start({ handshakeTimeoutMs: 30_000 });
+    using other = await slow.raw();
     await Promise.all([silent.closed(), half.closed()]);
-    assert.ok(performance.now() - startedAt < 1000);
+    assert.equal(other.isClosed, false);
   });
 
   it('knows the addresses of this machine, for guest may come from no other', async () => {
@@ -180,12 +182,13 @@ describe('heartbeats (AMQP 4.2.7)', () => {
     using client = await test.raw();
     await client.handshake({ heartbeat: 1 });
     const startedAt = performance.now();
-    const frame = await client.next();
-    assert.equal(frame.type, FRAME_HEARTBEAT);
-    assert.ok(performance.now() - startedAt < 1100);
-    await until(() => client.received.length >= 1);
     await client.closed();
     const lasted = performance.now() - startedAt;
-    assert.ok(lasted > 1900 && lasted < 3000, `${lasted} ms`);
+    assert.ok(lasted > 1900, `${lasted} ms`);
+    // Two half intervals in which nothing else was sent: by the last one it is dropped.
+    assert.deepEqual(
+      client.received.map(({ type }) => type),
+      [FRAME_HEARTBEAT, FRAME_HEARTBEAT],
+    );
   });
 });

@@ -26,8 +26,10 @@ describe('a first login', () => {
       await access.administration.setPermissions('ada', '/', permissions);
       const flood = await wrongLogins(test, 350, '127.0.0.2');
       using client = await RawClient.connect(test.server.port, localAddress);
-      client.patienceMs = 10_000;
+      const answered = () => flood.filter(({ received, isClosed }) => received.length > 0 || isClosed).length;
+      const before = answered();
       await client.handshake({}, {}, ['ada', 'secret']);
+      assert.ok(answered() - before < 50, `${answered() - before} of the others came first`);
       for (const each of flood) each[Symbol.dispose]();
     });
   }
@@ -42,7 +44,6 @@ describe('a first login', () => {
       access.authenticate('ada', `wrong ${i}`, true, { address: `10.0.0.${i}` }),
     );
     using client = await test.raw();
-    client.patienceMs = 30_000;
     await client.handshake({}, {}, ['ada', 'secret']);
     assert.deepEqual(new Set(await Promise.all(others)), new Set([null]));
   });

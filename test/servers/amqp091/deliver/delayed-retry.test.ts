@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Channel, ChannelModel, GetMessage } from 'amqplib';
 import type { Queue } from '../../../../src/broker/queues/queue.ts';
-import { TestServer, until } from '../test-server.ts';
+import { until } from '../../../support/until.ts';
+import { TestServer } from '../test-server.ts';
 
 type Ending = (message: GetMessage, channel: Channel, connection: ChannelModel) => unknown;
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { DrivenTime } from '../../../support/driven-time.ts';
+import { until } from '../../../support/until.ts';
 import { publishBytes } from '../raw-client.ts';
-import { TestServer, until } from '../test-server.ts';
+import { TestServer } from '../test-server.ts';
 
 const LIMIT = { consumerTimeoutMs: 150 };
 const CONSUME = { noLocal: false, noAck: false, exclusive: false, noWait: false, arguments: {} };
@@ -21,7 +22,8 @@ const bodies = (messages: readonly (ConsumeMessage | null)[]) =>
 
 describe('the delivery acknowledgement timeout', () => {
   it('cancels the consumer that is late and gives what it holds to others, while its channel goes on', async () => {
-    await using test = await TestServer.start(LIMIT);
+    const time = new DrivenTime();
+    await using test = await TestServer.start(LIMIT, { clock: time, scheduler: time });
     await using connection = await test.connect();
     const channel = await connection.createChannel();
     for (const queue of ['work', 'other']) await channel.assertQueue(queue);
@@ -34,7 +36,7 @@ describe('the delivery acknowledgement timeout', () => {
       channel.sendToQueue('other', Buffer.from(String(i)));
       await until(() => prompt.length === i + 1);
       channel.ack(prompt[i] as ConsumeMessage);
-      await sleep(30);
+      time.pass(30);
     }
     await until(() => late.length === 3);
     assert.deepEqual(bodies(late), ['a', 'b', null]);
@@ -49,13 +51,14 @@ describe('the delivery acknowledgement timeout', () => {
   });
 
   it('ignores acknowledgements that come too late, single and multiple, but no others that are unknown', async () => {
-    await using test = await TestServer.start(LIMIT);
+    const time = new DrivenTime();
+    await using test = await TestServer.start(LIMIT, { clock: time, scheduler: time });
     await using connection = await test.connect();
     const channel = await connection.createChannel();
     await channel.assertQueue('work');
     const late = await consume(channel, 'work', 'late');
     for (const body of ['a', 'b', 'c', 'd']) channel.sendToQueue('work', Buffer.from(body));
-    await until(() => late.length === 5);
+    await time.passUntil(() => late.length === 5);
     channel.ack(late[0] as ConsumeMessage);
     channel.nack(late[2] as ConsumeMessage, true, true);
     channel.reject(late[3] as ConsumeMessage, false);
@@ -67,7 +70,8 @@ describe('the delivery acknowledgement timeout', () => {
   });
 
   it('leaves those alone who acknowledge in time, however long they go on', async () => {
-    await using test = await TestServer.start(LIMIT);
+    const time = new DrivenTime();
+    await using test = await TestServer.start(LIMIT, { clock: time, scheduler: time });
     await using connection = await test.connect();
     const channel = await connection.createChannel();
     await channel.assertQueue('work');
@@ -76,7 +80,7 @@ describe('the delivery acknowledgement timeout', () => {
     for (let i = 0; i < 12; i++) channel.sendToQueue('work', Buffer.from(String(i)));
     for (let i = 0; i < 12; i++) {
       await until(() => seen.length > i);
-      await sleep(40);
+      time.pass(40);
       channel.ack(seen[i] as ConsumeMessage);
     }
     assert.equal(seen.length, 12);
@@ -84,7 +88,8 @@ describe('the delivery acknowledgement timeout', () => {
   });
 
   it('holds for what a consumer got that was cancelled since', async () => {
-    await using test = await TestServer.start(LIMIT);
+    const time = new DrivenTime();
+    await using test = await TestServer.start(LIMIT, { clock: time, scheduler: time });
     await using connection = await test.connect();
     const channel = await connection.createChannel();
     await channel.assertQueue('work');
@@ -93,13 +98,14 @@ describe('the delivery acknowledgement timeout', () => {
     await until(() => seen.length === 1);
     await channel.cancel('gone');
     assert.equal(test.broker.vhosts.get('/')?.findQueue('work')?.unacknowledgedCount, 1);
-    await until(() => test.broker.vhosts.get('/')?.findQueue('work')?.readyCount === 1);
+    await time.passUntil(() => test.broker.vhosts.get('/')?.findQueue('work')?.readyCount === 1);
     channel.ack(seen[0] as ConsumeMessage);
     assert.equal((await channel.checkQueue('work')).messageCount, 1);
   });
 
   it('is that of the queue, if the queue has one, and none by default', async () => {
-    await using test = await TestServer.start();
+    const time = new DrivenTime();
+    await using test = await TestServer.start({}, { clock: time, scheduler: time });
     await using connection = await test.connect();
     const channel = await connection.createChannel();
     await channel.assertQueue('patient');
@@ -108,14 +114,15 @@ describe('the delivery acknowledgement timeout', () => {
     const strict = await consume(channel, 'strict', 's');
     channel.sendToQueue('patient', Buffer.from('a'));
     channel.sendToQueue('strict', Buffer.from('a'));
-    await sleep(1000);
-    await until(() => strict.length === 2);
+    await until(() => patient.length === 1 && strict.length === 1);
+    await time.passUntil(() => strict.length === 2);
     assert.deepEqual(bodies(strict), ['a', null]);
     assert.deepEqual(bodies(patient), ['a']);
   });
 
   it("closes the channel, with RabbitMQ's text, where the client would not understand basic.cancel", async () => {
-    await using test = await TestServer.start(LIMIT);
+    const time = new DrivenTime();
+    await using test = await TestServer.start(LIMIT, { clock: time, scheduler: time });
     using client = await test.rawChannel();
     client.method(1, {
       name: 'queue.declare',
@@ -134,6 +141,7 @@ describe('the delivery acknowledgement timeout', () => {
     await client.expect('basic.deliver');
     await client.next();
     await client.next();
+    await time.passUntil(() => client.received.length > 0);
     const { replyCode, replyText } = await client.expect('channel.close');
     assert.equal(replyCode, 406);
     assert.match(

@@ -5,7 +5,8 @@ import type { Queue } from '../../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../../src/broker/queues/unacknowledged.ts';
 import { DeliveryWindows, WINDOW_MESSAGES } from '../../../../src/servers/amqp091/deliver/delivery-window.ts';
 import { QueueFixture } from '../../../broker/queues/queue-fixture.ts';
-import { TestServer, until } from '../test-server.ts';
+import { until } from '../../../support/until.ts';
+import { TestServer } from '../test-server.ts';
 
 const WINDOW = 64;
 const BACKLOG = WINDOW * 8;

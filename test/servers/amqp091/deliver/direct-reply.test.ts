@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import type { Channel, ChannelModel, ConsumeMessage, Message } from 'amqplib';
+import { until } from '../../../support/until.ts';
 import { publishBytes } from '../raw-client.ts';
-import { TestServer, until } from '../test-server.ts';
+import { TestServer } from '../test-server.ts';
 
 const REPLY_TO = 'amq.rabbitmq.reply-to';
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FrameWriter } from '../../../../src/wire/amqp091/frames.ts';
 import { encodeProperties, type Properties } from '../../../../src/wire/amqp091/properties.ts';
+import { until } from '../../../support/until.ts';
 import { publishBytes, type RawClient } from '../raw-client.ts';
-import { TestServer, until } from '../test-server.ts';
+import { TestServer } from '../test-server.ts';
 
 async function transactional(test: TestServer): Promise<RawClient> {
   const client = await test.rawChannel();

@@ -8,8 +8,9 @@ import { metadata } from '../../../../src/wire/kafka/messages/metadata.ts';
 import { produce } from '../../../../src/wire/kafka/messages/produce.ts';
 import { createTopics } from '../../../../src/wire/kafka/messages/topics.ts';
 import { batchOf } from '../../../broker/streams/batches.ts';
+import { until } from '../../../support/until.ts';
 import type { KafkaClient } from '../kafka-client.ts';
-import { KafkaTestServer, until } from '../test-server.ts';
+import { KafkaTestServer } from '../test-server.ts';
 
 const SOFTWARE = { clientSoftwareName: 'test', clientSoftwareVersion: '1.0' };
 const NOTHING_ASKED = { includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false };
@@ -148,13 +149,10 @@ describe('a Kafka connection', () => {
     const responses = Array.from({ length: count }, () =>
       client.request(metadata, 12, { topics: null, ...NOTHING_ASKED }),
     );
-    await until(
-      () => [...test.broker.connections].some((each) => each.describe().queuedBytes > 64 * 1024),
-      20_000,
-    );
+    await until(() => [...test.broker.connections].some((each) => each.describe().queuedBytes > 64 * 1024));
     const [session] = test.broker.connections;
     // The operating system takes some megabytes before it takes no more.
-    await until(() => session?.describe().state === 'flow', 20_000);
+    await until(() => session?.describe().state === 'flow');
     // One answer takes some ten thousand bytes; all of them would be nine million.
     assert.ok((session?.describe().queuedBytes ?? 0) < 2_000_000, String(session?.describe().queuedBytes));
     client.socket.resume();
@@ -217,12 +215,12 @@ describe('a Kafka connection', () => {
   });
 
   it('is closed when it was idle for long, and not while it waits for an answer', async () => {
-    await using test = await KafkaTestServer.start({ idleTimeoutMs: 100 });
+    await using test = await KafkaTestServer.start({ idleTimeoutMs: 300 });
     using waiting = await test.connect();
     await makeTopic(waiting, 't', 1);
     using idle = await test.connect();
     const answer = waiting.request(fetch, 12, {
-      maxWaitMs: 400,
+      maxWaitMs: 900,
       minBytes: 1,
       topics: [{ topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] }],
       forgottenTopicsData: [],

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { Budget } from '../../../../src/broker/budget/budget.ts';
 import { metadata } from '../../../../src/wire/kafka/messages/metadata.ts';
-import { until } from '../../amqp091/test-server.ts';
+import { until } from '../../../support/until.ts';
 import { KafkaTestServer } from '../test-server.ts';
 
 const MIB = 2 ** 20;
