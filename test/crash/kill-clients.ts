@@ -185,8 +185,8 @@ export async function drain(load: Load, connection: ChannelModel, queue: string)
   });
 }
 
-/** After so long without a message a queue is taken for empty. */
-const QUIET_MS = 3000;
+/** After so long without a message the queue is asked whether there are any. */
+const QUIET_MS = 300;
 
 /** Takes and acknowledges all that is in the queue, and shows each message to `see`. */
 export async function drainQueue(
@@ -201,16 +201,33 @@ export async function drainQueue(
   await channel.prefetch(500);
   await new Promise<void>((resolve, reject) => {
     channel.on('close', () => reject(new Error(`the channel was closed with ${left} messages to come`)));
-    // Some may have left by themselves since they were counted; what should not have is missed by the history.
-    let quiet = setTimeout(resolve, QUIET_MS);
+    let quiet: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      clearTimeout(quiet);
+      left = 0;
+      resolve();
+    };
+    const wait = (): void => {
+      clearTimeout(quiet);
+      quiet = setTimeout(ask, QUIET_MS);
+    };
+    // Some may have left by themselves since they were counted; what should not have is missed by the history. What was delivered
+    // before this answer has come before it.
+    const ask = (): void => {
+      channel.checkQueue(queue).then(({ messageCount }) => {
+        if (left === 0) return;
+        if (messageCount === 0) end();
+        else wait();
+      }, reject);
+    };
     const onMessage = (message: ConsumeMessage | null): void => {
       if (message === null) return;
       see(message);
       channel.ack(message);
-      clearTimeout(quiet);
-      if (--left === 0) resolve();
-      else quiet = setTimeout(resolve, QUIET_MS);
+      if (--left === 0) end();
+      else if (left > 0) wait();
     };
+    wait();
     channel.consume(queue, onMessage).catch(reject);
   });
   channel.removeAllListeners('close');

@@ -86,7 +86,7 @@ export async function takeAll(
 }
 
 /** Waits until it is so, but not for ever: what is still missing then is told by the history. */
-export async function patiently(isSo: () => boolean | Promise<boolean>, patienceMs = 10_000): Promise<void> {
+export async function patiently(isSo: () => boolean | Promise<boolean>, patienceMs = 60_000): Promise<void> {
   const end = Date.now() + patienceMs;
   while (!(await isSo()) && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
 }

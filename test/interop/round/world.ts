@@ -12,7 +12,7 @@ export interface Check {
 }
 
 /** How long the broker may take for one answer before the check fails. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 /** A connection with two channels, and what a check needs of names and of waiting. */
 export class World {

@@ -123,7 +123,7 @@ describe('the listener for AMQP over TLS', () => {
 
   it('does not wait longer for a TLS handshake than for one of AMQP', async () => {
     await using test = await TestServer.start({
-      handshakeTimeoutMs: 100,
+      handshakeTimeoutMs: 500,
       tls: {
         cert: pem('server.pem'),
         key: pem('server.key'),

@@ -122,7 +122,7 @@ describe('a Kafka client', () => {
   });
 
   it('that is not authenticated is served nothing, and not for long', async () => {
-    await using test = await serverWithAda({ handshakeTimeoutMs: 200 });
+    await using test = await serverWithAda({ handshakeTimeoutMs: 500 });
     using stranger = await test.connect();
     assert.ok(!(await isServed(stranger)));
     await stranger.closed();

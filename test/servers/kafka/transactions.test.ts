@@ -20,6 +20,7 @@ import {
   writeTxnMarkers,
 } from '../../../src/wire/kafka/messages/transactions.ts';
 import { producedBatch } from '../../broker/streams/producers/produced-batch.ts';
+import { until } from '../../support/until.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -328,8 +329,7 @@ describe('transactions over the wire (KIP-98)', () => {
     assert.equal(await producer.initialize({ timeoutMs: 50 }), 'NONE');
     const { producerId } = producer.identity;
     assert.equal(await producer.produce(0), 'at 0');
-    const deadline = performance.now() + 5000;
-    while ((await producer.stable()).end < 2) assert.ok(performance.now() < deadline);
+    await until(async () => (await producer.stable()).end === 2);
     assert.deepEqual((await producer.stable()).aborted, [[producerId, 0]]);
     assert.equal(await producer.produce(1), 'INVALID_PRODUCER_EPOCH');
     // The producer does not know yet that it is over: it may still abort, but not commit (KAFKA-20785).
@@ -373,14 +373,9 @@ describe('transactions over the wire (KIP-98)', () => {
       const producer = await producerOn(server);
       for (const [question, expected, ask] of questions) {
         assert.equal(await producer.initialize({ timeoutMs: 20 }), 'NONE');
-        const isOpen = () => server.broker.transactions.find('/', ID)?.isOngoing === true;
         if (isOfOldClient) await producer.addPartition(0);
         else await producer.produce(0);
-        const deadline = performance.now() + 5000;
-        while (isOpen()) {
-          assert.ok(performance.now() < deadline);
-          await new Promise((resolve) => setTimeout(resolve, 2));
-        }
+        await until(() => server.broker.transactions.find('/', ID)?.isOngoing !== true);
         const before = producer.identity;
         assert.equal(await ask(producer), expected, question);
         producer.identity = before;

@@ -171,9 +171,9 @@ describe('AMQP behind a proxy', () => {
   });
 
   it('does not give a proxy longer for the header and the handshake than others for the handshake', async () => {
-    await using test = await TestServer.start({ trustedProxies, handshakeTimeoutMs: 400 });
+    await using test = await TestServer.start({ trustedProxies, handshakeTimeoutMs: 1200 });
     using client = await test.raw();
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     // Who comes now has as long as the first one would have, if its time began anew.
     using later = await test.raw();
     client.write(Buffer.concat([proxyHeaderV1(FAR, NEAR), PROTOCOL_HEADER]));
@@ -298,14 +298,14 @@ describe('a connection without a proxy', () => {
     const logged: unknown[] = [];
     const note = (fields: object, text?: string) => void logged.push([(fields as LoggedFields).reason, text]);
     const log: Log = { debug: () => undefined, info: note, warn: note, error: note };
-    await using test = await TestServer.start({ handshakeTimeoutMs: 150, log });
+    await using test = await TestServer.start({ handshakeTimeoutMs: 500, log });
     const socket = connectSocket({ port: test.server.port, host: '127.0.0.1', allowHalfOpen: true });
     using client = RawClient.over(socket);
     client.write(PROTOCOL_HEADER);
     await client.expect('connection.start');
     client.method(0, { name: 'connection.open', virtualHost: '/' });
     const { replyText } = await client.expect('connection.close');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 600));
     // The broker has destroyed its socket: what is sent now is answered with a reset, and fails then.
     const timer = setInterval(() => socket.write('x'), 10);
     await client.closed().finally(() => clearInterval(timer));

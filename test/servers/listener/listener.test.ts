@@ -309,12 +309,12 @@ describe('a listener behind proxies', () => {
     await using server = await EchoServer.start({
       trustedProxies: PROXIES,
       tls: TLS,
-      handshakeTimeoutMs: 300,
+      handshakeTimeoutMs: 900,
     });
-    // The header comes at 200 ms, and TLS begins at once, or when the time is over.
-    for (const untilTlsMs of [0, 150]) {
+    // The header comes at 600 ms, and TLS begins at once, or when the time is over.
+    for (const untilTlsMs of [0, 450]) {
       const raw = server.connect();
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       // Who comes now has as long as the first one would have, if its time began anew.
       const later = isEnded(server.connect()).then(() => 'later');
       raw.write(HEADER);
