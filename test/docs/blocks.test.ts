@@ -39,7 +39,7 @@ const TOOLS = ['kcat', 'amqp-publish', 'curl', 'openssl', 'kafka-configs.sh', 'k
 const PYTHON_MODULES = ['pika', 'confluent_kafka'];
 
 const NODE_24 = process.execPath;
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 const BLOCK_MS = 60_000;
 
 function isThere(tool: string): boolean {

@@ -9,7 +9,7 @@ import { ControlClient } from '../../src/cli/admin/client.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
 const CERTIFICATES = fileURLToPath(new URL('../servers/amqp091/certificates', import.meta.url));
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
 
 export interface HostileBrokerOptions {
   readonly dataDirectory: string;
