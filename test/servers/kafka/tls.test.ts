@@ -122,12 +122,7 @@ describe('the listener for Kafka over TLS', () => {
     using before = await secured(test);
     assert.ok(await isServed(before));
     test.server.renewTls({ cert: pem('impostor.pem'), key: pem('impostor.key'), ca });
-    await assert.rejects(
-      Promise.race([
-        secured(test, { ca: [ca], checkServerIdentity: () => undefined }),
-        new Promise((_, reject) => setTimeout(() => reject(new Error('no TLS')), 1000)),
-      ]),
-    );
+    await assert.rejects(secured(test, { ca: [ca], checkServerIdentity: () => undefined }), /certificate/);
     assert.ok(await isServed(before));
   });
 });
