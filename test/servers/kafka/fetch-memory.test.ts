@@ -7,8 +7,9 @@ import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { shareFetch } from '../../../src/wire/kafka/messages/share-fetch.ts';
 import { shareGroupHeartbeat } from '../../../src/wire/kafka/messages/share-groups.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
+import { until } from '../../support/until.ts';
 import type { KafkaClient } from './kafka-client.ts';
-import { KafkaTestServer, until } from './test-server.ts';
+import { KafkaTestServer } from './test-server.ts';
 
 const MIB = 1024 * 1024;
 const SHARE_BYTES = 8 * MIB;

@@ -3,9 +3,10 @@ import { describe, it } from 'node:test';
 import { finished } from '../../../src/base/turn-time.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { createPartitions, createTopics, deleteTopics } from '../../../src/wire/kafka/messages/topics.ts';
+import { until } from '../../support/until.ts';
 import { beside } from './beside.ts';
 import type { KafkaClient } from './kafka-client.ts';
-import { KafkaTestServer, until } from './test-server.ts';
+import { KafkaTestServer } from './test-server.ts';
 
 const PARTITIONS = 10_000;
 
