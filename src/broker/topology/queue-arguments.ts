@@ -84,6 +84,12 @@ export function queueTypeOf(args: Table): QueueType {
   return type === 'quorum' || type === 'stream' ? type : 'classic';
 }
 
+/** As in RabbitMQ, the server makes up names for classic queues alone: what lasts has to be found again. */
+export function refuseServerName(args: Table): void {
+  const type = queueTypeOf(args);
+  if (type !== 'classic') throw refused(`Cannot declare a server-named queue for type rabbit_${type}_queue`);
+}
+
 /** The arguments in which a second declaration has to agree with the first; of those that the queue's type has. */
 export function comparedArguments(type: QueueType): readonly string[] {
   return compared[type];

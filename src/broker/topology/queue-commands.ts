@@ -8,7 +8,7 @@ import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declar
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import type { Binding, Exchange } from './exchange.ts';
 import { assertAccess, assertSameOwner, exclusiveOwnerOf } from './exclusive-queues.ts';
-import { comparedArguments, queueTypeOf, validateQueue } from './queue-arguments.ts';
+import { comparedArguments, queueTypeOf, refuseServerName, validateQueue } from './queue-arguments.ts';
 import { queueDeclared } from './recovery.ts';
 import {
   inUse,
@@ -34,7 +34,8 @@ export function declareQueue<Q extends TopologyQueue>(
   const { exclusive, autoDelete, arguments: args } = declaration;
   const exclusiveOwner = exclusiveOwnerOf(exclusive, owner);
   // RabbitMQ refuses these names even when the queue exists: server-named queues cannot be declared again.
-  if (declaration.name !== '') refuseReservedName('queue', declaration.name);
+  if (declaration.name === '') refuseServerName(args);
+  else refuseReservedName('queue', declaration.name);
   refuseLongName('queue', declaration.name);
   const name = declaration.name === '' ? serverGeneratedName() : declaration.name;
   guard?.declaring(name);

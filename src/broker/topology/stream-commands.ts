@@ -9,7 +9,7 @@ import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange } from './exchange.ts';
 import { offsetSpecification } from './offset-specification.ts';
 import type { StreamFactory, StreamPort } from './ports.ts';
-import { comparedArguments, validateQueue } from './queue-arguments.ts';
+import { comparedArguments, refuseServerName, validateQueue } from './queue-arguments.ts';
 import { inUse, refuseLongName, refuseReservedName, resourceText } from './refusals.ts';
 import type { TopologyState } from './state.ts';
 
@@ -65,12 +65,7 @@ export function declareStream<Q extends TopologyQueue>(
   guard: DeclarationGuard | null,
 ): StreamPort {
   const { name } = declaration;
-  if (name === '') {
-    throw new BrokerError(
-      'precondition-failed',
-      'Cannot declare a server-named queue for type rabbit_stream_queue',
-    );
-  }
+  if (name === '') refuseServerName(declaration.arguments);
   refuseReservedName('queue', name);
   refuseLongName('queue', name);
   guard?.declaring(name);

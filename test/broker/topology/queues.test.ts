@@ -32,6 +32,18 @@ test('a queue without a name gets one that cannot be guessed', () => {
   );
 });
 
+test('a queue of a type that lasts has to be named', () => {
+  const { vhost } = newVirtualHost();
+  for (const type of ['quorum', 'stream']) {
+    assertRefused(
+      () => vhost.declareQueue(queue('', { arguments: { 'x-queue-type': type } }), null),
+      'precondition-failed',
+      `Cannot declare a server-named queue for type rabbit_${type}_queue`,
+    );
+  }
+  assert.deepEqual([...vhost.queues()], []);
+});
+
 test('declaring a queue differently is refused, and says in what', () => {
   const { vhost } = newVirtualHost();
   vhost.declareQueue(queue('q'), null);
