@@ -15,6 +15,7 @@ import {
   syncGroup,
 } from '../../../src/wire/kafka/messages/group-membership.ts';
 import { offsetCommit, offsetDelete, offsetFetch } from '../../../src/wire/kafka/messages/group-offsets.ts';
+import { shareGroupDescribe } from '../../../src/wire/kafka/messages/share-groups.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -160,6 +161,26 @@ describe('a classic group, whose leader assigns the partitions', () => {
     );
     const left = await two.request(leaveGroup, 5, { groupId: 'g', members: [{ memberId: second.memberId }] });
     assert.deepEqual([left.errorCode, left.members[0]?.errorCode], [0, 0]);
+  });
+
+  it('is told apart from none when it is asked for as another kind of group', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    await join(client);
+    const includeAuthorizedOperations = false;
+    const request = { groupIds: ['g', 'none'], includeAuthorizedOperations };
+    const asConsumers = await client.request(consumerGroupDescribe, 1, request);
+    const asShare = await client.request(shareGroupDescribe, 1, request);
+    assert.equal((await beat(client, { groupId: 'k', ...joining })).errorCode, 0);
+    const asClassic = await client.request(describeGroups, 6, { groups: ['k', 'none'] });
+    assert.deepEqual(
+      [asConsumers, asShare, asClassic].map(({ groups }) => groups.map((each) => each.errorMessage)),
+      [
+        ['Group g is not a consumer group.', 'Group none not found.'],
+        ['Group g is not a share group.', 'Group none not found.'],
+        ['Group k is not a classic group.', 'Group none not found.'],
+      ],
+    );
   });
 
   it('is still there after a restart, with its members and their assignments', async () => {

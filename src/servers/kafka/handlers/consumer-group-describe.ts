@@ -5,6 +5,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { consumerGroupDescribe } from '../../../wire/kafka/messages/consumer-groups.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
+import { missingGroup } from '../groups/missing-group.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -29,7 +30,7 @@ function* describe(groupId: string, withOperations: boolean, context: RequestCon
     return failed(groupId, 'GROUP_AUTHORIZATION_FAILED', null);
   const membership = context.broker.groups.find(context.client.vhost, groupId)?.membership;
   if (membership?.type !== 'consumer') {
-    return failed(groupId, 'GROUP_ID_NOT_FOUND', `Group ${groupId} is not a consumer group.`);
+    return failed(groupId, 'GROUP_ID_NOT_FOUND', missingGroup('consumer', groupId, context));
   }
   if (!(yield* mayKnowTopics(membership, context))) {
     return failed(

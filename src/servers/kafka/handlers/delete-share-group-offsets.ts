@@ -5,6 +5,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { deleteShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
 import { durable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { missingGroup } from '../groups/missing-group.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -20,7 +21,7 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
     const { client, broker } = context;
     if (!context.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
     const group = broker.shareGroups.find(client.vhost, groupId);
-    if (group === undefined) return failed('GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
+    if (group === undefined) return failed('GROUP_ID_NOT_FOUND', missingGroup('share', groupId, context));
     let responses: Topic[];
     try {
       responses = yield* mapped(topics, ({ topicName }) => forget(group, topicName, context));

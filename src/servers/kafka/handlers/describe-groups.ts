@@ -4,6 +4,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeGroups } from '../../../wire/kafka/messages/group-admin.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
+import { missingGroup } from '../groups/missing-group.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -29,7 +30,8 @@ function* describe(groupId: string, withOperations: boolean, context: RequestCon
   const membership = context.broker.groups.find(context.client.vhost, groupId)?.membership;
   if (membership?.type !== 'classic') {
     const isOld = context.version < NOT_FOUND_VERSION;
-    return failed(groupId, 'Dead', isOld ? 'NONE' : 'GROUP_ID_NOT_FOUND', `Group ${groupId} not found.`);
+    const text = missingGroup('classic', groupId, context);
+    return failed(groupId, 'Dead', isOld ? 'NONE' : 'GROUP_ID_NOT_FOUND', text);
   }
   return {
     errorCode: ERROR_CODES.NONE,

@@ -4,6 +4,7 @@ import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
+import { missingGroup } from '../groups/missing-group.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -32,7 +33,7 @@ function* describe({ groupId, topics }: GroupRequest, context: RequestContext): 
   const { client, broker } = context;
   const group = broker.shareGroups.find(client.vhost, groupId);
   if (group === undefined) {
-    const errorMessage = `Group ${groupId} not found.`;
+    const errorMessage = missingGroup('share', groupId, context);
     return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_ID_NOT_FOUND, errorMessage };
   }
   return {

@@ -5,6 +5,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { shareGroupDescribe } from '../../../wire/kafka/messages/share-groups.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
+import { missingGroup } from '../groups/missing-group.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -20,7 +21,7 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
     const groups = yield* mapped(new Set(groupIds), (id) => {
       if (!context.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
       const group = context.broker.shareGroups.find(context.client.vhost, id);
-      if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', `Group ${id} not found.`);
+      if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', missingGroup('share', id, context));
       if (!mayKnowTopics(group, context)) {
         const text = 'The group has described topic(s) that the client is not authorized to describe.';
         return failed(id, 'TOPIC_AUTHORIZATION_FAILED', text);
