@@ -38,6 +38,8 @@ interface Given {
 
 const KEYS = ALL_SETTINGS.map((each) => each.key);
 const BUILT_KEYS = ALL_SETTINGS.filter((each) => !each.unbuilt).map((each) => each.key);
+/** Those that are not built are off. */
+const LISTENERS = ALL_SETTINGS.filter((each) => each.key.endsWith('-port'));
 const VARIABLE_PREFIX = 'SLUICE_';
 const CONFIG_VARIABLE = 'SLUICE_CONFIG';
 
@@ -95,6 +97,17 @@ function contradictions(values: Configuration, origins: ReadonlyMap<SettingName,
   if (values.journalLimitBytes < 2 * values.journalFileBytes) {
     const where = `journal-limit: ${origins.get('journalLimitBytes')}, journal-file-size: ${origins.get('journalFileBytes')}`;
     problems.push(`journal-limit must be at least twice journal-file-size (${where})`);
+  }
+  const taken = new Map<unknown, Setting>();
+  for (const setting of LISTENERS) {
+    const port = values[setting.name];
+    if (port === 'off' || port === 0) continue;
+    const other = taken.get(port);
+    if (other === undefined) taken.set(port, setting);
+    else {
+      const where = [other, setting].map((each) => `${each.key}: ${origins.get(each.name)}`).join(', ');
+      problems.push(`${other.key} and ${setting.key} cannot both be ${port} (${where})`);
+    }
   }
   return problems;
 }

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { formatDuration, millisecondsIn, parseDuration, type TimeUnit } from '../../base/duration.ts';
 import { ALL_OBJECT_LIMITS, type ObjectLimits } from '../../broker/budget/object-limits.ts';
 import { isAddressOrNetwork } from '../../servers/listener/trusted-proxies.ts';
@@ -50,6 +51,14 @@ export function text(placeholder: string, allowed: string): SettingType<string> 
     format: (value) => value,
   };
 }
+
+/** Without a port, and without the brackets that an IPv6 address has before one. */
+export const hostName: SettingType<string> = {
+  allowed: 'a host name or an IP address, without a port',
+  placeholder: 'HOST',
+  parse: (value) => (/^[^\s:[\]/,]+$/.test(value) || isIPv6(value) ? value : undefined),
+  format: (value) => value,
+};
 
 export function integer(min: number, max: number, meaning = ''): SettingType<number> {
   return {

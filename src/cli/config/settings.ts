@@ -5,6 +5,7 @@ import {
   choice,
   durability,
   duration,
+  hostName,
   integer,
   listenerPort,
   memoryAlarm,
@@ -48,7 +49,7 @@ const SETTINGS = {
   }),
   host: setting({
     key: 'host',
-    type: text('HOST', 'a host name or an IP address'),
+    type: hostName,
     default: '127.0.0.1',
     description: 'Address of all listeners. 0.0.0.0 or :: stands for all addresses of the machine.',
   }),

@@ -110,7 +110,7 @@ describe('the configuration', () => {
         flags: { 'amqp-port': '65536' },
       }),
       [
-        'sluice.toml:2: host takes one value, not a list or a table; allowed: a host name or an IP address',
+        'sluice.toml:2: host takes one value, not a list or a table; allowed: a host name or an IP address, without a port',
         "sluice.toml:1: frame-max: '3' is not allowed; allowed: a size such as 64MiB, 512KiB, 2GiB or a plain number of bytes, at least 4KiB and at most 16MiB",
         "SLUICE_DURABILITY: 'never' is not allowed; allowed: sync, interval:<time> (from 1ms to 1m; a plain number is milliseconds), os",
         "--amqp-port: '65536' is not allowed; allowed: a port from 1 to 65535, 0 for any free one, off for none",
@@ -147,6 +147,34 @@ describe('the configuration', () => {
   it('refuses a journal limit that does not hold two journal files', () => {
     const flags = { 'journal-limit': '32MiB' };
     assert.match(problems({ flags })[0], /^journal-limit must be at least twice journal-file-size/);
+  });
+
+  it('refuses one port for two listeners, and says where each has it from', () => {
+    assert.deepEqual(problems({ flags: { 'amqp-port': '9092' } }), [
+      'amqp-port and kafka-port cannot both be 9092 (amqp-port: --amqp-port, kafka-port: default)',
+    ]);
+    assert.deepEqual(problems({ flags: { 'amqp-port': '0', 'kafka-port': '0' } }), []);
+    assert.deepEqual(problems({ flags: { 'amqp-port': '9092', 'kafka-port': 'off' } }), []);
+  });
+
+  it('takes no address with a port, a list or a blank for a host', () => {
+    for (const host of ['127.0.0.1:5672', '[::1]', '[::1]:5672', 'a b', 'a,b', 'amqp://a']) {
+      assert.match(
+        problems({ flags: { host } })[0],
+        /^--host: '.*' is not allowed; allowed: .* without a port$/,
+      );
+    }
+    for (const host of [
+      '0.0.0.0',
+      '::',
+      '::1',
+      'fe80::1%eth0',
+      'localhost',
+      'broker-1.example',
+      'bücher.example',
+    ]) {
+      assert.equal(resolve({ flags: { host } }).values.host, host);
+    }
   });
 
   it('reads sizes with and without units, and writes them as it reads them', () => {
