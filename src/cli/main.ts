@@ -173,6 +173,10 @@ async function main(words: readonly string[]): Promise<void> {
     command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_STATUS));
   }
   flushSoon();
+  // commander would print the help of the program, as if that were what was asked for.
+  const isKnown = SUBCOMMANDS.some(({ name }) => name === wanted);
+  if (words[0] === 'help' && wanted !== undefined && !isKnown)
+    program.error(`error: unknown command '${wanted}'`);
   await program.parseAsync(words, { from: 'user' });
 }
 

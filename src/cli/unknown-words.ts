@@ -30,5 +30,8 @@ function optionsLike(command: Command, word: string): string {
 
 function commandLike(command: Command, word: string): string {
   const known = command.commands.map((each) => each.name());
-  return didYouMean(word, known);
+  const meant = didYouMean(word, known);
+  // What the program itself has is more than a line: the help tells.
+  if (meant !== '' || command.parent === null) return meant;
+  return `; '${command.parent.name()} ${command.name()}' has ${known.join(', ')}`;
 }

@@ -50,6 +50,16 @@ describe('the sluice command', () => {
     ['a word too many', ['start', 'now'], /too many arguments/],
     ['a flag of others', ['start', '--port', '1'], /'--port' \(did you mean --amqp-port or --kafka-port\?\)/],
     ['a mistyped flag', ['start', '--hots', 'x'], /'--hots' \(did you mean --host\?\)/],
+    [
+      'help about what there is not',
+      ['help', 'quues'],
+      /^sluice: unknown command 'quues' \(did you mean 'queues'\?\)/,
+    ],
+    [
+      'a command that others of its kind have',
+      ['queues', 'describe', 'q'],
+      /^sluice: unknown command 'describe'; 'sluice queues' has list, show, add, delete, purge\n/,
+    ],
     ['a mistyped command', ['quues', 'list'], /'quues' \(did you mean 'queues'\?\)/],
     ['a wrong value', ['start', '--durability', 'maybe'], /^sluice: --durability: 'maybe' .*interval:/],
     [

@@ -1,3 +1,4 @@
+import { didYouMean } from '../../base/suggestion.ts';
 import { BrokerError } from '../errors.ts';
 import { consistentHashExchange } from './consistent-hash.ts';
 import { delayedMessageExchange } from './delayed-message.ts';
@@ -45,8 +46,12 @@ export class ExchangeTypes {
    */
   get(name: string): ExchangeType {
     const type = this.#byName.get(name);
-    if (type === undefined) throw new BrokerError('precondition-failed', `unknown exchange type '${name}'`);
-    return type;
+    if (type !== undefined) return type;
+    const known = this.names();
+    throw new BrokerError(
+      'precondition-failed',
+      `unknown exchange type '${name}'${didYouMean(name, known)}; there are ${known.join(', ')}`,
+    );
   }
 
   names(): string[] {

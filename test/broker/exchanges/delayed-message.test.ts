@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Table, Value } from '../../../src/base/value.ts';
 import { delayOf } from '../../../src/broker/exchanges/delayed-message.ts';
+import { ExchangeTypes } from '../../../src/broker/exchanges/registry.ts';
 import type { Route } from '../../../src/broker/topology/route.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import {
@@ -143,7 +144,9 @@ test('the type behind it must be there, and another one', () => {
   const missing = "Invalid argument, 'x-delayed-type' must be an existing exchange type";
   assertRefused(declare({}), kind, missing);
   assertRefused(declare({ 'x-delayed-type': 7 }), kind, missing);
-  assertRefused(declare({ 'x-delayed-type': 'none' }), kind, "unknown exchange type 'none'");
+  const known = new ExchangeTypes().names().join(', ');
+  const unknown = `unknown exchange type 'none'; there are ${known}`;
+  assertRefused(declare({ 'x-delayed-type': 'none' }), kind, unknown);
   assertRefused(
     declare({ 'x-delayed-type': 'x-delayed-message' }),
     kind,

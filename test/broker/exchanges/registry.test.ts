@@ -35,7 +35,17 @@ test('a new exchange type is one value, and works like those of AMQP', () => {
 
 test('a type that nobody registered is refused, which ends no more than a channel', () => {
   const types = new ExchangeTypes();
-  assertRefused(() => types.get('x-none'), 'precondition-failed', "unknown exchange type 'x-none'");
+  const known = types.names().join(', ');
+  assertRefused(
+    () => types.get('x-none'),
+    'precondition-failed',
+    `unknown exchange type 'x-none'; there are ${known}`,
+  );
+  assertRefused(
+    () => types.get('topc'),
+    'precondition-failed',
+    `unknown exchange type 'topc' (did you mean 'topic'?); there are ${known}`,
+  );
 });
 
 test('a type cannot be registered twice', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ExchangeTypes } from '../../../src/broker/exchanges/registry.ts';
 import { assertRefused, binding, exchange, newVirtualHost, queue } from './fixture.ts';
 
 test('a virtual host begins with the exchanges that clients expect', () => {
@@ -86,7 +87,7 @@ test('what is wrong with an exchange declaration is said in the words of RabbitM
   assertRefused(
     () => vhost.declareExchange(exchange('x', 'none')),
     'precondition-failed',
-    "unknown exchange type 'none'",
+    `unknown exchange type 'none'; there are ${new ExchangeTypes().names().join(', ')}`,
   );
   assertRefused(
     () => vhost.declareExchange(exchange('amq.foo', 'direct')),
