@@ -11,9 +11,9 @@ export function startCommand(): Command {
     )
     .action(async () => {
       try {
-        const { values } = loadConfiguration(givenFlags(command), process.env);
+        const effective = loadConfiguration(givenFlags(command), process.env);
         const { start } = await import('./start.ts');
-        await start(values);
+        await start(effective);
       } catch (error) {
         fail(error);
       }

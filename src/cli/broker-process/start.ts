@@ -1,7 +1,6 @@
 import type { Broker } from '../../broker/broker.ts';
 import type { ReservedPort } from '../../servers/listener/reserved-port.ts';
-import { ConfigurationError } from '../config/configuration.ts';
-import type { Configuration } from '../config/settings.ts';
+import { ConfigurationError, type EffectiveConfiguration } from '../config/configuration.ts';
 import { clientBudget, logDescriptorLimit } from './client-budget.ts';
 import {
   type ClientListener,
@@ -14,9 +13,10 @@ import { startControl } from './control.ts';
 import { exposuresOf } from './exposure.ts';
 import { runUntilStopped } from './lifecycle.ts';
 import { createLog } from './log.ts';
+import { unmetSettings } from './unmet-settings.ts';
 
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
-export async function start(configuration: Configuration): Promise<void> {
+export async function start({ values: configuration, origins }: EffectiveConfiguration): Promise<void> {
   const log = createLog(configuration.logLevel);
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
@@ -49,6 +49,8 @@ export async function start(configuration: Configuration): Promise<void> {
       (broker: Broker) => {
         for (const { listener, message } of exposuresOf(configuration, broker))
           log.warn({ listener }, message);
+        for (const { setting, message } of unmetSettings(configuration, origins, broker))
+          log.warn({ setting }, message);
         return startControl(broker, configuration, log);
       },
     ],
