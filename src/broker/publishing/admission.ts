@@ -1,6 +1,6 @@
 import type { MessageView } from '../../records/message-view.ts';
 import { BrokerError } from '../errors.ts';
-import { boundedName } from '../queues/deduplication.ts';
+import { deduplicationName } from '../queues/deduplication.ts';
 import type { Queue } from '../queues/queue.ts';
 import { encodeQueueOperation } from '../queues/queue-operations.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -63,7 +63,7 @@ export function admit(
   for (const queue of queues) {
     const reserved = reservations?.get(queue);
     if (queue.isGuarded && queue.deduplicator !== null) {
-      if (name === undefined) name = deduplicationName(messageView, shard);
+      if (name === undefined) name = nameOf(messageView, shard);
       const hasSeen = (name: string): boolean =>
         queue.deduplicator?.has(name, shard.nowMs) === true || reserved?.names.has(name) === true;
       if (name !== null && hasSeen(name)) {
@@ -142,11 +142,8 @@ class SeenMessage implements Seen {
   }
 }
 
-function deduplicationName(messageView: MessageView, shard: Shard): string | null {
+function nameOf(messageView: MessageView, shard: Shard): string | null {
   const { properties, propertiesStart, propertiesEnd } = messageView;
   const headers = shard.codecs.of(messageView.protocol)?.headers(properties, propertiesStart, propertiesEnd);
-  const value = headers?.[DEDUPLICATION_HEADER];
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint'
-    ? boundedName(String(value))
-    : null;
+  return deduplicationName(headers?.[DEDUPLICATION_HEADER]);
 }

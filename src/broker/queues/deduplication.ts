@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import type { Value } from '../../base/value.ts';
 import type { ObjectCounter } from '../budget/object-counter.ts';
 import type { PriorityLevel } from './priority-level.ts';
 import type { Deduplication } from './queue-settings.ts';
@@ -19,8 +21,33 @@ interface Recent {
 /** A longer name is known by its digest, so that a name has a bound, as the number of them has. */
 const NAME_LENGTH_MAX = 128;
 
-export function boundedName(name: string): string {
+function boundedName(name: string): string {
   return name.length <= NAME_LENGTH_MAX ? name : createHash('sha256').update(name).digest('base64');
+}
+
+/** Before the names that are no texts, and the rare text that begins with it. */
+const MARK = '\0';
+
+/**
+ * The name that a header's value gives to a message; null for none. As with RabbitMQ's plugin, all but lists and tables are
+ * names, `void` too; 5, `5` and true are three of them, and bytes are those of a text.
+ */
+export function deduplicationName(value: Value | undefined): string | null {
+  switch (typeof value) {
+    case 'string':
+      return boundedName(value.startsWith(MARK) ? `${MARK}text:${value}` : value);
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return `${MARK}${value}`;
+    case 'undefined':
+      return null;
+  }
+  if (value === null) return `${MARK}null`;
+  if (value instanceof Date) return `${MARK}time:${value.getTime()}`;
+  if (!(value instanceof Uint8Array)) return null;
+  if (isUtf8(value)) return deduplicationName(Buffer.from(value).toString());
+  return boundedName(`${MARK}bytes:${Buffer.from(value).toString('base64')}`);
 }
 
 /**

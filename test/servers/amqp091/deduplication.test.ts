@@ -41,7 +41,7 @@ class Scene implements AsyncDisposable {
     await this.test[Symbol.asyncDispose]();
   }
 
-  async publish(name: string | number, options: object = {}): Promise<void> {
+  async publish(name: unknown, options: object = {}): Promise<void> {
     this.channel.sendToQueue('q', Buffer.from('m'), {
       persistent: true,
       headers: { 'x-deduplication-header': name },
@@ -107,6 +107,24 @@ describe('a queue that deduplicates', () => {
     await until(() => scene.queue.readyCount === 2);
     await scene.publish('a');
     assert.deepEqual([scene.queue.readyCount, scene.queue.ledger.duplicates], [2, 4]);
+  });
+
+  it('knows names of every type but lists and tables, and one from another', async () => {
+    await using scene = await Scene.start();
+    const time = { '!': 'timestamp', value: 1_700_000_000 };
+    const names = [5, '5', 5.5, true, false, 'true', null, time, '\0null', Buffer.from([0xff])];
+    for (const name of names) {
+      await scene.publish(name);
+      await scene.publish(name);
+    }
+    assert.deepEqual([scene.queue.readyCount, scene.queue.ledger.duplicates], [names.length, names.length]);
+    await scene.publish(Buffer.from('5'));
+    assert.equal(scene.queue.ledger.duplicates, names.length + 1);
+    for (const other of [['a'], { a: 1 }]) {
+      await scene.publish(other);
+      await scene.publish(other);
+    }
+    assert.equal(scene.queue.readyCount, names.length + 4);
   });
 
   for (const [way, [args, leave]] of Object.entries(WAYS)) {
