@@ -147,6 +147,7 @@ function integerFrom(least: number, greatest = Number.POSITIVE_INFINITY): Check 
     }
     if (value > greatest) return `{max_value_exceeded,${value}}`;
     if (value >= least) return null;
+    if (value > 0) return `"expected at least ${least}, got ${value}"`;
     return value < 0 ? `{value_negative,${value}}` : `{value_zero,${value}}`;
   };
 }

@@ -71,6 +71,10 @@ test('a limit that is out of its range is refused, one at its end is not', () =>
       { ...quorum, 'x-quorum-initial-group-size': 0 },
       invalid('x-quorum-initial-group-size', '{value_zero,0}'),
     ],
+    [
+      { 'x-queue-type': 'stream', 'x-stream-filter-size-bytes': 5 },
+      invalid('x-stream-filter-size-bytes', '"expected at least 16, got 5"'),
+    ],
   ]);
 });
 
