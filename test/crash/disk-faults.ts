@@ -128,7 +128,7 @@ class FaultRun {
   async scenario(): Promise<void> {
     await this.#open(this.fs);
     const { streams } = this.#broker!;
-    this.#queue('q');
+    await this.#queue('q');
     const configs = (policy: string) =>
       new Map([
         ['cleanup.policy', policy],
@@ -145,7 +145,7 @@ class FaultRun {
       await this.#consume(MESSAGES / 2);
     }
     await this.#pass(1000);
-    const removed = this.#queue('removed');
+    const removed = await this.#queue('removed');
     await this.#flush();
     this.#vhost.removeQueue(removed);
     await this.#flush();
@@ -181,7 +181,10 @@ class FaultRun {
     return this.#broker!.vhosts.get('/') as VirtualHost<Queue>;
   }
 
-  #queue(name: string): Queue {
+  async #queue(name: string): Promise<Queue> {
+    // Nothing is made while the disk is short, as after a call that found it full.
+    const { alarms } = this.#broker!.shard;
+    await this.#time.runUntil(() => !alarms.isBlocking || this.#failure !== null, PATIENCE_MS);
     const spec = { name, durable: true, exclusive: false, autoDelete: false, arguments: {} };
     return this.#vhost.declareQueue(spec, null);
   }
@@ -256,7 +259,7 @@ class FaultRun {
 
   /** Acknowledges so many, as far as the queue delivers. */
   async #consume(count: number): Promise<void> {
-    const queue = this.#queue('q');
+    const queue = await this.#queue('q');
     if (queue.corruption !== null) return;
     const consumer = new TestConsumer(queue, { prefetch: count });
     const isDone = () => consumer.messages.length >= count || consumer.wasCancelled || this.#failure !== null;

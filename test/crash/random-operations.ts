@@ -78,13 +78,14 @@ export class RandomOperations {
 
   #consume(channel: TestChannel): void {
     const queue = this.#anyQueue();
-    if (queue === undefined || queue.consumerCount > 2) return;
+    // A read that failed has stopped it.
+    if (queue === undefined || queue.corruption !== null || queue.consumerCount > 2) return;
     channel.consume(queue, this.#run.pick([1, 5, 20, Number.POSITIVE_INFINITY]), this.#run.random() < 0.15);
   }
 
   #get(channel: TestChannel): void {
     const queue = this.#anyQueue();
-    if (queue !== undefined) channel.get(queue, this.#run.random() < 0.3);
+    if (queue !== undefined && queue.corruption === null) channel.get(queue, this.#run.random() < 0.3);
   }
 
   /** Then nothing is made. */
