@@ -264,6 +264,7 @@ export class PowerCutRun implements ChannelHost {
   #letTheDiskFail(): void {
     const operation = this.pick([
       'write',
+      'writeback',
       'sync',
       'syncDirectory',
       'open',

@@ -47,6 +47,8 @@ export class SimulatedContent {
   #image = NOTHING;
   #changes: Change[] = [];
   #nextSequence = 0;
+  /** How often something could not be written back: each handle is told once (`simulated-file.ts`). */
+  writebackErrors = 0;
 
   /** All changes made so far have a smaller number. */
   get mark(): number {
@@ -64,7 +66,7 @@ export class SimulatedContent {
     return end - position;
   }
 
-  /** Writes the first `length` bytes of the buffers. */
+  /** Writes the first `length` bytes of the buffers; the change has the number that `mark` had before. */
   write(buffers: readonly Uint8Array[], position: number, length: number): void {
     if (length === 0) return;
     this.#note('write', position, length, this.#copy(position, position + length));
@@ -84,9 +86,18 @@ export class SimulatedContent {
 
   /** The changes before the mark are on disk. */
   markSynced(mark: number): void {
+    this.#markSynced(0, mark);
+  }
+
+  /** One change alone, as a write does that is synced by itself; those before it may be pending. */
+  markOneSynced(sequence: number): void {
+    this.#markSynced(sequence, sequence + 1);
+  }
+
+  #markSynced(from: number, to: number): void {
     for (const change of this.#changes) {
-      if (change.sequence >= mark) break;
-      if (change.state === 'pending') change.state = 'synced';
+      if (change.sequence >= to) break;
+      if (change.sequence >= from && change.state === 'pending') change.state = 'synced';
     }
     const firstKept = this.#changes.findIndex((change) => change.state !== 'synced');
     this.#changes = firstKept === -1 ? [] : this.#changes.slice(firstKept);
@@ -94,8 +105,18 @@ export class SimulatedContent {
 
   /** A sync of the changes before the mark has failed. */
   markLost(mark: number): void {
+    this.#markLost(0, mark);
+  }
+
+  markOneLost(sequence: number): void {
+    this.#markLost(sequence, sequence + 1);
+  }
+
+  #markLost(from: number, to: number): void {
+    this.writebackErrors++;
     for (const change of this.#changes) {
-      if (change.sequence < mark && change.state === 'pending') change.state = 'lost';
+      const isMeant = change.sequence >= from && change.sequence < to;
+      if (isMeant && change.state === 'pending') change.state = 'lost';
     }
   }
 

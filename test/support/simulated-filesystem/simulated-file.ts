@@ -2,7 +2,8 @@ import type { File, FileSystem } from '../../../src/log/files/filesystem.ts';
 import { systemError } from '../../../src/log/files/system-error.ts';
 import type { FileNode } from './simulated-names.ts';
 
-export type Operation = keyof FileSystem | Exclude<keyof File, 'path'>;
+/** `writeback`: the system writes what a program has written to it to the disk. */
+export type Operation = keyof FileSystem | Exclude<keyof File, 'path'> | 'writeback';
 
 /** What a file asks of the file system that it is in. */
 export interface SimulatedFileHost {
@@ -20,6 +21,8 @@ export class SimulatedFile implements File {
   readonly #isWritable: boolean;
   readonly #isThrough: boolean;
   #isClosed = false;
+  /** Of the content's, those that this handle was told of. */
+  #writebackErrors: number;
 
   constructor(
     host: SimulatedFileHost,
@@ -33,23 +36,69 @@ export class SimulatedFile implements File {
     this.#host = host;
     this.#node = node;
     this.#isWritable = isWritable;
+    this.#writebackErrors = node.content.writebackErrors;
     node.handles++;
   }
 
   /** The bytes are taken when the write happens, not when it is asked for, as a kernel does it. */
   write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    const { content } = this.#node;
     const length = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
-    return this.#start(
+    let sequence = 0;
+    const written = this.#start(
       'write',
       position,
       () => {
-        const fitting = Math.min(length, Math.max(0, this.#node.content.size + this.#host.free() - position));
-        this.#change(() => this.#node.content.write(buffers, position, fitting));
+        const fitting = Math.min(length, Math.max(0, content.size + this.#host.free() - position));
+        sequence = content.mark;
+        this.#change(() => content.write(buffers, position, fitting));
         if (fitting < length) throw systemError('ENOSPC', 'write', this.path);
-        if (this.#isThrough) this.#node.content.markSynced(this.#node.content.mark);
       },
-      () => this.#change(() => this.#node.content.write(buffers, position, length >>> 1)),
+      () => this.#change(() => content.write(buffers, position, length >>> 1)),
     );
+    return this.#isThrough ? written.then(() => this.#writeBack(sequence)) : written;
+  }
+
+  /**
+   * Syncs one write alone: others that are under way may be on the disk before it, or not at all. That something could not be written
+   * back is told to each handle once, by the first call that ends afterwards; it need not be the one whose bytes were lost.
+   */
+  async #writeBack(sequence: number): Promise<void> {
+    const { content } = this.#node;
+    let isLost = false;
+    let hasError = false;
+    const end = (): void => {
+      content.markOneSynced(sequence);
+      hasError = this.#takesError();
+    };
+    const lose = (): void => {
+      isLost = true;
+      content.markOneLost(sequence);
+    };
+    const start = (effect: () => void, worst?: () => void): Promise<void> =>
+      this.#host.start('writeback', this.path, effect, worst);
+    await start(end, lose).catch((error) => {
+      if (!isLost) throw error;
+    });
+    if (isLost) {
+      await start(() => {
+        hasError = this.#takesError();
+      });
+    }
+    // Others may be told that all is well between the moment when the call takes the error and the one when it ends.
+    if (hasError) await start(() => this.#throw('write'));
+  }
+
+  /** Whether something could not be written back that this handle was not told of. */
+  #takesError(): boolean {
+    const { writebackErrors } = this.#node.content;
+    const isNew = writebackErrors !== this.#writebackErrors;
+    this.#writebackErrors = writebackErrors;
+    return isNew;
+  }
+
+  #throw(operation: Operation): never {
+    throw systemError('EIO', operation, this.path);
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
@@ -63,8 +112,14 @@ export class SimulatedFile implements File {
     return this.#start(
       'sync',
       0,
-      () => content.markSynced(mark),
-      () => content.markLost(mark),
+      () => {
+        content.markSynced(mark);
+        if (this.#takesError()) this.#throw('sync');
+      },
+      () => {
+        content.markLost(mark);
+        this.#writebackErrors = content.writebackErrors;
+      },
     );
   }
 
