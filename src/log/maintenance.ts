@@ -1,6 +1,7 @@
 import type { Timer } from '../base/scheduler.ts';
 import { CorruptionError } from './corruption.ts';
 import { FreeDiskSpace } from './files/free-disk-space.ts';
+import { isDiskFull } from './files/system-error.ts';
 import { MemoryLimit } from './memory/memory-limit.ts';
 import { Pager } from './memory/pager.ts';
 import { noteNewestSnapshot } from './newest-snapshot.ts';
@@ -55,9 +56,9 @@ export class Maintenance {
       fileSystem: options.fileSystem,
       directory: options.directory,
       freeBytesMin: options.diskFreeBytes,
-      // While the directory is read, neither is there.
-      writtenBytes: () => state.files?.writtenBytes ?? 0,
-      pendingBytes: () => state.journal?.pendingBytes ?? 0,
+      // While the directory is read, neither the files of the journal nor the journal are there.
+      writtenBytes: () => (state.files?.writtenBytes ?? 0) + state.segments.appendedBytes,
+      pendingBytes: () => (state.journal?.pendingBytes ?? 0) + this.#bytesToPageOut,
       onChange: (level) => events.onDiskLevel(level),
     });
     this.#cleaner = new LogCleaner(state, this.#pager.streams, {
@@ -203,9 +204,15 @@ export class Maintenance {
     if (this.#mustFreeMemory) await this.#memoryLimit.freeMemory();
   }
 
+  /** What is beyond the limit of the journal is written to segments before its files go: for a while it is there twice. */
+  get #bytesToPageOut(): number {
+    const { files, options } = this.#state;
+    return files === undefined ? 0 : Math.max(0, files.lengthBytes - options.journalBytes);
+  }
+
   #journalIsLong(): boolean {
     const { files, options } = this.#state;
-    return files.totalBytes > options.journalBytes || files.files.length > FILES_MAX;
+    return files.lengthBytes > options.journalBytes || files.files.length > FILES_MAX;
   }
 
   async #run(): Promise<void> {
@@ -229,7 +236,7 @@ export class Maintenance {
   /** A full disk is waited out. Anything else ends the broker: what it says of its files may not be true any more. */
   async #survives(error: NodeJS.ErrnoException): Promise<boolean> {
     if (this.#stopped) return false;
-    if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
+    if (!isDiskFull(error)) {
       this.#state.events.onFailure(error);
       return false;
     }
@@ -241,7 +248,7 @@ export class Maintenance {
 
   async #retireJournal(): Promise<void> {
     const { files, options } = this.#state;
-    let rest = files.totalBytes;
+    let rest = files.lengthBytes;
     let count = files.files.length;
     let generation = 0;
     let through = -1;

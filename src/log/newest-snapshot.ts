@@ -1,5 +1,6 @@
 import { crc32c } from '../base/crc32c.ts';
 import type { FileSystem } from './files/filesystem.ts';
+import { isDiskFull } from './files/system-error.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -35,8 +36,7 @@ export async function noteNewestSnapshot(
       await file.close();
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+    if (!isDiskFull(error)) throw error;
   }
 }
 

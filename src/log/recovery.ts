@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { messageLogId, messageOffset } from './journal/format.ts';
-import type { JournalFileInfo } from './journal/journal-files.ts';
+import type { JournalFileInfo } from './journal/journal-file-writer.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal, tornEndText } from './journal/recovery.ts';
 import type { Chunk } from './memory/chunks.ts';
 import { frameContentBytes } from './memory/chunks.ts';

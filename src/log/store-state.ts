@@ -46,7 +46,7 @@ export interface StateMachine {
 
 export interface StoreEvents {
   /** Whether anybody waits for a block that is not durable yet. */
-  isAwaited(): boolean;
+  isAwaited(after: number): boolean;
   onDurable(blockNumber: number): void;
   /** For the log that an operator reads. */
   onWarning(text: string): void;

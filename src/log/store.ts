@@ -1,5 +1,6 @@
 import type { MessageView } from '../records/message-view.ts';
 import { CorruptionError } from './corruption.ts';
+import { isDiskFull } from './files/system-error.ts';
 import {
   BATCH_PREFIX_BYTES,
   batchEntryBytes,
@@ -154,7 +155,7 @@ export class Store {
         beforeCommit: () => {
           if (!acknowledgements.isEmpty) acknowledgements.flush(this.journal);
         },
-        isAwaited: () => this.#highWatermarks.isBehind || events.isAwaited(),
+        isAwaited: (after) => this.#highWatermarks.lastBlock > after || events.isAwaited(after),
         onDurable: (block) => {
           if (this.#highWatermarks.isBehind) this.#highWatermarks.advance(block);
           events.onDurable(block);
@@ -341,8 +342,8 @@ export class Store {
         await run();
         return;
       } catch (error) {
-        const { code, syscall = '' } = error as NodeJS.ErrnoException;
-        if ((code !== 'ENOSPC' && code !== 'EDQUOT') || syscall.includes('sync')) throw error;
+        const { syscall = '' } = error as NodeJS.ErrnoException;
+        if (!isDiskFull(error) || syscall.includes('sync')) throw error;
       }
       await new Promise<void>((resolve) => this.options.scheduler.after(FULL_RETRY_MS, resolve));
     }

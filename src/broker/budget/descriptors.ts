@@ -14,7 +14,7 @@ const SEGMENTS_MIN = 16;
 const CONTROL_MAX = 64;
 const CONTROL_MIN = 8;
 /** Journal, snapshot, lock, segments that are being rewritten, modules that are loaded late. */
-const OTHER_FILES = 24;
+const OTHER_FILES = 26;
 
 /**
  * The descriptors of the process. Each connection takes one, and each open file; a broker that cannot open its next file

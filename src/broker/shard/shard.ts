@@ -88,7 +88,7 @@ export class Shard {
     this.#onAlarm = onAlarm;
     this.#onFailure = onFailure;
     this.store = new Store(storage, {
-      isAwaited: () => this.#waiting.length > 0,
+      isAwaited: (after) => this.#waiting.length > 0 && this.#waiting[this.#waiting.length - 1].block > after,
       onDurable: (block) => {
         this.#becameDurable(block);
         this.backPressure.relieve();
@@ -135,7 +135,7 @@ export class Shard {
 
   get storageUse(): StorageUse {
     const { files, chunks } = this.store;
-    return { journalFileBytes: files.totalBytes, messageBytes: chunks.bytes };
+    return { journalFileBytes: files.lengthBytes, messageBytes: chunks.bytes };
   }
 
   isDurable(block: number): boolean {

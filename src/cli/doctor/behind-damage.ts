@@ -12,9 +12,13 @@ export interface BehindDamage {
   readonly records: ReadonlyMap<number, number>;
 }
 
-/** Null where no block is missing between others. */
-export async function readBehindDamage(fs: FileSystem, directory: string): Promise<BehindDamage | null> {
-  const { files, gaps } = await salvageJournal(fs, `${directory}/journal`);
+/** Null where no block is missing between others. The snapshot covers the blocks below `requiredBlock`. */
+export async function readBehindDamage(
+  fs: FileSystem,
+  directory: string,
+  requiredBlock: number,
+): Promise<BehindDamage | null> {
+  const { files, gaps } = await salvageJournal(fs, `${directory}/journal`, requiredBlock);
   const [first] = gaps;
   if (first === undefined) return null;
   const records = new Map<number, number>();

@@ -8,7 +8,6 @@ import {
   readImage,
   scanBlocks,
   type TornEnd,
-  tornEndAt,
   visitBlock,
 } from '../../log/journal/recovery.ts';
 import { whyOlder } from '../../log/newest-snapshot.ts';
@@ -104,7 +103,9 @@ export class Inspector {
     }
     const strays = await this.#findStrays(snapshot);
     const isJournalDamaged = this.#findings.some(({ corruption }) => corruption.file === 'journal');
-    const behindDamage = isJournalDamaged ? await readBehindDamage(this.#fs, this.#directory) : null;
+    const behindDamage = isJournalDamaged
+      ? await readBehindDamage(this.#fs, this.#directory, snapshot?.nextBlock ?? 0)
+      : null;
     return {
       behindDamage,
       findings: this.#findings,
@@ -168,14 +169,12 @@ export class Inspector {
         this.#journalFiles++;
         this.#bytes += image.buffer.length;
         const mayBeNew = isLast && Number.parseInt(name, 10) >= (snapshot?.newFile ?? 1);
-        const { blocks, end, isTorn } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
+        const { blocks, end, tornEnd } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
         this.#journalBlocks += blocks.length;
         for (const block of blocks) if (block.number >= requiredBlock) this.#readBlock(image, block);
         if (nextBlock < 0 && end > 0) nextBlock = firstBlockOf(image);
         nextBlock += blocks.length;
-        if (isTorn) {
-          this.#tornEnd = tornEndAt(image, end);
-        }
+        this.#tornEnd = tornEnd;
         this.#nextBlock = Math.max(this.#nextBlock, nextBlock, requiredBlock);
         if (isLast && nextBlock >= 0 && nextBlock < requiredBlock) {
           throw new CorruptionError(path, end, `blocks ${nextBlock} to ${requiredBlock - 1} are missing`);

@@ -70,7 +70,7 @@ class Saving {
     await fs.makeDirectory(`${this.#to}/journal`);
     await fs.makeDirectory(`${this.#to}/logs`);
     const snapshot = await this.#readSnapshot();
-    const journal = await salvageJournal(fs, `${this.#from}/journal`);
+    const journal = await salvageJournal(fs, `${this.#from}/journal`, snapshot?.nextBlock ?? 0);
     this.#lookAt(snapshot, journal);
     const { logs, streams, operations, epoch } = await this.#saveLogs(snapshot, journal);
     const numberOf = await writeSalvagedJournal(fs, `${this.#to}/journal`, journal, epoch);

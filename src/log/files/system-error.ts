@@ -9,3 +9,9 @@ export function withPlace<E extends Error>(error: E, operation: string, path: st
   error.message = `${error.message} '${path}'${place}`;
   return Object.assign(error, { path, syscall: operation, ...(position !== undefined && { position }) });
 }
+
+/** There is no room, on the disk or in a quota: it can be waited for. */
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}

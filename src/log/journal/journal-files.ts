@@ -2,23 +2,15 @@ import { crc32c } from '../../base/crc32c.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import { Serial } from '../../base/scheduler.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
+import { isDiskFull } from '../files/system-error.ts';
 import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION } from './format.ts';
 import type { JournalDevice, SealedBlock } from './journal.ts';
+import { type JournalFileEvents, type JournalFileInfo, JournalFileWriter } from './journal-file-writer.ts';
 
 export type Durability =
   | { readonly mode: 'sync' }
   | { readonly mode: 'interval'; readonly intervalMs: number }
   | { readonly mode: 'os' };
-
-/** A file of the journal, and what has to be in segments before it can be retired. */
-export interface JournalFileInfo {
-  readonly number: number;
-  bytes: number;
-  /** Messages in this file are in chunks of this generation or older. */
-  generation: number;
-  /** The last block in it. */
-  lastBlock: number;
-}
 
 export function journalFileName(number: number): string {
   return `${String(number).padStart(10, '0')}.journal`;
@@ -35,25 +27,20 @@ export function encodeFileHeader(number: number, firstBlock: number): Buffer {
 }
 
 const SPARES_MAX = 4;
-/**
- * How far a file that grows is filled ahead with zeros: as much as is in it, within these limits. Little at a time, as
- * commits go through the same disk.
- */
-const AHEAD_BYTES_MIN = 64 * 1024;
-const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** How many writes are under way at once where each is synced by itself. Three and four were measured, and gave no more. */
+const IN_FLIGHT_MAX = 2;
 
 export function isSpareName(name: string): boolean {
   return /^\d{10}\.spare$/.test(name);
 }
 
-const ZEROS = Buffer.alloc(AHEAD_BYTES_MIN);
-
-/** So many bytes, without so much memory. */
-function zeros(bytes: number): Buffer[] {
-  const pieces = Array.from({ length: Math.floor(bytes / ZEROS.length) }, () => ZEROS);
-  pieces.push(ZEROS.subarray(0, bytes % ZEROS.length));
-  return pieces;
+/** Blocks whose write was begun; in an object, so that to wait for the beginning is not to wait for the end. */
+interface Begun {
+  readonly written: Promise<void>;
 }
+
+const NOTHING_BEGUN: Begun = { written: Promise.resolve() };
 
 /**
  * The journal as local files of about `fileBytes` each, numbered upwards.
@@ -67,28 +54,40 @@ export class JournalFiles implements JournalDevice {
   /** Oldest first; the last one is being written. */
   readonly files: JournalFileInfo[];
   /** Of all files. Publishers are paused by it, so that it is asked for with each message. */
-  totalBytes = 0;
+  lengthBytes = 0;
   /** Written since the start, in all files. */
   writtenBytes = 0;
+  /** Batches that may be under way at once. */
+  readonly inFlightMax: number;
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #fileBytes: number;
   readonly #durability: Durability;
   #nextNumber: number;
-  #file: File | null = null;
-  #position = 0;
+  #file: JournalFileWriter | null = null;
+  /** The last block whose write was begun, and not in vain. */
+  #begunBlock: number;
+  /** This block and all before it are written. */
   #writtenBlock: number;
   #syncedBlock: number;
+  /** A write or sync that failed otherwise than by a full disk: nothing that is answered later is believed. */
   #failure: Error | null = null;
-  /** Writes, and the end of a file, one after the other. */
+  /** What found the disk full last. */
+  #full: Error | null = null;
+  /** Writes begin, and files end, one after the other. */
   readonly #tasks = new Serial();
+  /** Settles after all that was appended, and does not reject. */
+  #appended: Promise<void> = Promise.resolve();
   #timer: Timer | null = null;
-  /** How far the present file may reach. */
-  #allocatedBytes = 0;
-  /** The file is being filled with zeros, behind the blocks that are written meanwhile. */
-  #growing: Promise<void> | null = null;
   /** Files that were retired since the start. */
   readonly #spares: string[] = [];
+  readonly #fileEvents: JournalFileEvents = {
+    onWritten: (block, bytes) => this.#written(block, bytes),
+    onFailed: (error) => this.#failed(error),
+    onFallBack: () => {
+      this.#begunBlock = this.#writtenBlock;
+    },
+  };
 
   constructor(
     fs: FileSystem,
@@ -102,9 +101,12 @@ export class JournalFiles implements JournalDevice {
     this.#directory = directory;
     this.#fileBytes = options.fileBytes;
     this.#durability = options.durability;
+    // Where writes end in the system's cache there is nothing to wait for meanwhile.
+    this.inFlightMax = options.durability.mode === 'sync' ? IN_FLIGHT_MAX : 1;
     this.#nextNumber = nextNumber;
     this.files = existing;
-    for (const { bytes } of existing) this.totalBytes += bytes;
+    for (const { bytes } of existing) this.lengthBytes += bytes;
+    this.#begunBlock = options.lastBlock;
     this.#writtenBlock = options.lastBlock;
     this.#syncedBlock = options.lastBlock;
     if (options.durability.mode === 'interval') {
@@ -129,40 +131,87 @@ export class JournalFiles implements JournalDevice {
   }
 
   append(blocks: readonly SealedBlock[]): Promise<void> {
-    return this.#tasks.run(() => this.#append(blocks));
+    const appended = this.#append(blocks, this.#appended);
+    this.#appended = appended.catch(() => undefined);
+    return appended;
   }
 
-  async #append(blocks: readonly SealedBlock[]): Promise<void> {
+  /** Settles when `before` has, and the write of these blocks. */
+  async #append(blocks: readonly SealedBlock[], before: Promise<void>): Promise<void> {
+    try {
+      const { written } = await this.#tasks.run(() => this.#begin(blocks));
+      await written;
+    } catch (error) {
+      this.#failed(error as NodeJS.ErrnoException);
+    }
+    await before;
     if (this.#failure !== null) throw this.#failure;
+    // Also if these are written, and something before them is not.
+    if (this.#writtenBlock < blocks[blocks.length - 1].number) throw this.#full as Error;
+  }
+
+  /** Begins to write the blocks; the last part of them may still be under way when it resolves. */
+  async #begin(blocks: readonly SealedBlock[]): Promise<Begun> {
     let buffers: Buffer[] = [];
     let bytes = 0;
-    let info = this.files[this.files.length - 1];
     for (const block of blocks) {
       // A batch that found the disk full half-way is tried again as a whole.
       if (block.number <= this.#writtenBlock) continue;
       const length = block.end - block.start;
-      if (this.#file === null || this.#position + bytes + length > this.#fileBytes) {
-        if (this.#file === null || this.#position + bytes > FILE_HEADER_BYTES) {
-          await this.#writeOut(buffers, bytes, info);
+      const file = this.#file;
+      if (file === null || !file.hasRoom(bytes + length)) {
+        if (bytes > 0) {
+          await (await this.#write(buffers, bytes, block.number - 1)).written;
           buffers = [];
           bytes = 0;
-          info = await this.#rotate(block.number);
         }
+        if (file === null || !file.isEmpty) await this.#rotate(block.number);
       }
+      const { info } = this.#file as JournalFileWriter;
       buffers.push(block.chunk.buffer.subarray(block.start, block.end));
       bytes += length;
       if (block.chunk.generation > info.generation) info.generation = block.chunk.generation;
-      info.lastBlock = block.number;
     }
-    await this.#writeOut(buffers, bytes, info);
-    if (this.#durability.mode === 'sync') this.#syncedBlock = this.#writtenBlock;
+    if (bytes === 0) return NOTHING_BEGUN;
+    return this.#write(buffers, bytes, blocks[blocks.length - 1].number);
+  }
+
+  async #write(buffers: readonly Buffer[], bytes: number, lastBlock: number): Promise<Begun> {
+    const file = this.#file as JournalFileWriter;
+    await file.makeRoom(bytes);
+    this.#assertFollows(lastBlock - buffers.length + 1);
+    this.#begunBlock = lastBlock;
+    return { written: file.write(buffers, bytes, lastBlock) };
+  }
+
+  /**
+   * A block is written behind the one before it, or not at all: after a write that failed, those that were on their way meanwhile must
+   * not take its place.
+   */
+  #assertFollows(block: number): void {
+    if (this.#failure !== null) throw this.#failure;
+    const isFallingBack = this.#file?.isFallingBack === true;
+    if (block === this.#begunBlock + 1 && !isFallingBack) return;
+    throw this.#full ?? new Error(`block ${block} of the journal does not follow block ${this.#begunBlock}`);
+  }
+
+  #written(block: number, bytes: number): void {
+    this.lengthBytes += bytes;
+    this.writtenBytes += bytes;
+    this.#writtenBlock = block;
+    if (this.#durability.mode === 'sync' && this.#failure === null) this.#syncedBlock = block;
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (isDiskFull(error)) this.#full = error;
+    else this.#failure ??= error;
   }
 
   /** Forgets the oldest files, up to `number`, and removes them. Their content must be safe elsewhere. */
   async removeThrough(number: number): Promise<void> {
     while (this.files.length > 0 && this.files[0].number <= number) {
       const file = this.files.shift() as JournalFileInfo;
-      this.totalBytes -= file.bytes;
+      this.lengthBytes -= file.bytes;
       const path = `${this.#directory}/${journalFileName(file.number)}`;
       if (this.#spares.length < SPARES_MAX && file.bytes > this.#fileBytes / 2) {
         const spare = path.replace(/journal$/, 'spare');
@@ -203,7 +252,7 @@ export class JournalFiles implements JournalDevice {
   }
 
   /** After a sync that failed the system may have forgotten what it did not write: no later one means anything. */
-  async #syncFile(file: File): Promise<void> {
+  async #syncFile(file: JournalFileWriter): Promise<void> {
     try {
       await file.sync();
     } catch (error) {
@@ -215,95 +264,56 @@ export class JournalFiles implements JournalDevice {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  /**
+   * In every mode: a file that is not the last one is whole, whatever happens to the power, as nothing is written to the next
+   * one before. Where the disk is too full even for that, it stays the last one until it is tried again.
+   */
   async #finish(): Promise<void> {
-    await this.#growing?.catch(() => undefined);
     const file = this.#file;
     if (file === null) return;
-    // In every mode: a file that is not the last one is whole, whatever happens to the power. Where the disk is too full even
-    // for that, it stays the last one until it is tried again.
-    if (this.#allocatedBytes > this.#position) await file.truncate(this.#position);
-    this.#allocatedBytes = this.#position;
+    await file.trim();
     this.#file = null;
     await this.#syncFile(file);
     this.#syncedBlock = this.#writtenBlock;
     await file.close();
   }
 
-  async #writeOut(buffers: readonly Buffer[], bytes: number, info: JournalFileInfo): Promise<void> {
-    if (bytes === 0) return;
-    if (this.#position + bytes > this.#allocatedBytes) await this.#growing;
-    if (this.#position + bytes > this.#allocatedBytes) await this.#grow(this.#position + bytes);
-    await (this.#file as File).write(buffers, this.#position);
-    this.#position += bytes;
-    this.#growAhead();
-    info.bytes += bytes;
-    this.totalBytes += bytes;
-    this.writtenBytes += bytes;
-    this.#writtenBlock = info.lastBlock;
-  }
-
-  /** Nobody waits for it, unless it is outrun. */
-  #growAhead(): void {
-    const room = this.#allocatedBytes - this.#position;
-    if (this.#growing !== null || room > AHEAD_BYTES_MAX / 2 || this.#allocatedBytes >= this.#fileBytes)
-      return;
-    this.#growing = this.#grow(this.#allocatedBytes).finally(() => {
-      this.#growing = null;
-    });
-    // Whatever is wrong with the file, the next write will say.
-    this.#growing.catch(() => undefined);
-  }
-
-  /** Fills the file with zeros up to `needed`, and then some. What is written over them is quicker than growing each time. */
-  async #grow(needed: number): Promise<void> {
-    const from = Math.max(this.#allocatedBytes, this.#position);
-    const ahead = Math.min(Math.max(this.#position, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX);
-    const to = Math.min(Math.max(needed, this.#fileBytes), needed + ahead);
-    if (to <= from) return;
-    const before = this.#allocatedBytes;
-    try {
-      await (this.#file as File).write(zeros(to - from), from);
-    } catch (error) {
-      // Perhaps there is still room for the blocks alone.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    } finally {
-      // Also if it failed: a part may have been written, and has to be cut off when the file is finished.
-      this.#allocatedBytes = Math.max(before, to);
-    }
-  }
-
-  async #rotate(firstBlock: number): Promise<JournalFileInfo> {
+  async #rotate(firstBlock: number): Promise<void> {
     await this.#finish();
+    this.#assertFollows(firstBlock);
     const number = this.#nextNumber;
     const path = `${this.#directory}/${journalFileName(number)}`;
-    const file = await this.#create(path);
+    const handles = [await this.#create(path)];
+    let allocatedBytes = 0;
     try {
-      await file.write([encodeFileHeader(number, firstBlock)], 0);
-      await file.sync();
+      await handles[0].write([encodeFileHeader(number, firstBlock)], 0);
+      await handles[0].sync();
       await this.#fs.syncDirectory(this.#directory);
-      this.#allocatedBytes = await file.size();
+      allocatedBytes = await handles[0].size();
+      while (handles.length <= this.inFlightMax) handles.push(await this.#open(path, 'write'));
     } catch (error) {
-      await file.close();
+      for (const handle of handles) await handle.close();
       throw error;
     }
     this.#nextNumber++;
-    this.#file = file;
-    this.#position = FILE_HEADER_BYTES;
     const info = { number, bytes: FILE_HEADER_BYTES, generation: 0, lastBlock: firstBlock - 1 };
+    this.#file = new JournalFileWriter(info, handles, allocatedBytes, this.#fileBytes, this.#fileEvents);
     this.files.push(info);
-    this.totalBytes += info.bytes;
-    return info;
+    this.lengthBytes += info.bytes;
   }
 
   /** A spare under a new name if there is one. Its header is that of another file until it is overwritten. */
   async #create(path: string): Promise<File> {
-    const options = { writeThrough: this.#durability.mode === 'sync' };
     // An attempt that found the disk full may have left the file behind.
     await this.#fs.remove(path);
     const spare = this.#spares[0];
-    if (spare === undefined) return this.#fs.open(path, 'create', options);
+    if (spare === undefined) return this.#open(path, 'create');
     await this.#fs.rename(spare, path);
     this.#spares.shift();
-    return this.#fs.open(path, 'write', options);
+    return this.#open(path, 'write');
+  }
+
+  #open(path: string, mode: 'create' | 'write'): Promise<File> {
+    return this.#fs.open(path, mode, { writeThrough: this.#durability.mode === 'sync' });
   }
 }

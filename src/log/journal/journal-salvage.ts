@@ -10,7 +10,14 @@ import {
   writeBlockHeader,
 } from './format.ts';
 import { encodeFileHeader, journalFileName } from './journal-files.ts';
-import { type Block, checkBlock, checkFileHeader, findBlock, type JournalImage } from './recovery.ts';
+import {
+  type Block,
+  checkBlock,
+  checkFileHeader,
+  findBlock,
+  isKnownToBeSynced,
+  type JournalImage,
+} from './recovery.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -33,8 +40,16 @@ export interface SalvagedJournal {
   readonly epoch: number;
 }
 
-/** Reads all whole blocks of a journal, before and behind what is damaged, missing or unreadable. Changes nothing. */
-export async function salvageJournal(fs: FileSystem, directory: string): Promise<SalvagedJournal> {
+/**
+ * Reads all whole blocks of a journal, before and behind what is damaged, missing or unreadable; those behind a torn write, which were
+ * never confirmed, are left out as a start leaves them out. Changes nothing. Blocks below `requiredBlock` were on stable storage for
+ * certain.
+ */
+export async function salvageJournal(
+  fs: FileSystem,
+  directory: string,
+  requiredBlock: number,
+): Promise<SalvagedJournal> {
   const names = (await fs.list(directory)).filter((name) => /^\d{10}\.journal$/.test(name));
   const files: SalvagedFile[] = [];
   const gaps: JournalGap[] = [];
@@ -44,7 +59,11 @@ export async function salvageJournal(fs: FileSystem, directory: string): Promise
     const image = await readLeniently(fs, `${directory}/${name}`);
     if (image === null) continue;
     if (expected < 0 && checkFileHeader(image) === null) expected = firstBlockOf(image);
-    const blocks = wholeBlocks(image, expected);
+    const blocks = wholeBlocks(
+      image,
+      expected,
+      name === names.at(-1) ? requiredBlock : Number.POSITIVE_INFINITY,
+    );
     for (const block of blocks) {
       if (expected >= 0 && block.number > expected) gaps.push({ from: expected, to: block.number });
       expected = block.number + 1;
@@ -55,8 +74,8 @@ export async function salvageJournal(fs: FileSystem, directory: string): Promise
   return { files, gaps, epoch };
 }
 
-/** Blocks of this file's life: what lies behind the end of a spare has lower numbers. */
-function wholeBlocks(image: JournalImage, expectedBlock: number): Block[] {
+/** Blocks of this file's life: what lies behind the end of a spare has lower numbers. From `mayBeTorn` on a write may be torn. */
+function wholeBlocks(image: JournalImage, expectedBlock: number, mayBeTorn: number): Block[] {
   const blocks: Block[] = [];
   let at = FILE_HEADER_BYTES;
   let expected =
@@ -64,6 +83,7 @@ function wholeBlocks(image: JournalImage, expectedBlock: number): Block[] {
   while (at + BLOCK_HEADER_BYTES <= image.buffer.length) {
     if (expected < 0 || checkBlock(image, at, expected) !== null) {
       const least = expected;
+      if (least >= mayBeTorn && !isKnownToBeSynced(image, at, least)) break;
       at = findBlock(image, at, (number) => number >= least);
       if (at < 0) break;
     }

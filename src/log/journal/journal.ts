@@ -1,4 +1,5 @@
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
+import { isDiskFull } from '../files/system-error.ts';
 import type { Generation } from '../memory/arena.ts';
 import type { Chunk, ChunkStore } from '../memory/chunks.ts';
 import { align8 } from '../memory/chunks.ts';
@@ -14,13 +15,25 @@ export interface SealedBlock {
 
 /**
  * Where blocks go. The local files are one device (`journal-files.ts`); in cluster mode it is a partition of a
- * replicated log. Called with one batch at a time.
+ * replicated log.
  */
 export interface JournalDevice {
-  /** Resolves when the blocks are as safe as the durability setting says. */
+  /** So many batches may be on their way at once. */
+  readonly inFlightMax: number;
+  /**
+   * Resolves when the blocks, and all before them, are as safe as the durability setting says. Batches are given in the order
+   * of their blocks, and settle in that order. If one finds the device full, those on their way behind it reject as well: all of them
+   * are given again, from the first on.
+   */
   append(blocks: readonly SealedBlock[]): Promise<void>;
   /** Blocks up to this one are on stable storage, whatever the durability setting promises. */
   readonly syncedBlock: number;
+  /** Bytes that it holds, those that may be released included. Asked for with each message. */
+  readonly lengthBytes: number;
+  /** Bytes that were appended since the start. */
+  readonly writtenBytes: number;
+  /** Whatever the durability setting: what `append` has resolved for is on stable storage afterwards. */
+  sync(): Promise<void>;
 }
 
 export interface JournalOptions {
@@ -34,8 +47,8 @@ export interface JournalOptions {
 export interface JournalEvents {
   /** Called before a batch is closed: pending acknowledgements are appended. */
   beforeCommit(): void;
-  /** Whether anybody waits for a block that is not durable yet. */
-  isAwaited(): boolean;
+  /** Whether anybody waits for a block after this one. */
+  isAwaited(after: number): boolean;
   /** Blocks up to this number are safe. */
   onDurable(blockNumber: number): void;
   /** The device failed and cannot be trusted any more: the process must stop, without confirming anything else. */
@@ -60,8 +73,8 @@ const LAZY_MS = 5;
 const LAZY_BYTES_MAX = 1024 * 1024;
 
 /**
- * The journal in memory, with group commit: while one batch of blocks is on its way to the device, everything that
- * arrives joins the next one. Entries are written in place: `reserve` gives room in `chunk`, the caller fills it
+ * The journal in memory, with group commit: while as many batches of blocks are on their way to the device as it takes,
+ * everything that arrives joins the next one. Entries are written in place: `reserve` gives room in `chunk`, the caller fills it
  * before anything else happens.
  */
 export class Journal {
@@ -82,9 +95,16 @@ export class Journal {
   readonly #generation: Generation;
   #blockStart = -1;
   #sealed: SealedBlock[] = [];
-  #writing = false;
-  /** The device had no room for the blocks that are being written. */
+  /** Batches that are on their way. */
+  #inFlight = 0;
+  /** The last block that was given to the device. */
+  #givenBlock: number;
+  /** The device had no room: nothing new is given to it until it has taken these. */
   #isFull = false;
+  /** Of `pendingBytes`, what is on its way. */
+  #givenBytes = 0;
+  /** Blocks that it had no room for, and those that were on their way behind them, in order. */
+  #refused: SealedBlock[] = [];
   #isLazy = false;
   #markTimer: Timer | null = null;
   #markBlock = -1;
@@ -106,6 +126,7 @@ export class Journal {
     this.#events = events;
     this.blockNumber = options.firstBlock;
     this.durableBlock = options.firstBlock - 1;
+    this.#givenBlock = options.firstBlock - 1;
     this.chunk = store.acquire('journal');
     this.chunk.generation = generation.current;
   }
@@ -175,20 +196,29 @@ export class Journal {
 
   get isIdle(): boolean {
     return (
-      !this.#writing && this.#sealed.length === 0 && this.#blockStart < 0 && this.reservations.bytes === 0
+      this.#inFlight === 0 &&
+      !this.#isFull &&
+      this.#sealed.length === 0 &&
+      this.#blockStart < 0 &&
+      this.reservations.bytes === 0
     );
   }
 
+  /** Nothing can be given to the device now; the end of what is in flight gives the next. */
+  get #isBusy(): boolean {
+    return this.#inFlight >= this.#device.inFlightMax || this.#isFull || this.#stopped;
+  }
+
   /**
-   * Starts a group commit unless one is in flight; the end of that one starts the next. What nobody waits for, as
+   * Starts a group commit, unless as many are in flight as may be. What nobody waits for, as
    * acknowledgements, is given a little time to be joined by something that somebody does wait for: a commit that is
    * under way for nothing would delay it.
    */
   commit(): void {
-    if (this.#writing || this.#stopped) return;
-    if (this.#waiters.length > 0 || this.pendingBytes > LAZY_BYTES_MAX || this.#events.isAwaited()) {
+    if (this.#isBusy) return;
+    if (this.#isAwaited()) {
       this.#commitNow();
-    } else if (!this.#isLazy) {
+    } else if (this.#inFlight === 0 && !this.#isLazy) {
       this.#isLazy = true;
       this.#options.scheduler.after(LAZY_MS, () => {
         this.#isLazy = false;
@@ -197,15 +227,32 @@ export class Journal {
     }
   }
 
+  /** Whether anybody waits for what was not given to the device yet. */
+  #isAwaited(): boolean {
+    const given = this.#givenBlock;
+    const waiters = this.#waiters;
+    return (
+      this.pendingBytes - this.#givenBytes > LAZY_BYTES_MAX ||
+      (waiters.length > 0 && waiters[waiters.length - 1].block > given) ||
+      this.#events.isAwaited(given)
+    );
+  }
+
   #commitNow(): void {
-    if (this.#writing || this.#stopped) return;
+    if (this.#isBusy) return;
     this.#events.beforeCommit();
     this.#seal();
     if (this.#sealed.length === 0) return;
     const batch = this.#sealed;
     this.#sealed = [];
-    this.#writing = true;
+    this.#givenBlock = batch[batch.length - 1].number;
+    this.#givenBytes = this.pendingBytes;
     this.#write(batch);
+  }
+
+  /** Batches that are on their way to the device. */
+  get inFlight(): number {
+    return this.#inFlight;
   }
 
   /** Closes the open block; returns the number of the next one. */
@@ -256,32 +303,45 @@ export class Journal {
   }
 
   #write(batch: SealedBlock[]): void {
+    this.#inFlight++;
     this.#device.append(batch).then(
       () => this.#written(batch),
-      (error: NodeJS.ErrnoException) => {
-        if (this.#stopped) return;
-        if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
-          this.#stopped = true;
-          this.#events.onFailure(error);
-          return;
-        }
-        this.#isFull = true;
-        this.#events.onFull(true);
-        this.#options.scheduler.after(this.#options.retryMs, () => {
-          if (!this.#stopped) this.#write(batch);
-        });
-      },
+      (error: Error) => this.#notWritten(batch, error),
     );
+  }
+
+  #notWritten(batch: readonly SealedBlock[], error: Error): void {
+    if (this.#stopped) return;
+    if (!isDiskFull(error)) {
+      this.#stopped = true;
+      this.#events.onFailure(error);
+      return;
+    }
+    this.#inFlight--;
+    this.#refused = this.#refused.concat(batch);
+    if (!this.#isFull) {
+      this.#isFull = true;
+      this.#events.onFull(true);
+    }
+    if (this.#inFlight > 0) return;
+    this.#options.scheduler.after(this.#options.retryMs, () => {
+      if (this.#stopped) return;
+      const again = this.#refused;
+      this.#refused = [];
+      this.#write(again);
+    });
   }
 
   #written(batch: readonly SealedBlock[]): void {
     if (this.#stopped) return;
     for (const block of batch) {
-      this.pendingBytes -= block.end - block.start - BLOCK_HEADER_BYTES;
+      const bytes = block.end - block.start - BLOCK_HEADER_BYTES;
+      this.pendingBytes -= bytes;
+      this.#givenBytes -= bytes;
       this.#store.unpin(block.chunk);
     }
     this.durableBlock = batch[batch.length - 1].number;
-    this.#writing = false;
+    this.#inFlight--;
     if (this.#isFull) {
       this.#isFull = false;
       this.#events.onFull(false);

@@ -32,7 +32,8 @@ import {
   messagePrefixBytes,
   metadataOperation,
 } from './format.ts';
-import { isSpareName, type JournalFileInfo, journalFileName } from './journal-files.ts';
+import type { JournalFileInfo } from './journal-file-writer.ts';
+import { isSpareName, journalFileName } from './journal-files.ts';
 
 /** One file of the journal, read whole. */
 export interface JournalImage {
@@ -58,32 +59,59 @@ export interface ReplayResult {
   readonly nextBlock: number;
   readonly nextFileNumber: number;
   readonly epoch: number;
-  /** A torn last write that was cut off; null if the journal ended cleanly. */
+  /** What the last writes left that did not all come to their end, and was cut off; null if the journal ended cleanly. */
   readonly cut: TornEnd | null;
 }
 
-/** The beginning of a block that a power cut tore. */
+/**
+ * The beginning of a block that a power cut tore, and what of those behind it reached the disk: several writes are under way at once,
+ * and end in any order.
+ */
 export interface TornEnd {
   readonly path: string;
   readonly at: number;
-  /** Of the block, as far as it was written: zeros that were allocated ahead are no loss. */
+  /** Up to the end of the last block, as far as it was written: zeros that were allocated ahead are no loss. */
   readonly bytes: number;
-  /** Messages and records of streams that can be told in it. */
+  /** Whole ones behind the one that is not. */
+  readonly blocksBehind: number;
+  /** Messages and records of streams that can be told in all of it. */
   readonly records: number;
 }
 
-export function tornEndText({ path, at, bytes, records }: TornEnd): string {
+export function tornEndText({ path, at, bytes, blocksBehind, records }: TornEnd): string {
+  const behind = blocksBehind === 0 ? '' : ` and of ${blocksBehind} behind it that did not wait for it`;
   return (
-    `the last write to ${path} was torn: from byte ${at} on there are ${bytes} bytes of a block that was not written to its end, ` +
+    `the last write to ${path} was torn: from byte ${at} on there are ${bytes} bytes of a block that was not written to its end${behind}, ` +
     `with ${records} ${records === 1 ? 'record' : 'records'} that can be told. They were cut off; nothing in them had been confirmed`
   );
 }
 
-/** What of the torn block at `at` was written, and the entries in it that are whole. */
-export function tornEndAt(image: JournalImage, at: number): TornEnd {
+/** What was written of block `number` at `at`, which is not whole, and of those behind it; null if that is nothing. */
+function tornEndAt(image: JournalImage, at: number, number: number): TornEnd | null {
   const { buffer, path } = image;
-  let end = Math.min(buffer.length, at + Math.max(BLOCK_HEADER_BYTES, blockLength(image, at)));
-  while (end > at && buffer[end - 1] === 0) end--;
+  let end = at;
+  let records = 0;
+  if (isTornBlock(image, at, number)) {
+    end = Math.min(buffer.length, at + Math.max(BLOCK_HEADER_BYTES, blockLength(image, at)));
+    while (end > at && buffer[end - 1] === 0) end--;
+    records = recordsIn(image, at, end);
+    end = Math.min(buffer.length, align8(end));
+  }
+  let blocksBehind = 0;
+  for (let next = at; ; ) {
+    next = findBlock(image, next, (each) => each > number);
+    if (next < 0) break;
+    blocksBehind++;
+    end = next + blockLength(image, next);
+    records += recordsIn(image, next, end);
+    next = end;
+  }
+  return end === at ? null : { path, at, bytes: end - at, blocksBehind, records };
+}
+
+/** In the entries that are whole, of a block of which the bytes up to `end` are there. */
+function recordsIn(image: JournalImage, at: number, end: number): number {
+  const { buffer } = image;
   let records = 0;
   for (let entryAt = at + BLOCK_HEADER_BYTES; entryAt + 16 <= end; ) {
     const length = entryLength(image, entryAt);
@@ -94,7 +122,7 @@ export function tornEndAt(image: JournalImage, at: number): TornEnd {
       records += Math.max(0, recordCountOf(buffer, entryAt + BATCH_PREFIX_BYTES));
     entryAt += length;
   }
-  return { path, at, bytes: Math.min(buffer.length, align8(end)) - at, records };
+  return records;
 }
 
 /** The block headers that a scan needs. */
@@ -155,11 +183,7 @@ export async function replayJournal(
       epoch = Math.max(epoch, block.epoch);
     }
     visitor.endFile(info);
-    if (scan.end < image.buffer.length) {
-      if (scan.isTorn) {
-        cut = tornEndAt(image, scan.end);
-      }
-    }
+    cut = scan.tornEnd;
     if (scan.end === 0) {
       await fs.remove(path);
       continue;
@@ -215,14 +239,14 @@ async function readFile(fs: FileSystem, path: string): Promise<JournalImage> {
   }
 }
 
-/** The whole blocks of a file, and where they end. Throws CorruptionError where the rest is not just a torn write. */
+/** The whole blocks of a file, and where they end. Throws CorruptionError where the rest is not just torn writes. */
 export function scanBlocks(
   image: JournalImage,
   isLast: boolean,
   expectedBlock: number,
   requiredBlock: number,
   mayBeNew = isLast,
-): { blocks: Block[]; end: number; isTorn: boolean } {
+): { blocks: Block[]; end: number; tornEnd: TornEnd | null } {
   const headerProblem = checkFileHeader(image);
   if (headerProblem !== null) {
     // The header is durable before the first block is written: without one of the blocks that would stand here, the
@@ -230,7 +254,7 @@ export function scanBlocks(
     const firstBlock = Math.max(expectedBlock, requiredBlock);
     const isReached = expectedBlock < 0 || expectedBlock >= requiredBlock;
     if (mayBeNew && isReached && findBlock(image, 0, (number) => number >= firstBlock) < 0) {
-      return { blocks: [], end: 0, isTorn: false };
+      return { blocks: [], end: 0, tornEnd: null };
     }
     throw new CorruptionError(image.path, 0, headerProblem);
   }
@@ -250,7 +274,7 @@ export function scanBlocks(
     at += length;
     expected++;
   }
-  return { blocks, end: at, isTorn: isTornBlock(image, at, expected) };
+  return { blocks, end: at, tornEnd: tornEndAt(image, at, expected) };
 }
 
 export function checkFileHeader(image: JournalImage): string | null {
@@ -291,10 +315,10 @@ function isTornBlock(image: JournalImage, at: number, number: number): boolean {
 }
 
 /**
- * Looks behind a broken block for a whole one that was written after the broken one had been synced: then the
- * breakage is no torn write.
+ * Looks behind a broken block for a whole one that was closed after the broken one had been synced: then the
+ * breakage is no torn write. One that was closed while the broken one was on its way says nothing of it, and was not confirmed either.
  */
-function isKnownToBeSynced(image: JournalImage, from: number, broken: number): boolean {
+export function isKnownToBeSynced(image: JournalImage, from: number, broken: number): boolean {
   return findBlock(image, from, (_number, syncedThrough) => syncedThrough >= broken) >= 0;
 }
 

@@ -47,6 +47,7 @@ export class SegmentDirectory {
       root,
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
       handles: new FileHandles(fs, options.maxOpenFiles ?? MAX_OPEN_FILES),
+      appendedBytes: 0,
       dirtyLogs: new Set(),
       async setAside(path) {
         const to = await setAside(fs, posix.dirname(root), path);
@@ -70,6 +71,11 @@ export class SegmentDirectory {
         });
       },
     };
+  }
+
+  /** Since the start. */
+  get appendedBytes(): number {
+    return this.#store.appendedBytes;
   }
 
   get openFiles(): number {

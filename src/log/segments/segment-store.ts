@@ -15,6 +15,8 @@ export interface SegmentStore {
   readonly root: string;
   readonly segmentBytes: number;
   readonly handles: FileHandles;
+  /** Appended to segments since the start, whether or not they are there still. */
+  appendedBytes: number;
   /** Logs with something to sync; `sync` removes them. */
   readonly dirtyLogs: Set<SyncedLog>;
   /** Moves a file that neither the snapshot nor the journal knows to `set-aside/`, and warns. */

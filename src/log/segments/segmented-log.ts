@@ -141,6 +141,7 @@ export class SegmentedLog {
       throw error;
     }
     segment.tailUnknown = false;
+    this.#store.appendedBytes += bytes;
     for (const batch of batches) {
       const { baseOffset, maxTimestampMs } = new BatchView(batch, 0);
       segment.index.add(baseOffset, segment.bytes, maxTimestampMs);

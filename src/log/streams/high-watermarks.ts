@@ -10,11 +10,14 @@ interface Expected {
 export class HighWatermarks {
   /** Whether a stream waits for a block. A field, as each commit asks. */
   isBehind = false;
+  /** The last block in which a stream has a batch. */
+  lastBlock = 0;
   readonly #expected: Expected[] = [];
 
   /** The stream's last batch is in this block. Blocks come in order. */
   expect(block: number, stream: StreamLog): void {
     this.isBehind = true;
+    this.lastBlock = block;
     const last = this.#expected.at(-1);
     if (last !== undefined && last.block === block) last.ends.set(stream, stream.end);
     else this.#expected.push({ block, ends: new Map([[stream, stream.end]]) });

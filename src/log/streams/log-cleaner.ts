@@ -1,5 +1,6 @@
 import { compactLog } from '../compaction/compact-log.ts';
 import { CorruptionError } from '../corruption.ts';
+import { isDiskFull } from '../files/system-error.ts';
 import type { Segment } from '../segments/segment.ts';
 import type { StoreState } from '../store-state.ts';
 import { startByBytes, startByTime } from './retention.ts';
@@ -178,7 +179,7 @@ export class LogCleaner {
     if (stream.removed || this.#stopped) return;
     if (error instanceof CorruptionError) {
       stream.corrupted(error);
-    } else if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') {
+    } else if (!isDiskFull(error)) {
       // A full disk has room again when something is deleted; until then all is as it was.
       this.#state.events.onFailure(error);
     }

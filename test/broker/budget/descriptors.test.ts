@@ -5,9 +5,9 @@ import { DescriptorBudget } from '../../../src/broker/budget/descriptors.ts';
 describe('the budget of descriptors', () => {
   it('leaves to connections what files do not need', () => {
     for (const [limit, connectionsMax] of [
-      [200, 117],
-      [1024, 786],
-      [65_536, 65_298],
+      [200, 115],
+      [1024, 784],
+      [65_536, 65_296],
       [40, 1],
     ]) {
       const budget = new DescriptorBudget({ limit, inUse: 22 });

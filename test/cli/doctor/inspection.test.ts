@@ -191,7 +191,13 @@ describe('an inspection of a data directory', () => {
     await file.close();
     const inspection = await inspect();
     assert.deepEqual(inspection.findings, []);
-    assert.deepEqual(inspection.tornEnd, { path: lastJournal, at: 32 + 112, bytes: 40, records: 0 });
+    assert.deepEqual(inspection.tornEnd, {
+      path: lastJournal,
+      at: 32 + 112,
+      bytes: 40,
+      blocksBehind: 0,
+      records: 0,
+    });
     assert.match(
       renderInspection(inspection),
       /torn last write: .*0000000004\.journal from byte 144, 40 bytes/,
