@@ -150,7 +150,14 @@ export class Store {
       chunks,
       generation,
       files,
-      { epoch, firstBlock: nextBlock, retryMs: FULL_RETRY_MS, scheduler: options.scheduler },
+      {
+        epoch,
+        firstBlock: nextBlock,
+        retryMs: FULL_RETRY_MS,
+        besideBytes: options.chunkBytes >>> 4,
+        clock: options.clock,
+        scheduler: options.scheduler,
+      },
       {
         beforeCommit: () => {
           if (!acknowledgements.isEmpty) acknowledgements.flush(this.journal);

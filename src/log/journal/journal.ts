@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Scheduler, Timer } from '../../base/scheduler.ts';
 import { isDiskFull } from '../files/system-error.ts';
 import type { Generation } from '../memory/arena.ts';
@@ -41,6 +42,9 @@ export interface JournalOptions {
   readonly firstBlock: number;
   /** Wait before a write that found the disk full is tried again. */
   readonly retryMs: number;
+  /** So many bytes are written beside what is in flight, however quick the device is. */
+  readonly besideBytes: number;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly scheduler: Scheduler;
 }
 
@@ -73,6 +77,14 @@ const LAZY_MS = 5;
 const LAZY_BYTES_MAX = 1024 * 1024;
 
 /**
+ * A device that takes less, lately, is soon done: what comes meanwhile waits for it and goes together, which costs fewer writes.
+ * Of one that takes longer, most of that is waiting, in which it can take something else.
+ */
+const BESIDE_MS = 1;
+/** The part of the newest write in the time that writes take. */
+const RECENT = 1 / 8;
+
+/**
  * The journal in memory, with group commit: while as many batches of blocks are on their way to the device as it takes,
  * everything that arrives joins the next one. Entries are written in place: `reserve` gives room in `chunk`, the caller fills it
  * before anything else happens.
@@ -103,6 +115,8 @@ export class Journal {
   #isFull = false;
   /** Of `pendingBytes`, what is on its way. */
   #givenBytes = 0;
+  /** What a write has taken lately. */
+  #writeMs = 0;
   /** Blocks that it had no room for, and those that were on their way behind them, in order. */
   #refused: SealedBlock[] = [];
   #isLazy = false;
@@ -216,6 +230,7 @@ export class Journal {
    */
   commit(): void {
     if (this.#isBusy) return;
+    if (this.#inFlight > 0 && !this.#isWorthBeside) return;
     if (this.#isAwaited()) {
       this.#commitNow();
     } else if (this.#inFlight === 0 && !this.#isLazy) {
@@ -225,6 +240,11 @@ export class Journal {
         this.#commitNow();
       });
     }
+  }
+
+  /** Whether what is open should not wait for what is in flight. */
+  get #isWorthBeside(): boolean {
+    return this.#writeMs >= BESIDE_MS || this.pendingBytes - this.#givenBytes >= this.#options.besideBytes;
   }
 
   /** Whether anybody waits for what was not given to the device yet. */
@@ -304,8 +324,13 @@ export class Journal {
 
   #write(batch: SealedBlock[]): void {
     this.#inFlight++;
+    const { clock } = this.#options;
+    const beganMs = clock.monotonicMs();
     this.#device.append(batch).then(
-      () => this.#written(batch),
+      () => {
+        this.#writeMs += (clock.monotonicMs() - beganMs - this.#writeMs) * RECENT;
+        this.#written(batch);
+      },
       (error: Error) => this.#notWritten(batch, error),
     );
   }

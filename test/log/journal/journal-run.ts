@@ -170,7 +170,14 @@ export class JournalRun {
       new ChunkStore(CHUNK_BYTES, 8 * CHUNK_BYTES),
       generation,
       this.#files,
-      { epoch: epoch + 1, firstBlock: nextBlock, retryMs: 500, scheduler: this.time },
+      {
+        epoch: epoch + 1,
+        firstBlock: nextBlock,
+        retryMs: 500,
+        besideBytes: 0,
+        clock: { monotonicMs: () => 0 },
+        scheduler: this.time,
+      },
       {
         beforeCommit: () => undefined,
         isAwaited: () => true,
