@@ -266,13 +266,17 @@ export class Run implements ChannelHost {
     const { deadLettering, shard } = this.broker;
     const send = deadLettering.send.bind(deadLettering);
     deadLettering.send = (queue, batch) => {
-      for (const { level, offset, reason } of batch) {
+      const messages = batch.map(({ level, offset }) => {
         const position = level.log.positionOf(offset);
-        const found = readFrame(shard.store.chunks.of(position), position >>> 0);
+        return readFrame(shard.store.chunks.of(position), position >>> 0);
+      });
+      const sent = send(queue, batch);
+      for (const [index, found] of messages.slice(0, sent).entries()) {
+        const { reason } = batch[index];
         this.note(`  ${queue.name} sends ${found.copy} away, ${reason}`);
         this.check(() => this.model.departed(this.model.queueOf(queue.name), found, reason));
       }
-      send(queue, batch);
+      return sent;
     };
     const sendRefused = deadLettering.sendRefused.bind(deadLettering);
     deadLettering.sendRefused = (queue, parts) => {

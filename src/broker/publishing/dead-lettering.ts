@@ -20,6 +20,9 @@ import { type RouteTargets, targetsIn } from './route-targets.ts';
 
 const NOTHING = Buffer.alloc(0);
 
+/** How long the messages of one batch may be routed anew. */
+const ROUTING_MS_MAX = 2;
+
 /** A message that a full queue refused is in no log that it could be settled in. */
 const NO_SOURCE = { settle: () => undefined };
 
@@ -78,20 +81,29 @@ export class DeadLettering implements RefusedMessages {
     this.#vhosts = vhosts;
   }
 
-  /** The messages are all in memory. */
-  send(queue: Queue, batch: readonly DeadLetterEntry[]): void {
-    const { store, nowMs } = this.#shard;
-    const moves = batch.map(({ level, offset, reason }): Move => {
+  /**
+   * The messages are all in memory. Returns how many were sent: the first ones, if it takes long to find out where they go
+   * and to write their headers, which may have thousands of entries.
+   */
+  send(queue: Queue, batch: readonly DeadLetterEntry[]): number {
+    const { clock, store, nowMs } = this.#shard;
+    const moves: Move[] = [];
+    const endMs = clock.monotonicMs() + ROUTING_MS_MAX;
+    for (const { level, offset, reason } of batch) {
       const position = level.log.positionOf(offset);
       const chunk = store.chunks.of(position);
       const at = position >>> 0;
       const start = at + FRAME_HEADER_BYTES;
       const contentBytes = frameContentBytes(chunk, at);
+      const last = this.#last;
       const { targets, content, persistent } = this.#write(queue, reason, chunk.buffer, start, contentBytes);
-      return { source: level, offset, targets, content, persistent, timestampMs: nowMs };
-    });
+      moves.push({ source: level, offset, targets, content, persistent, timestampMs: nowMs });
+      const isLikeTheLast = last !== null && this.#last === last;
+      if (!isLikeTheLast && clock.monotonicMs() >= endMs) break;
+    }
     moveAtomically(this.#shard, moves);
     this.#messageView.clear();
+    return moves.length;
   }
 
   /** A message that a full queue did not take (`reject-publish-dlx`). */

@@ -23,8 +23,11 @@ const WAITING_MAX = 16 * BATCH_MAX;
 
 export interface DeadLetterOutboxDeps {
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** Moves a batch, whose messages are all in memory. False if it cannot now, and will have the queue pumped when it can. */
-  deadLetter(batch: readonly DeadLetterEntry[]): boolean;
+  /**
+   * Moves the first messages of a batch, which are all in memory, and returns how many. 0 if it cannot now, and will have
+   * the queue pumped when it can.
+   */
+  deadLetter(batch: readonly DeadLetterEntry[]): number;
 }
 
 /**
@@ -85,11 +88,12 @@ export class DeadLetterOutbox {
       if (batches >= BATCHES_MAX || nowMs - beganMs >= SEND_MS_MAX) return true;
       const { size } = this.#pace;
       const batch = this.#nextBatch(size);
-      if (batch.length > 0 && !this.#deps.deadLetter(batch)) return false;
-      this.#ledger.deadLettered += batch.length;
-      this.#first += batch.length;
+      const sent = batch.length > 0 ? this.#deps.deadLetter(batch) : 0;
+      if (batch.length > 0 && sent === 0) return false;
+      this.#ledger.deadLettered += sent;
+      this.#first += sent;
       this.#compact();
-      if (batch.length < size) break;
+      if (batch.length < size && sent === batch.length) break;
       const endMs = clock.monotonicMs();
       this.#pace.took(endMs - nowMs);
       nowMs = endMs;

@@ -36,6 +36,7 @@ export class Discards {
   /** The message that the level's `peek` gave. */
   discard(level: PriorityLevel, offset: number, bodyBytes: number, reason: DeathReason): void {
     level.discardReady(offset, bodyBytes, reason);
-    if (this.#outbox.isFull) this.#outbox.send();
+    // Where sending takes long, once is enough for this pump.
+    if (this.#outbox.isFull && this.#outbox.send()) this.#left = 0;
   }
 }

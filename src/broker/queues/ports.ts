@@ -44,10 +44,10 @@ export interface QueueDeps {
   /** The queue was not used for as long as x-expires allows. */
   onIdle(): void;
   /**
-   * Moves these messages, which are all in memory, to the queue's dead-letter exchange. False if there is no room for
-   * them now: the queue is pumped when there is.
+   * Moves these messages, which are all in memory, to the queue's dead-letter exchange, or as many of them as a turn
+   * has time for, the first ones. Returns how many. 0 if there is no room for them now: the queue is pumped when there is.
    */
-  deadLetter(batch: readonly DeadLetterEntry[]): boolean;
+  deadLetter(batch: readonly DeadLetterEntry[]): number;
   /** These messages came back from a consumer once more: what has to survive a crash. */
   recordReturns(returns: readonly ReturnCounts[]): void;
 }

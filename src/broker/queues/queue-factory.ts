@@ -14,7 +14,7 @@ export interface QueueFactoryDeps {
   readonly recovery: QueueRecovery;
   readonly quotas: ObjectQuotas;
   /** Moves messages to where the dead letters of the queue go. */
-  readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterEntry[]): void };
+  readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterEntry[]): number };
   /** The queue deletes itself: nobody consumes from it any more, or it expired. */
   remove(queue: Queue): void;
 }
@@ -65,10 +65,9 @@ export function createQueue(
             queue.pumpLater();
           });
         }
-        return false;
+        return 0;
       }
-      deadLettering.send(queue, batch);
-      return true;
+      return deadLettering.send(queue, batch);
     },
     recordReturns: (returns) => {
       for (const operation of returnOperations(queue, returns)) {

@@ -1,6 +1,9 @@
 import { WireError } from './errors.ts';
 import { decodeUtf8, readShortString } from './short-strings.ts';
 
+/** More than fit into any frame. */
+const UNLIMITED = 0x3fffffff;
+
 /**
  * A cursor over a part of a buffer that never reads past its end. `subject` says what is being read, for the message
  * of an error; offsets in messages count from `start`.
@@ -11,6 +14,8 @@ export class ByteReader {
   readonly end: number;
   position: number;
   subject: string;
+  /** Values that tables and arrays may still have in all. What was stored once is read, however much it is. */
+  valuesLeft = UNLIMITED;
 
   constructor(bytes: Buffer, start: number, end: number, subject: string) {
     this.bytes = bytes;

@@ -63,6 +63,11 @@ export const FRAME_MAX_INITIAL = 8192;
 export const FRAME_MAX_DEFAULT = 131072;
 /** How deep tables and arrays may nest inside one another. */
 export const TABLE_DEPTH_MAX = 32;
+/**
+ * How many values a table that a client sends may have, with all that is inside them. Whoever looks at headers decodes all
+ * of them at once: the 25,000 that fit into a frame of 128 KiB would hold the event loop for tens of milliseconds.
+ */
+export const TABLE_VALUES_MAX = 4096;
 export const SHORT_STRING_BYTES_MAX = 255;
 
 /** "AMQP" 0 0 9 1 (AMQP 4.2.2): what a client sends first, and what a wrong header is answered with. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Table, Value } from '../../base/value.ts';
 import { ByteReader } from './byte-reader.ts';
-import { TABLE_DEPTH_MAX } from './constants.ts';
+import { TABLE_DEPTH_MAX, TABLE_VALUES_MAX } from './constants.ts';
 import { WireError } from './errors.ts';
 import type { FrameWriter } from './frames.ts';
 
@@ -124,6 +124,12 @@ function failDepth(reader: ByteReader): never {
   return reader.fail('the table is nested too deeply');
 }
 
+function failValues(reader: ByteReader): never {
+  return reader.fail(
+    `more than ${TABLE_VALUES_MAX} values in a table, those inside its tables and arrays included`,
+  );
+}
+
 function readFields(reader: ByteReader, end: number, depthMax: number): Table {
   if (depthMax === 0) failDepth(reader);
   // No prototype: a key such as `constructor` or `__proto__` is a key like any other, and absent unless it was sent.
@@ -146,6 +152,7 @@ function readArray(reader: ByteReader, depthMax: number): Value[] {
 }
 
 function readValue(reader: ByteReader, depthMax: number): Value {
+  if (--reader.valuesLeft < 0) failValues(reader);
   const letter = reader.u8();
   switch (letter) {
     case LETTERS.bool:
@@ -191,6 +198,7 @@ function readValue(reader: ByteReader, depthMax: number): Value {
 }
 
 function skipValue(reader: ByteReader, depthMax: number): void {
+  if (--reader.valuesLeft < 0) failValues(reader);
   const letter = reader.u8();
   switch (letter) {
     case LETTERS.void:

@@ -1,6 +1,6 @@
 import type { Table } from '../../base/value.ts';
 import { ByteReader, readSafeU64 } from './byte-reader.ts';
-import { FRAME_METHOD } from './constants.ts';
+import { FRAME_METHOD, TABLE_VALUES_MAX } from './constants.ts';
 import {
   type ArgumentType,
   METHODS,
@@ -167,6 +167,7 @@ function decodeAny(id: number, bytes: Buffer, start: number, end: number): Metho
     throw new WireError('command-invalid', `there is no method ${id & 0xffff} in class ${id >>> 16}`);
   }
   const reader = new ByteReader(bytes, start, end, definition.name);
+  reader.valuesLeft = TABLE_VALUES_MAX;
   reader.take(4);
   const method: Record<string, ArgumentValue> = { name: definition.name };
   let bits = 0;

@@ -126,13 +126,17 @@ function readFlags(reader: ByteReader): number {
   return flags;
 }
 
-/** Throws unless `decodeProperties` could follow every length; makes nothing. For bytes that are stored as they came. */
-export function checkProperties(bytes: Buffer, start: number, end: number): void {
+/**
+ * Throws unless `decodeProperties` could follow every length; makes nothing. For bytes that are stored as they came. `valuesMax`: how many values
+ * the headers may have in all.
+ */
+export function checkProperties(bytes: Buffer, start: number, end: number, valuesMax?: number): void {
   const flags = end - start >= 2 ? (bytes[start] << 8) | bytes[start + 1] : -1;
   // Most messages have a delivery mode and nothing else, or nothing at all.
   if (flags === 0 && end - start === 2) return;
   if (flags === PROPERTY_DELIVERY_MODE && end - start === 3) return;
   const reader = new ByteReader(bytes, start, end, 'properties');
+  if (valuesMax !== undefined) reader.valuesLeft = valuesMax;
   readFlags(reader);
   for (let flag = PROPERTY_CONTENT_TYPE; flag >= PROPERTY_CLUSTER_ID; flag >>>= 1) {
     if ((flags & flag) === 0) continue;

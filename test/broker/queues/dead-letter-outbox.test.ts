@@ -18,7 +18,7 @@ it('dead letters leave in order and a few milliseconds at a time, whatever one o
         deadLetter(batch) {
           nowMs += batch.length * msEach;
           for (const { offset } of batch) sent.push(offset);
-          return true;
+          return batch.length;
         },
       },
       new Ledger(),

@@ -101,11 +101,11 @@ export class QueueFixture {
     return bytes;
   }
 
-  #deadLetter(batch: readonly DeadLetterEntry[]): boolean {
-    if (!this.hasRoom) return false;
+  #deadLetter(batch: readonly DeadLetterEntry[]): number {
+    if (!this.hasRoom) return 0;
     this.deadLetters.push(batch.map(({ offset, reason }) => `${offset} ${reason}`));
     for (const { level, offset } of batch) level.settle(offset);
-    return true;
+    return batch.length;
   }
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Table, Value } from '../../../src/base/value.ts';
 import { ByteReader } from '../../../src/wire/amqp091/byte-reader.ts';
+import { FRAME_PREFIX_BYTES } from '../../../src/wire/amqp091/constants.ts';
 import { WireError } from '../../../src/wire/amqp091/errors.ts';
 import {
   decodeTable,
@@ -11,6 +12,7 @@ import {
   skipTable,
 } from '../../../src/wire/amqp091/field-table.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
+import { decodeMethod, encodeMethod } from '../../../src/wire/amqp091/methods.ts';
 import { anyTable, comparable } from './arbitraries.ts';
 import { anyDamage, damaged, decodesOrRefuses } from './malformed.ts';
 
@@ -172,3 +174,20 @@ test('damaged tables are decoded or refused, and skipping agrees with decoding',
     { numRuns: 3000 },
   );
 });
+
+test('a method has at most 4,096 values in its tables, nested ones included; what is stored is read whatever it has', () => {
+  const declared = (values: number) =>
+    methodBytes({ list: Array.from({ length: values - 2 }, () => null), inner: {} });
+  assert.equal(decodeMethod(declared(4096), 0, declared(4096).length).name, 'queue.declare');
+  assert.throws(() => decodeMethod(declared(4097), 0, declared(4097).length), /more than 4096 values/);
+  const stored = encoded(Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`k${i}`, null])));
+  assert.equal(Object.keys(decodeTable(stored, 0, stored.length)).length, 10_000);
+});
+
+/** The payload of a queue.declare. */
+function methodBytes(args: Table): Buffer {
+  const writer = new FrameWriter();
+  const flags = { passive: false, durable: false, exclusive: false, autoDelete: false, noWait: false };
+  encodeMethod(writer, 1, { name: 'queue.declare', queue: 'q', ...flags, arguments: args });
+  return writer.take().subarray(FRAME_PREFIX_BYTES, -1);
+}

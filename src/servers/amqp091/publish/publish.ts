@@ -4,7 +4,7 @@ import { Publisher } from '../../../broker/publishing/publisher.ts';
 import type { ResourceAlarms } from '../../../broker/shard/resource-alarms.ts';
 import type { MessageView } from '../../../records/message-view.ts';
 import { SOURCE_AMQP091 } from '../../../records/record-content.ts';
-import { FRAME_BODY, FRAME_HEADER, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
+import { FRAME_BODY, FRAME_HEADER, FRAME_METHOD, TABLE_VALUES_MAX } from '../../../wire/amqp091/constants.ts';
 import { WireError } from '../../../wire/amqp091/errors.ts';
 import { BASIC_PUBLISH, PUBLISH_NAMES_AT } from '../../../wire/amqp091/methods.ts';
 import {
@@ -142,7 +142,7 @@ export class Publishing {
     if (this.#expects !== WANTS_HEADER) this.failUnfinished();
     const bodyBytes = readBodySize(bytes, start, end);
     const propertiesStart = start + CONTENT_HEADER_BYTES;
-    checkProperties(bytes, propertiesStart, end);
+    checkProperties(bytes, propertiesStart, end, TABLE_VALUES_MAX);
     const { maxMessageBytes } = this.#channel.settings;
     if (bodyBytes > maxMessageBytes) {
       throw new AmqpError(
