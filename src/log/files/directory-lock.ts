@@ -16,12 +16,13 @@
  * This file uses the disk directly and not the file-system port: a lock between processes has no meaning in a
  * simulation.
  */
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { quoted } from '../operator-advice.ts';
 import { makeDirectories } from './make-directories.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
 
@@ -38,6 +39,8 @@ const RETRY_MS = 20;
 
 /** SQLite's result codes; the lower byte is the class, the rest says more. */
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 
 export interface DirectoryLock {
   release(): Promise<void>;
@@ -118,12 +121,20 @@ function tryLock(directory: string): DatabaseSync | null {
     if (resultCode === SQLITE_BUSY) return null;
     checkAccess(directory, path);
     const reason = error instanceof Error ? error.message : String(error);
+    const isForeign = resultCode === SQLITE_NOTADB || resultCode === SQLITE_CORRUPT || !isFile(path);
     throw new Error(
       `Cannot lock the data directory ${directory}: ${reason} (${path}). ` +
-        'The directory must be writable, on a file system that supports locks.',
+        (isForeign
+          ? `This is no lock file, and there is no data in one. If no broker runs on the directory: rm -r -- ${quoted(path)}`
+          : 'The directory must be writable, on a file system that supports locks.'),
       { cause: error },
     );
   }
+}
+
+/** Or nothing at all. Not what a link leads to. */
+function isFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() !== false;
 }
 
 /** SQLite says only that it could not open the file. @throws the system's error, if it is for want of a right */

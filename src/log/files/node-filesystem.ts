@@ -15,7 +15,13 @@ import { systemError, withPlace } from './system-error.ts';
 const WRITEV_BUFFERS_MAX = 1024;
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
-const OPEN_FLAGS = { create: O_RDWR | O_CREAT | O_EXCL, write: O_RDWR, read: O_RDONLY } as const;
+/** Files are read and written as ever; a pipe in the place of one fails instead of waiting for its other end. */
+const O_NONBLOCK = process.platform === 'win32' ? 0 : fs.constants.O_NONBLOCK;
+const OPEN_FLAGS = {
+  create: O_RDWR | O_CREAT | O_EXCL,
+  write: O_RDWR | O_NONBLOCK,
+  read: O_RDONLY | O_NONBLOCK,
+} as const;
 /**
  * One system call less than write and fdatasync, and one trip through the thread pool. Linux alone promises that the
  * disk's own cache is flushed by it.

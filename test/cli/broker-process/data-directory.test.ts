@@ -94,12 +94,11 @@ describe('a data directory that cannot be used', { skip: process.platform === 'w
 
   it('in which the file system hangs: the start says where it is, and a signal ends it', async () => {
     const hanging = directory('hanging');
-    // Nobody writes to the pipe: whoever opens it waits without end.
-    execFileSync('mkfifo', [join(hanging, 'snapshot')]);
+    // Nobody reads the pipe: whoever opens it waits without end. Files with data are opened so that they do not.
+    execFileSync('mkfifo', [join(hanging, 'sluice.lock.holder')]);
     const child = start(hanging);
     for await (const line of createInterface(child.stderr!)) {
-      if (/the start takes its time: still reading the snapshot and the journal in .*hanging/.test(line))
-        break;
+      if (/the start takes its time: still locking the data directory .*hanging/.test(line)) break;
     }
     child.kill('SIGTERM');
     const [status, signal] = await once(child, 'close');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -108,4 +108,27 @@ test('a directory that can not be locked is named with the reason', async () => 
     assert.ok(error instanceof Error && error.message.startsWith(`Cannot lock the data directory ${path}: `));
     return true;
   });
+});
+
+test('what stands in the place of the lock file is named, with the command that removes it; then the lock is there', async () => {
+  const path = join(root, "it's foreign");
+  const lockFile = join(path, 'sluice.lock');
+  const foreign = [
+    () => mkdirSync(lockFile),
+    () => writeFileSync(lockFile, 'x'.repeat(5000)),
+    () => symlinkSync(lockFile, lockFile),
+    () => execFileSync('mkfifo', [lockFile]),
+  ];
+  for (const put of foreign) {
+    await (await acquireDirectoryLock(path)).release();
+    rmSync(lockFile);
+    put();
+    let command = '';
+    await assert.rejects(acquireDirectoryLock(path), ({ message }: Error) => {
+      command = /If no broker runs on the directory: (rm .*)$/.exec(message)?.[1] ?? '';
+      return command !== '';
+    });
+    execFileSync('/bin/sh', ['-c', command]);
+  }
+  await (await acquireDirectoryLock(path)).release();
 });

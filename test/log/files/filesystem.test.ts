@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -250,4 +251,12 @@ test('what a partial write leaves begins in the middle of a buffer, or after emp
   assert.equal(dropBytes(buffers, 2).length, 1);
   assert.equal(dropBytes(buffers, 0), buffers);
   assert.equal(buffers[0].toString(), 'ab');
+});
+
+test('a pipe in the place of a file is an error, and no waiting for its other end', async () => {
+  const pipe = join(directory, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const file = await nodeFileSystem.open(pipe, 'read');
+  await assert.rejects(file.read(Buffer.alloc(10), 0), { code: 'ESPIPE' });
+  await file.close();
 });
