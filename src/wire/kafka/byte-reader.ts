@@ -150,11 +150,16 @@ export class ByteReader {
     if (this.elementsLeft < 0) this.fail(`more than ${ELEMENTS_MAX} elements in one message`);
   }
 
+  /** The number of tagged fields (KIP-482), which count as elements. */
+  tagCount(): number {
+    const count = this.varint();
+    if (count > 0) this.#count(count);
+    return count;
+  }
+
   /** Moves over tagged fields, none of which is known (KIP-482). */
   skipTags(): void {
-    const count = this.varint();
-    if (count === 0) return;
-    this.#count(count);
+    const count = this.tagCount();
     for (let left = count; left > 0; left--) {
       this.varint();
       this.take(this.varint());

@@ -251,7 +251,7 @@ function readTags(
   tags: ReadonlyMap<number, TagReader>,
   value: Record<string, unknown>,
 ): void {
-  for (let left = reader.varint(); left > 0; left--) {
+  for (let left = reader.tagCount(); left > 0; left--) {
     const known = tags.get(reader.varint());
     const size = reader.varint();
     if (known === undefined) {

@@ -10,6 +10,10 @@ import { findCoordinator } from '../../../src/wire/kafka/messages/group-membersh
 import { offsetCommit, offsetFetch } from '../../../src/wire/kafka/messages/group-offsets.ts';
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
+import {
+  alterShareGroupOffsets,
+  describeShareGroupOffsets,
+} from '../../../src/wire/kafka/messages/share-groups.ts';
 import { addPartitionsToTxn, initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
 import { DrivenClock, STEP_MS } from '../../support/driven-clock.ts';
 import { beside } from './beside.ts';
@@ -52,6 +56,38 @@ describe('a large request', () => {
     assert.equal(answer.groups.length, 5000);
     assert.equal(answer.groups[4999].groupId, 'g4999');
     assert.ok(others > TURNS_MIN, `${others} others`);
+  });
+
+  it('for all offsets of one group again and again is answered once', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    await createTopics(test, 1, 100);
+    const partitions = list(100, (partitionIndex) => ({
+      partitionIndex,
+      committedOffset: 1,
+      committedMetadata: '',
+    }));
+    await client.request(offsetCommit, 8, {
+      groupId: 'g',
+      memberId: '',
+      topics: [{ name: 't0', partitions }],
+    });
+    const offsets = list(100, (partitionIndex) => ({ partitionIndex, startOffset: 0 }));
+    const shared = { groupId: 's', topics: [{ topicName: 't0', partitions: offsets }] };
+    await client.request(alterShareGroupOffsets, 0, shared);
+    const again = list(10_000, () => ({ groupId: 'g', memberEpoch: -1, topics: null }));
+    const named = { groupId: 'g', memberEpoch: -1, topics: [{ name: 't0', partitionIndexes: [1] }] };
+    const answer = await client.request(offsetFetch, 9, { groups: [...again, named], requireStable: false });
+    assert.deepEqual(
+      answer.groups.map(({ topics }) => topics[0].partitions.length),
+      [100, 1],
+    );
+    const shares = list(10_000, () => ({ groupId: 's', topics: null }));
+    const described = await client.request(describeShareGroupOffsets, 0, { groups: shares });
+    assert.deepEqual(
+      described.groups.map(({ topics }) => topics[0].partitions.length),
+      [100],
+    );
   });
 
   it('of one topic 10,000 times is answered once, whichever of its configs are asked for', async () => {

@@ -156,6 +156,11 @@ describe('reading', () => {
     const tags = Buffer.alloc(2 + 5 + 2 * 500_001);
     tags.set([1, 1, 0xa1, 0xc2, 0x1e], 0);
     assert.throws(() => decoded(apiVersions.request, 3, tags), /more than 500000 elements/);
+    // Also where some of them are known.
+    const value = { maxWaitMs: 1, minBytes: 1, topics: [], forgottenTopicsData: [] };
+    const plain = encoded(fetch.request, 12, value);
+    const many = Buffer.concat([plain.subarray(0, -1), tags.subarray(2)]);
+    assert.throws(() => decoded(fetch.request, 12, many), /more than 500000 elements/);
     const text = Buffer.alloc(40_000);
     text.set([0x81, 0x80, 0x02], 0);
     assert.throws(() => decoded(apiVersions.request, 3, text), /a string of 32768 bytes: at most 32767/);

@@ -5,6 +5,7 @@ import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kaf
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
 import { missingGroup } from '../groups/missing-group.ts';
+import { withoutRepeated } from '../groups/repeated-groups.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -22,7 +23,8 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   minVersion: 0,
   maxVersion: 1,
   *handle({ groups }, context) {
-    return { throttleTimeMs: 0, groups: yield* mappedBy(groups, (request) => describe(request, context)) };
+    const wanted = yield* withoutRepeated(groups);
+    return { throttleTimeMs: 0, groups: yield* mappedBy(wanted, (request) => describe(request, context)) };
   },
 };
 

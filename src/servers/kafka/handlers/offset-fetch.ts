@@ -8,6 +8,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { offsetFetch } from '../../../wire/kafka/messages/group-offsets.ts';
 import { whenDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { withoutRepeated } from '../groups/repeated-groups.ts';
 import { topicOf } from '../groups/topics.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
@@ -30,8 +31,9 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
     const { broker } = context;
     const { requireStable } = request;
     if (context.version >= BATCHED_VERSION) {
-      const groups = yield* mappedBy(request.groups, (group) => fetchGroup(group, requireStable, context));
-      const block = yield* blockOf(request.groups, context);
+      const wanted = yield* withoutRepeated(request.groups);
+      const groups = yield* mappedBy(wanted, (group) => fetchGroup(group, requireStable, context));
+      const block = yield* blockOf(wanted, context);
       return whenDurable(broker, block, { throttleTimeMs: 0, groups });
     }
     const asked = {
