@@ -163,7 +163,7 @@ export class Broker {
     this.streams = this.#createStreams();
     this.brokerConfigs.onChange(() => this.streams.defaultsChanged());
     this.cluster = new ClusterId(record);
-    this.groupConfigs = new GroupConfigs({ record });
+    this.groupConfigs = new GroupConfigs({ record, quotas: this.quotas });
     this.groups = this.#createGroups({ ...DEFAULT_GROUP_SETTINGS, ...options.groups });
     this.shareGroups = new ShareGroups({
       shard,

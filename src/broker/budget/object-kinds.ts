@@ -19,6 +19,8 @@ export const OBJECT_KINDS = {
   topics: { memoryBytes: 3600, userMax: 5000 },
   partitions: { memoryBytes: 3400, userMax: 20_000 },
   groups: { memoryBytes: 2500, userMax: 5000 },
+  /** Groups for which something is set, be they there or not. */
+  'group-configs': { memoryBytes: 1000, userMax: 5000 },
   members: { memoryBytes: 2000, userMax: 10_000 },
   /** A group's committed or pending offset in a partition. */
   offsets: { memoryBytes: 200, userMax: 200_000 },

@@ -1,3 +1,5 @@
+import type { ObjectAccount } from '../budget/object-account.ts';
+import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import { CONSUMER_CONFIGS } from './consumer-configs.ts';
@@ -17,11 +19,15 @@ interface ConfigsSet {
   readonly configs: Readonly<Record<string, string>>;
   /** Who set the dead-letter topic. */
   readonly by?: SettingOwner | null;
+  /** Who set something for the group first. */
+  readonly m?: string | null;
 }
 
+const KIND = 'group-configs';
 const NONE: ReadonlyMap<string, string> = new Map();
 
 export interface GroupConfigDeps {
+  readonly quotas: ObjectQuotas;
   record(operation: Uint8Array): void;
 }
 
@@ -31,6 +37,8 @@ export class GroupConfigs implements SnapshotSection {
   readonly #deps: GroupConfigDeps;
   readonly #byVhost = new Map<string, Map<string, ReadonlyMap<string, string>>>();
   readonly #owners = new Map<string, SettingOwner>();
+  /** Of whoever set something for the group first; null if nobody is known to have done it. */
+  readonly #accounts = new Map<string, ObjectAccount | null>();
   readonly #listeners: ((vhost: string, group: string) => void)[] = [];
 
   constructor(deps: GroupConfigDeps) {
@@ -46,6 +54,11 @@ export class GroupConfigs implements SnapshotSection {
     return this.#owners.get(ownerKey(vhost, group)) ?? null;
   }
 
+  /** Of whom the configs of the group count. */
+  accountOf(vhost: string, group: string): ObjectAccount | null {
+    return this.#accounts.get(ownerKey(vhost, group)) ?? null;
+  }
+
   /** Groups for which something is set. */
   list(vhost: string): string[] {
     return [...(this.#byVhost.get(vhost)?.keys() ?? [])];
@@ -59,15 +72,20 @@ export class GroupConfigs implements SnapshotSection {
   /**
    * `configs` are all that is set for the group from now on. `by`: whose rights it takes that records go to the dead-letter
    * topic, if that is another one than before.
-   * @throws BrokerError precondition-failed, if a name or a value is not possible
+   * `user`: of whom it counts, if nothing is set for the group yet.
+   * @throws BrokerError precondition-failed, if a name or a value is not possible; limit-reached, resource-short
    */
   set(
     vhost: string,
     group: string,
     configs: ReadonlyMap<string, string>,
     by: SettingOwner | null = null,
+    user: string | null = null,
   ): void {
     checkGroupConfigs(configs);
+    const { quotas } = this.#deps;
+    const isNew = configs.size > 0 && this.of(vhost, group).size === 0;
+    if (isNew) quotas.admit(KIND, quotas.account(user), vhost);
     const topic = configs.get(DEAD_LETTER_TOPIC) ?? '';
     const isSame = topic === (this.of(vhost, group).get(DEAD_LETTER_TOPIC) ?? '');
     const owner = topic === '' ? null : isSame ? this.ownerOf(vhost, group) : by;
@@ -77,6 +95,7 @@ export class GroupConfigs implements SnapshotSection {
       g: group,
       configs: Object.fromEntries(configs),
       ...(owner === null ? {} : { by: owner }),
+      ...(isNew && user !== null ? { m: user } : {}),
     };
     this.#deps.record(encode(operation));
     this.#apply(operation);
@@ -96,26 +115,37 @@ export class GroupConfigs implements SnapshotSection {
     for (const [vhost, groups] of this.#byVhost) {
       for (const [group, configs] of groups) {
         const by = this.ownerOf(vhost, group);
-        const operation = {
+        const user = this.accountOf(vhost, group)?.openName ?? null;
+        yield encode({
           op: 'group-config.set',
           v: vhost,
           g: group,
           configs: Object.fromEntries(configs),
-        } as const;
-        yield encode(by === null ? operation : { ...operation, by });
+          ...(by === null ? {} : { by }),
+          ...(user === null ? {} : { m: user }),
+        });
       }
     }
   }
 
-  #apply({ v, g, configs, by = null }: ConfigsSet): void {
+  #apply({ v, g, configs, by = null, m = null }: ConfigsSet): void {
     if (by === null) this.#owners.delete(ownerKey(v, g));
     else this.#owners.set(ownerKey(v, g), by);
     let groups = this.#byVhost.get(v);
     if (groups === undefined) this.#byVhost.set(v, (groups = new Map()));
     const map = new Map(Object.entries(configs));
+    this.#count(v, g, (map.size > 0 ? 1 : 0) - (groups.has(g) ? 1 : 0), m);
     if (map.size === 0) groups.delete(g);
     else groups.set(g, map);
     for (const listener of this.#listeners) listener(v, g);
+  }
+
+  #count(vhost: string, group: string, difference: number, user: string | null): void {
+    const { quotas } = this.#deps;
+    const key = ownerKey(vhost, group);
+    if (difference > 0) this.#accounts.set(key, quotas.account(user));
+    quotas.change(KIND, this.#accounts.get(key) ?? null, vhost, difference);
+    if (difference < 0) this.#accounts.delete(key);
   }
 }
 

@@ -60,6 +60,9 @@ export function recounted(broker: Broker): Counts {
         add('records-in-flight', group.account, vhost.name, share.inFlight);
       }
     }
+    for (const group of broker.groupConfigs.list(vhost.name)) {
+      add('group-configs', broker.groupConfigs.accountOf(vhost.name, group), vhost.name);
+    }
     for (const { account } of broker.transactions.list(vhost.name)) {
       add('transactional-ids', account, vhost.name);
     }

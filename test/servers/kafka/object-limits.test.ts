@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
+import { incrementalAlterConfigs } from '../../../src/wire/kafka/messages/configs.ts';
 import { joinGroup } from '../../../src/wire/kafka/messages/group-membership.ts';
 import { offsetCommit } from '../../../src/wire/kafka/messages/group-offsets.ts';
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
@@ -8,6 +9,8 @@ import { createPartitions, createTopics } from '../../../src/wire/kafka/messages
 import { initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
 import type { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
+
+const SESSION_TIMEOUT = 'consumer.session.timeout.ms';
 
 function topic(name: string, numPartitions: number) {
   return { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] };
@@ -70,6 +73,31 @@ describe('a limit of the user', () => {
     };
     const { results: extended } = await client.request(createPartitions, 3, more);
     assert.equal(errorName(extended[0].errorCode), 'POLICY_VIOLATION');
+  });
+
+  it('holds for the groups for which something is set, over a restart and until nothing is set any more', async () => {
+    await using test = await KafkaTestServer.start(
+      {},
+      { objectLimits: { administrator: { 'group-configs': 2 } } },
+    );
+    const set = async (client: KafkaClient, ...values: [string, string | null][]) => {
+      const { responses } = await client.request(incrementalAlterConfigs, 1, {
+        resources: values.map(([resourceName, value]) => ({
+          resourceType: 32,
+          resourceName,
+          configs: [{ name: SESSION_TIMEOUT, configOperation: value === null ? 1 : 0, value }],
+        })),
+        validateOnly: false,
+      });
+      return responses.map(({ errorCode }) => errorName(errorCode));
+    };
+    using client = await test.connect();
+    const refused = ['NONE', 'NONE', 'POLICY_VIOLATION'];
+    assert.deepEqual(await set(client, ['a', '50000'], ['b', '50000'], ['c', '50000']), refused);
+    await test.restart();
+    using again = await test.connect();
+    assert.deepEqual(await set(again, ['a', '51000'], ['c', '50000']), ['NONE', 'POLICY_VIOLATION']);
+    assert.deepEqual(await set(again, ['a', null], ['c', '50000']), ['NONE', 'NONE']);
   });
 
   it('of groups, offsets and transactional ids is answered with an error that is final', async () => {

@@ -5,7 +5,7 @@ import { checkGroupConfigs, GROUP_CONFIGS } from '../../../broker/groups/group-c
 import { DEAD_LETTER_TOPIC } from '../../../broker/groups/share/share-settings.ts';
 import { CONFIG_RESOURCE_TYPE, CONFIG_SOURCE } from '../../../wire/kafka/constants.ts';
 import { ANONYMOUS } from '../connection/identity.ts';
-import { type Fault, fault } from '../fault.ts';
+import { type Fault, fault, faultOf } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import { type ConfigResource, changed } from './config-resource.ts';
 import { TYPE_CODES } from './type-codes.ts';
@@ -45,7 +45,8 @@ export const groupConfigs: ConfigResource = {
     if (!context.isAllowed('alter-configs', 'group', name)) return fault('GROUP_AUTHORIZATION_FAILED');
     if (name === '') return fault('INVALID_REQUEST', 'Group name must not be empty');
     const { groupConfigs: configs, events } = context.broker;
-    const { vhost, actor } = context.client;
+    const { vhost, actor, identity } = context.client;
+    const user = identity?.user.name ?? null;
     const after = changed(configs.of(vhost, name), changes, isWhole, () => null);
     if (!(after instanceof Map)) return after;
     try {
@@ -56,7 +57,7 @@ export const groupConfigs: ConfigResource = {
         const problem = topicProblem(topic, owner, context);
         if (problem !== null) return fault('TOPIC_AUTHORIZATION_FAILED', `${DEAD_LETTER_TOPIC}: ${problem}`);
       }
-      if (!isValidation) events.as(actor, () => configs.set(vhost, name, after, owner));
+      if (!isValidation) events.as(actor, () => configs.set(vhost, name, after, owner, user));
       return null;
     } catch (error) {
       return invalid(error);
@@ -82,5 +83,6 @@ function topicProblem(topic: string, owner: SettingOwner, { broker, client }: Re
 
 function invalid(error: unknown): Fault {
   if (!(error instanceof BrokerError)) throw error;
+  if (error.kind === 'limit-reached' || error.kind === 'resource-short') return faultOf(error);
   return fault('INVALID_CONFIG', error.message);
 }
