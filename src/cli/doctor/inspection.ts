@@ -164,6 +164,12 @@ export class Inspector {
     for (const [index, name] of wanted.entries()) {
       const path = `${directory}/${name}`;
       const isLast = index === wanted.length - 1;
+      // A start ends there, whatever is in the files behind the gap.
+      const expected = index === 0 ? name : journalFileName(Number.parseInt(wanted[index - 1], 10) + 1);
+      if (name !== expected) {
+        const missing = new CorruptionError(`${directory}/${expected}`, 0, 'the file is missing');
+        this.#note(missing, 'journal', affectedFrom(wanted.length - index));
+      }
       try {
         const image = await readImage(this.#fs, path);
         this.#journalFiles++;

@@ -299,6 +299,20 @@ describe('an inspection of a data directory', () => {
     }
   });
 
+  it('misses the files between two of the journal, whatever the last one has, and cuts so that a start goes well', async () => {
+    const behind = ['/data/journal/0000000007.journal', '/data/journal/9999999999.journal'];
+    for (const [index, bytes] of [Buffer.from('x'), fs.readWhole(lastJournal)].entries()) {
+      const file = await fs.open(behind[index], 'create');
+      await file.write([bytes], 0);
+      await file.close();
+      const missing = journalFileName(5);
+      await assert.rejects(replay(), { name: 'CorruptionError', path: `/data/journal/${missing}` });
+      assert.equal((await inspect()).findings[0]?.path, `/data/journal/${missing}`);
+      await cut();
+      assert.deepEqual(await replay(), [20, 21, 22, 23]);
+    }
+  });
+
   it('cuts at the first of several places, also where a file behind it is missing', async () => {
     await writeSnapshot(fs, '/data', { ...snapshot, newFile: 5 });
     fs.flipBit(firstJournal, 32 + 50, 1);
