@@ -1,6 +1,5 @@
 import { crc32c } from '../base/crc32c.ts';
 import type { FileSystem } from './files/filesystem.ts';
-import { isDiskFull } from './files/system-error.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -20,7 +19,18 @@ function encode(nextBlock: number): Buffer {
   return Buffer.from(`${block} ${crc32c(Buffer.from(block)).toString(16).padStart(8, '0')}\n`);
 }
 
-/** The snapshot is durable. A full disk is no reason to fail. */
+/** Of a full disk, and of something else in the place of the file. */
+const HARMLESS: ReadonlySet<string | undefined> = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EISDIR',
+  'ELOOP',
+  'ESPIPE',
+  'EACCES',
+  'EPERM',
+]);
+
+/** The snapshot is durable. What stands in the way here is no reason to fail: an older note, or none, does no harm. */
 export async function noteNewestSnapshot(
   fs: FileSystem,
   dataDirectory: string,
@@ -36,7 +46,7 @@ export async function noteNewestSnapshot(
       await file.close();
     }
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
+    if (!HARMLESS.has((error as NodeJS.ErrnoException).code)) throw error;
   }
 }
 

@@ -28,7 +28,7 @@ export async function startControl(
     return await ControlSocket.listen(dataDirectory, load, broker.budget.descriptors.controlConnectionsMax);
   } catch (error) {
     const reason = `this broker cannot be administered from the command line: ${describe(error)}`;
-    log.warn({ err: error }, `no control socket: ${reason}`);
+    log.warn({ directory: dataDirectory }, `no control socket: ${reason}`);
     return { close: async () => undefined };
   }
 }
