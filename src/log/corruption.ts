@@ -22,6 +22,14 @@ export class CorruptionError extends Error {
 /** The process is short of something, or was told to stop: that says nothing about the file. */
 const NOT_THE_FILE = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBADF', 'EINVAL', 'EROFS']);
 
+const FOR_WANT_OF_A_RIGHT = new Set<string | undefined>(['EACCES', 'EPERM']);
+
+/** As `readFailure`, for the start and for those who look at files of no broker, but that a right is wanting says nothing about a file: it is to be given, and nothing to be cut off. */
+export function readFailureAtRest(error: unknown, path: string, offset: number): unknown {
+  const isForbidden = FOR_WANT_OF_A_RIGHT.has((error as NodeJS.ErrnoException).code);
+  return isForbidden ? error : readFailure(error, path, offset);
+}
+
 /**
  * What to throw where opening or reading a file has failed: a CorruptionError, if the system cannot give what is in the file
  * (EIO of a bad sector, EISDIR, EACCES, ...). Not for writes and syncs: after those nobody knows what is on the disk.

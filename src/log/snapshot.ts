@@ -1,5 +1,5 @@
 import { crc32c } from '../base/crc32c.ts';
-import { CorruptionError, readFailure } from './corruption.ts';
+import { CorruptionError, readFailureAtRest } from './corruption.ts';
 import type { FileSystem } from './files/filesystem.ts';
 import type { LogState } from './queues/queue-log.ts';
 import type { SegmentInfo } from './segments/segment.ts';
@@ -98,6 +98,6 @@ async function readWhole(fs: FileSystem, path: string): Promise<Buffer> {
       await file.close();
     }
   } catch (error) {
-    throw readFailure(error, path, 0);
+    throw readFailureAtRest(error, path, 0);
   }
 }

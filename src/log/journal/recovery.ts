@@ -1,7 +1,7 @@
 import { crc32c } from '../../base/crc32c.ts';
 import { BATCH_HEADER_BYTES } from '../../records/batch-layout.ts';
 import { recordCountOf } from '../../records/batch-view.ts';
-import { CorruptionError, readFailure } from '../corruption.ts';
+import { CorruptionError, readFailureAtRest } from '../corruption.ts';
 import type { FileSystem } from '../files/filesystem.ts';
 import { align8 } from '../memory/chunks.ts';
 import {
@@ -218,7 +218,7 @@ export async function readImage(fs: FileSystem, path: string): Promise<JournalIm
   try {
     return await readFile(fs, path);
   } catch (error) {
-    throw readFailure(error, path, 0);
+    throw readFailureAtRest(error, path, 0);
   }
 }
 

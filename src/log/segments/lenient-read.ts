@@ -1,4 +1,4 @@
-import { CorruptionError, readFailure } from '../corruption.ts';
+import { CorruptionError, readFailureAtRest } from '../corruption.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 
 /** What a disk cannot give is given up by sectors. */
@@ -23,7 +23,7 @@ export async function openIfReadable(fs: FileSystem, path: string): Promise<File
 
 /** What is wrong, in words; rejects what says nothing about the file. */
 function whatOf(error: unknown, path: string, position: number): string {
-  const failure = readFailure(error, path, position);
+  const failure = readFailureAtRest(error, path, position);
   if (failure instanceof CorruptionError) return failure.what;
   throw failure;
 }

@@ -211,6 +211,19 @@ describe('an inspection of a data directory', () => {
     assert.equal((await inspect()).findings[0]?.what, 'the file is missing');
   });
 
+  it('takes no file for damaged that it may not read, nor does a start: the error is of the right that is wanting', async () => {
+    for (const forbidden of [firstJournal, lastJournal, '/data/snapshot', segmentPath]) {
+      const guarded: FileSystem = {
+        ...boundTo(fs),
+        open: (path, mode) =>
+          path === forbidden
+            ? Promise.reject(Object.assign(new Error(`EACCES: ${path}`), { code: 'EACCES', path }))
+            : fs.open(path, mode),
+      };
+      await assert.rejects(new Inspector(guarded, '/data').inspect(), { code: 'EACCES', path: forbidden });
+    }
+  });
+
   it('changes no file', async () => {
     fs.flipBit(lastJournal, 200, 1);
     const before = [firstJournal, lastJournal, segmentPath, '/data/snapshot'].map((path) =>
@@ -420,3 +433,11 @@ describe('an inspection of what the disk cannot give', () => {
     }
   });
 });
+
+/** Its methods, for an object of other ones. */
+function boundTo(fs: FileSystem): FileSystem {
+  const { list, makeDirectory, rename, remove, syncDirectory } = fs;
+  const methods = { list, makeDirectory, rename, remove, syncDirectory };
+  const bound = Object.entries(methods).map(([name, method]) => [name, method.bind(fs)]);
+  return { ...fs, ...Object.fromEntries(bound) };
+}
