@@ -92,7 +92,7 @@ describe('a listener', () => {
   });
 
   it('takes a descriptor for each connection, and gives it back', async () => {
-    const descriptors = { limit: 72, inUse: 22 };
+    const descriptors = { limit: 74, inUse: 22 };
     await using server = await Server.start({ descriptors }, null);
     assert.equal(server.budget.descriptors.connectionsMax, 2);
     const sockets = [server.connect(), server.connect()];

@@ -117,7 +117,7 @@ describe('a port that is reserved', () => {
 
   it('gives who waits only the descriptors that files do not need, and no more for having waited', async () => {
     // The rest of these is for files.
-    const budget = new Budget({ descriptors: { limit: 51, inUse: 0 } });
+    const budget = new Budget({ descriptors: { limit: 53, inUse: 0 } });
     const { descriptors } = budget;
     assert.equal(descriptors.connectionsMax, 3);
     const reserved = await ReservedPort.open({ host: '127.0.0.1', port: 0 }, descriptors);
