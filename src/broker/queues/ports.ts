@@ -34,6 +34,8 @@ export interface QueueDeps {
   readonly scheduler: Scheduler;
   openLog(id: number, durable: boolean, events: LogEvents): QueueLog;
   removeLog(log: QueueLog): void;
+  /** What counts the priorities that the queue has messages of. */
+  countLevels?(): ObjectCounter;
   /** What counts the names by which the queue knows messages again. */
   countNames?(): ObjectCounter;
   /** The id of one more log of this queue, which recovery will find again. */

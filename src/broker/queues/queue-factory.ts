@@ -48,6 +48,7 @@ export function createQueue(
       if (shard.isRecovering) queue.touch();
       else remove(queue);
     },
+    countLevels: () => new ObjectCounter(quotas, 'priority-levels', spec.account ?? null, spec.vhost),
     countNames: () => new ObjectCounter(quotas, 'deduplication-names', spec.account ?? null, spec.vhost),
     newLevelId: (priority) => {
       const laneId = shard.logId();

@@ -6,6 +6,7 @@ import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../l
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
+import type { ObjectCounter } from '../budget/object-counter.ts';
 import { BrokerError } from '../errors.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
 import { Consumer, type ConsumerOwner, type ConsumerRequest } from './consumer.ts';
@@ -66,6 +67,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   readonly #chunks: ChunkStore;
   readonly #deps: QueueDeps;
   readonly #levelDeps: LevelDeps;
+  readonly #levelCounter: ObjectCounter | null;
 
   constructor(spec: QueueSpec, deps: QueueDeps) {
     this.id = deps.id;
@@ -88,6 +90,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     const ledger = this.#ledger;
     this.#levelDeps = { turn: deps.turn, depth: this.#depth, ledger, outbox, deliveryLimit, delayedRetry };
     this.settings = settingsFromArguments(spec.arguments);
+    this.#levelCounter = this.settings.maxPriority > 0 ? (deps.countLevels?.() ?? null) : null;
     this.base = this.#openLevel(deps.id, 0);
     this.levels = [this.base];
     this.configure(this.settings);
@@ -173,13 +176,14 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.pumpLater();
   }
 
-  /** The level that a message of this priority goes to. */
+  /** The level that a message of this priority goes to: where there may be no more of them, the next lower one. */
   levelFor(priority: number): PriorityLevel {
     const { maxPriority } = this.settings;
     const wanted = priority < maxPriority ? priority : maxPriority;
     if (wanted === 0) return this.base;
-    const known = this.levels.find((level) => level.priority === wanted);
-    return known ?? this.addLevel(wanted, this.#deps.newLevelId(wanted));
+    const nearest = this.levels.find((level) => level.priority <= wanted) ?? this.base;
+    if (nearest.priority === wanted || this.#levelCounter?.isFull === true) return nearest;
+    return this.addLevel(wanted, this.#deps.newLevelId(wanted));
   }
 
   /** One more level. At recovery the id of its log is known. */
@@ -187,6 +191,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     const level = this.#openLevel(logId, priority);
     this.levels.push(level);
     this.levels.sort((a, b) => b.priority - a.priority);
+    this.#levelCounter?.set(this.levels.length - 1);
     return level;
   }
 
@@ -321,6 +326,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.#answerEmpty();
     this.#depth.clear();
     this.#forgetNames();
+    this.#levelCounter?.set(0);
     this.stop();
     for (const level of this.levels) {
       level.clear();

@@ -23,6 +23,7 @@ export function recounted(broker: Broker): Counts {
   for (const vhost of broker.vhosts) {
     for (const queue of vhost.queues()) {
       add('queues', queue.account, vhost.name);
+      add('priority-levels', queue.account, vhost.name, queue.levels.length - 1);
       add('deduplication-names', queue.account, vhost.name, queue.deduplicator?.size ?? 0);
     }
     for (const { name } of vhost.listExchanges()) {

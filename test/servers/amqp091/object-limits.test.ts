@@ -57,6 +57,29 @@ describe('a user', () => {
     // A connection error, as RabbitMQ has it for its own limit of channels.
     await assert.rejects(one.createChannel());
   });
+
+  it('has messages of so many priorities; beyond, they go with those of the next lower one, and none is lost', async () => {
+    await using test = await TestServer.start(
+      {},
+      { objectLimits: { administrator: { 'priority-levels': 2 } } },
+    );
+    await using connection = await test.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('q', { maxPriority: 255 });
+    for (const priority of [3, 7, 9, 200, 1]) {
+      channel.sendToQueue('q', Buffer.from(String(priority)), { priority });
+    }
+    await channel.waitForConfirms();
+    assert.equal(test.broker.quotas.count('priority-levels', { user: 'guest' }), 2);
+    const got: string[] = [];
+    for (let message = await channel.get('q', { noAck: true }); message !== false; ) {
+      got.push(message.content.toString());
+      message = await channel.get('q', { noAck: true });
+    }
+    assert.deepEqual(got, ['7', '9', '200', '3', '1']);
+    await channel.deleteQueue('q');
+    assert.equal(test.broker.quotas.count('priority-levels', { user: 'guest' }), 0);
+  });
 });
 
 describe('while disk space is short', () => {
