@@ -34,7 +34,7 @@ export const OBJECT_KINDS = {
   /** A record that a share group has handed out and is not done with. At the limit no more are handed out. */
   'records-in-flight': { memoryBytes: 65, userMax: 500_000 },
   /** Of a queue, beyond that without priority, made with the first message of it. At the limit it takes the next lower one. */
-  'priority-levels': { memoryBytes: 4000, userMax: 20_000 },
+  'priority-levels': { memoryBytes: 4000, userMax: 10_000 },
   /** By which a queue knows a message again. At the limit the oldest are forgotten. */
   'deduplication-names': { memoryBytes: 250, userMax: 200_000 },
   policies: { memoryBytes: 2000, userMax: 1000 },
