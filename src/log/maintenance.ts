@@ -221,8 +221,9 @@ export class Maintenance {
         // Under a load that never lets up, what is too old or too much goes all the same.
         if (this.#isSweepOverdue()) await this.#sweepStreams();
         else if (this.#mustFreeMemory) await this.#freeMemory();
-        else if (this.#journalIsLong()) await this.#retireJournal();
+        // Before what takes space: on a full disk that waits for it.
         else if (this.#removed.length > 0) await this.#deleteRemoved();
+        else if (this.#journalIsLong()) await this.#retireJournal();
         else if (this.#long.size > 0) await this.#shorten();
         else if (this.#isNeeded()) await this.#reclaim();
         else return;
@@ -241,6 +242,7 @@ export class Maintenance {
       return false;
     }
     this.#state.events.onDiskLevel('reserve');
+    await this.#state.files.dropSpares();
     await new Promise<void>((resolve) => this.#state.options.scheduler.after(RETRY_MS, resolve));
     this.#diskSpace.report();
     return true;

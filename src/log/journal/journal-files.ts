@@ -223,6 +223,16 @@ export class JournalFiles implements JournalDevice {
     }
   }
 
+  /** The disk is full: files that would be written over later are worth less than their space. */
+  dropSpares(): Promise<void> {
+    return this.#tasks.run(async () => {
+      while (this.#spares.length > 0) {
+        await this.#fs.remove(this.#spares[0]);
+        this.#spares.shift();
+      }
+    });
+  }
+
   /** The next block begins a new file, so that all present ones can be retired. */
   startNewFile(): Promise<void> {
     return this.#tasks.run(() => this.#finish());

@@ -97,6 +97,20 @@ describe('while disk space is short', () => {
     await disk.broker.close();
   });
 
+  it('the files of a deleted queue go first where the journal cannot be retired for want of space', async () => {
+    const disk = new SmallDisk(24 * MIB);
+    await disk.start();
+    const { broker } = disk;
+    broker.vhosts.get('/')?.declareQueue(QUEUE, null);
+    await disk.publishWhileAllowed();
+    await broker.shard.store.journal.flush();
+    assert.ok(broker.shard.storageUse.journalFileBytes > 2 * MIB, 'the journal is longer than it may be');
+    disk.fs.capacityBytes -= await disk.free();
+    broker.vhosts.get('/')?.deleteQueue('q', { ifUnused: false, ifEmpty: false }, null);
+    await until(() => !broker.shard.alarms.isBlocking);
+    await broker.close();
+  });
+
   it('nothing but acknowledgements and deletions is written once the reserve is reached', async () => {
     const disk = new SmallDisk(24 * MIB);
     await disk.start();
