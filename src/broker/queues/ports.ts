@@ -39,7 +39,7 @@ export interface QueueDeps {
   /** What counts the names by which the queue knows messages again. */
   countNames?(): ObjectCounter;
   /** The id of one more log of this queue, which recovery will find again. */
-  newLevelId(priority: number): number;
+  readonly newLevelId: (priority: number) => number;
   onCorruption(error: CorruptionError): void;
   /** The last consumer of an auto-delete queue went away. */
   onUnused(): void;

@@ -6,7 +6,6 @@ import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../l
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { ContentView } from '../../records/record-content.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
-import type { ObjectCounter } from '../budget/object-counter.ts';
 import { BrokerError } from '../errors.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
 import { Consumer, type ConsumerOwner, type ConsumerRequest } from './consumer.ts';
@@ -15,6 +14,7 @@ import { Deduplicator } from './deduplication.ts';
 import { type Amount, Ledger, QueueDepth } from './message-ledger.ts';
 import type { Getter, QueueDeps } from './ports.ts';
 import { bodyBytesAt, type LevelDeps, type LevelOwner, PriorityLevel } from './priority-level.ts';
+import { PriorityLevels } from './priority-levels.ts';
 import { QueueExpiry } from './queue-expiry.ts';
 import { QueueLimits } from './queue-limits.ts';
 import type { QueueSpec, TopologyQueue } from './queue-port.ts';
@@ -67,7 +67,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   readonly #chunks: ChunkStore;
   readonly #deps: QueueDeps;
   readonly #levelDeps: LevelDeps;
-  readonly #levelCounter: ObjectCounter | null;
+  readonly #levels: PriorityLevels;
 
   constructor(spec: QueueSpec, deps: QueueDeps) {
     this.id = deps.id;
@@ -90,9 +90,13 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     const ledger = this.#ledger;
     this.#levelDeps = { turn: deps.turn, depth: this.#depth, ledger, outbox, deliveryLimit, delayedRetry };
     this.settings = settingsFromArguments(spec.arguments);
-    this.#levelCounter = this.settings.maxPriority > 0 ? (deps.countLevels?.() ?? null) : null;
-    this.base = this.#openLevel(deps.id, 0);
-    this.levels = [this.base];
+    this.#levels = new PriorityLevels(
+      deps.id,
+      (logId, priority) => this.#openLevel(logId, priority),
+      this.settings.maxPriority > 0 ? (deps.countLevels?.() ?? null) : null,
+    );
+    this.base = this.#levels.base;
+    this.levels = this.#levels.all;
     this.configure(this.settings);
   }
 
@@ -179,20 +183,12 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   /** The level that a message of this priority goes to: where there may be no more of them, the next lower one. */
   levelFor(priority: number): PriorityLevel {
     const { maxPriority } = this.settings;
-    const wanted = priority < maxPriority ? priority : maxPriority;
-    if (wanted === 0) return this.base;
-    const nearest = this.levels.find((level) => level.priority <= wanted) ?? this.base;
-    if (nearest.priority === wanted || this.#levelCounter?.isFull === true) return nearest;
-    return this.addLevel(wanted, this.#deps.newLevelId(wanted));
+    return this.#levels.of(Math.min(priority, maxPriority), this.#deps.newLevelId);
   }
 
   /** One more level. At recovery the id of its log is known. */
   addLevel(priority: number, logId: number): PriorityLevel {
-    const level = this.#openLevel(logId, priority);
-    this.levels.push(level);
-    this.levels.sort((a, b) => b.priority - a.priority);
-    this.#levelCounter?.set(this.levels.length - 1);
-    return level;
+    return this.#levels.add(priority, logId);
   }
 
   published(bodyBytes: number): void {
@@ -326,7 +322,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.#answerEmpty();
     this.#depth.clear();
     this.#forgetNames();
-    this.#levelCounter?.set(0);
+    this.#levels.release();
     this.stop();
     for (const level of this.levels) {
       level.clear();
@@ -387,16 +383,6 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     }
   }
 
-  /** The level with the next message to deliver; null if none has one that may go out. */
-  #topLevel(): PriorityLevel | null {
-    const { levels } = this;
-    for (let i = 0; i < levels.length; i++) {
-      const level = levels[i];
-      if (level.readyCount > 0 && level.peek() < level.undurableFrom) return level;
-    }
-    return null;
-  }
-
   /** Stops where the next message is not in memory, or nobody can take it. False if there is more to deliver. */
   #deliverReady(): boolean {
     const { consumers, levels } = this;
@@ -410,7 +396,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
       const isOnly = only !== null && only.credit > 0 && only.gate.open && only.parkedAt === null;
       const consumer = isAsked ? null : isOnly ? only : consumers.next();
       if (!isAsked && consumer === null) return true;
-      const level = levels.length === 1 ? this.base : this.#topLevel();
+      const level = levels.length === 1 ? this.base : this.#levels.top;
       // What is not durable yet is delivered when it is: its level wakes the queue.
       if (level === null) return true;
       const offset = level.peek();
