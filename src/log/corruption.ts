@@ -24,7 +24,10 @@ const NOT_THE_FILE = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBADF', '
 
 const FOR_WANT_OF_A_RIGHT = new Set<string | undefined>(['EACCES', 'EPERM']);
 
-/** As `readFailure`, for the start and for those who look at files of no broker, but that a right is wanting says nothing about a file: it is to be given, and nothing to be cut off. */
+/**
+ * As `readFailure`, for the start and for those who look at the files of no broker. That a right is wanting says nothing
+ * about a file: the right is to be given, and nothing to be cut off.
+ */
 export function readFailureAtRest(error: unknown, path: string, offset: number): unknown {
   const isForbidden = FOR_WANT_OF_A_RIGHT.has((error as NodeJS.ErrnoException).code);
   return isForbidden ? error : readFailure(error, path, offset);

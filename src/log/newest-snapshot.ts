@@ -1,5 +1,6 @@
 import { crc32c } from '../base/crc32c.ts';
 import type { FileSystem } from './files/filesystem.ts';
+import { isDiskFull } from './files/system-error.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /**
@@ -19,16 +20,8 @@ function encode(nextBlock: number): Buffer {
   return Buffer.from(`${block} ${crc32c(Buffer.from(block)).toString(16).padStart(8, '0')}\n`);
 }
 
-/** Of a full disk, and of something else in the place of the file. */
-const HARMLESS: ReadonlySet<string | undefined> = new Set([
-  'ENOSPC',
-  'EDQUOT',
-  'EISDIR',
-  'ELOOP',
-  'ESPIPE',
-  'EACCES',
-  'EPERM',
-]);
+/** Something else stands in the place of the file. */
+const IN_THE_WAY: ReadonlySet<string | undefined> = new Set(['EISDIR', 'ELOOP', 'ESPIPE', 'EACCES', 'EPERM']);
 
 /** The snapshot is durable. What stands in the way here is no reason to fail: an older note, or none, does no harm. */
 export async function noteNewestSnapshot(
@@ -46,7 +39,7 @@ export async function noteNewestSnapshot(
       await file.close();
     }
   } catch (error) {
-    if (!HARMLESS.has((error as NodeJS.ErrnoException).code)) throw error;
+    if (!isDiskFull(error) && !IN_THE_WAY.has((error as NodeJS.ErrnoException).code)) throw error;
   }
 }
 

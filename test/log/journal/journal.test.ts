@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { systemScheduler } from '../../../src/base/scheduler.ts';
+import { Journal } from '../../../src/log/journal/journal.ts';
+import { ChunkStore } from '../../../src/log/memory/chunks.ts';
 import { JournalRun } from './journal-run.ts';
+
+const CHUNK_BYTES = 64 * 1024;
 
 const SEEDS = Number(process.env.SLUICE_RUNS ?? 300);
 /**
@@ -50,5 +55,90 @@ describe('the journal with several batches in flight', () => {
       if (await new JournalRun(seed).runAndFlip()) refused++;
     });
     assert.ok(refused > FEWER_SEEDS / 10, `${refused} of ${FEWER_SEEDS} were refused`);
+  });
+});
+
+/** A journal whose device ends a write when it is told to, on a clock that is set. */
+class PacedJournal {
+  nowMs = 0;
+  readonly #writes: (() => void)[] = [];
+  readonly #journal: Journal;
+
+  constructor(besideBytes: number) {
+    this.#journal = new Journal(
+      new ChunkStore(CHUNK_BYTES, CHUNK_BYTES),
+      { current: 1, isAdvancePending: false },
+      {
+        inFlightMax: 2,
+        append: () => new Promise((resolve) => this.#writes.push(resolve)),
+        syncedBlock: 0,
+        lengthBytes: 0,
+        writtenBytes: 0,
+        sync: async () => undefined,
+      },
+      {
+        epoch: 1,
+        firstBlock: 1,
+        retryMs: 100,
+        besideBytes,
+        clock: { monotonicMs: () => this.nowMs },
+        scheduler: systemScheduler,
+      },
+      {
+        beforeCommit: () => undefined,
+        isAwaited: () => true,
+        onDurable: () => undefined,
+        onFailure: () => undefined,
+        onFull: () => undefined,
+      },
+    );
+  }
+
+  get inFlight(): number {
+    return this.#journal.inFlight;
+  }
+
+  append(bytes: number): void {
+    this.#journal.reserve(bytes);
+    this.#journal.commit();
+  }
+
+  /** The oldest write ends, so long after it began if it was alone. */
+  async end(tookMs: number): Promise<void> {
+    this.nowMs += tookMs;
+    this.#writes.shift()?.();
+    await new Promise(setImmediate);
+  }
+
+  stop(): void {
+    this.#journal.stop();
+  }
+}
+
+describe('a second commit', () => {
+  it('waits for the first where the device is quick, unless there is much to write', async () => {
+    const journal = new PacedJournal(4096);
+    journal.append(64);
+    await journal.end(0.2);
+    journal.append(64);
+    journal.append(64);
+    assert.equal(journal.inFlight, 1);
+    journal.append(4096);
+    assert.equal(journal.inFlight, 2);
+    journal.stop();
+  });
+
+  it('goes beside the first where the device is slow, however little it is', async () => {
+    const journal = new PacedJournal(4096);
+    for (let write = 0; write < 8; write++) {
+      journal.append(64);
+      await journal.end(5);
+    }
+    journal.append(64);
+    journal.append(64);
+    assert.equal(journal.inFlight, 2);
+    journal.append(64);
+    assert.equal(journal.inFlight, 2, 'more than the device takes');
+    journal.stop();
   });
 });

@@ -7,6 +7,7 @@ import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { consumerGroupHeartbeat } from '../../../wire/kafka/messages/consumer-groups.ts';
 import { whenMembersDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { tooManyNames } from '../groups/subscribed-names.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -46,15 +47,13 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
   },
 };
 
-/** What a member reads and holds is looked at as a whole. No client comes near this. */
-const NAMES_MAX = 20_000;
+/** That a member holds, which are looked at as a whole. No client comes near this. */
 const PARTITIONS_MAX = 100_000;
 
 /** @throws GroupError */
 function checkSize({ subscribedTopicNames, topicPartitions }: Request): void {
-  if ((subscribedTopicNames?.length ?? 0) > NAMES_MAX) {
-    throw new GroupError('invalid-request', `A member subscribes to at most ${NAMES_MAX} topics.`);
-  }
+  const tooMany = tooManyNames(subscribedTopicNames);
+  if (tooMany !== null) throw new GroupError('invalid-request', tooMany);
   let count = topicPartitions?.length ?? 0;
   for (const { partitions } of topicPartitions ?? []) count += partitions.length;
   if (count > PARTITIONS_MAX) {

@@ -5,14 +5,12 @@ import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts'
 import { shareGroupHeartbeat } from '../../../wire/kafka/messages/share-groups.ts';
 import { durable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
+import { tooManyNames } from '../groups/subscribed-names.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof shareGroupHeartbeat>;
 type Response = ResponseInput<typeof shareGroupHeartbeat>;
-
-/** What a member reads is looked at as a whole. No client comes near this. */
-const NAMES_MAX = 20_000;
 
 /** A member of a share group joins, heartbeats or leaves, and learns its assignment (KIP-932). */
 export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> = {
@@ -24,10 +22,8 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
     if (!context.isAllowed('read', 'group', groupId)) {
       return failed(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
     }
-    if ((subscribedTopicNames?.length ?? 0) > NAMES_MAX) {
-      const text = `A member subscribes to at most ${NAMES_MAX} topics.`;
-      return failed(ERROR_CODES.INVALID_REQUEST, text);
-    }
+    const tooMany = tooManyNames(subscribedTopicNames);
+    if (tooMany !== null) return failed(ERROR_CODES.INVALID_REQUEST, tooMany);
     if (subscribedTopicNames?.some((name) => !context.isAllowed('describe', 'topic', name)) === true) {
       return failed(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
     }
