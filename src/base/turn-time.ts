@@ -24,9 +24,9 @@ interface Waiting {
 }
 
 /** What all long works of one event loop may take together in one iteration of it. */
-const SLICE_MS = 5;
+const SLICE_MS = 1;
 /** What one of them may take of that while others wait. */
-const QUANTUM_MS = 1;
+const QUANTUM_MS = 0.5;
 /** The clock is read once in so many steps. */
 const STEPS_PER_READ = 8;
 /** So many steps of a new work are free: what is small is done at once, however much waits. */

@@ -16,7 +16,7 @@ export interface Flushed {
 /** What may be read in one turn: a thousand small messages. */
 const TURN_BYTES = 64 * 1024;
 /** How long the queues of one turn hand out; those that did not have their turn are the first of the next. */
-const PUMP_MS = 4;
+const PUMP_MS = 2;
 
 /**
  * What is done once per turn of the event loop, after the sockets were read: queues hand out what came in, the

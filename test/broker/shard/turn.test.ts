@@ -67,7 +67,7 @@ describe('a turn', () => {
     const queue = (name: string, moreTimes: number) => {
       let left = moreTimes;
       const made = test.queue(name, () => {
-        test.time.nowMs += 3;
+        test.time.nowMs += 1.5;
         if (left-- > 0) test.turn.pumpLater(made);
       });
       return made;

@@ -5,10 +5,10 @@ import type { Shard } from '../../../broker/shard/shard.ts';
 /** Light requests that are begun between two looks at the clock. */
 const REQUESTS_PER_LOOK = 8;
 /** How long those of one connection may take in one iteration of the event loop. */
-const STRETCH_MS_MAX = 4;
+const STRETCH_MS_MAX = 2;
 /** The same for all connections together, beyond which each still has its least. */
-const ALL_MS_MAX = 8;
-const STRETCH_MS_MIN = 1;
+const ALL_MS_MAX = 4;
+const STRETCH_MS_MIN = 0.5;
 
 /** What the requests of all connections have taken in this iteration of the event loop. */
 export class RequestTime {
