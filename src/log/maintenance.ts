@@ -2,6 +2,7 @@ import type { Timer } from '../base/scheduler.ts';
 import { CorruptionError } from './corruption.ts';
 import { FreeDiskSpace } from './files/free-disk-space.ts';
 import { isDiskFull } from './files/system-error.ts';
+import type { Position } from './journal/position.ts';
 import { MemoryLimit } from './memory/memory-limit.ts';
 import { Pager } from './memory/pager.ts';
 import { noteNewestSnapshot } from './newest-snapshot.ts';
@@ -16,8 +17,6 @@ const TICK_MS = 250;
 /** Wholly acknowledged segments are deleted when they are this much, or when the last snapshot is old enough. */
 const DROPPED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 500;
-/** Of the journal. Each start begins one: even if nothing is ever written they must not become many. */
-const FILES_MAX = 100;
 /** The free space is checked on each tick, and whenever so much was written to the journal: it can go quickly. */
 const WATCH_BYTES = 4 * 1024 * 1024;
 
@@ -56,8 +55,8 @@ export class Maintenance {
       fileSystem: options.fileSystem,
       directory: options.directory,
       freeBytesMin: options.diskFreeBytes,
-      // While the directory is read, neither the files of the journal nor the journal are there.
-      writtenBytes: () => (state.files?.writtenBytes ?? 0) + state.segments.appendedBytes,
+      // While the directory is read, neither the device nor the journal are there.
+      writtenBytes: () => (state.device?.writtenBytes ?? 0) + state.segments.appendedBytes,
       pendingBytes: () => (state.journal?.pendingBytes ?? 0) + this.#bytesToPageOut,
       onChange: (level) => events.onDiskLevel(level),
     });
@@ -80,7 +79,7 @@ export class Maintenance {
   poke(): void {
     if (!this.#stopped) {
       this.#diskSpace.estimate();
-      if (this.#state.files.writtenBytes - this.#watchedBytes > WATCH_BYTES) this.#watchDisk();
+      if (this.#state.device.writtenBytes - this.#watchedBytes > WATCH_BYTES) this.#watchDisk();
     }
     if (this.#running !== null || this.#stopped || !this.#isNeeded()) return;
     this.#running = this.#run().finally(() => {
@@ -123,15 +122,12 @@ export class Maintenance {
     this.#timer?.cancel();
   }
 
-  /**
-   * Takes a snapshot, so that journal files below `firstFile` are not needed any more. Messages in memory are in the later
-   * files.
-   */
-  async snapshot(clean: boolean, firstFile = this.#firstFile()): Promise<void> {
+  /** Takes a snapshot, so that recovery may begin at `from`: messages in memory are in the journal behind it. */
+  async snapshot(clean: boolean, from: Position | null = null): Promise<void> {
     const state = this.#state;
     state.acknowledgements.flush(state.journal);
     const nextBlock = state.journal.cut();
-    const newFile = state.files.nextNumber;
+    const journal = state.device.position(from);
     const logs: LogSnapshot[] = [];
     for (const log of state.logs.values()) {
       if (log.durable) logs.push({ ...log.state(), segments: (log.segments as SegmentedLog).table() });
@@ -146,11 +142,10 @@ export class Maintenance {
     await state.segments.syncAll();
     await state.journal.flush();
     // It promises that the blocks before it are there, in every durability mode.
-    await state.files.sync();
+    await state.device.sync();
     await writeSnapshot(fileSystem, directory, {
       nextBlock,
-      firstFile,
-      newFile,
+      journal,
       clean,
       logs,
       streams,
@@ -168,18 +163,13 @@ export class Maintenance {
     }
   }
 
-  #firstFile(): number {
-    const { files } = this.#state;
-    return files.files[0]?.number ?? files.nextNumber;
-  }
-
   #tick(): void {
     this.poke();
     this.#watchDisk();
   }
 
   #watchDisk(): void {
-    this.#watchedBytes = this.#state.files.writtenBytes;
+    this.#watchedBytes = this.#state.device.writtenBytes;
     void this.#diskSpace.check();
   }
 
@@ -206,13 +196,13 @@ export class Maintenance {
 
   /** What is beyond the limit of the journal is written to segments before its files go: for a while it is there twice. */
   get #bytesToPageOut(): number {
-    const { files, options } = this.#state;
-    return files === undefined ? 0 : Math.max(0, files.lengthBytes - options.journalBytes);
+    const { device, options } = this.#state;
+    return device === undefined ? 0 : Math.max(0, device.lengthBytes - options.journalBytes);
   }
 
   #journalIsLong(): boolean {
-    const { files, options } = this.#state;
-    return files.lengthBytes > options.journalBytes || files.files.length > FILES_MAX;
+    const { device, options } = this.#state;
+    return device.isLongerThan(options.journalBytes);
   }
 
   async #run(): Promise<void> {
@@ -242,40 +232,27 @@ export class Maintenance {
       return false;
     }
     this.#state.events.onDiskLevel('reserve');
-    await this.#state.files.dropSpares();
+    await this.#state.device.dropReserves();
     await new Promise<void>((resolve) => this.#state.options.scheduler.after(RETRY_MS, resolve));
     this.#diskSpace.report();
     return true;
   }
 
   async #retireJournal(): Promise<void> {
-    const { files, options } = this.#state;
-    let rest = files.lengthBytes;
-    let count = files.files.length;
-    let generation = 0;
-    let through = -1;
-    for (const file of files.complete) {
-      if (rest <= options.journalBytes * 0.8 && count <= FILES_MAX / 2) break;
-      rest -= file.bytes;
-      count--;
-      generation = Math.max(generation, file.generation);
-      through = file.number;
-    }
-    if (through < 0) {
-      await files.startNewFile();
-      return;
-    }
+    const { device, options } = this.#state;
+    const oldest = await device.oldestBeyond(options.journalBytes);
+    if (oldest === null) return;
     this.#state.beginGeneration();
-    await this.#pager.pageOutGeneration(generation);
-    await this.snapshot(false, through + 1);
-    await files.removeThrough(through);
+    await this.#pager.pageOutGeneration(oldest.generation);
+    await this.snapshot(false, oldest.next);
+    await device.release(oldest.next);
   }
 
   async #deleteRemoved(): Promise<void> {
     const removed = new Set(this.#removed);
     // Their deletion is in the journal: only when it is durable may the files go.
     await this.#state.journal.flush();
-    await this.#state.files.sync();
+    await this.#state.device.sync();
     for (const log of removed) await log.segments?.remove();
     this.#removed = this.#removed.filter((log) => !removed.has(log));
   }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { messageLogId, messageOffset } from './journal/format.ts';
 import type { JournalFileInfo } from './journal/journal-file-writer.ts';
+import { FIRST_FILE, inFiles } from './journal/position.ts';
 import { type JournalImage, type ReplayVisitor, replayJournal, tornEndText } from './journal/recovery.ts';
 import type { Chunk } from './memory/chunks.ts';
 import { frameContentBytes } from './memory/chunks.ts';
@@ -59,8 +60,7 @@ export async function recoverStore(
   const result = await replayJournal(
     fileSystem,
     state.journalDirectory,
-    snapshot?.firstFile ?? 1,
-    snapshot?.newFile ?? 1,
+    inFiles(snapshot?.journal ?? FIRST_FILE),
     covered,
     visitor,
   );

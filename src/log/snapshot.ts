@@ -1,6 +1,7 @@
 import { crc32c } from '../base/crc32c.ts';
 import { CorruptionError, readFailureAtRest } from './corruption.ts';
 import type { FileSystem } from './files/filesystem.ts';
+import { filePosition, type Position } from './journal/position.ts';
 import type { LogState } from './queues/queue-log.ts';
 import type { SegmentInfo } from './segments/segment.ts';
 import type { StreamLogState } from './streams/stream-log.ts';
@@ -13,13 +14,11 @@ export interface StreamSnapshot extends StreamLogState {
   readonly segments: readonly SegmentInfo[];
 }
 
-/** Everything that cannot be found in the journal files from `firstFile` on. */
+/** Everything that cannot be found in the journal from `journal` on. */
 export interface Snapshot {
   /** Journal blocks below this number are part of it. */
   readonly nextBlock: number;
-  readonly firstFile: number;
-  /** Journal files below this number were complete with their headers. */
-  readonly newFile: number;
+  readonly journal: Position;
   /** Whether the broker stopped in an orderly way with this as its last word. */
   readonly clean: boolean;
   readonly logs: readonly LogSnapshot[];
@@ -42,7 +41,9 @@ export interface Snapshot {
  */
 const HEADER_BYTES = 24;
 const MAGIC = Buffer.from('SLUICESN', 'latin1');
-const VERSION = 1;
+const VERSION = 2;
+/** In which the journal could only be local files. */
+const VERSION_OF_FILES = 1;
 const NAME = 'snapshot';
 
 export async function writeSnapshot(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
@@ -75,7 +76,7 @@ export async function readSnapshot(fs: FileSystem, directory: string): Promise<S
     throw new CorruptionError(path, 0, 'this is not a snapshot');
   }
   const version = bytes.readUInt32LE(8);
-  if (version !== VERSION) {
+  if (version !== VERSION && version !== VERSION_OF_FILES) {
     throw new CorruptionError(path, 8, `format version ${version} instead of ${VERSION}`);
   }
   const payload = bytes.subarray(HEADER_BYTES);
@@ -85,7 +86,17 @@ export async function readSnapshot(fs: FileSystem, directory: string): Promise<S
   if (crc32c(payload) !== bytes.readUInt32LE(12)) {
     throw new CorruptionError(path, HEADER_BYTES, 'the checksum is wrong');
   }
-  return JSON.parse(payload.toString('utf8')) as Snapshot;
+  const snapshot = JSON.parse(payload.toString('utf8')) as Snapshot | SnapshotOfFiles;
+  return version === VERSION ? (snapshot as Snapshot) : withPosition(snapshot as SnapshotOfFiles);
+}
+
+interface SnapshotOfFiles extends Omit<Snapshot, 'journal'> {
+  readonly firstFile: number;
+  readonly newFile: number;
+}
+
+function withPosition({ firstFile, newFile, ...rest }: SnapshotOfFiles): Snapshot {
+  return { ...rest, journal: filePosition(firstFile, newFile) };
 }
 
 async function readWhole(fs: FileSystem, path: string): Promise<Buffer> {

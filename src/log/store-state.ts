@@ -4,7 +4,8 @@ import { BatchOpener } from '../records/opening/batch-opener.ts';
 import type { FileSystem } from './files/filesystem.ts';
 import type { DiskLevel } from './files/free-disk-space.ts';
 import type { Journal } from './journal/journal.ts';
-import type { Durability, JournalFiles } from './journal/journal-files.ts';
+import type { JournalDevice } from './journal/journal-device.ts';
+import type { Durability } from './journal/journal-files.ts';
 import { Arena, type Generation } from './memory/arena.ts';
 import { ChunkStore } from './memory/chunks.ts';
 import { PendingAcknowledgements } from './queues/pending-acknowledgements.ts';
@@ -22,7 +23,7 @@ export interface StoreOptions {
   /** Memory for messages, in bytes, beyond which they are written to segments. */
   readonly memoryBytes: number;
   readonly journalFileBytes: number;
-  /** Bytes of all journal files together, beyond which the oldest is retired. */
+  /** Bytes of the journal, beyond which the oldest part of it is retired. */
   readonly journalBytes: number;
   readonly segmentBytes: number;
   /** Free bytes on the volume below which publishers are blocked. */
@@ -85,7 +86,7 @@ export class StoreState {
   epoch = 0;
   /** Both are there from the end of recovery on. */
   journal!: Journal;
-  files!: JournalFiles;
+  device!: JournalDevice;
 
   constructor(options: StoreOptions, events: StoreEvents) {
     this.options = options;

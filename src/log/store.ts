@@ -11,6 +11,7 @@ import {
   writeMetadata,
 } from './journal/format.ts';
 import { Journal } from './journal/journal.ts';
+import type { JournalDevice } from './journal/journal-device.ts';
 import { JournalFiles } from './journal/journal-files.ts';
 import { Maintenance } from './maintenance.ts';
 import type { Arena } from './memory/arena.ts';
@@ -90,8 +91,8 @@ export class Store {
     return this.state.segments;
   }
 
-  get files(): JournalFiles {
-    return this.state.files;
+  get device(): JournalDevice {
+    return this.state.device;
   }
 
   /** Grows with each start: the leader epoch of what is appended. */
@@ -114,7 +115,7 @@ export class Store {
     this.#recoveredLogs.clear();
     this.#recoveredStreams.clear();
     state.epoch = result.epoch + 1;
-    state.files = this.#openFiles(result);
+    state.device = this.#openFiles(result);
     state.journal = this.#openJournal(result);
     this.journal = state.journal;
     this.accumulator = new RecordAccumulator(this.journal);
@@ -145,11 +146,11 @@ export class Store {
   }
 
   #openJournal({ nextBlock }: RecoveredStore): Journal {
-    const { options, events, chunks, generation, files, epoch, acknowledgements } = this.state;
+    const { options, events, chunks, generation, device, epoch, acknowledgements } = this.state;
     return new Journal(
       chunks,
       generation,
-      files,
+      device,
       {
         epoch,
         firstBlock: nextBlock,
@@ -186,7 +187,7 @@ export class Store {
       this.journal.mark();
       this.journal
         .flush()
-        .then(() => this.files.sync())
+        .then(() => this.device.sync())
         .then(resolve, reject);
     });
   }
@@ -337,7 +338,7 @@ export class Store {
     await this.journal.flush();
     await this.#onceThereIsSpace(() => this.maintenance.snapshot(true));
     this.journal.stop();
-    await this.#onceThereIsSpace(() => this.files.close());
+    await this.#onceThereIsSpace(() => this.device.close());
     await this.segments.close();
     await this.state.opener.close();
   }

@@ -37,10 +37,10 @@ export class BackPressure {
 
   mustPause(logs: readonly Filled[]): boolean {
     if (this.#alarms.isDiskReserved) return true;
-    const { journal, files, chunks, options } = this.#store;
+    const { journal, device, chunks, options } = this.#store;
     if (journal.pendingBytes > JOURNAL_BYTES_HIGH) return true;
     // The time that a restart takes depends on the journal's length: it is kept.
-    if (files.lengthBytes > 2 * options.journalBytes) return true;
+    if (device.lengthBytes > 2 * options.journalBytes) return true;
     const bytes = chunks.bytes - chunks.windowBytes;
     if (bytes <= options.memoryBytes * 1.5) return false;
     if (bytes > options.memoryBytes * OVERWHELMED) return true;
@@ -92,9 +92,9 @@ export class BackPressure {
   }
 
   #mayGoOn(logs: readonly Filled[]): boolean {
-    const { journal, files, chunks, options } = this.#store;
+    const { journal, device, chunks, options } = this.#store;
     if (this.#alarms.isDiskReserved || journal.pendingBytes > JOURNAL_BYTES_LOW) return false;
-    if (files.lengthBytes > 1.5 * options.journalBytes) return false;
+    if (device.lengthBytes > 1.5 * options.journalBytes) return false;
     const bytes = chunks.bytes - chunks.windowBytes;
     if (bytes <= options.memoryBytes * 1.2) return true;
     if (bytes > options.memoryBytes * (OVERWHELMED - 1)) return false;

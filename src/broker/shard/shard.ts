@@ -134,8 +134,8 @@ export class Shard {
   }
 
   get storageUse(): StorageUse {
-    const { files, chunks } = this.store;
-    return { journalFileBytes: files.lengthBytes, messageBytes: chunks.bytes };
+    const { device, chunks } = this.store;
+    return { journalFileBytes: device.lengthBytes, messageBytes: chunks.bytes };
   }
 
   isDurable(block: number): boolean {

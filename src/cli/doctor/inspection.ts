@@ -2,6 +2,7 @@ import { CorruptionError } from '../../log/corruption.ts';
 import type { FileSystem } from '../../log/files/filesystem.ts';
 import { firstBlockOf, messageLogId } from '../../log/journal/format.ts';
 import { journalFileName } from '../../log/journal/journal-files.ts';
+import { FIRST_FILE, inFiles } from '../../log/journal/position.ts';
 import {
   type Block,
   type JournalImage,
@@ -139,7 +140,7 @@ export class Inspector {
   /** Which file is the first is known by the snapshot alone; without one it is file 1, if none was ever made. */
   async #inspectJournal(snapshot: Snapshot | null, isFirstKnown: boolean): Promise<void> {
     const directory = `${this.#directory}/journal`;
-    const firstFile = snapshot?.firstFile ?? 1;
+    const { firstFile, newFile } = inFiles(snapshot?.journal ?? FIRST_FILE);
     const requiredBlock = snapshot?.nextBlock ?? 0;
     const names = (await this.#fs.list(directory)).filter((name) => /^\d{10}\.journal$/.test(name));
     const wanted = names.filter((name) => Number.parseInt(name, 10) >= firstFile);
@@ -152,7 +153,7 @@ export class Inspector {
       this.#note(missing, 'journal', affectedFrom(wanted.length));
     }
     const lastFile = wanted.length === 0 ? firstFile - 1 : Number.parseInt(wanted.at(-1)!, 10);
-    if (lastFile < (snapshot?.newFile ?? 0) - 1) {
+    if (lastFile < newFile - 1) {
       const path = `${directory}/${journalFileName(lastFile + 1)}`;
       this.#note(
         new CorruptionError(path, 0, 'the file is missing'),
@@ -174,7 +175,7 @@ export class Inspector {
         const image = await readImage(this.#fs, path);
         this.#journalFiles++;
         this.#bytes += image.buffer.length;
-        const mayBeNew = isLast && Number.parseInt(name, 10) >= (snapshot?.newFile ?? 1);
+        const mayBeNew = isLast && Number.parseInt(name, 10) >= newFile;
         const { blocks, end, tornEnd } = scanBlocks(image, isLast, nextBlock, requiredBlock, mayBeNew);
         this.#journalBlocks += blocks.length;
         for (const block of blocks) if (block.number >= requiredBlock) this.#readBlock(image, block);

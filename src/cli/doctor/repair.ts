@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { FileSystem } from '../../log/files/filesystem.ts';
 import { FILE_HEADER_BYTES } from '../../log/journal/format.ts';
+import { filePosition, inFiles } from '../../log/journal/position.ts';
 import { readImage, scanBlocks } from '../../log/journal/recovery.ts';
 import { forgetNewestSnapshot } from '../../log/newest-snapshot.ts';
 import { doctorCommandLine } from '../../log/operator-advice.ts';
@@ -102,11 +103,17 @@ async function lowerSnapshot(fs: FileSystem, directory: string, snapshot: Snapsh
   const last = (await fs.list(journal)).filter((name) => /^\d{10}\.journal$/.test(name)).at(-1);
   const endBlock = last === undefined ? -1 : await lastBlockOf(fs, `${journal}/${last}`);
   const nextBlock = endBlock < 0 ? snapshot.nextBlock : Math.min(snapshot.nextBlock, endBlock + 1);
-  const lastFile = last === undefined ? snapshot.firstFile - 1 : Number.parseInt(last, 10);
-  const newFile = Math.min(snapshot.newFile, lastFile + 1);
-  if (nextBlock < snapshot.nextBlock || newFile < snapshot.newFile) {
+  const { firstFile, newFile: knownFile } = inFiles(snapshot.journal);
+  const lastFile = last === undefined ? firstFile - 1 : Number.parseInt(last, 10);
+  const newFile = Math.min(knownFile, lastFile + 1);
+  if (nextBlock < snapshot.nextBlock || newFile < knownFile) {
     await forgetNewestSnapshot(fs, directory);
-    await writeSnapshot(fs, directory, { ...snapshot, nextBlock, newFile, clean: false });
+    await writeSnapshot(fs, directory, {
+      ...snapshot,
+      nextBlock,
+      journal: filePosition(firstFile, newFile),
+      clean: false,
+    });
   }
 }
 

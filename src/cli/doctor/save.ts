@@ -9,6 +9,7 @@ import {
   salvageJournal,
   writeSalvagedJournal,
 } from '../../log/journal/journal-salvage.ts';
+import { FIRST_FILE } from '../../log/journal/position.ts';
 import { type ReplayVisitor, visitBlock } from '../../log/journal/recovery.ts';
 import { whyOlder } from '../../log/newest-snapshot.ts';
 import { AcknowledgedOffsets } from '../../log/queues/acknowledged-offsets.ts';
@@ -80,8 +81,7 @@ class Saving {
     for (const id of this.#owners.byLog.keys()) nextQueueId = Math.max(nextQueueId, id + 1);
     await writeSnapshot(fs, this.#to, {
       nextBlock: numberOf(snapshot?.nextBlock ?? 0),
-      firstFile: 1,
-      newFile: 1,
+      journal: FIRST_FILE,
       clean: false,
       saved: true,
       logs,

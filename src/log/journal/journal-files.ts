@@ -4,8 +4,10 @@ import { Serial } from '../../base/scheduler.ts';
 import type { File, FileSystem } from '../files/filesystem.ts';
 import { isDiskFull } from '../files/system-error.ts';
 import { FILE_HEADER_BYTES, FILE_MAGIC, FORMAT_VERSION } from './format.ts';
-import type { JournalDevice, SealedBlock } from './journal.ts';
+import type { SealedBlock } from './journal.ts';
+import type { JournalDevice } from './journal-device.ts';
 import { type JournalFileEvents, type JournalFileInfo, JournalFileWriter } from './journal-file-writer.ts';
+import { type FilePosition, filePosition, inFiles, type OldestPart, type Position } from './position.ts';
 
 export type Durability =
   | { readonly mode: 'sync' }
@@ -27,6 +29,10 @@ export function encodeFileHeader(number: number, firstBlock: number): Buffer {
 }
 
 const SPARES_MAX = 4;
+/** Each start begins one: even if nothing is ever written they must not become many. */
+const FILES_MAX = 100;
+/** So much of a length that was exceeded is left. */
+const LEFT = 0.8;
 
 /** How many writes are under way at once where each is synced by itself. Three and four were measured, and gave no more. */
 const IN_FLIGHT_MAX = 2;
@@ -115,14 +121,35 @@ export class JournalFiles implements JournalDevice {
     }
   }
 
-  /** The number that the next file will have. */
-  get nextNumber(): number {
-    return this.#nextNumber;
+  position(from: Position | null): FilePosition {
+    const firstFile = from === null ? this.files[0]?.number : inFiles(from).firstFile;
+    return filePosition(firstFile ?? this.#nextNumber, this.#nextNumber);
   }
 
   /** Blocks up to this one are on stable storage. */
   get syncedBlock(): number {
     return this.#syncedBlock;
+  }
+
+  isLongerThan(lengthBytes: number): boolean {
+    return this.lengthBytes > lengthBytes || this.files.length > FILES_MAX;
+  }
+
+  async oldestBeyond(lengthBytes: number): Promise<OldestPart | null> {
+    let rest = this.lengthBytes;
+    let count = this.files.length;
+    let generation = 0;
+    let firstFile = -1;
+    for (const file of this.complete) {
+      if (rest <= lengthBytes * LEFT && count <= FILES_MAX / 2) break;
+      rest -= file.bytes;
+      count--;
+      generation = Math.max(generation, file.generation);
+      firstFile = file.number + 1;
+    }
+    if (firstFile >= 0) return { generation, next: filePosition(firstFile, this.#nextNumber) };
+    await this.#tasks.run(() => this.#finish());
+    return null;
   }
 
   /** Those to which nothing is appended any more, oldest first. */
@@ -207,9 +234,9 @@ export class JournalFiles implements JournalDevice {
     else this.#failure ??= error;
   }
 
-  /** Forgets the oldest files, up to `number`, and removes them. Their content must be safe elsewhere. */
-  async removeThrough(number: number): Promise<void> {
-    while (this.files.length > 0 && this.files[0].number <= number) {
+  async release(before: Position): Promise<void> {
+    const { firstFile } = inFiles(before);
+    while (this.files.length > 0 && this.files[0].number < firstFile) {
       const file = this.files.shift() as JournalFileInfo;
       this.lengthBytes -= file.bytes;
       const path = `${this.#directory}/${journalFileName(file.number)}`;
@@ -223,19 +250,14 @@ export class JournalFiles implements JournalDevice {
     }
   }
 
-  /** The disk is full: files that would be written over later are worth less than their space. */
-  dropSpares(): Promise<void> {
+  /** The spare files: on a full disk they are worth less than their space. */
+  dropReserves(): Promise<void> {
     return this.#tasks.run(async () => {
       while (this.#spares.length > 0) {
         await this.#fs.remove(this.#spares[0]);
         this.#spares.shift();
       }
     });
-  }
-
-  /** The next block begins a new file, so that all present ones can be retired. */
-  startNewFile(): Promise<void> {
-    return this.#tasks.run(() => this.#finish());
   }
 
   close(): Promise<void> {

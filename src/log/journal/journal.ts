@@ -14,11 +14,8 @@ export interface SealedBlock {
   readonly end: number;
 }
 
-/**
- * Where blocks go. The local files are one device (`journal-files.ts`); in cluster mode it is a partition of a
- * replicated log.
- */
-export interface JournalDevice {
+/** Where the journal's blocks go. */
+export interface BlockSink {
   /** So many batches may be on their way at once. */
   readonly inFlightMax: number;
   /**
@@ -29,12 +26,6 @@ export interface JournalDevice {
   append(blocks: readonly SealedBlock[]): Promise<void>;
   /** Blocks up to this one are on stable storage, whatever the durability setting promises. */
   readonly syncedBlock: number;
-  /** Bytes that it holds, those that may be released included. Asked for with each message. */
-  readonly lengthBytes: number;
-  /** Bytes that were appended since the start. */
-  readonly writtenBytes: number;
-  /** Whatever the durability setting: what `append` has resolved for is on stable storage afterwards. */
-  sync(): Promise<void>;
 }
 
 export interface JournalOptions {
@@ -101,7 +92,7 @@ export class Journal {
   pendingBytes = 0;
   reservations: Reservations = { bytes: 0, flush: () => undefined };
   readonly #store: ChunkStore;
-  readonly #device: JournalDevice;
+  readonly #device: BlockSink;
   readonly #options: JournalOptions;
   readonly #events: JournalEvents;
   readonly #generation: Generation;
@@ -129,7 +120,7 @@ export class Journal {
   constructor(
     store: ChunkStore,
     generation: Generation,
-    device: JournalDevice,
+    device: BlockSink,
     options: JournalOptions,
     events: JournalEvents,
   ) {

@@ -34,6 +34,7 @@ import {
 } from './format.ts';
 import type { JournalFileInfo } from './journal-file-writer.ts';
 import { isSpareName, journalFileName } from './journal-files.ts';
+import type { FilePosition } from './position.ts';
 
 /** One file of the journal, read whole. */
 export interface JournalImage {
@@ -134,7 +135,7 @@ export interface Block {
 }
 
 /**
- * Reads the journal from file `firstFile` on and visits every entry of every whole block, in order. A torn end is
+ * Reads the journal from the position on and visits every entry of every whole block, in order. A torn end is
  * cut off and the cut made durable; any other broken block is a CorruptionError. Files below `newFile` and blocks below
  * `requiredBlock` were on stable storage for certain (a snapshot says so), so that a broken one there is corruption
  * even at the end.
@@ -142,8 +143,7 @@ export interface Block {
 export async function replayJournal(
   fs: FileSystem,
   directory: string,
-  firstFile: number,
-  newFile: number,
+  { firstFile, newFile }: FilePosition,
   requiredBlock: number,
   visitor: ReplayVisitor,
 ): Promise<ReplayResult> {

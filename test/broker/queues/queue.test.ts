@@ -242,7 +242,7 @@ test('one message that is never acknowledged does not keep the others in memory 
   await settled();
   assert.equal(queue.unacknowledgedCount, 1);
   const { store } = broker.broker.shard;
-  const bytesOnDisk = () => store.files.lengthBytes + (queue.log.segments?.bytes ?? 0);
+  const bytesOnDisk = () => store.device.lengthBytes + (queue.log.segments?.bytes ?? 0);
   for (let i = 0; i < 100 && bytesOnDisk() > 400_000; i++) await setTimeout(50);
   const disk = bytesOnDisk();
   assert.ok(disk < 400_000, `${disk} bytes on disk`);

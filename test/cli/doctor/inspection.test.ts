@@ -8,6 +8,7 @@ import { Inspector } from '../../../src/cli/doctor/inspection.ts';
 import { repairAll } from '../../../src/cli/doctor/repair.ts';
 import type { FileSystem } from '../../../src/log/files/filesystem.ts';
 import { encodeFileHeader, journalFileName } from '../../../src/log/journal/journal-files.ts';
+import { FIRST_FILE, filePosition, inFiles } from '../../../src/log/journal/position.ts';
 import { replayJournal } from '../../../src/log/journal/recovery.ts';
 import { readSnapshot, type Snapshot, writeSnapshot } from '../../../src/log/snapshot.ts';
 import { RecordBatchBuilder } from '../../../src/records/batch-builder.ts';
@@ -81,8 +82,7 @@ describe('an inspection of a data directory', () => {
     ).toString();
     snapshot = {
       nextBlock: 22,
-      firstFile: 3,
-      newFile: 3,
+      journal: filePosition(3, 3),
       clean: false,
       logs: [log],
       broker: { metadata: [queue] },
@@ -240,7 +240,7 @@ describe('an inspection of a data directory', () => {
   async function replay(): Promise<number[]> {
     const snapshot = await readSnapshot(fs, '/data');
     const blocks: number[] = [];
-    await replayJournal(fs, '/data/journal', snapshot!.firstFile, snapshot!.newFile, snapshot!.nextBlock, {
+    await replayJournal(fs, '/data/journal', inFiles(snapshot!.journal), snapshot!.nextBlock, {
       beginFile() {},
       message() {},
       acknowledged() {},
@@ -299,7 +299,7 @@ describe('an inspection of a data directory', () => {
   });
 
   it('misses journal files that the snapshot knows, and cuts so that a start goes well', async () => {
-    await writeSnapshot(fs, '/data', { ...snapshot, nextBlock: 24, newFile: 5 });
+    await writeSnapshot(fs, '/data', { ...snapshot, nextBlock: 24, journal: filePosition(3, 5) });
     for (const [path, blocks] of [
       [lastJournal, [20, 21]],
       [firstJournal, []],
@@ -327,7 +327,7 @@ describe('an inspection of a data directory', () => {
   });
 
   it('cuts at the first of several places, also where a file behind it is missing', async () => {
-    await writeSnapshot(fs, '/data', { ...snapshot, newFile: 5 });
+    await writeSnapshot(fs, '/data', { ...snapshot, journal: filePosition(3, 5) });
     fs.flipBit(firstJournal, 32 + 50, 1);
     await fs.remove(lastJournal);
     await cut();
@@ -377,8 +377,7 @@ describe('an inspection of what the disk cannot give', () => {
     const log = { id: 7, head: 0, end: 300, tailStart: 300, settled: [], segments };
     await writeSnapshot(fs, '/data', {
       nextBlock: 2,
-      firstFile: 1,
-      newFile: 1,
+      journal: FIRST_FILE,
       clean: false,
       logs: [log],
       broker: null,

@@ -3,6 +3,7 @@ import { metadataEntryBytes, writeMetadata } from '../../../src/log/journal/form
 import { Journal } from '../../../src/log/journal/journal.ts';
 import type { JournalFileInfo } from '../../../src/log/journal/journal-file-writer.ts';
 import { type Durability, JournalFiles } from '../../../src/log/journal/journal-files.ts';
+import { FIRST_FILE, filePosition, inFiles, type Position } from '../../../src/log/journal/position.ts';
 import { type ReplayResult, replayJournal } from '../../../src/log/journal/recovery.ts';
 import { ChunkStore } from '../../../src/log/memory/chunks.ts';
 import { microtasks, SimulatedTime } from '../../crash/simulated-time.ts';
@@ -45,12 +46,11 @@ export class JournalRun {
   /** All that was appended, and not lost at a start. */
   #history: Entry[] = [];
   #nextId = 1;
-  #firstFile = 1;
   /** From which block on the files are. */
   #firstBlock = 1;
   /** As a snapshot would say. */
   #requiredBlock = 0;
-  #newFile = 1;
+  #position: Position = FIRST_FILE;
   #confirmed = 0;
   #isFull = false;
   #failure: Error | null = null;
@@ -122,7 +122,7 @@ export class JournalRun {
 
   #replay(found: Entry[]): Promise<ReplayResult> {
     const nothing = (): void => undefined;
-    return replayJournal(this.fs, DIRECTORY, this.#firstFile, this.#newFile, this.#requiredBlock, {
+    return replayJournal(this.fs, DIRECTORY, inFiles(this.#position), this.#requiredBlock, {
       beginFile: nothing,
       message: nothing,
       acknowledged: nothing,
@@ -214,7 +214,8 @@ export class JournalRun {
       for (let entries = this.#between(1, 3); entries > 0; entries--) this.#append();
       this.#journal.commit();
     } else if (what < 0.9) {
-      this.#files.startNewFile().catch(this.#background());
+      // Nothing is beyond that: the next block begins a file.
+      this.#files.oldestBeyond(Number.POSITIVE_INFINITY).catch(this.#background());
     } else if (what < 0.95) {
       this.#retire();
     } else if (mayFail) {
@@ -236,15 +237,15 @@ export class JournalRun {
 
   /** As after a snapshot that was taken before the last block that is safe, so that old files are written over. */
   #retire(): void {
-    const { complete, nextNumber } = this.#files;
+    const { complete } = this.#files;
     const required = this.#confirmed + 1;
     const retired: JournalFileInfo | undefined = complete.filter((file) => file.lastBlock < required).at(-1);
     if (retired === undefined || this.#isFull || this.#durability.mode !== 'sync') return;
     this.#requiredBlock = required;
-    this.#newFile = nextNumber;
-    this.#firstFile = retired.number + 1;
+    const next = filePosition(retired.number + 1, 0);
+    this.#position = this.#files.position(next);
     this.#firstBlock = Math.max(this.#firstBlock, retired.lastBlock + 1);
-    this.#files.removeThrough(retired.number).catch(this.#background());
+    this.#files.release(next).catch(this.#background());
   }
 
   /** As the store's maintenance, which lives with a full disk and ends the process for anything else. */

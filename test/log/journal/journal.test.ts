@@ -72,9 +72,6 @@ class PacedJournal {
         inFlightMax: 2,
         append: () => new Promise((resolve) => this.#writes.push(resolve)),
         syncedBlock: 0,
-        lengthBytes: 0,
-        writtenBytes: 0,
-        sync: async () => undefined,
       },
       {
         epoch: 1,

@@ -9,6 +9,7 @@ import {
 } from '../../../src/log/journal/format.ts';
 import { encodeFileHeader, journalFileName } from '../../../src/log/journal/journal-files.ts';
 import { salvageJournal } from '../../../src/log/journal/journal-salvage.ts';
+import { FIRST_FILE } from '../../../src/log/journal/position.ts';
 import { type ReplayResult, replayJournal, tornEndText } from '../../../src/log/journal/recovery.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 
@@ -48,7 +49,7 @@ describe('the end of a journal of which several writes were under way', () => {
   async function replay(requiredBlock = 0): Promise<ReplayResult & { readonly found: number[] }> {
     const found: number[] = [];
     const nothing = (): void => undefined;
-    const result = await replayJournal(fs, DIRECTORY, 1, 1, requiredBlock, {
+    const result = await replayJournal(fs, DIRECTORY, FIRST_FILE, requiredBlock, {
       beginFile: nothing,
       endFile: nothing,
       message: nothing,
