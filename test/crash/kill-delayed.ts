@@ -9,6 +9,8 @@ const QUEUE = 'later';
 const DELAY_MS_MAX = 1500;
 /** The clock may be slewed a little. */
 const TOLERANCE_MS = 2;
+const LAST = 'last';
+const LAST_DELAY_MS = 100;
 
 interface Sent {
   readonly atMs: number;
@@ -49,16 +51,25 @@ export class DelayedFeature implements Feature {
     this.#history.lifeEnds();
   }
 
-  /** Nobody says that nothing waits any more: all that can be waited for is what was confirmed. */
+  /**
+   * What was confirmed is waited for; then, as nobody says that nothing waits any more, a message that comes due after all others. What
+   * was not confirmed, and is there, has come before it.
+   */
   async end(load: Load, connection: ChannelModel): Promise<void> {
     const latest = Math.max(0, ...[...this.#sent.values()].map(({ atMs, delayMs }) => atMs + delayMs));
     const channel = await connection.createChannel();
+    let hasEnded = false;
     await channel.consume(QUEUE, (message) => {
       if (message === null) return;
-      this.#take(load, message);
+      if (message.properties.messageId === LAST) hasEnded = true;
+      else this.#take(load, message);
       channel.ack(message);
     });
-    await patiently(() => this.#history.missingCount === 0 && Date.now() > latest + 300);
+    await patiently(() => this.#history.missingCount === 0 && Date.now() > latest);
+    const headers = { 'x-delay': LAST_DELAY_MS };
+    channel.publish(EXCHANGE, QUEUE, Buffer.alloc(0), { persistent: true, messageId: LAST, headers });
+    await patiently(() => hasEnded);
+    if (!hasEnded) throw new HistoryError('the delayed message that comes due last did not come');
     await channel.close();
     this.#history.checkAll();
   }
