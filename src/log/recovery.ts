@@ -1,11 +1,9 @@
 import { posix } from 'node:path';
-import { messageLogId, messageOffset } from './journal/format.ts';
-import type { JournalFileInfo } from './journal/journal-file-writer.ts';
+import { type JournalEnd, JournalFilesSource } from './journal/journal-files-source.ts';
 import { FIRST_FILE, inFiles } from './journal/position.ts';
-import { type JournalImage, type ReplayVisitor, replayJournal, tornEndText } from './journal/recovery.ts';
-import type { Chunk } from './memory/chunks.ts';
-import { frameContentBytes } from './memory/chunks.ts';
+import { tornEndText } from './journal/scan.ts';
 import { whyOlder } from './newest-snapshot.ts';
+import { Replay } from './replay.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
 import {
   IncompleteDirectoryError,
@@ -17,20 +15,12 @@ import {
 import { readSnapshot, type Snapshot } from './snapshot.ts';
 import type { StateMachine, StoreState } from './store-state.ts';
 
-export interface RecoveredStore {
-  readonly files: JournalFileInfo[];
-  readonly nextFileNumber: number;
-  readonly nextBlock: number;
-  readonly epoch: number;
+export interface RecoveredStore extends JournalEnd {
   readonly clean: boolean;
   readonly warnings: string[];
 }
 
-/**
- * Snapshot, then journal. Blocks that the snapshot covers still hold the messages that were in memory when it was
- * taken: of those blocks only the messages count, and only those that the snapshot does not have as acknowledged or as
- * written to segments.
- */
+/** Snapshot, then journal. */
 export async function recoverStore(
   state: StoreState,
   machine: StateMachine,
@@ -56,14 +46,15 @@ export async function recoverStore(
   const covered = snapshot?.nextBlock ?? 0;
   const leftOut: string[] = [];
   const applied = snapshot?.saved === true ? lenient(machine, leftOut) : machine;
-  const visitor = new StoreReplay(state, applied, covered);
-  const result = await replayJournal(
+  const replay = new Replay(state, applied, covered);
+  const source = new JournalFilesSource(
     fileSystem,
     state.journalDirectory,
     inFiles(snapshot?.journal ?? FIRST_FILE),
     covered,
-    visitor,
   );
+  for await (const run of source.runs()) replay.apply(run);
+  const result = source.end as JournalEnd;
   for (const { id, end } of snapshot?.logs ?? []) state.logs.get(id)?.skipTo(end);
   const streamStates = new Map((snapshot?.streams ?? []).map((stream) => [stream.id, stream]));
   for (const stream of state.streams.values()) stream.recovered(streamStates.get(stream.id));
@@ -119,65 +110,4 @@ async function assertNotOlder(
 ): Promise<void> {
   const why = await whyOlder(fileSystem, directory, snapshot);
   if (why !== null) throw new IncompleteDirectoryError(directory, 'the right `snapshot`', why);
-}
-
-/** Puts the entries of the journal into the logs and the state machine. */
-class StoreReplay implements ReplayVisitor {
-  readonly #state: StoreState;
-  readonly #machine: Pick<StateMachine, 'applyMetadata'>;
-  readonly #covered: number;
-  /** The journal file that is being replayed. */
-  #chunk: Chunk | null = null;
-
-  /** Blocks below `covered` are part of the snapshot. */
-  constructor(state: StoreState, machine: Pick<StateMachine, 'applyMetadata'>, covered: number) {
-    this.#state = state;
-    this.#machine = machine;
-    this.#covered = covered;
-  }
-
-  beginFile(image: JournalImage): void {
-    this.#chunk = this.#state.chunks.adopt('journal', image.buffer);
-    this.#chunk.generation = ++this.#state.generation.current;
-  }
-
-  message(image: JournalImage, entryAt: number, logCount: number, frameAt: number): void {
-    const chunk = this.#chunk as Chunk;
-    const contentBytes = frameContentBytes(chunk, frameAt);
-    for (let i = 0; i < logCount; i++) {
-      const log = this.#state.logs.get(messageLogId(image, entryAt, logCount, i));
-      // Its queue is gone.
-      if (log === undefined) continue;
-      const offset = messageOffset(image, entryAt, i);
-      if (offset < log.end || log.isAcknowledged(offset)) continue;
-      chunk.live++;
-      log.restore(offset, chunk.position(frameAt), contentBytes);
-    }
-  }
-
-  acknowledged(logId: number, from: number, to: number, blockNumber: number): void {
-    if (blockNumber < this.#covered) return;
-    this.#state.logs.get(logId)?.replayAcknowledged(from, to);
-    this.#state.streams.get(logId)?.replayStart(to);
-  }
-
-  batch(image: JournalImage, logId: number, at: number, bytes: number, blockNumber: number): void {
-    const stream = this.#state.streams.get(logId);
-    // Its topic is gone.
-    if (stream === undefined) return;
-    if (blockNumber >= this.#covered) stream.events.onReplayed(image.buffer, at, bytes);
-    stream.restore((this.#chunk as Chunk).position(at));
-  }
-
-  metadata(bytes: Buffer, blockNumber: number): void {
-    if (blockNumber >= this.#covered) this.#machine.applyMetadata(bytes);
-  }
-
-  endFile(info: JournalFileInfo): void {
-    const chunk = this.#chunk as Chunk;
-    info.generation = chunk.generation;
-    this.#state.generation.current++;
-    this.#state.chunks.unpin(chunk);
-    this.#chunk = null;
-  }
 }

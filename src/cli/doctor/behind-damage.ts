@@ -1,7 +1,7 @@
 import type { FileSystem } from '../../log/files/filesystem.ts';
+import { type EntryVisitor, visitBlock } from '../../log/journal/entry-visitor.ts';
 import { messageLogId } from '../../log/journal/format.ts';
 import { type JournalGap, salvageJournal } from '../../log/journal/journal-salvage.ts';
-import { type ReplayVisitor, visitBlock } from '../../log/journal/recovery.ts';
 import { recordCountOf } from '../../records/batch-view.ts';
 
 /** What of a damaged journal can be read behind the first damage: a start cannot use it, and `--save` keeps it. */
@@ -26,9 +26,7 @@ export async function readBehindDamage(
     records.set(id, (records.get(id) ?? 0) + count);
   };
   const nothing = (): void => undefined;
-  const visitor: ReplayVisitor = {
-    beginFile: nothing,
-    endFile: nothing,
+  const visitor: EntryVisitor = {
     acknowledged: nothing,
     metadata: nothing,
     message: (image, at, count) => {

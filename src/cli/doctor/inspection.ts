@@ -1,16 +1,12 @@
 import { CorruptionError } from '../../log/corruption.ts';
 import type { FileSystem } from '../../log/files/filesystem.ts';
+import { visitBlock } from '../../log/journal/entry-visitor.ts';
 import { firstBlockOf, messageLogId } from '../../log/journal/format.ts';
 import { journalFileName } from '../../log/journal/journal-files.ts';
+import { readImage } from '../../log/journal/journal-files-source.ts';
 import { FIRST_FILE, inFiles } from '../../log/journal/position.ts';
-import {
-  type Block,
-  type JournalImage,
-  readImage,
-  scanBlocks,
-  type TornEnd,
-  visitBlock,
-} from '../../log/journal/recovery.ts';
+import type { Block, JournalImage } from '../../log/journal/run.ts';
+import { scanBlocks, type TornEnd } from '../../log/journal/scan.ts';
 import { whyOlder } from '../../log/newest-snapshot.ts';
 import { type SegmentInfo, segmentFileName } from '../../log/segments/segment.ts';
 import { type CorruptRange, checkSegmentFile } from '../../log/segments/segment-check.ts';
@@ -195,15 +191,13 @@ export class Inspector {
 
   /** What the snapshot does not know yet: logs that are deleted by now, and new ones. */
   #readBlock(image: JournalImage, block: Block): void {
-    const nothing = (): void => undefined;
+    const _nothing = (): void => undefined;
     visitBlock(image, block, {
-      beginFile: nothing,
       message: (_image, entryAt, logCount) => {
         for (let i = 0; i < logCount; i++) this.#named.add(messageLogId(image, entryAt, logCount, i));
       },
       acknowledged: (id) => this.#named.add(id),
       batch: (_image, id) => this.#named.add(id),
-      endFile: nothing,
       metadata: (bytes) => this.#owners.apply(bytes),
     });
   }

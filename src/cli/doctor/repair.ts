@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import type { FileSystem } from '../../log/files/filesystem.ts';
 import { FILE_HEADER_BYTES } from '../../log/journal/format.ts';
+import { readImage } from '../../log/journal/journal-files-source.ts';
 import { filePosition, inFiles } from '../../log/journal/position.ts';
-import { readImage, scanBlocks } from '../../log/journal/recovery.ts';
+import { scanBlocks } from '../../log/journal/scan.ts';
 import { forgetNewestSnapshot } from '../../log/newest-snapshot.ts';
 import { doctorCommandLine } from '../../log/operator-advice.ts';
 import { repairSegment } from '../../log/segments/segment-repair.ts';

@@ -3,6 +3,7 @@ import { decodeStreamOperation, encodeStreamOperation } from '../../broker/strea
 import { decodeOperation, encodeOperation, type MetadataOperation } from '../../broker/topology/metadata.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { FileSystem } from '../../log/files/filesystem.ts';
+import { type EntryVisitor, visitBlock } from '../../log/journal/entry-visitor.ts';
 import { messageLogId, messageOffset } from '../../log/journal/format.ts';
 import {
   type SalvagedJournal,
@@ -10,7 +11,6 @@ import {
   writeSalvagedJournal,
 } from '../../log/journal/journal-salvage.ts';
 import { FIRST_FILE } from '../../log/journal/position.ts';
-import { type ReplayVisitor, visitBlock } from '../../log/journal/recovery.ts';
 import { whyOlder } from '../../log/newest-snapshot.ts';
 import { AcknowledgedOffsets } from '../../log/queues/acknowledged-offsets.ts';
 import { copySegment, type SalvagedLog, salvageLog } from '../../log/segments/segment-salvage.ts';
@@ -128,9 +128,7 @@ class Saving {
       // Behind a gap there may be more in segments than the journal has.
       if (gaps.length === 0 && !this.#firstInJournal.has(id)) this.#firstInJournal.set(id, offset);
     };
-    const visitor: ReplayVisitor = {
-      beginFile: nothing,
-      endFile: nothing,
+    const visitor: EntryVisitor = {
       acknowledged: nothing,
       message: (image, at, count) => {
         for (let i = 0; i < count; i++) note(messageLogId(image, at, count, i), messageOffset(image, at, i));

@@ -10,14 +10,8 @@ import {
   writeBlockHeader,
 } from './format.ts';
 import { encodeFileHeader, journalFileName } from './journal-files.ts';
-import {
-  type Block,
-  checkBlock,
-  checkFileHeader,
-  findBlock,
-  isKnownToBeSynced,
-  type JournalImage,
-} from './recovery.ts';
+import type { Block, JournalImage } from './run.ts';
+import { checkBlock, checkFileHeader, findBlock, isKnownToBeSynced } from './scan.ts';
 
 const READ_BYTES = 1024 * 1024;
 

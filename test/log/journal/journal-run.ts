@@ -3,12 +3,13 @@ import { metadataEntryBytes, writeMetadata } from '../../../src/log/journal/form
 import { Journal } from '../../../src/log/journal/journal.ts';
 import type { JournalFileInfo } from '../../../src/log/journal/journal-file-writer.ts';
 import { type Durability, JournalFiles } from '../../../src/log/journal/journal-files.ts';
+import type { JournalEnd } from '../../../src/log/journal/journal-files-source.ts';
 import { FIRST_FILE, filePosition, inFiles, type Position } from '../../../src/log/journal/position.ts';
-import { type ReplayResult, replayJournal } from '../../../src/log/journal/recovery.ts';
 import { ChunkStore } from '../../../src/log/memory/chunks.ts';
 import { microtasks, SimulatedTime } from '../../crash/simulated-time.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
+import { readJournal } from './read-journal.ts';
 
 const DIRECTORY = '/data/journal';
 const KIB = 1024;
@@ -120,14 +121,8 @@ export class JournalRun {
     this.#open(result);
   }
 
-  #replay(found: Entry[]): Promise<ReplayResult> {
-    const nothing = (): void => undefined;
-    return replayJournal(this.fs, DIRECTORY, inFiles(this.#position), this.#requiredBlock, {
-      beginFile: nothing,
-      message: nothing,
-      acknowledged: nothing,
-      batch: nothing,
-      endFile: nothing,
+  #replay(found: Entry[]): Promise<JournalEnd> {
+    return readJournal(this.fs, DIRECTORY, inFiles(this.#position), this.#requiredBlock, {
       metadata: (bytes, block) => {
         const id = bytes.toString('latin1', 0, bytes.indexOf(0x20));
         const rest = bytes.subarray(id.length + 1);
@@ -138,7 +133,7 @@ export class JournalRun {
     });
   }
 
-  #open({ files, nextBlock, nextFileNumber, epoch }: ReplayResult): void {
+  #open({ files, nextBlock, nextFileNumber, epoch }: JournalEnd): void {
     const generation = { current: 1, isAdvancePending: false };
     const { fs } = this;
     // Only what happens in this life counts.

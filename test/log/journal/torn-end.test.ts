@@ -8,10 +8,13 @@ import {
   writeMetadata,
 } from '../../../src/log/journal/format.ts';
 import { encodeFileHeader, journalFileName } from '../../../src/log/journal/journal-files.ts';
+import type { JournalEnd } from '../../../src/log/journal/journal-files-source.ts';
 import { salvageJournal } from '../../../src/log/journal/journal-salvage.ts';
 import { FIRST_FILE } from '../../../src/log/journal/position.ts';
-import { type ReplayResult, replayJournal, tornEndText } from '../../../src/log/journal/recovery.ts';
+import { tornEndText } from '../../../src/log/journal/scan.ts';
 import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
+
+import { readJournal } from './read-journal.ts';
 
 const DIRECTORY = '/data/journal';
 const PATH = `${DIRECTORY}/${journalFileName(1)}`;
@@ -46,15 +49,9 @@ describe('the end of a journal of which several writes were under way', () => {
     await file.close();
   }
 
-  async function replay(requiredBlock = 0): Promise<ReplayResult & { readonly found: number[] }> {
+  async function replay(requiredBlock = 0): Promise<JournalEnd & { readonly found: number[] }> {
     const found: number[] = [];
-    const nothing = (): void => undefined;
-    const result = await replayJournal(fs, DIRECTORY, FIRST_FILE, requiredBlock, {
-      beginFile: nothing,
-      endFile: nothing,
-      message: nothing,
-      acknowledged: nothing,
-      batch: nothing,
+    const result = await readJournal(fs, DIRECTORY, FIRST_FILE, requiredBlock, {
       metadata: (_bytes, number) => found.push(number),
     });
     return { ...result, found };
