@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
 import type { Durability } from '../log/journal/journal-files.ts';
+import type { JournalHost } from '../log/journal/journal-host.ts';
 import type { StreamUpkeep } from '../log/streams/retention-settings.ts';
 import type { Budget } from './budget/budget.ts';
 import type { ObjectLimitSettings } from './budget/object-limits.ts';
@@ -37,6 +38,8 @@ export interface BrokerOptions {
   readonly propertyCodecs?: readonly PropertyCodec[];
   /** Another file system than the real one; it is not locked. */
   readonly fileSystem?: FileSystem;
+  /** Where the journal is kept; in files of the data directory unless told otherwise. */
+  readonly journal?: JournalHost;
   /** How much users and virtual hosts may have of what clients make; what is left out is as usual. */
   readonly objectLimits?: Partial<ObjectLimitSettings>;
   readonly groups?: Partial<GroupSettings>;

@@ -110,6 +110,7 @@ export class Broker {
         reclaimMs: options.reclaimMs ?? 2000,
         streamUpkeep: options.streamUpkeep ?? {},
         openSegmentsMax: budget.descriptors.segmentsMax,
+        ...(options.journal !== undefined && { journal: options.journal }),
       },
     );
     broker.#unlock = lock === null ? null : () => lock.release();

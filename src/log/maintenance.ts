@@ -34,6 +34,7 @@ export class Maintenance {
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #stopped = false;
+  #isSuspended = false;
   /** Deleted logs whose files are there still. */
   #removed: (QueueLog | StreamLog)[] = [];
   /** Logs with a large ring. */
@@ -57,7 +58,7 @@ export class Maintenance {
       freeBytesMin: options.diskFreeBytes,
       // While the directory is read, neither the device nor the journal are there.
       writtenBytes: () => (state.device?.writtenBytes ?? 0) + state.segments.appendedBytes,
-      pendingBytes: () => (state.journal?.pendingBytes ?? 0) + this.#bytesToPageOut,
+      pendingBytes: () => (state.tip?.pendingBytes ?? 0) + this.#bytesToPageOut,
       onChange: (level) => events.onDiskLevel(level),
     });
     this.#cleaner = new LogCleaner(state, this.#pager.streams, {
@@ -68,7 +69,17 @@ export class Maintenance {
     });
   }
 
+  /** Nothing may be in segments of which no snapshot tells what it is: where there is none, one is taken first. */
+  async startFollowing(machine: StateMachine, hasSnapshot: boolean): Promise<void> {
+    this.#machine = machine;
+    if (!hasSnapshot) await this.snapshot(false);
+    this.start(machine);
+  }
+
+  /** From here on it works: a store that followed has done so already. */
   start(machine: StateMachine): void {
+    this.#isSuspended = false;
+    if (this.#timer !== null) return;
     this.#machine = machine;
     this.#lastSnapshotMs = this.#state.options.clock.monotonicMs();
     this.#timer = this.#state.options.scheduler.every(TICK_MS, () => this.#tick());
@@ -81,10 +92,31 @@ export class Maintenance {
       this.#diskSpace.estimate();
       if (this.#state.device.writtenBytes - this.#watchedBytes > WATCH_BYTES) this.#watchDisk();
     }
-    if (this.#running !== null || this.#stopped || !this.#isNeeded()) return;
+    if (this.#running !== null || this.#stopped || this.#isSuspended || !this.#isNeeded()) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
     });
+  }
+
+  /** Resolves when what it is doing now is done; it begins nothing else until `start`. */
+  async suspend(): Promise<void> {
+    this.#isSuspended = true;
+    await this.#running;
+  }
+
+  /** The log was deleted, and its files are there still. */
+  isRemoving(id: number): boolean {
+    return this.#removed.some((log) => log.id === id);
+  }
+
+  /** Resolves when memory is within its limit, or nothing can be done about that. */
+  async freed(): Promise<void> {
+    const { chunks, options } = this.#state;
+    while (chunks.bytes > options.memoryBytes && this.#isNeeded()) {
+      this.poke();
+      if (this.#running === null) return;
+      await this.#running;
+    }
   }
 
   logWasRemoved(log: QueueLog | StreamLog): void {
@@ -125,8 +157,9 @@ export class Maintenance {
   /** Takes a snapshot, so that recovery may begin at `from`: messages in memory are in the journal behind it. */
   async snapshot(clean: boolean, from: Position | null = null): Promise<void> {
     const state = this.#state;
-    state.acknowledgements.flush(state.journal);
-    const nextBlock = state.journal.cut();
+    if (!state.acknowledgements.isEmpty) state.acknowledgements.flush(state.journal);
+
+    const nextBlock = state.tip.cut();
     const journal = state.device.position(from);
     const logs: LogSnapshot[] = [];
     for (const log of state.logs.values()) {
@@ -137,10 +170,11 @@ export class Maintenance {
       streams.push({ ...stream.state(), segments: stream.segments.table() });
     }
     const broker = (this.#machine as StateMachine).snapshot();
-    const deleted = this.#removed.map(({ id }) => id);
+    const removed = [...this.#removed];
+    const deleted = removed.map(({ id }) => id);
     const { fileSystem, directory } = state.options;
     await state.segments.syncAll();
-    await state.journal.flush();
+    await state.tip.flush();
     // It promises that the blocks before it are there, in every durability mode.
     await state.device.sync();
     await writeSnapshot(fileSystem, directory, {
@@ -153,6 +187,7 @@ export class Maintenance {
       broker,
     });
     await noteNewestSnapshot(fileSystem, directory, nextBlock);
+    if (state.isReplicated) await this.#delete(removed);
     this.#lastSnapshotMs = state.options.clock.monotonicMs();
     this.#droppedBytes = 0;
     const tables = new Map([...logs, ...streams].map(({ id, segments }) => [id, segments]));
@@ -177,7 +212,7 @@ export class Maintenance {
     return (
       (this.#state.chunks.bytes > this.#state.options.memoryBytes && this.#mustFreeMemory) ||
       this.#journalIsLong() ||
-      this.#removed.length > 0 ||
+      this.#hasFilesToDelete ||
       this.#long.size > 0 ||
       this.#state.options.clock.monotonicMs() - this.#lastReclaimMs > this.#state.options.reclaimMs
     );
@@ -212,7 +247,7 @@ export class Maintenance {
         if (this.#isSweepOverdue()) await this.#sweepStreams();
         else if (this.#mustFreeMemory) await this.#freeMemory();
         // Before what takes space: on a full disk that waits for it.
-        else if (this.#removed.length > 0) await this.#deleteRemoved();
+        else if (this.#hasFilesToDelete) await this.#deleteRemoved();
         else if (this.#journalIsLong()) await this.#retireJournal();
         else if (this.#long.size > 0) await this.#shorten();
         else if (this.#isNeeded()) await this.#reclaim();
@@ -249,12 +284,21 @@ export class Maintenance {
   }
 
   async #deleteRemoved(): Promise<void> {
-    const removed = new Set(this.#removed);
     // Their deletion is in the journal: only when it is durable may the files go.
-    await this.#state.journal.flush();
+    await this.#state.tip.flush();
     await this.#state.device.sync();
-    for (const log of removed) await log.segments?.remove();
-    this.#removed = this.#removed.filter((log) => !removed.has(log));
+    await this.#delete(this.#removed);
+  }
+
+  async #delete(removed: readonly (QueueLog | StreamLog)[]): Promise<void> {
+    const deleted = new Set(removed);
+    for (const log of deleted) await log.segments?.remove();
+    this.#removed = this.#removed.filter((log) => !deleted.has(log));
+  }
+
+  /** Those of logs that were deleted. */
+  get #hasFilesToDelete(): boolean {
+    return this.#removed.length > 0 && !this.#state.isReplicated;
   }
 
   async #shorten(): Promise<void> {
@@ -311,7 +355,7 @@ export class Maintenance {
     const age = this.#state.options.clock.monotonicMs() - this.#lastSnapshotMs;
     const isDue =
       this.#droppedBytes > DROPPED_BYTES ||
-      (this.#reclaimed.size > 0 && age > 2 * this.#state.options.reclaimMs);
+      ((this.#reclaimed.size > 0 || this.#removed.length > 0) && age > 2 * this.#state.options.reclaimMs);
     if (isDue) await this.snapshot(false);
   }
 }

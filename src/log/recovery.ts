@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import { type JournalEnd, JournalFilesSource } from './journal/journal-files-source.ts';
-import { FIRST_FILE, inFiles } from './journal/position.ts';
-import { tornEndText } from './journal/scan.ts';
+import type { LedJournal } from './journal/journal-host.ts';
+import type { Position } from './journal/position.ts';
+import type { Run } from './journal/run.ts';
 import { whyOlder } from './newest-snapshot.ts';
 import { Replay } from './replay.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
@@ -15,69 +15,117 @@ import {
 import { readSnapshot, type Snapshot } from './snapshot.ts';
 import type { StateMachine, StoreState } from './store-state.ts';
 
-export interface RecoveredStore extends JournalEnd {
+export interface Recovered {
+  /** The broker was stopped in an orderly way. */
   readonly clean: boolean;
-  readonly warnings: string[];
+  readonly warnings: readonly string[];
 }
 
-/** Snapshot, then journal. */
-export async function recoverStore(
-  state: StoreState,
-  machine: StateMachine,
-  hooks: {
-    /** Before any log is opened. */
-    onSnapshot: (snapshot: Snapshot) => void;
-    /** Ids of all logs that were opened, those that were deleted later included. */
-    named: Set<number>;
-  },
-): Promise<RecoveredStore> {
-  const { fileSystem, directory } = state.options;
-  await fileSystem.makeDirectory(state.journalDirectory);
-  await fileSystem.makeDirectory(`${directory}/logs`);
-  await fileSystem.syncDirectory(directory);
-  await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
-  const snapshot = await readSnapshot(fileSystem, directory);
-  if (snapshot === null) await assertWasNone(state);
-  else {
-    await assertNotOlder(state, snapshot);
-    hooks.onSnapshot(snapshot);
+export interface RecoveryHooks {
+  /** Before any log is opened. */
+  onSnapshot(snapshot: Snapshot): void;
+  /** Ids of all logs that were opened, those that were deleted later included. */
+  readonly named: Set<number>;
+  /** Its files are deleted later. */
+  isRemoving(id: number): boolean;
+}
+
+/** Snapshot, then journal, as far as that goes. */
+export class Recovery {
+  readonly #state: StoreState;
+  readonly #hooks: RecoveryHooks;
+  readonly #snapshot: Snapshot | null;
+  readonly #replay: Replay;
+  readonly #leftOut: string[];
+  #hasSnapshot = false;
+
+  /** Reads the snapshot. */
+  static async begin(state: StoreState, machine: StateMachine, hooks: RecoveryHooks): Promise<Recovery> {
+    const { fileSystem, directory } = state.options;
+    await fileSystem.makeDirectory(state.journalDirectory);
+    await fileSystem.makeDirectory(`${directory}/logs`);
+    await fileSystem.syncDirectory(directory);
+    await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
+    const snapshot = await readSnapshot(fileSystem, directory);
+    if (snapshot === null) await assertWasNone(state);
+    else {
+      await assertNotOlder(state, snapshot);
+      hooks.onSnapshot(snapshot);
+    }
+    machine.restore(snapshot?.broker ?? null);
+    return new Recovery(state, machine, hooks, snapshot);
   }
-  machine.restore(snapshot?.broker ?? null);
-  const covered = snapshot?.nextBlock ?? 0;
-  const leftOut: string[] = [];
-  const applied = snapshot?.saved === true ? lenient(machine, leftOut) : machine;
-  const replay = new Replay(state, applied, covered);
-  const source = new JournalFilesSource(
-    fileSystem,
-    state.journalDirectory,
-    inFiles(snapshot?.journal ?? FIRST_FILE),
-    covered,
-  );
-  for await (const run of source.runs()) replay.apply(run);
-  const result = source.end as JournalEnd;
-  for (const { id, end } of snapshot?.logs ?? []) state.logs.get(id)?.skipTo(end);
-  const streamStates = new Map((snapshot?.streams ?? []).map((stream) => [stream.id, stream]));
-  for (const stream of state.streams.values()) stream.recovered(streamStates.get(stream.id));
-  for (const log of [...state.logs.values(), ...state.streams.values()])
-    (log.segments as SegmentedLog).knownEnd = log.end;
-  const isClean =
-    snapshot === null ? result.files.length === 0 : snapshot.clean && result.nextBlock === covered;
-  const { named } = hooks;
-  for (const id of idsIn(snapshot)) named.add(id);
-  const warnings = await sweepStrays(
-    fileSystem,
-    directory,
-    {
-      isOpen: (id) => state.logs.has(id) || state.streams.has(id),
-      wasNamed: (id) => named.has(id),
-      isNothingNamed: isNothingNamed(snapshot, named, result.nextBlock),
-    },
-    state.options.clock.now(),
-  );
-  if (result.cut !== null) {
-    warnings.push(tornEndText(result.cut));
+
+  private constructor(
+    state: StoreState,
+    machine: StateMachine,
+    hooks: RecoveryHooks,
+    snapshot: Snapshot | null,
+  ) {
+    this.#state = state;
+    this.#hooks = hooks;
+    this.#snapshot = snapshot;
+    this.#leftOut = [];
+    const applied = snapshot?.saved === true ? lenient(machine, this.#leftOut) : machine;
+    this.#replay = new Replay(state, applied, this.requiredBlock);
   }
-  return { ...result, clean: isClean, warnings: [...leftOut, ...warnings] };
+
+  /** Where the journal is read from. */
+  get from(): Position | null {
+    return this.#snapshot?.journal ?? null;
+  }
+
+  /** The snapshot covers the blocks below. */
+  get requiredBlock(): number {
+    return this.#snapshot?.nextBlock ?? 0;
+  }
+
+  /** What a snapshot covers that is taken now, if it `isComplete`. */
+  get replay(): Replay {
+    return this.#replay;
+  }
+
+  /** All that the snapshot covers was read: from here on the state is that of a moment. */
+  get isComplete(): boolean {
+    return this.#hasSnapshot || this.#replay.readThrough >= this.requiredBlock - 1;
+  }
+
+  apply(run: Run): void {
+    this.#replay.apply(run);
+    if (!this.#hasSnapshot && this.isComplete) this.#completeSnapshot();
+  }
+
+  /** Offsets that were given out below the snapshot are not given again. */
+  #completeSnapshot(): void {
+    this.#hasSnapshot = true;
+    const { logs, streams } = this.#state;
+    for (const { id, end } of this.#snapshot?.logs ?? []) logs.get(id)?.skipTo(end);
+    for (const stream of this.#snapshot?.streams ?? []) streams.get(stream.id)?.recovered(stream);
+  }
+
+  /** The journal is read, and led from here on. */
+  async finish({ nextBlock, isNew, warnings }: LedJournal): Promise<Recovered> {
+    const state = this.#state;
+    const snapshot = this.#snapshot;
+    const { named, isRemoving } = this.#hooks;
+    if (!this.#hasSnapshot) this.#completeSnapshot();
+    for (const stream of state.streams.values()) stream.recovered(undefined);
+    for (const log of [...state.logs.values(), ...state.streams.values()])
+      (log.segments as SegmentedLog).knownEnd = log.end;
+    for (const id of idsIn(snapshot)) named.add(id);
+    const strays = await sweepStrays(
+      state.options.fileSystem,
+      state.options.directory,
+      {
+        isOpen: (id) => state.logs.has(id) || state.streams.has(id) || isRemoving(id),
+        wasNamed: (id) => named.has(id),
+        isNothingNamed: isNothingNamed(snapshot, named, nextBlock),
+      },
+      state.options.clock.now(),
+    );
+    const clean = snapshot === null ? isNew : snapshot.clean && nextBlock === snapshot.nextBlock;
+    return { clean, warnings: [...this.#leftOut, ...strays, ...warnings] };
+  }
 }
 
 /** After `sluice doctor --save` the journal may name what was lost: such operations are left out. */

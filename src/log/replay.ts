@@ -1,5 +1,6 @@
 import { type EntryVisitor, visitBlock } from './journal/entry-visitor.ts';
 import { messageLogId, messageOffset } from './journal/format.ts';
+import type { JournalTip } from './journal/journal-tip.ts';
 import type { JournalImage, Run } from './journal/run.ts';
 import type { Chunk } from './memory/chunks.ts';
 import { frameContentBytes } from './memory/chunks.ts';
@@ -10,9 +11,10 @@ import type { StateMachine, StoreState } from './store-state.ts';
  * the messages that were in memory when it was taken: of those blocks only the messages count, and only those that the snapshot
  * does not have as acknowledged or as written to segments.
  */
-export class Replay implements EntryVisitor {
-  /** All before it was applied, or is part of the snapshot; -1 if there is neither. */
-  nextBlock: number;
+export class Replay implements EntryVisitor, JournalTip {
+  /** The last block that was applied; -1 if there was none. */
+  readThrough = -1;
+  readonly pendingBytes = 0;
   readonly #state: StoreState;
   readonly #machine: Pick<StateMachine, 'applyMetadata'>;
   readonly #covered: number;
@@ -23,7 +25,6 @@ export class Replay implements EntryVisitor {
     this.#state = state;
     this.#machine = machine;
     this.#covered = covered;
-    this.nextBlock = covered;
   }
 
   /** The memory of the run is that of the messages in it from now on. */
@@ -34,13 +35,21 @@ export class Replay implements EntryVisitor {
     this.#chunk = chunk;
     for (const block of run.blocks) {
       visitBlock(run.image, block, this);
-      this.nextBlock = Math.max(this.nextBlock, block.number + 1);
+      this.readThrough = block.number;
     }
     this.#chunk = null;
     run.generation = chunk.generation;
     generation.current++;
     chunks.unpin(chunk);
   }
+
+  /** As every run is applied at once, what there is now is what these blocks have made. */
+  cut(): number {
+    return Math.max(this.#covered, this.readThrough + 1);
+  }
+
+  /** What was read is safe already. */
+  async flush(): Promise<void> {}
 
   message(image: JournalImage, entryAt: number, logCount: number, frameAt: number): void {
     const chunk = this.#chunk as Chunk;

@@ -6,6 +6,8 @@ import type { DiskLevel } from './files/free-disk-space.ts';
 import type { Journal } from './journal/journal.ts';
 import type { JournalDevice } from './journal/journal-device.ts';
 import type { Durability } from './journal/journal-files.ts';
+import type { JournalHost } from './journal/journal-host.ts';
+import type { JournalTip } from './journal/journal-tip.ts';
 import { Arena, type Generation } from './memory/arena.ts';
 import { ChunkStore } from './memory/chunks.ts';
 import { PendingAcknowledgements } from './queues/pending-acknowledgements.ts';
@@ -31,6 +33,8 @@ export interface StoreOptions {
   readonly chunkBytes: number;
   /** Interval, in milliseconds, at which segments are searched for acknowledged messages. */
   readonly reclaimMs: number;
+  /** Where the journal is; local files if it is not given. */
+  readonly journal?: JournalHost;
   readonly streamUpkeep?: Partial<StreamUpkeep>;
   /** How many files of segments are open at once. */
   readonly openSegmentsMax?: number;
@@ -87,6 +91,15 @@ export class StoreState {
   /** Both are there from the end of recovery on. */
   journal!: Journal;
   device!: JournalDevice;
+  /** That of `journal`; while a journal is followed, of what was read of it. */
+  tip!: JournalTip;
+  /** Others append to the journal, which is read: nothing is decided here. */
+  isFollowing = false;
+  /**
+   * The journal is not in this directory, and others read it. What the last snapshot names has to stay until the next one, as the way from
+   * there is gone again after a crash, with paging out meanwhile.
+   */
+  isReplicated = false;
 
   constructor(options: StoreOptions, events: StoreEvents) {
     this.options = options;
@@ -115,6 +128,7 @@ export class StoreState {
   /** One message may be larger than the memory limit: its chunk is not kept to be filled further. */
   leaveLargeChunks(): void {
     this.arena.leaveLargeChunk();
+    if (this.isFollowing) return;
     if (this.journal.chunk.size <= this.options.chunkBytes) return;
     this.beginGeneration();
     this.journal.mark();

@@ -12,7 +12,8 @@ import {
 } from './journal/format.ts';
 import { Journal } from './journal/journal.ts';
 import type { JournalDevice } from './journal/journal-device.ts';
-import { JournalFiles } from './journal/journal-files.ts';
+import type { LedJournal } from './journal/journal-host.ts';
+import { LocalJournal } from './journal/local-journal.ts';
 import { Maintenance } from './maintenance.ts';
 import type { Arena } from './memory/arena.ts';
 import type { ChunkStore } from './memory/chunks.ts';
@@ -21,7 +22,7 @@ import { ReadAhead } from './memory/read-ahead.ts';
 import { ReadBudget } from './memory/read-budget.ts';
 import { appendAcknowledged } from './queues/pending-acknowledgements.ts';
 import { QueueLog } from './queues/queue-log.ts';
-import { type RecoveredStore, recoverStore } from './recovery.ts';
+import { type Recovered, Recovery } from './recovery.ts';
 import type { SegmentDirectory } from './segments/segment-directory.ts';
 import type { LogSnapshot, StreamSnapshot } from './snapshot.ts';
 import { type StateMachine, type StoreEvents, type StoreOptions, StoreState } from './store-state.ts';
@@ -62,6 +63,11 @@ export class Store {
   readonly #readBudget: ReadBudget;
   #onFull: () => void = () => undefined;
   #closed = false;
+  /**
+   * Others read this journal: what is in a durable log has to be there, or an offset would be one message here and another one for
+   * them. Transient messages are kept then.
+   */
+  #journalsAll = false;
 
   constructor(options: StoreOptions, events: StoreEvents) {
     this.state = new StoreState(options, events);
@@ -100,52 +106,88 @@ export class Store {
     return this.state.epoch;
   }
 
-  /** Reads the data directory. Afterwards the store takes messages. */
-  async recover(machine: StateMachine): Promise<{ readonly clean: boolean; readonly warnings: string[] }> {
+  /**
+   * Reads the data directory and the journal; where others go on appending to that, as long as they do. Afterwards the store takes
+   * messages.
+   */
+  async recover(machine: StateMachine): Promise<Recovered> {
     const { state } = this;
-    const result = await recoverStore(state, machine, {
+    const recovery = await Recovery.begin(state, machine, {
       onSnapshot: ({ logs, streams = [] }) => {
         for (const log of logs) this.#recoveredLogs.set(log.id, log);
         for (const stream of streams) this.#recoveredStreams.set(stream.id, stream);
       },
       named: this.#named,
+      isRemoving: (id) => this.maintenance.isRemoving(id),
     });
+    const journal = (state.options.journal ?? this.#localJournal()).open(
+      recovery.from,
+      recovery.requiredBlock,
+    );
+    const { followed } = journal;
+    if (followed !== null) {
+      this.#journalsAll = true;
+      state.isReplicated = true;
+      await this.#follow(followed, recovery, machine);
+    }
+    for await (const run of journal.runs()) {
+      recovery.apply(run);
+      if (followed !== null) await this.#follow(followed, recovery, machine);
+    }
+    return this.#lead(journal.lead(), recovery, machine);
+  }
+
+  /** While others append: memory is kept within its limit, and snapshots are taken. */
+  async #follow(device: JournalDevice, recovery: Recovery, machine: StateMachine): Promise<void> {
+    if (!recovery.isComplete) return;
+    const { state } = this;
+    if (!state.isFollowing) {
+      state.isFollowing = true;
+      state.device = device;
+      state.tip = recovery.replay;
+      await this.maintenance.checkDisk();
+      await this.maintenance.startFollowing(machine, recovery.from !== null);
+    }
+    await this.maintenance.freed();
+  }
+
+  async #lead(led: LedJournal, recovery: Recovery, machine: StateMachine): Promise<Recovered> {
+    const { state } = this;
+    await this.maintenance.suspend();
+    const recovered = await recovery.finish(led);
     this.#named.clear();
     this.#isRecovering = false;
     this.#recoveredLogs.clear();
     this.#recoveredStreams.clear();
-    state.epoch = result.epoch + 1;
-    state.device = this.#openFiles(result);
-    state.journal = this.#openJournal(result);
+    state.epoch = led.epoch;
+    state.device = led.device;
+    state.journal = this.#openJournal(led.nextBlock);
+    state.tip = state.journal;
+    state.isFollowing = false;
     this.journal = state.journal;
     this.accumulator = new RecordAccumulator(this.journal);
     this.journal.reservations = this.accumulator;
-    state.events.onRecovered(result.nextBlock - 1);
+    state.events.onRecovered(led.nextBlock - 1);
     await this.maintenance.checkDisk();
     this.maintenance.start(machine);
     // On a new directory too: from here on there is a block in the journal, or it is gone.
     await this.#markStart();
-    return { clean: result.clean, warnings: result.warnings };
+    return recovered;
   }
 
-  #openFiles({ files, nextBlock, nextFileNumber }: RecoveredStore): JournalFiles {
+  #localJournal(): LocalJournal {
     const { options, events, journalDirectory } = this.state;
-    return new JournalFiles(
-      options.fileSystem,
-      journalDirectory,
-      {
-        fileBytes: options.journalFileBytes,
-        durability: options.durability,
-        scheduler: options.scheduler,
-        lastBlock: nextBlock - 1,
-      },
-      files,
-      nextFileNumber,
-      (error) => events.onFailure(error),
-    );
+    return new LocalJournal({
+      fileSystem: options.fileSystem,
+      directory: journalDirectory,
+      fileBytes: options.journalFileBytes,
+      durability: options.durability,
+      scheduler: options.scheduler,
+      onFailure: (error) => events.onFailure(error),
+    });
   }
 
-  #openJournal({ nextBlock }: RecoveredStore): Journal {
+  #openJournal(firstBlock: number): Journal {
     const { options, events, chunks, generation, device, epoch, acknowledgements } = this.state;
     return new Journal(
       chunks,
@@ -153,7 +195,7 @@ export class Store {
       device,
       {
         epoch,
-        firstBlock: nextBlock,
+        firstBlock,
         retryMs: FULL_RETRY_MS,
         besideBytes: options.chunkBytes >>> 4,
         clock: options.clock,
@@ -252,7 +294,7 @@ export class Store {
     timestampMs: number,
   ): boolean {
     const contentBytes = messageView.contentBytes();
-    const journaled = persistent && durableLogs.length > 0;
+    const journaled = (persistent || this.#journalsAll) && durableLogs.length > 0;
     const prefix = journaled ? messagePrefixBytes(durableLogs.length) : 0;
     const bytes = prefix + frameBytes(contentBytes);
     const source = journaled ? this.journal : this.#arena;

@@ -55,7 +55,7 @@ export class ExpectedQueue {
 
   /** `isVisible` tells whether consumers may have it already. */
   published(message: TestMessage, block: number, isVisible: () => boolean): void {
-    const isJournaled = message.persistent && this.durable;
+    const isJournaled = message.isKept && this.durable;
     this.entries.set(message.id, {
       message,
       isJournaled,

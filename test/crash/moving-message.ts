@@ -29,7 +29,7 @@ export function fillView(messageView: MessageView, message: MovingMessage): void
   messageView.keyEnd = messageView.key.length;
   messageView.exchange = Buffer.from(exchange);
   messageView.exchangeEnd = messageView.exchange.length;
-  messageView.body = bodyOf({ ...message, persistent: true });
+  messageView.body = bodyOf({ ...message, persistent: true, isKept: true });
   messageView.bodyEnd = messageView.body.length;
   encodeProperties(writer, {
     ...(delayMs < 0 ? {} : { headers: { 'x-delay': delayMs } }),

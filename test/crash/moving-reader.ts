@@ -105,7 +105,7 @@ export class MovingReader {
     }
     const { message } = fate;
     this.#host.note(`${this.#queue.name} delivers ${message.id}`);
-    if (!bodyOf({ ...message, persistent: true }).equals(found.body)) {
+    if (!bodyOf({ ...message, persistent: true, isKept: true }).equals(found.body)) {
       this.#host.fail(new HistoryError(`message ${message.id} in ${this.#queue.name} has other bytes`));
     }
     const { deliveryLimit } = this.#queue.settings;

@@ -1,4 +1,4 @@
-import { Broker } from '../../src/broker/broker.ts';
+import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
@@ -43,6 +43,8 @@ export class PowerCutRun implements ChannelHost {
     readonly reclaimMs: number;
     readonly diskFreeLimitBytes: number;
   };
+  /** Transient messages are journaled too. */
+  readonly keepsAll: boolean = false;
   /** A file in which there is a wrong bit: queues may say so. */
   damagedPath: string | null = null;
   /** The journal's end that the last restart found. */
@@ -165,11 +167,17 @@ export class PowerCutRun implements ChannelHost {
   }
 
   async start(): Promise<void> {
-    this.broker = await this.#until(this.#open(), 'the start');
-    this.lastBlock = this.#foundBlock as number;
+    const broker = await this.until(this.#open(), 'the start');
+    const lastBlock = this.#foundBlock as number;
     this.#foundBlock = null;
-    this.note(`started; the journal ends at block ${this.lastBlock}`);
-    await this.#compare(this.lastBlock);
+    await this.hasStarted(broker, lastBlock);
+  }
+
+  protected async hasStarted(broker: Broker, lastBlock: number): Promise<void> {
+    this.broker = broker;
+    this.lastBlock = lastBlock;
+    this.note(`started; the journal ends at block ${lastBlock}`);
+    await this.#compare(lastBlock);
   }
 
   async work(operations: number): Promise<void> {
@@ -178,9 +186,13 @@ export class PowerCutRun implements ChannelHost {
     while (operations-- > 0 && !this.#hasFailed) {
       this.#operations.next();
       this.check();
+      this.beside();
       await this.#steps(this.between(0, this.#pace));
     }
   }
+
+  /** What goes on beside the broker, with each operation. */
+  protected beside(): void {}
 
   /** Closes the broker, unless the power is cut meanwhile. */
   async stop(): Promise<void> {
@@ -197,7 +209,7 @@ export class PowerCutRun implements ChannelHost {
 
   async closeCleanly(): Promise<void> {
     this.note('close');
-    await this.#until(this.broker.close(), 'the close');
+    await this.until(this.broker.close(), 'the close');
     this.channels = [];
     await this.time.forget();
     this.state.closed(this.broker.shard.currentBlock - 1);
@@ -287,15 +299,24 @@ export class PowerCutRun implements ChannelHost {
     this.#hasFailed = false;
   }
 
+  /** What every broker of the run is opened with. */
+  protected get options(): BrokerOptions {
+    const { fs, limits, time } = this;
+    const propertyCodecs = [amqp091Codec];
+    return {
+      dataDirectory: DIRECTORY,
+      fileSystem: fs,
+      propertyCodecs,
+      clock: time,
+      scheduler: time,
+      ...limits,
+    };
+  }
+
   #open(): Promise<Broker> {
     const { fs } = this;
     return Broker.open({
-      dataDirectory: DIRECTORY,
-      fileSystem: fs,
-      propertyCodecs: [amqp091Codec],
-      clock: this.time,
-      scheduler: this.time,
-      ...this.limits,
+      ...this.options,
       onFailure: (error) => {
         // Of a process that is gone: some of its promises ended only now.
         if (fs !== this.fs) return;
@@ -312,7 +333,7 @@ export class PowerCutRun implements ChannelHost {
     });
   }
 
-  async #until<T>(promise: Promise<T>, what: string): Promise<T> {
+  protected async until<T>(promise: Promise<T>, what: string): Promise<T> {
     let outcome: { readonly value: T } | { readonly error: unknown } | null = null;
     promise.then(
       (value) => {
@@ -396,8 +417,13 @@ export class PowerCutRun implements ChannelHost {
     reader.giveBack();
   }
 
+  /** Whom channels tell. */
+  protected get host(): ChannelHost {
+    return this;
+  }
+
   openChannel(): TestChannel {
-    const channel = new TestChannel(this.#nextChannel++, this);
+    const channel = new TestChannel(this.#nextChannel++, this.host);
     this.channels.push(channel);
     return channel;
   }

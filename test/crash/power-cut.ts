@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { PowerCutRun } from './power-cut-run.ts';
+import { ReplicaRun } from './replica-run.ts';
 
 export interface Failure {
   readonly seed: number;
@@ -9,8 +10,16 @@ export interface Failure {
 }
 
 /** Runs the schedule of one seed; null if all is well. */
-export async function runPowerCuts(seed: number): Promise<Failure | null> {
-  const run = new PowerCutRun(seed);
+export function runPowerCuts(seed: number): Promise<Failure | null> {
+  return outcomeOf(new PowerCutRun(seed), seed);
+}
+
+/** The same, for a broker that takes over what it has followed. */
+export function runReplicas(seed: number): Promise<Failure | null> {
+  return outcomeOf(new ReplicaRun(seed), seed);
+}
+
+export async function outcomeOf(run: PowerCutRun, seed: number): Promise<Failure | null> {
   try {
     await run.run();
     return null;

@@ -60,7 +60,14 @@ export class RandomOperations {
         this.#run.random() < 0.97
           ? Math.floor(this.#run.random() ** 3 * 3000)
           : this.#run.between(4, 30) * KIB;
-      const message = { id: this.#nextMessage++, exchange, key, size, persistent };
+      const message = {
+        id: this.#nextMessage++,
+        exchange,
+        key,
+        size,
+        persistent,
+        isKept: persistent || this.#run.keepsAll,
+      };
       this.#run.messages.set(message.id, message);
       channel.publish(route, message);
       this.#run.broker.shard.turn.touch();

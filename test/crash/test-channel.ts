@@ -90,7 +90,7 @@ export class TestChannel {
     fillView(this.#publisher.messageView, message);
     const block = this.#publisher.publish(route, message.persistent);
     for (const queue of queues) queue.published(message, block, () => true);
-    const isJournaled = message.persistent && queues.some((queue) => queue.durable);
+    const isJournaled = message.isKept && queues.some((queue) => queue.durable);
     if (isJournaled !== block > 0)
       throw new HistoryError(`message ${message.id} has to wait for block ${block}`);
     if (block > 0) this.#host.broker.shard.whenDurable(block, { onDurable: (b) => this.#host.confirmed(b) });

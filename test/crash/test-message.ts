@@ -9,6 +9,8 @@ export interface TestMessage {
   readonly key: string;
   readonly size: number;
   readonly persistent: boolean;
+  /** It survives in durable queues. */
+  readonly isKept: boolean;
 }
 
 /** Prime, so that bytes from a neighbouring place are wrong ones. */

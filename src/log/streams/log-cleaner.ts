@@ -78,7 +78,8 @@ export class LogCleaner {
 
   async #apply(stream: StreamLog, nowMs: number, checksAge: boolean): Promise<void> {
     const settings = stream.events.retentionSettings();
-    if (settings.deletes) {
+    // Where others lead, they say in the journal what is too old.
+    if (settings.deletes && !this.#state.isFollowing) {
       const start = checksAge ? startByTime(stream, settings, nowMs) : stream.start;
       const least = Math.max(start, startByBytes(stream, settings));
       if (least > stream.start) stream.events.onExpired(least);
