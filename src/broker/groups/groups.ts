@@ -11,7 +11,7 @@ import {
   type SyncRequest,
   syncFailed,
 } from './classic/requests.ts';
-import type { ConsumerChange } from './consumer/consumer-group.ts';
+import type { ConsumerChange } from './consumer/ports.ts';
 import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/requests.ts';
 import { Group, type GroupOwner } from './group.ts';
 import { GroupError, type GroupErrorKind } from './group-error.ts';

@@ -1,7 +1,8 @@
 import type { ClassicGroup } from './classic/classic-group.ts';
 import { CLASSIC_CONSUMERS, type ClassicMembers } from './consumer/classic-members.ts';
-import type { ConsumerChange, ConsumerGroup } from './consumer/consumer-group.ts';
+import type { ConsumerGroup } from './consumer/consumer-group.ts';
 import { toText } from './consumer/consumer-member.ts';
+import type { ConsumerChange } from './consumer/ports.ts';
 import type { ClassicGroupSet } from './operations.ts';
 import { PartitionSetBuilder, toLists } from './partition-sets.ts';
 import type { GroupStreams, MemberCodec } from './ports.ts';

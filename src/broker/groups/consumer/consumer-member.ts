@@ -1,6 +1,6 @@
 import type { ConsumerMemberState } from '../operations.ts';
 import { fromLists, NO_PARTITIONS, type PartitionSet, toLists, unite } from '../partition-sets.ts';
-import type { ClassicSide } from './requests.ts';
+import type { ClassicSide, HeartbeatRequest } from './requests.ts';
 
 export type ReconciliationState = ConsumerMemberState['state'];
 
@@ -15,6 +15,14 @@ export interface MemberWishes {
   readonly names: ReadonlySet<string>;
   readonly expression: string | null;
   readonly assignor: string | null;
+}
+
+/** Where a member is on its way to its target. */
+export interface Position {
+  readonly epoch: number;
+  readonly state: ReconciliationState;
+  readonly assigned: PartitionSet;
+  readonly revoking: PartitionSet;
 }
 
 /**
@@ -51,6 +59,26 @@ export class ConsumerMember {
   /** What nobody else may have. */
   get owned(): PartitionSet {
     return this.revoking.size === 0 ? this.assigned : unite(this.assigned, this.revoking);
+  }
+
+  /** It has lost all that it had. */
+  startAgain(): void {
+    this.epoch = 0;
+    this.previousEpoch = 0;
+    this.state = 'stable';
+    this.assigned = NO_PARTITIONS;
+    this.revoking = NO_PARTITIONS;
+    this.revokeDueMs = Number.POSITIVE_INFINITY;
+  }
+
+  moveTo({ epoch, state, assigned, revoking }: Position): void {
+    if (epoch !== this.epoch) {
+      this.previousEpoch = this.epoch;
+      this.epoch = epoch;
+    }
+    this.state = state;
+    this.assigned = assigned;
+    this.revoking = revoking;
   }
 
   isReconciled(targetEpoch: number): boolean {
@@ -106,6 +134,18 @@ function fromText({ sessionMs, protocols }: NonNullable<ConsumerMemberState['cla
   return {
     sessionMs,
     protocols: protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata, 'base64') })),
+  };
+}
+
+/** What a heartbeat leaves out is as it was before. */
+export function wishesOf(request: HeartbeatRequest, before: MemberWishes | null): MemberWishes {
+  const { rackId, rebalanceMs, names, expression, assignor } = request;
+  return {
+    rackId: rackId ?? before?.rackId ?? null,
+    rebalanceMs: rebalanceMs === -1 && before !== null ? before.rebalanceMs : rebalanceMs,
+    names: names === null && before !== null ? before.names : new Set(names ?? []),
+    expression: expression ?? before?.expression ?? null,
+    assignor: assignor ?? before?.assignor ?? null,
   };
 }
 

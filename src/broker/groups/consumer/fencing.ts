@@ -1,11 +1,46 @@
 import { GroupError } from '../group-error.ts';
 import { isSubset, type PartitionSet } from '../partition-sets.ts';
-import type { ConsumerMember } from './consumer-member.ts';
+import type { StaticMembers } from '../static-membership.ts';
+import { AWAY_EPOCH, type ConsumerMember } from './consumer-member.ts';
+import type { HeartbeatRequest } from './requests.ts';
 
 /** Whether who speaks is who it should be, and knows what it should: each throws a GroupError if not. */
 
+/** Of a heartbeat; undefined if it is a new member. @throws GroupError */
+export function memberThatSpeaks(
+  members: ReadonlyMap<string, ConsumerMember>,
+  staticMembers: StaticMembers,
+  { memberId, epoch, instanceId, owned, classic }: HeartbeatRequest,
+  membersMax: number,
+): ConsumerMember | undefined {
+  const formerId = staticMembers.idOf(instanceId);
+  if (epoch === 0) {
+    const former = formerId === undefined ? undefined : members.get(formerId);
+    const isReleased = former?.epoch === AWAY_EPOCH || former?.classic != null || classic !== null;
+    if (former !== undefined && former.id !== memberId && !isReleased) {
+      throw new GroupError(
+        'unreleased-instance',
+        `'${instanceId}' is still in use by the member '${former.id}'`,
+      );
+    }
+    const known = members.get(memberId);
+    if (known === undefined && former === undefined && members.size >= membersMax) {
+      throw new GroupError('group-full', `the group has ${members.size} members, which is the limit`);
+    }
+    return known;
+  }
+  const refusal = staticMembers.refusalOf(memberId, instanceId);
+  if (refusal === 'fenced-instance') {
+    throw new GroupError(refusal, `'${instanceId}' is in use by the member '${formerId}'`);
+  }
+  if (refusal !== null) throw new GroupError(refusal, `no member keeps the name '${instanceId}'`);
+  const member = memberOf(members, memberId);
+  if (epoch > 0) checkEpoch(member, epoch, owned);
+  return member;
+}
+
 /** One epoch behind is what a member is when it missed an answer; then it has nothing that it should not have. */
-export function checkEpoch(member: ConsumerMember, epoch: number, owned: PartitionSet | null): void {
+function checkEpoch(member: ConsumerMember, epoch: number, owned: PartitionSet | null): void {
   if (epoch === member.epoch) return;
   const missedAnswer = epoch === member.previousEpoch && owned !== null && isSubset(owned, member.assigned);
   if (missedAnswer) return;
@@ -44,7 +79,7 @@ export function checkAsker(
   checkSameEpoch(memberOf(members, memberId ?? ''), epoch);
 }
 
-export function memberOf(members: ReadonlyMap<string, ConsumerMember>, id: string): ConsumerMember {
+function memberOf(members: ReadonlyMap<string, ConsumerMember>, id: string): ConsumerMember {
   const member = members.get(id);
   if (member === undefined) throw new GroupError('unknown-member', `'${id}' is not a member of the group`);
   return member;

@@ -1,4 +1,4 @@
-import type { PartitionSet } from '../partition-sets.ts';
+import { has, type PartitionSet } from '../partition-sets.ts';
 import type { ConsumerMember } from './consumer-member.ts';
 
 /** Who holds which partition, or has not said yet that it let go of it. */
@@ -10,6 +10,17 @@ export class Owners {
   mayOwn(member: ConsumerMember, streamId: string, partition: number): boolean {
     const owner = this.#byStream.get(streamId)?.get(partition);
     return owner === undefined || owner === member;
+  }
+
+  /** Whether there is anything of its target that the member does not have, and nobody else holds. */
+  hasFreeFor(member: ConsumerMember): boolean {
+    for (const [streamId, partitions] of member.target) {
+      for (const partition of partitions) {
+        if (has(member.assigned, streamId, partition)) continue;
+        if (this.mayOwn(member, streamId, partition)) return true;
+      }
+    }
+    return false;
   }
 
   /** What the member holds now is what it says. */

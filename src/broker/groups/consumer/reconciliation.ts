@@ -7,15 +7,7 @@ import {
   subtract,
   unite,
 } from '../partition-sets.ts';
-import type { ReconciliationState } from './consumer-member.ts';
-
-/** Where a member is on its way to its target. */
-export interface Position {
-  readonly epoch: number;
-  readonly state: ReconciliationState;
-  readonly assigned: PartitionSet;
-  readonly revoking: PartitionSet;
-}
+import type { Position } from './consumer-member.ts';
 
 export interface Destination {
   readonly epoch: number;

@@ -3,6 +3,11 @@ import { Pattern, validPattern } from '../../policies/pattern.ts';
 import { GroupError } from '../group-error.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
 import type { ConsumerMember } from './consumer-member.ts';
+import type { HeartbeatRequest } from './requests.ts';
+
+/** Of all members together; those that ask for a few are not counted. */
+const NAMES_MAX = 200_000;
+const NAMES_FREE = 100;
 
 /** It has to match the whole of the name (KIP-848). */
 const WHOLE = { isWhole: true };
@@ -66,6 +71,19 @@ export class Subscriptions {
       .filter(({ name }) => expression.pattern.matches(name));
     return expression.streams;
   }
+}
+
+/** They are kept, and looked at for each new target. @throws GroupError group-full */
+export function checkNameCount(
+  members: Iterable<ConsumerMember>,
+  { memberId, names }: HeartbeatRequest,
+): void {
+  if (names === null || names.length <= NAMES_FREE) return;
+  let count = names.length;
+  for (const { id, wishes } of members) if (id !== memberId) count += wishes.names.size;
+  if (count <= NAMES_MAX) return;
+  const text = `the members of the group subscribe to ${count} names together, and may to ${NAMES_MAX}`;
+  throw new GroupError('group-full', text);
 }
 
 /** Says which streams there are, and with how many partitions: another text for others. */
