@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { Timer } from '../../base/scheduler.ts';
-import { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
 import {
   type JoinOutcome,
@@ -13,14 +12,14 @@ import {
 } from './classic/requests.ts';
 import type { ConsumerChange } from './consumer/ports.ts';
 import type { HeartbeatOutcome, HeartbeatRequest } from './consumer/requests.ts';
-import { Group, type GroupOwner } from './group.ts';
+import type { Group, GroupOwner } from './group.ts';
 import { GroupError, type GroupErrorKind } from './group-error.ts';
-import { GroupQuotas } from './group-quotas.ts';
+import { GroupJournal } from './group-journal.ts';
+import { GroupRegistry } from './group-registry.ts';
 import type { GroupSettings } from './group-settings.ts';
 import { MemberAnswers } from './member-answers.ts';
 import type { CommitRequest } from './offset-commit.ts';
 import { expiredOffsets, isUseless, subscribesTo } from './offset-retention.ts';
-import { decodeGroupOperation, encodeGroupOperation, type GroupOperation } from './operations.ts';
 import { type PartitionSet, PartitionSetBuilder, toLists } from './partition-sets.ts';
 import { type GroupDeps, type GroupStream, type MemberCodec, noCodec, type OtherGroups } from './ports.ts';
 import type { TransactionalOffsets } from './transactional-offsets.ts';
@@ -32,18 +31,16 @@ import type { TransactionalOffsets } from './transactional-offsets.ts';
 export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets {
   readonly prefix = 'group';
   readonly #deps: GroupDeps;
-  readonly #byVhost = new Map<string, Map<string, Group>>();
-  /** Groups with pending offsets, by the id of the producer. */
-  readonly #pending = new Map<number, Set<Group>>();
-  readonly #others: OtherGroups[] = [];
-  readonly #quotas: GroupQuotas;
+  readonly #registry: GroupRegistry;
+  readonly #journal: GroupJournal;
   readonly answers: MemberAnswers;
   #codec = noCodec;
   #retention: Timer | null = null;
 
   constructor(deps: GroupDeps) {
     this.#deps = deps;
-    this.#quotas = new GroupQuotas(deps.quotas ?? new ObjectQuotas());
+    this.#registry = new GroupRegistry(deps, this);
+    this.#journal = new GroupJournal(deps, this.#registry);
     this.answers = new MemberAnswers(deps.turnTime ?? null);
   }
 
@@ -53,11 +50,11 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
 
   /** Groups of another kind, with a home of their own: a name is one group's, of whatever kind. */
   register(others: OtherGroups): void {
-    this.#others.push(others);
+    this.#registry.others.push(others);
   }
 
   get others(): readonly OtherGroups[] {
-    return this.#others;
+    return this.#registry.others;
   }
 
   /** How to understand what members of classic groups tell one another. */
@@ -70,11 +67,11 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   }
 
   find(vhost: string, id: string): Group | undefined {
-    return this.#byVhost.get(vhost)?.get(id);
+    return this.#registry.find(vhost, id);
   }
 
   list(vhost: string): Group[] {
-    return [...(this.#byVhost.get(vhost)?.values() ?? [])];
+    return this.#registry.list(vhost);
   }
 
   join(vhost: string, id: string, request: JoinRequest, done: (outcome: JoinOutcome) => void): void {
@@ -85,19 +82,19 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     } else if (found === undefined && memberId !== '') {
       done(joinFailed('unknown-member', memberId));
     } else {
-      const isOther = this.#otherOf(vhost, id) !== undefined;
-      const refusal = isOther ? null : this.#quotas.refusalOfJoin(vhost, found, request);
+      const isOther = this.#registry.otherOf(vhost, id) !== undefined;
+      const refusal = isOther ? null : this.#registry.quotas.refusalOfJoin(vhost, found, request);
       if (refusal !== null) {
         done(joinFailed(refusal, memberId));
         return;
       }
-      const group = isOther ? null : (found ?? this.#create(vhost, id, request.user));
+      const group = isOther ? null : (found ?? this.#registry.create(vhost, id, request.user));
       const classic = group?.asClassic() ?? null;
       if (group === null) done(joinFailed('inconsistent-protocol', memberId));
       else if (classic === null) done(group.classicMembers.join(request));
       else classic.join(request, done);
       if (group !== null) this.resized(group);
-      if (group !== null && found === undefined) this.#removeIfUnused(group);
+      if (group !== null && found === undefined) this.#registry.removeIfUnused(group);
     }
   }
 
@@ -137,11 +134,12 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   /** Of a group in which the broker divides the partitions. @throws GroupError */
   consumerHeartbeat(vhost: string, id: string, request: HeartbeatRequest): HeartbeatOutcome {
     const found = this.find(vhost, id);
-    const isNew = found === undefined && request.epoch === 0 && this.#otherOf(vhost, id) === undefined;
+    const isNew =
+      found === undefined && request.epoch === 0 && this.#registry.otherOf(vhost, id) === undefined;
     if (request.epoch === 0 && (isNew || found !== undefined)) {
-      this.#quotas.admitConsumer(vhost, found, request);
+      this.#registry.quotas.admitConsumer(vhost, found, request);
     }
-    const group = isNew ? this.#create(vhost, id, request.user) : found;
+    const group = isNew ? this.#registry.create(vhost, id, request.user) : found;
     const isKnown = request.epoch === 0 || found?.membership.type === 'consumer';
     if (group === undefined || !isKnown)
       throw new GroupError('group-not-found', `there is no consumer group '${id}'`);
@@ -156,7 +154,7 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
       return consumer.heartbeat(request);
     } finally {
       this.resized(group);
-      if (isNew) this.#removeIfUnused(group);
+      if (isNew) this.#registry.removeIfUnused(group);
     }
   }
 
@@ -165,11 +163,12 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     const group = this.#groupToCommit(request, false);
     const { rows } = request;
     const t = this.#wallMs();
-    this.#quotas.admitOffsets(group, rows);
+    this.#registry.quotas.admitOffsets(group, rows);
     group.offsets.commit(t, rows);
     this.resized(group);
-    this.#keepOwner(group);
-    group.offsetsBlock = this.#record({ op: 'group.commit', v: group.vhost, g: group.id, t, o: rows });
+    this.#journal.keepOwner(group);
+    const { vhost: v, id: g } = group;
+    group.offsetsBlock = this.#journal.record({ op: 'group.commit', v, g, t, o: rows });
     return group.offsetsBlock;
   }
 
@@ -177,24 +176,25 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     const group = this.#groupToCommit(request, true);
     const { rows } = request;
     const t = this.#wallMs();
-    this.#quotas.admitOffsets(group, rows);
-    this.#addPending(group, producerId, t, rows);
+    this.#registry.quotas.admitOffsets(group, rows);
+    this.#registry.addPending(group, producerId, t, rows);
     const { vhost: v, id: g } = group;
-    this.#keepOwner(group);
-    group.offsetsBlock = this.#record({ op: 'group.pending', v, g, t, producer: producerId, o: rows });
+    this.#journal.keepOwner(group);
+    const operation = { op: 'group.pending', v, g, t, producer: producerId, o: rows } as const;
+    group.offsetsBlock = this.#journal.record(operation);
     return group.offsetsBlock;
   }
 
   hasPending(producerId: number): boolean {
-    return this.#pending.has(producerId);
+    return this.#registry.hasPending(producerId);
   }
 
   complete(producerId: number, isCommitted: boolean): void {
-    const groups = this.#pending.get(producerId);
-    if (groups === undefined) return;
-    const block = this.#record({ op: 'group.complete', producer: producerId, committed: isCommitted });
-    for (const group of groups) group.offsetsBlock = block;
-    this.#complete(producerId, isCommitted);
+    if (!this.hasPending(producerId)) return;
+    const operation = { op: 'group.complete', producer: producerId, committed: isCommitted } as const;
+    const block = this.#journal.record(operation);
+    for (const group of this.#registry.pendingOf(producerId)) group.offsetsBlock = block;
+    this.#registry.completePending(producerId, isCommitted);
   }
 
   /**
@@ -228,7 +228,7 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   /** With the virtual host goes what is in it. */
   deleteAll(vhost: string): void {
     for (const group of this.list(vhost)) this.#delete(group);
-    this.#byVhost.delete(vhost);
+    this.#registry.removeVhost(vhost);
   }
 
   streamAdded({ vhost }: GroupStream): void {
@@ -251,101 +251,35 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   /** Forgets what nobody has asked for since long. */
   expire(): void {
     const nowMs = this.#wallMs();
-    for (const groups of this.#byVhost.values()) {
-      for (const group of [...groups.values()]) {
-        const isRead = subscribesTo(group, this.#codec);
-        this.#forget(group, expiredOffsets(group, isRead, this.#deps, nowMs));
-        if (isUseless(group)) this.#delete(group);
-      }
+    for (const group of this.#registry.all()) {
+      const isRead = subscribesTo(group, this.#codec);
+      this.#forget(group, expiredOffsets(group, isRead, this.#deps, nowMs));
+      if (isUseless(group)) this.#delete(group);
     }
   }
 
   apply(bytes: Uint8Array): void {
-    const operation = decodeGroupOperation(bytes);
-    this.#apply(operation, bytes);
-    if ('g' in operation) {
-      const group = this.find(operation.v, operation.g);
-      if (group !== undefined) this.resized(group);
-    }
+    this.#journal.apply(bytes);
   }
 
-  #apply(operation: GroupOperation, bytes: Uint8Array): void {
-    switch (operation.op) {
-      case 'group.owner':
-        this.#quotas.setOwner(this.#findOrCreate(operation.v, operation.g), operation.u);
-        return;
-      case 'group.classic': {
-        const group = this.#findOrCreate(operation.v, operation.g);
-        group.keptMembership = Uint8Array.from(bytes);
-        group.becomeClassic().restore(operation);
-        return;
-      }
-      case 'group.consumer':
-        this.#findOrCreate(operation.v, operation.g).becomeConsumer().restore(operation);
-        return;
-      case 'group.commit':
-        this.#findOrCreate(operation.v, operation.g).offsets.commit(operation.t, operation.o);
-        return;
-      case 'group.pending':
-        this.#addPending(
-          this.#findOrCreate(operation.v, operation.g),
-          operation.producer,
-          operation.t,
-          operation.o,
-        );
-        return;
-      case 'group.complete':
-        this.#complete(operation.producer, operation.committed);
-        return;
-      case 'group.forget': {
-        const offsets = this.find(operation.v, operation.g)?.offsets;
-        for (const [streamId, partitions] of Object.entries(operation.o)) {
-          for (const partition of partitions) offsets?.forget(streamId, partition);
-        }
-        return;
-      }
-      case 'group.delete': {
-        const group = this.find(operation.v, operation.g);
-        if (group !== undefined) this.#remove(group);
-      }
-    }
-  }
-
-  *snapshot(): Iterable<Uint8Array> {
-    for (const groups of this.#byVhost.values()) {
-      for (const group of groups.values()) {
-        const { vhost: v, id: g, membership } = group;
-        const u = group.account?.openName ?? null;
-        if (u !== null) yield encodeGroupOperation({ op: 'group.owner', v, g, u });
-        if (membership.type === 'consumer') {
-          yield encodeGroupOperation({ op: 'group.consumer', v, g, ...membership.stateToKeep() });
-        } else if (group.keptMembership !== null) {
-          yield group.keptMembership;
-        }
-        for (const { producer, t, o } of group.offsets.rows()) {
-          if (producer === null) yield encodeGroupOperation({ op: 'group.commit', v, g, t, o });
-          else yield encodeGroupOperation({ op: 'group.pending', v, g, t, producer, o });
-        }
-      }
-    }
+  snapshot(): Iterable<Uint8Array> {
+    return this.#journal.snapshot();
   }
 
   recovered(): void {
-    for (const groups of this.#byVhost.values()) {
-      for (const group of groups.values()) {
-        for (const streamId of [...group.offsets.streamIds()]) {
-          if (this.#deps.streams.byId(streamId) === undefined) group.offsets.forgetStream(streamId);
-        }
-        group.recovered();
-        this.resized(group);
+    for (const group of this.#registry.all()) {
+      for (const streamId of [...group.offsets.streamIds()]) {
+        if (this.#deps.streams.byId(streamId) === undefined) group.offsets.forgetStream(streamId);
       }
+      group.recovered();
+      this.resized(group);
     }
     this.#retention = this.#deps.scheduler.every(this.settings.offsetsCheckMs, () => this.expire());
   }
 
   stop(): void {
     this.#retention?.cancel();
-    for (const groups of this.#byVhost.values()) for (const group of groups.values()) group.stop();
+    for (const group of this.#registry.all()) group.stop();
   }
 
   newMemberId(prefix: string): string {
@@ -353,37 +287,20 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
   }
 
   classicChanged(group: Group): void {
-    const { membership, vhost: v, id: g } = group;
-    if (membership.type !== 'classic') return;
-    const operation = encodeGroupOperation({ op: 'group.classic', v, g, ...membership.stateToKeep() });
-    group.keptMembership = operation;
-    this.#keepOwner(group);
-    group.membershipBlock = this.#deps.record(operation);
+    this.#journal.keepClassic(group);
   }
 
   unused(group: Group): void {
-    this.#remove(group);
+    this.#registry.remove(group);
   }
 
   consumerChanged(group: Group, change: ConsumerChange): void {
-    group.keptMembership = null;
-    this.#keepOwner(group);
-    group.membershipBlock = this.#record({ op: 'group.consumer', v: group.vhost, g: group.id, ...change });
+    this.#journal.keepConsumer(group, change);
     if (change.gone.length > 0) group.becomeClassicIfAllAre();
   }
 
   resized(group: Group): void {
-    this.#quotas.resized(group);
-  }
-
-  /** The journal is to say whose the group is before it says anything else of it. */
-  #keepOwner(group: Group): void {
-    if (group.isAccountKept) return;
-    group.isAccountKept = true;
-    const u = group.account?.openName ?? null;
-    if (u !== null) {
-      this.#deps.record(encodeGroupOperation({ op: 'group.owner', v: group.vhost, g: group.id, u }));
-    }
+    this.#registry.quotas.resized(group);
   }
 
   #groupOfMember(vhost: string, id: string): Group | GroupErrorKind {
@@ -396,11 +313,11 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     if (id === '') throw new GroupError('invalid-group-id', 'the name of a group is not empty');
     let group = this.find(vhost, id);
     if (group === undefined) {
-      if (generation >= 0 || this.#otherOf(vhost, id) !== undefined) {
+      if (generation >= 0 || this.#registry.otherOf(vhost, id) !== undefined) {
         throw new GroupError('illegal-generation', `there is no group '${id}'`);
       }
-      this.#quotas.admitGroup(vhost, request.user);
-      group = this.#create(vhost, id, request.user);
+      this.#registry.quotas.admitGroup(vhost, request.user);
+      group = this.#registry.create(vhost, id, request.user);
     }
     const { membership } = group;
     if (membership.type === 'classic') {
@@ -411,41 +328,9 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     return group;
   }
 
-  #otherOf(vhost: string, id: string): OtherGroups | undefined {
-    return this.#others.find((others) => others.has(vhost, id));
-  }
-
-  #findOrCreate(vhost: string, id: string): Group {
-    return this.find(vhost, id) ?? this.#create(vhost, id);
-  }
-
-  #create(vhost: string, id: string, user?: string): Group {
-    const groups = this.#byVhost.get(vhost) ?? new Map<string, Group>();
-    this.#byVhost.set(vhost, groups);
-    const group = new Group(vhost, id, this.#deps, this, this.#quotas.account(user));
-    groups.set(id, group);
-    this.#quotas.added(group);
-    return group;
-  }
-
   #delete(group: Group): void {
-    this.#record({ op: 'group.delete', v: group.vhost, g: group.id });
-    this.#remove(group);
-  }
-
-  /** What a request that was refused has made. */
-  #removeIfUnused(group: Group): void {
-    if (isUseless(group)) this.#remove(group);
-  }
-
-  #remove(group: Group): void {
-    if (group.isRemoved) return;
-    this.#byVhost.get(group.vhost)?.delete(group.id);
-    group.remove();
-    this.#quotas.removed(group);
-    for (const [producer, groups] of this.#pending) {
-      if (groups.delete(group) && groups.size === 0) this.#pending.delete(producer);
-    }
+    this.#journal.record({ op: 'group.delete', v: group.vhost, g: group.id });
+    this.#registry.remove(group);
   }
 
   #forget(group: Group, partitions: PartitionSet): void {
@@ -455,22 +340,7 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
     }
     this.resized(group);
     const { vhost: v, id: g } = group;
-    group.offsetsBlock = this.#record({ op: 'group.forget', v, g, o: toLists(partitions) });
-  }
-
-  #addPending(group: Group, producer: number, t: number, rows: CommitRequest['rows']): void {
-    group.offsets.addPending(producer, t, rows);
-    this.resized(group);
-    const groups = this.#pending.get(producer) ?? new Set<Group>();
-    this.#pending.set(producer, groups.add(group));
-  }
-
-  #complete(producer: number, isCommitted: boolean): void {
-    for (const group of this.#pending.get(producer) ?? []) {
-      group.offsets.complete(producer, isCommitted);
-      this.resized(group);
-    }
-    this.#pending.delete(producer);
+    group.offsetsBlock = this.#journal.record({ op: 'group.forget', v, g, o: toLists(partitions) });
   }
 
   #streamsChanged(vhost: string): void {
@@ -480,9 +350,5 @@ export class Groups implements SnapshotSection, GroupOwner, TransactionalOffsets
 
   #wallMs(): number {
     return Math.floor(this.#deps.clock.now());
-  }
-
-  #record(operation: GroupOperation): number {
-    return this.#deps.record(encodeGroupOperation(operation));
   }
 }
