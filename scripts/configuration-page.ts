@@ -8,7 +8,7 @@ export const PAGE = new URL('../docs/configuration.md', import.meta.url);
 
 const INTRODUCTION = `# Configuration
 
-<!-- Written by \`npm run docs\` from src/cli/config/settings.ts and setting-guide.ts. Change it there. -->
+<!-- Written by \`npm run docs\` from src/cli/config/settings/ and setting-guide.ts. Change it there. -->
 
 Sluice runs without configuration. There are three places to set something. A later one wins:
 
