@@ -8,8 +8,8 @@ import { traceWalks, WALKS, type WalkName } from './walks.ts';
 /** The most files of each walk, and how many of them may come twice. Less is better. */
 const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: number }>> = {
   publish: { files: 29, twice: 8 },
-  whole: { files: 40, twice: 10 },
-  delivery: { files: 14, twice: 1 },
+  whole: { files: 41, twice: 10 },
+  delivery: { files: 15, twice: 1 },
   produce: { files: 57, twice: 10 },
   fetch: { files: 48, twice: 9 },
 };

@@ -1,38 +1,24 @@
 import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
-import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
-import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
+import type { ChunkStore } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
-import { ContentView } from '../../records/record-content.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import { BrokerError } from '../errors.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
 import { Consumer, type ConsumerOwner, type ConsumerRequest } from './consumer.ts';
 import { ConsumerPriorities } from './consumer-priorities.ts';
 import { Deduplicator } from './deduplication.ts';
+import { DeliveryLoop } from './delivery-loop.ts';
 import { type Amount, Ledger, QueueDepth } from './message-ledger.ts';
 import type { Getter, QueueDeps } from './ports.ts';
-import { bodyBytesAt, type LevelDeps, type LevelOwner, PriorityLevel } from './priority-level.ts';
+import { type LevelDeps, type LevelOwner, PriorityLevel } from './priority-level.ts';
 import { PriorityLevels } from './priority-levels.ts';
 import { QueueExpiry } from './queue-expiry.ts';
 import { QueueLimits } from './queue-limits.ts';
 import type { QueueSpec, TopologyQueue } from './queue-port.ts';
 import { type QueueSettings, settingsFromArguments } from './queue-settings.ts';
 import { recoveredBytes } from './recovered-bytes.ts';
-
-/** How many messages one queue delivers before others get their turn: some milliseconds, which the turn does not look into. */
-const PUMP_MESSAGES_MAX = 4096;
-/** What an expired message counts beside: to dead-letter it takes longer than to deliver it. */
-const DISCARD_COST = 63;
-
-/** Of the message that is being delivered: there is one at a time. */
-const content = new ContentView();
-
-function parse(chunk: Chunk, at: number): void {
-  if (content.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at))) return;
-  throw new Error(`the message at byte ${at} of chunk ${chunk.slot} cannot be read`);
-}
 
 /** Competing consumers over one log, or over one for each priority (`priority-level.ts`). */
 export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
@@ -62,12 +48,12 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   readonly #depth = new QueueDepth();
   readonly #limits: QueueLimits;
   readonly #expiry: QueueExpiry;
-  #getters: { readonly getter: Getter; readonly noAck: boolean }[] = [];
   readonly #turn: Turn;
   readonly #chunks: ChunkStore;
   readonly #deps: QueueDeps;
   readonly #levelDeps: LevelDeps;
   readonly #levels: PriorityLevels;
+  readonly #delivery: DeliveryLoop;
 
   constructor(spec: QueueSpec, deps: QueueDeps) {
     this.id = deps.id;
@@ -97,6 +83,15 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     );
     this.base = this.#levels.base;
     this.levels = this.#levels.all;
+    this.#delivery = new DeliveryLoop({
+      consumers: this.consumers,
+      levels: this.#levels,
+      limits: this.#limits,
+      depth: this.#depth,
+      ledger,
+      chunks: deps.chunks,
+      turn: deps.turn,
+    });
     this.configure(this.settings);
   }
 
@@ -270,18 +265,19 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
       getter.empty();
       return;
     }
-    this.#getters.push({ getter, noAck });
+    this.#delivery.getters.push({ getter, noAck });
     this.pump();
   }
 
   /** Delivers what it can, then applies the limits. */
   pump(): void {
     if (this.corruption !== null || this.isRemoved) return;
-    if (!this.#deliverReady()) {
+    if (this.consumers.all.length === 0 && this.#delivery.getters.length === 0) {
+      this.#depth.dropEstimate();
+    } else if (!this.#delivery.run()) {
       this.#turn.pumpLater(this);
       return;
     }
-    if (this.readyCount === 0) this.#depth.dropEstimate();
     if (this.#limits.areNeeded) this.#limits.apply(this.levels);
   }
 
@@ -319,7 +315,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     const count = this.readyCount;
     this.isRemoved = true;
     this.#cancelConsumers();
-    this.#answerEmpty();
+    this.#delivery.answerEmpty();
     this.#depth.clear();
     this.#forgetNames();
     this.#levels.release();
@@ -372,7 +368,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.corruption = error;
     this.#deps.onCorruption(error);
     this.#cancelConsumers();
-    this.#answerEmpty();
+    this.#delivery.answerEmpty();
   }
 
   /** Without consequences: an auto-delete queue stays. */
@@ -381,91 +377,6 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
       consumer.isActive = false;
       consumer.sink.cancelled(consumer);
     }
-  }
-
-  /** Stops where the next message is not in memory, or nobody can take it. False if there is more to deliver. */
-  #deliverReady(): boolean {
-    const { consumers, levels } = this;
-    if (consumers.all.length === 0 && this.#getters.length === 0) return true;
-    let budget = PUMP_MESSAGES_MAX;
-    const depth = this.#depth;
-    const { ttl } = this.#limits;
-    while (depth.ready > 0) {
-      const isAsked = this.#getters.length > 0;
-      const { only } = consumers;
-      const isOnly = only !== null && only.credit > 0 && only.gate.open && only.parkedAt === null;
-      const consumer = isAsked ? null : isOnly ? only : consumers.next();
-      if (!isAsked && consumer === null) return true;
-      const level = levels.length === 1 ? this.base : this.#levels.top;
-      // What is not durable yet is delivered when it is: its level wakes the queue.
-      if (level === null) return true;
-      const offset = level.peek();
-      if (offset >= level.undurableFrom) return true;
-      const position = level.log.positionOf(offset);
-      if (position < 0) {
-        level.log.readAhead?.load(offset);
-        return true;
-      }
-      if (budget-- === 0) return false;
-      const chunk = this.#chunks.of(position);
-      const at = position >>> 0;
-      if (ttl.isNeeded && offset < level.freshFrom && ttl.isExpired(chunk, at)) {
-        budget = Math.max(0, budget - DISCARD_COST);
-        this.#limits.discards.discard(level, offset, bodyBytesAt(chunk, at), 'expired');
-      } else if (consumer === null) {
-        this.#answerGetter(level, offset, chunk, at);
-      } else {
-        this.#deliver(consumer, level, offset, chunk, at);
-      }
-    }
-    this.#answerEmpty();
-    return true;
-  }
-
-  #deliver(consumer: Consumer, level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
-    parse(chunk, at);
-    const bodyBytes = content.bodyEnd - content.bodyStart;
-    const publishedMs = frameTimestampMs(chunk, at);
-    const redelivered = level.deliver(offset, bodyBytes);
-    consumer.credit--;
-    // The sink copies the message before anything can free its memory.
-    if (consumer.sink.deliver(consumer, level, offset, chunk, at, redelivered, content) === false) {
-      consumer.credit++;
-      this.consumers.park(consumer);
-      level.undeliver(offset, bodyBytes);
-      return;
-    }
-    this.#delivered(level, offset, publishedMs, redelivered);
-    if (consumer.noAck) level.acknowledgeAtOnce(offset);
-  }
-
-  #answerGetter(level: PriorityLevel, offset: number, chunk: Chunk, at: number): void {
-    const { getter, noAck } = this.#getters.shift() as { getter: Getter; noAck: boolean };
-    parse(chunk, at);
-    const bodyBytes = content.bodyEnd - content.bodyStart;
-    const publishedMs = frameTimestampMs(chunk, at);
-    const redelivered = level.deliver(offset, bodyBytes);
-    if (getter.message(level, offset, chunk, at, redelivered, this.readyCount, content) === false) {
-      level.undeliver(offset, bodyBytes);
-      return;
-    }
-    this.#delivered(level, offset, publishedMs, redelivered);
-    if (noAck) level.acknowledgeAtOnce(offset);
-  }
-
-  #delivered(level: PriorityLevel, offset: number, publishedMs: number, redelivered: boolean): void {
-    const ledger = this.#ledger;
-    ledger.delivered++;
-    if (redelivered) ledger.redelivered++;
-    ledger.publishToDeliver.record(this.#turn.nowMs - publishedMs);
-    if (offset < level.log.tailStart) level.log.readAhead?.release(offset);
-  }
-
-  #answerEmpty(): void {
-    if (this.#getters.length === 0) return;
-    const getters = this.#getters;
-    this.#getters = [];
-    for (const { getter } of getters) getter.empty();
   }
 
   /** A message that should be in a segment is not: its corrupt batch was cut off. */
