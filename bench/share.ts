@@ -1,7 +1,7 @@
 /** Share groups: what it takes to hand out records and take their acknowledgements, in the broker's own process. */
 import { Broker } from '../src/broker/broker.ts';
+import { ACKNOWLEDGE, type Acknowledgement } from '../src/broker/groups/share/acknowledgement.ts';
 import { AcquiredRanges } from '../src/broker/groups/share/acquired-ranges.ts';
-import { ACKNOWLEDGE, type Acknowledgement } from '../src/broker/groups/share/share-partition.ts';
 import type { ShareReader } from '../src/broker/groups/share/share-reader.ts';
 import { describeMachine, type Machine } from '../src/cli/bench/machine.ts';
 import { RecordBatchBuilder } from '../src/records/batch-builder.ts';

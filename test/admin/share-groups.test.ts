@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ACKNOWLEDGE } from '../../src/broker/groups/share/acknowledgement.ts';
 import { AcquiredRanges } from '../../src/broker/groups/share/acquired-ranges.ts';
-import { ACKNOWLEDGE } from '../../src/broker/groups/share/share-partition.ts';
 import { batchOf } from '../broker/streams/batches.ts';
 import { TestAdmin } from './test-admin.ts';
 

@@ -4,8 +4,9 @@ import { AtomicAppend } from '../../publishing/atomic-append.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
+import type { GivenUp } from './acknowledgement.ts';
 import { type FoundRecord, findRecords } from './dead-record.ts';
-import type { GivenUp, SharePartition } from './share-partition.ts';
+import type { SharePartition } from './share-partition.ts';
 
 /** Where records are given up. */
 export interface DeadRecordSource {

@@ -1,19 +1,11 @@
-import type { Access } from '../../access/access.ts';
-import { ObjectCounter } from '../../budget/object-counter.ts';
 import { ObjectQuotas } from '../../budget/object-quotas.ts';
-import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
-import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
-import type { Partition, PartitionOwner } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
-import type { StreamObserver, Streams } from '../../streams/streams.ts';
-import { deadLetterTopic } from '../dead-letter-owner.ts';
-import type { GroupConfigs } from '../group-configs.ts';
+import type { StreamObserver } from '../../streams/streams.ts';
 import { GroupError } from '../group-error.ts';
 import { refuse } from '../group-quotas.ts';
-import type { Groups } from '../groups.ts';
 import type { OtherGroups } from '../ports.ts';
-import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
+import type { ShareGroupsDeps } from './ports.ts';
 import {
   LEAVE_EPOCH,
   ShareGroup,
@@ -21,28 +13,10 @@ import {
   type ShareHeartbeat,
   type ShareHeartbeatOutcome,
 } from './share-group.ts';
-import {
-  decodeShareOperation,
-  encodeShareOperation,
-  type ShareOperation,
-  type ShareStart,
-} from './share-operations.ts';
-import { SharePartition } from './share-partition.ts';
-import { ShareReader } from './share-reader.ts';
+import { decodeShareOperation, encodeShareOperation, type ShareOperation } from './share-operations.ts';
+import { SharePartitions } from './share-partitions.ts';
+import type { ShareReader } from './share-reader.ts';
 import { shareSettings } from './share-settings.ts';
-
-export interface ShareGroupsDeps {
-  readonly shard: Shard;
-  readonly streams: Streams;
-  readonly configs: GroupConfigs;
-  /** Asked for when records are given up: it is made later than the groups. */
-  access(): Access;
-  /** Those of other kinds: a name is one group's. */
-  readonly groups: Groups;
-  /** Without them nothing is limited. */
-  readonly quotas?: ObjectQuotas;
-  onProblem(fields: object, message: string): void;
-}
 
 const MEMBERS_MAX = 200;
 
@@ -56,26 +30,12 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   readonly #deps: ShareGroupsDeps;
   readonly #quotas: ObjectQuotas;
   readonly #byVhost = new Map<string, Map<string, ShareGroup>>();
-  readonly #byId = new Map<number, SharePartition>();
-  readonly #dead: DeadRecords;
-  /** Groups that may not write to their dead-letter topic, and what the log has of it. */
-  readonly #told = new WeakMap<ShareGroup, string>();
-  /** Partitions, by id, and groups that are about to begin on them. */
-  readonly #searching = new Set<string>();
-  #nextId = 1;
-  #isStopped = false;
+  readonly #partitions: SharePartitions;
 
   constructor(deps: ShareGroupsDeps) {
     this.#deps = deps;
     this.#quotas = deps.quotas ?? new ObjectQuotas();
-    this.#dead = new DeadRecords({
-      shard: deps.shard,
-      onFailure: ({ group, partition }, error) =>
-        deps.onProblem(
-          { err: error, group, stream: partition.stream.name, partition: partition.index },
-          'records that a share group gave up cannot be moved yet',
-        ),
-    });
+    this.#partitions = new SharePartitions(deps, this.#quotas);
     deps.configs.onChange((vhost, id) => this.find(vhost, id)?.configured());
     deps.streams.observe(this);
     deps.groups.register(this);
@@ -136,7 +96,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (stream === undefined || stream.vhost !== group.vhost || stream.partitions[partition] === undefined) {
       return undefined;
     }
-    this.#begin(group, stream);
+    this.#partitions.begin(group, stream);
     return group.readers.get(streamId)?.get(partition);
   }
 
@@ -147,10 +107,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     let added = 0;
     for (const index of starts.keys()) if (known?.has(index) !== true) added++;
     if (added > 0) refuse(this.#quotas.refusal('share-partitions', group.account, group.vhost, added));
-    for (const [index, head] of starts) {
-      const id = known?.get(index)?.share.id ?? this.#nextId;
-      this.#start(group, stream, index, id, head);
-    }
+    this.#partitions.startAt(group, stream, starts);
   }
 
   /** The group knows nothing of the stream any more. @throws GroupError group-not-empty */
@@ -158,7 +115,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (!group.isEmpty) throw notEmpty(group.id);
     if (!group.readers.has(streamId)) return;
     this.#record({ op: 'share.forget', v: group.vhost, g: group.id, stream: streamId });
-    this.#forget(group, streamId);
+    this.#partitions.forget(group, streamId);
   }
 
   /** @throws GroupError group-not-found, group-not-empty */
@@ -189,14 +146,14 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
 
   /** Not journaled: that the stream is gone is. */
   streamRemoved({ vhost, id }: Stream): void {
-    for (const group of this.#byVhost.get(vhost)?.values() ?? []) this.#forget(group, id);
+    for (const group of this.#byVhost.get(vhost)?.values() ?? []) this.#partitions.forget(group, id);
     this.#streamsChanged(vhost);
   }
 
   apply(bytes: Uint8Array): void {
     const operation = decodeShareOperation(bytes);
     if (operation.op === 'share.progress') {
-      this.#byId.get(operation.id)?.replay(operation.s, operation.c);
+      this.#partitions.applyProgress(operation);
       return;
     }
     const group = this.find(operation.v, operation.g);
@@ -205,10 +162,10 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
         (group ?? this.#add(operation.v, operation.g, operation.u)).epoch = operation.epoch;
         return;
       case 'share.start':
-        if (group !== undefined) this.#applyStart(group, operation);
+        if (group !== undefined) this.#partitions.applyStart(group, operation);
         return;
       case 'share.forget':
-        if (group !== undefined) this.#forget(group, operation.stream);
+        if (group !== undefined) this.#partitions.forget(group, operation.stream);
         return;
       case 'share.delete':
         if (group !== undefined) this.#remove(group);
@@ -242,11 +199,11 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   }
 
   recovered(): void {
-    for (const share of this.#byId.values()) share.recovered();
+    this.#partitions.recovered();
   }
 
   stop(): void {
-    this.#isStopped = true;
+    this.#partitions.stop();
     for (const groups of this.#byVhost.values()) for (const group of groups.values()) group.stop();
   }
 
@@ -271,7 +228,7 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
       resized: (group) => this.#resized(group, group.members.size),
       begin: (group, { id: streamId }) => {
         const stream = streams.byId(streamId);
-        if (stream !== undefined) this.#begin(group, stream);
+        if (stream !== undefined) this.#partitions.begin(group, stream);
       },
     };
     const account = this.#quotas.account(user);
@@ -281,132 +238,9 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     return group;
   }
 
-  /** The group begins on the partitions of the stream that it did not read before. */
-  #begin(group: ShareGroup, stream: Stream): void {
-    const { reset } = group.settings;
-    const readers = group.readers.get(stream.id);
-    if (!this.#mayRead(group, stream.partitions.length - (readers?.size ?? 0))) return;
-    for (const partition of stream.partitions) {
-      const { index, startOffset, highWatermark } = partition;
-      if (readers?.has(index) === true) continue;
-      if (reset.kind === 'duration') this.#beginAt(group, partition, this.#deps.shard.clock.now() - reset.ms);
-      else
-        this.#start(
-          group,
-          stream,
-          index,
-          this.#nextId,
-          reset.kind === 'latest' ? highWatermark : startOffset,
-        );
-    }
-  }
-
-  /** Where that is has to be looked up; until then members are given nothing. */
-  #beginAt(group: ShareGroup, partition: Partition, timestampMs: number): void {
-    const key = `${partition.id} ${group.id}`;
-    if (this.#searching.has(key)) return;
-    this.#searching.add(key);
-    const { stream, index } = partition;
-    offsetAtTime(partition, timestampMs)
-      .then((head) => {
-        const isWanted = !group.isRemoved && !stream.isRemoved && !this.#isStopped;
-        if (isWanted && group.readers.get(stream.id)?.has(index) !== true) {
-          this.#start(group, stream, index, this.#nextId, head);
-        }
-      })
-      .catch((error: unknown) =>
-        this.#deps.onProblem(
-          { err: error, group: group.id, stream: stream.name, partition: index },
-          'a share group cannot begin on a partition',
-        ),
-      )
-      .finally(() => this.#searching.delete(key));
-  }
-
-  #start(group: ShareGroup, stream: PartitionOwner, partition: number, id: number, head: number): void {
-    const { vhost: v, id: g } = group;
-    const operation: ShareStart = {
-      op: 'share.start',
-      v,
-      g,
-      stream: stream.id,
-      partition,
-      id,
-      head,
-      s: [],
-      c: [],
-    };
-    this.#record(operation);
-    this.#applyStart(group, operation);
-  }
-
-  #applyStart(group: ShareGroup, { stream: streamId, partition: index, id, head, s, c }: ShareStart): void {
-    this.#nextId = Math.max(this.#nextId, id + 1);
-    const partition = this.#deps.streams.byId(streamId)?.partitions[index];
-    if (partition === undefined) return;
-    let readers = group.readers.get(streamId);
-    if (readers === undefined) group.readers.set(streamId, (readers = new Map()));
-    let reader = readers.get(index);
-    if (reader === undefined) {
-      reader = this.#newReader(group, partition, id);
-      this.#quotas.change('share-partitions', group.account, group.vhost, 1);
-    }
-    readers.set(index, reader);
-    reader.share.begin(head, s, c);
-  }
-
-  #newReader(group: ShareGroup, partition: Partition, id: number): ShareReader {
-    const { clock, scheduler } = this.#deps.shard;
-    const share: SharePartition = new SharePartition({
-      id,
-      clock,
-      scheduler,
-      settings: () => group.settings,
-      counter: new ObjectCounter(this.#quotas, 'records-in-flight', group.account, group.vhost),
-      progress: (s, c) => this.#record({ op: 'share.progress', id, s, c }),
-      giveUp: (records) => this.#dead.send(source, records),
-    });
-    const source: DeadRecordSource = {
-      share,
-      partition,
-      group: group.id,
-      target: () => this.#deadStream(group),
-    };
-    this.#byId.set(id, share);
-    return new ShareReader(share, partition, () => group.settings.readsUncommitted);
-  }
-
-  #deadStream(group: ShareGroup): Stream | null {
-    const name = group.settings.deadLetterStream;
-    if (name === null) return null;
-    const { configs, access, streams } = this.#deps;
-    const owner = configs.ownerOf(group.vhost, group.id);
-    const found = deadLetterTopic({ access: access(), streams }, group.vhost, name, owner);
-    if (typeof found !== 'string') {
-      this.#told.delete(group);
-      return found;
-    }
-    if (this.#told.get(group) !== found) {
-      this.#told.set(group, found);
-      this.#deps.onProblem({ group: group.id, vhost: group.vhost, stream: name }, found);
-    }
-    return null;
-  }
-
-  #forget(group: ShareGroup, streamId: string): void {
-    const readers = group.readers.get(streamId);
-    if (readers === undefined) return;
-    for (const { share } of readers.values()) this.#byId.delete(share.id);
-    this.#quotas.change('share-partitions', group.account, group.vhost, -readers.size);
-    group.forget(streamId);
-  }
-
   #remove(group: ShareGroup): void {
     const { account, vhost } = group;
-    for (const { share } of group.allReaders()) {
-      this.#byId.delete(share.id);
-      this.#quotas.change('share-partitions', account, vhost, -1);
-    }
+    this.#partitions.forgetAll(group);
     group.remove();
     this.#resized(group, 0);
     this.#quotas.change('groups', account, vhost, -1);
@@ -417,21 +251,6 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (group.isRemoved) members = 0;
     this.#quotas.change('members', group.account, group.vhost, members - group.countedMembers);
     group.countedMembers = members;
-  }
-
-  /** Whether the group may begin on so many partitions more; otherwise its members get nothing from the stream. */
-  #mayRead(group: ShareGroup, partitions: number): boolean {
-    if (partitions <= 0) return true;
-    const refusal = this.#quotas.refusal('share-partitions', group.account, group.vhost, partitions);
-    if (refusal === null) return true;
-    if (!group.isRefusalLogged) {
-      group.isRefusalLogged = true;
-      this.#deps.shard.log.warn(
-        { group: group.id, vhost: group.vhost, reason: refusal.text },
-        'a share group cannot read more',
-      );
-    }
-    return false;
   }
 
   #streamsChanged(vhost: string): void {

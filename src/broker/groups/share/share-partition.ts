@@ -2,34 +2,15 @@ import type { Clock } from '../../../base/clock.ts';
 import { DeadlineTimer } from '../../../base/deadline-timer.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
 import { AcknowledgedOffsets } from '../../../log/queues/acknowledged-offsets.ts';
-import { DeadlineHeap, type Due } from '../../acknowledgements/deadline-heap.ts';
 import { DeliveryCursor } from '../../acknowledgements/delivery-cursor.ts';
 import type { ObjectCounter } from '../../budget/object-counter.ts';
+import { ACKNOWLEDGE, type Acknowledgement, type GivenUp, type GiveUpReason } from './acknowledgement.ts';
 import type { AcquiredRanges } from './acquired-ranges.ts';
+import { AcquisitionLocks } from './acquisition-locks.ts';
 import { InFlight, LEAVING } from './in-flight.ts';
 import { ShareChanges } from './share-changes.ts';
 import { ShareError } from './share-error.ts';
 import type { ShareSettings } from './share-settings.ts';
-
-/** What a member says of records that it holds. */
-export const ACKNOWLEDGE = { gap: 0, accept: 1, release: 2, reject: 3, renew: 4 } as const;
-
-/** One type for all offsets from `firstOffset` to `lastOffset`, or one for each. */
-export interface Acknowledgement {
-  readonly firstOffset: number;
-  readonly lastOffset: number;
-  readonly types: readonly number[];
-}
-
-/** Why a record is given up; these words stand in the headers of dead records. */
-export type GiveUpReason = 'rejected' | 'delivery_limit';
-
-export interface GivenUp {
-  readonly offset: number;
-  readonly reason: GiveUpReason;
-  /** How often it was handed out. */
-  readonly deliveries: number;
-}
 
 export interface SharePartitionDeps {
   readonly id: number;
@@ -42,17 +23,6 @@ export interface SharePartitionDeps {
   readonly progress: (settled: readonly number[], counts: readonly number[]) => void;
   /** Brings records to where dead ones go, and then calls `left`. Resolves when they are there. */
   readonly giveUp: (records: readonly GivenUp[]) => Promise<void>;
-}
-
-/** What a member was given at one time: of [first, last], what it still holds then is taken from it when that is over. */
-interface Lock extends Due {
-  readonly memberId: string;
-  first: number;
-  last: number;
-}
-
-interface Waiting extends Due {
-  readonly offset: number;
 }
 
 /**
@@ -74,9 +44,7 @@ export class SharePartition {
   isRemoved = false;
   readonly #deps: SharePartitionDeps;
   readonly #inFlight = new InFlight();
-  readonly #locks = new DeadlineHeap<Lock>();
-  #lastLock: Lock | null = null;
-  readonly #retries = new DeadlineHeap<Waiting>();
+  readonly #locks = new AcquisitionLocks();
   readonly #alarm: DeadlineTimer;
   readonly #listeners = new Set<() => void>();
   readonly #changes = new ShareChanges();
@@ -108,7 +76,7 @@ export class SharePartition {
     this.settled.load(head, settled);
     this.#inFlight.removeBelow(Number.POSITIVE_INFINITY);
     this.#inFlight.trim();
-    this.#forgetLocks();
+    this.#locks.clear();
     this.cursor = this.#newCursor();
     this.#setCounts(counts);
     this.recovered();
@@ -270,9 +238,7 @@ export class SharePartition {
   flush(): Promise<void> | null {
     this.#inFlight.trim();
     if (!this.isRemoved) this.#deps.counter?.set(this.#inFlight.count);
-    if (this.#inFlight.count === 0) {
-      this.#forgetLocks();
-    }
+    if (this.#inFlight.count === 0) this.#locks.clear();
     if (!this.#changes.isEmpty) {
       const { settled, counts } = this.#changes.take();
       for (let i = 0; i < settled.length; i += 2) this.settled.add(settled[i], settled[i + 1]);
@@ -318,17 +284,8 @@ export class SharePartition {
     else this.#renew(offset, memberId);
   }
 
-  /** Small batches are many: those of one fetch share a lock. */
   #lock(memberId: string, first: number, last: number, dueMs: number): void {
-    const lock = this.#lastLock;
-    if (lock !== null && lock.memberId === memberId && lock.dueMs === dueMs) {
-      lock.first = Math.min(lock.first, first);
-      lock.last = Math.max(lock.last, last);
-      return;
-    }
-    this.#lastLock = { dueMs, memberId, first, last };
-    this.#locks.add(this.#lastLock);
-    this.#alarm.setFor(dueMs, this.#deps.clock.now());
+    if (this.#locks.add(memberId, first, last, dueMs)) this.#alarm.setFor(dueMs, this.#deps.clock.now());
   }
 
   #renew(offset: number, memberId: string): void {
@@ -353,7 +310,7 @@ export class SharePartition {
     }
     const nowMs = this.#deps.clock.now();
     const dueMs = nowMs + Math.min(backoffMs * 2 ** (failures - 1), Math.max(backoffMs, backoffMsMax));
-    this.#retries.add({ dueMs, offset });
+    this.#locks.addRetry(offset, dueMs);
     this.#alarm.setFor(dueMs, nowMs);
   }
 
@@ -380,13 +337,15 @@ export class SharePartition {
   /** Locks ran out, or attempts are due. */
   #wake(): void {
     const nowMs = this.#deps.clock.now();
-    this.#locks.take(nowMs, ({ memberId, first, last }) => {
-      this.#inFlight.forEachHeldBy(memberId, first, last, nowMs, (offset) => this.#failed(offset));
-    });
-    this.#retries.take(nowMs, ({ offset }) => {
-      if (this.#inFlight.isHeldBy(null, offset)) this.#giveBack(offset);
-    });
-    this.#alarm.setFor(Math.min(this.#locks.dueMs, this.#retries.dueMs), nowMs);
+    this.#locks.take(
+      nowMs,
+      ({ memberId, first, last }) =>
+        this.#inFlight.forEachHeldBy(memberId, first, last, nowMs, (offset) => this.#failed(offset)),
+      ({ offset }) => {
+        if (this.#inFlight.isHeldBy(null, offset)) this.#giveBack(offset);
+      },
+    );
+    this.#alarm.setFor(this.#locks.dueMs, nowMs);
     this.flush();
   }
 
@@ -403,12 +362,6 @@ export class SharePartition {
         if (offset >= from && offset < to) this.#failures.delete(offset);
       }
     }
-  }
-
-  #forgetLocks(): void {
-    this.#locks.clear();
-    this.#lastLock = null;
-    this.#retries.clear();
   }
 
   get #failures(): Map<number, number> {

@@ -1,7 +1,7 @@
 import type { Work } from '../../../base/turn-time.ts';
+import type { Acknowledgement } from '../../../broker/groups/share/acknowledgement.ts';
 import { ShareError } from '../../../broker/groups/share/share-error.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
-import type { Acknowledgement } from '../../../broker/groups/share/share-partition.ts';
 import type { ShareReader } from '../../../broker/groups/share/share-reader.ts';
 import { ACKNOWLEDGE_TYPE } from '../../../wire/kafka/constants.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GroupError } from '../../../../src/broker/groups/group-error.ts';
+import { ACKNOWLEDGE } from '../../../../src/broker/groups/share/acknowledgement.ts';
 import {
   LEAVE_EPOCH,
   type ShareGroup,
   type ShareHeartbeat,
 } from '../../../../src/broker/groups/share/share-group.ts';
-import { ACKNOWLEDGE } from '../../../../src/broker/groups/share/share-partition.ts';
 import type { Acquired, ShareReader } from '../../../../src/broker/groups/share/share-reader.ts';
 import type { Partition } from '../../../../src/broker/streams/partition.ts';
 import { forEachRecord } from '../../../../src/records/record-cursor.ts';

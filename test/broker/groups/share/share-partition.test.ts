@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { ACKNOWLEDGE, type GivenUp } from '../../../../src/broker/groups/share/acknowledgement.ts';
 import { AcquiredRanges } from '../../../../src/broker/groups/share/acquired-ranges.ts';
 import { ShareError } from '../../../../src/broker/groups/share/share-error.ts';
-import {
-  ACKNOWLEDGE,
-  type GivenUp,
-  SharePartition,
-} from '../../../../src/broker/groups/share/share-partition.ts';
+import { SharePartition } from '../../../../src/broker/groups/share/share-partition.ts';
 import { shareSettings } from '../../../../src/broker/groups/share/share-settings.ts';
 import { ManualTime } from './manual-time.ts';
 

@@ -1,0 +1,213 @@
+import { ObjectCounter } from '../../budget/object-counter.ts';
+import type { ObjectQuotas } from '../../budget/object-quotas.ts';
+import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
+import type { Partition, PartitionOwner } from '../../streams/partition.ts';
+import type { Stream } from '../../streams/stream.ts';
+import { deadLetterTopic } from '../dead-letter-owner.ts';
+import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
+import type { ShareGroupsDeps } from './ports.ts';
+import type { ShareGroup } from './share-group.ts';
+import {
+  encodeShareOperation,
+  type ShareOperation,
+  type ShareProgress,
+  type ShareStart,
+} from './share-operations.ts';
+import { SharePartition } from './share-partition.ts';
+import { ShareReader } from './share-reader.ts';
+
+/** What share groups have of partitions: where each group begins on one, and how far it is. */
+export class SharePartitions {
+  readonly #deps: ShareGroupsDeps;
+  readonly #quotas: ObjectQuotas;
+  readonly #byId = new Map<number, SharePartition>();
+  readonly #dead: DeadRecords;
+  /** Groups that may not write to their dead-letter topic, and what the log has of it. */
+  readonly #told = new WeakMap<ShareGroup, string>();
+  /** Partitions, by id, and groups that are about to begin on them. */
+  readonly #searching = new Set<string>();
+  #nextId = 1;
+  #isStopped = false;
+
+  constructor(deps: ShareGroupsDeps, quotas: ObjectQuotas) {
+    this.#deps = deps;
+    this.#quotas = quotas;
+    this.#dead = new DeadRecords({
+      shard: deps.shard,
+      onFailure: ({ group, partition }, error) =>
+        deps.onProblem(
+          { err: error, group, stream: partition.stream.name, partition: partition.index },
+          'records that a share group gave up cannot be moved yet',
+        ),
+    });
+  }
+
+  /** The group begins at these offsets, also where it was elsewhere. */
+  startAt(group: ShareGroup, stream: Stream, starts: ReadonlyMap<number, number>): void {
+    const known = group.readers.get(stream.id);
+    for (const [index, head] of starts) {
+      this.#start(group, stream, index, known?.get(index)?.share.id ?? this.#nextId, head);
+    }
+  }
+
+  /** The group begins on the partitions of the stream that it did not read before. */
+  begin(group: ShareGroup, stream: Stream): void {
+    const { reset } = group.settings;
+    const readers = group.readers.get(stream.id);
+    if (!this.#mayRead(group, stream.partitions.length - (readers?.size ?? 0))) return;
+    for (const partition of stream.partitions) {
+      const { index, startOffset, highWatermark } = partition;
+      if (readers?.has(index) === true) continue;
+      if (reset.kind === 'duration') this.#beginAt(group, partition, this.#deps.shard.clock.now() - reset.ms);
+      else
+        this.#start(
+          group,
+          stream,
+          index,
+          this.#nextId,
+          reset.kind === 'latest' ? highWatermark : startOffset,
+        );
+    }
+  }
+
+  /** Where that is has to be looked up; until then members are given nothing. */
+  #beginAt(group: ShareGroup, partition: Partition, timestampMs: number): void {
+    const key = `${partition.id} ${group.id}`;
+    if (this.#searching.has(key)) return;
+    this.#searching.add(key);
+    const { stream, index } = partition;
+    offsetAtTime(partition, timestampMs)
+      .then((head) => {
+        const isWanted = !group.isRemoved && !stream.isRemoved && !this.#isStopped;
+        if (isWanted && group.readers.get(stream.id)?.has(index) !== true) {
+          this.#start(group, stream, index, this.#nextId, head);
+        }
+      })
+      .catch((error: unknown) =>
+        this.#deps.onProblem(
+          { err: error, group: group.id, stream: stream.name, partition: index },
+          'a share group cannot begin on a partition',
+        ),
+      )
+      .finally(() => this.#searching.delete(key));
+  }
+
+  #start(group: ShareGroup, stream: PartitionOwner, partition: number, id: number, head: number): void {
+    const { vhost: v, id: g } = group;
+    const operation: ShareStart = {
+      op: 'share.start',
+      v,
+      g,
+      stream: stream.id,
+      partition,
+      id,
+      head,
+      s: [],
+      c: [],
+    };
+    this.#record(operation);
+    this.applyStart(group, operation);
+  }
+
+  applyStart(group: ShareGroup, { stream: streamId, partition: index, id, head, s, c }: ShareStart): void {
+    this.#nextId = Math.max(this.#nextId, id + 1);
+    const partition = this.#deps.streams.byId(streamId)?.partitions[index];
+    if (partition === undefined) return;
+    let readers = group.readers.get(streamId);
+    if (readers === undefined) group.readers.set(streamId, (readers = new Map()));
+    let reader = readers.get(index);
+    if (reader === undefined) {
+      reader = this.#newReader(group, partition, id);
+      this.#quotas.change('share-partitions', group.account, group.vhost, 1);
+    }
+    readers.set(index, reader);
+    reader.share.begin(head, s, c);
+  }
+
+  #newReader(group: ShareGroup, partition: Partition, id: number): ShareReader {
+    const { clock, scheduler } = this.#deps.shard;
+    const share: SharePartition = new SharePartition({
+      id,
+      clock,
+      scheduler,
+      settings: () => group.settings,
+      counter: new ObjectCounter(this.#quotas, 'records-in-flight', group.account, group.vhost),
+      progress: (s, c) => this.#record({ op: 'share.progress', id, s, c }),
+      giveUp: (records) => this.#dead.send(source, records),
+    });
+    const source: DeadRecordSource = {
+      share,
+      partition,
+      group: group.id,
+      target: () => this.#deadStream(group),
+    };
+    this.#byId.set(id, share);
+    return new ShareReader(share, partition, () => group.settings.readsUncommitted);
+  }
+
+  #deadStream(group: ShareGroup): Stream | null {
+    const name = group.settings.deadLetterStream;
+    if (name === null) return null;
+    const { configs, access, streams } = this.#deps;
+    const owner = configs.ownerOf(group.vhost, group.id);
+    const found = deadLetterTopic({ access: access(), streams }, group.vhost, name, owner);
+    if (typeof found !== 'string') {
+      this.#told.delete(group);
+      return found;
+    }
+    if (this.#told.get(group) !== found) {
+      this.#told.set(group, found);
+      this.#deps.onProblem({ group: group.id, vhost: group.vhost, stream: name }, found);
+    }
+    return null;
+  }
+
+  /** The group knows nothing of the stream any more. */
+  forget(group: ShareGroup, streamId: string): void {
+    const readers = group.readers.get(streamId);
+    if (readers === undefined) return;
+    for (const { share } of readers.values()) this.#byId.delete(share.id);
+    this.#quotas.change('share-partitions', group.account, group.vhost, -readers.size);
+    group.forget(streamId);
+  }
+
+  /** As `forget`, of all streams. */
+  forgetAll(group: ShareGroup): void {
+    for (const { share } of group.allReaders()) {
+      this.#byId.delete(share.id);
+      this.#quotas.change('share-partitions', group.account, group.vhost, -1);
+    }
+  }
+
+  applyProgress({ id, s, c }: ShareProgress): void {
+    this.#byId.get(id)?.replay(s, c);
+  }
+
+  recovered(): void {
+    for (const share of this.#byId.values()) share.recovered();
+  }
+
+  /** No group begins on anything any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Whether the group may begin on so many partitions more; otherwise its members get nothing from the stream. */
+  #mayRead(group: ShareGroup, partitions: number): boolean {
+    if (partitions <= 0) return true;
+    const refusal = this.#quotas.refusal('share-partitions', group.account, group.vhost, partitions);
+    if (refusal === null) return true;
+    if (!group.isRefusalLogged) {
+      group.isRefusalLogged = true;
+      this.#deps.shard.log.warn(
+        { group: group.id, vhost: group.vhost, reason: refusal.text },
+        'a share group cannot read more',
+      );
+    }
+    return false;
+  }
+
+  #record(operation: ShareOperation): void {
+    this.#deps.shard.record(encodeShareOperation(operation));
+  }
+}
