@@ -1,8 +1,9 @@
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
-import type { GroupSettings } from '../group-settings.ts';
 import type { ClassicGroupSet } from '../operations.ts';
+import { assignmentOf, joinedAs } from './answers.ts';
 import { ClassicMember } from './classic-member.ts';
-import { refusalOfJoin, refusalOfMember, refusalOfRequest, refusalOfSync } from './request-validation.ts';
+import type { ClassicSurroundings } from './ports.ts';
+import { committerOf, refusalOfJoin, refusalOfRequest, refusalOfSync } from './request-validation.ts';
 import {
   type JoinOutcome,
   type JoinRequest,
@@ -15,22 +16,6 @@ import {
 import { Roster } from './roster.ts';
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead';
-
-/** What a group has around it. */
-export interface ClassicSurroundings {
-  readonly settings: GroupSettings;
-  /** Monotonic. */
-  now(): number;
-  /** Since the epoch. */
-  wallMs(): number;
-  newId(prefix: string): string;
-  /** To be called, by `tick`, at this time or soon after. */
-  wakeAt(dueMs: number): void;
-  /** Calls it now, or soon if many were given: after those that were given before. */
-  give(answer: () => void): void;
-  /** What is to survive a restart has changed. */
-  changed(): void;
-}
 
 const NEVER = Number.POSITIVE_INFINITY;
 const NOTHING = Buffer.alloc(0);
@@ -111,7 +96,7 @@ export class ClassicGroup {
     this.#touch(member);
     member.hasSynced = true;
     if (this.state === 'Stable') {
-      done(this.#partOf(member));
+      done(assignmentOf(this, member));
       return;
     }
     this.roster.answerSync(member, syncFailed('rebalance-in-progress'));
@@ -129,26 +114,16 @@ export class ClassicGroup {
 
   /** Several at once, as an administrator may make them. */
   leave(leaving: readonly Omit<MemberRequest, 'generation'>[]): (GroupErrorKind | null)[] {
-    const results = leaving.map((each) => this.#leave(each));
+    const results = leaving.map((each) => this.roster.takeOut(each));
     if (results.includes(null)) this.#shrunk();
     return results;
   }
 
   /** @throws GroupError if who commits is not who it should be */
-  checkCommit({ memberId, instanceId, generation }: MemberRequest, isTransactional: boolean): void {
-    if (generation < 0 && this.isEmpty) return;
-    const isMember = generation >= 0 || memberId !== '' || instanceId !== null;
-    if (isMember) {
-      const refusal = refusalOfMember(this, { memberId, instanceId });
-      if (refusal !== null) throw new GroupError(refusal, `'${memberId}' is not a member of the group`);
-      if (generation !== this.generation && !(isTransactional && generation < 0)) {
-        throw new GroupError('illegal-generation', `the generation is ${this.generation}, not ${generation}`);
-      }
-      const member = this.roster.members.get(memberId);
-      if (member !== undefined && !member.isWaiting) this.#touch(member);
-    } else if (!isTransactional) {
-      throw new GroupError('unknown-member', 'only members commit while there are any');
-    }
+  checkCommit(request: MemberRequest, isTransactional: boolean): void {
+    if (request.generation < 0 && this.isEmpty) return;
+    const member = committerOf(this, request, isTransactional);
+    if (member !== undefined) this.#touch(member);
     if (!isTransactional && this.state === 'CompletingRebalance') {
       throw new GroupError('rebalance-in-progress', 'the partitions are being divided');
     }
@@ -218,16 +193,6 @@ export class ClassicGroup {
     if (this.roster.size > 0 && this.latestGeneration > this.generation) this.#rebalance();
   }
 
-  #leave({ memberId, instanceId }: Omit<MemberRequest, 'generation'>): GroupErrorKind | null {
-    if (instanceId === null && this.roster.expected.delete(memberId)) return null;
-    const id = instanceId === null ? memberId : this.roster.staticMembers.idOf(instanceId);
-    const member = id === undefined ? undefined : this.roster.members.get(id);
-    if (member === undefined) return 'unknown-member';
-    if (memberId !== '' && memberId !== member.id) return 'fenced-instance';
-    this.roster.remove(member);
-    return null;
-  }
-
   #expect(id: string, { sessionMs }: JoinRequest, done: (outcome: JoinOutcome) => void): void {
     const dueMs = this.#around.now() + sessionMs;
     this.roster.expected.set(id, dueMs);
@@ -249,10 +214,10 @@ export class ClassicGroup {
     // It may have missed the answer; a leader that comes back while all is well wants a new division.
     if (this.state === 'CompletingRebalance' && isSame) {
       this.#touch(member);
-      done(this.#joined(member));
+      done(joinedAs(this, member));
     } else if (this.state === 'Stable' && isSame && member.id !== this.roster.leader) {
       this.#touch(member);
-      done(this.#joined(member));
+      done(joinedAs(this, member));
     } else {
       this.roster.update(member, request);
       this.roster.awaitJoin(member, done);
@@ -272,7 +237,7 @@ export class ClassicGroup {
     }
     this.#touch(member);
     this.#around.changed();
-    const outcome = this.#joined(member);
+    const outcome = joinedAs(this, member);
     if (!wasLeader) done(outcome);
     else if (request.canSkipAssignment) done({ ...outcome, skipAssignment: true });
     // A client that cannot be told so must not take itself for the leader: it would wait for all to join.
@@ -357,7 +322,7 @@ export class ClassicGroup {
     for (const member of [...this.roster.members.values()]) {
       member.hasSynced = false;
       if (member.joining === null) continue;
-      this.roster.answerJoin(member, this.#joined(member));
+      this.roster.answerJoin(member, joinedAs(this, member));
       this.#touch(member);
     }
   }
@@ -384,36 +349,9 @@ export class ClassicGroup {
     this.#around.changed();
     for (const member of [...this.roster.members.values()]) {
       if (member.syncing === null) continue;
-      this.roster.answerSync(member, this.#partOf(member));
+      this.roster.answerSync(member, assignmentOf(this, member));
       this.#touch(member);
     }
-  }
-
-  #joined(member: ClassicMember): JoinOutcome {
-    const { leader } = this.roster;
-    const protocol = this.protocol ?? '';
-    const members =
-      member.id !== leader
-        ? []
-        : Array.from(this.roster.members.values(), (each) => ({
-            id: each.id,
-            instanceId: each.instanceId,
-            metadata: each.metadataFor(protocol),
-          }));
-    return {
-      error: null,
-      memberId: member.id,
-      generation: this.generation,
-      protocolType: this.protocolType,
-      protocol,
-      leader: leader ?? '',
-      skipAssignment: false,
-      members,
-    };
-  }
-
-  #partOf({ assignment }: ClassicMember): SyncOutcome {
-    return { error: null, protocolType: this.protocolType, protocol: this.protocol, assignment };
   }
 
   /** It was heard. */

@@ -1,5 +1,5 @@
-import type { GroupErrorKind } from '../group-error.ts';
-import { bytesOf } from './classic-member.ts';
+import { GroupError, type GroupErrorKind } from '../group-error.ts';
+import { bytesOf, type ClassicMember } from './classic-member.ts';
 import type { JoinRequest, MemberRequest, SyncRequest } from './requests.ts';
 import type { Roster } from './roster.ts';
 
@@ -79,4 +79,26 @@ export function refusalOfSync(
   let { bytes } = group.roster;
   for (const { assignment } of request.assignments) bytes += assignment.length;
   return request.assignments.length > 0 && bytes > limits.membershipBytesMax ? 'group-full' : null;
+}
+
+/**
+ * The member that commits; undefined if it is none, or is known by its producer alone.
+ * @throws GroupError if who commits is not who it should be
+ */
+export function committerOf(
+  group: ValidatingGroup,
+  { memberId, instanceId, generation }: MemberRequest,
+  isTransactional: boolean,
+): ClassicMember | undefined {
+  const isMember = generation >= 0 || memberId !== '' || instanceId !== null;
+  if (!isMember) {
+    if (isTransactional) return undefined;
+    throw new GroupError('unknown-member', 'only members commit while there are any');
+  }
+  const refusal = refusalOfMember(group, { memberId, instanceId });
+  if (refusal !== null) throw new GroupError(refusal, `'${memberId}' is not a member of the group`);
+  if (generation !== group.generation && !(isTransactional && generation < 0)) {
+    throw new GroupError('illegal-generation', `the generation is ${group.generation}, not ${generation}`);
+  }
+  return group.roster.members.get(memberId);
 }

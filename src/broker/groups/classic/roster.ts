@@ -1,9 +1,11 @@
+import type { GroupErrorKind } from '../group-error.ts';
 import { StaticMembers } from '../static-membership.ts';
 import { ClassicMember, type MemberFacts } from './classic-member.ts';
 import {
   type JoinOutcome,
   joinFailed,
   type MemberProtocol,
+  type MemberRequest,
   type SyncOutcome,
   syncFailed,
 } from './requests.ts';
@@ -84,6 +86,17 @@ export class Roster {
     this.answerJoin(member, joinFailed('unknown-member', member.id));
     this.answerSync(member, syncFailed('unknown-member'));
     if (this.leader === member.id) this.leader = this.#anyMember();
+  }
+
+  /** A member leaves, by the name that it keeps, or else by its id; or one that is expected. */
+  takeOut({ memberId, instanceId }: Omit<MemberRequest, 'generation'>): GroupErrorKind | null {
+    if (instanceId === null && this.expected.delete(memberId)) return null;
+    const id = instanceId === null ? memberId : this.staticMembers.idOf(instanceId);
+    const member = id === undefined ? undefined : this.members.get(id);
+    if (member === undefined) return 'unknown-member';
+    if (memberId !== '' && memberId !== member.id) return 'fenced-instance';
+    this.remove(member);
+    return null;
   }
 
   /** The same client under a new id: whoever still uses the old one is fenced off. */
