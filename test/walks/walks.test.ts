@@ -10,8 +10,8 @@ const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: 
   publish: { files: 29, twice: 8 },
   whole: { files: 41, twice: 10 },
   delivery: { files: 15, twice: 1 },
-  produce: { files: 57, twice: 10 },
-  fetch: { files: 48, twice: 9 },
+  produce: { files: 58, twice: 10 },
+  fetch: { files: 49, twice: 9 },
 };
 
 /** The headings of the page. */
