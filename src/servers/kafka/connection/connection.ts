@@ -84,14 +84,15 @@ export class KafkaConnection
     this.peer = peer;
     this.connectedAtMs = broker.shard.clock.now();
     this.memory = broker.budget.memory.open(`address ${addressKey(peer.address)}`, this);
+    this.#input = new RequestInput(this);
     this.responses = new ResponseQueue(
       socket,
       broker.shard.turn,
       { highWaterBytes: settings.outputHighWaterBytes, memory: this.memory },
-      { responsesAdvanced: () => this.#input.handleWaiting() },
+      this.#input,
     );
     this.requestQuota = new RequestQuota(broker.shard.clock);
-    this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, broker.shard.clock.monotonicMs());
+    this.#idleTimeout = new IdleTimeout(socket, this.responses, settings, this.#input.receivedAtMs);
     this.authentication = new Authentication({
       broker,
       settings,
@@ -101,7 +102,6 @@ export class KafkaConnection
       log: settings.log,
       identified: (identity) => this.#identified(identity),
     });
-    this.#input = new RequestInput(this, this.#idleTimeout);
     // The peer has half-closed: the responses that are ready are still sent.
     socket.once('end', () => {
       if (!this.isClosed) this.#end();
@@ -231,6 +231,7 @@ export class KafkaConnection
   /** Called by the server's timer. */
   check(nowMs: number): void {
     const state = this.#idleTimeout.state(nowMs, {
+      receivedAtMs: this.#input.receivedAtMs,
       hasWaiting: this.#input.hasWaiting,
       isUnauthenticated: this.#isUnauthenticated,
       isUnfinished: this.#input.isUnfinished,

@@ -25,6 +25,8 @@ export const PEER_FAULTS: { readonly [state in PeerState]?: string } = {
 
 /** What the connection is in the middle of. */
 export interface Activity {
+  /** When the last bytes came, on the monotonic clock. */
+  readonly receivedAtMs: number;
   /** Requests that were read wait for room. */
   readonly hasWaiting: boolean;
   readonly isUnauthenticated: boolean;
@@ -34,8 +36,6 @@ export interface Activity {
 
 /** The timeouts of one connection: idle, stalled, and not authenticated in time. */
 export class IdleTimeout {
-  /** When the last bytes came, on the monotonic clock. */
-  receivedAtMs: number;
   /** When a request was last seen to be open, or to wait. */
   #openAtMs = 0;
   /** When the socket was last seen not to be read. */
@@ -52,20 +52,20 @@ export class IdleTimeout {
     this.#socket = socket;
     this.#responses = responses;
     this.#settings = settings;
-    this.#startedAtMs = this.receivedAtMs = nowMs;
+    this.#startedAtMs = nowMs;
   }
 
   /** Called by a timer. */
-  state(nowMs: number, { hasWaiting, isUnauthenticated, isUnfinished }: Activity): PeerState {
+  state(nowMs: number, { receivedAtMs, hasWaiting, isUnauthenticated, isUnfinished }: Activity): PeerState {
     const { handshakeTimeoutMs, idleTimeoutMs, unfinishedInputTimeoutMs } = this.#settings;
     this.#probe();
     if (isUnauthenticated && nowMs - this.#startedAtMs >= handshakeTimeoutMs) return 'unauthenticated';
     if (this.#isStalled(nowMs)) return 'stalled';
     if (this.#socket.isPaused()) this.#pausedAtMs = nowMs;
-    const awaitedMs = nowMs - Math.max(this.receivedAtMs, this.#pausedAtMs);
+    const awaitedMs = nowMs - Math.max(receivedAtMs, this.#pausedAtMs);
     if (isUnfinished && awaitedMs >= unfinishedInputTimeoutMs) return 'unfinished';
     if (hasWaiting || this.#responses.openCount > 0) this.#openAtMs = nowMs;
-    const quietMs = nowMs - Math.max(this.receivedAtMs, this.#openAtMs);
+    const quietMs = nowMs - Math.max(receivedAtMs, this.#openAtMs);
     if (quietMs >= idleTimeoutMs) return 'idle';
     return quietMs >= QUIET_MS ? 'quiet' : 'busy';
   }

@@ -8,9 +8,8 @@ import { readShared } from '../../listener/shared-read-buffer.ts';
 import type { ServerContext } from '../handlers/request-context.ts';
 import type { Settings } from '../options.ts';
 import type { Identity } from './identity.ts';
-import type { IdleTimeout } from './idle-timeout.ts';
 import { RequestStretch } from './request-stretch.ts';
-import type { ResponseQueue } from './response-queue.ts';
+import type { ResponseQueue, ResponseQueueListener } from './response-queue.ts';
 import { Throttle } from './throttle.ts';
 import { copyOf, type WaitingFrame } from './waiting-frame.ts';
 
@@ -39,12 +38,13 @@ export interface ReadConnection {
  * What a client sends: frames, of which each is a request. Requests for which there is no room (`requestsMax` without a
  * response, a peer that does not read, a throttled client) wait, and the socket is paused.
  */
-export class RequestInput {
+export class RequestInput implements ResponseQueueListener {
   readonly throttle: Throttle;
   readonly stretch: RequestStretch;
+  /** When the last bytes came, on the monotonic clock. */
+  receivedAtMs: number;
   readonly #connection: ReadConnection;
   readonly #shard: Shard;
-  readonly #idleTimeout: IdleTimeout;
   readonly #reader: FrameReader;
   readonly #waiting: WaitingFrame[] = [];
   #waitingBytes = 0;
@@ -54,11 +54,11 @@ export class RequestInput {
   /** Works of requests that are not done: they go before what comes next. */
   #worksCount = 0;
 
-  constructor(connection: ReadConnection, idleTimeout: IdleTimeout) {
+  constructor(connection: ReadConnection) {
     const { shard } = connection.broker;
     this.#connection = connection;
     this.#shard = shard;
-    this.#idleTimeout = idleTimeout;
+    this.receivedAtMs = shard.clock.monotonicMs();
     this.#reader = new FrameReader(connection.settings.requestBytesMax);
     this.stretch = new RequestStretch(shard, connection.server.requestTime, () => this.handleWaiting());
     this.throttle = new Throttle(shard.clock, () => {
@@ -86,6 +86,11 @@ export class RequestInput {
       this.#shard.turn.touch();
       this.handleWaiting();
     };
+  }
+
+  /** There may be room for another request. */
+  responsesAdvanced(): void {
+    this.handleWaiting();
   }
 
   /** Begins the requests that wait, in order, as far as there is room. */
@@ -143,7 +148,7 @@ export class RequestInput {
     const { turn, clock } = this.#shard;
     turn.touch();
     const beganMs = clock.monotonicMs();
-    this.#idleTimeout.receivedAtMs = beganMs;
+    this.receivedAtMs = beganMs;
     this.stretch.begin(beganMs);
     try {
       if (connection.identity === null) connection.limitUnauthenticated();
