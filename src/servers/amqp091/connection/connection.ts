@@ -1,29 +1,17 @@
 import type { Broker } from '../../../broker/broker.ts';
-import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
 import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
 import type { Queue } from '../../../broker/queues/queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
-import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
-import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
+import { FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
-import { type FrameReader, frameMethod, type OnFrame } from '../../../wire/amqp091/frames.ts';
+import { frameMethod, type OnFrame } from '../../../wire/amqp091/frames.ts';
 import {
-  ACK_BITS_AT,
-  ACK_MULTIPLE,
-  ACK_PAYLOAD_BYTES,
-  ACK_TAG_AT,
-  BASIC_ACK,
-  BASIC_PUBLISH,
-  CHANNEL_CLOSE,
-  CHANNEL_CLOSE_OK,
   CHANNEL_OPEN,
   CONNECTION_CLOSE,
   CONNECTION_CLOSE_OK,
   decodeMethod,
 } from '../../../wire/amqp091/methods.ts';
-import { readShared } from '../../listener/shared-read-buffer.ts';
 import { Channel, type ChannelOwner } from '../channel.ts';
-import type { HandleMethod } from '../channel-context.ts';
 import type { DeferredFrame } from '../deferred-frames.ts';
 import { AmqpError, type CloseReason, closeReasonOf, isExpected } from '../errors.ts';
 import type { Settings } from '../options.ts';
@@ -32,9 +20,9 @@ import type { ClientCapabilities } from './capabilities.ts';
 import { type BlockableConnection, ConnectionBlocking } from './connection-blocked.ts';
 import { ConnectionEvents } from './connection-events.ts';
 import { AmqpConnectionInfo, type ConnectionLifecycle, type InspectedConnection } from './connection-info.ts';
+import { FrameInput, type ReadConnection } from './frame-input.ts';
 import type { HandshakeResult, ServerContext } from './handshake-result.ts';
 import { HEARTBEAT, Heartbeat } from './heartbeat.ts';
-import { HeldFrames } from './held-frames.ts';
 import { HeldMemory } from './held-memory.ts';
 import type { Output, OutputListener } from './output.ts';
 import { Permissions } from './permissions.ts';
@@ -44,8 +32,10 @@ import { UnfinishedInput } from './unfinished-input.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** From connection.open-ok on: frames to channels, until one side closes. */
-export class Connection implements ChannelOwner, BlockableConnection, InspectedConnection, OutputListener {
+/** From connection.open-ok on: its channels, until one side closes. What the client sends is read by `FrameInput`. */
+export class Connection
+  implements ChannelOwner, ReadConnection, BlockableConnection, InspectedConnection, OutputListener
+{
   readonly broker: Broker;
   readonly settings: Settings;
   readonly vhost: VirtualHost<Queue>;
@@ -62,17 +52,9 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   readonly info: AmqpConnectionInfo;
   readonly events: ConnectionEvents;
   readonly #handshake: HandshakeResult;
-  readonly #handleMethod: HandleMethod;
-  readonly #reader: FrameReader;
   readonly #channels = new Map<number, Channel>();
-  /** The channel of the last frame: the only one whose `publishing` may refer to bytes of `#chunk`. */
-  #lastChannel: Channel | null = null;
-  /** What the socket gave and is being read; its memory is used again for other sockets. */
-  #chunk: Buffer = EMPTY;
+  readonly #input: FrameInput;
   readonly #blocking: ConnectionBlocking;
-  readonly #held: HeldFrames;
-  /** Of this read of the socket, publishes and single acknowledgements aside. */
-  #lastMethod = 'basic.publish';
   /** The end of what the connection had at the broker, if that takes long. */
   #releasing: Promise<void> | null = null;
   readonly #heartbeat: Heartbeat | null;
@@ -96,10 +78,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.capabilities = handshake.capabilities;
     this.routes = new RouteCache(handshake.vhost, this.permissions);
     this.#handshake = handshake;
-    this.#handleMethod = handleMethod;
-    this.#reader = handshake.reader;
     this.#blocking = new ConnectionBlocking(this, socket);
-    this.#held = new HeldFrames(this, broker.shard.turnTime);
     this.#socketClose = new SocketClose(socket, handshake.output, settings);
     this.#unfinished = new UnfinishedInput(socket, handshake.reader, settings.unfinishedInputTimeoutMs);
     this.memory = new HeldMemory(broker.budget.memory, this.user, this);
@@ -113,125 +92,19 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
             peerIsSilent: () => this.#drop('missed heartbeats from the client'),
           });
     this.output.listener = this;
-    readShared(socket, this.#onData);
+    this.#input = new FrameInput(this, this.#channels, handshake, handleMethod);
     socket.once('close', () => this.#closed());
     this.info = new AmqpConnectionInfo(this, handshake, broker);
     this.events = new ConnectionEvents(this.info, broker.events);
     this.events.connectionCreated();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
-    if (this.state === 'deaf' || this.state === 'closed') return;
-    const { turn, clock } = this.broker.shard;
-    turn.touch();
-    const beganMs = clock.monotonicMs();
-    this.#lastMethod = 'basic.publish';
-    this.#chunk = chunk;
-    try {
-      this.#reader.push(chunk, this.frame);
-    } catch (error) {
-      // Where the next frame begins is unknown (AMQP 4.2.3), so close-ok could not be read either: the client's end is
-      // waited for.
-      this.#failConnection(error, 0);
-      this.state = 'deaf';
-    }
-    this.#chunk = EMPTY;
-    this.#lastChannel?.publishing.detach();
-    const nowMs = clock.monotonicMs();
-    if (nowMs - beganMs >= STRETCH_MS_MIN) {
-      this.broker.loopStretches.record(beganMs, nowMs, 'AMQP', this.#lastMethod, this.user);
-    }
-    const { heldBytes } = this.#reader;
-    if (heldBytes !== this.memory.frameBytes) this.memory.holdFrame(heldBytes);
-    turn.received(chunk.length);
-  };
-
-  readonly frame: OnFrame = (type, number, bytes, start, end) => {
-    if (this.state !== 'open') {
-      this.#frameWhileClosing(type, number, bytes, start, end);
-      return;
-    }
-    if (this.#held.isHolding) {
-      this.#held.add(type, number, bytes, start, end);
-      return;
-    }
-    let channel = this.#lastChannel;
-    if (channel === null || channel.number !== number) channel = this.#switchTo(number);
-    try {
-      if (channel !== null && channel.state === 'open' && channel.deferred === null) {
-        this.#dispatch(channel, type, bytes, start, end);
-      } else {
-        this.#frameElsewhere(channel, type, number, bytes, start, end);
-      }
-    } catch (error) {
-      this.#fail(error, channel, type, bytes, start, end);
-    }
-    // A frame that straddled two chunks lies in the buffer of the FrameReader, which the next such frame overwrites.
-    if (bytes !== this.#chunk && channel !== null) channel.publishing.detach();
-    if (this.routes.wasCostly) {
-      this.routes.wasCostly = false;
-      this.#held.check();
-    }
-  };
-
-  /** A frame on an open channel without deferred frames. */
-  #dispatch(channel: Channel, type: number, bytes: Buffer, start: number, end: number): void {
-    if (type === FRAME_HEADER) {
-      channel.publishing.header(bytes, start, end);
-    } else if (type === FRAME_BODY) {
-      channel.publishing.body(bytes, start, end);
-    } else {
-      if (channel.publishing.isUnfinished) channel.publishing.failUnfinished();
-      const id = frameMethod(bytes, start, end);
-      if (id === BASIC_PUBLISH) {
-        channel.publishing.method(bytes, start, end);
-        return;
-      }
-      if (id === BASIC_ACK && end - start === ACK_PAYLOAD_BYTES) {
-        const tag = readSafeU64(bytes, start + ACK_TAG_AT);
-        if (tag >= 0) {
-          channel.ack(tag, (bytes[start + ACK_BITS_AT] & ACK_MULTIPLE) !== 0);
-          return;
-        }
-      }
-      if (channel.holdsCommit(id, bytes, start, end)) return;
-      if (this.#held.check()) {
-        this.#held.add(type, channel.number, bytes, start, end);
-        return;
-      }
-      const method = decodeMethod(bytes, start, end);
-      this.#lastMethod = method.name;
-      this.#handleMethod(channel, method);
-    }
+  /** For the frames that came behind the handshake's last one, in the same read. */
+  get frame(): OnFrame {
+    return this.#input.frame;
   }
 
-  /** Frames of channel 0, heartbeats, and those of channels that are new, wait for an answer, or are closing. */
-  #frameElsewhere(
-    channel: Channel | null,
-    type: number,
-    number: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): void {
-    if (type === FRAME_HEARTBEAT) return;
-    if (number === 0) {
-      if (type !== FRAME_METHOD) {
-        throw new AmqpError('UNEXPECTED_FRAME', `type ${type}, ${end - start} octets on channel 0`, 0);
-      }
-      this.#connectionMethod(decodeMethod(bytes, start, end));
-    } else if (channel === null) {
-      this.#openChannel(type, number, bytes, start, end);
-    } else if (channel.state === 'open') {
-      channel.deferred?.add(type, bytes, start, end);
-    } else if (type === FRAME_METHOD) {
-      const id = frameMethod(bytes, start, end);
-      if (id === CHANNEL_CLOSE) channel.send({ name: 'channel.close-ok' });
-      else if (id === CHANNEL_CLOSE_OK) this.#forget(channel);
-    }
-  }
-
-  #connectionMethod(method: Method): void {
+  connectionMethod(method: Method): void {
     switch (method.name) {
       case 'connection.close':
         this.#release();
@@ -247,7 +120,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     }
   }
 
-  #openChannel(type: number, number: number, bytes: Buffer, start: number, end: number): void {
+  openChannel(type: number, number: number, bytes: Buffer, start: number, end: number): void {
     if (type !== FRAME_METHOD) {
       throw new AmqpError('UNEXPECTED_FRAME', 'expected method frame, got non method frame instead', 0);
     }
@@ -292,12 +165,8 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     return this.#blocking.isPaused;
   }
 
-  replay(channel: Channel, { type, payload }: DeferredFrame): void {
-    try {
-      this.#dispatch(channel, type, payload, 0, payload.length);
-    } catch (error) {
-      this.#fail(error, channel, type, payload, 0, payload.length);
-    }
+  replay(channel: Channel, frame: DeferredFrame): void {
+    this.#input.replay(channel, frame);
   }
 
   channelClosed(channel: Channel): void {
@@ -305,7 +174,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     const closed = (): void => {
       if (this.state !== 'open') return;
       channel.send({ name: 'channel.close-ok' });
-      this.#forget(channel);
+      this.forget(channel);
     };
     if (releasing === null) closed();
     else releasing.then(closed).catch(this.#releaseFailed);
@@ -402,35 +271,24 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.output.flush();
   }
 
-  #switchTo(number: number): Channel | null {
-    this.#lastChannel?.publishing.detach();
-    const channel = this.#channels.get(number) ?? null;
-    if (channel !== null) this.#lastChannel = channel;
-    return channel;
-  }
-
-  #forget(channel: Channel): void {
+  forget(channel: Channel): void {
     channel.state = 'closed';
     this.#channels.delete(channel.number);
-    if (this.#lastChannel === channel) this.#lastChannel = null;
+    this.#input.forget(channel);
     channel.counted(-1);
     this.events.channelClosed(channel);
   }
 
-  #fail(
-    error: unknown,
-    channel: Channel | null,
-    type: number,
-    bytes: Buffer,
-    start: number,
-    end: number,
-  ): void {
-    const method = type === FRAME_METHOD ? frameMethod(bytes, start, end) : BASIC_PUBLISH;
-    if (channel === null || closeReasonOf(error, method).isHard) {
-      this.#failConnection(error, method);
-      return;
-    }
-    this.closeChannel(channel, closeReasonOf(error, method));
+  fail(error: unknown, channel: Channel | null, method: number): void {
+    const reason = closeReasonOf(error, method);
+    if (channel === null || reason.isHard) this.#failConnection(error, method);
+    else this.closeChannel(channel, reason);
+  }
+
+  /** close-ok could not be read either: the client's end is waited for (AMQP 4.2.3). */
+  framingLost(error: unknown): void {
+    this.#failConnection(error, 0);
+    this.state = 'deaf';
   }
 
   #failConnection(error: unknown, method: number): void {
@@ -442,7 +300,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
     this.close(reason);
   }
 
-  #frameWhileClosing(type: number, number: number, bytes: Buffer, start: number, end: number): void {
+  frameWhileClosing(type: number, number: number, bytes: Buffer, start: number, end: number): void {
     if (this.state !== 'closing' || type !== FRAME_METHOD || number !== 0) return;
     const id = end - start >= 4 ? bytes.readInt32BE(start) : 0;
     if (id === CONNECTION_CLOSE) this.#answerClose();
@@ -464,8 +322,7 @@ export class Connection implements ChannelOwner, BlockableConnection, InspectedC
   #release(): void {
     if (this.state !== 'open') return;
     this.state = 'closing';
-    this.#held.drop();
-    this.#lastChannel = null;
+    this.#input.stop();
     for (const channel of this.#channels.values()) channel.congested();
     const channels = [...this.#channels.values()];
     this.#channels.clear();

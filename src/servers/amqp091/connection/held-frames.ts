@@ -9,7 +9,6 @@ interface HeldFrame {
 
 /** Whose frames wait. `Connection` implements it. */
 export interface HoldingConnection {
-  readonly frame: OnFrame;
   pausePublishing(): void;
   resumePublishing(): void;
 }
@@ -20,6 +19,7 @@ export interface HoldingConnection {
  */
 export class HeldFrames {
   readonly #connection: HoldingConnection;
+  readonly #onFrame: OnFrame;
   readonly #time: TurnTime;
   #frames: HeldFrame[] = [];
   #isReplaying = false;
@@ -27,8 +27,9 @@ export class HeldFrames {
   #isDueOne = false;
   isHolding = false;
 
-  constructor(connection: HoldingConnection, time: TurnTime) {
+  constructor(connection: HoldingConnection, onFrame: OnFrame, time: TurnTime) {
     this.#connection = connection;
+    this.#onFrame = onFrame;
     this.#time = time;
   }
 
@@ -63,7 +64,7 @@ export class HeldFrames {
     let next = 0;
     while (next < frames.length && !this.isHolding) {
       const { type, channel, payload } = frames[next++];
-      this.#connection.frame(type, channel, payload, 0, payload.length);
+      this.#onFrame(type, channel, payload, 0, payload.length);
     }
     // The frame that has to wait once more is the first of those that are held now.
     this.#frames = this.#frames.concat(frames.slice(next));
