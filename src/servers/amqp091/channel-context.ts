@@ -87,9 +87,24 @@ export interface ChannelContext {
   consumerCancelled(consumer: Consumer): void;
 }
 
+/** What the handlers of methods use of a channel's consumers. */
+export interface ConsumersContext {
+  readonly size: number;
+  get(tag: string): Consumer | undefined;
+  values(): Iterable<Consumer>;
+  /** The consumer tag that basic.consume asks for, or a new one. @throws AmqpError if it is in use */
+  tagFor(requested: string): string;
+  /** Before one more consumer. @throws BrokerError limit-reached */
+  admit(): void;
+  add(consumer: Consumer): void;
+  cancel(consumer: Consumer): void;
+  setDirectReplyTo(consumer: DirectReplyTo): void;
+  cancelDirectReplyTo(): void;
+}
+
 /** What the handlers of methods use of a channel, beside that. */
 export interface HandlerContext extends ChannelContext {
-  readonly consumers: ReadonlyMap<string, Consumer>;
+  readonly consumers: ConsumersContext;
   readonly gate: Gate;
   confirms: PublisherConfirms | null;
   tx: TxChannel | null;
@@ -100,14 +115,6 @@ export interface HandlerContext extends ChannelContext {
   lastQueue: string;
   /** The queue that a method means: an empty name stands for the one declared last (AMQP 1.7.2.3). */
   queueName(name: string): string;
-  /** The consumer tag that basic.consume asks for, or a new one. @throws AmqpError if it is in use */
-  consumerTag(requested: string): string;
-  /** Before one more consumer. @throws BrokerError limit-reached */
-  admitConsumer(): void;
-  addConsumer(consumer: Consumer): void;
-  cancel(consumer: Consumer): void;
-  setDirectReplyTo(consumer: DirectReplyTo): void;
-  cancelDirectReplyTo(): void;
   ack(tag: number, multiple: boolean): void;
   reject(tag: number, requeue: boolean): void;
   nack(tag: number, multiple: boolean, requeue: boolean): void;

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { ObjectAccount } from '../../broker/budget/object-account.ts';
@@ -10,15 +9,14 @@ import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import { FRAME_METHOD } from '../../wire/amqp091/constants.ts';
 import type { Method } from '../../wire/amqp091/definitions.ts';
 import { TX_COMMIT } from '../../wire/amqp091/methods.ts';
+import { ChannelConsumers, type ConsumingChannel } from './channel-consumers.ts';
 import type { ChannelState, ConnectionContext, DirectReplyTo, HandlerContext } from './channel-context.ts';
 import type { ClientCapabilities } from './connection/capabilities.ts';
 import type { ConnectionEvents } from './connection/connection-events.ts';
 import type { Output } from './connection/output.ts';
 import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
-import { notifyConsumerCancelled } from './deliver/consumer-cancellation-notification.ts';
-import { DeliveryAckTimeouts } from './deliver/delivery-ack-timeout.ts';
 import { DeliveryWindows } from './deliver/delivery-window.ts';
-import { AmqpError, type CloseReason, closeReason, closeReasonOf } from './errors.ts';
+import { AmqpError, type CloseReason, closeReasonOf } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Publishing } from './publish/publish.ts';
 import type { PublisherConfirms } from './publish/publisher-confirms.ts';
@@ -44,8 +42,8 @@ export interface ChannelOwner extends ConnectionContext {
   channelClosed(channel: Channel): void;
 }
 
-/** One channel: its modes, consumers and unacknowledged deliveries, and the gate that its consumers deliver through. */
-export class Channel implements HandlerContext {
+/** One channel: its modes and unacknowledged deliveries, and the gate that its consumers deliver through. */
+export class Channel implements HandlerContext, ConsumingChannel {
   readonly number: number;
   readonly connection: ChannelOwner;
   readonly broker: Broker;
@@ -57,11 +55,9 @@ export class Channel implements HandlerContext {
   readonly unacknowledged = new Unacknowledged();
   readonly windows: DeliveryWindows;
   readonly publishing: Publishing;
-  readonly consumers = new Map<string, Consumer>();
-  readonly ackTimeouts: DeliveryAckTimeouts;
+  readonly consumers: ChannelConsumers;
   /** Of all consumers, those with no-ack too: as in RabbitMQ, `prefetchLimit` stops them as well. */
   readonly gate: Gate;
-  directReplyTo: DirectReplyTo | null = null;
   state: ChannelState = 'open';
   confirms: PublisherConfirms | null = null;
   tx: TxChannel | null = null;
@@ -96,7 +92,7 @@ export class Channel implements HandlerContext {
     this.publishing = new Publishing(this);
     this.windows = new DeliveryWindows(this, connection.broker.shard.scheduler);
     this.gate = { open: !connection.output.isCongested };
-    this.ackTimeouts = new DeliveryAckTimeouts(this.unacknowledged, connection.settings.consumerTimeoutMs);
+    this.consumers = new ChannelConsumers(this);
   }
 
   send(method: Method): void {
@@ -109,59 +105,17 @@ export class Channel implements HandlerContext {
     return this.lastQueue;
   }
 
-  consumerTag(requested: string): string {
-    if (requested === '') return `amq.ctag-${randomBytes(16).toString('base64url')}`;
-    if (!this.consumers.has(requested)) return requested;
-    throw new AmqpError('NOT_ALLOWED', `attempt to reuse consumer tag '${requested}'`);
+  get directReplyTo(): DirectReplyTo | null {
+    return this.consumers.directReplyTo;
   }
 
-  addConsumer(consumer: Consumer): void {
-    this.consumers.set(consumer.tag, consumer);
-    this.#countConsumer(1);
-    this.ackTimeouts.watch(consumer);
-    this.connection.events.consumerCreated(this, consumer);
-  }
-
-  cancel(consumer: Consumer): void {
-    this.ackTimeouts.watch(consumer);
-    if (this.consumers.delete(consumer.tag)) this.#countConsumer(-1);
-    this.connection.events.consumerDeleted(this, consumer);
-    consumer.cancel();
-  }
-
-  /** Before one more consumer. @throws BrokerError limit-reached */
-  admitConsumer(): void {
-    this.broker.quotas.admit('consumers', this.account, this.vhost.name);
+  consumerCancelled(consumer: Consumer): void {
+    this.consumers.cancelled(consumer);
   }
 
   /** It is open (1), or its number is free again (-1). */
   counted(difference: 1 | -1): void {
     this.broker.quotas.change('channels', this.account, this.vhost.name, difference);
-  }
-
-  #countConsumer(difference: 1 | -1): void {
-    this.broker.quotas.change('consumers', this.account, this.vhost.name, difference);
-  }
-
-  setDirectReplyTo(consumer: DirectReplyTo): void {
-    this.directReplyTo = consumer;
-    this.connection.events.consumerCreated(this, consumer);
-  }
-
-  cancelDirectReplyTo(): void {
-    const { directReplyTo } = this;
-    if (directReplyTo === null) return;
-    this.directReplyTo = null;
-    directReplyTo.end();
-    this.connection.events.consumerDeleted(this, directReplyTo);
-  }
-
-  consumerCancelled(consumer: Consumer): void {
-    if (!this.consumers.delete(consumer.tag)) return;
-    this.#countConsumer(-1);
-    this.connection.events.consumerDeleted(this, consumer);
-    if (this.state !== 'open') return;
-    if (this.connection.capabilities.consumerCancelNotify) notifyConsumerCancelled(this, consumer.tag);
   }
 
   ack(tag: number, multiple: boolean): void {
@@ -214,38 +168,8 @@ export class Channel implements HandlerContext {
   }
 
   #failTag(tag: number): void {
-    if (this.ackTimeouts.isForgiven(tag)) return;
+    if (this.consumers.ackTimeouts.isForgiven(tag)) return;
     throw new AmqpError('PRECONDITION_FAILED', `unknown delivery tag ${tag}`);
-  }
-
-  /** Cancels the consumers with a delivery unacknowledged beyond their timeout; what they hold is requeued. */
-  checkAckTimeouts(nowMs: number): void {
-    for (const consumer of this.consumers.values()) this.ackTimeouts.watch(consumer);
-    for (const consumer of this.ackTimeouts.check(nowMs)) {
-      if (this.state === 'open') this.#ackTimedOut(consumer);
-    }
-  }
-
-  #ackTimedOut(consumer: Consumer): void {
-    const { connection, ackTimeouts, unacknowledged, settings } = this;
-    const { tag, queue } = consumer;
-    const limitMs = ackTimeouts.limitMs(consumer);
-    const ids = { user: connection.user, channel: this.number, queue: queue.name, consumer: tag, limitMs };
-    settings.log.warn(ids, 'a consumer did not acknowledge in time');
-    if (consumer.isActive && !connection.capabilities.consumerCancelNotify) {
-      // This client would not understand basic.cancel. RabbitMQ closes the channel of any client, with this text.
-      const text =
-        `delivery acknowledgement on channel ${this.number} timed out. Timeout value used: ${limitMs} ms. ` +
-        'This timeout value can be configured, see consumers doc guide to learn more';
-      connection.closeChannel(this, closeReason('PRECONDITION_FAILED', text));
-      return;
-    }
-    if (consumer.isActive) {
-      this.cancel(consumer);
-      this.send({ name: 'basic.cancel', consumerTag: tag, noWait: true });
-    }
-    ackTimeouts.forgive(unacknowledged.requeueOf(consumer));
-    this.updateGate();
   }
 
   /** Messages of basic.get do not count. */
@@ -376,7 +300,7 @@ export class Channel implements HandlerContext {
         this.#unfinished = null;
         if (this.state !== 'open') return;
         this.settings.log.error({ err: error, user: owner.user, request }, 'a request failed unexpectedly');
-        this.connection.closeChannel(this, closeReasonOf(error, 0));
+        this.close(closeReasonOf(error, 0));
       },
     );
   }
@@ -396,6 +320,10 @@ export class Channel implements HandlerContext {
         this.resume();
       },
     });
+  }
+
+  close(reason: CloseReason): void {
+    this.connection.closeChannel(this, reason);
   }
 
   closedByClient(): void {
@@ -425,8 +353,7 @@ export class Channel implements HandlerContext {
       this.#isHeld = false;
       // Set now: cancelling a consumer may delete an auto-delete queue, which cancels others of this channel.
       this.state = state;
-      this.cancelDirectReplyTo();
-      for (const consumer of this.consumers.values()) this.cancel(consumer);
+      this.consumers.cancelAll();
       this.publishing.release();
     }
     this.state = state;

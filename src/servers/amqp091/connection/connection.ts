@@ -194,7 +194,7 @@ export class Connection
 
   checkAckTimeouts(nowMs: number): void {
     if (this.state !== 'open') return;
-    for (const channel of this.#channels.values()) channel.checkAckTimeouts(nowMs);
+    for (const channel of this.#channels.values()) channel.consumers.checkAckTimeouts(nowMs);
   }
 
   publishedFirst(): void {

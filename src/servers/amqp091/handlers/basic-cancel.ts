@@ -4,7 +4,7 @@ import type { HandlerContext } from '../channel-context.ts';
 /** An unknown consumer tag is no error. The last consumer may take an auto-delete queue along, which is waited for. */
 export function basicCancel(channel: HandlerContext, method: MethodOf<'basic.cancel'>): void {
   const consumer = channel.consumers.get(method.consumerTag);
-  if (method.consumerTag === channel.directReplyTo?.tag) channel.cancelDirectReplyTo();
-  else if (consumer !== undefined) channel.cancel(consumer);
+  if (method.consumerTag === channel.directReplyTo?.tag) channel.consumers.cancelDirectReplyTo();
+  else if (consumer !== undefined) channel.consumers.cancel(consumer);
   if (!method.noWait) channel.sendWhenDurable({ name: 'basic.cancel-ok', consumerTag: method.consumerTag });
 }

@@ -38,8 +38,8 @@ function consumeQueue(
   method: MethodOf<'basic.consume'>,
   priority: number,
 ): void {
-  const tag = channel.consumerTag(method.consumerTag);
-  channel.admitConsumer();
+  const tag = channel.consumers.tagFor(method.consumerTag);
+  channel.consumers.admit();
   const limited = channel.prefetchPerConsumer > 0;
   const consumer = queue.addConsumer({
     tag,
@@ -52,18 +52,18 @@ function consumeQueue(
     priority,
     arguments: method.arguments,
   });
-  channel.addConsumer(consumer);
+  channel.consumers.add(consumer);
   if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
 }
 
 /** Direct reply-to: from now on this channel can send requests. */
 function consumeDirectReplyTo(channel: HandlerContext, method: MethodOf<'basic.consume'>): void {
-  const tag = channel.consumerTag(method.consumerTag);
+  const tag = channel.consumers.tagFor(method.consumerTag);
   if (!method.noAck) throw new AmqpError('PRECONDITION_FAILED', 'reply consumer cannot acknowledge');
   if (channel.directReplyTo !== null) {
     throw new AmqpError('PRECONDITION_FAILED', 'reply consumer already set');
   }
-  channel.setDirectReplyTo(new DirectReplyConsumer(channel, tag, method.arguments));
+  channel.consumers.setDirectReplyTo(new DirectReplyConsumer(channel, tag, method.arguments));
   if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
 }
 

@@ -46,8 +46,8 @@ export function consumeStream(
   const filter = readFilter(args, resource);
   const matchUnfiltered = readMatchUnfiltered(args, resource);
   if (!(stream instanceof StreamExchange)) return;
-  const tag = channel.consumerTag(method.consumerTag);
-  channel.admitConsumer();
+  const tag = channel.consumers.tagFor(method.consumerTag);
+  channel.consumers.admit();
   const consumer = stream.consumers.add({
     tag,
     sink: new StreamDelivery(channel, tag),
@@ -59,7 +59,7 @@ export function consumeStream(
     filter,
     matchUnfiltered,
   });
-  channel.addConsumer(consumer.asConsumer);
+  channel.consumers.add(consumer.asConsumer);
   if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
 }
 
