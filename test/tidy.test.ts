@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { none } from './support/findings.ts';
 
 /** What a review would otherwise have to look for. Every finding is `file:line: what`. */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -31,10 +32,6 @@ function findings(
       return finding === undefined ? [] : [`${file.path}:${index + 1}: ${finding}`];
     }),
   );
-}
-
-function none(found: readonly string[]): void {
-  assert.equal(found.length, 0, `\n${found.join('\n')}`);
 }
 
 /** The code of a line: comments and string contents would only raise false alarms. */

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { HANDLERS } from '../../src/servers/kafka/handlers/table.ts';
 import { METHODS } from '../../src/wire/amqp091/definitions.ts';
 import { APIS } from '../../src/wire/kafka/apis.ts';
+import { none } from '../support/findings.ts';
 import { pathsIn, ROOT, readLines } from './pages.ts';
 
 interface Term {
@@ -31,10 +32,6 @@ function readGlossary(): Term[] {
 }
 
 const glossary = readGlossary();
-
-function none(found: readonly string[]): void {
-  assert.equal(found.length, 0, `\n${found.join('\n')}`);
-}
 
 /** `OffsetForLeaderEpoch` becomes `offset-for-leader-epoch`. */
 function kebabCase(name: string): string {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { none } from '../support/findings.ts';
 import { pathsIn, ROOT, readLines, readPages } from './pages.ts';
 
 const pages = readPages();
@@ -19,10 +20,6 @@ function missing(look: (line: string, directory: string) => readonly string[]): 
       look(line, dirname(path)).map((name) => `${path}:${index + 1}: there is no ${name}`),
     ),
   );
-}
-
-function none(found: readonly string[]): void {
-  assert.equal(found.length, 0, `\n${found.join('\n')}`);
 }
 
 function foldersOf(path: string): string[] {

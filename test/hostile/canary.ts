@@ -54,11 +54,8 @@ async function singAmqp({ amqpPort, user, password }: CanaryOrder): Promise<() =
   };
 }
 
-async function singKafka({ kafkaPort, user, password }: CanaryOrder): Promise<() => Promise<void>> {
-  const [producer, consumer] = await Promise.all([
-    kafkaLogin(kafkaPort, user, password),
-    kafkaLogin(kafkaPort, user, password),
-  ]);
+async function singKafka(order: CanaryOrder): Promise<() => Promise<void>> {
+  const [producer, consumer] = await Promise.all([kafkaLogin(order), kafkaLogin(order)]);
   const topic = `canary-${process.pid}`;
   const created = await producer.request(createTopics, 5, {
     topics: [{ name: topic, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }],

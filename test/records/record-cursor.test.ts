@@ -5,13 +5,13 @@ import { BatchView } from '../../src/records/batch-view.ts';
 import { COMPRESSION, compress } from '../../src/records/compression/compression.ts';
 import { RecordCursor } from '../../src/records/record-cursor.ts';
 import { RecordFormatError } from '../../src/records/record-format-error.ts';
-import { anyDamage, damaged, decodesOrRefuses } from '../wire/kafka/malformed.ts';
 import {
   type PlainRecord,
   RECORDED_BATCHES,
   recordedBatch,
   recordOf,
 } from '../wire/kafka/recorded-batches.ts';
+import { anyDamage, damaged, decodesOrRefuses } from '../wire/malformed.ts';
 import { decodeRecords } from './independent-decoder.ts';
 import { headersOfRecord } from './record-headers.ts';
 
@@ -76,7 +76,7 @@ describe('a corrupt batch', () => {
         const copy = damaged(bytes, damage);
         // The length is checked before.
         bytes.copy(copy, 8, 8, 12);
-        decodesOrRefuses(() => recordsOf(copy), RecordFormatError);
+        decodesOrRefuses(RecordFormatError, () => recordsOf(copy));
       }),
       { numRuns: 1500 },
     );

@@ -9,8 +9,8 @@ import { RecordFormatError } from '../../src/records/record-format-error.ts';
 import { HeaderView } from '../../src/records/record-header.ts';
 import { RecordsWalk } from '../../src/records/records-walk.ts';
 import { batchOf, type TestRecord } from '../broker/streams/bindings/records.ts';
-import { anyDamage, damaged } from '../wire/kafka/malformed.ts';
 import { RECORDED_BATCHES } from '../wire/kafka/recorded-batches.ts';
+import { anyDamage, damaged } from '../wire/malformed.ts';
 
 const walk = new RecordsWalk();
 const BYTES_MAX = 1 << 24;

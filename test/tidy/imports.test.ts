@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { none } from '../support/findings.ts';
 import { floorFault, NAMED_EXCEPTIONS } from './floors.ts';
 import { circlesIn, importsOf } from './import-graph.ts';
 
 const imports = importsOf(fileURLToPath(new URL('../..', import.meta.url)));
-
-function none(found: readonly string[]): void {
-  assert.equal(found.length, 0, `\n${found.join('\n')}`);
-}
 
 describe('the imports of src/', () => {
   it('are in no circle, type imports included', () => {

@@ -8,10 +8,10 @@ import { recordBytesMax, recordKey, writeRecord } from '../../../src/broker/mess
 import { MessageView } from '../../../src/records/message-view.ts';
 import { RecordCursor } from '../../../src/records/record-cursor.ts';
 import { amqp091Codec as codec } from '../../../src/servers/amqp091/property-codec.ts';
-import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
-import { decodeProperties, encodeProperties, type Properties } from '../../../src/wire/amqp091/properties.ts';
+import { decodeProperties, type Properties } from '../../../src/wire/amqp091/properties.ts';
 import { headersOfRecord } from '../../records/record-headers.ts';
 import { anyProperties } from '../../wire/amqp091/arbitraries.ts';
+import { encoded } from '../../wire/amqp091/encoded-properties.ts';
 import { batchOf, type TestRecord } from '../streams/bindings/records.ts';
 
 interface Message {
@@ -19,12 +19,6 @@ interface Message {
   readonly key: string;
   readonly body: Buffer;
   readonly properties: Buffer;
-}
-
-function encoded(properties: Properties): Buffer {
-  const writer = new FrameWriter();
-  encodeProperties(writer, properties);
-  return writer.take();
 }
 
 function partsOf({ exchange, key, body, properties }: Message): MessageView {

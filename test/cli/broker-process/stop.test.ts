@@ -12,14 +12,11 @@ import { fileURLToPath } from 'node:url';
 import { connect } from 'amqplib';
 import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { RawClient } from '../../servers/amqp091/raw-client.ts';
+import { certificatePath } from '../../support/certificates.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
 /** Two listeners that wait one after the other take longer, whatever the machine does; four together take three seconds. */
 const STOP_MS_MAX = 5_900;
-
-function certificate(name: string): string {
-  return fileURLToPath(new URL(`../../servers/amqp091/certificates/${name}`, import.meta.url));
-}
 
 let scratch: string;
 let broker: ChildProcess;
@@ -69,7 +66,7 @@ const API_VERSIONS = Buffer.from('00000010001200000000000100066465616620207878',
 before(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'sluice-stop-'));
   const flags = ['--amqp-port', '0', '--amqps-port', '0', '--kafka-port', '0', '--kafkas-port', '0'];
-  const tls = ['--tls-cert', certificate('server.pem'), '--tls-key', certificate('server.key')];
+  const tls = ['--tls-cert', certificatePath('server.pem'), '--tls-key', certificatePath('server.key')];
   broker = spawn(LAUNCHER, ['start', '--data-dir', join(scratch, 'data'), ...flags, ...tls], {
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'))),
     stdio: ['ignore', 'pipe', 'ignore'],

@@ -12,6 +12,7 @@ import { pino } from 'pino';
 import { readTlsFiles, TlsWatcher, tlsFiles } from '../../../src/cli/broker-process/tls-files.ts';
 import { resolveConfiguration } from '../../../src/cli/config/configuration.ts';
 import type { TlsMaterial } from '../../../src/servers/listener/tls.ts';
+import { certificatePath } from '../../support/certificates.ts';
 import { until } from '../../support/until.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../../../bin/sluice', import.meta.url));
@@ -20,13 +21,9 @@ let scratch: string;
 let cert: string;
 let key: string;
 
-function fixture(name: string): string {
-  return fileURLToPath(new URL(`../../servers/amqp091/certificates/${name}`, import.meta.url));
-}
-
 async function use(name: 'server' | 'successor'): Promise<void> {
-  await copyFile(fixture(`${name}.pem`), cert);
-  await copyFile(fixture(`${name}.key`), key);
+  await copyFile(certificatePath(`${name}.pem`), cert);
+  await copyFile(certificatePath(`${name}.key`), key);
 }
 
 function configured(...flags: [string, string][]): Parameters<typeof tlsFiles>[0] {
@@ -66,11 +63,15 @@ describe('the files for TLS', () => {
     const cases: [string, string, RegExp][] = [
       [
         cert,
-        fixture('successor.pem'),
+        certificatePath('successor.pem'),
         /^tls-key: '.*key.pem' is not the key of the certificate in '.*cert.pem'$/,
       ],
-      [cert, fixture('server.key'), /^tls-cert: '.*cert.pem' has no certificate in PEM: .*$/],
-      [key, fixture('server.pem'), /^tls-key: '.*key.pem' has no key in PEM without a passphrase: .*$/],
+      [cert, certificatePath('server.key'), /^tls-cert: '.*cert.pem' has no certificate in PEM: .*$/],
+      [
+        key,
+        certificatePath('server.pem'),
+        /^tls-key: '.*key.pem' has no key in PEM without a passphrase: .*$/,
+      ],
     ];
     for (const [path, content, message] of cases) {
       await use('server');
@@ -79,11 +80,11 @@ describe('the files for TLS', () => {
     }
     await use('server');
     const crl = join(scratch, 'crl.pem');
-    await copyFile(fixture('server.pem'), crl);
+    await copyFile(certificatePath('server.pem'), crl);
     const verified: [string, string][] = [
       ['tls-cert', cert],
       ['tls-key', key],
-      ['tls-ca', fixture('registrar.pem')],
+      ['tls-ca', certificatePath('registrar.pem')],
       ['tls-verify', 'required'],
       ['tls-crl', crl],
     ];
@@ -91,7 +92,7 @@ describe('the files for TLS', () => {
       () => readTlsFiles(tlsFiles(configured(...verified))),
       /^Error: tls-crl: '.*crl.pem' has no list/,
     );
-    await copyFile(fixture('revoked.crl'), crl);
+    await copyFile(certificatePath('revoked.crl'), crl);
     assert.match(readTlsFiles(tlsFiles(configured(...verified))).crl ?? '', /BEGIN X509 CRL/);
     assert.throws(
       () => readTlsFiles(tlsFiles(configured(...verified, ['tls-ciphers', 'NOPE']))),
@@ -111,10 +112,10 @@ describe('the files for TLS', () => {
     const watcher = new TlsWatcher(files(), logger, (material) => renewed.push(material), 10);
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(renewed.length, 0);
-    await copyFile(fixture('successor.pem'), cert);
+    await copyFile(certificatePath('successor.pem'), cert);
     await until(() => log.some((line) => line.includes('the new one is not good')));
     assert.equal(renewed.length, 0);
-    await copyFile(fixture('successor.key'), key);
+    await copyFile(certificatePath('successor.key'), key);
     await until(() => renewed.length > 0);
     watcher.stop();
     await writeFile(cert, 'scribble');

@@ -74,7 +74,7 @@ const deletions: Behaviour = {
 };
 
 async function withTopic(target: Target, name: string): Promise<KafkaClient> {
-  const client = await kafkaLogin(target.kafkaPort, target.user, target.password);
+  const client = await kafkaLogin(target);
   await client.request(createTopics, 5, {
     topics: [{ name, numPartitions: PARTITIONS, replicationFactor: 1, assignments: [], configs: [] }],
   });
@@ -102,7 +102,7 @@ const fetches: Behaviour = {
     }));
     const wait = { maxWaitMs: 500, minBytes: 1_000_000_000, maxBytes: 1_000_000, isolationLevel: 0 };
     const waiting = repeatedly(target, 4, async () => {
-      using reader = await kafkaLogin(target.kafkaPort, target.user, target.password);
+      using reader = await kafkaLogin(target);
       const topics = [{ topic: 'waited-for', partitions }];
       const session = { sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [], rackId: '' };
       while (!target.signal.aborted) await reader.request(fetch, 11, { ...wait, ...session, topics });
@@ -125,7 +125,7 @@ const batches: Behaviour = {
     const records = batchOf(['one']);
     const all = Array.from({ length: 100_000 }, (_, i) => ({ index: i % PARTITIONS, records }));
     await repeatedly(target, 2, async () => {
-      using producer = await kafkaLogin(target.kafkaPort, target.user, target.password);
+      using producer = await kafkaLogin(target);
       while (!target.signal.aborted) await send(producer, 'many-batches', all);
     });
   },
@@ -150,7 +150,7 @@ const offsets: Behaviour = {
       groupInstanceId: null,
     };
     await repeatedly(target, 2, async () => {
-      using committer = await kafkaLogin(target.kafkaPort, target.user, target.password);
+      using committer = await kafkaLogin(target);
       const topics = [{ name: 'committed', partitions }];
       while (!target.signal.aborted) await committer.request(offsetCommit, 8, { ...request, topics });
     });

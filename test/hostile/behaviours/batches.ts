@@ -3,6 +3,7 @@ import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { createTopics } from '../../../src/wire/kafka/messages/topics.ts';
 import { batchOf } from '../../broker/streams/bindings/records.ts';
 import type { KafkaClient } from '../../servers/kafka/kafka-client.ts';
+import { topic } from '../../servers/kafka/new-topic.ts';
 import { type Behaviour, repeatedly, type Target } from '../behaviour.ts';
 import { kafkaLogin } from '../kafka-login.ts';
 
@@ -19,15 +20,9 @@ const TOPICS: readonly (readonly [name: string, configs: Readonly<Record<string,
 ];
 
 async function create(target: Target): Promise<KafkaClient> {
-  const client = await kafkaLogin(target.kafkaPort, target.user, target.password);
+  const client = await kafkaLogin(target);
   await client.request(createTopics, 5, {
-    topics: TOPICS.map(([name, configs]) => ({
-      name,
-      numPartitions: PARTITIONS,
-      replicationFactor: 1,
-      assignments: [],
-      configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-    })),
+    topics: TOPICS.map(([name, configs]) => topic(name, PARTITIONS, configs)),
   });
   return client;
 }
@@ -49,7 +44,7 @@ const bombs: Behaviour = {
     const batch = batchOf([{ key: 'k', value: Buffer.alloc(64 * MIB) }], 'zstd');
     const batches = Array.from({ length: PARTITIONS }, () => batch);
     await repeatedly(target, 6, async (turn) => {
-      using client = await kafkaLogin(target.kafkaPort, target.user, target.password);
+      using client = await kafkaLogin(target);
       while (!target.signal.aborted) await send(client, TOPICS[turn % TOPICS.length][0], batches);
     });
   },

@@ -6,26 +6,18 @@ import { shareGroupHeartbeat } from '../../../src/wire/kafka/messages/share-grou
 import { createTopics } from '../../../src/wire/kafka/messages/topics.ts';
 import { initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
-import type { KafkaClient } from '../../servers/kafka/kafka-client.ts';
+import { topic } from '../../servers/kafka/new-topic.ts';
 import { ignoreAnswers, writeForever } from '../amqp-login.ts';
-import { type Behaviour, repeatedly, type Target, untilOver } from '../behaviour.ts';
+import { type Behaviour, repeatedly, untilOver } from '../behaviour.ts';
 import { kafkaLogin } from '../kafka-login.ts';
 
 /** What members of groups can do, and producers with ids. */
-
-function login({ kafkaPort, user, password }: Target): Promise<KafkaClient> {
-  return kafkaLogin(kafkaPort, user, password);
-}
-
-function topic(name: string, numPartitions: number) {
-  return { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] };
-}
 
 const members: Behaviour = {
   name: 'group-members',
   title: '10,000 members join one group with 1,000 partitions, each by a heartbeat',
   async run(target) {
-    const client = await login(target);
+    const client = await kafkaLogin(target);
     await client.request(createTopics, 5, { topics: [topic('shared-out', 1000)] });
     const subscription = {
       rebalanceTimeoutMs: 1000,
@@ -34,7 +26,7 @@ const members: Behaviour = {
     };
     let member = 0;
     await repeatedly(target, 8, async () => {
-      using each = await login(target);
+      using each = await kafkaLogin(target);
       while (!target.signal.aborted && member < 10_000) {
         const memberId = `m${member++}`;
         await each.request(consumerGroupHeartbeat, 1, {
@@ -54,7 +46,7 @@ const joins: Behaviour = {
   title: '1,000 connections that join one classic group and go, again and again',
   run: (target) =>
     repeatedly(target, 200, async () => {
-      using client = await login(target);
+      using client = await kafkaLogin(target);
       const join = {
         groupId: 'restless',
         sessionTimeoutMs: 10_000,
@@ -72,7 +64,7 @@ const shareHolders: Behaviour = {
   name: 'share-holders',
   title: 'members of share groups that acquire all records they can and acknowledge none',
   async run(target) {
-    const client = await login(target);
+    const client = await kafkaLogin(target);
     const { topics } = await client.request(createTopics, 7, { topics: [topic('held', 10)] });
     const topicId = topics[0].topicId;
     const records = batchOf(Array.from({ length: 2000 }, () => 'held'));
@@ -85,7 +77,7 @@ const shareHolders: Behaviour = {
       });
     }
     await repeatedly(target, 20, async (turn) => {
-      using each = await login(target);
+      using each = await kafkaLogin(target);
       const [groupId, memberId] = [`holders-${turn % 5}`, crypto.randomUUID()];
       const heartbeat = { groupId, memberId, subscribedTopicNames: ['held'] };
       await each.request(shareGroupHeartbeat, 1, { ...heartbeat, memberEpoch: 0 });
@@ -119,7 +111,7 @@ const producerIds: Behaviour = {
   title: 'producer ids without end, on four connections',
   run: (target) =>
     repeatedly(target, 4, async () => {
-      using client = await login(target);
+      using client = await kafkaLogin(target);
       const request = { transactionalId: null, transactionTimeoutMs: 60_000 };
       const one = client.encode(initProducerId, 4, request).bytes;
       const many = Buffer.concat(Array.from({ length: 100 }, () => one));
@@ -133,7 +125,7 @@ const transactionalIds: Behaviour = {
   title: 'new transactional ids of 200 bytes without end, on four connections',
   run: (target) =>
     repeatedly(target, 4, async (turn) => {
-      using client = await login(target);
+      using client = await kafkaLogin(target);
       ignoreAnswers(client);
       let count = 0;
       await writeForever(target, client, () => {

@@ -5,28 +5,15 @@ import { offsetFetch } from '../../../src/wire/kafka/messages/group-offsets.ts';
 import { createTopics } from '../../../src/wire/kafka/messages/topics.ts';
 import { addPartitionsToTxn, initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
 import type { KafkaClient } from '../../servers/kafka/kafka-client.ts';
+import { topic } from '../../servers/kafka/new-topic.ts';
 import { type Behaviour, repeatedly, type Target, untilOver } from '../behaviour.ts';
 import { kafkaLogin } from '../kafka-login.ts';
 
 /** Behaviours of a user who has logged in over Kafka's protocol. */
 
-function login({ kafkaPort, user, password }: Target): Promise<KafkaClient> {
-  return kafkaLogin(kafkaPort, user, password);
-}
-
 async function withClient(target: Target, use: (client: KafkaClient) => Promise<unknown>): Promise<void> {
-  using client = await login(target);
+  using client = await kafkaLogin(target);
   while (!target.signal.aborted && !client.isClosed) await use(client);
-}
-
-function topic(name: string, numPartitions: number, configs: Readonly<Record<string, string>> = {}) {
-  return {
-    name,
-    numPartitions,
-    replicationFactor: 1,
-    assignments: [],
-    configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-  };
 }
 
 const announced: Behaviour = {
@@ -34,7 +21,7 @@ const announced: Behaviour = {
   title: '100 connections that announce 100 MiB and send the first MiB',
   async run(target) {
     for (let i = 0; i < 100; i++) {
-      const client = await login(target);
+      const client = await kafkaLogin(target);
       const head = Buffer.alloc(1024 * 1024);
       head.writeInt32BE(100 * 1024 * 1024);
       client.socket.write(head);
@@ -65,7 +52,7 @@ const repeatedConfigs: Behaviour = {
   name: 'repeated-configs',
   title: 'DescribeConfigs that names one topic 10,000 times',
   async run(target) {
-    const client = await login(target);
+    const client = await kafkaLogin(target);
     await client.request(createTopics, 5, { topics: [topic('described', 1)] });
     const resource = { resourceType: 2, resourceName: 'described', configurationKeys: null };
     const resources = Array.from({ length: 10_000 }, () => resource);
@@ -114,7 +101,7 @@ const manyPartitions: Behaviour = {
   name: 'many-partitions',
   title: 'topics with 10,000 partitions each are created without end, and all are added to one transaction',
   async run(target) {
-    const client = await login(target);
+    const client = await kafkaLogin(target);
     const made: string[] = [];
     for (let i = 0; i < 16 && !target.signal.aborted; i++) {
       const { topics } = await client.request(createTopics, 5, { topics: [topic(`big${i}`, 10_000)] });

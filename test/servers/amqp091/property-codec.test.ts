@@ -2,20 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { amqp091Codec as codec } from '../../../src/servers/amqp091/property-codec.ts';
-import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
-import {
-  checkProperties,
-  decodeProperties,
-  encodeProperties,
-  type Properties,
-} from '../../../src/wire/amqp091/properties.ts';
+import { checkProperties, decodeProperties, type Properties } from '../../../src/wire/amqp091/properties.ts';
 import { anyProperties, comparable } from '../../wire/amqp091/arbitraries.ts';
-
-function encoded(properties: Properties): Buffer {
-  const writer = new FrameWriter();
-  encodeProperties(writer, properties);
-  return writer.take();
-}
+import { encoded } from '../../wire/amqp091/encoded-properties.ts';
 
 function edited(bytes: Buffer, change: Parameters<typeof codec.edit>[3]): Buffer {
   // In the middle of other bytes, as stored messages are.

@@ -1,22 +1,18 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { describe, it } from 'node:test';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { connect } from 'amqplib';
 import { subjectName, type TlsOptions } from '../../../src/servers/listener/tls.ts';
 import { FRAME_HEARTBEAT, PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
+import { pem } from '../../support/certificates.ts';
 import { until } from '../../support/until.ts';
 import { RawClient, startOk } from './raw-client.ts';
 import { TestServer } from './test-server.ts';
 
 const ALL = { configure: '.*', write: '.*', read: '.*' };
-
-function pem(name: string): string {
-  return readFileSync(new URL(`certificates/${name}`, import.meta.url), 'utf8');
-}
 
 const ca = pem('authority.pem');
 const client = { cert: pem('client.pem'), key: pem('client.key') };

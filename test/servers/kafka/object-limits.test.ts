@@ -8,13 +8,10 @@ import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
 import { createPartitions, createTopics } from '../../../src/wire/kafka/messages/topics.ts';
 import { initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
 import type { KafkaClient } from './kafka-client.ts';
+import { topic } from './new-topic.ts';
 import { KafkaTestServer } from './test-server.ts';
 
 const SESSION_TIMEOUT = 'consumer.session.timeout.ms';
-
-function topic(name: string, numPartitions: number) {
-  return { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] };
-}
 
 async function create(client: KafkaClient, ...topics: ReturnType<typeof topic>[]) {
   const { topics: results } = await client.request(createTopics, 7, { topics, timeoutMs: 1000 });

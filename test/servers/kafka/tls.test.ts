@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { Kafka, logLevel } from 'kafkajs';
 import type { KafkaServerOptions } from '../../../src/servers/kafka/options.ts';
 import type { TlsOptions } from '../../../src/servers/listener/tls.ts';
 import { listOffsets } from '../../../src/wire/kafka/messages/offsets.ts';
+import { pem } from '../../support/certificates.ts';
 import { KafkaClient } from './kafka-client.ts';
 import { KafkaTestServer } from './test-server.ts';
 
 const ALL = { configure: '.*', write: '.*', read: '.*' };
-
-function pem(name: string): string {
-  return readFileSync(new URL(`../amqp091/certificates/${name}`, import.meta.url), 'utf8');
-}
 
 const ca = pem('authority.pem');
 const certificate = { cert: pem('client.pem'), key: pem('client.key') };

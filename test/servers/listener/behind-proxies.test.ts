@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { describe, it } from 'node:test';
 import { connect } from 'amqplib';
@@ -12,6 +11,7 @@ import type { Log } from '../../../src/servers/amqp091/options.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
 import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { apiVersions } from '../../../src/wire/kafka/messages/api-versions.ts';
+import { pem } from '../../support/certificates.ts';
 import { until } from '../../support/until.ts';
 import { RawClient } from '../amqp091/raw-client.ts';
 import { TestServer } from '../amqp091/test-server.ts';
@@ -25,10 +25,6 @@ const FAR = { address: '203.0.113.9', port: 40_001 };
 const NEAR = { address: '127.0.0.1', port: 40_002 };
 /** Of proxies that are elsewhere. */
 const elsewhere = new TrustedProxies(['192.0.2.0/24']);
-
-function pem(name: string): string {
-  return readFileSync(new URL(`../amqp091/certificates/${name}`, import.meta.url), 'utf8');
-}
 
 const ca = pem('authority.pem');
 const tls = {

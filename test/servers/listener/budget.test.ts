@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { Budget, type BudgetOptions } from '../../../src/broker/budget/budget.ts';
 import { Listener, type ListenerLog } from '../../../src/servers/listener/listener.ts';
 import type { TlsOptions } from '../../../src/servers/listener/tls.ts';
+import { pem } from '../../support/certificates.ts';
 import { until } from '../../support/until.ts';
-
-function pem(name: string): string {
-  return readFileSync(new URL(`../amqp091/certificates/${name}`, import.meta.url), 'utf8');
-}
 
 const TLS: TlsOptions = {
   cert: pem('server.pem'),

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { connect as connectAmqp } from 'amqplib';
 import { AmqpServer } from '../../../src/servers/amqp091/server.ts';
 import { recognise } from '../../../src/servers/listener/first-bytes.ts';
 import type { ListenerLog } from '../../../src/servers/listener/listener.ts';
+import { pem } from '../../support/certificates.ts';
 import { KafkaTestServer } from '../kafka/test-server.ts';
 
 const KAFKA_API_VERSIONS = Buffer.from('0000001000120003000000010001610002780279000000', 'hex');
@@ -115,9 +114,7 @@ describe('a client at the wrong port', () => {
   });
 
   it('without TLS at the TLS port: the log says so in words', async () => {
-    const folder = fileURLToPath(new URL('../amqp091/certificates/', import.meta.url));
-    const [cert, key] = ['server.pem', 'server.key'].map((name) => readFileSync(`${folder}${name}`, 'utf8'));
-    await using servers = await Servers.start({ cert: cert!, key: key! });
+    await using servers = await Servers.start({ cert: pem('server.pem'), key: pem('server.key') });
     await answer(servers.amqp.port, Buffer.from('AMQP\0\0\x09\x01', 'latin1'));
     await answer(servers.amqp.port, Buffer.from('GET / HTTP/1.1\r\n\r\n'));
     assert.equal(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,6 +12,7 @@ import type { ListenerOptions } from '../../../src/servers/listener/listener.ts'
 import { proxiedPeer } from '../../../src/servers/listener/peer.ts';
 import { ReservedPort } from '../../../src/servers/listener/reserved-port.ts';
 import { TrustedProxies } from '../../../src/servers/listener/trusted-proxies.ts';
+import { pem } from '../../support/certificates.ts';
 import { EchoServer } from './echo-server.ts';
 
 /** What comes until it ends with this. */
@@ -27,10 +28,6 @@ async function received(socket: Socket, end: string): Promise<string> {
 async function isEnded(socket: Socket): Promise<void> {
   socket.resume();
   if (!socket.destroyed) await once(socket, 'close');
-}
-
-function pem(name: string): string {
-  return readFileSync(new URL(`../amqp091/certificates/${name}`, import.meta.url), 'utf8');
 }
 
 const TLS: ListenerOptions['tls'] = {

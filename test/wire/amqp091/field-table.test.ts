@@ -13,8 +13,8 @@ import {
 } from '../../../src/wire/amqp091/field-table.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
 import { decodeMethod, encodeMethod } from '../../../src/wire/amqp091/methods.ts';
+import { anyDamage, damaged, decodesOrRefuses } from '../malformed.ts';
 import { anyTable, comparable } from './arbitraries.ts';
-import { anyDamage, damaged, decodesOrRefuses } from './malformed.ts';
 
 function encoded(table: Table): Buffer {
   const writer = new FrameWriter();
@@ -163,9 +163,9 @@ test('damaged tables are decoded or refused, and skipping agrees with decoding',
   fc.assert(
     fc.property(anyTable, anyDamage, (table, damage) => {
       const bytes = damaged(encoded(table), damage);
-      decodesOrRefuses(() => skipTable(new ByteReader(bytes, 0, bytes.length, 'table')));
+      decodesOrRefuses(WireError, () => skipTable(new ByteReader(bytes, 0, bytes.length, 'table')));
       let isDecoded = false;
-      decodesOrRefuses(() => {
+      decodesOrRefuses(WireError, () => {
         decodeTable(bytes, 0, bytes.length);
         isDecoded = true;
       });

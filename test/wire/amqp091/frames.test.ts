@@ -10,7 +10,7 @@ import {
   writeBodyFrames,
   writeHeartbeat,
 } from '../../../src/wire/amqp091/frames.ts';
-import { decodesOrRefuses } from './malformed.ts';
+import { decodesOrRefuses } from '../malformed.ts';
 
 interface Frame {
   readonly type: number;
@@ -137,7 +137,7 @@ test('an unknown type, a wrong frame-end and a heartbeat with a payload are fram
 test('random bytes are frames or refused, never anything else', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 10 }), (chunks) => {
-      decodesOrRefuses(() => read(chunks));
+      decodesOrRefuses(WireError, () => read(chunks));
     }),
     { numRuns: 1000 },
   );

@@ -14,9 +14,9 @@ import {
   encodeMethod,
   methodId,
 } from '../../../src/wire/amqp091/methods.ts';
+import { anyDamage, damaged, decodesOrRefuses } from '../malformed.ts';
 import { amqplib, fromAmqplibFields, rounded, toAmqplibFields } from './amqplib-oracle.ts';
 import { anyMethod, comparable, hasNoProtoKey, METHOD_NAMES } from './arbitraries.ts';
-import { anyDamage, damaged, decodesOrRefuses } from './malformed.ts';
 
 function payloadOf(method: Method): Buffer {
   const frame = frameOf(method, 1);
@@ -118,7 +118,7 @@ test('damaged methods are decoded or refused, never anything else', () => {
   fc.assert(
     fc.property(anyMethod, anyDamage, (method, damage) => {
       const payload = damaged(payloadOf(method), damage);
-      decodesOrRefuses(() => decodeMethod(payload, 0, payload.length));
+      decodesOrRefuses(WireError, () => decodeMethod(payload, 0, payload.length));
     }),
     { numRuns: 3000 },
   );
@@ -129,7 +129,7 @@ test('random bytes behind every method id are decoded or refused, never anything
     fc.property(fc.constantFrom(...METHOD_NAMES), fc.uint8Array({ maxLength: 64 }), (name, noise) => {
       const payload = Buffer.concat([Buffer.alloc(4), noise]);
       payload.writeUInt32BE(methodId(name));
-      decodesOrRefuses(() => decodeMethod(payload, 0, payload.length));
+      decodesOrRefuses(WireError, () => decodeMethod(payload, 0, payload.length));
     }),
     { numRuns: 3000 },
   );

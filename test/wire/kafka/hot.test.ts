@@ -12,8 +12,8 @@ import { produceRequestReader, produceResponseWriter } from '../../../src/wire/k
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
 import { isFlexible } from '../../../src/wire/kafka/messages.ts';
+import { anyDamage, damaged } from '../malformed.ts';
 import { contentsOf } from './arbitraries.ts';
-import { anyDamage, damaged } from './malformed.ts';
 
 /** What is done by hand and what is done by the declaration, side by side. */
 function read(reading: Read, bytes: Buffer): unknown {

@@ -17,8 +17,8 @@ import {
   encodeMessage,
   encodeMessageWork,
 } from '../../../src/wire/kafka/messages.ts';
+import { anyDamage, damaged, decodesOrRefuses } from '../malformed.ts';
 import { ALL_VERSIONS_OF_MESSAGES, comparable, contentsOf } from './arbitraries.ts';
-import { anyDamage, damaged, decodesOrRefuses } from './malformed.ts';
 
 function encoded(message: Message, version: number, value: Record<string, unknown>): Buffer {
   const writer = new ByteWriter();
@@ -87,7 +87,7 @@ describe('every version of every message', () => {
     for (const { message, version } of ALL_VERSIONS_OF_MESSAGES) {
       const property = fc.property(contentsOf(message, version), anyDamage, (value, damage) => {
         const bytes = damaged(encoded(message, version, value), damage);
-        decodesOrRefuses(() => decoded(message, version, bytes));
+        decodesOrRefuses(KafkaWireError, () => decoded(message, version, bytes));
       });
       fc.assert(property, { numRuns: 5 });
     }
@@ -97,7 +97,7 @@ describe('every version of every message', () => {
     const noise = fc.uint8Array({ maxLength: 100 });
     for (const { message, version } of ALL_VERSIONS_OF_MESSAGES) {
       const property = fc.property(noise, (bytes) =>
-        decodesOrRefuses(() => decoded(message, version, Buffer.from(bytes))),
+        decodesOrRefuses(KafkaWireError, () => decoded(message, version, Buffer.from(bytes))),
       );
       fc.assert(property, { numRuns: 10 });
     }

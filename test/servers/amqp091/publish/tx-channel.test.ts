@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FrameWriter } from '../../../../src/wire/amqp091/frames.ts';
-import { encodeProperties, type Properties } from '../../../../src/wire/amqp091/properties.ts';
 import { until } from '../../../support/until.ts';
+import { encoded } from '../../../wire/amqp091/encoded-properties.ts';
 import { publishBytes, type RawClient } from '../raw-client.ts';
 import { TestServer } from '../test-server.ts';
 
@@ -20,12 +19,6 @@ async function get(client: RawClient, queue: string): Promise<number> {
   await until(() => client.received.length === 2);
   client.received.length = 0;
   return Number(deliveryTag);
-}
-
-function encoded(properties: Properties): Buffer {
-  const writer = new FrameWriter();
-  encodeProperties(writer, properties);
-  return writer.take();
 }
 
 function ready(test: TestServer, name: string): number | undefined {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { WireError } from '../../../src/wire/amqp091/errors.ts';
 
-/** Runs a decoder on bytes that may be nonsense: it may succeed, but must throw nothing else than a WireError. */
-export function decodesOrRefuses(decode: () => unknown): void {
+/** Runs a decoder on bytes that may be nonsense: it may succeed, but must throw nothing else than `Refusal`. */
+export function decodesOrRefuses(Refusal: new (...args: never[]) => Error, decode: () => unknown): void {
   try {
     decode();
   } catch (error) {
-    assert.ok(error instanceof WireError, `not a WireError: ${error instanceof Error ? error.stack : error}`);
+    const stack = error instanceof Error ? error.stack : error;
+    assert.ok(error instanceof Refusal, `not a ${Refusal.name}: ${stack}`);
   }
 }
 
