@@ -11,7 +11,7 @@ const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: 
   whole: { files: 41, twice: 10 },
   delivery: { files: 15, twice: 1 },
   produce: { files: 58, twice: 10 },
-  fetch: { files: 49, twice: 9 },
+  fetch: { files: 50, twice: 9 },
 };
 
 /** The headings of the page. */
