@@ -8,16 +8,11 @@ import { decodeMethod, methodId } from '../../../wire/amqp091/methods.ts';
 import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
 import { answerTo, recognise, wrongPort } from '../../listener/first-bytes.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
-import { isTls } from '../../listener/tls.ts';
 import { refusalDelayMs } from '../../sasl/refusal-delay.ts';
 import { AmqpError, type CloseReason, closeReason, closeReasonOf, isExpected } from '../errors.ts';
 import { type ClientCapabilities, clientCapabilities } from './capabilities.ts';
-import {
-  type ClientDescription,
-  type HandshakeResult,
-  PROTOCOL_NAME,
-  type ServerContext,
-} from './handshake-result.ts';
+import type { ClientDescription, HandshakeResult, ServerContext } from './handshake-result.ts';
+import { logIn, tellLogin } from './login.ts';
 import { Output } from './output.ts';
 import { type Credentials, mechanisms, readCredentials } from './sasl.ts';
 import { SocketClose } from './socket-close.ts';
@@ -215,22 +210,10 @@ export class Handshake {
     this.#socket.pause();
     // The check may have to wait for its turn, and that is not the client's time.
     this.#accepted.stopDeadline();
-    this.#login(credentials).then(
+    logIn(credentials, this.#accepted, this.#context).then(
       (identity) => this.#authenticated(method, credentials, identity),
       (error) => this.#fail(error, methodId(method.name)),
     );
-  }
-
-  async #login(credentials: Credentials | null): Promise<Identity | null> {
-    if (credentials === null) return null;
-    const { access } = this.#context.broker;
-    const { user, password } = credentials;
-    const { isLoopback, address } = this.#accepted.peer;
-    if (password === null) return access.authenticateExternal(user, isLoopback);
-    return await access.authenticate(user, password, isLoopback, {
-      address,
-      isGone: () => this.#socket.destroyed,
-    });
   }
 
   #authenticated(
@@ -243,15 +226,9 @@ export class Handshake {
     this.#accepted.startDeadline();
     const { settings } = this.#context;
     const capabilities = clientCapabilities(method.clientProperties);
-    this.#announce(identity !== null, credentials?.user ?? '', method.mechanism);
+    const user = credentials?.user ?? '';
+    tellLogin(identity !== null, user, method.mechanism, this.#accepted, this.#context);
     if (identity === null) {
-      const { peer } = this.#accepted;
-      settings.log.warn(
-        { user: clientText(credentials?.user ?? ''), peer: peer.address, mechanism: method.mechanism },
-        peer.isLoopback
-          ? 'login refused'
-          : 'login refused; loopback-users says who may connect from this machine only',
-      );
       const nowMs = this.#context.broker.shard.clock.monotonicMs();
       const delayMs = refusalDelayMs(this.#loginStartedMs, nowMs, settings.refusedLoginDelayMs);
       setTimeout(() => this.#refuseLogin(method.mechanism, capabilities), delayMs);
@@ -271,20 +248,6 @@ export class Handshake {
     // Flushes tune: this runs after a password check and not in the turn of a socket's data.
     this.#context.broker.shard.turn.schedule();
     this.#socket.resume();
-  }
-
-  #announce(isLetIn: boolean, user: string, mechanism: string): void {
-    const { address, port, localAddress, localPort } = this.#accepted.peer;
-    this.#context.broker.events.emit(`user.authentication.${isLetIn ? 'success' : 'failure'}`, {
-      name: user,
-      protocol: PROTOCOL_NAME,
-      auth_mechanism: mechanism,
-      host: localAddress,
-      port: localPort,
-      peer_host: address,
-      peer_port: port,
-      ssl: isTls(this.#socket),
-    });
   }
 
   #refuseLogin(mechanism: string, capabilities: ClientCapabilities): void {
