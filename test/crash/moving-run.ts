@@ -295,16 +295,8 @@ export class MovingRun {
     return values[Math.floor(this.random() * values.length)];
   }
 
-  async until<T>(promise: Promise<T>, what: string): Promise<T> {
-    let isDone = false;
-    const done = (): void => {
-      isDone = true;
-    };
-    promise.then(done, done);
-    const wasDone = await this.time.runUntil(() => isDone || this.#error !== null, PATIENCE_MS);
-    if (this.#error !== null) throw this.#error;
-    if (!wasDone) throw new HistoryError(`${what} does not end`);
-    return promise;
+  until<T>(promise: Promise<T>, what: string): Promise<T> {
+    return this.time.outcomeOf(promise, what, PATIENCE_MS, () => this.#error);
   }
 
   #open(): Promise<Broker> {

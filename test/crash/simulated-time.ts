@@ -88,6 +88,19 @@ export class SimulatedTime implements Clock, Scheduler {
     return true;
   }
 
+  /** What the promise gives, within so much simulated time. Throws what it throws, and what `fault` tells meanwhile: null is nothing. */
+  async outcomeOf<T>(promise: Promise<T>, what: string, limitMs: number, fault: () => unknown): Promise<T> {
+    let isDone = false;
+    const done = (): void => {
+      isDone = true;
+    };
+    promise.then(done, done);
+    const wasDone = await this.runUntil(() => isDone || fault() !== null, limitMs);
+    if (fault() !== null) throw fault();
+    if (!wasDone) throw new Error(`${what} does not end`);
+    return promise;
+  }
+
   #clear(): void {
     this.#turns = [];
     this.#operations = [];

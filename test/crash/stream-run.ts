@@ -417,22 +417,8 @@ export class StreamRun {
     return { found, isReadable: true };
   }
 
-  async #until<T>(promise: Promise<T>, what: string): Promise<T> {
-    let outcome: { readonly value: T } | { readonly error: unknown } | null = null;
-    promise.then(
-      (value) => {
-        outcome = { value };
-      },
-      (error) => {
-        outcome = { error };
-      },
-    );
-    const isDone = await this.time.runUntil(() => outcome !== null || this.#error !== null, PATIENCE_MS);
-    if (this.#error !== null) throw this.#error;
-    if (!isDone) throw new HistoryError(`${what} does not end`);
-    const ended = outcome as unknown as { readonly value: T } | { readonly error: unknown };
-    if ('error' in ended) throw ended.error;
-    return ended.value;
+  #until<T>(promise: Promise<T>, what: string): Promise<T> {
+    return this.time.outcomeOf(promise, what, PATIENCE_MS, () => this.#error);
   }
 
   async #steps(count: number): Promise<void> {

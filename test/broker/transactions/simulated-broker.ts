@@ -85,15 +85,7 @@ export class SimulatedBroker {
     if (this.#error !== null) throw this.#error;
   }
 
-  async until<T>(promise: Promise<T>): Promise<T> {
-    let isDone = false;
-    const settle = () => {
-      isDone = true;
-    };
-    promise.then(settle, settle);
-    const wasDone = await this.time.runUntil(() => isDone || this.#error !== null, PATIENCE_MS);
-    if (this.#error !== null) throw this.#error;
-    if (!wasDone) throw new Error('it does not end');
-    return promise;
+  until<T>(promise: Promise<T>): Promise<T> {
+    return this.time.outcomeOf(promise, 'what is awaited', PATIENCE_MS, () => this.#error);
   }
 }

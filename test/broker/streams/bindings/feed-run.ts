@@ -251,16 +251,8 @@ export class FeedRun {
     if (this.#error !== null) throw this.#error;
   }
 
-  async #until<T>(promise: Promise<T>): Promise<T> {
-    let isDone = false;
-    const done = (): void => {
-      isDone = true;
-    };
-    promise.then(done, done);
-    const wasDone = await this.time.runUntil(() => isDone || this.#error !== null, PATIENCE_MS);
-    if (this.#error !== null) throw this.#error;
-    if (!wasDone) throw new Error('something does not end');
-    return promise;
+  #until<T>(promise: Promise<T>): Promise<T> {
+    return this.time.outcomeOf(promise, 'what is awaited', PATIENCE_MS, () => this.#error);
   }
 }
 
