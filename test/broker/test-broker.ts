@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Table } from '../../src/base/value.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import { Publisher } from '../../src/broker/publishing/publisher.ts';
 import type { Consumer, DeliverySink, Gate } from '../../src/broker/queues/consumer.ts';
@@ -57,11 +58,11 @@ export class TestBroker {
     await rm(join(this.directory, '..'), { recursive: true, force: true });
   }
 
-  queue(name: string, settings: { durable?: boolean; autoDelete?: boolean } = {}): Queue {
+  queue(name: string, settings: { durable?: boolean; autoDelete?: boolean; arguments?: Table } = {}): Queue {
     const vhost = this.broker.vhosts.get('/');
     if (vhost === undefined) throw new Error('no virtual host');
-    const { durable = true, autoDelete = false } = settings;
-    return vhost.declareQueue({ name, durable, exclusive: false, autoDelete, arguments: {} }, null);
+    const { durable = true, autoDelete = false, arguments: args = {} } = settings;
+    return vhost.declareQueue({ name, durable, exclusive: false, autoDelete, arguments: args }, null);
   }
 
   /** Publishes to the default exchange. Returns the block to wait for. */
@@ -158,4 +159,8 @@ export class TestConsumer implements DeliverySink {
 /** A few turns of the event loop: whatever can be delivered now has been. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 4; i++) await new Promise(setImmediate);
+}
+
+export function declare(test: TestBroker, name: string, args: Table, durable = true): Queue {
+  return test.queue(name, { arguments: args, durable });
 }

@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Table } from '../../../src/base/value.ts';
 import { AtomicAppend } from '../../../src/broker/publishing/atomic-append.ts';
 import { Tx } from '../../../src/broker/publishing/tx.ts';
-import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { TxChannel } from '../../../src/servers/amqp091/publish/tx-channel.ts';
-import { fillView, TestBroker } from '../test-broker.ts';
+import { declare, fillView, TestBroker } from '../test-broker.ts';
 
 const MEMORY_BYTES = 4 << 20;
 const BODY = Buffer.alloc(4096);
-
-function declare(test: TestBroker, name: string, args: Table): Queue {
-  const vhost = test.broker.vhosts.get('/');
-  assert.ok(vhost);
-  const spec = { name, durable: true, exclusive: false, autoDelete: false, arguments: args };
-  return vhost.declareQueue(spec, null);
-}
 
 function routeTo(test: TestBroker, name: string) {
   const vhost = test.broker.vhosts.get('/');

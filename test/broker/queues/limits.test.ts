@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import type { Table } from '../../../src/base/value.ts';
-import type { Queue } from '../../../src/broker/queues/queue.ts';
-import { settled, TestBroker } from '../test-broker.ts';
+import { declare, settled, TestBroker } from '../test-broker.ts';
 
 /** Little memory, so that most of what waits is in segments. */
 const SMALL = {
@@ -12,13 +10,6 @@ const SMALL = {
   journalFileBytes: 1 << 20,
   journalLimitBytes: 2 << 20,
 };
-
-function declare(test: TestBroker, name: string, args: Table): Queue {
-  const vhost = test.broker.vhosts.get('/');
-  assert.ok(vhost);
-  const spec = { name, durable: true, exclusive: false, autoDelete: false, arguments: args };
-  return vhost.declareQueue(spec, null);
-}
 
 test('a queue limited in bytes keeps over a restart what it may hold, also where that is on the disk', async () => {
   await using broker = await TestBroker.start(SMALL);

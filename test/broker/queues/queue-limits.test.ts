@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Table } from '../../../src/base/value.ts';
 import { REFUSED } from '../../../src/broker/publishing/publisher.ts';
 import { Tx } from '../../../src/broker/publishing/tx.ts';
-import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { fillView, type Message } from '../../model/message.ts';
 import { DrivenTime } from '../../support/driven-time.ts';
 import { until } from '../../support/until.ts';
-import { settled, TestBroker, TestConsumer } from '../test-broker.ts';
-
-function declare(test: TestBroker, name: string, args: Table, durable = true): Queue {
-  const vhost = test.broker.vhosts.get('/')!;
-  return vhost.declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: args }, null);
-}
+import { declare, settled, TestBroker, TestConsumer } from '../test-broker.ts';
 
 function message(key: string, id: number, more: Partial<Message> = {}): Message {
   const plain = { exchange: '', size: 1, priority: 0, ttlMs: Infinity, isPersistent: true, name: null };
