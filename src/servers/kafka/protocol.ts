@@ -37,6 +37,7 @@ export const PROTOCOL_PARTS: readonly (() => Promise<unknown>)[] = [
   () => import('../../wire/kafka/apis.ts'),
   () => import('./configs/alteration.ts'),
   () => import('./connection/request-context.ts'),
+  () => import('./connection/request-input.ts'),
   () => import('./connection/connection.ts'),
   () => import('./handlers/metadata.ts'),
   () => import('./handlers/produce.ts'),
