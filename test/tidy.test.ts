@@ -42,7 +42,7 @@ function codeOf(line: string): string {
 
 /** Folders and files that may reach the disk themselves; all others go through the port in src/log/files/filesystem.ts. */
 const DISK_USERS =
-  /^src\/(cli\/|admin\/control-socket\.ts$|log\/files\/(node-filesystem|make-directories|directory-lock|private-files)\.ts$)/;
+  /^src\/(cli\/|admin\/control-socket\.ts$|log\/files\/(node-filesystem|make-directories|directory-lock|note-file|private-files)\.ts$)/;
 
 /** Tables of definitions: data that would not get clearer by being cut up. */
 const TABLES = new Set(['src/wire/amqp091/definitions.ts']);

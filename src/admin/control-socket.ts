@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import type { Server as HttpServer, RequestListener } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { readNote, removeNote, writeNote } from '../log/files/note-file.ts';
 
 /**
  * The door for whoever administers the broker on its own machine: HTTP over a socket in the data directory. Who may
@@ -51,7 +52,7 @@ export class ControlSocket {
     let path = process.platform === 'win32' ? pipeName(directory) : own;
     if (isElsewhere) {
       path = join(await mkdtemp(join(tmpdir(), 'sluice-')), SOCKET_FILE);
-      await writeFile(join(directory, POINTER_FILE), `${path}\n`, { mode: OWNER_ONLY });
+      await writeNote(join(directory, POINTER_FILE), `${path}\n`);
     }
     // As HTTP's own has it: a client may end its side and still wait for the answer.
     const server = createServer({ allowHalfOpen: true });
@@ -129,22 +130,18 @@ async function listenOn(server: Server, path: string): Promise<void> {
 
 async function removeLeftovers(directory: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const elsewhere = await pointedTo(directory);
+  // What cannot be read is not what a broker has written there.
+  const elsewhere = await pointedTo(directory).catch(() => null);
   // Only what was made here is removed, whatever the file says.
   if (elsewhere !== null && dirname(dirname(elsewhere)) === resolve(tmpdir())) {
     await rm(dirname(elsewhere), { recursive: true, force: true });
   }
-  await rm(join(directory, POINTER_FILE), { force: true });
-  await rm(join(directory, SOCKET_FILE), { force: true });
+  await removeNote(join(directory, POINTER_FILE));
+  await removeNote(join(directory, SOCKET_FILE));
 }
 
 async function pointedTo(directory: string): Promise<string | null> {
-  try {
-    return (await readFile(join(directory, POINTER_FILE), 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+  return (await readNote(join(directory, POINTER_FILE)))?.trim() ?? null;
 }
 
 function pipeName(directory: string): string {

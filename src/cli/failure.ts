@@ -1,6 +1,6 @@
 import { printableLines } from '../base/printable.ts';
 import { ConfigurationError } from './config/configuration.ts';
-import { accessProblem } from './file-access.ts';
+import { accessProblem, whatIsInTheWay } from './file-access.ts';
 
 /** Exit statuses of every subcommand. */
 export const EXIT = { failure: 1, usage: 2 } as const;
@@ -30,7 +30,11 @@ export function describe(error: unknown): string {
       return `no space left on the disk${path === undefined ? '' : ` for '${path}'`}`;
     case 'ENOTDIR':
     case 'EEXIST':
-      return path === undefined ? error.message : `'${path}' is in the way: it is not a directory`;
+    case 'EISDIR':
+    case 'ELOOP':
+    case 'ENXIO':
+    case 'ESPIPE':
+      return path === undefined ? error.message.replaceAll('\n', ' ') : whatIsInTheWay(path);
     default:
       return error.message.replaceAll('\n', ' ');
   }

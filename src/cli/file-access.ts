@@ -1,5 +1,6 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { quoted } from '../log/operator-advice.ts';
 
 /**
  * Why this process may not use a path, for an operator: whose it is, with which mode, who the process is, and what to
@@ -26,6 +27,46 @@ export function accessProblem(path: string): string | null {
   } catch {
     return null;
   }
+}
+
+/**
+ * What stands where a directory should be, on the way to the path, or at its end where something else should be; and
+ * what to do.
+ */
+export function whatIsInTheWay(path: string): string {
+  const place = obstacleIn(resolve(path)) ?? resolve(path);
+  return (
+    `'${place}' is in the way: ${kindOf(place)}. ` +
+    `If nothing uses it, move it away: mv -- ${quoted(place)} ${quoted(`${place}.old`)}`
+  );
+}
+
+/** The first on the way to the path, or the path itself, that leads to no directory; null if all do. */
+function obstacleIn(path: string): string | null {
+  const parent = dirname(path);
+  const above = parent === path ? null : obstacleIn(parent);
+  if (above !== null) return above;
+  try {
+    return statSync(path).isDirectory() ? null : path;
+  } catch {
+    return path;
+  }
+}
+
+function kindOf(path: string): string {
+  try {
+    return kindOfStats(lstatSync(path));
+  } catch {
+    return 'it cannot be looked at';
+  }
+}
+
+function kindOfStats(stats: Stats): string {
+  if (stats.isDirectory()) return 'it is a directory';
+  if (stats.isSymbolicLink()) return 'it is a symbolic link that leads to nothing usable here';
+  if (stats.isFIFO()) return 'it is a pipe';
+  if (stats.isSocket()) return 'it is a socket';
+  return stats.isFile() ? 'it is a file, and not a directory' : 'it is a device';
 }
 
 /** The first directory on the way that cannot be searched; else the path itself, or the last that is there. */

@@ -41,14 +41,19 @@ export class FuzzedBroker {
     this.inspector = inspector;
   }
 
-  static async start(dataDirectory: string): Promise<FuzzedBroker> {
+  /** `isApart`: a signal to the group of this process, as Ctrl+C sends it, leaves the broker to its tester. */
+  static async start(dataDirectory: string, isApart = false): Promise<FuzzedBroker> {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^(SLUICE_|NODE_TEST|NODE_OPTIONS)/.test(name)),
     );
     const child = spawn(LAUNCHER, ['start', '--data-dir', dataDirectory, ...FLAGS], {
       env: { ...env, NODE_OPTIONS: '--inspect=127.0.0.1:0' },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: isApart,
     });
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('close', () => process.off('exit', kill));
     const said: string[] = [];
     let hear = (line: string) => void said.push(line);
     const inspectable = new Promise<string>((resolve) => {

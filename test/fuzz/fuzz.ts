@@ -15,7 +15,10 @@ export interface FuzzOptions {
   readonly workers?: number;
   /** How often, besides at the end, everything is let go and counted. */
   readonly checkpoints?: number;
+  /** Is told each finding when it is made, too. */
   readonly progress?: (text: string) => void;
+  /** Ends the run with the report so far. */
+  readonly signal?: AbortSignal;
 }
 
 export interface FuzzReport {
@@ -48,7 +51,10 @@ const FINDINGS_MAX = 50;
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-fuzz-'));
-  const run = new FuzzRun(options, await FuzzedBroker.start(join(directory, 'data')));
+  const run = new FuzzRun(
+    options,
+    await FuzzedBroker.start(join(directory, 'data'), options.signal !== undefined),
+  );
   try {
     return await run.report();
   } finally {
@@ -77,14 +83,19 @@ class FuzzRun {
       { length: options.workers ?? 48 },
       () =>
         new FuzzWorker(broker.port, options.seed, {
-          found: (indexes, problem) => this.#found(problem, indexes),
+          // What an interruption cuts off is no finding.
+          found: (indexes, problem) => {
+            if (!this.#isInterrupted) this.#found(problem, indexes);
+          },
         }),
     );
   }
 
   async report(): Promise<FuzzReport> {
-    const { first = 0, streams, checkpoints = 5, progress } = this.#options;
+    const { first = 0, streams, checkpoints = 5, progress, signal } = this.#options;
+    signal?.addEventListener('abort', this.#abandon);
     this.#canary = await this.#startCanary();
+    progress?.(`the broker is process ${this.#broker.pid}`);
     const watch = setInterval(() => this.#watch(), 500);
     const begin = performance.now();
     let fuzzingMs = 0;
@@ -100,6 +111,7 @@ class FuzzRun {
       const perSecond = Math.round((done - first) / (fuzzingMs / 1000));
       progress?.(`${done - first} streams, ${perSecond}/s, ${this.#describe()}`);
     }
+    signal?.removeEventListener('abort', this.#abandon);
     clearInterval(watch);
     this.#watch();
     this.#checkGrowth();
@@ -125,8 +137,16 @@ class FuzzRun {
   }
 
   get #isOver(): boolean {
-    return this.#broker.hasEnded || this.#findings.length >= FINDINGS_MAX;
+    return this.#isInterrupted || this.#broker.hasEnded || this.#findings.length >= FINDINGS_MAX;
   }
+
+  get #isInterrupted(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
+  readonly #abandon = (): void => {
+    for (const worker of this.#workers) worker.abandon();
+  };
 
   async #runUntil(end: number): Promise<void> {
     await Promise.all(
@@ -203,7 +223,7 @@ class FuzzRun {
     }
     if (this.#broker.hasEnded) {
       this.#found(`the broker has ended\n  ${this.#describeInFlight()}`);
-      for (const worker of this.#workers) worker.abandon();
+      this.#abandon();
     }
     if (nowMs - this.#sangMs > CANARY_MS_MAX) {
       this.#sangMs = nowMs;
@@ -240,9 +260,12 @@ class FuzzRun {
   }
 
   #found(problem: string, indexes: readonly number[] = []): void {
-    const { seed } = this.#options;
+    const { seed, progress } = this.#options;
     const where = indexes.length === 0 ? `seed ${seed}` : `--seed ${seed} --only ${indexes.join(' or ')}`;
-    if (this.#findings.length < FINDINGS_MAX) this.#findings.push(`${where}: ${problem}`);
+    if (this.#findings.length >= FINDINGS_MAX) return;
+    const finding = `${where}: ${problem}`;
+    this.#findings.push(finding);
+    progress?.(`found: ${finding}`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { fuzz, mib } from './fuzz.ts';
+import { interruption } from './interruption.ts';
 import { makeStream } from './streams.ts';
 
 /**
@@ -9,6 +10,7 @@ import { makeStream } from './streams.ts';
  *
  * A finding names the stream that caused it, if that is known; `--only` sends that one alone, and shows its bytes.
  * What it needs that streams before it declared is there if these are sent too: as a range, one after the other.
+ * SIGINT ends the run with the report so far.
  */
 const { values } = parseArgs({
   options: {
@@ -30,6 +32,7 @@ const report = await fuzz({
     ? { streams: Number(values.streams), workers: Number(values.workers) }
     : { first, streams: last - first + 1, workers: 1, checkpoints: 1 }),
   progress: (text) => console.log(text),
+  signal: interruption(),
 });
 const { canary, checkpoints, findings } = report;
 for (const finding of findings) console.log(finding);

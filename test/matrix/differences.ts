@@ -49,6 +49,15 @@ export const differences: readonly Difference[] = [
     ours: /^connection\.close 530 channel\.open \| NOT_ALLOWED - channel 2048 is beyond/,
   },
   {
+    row: '`basic.nack`, `basic.reject`, `basic.recover` of messages of a stream',
+    why:
+      'A stream keeps its messages whatever is said of them: any answer gives credit. RabbitMQ ends the connection for it, ' +
+      'and with an internal error for basic.recover.',
+    cases: /^basic\.(nack|reject|recover) .* a message of a stream/,
+    ours: /^(basic\.recover-ok)?$/,
+    theirs: /^connection\.close 54[01] /,
+  },
+  {
     row: '`channel.flow` with `active=false`',
     why: 'channel.flow with active=false is built: the deliveries stop.',
     cases: /^channel\.flow \/ none \/ stop$/,

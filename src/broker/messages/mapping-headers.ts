@@ -45,5 +45,5 @@ export const SHARED_PROPERTIES: readonly NamedProperty[] = [
   'timestamp',
 ];
 
-/** Of the properties of one message: they are in one frame, and no client's are larger. */
+/** Of the properties of one message, as most clients can send them: they are in one frame. */
 export const HEADERS_BYTES_MAX = 128 * 1024;

@@ -9,7 +9,6 @@ import { BrokerError } from '../errors.ts';
 import { extraKeys, HIDDEN_KEYS_HEADER, KEY_LIST_HEADERS } from './cc-bcc.ts';
 import {
   BROKER_HEADERS,
-  HEADERS_BYTES_MAX,
   KEY_HEADER,
   LONG_HEADERS_HEADER,
   OFFSET_HEADER,
@@ -30,6 +29,8 @@ import type {
 } from './property-codec.ts';
 
 const NOTHING = Buffer.alloc(0);
+/** Of a message's own properties: they came in one frame, whose size `frame-max` limits to 16 MiB, and dead-lettering adds to them. */
+const OWN_PROPERTIES_BYTES_MAX = 17 * 1024 * 1024;
 /** What is said of a message goes into one frame, which most clients let be so large. */
 const PROPERTIES_BYTES_MAX = 120 * 1024;
 const NO_KEYS: readonly string[] = [];
@@ -98,7 +99,7 @@ export class RecordMessage implements RoutedMessage {
     this.bodyEnd = view.bodyEnd;
     const codec = this.#codecs.of(view.sourceProtocol);
     // Anybody can write records: what no frame could have brought is no message's.
-    const isPossible = view.propertiesEnd - view.propertiesStart <= HEADERS_BYTES_MAX;
+    const isPossible = view.propertiesEnd - view.propertiesStart <= OWN_PROPERTIES_BYTES_MAX;
     this.isOwn = isPossible && codec?.isValid(buffer, view.propertiesStart, view.propertiesEnd) === true;
     if (codec !== undefined && this.isOwn) this.#takeEnvelope(buffer, codec, stream);
     else if (!this.#convert(place, stream, partition)) return false;

@@ -65,7 +65,12 @@ export function writeRecord(
 ): Buffer {
   const { properties, propertiesStart, propertiesEnd, body, bodyStart, bodyEnd } = messageView;
   const isTombstone = headers?.[TOMBSTONE_HEADER] === true && bodyEnd === bodyStart;
-  const more = codec === undefined ? NO_HEADERS : headersOf(messageView, codec, headers);
+  const all = codec === undefined ? NO_HEADERS : headersOf(messageView, codec, headers);
+  let moreBytes = 0;
+  for (const { name, value } of all) moreBytes += headerLength(name, value);
+  // The envelope has them nevertheless.
+  const isTooMuch = moreBytes > textBytesMax(propertiesEnd - propertiesStart);
+  const more = isTooMuch ? NO_HEADERS : all;
   let length = contentLength(
     key.start < 0 ? -1 : key.end - key.start,
     bodyEnd - bodyStart,
@@ -79,7 +84,7 @@ export function writeRecord(
     ),
     more.length,
   );
-  for (const { name, value } of more) length += headerLength(name, value);
+  if (!isTooMuch) length += moreBytes;
   const content = Buffer.allocUnsafe(length);
   record.key = key.bytes;
   record.keyStart = key.start;
@@ -110,7 +115,12 @@ export function writeRecord(
  * it is not known how much of the content they are, they may be all of it.
  */
 export function recordBytesMax(contentBytes: number, propertiesBytes: number = contentBytes): number {
-  return 16 * Math.min(propertiesBytes, HEADERS_BYTES_MAX) + contentBytes + 512;
+  return textBytesMax(propertiesBytes) + contentBytes + 512;
+}
+
+/** Of headers as text, which is left out where it is more: only with a `frame-max` above the usual one it can be. */
+function textBytesMax(propertiesBytes: number): number {
+  return 16 * Math.min(propertiesBytes, HEADERS_BYTES_MAX);
 }
 
 function headersOf(messageView: MessageView, codec: PropertyCodec, table: Table | null): readonly Header[] {

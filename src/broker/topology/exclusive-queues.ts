@@ -25,7 +25,8 @@ export function assertSameOwner(queue: TopologyQueue, exclusiveOwner: object | n
   if (queue.exclusiveOwner !== exclusiveOwner) throw locked(queue.name, vhost);
 }
 
-function locked(name: string, vhost: string): BrokerError {
+/** Also for whoever wants exclusively what nobody can have so: a stream. */
+export function locked(name: string, vhost: string): BrokerError {
   return new BrokerError(
     'resource-locked',
     `cannot obtain exclusive access to locked ${resourceText('queue', name, vhost)}. It could be originally ` +

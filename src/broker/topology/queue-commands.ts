@@ -52,7 +52,7 @@ export function declareQueue<Q extends TopologyQueue>(
     existing.touch();
     return existing;
   }
-  refuseQueueAtStream(ctx, name, args);
+  refuseQueueAtStream(ctx, declaration);
   guard?.creating(name);
   validateQueue(declaration, resource);
   refuseSystemExchange(args['x-dead-letter-exchange'], vhost);

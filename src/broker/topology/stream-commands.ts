@@ -7,6 +7,7 @@ import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange } from './exchange.ts';
+import { locked } from './exclusive-queues.ts';
 import { offsetSpecification } from './offset-specification.ts';
 import type { StreamFactory, StreamPort } from './ports.ts';
 import { comparedArguments, refuseServerName, validateQueue } from './queue-arguments.ts';
@@ -72,8 +73,7 @@ export function declareStream<Q extends TopologyQueue>(
   const resource = resourceText('queue', name, ctx.name);
   const existing = findStream(ctx.state, name);
   if (existing !== undefined) {
-    assertSameField('durable', true, declaration.durable && !declaration.exclusive, resource);
-    assertSameField('auto_delete', false, declaration.autoDelete, resource);
+    assertSameKind(declaration, resource, ctx.name);
     const { declaredAs } = existing;
     if (declaredAs !== null) {
       assertSameArguments(declaredAs, declaration.arguments, comparedArguments('stream'), resource);
@@ -86,15 +86,28 @@ export function declareStream<Q extends TopologyQueue>(
   return findStream(ctx.state, name) as StreamPort;
 }
 
+/** A stream is durable, stays, and belongs to no connection. Checked in RabbitMQ's order. */
+function assertSameKind(
+  { name, exclusive, durable, autoDelete }: QueueDeclaration,
+  resource: string,
+  vhost: string,
+): void {
+  if (exclusive) throw locked(name, vhost);
+  assertSameField('durable', true, durable, resource);
+  assertSameField('auto_delete', false, autoDelete, resource);
+}
+
 /** For a queue that is to be declared: a stream that was declared as a queue of this name is in its way. */
 export function refuseQueueAtStream<Q extends TopologyQueue>(
   { name: vhost, state }: CommandContext<Q>,
-  name: string,
-  args: Table,
+  declaration: QueueDeclaration,
 ): void {
+  const { name, arguments: args } = declaration;
   const declaredAs = state.exchanges.get(name)?.stream?.declaredAs ?? null;
   if (declaredAs === null) return;
-  assertSameArguments(declaredAs, args, ['x-queue-type'], resourceText('queue', name, vhost));
+  const resource = resourceText('queue', name, vhost);
+  assertSameKind(declaration, resource, vhost);
+  assertSameArguments(declaredAs, args, ['x-queue-type'], resource);
 }
 
 /** Returns how many messages went with it. */

@@ -150,7 +150,7 @@ export class ControlClient {
       case 'EPIPE':
         return new Error(`the broker on '${directory}' ended meanwhile`, { cause: error });
       default:
-        return error;
+        return error.path === undefined ? Object.assign(error, { path: socketPath }) : error;
     }
   }
 }

@@ -11,19 +11,20 @@
  * process opens `sluice.lock` (POSIX drops a process's locks on a file when it closes *any* descriptor of it), and
  * nobody deletes it (the next process would lock another file of that name).
  *
- * `sluice.lock.holder` tells the user who has the lock. It decides nothing, and may be stale.
+ * `sluice.lock.holder` tells the user who has the lock. It decides nothing, and may be stale, or missing where a directory stands in its place.
  *
  * This file uses the disk directly and not the file-system port: a lock between processes has no meaning in a
  * simulation.
  */
 import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { quoted } from '../operator-advice.ts';
 import { makeDirectories } from './make-directories.ts';
+import { readNote, removeNote, writeNote } from './note-file.ts';
 import { PRIVATE_DIRECTORY, PRIVATE_FILE } from './private-files.ts';
 
 const LOCK_FILE = 'sluice.lock';
@@ -146,19 +147,24 @@ function checkAccess(directory: string, lockFile: string): void {
 async function release(directory: string, database: DatabaseSync): Promise<void> {
   if (!database.isOpen) return;
   // While we still have the lock, lest we remove the next holder's.
-  await rm(join(directory, HOLDER_FILE), { force: true });
+  await removeNote(join(directory, HOLDER_FILE)).catch(ignoreInTheWay);
   if (database.isOpen) database.close();
 }
 
 async function writeHolder(directory: string): Promise<void> {
   const holder: LockHolder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   const text = `${JSON.stringify({ format: HOLDER_FORMAT, ...holder })}\n`;
-  await writeFile(join(directory, HOLDER_FILE), text, { mode: PRIVATE_FILE });
+  await writeNote(join(directory, HOLDER_FILE), text).catch(ignoreInTheWay);
+}
+
+/** A directory. On others than Linux that is EPERM. */
+function ignoreInTheWay(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EISDIR' && error.code !== 'EPERM') throw error;
 }
 
 async function readHolder(directory: string): Promise<LockHolder | null> {
   try {
-    const text = await readFile(join(directory, HOLDER_FILE), 'utf8');
+    const text = (await readNote(join(directory, HOLDER_FILE))) ?? '';
     const { pid, host, since } = JSON.parse(text) as Partial<LockHolder>;
     return typeof pid === 'number' && typeof host === 'string' && typeof since === 'string'
       ? { pid, host, since }

@@ -71,7 +71,7 @@ export const nodeFileSystem: FileSystem = {
   async syncDirectory(path) {
     // Windows can not open a directory as a file; NTFS journals its directories by itself.
     if (process.platform === 'win32') return;
-    const directory = await fsp.open(path, 'r');
+    const directory = await fsp.open(path, O_RDONLY | O_NONBLOCK);
     try {
       await directory.sync();
     } catch (error) {

@@ -16,7 +16,10 @@ export interface KafkaFuzzOptions {
   readonly first?: number;
   readonly workers?: number;
   readonly checkpoints?: number;
+  /** Is told each finding when it is made, too. */
   readonly progress?: (text: string) => void;
+  /** Ends the run with the report so far. */
+  readonly signal?: AbortSignal;
 }
 
 export interface KafkaFuzzReport {
@@ -46,7 +49,10 @@ export const COUNTED = [
 /** Random requests, right and wrong and broken, over many connections of the Kafka protocol to a broker of its own. */
 export async function fuzzKafka(options: KafkaFuzzOptions): Promise<KafkaFuzzReport> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-kafka-fuzz-'));
-  const run = new KafkaFuzzRun(options, await FuzzedBroker.start(join(directory, 'data')));
+  const run = new KafkaFuzzRun(
+    options,
+    await FuzzedBroker.start(join(directory, 'data'), options.signal !== undefined),
+  );
   try {
     return await run.report();
   } finally {
@@ -87,10 +93,12 @@ class KafkaFuzzRun {
   }
 
   async report(): Promise<KafkaFuzzReport> {
-    const { first = 0, streams, checkpoints = 4, progress } = this.#options;
+    const { first = 0, streams, checkpoints = 4, progress, signal } = this.#options;
+    signal?.addEventListener('abort', this.#abandon);
     const client = await KafkaClient.connect(this.#broker.kafkaPort, 'canary');
     await prepare(client);
     const song = this.#sing(client);
+    progress?.(`the broker is process ${this.#broker.pid}`);
     const watch = setInterval(() => this.#watch(), 200);
     this.#next = first;
     const step = Math.ceil(streams / checkpoints);
@@ -104,6 +112,7 @@ class KafkaFuzzRun {
     this.#isOver = true;
     await song;
     client[Symbol.dispose]();
+    signal?.removeEventListener('abort', this.#abandon);
     clearInterval(watch);
     this.#watch();
     this.#checkGrowth();
@@ -121,8 +130,13 @@ class KafkaFuzzRun {
   }
 
   get #hasFallen(): boolean {
-    return this.#broker.hasEnded || this.#findings.length >= FINDINGS_MAX;
+    const isInterrupted = this.#options.signal?.aborted === true;
+    return isInterrupted || this.#broker.hasEnded || this.#findings.length >= FINDINGS_MAX;
   }
+
+  readonly #abandon = (): void => {
+    for (const worker of this.#workers) worker.abandon();
+  };
 
   async #runUntil(end: number): Promise<void> {
     await Promise.all(
@@ -206,7 +220,7 @@ class KafkaFuzzRun {
     }
     if (this.#broker.hasEnded) {
       this.#found(`the broker has ended\n  ${this.#inFlight()}`);
-      for (const worker of this.#workers) worker.abandon();
+      this.#abandon();
     }
     if (!this.#isCounting && nowMs - this.#sangMs > CANARY_MS_MAX) {
       this.#sangMs = nowMs;
@@ -236,7 +250,11 @@ class KafkaFuzzRun {
   }
 
   #found(problem: string): void {
-    if (this.#findings.length < FINDINGS_MAX) this.#findings.push(`seed ${this.#options.seed}: ${problem}`);
+    if (this.#findings.length >= FINDINGS_MAX) return;
+    const { seed, progress } = this.#options;
+    const finding = `seed ${seed}: ${problem}`;
+    this.#findings.push(finding);
+    progress?.(`found: ${finding}`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { interruption } from '../interruption.ts';
 import { fuzzKafka } from './fuzz.ts';
 import { makeKafkaStream } from './streams.ts';
 
@@ -6,6 +7,8 @@ import { makeKafkaStream } from './streams.ts';
  * Random and broken requests of the Kafka protocol against a broker in a process of its own:
  *
  *     node test/fuzz/kafka/main.ts [--streams N] [--seed N] [--first N] [--workers N] [--show INDEX]
+ *
+ * SIGINT ends the run with the report so far.
  */
 const { values } = parseArgs({
   options: {
@@ -27,6 +30,7 @@ if (values.show !== undefined) {
     first: Number(values.first),
     workers: Number(values.workers),
     progress: (text) => console.log(text),
+    signal: interruption(),
   });
   for (const finding of findings) console.log(finding);
   console.log(

@@ -1,5 +1,5 @@
 import type { Table } from '../../../src/base/value.ts';
-import { by, type Case, call, frame, many, on, publish, type Step } from '../case.ts';
+import { by, type Case, call, frame, many, on, pause, publish, type Step } from '../case.ts';
 
 const declare = call('queue.declare', { queue: '~q' });
 const message = publish({ routingKey: '~q' });
@@ -18,12 +18,39 @@ function consumerArgument(args: Table): Step {
 
 const quiet = { untilQuiet: true } as const;
 
+const declareQuorum = call('queue.declare', {
+  queue: '~q',
+  durable: true,
+  arguments: { 'x-queue-type': 'quorum' },
+});
+const declareStream = call('queue.declare', {
+  queue: '~q',
+  durable: true,
+  arguments: { 'x-queue-type': 'stream' },
+});
+const limitChannel = call('basic.qos', { prefetchCount: 5, global: true });
+const limitConsumer = call('basic.qos', { prefetchCount: 5 });
+/** A message of a stream is at a consumer, with delivery tag 1. */
+const readOfStream: readonly Step[] = [
+  declareStream,
+  limitConsumer,
+  publish({ routingKey: '~q' }),
+  consumeWith({ arguments: { 'x-stream-offset': 'first' } }),
+  pause(500),
+];
+
 export const messageCases: readonly Case[] = [
   ...many('basic.qos', {
     'a count': ['none', call('basic.qos', { prefetchCount: 5 })],
     'a count for the channel': ['none', call('basic.qos', { prefetchCount: 5, global: true })],
     'the highest count': ['none', call('basic.qos', { prefetchCount: 65_535 })],
     'a size': ['argument', call('basic.qos', { prefetchSize: 1 })],
+    'a count for the channel, which has a consumer of a quorum queue': [
+      'none',
+      declareQuorum,
+      consume,
+      limitChannel,
+    ],
     'a size and a count': [
       'argument',
       call('basic.qos', { prefetchSize: 4096, prefetchCount: 1, global: true }),
@@ -71,6 +98,36 @@ export const messageCases: readonly Case[] = [
       consumeWith({ exclusive: true }),
       call('basic.cancel', { consumerTag: 't' }),
       consumeWith({ consumerTag: 'u' }),
+    ],
+    'a quorum queue': ['none', declareQuorum, consume],
+    'a quorum queue, with a limit for the channel': ['argument', declareQuorum, limitChannel, consume],
+    'a quorum queue, with a limit for the channel that was taken back': [
+      'none',
+      declareQuorum,
+      limitChannel,
+      call('basic.qos', { global: true }),
+      consume,
+    ],
+    'a quorum queue, with a limit for the channel, and the same tag twice': [
+      'state',
+      declareQuorum,
+      consume,
+      limitChannel,
+      consume,
+    ],
+    'a quorum queue, with a limit for the channel, and a priority that is a string': [
+      'argument',
+      declareQuorum,
+      limitChannel,
+      consumerArgument({ 'x-priority': 'high' }),
+    ],
+    'a stream': ['none', declareStream, limitConsumer, consume],
+    'a stream, with a limit for the channel': [
+      'argument',
+      declareStream,
+      limitConsumer,
+      limitChannel,
+      consume,
     ],
     'no-local': ['none', declare, consumeWith({ noLocal: true })],
     'a priority': ['none', declare, consumerArgument({ 'x-priority': 5 })],
@@ -176,6 +233,7 @@ export const messageCases: readonly Case[] = [
       call('queue.declare', { queue: '~q', arguments: { 'x-single-active-consumer': true } }),
       get,
     ],
+    'of a stream': ['argument', declareStream, get],
     'the queue of direct replies': ['state', call('basic.get', { queue: 'amq.rabbitmq.reply-to' })],
     'the queue of direct replies, no-ack': [
       'state',
@@ -183,6 +241,7 @@ export const messageCases: readonly Case[] = [
     ],
   }),
   ...many('basic.ack', {
+    'a message of a stream': ['none', quiet, ...readOfStream, call('basic.ack', { deliveryTag: 1 })],
     'a message': ['none', declare, message, get, call('basic.ack', { deliveryTag: 1 })],
     'a tag that was not given': ['argument', call('basic.ack', { deliveryTag: 1 })],
     'a tag beyond the last': ['argument', declare, message, get, call('basic.ack', { deliveryTag: 2 })],
@@ -272,6 +331,13 @@ export const messageCases: readonly Case[] = [
     ],
   }),
   ...many('basic.reject', {
+    'a message of a stream': ['none', quiet, ...readOfStream, call('basic.reject', { deliveryTag: 1 })],
+    'a message of a stream, back to it': [
+      'none',
+      quiet,
+      ...readOfStream,
+      call('basic.reject', { deliveryTag: 1, requeue: true }),
+    ],
     'a message': ['none', declare, message, get, call('basic.reject', { deliveryTag: 1 })],
     'a message, back to its queue': [
       'none',
@@ -300,6 +366,13 @@ export const messageCases: readonly Case[] = [
     ],
   }),
   ...many('basic.nack', {
+    'a message of a stream': ['none', quiet, ...readOfStream, call('basic.nack', { deliveryTag: 1 })],
+    'a message of a stream, back to it': [
+      'none',
+      quiet,
+      ...readOfStream,
+      call('basic.nack', { deliveryTag: 1, requeue: true }),
+    ],
     'a message': ['none', declare, message, get, call('basic.nack', { deliveryTag: 1 })],
     'a tag that was not given': ['argument', call('basic.nack', { deliveryTag: 1, requeue: true })],
     'up to a tag that was not given': [
@@ -321,6 +394,7 @@ export const messageCases: readonly Case[] = [
     ],
   }),
   ...many('basic.recover', {
+    'a message of a stream': ['none', quiet, ...readOfStream, call('basic.recover', { requeue: true })],
     'with requeue': ['none', declare, message, get, call('basic.recover', { requeue: true })],
     'with requeue, where there is nothing': ['none', call('basic.recover', { requeue: true })],
     'without requeue': ['argument', call('basic.recover')],

@@ -163,6 +163,56 @@ export const queueCases: readonly Case[] = [
       'argument',
       declareWith({ 'x-queue-type': 'quorum', 'x-dead-letter-strategy': 'often' }, { durable: true }),
     ],
+    'a quorum queue again, exclusive': [
+      'argument',
+      declareWith({ 'x-queue-type': 'quorum' }, { durable: true }),
+      declareWith({ 'x-queue-type': 'quorum' }, { durable: true, exclusive: true }),
+    ],
+    'a stream': ['none', declareWith({ 'x-queue-type': 'stream' }, { durable: true })],
+    'a stream that is exclusive': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true, exclusive: true }),
+    ],
+    'a stream again, exclusive': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true, exclusive: true }),
+    ],
+    'a stream again, exclusive and not durable': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({ 'x-queue-type': 'stream' }, { exclusive: true }),
+    ],
+    'a stream again, exclusive and with auto-delete': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true, exclusive: true, autoDelete: true }),
+    ],
+    'a classic queue, exclusive, where a stream is': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({}, { durable: true, exclusive: true }),
+    ],
+    'a classic queue, not durable, where a stream is': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({}),
+    ],
+    'a classic queue, durable, where a stream is': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({}, { durable: true }),
+    ],
+    'a stream again, not durable': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({ 'x-queue-type': 'stream' }),
+    ],
+    'a stream again, with auto-delete': [
+      'argument',
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true }),
+      declareWith({ 'x-queue-type': 'stream' }, { durable: true, autoDelete: true }),
+    ],
     'quorum, where it is classic': [
       'argument',
       call('queue.declare', { queue: '~q', durable: true }),

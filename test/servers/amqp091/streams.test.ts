@@ -263,6 +263,35 @@ describe('a queue of type stream', () => {
     assert.deepEqual(second.bodies, ['m1', 'm2', 'm3', 'm4', 'm5']);
   });
 
+  test('has one active consumer, and the next begins with the oldest that was given back by basic.recover', async () => {
+    await using server = await TestServer.start();
+    await using connection = await server.connect();
+    const channel = await connection.createConfirmChannel();
+    await channel.assertQueue('s', {
+      durable: true,
+      arguments: { 'x-queue-type': 'stream', 'x-single-active-consumer': true },
+    });
+    for (let i = 0; i < 6; i++) channel.sendToQueue('s', Buffer.from(`m${i}`));
+    await channel.waitForConfirms();
+    const active = await connection.createChannel();
+    await active.prefetch(2);
+    const held: ConsumeMessage[] = [];
+    await active.consume('s', (message) => message !== null && held.push(message), {
+      arguments: { 'x-stream-offset': 'first' },
+    });
+    await channel.prefetch(2);
+    const second = await consume(channel, 's', { 'x-stream-offset': 'next' });
+    await until(() => held.length === 2);
+    active.ack(held[0]);
+    await until(() => held.length === 3);
+    await active.recover();
+    await until(() => held.length === 5);
+    active.ack(held[4], true);
+    await active.close();
+    await until(() => second.bodies.length === 5);
+    assert.deepEqual(second.bodies, ['m1', 'm2', 'm3', 'm4', 'm5']);
+  });
+
   test('tells its consumers when it is deleted', async () => {
     await using server = await TestServer.start();
     await using connection = await server.connect();

@@ -130,6 +130,7 @@ class PartitionSource implements DeliverySource, QueueShape {
   /** It stays where it is for everybody; who gave it back does not get it again. */
   requeue(offset: number, _bodyBytes: number, reason: RequeueReason): void {
     if (reason === 'rejected' || reason === 'returned') this.#consumer.settled(this.#partition, offset);
+    else if (reason === 'recovered') this.#consumer.recovered(this.#partition, offset);
   }
 }
 
@@ -162,6 +163,8 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   readonly #stops: (() => void)[] = [];
   /** Delivered and not acknowledged, by partition, where somebody else may have to go on from there. */
   readonly #held: number[][] = [];
+  /** The oldest that was given back by basic.recover, by partition: nobody else has it, and nobody acknowledges it. */
+  readonly #recovered: number[] = [];
   /** Begins once it is known where. */
   #isSeeking = 0;
   #first = 0;
@@ -202,7 +205,9 @@ export class StreamConsumer implements Pumped, ConsumerShape {
 
   /** From where each partition would have to be read on by somebody else. */
   positions(): number[] {
-    return this.#partitions.map(({ next }, index) => this.#held[index]?.[0] ?? next);
+    return this.#partitions.map(({ next }, index) =>
+      Math.min(this.#held[index]?.[0] ?? next, this.#recovered[index] ?? next),
+    );
   }
 
   /** Goes on where another one was. */
@@ -243,6 +248,12 @@ export class StreamConsumer implements Pumped, ConsumerShape {
     const held = this.#held[partition];
     const at = held?.indexOf(offset) ?? -1;
     if (at >= 0) held?.splice(at, 1);
+  }
+
+  recovered(partition: number, offset: number): void {
+    if (!this.owner.isSingle) return;
+    this.settled(partition, offset);
+    this.#recovered[partition] = Math.min(this.#recovered[partition] ?? offset, offset);
   }
 
   pumpLater(): void {

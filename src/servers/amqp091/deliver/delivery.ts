@@ -4,7 +4,9 @@ import type { PriorityLevel } from '../../../broker/queues/priority-level.ts';
 import type { Chunk } from '../../../log/memory/chunks.ts';
 import type { ContentView } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
+import { hasField } from '../../../wire/amqp091/field-search.ts';
 import { methodId } from '../../../wire/amqp091/methods.ts';
+import { findProperty, PROPERTY_HEADERS } from '../../../wire/amqp091/properties.ts';
 import type { ChannelContext } from '../channel-context.ts';
 import { writeFramePrefix, writeU32, writeU64 } from '../connection/output.ts';
 import { amqp091Codec } from '../property-codec.ts';
@@ -24,15 +26,27 @@ const BASIC_GET_OK = methodId('basic.get-ok');
 
 const properties = new PropertyBytes();
 
-/** Consumers of such queues learn how often the message came back, and failed, before, as with RabbitMQ's quorum queues. */
-function showCounts(level: PriorityLevel, offset: number): void {
-  const acquisitions = level.acquisitionsOf(offset);
-  if (acquisitions === 0) return;
-  const failures = level.failuresOf(offset);
-  const set: { [name: string]: bigint } = { 'x-acquired-count': BigInt(acquisitions) };
-  if (failures > 0) set['x-delivery-count'] = BigInt(failures);
+const ACQUIRED_COUNT = 'x-acquired-count';
+const DELIVERY_COUNT = 'x-delivery-count';
+const COUNTS: readonly string[] = [ACQUIRED_COUNT, DELIVERY_COUNT];
+const COUNT_NAMES = COUNTS.map((name) => Buffer.from(name, 'latin1'));
+
+/**
+ * Consumers of queues that count learn how often the message came back, and failed, before, as with RabbitMQ's quorum
+ * queues. The counts are the queue's word: what a publisher has put under their names is taken out.
+ */
+function showCounts(level: PriorityLevel, offset: number, redelivered: boolean): void {
   const { buffer, start, end } = properties;
-  properties.buffer = amqp091Codec.edit(buffer, start, end, { set });
+  const acquisitions = redelivered ? level.acquisitionsOf(offset) : 0;
+  if (acquisitions === 0) {
+    const headersAt = findProperty(buffer, start, end, PROPERTY_HEADERS);
+    if (headersAt < 0 || !hasField(buffer, headersAt, COUNT_NAMES)) return;
+  }
+  const failures = level.failuresOf(offset);
+  const set: { [name: string]: bigint } = {};
+  if (acquisitions > 0) set[ACQUIRED_COUNT] = BigInt(acquisitions);
+  if (failures > 0) set[DELIVERY_COUNT] = BigInt(failures);
+  properties.buffer = amqp091Codec.edit(buffer, start, end, { set, remove: COUNTS });
   properties.start = 0;
   properties.end = properties.buffer.length;
 }
@@ -73,10 +87,10 @@ export class Delivery implements DeliverySink {
     const { channel, head } = this;
     const { output } = channel;
     properties.find(chunk.buffer, view);
+    if (level.failures !== null) showCounts(level, offset, redelivered);
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    if (redelivered && level.failures !== null) showCounts(level, offset);
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
       : channel.unacknowledged.add(level, consumer, offset, chunk, at, view);
@@ -117,10 +131,10 @@ export class GetDelivery implements Getter {
     if (channel.state !== 'open') return false;
     const { output, unacknowledged } = channel;
     properties.find(chunk.buffer, view);
+    if (level.failures !== null) showCounts(level, offset, redelivered);
     if (channel.connection.tracer !== null) {
       traceDelivered(channel, level.queue.name, redelivered, chunk.buffer, view, properties);
     }
-    if (redelivered && level.failures !== null) showCounts(level, offset);
     const tag = this.#noAck
       ? unacknowledged.addSettled()
       : unacknowledged.add(level, null, offset, chunk, at, view);

@@ -10,6 +10,7 @@ import { WINDOW_MESSAGES } from '../deliver/delivery-window.ts';
 import { DirectReplyConsumer } from '../deliver/direct-reply.ts';
 import { AmqpError } from '../errors.ts';
 import { consumeStream } from './consume-stream.ts';
+import { refuseGlobalQos } from './refuse-global-qos.ts';
 
 /**
  * Deliveries begin at the end of the turn at the soonest, so that consume-ok comes first. No-local is accepted and
@@ -39,6 +40,7 @@ function consumeQueue(
   priority: number,
 ): void {
   const tag = channel.consumers.tagFor(method.consumerTag);
+  if (queue.settings.isQuorum) refuseGlobalQos(channel, queue.name);
   channel.consumers.admit();
   const limited = channel.prefetchPerConsumer > 0;
   const consumer = queue.addConsumer({

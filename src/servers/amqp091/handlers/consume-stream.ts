@@ -11,6 +11,7 @@ import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { HandlerContext } from '../channel-context.ts';
 import { StreamDelivery } from '../deliver/stream-delivery.ts';
 import { AmqpError } from '../errors.ts';
+import { refuseGlobalQos } from './refuse-global-qos.ts';
 
 /** Arguments of basic.consume that RabbitMQ refuses for streams. */
 const NOT_FOR_STREAMS: readonly string[] = ['x-priority', 'x-cancel-on-ha-failover'];
@@ -22,9 +23,7 @@ export function consumeStream(
   method: MethodOf<'basic.consume'>,
 ): void {
   const resource = resourceText('queue', stream.name, channel.vhost.name);
-  if (channel.prefetchLimit > 0) {
-    throw new AmqpError('NOT_IMPLEMENTED', `${resource} does not support global qos`);
-  }
+  refuseGlobalQos(channel, stream.name);
   if (channel.prefetchPerConsumer === 0) {
     throw new AmqpError('PRECONDITION_FAILED', `consumer prefetch count is not set for '${resource}'`);
   }
