@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { buildShim } from '../../crash/failing-disk.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 const NOBODY = 65_534;
@@ -14,18 +15,18 @@ const NOBODY = 65_534;
 let scratch: string;
 
 /** Root may do everything: then the command runs as nobody. */
-function run(words: readonly string[], asAnotherUser = false): ChildProcess {
+function run(words: readonly string[], asAnotherUser = false, more: NodeJS.ProcessEnv = {}): ChildProcess {
   const isRoot = process.getuid?.() === 0;
   return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: '', NODE_DISABLE_COMPILE_CACHE: '1' },
+    env: { ...process.env, NODE_COMPILE_CACHE: '', NODE_DISABLE_COMPILE_CACHE: '1', ...more },
     ...(asAnotherUser && isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
   });
 }
 
-function start(directory: string, asAnotherUser = false): ChildProcess {
+function start(directory: string, asAnotherUser = false, more: NodeJS.ProcessEnv = {}): ChildProcess {
   const flags = ['--data-dir', directory, '--amqp-port', '0', '--kafka-port', 'off'];
-  return run(['start', ...flags], asAnotherUser);
+  return run(['start', ...flags], asAnotherUser, more);
 }
 
 async function outcome(child: ChildProcess): Promise<{ status: number | null; text: string }> {
@@ -92,11 +93,13 @@ describe('a data directory that cannot be used', { skip: process.platform === 'w
     assert.match(text, /\/proc\/foo.*takes no new directories|\/dev\/null/);
   });
 
-  it('in which the file system hangs: the start says where it is, and a signal ends it', async () => {
+  it('in which the file system hangs: the start says where it is, and a signal ends it', async (t) => {
     const hanging = directory('hanging');
-    // Nobody reads the pipe: whoever opens it waits without end. Files with data are opened so that they do not.
-    execFileSync('mkfifo', [join(hanging, 'sluice.lock.holder')]);
-    const child = start(hanging);
+    const shim = await buildShim();
+    if (shim === null) return t.skip('there is no C compiler');
+    t.after(() => shim.remove());
+    const fault = { FAULT_CALL: 'open', FAULT_PATH: 'sluice.lock.holder', FAULT_DELAY_MS: '600000' };
+    const child = start(hanging, false, { LD_PRELOAD: shim.path, ...fault });
     for await (const line of createInterface(child.stderr!)) {
       if (/the start takes its time: still locking the data directory .*hanging/.test(line)) break;
     }
