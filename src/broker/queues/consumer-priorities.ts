@@ -2,69 +2,91 @@ import type { Consumer, Parking } from './consumer.ts';
 import { SingleActiveConsumer } from './single-active-consumer.ts';
 
 /**
- * The consumers of one priority, which take turns. One without credit, or whose gate is closed, is parked when its turn
- * comes, until it is woken: however many there are, nobody looks through those that cannot take a message.
+ * The consumers of one priority, which take turns: a ring, in which each points to the next and the one before. One without credit, or whose gate is
+ * closed, is parked when its turn comes, until it is woken: however many there are, nobody looks through those that cannot
+ * take a message, or for one that goes.
  */
 class RoundRobin implements Parking {
   readonly priority: number;
-  readonly #able: Consumer[] = [];
-  #cursor = 0;
+  /** Parked ones too, in the order in which they came. */
+  readonly all = new Set<Consumer>();
+  /** Whose turn is next; null if all are parked. Who comes, or is woken, is the last before it. */
+  #cursor: Consumer | null = null;
 
   constructor(priority: number) {
     this.priority = priority;
   }
 
+  get first(): Consumer | null {
+    return this.all.values().next().value ?? null;
+  }
+
   next(): Consumer | null {
-    const able = this.#able;
-    let at = this.#cursor;
-    while (able.length > 0) {
-      if (at >= able.length) at = 0;
-      const consumer = able[at];
+    let consumer = this.#cursor;
+    while (consumer !== null) {
       if (consumer.credit > 0 && consumer.gate.open) {
-        this.#cursor = at + 1;
+        this.#cursor = consumer.nextInTurn;
         return consumer;
       }
-      this.#parkAt(at);
+      this.park(consumer);
+      consumer = this.#cursor;
     }
-    this.#cursor = 0;
     return null;
   }
 
   add(consumer: Consumer): void {
-    this.#able.push(consumer);
+    this.all.add(consumer);
+    this.#link(consumer);
   }
 
   /** It does not take what it is given. */
   park(consumer: Consumer): void {
-    const at = this.#able.indexOf(consumer);
-    if (at < 0) return;
-    this.#parkAt(at);
-    if (this.#cursor > at) this.#cursor--;
+    if (consumer.nextInTurn === null) return;
+    this.#unlink(consumer);
+    consumer.parkedAt = this;
   }
 
   unpark(consumer: Consumer): void {
     consumer.parkedAt = null;
-    this.#able.push(consumer);
+    this.#link(consumer);
   }
 
   remove(consumer: Consumer): void {
+    this.all.delete(consumer);
     consumer.parkedAt = null;
-    const at = this.#able.indexOf(consumer);
-    if (at < 0) return;
-    this.#able.splice(at, 1);
-    if (this.#cursor > at) this.#cursor--;
+    if (consumer.nextInTurn !== null) this.#unlink(consumer);
   }
 
-  #parkAt(at: number): void {
-    const [consumer] = this.#able.splice(at, 1);
-    consumer.parkedAt = this;
+  #link(consumer: Consumer): void {
+    const next = this.#cursor;
+    if (next === null) {
+      consumer.nextInTurn = consumer;
+      consumer.previousInTurn = consumer;
+      this.#cursor = consumer;
+      return;
+    }
+    const previous = next.previousInTurn as Consumer;
+    consumer.nextInTurn = next;
+    consumer.previousInTurn = previous;
+    previous.nextInTurn = consumer;
+    next.previousInTurn = consumer;
+  }
+
+  #unlink(consumer: Consumer): void {
+    const next = consumer.nextInTurn as Consumer;
+    const previous = consumer.previousInTurn as Consumer;
+    if (this.#cursor === consumer) this.#cursor = next === consumer ? null : next;
+    previous.nextInTurn = next;
+    next.previousInTurn = previous;
+    // One that is kept must not keep the others.
+    consumer.nextInTurn = null;
+    consumer.previousInTurn = null;
   }
 }
 
 /** The consumers of a queue by their priorities: those of a lower one get what none of a higher one can take. */
 export class ConsumerPriorities {
-  /** In the order in which they came. */
-  readonly all: Consumer[] = [];
+  count = 0;
   /** Where there is one alone: most queues have no other, and it need not be searched for each message. */
   only: Consumer | null = null;
   /** Whether there is a single active consumer. */
@@ -90,8 +112,6 @@ export class ConsumerPriorities {
   }
 
   add(consumer: Consumer): void {
-    this.all.push(consumer);
-    this.#noteAll();
     let equals = this.#equalsOf(consumer);
     if (equals === undefined) {
       equals = new RoundRobin(consumer.priority);
@@ -99,6 +119,8 @@ export class ConsumerPriorities {
       this.#priorities.sort((a, b) => b.priority - a.priority);
     }
     equals.add(consumer);
+    this.count++;
+    this.#changed(null);
   }
 
   /** The consumer refused a message: it is not asked again until it is woken. */
@@ -108,29 +130,34 @@ export class ConsumerPriorities {
 
   /** False if it is not here. */
   remove(consumer: Consumer): boolean {
-    const at = this.all.indexOf(consumer);
-    if (at < 0) return false;
-    this.all.splice(at, 1);
-    this.#noteAll();
-    const equals = this.#equalsOf(consumer) as RoundRobin;
+    const equals = this.#equalsOf(consumer);
+    if (equals?.all.has(consumer) !== true) return false;
     equals.remove(consumer);
-    if (!this.all.some((each) => each.priority === consumer.priority))
-      this.#priorities.splice(this.#priorities.indexOf(equals), 1);
+    if (equals.all.size === 0) this.#priorities.splice(this.#priorities.indexOf(equals), 1);
+    this.count--;
+    this.#changed(consumer);
     return true;
   }
 
   /** Removes all of them; returns who they were. */
   clear(): Consumer[] {
+    const cleared: Consumer[] = [];
+    for (const equals of this.#priorities) {
+      for (const consumer of equals.all) {
+        equals.remove(consumer);
+        cleared.push(consumer);
+      }
+    }
     this.#priorities.length = 0;
-    const all = this.all.splice(0);
-    this.#noteAll();
-    return all;
+    this.count = 0;
+    this.#changed(this.active);
+    return cleared;
   }
 
-  #noteAll(): void {
-    const { all } = this;
-    this.only = all.length === 1 ? all[0] : null;
-    if (this.isSingle) this.single.changed(all);
+  #changed(gone: Consumer | null): void {
+    const best = this.#priorities[0]?.first ?? null;
+    this.only = this.count === 1 ? best : null;
+    if (this.isSingle) this.single.changed(best, gone);
   }
 
   #equalsOf({ priority }: Consumer): RoundRobin | undefined {

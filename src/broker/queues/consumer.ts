@@ -89,6 +89,9 @@ export class Consumer {
   isActive = true;
   /** Null while it is asked for each message. */
   parkedAt: Parking | null = null;
+  /** Its neighbours among those that are asked; null while it is parked, and when it is gone. */
+  nextInTurn: Consumer | null = null;
+  previousInTurn: Consumer | null = null;
 
   constructor(queue: ConsumerOwner, request: ConsumerRequest) {
     this.queue = queue;

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import type { Work } from '../../base/turn-time.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
@@ -32,6 +33,8 @@ export interface QueueDeps {
   readonly chunks: ChunkStore;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
+  /** Does what may take long, in turns with others; what is short is done at once. */
+  inBackground(work: Work<void>): void;
   openLog(id: number, durable: boolean, events: LogEvents): QueueLog;
   removeLog(log: QueueLog): void;
   /** What counts the priorities that the queue has messages of. */

@@ -33,6 +33,7 @@ export function createQueue(
     chunks: store.chunks,
     clock: shard.clock,
     scheduler: shard.scheduler,
+    inBackground: (work) => shard.inBackground(work, `to tell the consumers of queue '${spec.name}'`),
     openLog: (...parameters) => store.openLog(...parameters),
     removeLog: (log) => store.removeLog(log),
     onCorruption: (error) => {

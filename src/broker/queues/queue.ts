@@ -1,4 +1,4 @@
-import type { Work } from '../../base/turn-time.ts';
+import { type Work, walked } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { ChunkStore } from '../../log/memory/chunks.ts';
@@ -114,7 +114,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   }
 
   get consumerCount(): number {
-    return this.consumers.all.length;
+    return this.consumers.count;
   }
 
   /** That of the messages without priority. */
@@ -225,10 +225,9 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
    */
   addConsumer(request: ConsumerRequest): Consumer {
     this.assertReadable();
-    const { all } = this.consumers;
-    const refused = request.exclusive
-      ? all.length > 0 || this.consumers.isSingle
-      : all.some((consumer) => consumer.exclusive);
+    const { count, only, isSingle } = this.consumers;
+    // There is no other beside an exclusive one.
+    const refused = request.exclusive ? count > 0 || isSingle : only?.exclusive === true;
     if (refused) {
       throw new BrokerError(
         'access-refused',
@@ -272,7 +271,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   /** Delivers what it can, then applies the limits. */
   pump(): void {
     if (this.corruption !== null || this.isRemoved) return;
-    if (this.consumers.all.length === 0 && this.#delivery.getters.length === 0) {
+    if (this.consumers.count === 0 && this.#delivery.getters.length === 0) {
       this.#depth.dropEstimate();
     } else if (!this.#delivery.run()) {
       this.#turn.pumpLater(this);
@@ -371,12 +370,11 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.#delivery.answerEmpty();
   }
 
-  /** Without consequences: an auto-delete queue stays. */
+  /** Without consequences: an auto-delete queue stays. They get nothing more from now on, and are told in steps. */
   #cancelConsumers(): void {
-    for (const consumer of this.consumers.clear()) {
-      consumer.isActive = false;
-      consumer.sink.cancelled(consumer);
-    }
+    const consumers = this.consumers.clear();
+    for (const consumer of consumers) consumer.isActive = false;
+    if (consumers.length > 0) this.#deps.inBackground(walked(consumers, tellCancelled));
   }
 
   /** A message that should be in a segment is not: its corrupt batch was cut off. */
@@ -390,6 +388,10 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
       level.lose(offset);
     }
   }
+}
+
+function tellCancelled(consumer: Consumer): void {
+  consumer.sink.cancelled(consumer);
 }
 
 function countsFailures({ countsDeliveries, retry }: QueueSettings): boolean {

@@ -15,15 +15,14 @@ export class SingleActiveConsumer {
   /** The first of the highest priority. */
   #best: Consumer | null = null;
 
-  /** Consumers came or went; `all` in the order in which they came. */
-  changed(all: readonly Consumer[]): void {
-    this.#best = null;
-    for (const each of all) if (this.#best === null || each.priority > this.#best.priority) this.#best = each;
-    if (this.active !== null && !all.includes(this.active)) {
+  /** A consumer came, or this one went; `best`: the first of the highest priority of those that are there. */
+  changed(best: Consumer | null, gone: Consumer | null): void {
+    this.#best = best;
+    if (this.active !== null && this.active === gone) {
       this.active.isQuiescing = false;
       this.active = null;
     }
-    this.active ??= this.#best;
+    this.active ??= best;
     if (this.takesOver && this.active !== null) this.#takeOver(this.active);
   }
 

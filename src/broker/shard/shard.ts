@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
-import { TurnTime } from '../../base/turn-time.ts';
+import { TurnTime, type Work } from '../../base/turn-time.ts';
 import type { DiskLevel } from '../../log/files/free-disk-space.ts';
 import { storageFailureText } from '../../log/operator-advice.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
@@ -140,6 +140,13 @@ export class Shard {
 
   isDurable(block: number): boolean {
     return block <= this.store.journal.durableBlock;
+  }
+
+  /** Does what may take long, in turns with others; what is short is done at once. `what` it was to do, for the log, if it fails. */
+  inBackground(work: Work<void>, what: string): void {
+    const running = this.turnTime.run(work);
+    if (running instanceof Promise)
+      running.catch((error) => this.log.error({ err: error }, `failed ${what}`));
   }
 
   /** `listener` is called once when the block is durable: at once if it is. */

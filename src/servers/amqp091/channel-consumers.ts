@@ -74,11 +74,6 @@ export class ChannelConsumers implements ConsumersContext {
     consumer.cancel();
   }
 
-  cancelAll(): void {
-    this.cancelDirectReplyTo();
-    for (const consumer of this.#byTag.values()) this.cancel(consumer);
-  }
-
   setDirectReplyTo(consumer: DirectReplyTo): void {
     this.directReplyTo = consumer;
     this.#channel.connection.events.consumerCreated(this.#channel, consumer);
@@ -94,7 +89,9 @@ export class ChannelConsumers implements ConsumersContext {
 
   /** By the broker: its queue was deleted, or cannot be read any more. */
   cancelled(consumer: Consumer): void {
-    if (!this.#byTag.delete(consumer.tag)) return;
+    // Another one may have its tag by now.
+    if (this.#byTag.get(consumer.tag) !== consumer) return;
+    this.#byTag.delete(consumer.tag);
     this.#count(-1);
     const channel = this.#channel;
     const { events, capabilities } = channel.connection;

@@ -338,6 +338,11 @@ export class Channel implements HandlerContext, ConsumingChannel {
     const isOpen = this.state === 'open';
     this.#end(state);
     if (!isOpen) return;
+    // They get nothing meanwhile: the gate is closed.
+    for (const consumer of this.consumers.values()) {
+      this.consumers.cancel(consumer);
+      yield;
+    }
     if (this.#unfinished !== null) yield* this.#unfinished;
     yield* this.unacknowledged.requeueInSteps(this.unacknowledged.nextTag - 1, 'lost');
   }
@@ -351,9 +356,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
       this.deferred = null;
       this.#onRelief = null;
       this.#isHeld = false;
-      // Set now: cancelling a consumer may delete an auto-delete queue, which cancels others of this channel.
-      this.state = state;
-      this.consumers.cancelAll();
+      this.consumers.cancelDirectReplyTo();
       this.publishing.release();
     }
     this.state = state;

@@ -1,3 +1,4 @@
+import { finished } from '../../../src/base/turn-time.ts';
 import type { Table } from '../../../src/base/value.ts';
 import type { DeadLetterEntry } from '../../../src/broker/queues/dead-letter-outbox.ts';
 import type { RequeueReason } from '../../../src/broker/queues/delivery-outcome.ts';
@@ -40,6 +41,7 @@ export class QueueFixture {
       openLog: (_id, durable) => this.log(durable),
       removeLog: (log) => log.dispose(),
       newLevelId: () => this.#nextId++,
+      inBackground: finished,
       onCorruption: () => undefined,
       onUnused: () => undefined,
       onIdle: () => undefined,

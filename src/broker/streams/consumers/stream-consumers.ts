@@ -1,3 +1,4 @@
+import { walked } from '../../../base/turn-time.ts';
 import { BrokerError } from '../../errors.ts';
 import { RecordMessage } from '../../messages/message-from-record.ts';
 import type { Shard } from '../../shard/shard.ts';
@@ -35,8 +36,9 @@ export class StreamConsumers implements StreamConsumerOwner {
   /** @throws BrokerError access-refused, if somebody else is there exclusively or this one wants to be */
   add(request: StreamConsumerRequest): StreamConsumer {
     const { store, codecs, turn } = this.#shard;
-    const others = [...this.#consumers];
-    if (request.exclusive ? others.length > 0 : others.some(({ exclusive }) => exclusive)) {
+    // There is no other beside an exclusive one.
+    const first = this.#consumers.values().next().value;
+    if (request.exclusive ? first !== undefined : first?.exclusive === true) {
       const { name, stream } = this.source;
       throw new BrokerError(
         'access-refused',
@@ -73,13 +75,21 @@ export class StreamConsumers implements StreamConsumerOwner {
     consumer.sink.cancelled(consumer);
   }
 
-  /** The stream is gone. */
+  /** The stream is gone. They get nothing more from now on, and are told in steps. */
   removeAll(): void {
     this.active = null;
-    for (const consumer of [...this.#consumers]) {
-      this.#consumers.delete(consumer);
-      consumer.close();
-      consumer.sink.cancelled(consumer);
-    }
+    const consumers = [...this.#consumers];
+    this.#consumers.clear();
+    // What they read of is going.
+    for (const consumer of consumers) consumer.close();
+    if (consumers.length === 0) return;
+    this.#shard.inBackground(
+      walked(consumers, tellCancelled),
+      `to tell the consumers of stream '${this.source.name}'`,
+    );
   }
+}
+
+function tellCancelled(consumer: StreamConsumer): void {
+  consumer.sink.cancelled(consumer);
 }
