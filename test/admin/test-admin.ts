@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ControlSocket } from '../../src/admin/control-socket.ts';
 import { AdminService } from '../../src/admin/service.ts';
-import { Broker } from '../../src/broker/broker.ts';
+import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../../src/servers/amqp091/server.ts';
 
@@ -36,10 +36,10 @@ export class TestAdmin {
     this.#directory = directory;
   }
 
-  static async start(): Promise<TestAdmin> {
+  static async start(options: Partial<BrokerOptions> = {}): Promise<TestAdmin> {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-admin-'));
     const dataDirectory = join(directory, 'data');
-    const broker = await Broker.open({ dataDirectory, propertyCodecs: [amqp091Codec] });
+    const broker = await Broker.open({ dataDirectory, propertyCodecs: [amqp091Codec], ...options });
     const socket = await ControlSocket.listen(dataDirectory, async () => serviceOf(broker).handle);
     const server = await AmqpServer.listen(broker, { host: '127.0.0.1', port: 0, closeTimeoutMs: 500 });
     return new TestAdmin(broker, socket, server, directory);

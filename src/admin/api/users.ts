@@ -5,6 +5,7 @@ import { badRequest, notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
+import { inSteps } from './in-steps.ts';
 import { vhostOf } from './vhost-of.ts';
 
 export const userRoutes: readonly Route[] = [
@@ -51,8 +52,8 @@ async function put({ broker }: AdminContext, request: ApiRequest): Promise<ApiRe
   return done();
 }
 
-async function remove({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
-  await broker.access.administration.deleteUser(request.parameter('user'));
+async function remove(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  await inSteps(context, context.broker.access.administration.deleteUserInSteps(request.parameter('user')));
   return done();
 }
 

@@ -43,8 +43,12 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
   const { broker } = context;
   const name = request.parameter('vhost');
   const vhost = broker.vhosts.get(name);
-  if (vhost !== undefined) await inSteps(context, vhost.removeQueuesInSteps());
-  await broker.access.administration.deleteVhost(name);
+  const { administration } = broker.access;
+  if (vhost !== undefined) {
+    await inSteps(context, administration.closeClientsInSteps(name));
+    await inSteps(context, vhost.emptyInSteps());
+  }
+  await administration.deleteVhost(name);
   broker.tracing.set(name, false);
   return done();
 }

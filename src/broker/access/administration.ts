@@ -1,3 +1,4 @@
+import { finished, type Work } from '../../base/turn-time.ts';
 import { ALL_OBJECT_LIMITS } from '../budget/object-limits.ts';
 import { BrokerError } from '../errors.ts';
 import type { AccessChanges } from './access-changes.ts';
@@ -103,13 +104,23 @@ export class Administration {
 
   /** The user's connections are closed. */
   async deleteUser(name: string): Promise<void> {
+    let done: unknown;
+    for (const step of this.deleteUserInSteps(name)) done = step;
+    await done;
+  }
+
+  /** The user is gone at once, and may log in no more; its connections are closed one by one. */
+  *deleteUserInSteps(name: string): Work<void> {
     const user = this.#user(name);
     const vhosts = [...user.grants.keys()];
     const clients = [...this.#clients.ofUser(user)];
     const done = this.#change({ op: 'access.user.delete', user: name });
     for (const vhost of vhosts) this.#invalidate(vhost);
-    for (const client of clients) client.close(`user '${name}' is deleted`);
-    await done;
+    for (const client of clients) {
+      client.close(`user '${name}' is deleted`);
+      yield;
+    }
+    yield done;
   }
 
   /** Only those that are given change. A negative number takes a limit away. */
@@ -209,9 +220,17 @@ export class Administration {
   }
 
   /** With all that is in it, and the permissions for it. Its connections are closed. */
+  /** Before the virtual host is deleted. */
+  *closeClientsInSteps(vhost: string): Work<void> {
+    for (const client of [...this.#clients.inVhost(vhost)]) {
+      client.close(`vhost '${vhost}' is deleted`);
+      yield;
+    }
+  }
+
   async deleteVhost(name: string): Promise<void> {
     this.#checkVhost(name);
-    for (const client of [...this.#clients.inVhost(name)]) client.close(`vhost '${name}' is deleted`);
+    finished(this.closeClientsInSteps(name));
     const operations: AccessOperation[] = [];
     for (const { user, vhost } of this.listPermissions({ vhost: name })) {
       operations.push({ op: 'access.permissions.clear', user, vhost });

@@ -53,6 +53,11 @@ class RoundRobin implements Parking {
 
   remove(consumer: Consumer): void {
     this.all.delete(consumer);
+    this.leave(consumer);
+  }
+
+  /** It takes no turn any more. */
+  leave(consumer: Consumer): void {
     consumer.parkedAt = null;
     if (consumer.nextInTurn !== null) this.#unlink(consumer);
   }
@@ -144,7 +149,7 @@ export class ConsumerPriorities {
     const cleared: Consumer[] = [];
     for (const equals of this.#priorities) {
       for (const consumer of equals.all) {
-        equals.remove(consumer);
+        equals.leave(consumer);
         cleared.push(consumer);
       }
     }
@@ -155,9 +160,8 @@ export class ConsumerPriorities {
   }
 
   #changed(gone: Consumer | null): void {
-    const best = this.#priorities[0]?.first ?? null;
-    this.only = this.count === 1 ? best : null;
-    if (this.isSingle) this.single.changed(best, gone);
+    this.only = this.count === 1 ? this.#priorities[0].first : null;
+    if (this.isSingle) this.single.changed(this.#priorities[0]?.first ?? null, gone);
   }
 
   #equalsOf({ priority }: Consumer): RoundRobin | undefined {

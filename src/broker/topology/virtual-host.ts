@@ -17,7 +17,7 @@ import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
 import type { DelayPort, MetadataLog, RightsPort, StreamFactory, StreamPort } from './ports.ts';
-import { predeclaredExchanges } from './predeclared-exchanges.ts';
+import { isPredeclared, predeclaredExchanges } from './predeclared-exchanges.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
 import type { Route, RouteVersion } from './route.ts';
@@ -227,10 +227,14 @@ export class VirtualHost<Q extends TopologyQueue> {
     return queues.deleteQueueInSteps(this.#context, name, conditions, owner);
   }
 
-  /** Before the virtual host is deleted: its queues go one by one. */
-  *removeQueuesInSteps(): Work<void> {
+  /** Before the virtual host is deleted: its queues, streams and exchanges go one by one. */
+  *emptyInSteps(): Work<void> {
     for (const { name, exclusiveOwner } of [...this.#state.queues.values()]) {
       yield* this.deleteQueueInSteps(name, { ifUnused: false, ifEmpty: false }, exclusiveOwner);
+      yield;
+    }
+    for (const name of [...this.#state.exchanges.keys()]) {
+      if (!isPredeclared(name)) yield* exchanges.deleteExchangeInSteps(this.#context, name, false);
       yield;
     }
   }
