@@ -74,10 +74,10 @@ export function codesOf({ name, principal, host, ...acl }: Acl): AclCodes {
 
 /** The ACL, or, as text, why the codes are invalid. */
 export function aclOf(codes: AclCodes): Acl | string {
-  const resource = nameOf(RESOURCES, codes.resourceType);
-  const pattern = nameOf(PATTERNS, codes.patternType);
-  const operation = nameOf(OPERATION_CODES, codes.operation);
-  const permission = nameOf(PERMISSIONS, codes.permissionType);
+  const resource = RESOURCE_NAMES.get(codes.resourceType);
+  const pattern = PATTERN_NAMES.get(codes.patternType);
+  const operation = OPERATION_NAMES.get(codes.operation);
+  const permission = PERMISSION_NAMES.get(codes.permissionType);
   if (codes.resourceType === ACL_RESOURCE_TYPE.DELEGATION_TOKEN) return 'there are no delegation tokens here';
   if (resource === undefined) return `Invalid resourceType ${codes.resourceType}`;
   if (pattern === undefined) return `Invalid patternType ${codes.patternType}`;
@@ -91,11 +91,11 @@ export function aclOf(codes: AclCodes): Acl | string {
 export function filterOf(codes: FilterCodes): AclFilter | null | undefined {
   const { resourceTypeFilter: type, patternTypeFilter: patternType } = codes;
   if (type === ACL_RESOURCE_TYPE.DELEGATION_TOKEN) return null;
-  const resource = filterName(RESOURCES, type, ACL_RESOURCE_TYPE.ANY);
+  const resource = filterName(RESOURCE_NAMES, type, ACL_RESOURCE_TYPE.ANY);
   const isMatch = patternType === ACL_PATTERN_TYPE.MATCH;
-  const pattern = isMatch ? 'match' : filterName(PATTERNS, patternType, ACL_PATTERN_TYPE.ANY);
-  const operation = filterName(OPERATION_CODES, codes.operation, ACL_OPERATION.ANY);
-  const permission = filterName(PERMISSIONS, codes.permissionType, ACL_PERMISSION.ANY);
+  const pattern = isMatch ? 'match' : filterName(PATTERN_NAMES, patternType, ACL_PATTERN_TYPE.ANY);
+  const operation = filterName(OPERATION_NAMES, codes.operation, ACL_OPERATION.ANY);
+  const permission = filterName(PERMISSION_NAMES, codes.permissionType, ACL_PERMISSION.ANY);
   if (resource === undefined || pattern === undefined) return undefined;
   if (operation === undefined || permission === undefined) return undefined;
   const { resourceNameFilter: name, principalFilter: principal, hostFilter: host } = codes;
@@ -103,16 +103,21 @@ export function filterOf(codes: FilterCodes): AclFilter | null | undefined {
 }
 
 function filterName<Name extends string>(
-  codes: { readonly [name in Name]: number },
+  names: Names<Name>,
   code: number,
   any: number,
 ): Name | null | undefined {
-  return code === any ? null : nameOf(codes, code);
+  return code === any ? null : names.get(code);
 }
 
-function nameOf<Name extends string>(
-  codes: { readonly [name in Name]: number },
-  code: number,
-): Name | undefined {
-  return (Object.keys(codes) as Name[]).find((name) => codes[name] === code);
+type Names<Name extends string> = ReadonlyMap<number, Name>;
+
+/** A request can have hundreds of thousands of filters. */
+function namesOf<Name extends string>(codes: { readonly [name in Name]: number }): Names<Name> {
+  return new Map((Object.keys(codes) as Name[]).map((name) => [codes[name], name]));
 }
+
+const RESOURCE_NAMES = namesOf(RESOURCES);
+const PATTERN_NAMES = namesOf(PATTERNS);
+const PERMISSION_NAMES = namesOf(PERMISSIONS);
+const OPERATION_NAMES = namesOf(OPERATION_CODES);

@@ -7,6 +7,9 @@ const FIELDS: ReadonlyMap<string, keyof QuotaEntity> = new Map([
   ['ip', 'ip'],
 ]);
 
+/** How many there are. */
+export const ENTITY_TYPES = FIELDS.size;
+
 export interface EntityComponent {
   readonly entityType: string;
   readonly entityName: string | null;

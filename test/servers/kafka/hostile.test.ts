@@ -101,7 +101,7 @@ describe('requests that no honest client sends', () => {
   });
 
   for (const place of ['memory', 'segments']) {
-    it(`a fetch that asks for a large batch a thousand times does not have it copied as often: ${place}`, async () => {
+    it(`a fetch that names a partition a thousand times is answered once, as in Kafka: ${place}`, async () => {
       await using test = await KafkaTestServer.start();
       using client = await test.connect();
       const stream = create(test, { 'max.message.bytes': String(2 * MIB) });
@@ -125,9 +125,8 @@ describe('requests that no honest client sends', () => {
       const sizes = answer.responses[0].partitions.map(({ records }) =>
         records === null ? 0 : records.end - records.start,
       );
-      assert.equal(sizes.length, 1000);
+      assert.equal(sizes.length, 1);
       assert.ok(sizes[0] > MIB);
-      assert.equal(sizes.filter((size) => size > 0).length, 1);
       assert.ok(taken < 100 * MIB, `${taken} bytes`);
     });
   }

@@ -1,7 +1,9 @@
+import type { Work } from '../../../base/turn-time.ts';
+
 /** A member, as the division of partitions sees it. */
 export interface AssignedMember {
   readonly id: string;
-  /** Ids of the streams that it reads. */
+  /** Ids of the streams that it reads: the same list for members who read the same, where that is known. */
   readonly streams: readonly string[];
   /** What it has now, or had last. */
   readonly assignment: Assignment;
@@ -10,125 +12,172 @@ export interface AssignedMember {
 /** Partitions, ascending, by the id of their stream. */
 export type Assignment = ReadonlyMap<string, readonly number[]>;
 
-interface Place {
-  readonly stream: string;
-  readonly partition: number;
-  readonly key: string;
-}
-
+/** A member while partitions are divided. */
 interface Seat {
   readonly member: AssignedMember;
-  readonly places: Map<string, Place>;
+  /** Of all divisions. */
+  readonly given: Map<string, number[]>;
+  /** How many it has of this division. */
+  count: number;
+  /** The one that it was given last in this division. */
+  last: number;
 }
+
+/** Partitions that are divided together, each known by a number: those of one stream follow one another. */
+interface Places {
+  readonly streams: readonly { readonly id: string; readonly first: number; readonly count: number }[];
+  readonly total: number;
+}
+
+/** What is looked at in one step. */
+const LOOKS_PER_STEP = 32;
 
 /**
  * The assignor `simple` of share groups (KIP-932): every partition has a member, every member has a partition of what it
  * reads, and who has what stays as it is as far as that allows. With more members than partitions several share one;
  * loads differ by one where all read the same.
  */
-export function assignShares(
+export function* assignShares(
   members: readonly AssignedMember[],
   partitionsOf: (stream: string) => number,
-): Map<string, Assignment> {
-  const seats = members.map((member): Seat => ({ member, places: new Map() }));
-  const first = members[0];
-  const isHomogeneous = members.every(({ streams }) => isSameSet(streams, first?.streams ?? []));
-  if (first !== undefined && isHomogeneous) {
-    divide(placesOf(first.streams, partitionsOf), seats);
-  } else {
-    for (const stream of new Set(members.flatMap(({ streams }) => streams))) {
-      const readers = seats.filter(({ member }) => member.streams.includes(stream));
-      divide(placesOf([stream], partitionsOf), readers);
-    }
-  }
-  return new Map(seats.map(({ member, places }) => [member.id, toAssignment(places)]));
-}
-
-/** Gives each place to as many as are needed for all to have one, and each of them about as many. */
-function divide(places: readonly Place[], seats: readonly Seat[]): void {
-  if (places.length === 0 || seats.length === 0) return;
-  const sharers = Math.ceil(seats.length / places.length);
-  const total = places.length * sharers;
-  const quota = Math.floor(total / seats.length);
-  let extra = total % seats.length;
-  const given = new Map<Seat, number>(seats.map((seat) => [seat, 0]));
-  const taken = new Map<string, number>(places.map(({ key }) => [key, 0]));
-  const give = (seat: Seat, place: Place): void => {
-    if (given.get(seat) === quota) extra--;
-    given.set(seat, (given.get(seat) ?? 0) + 1);
-    taken.set(place.key, (taken.get(place.key) ?? 0) + 1);
-    seat.places.set(place.key, place);
-  };
-  const hasRoom = (seat: Seat): boolean => {
-    const count = given.get(seat) ?? 0;
-    return count < quota || (count === quota && extra > 0);
-  };
-  const byKey = new Map(places.map((place) => [place.key, place]));
-  for (const seat of seats) {
-    for (const [stream, partitions] of seat.member.assignment) {
-      for (const partition of partitions) {
-        const place = byKey.get(keyOf(stream, partition));
-        if (place === undefined || (taken.get(place.key) ?? 0) >= sharers || !hasRoom(seat)) continue;
-        give(seat, place);
+): Work<Map<string, Assignment>> {
+  const seats = members.map((member): Seat => ({ member, given: new Map(), count: 0, last: -1 }));
+  if (members.length > 0) {
+    if (yield* isHomogeneous(members)) {
+      yield* divide(yield* placesOf(members[0].streams, partitionsOf), seats);
+    } else {
+      for (const [stream, readers] of yield* readersOf(seats)) {
+        yield* divide(yield* placesOf([stream], partitionsOf), readers);
       }
     }
   }
-  // Those with least go first; nobody gets the same twice.
-  const waiting = seats.filter(hasRoom);
-  for (const place of places) {
-    while ((taken.get(place.key) ?? 0) < sharers) {
-      let best: Seat | null = null;
-      for (const seat of waiting) {
-        if (seat.places.has(place.key) || !hasRoom(seat)) continue;
-        if (best === null || (given.get(seat) ?? 0) < (given.get(best) ?? 0)) best = seat;
-      }
-      // All that have room have this one: there is one with a full load that takes one more.
-      best ??= seats.find((seat) => !seat.places.has(place.key)) ?? null;
-      if (best === null) break;
-      give(best, place);
+  const assigned = new Map<string, Assignment>();
+  for (const { member, given } of seats) {
+    assigned.set(member.id, given);
+    for (const partitions of given.values()) {
+      partitions.sort((a, b) => a - b);
+      yield;
+    }
+    yield;
+  }
+  return assigned;
+}
+
+/** Whether all read the same. */
+function* isHomogeneous(members: readonly AssignedMember[]): Work<boolean> {
+  const [{ streams }] = members;
+  const names = new Set(streams);
+  for (const { streams: others } of members) {
+    yield;
+    if (others === streams) continue;
+    if (others.length !== streams.length) return false;
+    for (let index = 0; index < others.length; index++) {
+      if (!names.has(others[index])) return false;
+      if (index % LOOKS_PER_STEP === 0) yield;
     }
   }
-  // By what stayed where it was, somebody may have nothing left to take: sharing goes beyond what is even then.
+  return true;
+}
+
+function* readersOf(seats: readonly Seat[]): Work<Map<string, Seat[]>> {
+  const readers = new Map<string, Seat[]>();
   for (const seat of seats) {
-    if ((given.get(seat) ?? 0) > 0) continue;
-    const place = places.reduce((least, each) =>
-      (taken.get(each.key) ?? 0) < (taken.get(least.key) ?? 0) ? each : least,
-    );
-    give(seat, place);
-  }
-}
-
-function placesOf(streams: readonly string[], partitionsOf: (stream: string) => number): Place[] {
-  const places: Place[] = [];
-  for (const stream of [...streams].sort()) {
-    const count = partitionsOf(stream);
-    for (let partition = 0; partition < count; partition++) {
-      places.push({ stream, partition, key: keyOf(stream, partition) });
+    for (let index = 0; index < seat.member.streams.length; index++) {
+      const stream = seat.member.streams[index];
+      const others = readers.get(stream);
+      if (others === undefined) readers.set(stream, [seat]);
+      else others.push(seat);
+      if (index % LOOKS_PER_STEP === 0) yield;
     }
   }
-  return places;
+  return readers;
 }
 
-function keyOf(stream: string, partition: number): string {
-  return `${stream}/${partition}`;
-}
-
-function isSameSet(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((each) => right.includes(each));
-}
-
-function toAssignment(places: ReadonlyMap<string, Place>): Assignment {
-  const assignment = new Map<string, number[]>();
-  for (const { stream, partition } of places.values()) {
-    const partitions = assignment.get(stream) ?? [];
-    assignment.set(stream, partitions);
-    partitions.push(partition);
+function* placesOf(streams: readonly string[], partitionsOf: (stream: string) => number): Work<Places> {
+  const found: { id: string; first: number; count: number }[] = [];
+  let total = 0;
+  for (const id of streams) {
+    const count = partitionsOf(id);
+    found.push({ id, first: total, count });
+    total += count;
+    if (found.length % LOOKS_PER_STEP === 0) yield;
   }
-  for (const partitions of assignment.values()) partitions.sort((a, b) => a - b);
-  return assignment;
+  return { streams: found, total };
+}
+
+/**
+ * Gives each place to as many as are needed for all to have one, and each of them about as many:
+ *
+ *     quota     what each has at least
+ *     extra     how many have one more
+ */
+function* divide({ streams, total }: Places, seats: readonly Seat[]): Work<void> {
+  if (total === 0) return;
+  const sharers = Math.ceil(seats.length / total);
+  const quota = Math.floor((total * sharers) / seats.length);
+  let extra = (total * sharers) % seats.length;
+  /** How many a place is still to be given to. */
+  const left = new Int32Array(total).fill(sharers);
+  let looks = 0;
+  const give = (seat: Seat, stream: string, partition: number, place: number): void => {
+    left[place]--;
+    if (seat.count++ === quota) extra--;
+    seat.last = place;
+    const partitions = seat.given.get(stream);
+    if (partitions === undefined) seat.given.set(stream, [partition]);
+    else partitions.push(partition);
+  };
+  // What a member has it keeps.
+  for (const seat of seats) {
+    seat.count = 0;
+    for (const { id, first, count } of streams) {
+      for (const partition of seat.member.assignment.get(id) ?? []) {
+        if (seat.count > quota || (seat.count === quota && extra === 0)) break;
+        if (partition < count && left[first + partition] > 0) give(seat, id, partition, first + partition);
+        if (++looks % LOOKS_PER_STEP === 0) yield;
+      }
+      if (++looks % LOOKS_PER_STEP === 0) yield;
+    }
+  }
+  // Then in turns to those that have less than all shall have. Where places are shared that is nothing, so nobody gets one twice.
+  const poor = seats.filter(({ count }) => count < quota);
+  let turn = 0;
+  for (const { id, first, count } of streams) {
+    for (let partition = 0; partition < count && poor.length > 0; partition++) {
+      while (left[first + partition] > 0 && poor.length > 0) {
+        turn %= poor.length;
+        const seat = poor[turn];
+        give(seat, id, partition, first + partition);
+        if (seat.count < quota) turn++;
+        else {
+          const other = poor.pop() as Seat;
+          if (other !== seat) poor[turn] = other;
+        }
+        if (++looks % LOOKS_PER_STEP === 0) yield;
+      }
+      if (++looks % LOOKS_PER_STEP === 0) yield;
+    }
+  }
+  // One more for some. Who has this place already takes a later one.
+  const waiting = extra > 0 ? seats.filter(({ count }) => count === quota) : [];
+  for (const { id, first, count } of streams) {
+    for (let partition = 0; partition < count && waiting.length > 0; partition++) {
+      const place = first + partition;
+      const later: Seat[] = [];
+      while (left[place] > 0 && waiting.length > 0) {
+        const seat = waiting.pop() as Seat;
+        if (sharers > 1 && seat.last === place) later.push(seat);
+        else give(seat, id, partition, place);
+        if (++looks % LOOKS_PER_STEP === 0) yield;
+      }
+      for (const seat of later) waiting.push(seat);
+      if (++looks % LOOKS_PER_STEP === 0) yield;
+    }
+  }
 }
 
 export function isSameAssignment(left: Assignment, right: Assignment): boolean {
+  if (left === right) return true;
   if (left.size !== right.size) return false;
   for (const [stream, partitions] of left) {
     const others = right.get(stream);

@@ -1,12 +1,14 @@
 import type { Clock } from '../../../base/clock.ts';
 import { DeadlineTimer } from '../../../base/deadline-timer.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
+import type { Work } from '../../../base/turn-time.ts';
 import type { ObjectAccount } from '../../budget/object-account.ts';
 import { GroupError } from '../group-error.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
-import { type Assignment, assignShares, isSameAssignment } from './assignor.ts';
+import { type AssignedMember, type Assignment, assignShares, isSameAssignment } from './assignor.ts';
 import type { ShareReader } from './share-reader.ts';
 import type { ShareSettings } from './share-settings.ts';
+import { type Names, NO_NAMES, ShareSubscriptions } from './share-subscriptions.ts';
 
 export interface ShareHeartbeat {
   readonly memberId: string;
@@ -14,7 +16,7 @@ export interface ShareHeartbeat {
   readonly epoch: number;
   readonly rackId: string | null;
   /** Names of streams; null: as before. */
-  readonly subscribed: readonly string[] | null;
+  readonly subscribed: Iterable<string> | null;
   readonly clientId: string;
   readonly host: string;
   /** Who asks; left out where no user does. */
@@ -36,8 +38,8 @@ export interface ShareMember {
   rackId: string | null;
   clientId: string;
   host: string;
-  subscribed: readonly string[];
-  /** Of the group's epoch. */
+  subscribed: Names;
+  /** As the partitions were divided last. */
   target: Assignment;
   /** What the member was told. */
   assignment: Assignment;
@@ -53,12 +55,19 @@ export interface ShareGroupDeps {
   /** The epoch is another one: for the journal. */
   epochChanged(group: ShareGroup): void;
   /** The group reads this stream from now on, if it did not before. */
-  begin(group: ShareGroup, stream: GroupStream): void;
+  begin(group: ShareGroup, stream: GroupStream): Work<void>;
+  /** Does the work in turns with others. */
+  run(work: Work<void>): Promise<void>;
   /** Members were taken out that are silent. */
   resized(group: ShareGroup): void;
 }
 
 const NOTHING: Assignment = new Map();
+/** Of a division, or of what is released: they take some microseconds each. */
+const STEPS_AT_ONCE_MAX = 500;
+/** Of all members together; those that ask for a few are not counted. */
+const NAMES_MAX = 200_000;
+const NAMES_FREE = 100;
 
 /** Members who share the partitions that they read, and what is known of those partitions. */
 export class ShareGroup {
@@ -72,6 +81,8 @@ export class ShareGroup {
   isRefusalLogged = false;
   readonly protocolType = 'share';
   epoch = 0;
+  /** Of the division that members have. */
+  assignmentEpoch = 0;
   readonly members = new Map<string, ShareMember>();
   /** By the id of the stream and the index of the partition. */
   readonly readers = new Map<string, Map<number, ShareReader>>();
@@ -79,8 +90,12 @@ export class ShareGroup {
   isRemoved = false;
   readonly #deps: ShareGroupDeps;
   readonly #alarm: DeadlineTimer;
-  /** The partitions that there were when they were divided. */
-  #divided = '';
+  readonly #subscriptions = new ShareSubscriptions();
+  /** Members or streams are others than those of the division that is made, or was made last. */
+  #isStale = false;
+  #isDividing = false;
+  /** By the ids of members of which not all is released yet. */
+  readonly #releases = new Map<string, Promise<void>>();
 
   constructor(vhost: string, id: string, deps: ShareGroupDeps, account: ObjectAccount | null = null) {
     this.vhost = vhost;
@@ -111,30 +126,37 @@ export class ShareGroup {
       this.#leave(this.#member(request.memberId));
       return { epoch: LEAVE_EPOCH, assignment: null };
     }
+    const names = namesOf(request.subscribed);
+    if (names !== null && names.size > NAMES_FREE) this.#checkNames(request.memberId, names.size);
     const member = request.epoch === 0 ? this.#join(request) : this.#known(request);
-    const { rackId, subscribed, clientId, host } = request;
+    const { rackId, clientId, host } = request;
     member.rackId = rackId ?? member.rackId;
     member.clientId = clientId;
     member.host = host;
-    const hasNew = subscribed !== null && !isSameSet(subscribed, member.subscribed);
-    if (hasNew) member.subscribed = [...new Set(subscribed)].sort();
+    const before = member.subscribed;
+    if (names !== null) member.subscribed = this.#subscriptions.change(before, names);
     this.#touch(member);
-    if (hasNew || this.#divided !== this.#present()) this.#divide();
+    if (member.subscribed !== before) this.#grow();
     return this.#reconcile(member, request);
   }
 
-  /** Streams came, went or grew: told so that members need not wait for their next heartbeat to be given new epochs. */
-  streamsChanged(): void {
-    if (!this.isEmpty && this.#divided !== this.#present()) this.#divide();
+  /** The stream came, went or grew: told so that members need not wait for their next heartbeat to be given new epochs. */
+  streamChanged(name: string): void {
+    if (this.#subscriptions.has(name)) this.#grow();
   }
 
   *allReaders(): Iterable<ShareReader> {
     for (const readers of this.readers.values()) yield* readers.values();
   }
 
-  /** What the member holds is for others. */
+  /** What the member holds is for others: some partitions at a time, where there are very many. */
   releaseAll(memberId: string): void {
-    for (const { share } of this.allReaders()) share.release(memberId);
+    this.#release([memberId]);
+  }
+
+  /** Resolves when what the member had is released; null if nothing is left to be. */
+  released(memberId: string): Promise<void> | null {
+    return this.#releases.get(memberId) ?? null;
   }
 
   forget(streamId: string): void {
@@ -169,7 +191,7 @@ export class ShareGroup {
       rackId: request.rackId,
       clientId: request.clientId,
       host: request.host,
-      subscribed: [],
+      subscribed: NO_NAMES,
       target: NOTHING,
       assignment: NOTHING,
       expiresMs: 0,
@@ -216,9 +238,49 @@ export class ShareGroup {
   }
 
   #leave(member: ShareMember): void {
-    this.members.delete(member.id);
+    this.#forget(member);
     this.releaseAll(member.id);
-    this.#divide();
+    this.#grow();
+  }
+
+  #forget(member: ShareMember): void {
+    this.members.delete(member.id);
+    this.#subscriptions.remove(member.subscribed);
+  }
+
+  #release(memberIds: readonly string[]): void {
+    const work = this.#releasing(memberIds);
+    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) if (work.next().done === true) return;
+    const before = memberIds.map((id) => this.#releases.get(id));
+    const released = this.#deps
+      .run(work)
+      .then(() => Promise.all(before))
+      .then(() => {
+        for (const id of memberIds) if (this.#releases.get(id) === released) this.#releases.delete(id);
+      });
+    for (const id of memberIds) this.#releases.set(id, released);
+  }
+
+  *#releasing(memberIds: readonly string[]): Work<void> {
+    for (const readers of [...this.readers.values()]) {
+      for (const { share } of readers.values()) {
+        yield;
+        for (const id of memberIds) {
+          if (share.inFlight === 0) break;
+          share.release(id);
+          yield;
+        }
+      }
+    }
+  }
+
+  /** They are held against each other, and each has partitions of all that it reads. @throws GroupError invalid-request */
+  #checkNames(memberId: string, named: number): void {
+    let count = named;
+    for (const { id, subscribed } of this.members.values()) if (id !== memberId) count += subscribed.size;
+    if (count <= NAMES_MAX) return;
+    const text = `the members of the group subscribe to ${count} names together, and may to ${NAMES_MAX}`;
+    throw new GroupError('invalid-request', text);
   }
 
   #expire(): void {
@@ -229,51 +291,80 @@ export class ShareGroup {
       if (member.expiresMs <= nowMs) silent.push(member);
       else nextMs = Math.min(nextMs, member.expiresMs);
     }
-    for (const { id } of silent) {
-      this.members.delete(id);
-      this.releaseAll(id);
-    }
     if (silent.length > 0) {
-      this.#divide();
+      for (const member of silent) this.#forget(member);
+      this.#release(silent.map(({ id }) => id));
+      this.#grow();
       this.#deps.resized(this);
     }
     this.#alarm.setFor(nextMs, nowMs);
   }
 
   /** A new epoch: the partitions are divided anew. */
-  #divide(): void {
+  #grow(): void {
     this.epoch++;
-    const { streams } = this.#deps;
-    const members = [...this.members.values()].map((member) => {
-      const ids: string[] = [];
-      for (const name of member.subscribed) {
-        const stream = streams.get(this.vhost, name);
-        if (stream === undefined) continue;
-        ids.push(stream.id);
-        this.#deps.begin(this, stream);
-      }
-      return { id: member.id, streams: ids, assignment: member.target };
-    });
-    const assigned = assignShares(members, (id) => streams.byId(id)?.partitions.length ?? 0);
-    for (const member of this.members.values()) member.target = assigned.get(member.id) ?? NOTHING;
-    this.#divided = this.#present();
     this.#deps.epochChanged(this);
+    this.#isStale = true;
+    if (!this.#isDividing) this.#divide();
   }
 
-  /** All partitions that somebody reads, as a text. */
-  #present(): string {
-    const names = new Set<string>();
-    for (const { subscribed } of this.members.values()) for (const name of subscribed) names.add(name);
-    let text = '';
-    for (const name of names) {
-      const stream = this.#deps.streams.get(this.vhost, name);
-      if (stream !== undefined) text += `${stream.id}:${stream.partitions.length} `;
+  /**
+   * Many partitions are divided in turns with others: meanwhile members have what they had, and learn what is new with a
+   * later heartbeat.
+   */
+  #divide(): void {
+    const work = this.#dividing();
+    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) if (work.next().done === true) return;
+    this.#isDividing = true;
+    void this.#deps.run(this.#dividingOn(work));
+  }
+
+  *#dividingOn(begun: Work<void>): Work<void> {
+    try {
+      yield* begun;
+      // Somebody has come or gone meanwhile.
+      while (this.#isStale && !this.isRemoved) yield* this.#dividing();
+    } finally {
+      this.#isDividing = false;
     }
-    return text;
+  }
+
+  *#dividing(): Work<void> {
+    this.#isStale = false;
+    const { epoch } = this;
+    const { streams } = this.#deps;
+    const idsOf = new Map<Names, readonly string[]>();
+    const members: AssignedMember[] = [];
+    for (const { id, subscribed, target } of [...this.members.values()]) {
+      let ids = idsOf.get(subscribed);
+      if (ids === undefined) idsOf.set(subscribed, (ids = yield* this.#begin(subscribed)));
+      members.push({ id, streams: ids, assignment: target });
+      yield;
+    }
+    const assigned = yield* assignShares(members, (id) => streams.byId(id)?.partitions.length ?? 0);
+    for (const [id, target] of assigned) {
+      const member = this.members.get(id);
+      if (member !== undefined && !isSameAssignment(member.target, target)) member.target = target;
+      yield;
+    }
+    this.assignmentEpoch = epoch;
+  }
+
+  /** Reads these streams from now on: the ids of those that there are. */
+  *#begin(names: Names): Work<readonly string[]> {
+    const ids: string[] = [];
+    for (const name of names) {
+      yield;
+      const stream = this.#deps.streams.get(this.vhost, name);
+      if (stream === undefined) continue;
+      ids.push(stream.id);
+      yield* this.#deps.begin(this, stream);
+    }
+    return ids;
   }
 }
 
-function isSameSet(left: readonly string[], right: readonly string[]): boolean {
-  const set = new Set(left);
-  return set.size === right.length && right.every((each) => set.has(each));
+function namesOf(subscribed: Iterable<string> | null): Names | null {
+  if (subscribed === null) return null;
+  return subscribed instanceof Set ? subscribed : new Set(subscribed);
 }

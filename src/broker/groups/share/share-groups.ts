@@ -96,7 +96,8 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (stream === undefined || stream.vhost !== group.vhost || stream.partitions[partition] === undefined) {
       return undefined;
     }
-    this.#partitions.begin(group, stream);
+    // What else there is of the stream is begun on when it is divided.
+    this.#partitions.beginOn(group, stream.partitions[partition]);
     return group.readers.get(streamId)?.get(partition);
   }
 
@@ -136,18 +137,19 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     this.#byVhost.delete(vhost);
   }
 
-  streamAdded({ vhost }: Stream): void {
-    this.#streamsChanged(vhost);
+  streamAdded(stream: Stream): void {
+    this.#streamChanged(stream);
   }
 
-  streamChanged({ vhost }: Stream): void {
-    this.#streamsChanged(vhost);
+  streamChanged(stream: Stream): void {
+    this.#streamChanged(stream);
   }
 
   /** Not journaled: that the stream is gone is. */
-  streamRemoved({ vhost, id }: Stream): void {
-    for (const group of this.#byVhost.get(vhost)?.values() ?? []) this.#partitions.forget(group, id);
-    this.#streamsChanged(vhost);
+  streamRemoved(stream: Stream): void {
+    for (const group of this.#byVhost.get(stream.vhost)?.values() ?? [])
+      this.#partitions.forget(group, stream.id);
+    this.#streamChanged(stream);
   }
 
   apply(bytes: Uint8Array): void {
@@ -226,9 +228,16 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
       settings: () => shareSettings(configs.of(vhost, id)),
       epochChanged: (group) => this.#record(groupOperation(group)),
       resized: (group) => this.#resized(group, group.members.size),
-      begin: (group, { id: streamId }) => {
-        const stream = streams.byId(streamId);
-        if (stream !== undefined) this.#partitions.begin(group, stream);
+      begin: (group, { id: streamId }) => this.#partitions.begin(group, streamId),
+      run: async (work) => {
+        try {
+          await this.#deps.shard.turnTime.run(work);
+        } catch (error) {
+          this.#deps.onProblem(
+            { err: error, vhost, group: id },
+            'the members of a share group cannot be served',
+          );
+        }
       },
     };
     const account = this.#quotas.account(user);
@@ -253,8 +262,8 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     group.countedMembers = members;
   }
 
-  #streamsChanged(vhost: string): void {
-    for (const group of this.#byVhost.get(vhost)?.values() ?? []) group.streamsChanged();
+  #streamChanged({ vhost, name }: Stream): void {
+    for (const group of this.#byVhost.get(vhost)?.values() ?? []) group.streamChanged(name);
   }
 
   #record(operation: ShareOperation): void {

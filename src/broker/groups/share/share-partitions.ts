@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import { ObjectCounter } from '../../budget/object-counter.ts';
 import type { ObjectQuotas } from '../../budget/object-quotas.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
@@ -51,23 +52,31 @@ export class SharePartitions {
   }
 
   /** The group begins on the partitions of the stream that it did not read before. */
-  begin(group: ShareGroup, stream: Stream): void {
-    const { reset } = group.settings;
-    const readers = group.readers.get(stream.id);
-    if (!this.#mayRead(group, stream.partitions.length - (readers?.size ?? 0))) return;
+  *begin(group: ShareGroup, streamId: string): Work<void> {
+    const stream = this.#deps.streams.byId(streamId);
+    if (stream === undefined) return;
+    const known = group.readers.get(streamId)?.size ?? 0;
+    if (!this.#mayRead(group, stream.partitions.length - known)) return;
+    if (known === stream.partitions.length) return;
     for (const partition of stream.partitions) {
-      const { index, startOffset, highWatermark } = partition;
-      if (readers?.has(index) === true) continue;
-      if (reset.kind === 'duration') this.#beginAt(group, partition, this.#deps.shard.clock.now() - reset.ms);
-      else
-        this.#start(
-          group,
-          stream,
-          index,
-          this.#nextId,
-          reset.kind === 'latest' ? highWatermark : startOffset,
-        );
+      // Others of the same user may have begun on some meanwhile.
+      if (group.isRemoved || stream.isRemoved || !this.#mayRead(group, 1)) return;
+      if (group.readers.get(streamId)?.has(partition.index) !== true) this.#beginOn(group, partition);
+      yield;
     }
+  }
+
+  /** It begins on one of them, if it may. */
+  beginOn(group: ShareGroup, partition: Partition): void {
+    if (this.#mayRead(group, 1)) this.#beginOn(group, partition);
+  }
+
+  #beginOn(group: ShareGroup, partition: Partition): void {
+    const { reset } = group.settings;
+    const { stream, index, startOffset, highWatermark } = partition;
+    if (reset.kind === 'duration') this.#beginAt(group, partition, this.#deps.shard.clock.now() - reset.ms);
+    else
+      this.#start(group, stream, index, this.#nextId, reset.kind === 'latest' ? highWatermark : startOffset);
   }
 
   /** Where that is has to be looked up; until then members are given nothing. */

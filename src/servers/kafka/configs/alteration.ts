@@ -1,16 +1,26 @@
 import { mapped, type Work } from '../../../base/turn-time.ts';
+import { tally } from '../../../base/work-collections.ts';
+import { CONFIG_OPERATION } from '../../../wire/kafka/constants.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import type { ConfigChange } from './config-resource.ts';
 import { configResource } from './resources.ts';
 
-/** The config changes of one resource. */
+/** The config changes of one resource, as a request has them. */
 export interface Alteration {
   readonly resourceType: number;
   readonly resourceName: string;
-  readonly changes: readonly ConfigChange[];
+  readonly configs: readonly {
+    readonly name: string;
+    readonly value: string | null;
+    /** Left out: it is set. */
+    readonly configOperation?: number;
+  }[];
 }
+
+/** Of one resource, which are altered all at once: some ten times as many as Kafka knows of any kind. */
+const CONFIGS_MAX = 1000;
 
 interface AlterationResult {
   readonly errorCode: number;
@@ -26,8 +36,7 @@ export function* alterAll(
   isValidation: boolean,
   context: RequestContext,
 ): Work<AlterationResult[]> {
-  const counts = new Map<string, number>();
-  for (const each of alterations) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
+  const counts = yield* tally(alterations, keyOf);
   const results = yield* mapped(alterations, (each) => {
     const { resourceType, resourceName } = each;
     const isDouble = (counts.get(keyOf(each)) ?? 0) > 1;
@@ -46,9 +55,15 @@ function alter(
   isValidation: boolean,
   context: RequestContext,
 ): Fault | null {
-  const { resourceType, resourceName, changes } = alteration;
+  const { resourceType, resourceName, configs } = alteration;
   const resource = configResource(resourceType);
   if ('error' in resource) return resource;
+  if (configs.length > CONFIGS_MAX) {
+    return fault('INVALID_REQUEST', `More than ${CONFIGS_MAX} configs of one resource in one request`);
+  }
+  const changes = configs.map(({ name, value, configOperation = CONFIG_OPERATION.SET }): ConfigChange => {
+    return { name, value, operation: configOperation };
+  });
   if (new Set(changes.map(({ name }) => name)).size < changes.length) {
     return fault('INVALID_REQUEST', 'Error due to duplicate config keys');
   }

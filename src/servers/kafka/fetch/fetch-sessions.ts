@@ -33,6 +33,7 @@ export class FetchSession {
   /** In the order in which they are read: a partition whose records were sent moves to the end. */
   readonly partitions = new Map<string, FetchPartition>();
   nextEpoch = 1;
+  #isEnded = false;
   readonly #counter: ObjectCounter;
 
   constructor(id: number, isById: boolean, counter: ObjectCounter) {
@@ -43,15 +44,22 @@ export class FetchSession {
 
   /** False if the user has more partitions in sessions than it may have: the session has to end. */
   *update({ topics, forgottenTopicsData }: FetchRequest): Work<boolean> {
-    let named = 0;
-    for (const { partitions } of topics) named += partitions.length;
-    if (named > PARTITIONS_FREE && !this.#counter.hasRoomFor(named)) return false;
     let steps = 0;
+    let named = 0;
+    for (const { partitions } of topics) {
+      named += partitions.length;
+      if (++steps % PARTITIONS_PER_STEP === 0) yield;
+    }
+    if (named > PARTITIONS_FREE && !this.#counter.hasRoomFor(named)) return false;
     for (const { topic, topicId, partitions } of forgottenTopicsData) {
-      for (const index of partitions)
+      for (const index of partitions) {
         this.partitions.delete(partitionKey(this.isById, topic, topicId, index));
+        if (++steps % PARTITIONS_PER_STEP === 0) yield;
+      }
+      if (++steps % PARTITIONS_PER_STEP === 0) yield;
     }
     for (const { topic, topicId, partitions } of topics) {
+      if (++steps % PARTITIONS_PER_STEP === 0) yield;
       for (const request of partitions) {
         const key = partitionKey(this.isById, topic, topicId, request.partition);
         const known = this.partitions.get(key);
@@ -60,12 +68,15 @@ export class FetchSession {
         if (++steps % PARTITIONS_PER_STEP === 0) yield;
       }
     }
+    // Its connection may have closed meanwhile: nothing would take back what is counted now.
+    if (this.#isEnded) return false;
     const isMore = this.partitions.size > this.#counter.count;
     this.#counter.set(this.partitions.size);
     return !isMore || this.#counter.hasRoomFor(0);
   }
 
   end(): void {
+    this.#isEnded = true;
     this.#counter.set(0);
   }
 
@@ -112,7 +123,8 @@ export class FetchSessions {
         }
         this.#end(session.id, connection);
       }
-      return { error: null, session: null, isIncremental: false, partitions: yield* partitionsOf(request) };
+      const partitions = yield* partitionsOf(request, version >= 13);
+      return { error: null, session: null, isIncremental: false, partitions };
     }
     const session = this.#sessions.get(sessionId);
     if (session === undefined || !this.#ofConnection(connection).has(session)) {
@@ -173,13 +185,25 @@ export class FetchSessions {
   }
 }
 
-function* partitionsOf({ topics }: FetchRequest): Work<FetchPartition[]> {
-  const found: FetchPartition[] = [];
+/** One that is named again is answered once, as in Kafka, as it was asked for last. */
+function* partitionsOf({ topics }: FetchRequest, isById: boolean): Work<Iterable<FetchPartition>> {
+  const byTopic = new Map<string, Map<number, FetchPartition>>();
+  let steps = 0;
   for (const { topic, topicId, partitions } of topics) {
+    if (++steps % PARTITIONS_PER_STEP === 0) yield;
+    const key = isById ? topicId : topic;
+    let found = byTopic.get(key);
+    if (found === undefined) byTopic.set(key, (found = new Map()));
     for (const request of partitions) {
-      found.push(newFetchPartition(topic, topicId, request));
-      if (found.length % PARTITIONS_PER_STEP === 0) yield;
+      const known = found.get(request.partition);
+      if (known === undefined) found.set(request.partition, newFetchPartition(topic, topicId, request));
+      else updateFetchPartition(known, request);
+      if (++steps % PARTITIONS_PER_STEP === 0) yield;
     }
   }
-  return found;
+  return allOf(byTopic.values());
+}
+
+function* allOf(topics: Iterable<Map<number, FetchPartition>>): Iterable<FetchPartition> {
+  for (const partitions of topics) yield* partitions.values();
 }

@@ -67,6 +67,7 @@ function* add(
   const { partitionsMax } = context.broker.transactions.settings;
   const refused = new Map<string, ErrorName>();
   for (const { name, partitions: indexes } of topics) {
+    yield;
     for (const index of indexes) {
       const stream = context.broker.streams.get(context.client.vhost, name);
       const partition = stream?.partitions[index];

@@ -34,6 +34,7 @@ export const alterClientQuotasHandler: ApiHandler<typeof alterClientQuotas> = {
   },
 };
 
+const OPS_MAX = 100;
 const REFUSED: Problem = { error: 'CLUSTER_AUTHORIZATION_FAILED', text: 'Cluster authorization failed.' };
 
 function alter(
@@ -43,6 +44,9 @@ function alter(
 ): Problem | null {
   const entity = entityOf(components);
   if (typeof entity === 'string') return { error: 'INVALID_REQUEST', text: entity };
+  // Kafka knows a handful.
+  if (ops.length > OPS_MAX)
+    return { error: 'INVALID_REQUEST', text: `More than ${OPS_MAX} quotas of one entity` };
   const changes = Object.fromEntries(ops.map(({ key, value, remove }) => [key, remove ? null : value]));
   if (Object.keys(changes).length < ops.length) {
     return { error: 'INVALID_REQUEST', text: 'A quota is altered twice in the same request' };

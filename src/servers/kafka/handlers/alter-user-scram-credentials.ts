@@ -1,4 +1,4 @@
-import { awaited, mappedBy } from '../../../base/turn-time.ts';
+import { awaited, mappedBy, type Work, walked } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import {
   SCRAM_ITERATIONS_MAX,
@@ -37,7 +37,7 @@ export const alterUserScramCredentialsHandler: ApiHandler<typeof alterUserScramC
   minVersion: 0,
   maxVersion: 0,
   *handle({ deletions, upsertions }, context) {
-    const results = yield* mappedBy(byUser(deletions, upsertions), function* ofUser([user, wanted]) {
+    const results = yield* mappedBy(yield* byUser(deletions, upsertions), function* ofUser([user, wanted]) {
       const problem = yield* awaited(alter(user, wanted.deletions, wanted.upsertions, context));
       return { user, errorCode: ERROR_CODES[problem?.error ?? 'NONE'], errorMessage: problem?.text ?? null };
     });
@@ -50,15 +50,18 @@ interface Alterations {
   readonly upsertions: Upsertion[];
 }
 
-function byUser(deletions: readonly Deletion[], upsertions: readonly Upsertion[]): Map<string, Alterations> {
+function* byUser(
+  deletions: readonly Deletion[],
+  upsertions: readonly Upsertion[],
+): Work<Map<string, Alterations>> {
   const users = new Map<string, Alterations>();
   const of = (name: string): Alterations => {
     const known = users.get(name) ?? { deletions: [], upsertions: [] };
     users.set(name, known);
     return known;
   };
-  for (const each of deletions) of(each.name).deletions.push(each);
-  for (const each of upsertions) of(each.name).upsertions.push(each);
+  yield* walked(deletions, (each) => of(each.name).deletions.push(each));
+  yield* walked(upsertions, (each) => of(each.name).upsertions.push(each));
   return users;
 }
 

@@ -1,4 +1,5 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import type { ConsumerGroup } from '../../../broker/groups/consumer/consumer-group.ts';
 import type { PartitionSet } from '../../../broker/groups/partition-sets.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -21,7 +22,7 @@ export const consumerGroupDescribeHandler: ApiHandler<typeof consumerGroupDescri
   maxVersion: 1,
   *handle({ groupIds, includeAuthorizedOperations }, context) {
     const described = (id: string): Work<Described> => describe(id, includeAuthorizedOperations, context);
-    return { throttleTimeMs: 0, groups: yield* mappedBy(new Set(groupIds), described) };
+    return { throttleTimeMs: 0, groups: yield* mappedBy(yield* distinct(groupIds), described) };
   },
 };
 

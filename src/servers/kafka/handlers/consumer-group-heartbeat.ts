@@ -1,3 +1,4 @@
+import { type Work, walked } from '../../../base/turn-time.ts';
 import type { HeartbeatOutcome } from '../../../broker/groups/consumer/requests.ts';
 import { GroupError } from '../../../broker/groups/group-error.ts';
 import { type PartitionSet, PartitionSetBuilder } from '../../../broker/groups/partition-sets.ts';
@@ -22,7 +23,7 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
   api: consumerGroupHeartbeat,
   minVersion: 0,
   maxVersion: 1,
-  handle(request, context) {
+  *handle(request, context) {
     const { groupId } = request;
     if (!context.isAllowed('read', 'group', groupId)) {
       return refused(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
@@ -30,14 +31,16 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
     const { broker } = context;
     const { vhost } = context.client;
     try {
-      checkSize(request);
+      checkNames(request);
       for (const name of request.subscribedTopicNames ?? []) {
         if (!context.isAllowed('describe', 'topic', name)) {
           return refused(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
         }
+        yield;
       }
       check(request, context.version);
-      const outcome = broker.groups.consumerHeartbeat(vhost, groupId, toHeartbeat(request, context));
+      const owned = yield* ownedBy(request);
+      const outcome = broker.groups.consumerHeartbeat(vhost, groupId, toHeartbeat(request, owned, context));
       const heartbeatMs = broker.groups.find(vhost, groupId)?.consumerTimes.heartbeatMs ?? 0;
       return whenMembersDurable(broker, vhost, groupId, toResponse(outcome, heartbeatMs));
     } catch (error) {
@@ -51,14 +54,25 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
 const PARTITIONS_MAX = 100_000;
 
 /** @throws GroupError */
-function checkSize({ subscribedTopicNames, topicPartitions }: Request): void {
+function checkNames({ subscribedTopicNames }: Request): void {
   const tooMany = tooManyNames(subscribedTopicNames);
   if (tooMany !== null) throw new GroupError('invalid-request', tooMany);
-  let count = topicPartitions?.length ?? 0;
-  for (const { partitions } of topicPartitions ?? []) count += partitions.length;
-  if (count > PARTITIONS_MAX) {
-    throw new GroupError('invalid-request', `A member holds at most ${PARTITIONS_MAX} partitions.`);
+}
+
+/** What the member says that it holds; null if it says nothing. @throws GroupError */
+function* ownedBy({ topicPartitions }: Request): Work<PartitionSet | null> {
+  if (topicPartitions === null) return null;
+  const builder = new PartitionSetBuilder();
+  let left = PARTITIONS_MAX - topicPartitions.length;
+  for (const { topicId, partitions } of topicPartitions) {
+    left -= partitions.length;
+    if (left < 0) {
+      throw new GroupError('invalid-request', `A member holds at most ${PARTITIONS_MAX} partitions.`);
+    }
+    yield* walked(partitions, (each) => builder.add(topicId, each));
+    yield;
   }
+  return builder.set;
 }
 
 /** @throws GroupError */
@@ -86,9 +100,10 @@ function check(request: Request, version: number): void {
 
 function toHeartbeat(
   request: Request,
+  owned: PartitionSet | null,
   context: RequestContext,
 ): Parameters<RequestContext['broker']['groups']['consumerHeartbeat']>[2] {
-  const { memberId, memberEpoch, topicPartitions } = request;
+  const { memberId, memberEpoch } = request;
   const { address, identity, actor } = context.client;
   return {
     memberId: memberId === '' ? context.broker.groups.newMemberId('member') : memberId,
@@ -99,7 +114,7 @@ function toHeartbeat(
     names: request.subscribedTopicNames,
     expression: request.subscribedTopicRegex,
     assignor: request.serverAssignor,
-    owned: topicPartitions === null ? null : toSet(topicPartitions),
+    owned,
     clientId: context.clientId ?? '',
     host: `/${address}`,
     // Of the identity: the member may outlive this connection.
@@ -107,12 +122,6 @@ function toHeartbeat(
     user: actor,
     maySee: (name) => identity?.authorizer.may('describe', 'topic', name) ?? false,
   };
-}
-
-function toSet(topics: NonNullable<Request['topicPartitions']>): PartitionSet {
-  const builder = new PartitionSetBuilder();
-  for (const { topicId, partitions } of topics) for (const each of partitions) builder.add(topicId, each);
-  return builder.set;
 }
 
 function toResponse({ memberId, epoch, assigned }: HeartbeatOutcome, heartbeatIntervalMs: number): Response {

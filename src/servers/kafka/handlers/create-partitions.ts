@@ -1,4 +1,5 @@
 import type { Work } from '../../../base/turn-time.ts';
+import { tally } from '../../../base/work-collections.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { partitionsMax } from '../../../broker/streams/streams.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
@@ -18,14 +19,14 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
   minVersion: 0,
   maxVersion: 3,
   *handle({ topics, validateOnly }, context) {
-    const counts = new Map<string, number>();
-    for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const counts = yield* tally(topics, ({ name }) => name);
     const results: {
       readonly name: string;
       readonly errorCode: number;
       readonly errorMessage: string | null;
     }[] = [];
     for (const wanted of topics) {
+      yield;
       const { name } = wanted;
       const count = counts.get(name) ?? 0;
       // One result for all entries with the same name.
@@ -36,7 +37,6 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
           ? fault('INVALID_REQUEST', 'Duplicate topic name.')
           : yield* extend(wanted, validateOnly, context);
       results.push({ name, ...codesOf(wrong) });
-      yield;
     }
     yield durable(context.broker);
     return { throttleTimeMs: 0, results };

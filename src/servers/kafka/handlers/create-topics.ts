@@ -1,4 +1,5 @@
 import type { Work } from '../../../base/turn-time.ts';
+import { tally } from '../../../base/work-collections.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -21,18 +22,19 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
   minVersion: 2,
   maxVersion: 7,
   *handle({ topics, validateOnly }, context) {
-    const counts = new Map<string, number>();
-    for (const { name } of topics) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const counts = yield* tally(topics, ({ name }) => name);
     const seen = new Set<string>();
     const results: Result[] = [];
     let left = PARTITIONS_OF_REQUEST_MAX;
     for (const topic of topics) {
+      yield;
       // One result for all entries with the same name.
       if (seen.has(topic.name)) continue;
       seen.add(topic.name);
-      yield;
       const isDouble = (counts.get(topic.name) ?? 0) > 1;
-      const plan = isDouble ? fault('INVALID_REQUEST', 'Duplicate topic name.') : check(topic, context, left);
+      const plan = isDouble
+        ? fault('INVALID_REQUEST', 'Duplicate topic name.')
+        : yield* check(topic, context, left);
       if ('error' in plan) {
         results.push(refused(topic.name, plan));
         continue;
@@ -45,14 +47,18 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
   },
 };
 
-function check(topic: CreatableTopic, context: RequestContext, partitionsLeft: number): TopicPlan | Fault {
+function* check(
+  topic: CreatableTopic,
+  context: RequestContext,
+  partitionsLeft: number,
+): Work<TopicPlan | Fault> {
   const { name } = topic;
   if (!context.isAllowed('create', 'cluster', CLUSTER_NAME) && !context.isAllowed('create', 'topic', name)) {
     return fault('TOPIC_AUTHORIZATION_FAILED');
   }
   const wrong = nameFault(name, context);
   if (wrong !== null) return wrong;
-  const plan = planTopic(topic, context.settings.partitions);
+  const plan = yield* planTopic(topic, context.settings.partitions);
   if ('error' in plan || plan.partitions <= partitionsLeft) return plan;
   return fault('POLICY_VIOLATION', 'Excessively large number of partitions per request.');
 }

@@ -1,4 +1,5 @@
 import { filtered, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { converted } from '../../../base/work-collections.ts';
 import { type Acl, type AclFilter, CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
@@ -22,13 +23,13 @@ export const deleteAclsHandler: ApiHandler<typeof deleteAcls> = {
   *handle({ filters }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = failed(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
-      return { throttleTimeMs: 0, filterResults: filters.map(() => refused) };
+      return { throttleTimeMs: 0, filterResults: yield* converted(filters, () => refused) };
     }
     const wide = yield* filtered(filters, (filter) => exactly(filterOf(filter)) === null);
     const steps = wide.length * context.broker.access.acls.count(context.client.vhost);
     if (steps > STEPS_MAX) {
       const refused = failed(ERROR_CODES.INVALID_REQUEST, TOO_MANY);
-      return { throttleTimeMs: 0, filterResults: filters.map(() => refused) };
+      return { throttleTimeMs: 0, filterResults: yield* converted(filters, () => refused) };
     }
     const filterResults = yield* mappedBy(filters, (filter) => remove(filter, context));
     yield context.broker.shard.durable(context.broker.shard.metadataBlock);

@@ -1,3 +1,4 @@
+import { converted, tally } from '../../../base/work-collections.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { deleteTopics } from '../../../wire/kafka/messages/topics.ts';
@@ -21,16 +22,16 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
   maxVersion: 6,
   *handle({ topics, topicNames }, context) {
     const wanted: readonly Wanted[] =
-      context.version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
-    const counts = new Map<string, number>();
-    for (const each of wanted) counts.set(keyOf(each), (counts.get(keyOf(each)) ?? 0) + 1);
+      context.version >= 6 ? topics : yield* converted(topicNames, (name) => ({ name, topicId: ZERO_UUID }));
+    const counts = yield* tally(wanted, keyOf);
     const responses: Result[] = [];
     for (const each of wanted) {
-      const count = counts.get(keyOf(each)) ?? 0;
+      yield;
+      const key = keyOf(each);
+      const count = counts.get(key) ?? 0;
       // One result for all entries with the same name or id.
       if (count === 0) continue;
-      if (count > 1) counts.set(keyOf(each), 0);
-      yield;
+      if (count > 1) counts.set(key, 0);
       responses.push(count > 1 ? refused(each, duplicate(each)) : remove(each, context));
     }
     yield durable(context.broker);

@@ -6,7 +6,7 @@ import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.t
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeClientQuotas } from '../../../wire/kafka/messages/quotas.ts';
 import type { ApiHandler } from '../handler.ts';
-import { componentsOf, isEntityType, nameFor } from '../quota-entity.ts';
+import { componentsOf, ENTITY_TYPES, isEntityType, nameFor } from '../quota-entity.ts';
 
 type Component = RequestOf<typeof describeClientQuotas>['components'][number];
 type Response = ResponseInput<typeof describeClientQuotas>;
@@ -19,7 +19,8 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
     if (!context.client.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return refusal('CLUSTER_AUTHORIZATION_FAILED', 'Cluster authorization failed.');
     }
-    const problem = problemOf(components);
+    // With one more than there are types, one is there twice or unknown.
+    const problem = problemOf(components.slice(0, ENTITY_TYPES + 1));
     if (problem !== null) return problem;
     const { quotas } = context.broker.access;
     const found = yield* filtered(quotas.list(), (quota) => fits(quota, components, strict));

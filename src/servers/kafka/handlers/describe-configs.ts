@@ -1,4 +1,5 @@
 import { mapped, type Work } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { describeConfigs } from '../../../wire/kafka/messages/configs.ts';
 import type { ConfigEntry } from '../configs/config-resource.ts';
@@ -36,9 +37,10 @@ function* once(resources: Request['resources']): Work<Iterable<Wanted>> {
     const names = configurationKeys === null || configurationKeys.length === 0 ? null : configurationKeys;
     const known = wanted.get(key);
     if (known === undefined) {
-      wanted.set(key, { resourceType, resourceName, keys: names === null ? null : new Set(names) });
+      const keys = names === null ? null : yield* distinct(names);
+      wanted.set(key, { resourceType, resourceName, keys });
     } else if (names === null) known.keys = null;
-    else if (known.keys !== null) for (const name of names) known.keys.add(name);
+    else if (known.keys !== null) yield* distinct(names, known.keys);
     yield;
   }
   return wanted.values();

@@ -1,4 +1,5 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import type { ClassicGroup } from '../../../broker/groups/classic/classic-group.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -20,7 +21,7 @@ export const describeGroupsHandler: ApiHandler<typeof describeGroups> = {
   maxVersion: 6,
   *handle({ groups, includeAuthorizedOperations }, context) {
     const described = (id: string): Work<Described> => describe(id, includeAuthorizedOperations, context);
-    return { throttleTimeMs: 0, groups: yield* mappedBy(new Set(groups), described) };
+    return { throttleTimeMs: 0, groups: yield* mappedBy(yield* distinct(groups), described) };
   },
 };
 

@@ -1,4 +1,5 @@
 import { awaited, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
@@ -56,12 +57,12 @@ function* wanted(
   }
   const found = new Map<Stream, Wanted>();
   for (const { topic, partitions } of topics) {
+    yield;
     const stream = topicByName(context, topic);
     if (stream === undefined) continue;
-    const known = found.get(stream);
-    if (known === undefined) found.set(stream, { stream, partitions: new Set(partitions) });
-    else for (const index of partitions) known.partitions?.add(index);
-    yield;
+    let indexes = found.get(stream)?.partitions;
+    if (indexes === undefined) found.set(stream, { stream, partitions: (indexes = new Set()) });
+    if (indexes !== null) yield* distinct(partitions, indexes);
   }
   return found.values();
 }

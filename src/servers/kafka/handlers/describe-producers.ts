@@ -1,4 +1,5 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -15,7 +16,7 @@ export const describeProducersHandler: ApiHandler<typeof describeProducers> = {
   maxVersion: 0,
   *handle({ topics }, context) {
     const answers = yield* mappedBy(topics, function* ofTopic({ name, partitionIndexes }) {
-      const indexes = new Set(partitionIndexes);
+      const indexes = yield* distinct(partitionIndexes);
       return { name, partitions: yield* mappedBy(indexes, (index) => answer(context, name, index)) };
     });
     return { throttleTimeMs: 0, topics: answers };

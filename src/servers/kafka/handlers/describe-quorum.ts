@@ -1,3 +1,4 @@
+import { mapped, mappedBy } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -20,21 +21,22 @@ export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
   api: describeQuorum,
   minVersion: 0,
   maxVersion: 2,
-  handle({ topics }, context) {
+  *handle({ topics }, context) {
     if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return { ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), topics: [], nodes: [] };
     }
     const { host, port } = context.advertised;
+    const found = yield* mappedBy(topics, function* ofTopic({ topicName, partitions }) {
+      const results = yield* mapped(partitions, ({ partitionIndex }) =>
+        topicName === METADATA_TOPIC && partitionIndex === 0
+          ? quorum(context)
+          : unknown(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION'),
+      );
+      return { topicName, partitions: results };
+    });
     return {
       ...codesOf(null),
-      topics: topics.map(({ topicName, partitions }) => ({
-        topicName,
-        partitions: partitions.map(({ partitionIndex }) =>
-          topicName === METADATA_TOPIC && partitionIndex === 0
-            ? quorum(context)
-            : unknown(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION'),
-        ),
-      })),
+      topics: found,
       nodes: [{ nodeId: NODE_ID, listeners: [{ name: LISTENER, host, port }] }],
     };
   },

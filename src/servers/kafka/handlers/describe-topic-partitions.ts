@@ -1,3 +1,4 @@
+import { converted, distinct } from '../../../base/work-collections.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { NOT_ASKED, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -22,8 +23,8 @@ export const describeTopicPartitionsHandler: ApiHandler<typeof describeTopicPart
   *handle({ topics, cursor, responsePartitionLimit }, context) {
     const isAll = topics.length === 0;
     const named = isAll ? yield* describableTopics(context) : topics;
-    const names = named.map(({ name }) => name);
-    const wanted = [...new Set(names)].sort();
+    const names = yield* converted(named, ({ name }) => name);
+    const wanted = [...(yield* distinct(names))].sort();
     const results: TopicResult[] = [];
     let left = Math.max(1, Math.min(responsePartitionLimit, PARTITIONS_MAX));
     for (const name of wanted) {

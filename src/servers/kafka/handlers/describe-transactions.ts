@@ -1,4 +1,5 @@
 import { mapped } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -15,7 +16,7 @@ export const describeTransactionsHandler: ApiHandler<typeof describeTransactions
   minVersion: 0,
   maxVersion: 0,
   *handle({ transactionalIds }, context) {
-    const ids = new Set(transactionalIds);
+    const ids = yield* distinct(transactionalIds);
     return { throttleTimeMs: 0, transactionStates: yield* mapped(ids, (id) => describe(context, id)) };
   },
 };

@@ -1,4 +1,5 @@
 import { mapped } from '../../../base/turn-time.ts';
+import { tally } from '../../../base/work-collections.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { SCRAM_MECHANISMS } from '../../../broker/access/scram.ts';
 import { SCRAM_MECHANISM } from '../../../wire/kafka/constants.ts';
@@ -30,9 +31,9 @@ export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUser
       };
     }
     const isAll = users === null || users.length === 0;
-    const names = isAll ? context.broker.access.credentials.names() : users.map(({ name }) => name);
-    const counts = new Map<string, number>();
-    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const counts = isAll
+      ? yield* tally(context.broker.access.credentials.names(), (name) => name)
+      : yield* tally(users, ({ name }) => name);
     const results = yield* mapped(counts, ([name, count]) =>
       count > 1 ? twice(name) : describe(name, context),
     );

@@ -1,4 +1,3 @@
-import { mapped } from '../../../base/turn-time.ts';
 import { incrementalAlterConfigs } from '../../../wire/kafka/messages/configs.ts';
 import { alterAll } from '../configs/alteration.ts';
 import type { ApiHandler } from '../handler.ts';
@@ -9,11 +8,6 @@ export const incrementalAlterConfigsHandler: ApiHandler<typeof incrementalAlterC
   minVersion: 0,
   maxVersion: 1,
   *handle({ resources, validateOnly }, context) {
-    const alterations = yield* mapped(resources, ({ resourceType, resourceName, configs }) => ({
-      resourceType,
-      resourceName,
-      changes: configs.map(({ name, value, configOperation: operation }) => ({ name, value, operation })),
-    }));
-    return { throttleTimeMs: 0, responses: yield* alterAll(alterations, false, validateOnly, context) };
+    return { throttleTimeMs: 0, responses: yield* alterAll(resources, false, validateOnly, context) };
   },
 };

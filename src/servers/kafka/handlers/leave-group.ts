@@ -1,3 +1,4 @@
+import { converted } from '../../../base/work-collections.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { leaveGroup } from '../../../wire/kafka/messages/group-membership.ts';
 import { whenMembersDurable } from '../durably.ts';
@@ -7,6 +8,11 @@ import type { ApiHandler } from '../handler.ts';
 const BATCHED_VERSION = 3;
 /** Members that leave at a time: they have one rebalance between them. */
 const MEMBERS_PER_STEP = 100;
+
+interface Leaving {
+  readonly memberId: string;
+  readonly groupInstanceId: string | null;
+}
 
 export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
   api: leaveGroup,
@@ -19,7 +25,7 @@ export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
     const { broker } = context;
     const { vhost } = context.client;
     const isBatched = context.version >= BATCHED_VERSION;
-    const leaving = isBatched ? members : [{ memberId, groupInstanceId: null }];
+    const leaving: readonly Leaving[] = isBatched ? members : [{ memberId, groupInstanceId: null }];
     const errors: ReturnType<typeof broker.groups.leave> = [];
     for (let from = 0; from < leaving.length; from += MEMBERS_PER_STEP) {
       const some = leaving.slice(from, from + MEMBERS_PER_STEP);
@@ -28,14 +34,15 @@ export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
       yield;
     }
     const isRefused = groupId === '' || !isBatched;
+    const left = yield* converted(leaving, (each, index) => ({
+      memberId: each.memberId,
+      groupInstanceId: each.groupInstanceId,
+      errorCode: groupErrorCode(errors[index] ?? null),
+    }));
     return whenMembersDurable(broker, vhost, groupId, {
       throttleTimeMs: 0,
       errorCode: groupErrorCode(isRefused ? (errors[0] ?? null) : null),
-      members: leaving.map((each, index) => ({
-        memberId: each.memberId,
-        groupInstanceId: each.groupInstanceId,
-        errorCode: groupErrorCode(errors[index] ?? null),
-      })),
+      members: left,
     });
   },
 };

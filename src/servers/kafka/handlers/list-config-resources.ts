@@ -1,3 +1,4 @@
+import { distinct } from '../../../base/work-collections.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { CONFIG_RESOURCE_TYPE } from '../../../wire/kafka/constants.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
@@ -25,11 +26,12 @@ export const listConfigResourcesHandler: ApiHandler<typeof listConfigResources> 
     if (!context.isAllowed('describe-configs', 'cluster', CLUSTER_NAME)) {
       return refused('CLUSTER_AUTHORIZATION_FAILED');
     }
-    const wanted = context.version === 0 ? [CONFIG_RESOURCE_TYPE.CLIENT_METRICS] : resourceTypes;
+    const asked = context.version === 0 ? [CONFIG_RESOURCE_TYPE.CLIENT_METRICS] : resourceTypes;
+    const wanted = yield* distinct(asked);
     const isKnown = (type: number) =>
       WITHOUT_ANY.has(type) || CONFIG_RESOURCES.some((each) => each.type === type);
-    if (![...new Set(wanted)].every(isKnown)) return refused('UNSUPPORTED_VERSION');
-    const resources = CONFIG_RESOURCES.filter(({ type }) => wanted.length === 0 || wanted.includes(type));
+    if (![...wanted].every(isKnown)) return refused('UNSUPPORTED_VERSION');
+    const resources = CONFIG_RESOURCES.filter(({ type }) => wanted.size === 0 || wanted.has(type));
     const configResources: { readonly resourceName: string; readonly resourceType: number }[] = [];
     for (const resource of resources) {
       for (const resourceName of yield* resource.list(context)) {

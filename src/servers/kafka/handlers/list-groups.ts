@@ -1,4 +1,5 @@
 import { filtered, mapped, type Work } from '../../../base/turn-time.ts';
+import { converted } from '../../../base/work-collections.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { listGroups } from '../../../wire/kafka/messages/group-admin.ts';
 import type { ApiHandler } from '../handler.ts';
@@ -16,8 +17,8 @@ export const listGroupsHandler: ApiHandler<typeof listGroups> = {
   minVersion: 0,
   maxVersion: 5,
   *handle({ statesFilter, typesFilter }, context) {
-    const states = lowered(statesFilter);
-    const types = lowered(typesFilter);
+    const states = new Set(yield* converted(statesFilter, lowered));
+    const types = new Set(yield* converted(typesFilter, lowered));
     const seesAll = context.isAllowed('describe', 'cluster', 'kafka-cluster');
     const groups = yield* filtered(
       yield* all(context),
@@ -51,8 +52,8 @@ function* all(context: RequestContext): Work<Listed[]> {
   return listed;
 }
 
-function lowered(names: readonly string[]): ReadonlySet<string> {
-  return new Set(names.map((name) => name.toLowerCase()));
+function lowered(name: string): string {
+  return name.toLowerCase();
 }
 
 function capitalised(type: string): string {

@@ -1,4 +1,4 @@
-import { awaited, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import { PartitionCorruption } from '../../../broker/streams/partition-corruption.ts';
 import { lastOffsetOf } from '../../../records/batch-view.ts';
@@ -35,48 +35,102 @@ export const listOffsetsHandler: ApiHandler<typeof listOffsets> = {
   maxVersion: 11,
   *handle(request, context) {
     const isCommittedOnly = request.isolationLevel === ISOLATION_LEVEL.READ_COMMITTED;
-    const topics = yield* mappedBy(request.topics, function* ofTopic({ name, partitions }) {
+    const topics = yield* mappedBy(yield* byTopic(request.topics), function* ofTopic([name, partitions]) {
+      const mayAsk = context.isAllowed('describe', 'topic', name);
+      const stream = mayAsk ? context.broker.streams.get(context.client.vhost, name) : undefined;
       const results: PartitionResponse[] = [];
-      const answers: Promise<PartitionResponse>[] = [];
-      for (const each of partitions) {
-        answers.push(answer(name, each, isCommittedOnly, context));
+      const reading: Promise<void>[] = [];
+      for (const [index, each] of partitions) {
+        const partition = stream?.partitions[index];
+        if (!mayAsk) results.push(failed(index, 'TOPIC_AUTHORIZATION_FAILED'));
+        else if (each === 'twice') results.push(failed(index, 'INVALID_REQUEST'));
+        else if (partition === undefined) results.push(failed(index, 'UNKNOWN_TOPIC_OR_PARTITION'));
+        else {
+          const answer = answerOf(partition, each, isCommittedOnly, context);
+          if (answer instanceof Promise) reading.push(placed(answer, results, results.length));
+          results.push(answer instanceof Promise ? failed(index, 'UNKNOWN_SERVER_ERROR') : answer);
+        }
         // What has to be read is read a few partitions at a time, not for all of a request.
-        if (answers.length >= PARTITIONS_AT_A_TIME) yield* settle(answers, results);
+        if (reading.length >= PARTITIONS_AT_A_TIME) yield Promise.all(reading.splice(0));
         yield;
       }
-      yield* settle(answers, results);
+      if (reading.length > 0) yield Promise.all(reading);
       return { name, partitions: results };
     });
     return { topics };
   },
 };
 
-/** Moves the answers to the results, in order, when they are there. */
-function* settle(answers: Promise<PartitionResponse>[], results: PartitionResponse[]): Work<void> {
-  for (const each of yield* awaited(Promise.all(answers.splice(0)))) results.push(each);
+type Wanted = Map<number, PartitionRequest | 'twice'>;
+
+/** A partition that is named more than once is answered once, with INVALID_REQUEST, as in Kafka. */
+function* byTopic(topics: Request['topics']): Work<Map<string, Wanted>> {
+  const wanted = new Map<string, Wanted>();
+  for (const { name, partitions } of topics) {
+    yield;
+    let found = wanted.get(name);
+    if (found === undefined) wanted.set(name, (found = new Map()));
+    for (const each of partitions) {
+      found.set(each.partitionIndex, found.has(each.partitionIndex) ? 'twice' : each);
+      yield;
+    }
+  }
+  return wanted;
 }
 
-async function answer(
-  topic: string,
-  request: PartitionRequest,
+async function placed(
+  answer: Promise<PartitionResponse>,
+  results: PartitionResponse[],
+  at: number,
+): Promise<void> {
+  results[at] = await answer;
+}
+
+function answerOf(
+  partition: Partition,
+  { partitionIndex, currentLeaderEpoch, timestamp }: PartitionRequest,
   isCommittedOnly: boolean,
   context: RequestContext,
-): Promise<PartitionResponse> {
-  const { partitionIndex, currentLeaderEpoch, timestamp } = request;
-  if (!context.isAllowed('describe', 'topic', topic))
-    return failed(partitionIndex, 'TOPIC_AUTHORIZATION_FAILED');
-  const stream = context.broker.streams.get(context.client.vhost, topic);
-  const partition = stream?.partitions[partitionIndex];
-  if (partition === undefined) return failed(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
+): PartitionResponse | Promise<PartitionResponse> {
   const error = epochError(partition, currentLeaderEpoch);
   if (error !== null) return failed(partitionIndex, error);
   if (timestamp < versionedLowest(context.version)) return failed(partitionIndex, 'UNSUPPORTED_VERSION');
+  const end = isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
+  switch (timestamp) {
+    case LATEST:
+      return succeeded(partition, { timestamp: -1, offset: end });
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      return succeeded(partition, { timestamp: -1, offset: partition.startOffset });
+    case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD:
+      // There is no tiered storage (KIP-405): nothing is remote, all is local.
+      return succeeded(partition, NONE);
+    default:
+      return read(partition, timestamp, end, context.client.actor);
+  }
+}
+
+function succeeded(partition: Partition, found: Found): PartitionResponse {
+  const { index: partitionIndex } = partition;
+  return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };
+}
+
+async function read(
+  partition: Partition,
+  timestamp: number,
+  end: number,
+  user: string,
+): Promise<PartitionResponse> {
   try {
-    const found = await find(partition, timestamp, isCommittedOnly, context.client.actor);
-    return { partitionIndex, errorCode: ERROR_CODES.NONE, ...found, leaderEpoch: epochAt(partition, found) };
+    const found =
+      timestamp === MAX_TIMESTAMP
+        ? await maxIn(partition, await partition.batchOfMaxTime(), user)
+        : await firstAt(partition, timestamp, end, user);
+    return succeeded(partition, below(end, found));
   } catch (error) {
     if (!(error instanceof PartitionCorruption)) throw error;
-    return failed(partitionIndex, 'KAFKA_STORAGE_ERROR');
+    return failed(partition.index, 'KAFKA_STORAGE_ERROR');
   }
 }
 
@@ -86,30 +140,6 @@ function versionedLowest(version: number): number {
   if (version >= 9) return LATEST_TIERED;
   if (version >= 8) return EARLIEST_LOCAL;
   return version >= 7 ? MAX_TIMESTAMP : EARLIEST;
-}
-
-async function find(
-  partition: Partition,
-  timestamp: number,
-  isCommittedOnly: boolean,
-  user: string,
-): Promise<Found> {
-  const end = isCommittedOnly ? partition.lastStableOffset : partition.highWatermark;
-  switch (timestamp) {
-    case LATEST:
-      return { timestamp: -1, offset: end };
-    case EARLIEST:
-    case EARLIEST_LOCAL:
-      return { timestamp: -1, offset: partition.startOffset };
-    case LATEST_TIERED:
-    case EARLIEST_PENDING_UPLOAD:
-      // There is no tiered storage (KIP-405): nothing is remote, all is local.
-      return NONE;
-    case MAX_TIMESTAMP:
-      return below(end, await maxIn(partition, await partition.batchOfMaxTime(), user));
-    default:
-      return below(end, await firstAt(partition, timestamp, end, user));
-  }
 }
 
 function below(end: number, found: Found): Found {

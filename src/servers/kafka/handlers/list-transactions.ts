@@ -1,3 +1,5 @@
+import { filtered } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import { Pattern } from '../../../broker/policies/pattern.ts';
 import type { TransactionalProducer } from '../../../broker/transactions/transactional-producer.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
@@ -31,8 +33,8 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
     const nowMs = broker.shard.clock.now();
     const transactionStates = [];
     const filters = {
-      states: new Set(request.stateFilters),
-      ids: new Set(request.producerIdFilters),
+      states: yield* distinct(request.stateFilters),
+      ids: yield* distinct(request.producerIdFilters),
       durationMs: request.durationFilter,
     };
     for (const producer of broker.transactions.list(context.client.vhost)) {
@@ -48,7 +50,7 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
     return {
       throttleTimeMs: 0,
       errorCode: ERROR_CODES.NONE,
-      unknownStateFilters: request.stateFilters.filter((state) => !ALL_STATES.has(state)),
+      unknownStateFilters: yield* filtered(filters.states, (state) => !ALL_STATES.has(state)),
       transactionStates,
     };
   },

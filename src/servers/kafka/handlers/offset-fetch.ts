@@ -1,4 +1,5 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { converted } from '../../../base/work-collections.ts';
 import type { CommittedOffset } from '../../../broker/groups/committed-offsets.ts';
 import type { Group } from '../../../broker/groups/group.ts';
 import type { GroupStream } from '../../../broker/groups/ports.ts';
@@ -40,12 +41,15 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
       groupId: request.groupId,
       memberId: null,
       memberEpoch: -1,
-      topics: request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null,
+      topics:
+        request.topics === null
+          ? null
+          : yield* converted(request.topics, (topic) => ({ ...topic, topicId: ZERO_UUID })),
     };
     const { topics, errorCode } = yield* fetchGroup(asked, requireStable, context);
     return whenDurable(broker, yield* blockOf([asked], context), {
       throttleTimeMs: 0,
-      topics: topics.map(({ name = '', partitions }) => ({ name, partitions })),
+      topics,
       errorCode: errorCode ?? ERROR_CODES.NONE,
     });
   },
@@ -67,26 +71,32 @@ function* fetchGroup(
   context: RequestContext,
 ): Work<GroupResponse> {
   const { groupId } = request;
-  const refuse = (errorCode: number): GroupResponse => ({
-    groupId,
-    // Version 1 has no error code of the group: each partition has it.
-    topics: context.version < GROUP_ERROR_VERSION ? failAll(request.topics ?? [], errorCode) : [],
-    errorCode,
-  });
-  if (!context.isAllowed('describe', 'group', groupId)) return refuse(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);
+  if (!context.isAllowed('describe', 'group', groupId)) {
+    return yield* refuse(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED, context);
+  }
   const group = context.broker.groups.find(context.client.vhost, groupId);
   try {
     if (group?.membership.type === 'consumer') {
       group.membership.checkFetch(request.memberId, request.memberEpoch);
     }
   } catch (error) {
-    return refuse(groupErrorCode(groupErrorOf(error).kind));
+    return yield* refuse(request, groupErrorCode(groupErrorOf(error).kind), context);
   }
   const topics =
     request.topics === null
       ? yield* allTopics(group, requireStable, context)
       : yield* mappedBy(request.topics, (topic) => askedTopic(topic, group, requireStable, context));
   return { groupId, topics, errorCode: ERROR_CODES.NONE };
+}
+
+function* refuse(
+  { groupId, topics }: GroupRequest,
+  errorCode: number,
+  context: RequestContext,
+): Work<GroupResponse> {
+  // Version 1 has no error code of the group: each partition has it.
+  const isOld = context.version < GROUP_ERROR_VERSION;
+  return { groupId, topics: isOld ? yield* failAll(topics ?? [], errorCode) : [], errorCode };
 }
 
 /** All committed offsets of the group in topics that the client may describe. */
@@ -155,10 +165,12 @@ function nothing(partitionIndex: number, error: ErrorName): PartitionResponse {
   return { partitionIndex, committedOffset: -1, committedLeaderEpoch: -1, metadata: '', errorCode };
 }
 
-function failAll(topics: NonNullable<GroupRequest['topics']>, errorCode: number): TopicResponse[] {
-  return topics.map(({ name, topicId, partitionIndexes }) => ({
-    name,
-    topicId,
-    partitions: partitionIndexes.map((index) => ({ ...nothing(index, 'NONE'), errorCode })),
-  }));
+function* failAll(topics: NonNullable<GroupRequest['topics']>, errorCode: number): Work<TopicResponse[]> {
+  return yield* mappedBy(topics, function* ofTopic({ name, topicId, partitionIndexes }) {
+    const partitions = yield* converted(partitionIndexes, (index) => ({
+      ...nothing(index, 'NONE'),
+      errorCode,
+    }));
+    return { name, topicId, partitions };
+  });
 }

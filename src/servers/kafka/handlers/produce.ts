@@ -1,4 +1,4 @@
-import type { Work } from '../../../base/turn-time.ts';
+import { finished, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { DurableListener } from '../../../broker/shard/shard.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -38,8 +38,8 @@ export const produceHandler: RawHandler<typeof produce> = {
       return;
     }
     const refusal = refusalOf(request, context);
-    if (refusal !== null) refuse(request, pending, context, refusal);
-    else if (context.broker.shard.alarms.isBlocking) block(request, pending, context);
+    if (refusal !== null) finished(refuse(request, pending, context, refusal));
+    else if (context.broker.shard.alarms.isBlocking) finished(block(request, pending, context));
     else append(request, pending, context);
   },
 };
@@ -63,7 +63,11 @@ function* appendMany(body: Buffer, pending: PendingResponse, context: RequestCon
   const request = yield* decodeRequestWork(produce, context.version, body, 0, body.length);
   const refusal = refusalOf(request, context);
   if (refusal !== null) {
-    refuse(request, pending, context, refusal);
+    yield* refuse(request, pending, context, refusal);
+    return;
+  }
+  if (context.broker.shard.alarms.isBlocking) {
+    yield* block(request, pending, context);
     return;
   }
   const produceAppend = new ProduceAppend(request.transactionalId, context);
@@ -161,31 +165,30 @@ function refusalOf({ acks, transactionalId }: Request, context: RequestContext):
  * Publishers are blocked: nothing of the request is appended, whoever sends it. Clients try again until their time is up, and
  * are not read until then.
  */
-function block(request: Request, pending: PendingResponse, context: RequestContext): void {
+function* block(request: Request, pending: PendingResponse, context: RequestContext): Work<void> {
   const { client, broker } = context;
   const { alarms } = broker.shard;
   const text = `producers are blocked while ${[...alarms.raised].sort().join(' and ')} is short`;
-  refuse(request, pending, context, 'NOT_ENOUGH_REPLICAS', text);
+  yield* refuse(request, pending, context, 'NOT_ENOUGH_REPLICAS', text);
   client.pauseUntil((resume) => client.onClose(alarms.whenCleared(resume)));
 }
 
 /** Responds with the same error for every partition. */
-function refuse(
+function* refuse(
   request: Request,
   pending: PendingResponse,
   context: RequestContext,
   error: ErrorName,
   text: string | null = null,
-): void {
+): Work<void> {
   if (request.acks === 0) {
     // acks=0: no response to carry the error.
     context.client.close(`Produce with acks=0 was refused: ${error}`);
     return;
   }
-  const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
-    name,
-    topicId,
-    partitionResponses: partitionData.map(({ index }) => failed(index, error, text)),
-  }));
-  pending.fill<typeof produce>({ responses });
+  const responses = yield* mappedBy(request.topicData, function* ofTopic({ name, topicId, partitionData }) {
+    const partitionResponses = yield* mapped(partitionData, ({ index }) => failed(index, error, text));
+    return { name, topicId, partitionResponses };
+  });
+  pending.fillInSteps<typeof produce>({ responses });
 }

@@ -1,3 +1,4 @@
+import { awaited } from '../../../base/turn-time.ts';
 import { FETCH_SESSION_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -5,7 +6,7 @@ import { shareFetch } from '../../../wire/kafka/messages/share-fetch.ts';
 import type { ApiHandler } from '../handler.ts';
 import { type Acknowledged, acknowledge, hasAcknowledgements } from '../share/acknowledgements.ts';
 import { DelayedShareFetch } from '../share/delayed-share-fetch.ts';
-import { sessionFor } from '../share/share-request.ts';
+import { releaseOf, sessionFor } from '../share/share-request.ts';
 import type { ShareSession } from '../share/share-sessions.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -20,15 +21,21 @@ export const shareFetchHandler: ApiHandler<typeof shareFetch> = {
   isLarge: true,
   *handle(request, context) {
     const { shareSessionEpoch: epoch, topics, isRenewAck } = request;
+    if (epoch === FETCH_SESSION_EPOCH.INITIAL) yield* awaited(releaseOf(request, context));
     const session = sessionFor(request, context);
     if (typeof session === 'string') return failed(session);
     const { group, memberId } = session;
-    if (epoch === FETCH_SESSION_EPOCH.INITIAL && hasAcknowledgements(topics)) {
+    if (epoch === FETCH_SESSION_EPOCH.INITIAL && (yield* hasAcknowledgements(topics))) {
       return failed('INVALID_REQUEST');
     }
     const acknowledged = yield* acknowledge(topics, group, memberId, isRenewAck, context);
+    let isRefused = false;
+    if (epoch !== FETCH_SESSION_EPOCH.FINAL) {
+      isRefused = !(yield* session.add(topics));
+      if (!isRefused) yield* session.remove(request.forgottenTopicsData);
+    }
     // What takes long is done. While it waits for records, other requests of the connection are handled.
-    return fetchRecords(request, session, acknowledged, context);
+    return fetchRecords(request, session, acknowledged, isRefused, context);
   },
 };
 
@@ -36,6 +43,7 @@ async function fetchRecords(
   request: Request,
   session: ShareSession,
   { results, settled }: Acknowledged,
+  isRefused: boolean,
   context: RequestContext,
 ): Promise<Response> {
   await settled;
@@ -43,11 +51,10 @@ async function fetchRecords(
   if (request.shareSessionEpoch === FETCH_SESSION_EPOCH.FINAL) {
     context.shareSessions.end(session);
   } else {
-    if (!session.add(partitionsOf(request))) {
+    if (isRefused) {
       context.shareSessions.end(session);
       return failed('SHARE_SESSION_LIMIT_REACHED');
     }
-    session.remove(request.forgottenTopicsData);
     // Acknowledgements are answered at once: the fetch does not wait for records then.
     await fetching.run(results.length === 0);
   }
@@ -60,13 +67,6 @@ async function fetchRecords(
     responses,
     nodeEndpoints: [],
   };
-}
-
-function partitionsOf({ topics }: Request): { topicId: string; partitions: number[] }[] {
-  return topics.map(({ topicId, partitions }) => ({
-    topicId,
-    partitions: partitions.map(({ partitionIndex }) => partitionIndex),
-  }));
 }
 
 function failed(error: ErrorName): Response {

@@ -1,4 +1,5 @@
 import { mapped } from '../../../base/turn-time.ts';
+import { distinct } from '../../../base/work-collections.ts';
 import type { Assignment } from '../../../broker/groups/share/assignor.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -18,7 +19,7 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
   minVersion: 1,
   maxVersion: 1,
   *handle({ groupIds, includeAuthorizedOperations }, context) {
-    const groups = yield* mapped(new Set(groupIds), (id) => {
+    const groups = yield* mapped(yield* distinct(groupIds), (id) => {
       if (!context.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);
       const group = context.broker.shareGroups.find(context.client.vhost, id);
       if (group === undefined) return failed(id, 'GROUP_ID_NOT_FOUND', missingGroup('share', id, context));
@@ -48,7 +49,7 @@ function described(group: ShareGroup, includeOperations: boolean, context: Reque
     groupId: group.id,
     groupState: group.state,
     groupEpoch: group.epoch,
-    assignmentEpoch: group.epoch,
+    assignmentEpoch: group.assignmentEpoch,
     assignorName: ASSIGNOR,
     members: Array.from(group.members.values(), (member) => ({
       memberId: member.id,
@@ -56,7 +57,7 @@ function described(group: ShareGroup, includeOperations: boolean, context: Reque
       memberEpoch: member.epoch,
       clientId: member.clientId,
       clientHost: member.host,
-      subscribedTopicNames: member.subscribed,
+      subscribedTopicNames: [...member.subscribed].sort(),
       assignment: { topicPartitions: named(member.assignment, context) },
     })),
     authorizedOperations: authorizedOperations(includeOperations, 'group', group.id, context),

@@ -1,3 +1,4 @@
+import { distinct } from '../../../base/work-collections.ts';
 import type { ShareHeartbeatOutcome } from '../../../broker/groups/share/share-group.ts';
 import { MEMBER_EPOCH } from '../../../wire/kafka/constants.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -17,15 +18,19 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
   api: shareGroupHeartbeat,
   minVersion: 1,
   maxVersion: 1,
-  async handle(request, context) {
+  *handle(request, context) {
     const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
     if (!context.isAllowed('read', 'group', groupId)) {
       return failed(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, null);
     }
     const tooMany = tooManyNames(subscribedTopicNames);
     if (tooMany !== null) return failed(ERROR_CODES.INVALID_REQUEST, tooMany);
-    if (subscribedTopicNames?.some((name) => !context.isAllowed('describe', 'topic', name)) === true) {
-      return failed(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
+    const subscribed = subscribedTopicNames === null ? null : yield* distinct(subscribedTopicNames);
+    for (const name of subscribed ?? []) {
+      if (!context.isAllowed('describe', 'topic', name)) {
+        return failed(ERROR_CODES.TOPIC_AUTHORIZATION_FAILED, null);
+      }
+      yield;
     }
     const fault = faultOf(request);
     if (fault !== null) return failed(ERROR_CODES.INVALID_REQUEST, fault);
@@ -36,7 +41,7 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
         memberId,
         epoch: memberEpoch,
         rackId,
-        subscribed: subscribedTopicNames,
+        subscribed,
         clientId: context.clientId ?? '',
         host: `/${client.address}`,
         user: client.actor,
@@ -45,7 +50,7 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
       const { kind, message } = groupErrorOf(error);
       return failed(groupErrorCode(kind), message);
     }
-    await durable(broker);
+    yield durable(broker);
     return toResponse(outcome, request, context);
   },
 };

@@ -1,3 +1,4 @@
+import { converted } from '../../../base/work-collections.ts';
 import type { SyncOutcome } from '../../../broker/groups/classic/requests.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { syncGroup } from '../../../wire/kafka/messages/group-membership.ts';
@@ -13,7 +14,7 @@ export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
   api: syncGroup,
   minVersion: 0,
   maxVersion: 5,
-  handle(request, context) {
+  *handle(request, context) {
     const { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName } = request;
     const refusal = !context.isAllowed('read', 'group', groupId)
       ? ERROR_CODES.GROUP_AUTHORIZATION_FAILED
@@ -25,6 +26,10 @@ export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
     if (refusal !== null) return { throttleTimeMs: 0, errorCode: refusal, assignment: NOTHING };
     const { broker } = context;
     const { vhost } = context.client;
+    const assignments = yield* converted(request.assignments, ({ memberId: member, assignment }) => ({
+      memberId: member,
+      assignment: Buffer.from(assignment),
+    }));
     const { promise, resolve } = Promise.withResolvers<SyncOutcome>();
     broker.groups.sync(
       vhost,
@@ -35,10 +40,7 @@ export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
         generation: generationId,
         protocolType,
         protocol: protocolName,
-        assignments: request.assignments.map((each) => ({
-          memberId: each.memberId,
-          assignment: Buffer.from(each.assignment),
-        })),
+        assignments,
       },
       resolve,
     );

@@ -30,10 +30,15 @@ export interface AckResult {
   readonly message: string | null;
 }
 
-export function hasAcknowledgements(topics: readonly AcknowledgedTopic[]): boolean {
-  return topics.some(({ partitions }) =>
-    partitions.some(({ acknowledgementBatches }) => acknowledgementBatches.length > 0),
-  );
+export function* hasAcknowledgements(topics: readonly AcknowledgedTopic[]): Work<boolean> {
+  for (const { partitions } of topics) {
+    for (const { acknowledgementBatches } of partitions) {
+      if (acknowledgementBatches.length > 0) return true;
+      yield;
+    }
+    yield;
+  }
+  return false;
 }
 
 export interface Acknowledged {
@@ -54,6 +59,7 @@ export function* acknowledge(
   const results: AckResult[] = [];
   const leaving: Promise<void>[] = [];
   for (const { topicId, partitions } of topics) {
+    yield;
     for (const { partitionIndex, acknowledgementBatches } of partitions) {
       yield;
       if (acknowledgementBatches.length === 0) continue;

@@ -132,7 +132,7 @@ export class DelayedShareFetch {
 
   async #look(): Promise<void> {
     const { maxRecords, maxBytes, shareAcquireMode } = this.#request;
-    const { group, memberId } = this.#session;
+    const { memberId } = this.#session;
     const { memory } = this.#context.client;
     // Its user's share of memory is used up: it waits for its turn, and then takes a batch at least.
     while (!memory.mayTake) await memory.resumed();
@@ -153,7 +153,7 @@ export class DelayedShareFetch {
       if (!(found instanceof Promise)) this.#hold(found.bytes);
       const acquired = found instanceof Promise ? await this.#reading(found, bytesMax - this.#bytes) : found;
       // The share session has ended with its connection: nothing else would release these records.
-      if (this.#context.client.isClosed) group.releaseAll(memberId);
+      if (this.#context.client.isClosed) reader.share.release(memberId);
       else if (acquired.isCorrupt) this.#failed(cached, 'KAFKA_STORAGE_ERROR');
       else if (acquired.ranges.count > 0) this.#found(cached, acquired);
     }

@@ -2,6 +2,18 @@ import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
 import type { ShareSession } from './share-sessions.ts';
 
+/**
+ * What a member's last session had acquired may still be released: resolves when it is, so that nothing of the next
+ * session is released with it.
+ */
+export function releaseOf(
+  { groupId, memberId }: { readonly groupId: string | null; readonly memberId: string | null },
+  { broker, client }: RequestContext,
+): Promise<void> | null {
+  const group = broker.shareGroups.find(client.vhost, groupId ?? '');
+  return group?.released(memberId ?? '') ?? null;
+}
+
 /** The share session of a ShareFetch or ShareAcknowledge request, or the error to respond with. */
 export function sessionFor(
   request: {

@@ -1,3 +1,4 @@
+import { type Work, walked } from '../../../base/turn-time.ts';
 import { ObjectCounter } from '../../../broker/budget/object-counter.ts';
 import type { ObjectQuotas } from '../../../broker/budget/object-quotas.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
@@ -16,7 +17,12 @@ export interface CachedSharePartition {
   readonly index: number;
 }
 
-interface TopicPartitions {
+interface WantedTopic {
+  readonly topicId: string;
+  readonly partitions: readonly { readonly partitionIndex: number }[];
+}
+
+interface ForgottenTopic {
   readonly topicId: string;
   readonly partitions: readonly number[];
 }
@@ -29,6 +35,7 @@ export class ShareSession {
   /** In the order in which they are read: a partition whose records were acquired moves to the end. */
   readonly partitions = new Map<string, CachedSharePartition>();
   nextEpoch = 1;
+  #isEnded = false;
   readonly #counter: ObjectCounter;
 
   constructor(group: ShareGroup, memberId: string, connection: ConnectionLifetime, counter: ObjectCounter) {
@@ -39,29 +46,40 @@ export class ShareSession {
   }
 
   /** False if the user has more partitions in sessions than it may have: the session has to end. */
-  add(topics: readonly TopicPartitions[]): boolean {
+  *add(topics: readonly WantedTopic[]): Work<boolean> {
     let named = 0;
-    for (const { partitions } of topics) named += partitions.length;
+    yield* walked(topics, ({ partitions }) => {
+      named += partitions.length;
+    });
     if (named > 0 && !this.#counter.hasRoomFor(named > PARTITIONS_FREE ? named : 0)) return false;
     for (const { topicId, partitions } of topics) {
-      for (const index of partitions) {
+      for (const { partitionIndex: index } of partitions) {
         const key = partitionKey(topicId, index);
         if (!this.partitions.has(key)) this.partitions.set(key, { topicId, index });
+        yield;
       }
+      yield;
     }
-    this.#counter.set(this.partitions.size);
+    this.#count();
     return true;
   }
 
-  remove(topics: readonly TopicPartitions[]): void {
+  *remove(topics: readonly ForgottenTopic[]): Work<void> {
     for (const { topicId, partitions } of topics) {
-      for (const index of partitions) this.partitions.delete(partitionKey(topicId, index));
+      yield* walked(partitions, (index) => this.partitions.delete(partitionKey(topicId, index)));
+      yield;
     }
-    this.#counter.set(this.partitions.size);
+    this.#count();
   }
 
   end(): void {
+    this.#isEnded = true;
     this.#counter.set(0);
+  }
+
+  /** Its connection may have closed while they were added: nothing would take back what is counted then. */
+  #count(): void {
+    if (!this.#isEnded) this.#counter.set(this.partitions.size);
   }
 
   moveToEnd(cached: CachedSharePartition): void {

@@ -1,3 +1,5 @@
+import type { Work } from '../../../base/turn-time.ts';
+import { partitionsMax } from '../../../broker/streams/streams.ts';
 import { validateConfigs } from '../../../broker/streams/topic-config-validation.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import type { createTopics } from '../../../wire/kafka/messages/topics.ts';
@@ -13,11 +15,20 @@ export interface TopicPlan {
 }
 
 const DEFAULT = -1;
+/** Some ten times as many as there are. */
+const CONFIGS_MAX = 1000;
+const REPLICAS_NAMED_MAX = 100;
 
 /** Validates a CreateTopics entry by itself, as a Kafka cluster of one broker does. */
-export function planTopic(topic: CreatableTopic, defaultPartitions: number): TopicPlan | Fault {
+export function* planTopic(topic: CreatableTopic, defaultPartitions: number): Work<TopicPlan | Fault> {
+  if (topic.configs.length > CONFIGS_MAX) {
+    return fault('INVALID_CONFIG', `More than ${CONFIGS_MAX} configs of one topic`);
+  }
+  if (topic.assignments.length > partitionsMax) {
+    return fault('INVALID_PARTITIONS', `A topic can have at most ${partitionsMax} partition(s).`);
+  }
   const isAssigned = topic.assignments.length > 0;
-  const wrong = isAssigned ? wrongAssignments(topic) : wrongNumbers(topic);
+  const wrong = isAssigned ? yield* wrongAssignments(topic) : wrongNumbers(topic);
   if (wrong !== null) return wrong;
   const configs = new Map<string, string>();
   const withoutValue: string[] = [];
@@ -61,7 +72,11 @@ function tooManyReplicas(count: number): string {
   );
 }
 
-function wrongAssignments({ numPartitions, replicationFactor, assignments }: CreatableTopic): Fault | null {
+function* wrongAssignments({
+  numPartitions,
+  replicationFactor,
+  assignments,
+}: CreatableTopic): Work<Fault | null> {
   if (replicationFactor !== DEFAULT) {
     return fault(
       'INVALID_REQUEST',
@@ -76,6 +91,7 @@ function wrongAssignments({ numPartitions, replicationFactor, assignments }: Cre
   }
   const seen = new Set<number>();
   for (const { partitionIndex, brokerIds } of assignments) {
+    yield;
     if (seen.has(partitionIndex)) {
       const text = `Found multiple manual partition assignments for partition ${partitionIndex}`;
       return fault('INVALID_REPLICA_ASSIGNMENT', text);
@@ -99,7 +115,8 @@ export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
       'The manual partition assignment includes an empty replica list.',
     );
   }
-  const unknownId = brokerIds.find((id) => id !== NODE_ID);
+  // One behind so many is not the only one that is wrong.
+  const unknownId = brokerIds.slice(0, REPLICAS_NAMED_MAX).find((id) => id !== NODE_ID);
   if (unknownId !== undefined) {
     return fault(
       'INVALID_REPLICA_ASSIGNMENT',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { finished } from '../../../../src/base/turn-time.ts';
 import { type Assignment, assignShares } from '../../../../src/broker/groups/share/assignor.ts';
 
 const STREAMS = ['a', 'b', 'c'];
@@ -22,7 +23,7 @@ describe('the division of partitions among the members of a share group', () => 
           else members.set(id, { streams, assignment: members.get(id)?.assignment ?? new Map() });
           if (grows) sizes.set('a', sizes.get('a')! + 1);
           const list = [...members].map(([key, each]) => ({ id: key, ...each }));
-          const result = assignShares(list, (stream) => sizes.get(stream) ?? 0);
+          const result = finished(assignShares(list, (stream) => sizes.get(stream) ?? 0));
           members = new Map(list.map((each) => [each.id, { ...each, assignment: result.get(each.id)! }]));
           for (const stream of new Set(list.flatMap((each) => each.streams))) {
             const given = new Set(list.flatMap((each) => result.get(each.id)!.get(stream) ?? []));
@@ -47,11 +48,13 @@ describe('the division of partitions among the members of a share group', () => 
       streams: ['a'],
       assignment: new Map(),
     }));
-    const before = assignShares(members.slice(0, 3), () => 10);
+    const before = finished(assignShares(members.slice(0, 3), () => 10));
     assert.deepEqual([...before.values()].map(countOf).sort(), [3, 3, 4]);
-    const after = assignShares(
-      members.map((each) => ({ ...each, assignment: before.get(each.id) ?? new Map() })),
-      () => 10,
+    const after = finished(
+      assignShares(
+        members.map((each) => ({ ...each, assignment: before.get(each.id) ?? new Map() })),
+        () => 10,
+      ),
     );
     assert.deepEqual([...after.values()].map(countOf).sort(), [2, 2, 3, 3]);
     for (const { id } of members.slice(0, 3)) {
@@ -72,7 +75,7 @@ describe('the division of partitions among the members of a share group', () => 
       streams: ['a'],
       assignment: new Map(),
     }));
-    const result = assignShares(members, () => 2);
+    const result = finished(assignShares(members, () => 2));
     const readers = [0, 1].map(
       (partition) => [...result.values()].filter((each) => each.get('a')?.includes(partition)).length,
     );
