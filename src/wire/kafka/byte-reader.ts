@@ -11,6 +11,8 @@ const TEXT_BYTES_MAX = 0x7fff;
 const TWO_32 = 0x1_0000_0000;
 const VARINT_BYTES_MAX = 5;
 const UUID_BYTES = 16;
+/** Thrown where `elementsFloor` says that this would be too many for one step; not to be seen by others. */
+export const TOO_MANY_FOR_A_STEP = Symbol('too many elements for one step');
 
 /**
  * A cursor over one frame that never reads past its end. `subject` and `field` say what is being read, for the message
@@ -24,6 +26,8 @@ export class ByteReader {
   subject: string;
   field = '';
   elementsLeft = ELEMENTS_MAX;
+  /** How many have to be left, while a value is read of which it is not known how many it has. */
+  elementsFloor = 0;
 
   constructor(bytes: Buffer, start: number, end: number, subject: string) {
     this.bytes = bytes;
@@ -147,7 +151,9 @@ export class ByteReader {
 
   #count(elements: number): void {
     this.elementsLeft -= elements;
-    if (this.elementsLeft < 0) this.fail(`more than ${ELEMENTS_MAX} elements in one message`);
+    if (this.elementsLeft >= this.elementsFloor) return;
+    if (this.elementsLeft >= 0) throw TOO_MANY_FOR_A_STEP;
+    this.fail(`more than ${ELEMENTS_MAX} elements in one message`);
   }
 
   /** The number of tagged fields (KIP-482), which count as elements. */

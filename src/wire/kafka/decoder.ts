@@ -1,5 +1,5 @@
 import type { Work } from '../../base/turn-time.ts';
-import type { ByteReader } from './byte-reader.ts';
+import { type ByteReader, TOO_MANY_FOR_A_STEP } from './byte-reader.ts';
 import {
   type Field,
   type Fields,
@@ -17,7 +17,7 @@ export type Read = (reader: ByteReader) => unknown;
 /** The same as a work, for messages with many elements. */
 export type ReadWork = (reader: ByteReader) => Work<unknown>;
 
-/** Elements without arrays of their own that are read in one step. */
+/** Elements that are read in one step, those in their own arrays counted with them. */
 const ELEMENTS_PER_STEP = 32;
 const BYTES_PER_STEP = 16 * 1024;
 
@@ -119,17 +119,40 @@ function compileWork(type: FieldType, nullable: boolean, version: number, flexib
     const { field } = reader;
     const values: unknown[] = [];
     let stepBegan = reader.position;
+    let stepLeft = reader.elementsLeft;
     for (let index = 0; index < count; index++) {
       reader.field = field;
-      values.push(work === null ? read(reader) : yield* work(reader));
+      const value = work === null ? read(reader) : readShort(reader, read);
+      if (value === TOO_MANY_FOR_A_STEP && work !== null) {
+        reader.field = field;
+        values.push(yield* work(reader));
+      } else values.push(value);
+      const inner = stepLeft - reader.elementsLeft;
       // Elements may be long texts.
-      const isLong = reader.position - stepBegan >= BYTES_PER_STEP;
-      if (work === null && index % ELEMENTS_PER_STEP > 0 && !isLong) continue;
+      const isLong = reader.position - stepBegan >= BYTES_PER_STEP || inner >= ELEMENTS_PER_STEP;
+      if (index % ELEMENTS_PER_STEP > 0 && !isLong) continue;
       stepBegan = reader.position;
+      stepLeft = reader.elementsLeft;
       yield;
     }
     return values;
   };
+}
+
+/** An element with arrays, if there are few elements in them: most have one or two, and need no work of their own. */
+function readShort(reader: ByteReader, read: Read): unknown {
+  const { position, elementsLeft } = reader;
+  reader.elementsFloor = Math.max(0, elementsLeft - ELEMENTS_PER_STEP);
+  try {
+    return read(reader);
+  } catch (error) {
+    if (error !== TOO_MANY_FOR_A_STEP) throw error;
+    reader.position = position;
+    reader.elementsLeft = elementsLeft;
+    return TOO_MANY_FOR_A_STEP;
+  } finally {
+    reader.elementsFloor = 0;
+  }
 }
 
 function compileField(

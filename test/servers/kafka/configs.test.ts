@@ -69,6 +69,33 @@ async function change(
   return [errorName(responses[0]?.errorCode ?? -1), responses[0]?.errorMessage];
 }
 
+describe('more configs than there are of any kind', () => {
+  it('are refused, of a topic that is there and of one that is to be made', async () => {
+    await using started = await start();
+    const names = Array.from({ length: 1001 }, (_, index) => `n${index}`);
+    const [error, text] = await change(
+      started.client,
+      TOPIC,
+      't',
+      ...names.map((name): [string, number, string] => [name, 1, '']),
+    );
+    assert.equal(error, 'INVALID_REQUEST');
+    assert.match(text ?? '', /1000/);
+    const { topics } = await started.client.request(createTopics, 5, {
+      topics: [
+        {
+          name: 'made',
+          numPartitions: 1,
+          replicationFactor: 1,
+          assignments: [],
+          configs: names.map((name) => ({ name, value: '1' })),
+        },
+      ],
+    });
+    assert.equal(errorName(topics[0].errorCode), 'INVALID_CONFIG');
+  });
+});
+
 describe('DescribeConfigs (KIP-133)', () => {
   it('shows all settings of a topic with their types, where they are from, and what else there is', async () => {
     await using started = await start({ 'retention.ms': '5000' });

@@ -349,6 +349,36 @@ describe('ListOffsets and OffsetForLeaderEpoch', () => {
     assert.deepEqual(await find(3001), [-1, -1]);
   });
 
+  it('find nothing for a partition that is named twice, and answer it once, as Kafka does', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    test.broker.streams.create({ vhost: '/', name: 't', partitions: 2, configs: new Map() });
+    const ask = (...indexes: number[]) => ({
+      name: 't',
+      partitions: indexes.map((partitionIndex) => ({ partitionIndex, timestamp: -1 })),
+    });
+    const { topics } = await client.request(listOffsets, 7, {
+      replicaId: -1,
+      topics: [ask(0, 1), ask(0), ask(7)],
+    });
+    assert.deepEqual(
+      topics.map(({ partitions }) =>
+        partitions.map(({ partitionIndex, errorCode, offset }) => [
+          partitionIndex,
+          errorName(errorCode),
+          offset,
+        ]),
+      ),
+      [
+        [
+          [0, 'INVALID_REQUEST', -1],
+          [1, 'NONE', 0],
+          [7, 'UNKNOWN_TOPIC_OR_PARTITION', -1],
+        ],
+      ],
+    );
+  });
+
   it('an epoch of before a restart ends where the restart was (KIP-320)', async () => {
     await using test = await KafkaTestServer.start();
     let client = await test.connect();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { Work } from '../../../src/base/turn-time.ts';
+import { ByteReader } from '../../../src/wire/kafka/byte-reader.ts';
 import { ByteWriter } from '../../../src/wire/kafka/byte-writer.ts';
 import { type Fields, INT64_MAX, type Message, ZERO_UUID } from '../../../src/wire/kafka/declaration.ts';
 import { KafkaWireError } from '../../../src/wire/kafka/errors.ts';
@@ -101,6 +102,56 @@ describe('every version of every message', () => {
       );
       fc.assert(property, { numRuns: 10 });
     }
+  });
+});
+
+describe('reading in steps', () => {
+  /** How many elements each step has read. */
+  function stepsOf(elements: readonly number[]): number[] {
+    const topics = elements.map((count, topic) => ({
+      name: `t${topic}`,
+      partitions: Array.from({ length: count }, (_, partitionIndex) => ({
+        partitionIndex,
+        timestamp: topic,
+      })),
+    }));
+    const request = { replicaId: -1, topics };
+    const bytes = encoded(listOffsets.request, 7, request);
+    const read = ByteReader.prototype.int32;
+    const steps: number[] = [];
+    let count = 0;
+    ByteReader.prototype.int32 = function int32() {
+      count++;
+      return read.call(this);
+    };
+    try {
+      const work = decodeMessageWork(listOffsets.request, 7, bytes, 0, bytes.length);
+      for (;;) {
+        count = 0;
+        const step = work.next();
+        steps.push(count);
+        if (step.done !== true) continue;
+        assert.deepEqual(step.value, decoded(listOffsets.request, 7, bytes));
+        return steps;
+      }
+    } finally {
+      ByteReader.prototype.int32 = read;
+    }
+  }
+
+  test('takes few elements in each, whether they are in one array or in very many', () => {
+    // Four of these are read for each partition.
+    for (const elements of [
+      [5000],
+      new Array(5000).fill(1),
+      new Array(100).fill(50),
+      [1, 3000, 1, 40, 33, 0, 2],
+    ]) {
+      const steps = stepsOf(elements);
+      assert.ok(Math.max(...steps) < 600, `${Math.max(...steps)}`);
+    }
+    // Those that are short need no steps of their own.
+    assert.ok(stepsOf(new Array(5000).fill(1)).length < 400);
   });
 });
 

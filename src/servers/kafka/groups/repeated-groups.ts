@@ -1,4 +1,6 @@
-import { filtered, type Work } from '../../../base/turn-time.ts';
+import type { Work } from '../../../base/turn-time.ts';
+
+const GROUPS_PER_STEP = 64;
 
 interface GroupRequest {
   readonly groupId: string;
@@ -12,10 +14,16 @@ interface GroupRequest {
  */
 export function* withoutRepeated<G extends GroupRequest>(groups: readonly G[]): Work<readonly G[]> {
   const seen = new Set<string>();
-  return yield* filtered(groups, ({ groupId, topics }) => {
-    if (topics !== null) return true;
-    if (seen.has(groupId)) return false;
-    seen.add(groupId);
-    return true;
-  });
+  const wanted: G[] = [];
+  for (let index = 0; index < groups.length; index++) {
+    if (isFirst(groups[index], seen)) wanted.push(groups[index]);
+    if (index % GROUPS_PER_STEP === 0) yield;
+  }
+  return wanted;
+}
+
+function isFirst({ groupId, topics }: GroupRequest, seen: Set<string>): boolean {
+  if (topics !== null) return true;
+  const before = seen.size;
+  return seen.add(groupId).size > before;
 }

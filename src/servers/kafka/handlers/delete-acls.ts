@@ -1,4 +1,4 @@
-import { filtered, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
+import { mapped, type Work } from '../../../base/turn-time.ts';
 import { converted } from '../../../base/work-collections.ts';
 import { type Acl, type AclFilter, CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -13,6 +13,8 @@ const STEPS_MAX = 5_000_000;
 const TOO_MANY =
   'Too many filters for so many ACLs in one request: name all fields in each filter, or send fewer filters.';
 
+const FILTERS_PER_STEP = 32;
+
 type Result = ResponseInput<typeof deleteAcls>['filterResults'][number];
 
 /** Access control lists belong to the virtual host of the connection. */
@@ -25,27 +27,41 @@ export const deleteAclsHandler: ApiHandler<typeof deleteAcls> = {
       const refused = failed(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');
       return { throttleTimeMs: 0, filterResults: yield* converted(filters, () => refused) };
     }
-    const wide = yield* filtered(filters, (filter) => exactly(filterOf(filter)) === null);
-    const steps = wide.length * context.broker.access.acls.count(context.client.vhost);
+    const { acls } = context.broker.access;
+    const { vhost } = context.client;
+    const steps = acls.count(vhost) === 0 ? 0 : (yield* countWide(filters)) * acls.count(vhost);
     if (steps > STEPS_MAX) {
       const refused = failed(ERROR_CODES.INVALID_REQUEST, TOO_MANY);
       return { throttleTimeMs: 0, filterResults: yield* converted(filters, () => refused) };
     }
-    const filterResults = yield* mappedBy(filters, (filter) => remove(filter, context));
+    const filterResults: Result[] = [];
+    for (let index = 0; index < filters.length; index++) {
+      const filter = filterOf(filters[index]);
+      if (filter === undefined) filterResults.push(UNKNOWN);
+      else if (filter === null || acls.count(vhost) === 0) filterResults.push(NOTHING);
+      else filterResults.push(yield* remove(filter, context));
+      if (index % FILTERS_PER_STEP === 0) yield;
+    }
     yield context.broker.shard.durable(context.broker.shard.metadataBlock);
     return { throttleTimeMs: 0, filterResults };
   },
 };
 
-function* remove(codes: FilterCodes, context: RequestContext): Work<Result> {
-  const { client, broker } = context;
-  const filter = filterOf(codes);
-  if (filter === undefined) {
-    return failed(ERROR_CODES.INVALID_REQUEST, 'The AclBindingFilter must not contain UNKNOWN elements.');
+/** How many filters have to be held against every ACL. */
+function* countWide(filters: readonly FilterCodes[]): Work<number> {
+  let count = 0;
+  for (let index = 0; index < filters.length; index++) {
+    if (exactly(filterOf(filters[index])) === null) count++;
+    if (index % FILTERS_PER_STEP === 0) yield;
   }
-  if (filter === null) return done([]);
+  return count;
+}
+
+function* remove(filter: AclFilter, context: RequestContext): Work<Result> {
+  const { client, broker } = context;
   const { access, events } = broker;
   const fitting = yield* fittingTo(filter, context);
+  if (fitting.length === 0) return NOTHING;
   const removed = yield* mapped(fitting, (acl) => {
     events.as(client.actor, () => access.acls.delete(client.vhost, acl));
     return { errorCode: ERROR_CODES.NONE, errorMessage: null, ...codesOf(acl) };
@@ -69,6 +85,13 @@ function exactly(filter: AclFilter | null | undefined): Acl | null {
   if (!principal || !host || !operation || !permission) return null;
   return { resource, name, pattern, principal, host, operation, permission };
 }
+
+/** Of most filters, where there are very many: one answer for all of them. */
+const NOTHING = done([]);
+const UNKNOWN = failed(
+  ERROR_CODES.INVALID_REQUEST,
+  'The AclBindingFilter must not contain UNKNOWN elements.',
+);
 
 function done(matchingAcls: Result['matchingAcls']): Result {
   return { errorCode: ERROR_CODES.NONE, errorMessage: null, matchingAcls };

@@ -23,6 +23,8 @@ type TopicRequest = NonNullable<GroupRequest['topics']>[number];
 const GROUP_ERROR_VERSION = 2;
 const BATCHED_VERSION = 8;
 const TOPIC_IDS_VERSION = 10;
+const GROUPS_PER_STEP = 32;
+const NO_TOPICS: GroupResponse['topics'] = [];
 
 export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
   api: offsetFetch,
@@ -33,7 +35,12 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
     const { requireStable } = request;
     if (context.version >= BATCHED_VERSION) {
       const wanted = yield* withoutRepeated(request.groups);
-      const groups = yield* mappedBy(wanted, (group) => fetchGroup(group, requireStable, context));
+      const groups: GroupResponse[] = [];
+      for (let index = 0; index < wanted.length; index++) {
+        const unknown = unknownGroup(wanted[index], context);
+        groups.push(unknown ?? (yield* fetchGroup(wanted[index], requireStable, context)));
+        if (index % GROUPS_PER_STEP === 0) yield;
+      }
       const block = yield* blockOf(wanted, context);
       return whenDurable(broker, block, { throttleTimeMs: 0, groups });
     }
@@ -57,12 +64,20 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
 
 function* blockOf(groups: readonly { readonly groupId: string }[], context: RequestContext): Work<number> {
   let last = 0;
-  for (const { groupId } of groups) {
-    const block = context.broker.groups.find(context.client.vhost, groupId)?.offsetsBlock ?? 0;
+  for (let index = 0; index < groups.length; index++) {
+    const block = context.broker.groups.find(context.client.vhost, groups[index].groupId)?.offsetsBlock ?? 0;
     if (block > last) last = block;
-    yield;
+    if (index % GROUPS_PER_STEP === 0) yield;
   }
   return last;
+}
+
+/** For all offsets of a group that there is not: most of very many. Null if there is more to say. */
+function unknownGroup({ groupId, topics }: GroupRequest, context: RequestContext): GroupResponse | null {
+  if (topics !== null || context.broker.groups.find(context.client.vhost, groupId) !== undefined) return null;
+  const mayAsk = context.isAllowed('describe', 'group', groupId);
+  const errorCode = mayAsk ? ERROR_CODES.NONE : ERROR_CODES.GROUP_AUTHORIZATION_FAILED;
+  return { groupId, topics: NO_TOPICS, errorCode };
 }
 
 function* fetchGroup(

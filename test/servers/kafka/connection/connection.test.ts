@@ -174,6 +174,20 @@ describe('a Kafka connection', () => {
     const [answer] = refused.responses[0].partitionResponses;
     assert.equal(answer.errorCode, ERROR_CODES.NOT_ENOUGH_REPLICAS);
     assert.equal(answer.errorMessage, 'producers are blocked while memory is short');
+    // As one of very many batches, which is a work.
+    using third = await test.connect();
+    const many = Array.from({ length: 2000 }, () => ({ index: 0, records }));
+    const all = await third.request(produce, 9, {
+      acks: -1,
+      timeoutMs: 1000,
+      topicData: [{ name: 't', partitionData: many }],
+    });
+    assert.ok(
+      all.responses[0].partitionResponses.every(
+        ({ errorCode }) => errorCode === ERROR_CODES.NOT_ENOUGH_REPLICAS,
+      ),
+    );
+    assert.equal(test.broker.streams.get('/', 't')?.partitions[0].endOffset, 0);
     let isAnswered = false;
     const next = client.request(apiVersions, 4, SOFTWARE).then(() => {
       isAnswered = true;
