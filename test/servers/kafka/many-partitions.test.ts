@@ -9,6 +9,7 @@ import { shareGroupHeartbeat } from '../../../src/wire/kafka/messages/share-grou
 import { initProducerId, txnOffsetCommit } from '../../../src/wire/kafka/messages/transactions.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
 import { DrivenClock, STEP_MS } from '../../support/driven-clock.ts';
+import { until } from '../../support/until.ts';
 import { beside } from './beside.ts';
 import { KafkaTestServer } from './test-server.ts';
 
@@ -84,6 +85,56 @@ describe('a request of very many partitions', () => {
       looks.every((times) => times <= 4),
       `${Math.max(...looks)} looks`,
     );
+  });
+
+  it('ShareFetch waits for the bytes of all, and looks only at the partitions that got some', async () => {
+    await using test = await withTopic(500);
+    using client = await test.connect();
+    test.broker.groupConfigs.set('/', 'g', new Map([['share.auto.offset.reset', 'earliest']]));
+    const { id: topicId = '', partitions = [] } = test.broker.streams.get('/', 't') ?? {};
+    const names = { groupId: 'g', memberId: 'm' };
+    await client.request(shareGroupHeartbeat, 1, { ...names, memberEpoch: 0, subscribedTopicNames: ['t'] });
+    const group = test.broker.shareGroups.find('/', 'g');
+    assert.ok(group !== undefined);
+    await until(() => group.assignmentEpoch === group.epoch);
+    const looks = list(500, () => 0);
+    for (const [index, { log }] of partitions.entries()) {
+      const reader = test.broker.shareGroups.reader(group, topicId, index);
+      assert.ok(reader !== undefined && log.tail !== null);
+      const availableBytes = reader.availableBytes.bind(reader);
+      reader.availableBytes = (...args) => {
+        looks[index]++;
+        return availableBytes(...args);
+      };
+    }
+    const records = batchOf(['one']);
+    const count = 20;
+    const answer = client.request(shareFetch, 1, {
+      ...names,
+      shareSessionEpoch: 0,
+      maxWaitMs: 1_000_000,
+      minBytes: count * records.length,
+      maxBytes: 50_000_000,
+      maxRecords: 1000,
+      batchSize: 1000,
+      topics: [
+        {
+          topicId,
+          partitions: list(500, (partitionIndex) => ({ partitionIndex, acknowledgementBatches: [] })),
+        },
+      ],
+      forgottenTopicsData: [],
+    });
+    using producer = await test.connect();
+    for (let index = 0; index < count; index++) {
+      const topicData = [{ name: 't', partitionData: [{ index: index * 7, records: Buffer.from(records) }] }];
+      await producer.request(produce, 7, { transactionalId: null, acks: 1, timeoutMs: 1000, topicData });
+    }
+    const { responses } = await answer;
+    const found = responses[0].partitions.filter(({ acquiredRecords }) => acquiredRecords.length > 0);
+    assert.equal(found.length, count);
+    const others = looks.filter((_, index) => index % 7 > 0 || index >= count * 7);
+    assert.ok(Math.max(...others) <= 2, `${Math.max(...others)} looks`);
   });
 
   it('Produce of 5,000 batches is answered for each, and others are served meanwhile', async () => {

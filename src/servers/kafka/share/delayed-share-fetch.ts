@@ -15,6 +15,7 @@ type PartitionResponse = Topic['partitions'][number];
 const RECORD_LIMIT = 1;
 /** The most that a response holds, whatever the client asks for. */
 const BYTES_MAX = 55 * 1024 * 1024;
+const PARTITIONS_PER_STEP = 32;
 const NO_LEADER = { leaderId: -1, leaderEpoch: -1 };
 
 /** The fetch of one ShareFetch request: acquires records, waiting up to `max_wait_ms` until there are any (KIP-932). */
@@ -29,15 +30,21 @@ export class DelayedShareFetch {
   #heldBytes = 0;
   #hasErrors = false;
   #stops: (() => void)[] = [];
+  /** Partitions that had something for it when they were looked at. */
+  readonly #available = new Set<CachedSharePartition>();
+  /** Partitions to look at: all of them at first, then those that got something. */
+  #told: Set<CachedSharePartition>;
   /** Records became available since the last look. */
   #isTold = false;
   #isOver = false;
+  #looks = 0;
   #wake: () => void = () => undefined;
 
   constructor(request: Request, session: ShareSession, context: RequestContext) {
     this.#request = request;
     this.#session = session;
     this.#context = context;
+    this.#told = new Set(session.partitions.values());
   }
 
   /** Resolves when records were acquired, there was an error, or `max_wait_ms` are over. */
@@ -45,12 +52,12 @@ export class DelayedShareFetch {
     const { maxWaitMs, maxRecords } = this.#request;
     if (maxRecords <= 0) return;
     const isWaiting = mayWait && maxWaitMs > 0;
-    if (isWaiting) this.#listen(maxWaitMs);
     try {
+      if (isWaiting) await this.#listen(maxWaitMs);
       for (;;) {
         this.#isTold = false;
         const isDue = this.#isOver || !isWaiting;
-        if (isDue || this.#hasEnough()) await this.#look();
+        if (isDue || (await this.#hasEnough())) await this.#look();
         if (isDue || this.#records > 0 || this.#hasErrors || this.#context.client.isClosed) return;
         if (!this.#isTold) {
           await new Promise<void>((resolve) => {
@@ -92,7 +99,7 @@ export class DelayedShareFetch {
   }
 
   /** Before the first look, so that no record which becomes available meanwhile is missed. */
-  #listen(maxWaitMs: number): void {
+  async #listen(maxWaitMs: number): Promise<void> {
     const { client, broker } = this.#context;
     const tell = (): void => {
       this.#isTold = true;
@@ -104,28 +111,57 @@ export class DelayedShareFetch {
     };
     const timer: Timer = broker.shard.scheduler.after(maxWaitMs, over);
     this.#stops.push(() => timer.cancel(), client.onClose(over));
-    for (const cached of this.#session.partitions.values()) {
+    for (const cached of this.#told) {
+      if (this.#mustWait()) await this.#turn();
       const reader = this.#reader(cached);
       if (reader === null || typeof reader === 'string') continue;
-      this.#stops.push(reader.share.onAvailable(tell), reader.partition.onAdvance(tell));
+      const tellOfIt = (): void => {
+        this.#told.add(cached);
+        tell();
+      };
+      this.#stops.push(reader.share.onAvailable(tellOfIt), reader.partition.onAdvance(tellOfIt));
     }
+  }
+
+  /** A session can have thousands of partitions: whether others have their turn before the next one. */
+  #mustWait(): boolean {
+    return ++this.#looks % PARTITIONS_PER_STEP === 0 && this.#context.broker.shard.turnTime.isOver;
+  }
+
+  #turn(): Promise<void> {
+    const owner = { protocol: 'Kafka', request: 'ShareFetch', user: this.#context.client.actor };
+    return this.#context.broker.shard.turnTime.next(owner);
   }
 
   #reader({ topicId, index }: CachedSharePartition): ShareReader | null | ErrorName {
     return readerOf(this.#session.group, topicId, index, this.#context);
   }
 
-  /** Whether there are errors, or `min_bytes` of available records. */
-  #hasEnough(): boolean {
+  /**
+   * Whether there are errors, or `min_bytes` of available records. Looked at are partitions that got something, and those
+   * that had something, which others may have taken.
+   */
+  async #hasEnough(): Promise<boolean> {
     const { minBytes } = this.#request;
     const wanted = Math.max(1, minBytes);
-    let bytes = 0;
-    for (const cached of this.#session.partitions.values()) {
+    const told = this.#told;
+    for (const cached of this.#available) told.add(cached);
+    this.#available.clear();
+    this.#told = new Set();
+    let available = 0;
+    for (const cached of told) {
+      if (this.#mustWait()) await this.#turn();
       const reader = this.#reader(cached);
+      told.delete(cached);
       if (reader === null) continue;
-      if (typeof reader === 'string' || reader.partition.log.isCorrupt) return true;
-      bytes += reader.availableBytes(wanted - bytes);
-      if (bytes >= wanted) return true;
+      const isWrong = typeof reader === 'string' || reader.partition.log.isCorrupt;
+      const bytes = isWrong ? wanted : reader.availableBytes(wanted - available);
+      if (bytes > 0) this.#available.add(cached);
+      available += bytes;
+      if (available < wanted) continue;
+      // The others are looked at when this was not enough after all.
+      for (const each of told) this.#told.add(each);
+      return true;
     }
     return false;
   }
@@ -138,6 +174,7 @@ export class DelayedShareFetch {
     while (!memory.mayTake) await memory.resumed();
     const bytesMax = Math.min(maxBytes, BYTES_MAX, Math.max(1, memory.room));
     for (const cached of [...this.#session.partitions.values()]) {
+      if (this.#mustWait()) await this.#turn();
       if (this.#records >= maxRecords || this.#bytes >= bytesMax || this.#context.client.isClosed) return;
       const reader = this.#reader(cached);
       if (reader === null) continue;
