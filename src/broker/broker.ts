@@ -18,6 +18,7 @@ import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
 import { mergedLimits, usualLimits } from './budget/object-limits.ts';
 import { ObjectQuotas } from './budget/object-quotas.ts';
+import { ReadTurns } from './budget/read-turns.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
@@ -79,6 +80,8 @@ export class Broker {
   readonly transactions: Transactions;
   readonly largeRequests = new LargeRequests();
   readonly loopStretches: LoopStretches;
+  /** Of the sockets of all protocols. */
+  readonly readTurns: ReadTurns;
   readonly #queueRecovery = new QueueRecovery();
   readonly #state: BrokerState;
   #unlock: (() => Promise<void>) | null = null;
@@ -150,6 +153,7 @@ export class Broker {
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
     this.loopStretches = new LoopStretches(shard.log);
+    this.readTurns = new ReadTurns(shard.scheduler);
     const onStretch = (ms: number, nowMs: number, work: WorkOwner): void =>
       this.loopStretches.record(nowMs - ms, nowMs, work.protocol, work.request, work.user);
     shard.turnTime.onStretch = onStretch;

@@ -22,8 +22,16 @@ export const UNLIMITED_MEMORY: ClientMemoryOptions = {
   pausedMsMax: 60_000,
 };
 
-/** Of the limit of all, for one user: the others always have the rest. */
+/**
+ * Beyond this many times its share a user is refused more: so much may be begun by connections that went on one after the
+ * other. Where the share is small, one message of the usual greatest size has room in any case.
+ */
+const SHARES_MAX = 1.5;
+const REFUSED_BYTES_MIN = 160 * 1024 * 1024;
+/** Of the limit of all, for one user in any case: the others always have the rest. */
 const USER_PART_MAX = 0.75;
+/** So many checks the one connection that may go on is the same at most, while it grows. */
+const EXEMPT_CHECKS_MAX = 10;
 /** Below this part of a limit those who were paused because of it may go on. */
 const RESUMED_BELOW = 0.9;
 /** All is used up for so long, and others wait for it: then whoever has most has to give it back. */
@@ -39,6 +47,9 @@ interface UserAccount {
   readonly paused: Set<ConnectionMemory>;
   /** The one connection that may go on though the share is used up: otherwise nothing would ever be finished. */
   exempt: ConnectionMemory | null;
+  /** What that one held at the last check, and how many checks it has been the one. */
+  exemptBytes: number;
+  exemptChecks: number;
 }
 
 /**
@@ -46,7 +57,7 @@ interface UserAccount {
  * buffers are made, grow and go, by connection, user and in all:
  *
  *     user over its share      ──▶ its connections are paused when they grow, but for one, which changes with time
- *     user over 3/4 of all     ──▶ its connections are refused when they grow
+ *     user over 1 1/2 of it    ──▶ its connections are refused when they grow; over 3/4 of all in any case
  *     all over the limit       ──▶ whoever grows is paused, or refused if its user is over its share
  *     for ten seconds          ──▶ the largest connection of the user who holds most is refused, each second another one
  *
@@ -97,7 +108,15 @@ export class ClientMemory {
   enter(name: string, connection: ConnectionMemory): UserAccount {
     let user = this.#users.get(name);
     if (user === undefined) {
-      user = { name, bytes: 0, connections: new Set(), paused: new Set(), exempt: null };
+      user = {
+        name,
+        bytes: 0,
+        connections: new Set(),
+        paused: new Set(),
+        exempt: null,
+        exemptBytes: 0,
+        exemptChecks: 0,
+      };
       this.#users.set(name, user);
     }
     user.connections.add(connection);
@@ -114,15 +133,21 @@ export class ClientMemory {
     const { bytesMax, userBytesMax } = this.options;
     const isOverShare = user.bytes > userBytesMax;
     const isOverAll = this.bytes > bytesMax;
-    if (isOverShare && (isOverAll || user.bytes > bytesMax * USER_PART_MAX)) return false;
+    if (isOverShare && (isOverAll || user.bytes > this.#refusedAbove)) return false;
     this.pauseUnlessExempt(user, connection, isOverAll);
     return true;
+  }
+
+  /** Bytes of one user beyond which its connections are refused more. */
+  get #refusedAbove(): number {
+    const { bytesMax, userBytesMax } = this.options;
+    return Math.min(bytesMax * USER_PART_MAX, Math.max(userBytesMax * SHARES_MAX, REFUSED_BYTES_MIN));
   }
 
   /** A limit is reached, and `connection` is the one that may go on, or is paused. */
   pauseUnlessExempt(user: UserAccount, connection: ConnectionMemory, isOverAll: boolean): void {
     if (!isOverAll) {
-      user.exempt ??= connection;
+      if (user.exempt === null) exempt(user, connection);
       if (user.exempt === connection) return;
     }
     if (connection.isPaused) return;
@@ -154,17 +179,17 @@ export class ClientMemory {
     if (user.paused.size === 0) this.#short.delete(user);
   }
 
-  /** `isNextTurn`: the exempt connection has had its time, whatever became of it. */
+  /** `isNextTurn`: the exempt connection may have had its time. */
   #relieve(user: UserAccount, isNextTurn: boolean): void {
     const { bytesMax, userBytesMax } = this.options;
     if (this.bytes > bytesMax * RESUMED_BELOW) return;
     if (user.bytes <= userBytesMax * RESUMED_BELOW) {
       user.exempt = null;
       for (const each of [...user.paused]) this.#resume(user, each);
-    } else if (isNextTurn || user.exempt === null) {
+    } else if (user.exempt === null || (isNextTurn && isTurnOver(user))) {
       const [next] = user.paused;
       if (next === undefined) return;
-      user.exempt = next;
+      exempt(user, next);
       this.#resume(user, next);
     }
   }
@@ -186,6 +211,20 @@ export class ClientMemory {
     if (user.paused.size === 0) this.#short.delete(user);
     connection.resume();
   }
+}
+
+function exempt(user: UserAccount, connection: ConnectionMemory): void {
+  user.exempt = connection;
+  user.exemptBytes = connection.bytes;
+  user.exemptChecks = 0;
+}
+
+/** At a check. While it grows it may be about to finish, and free what it holds: another one would only begin more. */
+function isTurnOver(user: UserAccount): boolean {
+  const bytes = user.exempt?.bytes ?? 0;
+  const isGrowing = bytes > user.exemptBytes;
+  user.exemptBytes = bytes;
+  return !isGrowing || ++user.exemptChecks >= EXEMPT_CHECKS_MAX;
 }
 
 /** Null if there is none. */

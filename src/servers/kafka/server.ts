@@ -5,7 +5,6 @@ import type { AcceptedConnection } from '../listener/accepted-connection.ts';
 import { Listener } from '../listener/listener.ts';
 import type { TlsMaterial } from '../listener/tls.ts';
 import type { KafkaConnection, KafkaConnectionDeps } from './connection/connection.ts';
-import { RequestTime } from './connection/request-stretch.ts';
 import { FetchSessions } from './fetch/fetch-sessions.ts';
 import { memberCodec } from './groups/member-codec.ts';
 import type { ServedApi, ServerContext } from './handlers/request-context.ts';
@@ -31,7 +30,6 @@ const CONNECTION_THROTTLE_MS_MAX = 1000;
 export class KafkaServer implements ServerContext {
   readonly broker: Broker;
   readonly settings: Settings;
-  readonly requestTime: RequestTime;
   readonly fetchSessions: FetchSessions;
   /** For the records of Fetch responses until the socket has taken them. */
   readonly fetchMemory = new MemoryPool(FETCH_MEMORY_BYTES);
@@ -57,7 +55,6 @@ export class KafkaServer implements ServerContext {
     this.broker = broker;
     this.settings = settings;
     this.#listener = listener;
-    this.requestTime = new RequestTime(broker.shard.scheduler);
     this.fetchSessions = new FetchSessions(broker.quotas);
     this.shareSessions = new ShareSessions(broker.quotas);
     broker.groups.useMemberCodec(memberCodec);

@@ -88,9 +88,47 @@ describe('the memory of clients', () => {
     // It is its turn until the next check.
     third.memory.add(1);
     assert.deepEqual(paused(), [true, false, false]);
+    all.check(500);
+    // It grows, and may be about to finish.
+    assert.deepEqual(paused(), [true, false, false]);
     all.check(1000);
     third.memory.add(1);
     assert.deepEqual(paused(), [false, false, true]);
+  });
+
+  it('of one user beyond its share is given to another connection after a while, though one grows without end', () => {
+    const all = new ClientMemory({ ...LIMITS, bytesMax: 10_000 });
+    const [waiting, endless] = ['ada', 'ada'].map((user) => new Noted(all, user));
+    for (const each of [waiting, endless]) each.memory.add(200);
+    waiting.memory.add(1);
+    let checks = 0;
+    for (; waiting.memory.isPaused; checks++) {
+      assert.ok(checks < 20, 'it goes on for ever');
+      endless.memory.add(1);
+      all.check(checks * 500);
+    }
+    assert.equal(checks, 10);
+    endless.memory.add(1);
+    assert.equal(endless.memory.isPaused, true);
+  });
+
+  it('is not more for one user than a half beyond its share, however many connections begin something', () => {
+    const MIB = 1024 * 1024;
+    const all = new ClientMemory({ ...LIMITS, bytesMax: 4000 * MIB, userBytesMax: 1000 * MIB });
+    const flood = Array.from({ length: 40 }, () => new Noted(all, 'ada'));
+    let refused = 0;
+    for (let step = 0; step < 1000; step++) {
+      for (const { memory } of flood) {
+        if (memory.isPaused || memory.bytes >= 100 * MIB) continue;
+        if (!memory.add(MIB)) refused++;
+        if (refused > 0) break;
+      }
+      assert.ok(all.bytesOf('ada') <= 1501 * MIB, `${all.bytesOf('ada')}`);
+      if (refused > 0) break;
+      all.check(step * 500);
+    }
+    assert.equal(refused, 1);
+    assert.ok(all.bytesOf('ada') > 1500 * MIB);
   });
 
   it('is taken from those who have waited for too long', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { Budget } from '../../../src/broker/budget/budget.ts';
 import { FRAME_BODY } from '../../../src/wire/amqp091/constants.ts';
@@ -110,6 +111,38 @@ describe('messages that are begun and not finished', () => {
     );
     await until(() => test.broker.budget.memory.userCount === 0);
     assert.equal(test.broker.budget.memory.bytes, 0);
+  });
+
+  it('count by what has come of them, whatever was announced, and are whole in the end', async () => {
+    await using test = await TestServer.start({}, limitedTo(32 * MIB, 16 * MIB));
+    const { memory } = test.broker.budget;
+    const client = await connect(test, 2);
+    client.write(partOfPublish(1, 100 * MIB, 100_000));
+    for (let i = 0; i < 24; i++) client.write(bodyFrame(1, Buffer.alloc(100_000)));
+    await until(() => memory.bytesOf("user 'guest'") >= 2_500_000);
+    assert.ok(memory.bytesOf("user 'guest'") <= 3 * MIB + 100, `${memory.bytes}`);
+    // Frames of odd lengths, over the sizes to which a buffer grows.
+    const body = randomBytes(5 * MIB + 12_345);
+    client.method(2, { name: 'confirm.select', noWait: false });
+    await client.expect('confirm.select-ok');
+    const flags = { passive: false, durable: false, exclusive: true, autoDelete: false, noWait: false };
+    client.method(2, { name: 'queue.declare', queue: 'q', ...flags, arguments: {} });
+    await client.expect('queue.declare-ok');
+    client.write(partOfPublish(2, body.length, 0));
+    for (let at = 0; at < body.length; at += 77_777)
+      client.write(bodyFrame(2, body.subarray(at, at + 77_777)));
+    await client.expect('basic.ack');
+    client.method(2, { name: 'basic.get', queue: 'q', noAck: true });
+    await client.expect('basic.get-ok');
+    let received = Buffer.alloc(0);
+    while (received.length < body.length) {
+      const { type, payload } = await client.next();
+      if (type === FRAME_BODY) received = Buffer.concat([received, payload]);
+    }
+    assert.ok(received.equals(body));
+    client[Symbol.dispose]();
+    await until(() => memory.userCount === 0);
+    assert.equal(memory.bytes, 0);
   });
 
   it('are refused, and named, when one user would have nearly all memory', async () => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Broker } from '../../../broker/broker.ts';
+import { type Reader, ReadTurn } from '../../../broker/budget/read-turns.ts';
 import { truncateShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { ClientCapabilities } from './capabilities.ts';
 import type { Output } from './output.ts';
@@ -17,15 +18,18 @@ export interface BlockableConnection {
  * - blocked: it has published, and there is a resource alarm of disk or memory; or it, its user, or all clients together hold
  *   too much memory. Clients with the capability are told by connection.blocked (RabbitMQ);
  * - paused: back-pressure of a queue or the journal on one of its channels, or too many deferred frames;
- * - flooded: it does not read, so that its output is far over the high-water mark.
+ * - flooded: it does not read, so that its output is far over the high-water mark;
+ * - others are read: its turn is over, and comes again within milliseconds.
  */
-export class ConnectionBlocking {
+export class ConnectionBlocking implements Reader {
+  readonly turn: ReadTurn;
   readonly #connection: BlockableConnection;
   readonly #socket: Socket;
   #isBlocked = false;
   /** Why it may not have the broker hold more; null if it may. */
   #shortage: string | null = null;
   #isFlooded = false;
+  #isTurnOver = false;
   /** Calls of `pause` without their `resume`. */
   #pauses = 0;
   #isStopped = false;
@@ -33,6 +37,7 @@ export class ConnectionBlocking {
   constructor(connection: BlockableConnection, socket: Socket) {
     this.#connection = connection;
     this.#socket = socket;
+    this.turn = new ReadTurn(connection.broker.readTurns, this);
   }
 
   get isBlocked(): boolean {
@@ -83,15 +88,29 @@ export class ConnectionBlocking {
     this.#updateReading();
   }
 
+  turnIsOver(): void {
+    this.#isTurnOver = true;
+    this.#updateReading();
+  }
+
+  turnCame(): void {
+    this.#isTurnOver = false;
+    this.#updateReading();
+  }
+
   /** The connection is closing: its close and close-ok must be read whatever the reasons. */
   stop(): void {
     this.#isStopped = true;
     this.#updateReading();
   }
 
+  get #mayNotRead(): boolean {
+    return this.#isTurnOver || this.#isBlocked || this.#isFlooded || this.#pauses > 0;
+  }
+
   #updateReading(): void {
     const socket = this.#socket;
-    const isPaused = !this.#isStopped && (this.#isBlocked || this.#isFlooded || this.#pauses > 0);
+    const isPaused = !this.#isStopped && this.#mayNotRead;
     if (isPaused === socket.isPaused()) return;
     if (isPaused) socket.pause();
     else socket.resume();

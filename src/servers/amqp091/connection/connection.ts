@@ -218,6 +218,10 @@ export class Connection
     this.#blocking.setShortage(because);
   }
 
+  readTook(ms: number): void {
+    this.#blocking.turn.took(ms);
+  }
+
   pausePublishing(): void {
     this.#blocking.pause();
   }

@@ -35,6 +35,8 @@ export interface ReadConnection {
   readonly user: string;
   readonly memory: HeldMemory;
   readonly routes: RouteCache;
+  /** What the socket gave has taken so long, with all that came of it. */
+  readTook(ms: number): void;
   pausePublishing(): void;
   resumePublishing(): void;
   connectionMethod(method: Method): void;
@@ -100,6 +102,7 @@ export class FrameInput {
     const { heldBytes } = this.#reader;
     if (heldBytes !== memory.frameBytes) memory.holdFrame(heldBytes);
     turn.received(chunk.length);
+    connection.readTook(clock.monotonicMs() - beganMs);
   };
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {

@@ -57,7 +57,7 @@ export interface OutputListener {
   outputFlooded(): void;
 }
 
-/** Writes just before the flush: publisher confirms, of which one `multiple` covers all of a turn. */
+/** Writes just before what it writes is sent: publisher confirms, of which one `multiple` covers all until then. */
 export interface LateWriter {
   latePending: boolean;
   writeLate(): void;
@@ -71,7 +71,8 @@ const LOW_WATER_DIVISOR = 4;
 const scratch = new FrameWriter();
 
 /**
- * The outgoing bytes of one connection. They are gathered in slabs, and written once at the end of the turn:
+ * The outgoing bytes of one connection. They are gathered in slabs, and written once at the end of the turn; or, if the socket
+ * has not taken the last write yet, all together when it has. So what a peer does not read takes little more than its bytes:
  *
  *     #full: [ slab ][ slab ] …      buffer: [ written | position …  free ]
  *
@@ -146,7 +147,7 @@ export class Output {
     this.position += frames.length;
   }
 
-  /** `writer.writeLate()` is called just before the flush. */
+  /** `writer.writeLate()` is called just before the next write. */
   later(writer: LateWriter): void {
     if (writer.latePending) return;
     writer.latePending = true;
@@ -155,6 +156,20 @@ export class Output {
   }
 
   flush(): void {
+    if (this.#isTaking) {
+      this.flushPending = false;
+      this.#updateUnsent();
+    } else {
+      this.#flushNow();
+    }
+  }
+
+  /** The socket has a write that the operating system has not taken. */
+  get #isTaking(): boolean {
+    return this.#socket.writableLength > 0 && !this.#socket.destroyed;
+  }
+
+  #flushNow(): void {
     // Late writers reserve, and must not ask for another flush.
     this.flushPending = true;
     if (this.#late.length > 0) this.#writeLate();
@@ -166,7 +181,7 @@ export class Output {
   /** Flushes, then ends our side of the connection. Nothing is written afterwards. */
   end(): void {
     if (this.#isEnded) return;
-    this.flush();
+    this.#flushNow();
     this.#isEnded = true;
     this.#socket.end();
   }
@@ -240,7 +255,9 @@ export class Output {
     const slab = this.#inFlight.shift();
     if (error != null || this.#socket.destroyed) return;
     if (slab !== undefined) this.#pool.release(slab);
-    this.#updateUnsent();
+    if (this.#isTaking) return;
+    if (this.#late.length > 0 || this.position > 0 || this.#fullBytes > 0) this.#flushNow();
+    else this.#updateUnsent();
   };
 
   #hold(bytes: number): void {
@@ -256,8 +273,9 @@ export class Output {
 
   #updateUnsent(): void {
     this.#unsentBytes = this.#socket.writableLength;
-    if (this.#unsentBytes !== this.#heldBytes) this.#hold(this.#unsentBytes);
     const queued = this.queuedBytes;
+    const heldBytes = this.#unsentBytes === 0 ? 0 : queued;
+    if (heldBytes !== this.#heldBytes) this.#hold(heldBytes);
     if (queued > this.#highWaterBytes * FLOOD_FACTOR) {
       this.isCongested = true;
       this.listener?.outputFlooded();

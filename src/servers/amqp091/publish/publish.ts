@@ -36,8 +36,13 @@ const TRANSIENT = 1;
 const PERSISTENT = 2;
 const MANDATORY = 1;
 const IMMEDIATE = 2;
-/** Of the buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. */
+/**
+ * Of the buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. Beyond this
+ * size it is as long as announced, so that nothing is copied again: the system gives the memory as it is written to, and it is
+ * counted in steps of that size.
+ */
 const BODY_BYTES_MIN = 4096;
+const BODY_BYTES_COPIED_MAX = 1024 * 1024;
 
 /** RabbitMQ's sender-selected distribution: headers with further routing keys, as short strings. */
 const CC = Buffer.from('\x02CC', 'latin1');
@@ -74,6 +79,8 @@ export class Publishing {
   /** The body so far, if it comes in several frames. */
   #body: Buffer = EMPTY;
   #bodyReceived = 0;
+  /** Of the buffer, what is counted as held: it is filled so far at most. */
+  #bodyCounted = 0;
   /** What is counted as held: buffers of an unfinished content. */
   #heldBytes = 0;
   /** Of the content; modulo 2^22. */
@@ -175,12 +182,12 @@ export class Publishing {
         `a body of ${received + count} bytes, ${this.#bodyBytes} were announced`,
       );
     }
-    if (received + count > this.#body.length) this.#growBody(received, count);
+    if (received + count > this.#bodyCounted) this.#growBody(received, count);
     bytes.copy(this.#body, received, start, end);
     this.#bodyReceived = received + count;
     if (this.#bodyReceived < this.#bodyBytes) return;
     const body = this.#body;
-    this.#body = EMPTY;
+    this.#dropBody();
     this.#complete(body, 0, this.#bodyBytes);
   }
 
@@ -194,7 +201,7 @@ export class Publishing {
     this.#exchangeEnd -= this.#addressStart;
     this.#keyEnd -= this.#addressStart;
     this.#addressStart = 0;
-    let heldBytes = this.#body.length + this.#names.length;
+    let heldBytes = this.#bodyCounted + this.#names.length;
     if (this.#expects === WANTS_BODY) {
       this.#properties = Buffer.from(this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd));
       this.#propertiesEnd -= this.#propertiesStart;
@@ -207,7 +214,7 @@ export class Publishing {
   release(): void {
     this.#names = EMPTY;
     this.#properties = EMPTY;
-    this.#body = EMPTY;
+    this.#dropBody();
     this.#expects = IDLE;
     if (this.#heldBytes !== 0) this.#setHeld(0);
     this.publisher.messageView.clear();
@@ -236,14 +243,25 @@ export class Publishing {
   }
 
   #growBody(received: number, count: number): void {
-    const wanted = Math.max(BODY_BYTES_MIN, received * 2, received + count);
-    const bytes = Math.min(this.#bodyBytes, wanted);
-    const more = bytes - this.#body.length;
+    const needed = received + count;
+    const wanted =
+      needed > BODY_BYTES_COPIED_MAX
+        ? Math.ceil(needed / BODY_BYTES_COPIED_MAX) * BODY_BYTES_COPIED_MAX
+        : Math.max(BODY_BYTES_MIN, received * 2, needed);
+    const counted = Math.min(this.#bodyBytes, wanted);
+    const more = counted - this.#bodyCounted;
     this.#heldBytes += more;
     this.#channel.connection.memory.hold(more);
-    const grown = Buffer.allocUnsafeSlow(bytes);
+    this.#bodyCounted = counted;
+    if (needed <= this.#body.length) return;
+    const grown = Buffer.allocUnsafeSlow(counted > BODY_BYTES_COPIED_MAX ? this.#bodyBytes : counted);
     this.#body.copy(grown, 0, 0, received);
     this.#body = grown;
+  }
+
+  #dropBody(): void {
+    this.#body = EMPTY;
+    this.#bodyCounted = 0;
   }
 
   #complete(body: Buffer, bodyStart: number, bodyEnd: number): void {

@@ -10,9 +10,13 @@ import {
 } from '../../../wire/amqp091/methods.ts';
 import { type LateWriter, type Output, writeFramePrefix, writeU32, writeU64 } from '../connection/output.ts';
 
+/** So many refused messages wait for their basic.nack at most: each has one of its own, which counts as output that is not read. */
+const REFUSED_MAX = 1024;
+
 /**
  * RabbitMQ's publisher confirms of one channel, in the order of the publishes. A message is confirmed when its journal
- * block and those before it are durable; all that are by the end of a turn go into one `basic.ack`.
+ * block and those before it are durable; all that are by the end of a turn go into one `basic.ack`, and all until the client
+ * reads, if it does not.
  *
  *     1 .......... #told ......... #confirmed ......... #last
  *     | acked      | to be acked   | waits for its block |
@@ -54,7 +58,7 @@ export class PublisherConfirms implements LateWriter {
     if (newest < 0) {
       if (block === 0) {
         this.#confirmed = sequence;
-        this.#output.later(this);
+        this.#writeLater();
         return;
       }
     } else if (block <= this.#blocks[newest]) {
@@ -71,7 +75,12 @@ export class PublisherConfirms implements LateWriter {
       this.#blocks.shift();
       this.#confirmed = this.#lasts.shift() ?? this.#confirmed;
     }
-    if (this.#confirmed > this.#told && !this.#isClosed) this.#output.later(this);
+    if (this.#confirmed > this.#told && !this.#isClosed) this.#writeLater();
+  }
+
+  #writeLater(): void {
+    if (this.#refused.length >= REFUSED_MAX) this.writeLate();
+    else if (!this.latePending) this.#output.later(this);
   }
 
   /** A basic.ack with `multiple` never covers a refused message: what is before it is acknowledged first. */

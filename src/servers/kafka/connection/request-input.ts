@@ -60,7 +60,7 @@ export class RequestInput implements ResponseQueueListener {
     this.#shard = shard;
     this.receivedAtMs = shard.clock.monotonicMs();
     this.#reader = new FrameReader(connection.settings.requestBytesMax);
-    this.stretch = new RequestStretch(shard, connection.server.requestTime, () => this.handleWaiting());
+    this.stretch = new RequestStretch(shard, connection.broker.readTurns, () => this.handleWaiting());
     this.throttle = new Throttle(shard.clock, () => {
       shard.turn.touch();
       this.handleWaiting();

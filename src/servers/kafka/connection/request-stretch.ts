@@ -1,38 +1,14 @@
-import type { Scheduler } from '../../../base/scheduler.ts';
 import type { WorkOwner } from '../../../base/turn-time.ts';
+import type { ReadTurns } from '../../../broker/budget/read-turns.ts';
 import type { Shard } from '../../../broker/shard/shard.ts';
 
 /** Light requests that are begun between two looks at the clock. */
 const REQUESTS_PER_LOOK = 8;
 /** How long those of one connection may take in one iteration of the event loop. */
 const STRETCH_MS_MAX = 2;
-/** The same for all connections together, beyond which each still has its least. */
+/** What all that is read may take together, beyond which each connection still has its least. */
 const ALL_MS_MAX = 4;
 const STRETCH_MS_MIN = 0.5;
-
-/** What the requests of all connections have taken in this iteration of the event loop. */
-export class RequestTime {
-  iteration = 0;
-  ms = 0;
-  readonly #scheduler: Scheduler;
-  #isScheduled = false;
-  readonly #next = (): void => {
-    this.#isScheduled = false;
-    this.iteration++;
-    this.ms = 0;
-  };
-
-  constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
-  }
-
-  add(ms: number): void {
-    this.ms += ms;
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#scheduler.soon(this.#next);
-  }
-}
 
 /**
  * One read can have a thousand requests in it, and a socket that always has more is read dozens of times in one iteration of
@@ -42,7 +18,7 @@ export class RequestStretch {
   /** No request begins before `goOn` is called. */
   isOver = false;
   readonly #shard: Shard;
-  readonly #all: RequestTime;
+  readonly #all: ReadTurns;
   readonly #goOn: () => void;
   #lookedMs = 0;
   #untilLook = REQUESTS_PER_LOOK;
@@ -50,7 +26,7 @@ export class RequestStretch {
   /** Of this connection, in that iteration. */
   #ms = 0;
 
-  constructor(shard: Shard, all: RequestTime, goOn: () => void) {
+  constructor(shard: Shard, all: ReadTurns, goOn: () => void) {
     this.#shard = shard;
     this.#all = all;
     this.#goOn = goOn;

@@ -6,7 +6,6 @@ import type { ConnectionMemory } from '../../../broker/budget/client-memory.ts';
 import type { Authentication } from '../connection/authentication.ts';
 import type { Identity } from '../connection/identity.ts';
 import type { ConnectionLifetime } from '../connection/lifetime.ts';
-import type { RequestTime } from '../connection/request-stretch.ts';
 import type { ResponseQueue } from '../connection/response-queue.ts';
 import type { FetchSessions } from '../fetch/fetch-sessions.ts';
 import type { Settings } from '../options.ts';
@@ -47,13 +46,10 @@ export interface HostAndPort {
 }
 
 /** What all connections of one Kafka listener share. */
-export interface ServerContext
-  extends Pick<
-    RequestContext,
-    'broker' | 'settings' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
-  > {
-  readonly requestTime: RequestTime;
-}
+export type ServerContext = Pick<
+  RequestContext,
+  'broker' | 'settings' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
+>;
 
 /** The connection on which a request came, as its handler sees it. */
 export interface ClientConnection extends ConnectionLifetime {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ReadTurns } from '../../../../src/broker/budget/read-turns.ts';
 import type { Shard } from '../../../../src/broker/shard/shard.ts';
-import { RequestStretch, RequestTime } from '../../../../src/servers/kafka/connection/request-stretch.ts';
+import { RequestStretch } from '../../../../src/servers/kafka/connection/request-stretch.ts';
 import { Loop } from '../../../base/loop.ts';
 
 const OWNER = () => ({ protocol: 'Kafka', request: 'JoinGroup', user: 'ada' });
@@ -36,7 +37,7 @@ class Requests {
 
 class RequestLoop extends Loop {
   iterations = 0;
-  readonly all = new RequestTime({ soon: (run: () => void) => void this.later.push(run) } as never);
+  readonly all = new ReadTurns({ soon: (run: () => void) => void this.later.push(run) } as never);
   readonly later: (() => void)[] = [];
 
   get shard(): Shard {
