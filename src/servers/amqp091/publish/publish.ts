@@ -28,6 +28,7 @@ import { tracePublished } from '../trace.ts';
 import { encodeReturn } from './basic-return.ts';
 import { parseExpiration } from './expiration.ts';
 import { contentHeaderPayload, publishPayload } from './publish-payloads.ts';
+import { ReceivedBody } from './received-body.ts';
 import { CHEAP_QUEUES_MAX } from './route-cache.ts';
 import { validateUserId } from './validated-user-id.ts';
 
@@ -36,14 +37,6 @@ const TRANSIENT = 1;
 const PERSISTENT = 2;
 const MANDATORY = 1;
 const IMMEDIATE = 2;
-/**
- * Of the buffer of a body in several frames. It grows with what arrives, not with the body size that was announced. Beyond this
- * size it is as long as announced, so that nothing is copied again: the system gives the memory as it is written to, and it is
- * counted in steps of that size.
- */
-const BODY_BYTES_MIN = 4096;
-const BODY_BYTES_COPIED_MAX = 1024 * 1024;
-
 /** RabbitMQ's sender-selected distribution: headers with further routing keys, as short strings. */
 const CC = Buffer.from('\x02CC', 'latin1');
 const BCC = Buffer.from('\x03BCC', 'latin1');
@@ -76,11 +69,8 @@ export class Publishing {
   #propertiesStart = 0;
   #propertiesEnd = 0;
   #bodyBytes = 0;
-  /** The body so far, if it comes in several frames. */
-  #body: Buffer = EMPTY;
-  #bodyReceived = 0;
-  /** Of the buffer, what is counted as held: it is filled so far at most. */
-  #bodyCounted = 0;
+  /** If it comes in several frames. */
+  readonly #body = new ReceivedBody();
   /** What is counted as held: buffers of an unfinished content. */
   #heldBytes = 0;
   /** Of the content; modulo 2^22. */
@@ -161,7 +151,7 @@ export class Publishing {
     this.#propertiesStart = propertiesStart;
     this.#propertiesEnd = end;
     this.#bodyBytes = bodyBytes;
-    this.#bodyReceived = 0;
+    this.#body.begin(bodyBytes);
     this.#expects = WANTS_BODY;
     // From here on it is a publisher: while a resource is short, the rest of the message is not read.
     if (!this.#channel.connection.hasPublished) this.#channel.connection.publishedFirst();
@@ -175,20 +165,18 @@ export class Publishing {
       this.#complete(bytes, start, end);
       return;
     }
-    const received = this.#bodyReceived;
-    if (received + count > this.#bodyBytes) {
-      throw new WireError(
-        'frame-error',
-        `a body of ${received + count} bytes, ${this.#bodyBytes} were announced`,
-      );
-    }
-    if (received + count > this.#bodyCounted) this.#growBody(received, count);
-    bytes.copy(this.#body, received, start, end);
-    this.#bodyReceived = received + count;
-    if (this.#bodyReceived < this.#bodyBytes) return;
     const body = this.#body;
-    this.#dropBody();
-    this.#complete(body, 0, this.#bodyBytes);
+    const received = body.bytes + count;
+    if (received > this.#bodyBytes) {
+      throw new WireError('frame-error', `a body of ${received} bytes, ${this.#bodyBytes} were announced`);
+    }
+    const more = body.growth(count);
+    if (more > 0) {
+      this.#heldBytes += more;
+      this.#channel.connection.memory.hold(more);
+    }
+    body.append(bytes, start, end);
+    if (received === this.#bodyBytes) this.#complete(body.take(), 0, received);
   }
 
   /** The buffer of the frames so far will be used again: copies what is needed of it, or drops the references. */
@@ -201,7 +189,7 @@ export class Publishing {
     this.#exchangeEnd -= this.#addressStart;
     this.#keyEnd -= this.#addressStart;
     this.#addressStart = 0;
-    let heldBytes = this.#bodyCounted + this.#names.length;
+    let heldBytes = this.#body.heldBytes + this.#names.length;
     if (this.#expects === WANTS_BODY) {
       this.#properties = Buffer.from(this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd));
       this.#propertiesEnd -= this.#propertiesStart;
@@ -214,7 +202,7 @@ export class Publishing {
   release(): void {
     this.#names = EMPTY;
     this.#properties = EMPTY;
-    this.#dropBody();
+    this.#body.drop();
     this.#expects = IDLE;
     if (this.#heldBytes !== 0) this.#setHeld(0);
     this.publisher.messageView.clear();
@@ -233,35 +221,13 @@ export class Publishing {
   /** Another number with each frame of a content; -1 between two. */
   #progress(): number {
     if (this.#expects === IDLE) return -1;
-    return this.#contentNumber * 2 ** 31 + (this.#expects === WANTS_BODY ? 1 + this.#bodyReceived : 0);
+    return this.#contentNumber * 2 ** 31 + (this.#expects === WANTS_BODY ? 1 + this.#body.bytes : 0);
   }
 
   #setHeld(bytes: number): void {
     const more = bytes - this.#heldBytes;
     this.#heldBytes = bytes;
     this.#channel.connection.memory.add(more);
-  }
-
-  #growBody(received: number, count: number): void {
-    const needed = received + count;
-    const wanted =
-      needed > BODY_BYTES_COPIED_MAX
-        ? Math.ceil(needed / BODY_BYTES_COPIED_MAX) * BODY_BYTES_COPIED_MAX
-        : Math.max(BODY_BYTES_MIN, received * 2, needed);
-    const counted = Math.min(this.#bodyBytes, wanted);
-    const more = counted - this.#bodyCounted;
-    this.#heldBytes += more;
-    this.#channel.connection.memory.hold(more);
-    this.#bodyCounted = counted;
-    if (needed <= this.#body.length) return;
-    const grown = Buffer.allocUnsafeSlow(counted > BODY_BYTES_COPIED_MAX ? this.#bodyBytes : counted);
-    this.#body.copy(grown, 0, 0, received);
-    this.#body = grown;
-  }
-
-  #dropBody(): void {
-    this.#body = EMPTY;
-    this.#bodyCounted = 0;
   }
 
   #complete(body: Buffer, bodyStart: number, bodyEnd: number): void {
