@@ -120,7 +120,8 @@ export class Maintenance {
   }
 
   logWasRemoved(log: QueueLog | StreamLog): void {
-    this.#removed.push(log);
+    // Most have none: in a list they would be held, and their files looked for, for as long as the disk takes.
+    if (log.segments?.removeUnused() !== true) this.#removed.push(log);
     this.#reclaimed.delete(log);
     if ('ring' in log) this.#long.delete(log);
   }

@@ -239,6 +239,7 @@ export class Store {
     const log = new QueueLog(id, durable, this.chunks, this);
     const recovered = this.#recoveredLogs.get(id);
     log.segments = this.segments.openLog(id, recovered?.segments ?? null, durable);
+    log.segments.isNew = !this.#isRecovering;
     if (this.#isRecovering) this.#named.add(id);
     if (recovered !== undefined) log.load(recovered);
     log.readAhead = new ReadAhead(log, this.chunks, this.#readBudget, {
@@ -258,6 +259,7 @@ export class Store {
   openStream(id: number, events: StreamLogEvents): StreamLog {
     const recovered = this.#recoveredStreams.get(id);
     const segments = this.segments.openStream(id, recovered?.segments ?? null, this.options.clock);
+    segments.isNew = !this.#isRecovering;
     const stream = new StreamLog(id, segments, this, events);
     if (this.#isRecovering) this.#named.add(id);
     if (recovered !== undefined) stream.load(recovered);

@@ -32,6 +32,8 @@ export class SegmentedLog {
   segmentBytes: number;
   /** The snapshot or the journal knows the offsets below: a file of such offsets that is not in the table can be deleted. */
   knownEnd = Number.POSITIVE_INFINITY;
+  /** It was made in this run: it has a file only once something was done with it. */
+  isNew = false;
   readonly #store: SegmentStore;
   /** For the age of segments in a stream's log; null in that of a queue. */
   readonly #clock: Clock | null;
@@ -301,6 +303,13 @@ export class SegmentedLog {
     this.#table.isRemoved = true;
     this.#syncs.forget();
     return this.#rewrites.removeAll();
+  }
+
+  /** As `remove`, of a log that has never had a file. False if it may have had one. */
+  removeUnused(): boolean {
+    if (!this.isNew || this.#prepared !== null) return false;
+    this.#table.isRemoved = true;
+    return true;
   }
 
   /** Compares the directory with the table, the first time that the log is used. */
