@@ -11,6 +11,10 @@ const STEP_DELIVERIES = 64;
 /** An acknowledgement of more, those that are settled already included, is a work. */
 const AT_ONCE_MAX = 1024;
 
+/** Of a channel on which nothing was delivered: most of many have none. */
+const NO_NUMBERS = new Float64Array(0);
+const NO_BYTES = new Uint32Array(0);
+
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
 export interface DeliverySource {
   acknowledge(offset: number, publishedMs: number): void;
@@ -26,9 +30,9 @@ export class Unacknowledged {
   readonly #ring = new InFlightRing(this);
   #sources: (DeliverySource | null)[] = [];
   #consumers: (Consumer | null)[] = [];
-  #offsets = new Float64Array(0);
-  #publishedMs = new Float64Array(0);
-  #bodyBytes = new Uint32Array(0);
+  #offsets = NO_NUMBERS;
+  #publishedMs = NO_NUMBERS;
+  #bodyBytes = NO_BYTES;
 
   /** Entries that are not settled. */
   get count(): number {

@@ -6,6 +6,9 @@ const MARKS_PER_TIMEOUT = 10;
 /** Tags that are remembered as requeued by us. */
 const FORGIVEN_MAX = 100_000;
 
+/** Of most channels. */
+const NONE_FORGIVEN = new Set<number>();
+
 /** Deliveries before `atMs` have delivery tags below `tag`. */
 interface Mark {
   readonly atMs: number;
@@ -27,7 +30,7 @@ export class DeliveryAckTimeouts {
   readonly #defaultMs: number;
   readonly #watched = new Map<Consumer, Watched>();
   /** Delivery tags that timed out and were requeued: an acknowledgement that comes later is ignored. */
-  readonly #forgiven = new Set<number>();
+  #forgiven = NONE_FORGIVEN;
 
   /** `defaultMs`: for queues without a timeout of their own. Infinity: none. */
   constructor(unacknowledged: Unacknowledged, defaultMs: number) {
@@ -64,6 +67,7 @@ export class DeliveryAckTimeouts {
 
   /** These delivery tags were requeued by us; the client may not know yet. */
   forgive(tags: readonly number[]): void {
+    if (this.#forgiven === NONE_FORGIVEN) this.#forgiven = new Set();
     for (const tag of tags) this.#forgiven.add(tag);
     for (const tag of this.#forgiven) {
       if (this.#forgiven.size <= FORGIVEN_MAX) break;

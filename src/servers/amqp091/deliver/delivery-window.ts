@@ -31,7 +31,8 @@ export class DeliveryWindows {
   acknowledgements = 0;
   readonly #channel: WindowedChannel;
   readonly #scheduler: Scheduler;
-  readonly #watched = new Set<Consumer>();
+  /** Null until there is one: most channels never have any. */
+  #watched: Set<Consumer> | null = null;
 
   constructor(channel: WindowedChannel, scheduler: Scheduler) {
     this.#channel = channel;
@@ -40,6 +41,7 @@ export class DeliveryWindows {
 
   /** The consumer has used up its window. */
   exhausted(consumer: Consumer): void {
+    this.#watched ??= new Set();
     if (this.#watched.has(consumer)) return;
     this.#watched.add(consumer);
     this.#checkLater(consumer);
@@ -58,7 +60,7 @@ export class DeliveryWindows {
   #check(consumer: Consumer, acknowledgementsBefore: number): void {
     const channel = this.#channel;
     if (channel.state !== 'open' || !consumer.isActive || consumer.credit > 0) {
-      this.#watched.delete(consumer);
+      this.#watched?.delete(consumer);
       return;
     }
     const isIdle = this.acknowledgements === acknowledgementsBefore;

@@ -1,5 +1,6 @@
+import type { Table } from '../../../base/value.ts';
 import { HIDDEN_KEYS_HEADER, hiddenKeysOf } from '../../../broker/messages/cc-bcc.ts';
-import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
+import type { NamedProperty, RoutedMessage } from '../../../broker/messages/property-codec.ts';
 import { Publisher } from '../../../broker/publishing/publisher.ts';
 import type { ResourceAlarms } from '../../../broker/shard/resource-alarms.ts';
 import type { MessageView } from '../../../records/message-view.ts';
@@ -55,7 +56,7 @@ const WANTS_BODY = 2;
  *   properties: [ flags | list ]
  *               propertiesStart    propertiesEnd
  */
-export class Publishing {
+export class Publishing implements RoutedMessage {
   readonly publisher: Publisher;
   readonly #channel: ChannelContext;
   readonly #alarms: ResourceAlarms;
@@ -70,7 +71,7 @@ export class Publishing {
   #propertiesEnd = 0;
   #bodyBytes = 0;
   /** If it comes in several frames. */
-  readonly #body = new ReceivedBody();
+  #body: ReceivedBody | null = null;
   /** What is counted as held: buffers of an unfinished content. */
   #heldBytes = 0;
   /** Of the content; modulo 2^22. */
@@ -151,7 +152,6 @@ export class Publishing {
     this.#propertiesStart = propertiesStart;
     this.#propertiesEnd = end;
     this.#bodyBytes = bodyBytes;
-    this.#body.begin(bodyBytes);
     this.#expects = WANTS_BODY;
     // From here on it is a publisher: while a resource is short, the rest of the message is not read.
     if (!this.#channel.connection.hasPublished) this.#channel.connection.publishedFirst();
@@ -165,6 +165,7 @@ export class Publishing {
       this.#complete(bytes, start, end);
       return;
     }
+    this.#body ??= new ReceivedBody(this.#bodyBytes);
     const body = this.#body;
     const received = body.bytes + count;
     if (received > this.#bodyBytes) {
@@ -176,7 +177,9 @@ export class Publishing {
       this.#channel.connection.memory.hold(more);
     }
     body.append(bytes, start, end);
-    if (received === this.#bodyBytes) this.#complete(body.take(), 0, received);
+    if (received < this.#bodyBytes) return;
+    this.#body = null;
+    this.#complete(body.take(), 0, received);
   }
 
   /** The buffer of the frames so far will be used again: copies what is needed of it, or drops the references. */
@@ -189,7 +192,7 @@ export class Publishing {
     this.#exchangeEnd -= this.#addressStart;
     this.#keyEnd -= this.#addressStart;
     this.#addressStart = 0;
-    let heldBytes = this.#body.heldBytes + this.#names.length;
+    let heldBytes = (this.#body?.heldBytes ?? 0) + this.#names.length;
     if (this.#expects === WANTS_BODY) {
       this.#properties = Buffer.from(this.#properties.subarray(this.#propertiesStart, this.#propertiesEnd));
       this.#propertiesEnd -= this.#propertiesStart;
@@ -202,7 +205,7 @@ export class Publishing {
   release(): void {
     this.#names = EMPTY;
     this.#properties = EMPTY;
-    this.#body.drop();
+    this.#body = null;
     this.#expects = IDLE;
     if (this.#heldBytes !== 0) this.#setHeld(0);
     this.publisher.messageView.clear();
@@ -221,7 +224,7 @@ export class Publishing {
   /** Another number with each frame of a content; -1 between two. */
   #progress(): number {
     if (this.#expects === IDLE) return -1;
-    return this.#contentNumber * 2 ** 31 + (this.#expects === WANTS_BODY ? 1 + this.#body.bytes : 0);
+    return this.#contentNumber * 2 ** 31 + (this.#expects === WANTS_BODY ? 1 + (this.#body?.bytes ?? 0) : 0);
   }
 
   #setHeld(bytes: number): void {
@@ -246,10 +249,10 @@ export class Publishing {
     const { messageView } = publisher;
     const hasCcOrBcc = this.#mayHaveCcOrBcc();
     const route = hasCcOrBcc
-      ? channel.routes.findWithKeys(names, addressStart, exchangeEnd, keyEnd, this.#message)
-      : channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this.#message);
+      ? channel.routes.findWithKeys(names, addressStart, exchangeEnd, keyEnd, this)
+      : channel.routes.find(names, addressStart, exchangeEnd, keyEnd, this);
     if (route.streams.length > 0 && channel.connection.permissions.hasTopicPermissions) {
-      channel.routes.checkRecordKey(names, addressStart, exchangeEnd, keyEnd, this.#message);
+      channel.routes.checkRecordKey(names, addressStart, exchangeEnd, keyEnd, this);
     }
     messageView.ttlMs = -1;
     messageView.priority = 0;
@@ -352,7 +355,7 @@ export class Publishing {
 
   /** The header BCC becomes an attribute of the message. */
   #hideKeys(messageView: MessageView): void {
-    const attribute = hiddenKeysOf(this.#message.headers());
+    const attribute = hiddenKeysOf(this.headers());
     messageView.hiddenKeys = attribute;
     messageView.hiddenKeysEnd = attribute.length;
     const remove = [HIDDEN_KEYS_HEADER];
@@ -364,11 +367,13 @@ export class Publishing {
   }
 
   /** For exchange types that route by headers or properties. */
-  readonly #message: RoutedMessage = {
-    headers: () => amqp091Codec.headers(this.#properties, this.#propertiesStart, this.#propertiesEnd),
-    property: (name) =>
-      amqp091Codec.property(this.#properties, this.#propertiesStart, this.#propertiesEnd, name),
-  };
+  headers(): Table | null {
+    return amqp091Codec.headers(this.#properties, this.#propertiesStart, this.#propertiesEnd);
+  }
+
+  property(name: NamedProperty): string | null {
+    return amqp091Codec.property(this.#properties, this.#propertiesStart, this.#propertiesEnd, name);
+  }
 
   #pause(): void {
     this.#isPaused = true;

@@ -18,7 +18,7 @@ export class ReceivedBody {
   bytes = 0;
   /** Of all buffers. */
   heldBytes = 0;
-  #announcedBytes = 0;
+  readonly #announcedBytes: number;
   /** Where the next frame goes, at `#end`. */
   #buffer = EMPTY;
   #end = 0;
@@ -28,9 +28,8 @@ export class ReceivedBody {
   #movedPieces = 0;
   #movedBytes = 0;
 
-  begin(announcedBytes: number): void {
+  constructor(announcedBytes: number) {
     this.#announcedBytes = announcedBytes;
-    this.bytes = 0;
   }
 
   /** Bytes of memory that `append` takes for a frame of so many. */
@@ -49,22 +48,10 @@ export class ReceivedBody {
     if (this.#isWhole) this.#movePiece();
   }
 
-  /** All that was announced, in one buffer; nothing is held any more. */
+  /** All that was announced, in one buffer. */
   take(): Buffer {
     while (this.#movedPieces < this.#pieces.length) this.#movePiece();
-    const body = this.#buffer.subarray(0, this.bytes);
-    this.drop();
-    return body;
-  }
-
-  drop(): void {
-    if (this.#buffer === EMPTY) return;
-    this.bytes = 0;
-    this.heldBytes = 0;
-    this.#buffer = EMPTY;
-    this.#end = 0;
-    this.#isWhole = false;
-    this.#forgetPieces();
+    return this.#buffer.subarray(0, this.bytes);
   }
 
   #isDoubling(count: number): boolean {
