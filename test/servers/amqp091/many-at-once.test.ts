@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MethodOf } from '../../../src/wire/amqp091/definitions.ts';
 import { DrivenClock, STEP_MS } from '../../support/driven-clock.ts';
-import { publishBytes } from './raw-client.ts';
+import { methodBytes, publishBytes } from './raw-client.ts';
 import { TestServer } from './test-server.ts';
 
 /** Some of these are done in each slice: others have their turn dozens of times. At one stretch, it would be twice. */
@@ -110,5 +110,37 @@ describe('a connection that asks for very much at once', () => {
       const message = await channel.get('q', { noAck: true });
       assert.equal(message === false ? null : message.content.toString(), expected);
     }
+  });
+
+  it('lets others go on while its channels are opened, and closed, in the order in which it asked', async () => {
+    await using test = await TestServer.start({}, { clock: new DrivenClock(STEP_MS) });
+    using greedy = await test.raw();
+    await greedy.handshake();
+    await using connection = await test.connect();
+    const channel = await connection.createChannel();
+    await channel.assertQueue('other');
+    const meanwhile = async (answer: 'channel.open-ok' | 'channel.close-ok'): Promise<number> => {
+      let isDone = false;
+      const answered = (async () => {
+        for (let number = 1; number <= COUNT; number++) {
+          const received = await greedy.next();
+          assert.deepEqual([received.method?.name, received.channel], [answer, number]);
+        }
+      })().finally(() => {
+        isDone = true;
+      });
+      let count = 0;
+      for (; !isDone; count++) await channel.checkQueue('other');
+      await answered;
+      return count;
+    };
+    const all = Array.from({ length: COUNT }, (_, index) => index + 1);
+    greedy.write(Buffer.concat(all.map((number) => methodBytes(number, { name: 'channel.open' }))));
+    const whileOpened = await meanwhile('channel.open-ok');
+    assert.ok(whileOpened > TURNS_MIN, `${whileOpened} others`);
+    const close = { name: 'channel.close', replyCode: 200, replyText: '', classId: 0, methodId: 0 } as const;
+    greedy.write(Buffer.concat(all.map((number) => methodBytes(number, close))));
+    const whileClosed = await meanwhile('channel.close-ok');
+    assert.ok(whileClosed > TURNS_MIN, `${whileClosed} others`);
   });
 });

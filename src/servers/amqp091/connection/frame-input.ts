@@ -13,6 +13,7 @@ import {
   BASIC_PUBLISH,
   CHANNEL_CLOSE,
   CHANNEL_CLOSE_OK,
+  CHANNEL_OPEN,
   decodeMethod,
 } from '../../../wire/amqp091/methods.ts';
 import { readShared } from '../../listener/shared-read-buffer.ts';
@@ -175,10 +176,7 @@ export class FrameInput {
         }
       }
       if (channel.holdsCommit(id, bytes, start, end)) return;
-      if (this.#held.check()) {
-        this.#held.add(type, channel.number, bytes, start, end);
-        return;
-      }
+      if (this.#held.holds(type, channel.number, bytes, start, end)) return;
       const method = decodeMethod(bytes, start, end);
       this.#lastMethod = method.name;
       this.#handleMethod(channel, method);
@@ -201,6 +199,10 @@ export class FrameInput {
       }
       this.#connection.connectionMethod(decodeMethod(bytes, start, end));
     } else if (channel === null) {
+      if (type === FRAME_METHOD && frameMethod(bytes, start, end) === CHANNEL_OPEN) {
+        if (this.#held.holds(type, number, bytes, start, end)) return;
+        this.#lastMethod = 'channel.open';
+      }
       this.#connection.openChannel(type, number, bytes, start, end);
     } else if (channel.state === 'open') {
       channel.deferred?.add(type, bytes, start, end);

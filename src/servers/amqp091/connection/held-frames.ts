@@ -47,6 +47,13 @@ export class HeldFrames {
     return true;
   }
 
+  /** Whether the frame waits, from now on if the turn's time is used up. */
+  holds(type: number, channel: number, bytes: Buffer, start: number, end: number): boolean {
+    if (!this.check()) return false;
+    this.add(type, channel, bytes, start, end);
+    return true;
+  }
+
   add(type: number, channel: number, bytes: Buffer, start: number, end: number): void {
     this.#frames.push({ type, channel, payload: Buffer.from(bytes.subarray(start, end)) });
   }
