@@ -14,9 +14,9 @@ export class BatchPace {
     this.size = Math.min(16, sizeMax);
   }
 
-  /** A batch of `size` took so long. */
-  took(ms: number): void {
+  /** A batch took so long; one with less in it than `size` says nothing about a larger one. */
+  took(ms: number, count = this.size): void {
     if (ms > this.#msMax) this.size = Math.max(1, this.size >>> 1);
-    else if (ms < this.#msMax / 4) this.size = Math.min(this.#sizeMax, this.size * 2);
+    else if (ms < this.#msMax / 4 && count >= this.size) this.size = Math.min(this.#sizeMax, this.size * 2);
   }
 }

@@ -1,3 +1,4 @@
+import { BatchPace } from '../../base/batch-pace.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
@@ -29,8 +30,9 @@ export interface DelayStoreDeps {
   onCorruption(vhost: string, error: CorruptionError): void;
 }
 
-/** How many messages are moved before others get the processor. */
+/** How many messages are moved before others get the processor, and how long that should take: each is routed anew. */
 const MOVED_MAX = 1024;
+const MOVED_MS_MAX = 2;
 /** More messages than that are not put in order, however small they are. */
 const ORDERED_MAX = 1 << 20;
 /** Nobody tells when the clock was set: it is looked at this often. */
@@ -53,6 +55,8 @@ export class DelayStore implements VirtualHostDelays<Queue>, Pumped {
   readonly #deps: DelayStoreDeps;
   readonly #buckets = new Buckets();
   readonly #rerouting: Rerouting;
+  readonly #routePace = new BatchPace(MOVED_MAX, MOVED_MS_MAX);
+  readonly #distributionPace = new BatchPace(MOVED_MAX, MOVED_MS_MAX);
   readonly #settings = settingsFromArguments({});
   #timer: { cancel(): void } | null = null;
   #timerMs = Number.POSITIVE_INFINITY;
@@ -189,39 +193,45 @@ export class DelayStore implements VirtualHostDelays<Queue>, Pumped {
 
   /** True if there may be more to route now. */
   #routeDue(nowMs: number): boolean {
+    const beganMs = this.#deps.shard.clock.monotonicMs();
+    const { size } = this.#routePace;
     const batch: Move[] = [];
     let isMore = false;
     for (const bucket of this.#buckets.open(0)) {
       if (bucket.damage !== null) continue;
       this.#keepWithinBudget(bucket);
-      const isLeft = bucket.reader?.take(nowMs, MOVED_MAX - batch.length, (offset, chunk, at) => {
+      const isLeft = bucket.reader?.take(nowMs, size - batch.length, (offset, chunk, at) => {
         batch.push(this.#rerouting.moveOf(bucket, offset, chunk, at, nowMs));
       });
-      if (isLeft === true) isMore = true;
-      if (batch.length >= MOVED_MAX) break;
+      // There may be more in the next bucket too.
+      if (isLeft === true || batch.length >= size) isMore = true;
+      if (batch.length >= size) break;
     }
-    this.#move(batch);
+    this.#move(batch, this.#routePace, beganMs);
     for (const bucket of this.#buckets.open(0)) if (bucket.damage === null) bucket.reader?.readOn();
     return isMore;
   }
 
   /** True if there may be more to distribute now. */
   #distribute(): boolean {
+    const beganMs = this.#deps.shard.clock.monotonicMs();
+    const { size } = this.#distributionPace;
     const batch: Move[] = [];
     let isMore = false;
     for (const bucket of this.#buckets.distributing()) {
       if (bucket.damage !== null) continue;
       const isLeft = bucket.reader?.take(
         Number.POSITIVE_INFINITY,
-        MOVED_MAX - batch.length,
+        size - batch.length,
         (offset, chunk, at) => {
           batch.push(this.#distribution(bucket, offset, chunk, at));
         },
       );
-      if (isLeft === true) isMore = true;
-      if (batch.length >= MOVED_MAX) break;
+      // There may be more in the next bucket too.
+      if (isLeft === true || batch.length >= size) isMore = true;
+      if (batch.length >= size) break;
     }
-    this.#move(batch);
+    this.#move(batch, this.#distributionPace, beganMs);
     for (const bucket of this.#buckets.distributing()) if (bucket.damage === null) bucket.reader?.readOn();
     return isMore;
   }
@@ -239,11 +249,13 @@ export class DelayStore implements VirtualHostDelays<Queue>, Pumped {
     };
   }
 
-  #move(batch: readonly Move[]): void {
+  /** `beganMs`: when the batch, which is as large as `pace` allows, was begun. */
+  #move(batch: readonly Move[], pace: BatchPace, beganMs: number): void {
     if (batch.length === 0) return;
     const { shard } = this.#deps;
     moveAtomically(shard, batch);
-    const { backPressure, turn } = shard;
+    const { backPressure, turn, clock } = shard;
+    pace.took(clock.monotonicMs() - beganMs, batch.length);
     const logs = [...new Set(batch.flatMap((each) => each.targets.logs))];
     if (!backPressure.mustPause(logs)) return;
     this.#isPaused = true;

@@ -3,8 +3,8 @@ import type { Chunk } from '../../log/memory/chunks.ts';
 /** Has the message at this offset on its way out: it is settled when `take` has returned. */
 export type Visit = (offset: number, chunk: Chunk, at: number) => void;
 
-/** How many messages are looked at in one go. */
-export const LOOKED_AT_MAX = 8192;
+/** How many messages are looked at in one go: a millisecond, or less. */
+export const LOOKED_AT_MAX = 2048;
 
 /** How the messages of an open bucket are taken out of it. */
 export interface BucketReader {
