@@ -8,6 +8,7 @@ import { Pager } from './memory/pager.ts';
 import { noteNewestSnapshot } from './newest-snapshot.ts';
 import type { QueueLog } from './queues/queue-log.ts';
 import type { SegmentedLog } from './segments/segmented-log.ts';
+import { GoneLogs } from './segments/transient-logs.ts';
 import { type LogSnapshot, type StreamSnapshot, writeSnapshot } from './snapshot.ts';
 import type { StateMachine, StoreState } from './store-state.ts';
 import { LogCleaner } from './streams/log-cleaner.ts';
@@ -30,6 +31,7 @@ export class Maintenance {
   readonly #cleaner: LogCleaner;
   readonly #memoryLimit: MemoryLimit;
   readonly #diskSpace: FreeDiskSpace;
+  readonly #gone: GoneLogs;
   #machine: StateMachine | null = null;
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
@@ -61,6 +63,7 @@ export class Maintenance {
       pendingBytes: () => (state.tip?.pendingBytes ?? 0) + this.#bytesToPageOut,
       onChange: (level) => events.onDiskLevel(level),
     });
+    this.#gone = new GoneLogs(options.fileSystem, options.scheduler);
     this.#cleaner = new LogCleaner(state, this.#pager.streams, {
       onDropped: (stream, bytes) => {
         this.#droppedBytes += bytes;
@@ -73,12 +76,17 @@ export class Maintenance {
   async startFollowing(machine: StateMachine, hasSnapshot: boolean): Promise<void> {
     this.#machine = machine;
     if (!hasSnapshot) await this.snapshot(false);
-    this.start(machine);
+    this.start(machine, []);
   }
 
-  /** From here on it works: a store that followed has done so already. */
-  start(machine: StateMachine): void {
+  /** From here on it works: a store that followed has done so already. `gone`: directories that are not needed any more. */
+  start(machine: StateMachine, gone: readonly string[]): void {
     this.#isSuspended = false;
+    this.#gone.delete(gone, (error) =>
+      this.#state.events.onWarning(
+        `segments of transient queues of an earlier run are there still: ${error.message}`,
+      ),
+    );
     if (this.#timer !== null) return;
     this.#machine = machine;
     this.#lastSnapshotMs = this.#state.options.clock.monotonicMs();
@@ -120,8 +128,9 @@ export class Maintenance {
   }
 
   logWasRemoved(log: QueueLog | StreamLog): void {
-    // Most have none: in a list they would be held, and their files looked for, for as long as the disk takes.
-    if (log.segments?.removeUnused() !== true) this.#removed.push(log);
+    const { segments } = log;
+    if (segments?.mayHaveFiles === true) this.#removed.push(log);
+    else void segments?.remove();
     this.#reclaimed.delete(log);
     if ('ring' in log) this.#long.delete(log);
   }
@@ -144,14 +153,17 @@ export class Maintenance {
     this.#stopped = true;
     this.#diskSpace.stop();
     this.#timer?.cancel();
+    this.#pager.stop();
     await this.#running;
     await this.#cleaner.stop();
+    await this.#gone.stop();
   }
 
   abandon(): void {
     this.#stopped = true;
     this.#diskSpace.stop();
     this.#cleaner.abandon();
+    this.#gone.abandon();
     this.#timer?.cancel();
   }
 
@@ -279,7 +291,8 @@ export class Maintenance {
     const oldest = await device.oldestBeyond(options.journalBytes);
     if (oldest === null) return;
     this.#state.beginGeneration();
-    await this.#pager.pageOutGeneration(oldest.generation);
+    // Stopped: the next start begins with this file still.
+    if (!(await this.#pager.pageOutGeneration(oldest.generation))) return;
     await this.snapshot(false, oldest.next);
     await device.release(oldest.next);
   }
@@ -292,8 +305,13 @@ export class Maintenance {
   }
 
   async #delete(removed: readonly (QueueLog | StreamLog)[]): Promise<void> {
-    const deleted = new Set(removed);
-    for (const log of deleted) await log.segments?.remove();
+    const deleted = new Set<QueueLog | StreamLog>();
+    for (const log of removed) {
+      // The last snapshot says that the others are deleted, so that the next start does it.
+      if (this.#stopped) break;
+      await log.segments?.remove();
+      deleted.add(log);
+    }
     this.#removed = this.#removed.filter((log) => !deleted.has(log));
   }
 
@@ -316,6 +334,7 @@ export class Maintenance {
     this.#lastReclaimMs = this.#state.options.clock.monotonicMs();
     for (const log of [...this.#state.logs.values()]) {
       const segments = log.segments as SegmentedLog;
+      if (this.#stopped) return;
       if (log.removed || log.isCorrupt || segments.startOffset >= segments.endOffset) continue;
       const before = segments.bytes;
       segments.dropBelow(log.head);

@@ -19,6 +19,8 @@ export interface Recovered {
   /** The broker was stopped in an orderly way. */
   readonly clean: boolean;
   readonly warnings: readonly string[];
+  /** Directories of logs that did not survive: they can be deleted. */
+  readonly gone: readonly string[];
 }
 
 export interface RecoveryHooks {
@@ -124,7 +126,7 @@ export class Recovery {
       state.options.clock.now(),
     );
     const clean = snapshot === null ? isNew : snapshot.clean && nextBlock === snapshot.nextBlock;
-    return { clean, warnings: [...this.#leftOut, ...strays, ...warnings] };
+    return { clean, warnings: [...this.#leftOut, ...strays.warnings, ...warnings], gone: strays.gone };
   }
 }
 

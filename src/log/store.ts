@@ -23,6 +23,7 @@ import { ReadBudget } from './memory/read-budget.ts';
 import { appendAcknowledged } from './queues/pending-acknowledgements.ts';
 import { QueueLog } from './queues/queue-log.ts';
 import { type Recovered, Recovery } from './recovery.ts';
+import type { SegmentInfo } from './segments/segment.ts';
 import type { SegmentDirectory } from './segments/segment-directory.ts';
 import type { LogSnapshot, StreamSnapshot } from './snapshot.ts';
 import { type StateMachine, type StoreEvents, type StoreOptions, StoreState } from './store-state.ts';
@@ -169,7 +170,7 @@ export class Store {
     this.journal.reservations = this.accumulator;
     state.events.onRecovered(led.nextBlock - 1);
     await this.maintenance.checkDisk();
-    this.maintenance.start(machine);
+    this.maintenance.start(machine, recovered.gone);
     // On a new directory too: from here on there is a block in the journal, or it is gone.
     await this.#markStart();
     return recovered;
@@ -238,8 +239,7 @@ export class Store {
   openLog(id: number, durable: boolean, events: LogEvents): QueueLog {
     const log = new QueueLog(id, durable, this.chunks, this);
     const recovered = this.#recoveredLogs.get(id);
-    log.segments = this.segments.openLog(id, recovered?.segments ?? null, durable);
-    log.segments.isNew = !this.#isRecovering;
+    log.segments = this.segments.openLog(id, this.#tableOf(recovered), durable);
     if (this.#isRecovering) this.#named.add(id);
     if (recovered !== undefined) log.load(recovered);
     log.readAhead = new ReadAhead(log, this.chunks, this.#readBudget, {
@@ -258,13 +258,17 @@ export class Store {
   /** A stream's log with an id that was never used, or the one that was recovered under this id. */
   openStream(id: number, events: StreamLogEvents): StreamLog {
     const recovered = this.#recoveredStreams.get(id);
-    const segments = this.segments.openStream(id, recovered?.segments ?? null, this.options.clock);
-    segments.isNew = !this.#isRecovering;
+    const segments = this.segments.openStream(id, this.#tableOf(recovered), this.options.clock);
     const stream = new StreamLog(id, segments, this, events);
     if (this.#isRecovering) this.#named.add(id);
     if (recovered !== undefined) stream.load(recovered);
     this.streams.set(id, stream);
     return stream;
+  }
+
+  /** Null for a new log. One that only the journal knows may have been written to a file nevertheless. */
+  #tableOf(recovered: LogSnapshot | StreamSnapshot | undefined): readonly SegmentInfo[] | null {
+    return recovered?.segments ?? (this.#isRecovering ? [] : null);
   }
 
   removeStream(stream: StreamLog): void {

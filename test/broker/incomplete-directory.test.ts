@@ -202,12 +202,12 @@ describe('segments that neither the snapshot nor the journal names', () => {
     await copyDirectory(directory.path('journal'), `${copy}/journal`);
     await test.broker.close();
     await test.open();
-    assert.deepEqual(directory.logs(), ['1']);
+    await until(() => directory.logs().join() === '1');
     await test.broker.close();
     await rm(directory.path(), { recursive: true });
     await rename(copy, directory.path());
     await test.open();
-    assert.deepEqual(directory.logs(), ['1']);
+    await until(() => directory.logs().join() === '1');
     await test.broker.close();
     assert.ok(!readdirSync(directory.path()).includes('set-aside'));
     assert.deepEqual(

@@ -27,7 +27,7 @@ export class ObjectCounter {
   }
 
   hasRoomFor(count: number): boolean {
-    return this.#quotas.refusal(this.#kind, this.#account, this.#vhost, count) === null;
+    return this.#quotas.hasRoomFor(this.#kind, this.#account, this.#vhost, count);
   }
 
   /** As it was set last. */
@@ -39,6 +39,7 @@ export class ObjectCounter {
   set(count: number): void {
     // An account without anything is forgotten: the user may have another one by now.
     if (this.#user !== null && this.#counted === 0) this.#account = this.#quotas.account(this.#user);
+    if (count === this.#counted) return;
     this.#quotas.change(this.#kind, this.#account, this.#vhost, count - this.#counted);
     this.#counted = count;
   }

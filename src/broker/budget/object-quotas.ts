@@ -1,7 +1,12 @@
 import { BrokerError } from '../errors.ts';
 import { ObjectAccount } from './object-account.ts';
 import { ALL_OBJECT_KINDS, OBJECT_KINDS, type ObjectKind } from './object-kinds.ts';
-import type { ObjectLimit, ObjectLimitSettings, ObjectLimits } from './object-limits.ts';
+import {
+  ALL_OBJECT_LIMITS,
+  type ObjectLimit,
+  type ObjectLimitSettings,
+  type ObjectLimits,
+} from './object-limits.ts';
 
 /** What is set for one user, or one virtual host, besides the settings of the broker. */
 export interface OwnLimits {
@@ -45,6 +50,10 @@ const MADE_ANY_TIME: ReadonlySet<ObjectKind> = new Set([
 ]);
 /** These are on the disk too: they are made until its reserve is reached. */
 const MADE_LONGER: ReadonlySet<ObjectKind> = new Set(['members', 'offsets']);
+/** What a limit is called among those of one user or virtual host. */
+const OWN_NAMES = Object.fromEntries(ALL_OBJECT_LIMITS.map((limit) => [limit, `max-${limit}`])) as {
+  readonly [limit in ObjectLimit]: string;
+};
 const NAME_CHARACTERS_MAX = 60;
 const TOLD_MS = 1000;
 const TOLD_AGAIN_MS = 60_000;
@@ -102,6 +111,16 @@ export class ObjectQuotas {
     if (reached === null) return null;
     this.#tell(reached);
     return { kind: 'limit-reached', text: reached };
+  }
+
+  /** As `refusal`, for those who give no reason: asked for each message, also by a user who is at the limit. */
+  hasRoomFor(kind: ObjectKind, account: ObjectAccount | null, vhost: string, count: number): boolean {
+    if (this.#shortage(kind) !== null) return false;
+    if (!this.#isBeyondLimit(kind, account, vhost, count)) return true;
+    const { nowMs } = this.#deps;
+    if (nowMs() - this.#lastToldMs < TOLD_MS) return false;
+    this.#tell(this.#reached(kind, account, vhost, count) as string);
+    return false;
   }
 
   /** Before something is written that makes nothing new. Null if nothing stands against it. */
@@ -164,6 +183,7 @@ export class ObjectQuotas {
   }
 
   #reached(kind: ObjectKind, account: ObjectAccount | null, vhost: string, count: number): string | null {
+    if (!this.#isBeyondLimit(kind, account, vhost, count)) return null;
     if (account !== null && !account.isClosed) {
       const { name } = account;
       const text = `user '${name.slice(0, NAME_CHARACTERS_MAX)}'`;
@@ -184,6 +204,19 @@ export class ObjectQuotas {
     if (memoryMax === Number.POSITIVE_INFINITY) return null;
     const memoryBytes = (found?.memoryBytes ?? 0) + count * OBJECT_KINDS[kind].memoryBytes;
     return memoryBytes > memoryMax ? limitText('memory', memoryMax, text, 'vhost-limits') : null;
+  }
+
+  /** Whether `#reached` has something to say. */
+  #isBeyondLimit(kind: ObjectKind, account: ObjectAccount | null, vhost: string, count: number): boolean {
+    const { memoryBytes } = OBJECT_KINDS[kind];
+    if (account !== null && !account.isClosed) {
+      const { name } = account;
+      if (account.count(kind) + count > this.#userLimit(name, kind)) return true;
+      if (account.memoryBytes + count * memoryBytes > this.#userLimit(name, 'memory')) return true;
+    }
+    const found = this.#vhosts.get(vhost);
+    if ((found?.count(kind) ?? 0) + count > this.#vhostLimit(vhost, kind)) return true;
+    return (found?.memoryBytes ?? 0) + count * memoryBytes > this.#vhostLimit(vhost, 'memory');
   }
 
   /** The same is not told again and again. */
@@ -216,7 +249,7 @@ function accountIn(accounts: Map<string, ObjectAccount>, name: string): ObjectAc
 }
 
 function limitIn(own: OwnLimits['limits'] | undefined, usual: ObjectLimits, limit: ObjectLimit): number {
-  return own?.[`max-${limit}`] ?? usual[limit] ?? Number.POSITIVE_INFINITY;
+  return own?.[OWN_NAMES[limit]] ?? usual[limit] ?? Number.POSITIVE_INFINITY;
 }
 
 /** Clients get at most 255 bytes of it. */

@@ -2,7 +2,7 @@ import type { MessageView } from '../../records/message-view.ts';
 import { BrokerError } from '../errors.ts';
 import { deduplicationName } from '../queues/deduplication.ts';
 import type { Queue } from '../queues/queue.ts';
-import { encodeQueueOperation } from '../queues/queue-operations.ts';
+import { encodeQueueOperation, seenOperationBytesMax } from '../queues/queue-operations.ts';
 import type { Shard } from '../shard/shard.ts';
 import { operationBytes } from './atomic-append.ts';
 
@@ -121,7 +121,7 @@ class SeenMessage implements Seen {
     this.#shard = shard;
     this.#isDurable = isDurable;
     this.#untilMs = windowMs === null ? null : shard.nowMs + windowMs;
-    this.journalBytes = operationBytes(this.#operation(priority, Number.MAX_SAFE_INTEGER));
+    this.journalBytes = isDurable ? operationBytes(seenOperationBytesMax(name)) : 0;
   }
 
   remember(): void {

@@ -159,7 +159,7 @@ export function batchBytesMax(bytes: number): number {
   return batchEntryBytes(bytes);
 }
 
-/** What an operation takes of the journal. */
-export function operationBytes(operation: Uint8Array): number {
-  return metadataEntryBytes(operation.length);
+/** What an operation of so many bytes takes of the journal. */
+export function operationBytes(length: number): number {
+  return metadataEntryBytes(length);
 }

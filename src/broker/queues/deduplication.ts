@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Value } from '../../base/value.ts';
 import type { ObjectCounter } from '../budget/object-counter.ts';
 import type { PriorityLevel } from './priority-level.ts';
@@ -22,7 +22,7 @@ interface Recent {
 const NAME_LENGTH_MAX = 128;
 
 function boundedName(name: string): string {
-  return name.length <= NAME_LENGTH_MAX ? name : createHash('sha256').update(name).digest('base64');
+  return name.length <= NAME_LENGTH_MAX ? name : hash('sha256', name, 'base64');
 }
 
 /** Before the names that are no texts, and the rare text that begins with it. */

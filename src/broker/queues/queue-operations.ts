@@ -42,6 +42,16 @@ export function encodeQueueOperation(operation: QueueOperation): Uint8Array {
   return Buffer.from(JSON.stringify(operation), 'utf8');
 }
 
+/** What JSON makes of one UTF-16 unit at most: `\u0000`. */
+const JSON_UNIT_BYTES_MAX = 6;
+/** All else of the operation `seen`, with the largest numbers. */
+const SEEN_BYTES_MAX = 200;
+
+/** What an operation `seen` with this name takes at most: to be known before its offset is, for each message. */
+export function seenOperationBytesMax(name: string): number {
+  return SEEN_BYTES_MAX + name.length * JSON_UNIT_BYTES_MAX;
+}
+
 /** @throws Error if it is not an operation that this version knows */
 export function decodeQueueOperation(bytes: Buffer): QueueOperation {
   const operation = JSON.parse(bytes.toString('utf8')) as QueueOperation;

@@ -37,7 +37,7 @@ export function endTransaction(
   const batch = endBatch({ producerId, epoch }, isCommit, nowMs);
   const atomic = new AtomicAppend(shard);
   atomic.begin(
-    partitions.length * batchBytesMax(MARKER_BATCH_BYTES) + COMPLETE_BYTES + operationBytes(operation),
+    partitions.length * batchBytesMax(MARKER_BATCH_BYTES) + COMPLETE_BYTES + operationBytes(operation.length),
   );
   for (const partition of partitions) partition.append(batch, 0, batch.length);
   offsets.complete(producerId, isCommit);

@@ -17,6 +17,7 @@ export class Pager {
   readonly #state: StoreState;
   readonly #writers: readonly PageWriter[];
   readonly streams: StreamPager;
+  #isStopped = false;
 
   constructor(state: StoreState) {
     this.#state = state;
@@ -24,12 +25,18 @@ export class Pager {
     this.#writers = Array.from({ length: WRITERS }, () => new PageWriter(state));
   }
 
-  /** Afterwards no log refers to a chunk of this generation or an older one. */
-  async pageOutGeneration(generation: number): Promise<void> {
+  /** The store is closed: what was not written yet stays in the journal, or was not to survive. */
+  stop(): void {
+    this.#isStopped = true;
+    this.streams.stop();
+  }
+
+  /** Afterwards no log refers to a chunk of this generation or an older one. False if it was stopped before. */
+  async pageOutGeneration(generation: number): Promise<boolean> {
     const logs = [...this.#state.logs.values()];
     let next = 0;
     const work = async (writer: PageWriter): Promise<void> => {
-      while (next < logs.length) {
+      while (next < logs.length && !this.#isStopped) {
         const log = logs[next++];
         if (isWaitingIn(this.#state, log, generation)) {
           await writer.pageOut(log, generation, Number.POSITIVE_INFINITY);
@@ -44,6 +51,7 @@ export class Pager {
     works.push(this.streams.pageOutGeneration(generation));
     const results = await Promise.allSettled(works);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
+    return !this.#isStopped;
   }
 
   /** Pages out the oldest messages of a log, those below offset `below`. */

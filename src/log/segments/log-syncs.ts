@@ -20,6 +20,7 @@ export class LogSyncs {
   }
 
   add(segment: Segment): void {
+    if (!this.#store.isDurable) return;
     this.#dirty.add(segment);
     this.#store.dirtyLogs.add(this);
   }

@@ -5,8 +5,9 @@ import type { FileSystem } from '../files/filesystem.ts';
 import { setAside } from '../files/set-aside.ts';
 import { FileHandles } from './file-handles.ts';
 import type { SegmentInfo } from './segment.ts';
-import { type SegmentStore, TRANSIENT_PREFIX } from './segment-store.ts';
+import type { SegmentStore } from './segment-store.ts';
 import { SegmentedLog } from './segmented-log.ts';
+import { TRANSIENT_DIRECTORY } from './transient-logs.ts';
 
 export interface SegmentDirectoryOptions {
   /** A segment is closed and the next begun when it would grow beyond this. */
@@ -37,6 +38,7 @@ const CONCURRENT_SYNCS = 8;
  */
 export class SegmentDirectory {
   readonly #store: SegmentStore;
+  readonly #transient: SegmentStore;
 
   constructor(fs: FileSystem, root: string, options: SegmentDirectoryOptions = {}) {
     const rootSyncs = new Serial();
@@ -44,6 +46,7 @@ export class SegmentDirectory {
     let parentIsDirty = true;
     this.#store = {
       fs,
+      isDurable: true,
       root,
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
       handles: new FileHandles(fs, options.maxOpenFiles ?? MAX_OPEN_FILES),
@@ -71,25 +74,33 @@ export class SegmentDirectory {
         });
       },
     };
+    this.#transient = {
+      ...this.#store,
+      isDurable: false,
+      root: `${root}/${TRANSIENT_DIRECTORY}`,
+      dirtyLogs: new Set(),
+      rootChanged: () => undefined,
+      syncRoot: async () => undefined,
+    };
   }
 
   /** Since the start. */
   get appendedBytes(): number {
-    return this.#store.appendedBytes;
+    return this.#store.appendedBytes + this.#transient.appendedBytes;
   }
 
   get openFiles(): number {
     return this.#store.handles.openCount;
   }
 
-  /** Touches no file yet. `table` is what the last snapshot says of this log; null for a new one. */
+  /** Touches no file yet. `table` is what the last snapshot says of this log; null for a new one, which has no files. */
   openLog(id: number, table: readonly SegmentInfo[] | null, durable = true): SegmentedLog {
-    return new SegmentedLog(this.#store, id, table ?? [], null, durable ? '' : TRANSIENT_PREFIX);
+    return new SegmentedLog(durable ? this.#store : this.#transient, id, table, null);
   }
 
   /** As `openLog`, for a stream's: with batches of producers, and segments that know their age. */
   openStream(id: number, table: readonly SegmentInfo[] | null, clock: Clock): SegmentedLog {
-    return new SegmentedLog(this.#store, id, table ?? [], clock);
+    return new SegmentedLog(this.#store, id, table, clock);
   }
 
   /** Everything that was appended to any log before the call is durable after it. */

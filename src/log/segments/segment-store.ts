@@ -6,12 +6,11 @@ export interface SyncedLog {
   sync(): Promise<void>;
 }
 
-/** Begins the names of the directories of logs that do not survive a restart. */
-export const TRANSIENT_PREFIX = 'transient-';
-
-/** What all logs of a data directory share. */
+/** What the logs of a data directory share: those that survive a restart, or those that do not. */
 export interface SegmentStore {
   readonly fs: FileSystem;
+  /** Whether its logs survive a restart: otherwise nothing of them is ever synced. */
+  readonly isDurable: boolean;
   readonly root: string;
   readonly segmentBytes: number;
   readonly handles: FileHandles;

@@ -18,6 +18,7 @@ export type { SegmentInfo } from './segment.ts';
 /** Kafka's own index, which its tools make of our files, has the offsets of a segment as 32-bit differences. */
 const DELTA_MAX = 0x7fffffff;
 const NOTHING = Buffer.alloc(0);
+const NOTHING_TO_DO = Promise.resolve();
 
 /**
  * The part of a log that is in segment files. Offsets are given by the caller; they may have gaps, and never change.
@@ -32,30 +33,33 @@ export class SegmentedLog {
   segmentBytes: number;
   /** The snapshot or the journal knows the offsets below: a file of such offsets that is not in the table can be deleted. */
   knownEnd = Number.POSITIVE_INFINITY;
-  /** It was made in this run: it has a file only once something was done with it. */
-  isNew = false;
   readonly #store: SegmentStore;
   /** For the age of segments in a stream's log; null in that of a queue. */
   readonly #clock: Clock | null;
   readonly #table: SegmentTable;
   readonly #syncs: LogSyncs;
   readonly #rewrites: SegmentRewrites;
-  #prepared: Promise<void> | null = null;
+  #prepared: Promise<void> | null;
+  #mayHaveFiles: boolean;
 
-  /** With `clock` it is a stream's log: its batches were made by producers, and its segments know how old they are. */
+  /**
+   * `table` is null for a new log. With `clock` it is a stream's log: its batches were made by producers, and its segments
+   * know how old they are.
+   */
   constructor(
     store: SegmentStore,
     id: number,
-    table: readonly SegmentInfo[],
+    table: readonly SegmentInfo[] | null,
     clock: Clock | null = null,
-    prefix = '',
   ) {
     this.id = id;
     this.segmentBytes = store.segmentBytes;
     this.#store = store;
     this.#clock = clock;
-    this.#table = new SegmentTable(`${store.root}/${prefix}${id}`, table, clock !== null);
-    this.#syncs = new LogSyncs(store, this.#table.directory, table.length === 0);
+    this.#mayHaveFiles = table !== null;
+    this.#prepared = table === null ? NOTHING_TO_DO : null;
+    this.#table = new SegmentTable(`${store.root}/${id}`, table ?? [], clock !== null);
+    this.#syncs = new LogSyncs(store, this.#table.directory, this.#table.segments.length === 0);
     this.#rewrites = new SegmentRewrites(store, this.#table, this.#syncs, () => this.#prepare());
   }
 
@@ -170,6 +174,7 @@ export class SegmentedLog {
     const info = { baseOffset: firstOffset, endOffset: firstOffset, bytes: 0, records: 0 };
     const age = this.#clock === null ? {} : { createdMs: this.#clock.now(), maxTimestampMs: -1 };
     const segment = this.#table.segmentOf({ ...info, ...age }, true);
+    this.#mayHaveFiles = true;
     if (this.#syncs.entryIsDirty) {
       await fs.makeDirectory(this.#table.directory);
       this.#store.rootChanged();
@@ -298,18 +303,16 @@ export class SegmentedLog {
     return this.#rewrites.deleteDropped(durableTable);
   }
 
-  /** Deletes the log with all its files; it cannot be used any more. The deletion must be in the journal already. */
-  remove(): Promise<void> {
-    this.#table.isRemoved = true;
-    this.#syncs.forget();
-    return this.#rewrites.removeAll();
+  /** Whether anything of it was ever written, as far as is known: most queues that come and go are never in a file. */
+  get mayHaveFiles(): boolean {
+    return this.#mayHaveFiles;
   }
 
-  /** As `remove`, of a log that has never had a file. False if it may have had one. */
-  removeUnused(): boolean {
-    if (!this.isNew || this.#prepared !== null) return false;
+  /** Deletes the log with all its files; it cannot be used any more. The deletion must be in the journal already. */
+  async remove(): Promise<void> {
     this.#table.isRemoved = true;
-    return true;
+    this.#syncs.forget();
+    if (this.#mayHaveFiles) await this.#rewrites.removeAll();
   }
 
   /** Compares the directory with the table, the first time that the log is used. */

@@ -3,7 +3,7 @@ import type { FileSystem } from '../files/filesystem.ts';
 import { measureSetAside, type SetAside, setAside, setAsideText } from '../files/set-aside.ts';
 import { doctorCommandLine, quoted } from '../operator-advice.ts';
 import type { Snapshot } from '../snapshot.ts';
-import { TRANSIENT_PREFIX } from './segment-store.ts';
+import { moveGoneAway } from './transient-logs.ts';
 
 /** The logs that have files below `<data>/logs`, of those that are wanted, by the numbers that their directories have. */
 export async function logsWithFiles(
@@ -105,9 +105,15 @@ export interface KnownLogs {
   readonly isNothingNamed: boolean;
 }
 
+export interface SweptStrays {
+  readonly warnings: string[];
+  /** Directories that can be deleted. */
+  readonly gone: readonly string[];
+}
+
 /**
- * Deals with the files of logs that nobody has: what is known to have been deleted is deleted, what was of transient
- * queues too. Anything else is set aside: it may be all that is left of something. Resolves with warnings. Rejects, and
+ * Deals with the files of logs that nobody has: what is known to have been deleted, and what was of transient queues,
+ * can be deleted then. Anything else is set aside: it may be all that is left of something. Rejects, and
  * has done nothing, if nothing at all is known of a directory full of segments.
  */
 export async function sweepStrays(
@@ -115,7 +121,7 @@ export async function sweepStrays(
   dataDirectory: string,
   known: KnownLogs,
   nowMs: number,
-): Promise<string[]> {
+): Promise<SweptStrays> {
   const root = `${dataDirectory}/logs`;
   const strays = await logsWithFiles(fs, dataDirectory, (id) => !known.isOpen(id) && !known.wasNamed(id));
   if (strays.length > 0 && known.isNothingNamed) {
@@ -125,13 +131,9 @@ export async function sweepStrays(
   const earlier = await measureSetAside(fs, dataDirectory);
   const moved: string[] = [];
   for (const id of strays) moved.push(await setAside(fs, dataDirectory, `${root}/${id}`));
-  const over = (await fs.list(root)).filter(
-    (name) => name.startsWith(TRANSIENT_PREFIX) || (/^\d+$/.test(name) && !known.isOpen(Number(name))),
-  );
-  for (const name of over) await fs.remove(`${root}/${name}`);
-  // A later snapshot will not say any more that they were deleted.
-  if (over.length > 0) await fs.syncDirectory(root);
-  return warningsOf(dataDirectory, moved, earlier, nowMs);
+  const over = (await fs.list(root)).filter((name) => /^\d+$/.test(name) && !known.isOpen(Number(name)));
+  const gone = await moveGoneAway(fs, root, over);
+  return { warnings: warningsOf(dataDirectory, moved, earlier, nowMs), gone };
 }
 
 function warningsOf(

@@ -13,14 +13,23 @@ const SYNC_BYTES = 4 * 1024 * 1024;
 /** Writes batches of streams from memory to segments. */
 export class StreamPager {
   readonly #state: StoreState;
+  #isStopped = false;
 
   constructor(state: StoreState) {
     this.#state = state;
   }
 
-  /** Afterwards no stream refers to a chunk of this generation or an older one. */
+  /** The store is closed: what was not written yet stays in the journal. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Afterwards no stream refers to a chunk of this generation or an older one, unless it was stopped before. */
   async pageOutGeneration(generation: number): Promise<void> {
-    for (const stream of [...this.#state.streamsInMemory]) await this.#pageOut(stream, generation);
+    for (const stream of [...this.#state.streamsInMemory]) {
+      if (this.#isStopped) return;
+      await this.#pageOut(stream, generation);
+    }
   }
 
   /** Afterwards nothing of what the stream had in memory is there. */

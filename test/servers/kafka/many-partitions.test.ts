@@ -209,10 +209,13 @@ describe('a request of very many partitions', () => {
     const group = { groupId: 'g', memberId: '', groupInstanceId: null };
     const topics = [{ name: 't', partitions }];
     const recorded: number[] = [];
+    const pendingBytes: number[] = [];
     const { groups } = test.broker;
+    const { journal } = test.broker.shard.store;
     const commit = groups.commit.bind(groups);
     groups.commit = (request) => {
       recorded.push(Object.values(request.rows).flat().length);
+      pendingBytes.push(journal.pendingBytes);
       return commit(request);
     };
     const committed = await client.request(offsetCommit, 8, {
@@ -225,6 +228,8 @@ describe('a request of very many partitions', () => {
       recorded.every((rows) => rows <= 33),
       `${recorded}`,
     );
+    // What others commit waits behind it.
+    assert.ok(Math.max(...pendingBytes) < 1_000_000, `${Math.max(...pendingBytes)} bytes waited for the disk`);
     const { groups: fetched } = await client.request(offsetFetch, 8, {
       groups: [{ groupId: 'g', topics: null }],
     });

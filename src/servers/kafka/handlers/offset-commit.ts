@@ -1,6 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { offsetRow } from '../../../broker/groups/committed-offsets.ts';
-import { OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
+import { OFFSET_METADATA_MAX, OffsetRowsBuilder } from '../../../broker/groups/offset-commit.ts';
 import type { OffsetRow } from '../../../broker/groups/operations.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorCode } from '../../../wire/kafka/error-codes.ts';
@@ -17,6 +17,8 @@ type Response = ResponseInput<typeof offsetCommit>;
 
 const EPOCHS_VERSION = 9;
 const TOPIC_IDS_VERSION = 10;
+/** Characters of metadata that one request has in the journal before they are on the disk: other commits wait behind them. */
+const UNDURABLE_MAX = 4 * OFFSET_METADATA_MAX;
 
 export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
   api: offsetCommit,
@@ -44,6 +46,7 @@ class Commits {
   readonly #context: RequestContext;
   #isDone = false;
   #rows = new OffsetRowsBuilder();
+  #undurableLength = 0;
 
   constructor(request: Request, context: RequestContext) {
     this.#request = request;
@@ -60,7 +63,8 @@ class Commits {
   commit(): void {
     if (this.#isDone && this.#rows.count === 0) return;
     this.#isDone = true;
-    const { rows } = this.#rows;
+    const { rows, metadataLength } = this.#rows;
+    this.#undurableLength += metadataLength;
     this.#rows = new OffsetRowsBuilder();
     const { broker, client, version } = this.#context;
     this.block = broker.groups.commit({
@@ -73,6 +77,13 @@ class Commits {
       rows,
       user: client.actor,
     });
+  }
+
+  /** Resolves when what is in the journal is on the disk, if it is so much that the rest should wait for that. */
+  durability(): Promise<void> | undefined {
+    if (this.#undurableLength < UNDURABLE_MAX) return undefined;
+    this.#undurableLength = 0;
+    return this.#context.broker.shard.durable(this.block);
   }
 
   /** Of offsets that the request itself lets expire; null if it does not. */
@@ -93,27 +104,26 @@ function* takeTopic(
   const stream = topicOf(topic, context, TOPIC_IDS_VERSION, 'read');
   const { expiresMs } = commits;
   const { offsetMetadataBytesMax } = context.broker.groups.settings;
-  const results = yield* mapped(
-    partitions,
-    ({ partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata }) => {
-      const metadata = committedMetadata ?? '';
-      let errorCode: ErrorCode = ERROR_CODES.NONE;
-      if (typeof stream === 'string') {
-        errorCode = ERROR_CODES[stream];
-      } else if (partitionIndex < 0 || partitionIndex >= stream.partitions.length) {
-        errorCode = ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
-      } else if (metadata.length > 0 && Buffer.byteLength(metadata) > offsetMetadataBytesMax) {
-        errorCode = ERROR_CODES.OFFSET_METADATA_TOO_LARGE;
-      } else {
-        commits.add(
-          stream.id,
-          offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, expiresMs),
-          metadata,
-        );
-      }
-      return { partitionIndex, errorCode };
-    },
-  );
+  const results: Response['topics'][number]['partitions'][number][] = [];
+  for (const { partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata } of partitions) {
+    const metadata = committedMetadata ?? '';
+    let errorCode: ErrorCode = ERROR_CODES.NONE;
+    if (typeof stream === 'string') {
+      errorCode = ERROR_CODES[stream];
+    } else if (partitionIndex < 0 || partitionIndex >= stream.partitions.length) {
+      errorCode = ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (metadata.length > 0 && Buffer.byteLength(metadata) > offsetMetadataBytesMax) {
+      errorCode = ERROR_CODES.OFFSET_METADATA_TOO_LARGE;
+    } else {
+      commits.add(
+        stream.id,
+        offsetRow(partitionIndex, committedOffset, committedLeaderEpoch, metadata, expiresMs),
+        metadata,
+      );
+    }
+    results.push({ partitionIndex, errorCode });
+    yield commits.durability();
+  }
   return { name, topicId, partitions: results };
 }
 
