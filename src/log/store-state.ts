@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import { SlotMap } from '../base/slot-map.ts';
 import { BatchOpener } from '../records/opening/batch-opener.ts';
 import type { FileSystem } from './files/filesystem.ts';
 import type { DiskLevel } from './files/free-disk-space.ts';
@@ -74,9 +75,9 @@ export class StoreState {
   readonly events: StoreEvents;
   readonly chunks: ChunkStore;
   /** Logs of queues, by id. */
-  readonly logs = new Map<number, QueueLog>();
+  readonly logs = new SlotMap<number, QueueLog>();
   /** Logs of stream partitions, by id. */
-  readonly streams = new Map<number, StreamLog>();
+  readonly streams = new SlotMap<number, StreamLog>();
   /** Those with batches in memory. */
   readonly streamsInMemory = new Set<StreamLog>();
   readonly segments: SegmentDirectory;

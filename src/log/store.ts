@@ -1,3 +1,4 @@
+import type { SlotMap } from '../base/slot-map.ts';
 import type { MessageView } from '../records/message-view.ts';
 import { CorruptionError } from './corruption.ts';
 import { isDiskFull } from './files/system-error.ts';
@@ -86,11 +87,11 @@ export class Store {
     return this.state.events;
   }
 
-  get logs(): Map<number, QueueLog> {
+  get logs(): SlotMap<number, QueueLog> {
     return this.state.logs;
   }
 
-  get streams(): Map<number, StreamLog> {
+  get streams(): SlotMap<number, StreamLog> {
     return this.state.streams;
   }
 

@@ -1,3 +1,4 @@
+import { SlotMap } from '../../base/slot-map.ts';
 import type { BindingPattern, ExchangeType, Router } from './type.ts';
 
 /** AMQP 3.1.3.1: a message goes where the binding key equals its routing key. */
@@ -9,7 +10,7 @@ export const directExchange: ExchangeType = {
 class DirectRouter<B extends BindingPattern> implements Router<B> {
   readonly isKeyed = true;
   readonly takesEveryKey = true;
-  readonly #byKey = new Map<string, Set<B>>();
+  readonly #byKey = new SlotMap<string, Set<B>>();
 
   add(binding: B): void {
     const bindings = this.#byKey.get(binding.routingKey);

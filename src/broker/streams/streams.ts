@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { SlotMap } from '../../base/slot-map.ts';
 import { finished, type TurnTime, type Work, walked } from '../../base/turn-time.ts';
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
@@ -50,8 +51,8 @@ export const partitionsMax = 10_000;
 export class Streams implements SnapshotSection {
   readonly prefix = 'stream';
   readonly #deps: StreamsDeps;
-  readonly #byVhost = new Map<string, Map<string, Stream>>();
-  readonly #byId = new Map<string, Stream>();
+  readonly #byVhost = new Map<string, SlotMap<string, Stream>>();
+  readonly #byId = new SlotMap<string, Stream>();
   readonly #similar = new SimilarNames();
   readonly #observers: StreamObserver[] = [];
   readonly #quotas: ObjectQuotas;
@@ -288,7 +289,7 @@ export class Streams implements SnapshotSection {
   }
 
   #add(stream: Stream): void {
-    const streams = this.#byVhost.get(stream.vhost) ?? new Map<string, Stream>();
+    const streams = this.#byVhost.get(stream.vhost) ?? new SlotMap<string, Stream>();
     this.#byVhost.set(stream.vhost, streams);
     streams.set(stream.name, stream);
     this.#byId.set(stream.id, stream);

@@ -1,3 +1,4 @@
+import { SlotMap } from '../../base/slot-map.ts';
 import type { Table, Value } from '../../base/value.ts';
 import { isTable } from '../../base/value-equality.ts';
 import { valueToJson } from '../../base/value-json.ts';
@@ -75,7 +76,7 @@ export class Exchange<Q extends TopologyQueue> {
   readonly #ownAlternate: string | null;
   readonly router: Router<Binding<Q>>;
   /** Bindings from here, by their identity. */
-  readonly outbound = new Map<string, Binding<Q>>();
+  readonly outbound = new SlotMap<string, Binding<Q>>();
   /** Bindings from other exchanges to this one, and from itself. */
   readonly inbound = new Set<Binding<Q>>();
   /** Routes that hold, by routing key. */

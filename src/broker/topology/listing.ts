@@ -128,7 +128,13 @@ function* candidates<Q extends TopologyQueue>(
   }
 }
 
-function namesAmong(things: ReadonlyMap<string, unknown>, name: string | undefined): Iterable<string> {
+/** What is kept by name. */
+interface Named {
+  has(name: string): boolean;
+  keys(): Iterable<string>;
+}
+
+function namesAmong(things: Named, name: string | undefined): Iterable<string> {
   if (name === undefined) return things.keys();
   return things.has(name) ? [name] : [];
 }

@@ -1,3 +1,4 @@
+import { SlotMap } from '../../base/slot-map.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import type { ObjectKind } from '../budget/object-kinds.ts';
 import { streamExchange } from '../exchanges/stream.ts';
@@ -26,13 +27,14 @@ const OUTDATED = 0;
  * with either. No permission is checked here and nothing is journaled; commands and recovery both build on it.
  */
 export class TopologyState<Q extends TopologyQueue> {
-  readonly exchanges = new Map<string, Exchange<Q>>();
-  readonly queues = new Map<string, Q>();
+  readonly exchanges = new SlotMap<string, Exchange<Q>>();
+  readonly queues = new SlotMap<string, Q>();
   readonly directReplies = new DirectReplyConsumers();
   readonly policies = new Policies();
   /** Changes with everything that a route can depend on, but for queues that nothing is bound to: see `#nameChanged`. */
   version = 1;
-  readonly #toQueue = new Map<Q, Set<Binding<Q>>>();
+  /** By the id of the queue. */
+  readonly #toQueue = new SlotMap<number, Set<Binding<Q>>>();
   readonly #byOwner = new Map<object, Set<Q>>();
   /** Exchanges that hold cached routes. */
   readonly #warm = new Set<Exchange<Q>>();
@@ -111,7 +113,7 @@ export class TopologyState<Q extends TopologyQueue> {
     this.#count('bindings', binding.account ?? null, 1);
     binding.source.router.add(binding);
     if (binding.destinationKind === 'exchange') binding.destination.inbound.add(binding);
-    else addTo(this.#toQueue, binding.destination, binding);
+    else addTo(this.#toQueue, binding.destination.id, binding);
     this.#changed();
     this.observer?.bindingAdded(binding);
   }
@@ -121,7 +123,7 @@ export class TopologyState<Q extends TopologyQueue> {
     this.#count('bindings', binding.account ?? null, -1);
     binding.source.router.remove(binding);
     if (binding.destinationKind === 'exchange') binding.destination.inbound.delete(binding);
-    else removeFrom(this.#toQueue, binding.destination, binding);
+    else removeFrom(this.#toQueue, binding.destination.id, binding);
     this.#changed();
     this.observer?.bindingRemoved(binding);
   }
@@ -149,7 +151,7 @@ export class TopologyState<Q extends TopologyQueue> {
   }
 
   bindingsTo(queue: Q): ReadonlySet<Binding<Q>> {
-    return this.#toQueue.get(queue) ?? none;
+    return this.#toQueue.get(queue.id) ?? none;
   }
 
   queuesOf(exclusiveOwner: object): ReadonlySet<Q> {
@@ -213,13 +215,19 @@ function identityOf<Q extends TopologyQueue>(binding: Binding<Q>): string {
   );
 }
 
-function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+interface Sets<K, V> {
+  get(key: K): Set<V> | undefined;
+  set(key: K, set: Set<V>): unknown;
+  delete(key: K): boolean;
+}
+
+function addTo<K, V>(sets: Sets<K, V>, key: K, value: V): void {
   const set = sets.get(key);
   if (set === undefined) sets.set(key, new Set([value]));
   else set.add(value);
 }
 
-function removeFrom<K, V>(sets: Map<K, Set<V>>, key: K, value: V): void {
+function removeFrom<K, V>(sets: Sets<K, V>, key: K, value: V): void {
   const set = sets.get(key);
   set?.delete(value);
   if (set?.size === 0) sets.delete(key);

@@ -1,3 +1,4 @@
+import { SlotMap } from '../../../base/slot-map.ts';
 import type { Table } from '../../../base/value.ts';
 import { BrokerError } from '../../errors.ts';
 import { streamExchange } from '../../exchanges/stream.ts';
@@ -43,7 +44,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly #shard: Shard;
   readonly #vhosts: VirtualHosts<Queue>;
   readonly #streams: Streams;
-  readonly #byId = new Map<string, StreamFeed>();
+  readonly #byId = new SlotMap<string, StreamFeed>();
   readonly #states = new BindingStates();
   readonly #feedDeps: StreamFeedDeps;
   #isRecovering = true;
