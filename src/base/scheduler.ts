@@ -26,9 +26,12 @@ export const systemScheduler: Scheduler = {
   },
 };
 
+const NOTHING: Promise<unknown> = Promise.resolve();
+
 /** Runs tasks one after the other, each whether or not the one before it failed. */
 export class Serial {
-  #last: Promise<unknown> = Promise.resolve();
+  /** Shared until there is a task: there are many of these. */
+  #last = NOTHING;
 
   run<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task);

@@ -8,7 +8,7 @@ import { extraKeys, HIDDEN_KEYS_HEADER } from '../messages/cc-bcc.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
 import type { AppendTargets } from '../publishing/atomic-append.ts';
 import type { Move } from '../publishing/atomic-move.ts';
-import { targetsOf } from '../publishing/route-targets.ts';
+import { targetsIn } from '../publishing/route-targets.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { Route } from '../topology/route.ts';
 import type { Bucket } from './bucket.ts';
@@ -94,7 +94,8 @@ export class Rerouting implements RoutedMessage {
       return NOWHERE;
     }
     ledger.routed++;
-    const targets = targetsOf(route, view.priority);
+    // The route is this message's alone: nothing is remembered with it.
+    const targets = targetsIn(route.queues, view.priority, route.streams);
     if (view.ttlMs >= 0) for (const queue of targets.queues) queue.messagesExpire();
     return targets;
   }

@@ -53,6 +53,10 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
   #destinations: readonly Destination<B>[] = [];
   /** Indexes into `#destinations`. Made when there is something to choose from. */
   #owners: Int32Array | null = null;
+  /** The slots whose owner is known: mostly a few of all, where destinations come and go. */
+  #knownSlots: number[] = [];
+  /** Destinations came or went since a message was routed. */
+  #isStale = false;
 
   constructor(part: HashedPart) {
     this.#part = part;
@@ -68,7 +72,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
     }
     destination.bindings.add(binding);
     destination.weight += weightOf(binding);
-    this.#changed();
+    this.#isStale = true;
   }
 
   remove(binding: B): void {
@@ -76,7 +80,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
     if (destination?.bindings.delete(binding) !== true) return;
     destination.weight -= weightOf(binding);
     if (destination.bindings.size === 0) this.#byName.delete(destination.name);
-    this.#changed();
+    this.#isStale = true;
   }
 
   route(routingKey: string, message: RoutedMessage, visit: (binding: B) => void): void {
@@ -85,6 +89,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
   }
 
   choose(routingKey: string, message: RoutedMessage): B | null {
+    if (this.#isStale) this.#refresh();
     const destinations = this.#destinations;
     if (destinations.length === 0) return null;
     const index = destinations.length === 1 ? 0 : this.#ownerOf(this.#hash(routingKey, message));
@@ -108,6 +113,7 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
     if (known !== UNKNOWN) return known;
     const owner = this.#draw(slot);
     owners[slot] = owner;
+    this.#knownSlots.push(slot);
     return owner;
   }
 
@@ -128,10 +134,13 @@ class ConsistentHashRouter<B extends BindingPattern> implements Router<B> {
     return winner;
   }
 
-  #changed(): void {
+  #refresh(): void {
+    this.#isStale = false;
     // In the order of the names, so that even a draw with two winners ends the same after a restart.
     this.#destinations = [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-    this.#owners?.fill(UNKNOWN);
+    if (this.#owners === null) return;
+    for (const slot of this.#knownSlots) this.#owners[slot] = UNKNOWN;
+    this.#knownSlots = [];
   }
 }
 

@@ -59,7 +59,8 @@ export class Partition {
   readonly epochs = new LeaderEpochs();
   readonly producers: ProducerStates;
   readonly #context: PartitionContext;
-  readonly #listeners = new Set<() => void>();
+  /** Null until there is one. */
+  #listeners: Set<() => void> | null = null;
 
   constructor(stream: PartitionOwner, index: number, id: number, context: PartitionContext) {
     this.stream = stream;
@@ -181,13 +182,14 @@ export class Partition {
 
   /** `listener` is called whenever more may be read. Returns how to stop that. */
   onAdvance(listener: () => void): () => void {
+    this.#listeners ??= new Set();
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return () => this.#listeners?.delete(listener);
   }
 
   /** `highWatermark` or `lastStableOffset` has moved. */
   advanced(): void {
-    if (this.#listeners.size === 0) return;
+    if (this.#listeners === null || this.#listeners.size === 0) return;
     for (const listener of [...this.#listeners]) listener();
   }
 

@@ -137,7 +137,10 @@ export function routeAfterDelay<Q extends TopologyQueue>(
 ): Route<Q> {
   // What was published to a stream waits only after that: it came out of the stream.
   const fed = exchange.stream === null ? null : { exchange, takes: () => true };
-  const { holding } = reach(state, [exchange], routingKeys, message, true, null, fed);
+  const isHeldAtOnce = fed === null && exchange.type.delays === true && delayOf(message) > 0;
+  const holding = isHeldAtOnce
+    ? [exchange]
+    : reach(state, [exchange], routingKeys, message, true, null, fed).holding;
   const { queues, streams } = reach(state, holding, routingKeys, message, false, null, fed);
   return {
     queues: [...queues],

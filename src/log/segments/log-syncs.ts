@@ -9,7 +9,8 @@ export class LogSyncs {
   directoryIsDirty = false;
   readonly #store: SegmentStore;
   readonly #directory: string;
-  readonly #dirty = new Set<Segment>();
+  /** Null until there is one: most logs of a broker with many never have a segment. */
+  #dirty: Set<Segment> | null = null;
   readonly #tasks = new Serial();
   #closed = false;
 
@@ -21,16 +22,17 @@ export class LogSyncs {
 
   add(segment: Segment): void {
     if (!this.#store.isDurable) return;
+    this.#dirty ??= new Set();
     this.#dirty.add(segment);
     this.#store.dirtyLogs.add(this);
   }
 
   delete(segment: Segment): void {
-    this.#dirty.delete(segment);
+    this.#dirty?.delete(segment);
   }
 
   has(segment: Segment): boolean {
-    return this.#dirty.has(segment);
+    return this.#dirty?.has(segment) === true;
   }
 
   /** Makes durable what was written before. A failure is final: the system may have forgotten what it did not write. */
@@ -52,8 +54,8 @@ export class LogSyncs {
   async #sync(): Promise<void> {
     if (this.#closed) return;
     const { fs, dirtyLogs } = this.#store;
-    const segments = [...this.#dirty];
-    this.#dirty.clear();
+    const segments = [...(this.#dirty ?? [])];
+    this.#dirty?.clear();
     const directoryIsDirty = this.directoryIsDirty;
     this.directoryIsDirty = false;
     try {
@@ -64,9 +66,9 @@ export class LogSyncs {
         this.entryIsDirty = false;
       }
       // Not earlier: until all is done, whoever syncs all logs must wait for this one.
-      if (this.#dirty.size === 0 && !this.directoryIsDirty) dirtyLogs.delete(this);
+      if ((this.#dirty?.size ?? 0) === 0 && !this.directoryIsDirty) dirtyLogs.delete(this);
     } catch (error) {
-      for (const segment of segments) this.#dirty.add(segment);
+      for (const segment of segments) this.#dirty?.add(segment);
       this.directoryIsDirty ||= directoryIsDirty;
       dirtyLogs.add(this);
       throw error;

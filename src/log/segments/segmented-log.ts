@@ -38,7 +38,8 @@ export class SegmentedLog {
   readonly #clock: Clock | null;
   readonly #table: SegmentTable;
   readonly #syncs: LogSyncs;
-  readonly #rewrites: SegmentRewrites;
+  /** Null until it is needed: most logs of a broker with many never have a segment. */
+  #rewrites: SegmentRewrites | null = null;
   #prepared: Promise<void> | null;
   #mayHaveFiles: boolean;
 
@@ -60,7 +61,6 @@ export class SegmentedLog {
     this.#prepared = table === null ? NOTHING_TO_DO : null;
     this.#table = new SegmentTable(`${store.root}/${id}`, table ?? [], clock !== null);
     this.#syncs = new LogSyncs(store, this.#table.directory, this.#table.segments.length === 0);
-    this.#rewrites = new SegmentRewrites(store, this.#table, this.#syncs, () => this.#prepare());
   }
 
   /** The first offset that a read may find. */
@@ -284,7 +284,7 @@ export class SegmentedLog {
    * never acknowledged takes its own bytes on disk, and not the 32 MiB around it.
    */
   reclaim(isAcknowledged: (from: number, to: number) => boolean, liveCount: LiveCount): Promise<void> {
-    return this.#rewrites.reclaim(isAcknowledged, liveCount);
+    return this.#rewriting().reclaim(isAcknowledged, liveCount);
   }
 
   /**
@@ -292,7 +292,7 @@ export class SegmentedLog {
    * or none; if that is all of them, they stay. False if they are not what they were any more, or wait for a snapshot since they were last rewritten.
    */
   rewrite(group: readonly Segment[], rewriter: BatchRewriter): Promise<boolean> {
-    return this.#rewrites.rewrite(group, rewriter);
+    return this.#rewriting().rewrite(group, rewriter);
   }
 
   /**
@@ -300,7 +300,7 @@ export class SegmentedLog {
    * place of their originals. Nothing of that has to be durable itself.
    */
   deleteDropped(durableTable: readonly SegmentInfo[]): Promise<void> {
-    return this.#rewrites.deleteDropped(durableTable);
+    return this.#rewriting().deleteDropped(durableTable);
   }
 
   /** Whether anything of it was ever written, as far as is known: most queues that come and go are never in a file. */
@@ -312,7 +312,12 @@ export class SegmentedLog {
   async remove(): Promise<void> {
     this.#table.isRemoved = true;
     this.#syncs.forget();
-    if (this.#mayHaveFiles) await this.#rewrites.removeAll();
+    if (this.#mayHaveFiles) await this.#rewriting().removeAll();
+  }
+
+  #rewriting(): SegmentRewrites {
+    this.#rewrites ??= new SegmentRewrites(this.#store, this.#table, this.#syncs, () => this.#prepare());
+    return this.#rewrites;
   }
 
   /** Compares the directory with the table, the first time that the log is used. */

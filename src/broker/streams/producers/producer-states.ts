@@ -29,6 +29,8 @@ export interface ProducerStatesState {
 const PRODUCERS_MAX = 10_000;
 /** As many at a time, as finding them takes a look at all. */
 const FORGOTTEN_SHARE = 0.1;
+/** There may be ten thousands of partitions without any. Nothing is ever put in here. */
+const NONE = new Map<number, Producer>();
 
 /**
  * The producers that number their records in one partition (KIP-98): what they sent last, so that a batch that is sent
@@ -38,11 +40,12 @@ const FORGOTTEN_SHARE = 0.1;
 export class ProducerStates {
   /** After `check` has said `duplicate`. */
   duplicateOffset = -1;
-  readonly #producers = new Map<number, Producer>();
+  /** Both are `NONE` until there is one. */
+  #producers = NONE;
   /** So many are too many: more than usual if most cannot be forgotten, as to find that out takes a look at all. */
   #tooMany = PRODUCERS_MAX;
   /** Those within a transaction, in the order of their beginnings. */
-  readonly #ongoing = new Map<number, Producer>();
+  #ongoing = NONE;
   /** Where the oldest of these transactions begins. */
   #ongoingStart = Number.POSITIVE_INFINITY;
   /** First and last offset of transactions that are over, in pairs, until their end is durable. */
@@ -180,13 +183,23 @@ export class ProducerStates {
 
   restore(state: ProducerStatesState): void {
     const producers = state.producers.map((each) => Producer.restore(each));
-    for (const producer of producers) this.#producers.set(producer.id, producer);
+    for (const producer of producers) this.#add(producer);
     this.#counter?.set(this.#producers.size);
     const ongoing = producers.filter((producer) => producer.transactionStart >= 0);
     ongoing.sort((one, other) => one.transactionStart - other.transactionStart);
-    for (const producer of ongoing) this.#ongoing.set(producer.id, producer);
+    for (const producer of ongoing) this.#addOngoing(producer);
     this.#findOngoingStart();
     for (const [id, first, last, stable] of state.aborted) this.#aborted.add(id, first, last, stable);
+  }
+
+  #add(producer: Producer): void {
+    if (this.#producers === NONE) this.#producers = new Map();
+    this.#producers.set(producer.id, producer);
+  }
+
+  #addOngoing(producer: Producer): void {
+    if (this.#ongoing === NONE) this.#ongoing = new Map();
+    this.#ongoing.set(producer.id, producer);
   }
 
   #known(id: number, epoch: number): Producer {
@@ -195,7 +208,7 @@ export class ProducerStates {
       const { size } = this.#producers;
       if (size >= this.#tooMany || (size > 0 && this.#counter?.isFull === true)) this.#forgetSome();
       producer = new Producer(id, epoch);
-      this.#producers.set(id, producer);
+      this.#add(producer);
       this.#counter?.set(this.#producers.size);
     } else if (epoch !== producer.epoch) {
       producer.beginEpoch(epoch);
@@ -205,7 +218,7 @@ export class ProducerStates {
 
   #beginTransaction(producer: Producer, firstOffset: number): void {
     producer.transactionStart = firstOffset;
-    this.#ongoing.set(producer.id, producer);
+    this.#addOngoing(producer);
     if (firstOffset < this.#ongoingStart) this.#ongoingStart = firstOffset;
   }
 
