@@ -32,7 +32,7 @@ export interface DelayStoreDeps {
 
 /** How many messages are moved before others get the processor, and how long that should take: each is routed anew. */
 const MOVED_MAX = 1024;
-const MOVED_MS_MAX = 2;
+const MOVED_MS_MAX = 1;
 /** More messages than that are not put in order, however small they are. */
 const ORDERED_MAX = 1 << 20;
 /** Nobody tells when the clock was set: it is looked at this often. */

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
+import { type Aged, AgeOrder } from '../../base/age-order.ts';
+import { hashOfNumber, hashOfText, ShardedMap } from '../../base/sharded-map.ts';
 import type { Value } from '../../base/value.ts';
 import type { ObjectCounter } from '../budget/object-counter.ts';
 import type { PriorityLevel } from './priority-level.ts';
@@ -13,7 +15,12 @@ interface Place {
   readonly isKept: boolean;
 }
 
-interface Recent {
+interface Present extends Place, Aged<Present> {
+  readonly name: string;
+}
+
+interface Recent extends Aged<Recent> {
+  readonly name: string;
   readonly untilMs: number;
   readonly isKept: boolean;
 }
@@ -57,10 +64,12 @@ export function deduplicationName(value: Value | undefined): string | null {
  */
 export class Deduplicator {
   #settings: Deduplication;
-  /** The oldest first. */
-  readonly #present = new Map<string, Place>();
-  readonly #names = new Map<PriorityLevel, Map<number, string>>();
-  readonly #recent = new Map<string, Recent>();
+  readonly #present = new ShardedMap<string, Present>(hashOfText);
+  readonly #presentByAge = new AgeOrder<Present>();
+  /** By offset, also some that others of the same name have taken the place of. */
+  readonly #byLevel = new Map<PriorityLevel, ShardedMap<number, Present>>();
+  readonly #recent = new ShardedMap<string, Recent>(hashOfText);
+  readonly #recentByAge = new AgeOrder<Recent>();
   readonly #counter: ObjectCounter | null;
 
   /** Without `counter` only the settings limit how many there are. */
@@ -74,60 +83,66 @@ export class Deduplicator {
   }
 
   has(name: string, nowMs: number): boolean {
-    if (this.#present.has(name)) return true;
+    if (this.#present.get(name) !== undefined) return true;
     const recent = this.#recent.get(name);
     return recent !== undefined && recent.untilMs > nowMs;
   }
 
   /** A message with this name is in the queue. */
-  took(name: string, place: Place): void {
-    const { level, offset } = place;
-    if (!this.#present.delete(name)) this.#makeRoom();
-    this.#present.set(name, place);
-    let names = this.#names.get(level);
-    if (names === undefined) {
-      names = new Map();
-      this.#names.set(level, names);
+  took(name: string, { level, offset, isKept }: Place): void {
+    const known = this.#present.get(name);
+    if (known === undefined) this.#makeRoom();
+    else this.#presentByAge.remove(known);
+    const present: Present = { name, level, offset, isKept, older: null, newer: null };
+    this.#present.set(name, present);
+    this.#presentByAge.add(present);
+    let byOffset = this.#byLevel.get(level);
+    if (byOffset === undefined) {
+      byOffset = new ShardedMap(hashOfNumber);
+      this.#byLevel.set(level, byOffset);
     }
-    names.set(offset, name);
+    byOffset.set(offset, present);
     if (this.#present.size > this.#settings.entriesMax) this.#forgetOldest();
     this.#count();
   }
 
   /** For x-cache-ttl: the name is known until then. */
   rememberUntil(name: string, nowMs: number, untilMs: number, isKept: boolean): void {
-    const recent = this.#recent;
-    if (!recent.delete(name)) this.#makeRoom();
-    recent.set(name, { untilMs, isKept });
-    for (const [oldest, { untilMs: endMs }] of recent) {
-      if (endMs > nowMs && recent.size <= this.#settings.entriesMax) break;
-      recent.delete(oldest);
+    const known = this.#recent.get(name);
+    if (known === undefined) this.#makeRoom();
+    else this.#recentByAge.remove(known);
+    const recent: Recent = { name, untilMs, isKept, older: null, newer: null };
+    this.#recent.set(name, recent);
+    this.#recentByAge.add(recent);
+    for (const oldest of this.#recentByAge) {
+      if (oldest.untilMs > nowMs && this.#recent.size <= this.#settings.entriesMax) break;
+      this.#forgetRecent(oldest);
     }
     this.#count();
   }
 
   /** From the level: a message has left the queue. */
   left(level: PriorityLevel, offset: number): void {
-    const names = this.#names.get(level);
-    const name = names?.get(offset);
-    if (names === undefined || name === undefined) return;
-    names.delete(offset);
-    const place = this.#present.get(name);
-    if (place?.level !== level || place.offset !== offset) return;
-    this.#present.delete(name);
+    const byOffset = this.#byLevel.get(level);
+    const present = byOffset?.get(offset);
+    if (byOffset === undefined || present === undefined) return;
+    byOffset.delete(offset);
+    if (this.#present.get(present.name) !== present) return;
+    this.#present.delete(present.name);
+    this.#presentByAge.remove(present);
     this.#count();
   }
 
   /** From the level: all have left that were there, from one offset to below another. */
   leftBetween(level: PriorityLevel, from: number, below: number): void {
-    for (const offset of this.#names.get(level)?.keys() ?? []) {
+    for (const offset of this.#byLevel.get(level)?.keys() ?? []) {
       if (offset >= from && offset < below) this.left(level, offset);
     }
   }
 
   /** After recovery: forgets those whose messages did not come back. */
   recovered(): void {
-    for (const { level, offset } of this.#present.values()) {
+    for (const { level, offset } of this.#presentByAge) {
       if (offset >= level.log.end || level.log.isAcknowledged(offset)) this.left(level, offset);
     }
   }
@@ -139,8 +154,10 @@ export class Deduplicator {
   /** The queue is gone, or does not deduplicate any more. */
   dispose(): void {
     this.#present.clear();
-    this.#names.clear();
+    this.#presentByAge.clear();
+    this.#byLevel.clear();
     this.#recent.clear();
+    this.#recentByAge.clear();
     this.#count();
   }
 
@@ -151,25 +168,29 @@ export class Deduplicator {
   /** The user has as many names as it may have: the oldest goes. */
   #makeRoom(): void {
     if (this.#counter?.isFull !== true) return;
-    for (const oldest of this.#recent.keys()) {
-      this.#recent.delete(oldest);
-      return;
-    }
-    this.#forgetOldest();
+    const { oldest } = this.#recentByAge;
+    if (oldest === null) this.#forgetOldest();
+    else this.#forgetRecent(oldest);
+  }
+
+  #forgetRecent(recent: Recent): void {
+    this.#recent.delete(recent.name);
+    this.#recentByAge.remove(recent);
   }
 
   #forgetOldest(): void {
-    for (const [oldest, { level, offset }] of this.#present) {
-      this.#present.delete(oldest);
-      this.#names.get(level)?.delete(offset);
-      return;
-    }
+    const { oldest } = this.#presentByAge;
+    if (oldest === null) return;
+    const { name, level, offset } = oldest;
+    this.#present.delete(name);
+    this.#presentByAge.remove(oldest);
+    this.#byLevel.get(level)?.delete(offset);
   }
 
   /** What is in the queue and survives a restart. */
   presentKept(): [priority: number, offset: number, name: string][] {
     const kept: [number, number, string][] = [];
-    for (const [name, { level, offset, isKept }] of this.#present) {
+    for (const { name, level, offset, isKept } of this.#presentByAge) {
       if (isKept) kept.push([level.priority, offset, name]);
     }
     return kept;
@@ -178,7 +199,7 @@ export class Deduplicator {
   /** What is remembered for x-cache-ttl and survives a restart. */
   recentKept(nowMs: number): [name: string, untilMs: number][] {
     const kept: [string, number][] = [];
-    for (const [name, { untilMs, isKept }] of this.#recent) {
+    for (const { name, untilMs, isKept } of this.#recentByAge) {
       if (isKept && untilMs > nowMs) kept.push([name, untilMs]);
     }
     return kept;

@@ -37,7 +37,7 @@ it('messages that come due together are routed for a few milliseconds at a time,
     const stretches = slowRoutes(test, ms);
     const count = 3000;
     for (let id = 0; id < count; id++) test.publish(id, 'k', 100, id % 2 === 0);
-    await test.pass(100 + 3 * count * ms + 100);
+    await test.pass(100 + 3 * count * ms + 300);
     assert.equal(test.delays.ledger.routed, count);
     const arrivals = await test.drain('q');
     assert.deepEqual(
@@ -46,7 +46,7 @@ it('messages that come due together are routed for a few milliseconds at a time,
     );
     // The first one tells how long it takes.
     const longestMs = Math.max(...stretches.slice(3).map((each) => each.ms));
-    assert.ok(longestMs <= 2 + 2 * ms || longestMs <= 4, `${longestMs} ms with ${ms} ms each`);
+    assert.ok(longestMs <= 2 + 2 * ms, `${longestMs} ms with ${ms} ms each`);
     assert.ok(Math.max(...stretches.map((each) => each.count)) <= 1024);
     if (ms < 0.001) assert.ok(stretches.length < 15, `${stretches.length} pieces of what takes no time`);
     assert.equal(test.imbalance(), null);
