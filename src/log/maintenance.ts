@@ -190,7 +190,7 @@ export class Maintenance {
     await state.tip.flush();
     // It promises that the blocks before it are there, in every durability mode.
     await state.device.sync();
-    await writeSnapshot(fileSystem, directory, {
+    const snapshot = {
       nextBlock,
       journal,
       clean,
@@ -198,7 +198,13 @@ export class Maintenance {
       streams,
       deleted,
       broker,
-    });
+    };
+    await writeSnapshot(
+      fileSystem,
+      directory,
+      snapshot,
+      () => new Promise((resolve) => state.options.scheduler.soon(resolve)),
+    );
     await noteNewestSnapshot(fileSystem, directory, nextBlock);
     if (state.isReplicated) await this.#delete(removed);
     this.#lastSnapshotMs = state.options.clock.monotonicMs();

@@ -1,4 +1,5 @@
 import { crc32c } from '../base/crc32c.ts';
+import { jsonPieces } from '../base/json-pieces.ts';
 import { CorruptionError, readFailureAtRest } from './corruption.ts';
 import type { FileSystem } from './files/filesystem.ts';
 import { filePosition, type Position } from './journal/position.ts';
@@ -46,18 +47,36 @@ const VERSION = 2;
 const VERSION_OF_FILES = 1;
 const NAME = 'snapshot';
 
-export async function writeSnapshot(fs: FileSystem, directory: string, snapshot: Snapshot): Promise<void> {
-  const payload = Buffer.from(JSON.stringify(snapshot), 'utf8');
+/** Characters that are encoded before others get the processor. */
+const PIECE_LENGTH = 64 * 1024;
+
+/** `pause`: lets others have the processor; what the snapshot holds must not change meanwhile. */
+export async function writeSnapshot(
+  fs: FileSystem,
+  directory: string,
+  snapshot: Snapshot,
+  pause: () => Promise<void> | undefined = () => undefined,
+): Promise<void> {
+  const payload: Buffer[] = [];
+  let checksum = 0;
+  let length = 0;
+  for (const text of jsonPieces(snapshot, PIECE_LENGTH)) {
+    const piece = Buffer.from(text, 'utf8');
+    payload.push(piece);
+    checksum = crc32c(piece, checksum);
+    length += piece.length;
+    await pause();
+  }
   const header = Buffer.alloc(HEADER_BYTES);
   MAGIC.copy(header);
   header.writeUInt32LE(VERSION, 8);
-  header.writeUInt32LE(crc32c(payload), 12);
-  header.writeBigUInt64LE(BigInt(payload.length), 16);
+  header.writeUInt32LE(checksum, 12);
+  header.writeBigUInt64LE(BigInt(length), 16);
   const temporary = `${directory}/${NAME}.new`;
   await fs.remove(temporary);
   const file = await fs.open(temporary, 'create');
   try {
-    await file.write([header, payload], 0);
+    await file.write([header, ...payload], 0);
     await file.sync();
   } finally {
     await file.close();

@@ -43,6 +43,16 @@ describe('a snapshot', () => {
     assert.deepEqual(await readSnapshot(fs, '/data'), SNAPSHOT);
   });
 
+  it('of a broker with much in it is written a little at a time', async () => {
+    const fs = await directory();
+    const parts = Array.from({ length: 2000 }, (_, i) => `operation ${i} `.padEnd(1000, 'é'));
+    let pauses = 0;
+    const pause = async () => void pauses++;
+    await writeSnapshot(fs, '/data', { ...SNAPSHOT, broker: { parts } }, pause);
+    assert.ok(pauses > 25, `${pauses} pauses`);
+    assert.deepEqual(await readSnapshot(fs, '/data'), { ...SNAPSHOT, broker: { parts } });
+  });
+
   it('of the first format is read, whose position was two numbers of files', async () => {
     const fs = await directory();
     const { journal: _journal, ...rest } = SNAPSHOT;

@@ -39,8 +39,13 @@ export class SnapshotSections {
   snapshot(): string[] {
     const operations: string[] = [];
     for (const section of this.#sections) {
-      for (const operation of section.snapshot()) operations.push(Buffer.from(operation).toString('utf8'));
+      for (const operation of section.snapshot()) operations.push(textOf(operation));
     }
     return operations;
   }
+}
+
+/** Without a copy of the bytes: there are megabytes of them. */
+function textOf({ buffer, byteOffset, length }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, length).toString('utf8');
 }

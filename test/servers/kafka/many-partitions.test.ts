@@ -229,7 +229,10 @@ describe('a request of very many partitions', () => {
       `${recorded}`,
     );
     // What others commit waits behind it.
-    assert.ok(Math.max(...pendingBytes) < 1_000_000, `${Math.max(...pendingBytes)} bytes waited for the disk`);
+    assert.ok(
+      Math.max(...pendingBytes) < 1_000_000,
+      `${Math.max(...pendingBytes)} bytes waited for the disk`,
+    );
     const { groups: fetched } = await client.request(offsetFetch, 8, {
       groups: [{ groupId: 'g', topics: null }],
     });
