@@ -1,5 +1,6 @@
 import type { Scheduler } from '../../base/scheduler.ts';
 import type { FileSystem } from '../files/filesystem.ts';
+import { isDiskFull } from '../files/system-error.ts';
 
 /**
  * Logs that do not survive a restart have their segments in one directory, so that a start has one thing to move out of the
@@ -37,15 +38,25 @@ export async function moveGoneAway(
     return `${root}/${GONE}${number}`;
   };
   if (names.length > gone.length) await fs.rename(`${root}/${TRANSIENT_DIRECTORY}`, nextName());
-  if (logs.length > 0) {
-    const to = nextName();
-    await fs.makeDirectory(to);
-    for (const log of logs) await fs.rename(`${root}/${log}`, `${to}/${log}`);
-    await fs.syncDirectory(to);
+  if (logs.length > 0 && !(await moveAll(fs, root, logs, nextName()))) {
+    for (const log of logs) await fs.remove(`${root}/${log}`);
   }
   // A later snapshot will not say any more that they were deleted.
   if (number > 0) await fs.syncDirectory(root);
   return gone.map((name) => `${root}/${name}`);
+}
+
+/** False if the disk is too full for that: deleting takes no space. */
+async function moveAll(fs: FileSystem, root: string, logs: readonly string[], to: string): Promise<boolean> {
+  try {
+    await fs.makeDirectory(to);
+    for (const log of logs) await fs.rename(`${root}/${log}`, `${to}/${log}`);
+    await fs.syncDirectory(to);
+    return true;
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return false;
+  }
 }
 
 /**

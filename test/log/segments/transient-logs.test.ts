@@ -3,8 +3,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
+import { moveGoneAway } from '../../../src/log/segments/transient-logs.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
 import { FaultyFileSystem, type FaultyOperation } from '../../support/faulty-filesystem.ts';
+import { SimulatedFileSystem } from '../../support/simulated-filesystem/simulated-filesystem.ts';
 import { until } from '../../support/until.ts';
 
 const KIB = 1024;
@@ -90,6 +92,17 @@ it('what a stop has kept from being deleted is deleted by a later start', async 
   const names = directories(test);
   assert.ok(names.length > 0 && names.every((name) => name.startsWith('transient-gone-')), names.join(' '));
   await until(() => directories(test).length === 0);
+});
+
+it('on a full disk what was deleted is deleted at the start, as that takes no space', async () => {
+  for (const operation of ['makeDirectory', 'rename'] as const) {
+    const disk = new SimulatedFileSystem();
+    for (const id of [1, 2, 3]) await disk.makeDirectory(`/data/logs/${id}`);
+    const fs = new FaultyFileSystem(disk, { operation, call: 1, code: 'ENOSPC' });
+    const gone = await moveGoneAway(fs, '/data/logs', ['1', '3']);
+    for (const path of gone) await disk.remove(path);
+    assert.deepEqual(await disk.list('/data/logs'), ['2']);
+  }
 });
 
 it('a stop does not wait until all is written that was to leave the memory', async () => {
