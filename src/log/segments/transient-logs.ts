@@ -75,7 +75,7 @@ export class GoneLogs {
 
   /** `onFailure` is told of what cannot be deleted. */
   delete(paths: readonly string[], onFailure: (error: Error) => void): void {
-    this.#running = this.#delete(paths).catch(onFailure);
+    if (paths.length > 0) this.#running = this.#delete(paths).catch(onFailure);
   }
 
   abandon(): void {
