@@ -171,7 +171,6 @@ export class Maintenance {
   async snapshot(clean: boolean, from: Position | null = null): Promise<void> {
     const state = this.#state;
     if (!state.acknowledgements.isEmpty) state.acknowledgements.flush(state.journal);
-
     const nextBlock = state.tip.cut();
     const journal = state.device.position(from);
     const logs: LogSnapshot[] = [];

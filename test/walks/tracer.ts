@@ -118,6 +118,8 @@ const BY_THE_CLOCK = new Set([
   'src/log/files/free-disk-space.ts',
   // Told of long stretches alone; when each function is watched, all are long.
   'src/broker/budget/loop-stretches.ts',
+  // As is the time of a socket that is read.
+  'src/servers/amqp091/connection/connection-blocked.ts',
 ]);
 
 /** The files whose functions are being executed, the innermost first; null if a timer has called them. */

@@ -7,10 +7,10 @@ import { traceWalks, WALKS, type WalkName } from './walks.ts';
 
 /** The most files of each walk, and how many of them may come twice. Less is better. */
 const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: number }>> = {
-  publish: { files: 29, twice: 8 },
-  whole: { files: 41, twice: 10 },
+  publish: { files: 30, twice: 9 },
+  whole: { files: 42, twice: 11 },
   delivery: { files: 15, twice: 1 },
-  produce: { files: 58, twice: 10 },
+  produce: { files: 59, twice: 10 },
   fetch: { files: 50, twice: 9 },
 };
 

@@ -92,7 +92,7 @@ export class Connection
             peerIsSilent: () => this.#drop('missed heartbeats from the client'),
           });
     this.output.listener = this;
-    this.#input = new FrameInput(this, this.#channels, handshake, handleMethod);
+    this.#input = new FrameInput(this, this.#channels, handshake, handleMethod, this.#blocking.turn);
     socket.once('close', () => this.#closed());
     this.info = new AmqpConnectionInfo(this, handshake, broker);
     this.events = new ConnectionEvents(this.info, broker.events);
@@ -216,10 +216,6 @@ export class Connection
       this.settings.log.warn(fields, 'the client is not read for now');
     }
     this.#blocking.setShortage(because);
-  }
-
-  readTook(ms: number): void {
-    this.#blocking.turn.took(ms);
   }
 
   pausePublishing(): void {

@@ -1,5 +1,6 @@
 import type { Broker } from '../../../broker/broker.ts';
 import { STRETCH_MS_MIN } from '../../../broker/budget/loop-stretches.ts';
+import type { ReadTurn } from '../../../broker/budget/read-turns.ts';
 import { readSafeU64 } from '../../../wire/amqp091/byte-reader.ts';
 import { FRAME_BODY, FRAME_HEADER, FRAME_HEARTBEAT, FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
@@ -36,8 +37,6 @@ export interface ReadConnection {
   readonly user: string;
   readonly memory: HeldMemory;
   readonly routes: RouteCache;
-  /** What the socket gave has taken so long, with all that came of it. */
-  readTook(ms: number): void;
   pausePublishing(): void;
   resumePublishing(): void;
   connectionMethod(method: Method): void;
@@ -57,6 +56,7 @@ export class FrameInput {
   readonly #connection: ReadConnection;
   readonly #channels: ReadonlyMap<number, Channel>;
   readonly #handleMethod: HandleMethod;
+  readonly #turn: ReadTurn;
   readonly #reader: FrameReader;
   /** The channel of the last frame: the only one whose `publishing` may refer to bytes of `#chunk`. */
   #lastChannel: Channel | null = null;
@@ -71,8 +71,10 @@ export class FrameInput {
     channels: ReadonlyMap<number, Channel>,
     handshake: HandshakeResult,
     handleMethod: HandleMethod,
+    turn: ReadTurn,
   ) {
     this.#connection = connection;
+    this.#turn = turn;
     this.#channels = channels;
     this.#handleMethod = handleMethod;
     this.#reader = handshake.reader;
@@ -103,7 +105,7 @@ export class FrameInput {
     const { heldBytes } = this.#reader;
     if (heldBytes !== memory.frameBytes) memory.holdFrame(heldBytes);
     turn.received(chunk.length);
-    connection.readTook(clock.monotonicMs() - beganMs);
+    this.#turn.took(clock.monotonicMs() - beganMs);
   };
 
   readonly frame: OnFrame = (type, number, bytes, start, end) => {
