@@ -5,9 +5,9 @@ import type { Shard } from '../../../broker/shard/shard.ts';
 /** Light requests that are begun between two looks at the clock. */
 const REQUESTS_PER_LOOK = 8;
 /** How long those of one connection may take in one iteration of the event loop. */
-const STRETCH_MS_MAX = 2;
+const STRETCH_MS_MAX = 1;
 /** What all that is read may take together, beyond which each connection still has its least. */
-const ALL_MS_MAX = 4;
+const ALL_MS_MAX = 2;
 const STRETCH_MS_MIN = 0.5;
 
 /**
