@@ -293,7 +293,7 @@ export class Broker {
     if (memoryHighWaterBytes === Number.POSITIVE_INFINITY) return;
     this.#memoryAlarms = new MemoryAlarms({
       memoryHighWaterBytes,
-      residentBytes: options.residentBytes ?? process.memoryUsage.rss,
+      neededBytes: options.residentBytes ?? null,
       scheduler: options.scheduler ?? systemScheduler,
       clock: this.shard.clock,
       log: this.shard.log,

@@ -1,13 +1,15 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
+import { Garbage } from './garbage.ts';
 import { LiveHeap } from './live-heap.ts';
 import { MemoryAlarm } from './memory-alarm.ts';
+import { ResidentMemory } from './resident-memory.ts';
 import type { ShardLog } from './shard.ts';
 
 export interface MemoryAlarmsDeps {
   readonly memoryHighWaterBytes: number;
-  /** Resident memory of the process, in bytes. */
-  readonly residentBytes: () => number;
+  /** What the process needs, where that is known in another way than from the system and V8. */
+  readonly neededBytes: (() => number) | null;
   readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly log: ShardLog;
@@ -21,8 +23,10 @@ const HEAP_MARK = 0.75;
 export class MemoryAlarms {
   readonly #alarms: readonly MemoryAlarm[];
 
-  constructor({ memoryHighWaterBytes, residentBytes, scheduler, clock, log, onChange }: MemoryAlarmsDeps) {
-    const heap = new LiveHeap(clock);
+  constructor({ memoryHighWaterBytes, neededBytes, scheduler, clock, log, onChange }: MemoryAlarmsDeps) {
+    const garbage = new Garbage(clock);
+    const heap = new LiveHeap(garbage);
+    const resident = new ResidentMemory(memoryHighWaterBytes, process.memoryUsage.rss, garbage);
     const short = new Set<string>();
     const changed = (what: string, isOver: boolean, fields: object): void => {
       log.warn(fields, isOver ? `${what} is short` : `${what} is free again`);
@@ -40,7 +44,7 @@ export class MemoryAlarms {
       }),
       new MemoryAlarm({
         limitBytes: memoryHighWaterBytes,
-        residentBytes,
+        residentBytes: neededBytes ?? (() => resident.bytes()),
         scheduler,
         onChange: (isOver, bytes) =>
           changed('memory', isOver, { residentBytes: bytes, memoryHighWaterBytes }),

@@ -19,7 +19,7 @@ export function clientBudget(configuration: Configuration): Budget {
 
 function clientMemory(configuration: Configuration): ClientMemoryOptions {
   const { clientMemoryBytes, clientMemoryPerUserBytes } = configuration;
-  const bytesMax = clientMemoryBytes ?? memoryHighWaterBytes(configuration) / 2;
+  const bytesMax = clientMemoryBytes ?? memoryHighWaterBytes(configuration) / 3;
   return { ...UNLIMITED_MEMORY, bytesMax, userBytesMax: clientMemoryPerUserBytes ?? bytesMax / 4 };
 }
 

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
 const LIVE_HEAP = new URL('../../../src/broker/shard/live-heap.ts', import.meta.url).href;
+const GARBAGE = new URL('../../../src/broker/shard/garbage.ts', import.meta.url).href;
 
 /** Runs in a thread with a heap of 256 MiB, and posts what it finds. */
 async function inSmallHeap(code: string): Promise<{ readonly bytes: number; readonly limitBytes: number }> {
@@ -11,7 +12,8 @@ async function inSmallHeap(code: string): Promise<{ readonly bytes: number; read
     `import('${LIVE_HEAP}').then(async ({ LiveHeap }) => {
       const { parentPort } = process.getBuiltinModule('node:worker_threads');
       const { getHeapStatistics } = process.getBuiltinModule('node:v8');
-      const heap = new LiveHeap({ monotonicMs: () => performance.now() });
+      const { Garbage } = await import('${GARBAGE}');
+      const heap = new LiveHeap(new Garbage({ monotonicMs: () => performance.now() }));
       const later = () => new Promise(setImmediate);
       ${code}
       parentPort.postMessage({ bytes: heap.bytes(), limitBytes: heap.limitBytes });

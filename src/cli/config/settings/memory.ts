@@ -15,7 +15,7 @@ export const MEMORY = {
     default: null,
     description:
       'Memory for what clients have begun to send and not finished, and for what they do not read: all of them together. ' +
-      'Beyond it nothing more of the kind is read, and those over their own share are disconnected. auto = half of ' +
+      'Beyond it nothing more of the kind is read, and those over their own share are disconnected. auto = a third of ' +
       'memory-high-water-mark.',
   }),
   clientMemoryPerUserBytes: setting({
@@ -30,10 +30,10 @@ export const MEMORY = {
   memoryHighWaterMark: setting({
     key: 'memory-high-water-mark',
     type: memoryAlarm,
-    default: { fraction: 0.4 },
+    default: { fraction: 0.6 },
     description:
-      'Memory of the whole process above which publishers are blocked. They go on below 95 % of it. They are blocked too ' +
-      'while the heap of Node is three quarters full. A part is one of the memory of the machine, or of the container ' +
+      'Memory of the whole process above which publishers are blocked; free pages of its heap do not count, and garbage is ' +
+      'collected first. They go on below 95 % of it. They are blocked too while the heap of Node is three quarters full. A part is one of the memory of the machine, or of the container ' +
       '(cgroup) if that is less.',
   }),
 };
