@@ -243,9 +243,9 @@ export class Broker {
     });
   }
 
-  #createQuotas({ objectLimits = {} }: BrokerOptions): ObjectQuotas {
+  #createQuotas({ objectLimits = {}, memoryHighWaterBytes }: BrokerOptions): ObjectQuotas {
     return new ObjectQuotas({
-      limits: mergedLimits(usualLimits(oldGenerationBytesMax()), objectLimits),
+      limits: mergedLimits(usualLimits(oldGenerationBytesMax(), memoryHighWaterBytes), objectLimits),
       ofUser: (name) => this.access.objectLimitsOfUser(name),
       ofVhost: (name) => this.access.objectLimitsOfVhost(name),
       shortOf: () => this.shard.alarms.raised,

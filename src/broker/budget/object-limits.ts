@@ -20,11 +20,14 @@ const ADMINISTRATOR_TIMES = 20;
 const VHOST_TIMES = 40;
 /** Of the heap, for all that one user has made who is no administrator. */
 const USER_HEAP_SHARE = 0.4;
+/** Of what the process may take before publishers are blocked: the rest is for messages, for what is not counted, and for others. */
+const USER_MEMORY_SHARE = 0.2;
 
-/** `heapBytes`: the limit of the heap of this process. */
-export function usualLimits(heapBytes: number): ObjectLimitSettings {
+/** `heapBytes`: the limit of the heap of this process. `memoryBytes`: where memory is short. */
+export function usualLimits(heapBytes: number, memoryBytes = Number.POSITIVE_INFINITY): ObjectLimitSettings {
+  const memory = Math.floor(Math.min(heapBytes * USER_HEAP_SHARE, memoryBytes * USER_MEMORY_SHARE));
   return {
-    user: { ...times(1), memory: Math.floor(heapBytes * USER_HEAP_SHARE) },
+    user: { ...times(1), memory },
     administrator: times(ADMINISTRATOR_TIMES),
     // Users do not make policies.
     vhost: { ...times(VHOST_TIMES), policies: OBJECT_KINDS.policies.userMax },

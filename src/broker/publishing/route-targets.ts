@@ -16,6 +16,7 @@ export interface RouteTargets extends AppendTargets {
 
 const NO_STREAMS: readonly StreamPort[] = [];
 
+/** By priority, with holes. */
 const known = new WeakMap<Route<Queue>, RouteTargets[]>();
 
 /** Cached with the route: a change of a policy makes new routes. */
@@ -27,12 +28,19 @@ export function targetsOf(route: Route<Queue>, priority = 0): RouteTargets {
     byPriority = [];
     known.set(route, byPriority);
   }
-  let targets = byPriority[priority];
-  if (targets === undefined) {
-    targets = targetsIn(route.queues, priority, route.streams);
-    byPriority[priority] = targets;
-  }
-  return targets;
+  return byPriority[priority] ?? firstTargets(byPriority, route, priority);
+}
+
+/** Priorities whose messages go to the same levels have the same targets: a queue may have fewer levels than priorities. */
+function firstTargets(byPriority: RouteTargets[], route: Route<Queue>, priority: number): RouteTargets {
+  const targets = targetsIn(route.queues, priority, route.streams);
+  const same = byPriority.find((each) => each !== undefined && isSame(each.levels, targets.levels));
+  byPriority[priority] = same ?? targets;
+  return byPriority[priority];
+}
+
+function isSame(some: readonly PriorityLevel[], others: readonly PriorityLevel[]): boolean {
+  return some.every((level, index) => level === others[index]);
 }
 
 /** For queues that were chosen for one message. */

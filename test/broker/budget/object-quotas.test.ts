@@ -139,7 +139,7 @@ describe('while memory is short', () => {
   it('nothing is made, and everything can be consumed and deleted', async () => {
     let residentBytes = 0;
     await using test = await TestBroker.start({
-      memoryHighWaterBytes: 1000,
+      memoryHighWaterBytes: 1_000_000,
       residentBytes: () => residentBytes,
     });
     const { broker } = test;
@@ -147,7 +147,7 @@ describe('while memory is short', () => {
     vhost.declareQueue(queue('q', 'u0'), null);
     const stream = broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
     commit(broker, '/', 'g', 'u0', stream.id, [0]);
-    residentBytes = 2000;
+    residentBytes = 2_000_000;
     broker.shard.setAlarm('memory', true);
     const message = 'no queues are made while memory is short: consume or delete something, and try again';
     assert.throws(() => vhost.declareQueue(queue('r', 'u0'), null), { kind: 'resource-short', message });
