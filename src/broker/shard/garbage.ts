@@ -2,8 +2,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '../../base/clock.ts';
 
-/** For so long what was collected counts as the last word. It takes the event loop for some tenths of a second. */
-const COLLECTED_FOR_MS = 30_000;
+/** What was collected counts as the last word for so many times as long as that took, of which most is time of the event loop. */
+const LASTS_TIMES = 100;
+const LASTS_MS_MIN = 1000;
+const LASTS_MS_MAX = 30_000;
 
 export type Collect = (options: { type: 'major'; execution: 'async' }) => Promise<void>;
 
@@ -15,7 +17,8 @@ export class Garbage {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #collect: Collect | null;
   #isCollecting = false;
-  #collectedAtMs = Number.NEGATIVE_INFINITY;
+  /** Until then what was collected is the last word. */
+  #lastsUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Pick<Clock, 'monotonicMs'>, collect: Collect | null = null) {
     this.#clock = clock;
@@ -24,8 +27,7 @@ export class Garbage {
 
   /** Whether that was done lately, so that what is there is in use, most of it. Otherwise it begins now. */
   isCollected(): boolean {
-    if (!this.#isCollecting && this.#clock.monotonicMs() - this.#collectedAtMs < COLLECTED_FOR_MS)
-      return true;
+    if (!this.#isCollecting && this.#clock.monotonicMs() < this.#lastsUntilMs) return true;
     void this.#begin();
     return false;
   }
@@ -34,9 +36,12 @@ export class Garbage {
     if (this.#isCollecting) return;
     this.#isCollecting = true;
     this.#collect ??= collector();
+    const beganMs = this.#clock.monotonicMs();
     await this.#collect({ type: 'major', execution: 'async' });
     this.#isCollecting = false;
-    this.#collectedAtMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
+    const lastsMs = (nowMs - beganMs) * LASTS_TIMES;
+    this.#lastsUntilMs = nowMs + Math.min(Math.max(lastsMs, LASTS_MS_MIN), LASTS_MS_MAX);
   }
 }
 

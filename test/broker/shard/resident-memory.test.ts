@@ -9,6 +9,7 @@ const MARK = 1000;
 class Process {
   nowMs = 0;
   collections = 0;
+  collectionMs = 0;
   residentBytes = 0;
   heap: HeapUse = { physicalBytes: 0, usedBytes: 0 };
   /** In use after a collection. */
@@ -18,6 +19,7 @@ class Process {
     () => this.residentBytes,
     new Garbage({ monotonicMs: () => this.nowMs }, async () => {
       this.collections++;
+      this.nowMs += this.collectionMs;
       this.heap = { ...this.heap, usedBytes: this.liveBytes };
     }),
     () => this.heap,
@@ -54,7 +56,7 @@ describe('the memory that the process needs', () => {
     assert.equal(process_.memory.bytes(), 900);
   });
 
-  it('is beyond the mark if most of it is in use; that is asked again after half a minute, not at once', async () => {
+  it('is beyond the mark if most of it is in use; that is asked again, the sooner the less it takes', async () => {
     const process_ = new Process();
     process_.residentBytes = 1500;
     process_.heap = { physicalBytes: 900, usedBytes: 880 };
@@ -62,12 +64,23 @@ describe('the memory that the process needs', () => {
     assert.equal(process_.memory.bytes(), MARK);
     await collected();
     assert.equal(process_.memory.bytes(), 1450);
-    process_.nowMs = 29_999;
-    assert.equal(process_.memory.bytes(), 1450);
-    assert.equal(process_.collections, 1);
-    process_.nowMs = 30_000;
-    assert.equal(process_.memory.bytes(), MARK);
-    await collected();
-    assert.equal(process_.collections, 2);
+    for (const [collectionMs, lastsMs] of [
+      [0, 1000],
+      [50, 5000],
+      [5000, 30_000],
+    ] as const) {
+      process_.nowMs += 30_000;
+      process_.collectionMs = collectionMs;
+      const { collections } = process_;
+      assert.equal(process_.memory.bytes(), MARK);
+      await collected();
+      process_.nowMs += lastsMs - 1;
+      assert.equal(process_.memory.bytes(), 1450);
+      assert.equal(process_.collections, collections + 1);
+      process_.nowMs += 1;
+      assert.equal(process_.memory.bytes(), MARK);
+      await collected();
+      assert.equal(process_.collections, collections + 2);
+    }
   });
 });
