@@ -78,7 +78,7 @@ export class Broker {
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
-  readonly largeRequests = new LargeRequests();
+  readonly largeRequests: LargeRequests;
   readonly loopStretches: LoopStretches;
   /** Of the sockets of all protocols. */
   readonly readTurns: ReadTurns;
@@ -150,6 +150,7 @@ export class Broker {
 
   private constructor(options: BrokerOptions & { readonly budget: Budget }, storage: StoreOptions) {
     this.budget = options.budget;
+    this.largeRequests = LargeRequests.within(options.memoryHighWaterBytes);
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
     this.loopStretches = new LoopStretches(shard.log);

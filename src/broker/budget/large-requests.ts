@@ -1,5 +1,7 @@
 /** Bytes of large requests that are decoded and handled at a time: decoded they are some ten times as large. */
 const BYTES_MAX = 32 * 1024 * 1024;
+/** Of what the process may take before publishers are blocked: a third of that, decoded. */
+const MEMORY_SHARE = 1 / 30;
 
 interface Waiting {
   readonly bytes: number;
@@ -17,8 +19,13 @@ export class LargeRequests {
   /** The user whose turn is next first. */
   readonly #waiting = new Map<string, Waiting[]>();
 
-  constructor(bytesMax = BYTES_MAX) {
+  constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** `memoryBytes`: where memory is short. */
+  static within(memoryBytes = Number.POSITIVE_INFINITY): LargeRequests {
+    return new LargeRequests(Math.min(BYTES_MAX, memoryBytes * MEMORY_SHARE));
   }
 
   /** Null if the request may begin at once, otherwise a promise of that. To be followed by `leave`. */
