@@ -303,10 +303,12 @@ export class Maintenance {
   }
 
   async #deleteRemoved(): Promise<void> {
+    // Those that are removed meanwhile have their turn later.
+    const removed = [...this.#removed];
     // Their deletion is in the journal: only when it is durable may the files go.
     await this.#state.tip.flush();
     await this.#state.device.sync();
-    await this.#delete(this.#removed);
+    await this.#delete(removed);
   }
 
   async #delete(removed: readonly (QueueLog | StreamLog)[]): Promise<void> {

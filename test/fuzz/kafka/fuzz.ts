@@ -185,9 +185,14 @@ class KafkaFuzzRun {
   /** All connections but the canary's are over, and all topics but its own deleted: nothing may be left of them. */
   async #checkpoint(streams: number): Promise<void> {
     this.#isCounting = true;
-    const client = await KafkaClient.connect(this.#broker.kafkaPort, 'sweeper');
-    await sweep(client);
-    client[Symbol.dispose]();
+    try {
+      using client = await KafkaClient.connect(this.#broker.kafkaPort, 'sweeper');
+      await sweep(client);
+    } catch (error) {
+      const log = this.#broker.errors.slice(-5).join('\n');
+      this.#found(`topics cannot be deleted after ${streams} streams: ${error}; the broker says: ${log}`);
+      return;
+    }
     const deadline = performance.now() + SETTLE_MS_MAX;
     const counts = async () => {
       const found = (await survey(this.#broker)).counts;
