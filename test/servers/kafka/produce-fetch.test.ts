@@ -100,6 +100,14 @@ function valuesOf(answer: FetchAnswer): string[] {
 }
 
 describe('Produce and Fetch', () => {
+  it('a fetch of no partition is answered at once, however long it may wait', async () => {
+    await using test = await KafkaTestServer.start();
+    using client = await test.connect();
+    const wait = { maxWaitMs: 500_000, minBytes: 100, maxBytes: 1_000_000 };
+    const { responses } = await client.request(fetch, 12, { ...wait, topics: [], forgottenTopicsData: [] });
+    assert.deepEqual(responses, []);
+  });
+
   it('what is produced is fetched, from any offset, in any version', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();

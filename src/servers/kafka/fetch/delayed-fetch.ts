@@ -126,7 +126,8 @@ export class DelayedFetch {
       if (this.#isEnoughWith(index)) return true;
       if (index % PARTITIONS_PER_STEP === PARTITIONS_PER_STEP - 1) yield;
     }
-    return minBytes <= 0;
+    // Of no partition there is nothing to wait for.
+    return minBytes <= 0 || this.#partitions.length === 0;
   }
 
   /** As `#isEnough`, when one partition is looked at again: how many others there are does not matter. */
