@@ -97,8 +97,9 @@ export class StoreState {
   /** Others append to the journal, which is read: nothing is decided here. */
   isFollowing = false;
   /**
-   * The journal is not in this directory, and others read it. What the last snapshot names has to stay until the next one, as the way from
-   * there is gone again after a crash, with paging out meanwhile.
+   * The journal is not in this directory, and others read it. Transient messages in durable logs are journaled then, or an offset would
+   * be one message here and another one for them. What the last snapshot names has to stay until the next one, as the way from there is
+   * gone again after a crash, with paging out meanwhile.
    */
   isReplicated = false;
 

@@ -65,11 +65,6 @@ export class Store {
   readonly #readBudget: ReadBudget;
   #onFull: () => void = () => undefined;
   #closed = false;
-  /**
-   * Others read this journal: what is in a durable log has to be there, or an offset would be one message here and another one for
-   * them. Transient messages are kept then.
-   */
-  #journalsAll = false;
 
   constructor(options: StoreOptions, events: StoreEvents) {
     this.state = new StoreState(options, events);
@@ -128,7 +123,6 @@ export class Store {
     );
     const { followed } = journal;
     if (followed !== null) {
-      this.#journalsAll = true;
       state.isReplicated = true;
       await this.#follow(followed, recovery, machine);
     }
@@ -301,7 +295,7 @@ export class Store {
     timestampMs: number,
   ): boolean {
     const contentBytes = messageView.contentBytes();
-    const journaled = (persistent || this.#journalsAll) && durableLogs.length > 0;
+    const journaled = (persistent || this.state.isReplicated) && durableLogs.length > 0;
     const prefix = journaled ? messagePrefixBytes(durableLogs.length) : 0;
     const bytes = prefix + frameBytes(contentBytes);
     const source = journaled ? this.journal : this.#arena;

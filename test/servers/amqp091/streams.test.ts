@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Channel, ConsumeMessage, Options } from 'amqplib';
+import type { Channel, ConfirmChannel, ConsumeMessage, Options } from 'amqplib';
 import { appendRecords } from '../../broker/streams/bindings/records.ts';
 import { until } from '../../support/until.ts';
 import { TestServer } from './test-server.ts';
@@ -52,6 +52,16 @@ async function refusal(server: TestServer, act: (channel: Channel) => Promise<un
   } finally {
     await connection.close().catch(() => undefined);
   }
+}
+
+/** A stream with one active consumer at a time, and six messages, `m0` to `m5`. */
+async function fillSingleActive(channel: ConfirmChannel): Promise<void> {
+  await channel.assertQueue('s', {
+    durable: true,
+    arguments: { 'x-queue-type': 'stream', 'x-single-active-consumer': true },
+  });
+  for (let i = 0; i < 6; i++) channel.sendToQueue('s', Buffer.from(`m${i}`));
+  await channel.waitForConfirms();
 }
 
 describe('a message that is larger than what Kafka clients can take', () => {
@@ -242,12 +252,7 @@ describe('a queue of type stream', () => {
     await using server = await TestServer.start();
     await using connection = await server.connect();
     const channel = await connection.createConfirmChannel();
-    await channel.assertQueue('s', {
-      durable: true,
-      arguments: { 'x-queue-type': 'stream', 'x-single-active-consumer': true },
-    });
-    for (let i = 0; i < 6; i++) channel.sendToQueue('s', Buffer.from(`m${i}`));
-    await channel.waitForConfirms();
+    await fillSingleActive(channel);
     await channel.prefetch(2);
     const held: ConsumeMessage[] = [];
     const { consumerTag } = await channel.consume('s', (message) => message !== null && held.push(message), {
@@ -267,12 +272,7 @@ describe('a queue of type stream', () => {
     await using server = await TestServer.start();
     await using connection = await server.connect();
     const channel = await connection.createConfirmChannel();
-    await channel.assertQueue('s', {
-      durable: true,
-      arguments: { 'x-queue-type': 'stream', 'x-single-active-consumer': true },
-    });
-    for (let i = 0; i < 6; i++) channel.sendToQueue('s', Buffer.from(`m${i}`));
-    await channel.waitForConfirms();
+    await fillSingleActive(channel);
     const active = await connection.createChannel();
     await active.prefetch(2);
     const held: ConsumeMessage[] = [];
