@@ -17,7 +17,7 @@ import {
   type PartitionSet,
   toLists,
 } from '../../../src/broker/groups/partition-sets.ts';
-import { growth, LINEAR_GROWTH_MAX } from '../../support/growth.ts';
+import { assertLinear } from '../../support/growth.ts';
 
 function member(id: string, streamIds: readonly string[], target = NO_PARTITIONS): AssignorMember {
   return { id, instanceId: null, streamIds: new Set(streamIds), target };
@@ -169,7 +169,6 @@ describe('the assignor `uniform`', () => {
       const shares = counts(members, finished(assignUniformly(members, all)));
       assert.equal(Math.max(...shares) - Math.min(...shares), 0);
     };
-    const times = await growth(1000, divide);
-    assert.ok(times < LINEAR_GROWTH_MAX, `${times} times as long`);
+    await assertLinear(1000, divide);
   });
 });

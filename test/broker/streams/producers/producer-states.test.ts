@@ -4,7 +4,7 @@ import type { AbortedTransaction } from '../../../../src/broker/streams/producer
 import { sequenceAfter } from '../../../../src/broker/streams/producers/producer.ts';
 import { type Check, ProducerStates } from '../../../../src/broker/streams/producers/producer-states.ts';
 import { transactionEndBatch } from '../../../../src/records/transaction-marker.ts';
-import { growth, LINEAR_GROWTH_MAX } from '../../../support/growth.ts';
+import { assertLinear } from '../../../support/growth.ts';
 import { batchOf } from '../batches.ts';
 import { type ProducedBy, producedBatch } from './produced-batch.ts';
 
@@ -221,6 +221,5 @@ test('more producers within transactions than are kept otherwise do not make eac
   for (let producerId = 0; producerId < 25_000; producerId++) log.finish(producerId, 0, true);
   for (let producerId = 30_000; producerId < 60_000; producerId++) log.offer(by(0, 0, producerId));
   assert.ok(log.states.size <= 11_000, `${log.states.size}`);
-  const times = await growth(3000, (count) => begin(new Log(), count));
-  assert.ok(times < LINEAR_GROWTH_MAX, `${times} times as long`);
+  await assertLinear(3000, (count) => begin(new Log(), count));
 });
