@@ -223,6 +223,12 @@ export function* filtered<T>(values: Iterable<T>, isWanted: (value: T) => boolea
   return results;
 }
 
+/** What is done in one step, where a work is wanted. It does nothing before it is run. */
+// biome-ignore lint/correctness/useYield: there is nothing to wait for.
+export function* atOnce<T>(run: () => T): Work<T> {
+  return run();
+}
+
 /** Calls `each` for every value, one step each. */
 export function* walked<T>(values: Iterable<T>, each: (value: T) => void): Work<void> {
   for (const value of values) {

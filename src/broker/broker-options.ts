@@ -9,6 +9,7 @@ import type { ObjectLimitSettings } from './budget/object-limits.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
 import type { PropertyCodec } from './messages/property-codec.ts';
 import type { ShardLog } from './shard/shard.ts';
+import type { ShardSeat } from './shards/shard-link.ts';
 import type { TransactionSettings } from './transactions/transaction-settings.ts';
 
 export type BrokerLog = ShardLog;
@@ -40,6 +41,8 @@ export interface BrokerOptions {
   readonly fileSystem?: FileSystem;
   /** Where the journal is kept; in files of the data directory unless told otherwise. */
   readonly journal?: JournalHost;
+  /** Where this broker is one of several shards; without it, it is alone. */
+  readonly seat?: ShardSeat;
   /** How much users and virtual hosts may have of what clients make; what is left out is as usual. */
   readonly objectLimits?: Partial<ObjectLimitSettings>;
   readonly groups?: Partial<GroupSettings>;

@@ -3,14 +3,20 @@ import type { Access } from './access/access.ts';
 import { decodeAccessOperation, encodeAccessOperation, isAccessOperation } from './access/operations.ts';
 import type { Delays } from './delays/delays.ts';
 import type { Events } from './events/events.ts';
+import { type AnyQueue, localOf } from './queues/any-queue.ts';
 import type { Queue } from './queues/queue.ts';
 import { isQueueOperation } from './queues/queue-operations.ts';
 import { type QueueRecovery, type QueueState, stateOf } from './queues/queue-recovery.ts';
 import type { Shard } from './shard/shard.ts';
 import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section.ts';
+import type { FollowedMetadata } from './shards/metadata-copy.ts';
+import type { Shards } from './shards/shards.ts';
 import type { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { VirtualHosts } from './topology/virtual-hosts.ts';
+
+/** From here on a shard that follows gives ids of its own to logs: to delays and to priorities. They have 32 bits. */
+const OWN_LOG_IDS = 2 ** 31;
 
 /** What the snapshot keeps of the broker. */
 interface BrokerSnapshot {
@@ -22,16 +28,22 @@ interface BrokerSnapshot {
   readonly queues: readonly QueueState[];
   /** Operations of snapshot sections. */
   readonly parts?: readonly string[];
+  /** How far shard 0 was followed; not in shard 0. */
+  readonly followedBlock?: number;
 }
 
 export interface BrokerStateDeps {
   readonly shard: Shard;
-  readonly vhosts: VirtualHosts<Queue>;
+  readonly vhosts: VirtualHosts<AnyQueue>;
   readonly access: Access;
   readonly events: Events;
   readonly delays: Delays;
   readonly streams: Streams;
   readonly queueRecovery: QueueRecovery;
+  /** What shard 0 has, where this one follows it. */
+  readonly followed: FollowedMetadata | null;
+  /** Null with one shard. */
+  readonly shards: Shards | null;
   /** In the order in which they are restored. */
   readonly sections: readonly SnapshotSection[];
 }
@@ -48,8 +60,9 @@ export class BrokerState implements StateMachine {
 
   /** Reads the data directory, then starts what makes changes of its own. */
   async recover(): Promise<void> {
-    const { shard, delays, events, access, queueRecovery } = this.#deps;
+    const { shard, delays, events, access, queueRecovery, followed, shards } = this.#deps;
     const clean = await shard.recover(this);
+    this.#assertNotAhead();
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of [...this.#queues()]) {
       queue.recovered(
@@ -61,7 +74,8 @@ export class BrokerState implements StateMachine {
     delays.recovered();
     for (const section of this.#sections) section.recovered?.();
     events.isOn = true;
-    access.begin();
+    if (followed === null) access.begin();
+    shards?.recovered();
     this.#reportPatterns();
     shard.turn.schedule();
   }
@@ -90,10 +104,24 @@ export class BrokerState implements StateMachine {
 
   /** From the store: the snapshot, or null on an empty directory. */
   restore(snapshot: unknown): void {
+    const { shard, queueRecovery, streams, followed } = this.#deps;
+    if (followed !== null) {
+      // Its own ids are above all those that shard 0 gives.
+      shard.nextLogId = OWN_LOG_IDS;
+      queueRecovery.onNamed = (id) => shard.store.named(id);
+      for (const operation of followed.operations) this.applyMetadata(Buffer.from(operation, 'utf8'));
+    }
     if (snapshot === null) return;
-    const { shard, queueRecovery, streams } = this.#deps;
-    const { nextQueueId, metadata, delivered, queues, parts = [] } = snapshot as BrokerSnapshot;
+    const {
+      nextQueueId,
+      metadata,
+      delivered,
+      queues,
+      parts = [],
+      followedBlock = 0,
+    } = snapshot as BrokerSnapshot;
     shard.nextLogId = nextQueueId;
+    queueRecovery.followedBlock = followedBlock;
     queueRecovery.delivered(delivered);
     const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
     const isOfStreams = (operation: Buffer) => this.#sections.of(operation) === streams;
@@ -116,7 +144,7 @@ export class BrokerState implements StateMachine {
   }
 
   snapshot(): BrokerSnapshot {
-    const { shard, vhosts, access } = this.#deps;
+    const { shard, vhosts, followed, shards } = this.#deps;
     const delivered: [number, number][] = [];
     const queues: QueueState[] = [];
     for (const queue of this.#queues()) {
@@ -125,20 +153,40 @@ export class BrokerState implements StateMachine {
       const state = stateOf(queue, shard.nowMs);
       if (state !== null) queues.push(state);
     }
-    const metadata = [
-      ...vhosts.snapshot().map(encodeOperation),
-      ...access.snapshot().map(encodeAccessOperation),
-    ].map((bytes) => Buffer.from(bytes).toString('utf8'));
-    return {
-      nextQueueId: shard.nextLogId,
-      metadata,
-      delivered,
-      queues,
-      parts: this.#sections.snapshot(),
-    };
+    const delays = vhosts.delaySnapshot().map(encodeOperation).map(bytesText);
+    const base = { nextQueueId: shard.nextLogId, delivered, queues, parts: this.#sections.snapshot() };
+    if (followed === null) {
+      return { ...base, metadata: [...this.metadata(), ...delays] };
+    }
+
+    return { ...base, metadata: delays, followedBlock: shards?.followedBlock ?? 0 };
   }
 
-  *#queues(): Generator<Queue> {
-    for (const vhost of this.#deps.vhosts) yield* vhost.queues();
+  /** What all shards have in common. */
+  metadata(): string[] {
+    const { vhosts, access } = this.#deps;
+    return [
+      ...vhosts.topologySnapshot().map(encodeOperation),
+      ...access.snapshot().map(encodeAccessOperation),
+    ].map(bytesText);
   }
+
+  /** What is restored from a copy may be older than what others have seen of it. */
+  #assertNotAhead(): void {
+    const { followed, shards, queueRecovery } = this.#deps;
+    if (followed === null || queueRecovery.followedBlock <= followed.lastBlock) return;
+    throw new Error(
+      `shard ${shards?.seat.number} knows the metadata up to block ${queueRecovery.followedBlock}, and shard 0 has it up to ` +
+        `block ${followed.lastBlock}: shard 0 is older, as after a restored copy. Restore all shards from the same copy`,
+    );
+  }
+
+  /** Those of this shard. */
+  *#queues(): Generator<Queue> {
+    for (const vhost of this.#deps.vhosts) yield* localOf(vhost.queues());
+  }
+}
+
+function bytesText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8');
 }

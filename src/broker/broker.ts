@@ -32,17 +32,26 @@ import { ShareGroups } from './groups/share/share-groups.ts';
 import { PropertyCodecs } from './messages/property-codec.ts';
 import { DeadLettering } from './publishing/dead-lettering.ts';
 import { InternalMessages } from './publishing/internal-messages.ts';
-import type { Queue } from './queues/queue.ts';
+import type { AnyQueue } from './queues/any-queue.ts';
 import { createQueue } from './queues/queue-factory.ts';
+import type { QueueSpec } from './queues/queue-port.ts';
 import { QueueRecovery } from './queues/queue-recovery.ts';
+import { RemoteQueue } from './queues/remote-queue.ts';
 import { ClusterId } from './shard/cluster-id.ts';
 import { MemoryAlarms } from './shard/memory-alarms.ts';
 import { Shard } from './shard/shard.ts';
+import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
+import { PlacementObserver } from './shards/placement.ts';
+import type { ShardLink } from './shards/shard-link.ts';
+import { Shards } from './shards/shards.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { BrokerConfigs } from './streams/broker-configs.ts';
 import { Streams } from './streams/streams.ts';
+import { LocalCommands } from './topology/local-commands.ts';
 import { encodeOperation } from './topology/metadata.ts';
+import type { TopologyCommands } from './topology/topology-commands.ts';
+import type { TopologyObserver } from './topology/topology-observer.ts';
 import { VirtualHosts } from './topology/virtual-hosts.ts';
 import {
   DEFAULT_TRANSACTION_SETTINGS,
@@ -62,7 +71,7 @@ export class Broker {
   readonly budget: Budget;
   readonly cluster: ClusterId;
   readonly quotas: ObjectQuotas;
-  readonly vhosts: VirtualHosts<Queue>;
+  readonly vhosts: VirtualHosts<AnyQueue>;
   readonly access: Access;
   /** The clients' connections, over all protocols. */
   readonly connections = new ConnectionRegistry();
@@ -78,11 +87,15 @@ export class Broker {
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
+  /** How clients change the topology. */
+  readonly commands: TopologyCommands<AnyQueue>;
   readonly largeRequests: LargeRequests;
   readonly loopStretches: LoopStretches;
   /** Of the sockets of all protocols. */
   readonly readTurns: ReadTurns;
   readonly #queueRecovery = new QueueRecovery();
+  /** Null with one shard. */
+  readonly #shards: Shards | null;
   readonly #state: BrokerState;
   #unlock: (() => Promise<void>) | null = null;
   #memoryAlarms: MemoryAlarms | null = null;
@@ -96,8 +109,11 @@ export class Broker {
     await fileSystem.makeDirectory(options.dataDirectory);
     options.onStep?.(`locking the data directory ${options.dataDirectory}`);
     const lock = options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
+    const { seat } = options;
+    const followed =
+      seat === undefined || seat.number === 0 ? null : await askForMetadata(seat.links[0] as ShardLink);
     const broker = new Broker(
-      { ...options, budget },
+      { ...options, budget, followed },
       {
         directory: options.dataDirectory,
         fileSystem,
@@ -148,11 +164,15 @@ export class Broker {
     });
   }
 
-  private constructor(options: BrokerOptions & { readonly budget: Budget }, storage: StoreOptions) {
+  private constructor(
+    options: BrokerOptions & { readonly budget: Budget; readonly followed: FollowedMetadata | null },
+    storage: StoreOptions,
+  ) {
     this.budget = options.budget;
     this.largeRequests = LargeRequests.within(options.memoryHighWaterBytes);
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
+    this.#shards = options.seat === undefined ? null : new Shards(options.seat, shard);
     this.loopStretches = new LoopStretches(shard.log);
     this.readTurns = new ReadTurns(shard.scheduler);
     const onStretch = (ms: number, nowMs: number, work: WorkOwner): void =>
@@ -191,12 +211,13 @@ export class Broker {
     this.access = new Access({
       clock: shard.clock,
       vhosts: this.vhosts,
-      log: { append: (operation) => shard.record(encodeAccessOperation(operation)) },
+      log: { append: (operation) => this.#record(encodeAccessOperation(operation)) },
       events: this.events,
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       quotas: this.quotas,
-      durable: () => shard.durable(shard.metadataBlock),
+      durable: () => this.metadataIsSafe(),
     });
+    this.commands = this.#createCommands(options.followed);
     this.#state = new BrokerState({
       shard,
       vhosts: this.vhosts,
@@ -205,6 +226,8 @@ export class Broker {
       delays: this.delays,
       streams: this.streams,
       queueRecovery: this.#queueRecovery,
+      followed: options.followed,
+      shards: this.#shards,
       // In the order in which they are restored.
       sections: [
         this.streams,
@@ -217,6 +240,20 @@ export class Broker {
         this.streamExchanges,
       ],
     });
+  }
+
+  /** Calls `listener` when all changes of metadata so far are durable, and in effect in all shards: at once if they are. */
+  whenMetadataIsSafe(listener: () => void): void {
+    if (this.#shards !== null) this.#shards.whenEverywhere(listener);
+    else this.shard.whenDurable(this.shard.metadataBlock, { onDurable: listener });
+  }
+
+  get isMetadataSafe(): boolean {
+    return this.shard.isDurable(this.shard.metadataBlock) && this.#shards?.isEverywhere !== false;
+  }
+
+  metadataIsSafe(): Promise<void> {
+    return new Promise((resolve) => this.whenMetadataIsSafe(resolve));
   }
 
   /** Flushes, takes a snapshot, lets go of the directory. */
@@ -256,20 +293,16 @@ export class Broker {
     });
   }
 
-  #createVhosts(): VirtualHosts<Queue> {
-    return new VirtualHosts<Queue>(
+  #createVhosts(): VirtualHosts<AnyQueue> {
+    return new VirtualHosts<AnyQueue>(
       {
-        observer: (vhost) =>
-          new StreamBindingsObserver(this.streamExchanges, vhost, new TopologyEvents(this.events, vhost)),
-        createQueue: (spec) =>
-          createQueue(spec, {
-            shard: this.shard,
-            recovery: this.#queueRecovery,
-            quotas: this.quotas,
-            deadLettering: this.deadLettering,
-            remove: (queue) => this.vhosts.get(queue.vhost)?.removeQueue(queue),
-          }),
-        log: { append: (operation) => this.shard.record(encodeOperation(operation)) },
+        observer: (vhost) => this.#createObserver(vhost),
+        createQueue: (spec) => this.#createQueue(spec),
+        log: {
+          append: (operation) => this.#record(encodeOperation(operation)),
+          ...(this.#shards !== null && { tell: (operation) => this.#tell(encodeOperation(operation)) }),
+        },
+        ...(this.#shards !== null && { placement: this.#shards.placement, owners: this.#shards.owners }),
         rights: {
           mayStillWrite: (user, vhost, exchange, keys) =>
             this.access.mayStillWrite(user, vhost, exchange, keys),
@@ -288,6 +321,46 @@ export class Broker {
         return this.delays.create(vhost);
       },
     );
+  }
+
+  #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
+    const { vhosts, access, events } = this;
+    if (this.#shards === null) return new LocalCommands(vhosts);
+    const metadata = (): readonly string[] => this.#state.metadata();
+    return this.#shards.begin({ vhosts, access, events, metadata }, followed);
+  }
+
+  #createObserver(vhost: string): TopologyObserver<AnyQueue> {
+    const shards = this.#shards;
+    // What happens in all shards is told once.
+    const events = new TopologyEvents(this.events, vhost, shards === null || shards.seat.number === 0);
+    const observer = new StreamBindingsObserver(this.streamExchanges, vhost, events);
+    return shards === null ? observer : new PlacementObserver(shards.placement, observer);
+  }
+
+  #createQueue(spec: QueueSpec): AnyQueue {
+    const shards = this.#shards;
+    if (shards !== null && spec.shard !== shards.seat.number) {
+      return new RemoteQueue({ ...spec, id: this.shard.logId(spec.id) }, shards.remoteQueues);
+    }
+    return createQueue(spec, {
+      shard: this.shard,
+      recovery: this.#queueRecovery,
+      quotas: this.quotas,
+      deadLettering: this.deadLettering,
+      remove: (queue) => this.commands.removeQueue(queue),
+      followedBlock: () => shards?.followedBlock ?? 0,
+    });
+  }
+
+  /** A change of metadata, which other shards have to know. */
+  #record(operation: Uint8Array): void {
+    const block = this.shard.record(operation);
+    if (this.#shards !== null && !this.shard.isRecovering) this.#shards.changed(operation, block);
+  }
+
+  #tell(operation: Uint8Array): void {
+    if (!this.shard.isRecovering) this.#shards?.changed(operation, 0);
   }
 
   #watchMemory({ memoryHighWaterBytes = Number.POSITIVE_INFINITY, ...options }: BrokerOptions): void {

@@ -250,6 +250,11 @@ export class Store {
     return log;
   }
 
+  /** While the directory is read: the journal knows of a log with this id. What is left of it can be deleted if nobody opens it. */
+  named(id: number): void {
+    if (this.#isRecovering) this.#named.add(id);
+  }
+
   /** A stream's log with an id that was never used, or the one that was recovered under this id. */
   openStream(id: number, events: StreamLogEvents): StreamLog {
     const recovered = this.#recoveredStreams.get(id);

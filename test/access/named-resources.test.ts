@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { asLocal } from '../../src/broker/queues/any-queue.ts';
 import { ACKNOWLEDGE_TYPE, CONFIG_RESOURCE_TYPE } from '../../src/wire/kafka/constants.ts';
 import { errorName } from '../../src/wire/kafka/error-codes.ts';
 import { incrementalAlterConfigs } from '../../src/wire/kafka/messages/configs.ts';
@@ -12,7 +13,7 @@ import { AccessServer, publish } from './access-server.ts';
 const OWN = { configure: '^ada', write: '^(ada|amq\\.default$)', read: '^ada' };
 
 function messagesIn(test: AccessServer, queue: string): number {
-  return test.broker.vhosts.get('/')?.findQueue(queue)?.readyCount ?? -1;
+  return asLocal(test.broker.vhosts.get('/')?.findQueue(queue))?.readyCount ?? -1;
 }
 
 async function alter(
@@ -170,7 +171,7 @@ describe('a dead-letter exchange', () => {
     assert.equal(await send(), null);
     await until(() => messagesIn(test, 'ada.q') === 0);
     assert.equal(messagesIn(test, 'paid'), 1);
-    const queue = test.broker.vhosts.get('/')?.findQueue('ada.q');
+    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('ada.q'));
     assert.equal(queue?.declaredBy, 'ada');
     assert.equal(queue?.leavingCount, 0);
     // An operator has to be able to take a user away without losing what others rely on.

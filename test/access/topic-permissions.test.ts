@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { asLocal } from '../../src/broker/queues/any-queue.ts';
 import { AccessServer, publish } from './access-server.ts';
 
 const ALL = { configure: '.*', write: '.*', read: '.*' };
@@ -17,7 +18,7 @@ async function start(): Promise<AccessServer> {
 }
 
 function messagesIn(test: AccessServer): number {
-  return test.broker.vhosts.get('/')?.findQueue('all')?.readyCount ?? -1;
+  return asLocal(test.broker.vhosts.get('/')?.findQueue('all'))?.readyCount ?? -1;
 }
 
 describe('topic permissions', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Table } from '../../src/base/value.ts';
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
 import { Publisher } from '../../src/broker/publishing/publisher.ts';
+import { asLocal } from '../../src/broker/queues/any-queue.ts';
 import type { Consumer, DeliverySink, Gate } from '../../src/broker/queues/consumer.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
@@ -62,7 +63,11 @@ export class TestBroker {
     const vhost = this.broker.vhosts.get('/');
     if (vhost === undefined) throw new Error('no virtual host');
     const { durable = true, autoDelete = false, arguments: args = {} } = settings;
-    return vhost.declareQueue({ name, durable, exclusive: false, autoDelete, arguments: args }, null);
+    const queue = asLocal(
+      vhost.declareQueue({ name, durable, exclusive: false, autoDelete, arguments: args }, null),
+    );
+    if (queue === undefined) throw new Error(`queue '${name}' is in another shard`);
+    return queue;
   }
 
   /** Publishes to the default exchange. Returns the block to wait for. */

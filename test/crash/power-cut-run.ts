@@ -1,4 +1,5 @@
 import { Broker, type BrokerOptions } from '../../src/broker/broker.ts';
+import { type AnyQueue, asLocal, localOf } from '../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { Durability } from '../../src/log/journal/journal-files.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
@@ -111,7 +112,7 @@ export class PowerCutRun implements ChannelHost {
     await this.closeCleanly();
     if (this.random() < 0.5) await this.cutPower();
     await this.start();
-    for (const queue of this.broker.vhosts.get('/')!.queues()) {
+    for (const queue of localOf(this.broker.vhosts.get('/')!.queues())) {
       if (queue.readyCount > 0) throw new HistoryError(`${queue.name} was drained, but has messages again`);
     }
   }
@@ -134,8 +135,8 @@ export class PowerCutRun implements ChannelHost {
     if (this.#isAlive && this.limits.durability.mode === 'sync') this.state.confirmed(block);
   }
 
-  expectedOf(queue: Queue): ExpectedQueue {
-    const expected = this.known.get(queue);
+  expectedOf(queue: AnyQueue): ExpectedQueue {
+    const expected = this.known.get(queue as Queue);
     if (expected === undefined) throw new HistoryError(`queue ${queue.name} is not known to the history`);
     return expected;
   }
@@ -229,7 +230,7 @@ export class PowerCutRun implements ChannelHost {
   /** Takes and acknowledges everything. */
   async drain(): Promise<void> {
     for (const channel of this.channels.splice(0)) channel.close();
-    for (const queue of this.broker.vhosts.get('/')!.queues()) {
+    for (const queue of localOf(this.broker.vhosts.get('/')!.queues())) {
       const channel = this.openChannel();
       channel.consume(queue, 10, false);
       const isEmpty = (): boolean => {
@@ -347,7 +348,7 @@ export class PowerCutRun implements ChannelHost {
     const vhost = this.broker.vhosts.get('/')!;
     const expected = this.state.restarted(last);
     this.known.clear();
-    for (const queue of vhost.queues()) {
+    for (const queue of localOf(vhost.queues())) {
       const known = expected.get(queue.name);
       if (known === undefined) throw new HistoryError(`queue ${queue.name} should not be there`);
       if (known.id !== queue.id)
@@ -355,7 +356,7 @@ export class PowerCutRun implements ChannelHost {
       this.known.set(queue, known);
     }
     for (const name of expected.keys()) {
-      if (vhost.findQueue(name) === undefined) throw new HistoryError(`queue ${name} is gone`);
+      if (asLocal(vhost.findQueue(name)) === undefined) throw new HistoryError(`queue ${name} is gone`);
     }
     const bindings = vhost
       .listBindings()

@@ -1,3 +1,4 @@
+import { asLocal } from '../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import { ExpectedQueue, HistoryError } from './expected-queue.ts';
@@ -104,9 +105,11 @@ export class RandomOperations {
     const name = this.#run.pick(QUEUE_NAMES);
     if (this.#run.state.queues.has(name) || this.#isShort) return;
     const durable = this.#run.random() < 0.75;
-    const queue = this.#run.broker.vhosts
-      .get('/')!
-      .declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: {} }, null);
+    const queue = asLocal(
+      this.#run.broker.vhosts
+        .get('/')!
+        .declareQueue({ name, durable, exclusive: false, autoDelete: false, arguments: {} }, null),
+    )!;
     const block = durable ? this.#run.broker.shard.metadataBlock : 0;
     this.#run.note(`declare ${durable ? '' : 'transient '}queue ${name}, id ${queue.id}, in block ${block}`);
     const expected = new ExpectedQueue(name, durable, queue.id, block);
@@ -187,6 +190,6 @@ export class RandomOperations {
     const names = [...this.#run.state.queues.keys()];
     return names.length === 0
       ? undefined
-      : this.#run.broker.vhosts.get('/')!.findQueue(this.#run.pick(names));
+      : asLocal(this.#run.broker.vhosts.get('/')!.findQueue(this.#run.pick(names)));
   }
 }

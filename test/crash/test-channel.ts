@@ -1,6 +1,7 @@
 import type { Broker } from '../../src/broker/broker.ts';
 import { Publisher } from '../../src/broker/publishing/publisher.ts';
 import { Tx } from '../../src/broker/publishing/tx.ts';
+import type { AnyQueue } from '../../src/broker/queues/any-queue.ts';
 import type { Consumer } from '../../src/broker/queues/consumer.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
@@ -74,7 +75,7 @@ export class TestChannel {
     };
   }
 
-  publish(route: Route<Queue>, message: TestMessage): void {
+  publish(route: Route<AnyQueue>, message: TestMessage): void {
     const queues = route.queues.map((queue) => this.#host.expectedOf(queue));
     this.#host.note(
       `channel ${this.id}: publish ${message.id} to ${queues.map((queue) => queue.name).join(' ')}` +

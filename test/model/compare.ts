@@ -1,3 +1,4 @@
+import { type AnyQueue, localOf } from '../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
 import { Difference } from './entry.ts';
@@ -5,11 +6,15 @@ import type { Model } from './model.ts';
 import type { ModelQueue } from './model-queue.ts';
 
 /** Everything that can be counted, when nothing more happens. */
-export function compare(vhost: VirtualHost<Queue>, model: Model, options: { readonly bytes: boolean }): void {
+export function compare(
+  vhost: VirtualHost<AnyQueue>,
+  model: Model,
+  options: { readonly bytes: boolean },
+): void {
   const names = [...vhost.queues()].map((queue) => queue.name).sort();
   const expected = [...model.queues.keys()].sort();
   if (names.join() !== expected.join()) throw new Difference(`there are [${names}], not [${expected}]`);
-  for (const queue of vhost.queues()) {
+  for (const queue of localOf(vhost.queues())) {
     const wanted = model.queueOf(queue.name);
     if (!queue.isBalanced) throw new Difference(`the ledger of ${queue.name} does not balance`);
     const is = figuresOf(queue);

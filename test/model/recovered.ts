@@ -1,4 +1,5 @@
 import type { Broker } from '../../src/broker/broker.ts';
+import { localOf } from '../../src/broker/queues/any-queue.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Recovered } from './entry.ts';
 import { type Found, readContent, readFrame } from './message.ts';
@@ -11,7 +12,7 @@ export async function contentsOf(
   disk: <T>(promise: Promise<T>) => Promise<T>,
 ): Promise<Map<string, Recovered[]>> {
   const contents = new Map<string, Recovered[]>();
-  for (const queue of broker.vhosts.get('/')!.queues()) {
+  for (const queue of localOf(broker.vhosts.get('/')!.queues())) {
     const entries: Recovered[] = [];
     for (const level of queue.levels) {
       const stored = new Map<number, Found>();

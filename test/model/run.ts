@@ -1,4 +1,5 @@
 import { Broker } from '../../src/broker/broker.ts';
+import { asLocal } from '../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -32,7 +33,7 @@ const SHORT = {
 /** Carries out one plan, on a broker and on the model at once; throws where they differ. */
 export class Run implements ChannelHost {
   readonly plan: Plan;
-  readonly model = new Model((name) => this.#vhost.findQueue(name) !== undefined);
+  readonly model = new Model((name) => asLocal(this.#vhost.findQueue(name)) !== undefined);
   readonly history: string[] = [];
   broker!: Broker;
   /** Operations that were carried out, the one that failed included. */
@@ -122,7 +123,9 @@ export class Run implements ChannelHost {
   #useChannel(operation: Extract<Operation, { readonly channel: number }>): void {
     const channel = this.#channels[operation.channel];
     const queue =
-      'queue' in operation && operation.queue >= 0 ? this.#vhost.findQueue(`q${operation.queue}`) : undefined;
+      'queue' in operation && operation.queue >= 0
+        ? asLocal(this.#vhost.findQueue(`q${operation.queue}`))
+        : undefined;
     switch (operation.op) {
       case 'publish':
         for (let i = 0; i < operation.count; i++) channel.publish(this.#messageOf(operation, channel));
@@ -193,7 +196,7 @@ export class Run implements ChannelHost {
       this.#vhost.deleteQueue(name, { ifUnused: false, ifEmpty: false }, this.#owner);
       this.model.remove(queue);
     } else if (op === 'purge') {
-      const count = (this.#vhost.findQueue(name) as Queue).purge();
+      const count = (asLocal(this.#vhost.findQueue(name)) as Queue).purge();
       const expected = queue.purge();
       if (count !== expected) throw new Error(`${count} messages were purged, not ${expected}`);
     } else if (op === 'bind') {

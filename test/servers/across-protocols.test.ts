@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ChannelModel, connect } from 'amqplib';
 import { Kafka, type KafkaMessage, logLevel, Partitioners } from 'kafkajs';
+import { asLocal } from '../../src/broker/queues/any-queue.ts';
 import { AmqpServer } from '../../src/servers/amqp091/server.ts';
 import { until } from '../support/until.ts';
 import { KafkaTestServer } from './kafka/test-server.ts';
@@ -194,6 +195,8 @@ describe('what a Kafka client produces', () => {
       Array.from({ length: 10 }, (_, i) => `k${2 * i + 1}=v${2 * i + 1}`),
     );
     assert.match(String(failed[0]?.message.headers?.['x-death']), /"reason":"rejected"/);
-    await until(() => servers.kafkaServer.broker.vhosts.get('/')?.findQueue('work')?.isBalanced === true);
+    await until(
+      () => asLocal(servers.kafkaServer.broker.vhosts.get('/')?.findQueue('work'))?.isBalanced === true,
+    );
   });
 });

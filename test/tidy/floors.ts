@@ -33,13 +33,13 @@ const SEEN_BY_SERVERS = new Set(['src/log/memory/chunks.ts']);
  */
 const ROOMS: readonly (readonly string[])[] = [
   ['roof'],
-  ['plugins', 'transactions'],
+  ['plugins', 'transactions', 'shards'],
   ['groups'],
   ['streams', 'delays', 'access', 'connections'],
   ['publishing', 'events'],
   ['topology'],
   ['queues'],
-  ['shard', 'exchanges', 'budget'],
+  ['shard', 'exchanges', 'budget', 'doors'],
   ['messages', 'policies'],
   ['acknowledgements'],
 ];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Json } from '../../base/value-json.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { BindingFilter, BindingInfo } from '../../broker/topology/listing.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
@@ -65,7 +65,7 @@ function listed(context: AdminContext, request: ApiRequest, filter: BindingFilte
   return list(views(vhostsOf(context, request), filter));
 }
 
-function* views(vhosts: Iterable<VirtualHost<Queue>>, filter: BindingFilter): Iterable<Json> {
+function* views(vhosts: Iterable<VirtualHost<AnyQueue>>, filter: BindingFilter): Iterable<Json> {
   for (const vhost of vhosts) {
     for (const binding of vhost.bindings(filter)) yield view(binding);
   }

@@ -3,6 +3,6 @@ import type { ApiResponse } from '../response.ts';
 
 /** Resolves with the response once the change that was just made is durable. */
 export async function durably<A extends ApiResponse>({ broker }: AdminContext, answer: A): Promise<A> {
-  const { shard } = broker;
-  return shard.durably(shard.metadataBlock, answer);
+  await broker.metadataIsSafe();
+  return answer;
 }

@@ -1,5 +1,5 @@
 import type { Json } from '../../base/value-json.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { ExchangeInfo } from '../../broker/topology/listing.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
@@ -28,7 +28,7 @@ function all(context: AdminContext, request: ApiRequest): ApiResponse {
   return list(views(vhostsOf(context, request)));
 }
 
-function* views(vhosts: Iterable<VirtualHost<Queue>>): Iterable<Json> {
+function* views(vhosts: Iterable<VirtualHost<AnyQueue>>): Iterable<Json> {
   for (const vhost of vhosts) {
     for (const exchange of vhost.exchanges()) yield view(exchange);
   }

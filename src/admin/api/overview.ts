@@ -1,6 +1,7 @@
 import { walked } from '../../base/turn-time.ts';
 import type { LoopStretches } from '../../broker/budget/loop-stretches.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
+import { localOf } from '../../broker/queues/any-queue.ts';
 import type { AdminContext } from '../context.ts';
 import { type ApiResponse, ok } from '../response.ts';
 import type { Route } from '../router.ts';
@@ -21,16 +22,19 @@ async function overview(context: AdminContext): Promise<ApiResponse> {
   const stats = { publish: 0, ack: 0, deliver_get: 0, redeliver: 0 };
   for (const connection of broker.connections) objects.channels += connection.describe().channelCount;
   for (const vhost of broker.vhosts) {
-    const walk = walked(vhost.queues(), ({ ledger, readyCount, unacknowledgedCount, consumerCount }) => {
-      objects.queues++;
-      objects.consumers += consumerCount;
-      messages.ready += readyCount;
-      messages.unacknowledged += unacknowledgedCount;
-      stats.publish += ledger.routed;
-      stats.ack += ledger.acknowledged;
-      stats.deliver_get += ledger.delivered;
-      stats.redeliver += ledger.redelivered;
-    });
+    const walk = walked(
+      localOf(vhost.queues()),
+      ({ ledger, readyCount, unacknowledgedCount, consumerCount }) => {
+        objects.queues++;
+        objects.consumers += consumerCount;
+        messages.ready += readyCount;
+        messages.unacknowledged += unacknowledgedCount;
+        stats.publish += ledger.routed;
+        stats.ack += ledger.acknowledged;
+        stats.deliver_get += ledger.delivered;
+        stats.redeliver += ledger.redelivered;
+      },
+    );
     await inSteps(context, walk);
     objects.exchanges += vhost.exchangeCount;
   }

@@ -1,6 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Policy } from '../../broker/policies/policy.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
@@ -59,7 +59,7 @@ async function remove(context: AdminContext, request: ApiRequest, kind: Kind): P
   return await durably(context, done());
 }
 
-function listed(vhost: VirtualHost<Queue>, kind: Kind): Policy[] {
+function listed(vhost: VirtualHost<AnyQueue>, kind: Kind): Policy[] {
   return kind === 'policies' ? vhost.listPolicies() : vhost.listOperatorPolicies();
 }
 

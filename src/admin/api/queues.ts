@@ -1,6 +1,7 @@
 import type { Histogram } from '../../base/histogram.ts';
 import type { Json } from '../../base/value-json.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
+import { type AnyQueue, asLocal, localOf } from '../../broker/queues/any-queue.ts';
 import type { Queue } from '../../broker/queues/queue.ts';
 import type { StreamPort } from '../../broker/topology/ports.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
@@ -27,9 +28,9 @@ function all(context: AdminContext, request: ApiRequest): ApiResponse {
   return list(queueViews(context, vhostsOf(context, request)));
 }
 
-function* queueViews(context: AdminContext, vhosts: Iterable<VirtualHost<Queue>>): Iterable<Json> {
+function* queueViews(context: AdminContext, vhosts: Iterable<VirtualHost<AnyQueue>>): Iterable<Json> {
   for (const vhost of vhosts) {
-    for (const queue of vhost.queues()) yield view(vhost, queue);
+    for (const queue of localOf(vhost.queues())) yield view(vhost, queue);
     yield* streamQueues(context, vhost.name);
   }
 }
@@ -95,7 +96,7 @@ async function purge(context: AdminContext, request: ApiRequest): Promise<ApiRes
 function queueOf(context: AdminContext, request: ApiRequest): Queue {
   const name = request.parameter('name');
   const vhost = vhostOf(context, request);
-  const queue = vhost.findQueue(name);
+  const queue = asLocal(vhost.findQueue(name));
   if (queue === undefined) throw notFound(`no queue '${name}' in vhost '${vhost.name}'`);
   return queue;
 }
@@ -127,7 +128,7 @@ function streamView(vhost: string, stream: StreamPort): { readonly [field: strin
 }
 
 /** RabbitMQ's fields; beyond them `ledger`, where every message went, and `latency_ms`. */
-function view(vhost: VirtualHost<Queue>, queue: Queue): { readonly [field: string]: Json } {
+function view(vhost: VirtualHost<AnyQueue>, queue: Queue): { readonly [field: string]: Json } {
   const { ledger, readyCount, unacknowledgedCount, leavingCount, retryingCount } = queue;
   const { policy, operatorPolicy, definition } = vhost.policiesOf(queue);
   return {

@@ -1,4 +1,4 @@
-import type { Queue } from '../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
@@ -9,7 +9,7 @@ export function vhostOf(
   { broker }: AdminContext,
   request: ApiRequest,
   parameter = 'vhost',
-): VirtualHost<Queue> {
+): VirtualHost<AnyQueue> {
   const name = request.parameter(parameter);
   const vhost = broker.vhosts.get(name);
   if (vhost === undefined) throw notFound(`no vhost '${name}'`);
@@ -17,6 +17,6 @@ export function vhostOf(
 }
 
 /** The one in the path, or all of them if the path has none. */
-export function vhostsOf(context: AdminContext, request: ApiRequest): readonly VirtualHost<Queue>[] {
+export function vhostsOf(context: AdminContext, request: ApiRequest): readonly VirtualHost<AnyQueue>[] {
   return request.parameter('vhost') === '' ? [...context.broker.vhosts] : [vhostOf(context, request)];
 }

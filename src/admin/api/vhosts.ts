@@ -2,6 +2,7 @@ import type { Json } from '../../base/value-json.ts';
 import type { VhostInfo } from '../../broker/access/administration.ts';
 import type { VhostLimit } from '../../broker/access/operations.ts';
 import type { UserLimit } from '../../broker/access/user.ts';
+import { localOf } from '../../broker/queues/any-queue.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';
@@ -69,7 +70,7 @@ function vhosts({ broker }: AdminContext): VhostInfo[] {
 function viewIn({ broker }: AdminContext): (vhost: VhostInfo) => { readonly [field: string]: Json } {
   return ({ name, queueCount, connectionCount, limits }) => {
     let [ready, unacknowledged] = [0, 0];
-    for (const queue of broker.vhosts.get(name)?.queues() ?? []) {
+    for (const queue of localOf(broker.vhosts.get(name)?.queues() ?? [])) {
       ready += queue.readyCount;
       unacknowledged += queue.unacknowledgedCount;
     }

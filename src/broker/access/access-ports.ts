@@ -1,13 +1,13 @@
 import type { Clock } from '../../base/clock.ts';
 import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Events } from '../events/events.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import type { AccessLog } from './operations.ts';
 
 export interface AccessDeps {
   readonly clock: Clock;
-  readonly vhosts: VirtualHosts<Queue>;
+  readonly vhosts: VirtualHosts<AnyQueue>;
   readonly log: AccessLog;
   readonly events: Pick<Events, 'actor' | 'as' | 'emitByActor'>;
   /** They may connect from this machine alone. */

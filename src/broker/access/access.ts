@@ -1,6 +1,6 @@
 import type { OwnLimits } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { AccessChanges } from './access-changes.ts';
 import type { AccessDeps } from './access-ports.ts';
@@ -127,7 +127,7 @@ export class Access {
   }
 
   /** @throws BrokerError not-allowed if it is not there, is full, or is not for this user */
-  openVhost(user: Identity, name: string): VirtualHost<Queue> {
+  openVhost(user: Identity, name: string): VirtualHost<AnyQueue> {
     const vhost = this.#deps.vhosts.get(name);
     if (vhost === undefined) throw new BrokerError('not-allowed', `vhost ${name} not found`);
     const refused = `access to vhost '${name}' refused for user '${user.name}'`;

@@ -113,14 +113,18 @@ export class Administration {
   *deleteUserInSteps(name: string): Work<void> {
     const user = this.#user(name);
     const vhosts = [...user.grants.keys()];
-    const clients = [...this.#clients.ofUser(user)];
     const done = this.#change({ op: 'access.user.delete', user: name });
     for (const vhost of vhosts) this.#invalidate(vhost);
-    for (const client of clients) {
-      client.close(`user '${name}' is deleted`);
+    yield* this.closeUserInSteps(user);
+    yield done;
+  }
+
+  /** The user is deleted. */
+  *closeUserInSteps(user: User): Work<void> {
+    for (const client of [...this.#clients.ofUser(user)]) {
+      client.close(`user '${user.name}' is deleted`);
       yield;
     }
-    yield done;
   }
 
   /** Only those that are given change. A negative number takes a limit away. */

@@ -54,7 +54,14 @@ export class Bucket implements MoveSource {
         events.onCorruption(this, error);
       },
     });
-    this.targets = { levels: [this], queues: [], logs: [this.log], durableLogs: [this.log], streams: [] };
+    this.targets = {
+      levels: [this],
+      queues: [],
+      logs: [this.log],
+      durableLogs: [this.log],
+      streams: [],
+      remotes: [],
+    };
   }
 
   get opensAtMs(): number {

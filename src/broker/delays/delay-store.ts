@@ -3,6 +3,7 @@ import { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
 import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Queue } from '../queues/queue.ts';
 import { settingsFromArguments } from '../queues/queue-settings.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -49,7 +50,7 @@ const SLEEP_MS_MAX = 1000;
  * segment. Each move appends and settles in one block, so that it is in one place also after a crash. Time is the wall
  * clock's, as it has to go on while the broker is down: when it is set, delays are that much shorter or longer.
  */
-export class DelayStore implements VirtualHostDelays<Queue>, Pumped {
+export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
   readonly ledger = new DelayLedger();
   pumpPending = false;
   readonly #deps: DelayStoreDeps;

@@ -1,6 +1,6 @@
 import type { CorruptionError } from '../../log/corruption.ts';
 import { damagedSegmentText } from '../../log/operator-advice.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { DelayStore, type DelayStoreDeps } from './delay-store.ts';
 
@@ -24,7 +24,7 @@ export class Delays {
   }
 
   /** For a new virtual host. */
-  create(vhost: VirtualHost<Queue>): DelayStore {
+  create(vhost: VirtualHost<AnyQueue>): DelayStore {
     const store = new DelayStore({
       ...this.#deps,
       vhost: vhost.name,

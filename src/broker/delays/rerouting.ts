@@ -9,7 +9,7 @@ import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/p
 import type { AppendTargets } from '../publishing/atomic-append.ts';
 import type { Move } from '../publishing/atomic-move.ts';
 import { targetsIn } from '../publishing/route-targets.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Route } from '../topology/route.ts';
 import type { Bucket } from './bucket.ts';
 import type { DelayLedger } from './delay-ledger.ts';
@@ -19,13 +19,20 @@ export type RouteDelayed = (
   exchange: string,
   routingKeys: readonly string[],
   message: RoutedMessage,
-) => Route<Queue> | null;
+) => Route<AnyQueue> | null;
 
 /** The header that asked for the delay: whoever gets the message finds it negated, and how long it waited. */
 const DELAY_HEADER = 'x-delay';
 const INT32_MAX = 0x7fffffff;
 
-const NOWHERE: AppendTargets = { levels: [], queues: [], logs: [], durableLogs: [], streams: [] };
+const NOWHERE: AppendTargets = {
+  levels: [],
+  queues: [],
+  logs: [],
+  durableLogs: [],
+  streams: [],
+  remotes: [],
+};
 const NOTHING = Buffer.alloc(0);
 
 /** Makes of a message that has waited long enough what goes to the queues. One is used for all messages in turn. */

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { InternalMessages } from '../publishing/internal-messages.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import { eventExchangeName, eventVhostName } from '../topology/predeclared-exchanges.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 
@@ -17,7 +17,7 @@ export interface BrokerEvent {
 
 export interface EventDeps {
   readonly clock: Clock;
-  readonly vhosts: VirtualHosts<Queue>;
+  readonly vhosts: VirtualHosts<AnyQueue>;
   readonly messages: Pick<InternalMessages, 'post'>;
 }
 

@@ -1,21 +1,24 @@
 import type { PolicyKind } from '../policies/operator-policy.ts';
 import type { Policy } from '../policies/policy.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Binding, Exchange } from '../topology/exchange.ts';
 import type { TopologyObserver } from '../topology/topology-observer.ts';
 import type { Events } from './events.ts';
 
 /** The events of a virtual host's topology; names and fields are those of rabbitmq_event_exchange. */
-export class TopologyEvents implements TopologyObserver<Queue> {
+export class TopologyEvents implements TopologyObserver<AnyQueue> {
   readonly #events: Events;
   readonly #vhost: string;
+  readonly #isTold: boolean;
 
-  constructor(events: Events, vhost: string) {
+  /** `isTold`: false where another shard tells the same. */
+  constructor(events: Events, vhost: string, isTold = true) {
+    this.#isTold = isTold;
     this.#events = events;
     this.#vhost = vhost;
   }
 
-  exchangeAdded({ name, type, durable, autoDelete, internal, arguments: args }: Exchange<Queue>): void {
+  exchangeAdded({ name, type, durable, autoDelete, internal, arguments: args }: Exchange<AnyQueue>): void {
     this.#emit('exchange.created', {
       name,
       type: type.name,
@@ -26,14 +29,14 @@ export class TopologyEvents implements TopologyObserver<Queue> {
     });
   }
 
-  exchangeRemoved({ name }: Exchange<Queue>): void {
+  exchangeRemoved({ name }: Exchange<AnyQueue>): void {
     this.#emit('exchange.deleted', { name });
   }
 
   /** RabbitMQ has no event for that. */
   exchangeConfigured(): void {}
 
-  queueAdded({ name, durable, autoDelete, exclusiveOwner, arguments: args }: Queue): void {
+  queueAdded({ name, durable, autoDelete, exclusiveOwner, arguments: args }: AnyQueue): void {
     this.#emit('queue.created', {
       name,
       durable,
@@ -43,15 +46,15 @@ export class TopologyEvents implements TopologyObserver<Queue> {
     });
   }
 
-  queueRemoved({ name }: Queue): void {
+  queueRemoved({ name }: AnyQueue): void {
     this.#emit('queue.deleted', { name });
   }
 
-  bindingAdded(binding: Binding<Queue>): void {
+  bindingAdded(binding: Binding<AnyQueue>): void {
     this.#binding('binding.created', binding);
   }
 
-  bindingRemoved(binding: Binding<Queue>): void {
+  bindingRemoved(binding: Binding<AnyQueue>): void {
     this.#binding('binding.deleted', binding);
   }
 
@@ -67,7 +70,7 @@ export class TopologyEvents implements TopologyObserver<Queue> {
 
   #binding(
     event: string,
-    { source, destination, destinationKind, routingKey, arguments: args }: Binding<Queue>,
+    { source, destination, destinationKind, routingKey, arguments: args }: Binding<AnyQueue>,
   ): void {
     this.#emit(event, {
       source_name: source.name,
@@ -81,8 +84,8 @@ export class TopologyEvents implements TopologyObserver<Queue> {
 
   #emit(
     name: string,
-    fields: { readonly [field: string]: string | number | boolean | Queue['arguments'] },
+    fields: { readonly [field: string]: string | number | boolean | AnyQueue['arguments'] },
   ): void {
-    this.#events.emitByActor(name, { ...fields, vhost: this.#vhost });
+    if (this.#isTold) this.#events.emitByActor(name, { ...fields, vhost: this.#vhost });
   }
 }

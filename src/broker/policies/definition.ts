@@ -41,6 +41,8 @@ const keys: ReadonlyMap<string, Key> = new Map([
   ['cache-size', { ...limit(1), isLimit: false }],
   ['duplicates', words(['drop', 'reject-publish'])],
   ['cache-ttl', { ...duration(1), isLimit: false }],
+  // A queue whose shard is that of others, too, when they are declared.
+  ['shard-with', text()],
   // What these ask for is so for every queue here: dead letters arrive at least once, backlogs are on disk and not in
   // memory, and there is one format. Where the leader of a queue is to be is no question with one node.
   ['dead-letter-strategy', words(['at-most-once', 'at-least-once'])],

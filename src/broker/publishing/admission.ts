@@ -1,5 +1,6 @@
 import type { MessageView } from '../../records/message-view.ts';
 import { BrokerError } from '../errors.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import { deduplicationName } from '../queues/deduplication.ts';
 import type { Queue } from '../queues/queue.ts';
 import { encodeQueueOperation, seenOperationBytesMax } from '../queues/queue-operations.ts';
@@ -24,7 +25,7 @@ export interface Seen {
 
 export interface Admission {
   /** The queues that take the message. */
-  readonly queues: readonly Queue[];
+  readonly queues: readonly AnyQueue[];
   readonly seen: readonly Seen[];
   /** Whether a queue was full, or has seen it and refuses duplicates. */
   readonly isRefused: boolean;
@@ -42,12 +43,13 @@ interface Reservation {
 export type Reservations = Map<Queue, Reservation>;
 
 /**
- * Publish admission: which of these queues take the message. Not those that are full, nor those that have seen it.
+ * Publish admission: which of these queues take the message. Not those that are full, nor those that have seen it; those of
+ * other shards are asked there.
  * `reservations`: what the same transaction brings besides.
  * @throws BrokerError precondition-failed, if a queue refuses a message of a transaction
  */
 export function admit(
-  queues: readonly Queue[],
+  queues: readonly AnyQueue[],
   messageView: MessageView,
   shard: Shard,
   refused: RefusedMessages,
@@ -55,12 +57,16 @@ export function admit(
   reservations: Reservations | null = null,
 ): Admission {
   const bodyBytes = messageView.bodyBytes;
-  const admitted: Queue[] = [];
+  const admitted: AnyQueue[] = [];
   const seen: Seen[] = [];
   let isRefused = false;
   let isKnown = false;
   let name: string | null | undefined;
   for (const queue of queues) {
+    if (queue.isRemote) {
+      admitted.push(queue);
+      continue;
+    }
     const reserved = reservations?.get(queue);
     if (queue.isGuarded && queue.deduplicator !== null) {
       if (name === undefined) name = nameOf(messageView, shard);

@@ -3,6 +3,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { recordBytesMax } from '../messages/record-from-message.ts';
+import type { RemoteQueue } from '../queues/remote-queue.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
 
@@ -16,6 +17,12 @@ export interface TargetLevel {
   release(): void;
 }
 
+/** Queues of one other shard. */
+export interface RemoteTarget {
+  readonly shard: number;
+  readonly queues: readonly RemoteQueue[];
+}
+
 /** Logs that get the same message: those of a route, or any others. */
 export interface AppendTargets {
   /** Told of each message in the log of the same place. */
@@ -26,6 +33,8 @@ export interface AppendTargets {
   /** Those of `logs` that survive a restart. */
   readonly durableLogs: readonly QueueLog[];
   readonly streams: readonly StreamPort[];
+  /** Queues of other shards, which get it by an outbox. */
+  readonly remotes: readonly RemoteTarget[];
 }
 
 /** More at once would only leave the ends of chunks empty, as a block lies in one chunk. */

@@ -5,6 +5,7 @@ import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { COPIES_HEADER } from '../messages/cc-bcc.ts';
 import type { PropertyCodec, RoutedMessage } from '../messages/property-codec.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { DeadLetterEntry } from '../queues/dead-letter-outbox.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
@@ -37,7 +38,7 @@ interface DeadLetter {
 interface CachedRoute {
   readonly targets: RouteTargets;
   /** Requesters of direct reply-to. */
-  readonly replies: Route<Queue>['directReplies'];
+  readonly replies: Route<AnyQueue>['directReplies'];
   /** The delivery mode of the message: in a transient queue it was never journaled, persistent or not. */
   readonly persistent: boolean;
   readonly exchange: Buffer;
@@ -54,7 +55,7 @@ interface RouteKey {
   readonly reason: DeathReason;
   readonly seconds: number;
   /** It holds while its version is the virtual host's. */
-  readonly route: Pick<Route<Queue>, 'version'>;
+  readonly route: Pick<Route<AnyQueue>, 'version'>;
   readonly priority: number;
   readonly protocol: number;
   readonly exchange: Buffer;
@@ -69,14 +70,14 @@ interface RouteKey {
  */
 export class DeadLettering implements RefusedMessages {
   readonly #shard: Shard;
-  readonly #vhosts: VirtualHosts<Queue>;
+  readonly #vhosts: VirtualHosts<AnyQueue>;
   readonly #view = new ContentView();
   readonly #messageView = new MessageView();
   /** Queues whose dead letters may not go where they should, with the version of the virtual host that the log has. */
   readonly #told = new WeakMap<Queue, number>();
   #last: { readonly key: RouteKey; readonly route: CachedRoute } | null = null;
 
-  constructor(shard: Shard, vhosts: VirtualHosts<Queue>) {
+  constructor(shard: Shard, vhosts: VirtualHosts<AnyQueue>) {
     this.#shard = shard;
     this.#vhosts = vhosts;
   }
@@ -246,7 +247,7 @@ export class DeadLettering implements RefusedMessages {
     keys: readonly string[],
     codec: PropertyCodec | undefined,
     properties: Buffer,
-  ): Route<Queue> {
+  ): Route<AnyQueue> {
     const vhost = this.#vhosts.get(queue.vhost);
     const exchange = vhost?.findExchange(exchangeName);
     const mayGo = exchange !== undefined && !exchange.isSystem && this.#mayGo(queue, exchange, keys);
@@ -272,7 +273,7 @@ export class DeadLettering implements RefusedMessages {
   }
 
   /** By a policy wherever it says; by the queue's own argument as long as who declared it may write there. */
-  #mayGo(queue: Queue, exchange: Exchange<Queue>, keys: readonly string[]): boolean {
+  #mayGo(queue: Queue, exchange: Exchange<AnyQueue>, keys: readonly string[]): boolean {
     const { vhost, declaredBy } = queue;
     if (typeof queue.arguments['x-dead-letter-exchange'] !== 'string') return true;
     const host = this.#vhosts.get(vhost);

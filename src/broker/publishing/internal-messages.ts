@@ -1,5 +1,5 @@
 import type { Table } from '../../base/value.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Pumped } from '../shard/turn.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
@@ -28,11 +28,11 @@ const KEY_BYTES_MAX = 255;
 export class InternalMessages implements Pumped {
   pumpPending = false;
   readonly #shard: Shard;
-  readonly #vhosts: VirtualHosts<Queue>;
+  readonly #vhosts: VirtualHosts<AnyQueue>;
   readonly #publisher: Publisher;
   #waiting: InternalMessage[] = [];
 
-  constructor(shard: Shard, vhosts: VirtualHosts<Queue>, refused: RefusedMessages) {
+  constructor(shard: Shard, vhosts: VirtualHosts<AnyQueue>, refused: RefusedMessages) {
     this.#shard = shard;
     this.#vhosts = vhosts;
     this.#publisher = new Publisher(shard, refused);

@@ -1,7 +1,7 @@
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { Store } from '../../log/store.ts';
 import { MessageView } from '../../records/message-view.ts';
-import type { Queue } from '../queues/queue.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { Route } from '../topology/route.ts';
@@ -22,7 +22,7 @@ export class Publisher {
   readonly #store: Store;
   readonly #turn: Turn;
   readonly #refused: RefusedMessages;
-  #route: Route<Queue> | null = null;
+  #route: Route<AnyQueue> | null = null;
   #targets: RouteTargets | null = null;
   /** Where the last message went. */
   #logs: readonly QueueLog[] = NO_LOGS;
@@ -39,7 +39,7 @@ export class Publisher {
    * journal block that has to be durable before the message may be confirmed; 0 if there is nothing to wait for;
    * REFUSED if one of the queues is full: the others have it nevertheless.
    */
-  publish(route: Route<Queue>, persistent: boolean): number {
+  publish(route: Route<AnyQueue>, persistent: boolean): number {
     if (route !== this.#route) {
       this.#route = route;
       this.#targets = targetsOf(route);
@@ -68,14 +68,14 @@ export class Publisher {
   }
 
   /** To streams, to queues with priorities, and to those that may refuse a message or have seen it before. */
-  #publishWithCare(route: Route<Queue>, targets: RouteTargets, persistent: boolean): number {
+  #publishWithCare(route: Route<AnyQueue>, targets: RouteTargets, persistent: boolean): number {
     const inStreams = route.streams.length === 0 ? 0 : this.#appendToStreams(route);
     const inQueues = route.queues.length === 0 ? 0 : this.#publishToQueues(route, targets, persistent);
     return inQueues === REFUSED ? REFUSED : Math.max(inStreams, inQueues);
   }
 
   /** They are durable, whatever the message is. */
-  #appendToStreams(route: Route<Queue>): number {
+  #appendToStreams(route: Route<AnyQueue>): number {
     const { streams } = route;
     // All of them take it, or none does.
     if (streams.length > 1) for (const stream of streams) stream.check(this.messageView);
@@ -84,7 +84,7 @@ export class Publisher {
     return block;
   }
 
-  #publishToQueues(route: Route<Queue>, targets: RouteTargets, persistent: boolean): number {
+  #publishToQueues(route: Route<AnyQueue>, targets: RouteTargets, persistent: boolean): number {
     const { messageView } = this;
     if (!targets.needsAdmission) {
       const chosen = targetsOf(route, messageView.priority);

@@ -1,11 +1,14 @@
+import { type AnyQueue, localOf } from '../queues/any-queue.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
+import type { RemoteQueue } from '../queues/remote-queue.ts';
 import type { StreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
-import type { AppendTargets } from './atomic-append.ts';
+import type { AppendTargets, RemoteTarget } from './atomic-append.ts';
 
 /** A route as the store wants it: the log of each queue that a message goes to. */
 export interface RouteTargets extends AppendTargets {
+  /** Those of this shard. */
   readonly queues: readonly Queue[];
   readonly levels: readonly PriorityLevel[];
   /** Whether the same logs get every message, whatever its priority, no queue may refuse one, and there is no stream. */
@@ -14,13 +17,14 @@ export interface RouteTargets extends AppendTargets {
   readonly needsAdmission: boolean;
 }
 
+const NO_REMOTES: readonly RemoteTarget[] = [];
 const NO_STREAMS: readonly StreamPort[] = [];
 
 /** By priority, with holes. */
-const known = new WeakMap<Route<Queue>, RouteTargets[]>();
+const known = new WeakMap<Route<AnyQueue>, RouteTargets[]>();
 
 /** Cached with the route: a change of a policy makes new routes. */
-export function targetsOf(route: Route<Queue>, priority = 0): RouteTargets {
+export function targetsOf(route: Route<AnyQueue>, priority = 0): RouteTargets {
   // The delay bucket of a message depends on the time at which it is published.
   if (route.delayMs > 0) return targetsIn(route.queues, priority, route.streams);
   let byPriority = known.get(route);
@@ -32,7 +36,7 @@ export function targetsOf(route: Route<Queue>, priority = 0): RouteTargets {
 }
 
 /** Priorities whose messages go to the same levels have the same targets: a queue may have fewer levels than priorities. */
-function firstTargets(byPriority: RouteTargets[], route: Route<Queue>, priority: number): RouteTargets {
+function firstTargets(byPriority: RouteTargets[], route: Route<AnyQueue>, priority: number): RouteTargets {
   const targets = targetsIn(route.queues, priority, route.streams);
   const same = byPriority.find((each) => each !== undefined && isSame(each.levels, targets.levels));
   byPriority[priority] = same ?? targets;
@@ -45,21 +49,39 @@ function isSame(some: readonly PriorityLevel[], others: readonly PriorityLevel[]
 
 /** For queues that were chosen for one message. */
 export function targetsIn(
-  queues: readonly Queue[],
+  all: readonly AnyQueue[],
   priority: number,
   streams: readonly StreamPort[] = NO_STREAMS,
 ): RouteTargets {
+  const remotes = all.some((queue) => queue.isRemote) ? remotesOf(all) : NO_REMOTES;
+  const queues = remotes.length === 0 ? (all as readonly Queue[]) : [...localOf(all)];
   const levels = queues.map((queue) => queue.levelFor(priority));
   const logs = levels.map((level) => level.log);
   const needsAdmission = queues.some((queue) => queue.isGuarded);
   return {
     queues,
     streams,
+    remotes,
     levels,
     logs,
     durableLogs: logs.filter((log) => log.durable),
     isPlain:
-      !needsAdmission && streams.length === 0 && queues.every((queue) => queue.settings.maxPriority === 0),
+      !needsAdmission &&
+      streams.length === 0 &&
+      remotes.length === 0 &&
+      queues.every((queue) => queue.settings.maxPriority === 0),
     needsAdmission,
   };
+}
+
+/** By their shard: a message goes to each shard once. */
+function remotesOf(queues: readonly AnyQueue[]): readonly RemoteTarget[] {
+  const byShard = new Map<number, RemoteQueue[]>();
+  for (const queue of queues) {
+    if (!queue.isRemote) continue;
+    const there = byShard.get(queue.shard) ?? [];
+    byShard.set(queue.shard, there);
+    there.push(queue);
+  }
+  return Array.from(byShard, ([shard, there]) => ({ shard, queues: there }));
 }

@@ -2,8 +2,8 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { BrokerError } from '../errors.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Outcome } from '../queues/delivery-outcome.ts';
-import type { Queue } from '../queues/queue.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
@@ -23,7 +23,7 @@ export const TX_ACKNOWLEDGEMENTS_MAX = 65_536;
 const NOTHING: readonly Seen[] = [];
 
 interface Publication {
-  readonly route: Route<Queue>;
+  readonly route: Route<AnyQueue>;
   readonly persistent: boolean;
   readonly content: Buffer;
   readonly priority: number;
@@ -58,7 +58,7 @@ export class Tx {
   }
 
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
-  publish(route: Route<Queue>, persistent: boolean, messageView: MessageView): void {
+  publish(route: Route<AnyQueue>, persistent: boolean, messageView: MessageView): void {
     const bytes = messageView.contentBytes();
     const entry = appendBytesMax(
       route.queues.length,

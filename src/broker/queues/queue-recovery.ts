@@ -64,6 +64,10 @@ export class QueueRecovery {
   readonly #queues = new Map<number, Queue>();
   readonly #deliveredBelow = new Map<number, number>();
   readonly #ready = new Map<number, Amount>();
+  /** How far shard 0 was followed when the last of the logs was opened; 0 where nothing is followed. */
+  followedBlock = 0;
+  /** Told of logs that are in the journal, be their queues there or not. */
+  onNamed: (logId: number) => void = () => undefined;
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -94,6 +98,10 @@ export class QueueRecovery {
 
   apply(bytes: Buffer): void {
     const operation = decodeQueueOperation(bytes);
+    if (operation.op === 'queue-state.open') {
+      this.#opened(operation.id, operation.block);
+      return;
+    }
     const queue = this.#queues.get(operation.id);
     // It was deleted later on.
     if (queue === undefined || queue.isRemoved) return;
@@ -113,6 +121,11 @@ export class QueueRecovery {
         queue.deduplicator?.took(key, { level, offset, isKept: true });
       }
     }
+  }
+
+  #opened(id: number, block: number): void {
+    this.followedBlock = Math.max(this.followedBlock, block);
+    this.onNamed(id);
   }
 
   deliveredBelow(logId: number): number {

@@ -1,4 +1,4 @@
-import { type Work, walked } from '../../base/turn-time.ts';
+import { atOnce, type Work, walked } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
 import type { ChunkStore } from '../../log/memory/chunks.ts';
@@ -14,15 +14,18 @@ import { type Amount, Ledger, QueueDepth } from './message-ledger.ts';
 import type { Getter, QueueDeps } from './ports.ts';
 import { type LevelDeps, type LevelOwner, PriorityLevel } from './priority-level.ts';
 import { PriorityLevels } from './priority-levels.ts';
+import { prepareDeletion } from './queue-deletion.ts';
 import { QueueExpiry } from './queue-expiry.ts';
 import { QueueLimits } from './queue-limits.ts';
-import type { QueueSpec, TopologyQueue } from './queue-port.ts';
+import type { QueueCounts, QueueDeletion, QueueSpec, TopologyQueue } from './queue-port.ts';
 import { type QueueSettings, settingsFromArguments } from './queue-settings.ts';
 import { recoveredBytes } from './recovered-bytes.ts';
 
 /** Competing consumers over one log, or over one for each priority (`priority-level.ts`). */
 export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
+  readonly isRemote = false;
   readonly id: number;
+  readonly shard: number;
   readonly vhost: string;
   readonly name: string;
   readonly durable: boolean;
@@ -57,6 +60,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
 
   constructor(spec: QueueSpec, deps: QueueDeps) {
     this.id = deps.id;
+    this.shard = spec.shard;
     this.vhost = spec.vhost;
     this.name = spec.name;
     this.durable = spec.durable;
@@ -242,6 +246,11 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     return consumer;
   }
 
+  /** As `addConsumer`, in the form that queues of other shards have. */
+  consume(request: ConsumerRequest): Work<Consumer> {
+    return atOnce(() => this.addConsumer(request));
+  }
+
   removeConsumer(consumer: Consumer): void {
     consumer.isActive = false;
     if (!this.consumers.remove(consumer)) return;
@@ -307,6 +316,14 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     }
     this.#depth.dropEstimate();
     return count;
+  }
+
+  prepareDeletion(conditions: QueueDeletion): Work<number> {
+    return prepareDeletion(this, conditions);
+  }
+
+  get counts(): QueueCounts {
+    return { ready: this.readyCount, consumers: this.consumerCount };
   }
 
   /** From the topology: the queue was deleted. Returns the number of messages that were ready. */

@@ -12,13 +12,15 @@ export interface PolicyScope<Q extends TopologyQueue> {
   readonly observer: TopologyObserver<Q> | null;
 }
 
+type NamedQueue = Pick<TopologyQueue, 'name' | 'arguments'>;
+
 /** What policies come to for a queue, now. */
-export function appliedToQueue(policies: Policies, queue: TopologyQueue): AppliedPolicies {
+export function appliedToQueue(policies: Policies, queue: NamedQueue): AppliedPolicies {
   return policies.appliedTo(kindOf(queue), queue.name);
 }
 
 /** Streams are exchanges to policies. */
-export function kindOf(queue: TopologyQueue): MatchedKind {
+export function kindOf(queue: NamedQueue): MatchedKind {
   return queueTypeOf(queue.arguments) === 'quorum' ? 'quorum' : 'classic';
 }
 

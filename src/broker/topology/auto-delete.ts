@@ -1,5 +1,5 @@
 import type { TopologyQueue } from '../queues/queue-port.ts';
-import type { CommandContext } from './commands.ts';
+import { type CommandContext, logChange } from './commands.ts';
 import type { Binding } from './exchange.ts';
 
 /*
@@ -12,14 +12,16 @@ import type { Binding } from './exchange.ts';
  * bindings that led to it, which may take the exchanges before it along.
  */
 export function deleteUnusedSources<Q extends TopologyQueue>(
-  { name: vhost, state, log }: CommandContext<Q>,
+  ctx: CommandContext<Q>,
   removed: Iterable<Binding<Q>>,
 ): void {
+  const { name: vhost, state } = ctx;
   const candidates = Array.from(removed, (binding) => binding.source);
   for (let exchange = candidates.pop(); exchange !== undefined; exchange = candidates.pop()) {
     const present = state.exchanges.get(exchange.name) === exchange;
     if (!present || !exchange.autoDelete || exchange.outbound.size > 0) continue;
     for (const binding of state.removeExchange(exchange)) candidates.push(binding.source);
-    if (exchange.durable) log.append({ op: 'exchange.delete', vhost, name: exchange.name });
+    const { name, durable } = exchange;
+    logChange(ctx, durable, () => ({ op: 'exchange.delete', vhost, name }));
   }
 }

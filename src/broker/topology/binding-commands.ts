@@ -2,7 +2,7 @@ import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { deleteUnusedSources } from './auto-delete.ts';
-import type { CommandContext } from './commands.ts';
+import { type CommandContext, logChange } from './commands.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import type { Exchange } from './exchange.ts';
 import { type Binding, bindingIdentity, isDurable } from './exchange.ts';
@@ -100,21 +100,19 @@ function find<Q extends TopologyQueue>(
   return state.exchanges.get(source)?.outbound.get(identity);
 }
 
-function add<Q extends TopologyQueue>(
-  { name: vhost, state, log, quotas }: CommandContext<Q>,
-  binding: Binding<Q>,
-): void {
+function add<Q extends TopologyQueue>(ctx: CommandContext<Q>, binding: Binding<Q>): void {
+  const { name: vhost, state, quotas } = ctx;
   const { destinationKind, destination, routingKey } = binding;
   const identity = bindingIdentity(destinationKind, destination.name, routingKey, binding.arguments);
   if (binding.source.outbound.has(identity)) return;
   refuseOverlap(binding.source, routingKey);
   quotas.admit('bindings', binding.account ?? null, vhost);
   state.addBinding(binding);
-  if (isDurable(binding)) log.append(bindingChanged('binding.add', vhost, binding));
+  logChange(ctx, isDurable(binding), () => bindingChanged('binding.add', vhost, binding));
 }
 
 function remove<Q extends TopologyQueue>(ctx: CommandContext<Q>, binding: Binding<Q>): void {
   ctx.state.removeBinding(binding);
-  if (isDurable(binding)) ctx.log.append(bindingChanged('binding.remove', ctx.name, binding));
+  logChange(ctx, isDurable(binding), () => bindingChanged('binding.remove', ctx.name, binding));
   deleteUnusedSources(ctx, [binding]);
 }

@@ -1,5 +1,7 @@
 import type { Table } from '../../base/value.ts';
 
+export type { QueueDeletion } from '../queues/queue-port.ts';
+
 export interface QueueDeclaration {
   /** Empty: the server makes one up. */
   readonly name: string;
@@ -12,6 +14,10 @@ export interface QueueDeclaration {
   readonly declaredBy?: string | null;
   /** Who declares it; left out where no user does. */
   readonly user?: string;
+  /** What the server makes up is this, if it is given. */
+  readonly newName?: string;
+  /** The shard of the connection that it comes from; 0 if it is left out. */
+  readonly shard?: number;
 }
 
 /** Asked on the way, with the name that the queue has or will have; throws what stands against it. */
@@ -20,9 +26,4 @@ export interface DeclarationGuard {
   declaring(name: string): void;
   /** There is none of this name yet. */
   creating(name: string): void;
-}
-
-export interface QueueDeletion {
-  readonly ifUnused: boolean;
-  readonly ifEmpty: boolean;
 }

@@ -4,12 +4,12 @@ import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { deleteUnusedSources } from './auto-delete.ts';
-import type { CommandContext } from './commands.ts';
+import { type CommandContext, logChange } from './commands.ts';
 import { refuseDefaultExchange } from './default-exchange.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import { Exchange, type ExchangeDeclaration } from './exchange.ts';
 import { isPredeclared } from './predeclared-exchanges.ts';
-import { exchangeDeclared } from './recovery.ts';
+import { bindingChanged, exchangeDeclared } from './recovery.ts';
 import {
   inUse,
   notFound,
@@ -27,7 +27,7 @@ export function declareExchange<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
   declaration: ExchangeDeclaration,
 ): Exchange<Q> {
-  const { name: vhost, state, types, log, quotas } = ctx;
+  const { name: vhost, state, types, quotas } = ctx;
   const { name } = declaration;
   const type = types.get(declaration.type);
   refuseDefaultExchange(name);
@@ -45,7 +45,7 @@ export function declareExchange<Q extends TopologyQueue>(
   quotas.admit('exchanges', account, vhost);
   const exchange = new Exchange<Q>({ ...declaration, type, account });
   state.addExchange(exchange);
-  if (exchange.durable) log.append(exchangeDeclared(vhost, exchange));
+  logChange(ctx, exchange.durable, () => exchangeDeclared(vhost, exchange));
   return exchange;
 }
 
@@ -126,6 +126,7 @@ export function* deleteExchangeInSteps<Q extends TopologyQueue>(
   if (exchange.outbound.size > BINDINGS_AT_ONCE_MAX) {
     for (const binding of exchange.outbound.values()) {
       ctx.state.removeBinding(binding);
+      ctx.log.tell?.(bindingChanged('binding.remove', ctx.name, binding));
       yield;
     }
     if (ctx.state.exchanges.get(name) !== exchange) return;
@@ -135,7 +136,7 @@ export function* deleteExchangeInSteps<Q extends TopologyQueue>(
     if (ctx.state.exchanges.get(name) !== exchange) return;
   }
   const ledHere = ctx.state.removeExchange(exchange);
-  if (exchange.durable) ctx.log.append({ op: 'exchange.delete', vhost: ctx.name, name });
+  logChange(ctx, exchange.durable, () => ({ op: 'exchange.delete', vhost: ctx.name, name }));
   deleteUnusedSources(ctx, ledHere);
 }
 

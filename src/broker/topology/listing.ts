@@ -27,8 +27,9 @@ export interface QueueInfo {
   readonly exclusive: boolean;
   readonly autoDelete: boolean;
   readonly arguments: Table;
-  readonly consumerCount: number;
-  readonly readyCount: number;
+  /** Both are null where only another shard knows. */
+  readonly consumerCount: number | null;
+  readonly readyCount: number | null;
   readonly policy: string | null;
   readonly operatorPolicy: string | null;
   /** What both policies say, merged. */
@@ -83,8 +84,8 @@ export function listQueues<Q extends TopologyQueue>(vhost: string, state: Topolo
       exclusive: queue.exclusiveOwner !== null,
       autoDelete: queue.autoDelete,
       arguments: queue.arguments,
-      consumerCount: queue.consumerCount,
-      readyCount: queue.readyCount,
+      consumerCount: queue.counts?.consumers ?? null,
+      readyCount: queue.counts?.ready ?? null,
       policy: policy?.name ?? null,
       operatorPolicy: operatorPolicy?.name ?? null,
       policyDefinition: definition,

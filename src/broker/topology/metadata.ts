@@ -6,7 +6,8 @@ import type { PolicyKind } from '../policies/operator-policy.ts';
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * The changes of durable things, as they stand in the journal. Deleting a queue or an exchange implies its bindings.
+ * The changes of durable things, as they stand in the journal, and of all others, as shards tell them to each other: those are
+ * `transient`. Deleting a queue or an exchange implies its bindings.
  * Everything else that a command brings about (an auto-delete exchange that goes with its last binding) is an
  * operation of its own: replaying decides nothing.
  */
@@ -27,6 +28,7 @@ export interface ExchangeDeclared {
   readonly vhost: string;
   readonly name: string;
   readonly type: string;
+  readonly transient?: boolean;
   readonly autoDelete: boolean;
   readonly internal: boolean;
   readonly arguments: Table;
@@ -39,6 +41,11 @@ export interface QueueDeclared {
   readonly vhost: string;
   readonly name: string;
   readonly id: number;
+  /** Where its messages are; left out for shard 0. */
+  readonly shard?: number;
+  readonly transient?: boolean;
+  /** The connection that it is exclusive to: see `OwnerNames`. */
+  readonly owner?: string;
   readonly autoDelete: boolean;
   readonly arguments: Table;
   readonly declaredBy?: string;
@@ -94,6 +101,8 @@ type FieldType =
   | 'string'
   | 'optionalString'
   | 'boolean'
+  | 'optionalBoolean'
+  | 'optionalInteger'
   | 'id'
   | 'integer'
   | 'table'
@@ -129,6 +138,7 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
     vhost: 'string',
     name: 'string',
     type: 'string',
+    transient: 'optionalBoolean',
     autoDelete: 'boolean',
     internal: 'boolean',
     arguments: 'table',
@@ -140,6 +150,9 @@ const fieldsOf: { readonly [op in MetadataOperation['op']]: { readonly [field: s
     vhost: 'string',
     name: 'string',
     id: 'id',
+    shard: 'optionalInteger',
+    transient: 'optionalBoolean',
+    owner: 'optionalString',
     autoDelete: 'boolean',
     arguments: 'table',
     declaredBy: 'optionalString',
@@ -178,7 +191,7 @@ export function decodeOperation(bytes: Uint8Array): MetadataOperation {
   const op = json.op as MetadataOperation['op'];
   const operation: { [field: string]: unknown } = { op };
   for (const [field, type] of Object.entries(fieldsOf[op])) {
-    if (type === 'optionalString' && !Object.hasOwn(json, field)) continue;
+    if (type.startsWith('optional') && !Object.hasOwn(json, field)) continue;
     operation[field] = decodeField(op, field, type, Object.hasOwn(json, field) ? json[field] : null);
   }
   return operation as unknown as MetadataOperation;
@@ -187,8 +200,9 @@ export function decodeOperation(bytes: Uint8Array): MetadataOperation {
 function decodeField(op: string, field: string, type: FieldType, json: Json): unknown {
   if (type === 'table' && isObject(json)) return tableFromJson(json);
   if ((type === 'string' || type === 'optionalString') && typeof json === 'string') return json;
-  if (type === 'boolean' && typeof json === 'boolean') return json;
-  if ((type === 'id' || type === 'integer') && Number.isSafeInteger(json)) return json;
+  if ((type === 'boolean' || type === 'optionalBoolean') && typeof json === 'boolean') return json;
+  if ((type === 'id' || type === 'integer' || type === 'optionalInteger') && Number.isSafeInteger(json))
+    return json;
   if (type === 'destinationKind' && (json === 'queue' || json === 'exchange')) return json;
   if (type === 'applyTo' && typeof json === 'string' && isApplyTo(json)) return json;
   throw new Error(`metadata operation '${op}' has no valid '${field}'`);

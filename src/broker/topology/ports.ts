@@ -51,4 +51,12 @@ export interface StreamFactory {
 /** Where the changes of durable things go. What is appended in one turn is applied as one. */
 export interface MetadataLog {
   append(operation: MetadataOperation): void;
+  /** A change of what ends with the broker: for other shards, and not journaled. Missing where there is no other. */
+  tell?(operation: MetadataOperation): void;
+}
+
+/** Connections that own queues, by names that all shards know. */
+export interface OwnerNames {
+  nameOf(owner: object): string;
+  ownerNamed(name: string): object;
 }

@@ -62,6 +62,8 @@ const known: readonly (readonly [key: string, use: Use, check: Check])[] = [
     'both',
     word(['client-local', 'min-masters', 'random'], 'invalid_queue_locator_arg'),
   ],
+  // With one shard every number means that one.
+  ['x-shard', 'free', integerFrom(0)],
   // Minus one, for those who have it from RabbitMQ 4: without a limit.
   ['x-delivery-limit', 'free', integerFrom(-1)],
   ['x-consumer-timeout', 'free', integerFrom(1)],

@@ -1,17 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import type { Work } from '../../base/turn-time.ts';
-import { BrokerError } from '../errors.ts';
+import { finished, type Work } from '../../base/turn-time.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { deleteUnusedSources } from './auto-delete.ts';
-import type { CommandContext } from './commands.ts';
+import { type CommandContext, logChange } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
 import type { Binding, Exchange } from './exchange.ts';
 import { assertAccess, assertSameOwner, exclusiveOwnerOf } from './exclusive-queues.ts';
 import { comparedArguments, queueTypeOf, refuseServerName, validateQueue } from './queue-arguments.ts';
-import { queueDeclared } from './recovery.ts';
+import { bindingChanged, queueDeclared } from './recovery.ts';
 import {
-  inUse,
   notFound,
   refuseLongName,
   refuseReservedName,
@@ -20,7 +18,7 @@ import {
 } from './refusals.ts';
 import { refuseQueueAtStream } from './stream-commands.ts';
 
-/** Messages or bindings that go with a queue at once. */
+/** Bindings that go with a queue at once. */
 const AT_ONCE_MAX = 1024;
 
 /** `owner` stands for the connection of the client that asks; null for those without one, which own nothing. */
@@ -30,14 +28,14 @@ export function declareQueue<Q extends TopologyQueue>(
   owner: object | null,
   guard: DeclarationGuard | null = null,
 ): Q {
-  const { name: vhost, state, createQueue, log, quotas } = ctx;
+  const { name: vhost, state, createQueue, quotas, placement } = ctx;
   const { exclusive, autoDelete, arguments: args } = declaration;
   const exclusiveOwner = exclusiveOwnerOf(exclusive, owner);
   // RabbitMQ refuses these names even when the queue exists: server-named queues cannot be declared again.
   if (declaration.name === '') refuseServerName(args);
   else refuseReservedName('queue', declaration.name);
   refuseLongName('queue', declaration.name);
-  const name = declaration.name === '' ? serverGeneratedName() : declaration.name;
+  const name = declaration.name === '' ? (declaration.newName ?? serverGeneratedName()) : declaration.name;
   guard?.declaring(name);
   const resource = resourceText('queue', name, vhost);
   // An exclusive queue cannot outlive its connection, so it is never durable.
@@ -63,6 +61,7 @@ export function declareQueue<Q extends TopologyQueue>(
     id: null,
     vhost,
     name,
+    shard: placement.place(vhost, { ...declaration, durable }),
     durable,
     exclusiveOwner,
     autoDelete,
@@ -71,7 +70,7 @@ export function declareQueue<Q extends TopologyQueue>(
     account,
   });
   state.addQueue(queue);
-  if (durable) log.append(queueDeclared(vhost, queue));
+  logChange(ctx, durable, () => queueDeclared(vhost, queue, ctx.owners));
   return queue;
 }
 
@@ -94,8 +93,7 @@ export function deleteQueue<Q extends TopologyQueue>(
   conditions: QueueDeletion,
   owner: object | null,
 ): number {
-  const queue = deletable(ctx, name, conditions, owner);
-  return queue === undefined ? 0 : removeQueue(ctx, queue);
+  return finished(deleteQueueInSteps(ctx, name, conditions, owner));
 }
 
 /**
@@ -108,9 +106,10 @@ export function* deleteQueueInSteps<Q extends TopologyQueue>(
   conditions: QueueDeletion,
   owner: object | null,
 ): Work<number> {
-  const queue = deletable(ctx, name, conditions, owner);
+  const queue = ctx.state.queues.get(name);
   if (queue === undefined) return 0;
-  const purged = queue.readyCount > AT_ONCE_MAX ? yield* queue.purgeInSteps() : 0;
+  assertAccess(queue, owner, ctx.name);
+  const purged = yield* queue.prepareDeletion(conditions);
   if (ctx.state.bindingsTo(queue).size > AT_ONCE_MAX) yield* unbindInSteps(ctx, queue);
   return purged + removeQueue(ctx, queue);
 }
@@ -120,39 +119,23 @@ function* unbindInSteps<Q extends TopologyQueue>(ctx: CommandContext<Q>, queue: 
   for (const binding of ctx.state.bindingsTo(queue)) {
     lastOf.set(binding.source, binding);
     ctx.state.removeBinding(binding);
+    ctx.log.tell?.(bindingChanged('binding.remove', ctx.name, binding));
     yield;
   }
   deleteUnusedSources(ctx, lastOf.values());
-}
-
-function deletable<Q extends TopologyQueue>(
-  ctx: CommandContext<Q>,
-  name: string,
-  { ifUnused, ifEmpty }: QueueDeletion,
-  owner: object | null,
-): Q | undefined {
-  const queue = ctx.state.queues.get(name);
-  if (queue === undefined) return undefined;
-  assertAccess(queue, owner, ctx.name);
-  if (ifEmpty && queue.readyCount > 0) {
-    throw new BrokerError('precondition-failed', `${resourceText('queue', name, ctx.name)} not empty`);
-  }
-  if (ifUnused && queue.consumerCount > 0) throw inUse('queue', name, ctx.name);
-  return queue;
 }
 
 /** Without conditions: for auto-delete queues that lost their last consumer. A queue that is gone already is let be. */
 export function removeQueue<Q extends TopologyQueue>(ctx: CommandContext<Q>, queue: Q): number {
   if (ctx.state.queues.get(queue.name) !== queue) return 0;
   const ledHere = ctx.state.removeQueue(queue);
-  if (queue.durable) {
-    ctx.log.append({ op: 'queue.delete', vhost: ctx.name, name: queue.name, id: queue.id });
-  }
+  const { name, id } = queue;
+  logChange(ctx, queue.durable, () => ({ op: 'queue.delete', vhost: ctx.name, name, id }));
   deleteUnusedSources(ctx, ledHere);
   return queue.remove();
 }
 
 /** 128 random bits, so that nobody can guess another's reply queue. */
-function serverGeneratedName(): string {
+export function serverGeneratedName(): string {
   return `amq.gen-${randomBytes(16).toString('base64url')}`;
 }

@@ -11,6 +11,7 @@ import type {
   QueueDeleted,
 } from './metadata.ts';
 import { applyPolicyOperation, policyOperations } from './policy-commands.ts';
+import type { OwnerNames } from './ports.ts';
 import { isPredeclared } from './predeclared-exchanges.ts';
 import type { TopologyState } from './state.ts';
 
@@ -65,7 +66,12 @@ function declareExchange<Q extends TopologyQueue>(
   if (existing === undefined) {
     const account = quotas.account(operation.user);
     state.addExchange(
-      new Exchange({ ...operation, durable: true, type: types.get(operation.type), account }),
+      new Exchange({
+        ...operation,
+        durable: operation.transient !== true,
+        type: types.get(operation.type),
+        account,
+      }),
     );
   } else if (existing.type === streamExchange) {
     // A stream that is there is first taken for what it mostly is; this is an exchange that remembers.
@@ -84,19 +90,20 @@ function declareExchange<Q extends TopologyQueue>(
 }
 
 function declareQueue<Q extends TopologyQueue>(
-  { name: vhost, state, createQueue, quotas }: RecoveryTarget<Q>,
+  { name: vhost, state, createQueue, quotas, owners }: RecoveryTarget<Q>,
   operation: QueueDeclared,
 ): void {
   const existing = state.queues.get(operation.name);
   if (existing === undefined) {
-    const { id, name, autoDelete, declaredBy } = operation;
+    const { id, name, autoDelete, declaredBy, owner } = operation;
     state.addQueue(
       createQueue({
         id,
         vhost,
         name,
-        durable: true,
-        exclusiveOwner: null,
+        shard: operation.shard ?? 0,
+        durable: operation.transient !== true,
+        exclusiveOwner: owner === undefined ? null : (owners?.ownerNamed(owner) ?? null),
         autoDelete,
         arguments: operation.arguments,
         declaredBy: declaredBy ?? null,
@@ -181,12 +188,13 @@ export function exchangeDeclared<Q extends TopologyQueue>(
   vhost: string,
   exchange: Exchange<Q>,
 ): ExchangeDeclared {
-  const { name, autoDelete, internal, arguments: args, declaredBy, account } = exchange;
+  const { name, durable, autoDelete, internal, arguments: args, declaredBy, account } = exchange;
   return {
     op: 'exchange.declare',
     vhost,
     name,
     type: exchange.type.name,
+    ...(durable ? {} : { transient: true }),
     autoDelete,
     internal,
     arguments: args,
@@ -195,13 +203,30 @@ export function exchangeDeclared<Q extends TopologyQueue>(
   };
 }
 
-export function queueDeclared(vhost: string, queue: TopologyQueue): QueueDeclared {
-  const { name, id, autoDelete, arguments: args, declaredBy, account } = queue;
+export function queueDeclared(
+  vhost: string,
+  queue: TopologyQueue,
+  owners: OwnerNames | null = null,
+): QueueDeclared {
+  const {
+    name,
+    id,
+    shard,
+    durable,
+    exclusiveOwner,
+    autoDelete,
+    arguments: args,
+    declaredBy,
+    account,
+  } = queue;
   return {
     op: 'queue.declare',
     vhost,
     name,
     id,
+    ...(shard === 0 ? {} : { shard }),
+    ...(durable ? {} : { transient: true }),
+    ...(exclusiveOwner === null || owners === null ? {} : { owner: owners.nameOf(exclusiveOwner) }),
     autoDelete,
     arguments: args,
     ...by(declaredBy),

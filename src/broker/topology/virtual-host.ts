@@ -1,4 +1,5 @@
 import { finished, type Work } from '../../base/turn-time.ts';
+import type { Table } from '../../base/value.ts';
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { ExchangeTypes } from '../exchanges/registry.ts';
 import type { RoutedMessage } from '../messages/property-codec.ts';
@@ -8,7 +9,7 @@ import type { Policy, PolicyRequest } from '../policies/policy.ts';
 import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
 import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import * as bindings from './binding-commands.ts';
-import type { CommandContext } from './commands.ts';
+import type { CommandContext, Placement } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import type { DirectReplyConsumers } from './direct-reply.ts';
 import type { Exchange, ExchangeDeclaration } from './exchange.ts';
@@ -16,7 +17,7 @@ import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
 import type { MetadataOperation } from './metadata.ts';
 import * as policies from './policy-commands.ts';
-import type { DelayPort, MetadataLog, RightsPort, StreamFactory, StreamPort } from './ports.ts';
+import type { DelayPort, MetadataLog, OwnerNames, RightsPort, StreamFactory, StreamPort } from './ports.ts';
 import { isPredeclared, predeclaredExchanges } from './predeclared-exchanges.ts';
 import * as queues from './queue-commands.ts';
 import { applyOperation, snapshotOf } from './recovery.ts';
@@ -29,6 +30,9 @@ import type { TopologyObserver } from './topology-observer.ts';
 export interface VirtualHostDeps<Q extends TopologyQueue> {
   readonly createQueue: QueueFactory<Q>;
   readonly log: MetadataLog;
+  /** Where there are several shards. */
+  readonly placement?: Placement;
+  readonly owners?: OwnerNames;
   /** Without them nothing is limited. */
   readonly quotas?: ObjectQuotas;
   /** The four of AMQP, unless told otherwise. */
@@ -40,6 +44,8 @@ export interface VirtualHostDeps<Q extends TopologyQueue> {
   /** What is in a virtual host beside its topology goes first. */
   readonly beforeDelete?: (vhost: string) => void;
 }
+
+const ALONE: Placement = { place: () => 0 };
 
 /**
  * One tenant's exchanges, queues and bindings. The commands check, change the state and journal what is durable, in
@@ -63,14 +69,24 @@ export class VirtualHost<Q extends TopologyQueue> {
   readonly #context: CommandContext<Q>;
 
   constructor(name: string, deps: VirtualHostDeps<Q>) {
-    const { createQueue, log, types = new ExchangeTypes(), observer, rights } = deps;
+    const { createQueue, log, types = new ExchangeTypes(), observer, rights, placement = ALONE } = deps;
     const { quotas = new ObjectQuotas() } = deps;
     this.name = name;
     this.#state = new TopologyState<Q>(observer?.(name), name, rights, (kind, account, difference) =>
       quotas.change(kind, account, name, difference),
     );
     this.routeVersion = this.#state;
-    this.#context = { name, state: this.#state, types, createQueue, log, quotas, streamFactory: null };
+    this.#context = {
+      name,
+      state: this.#state,
+      types,
+      createQueue,
+      log,
+      placement,
+      quotas,
+      owners: deps.owners ?? null,
+      streamFactory: null,
+    };
     for (const exchange of predeclaredExchanges<Q>(name, types)) this.#state.addExchange(exchange);
     this.defaultExchange = exchanges.findExchange(this.#context, '');
   }
@@ -244,6 +260,10 @@ export class VirtualHost<Q extends TopologyQueue> {
     return queues.removeQueue(this.#context, queue);
   }
 
+  hasExclusiveQueues(owner: object): boolean {
+    return this.#state.queuesOf(owner).size > 0;
+  }
+
   /** To be called when a connection ends: its exclusive queues go with it. Returns how many there were. */
   removeExclusiveQueues(owner: object): number {
     const owned = [...this.#state.queuesOf(owner)];
@@ -329,6 +349,13 @@ export class VirtualHost<Q extends TopologyQueue> {
 
   policiesOf(queue: Q): AppliedPolicies {
     return appliedToQueue(this.#state.policies, queue);
+  }
+
+  /** The queue whose shard a new one of this name is to be in; null if no policy says so. */
+  companionOf(name: string, args: Table): string | null {
+    const { definition } = appliedToQueue(this.#state.policies, { name, arguments: args });
+    const companion = definition['shard-with'];
+    return typeof companion === 'string' ? companion : null;
   }
 
   policiesOfExchange(exchange: Exchange<Q>): AppliedPolicies {

@@ -70,11 +70,20 @@ export class VirtualHosts<Q extends TopologyQueue> {
 
   /** Operations that make all that is durable from nothing. */
   snapshot(): MetadataOperation[] {
+    return [...this.topologySnapshot(), ...this.delaySnapshot()];
+  }
+
+  /** As `snapshot`, of what all shards have in common. */
+  topologySnapshot(): MetadataOperation[] {
     return Array.from(this, (vhost): MetadataOperation[] => [
       { op: 'vhost.create', vhost: vhost.name },
       ...vhost.snapshot(),
-      ...(this.#delays.get(vhost.name)?.snapshot() ?? []),
     ]).flat();
+  }
+
+  /** Of delays alone: each shard has its own. */
+  delaySnapshot(): MetadataOperation[] {
+    return Array.from(this.#delays.values(), (delays) => delays.snapshot()).flat();
   }
 
   #add(name: string): VirtualHost<Q> {

@@ -1,11 +1,11 @@
 import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { MessageTracer } from '../../broker/connections/message-tracer.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
-import type { Method } from '../../wire/amqp091/definitions.ts';
+import type { Method, MethodName } from '../../wire/amqp091/definitions.ts';
 import type { HeldMemory } from './connection/held-memory.ts';
 import type { Output } from './connection/output.ts';
 import type { Permissions } from './connection/permissions.ts';
@@ -60,7 +60,7 @@ export interface ChannelContext {
   readonly number: number;
   readonly connection: ConnectionContext;
   readonly broker: Broker;
-  readonly vhost: VirtualHost<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
   readonly output: Output;
   readonly frameMax: number;
   readonly settings: Settings;
@@ -125,7 +125,7 @@ export interface HandlerContext extends ChannelContext {
   /** Keeps the frames to come until `resume`: what they ask must be answered after what is being waited for. */
   deferFrames(): void;
   /** Runs what may take long; frames of the channel that come meanwhile are deferred. `done` is not called if the channel ends. */
-  runInSteps<T>(request: string, steps: Work<T>, done: (result: T) => void): void;
+  runInSteps<T>(request: MethodName, steps: Work<T>, done: (result: T) => void): void;
   /** Calls `action` when the client has read enough of the answers so far: at once, or when the output is relieved. */
   whenRelieved(action: () => void): void;
   /** Answers when the change of metadata that was just made, if any, is durable. Null: no answer is wanted. */

@@ -1,14 +1,14 @@
 import type { Work } from '../../base/turn-time.ts';
 import type { Broker } from '../../broker/broker.ts';
 import type { ObjectAccount } from '../../broker/budget/object-account.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { Consumer, Gate } from '../../broker/queues/consumer.ts';
 import type { Outcome } from '../../broker/queues/delivery-outcome.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
 import { Unacknowledged } from '../../broker/queues/unacknowledged.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import { FRAME_METHOD } from '../../wire/amqp091/constants.ts';
-import type { Method } from '../../wire/amqp091/definitions.ts';
-import { TX_COMMIT } from '../../wire/amqp091/methods.ts';
+import type { Method, MethodName } from '../../wire/amqp091/definitions.ts';
+import { methodId, TX_COMMIT } from '../../wire/amqp091/methods.ts';
 import { ChannelConsumers, type ConsumingChannel } from './channel-consumers.ts';
 import type { ChannelState, ConnectionContext, DirectReplyTo, HandlerContext } from './channel-context.ts';
 import type { ClientCapabilities } from './connection/capabilities.ts';
@@ -16,7 +16,7 @@ import type { ConnectionEvents } from './connection/connection-events.ts';
 import type { Output } from './connection/output.ts';
 import { type DeferredFrame, DeferredFrames } from './deferred-frames.ts';
 import { DeliveryWindows } from './deliver/delivery-window.ts';
-import { AmqpError, type CloseReason, closeReasonOf } from './errors.ts';
+import { AmqpError, type CloseReason } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Publishing } from './publish/publish.ts';
 import type { PublisherConfirms } from './publish/publisher-confirms.ts';
@@ -26,7 +26,7 @@ import type { TxChannel } from './publish/tx-channel.ts';
 /** What a channel itself uses of its connection. `Connection` implements it. */
 export interface ChannelOwner extends ConnectionContext {
   readonly broker: Broker;
-  readonly vhost: VirtualHost<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
   readonly output: Output;
   /** As agreed to in tune-ok. */
   readonly frameMax: number;
@@ -36,6 +36,8 @@ export interface ChannelOwner extends ConnectionContext {
   readonly events: ConnectionEvents;
   /** A deferred frame has its turn. */
   replay(channel: Channel, frame: DeferredFrame): void;
+  /** A request of the channel has failed. */
+  fail(error: unknown, channel: Channel, method: number): void;
   /** Ends the channel from our side, for a reason that no request of the client gave. */
   closeChannel(channel: Channel, reason: CloseReason): void;
   /** The client closed the channel. */
@@ -47,7 +49,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
   readonly number: number;
   readonly connection: ChannelOwner;
   readonly broker: Broker;
-  readonly vhost: VirtualHost<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
   readonly output: Output;
   readonly frameMax: number;
   readonly settings: Settings;
@@ -276,7 +278,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
     }
   }
 
-  runInSteps<T>(request: string, steps: Work<T>, done: (result: T) => void): void {
+  runInSteps<T>(request: MethodName, steps: Work<T>, done: (result: T) => void): void {
     const owner = { protocol: 'AMQP', request, user: this.connection.user };
     const { shard, events } = this.broker;
     const work = events.inSteps(owner.user, steps);
@@ -299,26 +301,22 @@ export class Channel implements HandlerContext, ConsumingChannel {
       (error) => {
         this.#unfinished = null;
         if (this.state !== 'open') return;
-        this.settings.log.error({ err: error, user: owner.user, request }, 'a request failed unexpectedly');
-        this.close(closeReasonOf(error, 0));
+        this.connection.fail(error, this, methodId(request));
       },
     );
   }
 
   sendWhenDurable(method: Method | null): void {
     if (method === null) return;
-    const block = this.broker.shard.metadataBlock;
-    if (this.broker.shard.isDurable(block)) {
+    if (this.broker.isMetadataSafe) {
       this.send(method);
       return;
     }
     this.deferFrames();
-    this.broker.shard.whenDurable(block, {
-      onDurable: () => {
-        if (this.state !== 'open') return;
-        this.send(method);
-        this.resume();
-      },
+    this.broker.whenMetadataIsSafe(() => {
+      if (this.state !== 'open') return;
+      this.send(method);
+      this.resume();
     });
   }
 

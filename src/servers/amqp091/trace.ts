@@ -1,7 +1,7 @@
 import type { Table, Value } from '../../base/value.ts';
 import type { TracedMessage, TracePoint } from '../../broker/connections/message-tracer.ts';
 import type { RecordMessage } from '../../broker/messages/message-from-record.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
 import type { Route } from '../../broker/topology/route.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import type { ContentView } from '../../records/record-content.ts';
@@ -16,7 +16,7 @@ import type { PropertyBytes } from './deliver/content-frames.ts';
 export function tracePublished(
   channel: ChannelContext,
   messageView: MessageView,
-  { queues, streams }: Pick<Route<Queue>, 'queues' | 'streams'>,
+  { queues, streams }: Pick<Route<AnyQueue>, 'queues' | 'streams'>,
 ): void {
   const properties = propertyTable(
     messageView.properties,

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { Broker } from '../../../src/broker/broker.ts';
 import { BrokerError } from '../../../src/broker/errors.ts';
 import { GroupError } from '../../../src/broker/groups/group-error.ts';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { RandomChoices } from '../../support/random-choices.ts';
 import { batchOf } from '../streams/batches.ts';
@@ -123,10 +124,9 @@ describe('what is forgotten at a limit, and not refused', () => {
   it('are the oldest names by which a queue knows messages again', async () => {
     await using test = await TestBroker.start({ objectLimits: { user: { 'deduplication-names': 3 } } });
     const args = { 'x-message-deduplication': true };
-    const { deduplicator } = vhostOf(test.broker, '/').declareQueue(
-      { ...queue('q', 'u0'), arguments: args },
-      null,
-    );
+    const { deduplicator } = asLocal(
+      vhostOf(test.broker, '/').declareQueue({ ...queue('q', 'u0'), arguments: args }, null),
+    )!;
     for (const name of ['a', 'b', 'c', 'd', 'd']) deduplicator?.rememberUntil(name, 0, 1000, true);
     assert.deepEqual(
       deduplicator?.recentKept(0).map(([name]) => name),
@@ -204,7 +204,7 @@ async function step(test: TestBroker, random: RandomChoices): Promise<string> {
       () => {
         const args = { 'x-message-deduplication': true, 'x-cache-size': 3 };
         const deduplicating = { ...queue(`d${name}`, user), arguments: args };
-        const { deduplicator } = vhost.declareQueue(deduplicating, null);
+        const { deduplicator } = asLocal(vhost.declareQueue(deduplicating, null))!;
         deduplicator?.rememberUntil(`k${random.below(9)}`, 0, Number.MAX_SAFE_INTEGER, true);
       },
     ],

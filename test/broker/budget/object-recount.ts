@@ -2,6 +2,7 @@ import type { Broker } from '../../../src/broker/broker.ts';
 import type { ObjectAccount } from '../../../src/broker/budget/object-account.ts';
 import type { ObjectKind } from '../../../src/broker/budget/object-kinds.ts';
 import { streamExchange } from '../../../src/broker/exchanges/stream.ts';
+import { localOf } from '../../../src/broker/queues/any-queue.ts';
 import { isPredeclared } from '../../../src/broker/topology/predeclared-exchanges.ts';
 
 export type Counts = Record<string, number>;
@@ -21,7 +22,7 @@ export function recounted(broker: Broker): Counts {
     for (const name of names) counts[name] = (counts[name] ?? 0) + count;
   };
   for (const vhost of broker.vhosts) {
-    for (const queue of vhost.queues()) {
+    for (const queue of localOf(vhost.queues())) {
       add('queues', queue.account, vhost.name);
       add('priority-levels', queue.account, vhost.name, queue.levels.length - 1);
       add('deduplication-names', queue.account, vhost.name, queue.deduplicator?.size ?? 0);

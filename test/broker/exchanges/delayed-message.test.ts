@@ -22,7 +22,7 @@ const delayed = (type: Value) => ({ arguments: { 'x-delayed-type': type } });
 function withStore(innerType = 'topic'): { vhost: VirtualHost<FakeQueue>; asked: number[] } {
   const { vhost } = newVirtualHost();
   const spec = { durable: true, exclusiveOwner: null, autoDelete: false, arguments: {} };
-  const store = fakeQueues()({ ...spec, id: 9999, vhost: '/', name: '(store)' });
+  const store = fakeQueues()({ ...spec, id: 9999, shard: 0, vhost: '/', name: '(store)' });
   const asked: number[] = [];
   vhost.delays = {
     targetFor(delayMs) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { crc32c } from '../../../src/base/crc32c.ts';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { COMPRESSION, compress } from '../../../src/records/compression/compression.ts';
@@ -161,7 +162,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       turns++;
       if (!isOver) setImmediate(count);
     };
-    const { ledger } = test.broker.vhosts.get('/')!.checkQueue('q', null);
+    const { ledger } = asLocal(test.broker.vhosts.get('/')!.checkQueue('q', null))!;
     await test.flush();
     count();
     while (ledger.routed === 0) await settled();

@@ -53,7 +53,15 @@ export class QueueFixture {
   }
 
   queue(args: Table = {}): Queue {
-    const spec = { id: null, vhost: '/', name: 'q', durable: true, exclusiveOwner: null, autoDelete: false };
+    const spec = {
+      id: null,
+      shard: 0,
+      vhost: '/',
+      name: 'q',
+      durable: true,
+      exclusiveOwner: null,
+      autoDelete: false,
+    };
     return new Queue({ ...spec, arguments: args }, this.deps);
   }
 

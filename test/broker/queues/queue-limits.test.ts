@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { REFUSED } from '../../../src/broker/publishing/publisher.ts';
 import { Tx } from '../../../src/broker/publishing/tx.ts';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { fillView, type Message } from '../../model/message.ts';
@@ -125,7 +126,7 @@ describe('what leaves a queue', () => {
     publish(test, 'q', 2, { isPersistent: false });
     await settled();
     await test.restart();
-    assert.equal(test.broker.vhosts.get('/')!.findQueue('dead')?.readyCount, 1);
+    assert.equal(asLocal(test.broker.vhosts.get('/')!.findQueue('dead'))?.readyCount, 1);
   });
 });
 
@@ -139,7 +140,7 @@ describe('a restart', () => {
     await test.restart();
     publish(test, 'q', 3, { name: 'transient' });
     publish(test, 'q', 4, { name: 'persistent' });
-    const queue = test.broker.vhosts.get('/')!.findQueue('q')!;
+    const queue = asLocal(test.broker.vhosts.get('/')!.findQueue('q'))!;
     assert.deepEqual([queue.readyCount, queue.ledger.duplicates], [2, 1]);
   });
 
@@ -153,7 +154,7 @@ describe('a restart', () => {
       await settled();
       if (isSnapshotted) await test.restart();
       const unacknowledged = new Unacknowledged();
-      const again = test.broker.vhosts.get('/')!.findQueue('q')!;
+      const again = asLocal(test.broker.vhosts.get('/')!.findQueue('q'))!;
       const transaction = new Tx(test.broker.shard, test.broker.deadLettering, unacknowledged);
       again.addConsumer({
         tag: 'c',
@@ -174,7 +175,7 @@ describe('a restart', () => {
       await settled();
       await commit(transaction);
       await test.restart();
-      const restarted = test.broker.vhosts.get('/')!.findQueue('q')!;
+      const restarted = asLocal(test.broker.vhosts.get('/')!.findQueue('q'))!;
       for (const [id, name] of ['acked', 'left', 'high'].entries()) publish(test, 'q', 10 + id, { name });
       assert.deepEqual([restarted.readyCount, restarted.ledger.duplicates], [3, 2]);
     }

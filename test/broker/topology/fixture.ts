@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Table } from '../../../src/base/value.ts';
 import { BrokerError, type BrokerErrorKind } from '../../../src/broker/errors.ts';
+import { prepareDeletion } from '../../../src/broker/queues/queue-deletion.ts';
 import type { QueueFactory, TopologyQueue } from '../../../src/broker/queues/queue-port.ts';
 import { type QueueSettings, settingsFromArguments } from '../../../src/broker/queues/queue-settings.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
@@ -25,6 +26,10 @@ export function fakeQueues(): QueueFactory<FakeQueue> {
     return {
       ...spec,
       id,
+      isRemote: false,
+      get counts() {
+        return { ready: this.readyCount, consumers: this.consumerCount };
+      },
       consumerCount: 0,
       readyCount: 0,
       settings: settingsFromArguments(spec.arguments),
@@ -33,6 +38,9 @@ export function fakeQueues(): QueueFactory<FakeQueue> {
         this.settings = settings;
       },
       removals: 0,
+      *prepareDeletion(conditions) {
+        return yield* prepareDeletion(Object.assign(this, { vhost: spec.vhost }), conditions);
+      },
       *purgeInSteps() {
         yield;
         const count = this.readyCount;

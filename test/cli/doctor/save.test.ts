@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { connect } from 'amqplib';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { renderInspection } from '../../../src/cli/doctor/doctor-command.ts';
 import { Inspector } from '../../../src/cli/doctor/inspection.ts';
@@ -121,7 +122,7 @@ function numberIn(body: string): number {
 
 /** The numbers of the messages that a queue has; it must be there. */
 async function takenFrom(test: TestBroker, name: string): Promise<number[]> {
-  const queue = test.broker.vhosts.get('/')!.findQueue(name);
+  const queue = asLocal(test.broker.vhosts.get('/')!.findQueue(name));
   assert.ok(queue !== undefined, `queue ${name} is there`);
   const consumer = new TestConsumer(queue);
   const end = Date.now() + 20_000;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
 import { moveGoneAway } from '../../../src/log/segments/transient-logs.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
@@ -81,7 +82,7 @@ it('a start has one thing to do about all transient logs of the run before, and 
   await fill(test, 10);
   await until(() => directories(test).length === 1);
   assert.deepEqual(directories(test), ['transient-logs']);
-  assert.ok(test.broker.vhosts.get('/')?.findQueue('q3')?.log.segments?.bytes);
+  assert.ok(asLocal(test.broker.vhosts.get('/')?.findQueue('q3'))?.log.segments?.bytes);
 });
 
 it('what a stop has kept from being deleted is deleted by a later start', async () => {
@@ -125,7 +126,7 @@ it('a stop does not wait until all is written that was to leave the memory', asy
   assert.ok(fs.of('write').length < written + 100, `${fs.of('write').length} writes`);
   await test.open();
   for (let i = 0; i < count; i += 2) {
-    const queue = test.broker.vhosts.get('/')?.findQueue(`q${i}`);
+    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue(`q${i}`));
     assert.equal(queue?.readyCount, 1, `queue ${i}`);
   }
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { localOf } from '../../../src/broker/queues/any-queue.ts';
 import type { Log } from '../../../src/servers/amqp091/options.ts';
 import { PROTOCOL_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import type { Method } from '../../../src/wire/amqp091/definitions.ts';
@@ -119,7 +120,7 @@ describe('the server, whatever it is sent,', () => {
     const message = await channel.get(queue);
     assert.ok(message !== false && message.content.toString() === 'still here');
     await until(() => test.server.connectionCount === 1);
-    for (const each of test.broker.vhosts.get('/')?.queues() ?? []) {
+    for (const each of localOf(test.broker.vhosts.get('/')?.queues() ?? [])) {
       assert.equal(each.consumerCount, 0, each.name);
       assert.equal(each.unacknowledgedCount, each.name === queue ? 1 : 0, each.name);
     }

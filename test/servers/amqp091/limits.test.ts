@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { until } from '../../support/until.ts';
 import { publishBytes } from './raw-client.ts';
 import { TestServer } from './test-server.ts';
@@ -35,7 +36,7 @@ describe('a peer that does not read', () => {
     slow.doNotParse();
     slow.socket.pause();
     slow.method(1, CONSUME);
-    const queue = test.broker.vhosts.get('/')?.findQueue('q');
+    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('q'));
     assert.ok(queue);
     await until(() => queue.readyCount < 40);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -54,9 +55,9 @@ describe('a peer that does not read', () => {
     using slow = await test.rawChannel();
     slow.socket.pause();
     slow.method(1, { ...CONSUME, noAck: false });
-    await until(() => test.broker.vhosts.get('/')?.findQueue('q')?.readyCount !== 20);
+    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('q'))?.readyCount !== 20);
     await until(() => test.server.connectionCount === 0);
-    await until(() => test.broker.vhosts.get('/')?.findQueue('q')?.readyCount === 20);
+    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('q'))?.readyCount === 20);
   });
 
   it('cannot fill our memory with answers, by basic.get', async () => {
@@ -66,7 +67,7 @@ describe('a peer that does not read', () => {
     client.doNotParse();
     client.socket.pause();
     for (let n = 0; n < 40; n++) client.method(1, { name: 'basic.get', queue: 'q', noAck: true });
-    const queue = test.broker.vhosts.get('/')?.findQueue('q');
+    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('q'));
     assert.ok(queue);
     await until(() => queue.readyCount < 40);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -101,7 +102,7 @@ describe('a blocked broker', () => {
 
   it('appends nothing of what new connections publish, be it half sent before, and all of it when it is over', async () => {
     await using test = await TestServer.start();
-    const queue = test.broker.vhosts.get('/')?.declareQueue(QUEUE, null);
+    const queue = asLocal(test.broker.vhosts.get('/')?.declareQueue(QUEUE, null));
     assert.ok(queue);
     using begun = await test.raw();
     await begun.handshake({}, { 'connection.blocked': true });
@@ -139,7 +140,7 @@ describe('a blocked broker', () => {
 
   it('commits no messages of a transaction, but acknowledges', async () => {
     await using test = await TestServer.start();
-    const queue = test.broker.vhosts.get('/')?.declareQueue(QUEUE, null);
+    const queue = asLocal(test.broker.vhosts.get('/')?.declareQueue(QUEUE, null));
     assert.ok(queue);
     using client = await test.rawChannel();
     client.method(1, { name: 'tx.select' });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { ConsumeMessage, GetMessage } from 'amqplib';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { FRAME_BODY, FRAME_HEADER } from '../../../src/wire/amqp091/constants.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
 import { encodeProperties } from '../../../src/wire/amqp091/properties.ts';
@@ -93,7 +94,7 @@ describe('messages', () => {
       await new Promise((resolve) => setImmediate(resolve));
       published += 2;
     }
-    await until(() => test.broker.vhosts.get('/')?.findQueue('split')?.readyCount === published);
+    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('split'))?.readyCount === published);
     for (let n = 0; n < published; n++) client.method(1, { name: 'basic.get', queue: '', noAck: true });
     for (let n = 0; n < published; n++) {
       const got = await client.expect('basic.get-ok');
@@ -257,6 +258,6 @@ describe('consumers', () => {
     const { consumerTag } = await channel.consume('auto', () => undefined);
     assert.match(consumerTag, /^amq\.ctag-/);
     await channel.cancel(consumerTag);
-    assert.equal(test.broker.vhosts.get('/')?.findQueue('auto'), undefined);
+    assert.equal(asLocal(test.broker.vhosts.get('/')?.findQueue('auto')), undefined);
   });
 });

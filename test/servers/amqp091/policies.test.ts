@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ConfirmChannel } from 'amqplib';
 import type { PolicyRequest } from '../../../src/broker/policies/policy.ts';
-import type { Queue } from '../../../src/broker/queues/queue.ts';
+import { type AnyQueue, asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { TestBroker } from '../../broker/test-broker.ts';
 import { until } from '../../support/until.ts';
 import { TestServer } from './test-server.ts';
 
-function vhostOf(test: TestServer | TestBroker): VirtualHost<Queue> {
+function vhostOf(test: TestServer | TestBroker): VirtualHost<AnyQueue> {
   const vhost = test.broker.vhosts.get('/');
   assert.ok(vhost);
   return vhost;
@@ -43,7 +43,7 @@ describe('a policy', () => {
     await channel.assertQueue('q');
     await publish(channel, 'q', ['1', '2', '3', '4']);
     vhostOf(test).setPolicy(policy({ 'max-length': 2 }));
-    const queue = vhostOf(test).findQueue('q');
+    const queue = asLocal(vhostOf(test).findQueue('q'));
     await until(() => queue?.readyCount === 2);
     await publish(channel, 'q', ['5']);
     assert.deepEqual(await bodiesIn(channel, 'q'), ['4', '5']);
@@ -76,7 +76,7 @@ describe('a policy', () => {
     vhostOf(test).setPolicy(
       policy({ 'message-ttl': 10, 'dead-letter-exchange': '', 'dead-letter-routing-key': 'dead' }),
     );
-    const dead = vhostOf(test).findQueue('dead');
+    const dead = asLocal(vhostOf(test).findQueue('dead'));
     await until(() => dead?.readyCount === 1);
     const message = await channel.get('dead', { noAck: true });
     assert.ok(message);
@@ -121,7 +121,7 @@ describe('a policy', () => {
     for (let restarts = 0; restarts < 2; restarts++) {
       await test.restart();
       const vhost = vhostOf(test);
-      assert.equal(vhost.findQueue('q')?.settings.maxLength, 2);
+      assert.equal(asLocal(vhost.findQueue('q'))?.settings.maxLength, 2);
       assert.deepEqual(vhost.listPolicies(), [
         policy({ 'max-length': 3 }, { priority: 2, applyTo: 'queues' }),
       ]);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { publishBytes, type RawClient } from './raw-client.ts';
 import { TestServer } from './test-server.ts';
 
@@ -88,6 +89,6 @@ describe('remote calls by direct reply-to', () => {
     assert.equal(vhost?.listQueues().length, 1);
     await stack.disposeAsync();
     assert.equal(vhost?.directReplies.size, 0);
-    assert.equal(vhost?.findQueue('double')?.readyCount, 0);
+    assert.equal(asLocal(vhost?.findQueue('double'))?.readyCount, 0);
   });
 });

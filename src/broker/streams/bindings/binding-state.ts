@@ -1,4 +1,4 @@
-import type { Queue } from '../../queues/queue.ts';
+import type { AnyQueue } from '../../queues/any-queue.ts';
 import { type Binding, bindingIdentity } from '../../topology/exchange.ts';
 
 /** Where a binding stands in each partition of the stream that it leads from. */
@@ -26,7 +26,7 @@ export function identityOf({
   destination,
   routingKey,
   arguments: args,
-}: Binding<Queue>): string {
+}: Binding<AnyQueue>): string {
   return bindingIdentity(destinationKind, destination.name, routingKey, args);
 }
 

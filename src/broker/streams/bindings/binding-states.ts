@@ -1,4 +1,4 @@
-import type { Queue } from '../../queues/queue.ts';
+import type { AnyQueue } from '../../queues/any-queue.ts';
 import { type Binding, isDurable } from '../../topology/exchange.ts';
 import { type BindingPosition, type BindingState, identityOf } from './binding-state.ts';
 import type { FeedOperation } from './feed-operations.ts';
@@ -8,10 +8,10 @@ export class BindingStates {
   readonly #byBinding = new Map<string, BindingState>();
   readonly #byNumber = new Map<number, BindingState>();
   /** Saves making the key of a binding for each message. */
-  readonly #known = new WeakMap<Binding<Queue>, BindingState>();
+  readonly #known = new WeakMap<Binding<AnyQueue>, BindingState>();
   #nextNumber = 1;
 
-  get(streamId: string, binding: Binding<Queue>): BindingState | undefined {
+  get(streamId: string, binding: Binding<AnyQueue>): BindingState | undefined {
     const known = this.#known.get(binding);
     if (known !== undefined) return known;
     const state = this.#byBinding.get(keyOf(streamId, identityOf(binding)));
@@ -20,7 +20,7 @@ export class BindingStates {
   }
 
   /** Returns the operation to journal; null for a binding that is not durable. */
-  add(streamId: string, binding: Binding<Queue>, positions: BindingPosition[]): FeedOperation | null {
+  add(streamId: string, binding: Binding<AnyQueue>, positions: BindingPosition[]): FeedOperation | null {
     const state: BindingState = {
       number: this.#nextNumber++,
       streamId,
@@ -33,7 +33,7 @@ export class BindingStates {
     return state.isDurable ? operationOf(state) : null;
   }
 
-  remove(streamId: string, binding: Binding<Queue>): BindingState | undefined {
+  remove(streamId: string, binding: Binding<AnyQueue>): BindingState | undefined {
     const state = this.#byBinding.get(keyOf(streamId, identityOf(binding)));
     if (state !== undefined) this.#drop(state);
     return state;

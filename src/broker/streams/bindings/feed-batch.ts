@@ -2,7 +2,7 @@ import { MessageView } from '../../../records/message-view.ts';
 import type { RecordMessage } from '../../messages/message-from-record.ts';
 import { AtomicAppend, appendBytesMax } from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsOf } from '../../publishing/route-targets.ts';
-import type { Queue } from '../../queues/queue.ts';
+import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Route } from '../../topology/route.ts';
 import { FED_BYTES } from './feed-operations.ts';
@@ -41,7 +41,7 @@ export class FeedBatch {
   }
 
   /** `exchange` is that of the stream. */
-  add(message: RecordMessage, route: Route<Queue>, exchange: Buffer): void {
+  add(message: RecordMessage, route: Route<AnyQueue>, exchange: Buffer): void {
     const targets = targetsOf(route, message.priority);
     let item = this.#items[this.count];
     if (item === undefined) {

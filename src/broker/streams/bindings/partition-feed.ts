@@ -1,5 +1,5 @@
 import { RecordMessage } from '../../messages/message-from-record.ts';
-import type { Queue } from '../../queues/queue.ts';
+import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
 import type { Route } from '../../topology/route.ts';
@@ -21,19 +21,19 @@ const CACHED_ROUTES_MAX = 4096;
 
 export interface PartitionFeedDeps {
   readonly shard: Shard;
-  readonly vhost: VirtualHost<Queue>;
-  readonly exchange: Exchange<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
+  readonly exchange: Exchange<AnyQueue>;
   readonly partition: Partition;
   readonly batch: FeedBatch;
   readonly scheduler: FeedScheduler;
-  stateOf(binding: Binding<Queue>): BindingState | undefined;
+  stateOf(binding: Binding<AnyQueue>): BindingState | undefined;
   record(operation: FeedOperation): void;
   onUnreadable(offset: number): void;
 }
 
 /** A binding with `x-replay-from` that is behind the feed. */
 interface Replay {
-  readonly binding: Binding<Queue>;
+  readonly binding: Binding<AnyQueue>;
   readonly state: BindingState;
   readonly position: BindingPosition;
   readonly reader: PartitionReader;
@@ -45,11 +45,11 @@ interface Pass {
   readonly recordsMax: number;
   /** Offset; records from here on are not read. */
   readonly below: number;
-  readonly fed: Fed<Queue>;
+  readonly fed: Fed<AnyQueue>;
   /** Whether each record is for all bindings, so that its route can be cached. */
   readonly isForAll: boolean;
   /** The binding of a replay. */
-  readonly only: Binding<Queue> | null;
+  readonly only: Binding<AnyQueue> | null;
   /** Says that records below `to` were fed. */
   operation(to: number): FeedOperation;
 }
@@ -69,8 +69,8 @@ export class PartitionFeed implements Feed {
   readonly #main: PartitionReader;
   readonly #message: RecordMessage;
   readonly #stopListening: () => void;
-  readonly #replays = new Map<Binding<Queue>, Replay>();
-  readonly #routes = new Map<string, Route<Queue>>();
+  readonly #replays = new Map<Binding<AnyQueue>, Replay>();
+  readonly #routes = new Map<string, Route<AnyQueue>>();
   /** The highest offset at which a binding begins: below it, records are compared with the position of each binding. */
   #from = 0;
   /** Records that were read in this step. */
@@ -104,14 +104,14 @@ export class PartitionFeed implements Feed {
   }
 
   /** A new binding, perhaps with a replay. */
-  added(binding: Binding<Queue>): void {
+  added(binding: Binding<AnyQueue>): void {
     this.#routes.clear();
     const state = this.#deps.stateOf(binding);
     if (state !== undefined) this.#place(binding, state);
     this.pumpLater();
   }
 
-  removed(binding: Binding<Queue>): void {
+  removed(binding: Binding<AnyQueue>): void {
     this.#routes.clear();
     this.#replays.get(binding)?.reader.close();
     this.#replays.delete(binding);
@@ -178,7 +178,7 @@ export class PartitionFeed implements Feed {
     return end === 'stopped';
   }
 
-  #takes(binding: Binding<Queue>, offset: number): boolean {
+  #takes(binding: Binding<AnyQueue>, offset: number): boolean {
     const state = this.#deps.stateOf(binding);
     if (state === undefined) return true;
     const { from, replay } = positionIn(state, this.#deps.partition.index);
@@ -255,14 +255,14 @@ export class PartitionFeed implements Feed {
 
   /** A queue that a replay leads to may have got this record by another binding, when the others were given it. */
   #withoutServed(
-    route: Route<Queue>,
-    only: Binding<Queue>,
+    route: Route<AnyQueue>,
+    only: Binding<AnyQueue>,
     keys: readonly string[],
     offset: number,
-  ): Route<Queue> {
+  ): Route<AnyQueue> {
     const { vhost, exchange } = this.#deps;
     if (exchange.outbound.size === 1) return route;
-    const others: Fed<Queue> = {
+    const others: Fed<AnyQueue> = {
       exchange,
       takes: (binding) => binding !== only && this.#takes(binding, offset),
     };
@@ -274,7 +274,7 @@ export class PartitionFeed implements Feed {
     };
   }
 
-  #routeForAll(key: string, fed: Fed<Queue>): Route<Queue> {
+  #routeForAll(key: string, fed: Fed<AnyQueue>): Route<AnyQueue> {
     const { vhost } = this.#deps;
     const known = this.#routes.get(key);
     if (known !== undefined && known.version === vhost.version) return known;
@@ -285,7 +285,7 @@ export class PartitionFeed implements Feed {
     return route;
   }
 
-  #place(binding: Binding<Queue>, state: BindingState): void {
+  #place(binding: Binding<AnyQueue>, state: BindingState): void {
     const position = positionIn(state, this.#deps.partition.index);
     this.#from = Math.max(this.#from, position.from);
     if (position.replay === null) return;

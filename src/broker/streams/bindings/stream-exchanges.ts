@@ -2,7 +2,7 @@ import { SlotMap } from '../../../base/slot-map.ts';
 import type { Table } from '../../../base/value.ts';
 import { BrokerError } from '../../errors.ts';
 import { streamExchange } from '../../exchanges/stream.ts';
-import type { Queue } from '../../queues/queue.ts';
+import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
@@ -31,7 +31,7 @@ import { StreamFeed, type StreamFeedDeps } from './stream-feed.ts';
 
 export interface StreamExchangesDeps {
   readonly shard: Shard;
-  readonly vhosts: VirtualHosts<Queue>;
+  readonly vhosts: VirtualHosts<AnyQueue>;
   readonly streams: Streams;
 }
 
@@ -42,7 +42,7 @@ export interface StreamExchangesDeps {
 export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly prefix = 'view';
   readonly #shard: Shard;
-  readonly #vhosts: VirtualHosts<Queue>;
+  readonly #vhosts: VirtualHosts<AnyQueue>;
   readonly #streams: Streams;
   readonly #byId = new SlotMap<string, StreamFeed>();
   readonly #states = new BindingStates();
@@ -75,7 +75,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   /** A virtual host was made: its exchanges can be streams. */
-  vhostAdded(vhost: VirtualHost<Queue>): void {
+  vhostAdded(vhost: VirtualHost<AnyQueue>): void {
     vhost.streamFactory = {
       create: (name, args, asQueue, user) => this.#create(vhost.name, name, args, asQueue, user),
       delete: (name) => this.#delete(vhost.name, name),
@@ -134,11 +134,11 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   /** From the topology. What recovery adds has its state in the journal. */
-  bindingAdded(binding: Binding<Queue>): void {
+  bindingAdded(binding: Binding<AnyQueue>): void {
     if (!this.#isRecovering) this.#feedOf(binding.source)?.bindingAdded(binding);
   }
 
-  bindingRemoved(binding: Binding<Queue>): void {
+  bindingRemoved(binding: Binding<AnyQueue>): void {
     const feed = this.#feedOf(binding.source);
     if (feed === undefined) return;
     if (this.#isRecovering) this.#states.remove(feed.streamExchange.stream.id, binding);
@@ -146,7 +146,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   /** From the topology: policies of an exchange may be other ones now. */
-  exchangeConfigured(vhost: string, exchange: Exchange<Queue>, policy: Table): void {
+  exchangeConfigured(vhost: string, exchange: Exchange<AnyQueue>, policy: Table): void {
     if (this.#isRecovering) return;
     const definition = definitionFromPolicy(policy);
     if (definition !== null) this.#remember(vhost, exchange, definition);
@@ -188,7 +188,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     this.#isRecovering = false;
     for (const vhost of this.#vhosts) {
       for (const { name } of vhost.listExchanges()) {
-        const exchange = vhost.findExchange(name) as Exchange<Queue>;
+        const exchange = vhost.findExchange(name) as Exchange<AnyQueue>;
         const definition = definitionFromPolicy(vhost.policiesOfExchange(exchange).definition);
         if (definition !== null) this.#remember(vhost.name, exchange, definition);
       }
@@ -235,7 +235,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     }
   }
 
-  #remember(vhost: string, exchange: Exchange<Queue>, { partitions, configs }: StreamDefinition): void {
+  #remember(vhost: string, exchange: Exchange<AnyQueue>, { partitions, configs }: StreamDefinition): void {
     const { name } = exchange;
     const streams = this.#streams;
     if (name === '' || !exchange.durable || exchange.type === streamExchange) return;
@@ -275,7 +275,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     return definitionFromPolicy(host.policiesOfExchange(exchange).definition) !== null;
   }
 
-  #feedOf({ stream }: Exchange<Queue>): StreamFeed | undefined {
+  #feedOf({ stream }: Exchange<AnyQueue>): StreamFeed | undefined {
     return stream instanceof StreamExchange ? this.#byId.get(stream.stream.id) : undefined;
   }
 }

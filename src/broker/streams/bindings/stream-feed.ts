@@ -1,4 +1,4 @@
-import type { Queue } from '../../queues/queue.ts';
+import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
 import { type OffsetSpecification, offsetSpecification } from '../../topology/offset-specification.ts';
@@ -17,7 +17,7 @@ import type { StreamExchange } from './stream-exchange.ts';
 /** What the feeds of all streams have in common. */
 export interface StreamFeedDeps {
   readonly shard: Shard;
-  readonly vhosts: VirtualHosts<Queue>;
+  readonly vhosts: VirtualHosts<AnyQueue>;
   readonly states: BindingStates;
   readonly batch: FeedBatch;
   readonly scheduler: FeedScheduler;
@@ -53,7 +53,7 @@ export class StreamFeed {
     return count;
   }
 
-  bindingAdded(binding: Binding<Queue>): void {
+  bindingAdded(binding: Binding<AnyQueue>): void {
     const { states, shard } = this.#deps;
     const { stream } = this.streamExchange;
     // What was published in this turn was published before.
@@ -69,7 +69,7 @@ export class StreamFeed {
     this.refresh(false);
   }
 
-  bindingRemoved(binding: Binding<Queue>): void {
+  bindingRemoved(binding: Binding<AnyQueue>): void {
     const state = this.#deps.states.remove(this.streamExchange.stream.id, binding);
     if (state?.isDurable === true) this.#record({ op: 'view.unbind', n: state.number });
     for (const feed of this.#feeds) feed.removed(binding);
@@ -112,7 +112,7 @@ export class StreamFeed {
   }
 
   /** Below the feed's offset the binding needs a replay; the offset of a timestamp is searched first. */
-  #positionOf(binding: Binding<Queue>, partition: Partition, point: OffsetSpecification): BindingPosition {
+  #positionOf(binding: Binding<AnyQueue>, partition: Partition, point: OffsetSpecification): BindingPosition {
     const fed = this.fed(partition.index);
     // Where one binding is chosen for each message, the new one may be it from now on: nobody else takes the message.
     const isChosen = binding.source.router.choose !== undefined;
@@ -122,7 +122,7 @@ export class StreamFeed {
     return { from: start, replay: null, sinceMs: null };
   }
 
-  #feedOf(partition: Partition, vhost: VirtualHost<Queue>, exchange: Exchange<Queue>): PartitionFeed {
+  #feedOf(partition: Partition, vhost: VirtualHost<AnyQueue>, exchange: Exchange<AnyQueue>): PartitionFeed {
     const { shard, states, batch, scheduler } = this.#deps;
     const { name, id } = partition.stream;
     return new PartitionFeed(

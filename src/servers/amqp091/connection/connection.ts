@@ -1,6 +1,6 @@
 import type { Broker } from '../../../broker/broker.ts';
 import type { MessageTracer } from '../../../broker/connections/message-tracer.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import { FRAME_METHOD } from '../../../wire/amqp091/constants.ts';
 import type { Method } from '../../../wire/amqp091/definitions.ts';
@@ -38,7 +38,7 @@ export class Connection
 {
   readonly broker: Broker;
   readonly settings: Settings;
-  readonly vhost: VirtualHost<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
   readonly output: Output;
   readonly user: string;
   readonly permissions: Permissions;
@@ -326,9 +326,9 @@ export class Connection
     for (const channel of this.#channels.values()) channel.congested();
     const channels = [...this.#channels.values()];
     this.#channels.clear();
-    const { shard, events } = this.broker;
+    const { shard } = this.broker;
     const owner = { protocol: 'AMQP', request: 'connection.close', user: this.user };
-    const releasing = shard.turnTime.run(releaseInSteps(this, channels, events), owner);
+    const releasing = shard.turnTime.run(releaseInSteps(this, channels, this.broker), owner);
     if (releasing instanceof Promise) this.#releasing = releasing.catch(this.#releaseFailed);
     this.#blocking.stop();
   }

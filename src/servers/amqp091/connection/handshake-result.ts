@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Table } from '../../../base/value.ts';
 import type { Identity } from '../../../broker/access/access.ts';
 import type { Broker } from '../../../broker/broker.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import type { FrameReader } from '../../../wire/amqp091/frames.ts';
 import type { Peer } from '../../listener/peer.ts';
@@ -39,7 +39,7 @@ export interface HandshakeResult {
   readonly reader: FrameReader;
   readonly output: Output;
   readonly identity: Identity;
-  readonly vhost: VirtualHost<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
   readonly tuning: Tuning;
   readonly capabilities: ClientCapabilities;
   readonly client: ClientDescription;

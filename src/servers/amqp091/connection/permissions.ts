@@ -1,5 +1,5 @@
 import type { Access, Identity, ResourceKind } from '../../../broker/access/access.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import type { Exchange } from '../../../broker/topology/exchange.ts';
 
 /** What the user of a connection may do in its virtual host. Every method throws BrokerError access-refused. */
@@ -27,7 +27,7 @@ export class Permissions {
   }
 
   /** RabbitMQ's topic permissions: of topic exchanges, beside `write` or `read` of the exchange. */
-  topic(verb: 'write' | 'read', exchange: Exchange<Queue>, routingKey: string): void {
+  topic(verb: 'write' | 'read', exchange: Exchange<AnyQueue>, routingKey: string): void {
     const { type, arguments: args } = exchange;
     // A delayed exchange is of the type that its argument names.
     if (type.name !== 'topic' && !(type.delays === true && args['x-delayed-type'] === 'topic')) return;

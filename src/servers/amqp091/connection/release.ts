@@ -1,6 +1,6 @@
 import type { Work } from '../../../base/turn-time.ts';
-import type { Events } from '../../../broker/events/events.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
+import type { Broker } from '../../../broker/broker.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import type { VirtualHost } from '../../../broker/topology/virtual-host.ts';
 import type { Channel } from '../channel.ts';
 import type { ConnectionEvents } from './connection-events.ts';
@@ -8,7 +8,7 @@ import type { ConnectionEvents } from './connection-events.ts';
 /** What a connection has at the broker when it ends. */
 export interface ReleasedConnection {
   readonly user: string;
-  readonly vhost: VirtualHost<Queue>;
+  readonly vhost: VirtualHost<AnyQueue>;
   readonly events: ConnectionEvents;
 }
 
@@ -19,17 +19,21 @@ export interface ReleasedConnection {
 export function releaseInSteps(
   connection: ReleasedConnection,
   channels: readonly Channel[],
-  events: Events,
+  { events, commands }: Pick<Broker, 'events' | 'commands'>,
 ): Work<void> {
-  return events.inSteps(connection.user, release(connection, channels));
+  return events.inSteps(connection.user, release(connection, channels, commands));
 }
 
-function* release(connection: ReleasedConnection, channels: readonly Channel[]): Work<void> {
+function* release(
+  connection: ReleasedConnection,
+  channels: readonly Channel[],
+  commands: Broker['commands'],
+): Work<void> {
   for (const channel of channels) {
     yield* channel.releaseInSteps('closed');
     channel.counted(-1);
     connection.events.channelClosed(channel);
     yield;
   }
-  yield* connection.vhost.removeExclusiveQueuesInSteps(connection);
+  yield* commands.removeExclusiveQueues(connection.vhost, connection);
 }

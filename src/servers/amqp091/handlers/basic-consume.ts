@@ -1,6 +1,6 @@
 import type { Table, Value } from '../../../base/value.ts';
 import { typeName } from '../../../base/value-text.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import { REPLY_TO } from '../../../broker/topology/direct-reply.ts';
 import { resourceText } from '../../../broker/topology/refusals.ts';
 import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
@@ -35,7 +35,7 @@ export function basicConsume(channel: HandlerContext, method: MethodOf<'basic.co
 
 function consumeQueue(
   channel: HandlerContext,
-  queue: Queue,
+  queue: AnyQueue,
   method: MethodOf<'basic.consume'>,
   priority: number,
 ): void {
@@ -43,7 +43,7 @@ function consumeQueue(
   if (queue.settings.isQuorum) refuseGlobalQos(channel, queue.name);
   channel.consumers.admit();
   const limited = channel.prefetchPerConsumer > 0;
-  const consumer = queue.addConsumer({
+  const consuming = queue.consume({
     tag,
     sink: new Delivery(channel, tag),
     gate: channel.gate,
@@ -54,8 +54,10 @@ function consumeQueue(
     priority,
     arguments: method.arguments,
   });
-  channel.consumers.add(consumer);
-  if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
+  channel.runInSteps('basic.consume', consuming, (consumer) => {
+    channel.consumers.add(consumer);
+    if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
+  });
 }
 
 /** Direct reply-to: from now on this channel can send requests. */
@@ -73,7 +75,7 @@ function consumeDirectReplyTo(channel: HandlerContext, method: MethodOf<'basic.c
  * The argument x-priority; 0 without it. x-cancel-on-ha-failover is checked and has no effect: no queue fails over to
  * another node. The texts are RabbitMQ's.
  */
-function consumerPriority(args: Table, queue: Queue): number {
+function consumerPriority(args: Table, queue: AnyQueue): number {
   const failover = args['x-cancel-on-ha-failover'];
   if (failover !== undefined && typeof failover !== 'boolean') {
     throw invalid('x-cancel-on-ha-failover', queue, `: {unacceptable_type,${typeName(failover)}}`);
@@ -94,7 +96,7 @@ function isInteger(value: Value): value is number | bigint {
   return typeof value === 'bigint' || Number.isInteger(value);
 }
 
-function invalid(key: string, queue: Queue, reason: string): AmqpError {
+function invalid(key: string, queue: AnyQueue, reason: string): AmqpError {
   const resource = resourceText('queue', queue.name, queue.vhost);
   return new AmqpError('PRECONDITION_FAILED', `invalid arg '${key}' for ${resource}${reason}`);
 }

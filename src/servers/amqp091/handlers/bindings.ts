@@ -4,24 +4,34 @@ import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { HandlerContext } from '../channel-context.ts';
 
 export function queueBind(channel: HandlerContext, method: MethodOf<'queue.bind'>): void {
-  channel.vhost.bindQueue(queueBinding(channel, method), channel.connection);
-  channel.sendWhenDurable(method.noWait ? null : { name: 'queue.bind-ok' });
+  const { vhost, broker, connection } = channel;
+  const binding = broker.commands.bindQueue(vhost, queueBinding(channel, method), connection);
+  channel.runInSteps('queue.bind', binding, () =>
+    channel.sendWhenDurable(method.noWait ? null : { name: 'queue.bind-ok' }),
+  );
 }
 
 /** AMQP 1.7.2.5: it has no no-wait. */
 export function queueUnbind(channel: HandlerContext, method: MethodOf<'queue.unbind'>): void {
-  channel.vhost.unbindQueue(queueBinding(channel, method), channel.connection);
-  channel.sendWhenDurable({ name: 'queue.unbind-ok' });
+  const { vhost, broker, connection } = channel;
+  const unbinding = broker.commands.unbindQueue(vhost, queueBinding(channel, method), connection);
+  channel.runInSteps('queue.unbind', unbinding, () => channel.sendWhenDurable({ name: 'queue.unbind-ok' }));
 }
 
 export function exchangeBind(channel: HandlerContext, method: MethodOf<'exchange.bind'>): void {
-  channel.vhost.bindExchange(exchangeBinding(channel, method));
-  channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.bind-ok' });
+  const { vhost, broker } = channel;
+  const binding = broker.commands.bindExchange(vhost, exchangeBinding(channel, method));
+  channel.runInSteps('exchange.bind', binding, () =>
+    channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.bind-ok' }),
+  );
 }
 
 export function exchangeUnbind(channel: HandlerContext, method: MethodOf<'exchange.unbind'>): void {
-  channel.vhost.unbindExchange(exchangeBinding(channel, method));
-  channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.unbind-ok' });
+  const { vhost, broker } = channel;
+  const unbinding = broker.commands.unbindExchange(vhost, exchangeBinding(channel, method));
+  channel.runInSteps('exchange.unbind', unbinding, () =>
+    channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.unbind-ok' }),
+  );
 }
 
 function exchangeBinding(

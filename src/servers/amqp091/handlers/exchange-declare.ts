@@ -6,16 +6,18 @@ import { withoutLineBreaks } from './line-breaks.ts';
 export function exchangeDeclare(channel: HandlerContext, method: MethodOf<'exchange.declare'>): void {
   const name = withoutLineBreaks(method.exchange);
   const { type, passive, durable, autoDelete, internal, noWait, arguments: args } = method;
+  const answer = (): void => channel.sendWhenDurable(noWait ? null : { name: 'exchange.declare-ok' });
   if (passive) {
     channel.vhost.checkExchange(name);
-  } else {
-    checkPermissions(channel, name, args['alternate-exchange'] ?? null);
-    const { user } = channel.connection;
-    const declaredBy = typeof args['alternate-exchange'] === 'string' ? user : null;
-    const properties = { type, durable, autoDelete, internal, arguments: args, declaredBy };
-    channel.vhost.declareExchange({ name, ...properties, user });
+    answer();
+    return;
   }
-  channel.sendWhenDurable(noWait ? null : { name: 'exchange.declare-ok' });
+  checkPermissions(channel, name, args['alternate-exchange'] ?? null);
+  const { user } = channel.connection;
+  const declaredBy = typeof args['alternate-exchange'] === 'string' ? user : null;
+  const properties = { type, durable, autoDelete, internal, arguments: args, declaredBy };
+  const declaration = channel.broker.commands.declareExchange(channel.vhost, { name, ...properties, user });
+  channel.runInSteps('exchange.declare', declaration, answer);
 }
 
 /** As in RabbitMQ: an alternate exchange takes read on the exchange and write on the alternate. */

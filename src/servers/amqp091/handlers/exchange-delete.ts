@@ -7,7 +7,8 @@ export function exchangeDelete(channel: HandlerContext, method: MethodOf<'exchan
   const name = withoutLineBreaks(method.exchange);
   // Predeclared exchanges are refused below, with RabbitMQ's text.
   if (name !== '' && !isPredeclared(name)) channel.connection.permissions.configure('exchange', name);
-  channel.runInSteps('exchange.delete', channel.vhost.deleteExchangeInSteps(name, method.ifUnused), () =>
+  const deletion = channel.broker.commands.deleteExchange(channel.vhost, name, method.ifUnused);
+  channel.runInSteps('exchange.delete', deletion, () =>
     channel.sendWhenDurable(method.noWait ? null : { name: 'exchange.delete-ok' }),
   );
 }

@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { Table } from '../../../base/value.ts';
 import type { DeclarationGuard } from '../../../broker/topology/declarations.ts';
 import { REPLY_TO } from '../../../broker/topology/direct-reply.ts';
@@ -5,60 +6,70 @@ import type { MethodOf } from '../../../wire/amqp091/definitions.ts';
 import type { HandlerContext } from '../channel-context.ts';
 import { withoutLineBreaks } from './line-breaks.ts';
 
+interface Declared {
+  readonly queue: string;
+  readonly messageCount: number;
+  readonly consumerCount: number;
+}
+
 export function queueDeclare(channel: HandlerContext, method: MethodOf<'queue.declare'>): void {
-  const { vhost, connection } = channel;
+  const { vhost } = channel;
   if (method.queue === REPLY_TO || vhost.directReplies.has(method.queue)) {
     declareDirectReplyTo(channel, method);
     return;
   }
-  if (declareStream(channel, method)) return;
-  const isPassive = method.passive || method.queue.startsWith(REPLY_TO);
   const name = withoutLineBreaks(method.queue);
-  const { durable, exclusive, autoDelete, arguments: args } = method;
-  const declaredBy = typeof args['x-dead-letter-exchange'] === 'string' ? connection.user : null;
+  const isStream = method.passive
+    ? vhost.findStream(name) !== undefined
+    : method.arguments['x-queue-type'] === 'stream' && vhost.findQueue(name) === undefined;
+  const declaration = isStream ? declareStream(channel, name, method) : declareQueue(channel, name, method);
+  channel.runInSteps('queue.declare', declaration, (declared) => {
+    channel.lastQueue = declared.queue;
+    channel.sendWhenDurable(method.noWait ? null : { name: 'queue.declare-ok', ...declared });
+  });
+}
+
+function* declareQueue(
+  channel: HandlerContext,
+  name: string,
+  { passive, durable, exclusive, autoDelete, arguments: args }: MethodOf<'queue.declare'>,
+): Work<Declared> {
+  const { vhost, broker, connection } = channel;
+  const { user } = connection;
+  const isPassive = passive || name.startsWith(REPLY_TO);
+  const declaredBy = typeof args['x-dead-letter-exchange'] === 'string' ? user : null;
   const queue = isPassive
     ? vhost.checkQueue(name, connection)
-    : vhost.declareQueue(
-        { name, durable, exclusive, autoDelete, arguments: args, declaredBy, user: connection.user },
+    : yield* broker.commands.declareQueue(
+        vhost,
+        { name, durable, exclusive, autoDelete, arguments: args, declaredBy, user },
         connection,
         guard(channel, args),
       );
   // As in RabbitMQ, a passive declare restarts the queue's expiry (x-expires).
   if (isPassive) queue.touch();
-  channel.lastQueue = queue.name;
-  channel.sendWhenDurable(
-    method.noWait
-      ? null
-      : {
-          name: 'queue.declare-ok',
-          queue: queue.name,
-          messageCount: queue.readyCount,
-          consumerCount: queue.consumerCount,
-        },
-  );
+  const { ready, consumers } = queue.counts ?? (yield* queue.askCounts());
+  return { queue: queue.name, messageCount: ready, consumerCount: consumers };
 }
 
-/** Declares or finds a queue of type `stream`. False if the method is about a queue of another type. */
-function declareStream(channel: HandlerContext, method: MethodOf<'queue.declare'>): boolean {
-  const { vhost } = channel;
-  const { passive, durable, exclusive, autoDelete, arguments: args } = method;
-  const name = withoutLineBreaks(method.queue);
-  const isWanted = args['x-queue-type'] === 'stream' && vhost.findQueue(name) === undefined;
-  const known = vhost.findStream(name);
-  if (passive ? known === undefined : !isWanted) return false;
+/** Declares or finds a queue of type `stream`. */
+function* declareStream(
+  channel: HandlerContext,
+  name: string,
+  { passive, durable, exclusive, autoDelete, arguments: args }: MethodOf<'queue.declare'>,
+): Work<Declared> {
+  const { vhost, broker, connection } = channel;
+  const { user } = connection;
+  const known = passive ? vhost.findStream(name) : undefined;
   const stream =
-    passive && known !== undefined
-      ? known
-      : vhost.declareStream(
-          { name, durable, exclusive, autoDelete, arguments: args, user: channel.connection.user },
-          guard(channel, args),
-        );
-  channel.lastQueue = name;
+    known ??
+    (yield* broker.commands.declareStream(
+      vhost,
+      { name, durable, exclusive, autoDelete, arguments: args, user },
+      guard(channel, args),
+    ));
   const { messageCount, consumerCount } = stream;
-  channel.sendWhenDurable(
-    method.noWait ? null : { name: 'queue.declare-ok', queue: name, messageCount, consumerCount },
-  );
-  return true;
+  return { queue: name, messageCount, consumerCount };
 }
 
 /**

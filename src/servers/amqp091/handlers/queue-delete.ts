@@ -9,10 +9,11 @@ export function queueDelete(channel: HandlerContext, method: MethodOf<'queue.del
   const answer = (messageCount: number): void =>
     channel.sendWhenDurable(method.noWait ? null : { name: 'queue.delete-ok', messageCount });
   const stream = channel.vhost.findStream(name);
-  if (stream !== undefined) {
-    answer(channel.vhost.deleteStream(stream, { ifUnused, ifEmpty }));
-    return;
-  }
-  const deletion = channel.vhost.deleteQueueInSteps(name, { ifUnused, ifEmpty }, channel.connection);
+  const { vhost, broker, connection } = channel;
+  const conditions = { ifUnused, ifEmpty };
+  const deletion =
+    stream === undefined
+      ? broker.commands.deleteQueue(vhost, name, conditions, connection)
+      : broker.commands.deleteStream(vhost, stream, conditions);
   channel.runInSteps('queue.delete', deletion, answer);
 }

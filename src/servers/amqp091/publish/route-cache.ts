@@ -2,7 +2,7 @@ import { BrokerError } from '../../../broker/errors.ts';
 import { extraKeys } from '../../../broker/messages/cc-bcc.ts';
 import { KEY_HEADER } from '../../../broker/messages/mapping-headers.ts';
 import type { RoutedMessage } from '../../../broker/messages/property-codec.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import type { Exchange } from '../../../broker/topology/exchange.ts';
 import type { Route, RouteVersion } from '../../../broker/topology/route.ts';
 import { ROUTE_STEPS_MAX } from '../../../broker/topology/routing.ts';
@@ -11,14 +11,14 @@ import { readShortString } from '../../../wire/amqp091/short-strings.ts';
 import type { Permissions } from '../connection/permissions.ts';
 
 interface ResolvedAddress {
-  readonly exchange: Exchange<Queue>;
+  readonly exchange: Exchange<AnyQueue>;
   readonly routingKey: string;
 }
 
 interface CachedRoute extends ResolvedAddress {
   /** As in basic.publish: length octet, exchange, length octet, routing key. */
   readonly address: Buffer;
-  readonly route: Route<Queue>;
+  readonly route: Route<AnyQueue>;
 }
 
 /** A message for so many queues takes no longer than a few messages for one. */
@@ -34,7 +34,7 @@ const LOOP_BYTES_MAX = 64;
  * holds until the topology or any permission in the virtual host changes (`RouteVersion`).
  */
 export class RouteCache {
-  readonly #vhost: VirtualHost<Queue>;
+  readonly #vhost: VirtualHost<AnyQueue>;
   readonly #current: RouteVersion;
   readonly #permissions: Permissions;
   /** Since this was last false a route had to be worked out, or one was taken with more queues than `CHEAP_QUEUES_MAX`. */
@@ -42,7 +42,7 @@ export class RouteCache {
   #last: CachedRoute | null = null;
   #slots: (CachedRoute | undefined)[] | null = null;
 
-  constructor(vhost: VirtualHost<Queue>, permissions: Permissions) {
+  constructor(vhost: VirtualHost<AnyQueue>, permissions: Permissions) {
     this.#vhost = vhost;
     this.#current = vhost.routeVersion;
     this.#permissions = permissions;
@@ -52,7 +52,13 @@ export class RouteCache {
    * The address is at `[start, end)`, and its exchange ends at `exchangeEnd`. `message` is for exchange types that
    * route by headers or properties. @throws BrokerError not-found, access-refused; WireError if the names are not UTF-8
    */
-  find(bytes: Buffer, start: number, exchangeEnd: number, end: number, message: RoutedMessage): Route<Queue> {
+  find(
+    bytes: Buffer,
+    start: number,
+    exchangeEnd: number,
+    end: number,
+    message: RoutedMessage,
+  ): Route<AnyQueue> {
     const last = this.#last;
     if (
       last !== null &&
@@ -71,7 +77,7 @@ export class RouteCache {
     exchangeEnd: number,
     end: number,
     message: RoutedMessage,
-  ): Route<Queue> {
+  ): Route<AnyQueue> {
     const slots = (this.#slots ??= new Array<CachedRoute | undefined>(SLOT_COUNT));
     const slot = hash(bytes, start, end) & (SLOT_COUNT - 1);
     const found = slots[slot];
@@ -100,7 +106,7 @@ export class RouteCache {
     exchangeEnd: number,
     end: number,
     message: RoutedMessage,
-  ): Route<Queue> {
+  ): Route<AnyQueue> {
     const { exchange, routingKey } = this.#resolve(bytes, start, exchangeEnd, end);
     const extra = extraKeys(message.headers());
     for (const key of extra) this.#permissions.topic('write', exchange, key);
@@ -136,7 +142,7 @@ export class RouteCache {
 }
 
 /** @throws BrokerError resource-error if the message would hold up others on its way */
-function whole(route: Route<Queue>): Route<Queue> {
+function whole(route: Route<AnyQueue>): Route<AnyQueue> {
   if (!route.isCutOff) return route;
   throw new BrokerError(
     'resource-error',

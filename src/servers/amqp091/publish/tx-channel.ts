@@ -1,8 +1,8 @@
 import type { Broker } from '../../../broker/broker.ts';
 import { BrokerError } from '../../../broker/errors.ts';
 import { Tx } from '../../../broker/publishing/tx.ts';
+import type { AnyQueue } from '../../../broker/queues/any-queue.ts';
 import type { Outcome } from '../../../broker/queues/delivery-outcome.ts';
-import type { Queue } from '../../../broker/queues/queue.ts';
 import type { Unacknowledged } from '../../../broker/queues/unacknowledged.ts';
 import type { BackPressure } from '../../../broker/shard/back-pressure.ts';
 import type { Route } from '../../../broker/topology/route.ts';
@@ -31,7 +31,12 @@ export class TxChannel {
   }
 
   /** `returned`: the frames of basic.return, if the message is unroutable and mandatory. */
-  publish(route: Route<Queue>, persistent: boolean, messageView: MessageView, returned: Buffer | null): void {
+  publish(
+    route: Route<AnyQueue>,
+    persistent: boolean,
+    messageView: MessageView,
+    returned: Buffer | null,
+  ): void {
     const bytes = returned === null ? messageView.contentBytes() : returned.length;
     this.#heldBytes += bytes;
     this.#memory.hold(bytes);

@@ -1,0 +1,109 @@
+import type { Work } from '../../base/turn-time.ts';
+import type { Access } from '../access/access.ts';
+import { type AccessOperation, decodeAccessOperation, isAccessOperation } from '../access/operations.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
+import { decodeOperation, type MetadataOperation } from '../topology/metadata.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import { number, text } from './command-codec.ts';
+import type { Owners } from './owners.ts';
+import type { ShardLink, ShardNote } from './shard-link.ts';
+
+/** What shard 0 had when this one began to follow it. */
+export interface FollowedMetadata {
+  readonly operations: readonly string[];
+  /** The last block of shard 0's journal then. */
+  readonly lastBlock: number;
+}
+
+/** All metadata of shard 0, before this shard reads its own journal. Changes are told from then on. */
+export async function askForMetadata(link: ShardLink): Promise<FollowedMetadata> {
+  const operations: string[] = [];
+  for (;;) {
+    const page = (await link.ask({ op: 'metadata.follow', from: operations.length })) as {
+      readonly operations: readonly string[];
+      readonly more: boolean;
+      readonly lastBlock: number;
+    };
+    for (const operation of page.operations) operations.push(operation);
+    if (!page.more) return { operations, lastBlock: page.lastBlock };
+  }
+}
+
+export interface MetadataCopyDeps {
+  readonly vhosts: VirtualHosts<AnyQueue>;
+  readonly access: Access;
+  readonly owners: Owners;
+  readonly link: ShardLink;
+  inBackground(work: Work<void>, what: string): void;
+}
+
+/** The metadata of shard 0, followed: each change has the effect here that it had there. */
+export class MetadataCopy {
+  readonly #deps: MetadataCopyDeps;
+  /** The last block of shard 0's journal that is known here. */
+  block: number;
+  /** Changes that came while this shard read its journal. */
+  #early: ShardNote[] | null = [];
+
+  constructor(deps: MetadataCopyDeps, block: number) {
+    this.#deps = deps;
+    this.block = block;
+  }
+
+  /** A change that shard 0 tells of. */
+  told(note: ShardNote): void {
+    if (this.#early !== null) this.#early.push(note);
+    else this.#apply(note);
+  }
+
+  /** The journal of this shard is read. */
+  begin(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const note of early) this.#apply(note);
+  }
+
+  #apply(note: ShardNote): void {
+    const bytes = Buffer.from(text(note, 'operation'), 'utf8');
+    // What is recorded here because of the change names this block.
+    this.block = number(note, 'block');
+    if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
+    else this.#applyTopology(decodeOperation(bytes));
+    this.#deps.link.tell({ op: 'metadata.applied', number: number(note, 'number') });
+  }
+
+  /** Servers remember by which routes a user may publish. */
+  #applyAccess(operation: AccessOperation): void {
+    const { access, vhosts, inBackground } = this.#deps;
+    const deleted = operation.op === 'access.user.delete' ? access.userNamed(operation.user) : undefined;
+    access.apply(operation);
+    for (const vhost of vhosts) vhost.invalidateRoutes();
+    if (deleted !== undefined)
+      inBackground(
+        access.administration.closeUserInSteps(deleted),
+        'to close the connections of a deleted user',
+      );
+  }
+
+  #applyTopology(operation: MetadataOperation): void {
+    const { vhosts, access, inBackground } = this.#deps;
+    if (operation.op === 'vhost.delete') {
+      inBackground(
+        access.administration.closeClientsInSteps(operation.vhost),
+        'to close the connections of a deleted virtual host',
+      );
+    }
+    const owner =
+      operation.op === 'queue.delete'
+        ? vhosts.get(operation.vhost)?.findQueue(operation.name)?.exclusiveOwner
+        : null;
+    vhosts.apply(operation);
+    if (owner != null) this.#forgetOwner(operation.vhost, owner);
+  }
+
+  /** Connections of other shards are known for the queues that they have. */
+  #forgetOwner(vhost: string, owner: object): void {
+    const { vhosts, owners } = this.#deps;
+    if (owners.isRemote(owner) && vhosts.get(vhost)?.hasExclusiveQueues(owner) !== true) owners.forget(owner);
+  }
+}

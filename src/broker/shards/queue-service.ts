@@ -1,0 +1,53 @@
+import type { TurnTime, Work } from '../../base/turn-time.ts';
+import type { Json } from '../../base/value-json.ts';
+import { BrokerError } from '../errors.ts';
+import { type AnyQueue, asLocal } from '../queues/any-queue.ts';
+import type { Queue } from '../queues/queue.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import { decodeDeletion, number, text } from './command-codec.ts';
+import type { ShardNote } from './shard-link.ts';
+
+/** What other shards ask of the queues of this one. */
+export class QueueService {
+  readonly #vhosts: VirtualHosts<AnyQueue>;
+  readonly #turnTime: TurnTime;
+
+  constructor(vhosts: VirtualHosts<AnyQueue>, turnTime: TurnTime) {
+    this.#vhosts = vhosts;
+    this.#turnTime = turnTime;
+  }
+
+  /** Null if it is none of these questions. */
+  answer(question: ShardNote): Promise<Json> | Json | null {
+    const { op } = question;
+    if (op === 'queue.counts') return { ...this.#queue(question).counts };
+    if (op === 'queue.purge') return this.#run(question, this.#queue(question).purgeInSteps());
+    if (op === 'queue.prepare-deletion') {
+      return this.#run(question, this.#queue(question).prepareDeletion(decodeDeletion(question)));
+    }
+    return null;
+  }
+
+  touch(note: ShardNote): void {
+    this.#find(note)?.touch();
+  }
+
+  #run(question: ShardNote, work: Work<number>): Promise<number> | number {
+    return this.#turnTime.run(work, { protocol: 'AMQP', request: question.op, user: '' });
+  }
+
+  #queue(question: ShardNote): Queue {
+    const queue = this.#find(question);
+    if (queue !== undefined) return queue;
+    throw new BrokerError(
+      'not-found',
+      `no queue '${text(question, 'name')}' in vhost '${text(question, 'vhost')}'`,
+    );
+  }
+
+  /** It may have been deleted, and another one may have its name. */
+  #find(note: ShardNote): Queue | undefined {
+    const queue = asLocal(this.#vhosts.get(text(note, 'vhost'))?.findQueue(text(note, 'name')));
+    return queue?.id === number(note, 'id') ? queue : undefined;
+  }
+}

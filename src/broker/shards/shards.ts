@@ -1,0 +1,149 @@
+import type { Json } from '../../base/value-json.ts';
+import type { Access } from '../access/access.ts';
+import type { Events } from '../events/events.ts';
+import type { AnyQueue } from '../queues/any-queue.ts';
+import type { Shard } from '../shard/shard.ts';
+import { LocalCommands } from '../topology/local-commands.ts';
+import type { TopologyCommands } from '../topology/topology-commands.ts';
+import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import { number } from './command-codec.ts';
+import { CommandService } from './command-service.ts';
+import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
+import { MetadataFeed } from './metadata-feed.ts';
+import { Owners } from './owners.ts';
+import { LeastQueues } from './placement.ts';
+import { QueueService } from './queue-service.ts';
+import { RemoteCommands } from './remote-commands.ts';
+import { RemoteQueues } from './remote-queues.ts';
+import type { ShardLink, ShardNote, ShardSeat, ShardService } from './shard-link.ts';
+
+/** The rooms of the broker that the shards work with: made after them. */
+export interface ShardRooms {
+  readonly vhosts: VirtualHosts<AnyQueue>;
+  readonly access: Access;
+  readonly events: Events;
+  /** All metadata, as operations. */
+  metadata(): readonly string[];
+}
+
+/** The broker's place among several shards: what it tells the others, and does for them. */
+export class Shards implements ShardService {
+  readonly seat: ShardSeat;
+  readonly owners: Owners;
+  readonly placement: LeastQueues;
+  readonly remoteQueues: RemoteQueues;
+  /** In shard 0. */
+  readonly feed: MetadataFeed | null;
+  /** In all others. */
+  #copy: MetadataCopy | null = null;
+  readonly #shard: Shard;
+  #rooms!: ShardRooms;
+  #commandService: CommandService | null = null;
+  #queueService!: QueueService;
+
+  constructor(seat: ShardSeat, shard: Shard) {
+    this.seat = seat;
+    this.#shard = shard;
+    this.owners = new Owners(seat.number);
+    this.placement = new LeastQueues(seat.count, {
+      shardOf: (vhost, name) => this.#rooms.vhosts.get(vhost)?.findQueue(name)?.shard ?? null,
+      companionOf: (vhost, name, args) => this.#rooms.vhosts.get(vhost)?.companionOf(name, args) ?? null,
+    });
+    this.remoteQueues = new RemoteQueues(seat.links);
+    const links = seat.links.filter((link): link is ShardLink => link !== undefined);
+    this.feed = seat.number === 0 ? new MetadataFeed(shard, links) : null;
+  }
+
+  /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
+  begin(rooms: ShardRooms, followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
+    this.#rooms = rooms;
+    const { vhosts, access, events } = rooms;
+    const { turnTime } = this.#shard;
+    this.#queueService = new QueueService(vhosts, turnTime);
+    if (followed !== null) {
+      const link = this.seat.links[0] as ShardLink;
+      const inBackground = this.#shard.inBackground.bind(this.#shard);
+      this.#copy = new MetadataCopy(
+        { vhosts, access, owners: this.owners, link, inBackground },
+        followed.lastBlock,
+      );
+      return new RemoteCommands(this.seat.number, link, this.owners);
+    }
+    const commands = new LocalCommands(vhosts, (owner) => this.owners.forget(owner));
+    this.#commandService = new CommandService({
+      vhosts,
+      commands,
+      owners: this.owners,
+      events,
+      turnTime,
+      everywhere: () => new Promise((resolve) => this.whenEverywhere(resolve)),
+    });
+    return commands;
+  }
+
+  /** The journal is read: others are answered. */
+  recovered(): void {
+    this.#copy?.begin();
+  }
+
+  /** The last block of shard 0's journal that is known here; 0 in shard 0. */
+  get followedBlock(): number {
+    return this.#copy?.block ?? 0;
+  }
+
+  /** A change of metadata was made here, in shard 0. `block`: where it is journaled; 0 if it is not. */
+  changed(operation: Uint8Array, block: number): void {
+    if (this.feed === null) throw new Error('only shard 0 changes the metadata');
+    this.feed.add(operation, block);
+  }
+
+  /** Whether all changes so far are in effect in all shards. */
+  get isEverywhere(): boolean {
+    return this.feed?.isEverywhere ?? true;
+  }
+
+  /** `listener` is called when all changes so far are durable, and in effect in all shards. */
+  whenEverywhere(listener: () => void): void {
+    const { feed } = this;
+    // What is changed elsewhere is answered when that is so.
+    if (feed === null) listener();
+    else
+      this.#shard.whenDurable(this.#shard.metadataBlock, { onDurable: () => feed.whenEverywhere(listener) });
+  }
+
+  answer(from: number, question: ShardNote): Promise<Json> | Json {
+    if (question.op === 'metadata.follow') return this.#follow(from, question);
+    const answer = this.#commandService?.answer(from, question) ?? this.#queueService.answer(question);
+    if (answer !== null) return answer;
+    throw new Error(
+      `shard ${from} asks for '${question.op}', which shard ${this.seat.number} does not answer`,
+    );
+  }
+
+  told(from: number, note: ShardNote): void {
+    switch (note.op) {
+      case 'metadata':
+        this.#copy?.told(note);
+        return;
+      case 'metadata.applied':
+        this.feed?.applied(from, number(note, 'number'));
+        return;
+      case 'queue.remove':
+        this.#commandService?.removeQueue(note);
+        return;
+      case 'queue.touch':
+        this.#queueService.touch(note);
+        return;
+      default:
+        throw new Error(`shard ${from} tells of '${note.op}', which shard ${this.seat.number} does not know`);
+    }
+  }
+
+  /** What is not durable may be taken back by a crash, and is told when it is. */
+  async #follow(from: number, question: ShardNote): Promise<Json> {
+    if (this.feed === null) throw new Error('only shard 0 is followed');
+    await this.#shard.durable();
+    const page = this.feed.begin(from, number(question, 'from'), () => this.#rooms.metadata());
+    return { ...page, lastBlock: this.#shard.journalPosition.lastBlock };
+  }
+}
