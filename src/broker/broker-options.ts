@@ -6,10 +6,10 @@ import type { JournalHost } from '../log/journal/journal-host.ts';
 import type { StreamUpkeep } from '../log/streams/retention-settings.ts';
 import type { Budget } from './budget/budget.ts';
 import type { ObjectLimitSettings } from './budget/object-limits.ts';
+import type { ShardSeat } from './doors/shard-link.ts';
 import type { GroupSettings } from './groups/group-settings.ts';
 import type { PropertyCodec } from './messages/property-codec.ts';
 import type { ShardLog } from './shard/shard.ts';
-import type { ShardSeat } from './shards/shard-link.ts';
 import type { TransactionSettings } from './transactions/transaction-settings.ts';
 
 export type BrokerLog = ShardLog;

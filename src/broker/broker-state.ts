@@ -108,7 +108,6 @@ export class BrokerState implements StateMachine {
     if (followed !== null) {
       // Its own ids are above all those that shard 0 gives.
       shard.nextLogId = OWN_LOG_IDS;
-      queueRecovery.onNamed = (id) => shard.store.named(id);
       for (const operation of followed.operations) this.applyMetadata(Buffer.from(operation, 'utf8'));
     }
     if (snapshot === null) return;
@@ -133,9 +132,11 @@ export class BrokerState implements StateMachine {
   }
 
   applyMetadata(bytes: Buffer): void {
-    const { queueRecovery, access, vhosts } = this.#deps;
-    if (isQueueOperation(bytes)) queueRecovery.apply(bytes);
-    else if (isAccessOperation(bytes)) access.apply(decodeAccessOperation(bytes));
+    const { shard, queueRecovery, access, vhosts } = this.#deps;
+    if (isQueueOperation(bytes)) {
+      const opened = queueRecovery.apply(bytes);
+      if (opened !== null) shard.store.named(opened);
+    } else if (isAccessOperation(bytes)) access.apply(decodeAccessOperation(bytes));
     else {
       const section = this.#sections.of(bytes);
       if (section !== undefined) section.apply(bytes);

@@ -1,4 +1,5 @@
 import type { Json } from '../../base/value-json.ts';
+import type { FlushScheduler } from './door.ts';
 
 /** What shards ask each other, and tell each other, beside messages: `op` says what it is about. */
 export interface ShardNote {
@@ -30,4 +31,6 @@ export interface ShardSeat {
   readonly links: readonly (ShardLink | undefined)[];
   /** Asked and told from now on. What came before is delivered first. */
   serve(service: ShardService): void;
+  /** The shard has a turn from now on. */
+  begin(turn: FlushScheduler & { touch(): void }): void;
 }

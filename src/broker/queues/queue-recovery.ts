@@ -66,8 +66,6 @@ export class QueueRecovery {
   readonly #ready = new Map<number, Amount>();
   /** How far shard 0 was followed when the last of the logs was opened; 0 where nothing is followed. */
   followedBlock = 0;
-  /** Told of logs that are in the journal, be their queues there or not. */
-  onNamed: (logId: number) => void = () => undefined;
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -96,15 +94,20 @@ export class QueueRecovery {
     }
   }
 
-  apply(bytes: Buffer): void {
+  /** Returns the id of a log that is in the journal, be its queue there or not; or null. */
+  apply(bytes: Buffer): number | null {
     const operation = decodeQueueOperation(bytes);
     if (operation.op === 'queue-state.open') {
-      this.#opened(operation.id, operation.block);
-      return;
+      this.followedBlock = Math.max(this.followedBlock, operation.block);
+      return operation.id;
     }
     const queue = this.#queues.get(operation.id);
     // It was deleted later on.
-    if (queue === undefined || queue.isRemoved) return;
+    if (queue !== undefined && !queue.isRemoved) this.#applyTo(queue, operation);
+    return null;
+  }
+
+  #applyTo(queue: Queue, operation: Exclude<QueueOperation, { op: 'queue-state.open' }>): void {
     if (operation.op === 'queue-state.lane') this.#addLevel(queue, operation.priority, operation.laneId);
     else if (operation.op === 'queue-state.failures') {
       const level = levelOf(queue, operation.priority);
@@ -121,11 +124,6 @@ export class QueueRecovery {
         queue.deduplicator?.took(key, { level, offset, isKept: true });
       }
     }
-  }
-
-  #opened(id: number, block: number): void {
-    this.followedBlock = Math.max(this.followedBlock, block);
-    this.onNamed(id);
   }
 
   deliveredBelow(logId: number): number {

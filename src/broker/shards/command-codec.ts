@@ -1,9 +1,9 @@
 import { type Json, tableFromJson, tableToJson } from '../../base/value-json.ts';
+import type { ShardNote } from '../doors/shard-link.ts';
 import type { QueueDeletion } from '../queues/queue-port.ts';
 import type { BindingRequest } from '../topology/binding-commands.ts';
 import type { QueueDeclaration } from '../topology/declarations.ts';
 import type { ExchangeDeclaration } from '../topology/exchange.ts';
-import type { ShardNote } from './shard-link.ts';
 
 /** Commands as another shard asks shard 0 for them: the fields of the declaration, with tables as in value-json.ts. */
 type Fields = { readonly [field: string]: Json };

@@ -1,5 +1,6 @@
 import type { TurnTime, Work } from '../../base/turn-time.ts';
 import type { Json } from '../../base/value-json.ts';
+import type { ShardNote } from '../doors/shard-link.ts';
 import { BrokerError } from '../errors.ts';
 import type { Events } from '../events/events.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
@@ -17,7 +18,6 @@ import {
   text,
 } from './command-codec.ts';
 import type { Owners } from './owners.ts';
-import type { ShardNote } from './shard-link.ts';
 
 export interface CommandServiceDeps {
   readonly vhosts: VirtualHosts<AnyQueue>;

@@ -1,12 +1,12 @@
 import type { Work } from '../../base/turn-time.ts';
 import type { Access } from '../access/access.ts';
 import { type AccessOperation, decodeAccessOperation, isAccessOperation } from '../access/operations.ts';
+import type { ShardLink, ShardNote } from '../doors/shard-link.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import { decodeOperation, type MetadataOperation } from '../topology/metadata.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { number, text } from './command-codec.ts';
 import type { Owners } from './owners.ts';
-import type { ShardLink, ShardNote } from './shard-link.ts';
 
 /** What shard 0 had when this one began to follow it. */
 export interface FollowedMetadata {
@@ -42,8 +42,6 @@ export class MetadataCopy {
   readonly #deps: MetadataCopyDeps;
   /** The last block of shard 0's journal that is known here. */
   block: number;
-  /** Changes that came while this shard read its journal. */
-  #early: ShardNote[] | null = [];
 
   constructor(deps: MetadataCopyDeps, block: number) {
     this.#deps = deps;
@@ -52,18 +50,6 @@ export class MetadataCopy {
 
   /** A change that shard 0 tells of. */
   told(note: ShardNote): void {
-    if (this.#early !== null) this.#early.push(note);
-    else this.#apply(note);
-  }
-
-  /** The journal of this shard is read. */
-  begin(): void {
-    const early = this.#early ?? [];
-    this.#early = null;
-    for (const note of early) this.#apply(note);
-  }
-
-  #apply(note: ShardNote): void {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
     // What is recorded here because of the change names this block.
     this.block = number(note, 'block');

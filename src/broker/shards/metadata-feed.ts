@@ -1,5 +1,5 @@
+import type { ShardLink } from '../doors/shard-link.ts';
 import type { DurableListener, Shard } from '../shard/shard.ts';
-import type { ShardLink } from './shard-link.ts';
 
 interface Change {
   readonly number: number;

@@ -1,11 +1,11 @@
 import type { TurnTime, Work } from '../../base/turn-time.ts';
 import type { Json } from '../../base/value-json.ts';
+import type { ShardNote } from '../doors/shard-link.ts';
 import { BrokerError } from '../errors.ts';
 import { type AnyQueue, asLocal } from '../queues/any-queue.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { decodeDeletion, number, text } from './command-codec.ts';
-import type { ShardNote } from './shard-link.ts';
 
 /** What other shards ask of the queues of this one. */
 export class QueueService {

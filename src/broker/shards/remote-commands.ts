@@ -1,5 +1,6 @@
 import { atOnce, awaited, type Work } from '../../base/turn-time.ts';
 import type { Json } from '../../base/value-json.ts';
+import type { ShardLink } from '../doors/shard-link.ts';
 import { BrokerError } from '../errors.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { QueueDeletion } from '../queues/queue-port.ts';
@@ -12,7 +13,6 @@ import type { TopologyCommands } from '../topology/topology-commands.ts';
 import type { VirtualHost } from '../topology/virtual-host.ts';
 import { encodeBinding, encodeExchangeDeclaration, encodeQueueDeclaration } from './command-codec.ts';
 import type { Owners } from './owners.ts';
-import type { ShardLink } from './shard-link.ts';
 
 type Vhost = VirtualHost<AnyQueue>;
 

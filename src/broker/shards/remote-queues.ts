@@ -1,9 +1,9 @@
 import type { Json } from '../../base/value-json.ts';
+import type { ShardLink } from '../doors/shard-link.ts';
 import { BrokerError } from '../errors.ts';
 import type { Consumer } from '../queues/consumer.ts';
 import type { QueueCounts, QueueDeletion } from '../queues/queue-port.ts';
 import type { QueueHome, RemoteQueue } from '../queues/remote-queue.ts';
-import type { ShardLink } from './shard-link.ts';
 
 /** Queues of other shards: each is asked where it is. */
 export class RemoteQueues implements QueueHome {

@@ -1,5 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Access } from '../access/access.ts';
+import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
@@ -15,7 +16,6 @@ import { LeastQueues } from './placement.ts';
 import { QueueService } from './queue-service.ts';
 import { RemoteCommands } from './remote-commands.ts';
 import { RemoteQueues } from './remote-queues.ts';
-import type { ShardLink, ShardNote, ShardSeat, ShardService } from './shard-link.ts';
 
 /** The rooms of the broker that the shards work with: made after them. */
 export interface ShardRooms {
@@ -83,7 +83,8 @@ export class Shards implements ShardService {
 
   /** The journal is read: others are answered. */
   recovered(): void {
-    this.#copy?.begin();
+    this.seat.begin(this.#shard.turn);
+    this.seat.serve(this);
   }
 
   /** The last block of shard 0's journal that is known here; 0 in shard 0. */

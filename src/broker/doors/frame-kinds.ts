@@ -1,0 +1,6 @@
+/** Kinds of frames between shards. */
+
+/** A question, its answer, and what needs none: JSON in UTF-8 behind the number of the question. See `note-link.ts`. */
+export const FRAME_ASK = 1;
+export const FRAME_ANSWER = 2;
+export const FRAME_TELL = 3;

@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../../src/base/clock.ts';
+import { systemScheduler } from '../../../src/base/scheduler.ts';
+import type { Work } from '../../../src/base/turn-time.ts';
+import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
+import { createDoors, Seat } from '../../../src/broker/doors/seat.ts';
+import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
+import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
+import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
+
+/** Several shards in one thread, with the doors that they have in several. */
+export class TestShards {
+  readonly directory: string;
+  readonly #count: number;
+  readonly #options: Partial<BrokerOptions>;
+  readonly #ringBytes: number | undefined;
+  #seats: Seat[] = [];
+  brokers: Broker[] = [];
+
+  private constructor(directory: string, count: number, options: Partial<BrokerOptions>, ringBytes?: number) {
+    this.directory = directory;
+    this.#count = count;
+    this.#options = options;
+    this.#ringBytes = ringBytes;
+  }
+
+  static async start(
+    count = 3,
+    options: Partial<BrokerOptions> = {},
+    ringBytes?: number,
+  ): Promise<TestShards> {
+    const directory = await mkdtemp(join(tmpdir(), 'sluice-shards-'));
+    const test = new TestShards(directory, count, options, ringBytes);
+    await test.open();
+    return test;
+  }
+
+  async open(): Promise<void> {
+    const doors = createDoors(this.#count, this.#ringBytes);
+    this.#seats = [];
+    this.brokers = [];
+    for (let number = 0; number < this.#count; number++) {
+      const seat = new Seat(number, doors, systemClock, systemScheduler);
+      this.#seats.push(seat);
+      this.brokers.push(
+        await Broker.open({
+          dataDirectory: this.directoryOf(number),
+          propertyCodecs: [amqp091Codec],
+          seat,
+          ...this.#options,
+        }),
+      );
+    }
+  }
+
+  directoryOf(shard: number): string {
+    return join(this.directory, shard === 0 ? 'data' : `data/shards/${shard}`);
+  }
+
+  async close(): Promise<void> {
+    for (const broker of [...this.brokers].reverse()) await broker.close();
+    for (const seat of this.#seats) seat.close();
+  }
+
+  async restart(): Promise<void> {
+    await this.close();
+    await this.open();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  vhost(shard: number, name = '/'): VirtualHost<AnyQueue> {
+    const vhost = this.brokers[shard].vhosts.get(name);
+    if (vhost === undefined) throw new Error(`shard ${shard} has no vhost '${name}'`);
+    return vhost;
+  }
+
+  /** Runs a command of a shard. */
+  async run<T>(shard: number, work: (broker: Broker) => Work<T>): Promise<T> {
+    const broker = this.brokers[shard];
+    const result = await broker.shard.turnTime.run(work(broker));
+    await broker.metadataIsSafe();
+    return result;
+  }
+
+  /** As a client of this shard. */
+  declare(
+    shard: number,
+    name: string,
+    { owner = null, ...settings }: Partial<QueueDeclaration> & { owner?: object | null } = {},
+  ): Promise<AnyQueue> {
+    const declaration = {
+      name,
+      durable: true,
+      exclusive: false,
+      autoDelete: false,
+      arguments: {},
+      shard,
+      ...settings,
+    };
+    return this.run(shard, (broker) => broker.commands.declareQueue(this.vhost(shard), declaration, owner));
+  }
+}
