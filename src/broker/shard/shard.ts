@@ -5,14 +5,31 @@ import type { DiskLevel } from '../../log/files/free-disk-space.ts';
 import { storageFailureText } from '../../log/operator-advice.ts';
 import { type StateMachine, Store, type StoreOptions } from '../../log/store.ts';
 import type { BatchOpener } from '../../records/opening/batch-opener.ts';
+import { BrokerError } from '../errors.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
 import { Turn } from './turn.ts';
+import { REFUSED, type SafeListener, Waits } from './waits.ts';
 
 export interface DurableListener {
   /** This block, and all before it, are durable. */
   onDurable(block: number): void;
+}
+
+/** Tells whoever knows waits alone that the block is durable which it waits for. */
+class SafeBlock implements DurableListener {
+  readonly #block: number;
+  readonly #listener: SafeListener;
+
+  constructor(block: number, listener: SafeListener) {
+    this.#block = block;
+    this.#listener = listener;
+  }
+
+  onDurable(): void {
+    this.#listener.onSafe(this.#block, false);
+  }
 }
 
 interface WaitingForBlock {
@@ -67,6 +84,8 @@ export class Shard {
   readonly turnTime: TurnTime;
   readonly alarms = new ResourceAlarms();
   readonly backPressure: BackPressure;
+  /** Those that need several answers. */
+  readonly waits: Waits;
   readonly log: ShardLog;
   /** The block in which the last change of metadata is; 0 if there was none. */
   metadataBlock = 0;
@@ -101,6 +120,7 @@ export class Shard {
       onRelief: () => this.backPressure.relieve(),
     });
     this.backPressure = new BackPressure(this.store, this.alarms);
+    this.waits = new Waits(this);
     this.turnTime = new TurnTime(this.clock, this.scheduler);
     this.turn = new Turn(this.clock, this.scheduler, () => {
       this.store.journal.commit();
@@ -149,9 +169,11 @@ export class Shard {
       running.catch((error) => this.log.error({ err: error }, `failed ${what}`));
   }
 
-  /** `listener` is called once when the block is durable: at once if it is. */
+  /** `listener` is called once when the block is durable: at once if it is. A wait is for `whenSafe`. */
   whenDurable(block: number, listener: DurableListener): void {
     if (this.isDurable(block)) {
+      // It would be told that a message is safe which is not.
+      if (block < 0) throw new RangeError(`${block} is no block of the journal`);
       listener.onDurable(block);
       return;
     }
@@ -184,8 +206,31 @@ export class Shard {
 
   /** `answer` when the block is durable: itself if it is, otherwise a promise of it. */
   durably<T>(block: number, answer: T): T | Promise<T> {
-    if (this.isDurable(block)) return answer;
+    if (block >= 0 && this.isDurable(block)) return answer;
     return new Promise((resolve) => this.whenDurable(block, { onDurable: () => resolve(answer) }));
+  }
+
+  /** `listener` is called once when the wait is over (see `Waits`), at once if it is: as `whenDurable`, of any wait. */
+  whenSafe(wait: number, listener: SafeListener): void {
+    if (wait >= 0) this.whenDurable(wait, new SafeBlock(wait, listener));
+    else if (wait === REFUSED) listener.onSafe(wait, true);
+    else this.waits.listen(wait, listener);
+  }
+
+  /**
+   * `answer` when the wait is over: itself if it is a block that is durable, otherwise a promise of it, which rejects with a
+   * BrokerError precondition-failed if what is waited for was refused.
+   */
+  safely<T>(wait: number, answer: T): T | Promise<T> {
+    if (wait >= 0) return this.durably(wait, answer);
+    return new Promise((resolve, reject) => {
+      const onSafe = (_wait: number, isRefused: boolean): void => {
+        if (isRefused)
+          reject(new BrokerError('precondition-failed', 'a queue that the message goes to refused it'));
+        else resolve(answer);
+      };
+      this.whenSafe(wait, { onSafe });
+    });
   }
 
   /** Resolves when the block, or all that was stored until now, is durable. */
