@@ -77,6 +77,7 @@ export class InternalMessages implements Pumped {
     messageView.propertiesEnd = properties.length;
     messageView.body = body;
     messageView.bodyEnd = body.length;
-    this.#publisher.publish(route, false);
+    // Nobody asks whether it is safe.
+    this.#shard.waits.forget(this.#publisher.publish(route, false));
   }
 }

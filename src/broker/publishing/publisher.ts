@@ -4,14 +4,15 @@ import { MessageView } from '../../records/message-view.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Turn } from '../shard/turn.ts';
+import { REFUSED } from '../shard/waits.ts';
 import type { Route } from '../topology/route.ts';
 import { type Admission, admit, type RefusedMessages } from './admission.ts';
 import { AtomicAppend, appendBytesMax, appendToQueues } from './atomic-append.ts';
 import { sendReplies } from './direct-reply-sender.ts';
 import { type RouteTargets, targetsIn, targetsOf } from './route-targets.ts';
 
-/** What `publish` returns if a queue refused the message. */
-export const REFUSED = -1;
+/** The wait that `publish` returns if a queue refused the message. */
+export { REFUSED };
 
 const NO_LOGS: readonly QueueLog[] = [];
 
@@ -35,9 +36,10 @@ export class Publisher {
   }
 
   /**
-   * Copies the message that `messageView` describes and hands it to the queues of the route. Returns the number of the
-   * journal block that has to be durable before the message may be confirmed; 0 if there is nothing to wait for;
-   * REFUSED if one of the queues is full: the others have it nevertheless.
+   * Copies the message that `messageView` describes and hands it to the queues of the route. Returns the wait that has to
+   * be over before the message may be confirmed (see `Waits`): a block of the journal; 0 if there is nothing to wait for;
+   * REFUSED if one of the queues is full: the others have it nevertheless; or a token. Who waits for none of them gives it
+   * to `Waits.forget`.
    */
   publish(route: Route<AnyQueue>, persistent: boolean): number {
     if (route !== this.#route) {

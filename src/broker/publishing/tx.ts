@@ -120,10 +120,11 @@ export class Tx {
   }
 
   /**
-   * `done` is called when all of it is durable; until then nobody gets its messages. It is told where they are.
+   * `done` is called when all of it is safe; until then nobody gets its messages. It is told where they are, and whether
+   * one that has left the block was refused where it went.
    * @throws BrokerError precondition-failed, if a queue or a stream refuses one of them: then nothing of it has happened
    */
-  commit(done: (logs: readonly QueueLog[]) => void): void {
+  commit(done: (logs: readonly QueueLog[], isRefused: boolean) => void): void {
     const atomic = this.#atomic;
     const publications = this.#publications;
     const acknowledgements = this.#acknowledgements;
@@ -155,12 +156,12 @@ export class Tx {
     }
     atomic.settle();
     const appended = atomic.end();
-    const onDurable = (): void => {
-      sendAnswers(publications);
-      done([...logs]);
+    const onSafe = (_wait: number, isRefused: boolean): void => {
+      if (!isRefused) sendAnswers(publications);
+      done([...logs], isRefused);
     };
-    const block = appended > 0 ? appended : isKnown ? this.#shard.undurableBlock : 0;
-    this.#shard.whenDurable(block, { onDurable });
+    const wait = appended === 0 && isKnown ? this.#shard.undurableBlock : appended;
+    this.#shard.whenSafe(wait, { onSafe });
   }
 
   #settle(acknowledgements: readonly Acknowledgement[]): void {

@@ -10,6 +10,7 @@ import type { HeldMemory } from './connection/held-memory.ts';
 import type { Output } from './connection/output.ts';
 import type { Permissions } from './connection/permissions.ts';
 import type { DeliveryWindows } from './deliver/delivery-window.ts';
+import type { CloseReason } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { PublisherConfirms } from './publish/publisher-confirms.ts';
 import type { RouteCache } from './publish/route-cache.ts';
@@ -130,6 +131,8 @@ export interface HandlerContext extends ChannelContext {
   whenRelieved(action: () => void): void;
   /** Answers when the change of metadata that was just made, if any, is durable. Null: no answer is wanted. */
   sendWhenDurable(method: Method | null): void;
+  /** Ends the channel for a reason that came up after its method was handled. */
+  close(reason: CloseReason): void;
   /** channel.close came. */
   closedByClient(): void;
 }

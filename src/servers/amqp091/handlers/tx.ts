@@ -1,5 +1,6 @@
+import { TX_COMMIT } from '../../../wire/amqp091/methods.ts';
 import type { HandlerContext } from '../channel-context.ts';
-import { AmqpError } from '../errors.ts';
+import { AmqpError, closeReason } from '../errors.ts';
 import { TxChannel } from '../publish/tx-channel.ts';
 
 export function txSelect(channel: HandlerContext): void {
@@ -10,14 +11,18 @@ export function txSelect(channel: HandlerContext): void {
   channel.send({ name: 'tx.select-ok' });
 }
 
-/** Answered when all of it is durable; frames that come meanwhile are deferred. */
+/** Answered when all of it is safe; frames that come meanwhile are deferred. */
 export function txCommit(channel: HandlerContext): void {
   const tx = txOf(channel);
   const { unacknowledged } = channel;
   const before = unacknowledged.count;
   channel.deferFrames();
-  tx.commit((returned) => {
+  tx.commit((returned, isRefused) => {
     if (channel.state !== 'open') return;
+    if (isRefused) {
+      channel.close(closeReason('PRECONDITION_FAILED', 'partial tx completion', TX_COMMIT));
+      return;
+    }
     for (const frames of returned) channel.output.bytes(frames);
     channel.send({ name: 'tx.commit-ok' });
     channel.resume();

@@ -68,13 +68,16 @@ export class TxChannel {
   }
 
   /**
-   * `done` is called when all of it is durable and back-pressure is over, perhaps at once, with the basic.returns.
+   * `done` is called when all of it is safe and back-pressure is over, perhaps at once, with the basic.returns; `isRefused` if
+   * a message was refused where it went.
    * @throws BrokerError precondition-failed if a queue is full: then nothing of it happens
    */
-  commit(done: (returned: readonly Buffer[]) => void): void {
+  commit(done: (returned: readonly Buffer[], isRefused: boolean) => void): void {
     const returned = this.#returned;
     this.#forget();
-    this.#tx.commit((logs) => this.#backPressure.whenThereIsRoom(logs, () => done(returned)));
+    this.#tx.commit((logs, isRefused) =>
+      this.#backPressure.whenThereIsRoom(logs, () => done(returned, isRefused)),
+    );
   }
 
   rollback(): void {

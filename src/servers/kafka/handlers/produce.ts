@@ -1,5 +1,6 @@
 import { finished, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { DurableListener } from '../../../broker/shard/shard.ts';
+import type { SafeListener } from '../../../broker/shard/waits.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest, decodeRequestWork } from '../../../wire/kafka/headers.ts';
@@ -12,6 +13,7 @@ import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof produce>;
 type Response = ResponseInput<typeof produce>;
+type PartitionResponse = Response['responses'][number]['partitionResponses'][number];
 
 /** Requests before this version carry message sets of formats v0 and v1, which Kafka 4 dropped (KIP-896). */
 const FIRST_VERSION = 3;
@@ -106,7 +108,7 @@ function append(request: Request, pending: PendingResponse, context: RequestCont
 function finish(
   request: Request,
   responses: Response['responses'],
-  { bytes, logs, block }: ProduceAppend,
+  { bytes, logs, wait }: ProduceAppend,
   pending: PendingResponse,
   context: RequestContext,
 ): void {
@@ -117,13 +119,16 @@ function finish(
   }
   if (request.acks === 0) {
     // acks=0: no response, and so nothing that waits for the disk.
+    context.broker.shard.waits.forget(wait);
     pending.skip(throttleTimeMs);
     // Without a response a closed connection is the only way to tell of an error; Kafka does the same.
     if (hasErrors(responses)) context.client.close('Produce with acks=0 could not be done');
     return;
   }
   const response: Response = { responses, throttleTimeMs };
-  context.broker.shard.whenDurable(block, new DelayedProduce(pending, response));
+  const delayed = new DelayedProduce(pending, response, context);
+  if (wait >= 0) context.broker.shard.whenDurable(wait, delayed);
+  else context.broker.shard.whenSafe(wait, delayed);
 }
 
 function hasErrors(responses: Response['responses']): boolean {
@@ -132,14 +137,16 @@ function hasErrors(responses: Response['responses']): boolean {
   );
 }
 
-/** The response of Produce with acks=1 or acks=all, which leaves when the records are durable. */
-class DelayedProduce implements DurableListener {
+/** The response of Produce with acks=1 or acks=all, which leaves when the records are safe. */
+class DelayedProduce implements DurableListener, SafeListener {
   readonly #pending: PendingResponse;
   readonly #response: Response;
+  readonly #context: RequestContext;
 
-  constructor(pending: PendingResponse, response: Response) {
+  constructor(pending: PendingResponse, response: Response, context: RequestContext) {
     this.#pending = pending;
     this.#response = response;
+    this.#context = context;
   }
 
   onDurable(): void {
@@ -150,6 +157,26 @@ class DelayedProduce implements DurableListener {
     if (isLong) this.#pending.fillInSteps<typeof produce>(this.#response);
     else this.#pending.fill<typeof produce>(this.#response);
   }
+
+  onSafe(_wait: number, isRefused: boolean): void {
+    if (isRefused) runWork(refuseAppended(this.#response, this.#pending), this.#pending, this.#context);
+    else this.onDurable();
+  }
+}
+
+/**
+ * Records were refused where they went, and nobody knows which of the others are safe: producers send all of them again, and those
+ * that are idempotent have none twice.
+ */
+function* refuseAppended({ responses, ...response }: Response, pending: PendingResponse): Work<void> {
+  const refused = yield* mappedBy(responses, function* ofTopic({ partitionResponses, ...topic }) {
+    const ofPartition = (partition: PartitionResponse) =>
+      partition.errorCode === ERROR_CODES.NONE
+        ? failed(partition.index, 'NOT_ENOUGH_REPLICAS_AFTER_APPEND')
+        : partition;
+    return { ...topic, partitionResponses: yield* mapped(partitionResponses, ofPartition) };
+  });
+  pending.fillInSteps<typeof produce>({ ...response, responses: refused });
 }
 
 function refusalOf({ acks, transactionalId }: Request, context: RequestContext): ErrorName | null {

@@ -37,19 +37,24 @@ interface LargeBatch {
 export class ProduceAppend {
   /** Bytes of the appended batches, for the quota. */
   bytes = 0;
-  /** The journal block that has to be durable before the response; 0 for none. */
-  block = 0;
   /** Of the partitions that were appended to, for back-pressure. */
   readonly logs: Filled[] = [];
   readonly #admission: TransactionAdmission;
   readonly #context: RequestContext;
   readonly #broker: Broker;
   readonly #large: LargeBatch[] = [];
+  /** Of the shard's own journal, where all partitions are that are appended to here; 0 for none. */
+  #ownBlock = 0;
 
   constructor(transactionalId: string | null, context: RequestContext) {
     this.#admission = { transactionalId, mayAdd: context.version >= ADDS_FROM };
     this.#context = context;
     this.#broker = context.broker;
+  }
+
+  /** The wait that has to be over before the response. If there is none, it is given to `Waits.forget`. */
+  get wait(): number {
+    return this.#ownBlock;
   }
 
   /** Whether there is something for `appendLarge`: until then, its responses are not those that they will be. */
@@ -184,7 +189,7 @@ export class ProduceAppend {
         : partition.append(recompressed, 0, recompressed.length);
     this.bytes += end - start;
     this.logs.push(partition.log);
-    this.block = this.#broker.shard.currentBlock;
+    this.#ownBlock = this.#broker.shard.currentBlock;
     return {
       index,
       errorCode: ERROR_CODES.NONE,
@@ -200,7 +205,7 @@ export class ProduceAppend {
     const baseOffset = partition.producers.duplicateOffset;
     // The batch that this one repeats may not be durable yet.
     if (baseOffset >= partition.highWatermark)
-      this.block = Math.max(this.block, this.#broker.shard.undurableBlock);
+      this.#ownBlock = Math.max(this.#ownBlock, this.#broker.shard.undurableBlock);
     return {
       index,
       errorCode: ERROR_CODES.NONE,
