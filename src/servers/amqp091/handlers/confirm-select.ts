@@ -7,6 +7,11 @@ export function confirmSelect(channel: HandlerContext, method: MethodOf<'confirm
   if (channel.tx !== null) {
     throw new AmqpError('PRECONDITION_FAILED', 'cannot switch from tx to confirm mode');
   }
-  channel.confirms ??= new PublisherConfirms(channel.broker, channel.output, channel.number);
+  channel.confirms ??= new PublisherConfirms(
+    channel.broker,
+    channel.output,
+    channel.number,
+    channel.connection,
+  );
   if (!method.noWait) channel.send({ name: 'confirm.select-ok' });
 }

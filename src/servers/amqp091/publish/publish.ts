@@ -1,7 +1,7 @@
 import type { Table } from '../../../base/value.ts';
 import { HIDDEN_KEYS_HEADER, hiddenKeysOf } from '../../../broker/messages/cc-bcc.ts';
 import type { NamedProperty, RoutedMessage } from '../../../broker/messages/property-codec.ts';
-import { Publisher } from '../../../broker/publishing/publisher.ts';
+import { Publisher, REFUSED } from '../../../broker/publishing/publisher.ts';
 import type { ResourceAlarms } from '../../../broker/shard/resource-alarms.ts';
 import type { MessageView } from '../../../records/message-view.ts';
 import { SOURCE_AMQP091 } from '../../../records/record-content.ts';
@@ -282,10 +282,11 @@ export class Publishing implements RoutedMessage {
       channel.tx.publish(route, persistent, messageView, returned);
       return;
     }
-    const block = publisher.publish(route, persistent);
+    const wait = publisher.publish(route, persistent);
     if (route.queues.length > CHEAP_QUEUES_MAX) channel.routes.wasCostly = true;
     if (returned !== null) channel.output.bytes(returned);
-    if (channel.confirms !== null) channel.confirms.published(block);
+    if (channel.confirms !== null) channel.confirms.published(wait);
+    else if (wait < REFUSED) channel.broker.shard.waits.forget(wait);
     if (publisher.mustPause && !this.#isPaused) this.#pause();
   }
 

@@ -1,82 +1,13 @@
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import { describe, it } from 'node:test';
 import type { Broker } from '../../../../src/broker/broker.ts';
-import { ClientMemory } from '../../../../src/broker/budget/client-memory.ts';
 import { REFUSED } from '../../../../src/broker/publishing/publisher.ts';
-import type { Flushed, Turn } from '../../../../src/broker/shard/turn.ts';
-import { HeldMemory } from '../../../../src/servers/amqp091/connection/held-memory.ts';
-import { Output, SlabPool } from '../../../../src/servers/amqp091/connection/output.ts';
 import { PublisherConfirms } from '../../../../src/servers/amqp091/publish/publisher-confirms.ts';
-import { FrameReader } from '../../../../src/wire/amqp091/frames.ts';
-import { decodeMethod } from '../../../../src/wire/amqp091/methods.ts';
-
-/** A socket that takes a write when it is told to. */
-class SlowSocket extends Duplex {
-  /** What was written, in one piece for each write that reached the system. */
-  readonly written: Buffer[] = [];
-  #taken: (() => void) | null = null;
-
-  override _read(): void {}
-
-  override _write(chunk: Buffer, _encoding: string, taken: () => void): void {
-    this.written.push(Buffer.from(chunk));
-    this.#taken = taken;
-  }
-
-  override _writev(chunks: { chunk: Buffer }[], taken: () => void): void {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', taken);
-  }
-
-  /** Resolves when those who wait for it were told. */
-  async takeWrite(): Promise<void> {
-    const taken = this.#taken;
-    this.#taken = null;
-    taken?.();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-class Connection {
-  readonly socket = new SlowSocket();
-  readonly budget = new ClientMemory();
-  readonly output: Output;
-  #outputs: Flushed[] = [];
-
-  constructor() {
-    const flushLater = (output: Flushed): void => {
-      output.flushPending = true;
-      this.#outputs.push(output);
-    };
-    const turn = { flushLater } as unknown as Turn;
-    this.output = new Output(this.socket as unknown as Socket, turn, new SlabPool(), 512 * 1024);
-    const holding = { memoryIsShort: () => undefined, close: () => undefined };
-    this.output.memory = new HeldMemory(this.budget, 'ada', holding);
-  }
-
-  turn(): void {
-    for (const output of this.#outputs.splice(0)) {
-      output.flushPending = false;
-      output.flush();
-    }
-  }
-
-  get methods(): string[] {
-    const found: string[] = [];
-    const reader = new FrameReader(0);
-    reader.push(Buffer.concat(this.socket.written), (_type, _channel, bytes, start, end) => {
-      const method = decodeMethod(bytes, start, end);
-      const tag = 'deliveryTag' in method ? ` ${method.deliveryTag}` : '';
-      found.push(`${method.name}${tag}${'multiple' in method && method.multiple ? ' multiple' : ''}`);
-    });
-    return found;
-  }
-}
+import { NEVER_PAUSED, SlowConnection } from './slow-connection.ts';
 
 describe('the output of a connection', () => {
   it('has one write under way, and all that comes meanwhile is the next one', async () => {
-    const connection = new Connection();
+    const connection = new SlowConnection();
     const { socket, output, budget } = connection;
     for (let i = 0; i < 1000; i++) {
       output.bytes(Buffer.from(`${i},`));
@@ -97,7 +28,7 @@ describe('the output of a connection', () => {
   });
 
   it('is written to its end when it ends, though the socket has not taken what is before', async () => {
-    const connection = new Connection();
+    const connection = new SlowConnection();
     const { socket, output } = connection;
     for (const text of ['first ', 'second ', 'last']) {
       output.bytes(Buffer.from(text));
@@ -110,9 +41,9 @@ describe('the output of a connection', () => {
   });
 
   it('has one confirm for all messages that were published while the client did not read', async () => {
-    const connection = new Connection();
+    const connection = new SlowConnection();
     const { socket, output } = connection;
-    const confirms = new PublisherConfirms({} as Broker, output, 1);
+    const confirms = new PublisherConfirms({} as Broker, output, 1, NEVER_PAUSED);
     for (let i = 0; i < 10_000; i++) {
       confirms.published(0);
       connection.turn();
@@ -124,9 +55,9 @@ describe('the output of a connection', () => {
   });
 
   it('has the basic.nack of each refused message, and counts as not read with them', async () => {
-    const connection = new Connection();
+    const connection = new SlowConnection();
     const { socket, output } = connection;
-    const confirms = new PublisherConfirms({} as Broker, output, 1);
+    const confirms = new PublisherConfirms({} as Broker, output, 1, NEVER_PAUSED);
     confirms.published(0);
     connection.turn();
     for (let i = 0; i < 3000; i++) {
