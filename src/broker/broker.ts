@@ -42,7 +42,7 @@ import { ClusterId } from './shard/cluster-id.ts';
 import { MemoryAlarms } from './shard/memory-alarms.ts';
 import { Shard } from './shard/shard.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
-import { PlacementObserver } from './shards/placement.ts';
+import { QueueObserver } from './shards/queue-observer.ts';
 import { Shards } from './shards/shards.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
@@ -324,10 +324,10 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events } = this;
+    const { vhosts, access, events, deadLettering: refused } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.metadata();
-    return this.#shards.begin({ vhosts, access, events, metadata }, followed);
+    return this.#shards.begin({ vhosts, access, events, refused, metadata }, followed);
   }
 
   #createObserver(vhost: string): TopologyObserver<AnyQueue> {
@@ -335,7 +335,7 @@ export class Broker {
     // What happens in all shards is told once.
     const events = new TopologyEvents(this.events, vhost, shards === null || shards.seat.number === 0);
     const observer = new StreamBindingsObserver(this.streamExchanges, vhost, events);
-    return shards === null ? observer : new PlacementObserver(shards.placement, observer);
+    return shards === null ? observer : new QueueObserver(shards.queues, observer);
   }
 
   #createQueue(spec: QueueSpec): AnyQueue {

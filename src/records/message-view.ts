@@ -39,6 +39,9 @@ export class MessageView implements ContentFields {
   hiddenKeysEnd = 0;
   /** A content that is complete already; the parts do not count then. */
   content: Buffer | null = null;
+  /** Where it is in that buffer; -1 for the end of the buffer. */
+  contentStart = 0;
+  contentEnd = -1;
 
   /** The parts of a content that lies in this buffer, and that `view` has parsed. */
   takeContent(buffer: Buffer, view: ContentView): void {
@@ -65,7 +68,9 @@ export class MessageView implements ContentFields {
   }
 
   contentBytes(): number {
-    if (this.content !== null) return this.content.length;
+    if (this.content !== null) {
+      return (this.contentEnd < 0 ? this.content.length : this.contentEnd) - this.contentStart;
+    }
     return contentLength(
       this.keyEnd - this.keyStart,
       this.bodyEnd - this.bodyStart,
@@ -76,18 +81,25 @@ export class MessageView implements ContentFields {
   }
 
   get bodyBytes(): number {
-    return this.content === null ? this.bodyEnd - this.bodyStart : bodyLengthAt(this.content, 0);
+    return this.content === null
+      ? this.bodyEnd - this.bodyStart
+      : bodyLengthAt(this.content, this.contentStart);
   }
 
   /** The content at `at` of `target`; returns the position after it. */
   write(target: Buffer, at: number): number {
-    if (this.content !== null) return at + this.content.copy(target, at);
+    if (this.content !== null) {
+      const end = this.contentEnd < 0 ? this.content.length : this.contentEnd;
+      return at + this.content.copy(target, at, this.contentStart, end);
+    }
     return writeContent(target, at, this);
   }
 
   /** Lets go of the buffers. */
   clear(): void {
     this.content = null;
+    this.contentStart = 0;
+    this.contentEnd = -1;
     this.key = NOTHING;
     this.body = NOTHING;
     this.exchange = NOTHING;

@@ -4,3 +4,7 @@
 export const FRAME_ASK = 1;
 export const FRAME_ANSWER = 2;
 export const FRAME_TELL = 3;
+
+/** Messages for queues of the other shard, and how far they are safe there. See `publish-frames.ts`. */
+export const FRAME_PUBLISH = 10;
+export const FRAME_STORED = 11;

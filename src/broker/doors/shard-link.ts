@@ -1,5 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { FlushScheduler } from './door.ts';
+import type { SharedRoom } from './shared-room.ts';
 
 /** What shards ask each other, and tell each other, beside messages: `op` says what it is about. */
 export interface ShardNote {
@@ -29,6 +30,8 @@ export interface ShardSeat {
   readonly count: number;
   /** To all others, by their number; nothing at its own. */
   readonly links: readonly (ShardLink | undefined)[];
+  /** Where frames to them are written. */
+  readonly rooms: readonly (SharedRoom | undefined)[];
   /** Asked and told from now on. What came before is delivered first. */
   serve(service: ShardService): void;
   /** The shard has a turn from now on. */

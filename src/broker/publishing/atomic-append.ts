@@ -3,7 +3,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { recordBytesMax } from '../messages/record-from-message.ts';
-import type { RemoteQueue } from '../queues/remote-queue.ts';
+import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
 
@@ -15,12 +15,6 @@ export interface TargetLevel {
   hold(offset: number): void;
   /** The oldest hold ends. */
   release(): void;
-}
-
-/** Queues of one other shard. */
-export interface RemoteTarget {
-  readonly shard: number;
-  readonly queues: readonly RemoteQueue[];
 }
 
 /** Logs that get the same message: those of a route, or any others. */

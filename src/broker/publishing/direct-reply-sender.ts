@@ -7,8 +7,8 @@ const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 /** Hands a message to reply consumers, past the log. Those that are gone by now do not get it. */
 export function sendReplies(consumers: readonly ReplyConsumer[], messageView: MessageView): void {
   const bytes = messageView.contentBytes();
-  const content = messageView.content ?? (bytes <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(bytes));
-  if (messageView.content === null) messageView.write(content, 0);
+  const content = bytes <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(bytes);
+  messageView.write(content, 0);
   sendContent(consumers, content, bytes);
 }
 

@@ -2,6 +2,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { Store } from '../../log/store.ts';
 import { MessageView } from '../../records/message-view.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
+import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Turn } from '../shard/turn.ts';
 import { REFUSED } from '../shard/waits.ts';
@@ -15,6 +16,7 @@ import { type RouteTargets, targetsIn, targetsOf } from './route-targets.ts';
 export { REFUSED };
 
 const NO_LOGS: readonly QueueLog[] = [];
+const NO_REMOTES: readonly RemoteTarget[] = [];
 
 /** How messages come into the broker, one after the other: one for each channel, session or stream of requests. */
 export class Publisher {
@@ -27,6 +29,9 @@ export class Publisher {
   #targets: RouteTargets | null = null;
   /** Where the last message went. */
   #logs: readonly QueueLog[] = NO_LOGS;
+  #remotes: readonly RemoteTarget[] = NO_REMOTES;
+  /** Whether somebody waits for what `publish` returns. */
+  isAwaited = true;
 
   constructor(shard: Shard, refused: RefusedMessages) {
     this.#shard = shard;
@@ -46,6 +51,7 @@ export class Publisher {
       this.#route = route;
       this.#targets = targetsOf(route);
       this.#logs = this.#targets.logs;
+      this.#remotes = NO_REMOTES;
       // Such a route is made anew for each message, so that all others need not be asked.
       if (route.directReplies.length > 0) sendReplies(route.directReplies, this.messageView);
     }
@@ -71,9 +77,24 @@ export class Publisher {
 
   /** To streams, to queues with priorities, and to those that may refuse a message or have seen it before. */
   #publishWithCare(route: Route<AnyQueue>, targets: RouteTargets, persistent: boolean): number {
+    // Before anything is appended: there may be too many who wait.
+    const { remotes } = targets;
+    const token = remotes.length > 0 && this.isAwaited ? this.#shard.waits.take(remotes.length + 1) : 0;
     const inStreams = route.streams.length === 0 ? 0 : this.#appendToStreams(route);
     const inQueues = route.queues.length === 0 ? 0 : this.#publishToQueues(route, targets, persistent);
-    return inQueues === REFUSED ? REFUSED : Math.max(inStreams, inQueues);
+    const own = inQueues === REFUSED ? REFUSED : Math.max(inStreams, inQueues);
+    return remotes.length === 0 ? own : this.#publishFar(remotes, persistent, token, own);
+  }
+
+  /** To queues of other shards; `own` is what the part of this one waits for. */
+  #publishFar(remotes: readonly RemoteTarget[], persistent: boolean, token: number, own: number): number {
+    const { waits, remotePublishing } = this.#shard;
+    this.#remotes = remotes;
+    remotePublishing?.publish(remotes, this.messageView, persistent, token);
+    if (token === 0) return own;
+    if (own <= 0) waits.answered(token, own === REFUSED);
+    else waits.answeredWhenDurable(token, own);
+    return token;
   }
 
   /** They are durable, whatever the message is. */
@@ -118,11 +139,20 @@ export class Publisher {
 
   /** Whether the source of these messages should not be read for now: it fills memory faster than it is emptied. */
   get mustPause(): boolean {
-    return this.#targets !== null && this.#shard.backPressure.mustPause(this.#logs);
+    if (this.#targets === null) return false;
+    return this.#shard.backPressure.mustPause(this.#logs) || this.#mustPauseFar;
+  }
+
+  get #mustPauseFar(): boolean {
+    return this.#remotes.length > 0 && this.#shard.remotePublishing?.mustPause(this.#remotes) === true;
   }
 
   /** `listener` is called once, as soon as it may go on. */
   onResume(listener: () => void): void {
+    if (this.#mustPauseFar) {
+      this.#shard.remotePublishing?.onResume(this.#remotes, listener);
+      return;
+    }
     this.#shard.backPressure.onResume(this.#logs, listener);
   }
 }

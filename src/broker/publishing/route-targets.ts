@@ -2,9 +2,10 @@ import { type AnyQueue, localOf } from '../queues/any-queue.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { RemoteQueue } from '../queues/remote-queue.ts';
+import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { StreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
-import type { AppendTargets, RemoteTarget } from './atomic-append.ts';
+import type { AppendTargets } from './atomic-append.ts';
 
 /** A route as the store wants it: the log of each queue that a message goes to. */
 export interface RouteTargets extends AppendTargets {

@@ -42,6 +42,7 @@ export class RemoteQueue implements TopologyQueue, ConsumerOwner {
   readonly counts = null;
   settings: QueueSettings;
   isRemoved = false;
+  isPaused = false;
   readonly #home: QueueHome;
 
   constructor(spec: QueueSpec & { readonly id: number }, home: QueueHome) {

@@ -8,6 +8,7 @@ import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import { BrokerError } from '../errors.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
+import type { RemotePublishing } from './remote-publishing.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
 import { Turn } from './turn.ts';
 import { REFUSED, type SafeListener, Waits } from './waits.ts';
@@ -87,6 +88,8 @@ export class Shard {
   /** Those that need several answers. */
   readonly waits: Waits;
   readonly log: ShardLog;
+  /** Null with one shard. */
+  remotePublishing: RemotePublishing | null = null;
   /** The block in which the last change of metadata is; 0 if there was none. */
   metadataBlock = 0;
   /** Until the journal is read, operations are applied and not recorded. */

@@ -6,11 +6,14 @@ import type { AnyQueue } from '../queues/any-queue.ts';
 import { decodeOperation, type MetadataOperation } from '../topology/metadata.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { number, text } from './command-codec.ts';
+import type { FollowedChanges } from './known-metadata.ts';
 import type { Owners } from './owners.ts';
 
 /** What shard 0 had when this one began to follow it. */
 export interface FollowedMetadata {
   readonly operations: readonly string[];
+  /** The last change that the other shards had been told of. */
+  readonly number: number;
   /** The last block of shard 0's journal then. */
   readonly lastBlock: number;
 }
@@ -23,9 +26,10 @@ export async function askForMetadata(link: ShardLink): Promise<FollowedMetadata>
       readonly operations: readonly string[];
       readonly more: boolean;
       readonly lastBlock: number;
+      readonly number: number;
     };
     for (const operation of page.operations) operations.push(operation);
-    if (!page.more) return { operations, lastBlock: page.lastBlock };
+    if (!page.more) return { operations, number: page.number, lastBlock: page.lastBlock };
   }
 }
 
@@ -34,6 +38,7 @@ export interface MetadataCopyDeps {
   readonly access: Access;
   readonly owners: Owners;
   readonly link: ShardLink;
+  readonly known: FollowedChanges;
   inBackground(work: Work<void>, what: string): void;
 }
 
@@ -52,10 +57,12 @@ export class MetadataCopy {
   told(note: ShardNote): void {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
     // What is recorded here because of the change names this block.
-    this.block = number(note, 'block');
+    this.block = Math.max(this.block, number(note, 'block'));
     if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
     else this.#applyTopology(decodeOperation(bytes));
-    this.#deps.link.tell({ op: 'metadata.applied', number: number(note, 'number') });
+    const applied = number(note, 'number');
+    this.#deps.link.tell({ op: 'metadata.applied', number: applied });
+    this.#deps.known.applied(applied);
   }
 
   /** Servers remember by which routes a user may publish. */

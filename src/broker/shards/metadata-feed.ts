@@ -1,5 +1,6 @@
 import type { ShardLink } from '../doors/shard-link.ts';
 import type { DurableListener, Shard } from '../shard/shard.ts';
+import type { KnownMetadata } from './known-metadata.ts';
 
 interface Change {
   readonly number: number;
@@ -20,7 +21,7 @@ const PAGE_OPERATIONS = 1000;
  * The changes of metadata, in order, for all shards that follow shard 0: each is told when its block is durable, so that no shard
  * knows what a crash takes back.
  */
-export class MetadataFeed implements DurableListener {
+export class MetadataFeed implements DurableListener, KnownMetadata {
   readonly #shard: Shard;
   readonly #links: readonly ShardLink[];
   /** Of the change made last. */
@@ -41,6 +42,11 @@ export class MetadataFeed implements DurableListener {
   /** Of the change made last. */
   get number(): number {
     return this.#number;
+  }
+
+  /** What others know of changes, they know from here. */
+  whenKnown(_number: number, run: () => void): void {
+    run();
   }
 
   /** `block`: what has to be durable before anybody hears of it. */
@@ -73,7 +79,11 @@ export class MetadataFeed implements DurableListener {
   }
 
   /** A shard begins to follow: all that there is, as operations. `from`: how many of them it has. */
-  begin(peer: number, from: number, all: () => readonly string[]): { operations: string[]; more: boolean } {
+  begin(
+    peer: number,
+    from: number,
+    all: () => readonly string[],
+  ): { operations: string[]; more: boolean; number: number } {
     if (from === 0) {
       this.#beginning.set(peer, all());
       this.#applied.set(peer, this.#told);
@@ -82,7 +92,7 @@ export class MetadataFeed implements DurableListener {
     const to = Math.min(operations.length, from + PAGE_OPERATIONS);
     const more = to < operations.length;
     if (!more) this.#beginning.delete(peer);
-    return { operations: operations.slice(from, to), more };
+    return { operations: operations.slice(from, to), more, number: this.#told };
   }
 
   /** A shard has applied all up to this change. */

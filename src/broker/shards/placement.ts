@@ -1,11 +1,6 @@
 import type { Table } from '../../base/value.ts';
-import type { PolicyKind } from '../policies/operator-policy.ts';
-import type { Policy } from '../policies/policy.ts';
-import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { Placement } from '../topology/commands.ts';
 import type { QueueDeclaration } from '../topology/declarations.ts';
-import type { Binding, Exchange } from '../topology/exchange.ts';
-import type { TopologyObserver } from '../topology/topology-observer.ts';
 
 /** The argument that says where a queue is to be: a number, of which the rest by the number of shards counts. */
 export const SHARD_ARGUMENT = 'x-shard';
@@ -54,54 +49,5 @@ export class LeastQueues implements Placement {
     let least = own;
     for (let shard = 0; shard < counts.length; shard++) if (counts[shard] < counts[least]) least = shard;
     return least;
-  }
-}
-
-/** Counts queues for placement, and tells another observer of everything. */
-export class PlacementObserver<Q extends TopologyQueue> implements TopologyObserver<Q> {
-  readonly #placement: LeastQueues;
-  readonly #next: TopologyObserver<Q>;
-
-  constructor(placement: LeastQueues, next: TopologyObserver<Q>) {
-    this.#placement = placement;
-    this.#next = next;
-  }
-
-  queueAdded(queue: Q): void {
-    this.#placement.changed(queue.shard, 1);
-    this.#next.queueAdded(queue);
-  }
-
-  queueRemoved(queue: Q): void {
-    this.#placement.changed(queue.shard, -1);
-    this.#next.queueRemoved(queue);
-  }
-
-  exchangeAdded(exchange: Exchange<Q>): void {
-    this.#next.exchangeAdded(exchange);
-  }
-
-  exchangeRemoved(exchange: Exchange<Q>): void {
-    this.#next.exchangeRemoved(exchange);
-  }
-
-  exchangeConfigured(exchange: Exchange<Q>, definition: Table): void {
-    this.#next.exchangeConfigured(exchange, definition);
-  }
-
-  bindingAdded(binding: Binding<Q>): void {
-    this.#next.bindingAdded(binding);
-  }
-
-  bindingRemoved(binding: Binding<Q>): void {
-    this.#next.bindingRemoved(binding);
-  }
-
-  policySet(kind: PolicyKind, policy: Policy): void {
-    this.#next.policySet(kind, policy);
-  }
-
-  policyCleared(kind: PolicyKind, name: string): void {
-    this.#next.policyCleared(kind, name);
   }
 }

@@ -4,13 +4,16 @@ import { BrokerError } from '../errors.ts';
 import type { Consumer } from '../queues/consumer.ts';
 import type { QueueCounts, QueueDeletion } from '../queues/queue-port.ts';
 import type { QueueHome, RemoteQueue } from '../queues/remote-queue.ts';
+import type { KnownMetadata } from './known-metadata.ts';
 
 /** Queues of other shards: each is asked where it is. */
 export class RemoteQueues implements QueueHome {
   readonly #links: readonly (ShardLink | undefined)[];
+  readonly #metadata: KnownMetadata;
 
-  constructor(links: readonly (ShardLink | undefined)[]) {
+  constructor(links: readonly (ShardLink | undefined)[], metadata: KnownMetadata) {
     this.#links = links;
+    this.#metadata = metadata;
   }
 
   async prepareDeletion(queue: RemoteQueue, { ifUnused, ifEmpty }: QueueDeletion): Promise<number> {
@@ -42,7 +45,10 @@ export class RemoteQueues implements QueueHome {
   }
 
   #ask(op: string, queue: RemoteQueue, fields: { readonly [field: string]: Json } = {}): Promise<Json> {
-    return this.#link(queue).ask({ ...fields, op, vhost: queue.vhost, name: queue.name, id: queue.id });
+    const { vhost, name, id } = queue;
+    // It may know of the queue later than this shard does.
+    const metadata = this.#metadata.number;
+    return this.#link(queue).ask({ ...fields, op, vhost, name, id, metadata });
   }
 
   #link({ shard, name }: RemoteQueue): ShardLink {

@@ -2,18 +2,25 @@ import type { Json } from '../../base/value-json.ts';
 import type { Access } from '../access/access.ts';
 import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
+import type { RefusedMessages } from '../publishing/admission.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
 import { LocalCommands } from '../topology/local-commands.ts';
+import type { RouteVersion } from '../topology/route.ts';
 import type { TopologyCommands } from '../topology/topology-commands.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
+import type { LocalQueues } from './inbound-routes.ts';
+import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
 import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
 import { MetadataFeed } from './metadata-feed.ts';
 import { Owners } from './owners.ts';
 import { LeastQueues } from './placement.ts';
+import { PublishIn } from './publish-in.ts';
+import { PublishingElsewhere } from './publishing-elsewhere.ts';
 import { QueueService } from './queue-service.ts';
+import { QueuesById } from './queues-by-id.ts';
 import { RemoteCommands } from './remote-commands.ts';
 import { RemoteQueues } from './remote-queues.ts';
 
@@ -22,9 +29,13 @@ export interface ShardRooms {
   readonly vhosts: VirtualHosts<AnyQueue>;
   readonly access: Access;
   readonly events: Events;
+  readonly refused: RefusedMessages;
   /** All metadata, as operations. */
   metadata(): readonly string[];
 }
+
+/** Of a virtual host that is gone. */
+const GONE: RouteVersion = { version: -1 };
 
 /** The broker's place among several shards: what it tells the others, and does for them. */
 export class Shards implements ShardService {
@@ -32,10 +43,15 @@ export class Shards implements ShardService {
   readonly owners: Owners;
   readonly placement: LeastQueues;
   readonly remoteQueues: RemoteQueues;
+  readonly queues: QueuesById;
+  readonly #publishing: PublishingElsewhere;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
   /** In all others. */
   #copy: MetadataCopy | null = null;
+  readonly #followed = new FollowedChanges();
+  readonly metadata: KnownMetadata;
+  readonly #inbound: PublishIn[] = [];
   readonly #shard: Shard;
   #rooms!: ShardRooms;
   #commandService: CommandService | null = null;
@@ -44,14 +60,18 @@ export class Shards implements ShardService {
   constructor(seat: ShardSeat, shard: Shard) {
     this.seat = seat;
     this.#shard = shard;
+    const links = seat.links.filter((link): link is ShardLink => link !== undefined);
+    this.feed = seat.number === 0 ? new MetadataFeed(shard, links) : null;
+    this.metadata = this.feed ?? this.#followed;
     this.owners = new Owners(seat.number);
     this.placement = new LeastQueues(seat.count, {
       shardOf: (vhost, name) => this.#rooms.vhosts.get(vhost)?.findQueue(name)?.shard ?? null,
       companionOf: (vhost, name, args) => this.#rooms.vhosts.get(vhost)?.companionOf(name, args) ?? null,
     });
-    this.remoteQueues = new RemoteQueues(seat.links);
-    const links = seat.links.filter((link): link is ShardLink => link !== undefined);
-    this.feed = seat.number === 0 ? new MetadataFeed(shard, links) : null;
+    this.queues = new QueuesById(this.placement);
+    this.remoteQueues = new RemoteQueues(seat.links, this.metadata);
+    this.#publishing = new PublishingElsewhere(shard, seat.rooms, this.metadata);
+    shard.remotePublishing = this.#publishing;
   }
 
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
@@ -59,12 +79,14 @@ export class Shards implements ShardService {
     this.#rooms = rooms;
     const { vhosts, access, events } = rooms;
     const { turnTime } = this.#shard;
+    this.#receive(rooms);
     this.#queueService = new QueueService(vhosts, turnTime);
     if (followed !== null) {
       const link = this.seat.links[0] as ShardLink;
       const inBackground = this.#shard.inBackground.bind(this.#shard);
+      this.#followed.number = followed.number;
       this.#copy = new MetadataCopy(
-        { vhosts, access, owners: this.owners, link, inBackground },
+        { vhosts, access, owners: this.owners, link, inBackground, known: this.#followed },
         followed.lastBlock,
       );
       return new RemoteCommands(this.seat.number, link, this.owners);
@@ -79,6 +101,20 @@ export class Shards implements ShardService {
       everywhere: () => new Promise((resolve) => this.whenEverywhere(resolve)),
     });
     return commands;
+  }
+
+  /** Messages of the other shards. */
+  #receive({ vhosts, refused }: ShardRooms): void {
+    const shard = this.#shard;
+    const queues: LocalQueues = {
+      get: (id) => this.queues.local(id),
+      versionOf: (vhost) => vhosts.get(vhost)?.routeVersion ?? GONE,
+    };
+    for (const link of this.seat.links) {
+      const room = link === undefined ? undefined : this.seat.rooms[link.peer];
+      if (link === undefined || room === undefined) continue;
+      this.#inbound.push(new PublishIn({ shard, room, link, refused, queues, metadata: this.metadata }));
+    }
   }
 
   /** The journal is read: others are answered. */
@@ -114,6 +150,14 @@ export class Shards implements ShardService {
 
   answer(from: number, question: ShardNote): Promise<Json> | Json {
     if (question.op === 'metadata.follow') return this.#follow(from, question);
+    const { metadata } = question;
+    if (typeof metadata !== 'number' || metadata <= this.metadata.number) return this.#answer(from, question);
+    return new Promise((resolve) => {
+      this.metadata.whenKnown(metadata, () => resolve(this.#answer(from, question)));
+    });
+  }
+
+  async #answer(from: number, question: ShardNote): Promise<Json> {
     const answer = this.#commandService?.answer(from, question) ?? this.#queueService.answer(question);
     if (answer !== null) return answer;
     throw new Error(
@@ -131,6 +175,11 @@ export class Shards implements ShardService {
         return;
       case 'queue.remove':
         this.#commandService?.removeQueue(note);
+        return;
+      case 'queues.pause':
+      case 'queues.resume':
+        this.queues.pause(note.ids as readonly number[], note.op === 'queues.pause');
+        if (note.op === 'queues.resume') this.#publishing.relieve();
         return;
       case 'queue.touch':
         this.#queueService.touch(note);

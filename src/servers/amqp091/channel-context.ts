@@ -107,6 +107,7 @@ export interface ConsumersContext {
 export interface HandlerContext extends ChannelContext {
   readonly consumers: ConsumersContext;
   readonly gate: Gate;
+  readonly publishing: { readonly publisher: { isAwaited: boolean } };
   confirms: PublisherConfirms | null;
   tx: TxChannel | null;
   prefetchLimit: number;

@@ -13,5 +13,6 @@ export function confirmSelect(channel: HandlerContext, method: MethodOf<'confirm
     channel.number,
     channel.connection,
   );
+  channel.publishing.publisher.isAwaited = true;
   if (!method.noWait) channel.send({ name: 'confirm.select-ok' });
 }

@@ -85,6 +85,7 @@ export class Publishing implements RoutedMessage {
     this.#channel = channel;
     this.#alarms = channel.broker.shard.alarms;
     this.publisher = new Publisher(channel.broker.shard, channel.broker.deadLettering);
+    this.publisher.isAwaited = false;
     this.publisher.messageView.protocol = SOURCE_AMQP091;
   }
 

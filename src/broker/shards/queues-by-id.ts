@@ -1,0 +1,38 @@
+import type { AnyQueue } from '../queues/any-queue.ts';
+import type { Queue } from '../queues/queue.ts';
+import type { LeastQueues } from './placement.ts';
+import type { QueueCensus } from './queue-observer.ts';
+
+/** All queues by their ids, as shards name them to each other. */
+export class QueuesById implements QueueCensus<AnyQueue> {
+  readonly #placement: LeastQueues;
+  readonly #byId = new Map<number, AnyQueue>();
+
+  constructor(placement: LeastQueues) {
+    this.#placement = placement;
+  }
+
+  added(queue: AnyQueue): void {
+    this.#byId.set(queue.id, queue);
+    this.#placement.changed(queue.shard, 1);
+  }
+
+  removed(queue: AnyQueue): void {
+    this.#byId.delete(queue.id);
+    this.#placement.changed(queue.shard, -1);
+  }
+
+  /** The queue of this shard. */
+  local(id: number): Queue | undefined {
+    const queue = this.#byId.get(id);
+    return queue === undefined || queue.isRemote ? undefined : queue;
+  }
+
+  /** Publishers to these queues of another shard wait, or go on. */
+  pause(ids: readonly number[], isPaused: boolean): void {
+    for (const id of ids) {
+      const queue = this.#byId.get(id);
+      if (queue?.isRemote === true) queue.isPaused = isPaused;
+    }
+  }
+}
