@@ -7,6 +7,7 @@ import { selectRows } from './commit-rows.ts';
 import { compareCommits } from './commits.ts';
 import { compare, formatComparison, saveResult } from './compare.ts';
 import { measureDelays } from './delays.ts';
+import { measureDoors } from './doors/measure.ts';
 import { measureFeatures } from './features.ts';
 import { measureKafka } from './kafka.ts';
 import { ensureKafka, ensureRdkafkaPerformance } from './kafka-install.ts';
@@ -127,6 +128,16 @@ program
   .action(async (o: { messages: string }) => {
     const result = await measureDelays(Number(o.messages), console.error);
     console.log(`${result.text}\n\n${await saveResult('delays', result)}`);
+  });
+
+program
+  .command('doors')
+  .description('bytes from one thread to another: rings in shared memory beside message ports')
+  .option('--runs <n>', 'runs of each', positive, 3)
+  .option('--seconds <s>', 'measured time of a run', positive, 1)
+  .action(async (o: { runs: number; seconds: number }) => {
+    const result = await measureDoors(o.runs, o.seconds, console.error);
+    console.log(`${result.text}\n\n${await saveResult('doors', result)}`);
   });
 
 program
