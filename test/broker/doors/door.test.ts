@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../../../src/base/clock.ts';
-import { systemScheduler } from '../../../src/base/scheduler.ts';
+import { type Scheduler, systemScheduler } from '../../../src/base/scheduler.ts';
 import { Door } from '../../../src/broker/doors/door.ts';
 import { createRing } from '../../../src/broker/doors/ring.ts';
 import { Bell, createBells, WakeUp } from '../../../src/broker/doors/wake-up.ts';
@@ -11,12 +11,12 @@ import { until } from '../../support/until.ts';
 import { content, ExpectedFrames, kindOf } from './frames.ts';
 
 /** Two shards in one thread, each with its turn, and the door between them. */
-function doorsOf(capacity = 4096) {
+function doorsOf(capacity = 4096, scheduler: Scheduler = systemScheduler) {
   const rings = [createRing(capacity), createRing(capacity)];
   const bells = createBells(2);
   return [0, 1].map((shard) => {
-    const turn = new Turn(systemClock, systemScheduler, () => undefined);
-    const wakeUp = new WakeUp(bells, shard, systemClock, systemScheduler, () => turn.touch());
+    const turn = new Turn(systemClock, scheduler, () => undefined);
+    const wakeUp = new WakeUp(bells, shard, systemClock, scheduler, () => turn.touch());
     const bell = new Bell(bells, 1 - shard);
     const ends = { outgoing: rings[shard], incoming: rings[1 - shard] };
     return { door: new Door({ ...ends, bell, wakeUp, turn, clock: systemClock }), wakeUp, turn };
@@ -103,6 +103,29 @@ describe('a door', () => {
     assert.equal(one.door.sent.fullWaits, 1);
     assert.equal(other.door.received.fullWaits, 1);
     assert.equal(one.door.received.fullWaits, 0);
+    close(one, other);
+  });
+
+  it('sleeps while there is nothing to do, also with a full ring and a receiver that has stopped', async () => {
+    let asked = 0;
+    const soon: Scheduler['soon'] = (run) => {
+      asked++;
+      systemScheduler.soon(run);
+    };
+    const [one, other] = doorsOf(1024, { ...systemScheduler, soon });
+    await iterations(20);
+    const asleep = asked;
+    await iterations(50);
+    assert.equal(asked, asleep);
+
+    other.door.receive(1, { frame: () => false });
+    while (one.door.reserve(100) !== -1) one.door.finish(1, 100);
+    one.door.whenRoom(() => assert.fail('there is none'));
+    await iterations(20);
+    const held = asked;
+    assert.ok(held > asleep);
+    await iterations(50);
+    assert.equal(asked, held);
     close(one, other);
   });
 
