@@ -1,4 +1,4 @@
-import type { Work } from '../../base/turn-time.ts';
+import type { TurnTime, Work } from '../../base/turn-time.ts';
 import type { Access } from '../access/access.ts';
 import { type AccessOperation, decodeAccessOperation, isAccessOperation } from '../access/operations.ts';
 import type { ShardLink, ShardNote } from '../doors/shard-link.ts';
@@ -39,12 +39,15 @@ export interface MetadataCopyDeps {
   readonly owners: Owners;
   readonly link: ShardLink;
   readonly known: FollowedChanges;
+  readonly turnTime: TurnTime;
   inBackground(work: Work<void>, what: string): void;
 }
 
 /** The metadata of shard 0, followed: each change has the effect here that it had there. */
 export class MetadataCopy {
   readonly #deps: MetadataCopyDeps;
+  /** The first one is being applied. */
+  readonly #notes: ShardNote[] = [];
   /** The last block of shard 0's journal that is known here. */
   block: number;
 
@@ -53,13 +56,27 @@ export class MetadataCopy {
     this.block = block;
   }
 
-  /** A change that shard 0 tells of. */
+  /** A change that shard 0 tells of. It has its turn when those before it are in effect. */
   told(note: ShardNote): void {
+    this.#notes.push(note);
+    if (this.#notes.length > 1) return;
+    // A change that cannot be applied ends the process: there is no half broker.
+    void this.#deps.turnTime.run(this.#applyAll());
+  }
+
+  *#applyAll(): Work<void> {
+    for (let note = this.#notes[0]; note !== undefined; note = this.#notes[0]) {
+      yield* this.#apply(note);
+      this.#notes.shift();
+    }
+  }
+
+  *#apply(note: ShardNote): Work<void> {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
     // What is recorded here because of the change names this block.
     this.block = Math.max(this.block, number(note, 'block'));
     if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
-    else this.#applyTopology(decodeOperation(bytes));
+    else yield* this.#applyTopology(decodeOperation(bytes));
     const applied = number(note, 'number');
     this.#deps.link.tell({ op: 'metadata.applied', number: applied });
     this.#deps.known.applied(applied);
@@ -78,7 +95,7 @@ export class MetadataCopy {
       );
   }
 
-  #applyTopology(operation: MetadataOperation): void {
+  *#applyTopology(operation: MetadataOperation): Work<void> {
     const { vhosts, access, inBackground } = this.#deps;
     if (operation.op === 'vhost.delete') {
       inBackground(
@@ -90,7 +107,7 @@ export class MetadataCopy {
       operation.op === 'queue.delete'
         ? vhosts.get(operation.vhost)?.findQueue(operation.name)?.exclusiveOwner
         : null;
-    vhosts.apply(operation);
+    yield* vhosts.applyInSteps(operation);
     if (owner != null) this.#forgetOwner(operation.vhost, owner);
   }
 

@@ -86,7 +86,7 @@ export class Shards implements ShardService {
       const inBackground = this.#shard.inBackground.bind(this.#shard);
       this.#followed.number = followed.number;
       this.#copy = new MetadataCopy(
-        { vhosts, access, owners: this.owners, link, inBackground, known: this.#followed },
+        { vhosts, access, owners: this.owners, link, turnTime, inBackground, known: this.#followed },
         followed.lastBlock,
       );
       return new RemoteCommands(this.seat.number, link, this.owners);

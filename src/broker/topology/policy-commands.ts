@@ -1,4 +1,4 @@
-import { finished, type Work } from '../../base/turn-time.ts';
+import type { Work } from '../../base/turn-time.ts';
 import { BrokerError } from '../errors.ts';
 import type { PolicyKind } from '../policies/operator-policy.ts';
 import { type ActivePolicy, type Policy, type PolicyRequest, validPolicy } from '../policies/policy.ts';
@@ -36,18 +36,15 @@ export function* clearPolicy<Q extends TopologyQueue>(
   state.observer?.policyCleared(kind, name);
 }
 
-/** Does again what the journal says was done. */
+/** Does again what the journal says was done, in steps. */
 export function applyPolicyOperation<Q extends TopologyQueue>(
   state: TopologyState<Q>,
   operation: PolicySet | PolicyCleared,
-): void {
+): Work<void> {
   const kind = operation.op.startsWith('operator-') ? 'operator-policy' : 'policy';
-  if ('pattern' in operation) {
-    const { name, pattern, applyTo, priority, definition } = operation;
-    finished(putInForce(state, state.setPolicy(kind, { name, pattern, applyTo, priority, definition })));
-  } else {
-    finished(putInForce(state, state.clearPolicy(kind, operation.name)));
-  }
+  if (!('pattern' in operation)) return putInForce(state, state.clearPolicy(kind, operation.name));
+  const { name, pattern, applyTo, priority, definition } = operation;
+  return putInForce(state, state.setPolicy(kind, { name, pattern, applyTo, priority, definition }));
 }
 
 export function policyOperations<Q extends TopologyQueue>(

@@ -1,3 +1,4 @@
+import { finished, type Work } from '../../base/turn-time.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import { streamExchange } from '../exchanges/stream.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
@@ -7,6 +8,8 @@ import type {
   BindingChanged,
   ExchangeDeclared,
   MetadataOperation,
+  PolicyCleared,
+  PolicySet,
   QueueDeclared,
   QueueDeleted,
 } from './metadata.ts';
@@ -50,12 +53,22 @@ export function applyOperation<Q extends TopologyQueue>(
     case 'policy.clear':
     case 'operator-policy.set':
     case 'operator-policy.clear':
-      applyPolicyOperation(target.state, operation);
+      finished(applyPolicyOperation(target.state, operation));
       return;
     case 'vhost.create':
     case 'vhost.delete':
       throw new Error(`'${operation.op}' is not an operation within a virtual host`);
   }
+}
+
+/** As `applyOperation`, for what takes the longer the more queues there are. */
+export function* applyOperationInSteps<Q extends TopologyQueue>(
+  target: RecoveryTarget<Q>,
+  operation: MetadataOperation,
+): Work<void> {
+  if ('definition' in operation || operation.op.endsWith('policy.clear')) {
+    yield* applyPolicyOperation(target.state, operation as PolicySet | PolicyCleared);
+  } else applyOperation(target, operation);
 }
 
 function declareExchange<Q extends TopologyQueue>(

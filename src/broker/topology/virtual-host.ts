@@ -20,7 +20,7 @@ import * as policies from './policy-commands.ts';
 import type { DelayPort, MetadataLog, OwnerNames, RightsPort, StreamFactory, StreamPort } from './ports.ts';
 import { isPredeclared, predeclaredExchanges } from './predeclared-exchanges.ts';
 import * as queues from './queue-commands.ts';
-import { applyOperation, snapshotOf } from './recovery.ts';
+import { applyOperation, applyOperationInSteps, snapshotOf } from './recovery.ts';
 import type { Route, RouteVersion } from './route.ts';
 import { type Fed, routeAfterDelay, routeFromStream, routeThrough, routeWithKeys } from './routing.ts';
 import { TopologyState } from './state.ts';
@@ -387,6 +387,11 @@ export class VirtualHost<Q extends TopologyQueue> {
   /** Recovery: repeats a journaled change, and journals nothing. */
   apply(operation: MetadataOperation): void {
     applyOperation(this.#context, operation);
+  }
+
+  /** As `apply`, while others go on. */
+  applyInSteps(operation: MetadataOperation): Work<void> {
+    return applyOperationInSteps(this.#context, operation);
   }
 
   /** Operations that make the durable part of this virtual host from a new one. */

@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import { BrokerError } from '../errors.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import type { DelayBucketChanged, MetadataOperation } from './metadata.ts';
@@ -66,6 +67,13 @@ export class VirtualHosts<Q extends TopologyQueue> {
     } else {
       throw new Error(`the journal has '${operation.op}' in vhost '${operation.vhost}', which is not there`);
     }
+  }
+
+  /** As `apply`, while others go on. */
+  *applyInSteps(operation: MetadataOperation): Work<void> {
+    const vhost = this.#byName.get(operation.vhost);
+    if (operation.op.startsWith('vhost.') || vhost === undefined) this.apply(operation);
+    else yield* vhost.applyInSteps(operation);
   }
 
   /** Operations that make all that is durable from nothing. */
