@@ -41,7 +41,7 @@ export interface BrokerOptions {
   readonly fileSystem?: FileSystem;
   /** Where the journal is kept; in files of the data directory unless told otherwise. */
   readonly journal?: JournalHost;
-  /** Where this broker is one of several shards; without it, it is alone. */
+  /** Where this broker is one of several shards; without it, it is alone. The budget counts together with those of others then. */
   readonly seat?: ShardSeat;
   /** How much users and virtual hosts may have of what clients make; what is left out is as usual. */
   readonly objectLimits?: Partial<ObjectLimitSettings>;

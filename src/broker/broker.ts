@@ -108,7 +108,9 @@ export class Broker {
     options.onStep?.(`looking for the data directory ${options.dataDirectory}`);
     await fileSystem.makeDirectory(options.dataDirectory);
     options.onStep?.(`locking the data directory ${options.dataDirectory}`);
-    const lock = options.fileSystem === undefined ? await acquireDirectoryLock(options.dataDirectory) : null;
+    // The directories of other shards lie in that of shard 0, which is locked.
+    const isLocked = options.fileSystem === undefined && (options.seat?.number ?? 0) === 0;
+    const lock = isLocked ? await acquireDirectoryLock(options.dataDirectory) : null;
     const { seat } = options;
     const followed =
       seat === undefined || seat.number === 0 ? null : await askForMetadata(seat.links[0] as ShardLink);
@@ -169,7 +171,7 @@ export class Broker {
     storage: StoreOptions,
   ) {
     this.budget = options.budget;
-    this.largeRequests = LargeRequests.within(options.memoryHighWaterBytes);
+    this.largeRequests = LargeRequests.within(options.memoryHighWaterBytes, options.budget.together);
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
     this.#shards = options.seat === undefined ? null : new Shards(options.seat, shard);
@@ -215,6 +217,8 @@ export class Broker {
       events: this.events,
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       quotas: this.quotas,
+      connectionsOfAll: this.budget.together.connections,
+      shards: this.budget.together.shards,
       durable: () => this.metadataIsSafe(),
     });
     this.commands = this.#createCommands(options.followed);
@@ -282,8 +286,13 @@ export class Broker {
   }
 
   #createQuotas({ objectLimits = {}, memoryHighWaterBytes }: BrokerOptions): ObjectQuotas {
+    const { together } = this.budget;
+    // The heap is one of this thread; what the process may take is for all of them.
+    const memoryBytes =
+      memoryHighWaterBytes === undefined ? undefined : memoryHighWaterBytes / together.shards;
     return new ObjectQuotas({
-      limits: mergedLimits(usualLimits(oldGenerationBytesMax(), memoryHighWaterBytes), objectLimits),
+      rows: together.objects,
+      limits: mergedLimits(usualLimits(oldGenerationBytesMax(), memoryBytes), objectLimits),
       ofUser: (name) => this.access.objectLimitsOfUser(name),
       ofVhost: (name) => this.access.objectLimitsOfVhost(name),
       shortOf: () => this.shard.alarms.raised,
@@ -372,6 +381,8 @@ export class Broker {
       clock: this.shard.clock,
       log: this.shard.log,
       onChange: (isShort) => this.shard.setAlarm('memory', isShort),
+      together: this.budget.together,
+      number: options.seat?.number ?? 0,
     });
   }
 

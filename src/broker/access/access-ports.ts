@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import type { Rows } from '../../base/counter.ts';
 import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Events } from '../events/events.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
@@ -14,6 +15,10 @@ export interface AccessDeps {
   readonly loopbackUsers: readonly string[];
   /** What users have made counts for them. */
   readonly quotas: ObjectQuotas;
+  /** In which connections are counted together with other shards. */
+  readonly connectionsOfAll: Rows;
+  /** Of the process. */
+  readonly shards: number;
   /** Resolves when all changes so far are as durable as the broker makes them. */
   durable(): Promise<void>;
 }

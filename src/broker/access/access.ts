@@ -33,7 +33,7 @@ export type ResourceKind = 'queue' | 'exchange';
  */
 export class Access {
   /** Those that have opened a virtual host: added and deleted by the servers. */
-  readonly clients = new Clients();
+  readonly clients: Clients;
   /** Users, permissions, limits and virtual hosts: to list and to change. */
   readonly administration: Administration;
   readonly acls: Acls;
@@ -44,6 +44,8 @@ export class Access {
 
   constructor(deps: AccessDeps) {
     this.#deps = deps;
+    this.clients = new Clients(deps.connectionsOfAll);
+    if (deps.shards > 1) passwords.shareWith(deps.shards);
     this.#state = new AccessState(deps.quotas);
     const changes = new AccessChanges(this.#state, deps);
     this.administration = new Administration(this.#state, changes, this.clients, deps);
@@ -132,11 +134,11 @@ export class Access {
     if (vhost === undefined) throw new BrokerError('not-allowed', `vhost ${name} not found`);
     const refused = `access to vhost '${name}' refused for user '${user.name}'`;
     const inVhost = this.#state.vhostLimits.get(name)?.['max-connections'];
-    if (inVhost !== undefined && this.clients.inVhost(name).size >= inVhost) {
+    if (inVhost !== undefined && this.clients.countInVhost(name) >= inVhost) {
       throw new BrokerError('not-allowed', `${refused}: connection limit (${inVhost}) is reached`);
     }
     const ofUser = user.limits['max-connections'];
-    if (ofUser !== undefined && this.clients.ofUser(user).size >= ofUser) {
+    if (ofUser !== undefined && this.clients.countOfUser(user) >= ofUser) {
       throw new BrokerError(
         'not-allowed',
         `connection refused for user '${user.name}': user connection limit (${ofUser}) is reached`,

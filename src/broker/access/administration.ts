@@ -209,7 +209,7 @@ export class Administration {
       name,
       limits: this.#state.vhostLimits.get(name) ?? {},
       queueCount,
-      connectionCount: this.#clients.inVhost(name).size,
+      connectionCount: this.#clients.countInVhost(name),
     }));
   }
 

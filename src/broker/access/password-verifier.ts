@@ -54,6 +54,11 @@ export class PasswordVerifier {
     this.#turns = new FairTurns({ runningMax: RUNNING_MAX, waitingMax });
   }
 
+  /** So many threads of the process check passwords, each for itself, on one pool of threads and the same cores. */
+  shareWith(threads: number): void {
+    this.#turns.runningMax = Math.max(1, Math.floor(RUNNING_MAX / threads));
+  }
+
   /** @throws BrokerError resource-error if too many wait, and most of them come from there */
   async verify(password: string, expected: PasswordCheck, asking: Asking = NOBODY): Promise<boolean> {
     if (Buffer.byteLength(password) > PASSWORD_BYTES_MAX) return false;

@@ -1,3 +1,6 @@
+import type { Counter, Row, Rows } from '../../base/counter.ts';
+import { ALONE, type CountedTogether } from './counted-together.ts';
+
 /** What a connection does when its memory says so. */
 export interface MemoryUser {
   /** Reads nothing more from its peer, until `memoryResumed`. `because` is for the peer and the log. */
@@ -41,7 +44,10 @@ const USED_UP_MS_MAX = 10_000;
 interface UserAccount {
   /** `user 'ada'`, `address 10.0.0.1`. */
   readonly name: string;
+  /** In this shard. */
   bytes: number;
+  /** What others have of the same name, and what this one has for them. */
+  readonly row: Row;
   readonly connections: Set<ConnectionMemory>;
   /** The one that was paused first is the first. */
   readonly paused: Set<ConnectionMemory>;
@@ -63,18 +69,38 @@ interface UserAccount {
  *
  * What is paused holds no more than it did. So one user slows itself down first, and can never take it all; and several,
  * who hold it and do not grow any more, cannot keep it.
+ *
+ * Shards count together, all and each user. In each of them one connection of a user may go on; what is freed in another shard
+ * is seen at the next check; and connections are refused in the shards where whoever holds most of all has some.
  */
 export class ClientMemory {
   readonly options: ClientMemoryOptions;
-  bytes = 0;
+  /** In this shard. */
+  #bytes = 0;
+  /** Whether others have to be told, and asked: it is counted more often than anything else here. */
+  readonly #isTogether: boolean;
+  readonly #bytesOfAll: Counter;
+  readonly #waitingOfAll: Counter;
+  readonly #largestOfAll: Counter;
+  readonly #rows: Rows;
   readonly #users = new Map<string, UserAccount>();
   /** Those with paused connections. */
   readonly #short = new Set<UserAccount>();
   /** Since when all is used up while somebody waits, on the clock of `check`; -1 while it is not so. */
   #usedUpAtMs = -1;
 
-  constructor(options: ClientMemoryOptions = UNLIMITED_MEMORY) {
+  constructor(options: ClientMemoryOptions = UNLIMITED_MEMORY, together: CountedTogether = ALONE) {
     this.options = options;
+    this.#isTogether = together.shards > 1;
+    this.#bytesOfAll = together.counter('client-memory');
+    this.#waitingOfAll = together.counter('client-memory-waiting');
+    this.#largestOfAll = together.counter('client-memory-largest');
+    this.#rows = together.clientMemory;
+  }
+
+  /** Of all shards. */
+  get bytes(): number {
+    return this.#bytes + this.#bytesOfAll.others;
   }
 
   /** Users and addresses that have a connection. */
@@ -83,7 +109,8 @@ export class ClientMemory {
   }
 
   bytesOf(user: string): number {
-    return this.#users.get(user)?.bytes ?? 0;
+    const account = this.#users.get(user);
+    return account === undefined ? this.#rows.others(user, 0) : bytesOf(account);
   }
 
   /** Whether so much is held that what is kept for later use should go. */
@@ -111,6 +138,7 @@ export class ClientMemory {
       user = {
         name,
         bytes: 0,
+        row: this.#rows.claim(name),
         connections: new Set(),
         paused: new Set(),
         exempt: null,
@@ -125,15 +153,33 @@ export class ClientMemory {
 
   leave(user: UserAccount, connection: ConnectionMemory): void {
     user.connections.delete(connection);
-    if (user.connections.size === 0) this.#users.delete(user.name);
+    if (user.connections.size > 0) return;
+    this.#users.delete(user.name);
+    user.row.release();
+  }
+
+  /** So many bytes of the user came, or went; no limit is looked at. */
+  count(user: UserAccount, difference: number): void {
+    user.bytes += difference;
+    this.#bytes += difference;
+    if (!this.#isTogether) return;
+    user.row.add(0, difference);
+    this.#bytesOfAll.set(this.#bytes);
+  }
+
+  /** Whether neither this user nor all together hold more than they may. */
+  isWithinLimits(user: UserAccount): boolean {
+    const { bytesMax, userBytesMax } = this.options;
+    if (!this.#isTogether) return user.bytes <= userBytesMax && this.#bytes <= bytesMax;
+    return bytesOf(user) <= userBytesMax && this.bytes <= bytesMax;
   }
 
   /** `connection` has grown beyond a limit. False: it is refused. */
   exceeded(user: UserAccount, connection: ConnectionMemory): boolean {
     const { bytesMax, userBytesMax } = this.options;
-    const isOverShare = user.bytes > userBytesMax;
+    const isOverShare = bytesOf(user) > userBytesMax;
     const isOverAll = this.bytes > bytesMax;
-    if (isOverShare && (isOverAll || user.bytes > this.#refusedAbove)) return false;
+    if (isOverShare && (isOverAll || bytesOf(user) > this.#refusedAbove)) return false;
     this.pauseUnlessExempt(user, connection, isOverAll);
     return true;
   }
@@ -159,8 +205,9 @@ export class ClientMemory {
   /** In words, which limit is exceeded. */
   shortage(user: UserAccount): string {
     const { bytesMax, userBytesMax } = this.options;
-    return user.bytes >= userBytesMax
-      ? `${user.name} holds ${user.bytes} bytes of unfinished input and unsent output, and may hold ${userBytesMax} ` +
+    const bytes = bytesOf(user);
+    return bytes >= userBytesMax
+      ? `${user.name} holds ${bytes} bytes of unfinished input and unsent output, and may hold ${userBytesMax} ` +
           '(client-memory-per-user)'
       : `clients hold ${this.bytes} bytes of unfinished input and unsent output, and may hold ${bytesMax} ` +
           '(client-memory-limit)';
@@ -183,7 +230,7 @@ export class ClientMemory {
   #relieve(user: UserAccount, isNextTurn: boolean): void {
     const { bytesMax, userBytesMax } = this.options;
     if (this.bytes > bytesMax * RESUMED_BELOW) return;
-    if (user.bytes <= userBytesMax * RESUMED_BELOW) {
+    if (bytesOf(user) <= userBytesMax * RESUMED_BELOW) {
       user.exempt = null;
       for (const each of [...user.paused]) this.#resume(user, each);
     } else if (user.exempt === null || (isNextTurn && isTurnOver(user))) {
@@ -196,14 +243,21 @@ export class ClientMemory {
 
   /** Memory of those who hold most, for those who wait. */
   #reclaim(nowMs: number): void {
-    if (this.#short.size === 0 || this.bytes <= this.options.bytesMax * RESUMED_BELOW) {
+    const waiting = this.#short.size;
+    this.#waitingOfAll.set(waiting);
+    if (waiting + this.#waitingOfAll.others === 0 || this.bytes <= this.options.bytesMax * RESUMED_BELOW) {
       this.#usedUpAtMs = -1;
+      this.#largestOfAll.set(0);
       return;
     }
     if (this.#usedUpAtMs < 0) this.#usedUpAtMs = nowMs;
-    if (nowMs - this.#usedUpAtMs < USED_UP_MS_MAX) return;
-    const user = largest(this.#users.values());
-    if (user !== null) largest(user.connections)?.refuse();
+    const user = largest(this.#users.values(), bytesOf);
+    const bytes = user === null ? 0 : bytesOf(user);
+    this.#largestOfAll.set(bytes);
+    // All have said so by then, whose user holds most of all.
+    if (user === null || nowMs - this.#usedUpAtMs < USED_UP_MS_MAX || bytes < this.#largestOfAll.largestOther)
+      return;
+    largest(user.connections, ownBytes)?.refuse();
   }
 
   #resume(user: UserAccount, connection: ConnectionMemory): void {
@@ -227,10 +281,23 @@ function isTurnOver(user: UserAccount): boolean {
   return !isGrowing || ++user.exemptChecks >= EXEMPT_CHECKS_MAX;
 }
 
+/** In all shards. */
+function bytesOf(user: UserAccount): number {
+  return user.bytes + user.row.others(0);
+}
+
+function ownBytes({ bytes }: ConnectionMemory): number {
+  return bytes;
+}
+
 /** Null if there is none. */
-function largest<T extends { readonly bytes: number }>(accounts: Iterable<T>): T | null {
+function largest<T>(accounts: Iterable<T>, bytes: (account: T) => number): T | null {
   let found: T | null = null;
-  for (const each of accounts) if (found === null || each.bytes > found.bytes) found = each;
+  let most = -1;
+  for (const each of accounts) {
+    const held = bytes(each);
+    if (held > most) [found, most] = [each, held];
+  }
   return found;
 }
 
@@ -267,12 +334,8 @@ export class ConnectionMemory {
     const all = this.#all;
     const user = this.#user;
     this.bytes += bytes;
-    user.bytes += bytes;
-    all.bytes += bytes;
-    if (bytes > 0) {
-      const { bytesMax, userBytesMax } = all.options;
-      return (user.bytes <= userBytesMax && all.bytes <= bytesMax) || all.exceeded(user, this);
-    }
+    all.count(user, bytes);
+    if (bytes > 0) return all.isWithinLimits(user) || all.exceeded(user, this);
     if (user.exempt === this) user.exempt = null;
     all.freed();
     return true;
@@ -281,7 +344,7 @@ export class ConnectionMemory {
   /** Bytes that may come before a limit is reached; 0 or less if it is. */
   get room(): number {
     const { options, bytes } = this.#all;
-    return Math.min(options.userBytesMax - this.#user.bytes, options.bytesMax - bytes);
+    return Math.min(options.userBytesMax - bytesOf(this.#user), options.bytesMax - bytes);
   }
 
   /**
@@ -316,8 +379,7 @@ export class ConnectionMemory {
     const all = this.#all;
     const { bytes } = this;
     this.bytes = 0;
-    this.#user.bytes -= bytes;
-    all.bytes -= bytes;
+    all.count(this.#user, -bytes);
     // At once: whoever is told to go on below may count bytes then.
     all.forget(this.#user, this);
     all.leave(this.#user, this);

@@ -7,7 +7,7 @@ export interface Waiter {
 }
 
 export interface FairTurnsOptions {
-  readonly runningMax: number;
+  runningMax: number;
   readonly waitingMax: number;
 }
 
@@ -32,7 +32,12 @@ export class FairTurns {
   #waiting = 0;
 
   constructor(options: FairTurnsOptions) {
-    this.#options = options;
+    this.#options = { ...options };
+  }
+
+  /** So many run at a time from now on. */
+  set runningMax(runningMax: number) {
+    this.#options.runningMax = runningMax;
   }
 
   get running(): number {

@@ -1,3 +1,6 @@
+import type { Counter } from '../../base/counter.ts';
+import { ALONE, type CountedTogether } from './counted-together.ts';
+
 /** Bytes of large requests that are decoded and handled at a time: decoded they are some ten times as large. */
 const BYTES_MAX = 32 * 1024 * 1024;
 /** Of what the process may take before publishers are blocked: a third of that, decoded. */
@@ -12,26 +15,31 @@ interface Waiting {
  * Large requests of all clients, over all protocols, take turns: what they are decoded to is memory, too. One that does
  * not fit waits, with its bytes alone. Users have their turns one after the other: however many wait of one of them, the
  * first of another one is next.
+ *
+ * Shards count together. Nobody is woken by what ends in another shard: in each one request may always go on, and those that
+ * wait begin when it ends.
  */
 export class LargeRequests {
   readonly #bytesMax: number;
+  readonly #bytesOfAll: Counter;
   #bytes = 0;
   /** The user whose turn is next first. */
   readonly #waiting = new Map<string, Waiting[]>();
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, together: CountedTogether = ALONE) {
     this.#bytesMax = bytesMax;
+    this.#bytesOfAll = together.counter('large-requests');
   }
 
   /** `memoryBytes`: where memory is short. */
-  static within(memoryBytes = Number.POSITIVE_INFINITY): LargeRequests {
-    return new LargeRequests(Math.min(BYTES_MAX, memoryBytes * MEMORY_SHARE));
+  static within(memoryBytes = Number.POSITIVE_INFINITY, together: CountedTogether = ALONE): LargeRequests {
+    return new LargeRequests(Math.min(BYTES_MAX, memoryBytes * MEMORY_SHARE), together);
   }
 
   /** Null if the request may begin at once, otherwise a promise of that. To be followed by `leave`. */
   enter(bytes: number, user: string): Promise<void> | null {
     if (this.#waiting.size === 0 && this.#hasRoom(bytes)) {
-      this.#bytes += bytes;
+      this.#count(bytes);
       return null;
     }
     return new Promise((begin) => {
@@ -43,7 +51,7 @@ export class LargeRequests {
   }
 
   leave(bytes: number): void {
-    this.#bytes -= bytes;
+    this.#count(-bytes);
     for (;;) {
       const [next] = this.#waiting;
       if (next === undefined || !this.#hasRoom(next[1][0].bytes)) return;
@@ -51,13 +59,18 @@ export class LargeRequests {
       const { bytes, begin } = requests.shift() as Waiting;
       this.#waiting.delete(user);
       if (requests.length > 0) this.#waiting.set(user, requests);
-      this.#bytes += bytes;
+      this.#count(bytes);
       begin();
     }
   }
 
   /** One alone may be larger than all together. */
   #hasRoom(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax;
+    return this.#bytes === 0 || this.#bytes + this.#bytesOfAll.others + bytes <= this.#bytesMax;
+  }
+
+  #count(difference: number): void {
+    this.#bytes += difference;
+    this.#bytesOfAll.set(this.#bytes);
   }
 }

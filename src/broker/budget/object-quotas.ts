@@ -1,6 +1,7 @@
+import { ALONE_ROWS, type Rows } from '../../base/counter.ts';
 import { BrokerError } from '../errors.ts';
 import { ObjectAccount } from './object-account.ts';
-import { ALL_OBJECT_KINDS, OBJECT_KINDS, type ObjectKind } from './object-kinds.ts';
+import { KIND_INDEX, OBJECT_KINDS, type ObjectKind } from './object-kinds.ts';
 import {
   ALL_OBJECT_LIMITS,
   type ObjectLimit,
@@ -27,6 +28,8 @@ export interface ObjectQuotasDeps {
   isDiskReserved(): boolean;
   /** A limit was reached, for whoever operates the broker: many responses have no room to say so. At most one a second. */
   onReached?(text: string): void;
+  /** What other shards count, by user and by virtual host; nobody counts anything unless it is said. */
+  readonly rows?: Rows;
 }
 
 /** Why something is not made: a limit, or a resource that is short for now. */
@@ -54,6 +57,9 @@ const MADE_LONGER: ReadonlySet<ObjectKind> = new Set(['members', 'offsets']);
 const OWN_NAMES = Object.fromEntries(ALL_OBJECT_LIMITS.map((limit) => [limit, `max-${limit}`])) as {
   readonly [limit in ObjectLimit]: string;
 };
+/** What the names of their rows begin with. */
+const USER_ROWS = 'user ';
+const VHOST_ROWS = 'vhost ';
 const NAME_CHARACTERS_MAX = 60;
 const TOLD_MS = 1000;
 const TOLD_AGAIN_MS = 60_000;
@@ -74,6 +80,8 @@ const unlimited: ObjectQuotasDeps = {
  */
 export class ObjectQuotas {
   readonly #deps: ObjectQuotasDeps;
+  /** Null where there is one shard. */
+  readonly #rows: Rows | null;
   readonly #users = new Map<string, ObjectAccount>();
   readonly #vhosts = new Map<string, ObjectAccount>();
   #lastText = '';
@@ -81,11 +89,12 @@ export class ObjectQuotas {
 
   constructor(deps: ObjectQuotasDeps = unlimited) {
     this.#deps = deps;
+    this.#rows = deps.rows === undefined || deps.rows === ALONE_ROWS ? null : deps.rows;
   }
 
   /** The account of the user of this name; null for what nobody is known to have made. */
   account(user: string | null | undefined): ObjectAccount | null {
-    return user === null || user === undefined ? null : accountIn(this.#users, user);
+    return user === null || user === undefined ? null : this.#accountIn(this.#users, user, USER_ROWS);
   }
 
   /** Before something is made. @throws BrokerError limit-reached, resource-short */
@@ -142,36 +151,47 @@ export class ObjectQuotas {
   change(kind: ObjectKind, account: ObjectAccount | null, vhost: string, difference: number): void {
     if (difference === 0) return;
     account?.change(kind, difference);
-    const ofVhost = accountIn(this.#vhosts, vhost);
+    const ofVhost = this.#accountIn(this.#vhosts, vhost, VHOST_ROWS);
     ofVhost.change(kind, difference);
     if (difference > 0) return;
     // Names come and go without end.
-    if (account?.isEmpty === true && this.#users.get(account.name) === account) {
-      this.#users.delete(account.name);
+    if (account?.isEmpty === true) {
+      account.letGo();
+      if (this.#users.get(account.name) === account) this.#users.delete(account.name);
     }
-    if (ofVhost.isEmpty) this.#vhosts.delete(vhost);
+    if (ofVhost.isEmpty) {
+      ofVhost.letGo();
+      this.#vhosts.delete(vhost);
+    }
   }
 
   /** The user is deleted: what it has made stays, and counts for nobody. */
   userDeleted(name: string): void {
     const account = this.#users.get(name);
     if (account === undefined) return;
-    account.isClosed = true;
+    account.close();
     this.#users.delete(name);
   }
 
   count(kind: ObjectKind, of: { readonly user: string } | { readonly vhost: string }): number {
-    const account = 'user' in of ? this.#users.get(of.user) : this.#vhosts.get(of.vhost);
-    return account?.count(kind) ?? 0;
+    return 'user' in of ? this.#countOfUser(of.user, kind) : this.#countInVhost(of.vhost, kind);
   }
 
   /** What the user has, and may have, of each kind. */
   useOfUser(name: string): ObjectUse[] {
-    return useOf(this.#users.get(name), (limit) => this.#userLimit(name, limit));
+    return ALL_OBJECT_LIMITS.map((kind) => ({
+      kind,
+      used: kind === 'memory' ? (this.#users.get(name)?.memoryBytes ?? 0) : this.#countOfUser(name, kind),
+      limit: this.#userLimit(name, kind),
+    }));
   }
 
   useOfVhost(name: string): ObjectUse[] {
-    return useOf(this.#vhosts.get(name), (limit) => this.#vhostLimit(name, limit));
+    return ALL_OBJECT_LIMITS.map((kind) => ({
+      kind,
+      used: kind === 'memory' ? (this.#vhosts.get(name)?.memoryBytes ?? 0) : this.#countInVhost(name, kind),
+      limit: this.#vhostLimit(name, kind),
+    }));
   }
 
   #shortage(kind: ObjectKind): string | null {
@@ -199,7 +219,7 @@ export class ObjectQuotas {
     const found = this.#vhosts.get(vhost);
     const text = `vhost '${vhost.slice(0, NAME_CHARACTERS_MAX)}'`;
     const limit = this.#vhostLimit(vhost, kind);
-    if ((found?.count(kind) ?? 0) + count > limit) return limitText(kind, limit, text, 'vhost-limits');
+    if (this.#countInVhost(vhost, kind) + count > limit) return limitText(kind, limit, text, 'vhost-limits');
     const memoryMax = this.#vhostLimit(vhost, 'memory');
     if (memoryMax === Number.POSITIVE_INFINITY) return null;
     const memoryBytes = (found?.memoryBytes ?? 0) + count * OBJECT_KINDS[kind].memoryBytes;
@@ -215,7 +235,7 @@ export class ObjectQuotas {
       if (account.memoryBytes + count * memoryBytes > this.#userLimit(name, 'memory')) return true;
     }
     const found = this.#vhosts.get(vhost);
-    if ((found?.count(kind) ?? 0) + count > this.#vhostLimit(vhost, kind)) return true;
+    if (this.#countInVhost(vhost, kind) + count > this.#vhostLimit(vhost, kind)) return true;
     return (found?.memoryBytes ?? 0) + count * memoryBytes > this.#vhostLimit(vhost, 'memory');
   }
 
@@ -230,6 +250,22 @@ export class ObjectQuotas {
     onReached(text);
   }
 
+  #countOfUser(name: string, kind: ObjectKind): number {
+    return this.#users.get(name)?.count(kind) ?? this.#rows?.others(USER_ROWS + name, KIND_INDEX[kind]) ?? 0;
+  }
+
+  #countInVhost(name: string, kind: ObjectKind): number {
+    return (
+      this.#vhosts.get(name)?.count(kind) ?? this.#rows?.others(VHOST_ROWS + name, KIND_INDEX[kind]) ?? 0
+    );
+  }
+
+  #accountIn(accounts: Map<string, ObjectAccount>, name: string, rows: string): ObjectAccount {
+    let account = accounts.get(name);
+    if (account === undefined) accounts.set(name, (account = new ObjectAccount(name, this.#rows, rows)));
+    return account;
+  }
+
   #userLimit(name: string, limit: ObjectLimit): number {
     const { limits } = this.#deps;
     const own = this.#deps.ofUser(name);
@@ -242,12 +278,6 @@ export class ObjectQuotas {
   }
 }
 
-function accountIn(accounts: Map<string, ObjectAccount>, name: string): ObjectAccount {
-  let account = accounts.get(name);
-  if (account === undefined) accounts.set(name, (account = new ObjectAccount(name)));
-  return account;
-}
-
 function limitIn(own: OwnLimits['limits'] | undefined, usual: ObjectLimits, limit: ObjectLimit): number {
   return own?.[OWN_NAMES[limit]] ?? usual[limit] ?? Number.POSITIVE_INFINITY;
 }
@@ -256,13 +286,4 @@ function limitIn(own: OwnLimits['limits'] | undefined, usual: ObjectLimits, limi
 function limitText(limit: ObjectLimit, max: number, whose: string, setting: string): string {
   const what = limit === 'memory' ? `${max} bytes of memory for objects` : `${max} ${limit}`;
   return `${whose} has reached the limit of ${what}; it is set by '${setting}'`;
-}
-
-function useOf(account: ObjectAccount | undefined, limitOf: (limit: ObjectLimit) => number): ObjectUse[] {
-  const counted = ALL_OBJECT_KINDS.map((kind) => ({
-    kind,
-    used: account?.count(kind) ?? 0,
-    limit: limitOf(kind),
-  }));
-  return [...counted, { kind: 'memory', used: account?.memoryBytes ?? 0, limit: limitOf('memory') }];
 }

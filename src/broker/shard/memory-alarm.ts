@@ -9,7 +9,7 @@ export interface MemoryAlarmDeps {
   readonly onChange: (isOver: boolean, residentBytes: number) => void;
 }
 
-const SAMPLE_MS = 1000;
+export const SAMPLE_MS = 1000;
 /** Of the limit, not the limit itself, so that publishers are not stopped and started all the time. */
 const CLEARED_BELOW = 0.95;
 

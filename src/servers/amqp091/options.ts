@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ListenerName } from '../listener/connection-limits.ts';
 import type { ReservedPort } from '../listener/reserved-port.ts';
 import type { TlsOptions } from '../listener/tls.ts';
 import type { TrustedProxies } from '../listener/trusted-proxies.ts';
@@ -12,6 +13,8 @@ export interface AmqpServerOptions {
   readonly port: number;
   /** The port, where it was taken before. */
   readonly reserved?: ReservedPort | undefined;
+  /** As which listener its connections are counted, over all shards of the process. */
+  readonly countedAs?: ListenerName;
   readonly frameMaxBytes?: number;
   readonly channelMax?: number;
   /** Proposed in tune; 0 for none. The client decides in tune-ok. */
@@ -43,7 +46,7 @@ export interface AmqpServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port' | 'reserved' | 'tls'>>;
+export type Settings = Required<Omit<AmqpServerOptions, 'host' | 'port' | 'reserved' | 'countedAs' | 'tls'>>;
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -25,9 +25,9 @@ export class AmqpServer {
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
   static async listen(broker: Broker, options: AmqpServerOptions): Promise<AmqpServer> {
     const settings = withDefaults(options);
-    const { host, port, tls = null, reserved } = options;
+    const { host, port, tls = null, reserved, countedAs } = options;
     const { budget } = broker;
-    const listening = { ...settings, on: { host, port }, reserved, tls, budget };
+    const listening = { ...settings, on: { host, port }, reserved, countedAs, tls, budget };
     const listener = await Listener.listen(listening, (connection) => server.#startHandshake(connection));
     const server = new AmqpServer(listener, {
       broker,

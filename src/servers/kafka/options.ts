@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ListenerName } from '../listener/connection-limits.ts';
 import type { ReservedPort } from '../listener/reserved-port.ts';
 import type { TlsOptions } from '../listener/tls.ts';
 import type { TrustedProxies } from '../listener/trusted-proxies.ts';
@@ -19,6 +20,8 @@ export interface KafkaServerOptions {
   readonly port: number;
   /** The port, where it was taken before. */
   readonly reserved?: ReservedPort | undefined;
+  /** As which listener its connections are counted, over all shards of the process. */
+  readonly countedAs?: ListenerName;
   readonly advertised?: AdvertisedAddress | null;
   /** Metadata requests create topics that do not exist (auto.create.topics.enable). */
   readonly createsTopics?: boolean;
@@ -60,7 +63,7 @@ export interface KafkaServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<KafkaServerOptions, 'host' | 'port' | 'reserved' | 'tls'>>;
+export type Settings = Required<Omit<KafkaServerOptions, 'host' | 'port' | 'reserved' | 'countedAs' | 'tls'>>;
 
 const MIB = 1024 * 1024;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };

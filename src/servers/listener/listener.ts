@@ -3,10 +3,10 @@ import type { TLSSocket, Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import { Budget } from '../../broker/budget/budget.ts';
 import { type AcceptedConnection, type ConnectionTracker, TrackedConnection } from './accepted-connection.ts';
-import { ConnectionCount, type ConnectionLimits } from './connection-limits.ts';
+import { ConnectionCount, type ConnectionLimits, type ListenerName } from './connection-limits.ts';
 import { type Peer, peerOf, UNIX_PEER } from './peer.ts';
 import { readProxiedPeer } from './read-proxy-header.ts';
-import { createListenerServer, listenOn, type ReservedPort } from './reserved-port.ts';
+import { createListenerServer, listenOn, type ReservedPort, stopListening } from './reserved-port.ts';
 import { readNoMore } from './shared-read-buffer.ts';
 import {
   certificateName,
@@ -27,6 +27,8 @@ export interface ListenerOptions extends ConnectionLimits {
   readonly on: { readonly host: string; readonly port: number } | { readonly path: string };
   /** The port, where it was taken before. */
   readonly reserved?: ReservedPort | undefined;
+  /** What its connections are counted as, over all shards of the process; needed where there are several. */
+  readonly countedAs?: ListenerName | undefined;
   /** Null for a listener that speaks without. */
   readonly tls: TlsOptions | null;
   /** From accept to `established`: whoever takes longer is disconnected. */
@@ -47,6 +49,7 @@ export interface ListenerOptions extends ConnectionLimits {
 export class Listener implements ConnectionTracker {
   readonly handshakeTimeoutMs: number;
   readonly #server: Server;
+  readonly #isDescriptorShared: boolean;
   readonly #tlsServer: TlsServer | null;
   readonly #options: ListenerOptions;
   readonly #budget: Budget;
@@ -68,9 +71,10 @@ export class Listener implements ConnectionTracker {
     if (tls !== null && 'path' in on) throw new Error(`${on.path}: a Unix socket has no TLS`);
     // It listens to nothing itself: what was accepted is handed to it.
     const tlsServer = tls === null ? null : await createTlsServer(tls, options.handshakeTimeoutMs);
-    const { server, waiting } = options.reserved?.take() ?? { server: createListenerServer(), waiting: [] };
+    const taken = options.reserved?.take();
+    const { server = createListenerServer(), waiting = [], isDescriptorShared = false } = taken ?? {};
     if (!server.listening) await listenOn(server, on);
-    const listener = new Listener(server, tlsServer, options, onConnection);
+    const listener = new Listener(server, isDescriptorShared, tlsServer, options, onConnection);
     // Whoever listens is not there yet.
     if (waiting.length > 0) {
       setImmediate(() => {
@@ -82,17 +86,19 @@ export class Listener implements ConnectionTracker {
 
   private constructor(
     server: Server,
+    isDescriptorShared: boolean,
     tlsServer: TlsServer | null,
     options: ListenerOptions,
     onConnection: (connection: AcceptedConnection) => void,
   ) {
     this.#server = server;
+    this.#isDescriptorShared = isDescriptorShared;
     this.#tlsServer = tlsServer;
     this.#options = options;
     this.handshakeTimeoutMs = options.handshakeTimeoutMs;
     this.#budget = options.budget ?? new Budget();
     this.#onConnection = onConnection;
-    this.#count = new ConnectionCount(options);
+    this.#count = new ConnectionCount(options, options.countedAs, this.#budget.together);
     server.on('connection', (socket) => this.#accept(socket));
     // As when there are no file descriptors left: the listener goes on.
     server.on('error', (error) => options.log.error({ err: error }, 'a connection could not be accepted'));
@@ -122,8 +128,7 @@ export class Listener implements ConnectionTracker {
    * established connection in the protocol's way, and waits for their peers for `closeTimeoutMs`.
    */
   async close(sayGoodbye: () => void): Promise<void> {
-    const { promise: isStopped, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    const isStopped = stopListening(this.#server, this.#isDescriptorShared);
     for (const { step, socket } of this.#connections) if (step !== 'established') socket.destroy();
     const { promise: isEmpty, resolve: setEmpty } = Promise.withResolvers<void>();
     this.#onEmpty = setEmpty;

@@ -7,6 +7,9 @@ export interface PortOptions {
   readonly port: number;
 }
 
+/** A port that other threads have too: they listen on it with `SO_REUSEPORT`, or on one descriptor. */
+export type SharedPort = (PortOptions & { readonly reusePort: true }) | { readonly fd: number };
+
 /** Half-open connections are found by TCP itself. */
 const KEEP_ALIVE_DELAY_MS = 30_000;
 const BACKLOG = 1024;
@@ -19,12 +22,37 @@ export function createListenerServer(): Server {
 }
 
 /** Rejects with the error of the system. */
-export async function listenOn(server: Server, on: PortOptions | { readonly path: string }): Promise<void> {
+export async function listenOn(
+  server: Server,
+  on: PortOptions | SharedPort | { readonly path: string },
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.listen({ ...on, backlog: BACKLOG }, () => resolve());
   await promise;
   server.off('error', reject);
+}
+
+export interface TakenPort {
+  readonly server: Server;
+  readonly waiting: readonly Socket[];
+  readonly isDescriptorShared: boolean;
+}
+
+/**
+ * Listens no more, and resolves when nobody is connected. A descriptor that other threads have too is not closed: its number
+ * may be another file's by the time that they close it. It goes with the process; until then whoever connects is sent away.
+ */
+export function stopListening(server: Server, isDescriptorShared: boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (!isDescriptorShared) server.close(() => resolve());
+  else {
+    server.removeAllListeners('connection');
+    server.on('connection', (socket) => socket.on('error', ignore).destroy());
+    server.unref();
+    resolve();
+  }
+  return promise;
 }
 
 /**
@@ -35,18 +63,24 @@ export async function listenOn(server: Server, on: PortOptions | { readonly path
 export class ReservedPort {
   readonly #server: Server;
   readonly #descriptors: DescriptorBudget;
+  readonly #isDescriptorShared: boolean;
   #waiting: Socket[] = [];
   #isTaken = false;
 
   /** Rejects with the error of the system if it cannot be had. */
-  static async open(options: PortOptions, descriptors = new DescriptorBudget()): Promise<ReservedPort> {
+  static async open(
+    options: PortOptions | SharedPort,
+    descriptors = new DescriptorBudget(),
+    isDescriptorShared = 'fd' in options,
+  ): Promise<ReservedPort> {
     const server = createListenerServer();
     await listenOn(server, options);
-    return new ReservedPort(server, descriptors);
+    return new ReservedPort(server, descriptors, isDescriptorShared);
   }
 
-  private constructor(server: Server, descriptors: DescriptorBudget) {
+  private constructor(server: Server, descriptors: DescriptorBudget, isDescriptorShared: boolean) {
     this.#server = server;
+    this.#isDescriptorShared = isDescriptorShared;
     this.#descriptors = descriptors;
     server.on('connection', this.#wait);
     server.on('error', ignore);
@@ -56,8 +90,14 @@ export class ReservedPort {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** On which another thread can listen too; null where the system has none. */
+  get descriptor(): number | null {
+    const { _handle: handle } = this.#server as unknown as { readonly _handle?: { readonly fd?: number } };
+    return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : null;
+  }
+
   /** The server, for a listener to serve and count from now on, and who has connected already. */
-  take(): { readonly server: Server; readonly waiting: readonly Socket[] } {
+  take(): TakenPort {
     this.#isTaken = true;
     this.#server.off('connection', this.#wait);
     this.#server.off('error', ignore);
@@ -67,16 +107,15 @@ export class ReservedPort {
       socket.off('close', this.#giveBack);
       this.#giveBack();
     }
-    return { server: this.#server, waiting };
+    return { server: this.#server, waiting, isDescriptorShared: this.#isDescriptorShared };
   }
 
   /** Gives the port back, unless somebody serves it. */
   async close(): Promise<void> {
     if (this.#isTaken) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    const stopped = stopListening(this.#server, this.#isDescriptorShared);
     for (const socket of this.#waiting) socket.destroy();
-    await promise;
+    await stopped;
   }
 
   readonly #wait = (socket: Socket): void => {
