@@ -2,16 +2,26 @@ import { totalmem } from 'node:os';
 import type { Logger } from 'pino';
 import { Budget } from '../../broker/budget/budget.ts';
 import { type ClientMemoryOptions, UNLIMITED_MEMORY } from '../../broker/budget/client-memory.ts';
+import { ALONE, type CountedTogether } from '../../broker/budget/counted-together.ts';
+import type { DescriptorUse } from '../../broker/budget/descriptors.ts';
 import type { Configuration } from '../config/settings.ts';
 import { descriptorUse } from './descriptor-use.ts';
 
 /** So many connections are few for a server: whoever operates it should know. */
 const FEW_CONNECTIONS = 1024;
 
-/** What clients may make this process hold and do, by the settings and by what the system lets it have. */
-export function clientBudget(configuration: Configuration): Budget {
+/**
+ * What clients may make this process hold and do, by the settings and by what the system lets it have. `descriptors`: as they
+ * were before there were other threads.
+ */
+export function clientBudget(
+  configuration: Configuration,
+  together: CountedTogether = ALONE,
+  descriptors: DescriptorUse = descriptorUse(),
+): Budget {
   return new Budget({
-    descriptors: descriptorUse(),
+    together,
+    descriptors,
     memory: clientMemory(configuration),
     connectionRatePerAddress: configuration.connectionRatePerAddress || Number.POSITIVE_INFINITY,
   });

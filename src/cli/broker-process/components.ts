@@ -1,14 +1,17 @@
+import type { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import { Broker } from '../../broker/broker.ts';
 import type { Budget } from '../../broker/budget/budget.ts';
+import type { ShardSeat } from '../../broker/doors/shard-link.ts';
 import { storageFailureText } from '../../log/operator-advice.ts';
 import type { AmqpServerOptions } from '../../servers/amqp091/options.ts';
 import { amqp091Codec } from '../../servers/amqp091/property-codec.ts';
 import { AmqpServer } from '../../servers/amqp091/server.ts';
 import type { KafkaServerOptions } from '../../servers/kafka/options.ts';
 import { KafkaServer } from '../../servers/kafka/server.ts';
+import type { ListenerName } from '../../servers/listener/connection-limits.ts';
 import { FoldedLog } from '../../servers/listener/folded-log.ts';
-import { ReservedPort } from '../../servers/listener/reserved-port.ts';
+import type { PortOptions, ReservedPort } from '../../servers/listener/reserved-port.ts';
 import type { TlsMaterial, TlsOptions } from '../../servers/listener/tls.ts';
 import { TrustedProxies } from '../../servers/listener/trusted-proxies.ts';
 import type { Configuration } from '../config/settings.ts';
@@ -23,9 +26,11 @@ export function openBroker(
   budget: Budget,
   log: Logger,
   onStep: (step: string) => void,
+  seat?: ShardSeat,
 ): Promise<Broker> {
   return Broker.open({
     budget,
+    ...(seat !== undefined && { seat }),
     dataDirectory: configuration.dataDirectory,
     durability: configuration.durability,
     memoryLimitBytes: configuration.memoryLimitBytes,
@@ -73,16 +78,18 @@ type Listen = (
   reserved: ReservedPort,
   configuration: Configuration,
   log: Logger,
-  tls: { readonly tls?: TlsOptions },
+  tls: { readonly tls?: TlsOptions; readonly countedAs: ListenerName },
 ) => Promise<ClientServer>;
 
 export interface ClientListener {
   /** As in the ready line. */
-  readonly protocol: string;
+  readonly protocol: ListenerName;
   /** As in messages. */
   readonly title: string;
   readonly setting: 'amqpPort' | 'amqpsPort' | 'kafkaPort' | 'kafkasPort';
   readonly isTls: boolean;
+  /** Otherwise shard 0 alone serves it. */
+  readonly isInAllShards: boolean;
   readonly listen: Listen;
 }
 
@@ -94,10 +101,38 @@ const listenKafka: Listen = (broker, reserved, configuration, log, tls) =>
 
 /** In the order in which they are opened. */
 const CLIENT_LISTENERS: readonly ClientListener[] = [
-  { protocol: 'amqp', title: 'AMQP', setting: 'amqpPort', isTls: false, listen: listenAmqp },
-  { protocol: 'amqps', title: 'AMQP over TLS', setting: 'amqpsPort', isTls: true, listen: listenAmqp },
-  { protocol: 'kafka', title: 'Kafka', setting: 'kafkaPort', isTls: false, listen: listenKafka },
-  { protocol: 'kafkas', title: 'Kafka over TLS', setting: 'kafkasPort', isTls: true, listen: listenKafka },
+  {
+    protocol: 'amqp',
+    title: 'AMQP',
+    setting: 'amqpPort',
+    isTls: false,
+    isInAllShards: true,
+    listen: listenAmqp,
+  },
+  {
+    protocol: 'amqps',
+    title: 'AMQP over TLS',
+    setting: 'amqpsPort',
+    isTls: true,
+    isInAllShards: true,
+    listen: listenAmqp,
+  },
+  {
+    protocol: 'kafka',
+    title: 'Kafka',
+    setting: 'kafkaPort',
+    isTls: false,
+    isInAllShards: false,
+    listen: listenKafka,
+  },
+  {
+    protocol: 'kafkas',
+    title: 'Kafka over TLS',
+    setting: 'kafkasPort',
+    isTls: true,
+    isInAllShards: false,
+    listen: listenKafka,
+  },
 ];
 
 /** Those that are on. @throws Error if one needs files of TLS that cannot be read */
@@ -108,21 +143,24 @@ export function clientListeners(configuration: Configuration): readonly ClientLi
   return listeners;
 }
 
-/** Takes the port of a listener. Rejects with a message for an operator. */
-export async function reservePort(
+/** Takes the port of a listener with `take`. Rejects with a message for an operator. */
+export async function reservePort<Taken = ReservedPort>(
   { protocol, title, setting }: ClientListener,
   configuration: Configuration,
-  { descriptors }: Budget,
-): Promise<ReservedPort> {
+  take: (on: PortOptions) => Promise<Taken>,
+): Promise<Taken> {
   const { host } = configuration;
   const port = configuration[setting];
   if (port === 'off') throw new Error(`the listener for ${title} is off`);
   try {
-    return await ReservedPort.open({ host, port }, descriptors);
+    return await take({ host, port });
   } catch (error) {
     throw listenError(error, title, `--${protocol}-port`, formatAddress(host, port));
   }
 }
+
+/** Who tells that certificates are to be read again: the process, or whoever passes its signal on. */
+export type Hangups = Pick<EventEmitter, 'on' | 'off'>;
 
 /** Serves clients on the port that was taken for it. */
 export async function startListener(
@@ -131,12 +169,13 @@ export async function startListener(
   broker: Broker,
   configuration: Configuration,
   log: Logger,
+  hangups: Hangups = process,
 ): Promise<ListenerComponent> {
   const { host } = configuration;
   const files = isTls ? tlsFiles(configuration) : null;
-  const tls = files === null ? {} : { tls: readTlsFiles(files) };
+  const tls = { countedAs: protocol, ...(files !== null && { tls: readTlsFiles(files) }) };
   const server = await listen(broker, reserved, configuration, log, tls);
-  const stopRenewing = files === null ? null : renewTls(server, files, log);
+  const stopRenewing = files === null ? null : renewTls(server, files, log, hangups);
   return {
     protocol,
     address: formatAddress(host, server.port),
@@ -148,13 +187,13 @@ export async function startListener(
 }
 
 /** The certificate is read again when it changes, and on SIGHUP. Returns what ends that. */
-function renewTls(server: ClientServer, files: TlsFiles, log: Logger): () => void {
+function renewTls(server: ClientServer, files: TlsFiles, log: Logger, hangups: Hangups): () => void {
   const watcher = new TlsWatcher(files, log, (material) => server.renewTls(material));
   const reload = () => watcher.reload();
-  process.on('SIGHUP', reload);
+  hangups.on('SIGHUP', reload);
   return () => {
     watcher.stop();
-    process.off('SIGHUP', reload);
+    hangups.off('SIGHUP', reload);
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Broker } from '../../broker/broker.ts';
-import type { ReservedPort } from '../../servers/listener/reserved-port.ts';
+import { ReservedPort } from '../../servers/listener/reserved-port.ts';
+import type { PortSharing } from '../../servers/listener/shared-port.ts';
 import { ConfigurationError, type EffectiveConfiguration } from '../config/configuration.ts';
 import { clientBudget, logDescriptorLimit } from './client-budget.ts';
 import {
@@ -11,42 +12,65 @@ import {
 } from './components.ts';
 import { startControl } from './control.ts';
 import { exposuresOf } from './exposure.ts';
-import { runUntilStopped } from './lifecycle.ts';
-import { createLog } from './log.ts';
+import { endOnInternalErrors } from './internal-errors.ts';
+import { type Component, type Components, runUntilStopped } from './lifecycle.ts';
+import { createLog, standardError } from './log.ts';
+import type { SeveralShards, SeveralShardsOptions } from './shards/several-shards.ts';
 import { unmetSettings } from './unmet-settings.ts';
 
+/** How many shards there are, which is not for users yet: see `docs/design/shard-process.md`. */
+export interface ShardsOptions {
+  readonly count: number;
+  /** What the threads of other shards run, and how they have their ports; what is usual unless it is said. */
+  readonly thread?: URL;
+  readonly sharing?: PortSharing;
+}
+
+/** The broker of shard 0, which is closed after those of other shards. */
+interface Brokers extends Component {
+  readonly broker: Broker;
+}
+
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
-export async function start({ values: configuration, origins }: EffectiveConfiguration): Promise<void> {
-  const log = createLog(configuration.logLevel);
-  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-    process.on(event, (error: unknown) => {
-      // The state in memory is not to be trusted any more: the next start recovers from the journal.
-      log.fatal({ err: error }, 'internal error');
-      process.exit(1);
-    });
-  }
+export async function start(
+  { values: configuration, origins }: EffectiveConfiguration,
+  shards: ShardsOptions = { count: 1 },
+): Promise<void> {
+  const destination = standardError();
+  const log = createLog(configuration.logLevel, destination, shards.count === 1 ? null : 0);
+  endOnInternalErrors(log);
 
   const listeners = clientListeners(configuration);
   if (listeners.length === 0) {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
 
-  const budget = clientBudget(configuration);
+  const several =
+    shards.count === 1 ? null : await severalShards({ ...shards, configuration, log, destination });
+  const { together, descriptors, seat, configuration: own = configuration } = several?.workers ?? {};
+  const budget = clientBudget(configuration, together, descriptors);
   const reserved = new Map<ClientListener, ReservedPort>();
   const reserve = async (listener: ClientListener): Promise<ReservedPort> => {
-    const port = await reservePort(listener, configuration, budget);
+    const isShared = several !== null && listener.isInAllShards;
+    const port = await reservePort(listener, configuration, (on) =>
+      isShared ? several.take(listener, on, budget.descriptors) : ReservedPort.open(on, budget.descriptors),
+    );
     reserved.set(listener, port);
     return port;
   };
-  const components = {
-    ports: listeners.map((listener) => () => reserve(listener)),
-    openBroker: async (onStep: (step: string) => void) => {
-      const broker = await openBroker(configuration, budget, log, onStep);
+  const components: Components<Brokers> = {
+    ports: [
+      ...listeners.map((listener) => () => reserve(listener)),
+      ...(several === null ? [] : [() => several.reserve()]),
+    ],
+    openBroker: async (onStep) => {
+      const broker = await openBroker(own, budget, log, onStep, seat);
       logDescriptorLimit(budget, configuration.maxConnections, log);
-      return broker;
+      const all = several === null ? broker : await several.openBeside(broker, onStep);
+      return { broker, close: () => all.close() };
     },
     services: [
-      (broker: Broker) => {
+      ({ broker }) => {
         for (const { listener, message } of exposuresOf(configuration, broker))
           log.warn({ listener }, message);
         for (const { setting, message } of unmetSettings(configuration, origins, broker))
@@ -54,10 +78,11 @@ export async function start({ values: configuration, origins }: EffectiveConfigu
         return startControl(broker, configuration, log);
       },
     ],
-    listeners: listeners.map(
-      (listener) => (broker: Broker) =>
-        startListener(listener, reserved.get(listener) as ReservedPort, broker, configuration, log),
-    ),
+    listeners: listeners.map((listener) => async ({ broker }) => {
+      const port = reserved.get(listener) as ReservedPort;
+      const own = await startListener(listener, port, broker, configuration, log);
+      return several !== null && listener.isInAllShards ? await several.listenBeside(own, listener) : own;
+    }),
   };
   await runUntilStopped(components, log, {
     pid: process.pid,
@@ -67,6 +92,12 @@ export async function start({ values: configuration, origins }: EffectiveConfigu
     endBySignal,
   });
   process.exit(0);
+}
+
+/** What is for several shards is loaded where there are several. */
+async function severalShards(options: SeveralShardsOptions): Promise<SeveralShards> {
+  const { SeveralShards } = await import('./shards/several-shards.ts');
+  return new SeveralShards(options);
 }
 
 /** `process.exit` waits for the threads of the pool, one of which may hang. */
