@@ -100,8 +100,9 @@ describe('the memory of answers to Fetch', () => {
       const answers = readers.map((reader) => fetchAll(reader));
       await until(() => copies.held > 0);
       await turns(200);
-      // One batch more for the reader whose turn it is; buffers are as large as the next power of two.
-      assert.ok(copies.highest <= 2 * (SHARE_BYTES + 2 * MIB), `${copies.highest} bytes were copied`);
+      // Buffers are as large as the next power of two, one batch more is for the reader whose turn it is, and what the kernel has taken of
+      // an answer does not count any more, while its buffer is held to the end. All readers together ask for 288 MiB.
+      assert.ok(copies.highest <= 4 * SHARE_BYTES, `${copies.highest} bytes were copied`);
       for (const { socket } of readers) socket.resume();
       for (const { responses } of await Promise.all(answers)) {
         const { records } = responses[0].partitions[0];
