@@ -7,7 +7,7 @@ import { seededRandom } from '../support/seeded-random.ts';
 import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
 import { type ExpectedQueue, HistoryError } from './expected-queue.ts';
 import { ExpectedState } from './expected-state.ts';
-import { QueueReader } from './queue-reader.ts';
+import { type ComparisonHost, compareQueue } from './queue-comparison.ts';
 import { RandomOperations } from './random-operations.ts';
 import { SimulatedTime } from './simulated-time.ts';
 import { type ChannelHost, TestChannel } from './test-channel.ts';
@@ -23,7 +23,7 @@ const KIB = 1024;
  * One seeded schedule: random operations on a broker over a simulated disk, power cuts at random instants, restarts,
  * and after each the question whether what is there is what the history says.
  */
-export class PowerCutRun implements ChannelHost {
+export class PowerCutRun implements ChannelHost, ComparisonHost {
   readonly time: SimulatedTime;
   readonly state = new ExpectedState();
   readonly messages = new Map<number, TestMessage>();
@@ -124,6 +124,10 @@ export class PowerCutRun implements ChannelHost {
 
   tail(): string {
     return this.history.slice(-TAIL_LINES).join('\n');
+  }
+
+  get fault(): unknown {
+    return this.#error;
   }
 
   fail(error: unknown): void {
@@ -366,42 +370,7 @@ export class PowerCutRun implements ChannelHost {
     if (bindings.sort().join() !== wanted.sort().join()) {
       throw new HistoryError(`the bindings are [${bindings}], not [${wanted}]`);
     }
-    for (const [queue, known] of this.known) await this.#compareQueue(queue, known, last);
-  }
-
-  async #compareQueue(queue: Queue, known: ExpectedQueue, last: number): Promise<void> {
-    if (queue.corruption !== null && queue.corruption.path === this.damagedPath) return;
-    const { must, may } = known.afterRestart(last);
-    const reader = new QueueReader(queue, this.messages, (error) => this.fail(error));
-    const { ids } = reader;
-    const isDone = await this.time.runUntil(
-      () => queue.readyCount === 0 || queue.corruption !== null || this.#error !== null,
-      PATIENCE_MS,
-    );
-    if (this.#error !== null) throw this.#error;
-    this.note(`${queue.name} has ${ids.join(' ')}`);
-    if (queue.corruption !== null) {
-      if (queue.corruption.path !== this.damagedPath) throw queue.corruption;
-      // It says so. What came before is right, and nothing is left out of it.
-      for (const id of [...known.entries.keys()].reverse()) {
-        if (id === ids.at(-1)) break;
-        must.delete(id);
-      }
-    }
-    for (const id of must) {
-      if (!ids.includes(id)) throw new HistoryError(`message ${id} is gone from ${queue.name}`);
-    }
-    for (const id of ids) {
-      if (!may.has(id)) throw new HistoryError(`message ${id} should not be in ${queue.name}`);
-    }
-    const inOrder = [...known.entries.keys()].filter((id) => ids.includes(id));
-    if (inOrder.join() !== ids.join()) throw new HistoryError(`${queue.name} has [${ids}], not [${inOrder}]`);
-    if (!isDone) throw new HistoryError(`${queue.name} does not give its last ${queue.readyCount} messages`);
-    const again = reader.fresh.find((id) => known.entries.get(id)?.wasDelivered);
-    if (again !== undefined) throw new HistoryError(`message ${again} comes again as if for the first time`);
-    known.found(ids);
-    for (const entry of known.entries.values()) entry.wasDelivered = true;
-    reader.giveBack();
+    for (const [queue, known] of this.known) await compareQueue(queue, known, last, PATIENCE_MS, this);
   }
 
   /** Whom channels tell. */

@@ -19,7 +19,8 @@ export class SimulatedTime implements Clock, Scheduler {
   /** What each operation of the disk takes. */
   operationMs = 0;
   readonly #random: () => number;
-  #turns: (() => void)[] = [];
+  /** What is to be done soon, by thread. */
+  readonly #turns: (() => void)[][] = [[]];
   #operations: (() => void)[] = [];
   #timers: Waiting[] = [];
 
@@ -41,7 +42,20 @@ export class SimulatedTime implements Clock, Scheduler {
   }
 
   soon(run: () => void): void {
-    this.#turns.push(run);
+    this.#turns[0].push(run);
+  }
+
+  /** The event loop of one more thread: what is to be done soon there is in order, and comes in any order with that of others. */
+  thread(): Clock & Scheduler {
+    const turns: (() => void)[] = [];
+    this.#turns.push(turns);
+    return {
+      now: () => this.now(),
+      monotonicMs: () => this.monotonicMs(),
+      soon: (run) => void turns.push(run),
+      after: (ms, run) => this.after(ms, run),
+      every: (ms, run) => this.every(ms, run),
+    };
   }
 
   after(ms: number, run: () => void): Timer {
@@ -59,7 +73,7 @@ export class SimulatedTime implements Clock, Scheduler {
 
   /** Whether there is something to do before the next timer. */
   get isBusy(): boolean {
-    return this.#turns.length + this.#operations.length > 0;
+    return this.#operations.length > 0 || this.#turns.some((turns) => turns.length > 0);
   }
 
   /** The process is gone, and with it all that it waited for. */
@@ -102,7 +116,9 @@ export class SimulatedTime implements Clock, Scheduler {
   }
 
   #clear(): void {
-    this.#turns = [];
+    for (const turns of this.#turns) turns.length = 0;
+    // The threads are gone, too.
+    this.#turns.length = 1;
     this.#operations = [];
     this.#timers = [];
   }
@@ -110,8 +126,10 @@ export class SimulatedTime implements Clock, Scheduler {
   #choose(): (() => void) | undefined {
     const timer = this.#nextTimer();
     if (timer !== null && (!this.isBusy || timer.atMs <= this.nowMs)) return this.#fire(timer);
-    if (this.#turns.length > 0 && (this.#operations.length === 0 || this.#random() < 0.5)) {
-      return this.#turns.shift();
+    const busy = this.#turns.filter((turns) => turns.length > 0);
+    if (busy.length > 0 && (this.#operations.length === 0 || this.#random() < 0.5)) {
+      const thread = busy.length === 1 ? 0 : Math.floor(this.#random() * busy.length);
+      return busy[thread].shift();
     }
     if (this.#operations.length === 0) return undefined;
     this.nowMs += this.operationMs;

@@ -5,7 +5,7 @@ import { NoteLink } from './note-link.ts';
 import { createRing } from './ring.ts';
 import type { ShardSeat, ShardService } from './shard-link.ts';
 import { SharedRoom } from './shared-room.ts';
-import { Bell, createBells, WakeUp } from './wake-up.ts';
+import { Bell, type BellWaits, createBells, WakeUp } from './wake-up.ts';
 
 /** What the shards of a process share: it is made once, and given to the thread of each. */
 export interface SharedDoors {
@@ -32,10 +32,12 @@ export class Seat implements ShardSeat {
   readonly #wakeUp: WakeUp;
   #turn: (FlushScheduler & { touch(): void }) | null = null;
 
-  constructor(number: number, { count, bells, rings }: SharedDoors, clock: Clock, scheduler: Scheduler) {
+  /** `waits`: how the shards wake each other; as threads do, unless told otherwise. */
+  constructor(number: number, doors: SharedDoors, clock: Clock, scheduler: Scheduler, waits?: BellWaits) {
+    const { count, bells, rings } = doors;
     this.number = number;
     this.count = count;
-    this.#wakeUp = new WakeUp(bells, number, clock, scheduler, () => this.#turn?.touch());
+    this.#wakeUp = new WakeUp(bells, number, clock, scheduler, () => this.#turn?.touch(), waits);
     this.rooms = rings.map((_, peer) => {
       const outgoing = rings[number][peer];
       const incoming = rings[peer][number];
@@ -44,7 +46,7 @@ export class Seat implements ShardSeat {
         new Door({
           outgoing,
           incoming,
-          bell: new Bell(bells, peer),
+          bell: new Bell(bells, peer, waits),
           wakeUp: this.#wakeUp,
           turn: this,
           clock,

@@ -17,14 +17,36 @@ export function createBells(shards: number): SharedArrayBuffer {
   return new SharedArrayBuffer(shards * WORDS_PER_BELL * 4);
 }
 
+/** How the owner of a bell waits for it, and how others end that. */
+export interface BellWaits {
+  /** `woken` is called once, when the word was notified; false if the word has another value than this. */
+  wait(words: Int32Array, word: number, value: number, woken: () => void): boolean;
+  notify(words: Int32Array, word: number): void;
+}
+
+/** Between threads. A simulation has another one, as these promises are no part of its time. */
+const threadWaits: BellWaits = {
+  wait(words, word, value, woken) {
+    const wait = Atomics.waitAsync(words, word, value);
+    if (!wait.async) return false;
+    void wait.value.then(woken);
+    return true;
+  },
+  notify(words, word) {
+    Atomics.notify(words, word);
+  },
+};
+
 /** The bell of another shard, to wake it with. */
 export class Bell {
   readonly #words: Int32Array;
   readonly #word: number;
+  readonly #waits: BellWaits;
 
-  constructor(bells: SharedArrayBuffer, shard: number) {
+  constructor(bells: SharedArrayBuffer, shard: number, waits = threadWaits) {
     this.#words = new Int32Array(bells);
     this.#word = shard * WORDS_PER_BELL;
+    this.#waits = waits;
   }
 
   /**
@@ -34,7 +56,7 @@ export class Bell {
   ring(): void {
     if (Atomics.load(this.#words, this.#word) !== ASLEEP) return;
     if (Atomics.compareExchange(this.#words, this.#word, ASLEEP, AWAKE) !== ASLEEP) return;
-    Atomics.notify(this.#words, this.#word, 1);
+    this.#waits.notify(this.#words, this.#word);
   }
 }
 
@@ -71,6 +93,7 @@ export class WakeUp implements Attention {
   readonly #clock: Clock;
   readonly #scheduler: Scheduler;
   readonly #onWake: () => void;
+  readonly #waits: BellWaits;
   /** Replaced and never changed, as sources may come and go while they are attended. */
   #sources: readonly WakeUpSource[] = [];
   /** Whose turn is first: where the time ran out. */
@@ -94,12 +117,14 @@ export class WakeUp implements Attention {
     clock: Clock,
     scheduler: Scheduler,
     onWake: () => void = () => undefined,
+    waits = threadWaits,
   ) {
     this.#words = new Int32Array(bells);
     this.#word = shard * WORDS_PER_BELL;
     this.#clock = clock;
     this.#scheduler = scheduler;
     this.#onWake = onWake;
+    this.#waits = waits;
   }
 
   add(source: WakeUpSource): void {
@@ -124,7 +149,7 @@ export class WakeUp implements Attention {
     this.#isClosed = true;
     this.#sources = [];
     Atomics.store(this.#words, this.#word, CLOSED);
-    Atomics.notify(this.#words, this.#word);
+    this.#waits.notify(this.#words, this.#word);
   }
 
   #attend(): void {
@@ -157,13 +182,8 @@ export class WakeUp implements Attention {
       return;
     }
     if (this.#isWaiting) return;
-    const wait = Atomics.waitAsync(this.#words, this.#word, ASLEEP);
-    if (!wait.async) {
-      this.soon();
-      return;
-    }
-    this.#isWaiting = true;
-    void wait.value.then(this.#woken);
+    this.#isWaiting = this.#waits.wait(this.#words, this.#word, ASLEEP, this.#woken);
+    if (!this.#isWaiting) this.soon();
   }
 
   #anyPending(): boolean {
