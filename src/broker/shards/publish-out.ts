@@ -141,7 +141,7 @@ export class PublishOut implements Pumped, FrameReceiver {
     if (this.#waiting.length > 0 || !this.#send(frame, bytes)) {
       this.#waiting.push(frame.subarray(0, bytes));
       this.#waitForRoom();
-    } else if (frame.length === GATHERED_BYTES) return;
+    } else if (frame.length === GATHERED_BYTES && bytes <= this.#room.door.frameBytesMax) return;
     this.#open(GATHERED_BYTES);
   }
 
