@@ -10,7 +10,8 @@ import { fillDisk } from './full-disk.ts';
 import { runKills } from './kill.ts';
 import { cutOutOfTime, cutWhileMoving, fillWhileMoving } from './moving.ts';
 import { flipWhileMoving } from './moving-flips.ts';
-import { describeFailure, runPowerCuts, runReplicas } from './power-cut.ts';
+import { cutShards, describeFailure, runPowerCuts, runReplicas } from './power-cut.ts';
+import { fillShardDisk } from './shards/full-shard-disk.ts';
 import { runStreamKills } from './stream-kills.ts';
 import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
 
@@ -18,9 +19,10 @@ import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
  *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-clocks N] [--moving-flips N]
- *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--failing-disks N] [--replicas N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N]
+ *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--failing-disks N] [--replicas N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N] [--shards N]
  *
- * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before.
+ * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before. With `--shards N` the phases
+ * that know several shards run with so many.
  */
 interface Phase {
   readonly count: number;
@@ -74,6 +76,17 @@ const PHASES: Readonly<Record<string, Phase>> = {
   kills: { count: 200, run: kills },
   'stream-kills': { count: 100, run: streamKills },
   'transactional-copies': { count: 50, run: transactionalCopies },
+};
+
+const WITH_SHARDS: Readonly<Record<string, Phase>> = {
+  'power-cuts': {
+    count: 3_000,
+    run: seeds('power-cuts', async (seed) => describe(await cutShards(seed, shards))),
+  },
+  'full-disks': {
+    count: 500,
+    run: seeds('full-disks', async (seed) => describe(await fillShardDisk(seed, shards))),
+  },
 };
 
 function describe(failure: Awaited<ReturnType<typeof runPowerCuts>>): string | null {
@@ -163,13 +176,17 @@ async function transactionalCopies(kills: number, seed: number): Promise<number>
   }
 }
 
-const names = Object.keys(PHASES);
 const { values } = parseArgs({
-  options: Object.fromEntries([...names, 'seed'].map((name) => [name, { type: 'string' } as const])),
+  options: Object.fromEntries(
+    [...Object.keys(PHASES), 'seed', 'shards'].map((name) => [name, { type: 'string' } as const]),
+  ),
 });
-const wanted = names.filter((name) => values[name] !== undefined);
-for (const name of wanted.length > 0 ? wanted : names) {
-  const phase = PHASES[name];
+const shards = Number(values.shards ?? 1);
+const phases = shards === 1 ? PHASES : WITH_SHARDS;
+const wanted = Object.keys(PHASES).filter((name) => values[name] !== undefined);
+for (const name of wanted.length > 0 ? wanted : Object.keys(phases)) {
+  const phase = phases[name];
+  if (phase === undefined) throw new Error(`--${name} does not know several shards`);
   const count = Number(values[name] ?? phase.count);
   const failed = await phase.run(count, Number(values.seed ?? 1));
   console.log(`${name}: ${count - failed} passed, ${failed} failed`);

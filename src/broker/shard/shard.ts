@@ -184,6 +184,13 @@ export class Shard {
     this.turn.schedule();
   }
 
+  /** `listener` is called once when what is durable now is on stable storage, whatever the durability setting: at once where that is the same. */
+  whenSynced(listener: () => void): void {
+    const { device, options, events } = this.store;
+    if (options.durability.mode === 'sync') listener();
+    else device.sync().then(listener, (error) => events.onFailure(error));
+  }
+
   /** Blocks come in order, so both ends are near. */
   #wait(block: number, listener: DurableListener): void {
     const waiting = this.#waiting;

@@ -14,12 +14,20 @@ interface Waiting {
   readonly listener: () => void;
 }
 
+/** Of the metadata of a shard that begins to follow: see `FollowedMetadata`. */
+export interface MetadataPage {
+  readonly operations: readonly string[];
+  readonly more: boolean;
+  readonly number: number;
+  readonly lastBlock: number;
+}
+
 /** Operations of one answer to a shard that begins to follow. */
 const PAGE_OPERATIONS = 1000;
 
 /**
- * The changes of metadata, in order, for all shards that follow shard 0: each is told when its block is durable, so that no shard
- * knows what a crash takes back.
+ * The changes of metadata, in order, for all shards that follow shard 0: each is told when its block is on stable storage, whatever the
+ * durability setting, so that no shard knows what a crash takes back.
  */
 export class MetadataFeed implements DurableListener, KnownMetadata {
   readonly #shard: Shard;
@@ -27,11 +35,15 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
   /** Of the change made last. */
   #number = 0;
   #told = 0;
+  /** The block of the change told last; at first the last one that was read at the start. */
+  #toldBlock = 0;
   #pending: Change[] = [];
   /** The change that each other shard has applied last; -1 until it follows. */
   readonly #applied = new Map<number, number>();
   readonly #beginning = new Map<number, readonly string[]>();
   #waiting: Waiting[] = [];
+  /** Shards that begin to follow as soon as everything is told. */
+  #followers: (() => void)[] = [];
 
   constructor(shard: Shard, links: readonly ShardLink[]) {
     this.#shard = shard;
@@ -62,28 +74,44 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
   }
 
   onDurable(): void {
+    const { durableBlock } = this.#shard.journalPosition;
+    this.#shard.whenSynced(() => this.#tellUpTo(durableBlock));
+  }
+
+  #tellUpTo(lastBlock: number): void {
     let count = 0;
     const pending = this.#pending;
-    while (count < pending.length && this.#shard.isDurable(pending[count].block))
-      this.#tell(pending[count++]);
+    while (count < pending.length && pending[count].block <= lastBlock) this.#tell(pending[count++]);
     this.#pending = pending.slice(count);
     if (this.#pending.length > 0) this.#shard.whenDurable(this.#pending[0].block, this);
+    else for (const begin of this.#followers.splice(0)) begin();
     this.#answer();
   }
 
   #tell({ number, operation, block }: Change): void {
     this.#told = number;
+    this.#toldBlock = Math.max(this.#toldBlock, block);
     for (const link of this.#links) {
       if (this.#applied.get(link.peer) !== -1) link.tell({ op: 'metadata', number, operation, block });
     }
   }
 
-  /** A shard begins to follow: all that there is, as operations. `from`: how many of them it has. */
-  begin(
-    peer: number,
-    from: number,
-    all: () => readonly string[],
-  ): { operations: string[]; more: boolean; number: number } {
+  /** The journal is read; all of it up to this block is on stable storage. */
+  recovered(lastBlock: number): void {
+    this.#toldBlock = lastBlock;
+  }
+
+  /** `begin` is called when every change is told. */
+  whenAllTold(begin: () => void): void {
+    if (this.#pending.length === 0) begin();
+    else this.#followers.push(begin);
+  }
+
+  /**
+   * A shard begins to follow: all that there is, as operations. `from`: how many of them it has. To be called when all changes are
+   * told, as those that are not may be taken back.
+   */
+  begin(peer: number, from: number, all: () => readonly string[]): MetadataPage {
     if (from === 0) {
       this.#beginning.set(peer, all());
       this.#applied.set(peer, this.#told);
@@ -92,7 +120,12 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
     const to = Math.min(operations.length, from + PAGE_OPERATIONS);
     const more = to < operations.length;
     if (!more) this.#beginning.delete(peer);
-    return { operations: operations.slice(from, to), more, number: this.#told };
+    return {
+      operations: operations.slice(from, to),
+      more,
+      number: this.#told,
+      lastBlock: this.#toldBlock,
+    };
   }
 
   /** A shard has applied all up to this change. */

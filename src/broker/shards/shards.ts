@@ -119,6 +119,7 @@ export class Shards implements ShardService {
 
   /** The journal is read: others are answered. */
   recovered(): void {
+    this.feed?.recovered(this.#shard.journalPosition.durableBlock);
     this.seat.begin(this.#shard.turn);
     this.seat.serve(this);
   }
@@ -190,10 +191,12 @@ export class Shards implements ShardService {
   }
 
   /** What is not durable may be taken back by a crash, and is told when it is. */
-  async #follow(from: number, question: ShardNote): Promise<Json> {
-    if (this.feed === null) throw new Error('only shard 0 is followed');
-    await this.#shard.durable();
-    const page = this.feed.begin(from, number(question, 'from'), () => this.#rooms.metadata());
-    return { ...page, lastBlock: this.#shard.journalPosition.lastBlock };
+  #follow(from: number, question: ShardNote): Promise<Json> {
+    const { feed } = this;
+    if (feed === null) throw new Error('only shard 0 is followed');
+    const all = (): readonly string[] => this.#rooms.metadata();
+    return new Promise((resolve) => {
+      feed.whenAllTold(() => resolve({ ...feed.begin(from, number(question, 'from'), all) }));
+    });
   }
 }

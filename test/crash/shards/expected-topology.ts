@@ -63,6 +63,11 @@ export class ExpectedTopology {
     }
   }
 
+  /** Whether shard 0 has journaled such a queue, be it deleted or not. */
+  knows(id: number): boolean {
+    return this.#all.some((queue) => queue.id === id);
+  }
+
   /** After a restart that found the journal of shard 0 up to `last`: what there has to be. */
   restarted(last: number): {
     readonly queues: readonly DeclaredQueue[];

@@ -39,6 +39,15 @@ export class ShardOperations {
     else run.time.nowMs += run.pick([100, 1000, 3000]);
   }
 
+  /** A small persistent message for this queue; returns its number. */
+  publishTo(channel: ShardChannel, key: string): number {
+    const vhost = this.#run.shards.vhost(channel.shard);
+    const id = this.#nextMessage++;
+    const route = vhost.route(vhost.defaultExchange, key, bareMessage);
+    channel.publish(route, { id, exchange: '', key, size: 100, persistent: true, isKept: true });
+    return id;
+  }
+
   #publish(channel: ShardChannel): void {
     const run = this.#run;
     const count = run.pick([1, 1, 1, 3, 10, 30]);

@@ -53,7 +53,9 @@ export class ShardsHistory {
       const isJournaled = append.apply(store, given);
       const block = isJournaled ? store.journal.blockNumber : NO_BLOCK;
       try {
-        for (const log of given[0]) this.#arrived(shard, log, block, store, vhosts.get('/')!.queues());
+        for (const log of given[0]) {
+          this.#arrived(shard, log, log.durable ? block : NO_BLOCK, store, vhosts.get('/')!.queues());
+        }
       } catch (error) {
         fail(error);
       }
@@ -81,7 +83,7 @@ export class ShardsHistory {
   expectedOf({ id, name, durable }: Pick<AnyQueue, 'id' | 'name' | 'durable'>): ExpectedQueue {
     let queue = this.queues.get(id);
     if (queue === undefined) {
-      if (durable && this.topology.queues.get(name)?.id !== id) {
+      if (durable && !this.topology.knows(id)) {
         throw new HistoryError(`queue ${name}, id ${id}, is in its shard, but was never declared in shard 0`);
       }
       queue = new ExpectedQueue(name, durable, id, NO_BLOCK);
@@ -115,12 +117,17 @@ export class ShardsHistory {
     this.#sent.delete(id);
   }
 
+  isWaitedFor(id: number): boolean {
+    return this.#sent.has(id);
+  }
+
   confirm(shard: number, block: number): void {
     this.confirmed[shard] = Math.max(this.confirmed[shard], block);
   }
 
   /** The broker stopped in an orderly way: everything that was done is durable. */
-  closed(): void {
+  closed(lasts: readonly number[]): void {
+    for (const [shard, last] of lasts.entries()) this.confirm(shard, last);
     for (const queue of this.queues.values()) queue.settlementsAreSafe();
     this.ended();
   }

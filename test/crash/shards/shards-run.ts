@@ -128,6 +128,7 @@ export class ShardsRun implements ComparisonHost {
     if (this.#lines.length > 4 * TAIL_LINES) this.#lines.splice(0, this.#lines.length - TAIL_LINES);
   }
 
+  /** What happened last, one a line. */
   tail(): string {
     return this.#lines.slice(-TAIL_LINES).join('\n');
   }
@@ -187,6 +188,10 @@ export class ShardsRun implements ComparisonHost {
     }
   }
 
+  publishTo(channel: ShardChannel, queue: string): number {
+    return this.#operations.publishTo(channel, queue);
+  }
+
   openChannel(shard: number): ShardChannel {
     const channel = new ShardChannel(this.#nextChannel++, this.#hostOf(shard));
     this.channels.push(channel);
@@ -208,15 +213,12 @@ export class ShardsRun implements ComparisonHost {
 
   async closeCleanly(): Promise<void> {
     this.note('close');
-    await this.until(this.shards.close(), 'the close');
+    const lasts = await this.until(this.shards.close(), 'the close');
     this.check();
     this.channels = [];
     this.life++;
     await this.time.forget();
-    for (const [shard, broker] of this.shards.brokers.entries()) {
-      this.history.confirm(shard, broker.shard.currentBlock - 1);
-    }
-    this.history.closed();
+    this.history.closed(lasts);
   }
 
   /** The process ends at once; what it wrote is in the system's cache. */

@@ -67,10 +67,15 @@ export class SimulatedShards {
     return found;
   }
 
-  /** In an orderly way. */
-  async close(): Promise<void> {
-    for (const broker of [...this.brokers].reverse()) await broker.close();
+  /** In an orderly way. Resolves with the last block of each journal; what comes to a shard after its end is in none. */
+  async close(): Promise<number[]> {
+    const lasts: number[] = [];
+    for (const broker of [...this.brokers].reverse()) {
+      await broker.close();
+      lasts.unshift(broker.shard.journalPosition.durableBlock);
+    }
     for (const seat of this.#seats) seat.close();
+    return lasts;
   }
 
   /** All of them end at the same instant: each disk has what `how` makes of it. */

@@ -65,7 +65,10 @@ function command(
   run.note(`in ${shard}: ${what}`);
   const answered = (): void => {
     const { changes } = history.topology;
-    for (let at = from; at < changes.length; at++) if (isIts(changes[at])) assertEverywhere(run, at);
+    const at = changes.findIndex((change, index) => index >= from && isIts(change));
+    // Where others have changed the same meanwhile, it is not known whose change this is.
+    const since = changes.slice(from).filter((change) => change.queue.name === changes[at]?.queue.name);
+    if (since.length === 1) assertEverywhere(run, at);
   };
   ask(run.shards.brokers[shard], work).then(
     () => {
