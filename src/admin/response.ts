@@ -6,9 +6,12 @@ export interface LineStream {
   start(write: (line: Json) => boolean): () => void;
 }
 
+/** What is listed; where some of it has to be waited for, in pages. */
+export type Items = Iterable<Json> | AsyncIterable<Iterable<Json>>;
+
 export type ApiResponse =
   | { readonly kind: 'json'; readonly status: number; readonly body: Json }
-  | { readonly kind: 'list'; readonly items: Iterable<Json> }
+  | { readonly kind: 'list'; readonly items: Items }
   | { readonly kind: 'empty'; readonly status: number }
   | { readonly kind: 'lines'; readonly lines: LineStream };
 
@@ -17,7 +20,7 @@ export function ok(body: Json): ApiResponse {
 }
 
 /** An array that may be long: its items are asked for and written one by one, while others go on. */
-export function list(items: Iterable<Json>): ApiResponse {
+export function list(items: Items): ApiResponse {
   return { kind: 'list', items };
 }
 

@@ -92,5 +92,7 @@ function sendLines(response: ServerResponse, lines: LineStream): void {
     response.write(`${JSON.stringify(line)}\n`);
     return true;
   });
-  response.once('close', stop);
+  // The client may have gone before there was anything to stop.
+  if (response.destroyed) stop();
+  else response.once('close', stop);
 }

@@ -22,7 +22,7 @@ import { ReadTurns } from './budget/read-turns.ts';
 import { ConnectionRegistry } from './connections/connection-registry.ts';
 import { MessageTracing } from './connections/message-tracing.ts';
 import { Delays } from './delays/delays.ts';
-import type { ShardLink } from './doors/shard-link.ts';
+import type { ShardLink, ShardSeat } from './doors/shard-link.ts';
 import { Events } from './events/events.ts';
 import { nodeName } from './events/node-name.ts';
 import { TopologyEvents } from './events/topology-events.ts';
@@ -41,6 +41,8 @@ import { RemoteQueue } from './queues/remote-queue.ts';
 import { ClusterId } from './shard/cluster-id.ts';
 import { MemoryAlarms } from './shard/memory-alarms.ts';
 import { Shard } from './shard/shard.ts';
+import { AdministrationService } from './shards/administration-service.ts';
+import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import { Shards } from './shards/shards.ts';
@@ -74,7 +76,7 @@ export class Broker {
   readonly vhosts: VirtualHosts<AnyQueue>;
   readonly access: Access;
   /** The clients' connections, over all protocols. */
-  readonly connections = new ConnectionRegistry();
+  readonly connections: ConnectionRegistry;
   readonly events: Events;
   readonly tracing: MessageTracing;
   readonly deadLettering: DeadLettering;
@@ -87,6 +89,8 @@ export class Broker {
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
+  /** For administrators. */
+  readonly allShards: AllShards;
   /** How clients change the topology. */
   readonly commands: TopologyCommands<AnyQueue>;
   readonly largeRequests: LargeRequests;
@@ -171,6 +175,9 @@ export class Broker {
     storage: StoreOptions,
   ) {
     this.budget = options.budget;
+    const { seat = null } = options;
+    this.connections =
+      seat === null ? new ConnectionRegistry() : new ConnectionRegistry(seat.number + 1, seat.count);
     this.largeRequests = LargeRequests.within(options.memoryHighWaterBytes, options.budget.together);
     this.shard = this.#createShard(options, storage);
     const { shard } = this;
@@ -221,6 +228,7 @@ export class Broker {
       shards: this.budget.together.shards,
       durable: () => this.metadataIsSafe(),
     });
+    this.allShards = this.#createAllShards(seat);
     this.commands = this.#createCommands(options.followed);
     this.#state = new BrokerState({
       shard,
@@ -333,10 +341,16 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, deadLettering: refused } = this;
+    const { vhosts, access, events, deadLettering: refused, allShards } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.metadata();
-    return this.#shards.begin({ vhosts, access, events, refused, metadata }, followed);
+    return this.#shards.begin({ vhosts, access, events, refused, allShards, metadata }, followed);
+  }
+
+  #createAllShards(seat: ShardSeat | null): AllShards {
+    const { shard, vhosts, access, events, tracing, connections, budget, loopStretches } = this;
+    const rooms = { shard, vhosts, access, events, tracing, connections, budget, loopStretches };
+    return new AllShards({ seat, service: new AdministrationService({ ...rooms, seat }), events });
   }
 
   #createObserver(vhost: string): TopologyObserver<AnyQueue> {

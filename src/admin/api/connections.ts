@@ -1,92 +1,85 @@
 import type { Json } from '../../base/value-json.ts';
-import type {
-  ChannelInfo,
-  ClientConnection,
-  ConnectionInfo,
-  ConsumerInfo,
-} from '../../broker/connections/connection-info.ts';
+import type { ChannelInfo, ConnectionInfo, ConsumerInfo } from '../../broker/connections/connection-info.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
+import type { Described, DescribedKind } from '../../broker/shards/connection-codec.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import { plainTable } from '../plain-json.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
+import { shardField } from './shard-field.ts';
 import { vhostOf } from './vhost-of.ts';
 
 export const connectionRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/connections', handle: connections },
-  { method: 'GET', path: '/api/vhosts/{vhost}/connections', handle: connections },
+  { method: 'GET', path: '/api/connections', handle: listed('connections') },
+  { method: 'GET', path: '/api/vhosts/{vhost}/connections', handle: listed('connections') },
   {
     method: 'GET',
     path: '/api/connections/{name}',
-    handle: (...asked) => ok(connectionView(connectionOf(...asked).describe())),
+    handle: async (...asked) => ok((await ofConnection('connections', ...asked))[0] as Json),
   },
   { method: 'DELETE', path: '/api/connections/{name}', handle: close },
   {
     method: 'GET',
     path: '/api/connections/{name}/channels',
-    handle: (...asked) =>
-      ok(
-        connectionOf(...asked)
-          .channels()
-          .map(channelView),
-      ),
+    handle: async (...asked) => ok(await ofConnection('channels', ...asked)),
   },
-  { method: 'GET', path: '/api/channels', handle: channels },
-  { method: 'GET', path: '/api/vhosts/{vhost}/channels', handle: channels },
-  { method: 'GET', path: '/api/channels/{name}', handle: (...asked) => ok(channelView(channelOf(...asked))) },
-  { method: 'GET', path: '/api/consumers', handle: consumers },
-  { method: 'GET', path: '/api/consumers/{vhost}', handle: consumers },
+  { method: 'GET', path: '/api/channels', handle: listed('channels') },
+  { method: 'GET', path: '/api/vhosts/{vhost}/channels', handle: listed('channels') },
+  { method: 'GET', path: '/api/channels/{name}', handle: channel },
+  { method: 'GET', path: '/api/consumers', handle: listed('consumers') },
+  { method: 'GET', path: '/api/consumers/{vhost}', handle: listed('consumers') },
 ];
 
-function connections(context: AdminContext, request: ApiRequest): ApiResponse {
-  return list(viewsOf(registered(context, request), (each) => [connectionView(each.describe())]));
+type View<K extends DescribedKind> = (info: Described[K]) => { readonly [field: string]: Json };
+
+const VIEWS: { readonly [K in DescribedKind]: View<K> } = {
+  connections: connectionView,
+  channels: channelView,
+  consumers: consumerView,
+};
+
+function listed(kind: DescribedKind): Route['handle'] {
+  return (context, request) => {
+    const vhost = request.parameter('vhost') === '' ? null : vhostOf(context, request).name;
+    return list(pages(context, kind, vhost));
+  };
 }
 
-function channels(context: AdminContext, request: ApiRequest): ApiResponse {
-  return list(viewsOf(registered(context, request), (each) => each.channels().map(channelView)));
+async function* pages<K extends DescribedKind>(
+  { broker }: AdminContext,
+  kind: K,
+  vhost: string | null,
+): AsyncGenerator<Iterable<Json>> {
+  for await (const { shard, items } of broker.allShards.describe(kind, vhost))
+    yield items.map((each) => ({ ...VIEWS[kind](each), ...shardField(broker, shard) }));
 }
 
-function consumers(context: AdminContext, request: ApiRequest): ApiResponse {
-  return list(viewsOf(registered(context, request), (each) => each.consumers().map(consumerView)));
+/** The connection itself, or what it has. @throws HttpError 404 */
+async function ofConnection<K extends DescribedKind>(
+  kind: K,
+  { broker }: AdminContext,
+  request: ApiRequest,
+): Promise<Json[]> {
+  const name = request.parameter('name');
+  const found = await broker.allShards.ofConnection(kind, name);
+  if (found === null) throw notFound(`no connection '${name}'`);
+  return found.items.map((each) => ({ ...VIEWS[kind](each), ...shardField(broker, found.shard) }));
 }
 
-function* viewsOf(
-  connections: Iterable<ClientConnection>,
-  views: (connection: ClientConnection) => Iterable<Json>,
-): Iterable<Json> {
-  for (const connection of connections) yield* views(connection);
-}
-
-function close(context: AdminContext, request: ApiRequest): ApiResponse {
-  const connection = connectionOf(context, request);
-  connection.close(request.query.get('reason') ?? 'closed by an administrator');
+async function close({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
+  const name = request.parameter('name');
+  const reason = request.query.get('reason') ?? 'closed by an administrator';
+  if (!(await broker.allShards.closeConnection(name, reason))) throw notFound(`no connection '${name}'`);
   return done();
 }
 
-function registered(context: AdminContext, request: ApiRequest): readonly ClientConnection[] {
-  const all = [...context.broker.connections];
-  if (request.parameter('vhost') === '') return all;
-  const { name } = vhostOf(context, request);
-  return all.filter((each) => each.vhost === name);
-}
-
-function connectionOf({ broker }: AdminContext, request: ApiRequest): ClientConnection {
+async function channel({ broker }: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const name = request.parameter('name');
-  const connection = broker.connections.find(name);
-  if (connection === undefined) throw notFound(`no connection '${name}'`);
-  return connection;
-}
-
-function channelOf({ broker }: AdminContext, request: ApiRequest): ChannelInfo {
-  const name = request.parameter('name');
-  for (const connection of broker.connections) {
-    const found =
-      name.startsWith(connection.name) && connection.channels().find((each) => each.name === name);
-    if (found) return found;
-  }
-  throw notFound(`no channel '${name}'`);
+  const found = await broker.allShards.channel(name);
+  if (found === null) throw notFound(`no channel '${name}'`);
+  return ok({ ...channelView(found.channel), ...shardField(broker, found.shard) });
 }
 
 function connectionView(info: ConnectionInfo): { readonly [field: string]: Json } {

@@ -1,83 +1,120 @@
-import { walked } from '../../base/turn-time.ts';
-import type { LoopStretches } from '../../broker/budget/loop-stretches.ts';
+import { Histogram } from '../../base/histogram.ts';
+import type { Json } from '../../base/value-json.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
-import { localOf } from '../../broker/queues/any-queue.ts';
+import { type DoorUse, LONGEST_SHOWN, type ShardFigures } from '../../broker/shards/shard-figures.ts';
 import type { AdminContext } from '../context.ts';
 import { type ApiResponse, ok } from '../response.ts';
 import type { Route } from '../router.ts';
-import { inSteps } from './in-steps.ts';
 
 export const overviewRoutes: readonly Route[] = [{ method: 'GET', path: '/api/overview', handle: overview }];
 
-async function overview(context: AdminContext): Promise<ApiResponse> {
-  const { broker, version, startedAtMs } = context;
-  const objects = {
-    connections: broker.connections.size,
-    channels: 0,
-    consumers: 0,
-    exchanges: 0,
-    queues: 0,
-  };
-  const messages = { ready: 0, unacknowledged: 0 };
-  const stats = { publish: 0, ack: 0, deliver_get: 0, redeliver: 0 };
-  for (const connection of broker.connections) objects.channels += connection.describe().channelCount;
-  for (const vhost of broker.vhosts) {
-    const walk = walked(
-      localOf(vhost.queues()),
-      ({ ledger, readyCount, unacknowledgedCount, consumerCount }) => {
-        objects.queues++;
-        objects.consumers += consumerCount;
-        messages.ready += readyCount;
-        messages.unacknowledged += unacknowledgedCount;
-        stats.publish += ledger.routed;
-        stats.ack += ledger.acknowledged;
-        stats.deliver_get += ledger.delivered;
-        stats.redeliver += ledger.redelivered;
-      },
-    );
-    await inSteps(context, walk);
-    objects.exchanges += vhost.exchangeCount;
-  }
-  const memory = process.memoryUsage();
-  const { journalFileBytes, messageBytes } = broker.shard.storageUse;
+/** The sums of all shards; where there are several, `shards` has what each of them has. */
+async function overview({ broker, version, startedAtMs }: AdminContext): Promise<ApiResponse> {
+  const shards = await broker.allShards.figures();
+  const sum = (of: (figures: ShardFigures) => number): number =>
+    shards.reduce((total, each) => total + of(each), 0);
+  let exchanges = 0;
+  for (const vhost of broker.vhosts) exchanges += vhost.exchangeCount;
+  const [ready, unacknowledged] = [sum((each) => each.ready), sum((each) => each.unacknowledged)];
   return ok({
     product_name: 'Sluice',
     product_version: version,
     node: nodeName,
     cluster_name: nodeName,
     uptime: Math.max(0, Math.round(broker.shard.clock.now() - startedAtMs)),
-    object_totals: objects,
+    object_totals: {
+      connections: sum((each) => each.connections),
+      channels: sum((each) => each.channels),
+      consumers: sum((each) => each.consumers),
+      exchanges,
+      queues: sum((each) => each.queues),
+    },
     queue_totals: {
-      messages: messages.ready + messages.unacknowledged,
-      messages_ready: messages.ready,
-      messages_unacknowledged: messages.unacknowledged,
+      messages: ready + unacknowledged,
+      messages_ready: ready,
+      messages_unacknowledged: unacknowledged,
     },
-    message_stats: stats,
-    blocked_reasons: [...broker.shard.alarms.raised],
+    message_stats: {
+      publish: sum((each) => each.published),
+      ack: sum((each) => each.acknowledged),
+      deliver_get: sum((each) => each.delivered),
+      redeliver: sum((each) => each.redelivered),
+    },
+    blocked_reasons: [...new Set(shards.flatMap(({ blockedReasons }) => blockedReasons))],
     memory: {
-      resident: memory.rss,
-      heap_used: memory.heapUsed,
-      messages: messageBytes,
-      clients: broker.budget.memory.bytes,
+      resident: process.memoryUsage.rss(),
+      heap_used: sum((each) => each.heapUsedBytes),
+      messages: sum((each) => each.messageBytes),
+      clients: sum((each) => each.clientBytes),
     },
-    journal_bytes: journalFileBytes,
-    loop: loopOf(broker.loopStretches),
+    journal_bytes: sum((each) => each.journalBytes),
+    loop: loopOf(shards),
+    ...(shards.length > 1 && { shards: shards.map(shardView) }),
   });
 }
 
-const LONGEST_SHOWN = 10;
-
-/** How long clients have held the event loop, which is one for all of them: stretches of 1 ms and more. */
-function loopOf(stretches: LoopStretches) {
-  const { histogram } = stretches;
+/** How long clients have held an event loop, of which each shard has one: stretches of 1 ms and more. */
+function loopOf(shards: readonly ShardFigures[]): { readonly [field: string]: Json } {
+  const histogram = new Histogram();
+  for (const { stretches } of shards) {
+    const { counts, ...state } = stretches;
+    histogram.add({ ...state, counts: counts === null ? null : Float64Array.from(counts) });
+  }
+  const longest = shards.flatMap((each) =>
+    each.longest.map((stretch) => ({
+      ...stretch,
+      ms: rounded(stretch.ms),
+      ...(shards.length > 1 && { shard: each.shard }),
+    })),
+  );
   return {
     stretches: histogram.count,
     p99_ms: rounded(histogram.quantileMs(0.99)),
     longest_ms: rounded(histogram.maxMs),
-    longest: stretches
-      .longest()
-      .slice(0, LONGEST_SHOWN)
-      .map(({ protocol, request, ms, user }) => ({ protocol, request, ms: rounded(ms), user })),
+    longest: longest.sort((a, b) => b.ms - a.ms).slice(0, LONGEST_SHOWN),
+  };
+}
+
+function shardView(figures: ShardFigures): { readonly [field: string]: Json } {
+  return {
+    shard: figures.shard,
+    connections: figures.connections,
+    channels: figures.channels,
+    queues: figures.queues,
+    consumers: figures.consumers,
+    messages: figures.ready + figures.unacknowledged,
+    messages_ready: figures.ready,
+    messages_unacknowledged: figures.unacknowledged,
+    message_stats: {
+      publish: figures.published,
+      ack: figures.acknowledged,
+      deliver_get: figures.delivered,
+      redeliver: figures.redelivered,
+    },
+    blocked_reasons: figures.blockedReasons,
+    memory: {
+      heap_used: figures.heapUsedBytes,
+      messages: figures.messageBytes,
+      clients: figures.clientBytes,
+    },
+    journal_bytes: figures.journalBytes,
+    journal_block: figures.lastBlock,
+    durable_block: figures.durableBlock,
+    waits: figures.waits,
+    loop: loopOf([figures]),
+    doors: figures.doors.map(doorView),
+  };
+}
+
+function doorView({ peer, sent, received }: DoorUse): { readonly [field: string]: Json } {
+  return {
+    shard: peer,
+    sent_frames: sent.frames,
+    sent_bytes: sent.bytes,
+    sent_full_waits: sent.fullWaits,
+    received_frames: received.frames,
+    received_bytes: received.bytes,
+    received_full_waits: received.fullWaits,
   };
 }
 

@@ -1,8 +1,7 @@
-import type { Histogram } from '../../base/histogram.ts';
 import type { Json } from '../../base/value-json.ts';
 import { nodeName } from '../../broker/events/node-name.ts';
-import { type AnyQueue, asLocal, localOf } from '../../broker/queues/any-queue.ts';
-import type { Queue } from '../../broker/queues/queue.ts';
+import type { AnyQueue } from '../../broker/queues/any-queue.ts';
+import { type QueueFigures, queueFigures } from '../../broker/queues/queue-figures.ts';
 import type { StreamPort } from '../../broker/topology/ports.ts';
 import type { VirtualHost } from '../../broker/topology/virtual-host.ts';
 import type { AdminContext } from '../context.ts';
@@ -13,6 +12,7 @@ import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
 import { inSteps } from './in-steps.ts';
+import { shardField } from './shard-field.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const queueRoutes: readonly Route[] = [
@@ -28,17 +28,60 @@ function all(context: AdminContext, request: ApiRequest): ApiResponse {
   return list(queueViews(context, vhostsOf(context, request)));
 }
 
-function* queueViews(context: AdminContext, vhosts: Iterable<VirtualHost<AnyQueue>>): Iterable<Json> {
+interface ListedQueue {
+  readonly vhost: VirtualHost<AnyQueue>;
+  readonly queue: AnyQueue;
+}
+
+/** Queues of which the other shards are asked at once. */
+const PAGE_QUEUES = 200;
+
+async function* queueViews(
+  context: AdminContext,
+  vhosts: Iterable<VirtualHost<AnyQueue>>,
+): AsyncGenerator<Iterable<Json>> {
   for (const vhost of vhosts) {
-    for (const queue of localOf(vhost.queues())) yield view(vhost, queue);
-    yield* streamQueues(context, vhost.name);
+    let page: ListedQueue[] = [];
+    for (const queue of vhost.queues()) {
+      page.push({ vhost, queue });
+      if (page.length < PAGE_QUEUES) continue;
+      yield await pageViews(context, page);
+      page = [];
+    }
+    yield await pageViews(context, page);
+    yield streamQueues(context, vhost.name);
   }
 }
 
-function one(context: AdminContext, request: ApiRequest): ApiResponse {
+async function pageViews(context: AdminContext, page: readonly ListedQueue[]): Promise<Iterable<Json>> {
+  if (page.every(({ queue }) => !queue.isRemote)) return views(context, page, new Map());
+  return views(
+    context,
+    page,
+    await context.broker.allShards.remoteQueueFigures(page.map(({ queue }) => queue)),
+  );
+}
+
+function* views(
+  context: AdminContext,
+  page: readonly ListedQueue[],
+  remote: ReadonlyMap<number, QueueFigures>,
+): Iterable<Json> {
+  for (const listed of page) {
+    const { queue } = listed;
+    const figures = queue.isRemote ? remote.get(queue.id) : queueFigures(queue);
+    // It was deleted meanwhile.
+    if (figures !== undefined) yield view(context, listed, figures);
+  }
+}
+
+async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const vhost = vhostOf(context, request);
   const stream = vhost.findStream(request.parameter('name'));
-  return ok(stream === undefined ? view(vhost, queueOf(context, request)) : streamView(vhost.name, stream));
+  if (stream !== undefined) return ok(streamView(vhost.name, stream));
+  const queue = queueOf(context, request);
+  for (const found of await pageViews(context, [{ vhost, queue }])) return ok(found);
+  throw noQueue(queue.name, vhost.name);
 }
 
 async function declare(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
@@ -93,12 +136,16 @@ async function purge(context: AdminContext, request: ApiRequest): Promise<ApiRes
   return await durably(context, ok({ messages }));
 }
 
-function queueOf(context: AdminContext, request: ApiRequest): Queue {
+function queueOf(context: AdminContext, request: ApiRequest): AnyQueue {
   const name = request.parameter('name');
   const vhost = vhostOf(context, request);
-  const queue = asLocal(vhost.findQueue(name));
-  if (queue === undefined) throw notFound(`no queue '${name}' in vhost '${vhost.name}'`);
+  const queue = vhost.findQueue(name);
+  if (queue === undefined) throw noQueue(name, vhost.name);
   return queue;
+}
+
+function noQueue(name: string, vhost: string): Error {
+  return notFound(`no queue '${name}' in vhost '${vhost}'`);
 }
 
 /** The streams that were declared as queues. Of others more is to be said than that: see `streams.ts`. */
@@ -127,9 +174,13 @@ function streamView(vhost: string, stream: StreamPort): { readonly [field: strin
   };
 }
 
-/** RabbitMQ's fields; beyond them `ledger`, where every message went, and `latency_ms`. */
-function view(vhost: VirtualHost<AnyQueue>, queue: Queue): { readonly [field: string]: Json } {
-  const { ledger, readyCount, unacknowledgedCount, leavingCount, retryingCount } = queue;
+/** RabbitMQ's fields; beyond them `ledger`, where every message went, `latency_ms`, and `shard` where there are several. */
+function view(
+  { broker }: AdminContext,
+  { vhost, queue }: ListedQueue,
+  figures: QueueFigures,
+): { readonly [field: string]: Json } {
+  const { ledger, ready, unacknowledged } = figures;
   const { policy, operatorPolicy, definition } = vhost.policiesOf(queue);
   return {
     name: queue.name,
@@ -143,41 +194,24 @@ function view(vhost: VirtualHost<AnyQueue>, queue: Queue): { readonly [field: st
     operator_policy: operatorPolicy?.name ?? null,
     effective_policy_definition: plainTable(definition),
     node: nodeName,
-    state: queue.corruption === null ? 'running' : 'damaged',
-    damage: queue.corruption?.message ?? null,
-    consumers: queue.consumerCount,
-    single_active_consumer_tag: queue.consumers.active?.tag ?? null,
-    messages: readyCount + unacknowledgedCount,
-    messages_ready: readyCount,
-    messages_unacknowledged: unacknowledgedCount,
-    messages_retrying: retryingCount,
-    messages_dead_lettering: leavingCount,
-    message_bytes_ready: queue.readyBytes,
+    ...shardField(broker, queue.shard),
+    state: figures.damage === null ? 'running' : 'damaged',
+    damage: figures.damage,
+    consumers: figures.consumers,
+    single_active_consumer_tag: figures.singleActiveConsumerTag,
+    messages: ready + unacknowledged,
+    messages_ready: ready,
+    messages_unacknowledged: unacknowledged,
+    messages_retrying: figures.retrying,
+    messages_dead_lettering: figures.leaving,
+    message_bytes_ready: figures.readyBytes,
     message_stats: {
       publish: ledger.routed,
       ack: ledger.acknowledged,
       deliver_get: ledger.delivered,
       redeliver: ledger.redelivered,
     },
-    ledger: countsOf(ledger),
-    latency_ms: {
-      publish_to_deliver: latencies(ledger.publishToDeliver),
-      publish_to_ack: latencies(ledger.publishToAck),
-    },
-  };
-}
-
-function countsOf(ledger: Queue['ledger']): { readonly [field: string]: number } {
-  const counts = Object.entries(ledger).filter(([, value]) => typeof value === 'number');
-  return Object.fromEntries(counts.map(([name, value]) => [snakeCase(name), value as number]));
-}
-
-function latencies(histogram: Histogram): Json {
-  return {
-    count: histogram.count,
-    average: histogram.count === 0 ? 0 : histogram.sumMs / histogram.count,
-    p50: histogram.quantileMs(0.5),
-    p99: histogram.quantileMs(0.99),
-    max: histogram.maxMs,
+    ledger: Object.fromEntries(Object.entries(ledger).map(([name, count]) => [snakeCase(name), count])),
+    latency_ms: { publish_to_deliver: figures.publishToDeliver, publish_to_ack: figures.publishToAck },
   };
 }

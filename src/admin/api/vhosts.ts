@@ -2,17 +2,16 @@ import type { Json } from '../../base/value-json.ts';
 import type { VhostInfo } from '../../broker/access/administration.ts';
 import type { VhostLimit } from '../../broker/access/operations.ts';
 import type { UserLimit } from '../../broker/access/user.ts';
-import { localOf } from '../../broker/queues/any-queue.ts';
 import type { AdminContext } from '../context.ts';
 import { notFound } from '../http-error.ts';
 import type { ApiRequest } from '../request.ts';
-import { type ApiResponse, created, done, ok } from '../response.ts';
+import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { inSteps } from './in-steps.ts';
 import { vhostOf } from './vhost-of.ts';
 
 export const vhostRoutes: readonly Route[] = [
-  { method: 'GET', path: '/api/vhosts', handle: (context) => ok(vhosts(context).map(viewIn(context))) },
+  { method: 'GET', path: '/api/vhosts', handle: (context) => list(pages(context, vhosts(context))) },
   { method: 'GET', path: '/api/vhosts/{vhost}', handle: one },
   { method: 'PUT', path: '/api/vhosts/{vhost}', handle: put },
   { method: 'DELETE', path: '/api/vhosts/{vhost}', handle: remove },
@@ -34,7 +33,7 @@ async function put(context: AdminContext, request: ApiRequest): Promise<ApiRespo
   const traced = request.has('tracing') ? request.boolean('tracing') : null;
   if (!existed) await broker.access.administration.createVhost(name);
   if (traced !== null && traced !== (broker.tracing.of(name) !== null)) {
-    broker.tracing.set(name, traced);
+    await broker.allShards.trace(name, traced);
     context.log.warn({ vhost: name }, traced ? 'messages are traced' : 'messages are not traced any more');
   }
   return existed ? done() : created();
@@ -50,41 +49,45 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
     await inSteps(context, vhost.emptyInSteps());
   }
   await administration.deleteVhost(name);
-  broker.tracing.set(name, false);
+  await broker.allShards.trace(name, false);
   return done();
 }
 
-function one(context: AdminContext, request: ApiRequest): ApiResponse {
+async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { name } = vhostOf(context, request);
-  return ok(
-    vhosts(context)
-      .filter((each) => each.name === name)
-      .map(viewIn(context))[0] as Json,
-  );
+  for await (const [view] of pages(
+    context,
+    vhosts(context).filter((each) => each.name === name),
+  ))
+    return ok(view);
+  throw notFound(`no vhost '${name}'`);
 }
 
 function vhosts({ broker }: AdminContext): VhostInfo[] {
   return broker.access.administration.listVhosts();
 }
 
-function viewIn({ broker }: AdminContext): (vhost: VhostInfo) => { readonly [field: string]: Json } {
-  return ({ name, queueCount, connectionCount, limits }) => {
-    let [ready, unacknowledged] = [0, 0];
-    for (const queue of localOf(broker.vhosts.get(name)?.queues() ?? [])) {
-      ready += queue.readyCount;
-      unacknowledged += queue.unacknowledgedCount;
-    }
-    return {
-      name,
-      tracing: broker.tracing.of(name) !== null,
-      queues: queueCount,
-      connections: connectionCount,
-      messages: ready + unacknowledged,
-      messages_ready: ready,
-      messages_unacknowledged: unacknowledged,
-      limits,
-    };
-  };
+/** Virtual hosts of which the shards are asked at once. */
+const PAGE_VHOSTS = 200;
+
+async function* pages({ broker }: AdminContext, all: readonly VhostInfo[]): AsyncGenerator<Json[]> {
+  for (let at = 0; at < all.length; at += PAGE_VHOSTS) {
+    const page = all.slice(at, at + PAGE_VHOSTS);
+    const figures = await broker.allShards.vhostFigures(page.map(({ name }) => name));
+    yield page.map(({ name, queueCount, limits }, index) => {
+      const { connections, ready, unacknowledged } = figures[index];
+      return {
+        name,
+        tracing: broker.tracing.of(name) !== null,
+        queues: queueCount,
+        connections,
+        messages: ready + unacknowledged,
+        messages_ready: ready,
+        messages_unacknowledged: unacknowledged,
+        limits,
+      };
+    });
+  }
 }
 
 function vhostLimits(context: AdminContext, request: ApiRequest): ApiResponse {

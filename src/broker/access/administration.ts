@@ -213,6 +213,11 @@ export class Administration {
     }));
   }
 
+  /** Of this shard. */
+  connectionCountIn(vhost: string): number {
+    return this.#clients.inVhost(vhost).size;
+  }
+
   /** One that is there already is left as it is. Nobody may use a new one until permissions are set. */
   async createVhost(name: string): Promise<void> {
     checkName('vhost', name);
@@ -223,7 +228,6 @@ export class Administration {
     await this.#deps.durable();
   }
 
-  /** With all that is in it, and the permissions for it. Its connections are closed. */
   /** Before the virtual host is deleted. */
   *closeClientsInSteps(vhost: string): Work<void> {
     for (const client of [...this.#clients.inVhost(vhost)]) {
@@ -232,6 +236,7 @@ export class Administration {
     }
   }
 
+  /** With all that is in it, and the permissions for it. Its connections are closed. */
   async deleteVhost(name: string): Promise<void> {
     this.#checkVhost(name);
     finished(this.closeClientsInSteps(name));

@@ -9,6 +9,7 @@ import { LocalCommands } from '../topology/local-commands.ts';
 import type { RouteVersion } from '../topology/route.ts';
 import type { TopologyCommands } from '../topology/topology-commands.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import type { AllShards } from './all-shards.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
 import type { LocalQueues } from './inbound-routes.ts';
@@ -30,6 +31,7 @@ export interface ShardRooms {
   readonly access: Access;
   readonly events: Events;
   readonly refused: RefusedMessages;
+  readonly allShards: AllShards;
   /** All metadata, as operations. */
   metadata(): readonly string[];
 }
@@ -159,7 +161,10 @@ export class Shards implements ShardService {
   }
 
   async #answer(from: number, question: ShardNote): Promise<Json> {
-    const answer = this.#commandService?.answer(from, question) ?? this.#queueService.answer(question);
+    const answer =
+      this.#commandService?.answer(from, question) ??
+      this.#queueService.answer(question) ??
+      this.#rooms.allShards.answer(from, question);
     if (answer !== null) return answer;
     throw new Error(
       `shard ${from} asks for '${question.op}', which shard ${this.seat.number} does not answer`,

@@ -63,10 +63,17 @@ export function listCommand(
       .map((column) => column.trim());
     const items = await fetch(call, ...words);
     if (asked !== undefined) checkColumns(asked, items, columns);
-    process.stdout.write(call.flag('json') ? toJson(items, asked) : renderTable(items, asked ?? columns));
+    process.stdout.write(
+      call.flag('json') ? toJson(items, asked) : renderTable(items, asked ?? withShard(columns, items)),
+    );
   })
     .option('--columns <NAMES>', `which fields to print, separated by commas (default: ${columns.join(',')})`)
     .option('--json', 'print JSON, with all fields');
+}
+
+/** Where there are several shards, each line says in which of them it is. */
+function withShard(columns: readonly string[], items: readonly Item[]): readonly string[] {
+  return items.some((item) => typeof item.shard === 'number') ? [...columns, 'shard'] : columns;
 }
 
 /** A column that is no field of any item is a slip, and an empty column would not say so. */
@@ -93,9 +100,14 @@ export function showCommand(
       process.stdout.write(printableJson(`${JSON.stringify(item, null, 2)}\n`));
       return;
     }
-    const rows = flatten(item, '').map(([field, value]) => ({ field, value }));
-    process.stdout.write(renderTable(rows, ['field', 'value']));
+    process.stdout.write(renderItem(item));
   }).option('--json', 'print JSON');
+}
+
+/** A line for each field. */
+export function renderItem(item: Item): string {
+  const rows = flatten(item, '').map(([field, value]) => ({ field, value }));
+  return renderTable(rows, ['field', 'value']);
 }
 
 /** The flag for the virtual host of a thing, `/` unless it is said. */
