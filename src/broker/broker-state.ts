@@ -10,13 +10,14 @@ import { type QueueRecovery, type QueueState, stateOf } from './queues/queue-rec
 import type { Shard } from './shard/shard.ts';
 import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
+import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
 import type { Shards } from './shards/shards.ts';
 import type { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { VirtualHosts } from './topology/virtual-hosts.ts';
 
 /** From here on a shard that follows gives ids of its own to logs: to delays and to priorities. They have 32 bits. */
-const OWN_LOG_IDS = 2 ** 31;
+export const OWN_LOG_IDS = 2 ** 31;
 
 /** What the snapshot keeps of the broker. */
 interface BrokerSnapshot {
@@ -30,6 +31,8 @@ interface BrokerSnapshot {
   readonly parts?: readonly string[];
   /** How far shard 0 was followed; not in shard 0. */
   readonly followedBlock?: number;
+  /** By `sluice doctor`: what the journal says of shard 0 up to this block counts no more, as shard 0 has lost some of it. */
+  readonly forgottenBlock?: number;
 }
 
 export interface BrokerStateDeps {
@@ -63,6 +66,7 @@ export class BrokerState implements StateMachine {
     const { shard, delays, events, access, queueRecovery, followed, shards } = this.#deps;
     const clean = await shard.recover(this);
     this.#assertNotAhead();
+    if (followed === null) refuseQueuesElsewhere(this.#allQueues(), shards?.seat.count ?? 1);
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of [...this.#queues()]) {
       queue.recovered(
@@ -118,9 +122,11 @@ export class BrokerState implements StateMachine {
       queues,
       parts = [],
       followedBlock = 0,
+      forgottenBlock = -1,
     } = snapshot as BrokerSnapshot;
     shard.nextLogId = nextQueueId;
     queueRecovery.followedBlock = followedBlock;
+    queueRecovery.forgottenBlock = forgottenBlock;
     queueRecovery.delivered(delivered);
     const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
     const isOfStreams = (operation: Buffer) => this.#sections.of(operation) === streams;
@@ -175,11 +181,15 @@ export class BrokerState implements StateMachine {
   /** What is restored from a copy may be older than what others have seen of it. */
   #assertNotAhead(): void {
     const { followed, shards, queueRecovery } = this.#deps;
-    if (followed === null || queueRecovery.followedBlock <= followed.lastBlock) return;
+    if (followed === null || queueRecovery.followedBlock <= followed.recoveredBlock) return;
     throw new Error(
       `shard ${shards?.seat.number} knows the metadata up to block ${queueRecovery.followedBlock}, and shard 0 has it up to ` +
-        `block ${followed.lastBlock}: shard 0 is older, as after a restored copy. Restore all shards from the same copy`,
+        `block ${followed.recoveredBlock}: shard 0 is older, as after a restored copy. Restore all shards from the same copy`,
     );
+  }
+
+  *#allQueues(): Generator<AnyQueue> {
+    for (const vhost of this.#deps.vhosts) yield* vhost.queues();
   }
 
   /** Those of this shard. */

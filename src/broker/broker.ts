@@ -44,6 +44,7 @@ import { Shard } from './shard/shard.ts';
 import { AdministrationService } from './shards/administration-service.ts';
 import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
+import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import { Shards } from './shards/shards.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
@@ -115,10 +116,38 @@ export class Broker {
     // The directories of other shards lie in that of shard 0, which is locked.
     const isLocked = options.fileSystem === undefined && (options.seat?.number ?? 0) === 0;
     const lock = isLocked ? await acquireDirectoryLock(options.dataDirectory) : null;
-    const { seat } = options;
-    const followed =
-      seat === undefined || seat.number === 0 ? null : await askForMetadata(seat.links[0] as ShardLink);
-    const broker = new Broker(
+    const broker = await Broker.#create(options, budget, fileSystem).catch(async (error: unknown) => {
+      await lock?.release();
+      throw error;
+    });
+    broker.#unlock = lock === null ? null : () => lock.release();
+    if (lock !== null) await keepPrivate(options.dataDirectory, broker.shard.log);
+    try {
+      options.onStep?.(`reading the snapshot and the journal in ${options.dataDirectory}`);
+      await broker.#state.recover();
+      broker.#watchMemory(options);
+      broker.#memoryTimer = broker.shard.scheduler.every(MEMORY_CHECK_MS, () =>
+        budget.memory.check(broker.shard.clock.monotonicMs()),
+      );
+    } catch (error) {
+      broker.shard.store.abandon();
+      await lock?.release();
+      throw error;
+    }
+    return broker;
+  }
+
+  /** With the metadata of shard 0, if this is another one. */
+  static async #create(options: BrokerOptions, budget: Budget, fileSystem: FileSystem): Promise<Broker> {
+    const { seat, dataDirectory } = options;
+    let followed: FollowedMetadata | null = null;
+    if (seat === undefined || seat.number === 0) {
+      await refuseFewerShards(fileSystem, dataDirectory, seat?.count ?? 1);
+    } else {
+      followed = await askForMetadata(seat.links[0] as ShardLink);
+      await refuseLostShard(fileSystem, dataDirectory, seat.number, followed.operations);
+    }
+    return new Broker(
       { ...options, budget, followed },
       {
         directory: options.dataDirectory,
@@ -138,21 +167,6 @@ export class Broker {
         ...(options.journal !== undefined && { journal: options.journal }),
       },
     );
-    broker.#unlock = lock === null ? null : () => lock.release();
-    if (lock !== null) await keepPrivate(options.dataDirectory, broker.shard.log);
-    try {
-      options.onStep?.(`reading the snapshot and the journal in ${options.dataDirectory}`);
-      await broker.#state.recover();
-      broker.#watchMemory(options);
-      broker.#memoryTimer = broker.shard.scheduler.every(MEMORY_CHECK_MS, () =>
-        budget.memory.check(broker.shard.clock.monotonicMs()),
-      );
-    } catch (error) {
-      broker.shard.store.abandon();
-      await lock?.release();
-      throw error;
-    }
-    return broker;
   }
 
   /** The real disk. While a file waits for a descriptor, no connection gets one. */

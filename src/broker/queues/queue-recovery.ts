@@ -66,6 +66,8 @@ export class QueueRecovery {
   readonly #ready = new Map<number, Amount>();
   /** How far shard 0 was followed when the last of the logs was opened; 0 where nothing is followed. */
   followedBlock = 0;
+  /** What the journal says of shard 0 up to this block counts no more. */
+  forgottenBlock = -1;
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -98,7 +100,8 @@ export class QueueRecovery {
   apply(bytes: Buffer): number | null {
     const operation = decodeQueueOperation(bytes);
     if (operation.op === 'queue-state.open') {
-      this.followedBlock = Math.max(this.followedBlock, operation.block);
+      const { block } = operation;
+      if (block > this.forgottenBlock && block > this.followedBlock) this.followedBlock = block;
       return operation.id;
     }
     const queue = this.#queues.get(operation.id);

@@ -16,6 +16,8 @@ export interface FollowedMetadata {
   readonly number: number;
   /** The last block of shard 0's journal then. */
   readonly lastBlock: number;
+  /** The last block that shard 0 found in its journal when it started. */
+  readonly recoveredBlock: number;
 }
 
 /** All metadata of shard 0, before this shard reads its own journal. Changes are told from then on. */
@@ -26,10 +28,12 @@ export async function askForMetadata(link: ShardLink): Promise<FollowedMetadata>
       readonly operations: readonly string[];
       readonly more: boolean;
       readonly lastBlock: number;
+      readonly recoveredBlock: number;
       readonly number: number;
     };
     for (const operation of page.operations) operations.push(operation);
-    if (!page.more) return { operations, number: page.number, lastBlock: page.lastBlock };
+    const { more, number, lastBlock, recoveredBlock } = page;
+    if (!more) return { operations, number, lastBlock, recoveredBlock };
   }
 }
 

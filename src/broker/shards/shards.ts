@@ -201,7 +201,8 @@ export class Shards implements ShardService {
     if (feed === null) throw new Error('only shard 0 is followed');
     const all = (): readonly string[] => this.#rooms.metadata();
     return new Promise((resolve) => {
-      feed.whenAllTold(() => resolve({ ...feed.begin(from, number(question, 'from'), all) }));
+      const { recoveredBlock } = this.#shard;
+      feed.whenAllTold(() => resolve({ ...feed.begin(from, number(question, 'from'), all), recoveredBlock }));
     });
   }
 }

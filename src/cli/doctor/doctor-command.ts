@@ -1,14 +1,17 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { printableLines } from '../../base/printable.ts';
+import type { FileSystem } from '../../log/files/filesystem.ts';
 import { emptySetAside, measureSetAside, setAsideText } from '../../log/files/set-aside.ts';
+import { dataDirectoryOfShard, usedShards } from '../../log/files/shard-directories.ts';
 import { doctorCommandLine } from '../../log/operator-advice.ts';
 import { unknownLogs } from '../../log/segments/stray-logs.ts';
 import { loadConfiguration } from '../config/configuration.ts';
 import { addSettingFlags, givenFlags } from '../config/setting-flags.ts';
 import { EXIT, fail } from '../failure.ts';
 import { renderBehindDamage } from './behind-damage.ts';
-import type { Inspection } from './inspection.ts';
+import type { Inspection, ShardInspection } from './inspection.ts';
+import { inShard } from './shard-line.ts';
 
 export function doctorCommand(): Command {
   const command = addSettingFlags(new Command('doctor'), ['data-dir'])
@@ -52,28 +55,27 @@ interface Task {
 
 /** Prints what is found, and cuts it off if told to; whether the directory is whole in the end. */
 async function examine(
-  directory: string,
+  given: string,
   { mayCut, saveTo, emptiesSetAside, showsLogs }: Task,
 ): Promise<boolean> {
   const { nodeFileSystem } = await import('../../log/files/node-filesystem.ts');
-  const { Inspector } = await import('./inspection.ts');
-  const { acquireDirectoryLock } = await import('../../log/files/directory-lock.ts');
+  const { inspectShards, repairShards } = await import('./data-directory.ts');
+  const directory = await wholeDirectory(nodeFileSystem, given);
   // Taking the lock would make the directory: a mistyped path must not look like an empty, healthy one.
-  const names = await nodeFileSystem.list(directory);
-  if (!['journal', 'snapshot', 'logs'].some((name) => names.includes(name))) {
+  if (!(await hasData(nodeFileSystem, directory))) {
     throw new Error(`there is no data of a broker in '${directory}'; see --data-dir`);
   }
-  const lock = await acquireDirectoryLock(directory);
+  const locks = await lockAll(nodeFileSystem, directory);
   try {
-    let inspection = await new Inspector(nodeFileSystem, directory).inspect();
-    if (showsLogs) process.stdout.write(printableLines(renderLogs(inspection)));
-    process.stdout.write(printableLines(renderInspection(inspection)));
-    if (emptiesSetAside) await emptySetAside(nodeFileSystem, directory);
-    const setAside = setAsideText(await measureSetAside(nodeFileSystem, directory), Date.now());
-    if (setAside !== null)
-      process.stdout.write(
-        `${setAside}; to delete them: ${doctorCommandLine(directory, '--empty-set-aside')}\n`,
-      );
+    let shards = await inspectShards(nodeFileSystem, directory);
+    print(renderShards(shards, showsLogs));
+    for (const { shard, directory: each } of shards) {
+      if (emptiesSetAside) await emptySetAside(nodeFileSystem, each);
+      const setAside = setAsideText(await measureSetAside(nodeFileSystem, each), Date.now());
+      if (setAside === null) continue;
+      const command = doctorCommandLine(directory, '--empty-set-aside');
+      process.stdout.write(`${inShard(shard, shards, `${setAside}; to delete them: ${command}`)}\n`);
+    }
     if (saveTo !== null) {
       if ((await nodeFileSystem.list(saveTo)).length > 0)
         throw new Error(`'${saveTo}' is not empty: name a new directory`);
@@ -84,17 +86,61 @@ async function examine(
       process.stdout.write(`saved to ${saveTo}; to start with it: ${start}\n`);
       return true;
     }
-    if (mayCut && inspection.findings.length > 0) {
-      const { repairAll } = await import('./repair.ts');
-      for (const line of await repairAll(nodeFileSystem, directory, inspection))
-        process.stdout.write(printableLines(`${line}\n`));
-      inspection = await new Inspector(nodeFileSystem, directory).inspect();
-      process.stdout.write(printableLines(renderInspection(inspection)));
+    if (mayCut && !areWhole(shards)) {
+      for (const line of await repairShards(nodeFileSystem, directory, shards)) print(`${line}\n`);
+      shards = await inspectShards(nodeFileSystem, directory);
+      print(renderShards(shards, false));
     }
-    return inspection.findings.length === 0;
+    return areWhole(shards);
   } finally {
-    await lock.release();
+    for (const lock of locks.reverse()) await lock.release();
   }
+}
+
+function print(text: string): void {
+  process.stdout.write(printableLines(text));
+}
+
+function areWhole(shards: readonly ShardInspection[]): boolean {
+  return shards.every(({ inspection }) => inspection.findings.length === 0);
+}
+
+async function hasData(fs: FileSystem, directory: string): Promise<boolean> {
+  const names = await fs.list(directory);
+  return ['journal', 'snapshot', 'logs'].some((name) => names.includes(name));
+}
+
+/** One shard cannot be understood without shard 0: where that is there, all are examined. */
+async function wholeDirectory(fs: FileSystem, given: string): Promise<string> {
+  const of = dataDirectoryOfShard(given);
+  if (of === null || !(await hasData(fs, of.dataDirectory).catch(() => false))) return given;
+  print(`'${given}' is shard ${of.shard} of '${of.dataDirectory}', all of which is examined\n`);
+  return of.dataDirectory;
+}
+
+/** Each shard has a lock of its own. */
+async function lockAll(fs: FileSystem, directory: string): Promise<{ release(): Promise<void> }[]> {
+  const { acquireDirectoryLock } = await import('../../log/files/directory-lock.ts');
+  const locks: { release(): Promise<void> }[] = [];
+  try {
+    locks.push(await acquireDirectoryLock(directory));
+    for (const each of await usedShards(fs, directory))
+      locks.push(await acquireDirectoryLock(each.directory));
+  } catch (error) {
+    for (const lock of locks) await lock.release();
+    throw error;
+  }
+  return locks;
+}
+
+/** All that was found; where there are several shards, each line says of which it is. */
+export function renderShards(shards: readonly ShardInspection[], showsLogs: boolean): string {
+  return shards
+    .map(({ shard, inspection }) => {
+      const text = (showsLogs ? renderLogs(inspection) : '') + renderInspection(inspection);
+      return text.replace(/^(?=.)/gm, inShard(shard, shards, ''));
+    })
+    .join('');
 }
 
 export function renderLogs({ owners }: Inspection): string {
@@ -118,6 +164,13 @@ export function renderInspection(inspection: Inspection): string {
   if (strays.length > 0) {
     lines.push(
       `${unknownLogs(strays)}: neither the snapshot nor the journal names them. A start deletes nothing of them.`,
+    );
+  }
+  const { nameless } = inspection;
+  if (nameless.length > 0) {
+    const logs = nameless.map((id) => `logs/${id}`).join(', ');
+    lines.push(
+      `what is left of shard 0 does not name the queues of ${logs}: --save keeps them under other names, --cut does not`,
     );
   }
   for (const line of affectedLines(inspection)) lines.push(line);

@@ -1,5 +1,7 @@
+import { OWN_LOG_IDS } from '../../broker/broker-state.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { FileSystem } from '../../log/files/filesystem.ts';
+import type { ShardDirectory } from '../../log/files/shard-directories.ts';
 import { visitBlock } from '../../log/journal/entry-visitor.ts';
 import { firstBlockOf, messageLogId } from '../../log/journal/format.ts';
 import { journalFileName } from '../../log/journal/journal-files.ts';
@@ -31,6 +33,8 @@ export interface Finding {
   /** What cutting it off needs to know; a snapshot cannot be cut. */
   readonly corruption:
     | { readonly file: 'snapshot' | 'journal' }
+    /** Shard 0 does not know what another shard knows of it. */
+    | { readonly file: 'metadata' }
     | { readonly file: 'segment'; readonly logId: number; readonly segment: CorruptRange };
 }
 
@@ -42,6 +46,14 @@ export interface Inspection {
   readonly owners: ReadonlyMap<number, string>;
   /** Logs that have segments, but are named by neither the snapshot nor the journal: the next start sets them aside. */
   readonly strays: readonly number[];
+  /** In another shard than 0: logs that nothing names, as shard 0 is damaged. */
+  readonly nameless: readonly number[];
+  /** The ids of all logs that are named, have messages in the journal, or files. */
+  readonly logIds: readonly number[];
+  /** The last block of the journal, or that the snapshot covers. */
+  readonly lastBlock: number;
+  /** In another shard than 0: the last block of shard 0's journal that it knows. */
+  readonly followedBlock: number;
   /** Null where the journal is whole, or nothing is behind its damage. */
   readonly behindDamage: BehindDamage | null;
   /** What was read and found whole. */
@@ -50,6 +62,21 @@ export interface Inspection {
   readonly journalBlocks: number;
   readonly segments: number;
   readonly bytes: number;
+}
+
+/** What was found in the directory of one shard. */
+export interface ShardInspection extends ShardDirectory {
+  readonly inspection: Inspection;
+}
+
+/** Of another shard than 0: what shard 0 says. */
+export interface FollowedShard {
+  readonly shard: number;
+  readonly owners: LogOwners;
+  /** The last block of shard 0. */
+  readonly lastBlock: number;
+  /** Whether its snapshot and journal are whole: what it does not name then was deleted. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -61,8 +88,11 @@ export class Inspector {
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #findings: Finding[] = [];
-  readonly #owners = new LogOwners();
+  readonly owners: LogOwners;
+  readonly #followed: FollowedShard | null;
   readonly #named = new Set<number>();
+  /** Those with anything in the journal or the snapshot of this directory. */
+  readonly #here = new Set<number>();
   #nextBlock = 1;
   #tornEnd: Inspection['tornEnd'] = null;
   #journalFiles = 0;
@@ -70,16 +100,18 @@ export class Inspector {
   #segments = 0;
   #bytes = 0;
 
-  constructor(fs: FileSystem, directory: string) {
+  constructor(fs: FileSystem, directory: string, followed: FollowedShard | null = null) {
     this.#fs = fs;
     this.#directory = directory;
+    this.#followed = followed;
+    this.owners = new LogOwners(followed?.owners ?? null);
   }
 
   async inspect(): Promise<Inspection> {
     let snapshot: Snapshot | null = null;
     try {
       snapshot = await readSnapshot(this.#fs, this.#directory);
-      this.#owners.readSnapshot(snapshot?.broker);
+      this.owners.readSnapshot(snapshot?.broker);
     } catch (error) {
       this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
     }
@@ -108,7 +140,11 @@ export class Inspector {
       findings: this.#findings,
       strays,
       tornEnd: this.#tornEnd,
-      owners: this.#owners.byLog,
+      owners: this.owners.of(this.#followed?.shard ?? 0),
+      nameless: this.#nameless(snapshot),
+      logIds: [...this.#here, ...strays],
+      lastBlock: this.#nextBlock - 1,
+      followedBlock: this.owners.followedBlock,
       snapshot,
       journalFiles: this.#journalFiles,
       journalBlocks: this.#journalBlocks,
@@ -117,14 +153,31 @@ export class Inspector {
     };
   }
 
+  /** A log of which shard 0, all of which is there, does not know: its queue was deleted. */
+  #isGone(logId: number): boolean {
+    const followed = this.#followed;
+    if (followed === null || !followed.isWhole || this.owners.followedBlock > followed.lastBlock)
+      return false;
+    return logId < OWN_LOG_IDS && !this.owners.byLog.has(logId);
+  }
+
+  #nameless(snapshot: Snapshot | null): number[] {
+    if (this.#followed === null) return [];
+    const { byLog, deleted, opened } = this.owners;
+    const ids = new Set([...(snapshot?.logs ?? []).map(({ id }) => id), ...opened]);
+    return [...ids].filter((id) => !byLog.has(id) && !deleted.has(id) && !this.#isGone(id));
+  }
+
   #missesSnapshot(why: string): void {
     const error = new CorruptionError(`${this.#directory}/snapshot`, 0, `the file is missing: ${why}`);
     this.#note(error, 'snapshot', TOLD_BY_SNAPSHOT);
   }
 
   async #findStrays(snapshot: Snapshot | null): Promise<number[]> {
-    const { byLog, deleted } = this.#owners;
-    for (const ids of [idsIn(snapshot), byLog.keys(), deleted]) for (const id of ids) this.#named.add(id);
+    const { byLog, deleted, opened } = this.owners;
+    for (const ids of [idsIn(snapshot), this.#named, opened]) for (const id of ids) this.#here.add(id);
+    for (const ids of [idsIn(snapshot), byLog.keys(), deleted, opened])
+      for (const id of ids) this.#named.add(id);
     const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
     const isKnown = this.#findings.some(({ corruption }) => corruption.file === 'snapshot');
     if (strays.length > 0 && !isKnown && isNothingNamed(snapshot, this.#named, this.#nextBlock)) {
@@ -198,12 +251,12 @@ export class Inspector {
       },
       acknowledged: (id) => this.#named.add(id),
       batch: (_image, id) => this.#named.add(id),
-      metadata: (bytes) => this.#owners.apply(bytes),
+      metadata: (bytes) => this.owners.apply(bytes),
     });
   }
 
   async #inspectSegment(logId: number, info: SegmentInfo, isStream: boolean): Promise<void> {
-    if (this.#owners.deleted.has(logId)) return;
+    if (this.owners.deleted.has(logId) || this.#isGone(logId)) return;
     const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
     this.#bytes += info.bytes;
@@ -213,7 +266,7 @@ export class Inspector {
         path: range.path,
         offset: range.position,
         what: range.what,
-        affected: `${this.#owners.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${range.fromOffset} and ${to}`,
+        affected: `${this.owners.byLog.get(logId) ?? `messages of log ${logId}`} between offsets ${range.fromOffset} and ${to}`,
         corruption: { file: 'segment', logId, segment: range },
       });
     }

@@ -13,24 +13,62 @@ interface BrokerSnapshot {
   readonly metadata: readonly string[];
   readonly queues?: readonly QueueState[];
   readonly parts?: readonly string[];
+  readonly followedBlock?: number;
+  readonly forgottenBlock?: number;
 }
 
 const STREAM = '{"op":"stream.';
 /** The operations on the topology that name a log. */
 const WITH_LOG = /^\{"op":"(queue|delay)\./;
 
-/** Which queue, stream partition or delay bucket each log of a data directory belongs to, by snapshot and journal. */
+/**
+ * Which queue, stream partition or delay bucket each log of a data directory belongs to, by snapshot and journal. That of another
+ * shard than 0 knows names from shard 0: ids of logs that shard 0 gives are given once.
+ */
 export class LogOwners {
-  readonly byLog = new Map<number, string>();
+  readonly byLog: Map<number, string>;
   /** Deleted since the snapshot was taken: their files may be gone. */
-  readonly deleted = new Set<number>();
+  readonly deleted: Set<number>;
+  /** The shards of queues that are in others than shard 0. */
+  readonly shardOf = new Map<number, number>();
+  /** In another shard than 0: the logs that its journal says were opened. */
+  readonly opened = new Set<number>();
+  /** In another shard than 0: the last block of shard 0's journal that it knows. */
+  followedBlock = 0;
+  /** The last one that its journal names, whether that counts or not. */
+  openedBlock = 0;
+  #forgottenBlock = -1;
+  readonly #metadata: LogOwners | null;
   /** The logs of a queue's priority levels, without its first log, whose number is the queue's id. */
   readonly #priorityLogs = new Map<number, readonly number[]>();
   /** By stream, in the order of its partitions. */
   readonly #partitions = new Map<string, number[]>();
 
+  /** `metadata`: of shard 0, for another one. */
+  constructor(metadata: LogOwners | null = null) {
+    this.#metadata = metadata;
+    this.byLog = new Map(metadata?.byLog);
+    this.deleted = new Set(metadata?.deleted);
+  }
+
+  /** Those that are in this shard. */
+  of(shard: number): ReadonlyMap<number, string> {
+    const { shardOf, byLog: known } = this.#metadata ?? { shardOf: this.shardOf, byLog: new Map() };
+    const isHere = (id: number): boolean =>
+      shard === 0 ? !shardOf.has(id) : !known.has(id) || shardOf.get(id) === shard;
+    return new Map([...this.byLog].filter(([id]) => isHere(id)));
+  }
+
   readSnapshot(broker: unknown): void {
-    const { metadata = [], queues = [], parts = [] } = (broker ?? {}) as Partial<BrokerSnapshot>;
+    const {
+      metadata = [],
+      queues = [],
+      parts = [],
+      followedBlock = 0,
+      forgottenBlock = -1,
+    } = (broker ?? {}) as Partial<BrokerSnapshot>;
+    this.followedBlock = followedBlock;
+    this.#forgottenBlock = forgottenBlock;
     for (const text of [...metadata, ...parts]) this.apply(Buffer.from(text, 'utf8'));
     for (const { id, lanes: levels } of queues) {
       this.#priorityLogs.set(
@@ -38,7 +76,7 @@ export class LogOwners {
         levels.map(([, levelId]) => levelId),
       );
       for (const [priority, levelId] of levels) {
-        if (levelId !== id) this.byLog.set(levelId, `${this.byLog.get(id)}, of priority ${priority},`);
+        if (levelId !== id) this.#addLevel(id, priority, levelId);
       }
     }
   }
@@ -53,10 +91,12 @@ export class LogOwners {
     switch (operation.op) {
       case 'queue.declare':
         this.byLog.set(operation.id, `messages of queue '${operation.name}' in vhost '${operation.vhost}'`);
+        if ((operation.shard ?? 0) !== 0) this.shardOf.set(operation.id, operation.shard as number);
         return;
       case 'queue.delete':
         for (const id of [operation.id, ...(this.#priorityLogs.get(operation.id) ?? [])])
           this.deleted.add(id);
+        this.shardOf.delete(operation.id);
         return;
       case 'delay.bucket-add':
         this.byLog.set(operation.id, delayedIn(operation));
@@ -68,10 +108,23 @@ export class LogOwners {
   }
 
   #applyQueueState(operation: QueueOperation): void {
+    if (operation.op === 'queue-state.open') {
+      const { id, block } = operation;
+      this.opened.add(id);
+      this.openedBlock = Math.max(this.openedBlock, block);
+      if (block > this.#forgottenBlock) this.followedBlock = Math.max(this.followedBlock, block);
+    }
     if (operation.op !== 'queue-state.lane') return;
     const { id, priority, laneId: levelId } = operation;
-    this.byLog.set(levelId, `${this.byLog.get(id)}, of priority ${priority},`);
+    this.#addLevel(id, priority, levelId);
     this.#priorityLogs.set(id, [...(this.#priorityLogs.get(id) ?? []), levelId]);
+  }
+
+  #addLevel(id: number, priority: number, levelId: number): void {
+    const owner = this.byLog.get(id) ?? `messages of log ${id}`;
+    this.byLog.set(levelId, `${owner}, of priority ${priority},`);
+    // Where the deletion is known before the levels are.
+    if (this.deleted.has(id)) this.deleted.add(levelId);
   }
 
   #applyStream(operation: StreamOperation): void {

@@ -14,7 +14,7 @@ import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 /** Several shards in one thread, with the doors that they have in several. */
 export class TestShards {
   readonly directory: string;
-  readonly #count: number;
+  #count: number;
   readonly #options: Partial<BrokerOptions>;
   readonly #ringBytes: number | undefined;
   #seats: Seat[] = [];
@@ -38,7 +38,20 @@ export class TestShards {
     return test;
   }
 
-  async open(): Promise<void> {
+  /** On the shards below a directory that is there. */
+  static async on(
+    directory: string,
+    count: number,
+    options: Partial<BrokerOptions> = {},
+  ): Promise<TestShards> {
+    const test = new TestShards(directory, count, options);
+    await test.open();
+    return test;
+  }
+
+  /** `count`: with another number of shards than before. */
+  async open(count = this.#count): Promise<void> {
+    this.#count = count;
     const doors = createDoors(this.#count, this.#ringBytes);
     this.#seats = [];
     this.brokers = [];

@@ -1,0 +1,82 @@
+import type { FileSystem } from '../../log/files/filesystem.ts';
+import { isUsed, usedShards } from '../../log/files/shard-directories.ts';
+import { doctorCommandLine, quoted } from '../../log/operator-advice.ts';
+import type { TopologyQueue } from '../queues/queue-port.ts';
+import { decodeOperation } from '../topology/metadata.ts';
+
+/** Queues and shards that are named in one message. */
+const NAMED_MAX = 10;
+
+/**
+ * Refuses a start with fewer shards than there are on the disk: the queues there would be lost from sight, and what is in them
+ * would be taken for empty.
+ */
+export async function refuseFewerShards(fs: FileSystem, dataDirectory: string, count: number): Promise<void> {
+  const beyond = (await usedShards(fs, dataDirectory)).filter(({ shard }) => shard >= count);
+  if (beyond.length === 0) return;
+  const numbers = beyond.map(({ shard }) => shard);
+  throw new Error(
+    `'${dataDirectory}' has data of ${shardsText(numbers)}, and this start is with ${countText(count)}: what is in the queues there ` +
+      `would be lost from sight. Nothing was changed. Start with shards = ${Math.max(...numbers) + 1}, as before. ` +
+      `What is there: \`${doctorCommandLine(dataDirectory, '--logs')}\`. ` +
+      `If nobody wants it any more, delete those queues first, stop the broker, and move ${beyond
+        .map(({ directory }) => quoted(directory))
+        .join(', ')} out of the way`,
+  );
+}
+
+/** Refuses a start where the metadata has queues in shards that are not started, whose directories are gone. */
+export function refuseQueuesElsewhere(
+  queues: Iterable<TopologyQueue & { readonly vhost: string }>,
+  count: number,
+): void {
+  const names: string[] = [];
+  const shards = new Set<number>();
+  for (const { shard, name, vhost, durable } of queues) {
+    if (shard < count || !durable) continue;
+    shards.add(shard);
+    names.push(`'${name}' in vhost '${vhost}'`);
+  }
+  if (names.length === 0) return;
+  const some = names.slice(0, NAMED_MAX).join(', ');
+  const rest = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
+  throw new Error(
+    `queues are in ${shardsText([...shards].sort((a, b) => a - b))}, and this start is with ${countText(count)}: ${some}${rest}. ` +
+      `Start with shards = ${Math.max(...shards) + 1}, as before, with the directory of each shard in its place`,
+  );
+}
+
+/**
+ * Refuses the start of a shard whose directory is empty, or is not there, while shard 0 has durable queues in it. Without that they
+ * would be there, and have nothing in them. `operations`: the metadata of shard 0.
+ */
+export async function refuseLostShard(
+  fs: FileSystem,
+  directory: string,
+  shard: number,
+  operations: readonly string[],
+): Promise<void> {
+  if (await isUsed(fs, directory)) return;
+  let queues = 0;
+  for (const text of operations) {
+    if (!text.startsWith('{"op":"queue.declare"')) continue;
+    const operation = decodeOperation(Buffer.from(text, 'utf8'));
+    if (operation.op !== 'queue.declare' || operation.transient === true) continue;
+    if ((operation.shard ?? 0) === shard) queues++;
+  }
+  if (queues === 0) return;
+  throw new Error(
+    `${queues} ${queues === 1 ? 'queue is' : 'queues are'} in shard ${shard}, whose directory '${directory}' is empty: what was in them ` +
+      'is not there. Mount or restore that directory; with an empty one on purpose, run `sluice doctor --save` to a new directory first',
+  );
+}
+
+function shardsText(shards: readonly number[]): string {
+  const some = shards.slice(0, NAMED_MAX).join(', ');
+  const rest = shards.length > NAMED_MAX ? ` and ${shards.length - NAMED_MAX} more` : '';
+  return `${shards.length === 1 ? 'shard' : 'shards'} ${some}${rest}`;
+}
+
+function countText(count: number): string {
+  return count === 1 ? 'one shard' : `${count} shards`;
+}
