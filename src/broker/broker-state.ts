@@ -9,6 +9,7 @@ import { isQueueOperation } from './queues/queue-operations.ts';
 import { type QueueRecovery, type QueueState, stateOf } from './queues/queue-recovery.ts';
 import type { Shard } from './shard/shard.ts';
 import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section.ts';
+import { isMetadataChange } from './shards/metadata-changes.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
 import type { Shards } from './shards/shards.ts';
@@ -29,10 +30,10 @@ interface BrokerSnapshot {
   readonly queues: readonly QueueState[];
   /** Operations of snapshot sections. */
   readonly parts?: readonly string[];
-  /** How far shard 0 was followed; not in shard 0. */
-  readonly followedBlock?: number;
-  /** By `sluice doctor`: what the journal says of shard 0 up to this block counts no more, as shard 0 has lost some of it. */
-  readonly forgottenBlock?: number;
+  /** The last change of shard 0 that is known; not in shard 0. */
+  readonly followedChange?: number;
+  /** How many changes of the metadata there were; in shard 0 of several. */
+  readonly changes?: number;
 }
 
 export interface BrokerStateDeps {
@@ -65,7 +66,7 @@ export class BrokerState implements StateMachine {
   async recover(): Promise<void> {
     const { shard, delays, events, access, queueRecovery, followed, shards } = this.#deps;
     const clean = await shard.recover(this);
-    this.#assertNotAhead();
+    shards?.metadataRecovered();
     if (followed === null) refuseQueuesElsewhere(this.#allQueues(), shards?.seat.count ?? 1);
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of [...this.#queues()]) {
@@ -108,7 +109,7 @@ export class BrokerState implements StateMachine {
 
   /** From the store: the snapshot, or null on an empty directory. */
   restore(snapshot: unknown): void {
-    const { shard, queueRecovery, streams, followed } = this.#deps;
+    const { shard, queueRecovery, streams, followed, shards } = this.#deps;
     if (followed !== null) {
       // Its own ids are above all those that shard 0 gives.
       shard.nextLogId = OWN_LOG_IDS;
@@ -121,12 +122,12 @@ export class BrokerState implements StateMachine {
       delivered,
       queues,
       parts = [],
-      followedBlock = 0,
-      forgottenBlock = -1,
+      followedChange = 0,
+      changes = 0,
     } = snapshot as BrokerSnapshot;
     shard.nextLogId = nextQueueId;
-    queueRecovery.followedBlock = followedBlock;
-    queueRecovery.forgottenBlock = forgottenBlock;
+    queueRecovery.followedChange = followedChange;
+    this.#assertNotAhead();
     queueRecovery.delivered(delivered);
     const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
     const isOfStreams = (operation: Buffer) => this.#sections.of(operation) === streams;
@@ -135,13 +136,18 @@ export class BrokerState implements StateMachine {
     for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
     for (const operation of operations) if (!isOfStreams(operation)) this.applyMetadata(operation);
     for (const state of queues ?? []) queueRecovery.restore(state);
+    if (shards !== null) shards.changes = changes;
   }
 
   applyMetadata(bytes: Buffer): void {
-    const { shard, queueRecovery, access, vhosts } = this.#deps;
+    const { shard, queueRecovery, access, vhosts, shards } = this.#deps;
+    if (shards !== null && isMetadataChange(bytes)) shards.changes++;
     if (isQueueOperation(bytes)) {
       const opened = queueRecovery.apply(bytes);
-      if (opened !== null) shard.store.named(opened);
+      if (opened === null) return;
+      // Now, as at the end of the journal the files of queues that are gone are deleted.
+      this.#assertNotAhead();
+      shard.store.named(opened);
     } else if (isAccessOperation(bytes)) access.apply(decodeAccessOperation(bytes));
     else {
       const section = this.#sections.of(bytes);
@@ -163,10 +169,11 @@ export class BrokerState implements StateMachine {
     const delays = vhosts.delaySnapshot().map(encodeOperation).map(bytesText);
     const base = { nextQueueId: shard.nextLogId, delivered, queues, parts: this.#sections.snapshot() };
     if (followed === null) {
-      return { ...base, metadata: [...this.metadata(), ...delays] };
+      const changes = shards === null ? {} : { changes: shards.changes };
+      return { ...base, metadata: [...this.metadata(), ...delays], ...changes };
     }
 
-    return { ...base, metadata: delays, followedBlock: shards?.followedBlock ?? 0 };
+    return { ...base, metadata: delays, followedChange: shards?.followedChange ?? 0 };
   }
 
   /** What all shards have in common. */
@@ -181,10 +188,10 @@ export class BrokerState implements StateMachine {
   /** What is restored from a copy may be older than what others have seen of it. */
   #assertNotAhead(): void {
     const { followed, shards, queueRecovery } = this.#deps;
-    if (followed === null || queueRecovery.followedBlock <= followed.recoveredBlock) return;
+    if (followed === null || queueRecovery.followedChange <= followed.recoveredChanges) return;
     throw new Error(
-      `shard ${shards?.seat.number} knows the metadata up to block ${queueRecovery.followedBlock}, and shard 0 has it up to ` +
-        `block ${followed.recoveredBlock}: shard 0 is older, as after a restored copy. Restore all shards from the same copy`,
+      `shard ${shards?.seat.number} knows ${queueRecovery.followedChange} changes of the metadata, and shard 0 has ` +
+        `${followed.recoveredChanges} of them: shard 0 is older, as after a restored copy. Restore all shards from the same copy`,
     );
   }
 

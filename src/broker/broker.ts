@@ -386,7 +386,7 @@ export class Broker {
       quotas: this.quotas,
       deadLettering: this.deadLettering,
       remove: (queue) => this.commands.removeQueue(queue),
-      followedBlock: () => shards?.followedBlock ?? 0,
+      followedChange: () => shards?.followedChange ?? 0,
     });
   }
 

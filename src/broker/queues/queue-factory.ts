@@ -17,14 +17,14 @@ export interface QueueFactoryDeps {
   readonly deadLettering: { send(queue: Queue, batch: readonly DeadLetterEntry[]): number };
   /** The queue deletes itself: nobody consumes from it any more, or it expired. */
   remove(queue: Queue): void;
-  /** In a shard that follows: how far it has followed. */
-  followedBlock?(): number;
+  /** In a shard that follows: the last change of the metadata that it knows. */
+  followedChange?(): number;
 }
 
 /** A queue in the shard; while that recovers, `recovery` brings its state back. */
 export function createQueue(
   spec: QueueSpec,
-  { shard, recovery, quotas, deadLettering, remove, followedBlock }: QueueFactoryDeps,
+  { shard, recovery, quotas, deadLettering, remove, followedChange }: QueueFactoryDeps,
 ): Queue {
   const { store, backPressure } = shard;
   const id = shard.logId(spec.id);
@@ -82,8 +82,8 @@ export function createQueue(
   if (shard.isRecovering) recovery.created(queue, (laneId) => shard.logId(laneId));
   else if (queue.shard !== 0 && queue.durable) {
     // What its declaration says here, where it is not journaled: that there is such a log.
-    const block = followedBlock?.() ?? 0;
-    shard.record(encodeQueueOperation({ op: 'queue-state.open', id, block }));
+    const change = followedChange?.() ?? 0;
+    shard.record(encodeQueueOperation({ op: 'queue-state.open', id, change }));
   }
   return queue;
 }

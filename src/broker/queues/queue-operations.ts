@@ -3,14 +3,14 @@
  * begin in the same way:
  *
  *     lane       the log of one more priority level
- *     open       in a shard that follows another: that the queue is there, and how far shard 0 was followed then
+ *     open       in a shard that follows another: that the queue is there, and the last change of shard 0 that was known then
  *     failures   how often messages failed at consumers: offset, count, offset, count, ..., and for each of them how often
  *                it came back in all; where that is not said, as often as it failed
  *     seen       the name of a message for deduplication: where that is, in the same block; and with x-cache-ttl, until when the
  *                name is known whether it is there or not
  */
 export type QueueOperation =
-  | { readonly op: 'queue-state.open'; readonly id: number; readonly block: number }
+  | { readonly op: 'queue-state.open'; readonly id: number; readonly change: number }
   | {
       readonly op: 'queue-state.lane';
       readonly id: number;
@@ -59,7 +59,7 @@ export function decodeQueueOperation(bytes: Buffer): QueueOperation {
   const operation = JSON.parse(bytes.toString('utf8')) as QueueOperation;
   const isKnown =
     Number.isSafeInteger(operation.id) &&
-    ((operation.op === 'queue-state.open' && Number.isSafeInteger(operation.block)) ||
+    ((operation.op === 'queue-state.open' && Number.isSafeInteger(operation.change)) ||
       (operation.op === 'queue-state.lane' && Number.isSafeInteger(operation.laneId)) ||
       (operation.op === 'queue-state.failures' &&
         Array.isArray(operation.counts) &&

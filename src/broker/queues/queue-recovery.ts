@@ -64,10 +64,8 @@ export class QueueRecovery {
   readonly #queues = new Map<number, Queue>();
   readonly #deliveredBelow = new Map<number, number>();
   readonly #ready = new Map<number, Amount>();
-  /** How far shard 0 was followed when the last of the logs was opened; 0 where nothing is followed. */
-  followedBlock = 0;
-  /** What the journal says of shard 0 up to this block counts no more. */
-  forgottenBlock = -1;
+  /** The last change of shard 0 that was known when the last of the logs was opened; 0 where nothing is followed. */
+  followedChange = 0;
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -100,8 +98,7 @@ export class QueueRecovery {
   apply(bytes: Buffer): number | null {
     const operation = decodeQueueOperation(bytes);
     if (operation.op === 'queue-state.open') {
-      const { block } = operation;
-      if (block > this.forgottenBlock && block > this.followedBlock) this.followedBlock = block;
+      this.followedChange = Math.max(this.followedChange, operation.change);
       return operation.id;
     }
     const queue = this.#queues.get(operation.id);

@@ -92,8 +92,6 @@ export class Shard {
   remotePublishing: RemotePublishing | null = null;
   /** The block in which the last change of metadata is; 0 if there was none. */
   metadataBlock = 0;
-  /** The last block that was found in the journal at the start. */
-  recoveredBlock = 0;
   /** Until the journal is read, operations are applied and not recorded. */
   isRecovering = true;
   /** The log id that is given next: ids are never used again. */
@@ -119,10 +117,7 @@ export class Shard {
         this.store.maintenance.poke();
       },
       onWarning: (text) => log.warn({}, text),
-      onRecovered: (lastBlock) => {
-        this.recoveredBlock = lastBlock;
-        log.info({ lastBlock }, 'the journal was read');
-      },
+      onRecovered: (lastBlock) => log.info({ lastBlock }, 'the journal was read'),
       onFailure: (error) => this.#fail(error),
       onDiskLevel: (level) => this.#setDiskLevel(level),
       onRelief: () => this.backPressure.relieve(),

@@ -14,10 +14,10 @@ export interface FollowedMetadata {
   readonly operations: readonly string[];
   /** The last change that the other shards had been told of. */
   readonly number: number;
-  /** The last block of shard 0's journal then. */
-  readonly lastBlock: number;
-  /** The last block that shard 0 found in its journal when it started. */
-  readonly recoveredBlock: number;
+  /** How many changes of the metadata there had ever been then, as far as they were durable. */
+  readonly changes: number;
+  /** How many of them shard 0 found in its data directory when it started. */
+  readonly recoveredChanges: number;
 }
 
 /** All metadata of shard 0, before this shard reads its own journal. Changes are told from then on. */
@@ -27,13 +27,13 @@ export async function askForMetadata(link: ShardLink): Promise<FollowedMetadata>
     const page = (await link.ask({ op: 'metadata.follow', from: operations.length })) as {
       readonly operations: readonly string[];
       readonly more: boolean;
-      readonly lastBlock: number;
-      readonly recoveredBlock: number;
+      readonly changes: number;
+      readonly recoveredChanges: number;
       readonly number: number;
     };
     for (const operation of page.operations) operations.push(operation);
-    const { more, number, lastBlock, recoveredBlock } = page;
-    if (!more) return { operations, number, lastBlock, recoveredBlock };
+    const { more, number, changes, recoveredChanges } = page;
+    if (!more) return { operations, number, changes, recoveredChanges };
   }
 }
 
@@ -52,12 +52,12 @@ export class MetadataCopy {
   readonly #deps: MetadataCopyDeps;
   /** The first one is being applied. */
   readonly #notes: ShardNote[] = [];
-  /** The last block of shard 0's journal that is known here. */
-  block: number;
+  /** How many changes of the metadata are known here, of all that there ever were. */
+  changes: number;
 
-  constructor(deps: MetadataCopyDeps, block: number) {
+  constructor(deps: MetadataCopyDeps, changes: number) {
     this.#deps = deps;
-    this.block = block;
+    this.changes = changes;
   }
 
   /** A change that shard 0 tells of. It has its turn when those before it are in effect. */
@@ -77,8 +77,8 @@ export class MetadataCopy {
 
   *#apply(note: ShardNote): Work<void> {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
-    // What is recorded here because of the change names this block.
-    this.block = Math.max(this.block, number(note, 'block'));
+    // What is recorded here because of the change names it.
+    this.changes = Math.max(this.changes, number(note, 'changes'));
     if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
     else yield* this.#applyTopology(decodeOperation(bytes));
     const applied = number(note, 'number');

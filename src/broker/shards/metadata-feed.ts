@@ -7,6 +7,8 @@ interface Change {
   readonly operation: string;
   /** The block that it is in; what is not journaled goes with those before it. */
   readonly block: number;
+  /** How many there have been with this one, since the data directory began. */
+  readonly changes: number;
 }
 
 interface Waiting {
@@ -19,7 +21,6 @@ export interface MetadataPage {
   readonly operations: readonly string[];
   readonly more: boolean;
   readonly number: number;
-  readonly lastBlock: number;
 }
 
 /** Operations of one answer to a shard that begins to follow. */
@@ -35,8 +36,8 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
   /** Of the change made last. */
   #number = 0;
   #told = 0;
-  /** The block of the change told last; at first the last one that was read at the start. */
-  #toldBlock = 0;
+  /** How many of all changes that ever were are durable. */
+  durableChanges = 0;
   #pending: Change[] = [];
   /** The change that each other shard has applied last; -1 until it follows. */
   readonly #applied = new Map<number, number>();
@@ -62,12 +63,13 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
   }
 
   /** `block`: what has to be durable before anybody hears of it. */
-  add(operation: Uint8Array, block: number): void {
+  add(operation: Uint8Array, block: number, changes: number): void {
     const last = this.#pending.at(-1)?.block ?? 0;
     const change = {
       number: ++this.#number,
       operation: Buffer.from(operation).toString('utf8'),
       block: Math.max(block, last),
+      changes,
     };
     this.#pending.push(change);
     if (this.#pending.length === 1) this.#shard.whenDurable(change.block, this);
@@ -88,17 +90,12 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
     this.#answer();
   }
 
-  #tell({ number, operation, block }: Change): void {
+  #tell({ number, operation, changes }: Change): void {
     this.#told = number;
-    this.#toldBlock = Math.max(this.#toldBlock, block);
+    this.durableChanges = changes;
     for (const link of this.#links) {
-      if (this.#applied.get(link.peer) !== -1) link.tell({ op: 'metadata', number, operation, block });
+      if (this.#applied.get(link.peer) !== -1) link.tell({ op: 'metadata', number, operation, changes });
     }
-  }
-
-  /** The journal is read; all of it up to this block is on stable storage. */
-  recovered(lastBlock: number): void {
-    this.#toldBlock = lastBlock;
   }
 
   /** `begin` is called when every change is told. */
@@ -124,7 +121,6 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
       operations: operations.slice(from, to),
       more,
       number: this.#told,
-      lastBlock: this.#toldBlock,
     };
   }
 

@@ -17,7 +17,7 @@ export async function refuseFewerShards(fs: FileSystem, dataDirectory: string, c
   const numbers = beyond.map(({ shard }) => shard);
   throw new Error(
     `'${dataDirectory}' has data of ${shardsText(numbers)}, and this start is with ${countText(count)}: what is in the queues there ` +
-      `would be lost from sight. Nothing was changed. Start with shards = ${Math.max(...numbers) + 1}, as before. ` +
+      `would be lost from sight. Nothing was changed. Start with shards = ${numbers[numbers.length - 1] + 1}, as before. ` +
       `What is there: \`${doctorCommandLine(dataDirectory, '--logs')}\`. ` +
       `If nobody wants it any more, delete those queues first, stop the broker, and move ${beyond
         .map(({ directory }) => quoted(directory))
@@ -40,9 +40,10 @@ export function refuseQueuesElsewhere(
   if (names.length === 0) return;
   const some = names.slice(0, NAMED_MAX).join(', ');
   const rest = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
+  const numbers = [...shards].sort((a, b) => a - b);
   throw new Error(
-    `queues are in ${shardsText([...shards].sort((a, b) => a - b))}, and this start is with ${countText(count)}: ${some}${rest}. ` +
-      `Start with shards = ${Math.max(...shards) + 1}, as before, with the directory of each shard in its place`,
+    `queues are in ${shardsText(numbers)}, and this start is with ${countText(count)}: ${some}${rest}. ` +
+      `Start with shards = ${numbers[numbers.length - 1] + 1}, as before, with the directory of each shard in its place`,
   );
 }
 

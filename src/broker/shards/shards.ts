@@ -49,6 +49,9 @@ export class Shards implements ShardService {
   readonly #publishing: PublishingElsewhere;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
+  /** In shard 0: how many changes of the metadata were journaled since the data directory began. */
+  changes = 0;
+  #recoveredChanges = 0;
   /** In all others. */
   #copy: MetadataCopy | null = null;
   readonly #followed = new FollowedChanges();
@@ -89,7 +92,7 @@ export class Shards implements ShardService {
       this.#followed.number = followed.number;
       this.#copy = new MetadataCopy(
         { vhosts, access, owners: this.owners, link, turnTime, inBackground, known: this.#followed },
-        followed.lastBlock,
+        followed.changes,
       );
       return new RemoteCommands(this.seat.number, link, this.owners);
     }
@@ -121,20 +124,26 @@ export class Shards implements ShardService {
 
   /** The journal is read: others are answered. */
   recovered(): void {
-    this.feed?.recovered(this.#shard.journalPosition.durableBlock);
     this.seat.begin(this.#shard.turn);
     this.seat.serve(this);
   }
 
-  /** The last block of shard 0's journal that is known here; 0 in shard 0. */
-  get followedBlock(): number {
-    return this.#copy?.block ?? 0;
+  /** The metadata is read from the data directory. */
+  metadataRecovered(): void {
+    this.#recoveredChanges = this.changes;
+    if (this.feed !== null) this.feed.durableChanges = this.changes;
+  }
+
+  /** How many changes of shard 0 are known here; 0 in shard 0. */
+  get followedChange(): number {
+    return this.#copy?.changes ?? 0;
   }
 
   /** A change of metadata was made here, in shard 0. `block`: where it is journaled; 0 if it is not. */
   changed(operation: Uint8Array, block: number): void {
     if (this.feed === null) throw new Error('only shard 0 changes the metadata');
-    this.feed.add(operation, block);
+    if (block !== 0) this.changes++;
+    this.feed.add(operation, block, this.changes);
   }
 
   /** Whether all changes so far are in effect in all shards. */
@@ -201,8 +210,10 @@ export class Shards implements ShardService {
     if (feed === null) throw new Error('only shard 0 is followed');
     const all = (): readonly string[] => this.#rooms.metadata();
     return new Promise((resolve) => {
-      const { recoveredBlock } = this.#shard;
-      feed.whenAllTold(() => resolve({ ...feed.begin(from, number(question, 'from'), all), recoveredBlock }));
+      feed.whenAllTold(() => {
+        const page = feed.begin(from, number(question, 'from'), all);
+        resolve({ ...page, changes: feed.durableChanges, recoveredChanges: this.#recoveredChanges });
+      });
     });
   }
 }

@@ -11,16 +11,16 @@ export async function inspectShards(fs: FileSystem, dataDirectory: string): Prom
   const inspector = new Inspector(fs, dataDirectory);
   const first = await inspector.inspect();
   const { owners } = inspector;
-  const { lastBlock } = first;
+  const { changes } = first;
   const isWhole = !first.findings.some(({ corruption }) => corruption.file !== 'segment');
   const shards: ShardInspection[] = [{ shard: 0, directory: dataDirectory, inspection: first }];
   const used: FoundShard[] = await usedShards(fs, dataDirectory);
   for (const each of [...used, ...missingShards(dataDirectory, owners, used)].sort(byShard)) {
     const { shard, directory } = each;
-    const followed = { shard, owners, lastBlock, isWhole };
+    const followed = { shard, owners, changes, isWhole };
     const inspection = await new Inspector(fs, directory, followed).inspect();
     const findings = [...inspection.findings, ...(each.isMissing ? [missing(directory, owners, shard)] : [])];
-    if (inspection.followedBlock > lastBlock) findings.push(ahead(dataDirectory, inspection, lastBlock));
+    if (inspection.followedChange > changes) findings.push(ahead(dataDirectory, inspection, changes));
     shards.push({ shard, directory, inspection: { ...inspection, findings } });
   }
   return shards;
@@ -61,11 +61,11 @@ function missing(directory: string, owners: LogOwners, shard: number): Finding {
 
 const NAMED_MAX = 10;
 
-function ahead(dataDirectory: string, { followedBlock }: Inspection, lastBlock: number): Finding {
+function ahead(dataDirectory: string, { followedChange }: Inspection, changes: number): Finding {
   return {
     path: `${dataDirectory}/journal`,
     offset: 0,
-    what: `shard 0 ends with block ${lastBlock}, and this shard knows it up to block ${followedBlock}`,
+    what: `shard 0 has ${changes} changes of the metadata, and this shard knows ${followedChange} of them`,
     affected: 'which queues there are in this shard, as shard 0 has lost what it knew of them',
     corruption: { file: 'metadata' },
   };

@@ -50,10 +50,10 @@ export interface Inspection {
   readonly nameless: readonly number[];
   /** The ids of all logs that are named, have messages in the journal, or files. */
   readonly logIds: readonly number[];
-  /** The last block of the journal, or that the snapshot covers. */
-  readonly lastBlock: number;
-  /** In another shard than 0: the last block of shard 0's journal that it knows. */
-  readonly followedBlock: number;
+  /** In shard 0: how many changes of the metadata there were. */
+  readonly changes: number;
+  /** In another shard than 0: how many of those it knows. */
+  readonly followedChange: number;
   /** Null where the journal is whole, or nothing is behind its damage. */
   readonly behindDamage: BehindDamage | null;
   /** What was read and found whole. */
@@ -73,8 +73,8 @@ export interface ShardInspection extends ShardDirectory {
 export interface FollowedShard {
   readonly shard: number;
   readonly owners: LogOwners;
-  /** The last block of shard 0. */
-  readonly lastBlock: number;
+  /** How many changes of the metadata there were. */
+  readonly changes: number;
   /** Whether its snapshot and journal are whole: what it does not name then was deleted. */
   readonly isWhole: boolean;
 }
@@ -143,8 +143,8 @@ export class Inspector {
       owners: this.owners.of(this.#followed?.shard ?? 0),
       nameless: this.#nameless(snapshot),
       logIds: [...this.#here, ...strays],
-      lastBlock: this.#nextBlock - 1,
-      followedBlock: this.owners.followedBlock,
+      changes: this.owners.changes,
+      followedChange: this.owners.followedChange,
       snapshot,
       journalFiles: this.#journalFiles,
       journalBlocks: this.#journalBlocks,
@@ -156,8 +156,7 @@ export class Inspector {
   /** A log of which shard 0, all of which is there, does not know: its queue was deleted. */
   #isGone(logId: number): boolean {
     const followed = this.#followed;
-    if (followed === null || !followed.isWhole || this.owners.followedBlock > followed.lastBlock)
-      return false;
+    if (followed === null || !followed.isWhole || this.owners.followedChange > followed.changes) return false;
     return logId < OWN_LOG_IDS && !this.owners.byLog.has(logId);
   }
 

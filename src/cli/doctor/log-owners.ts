@@ -5,6 +5,7 @@ import {
   type QueueOperation,
 } from '../../broker/queues/queue-operations.ts';
 import type { QueueState } from '../../broker/queues/queue-recovery.ts';
+import { isMetadataChange } from '../../broker/shards/metadata-changes.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../../broker/topology/metadata.ts';
 
@@ -13,8 +14,8 @@ interface BrokerSnapshot {
   readonly metadata: readonly string[];
   readonly queues?: readonly QueueState[];
   readonly parts?: readonly string[];
-  readonly followedBlock?: number;
-  readonly forgottenBlock?: number;
+  readonly followedChange?: number;
+  readonly changes?: number;
 }
 
 const STREAM = '{"op":"stream.';
@@ -33,11 +34,10 @@ export class LogOwners {
   readonly shardOf = new Map<number, number>();
   /** In another shard than 0: the logs that its journal says were opened. */
   readonly opened = new Set<number>();
-  /** In another shard than 0: the last block of shard 0's journal that it knows. */
-  followedBlock = 0;
-  /** The last one that its journal names, whether that counts or not. */
-  openedBlock = 0;
-  #forgottenBlock = -1;
+  /** In another shard than 0: how many changes of the metadata it knows. */
+  followedChange = 0;
+  /** In shard 0: how many there were. */
+  changes = 0;
   readonly #metadata: LogOwners | null;
   /** The logs of a queue's priority levels, without its first log, whose number is the queue's id. */
   readonly #priorityLogs = new Map<number, readonly number[]>();
@@ -64,12 +64,12 @@ export class LogOwners {
       metadata = [],
       queues = [],
       parts = [],
-      followedBlock = 0,
-      forgottenBlock = -1,
+      followedChange = 0,
+      changes = 0,
     } = (broker ?? {}) as Partial<BrokerSnapshot>;
-    this.followedBlock = followedBlock;
-    this.#forgottenBlock = forgottenBlock;
+    this.followedChange = followedChange;
     for (const text of [...metadata, ...parts]) this.apply(Buffer.from(text, 'utf8'));
+    this.changes = changes;
     for (const { id, lanes: levels } of queues) {
       this.#priorityLogs.set(
         id,
@@ -84,6 +84,7 @@ export class LogOwners {
   /** An operation of the broker, from the snapshot or the journal. */
   apply(bytes: Buffer): void {
     const start = bytes.toString('latin1', 0, 40);
+    if (isMetadataChange(bytes)) this.changes++;
     if (isQueueOperation(bytes)) this.#applyQueueState(decodeQueueOperation(bytes));
     if (start.startsWith(STREAM)) this.#applyStream(decodeStreamOperation(bytes));
     if (!WITH_LOG.test(start) || isAccessOperation(bytes)) return;
@@ -109,10 +110,8 @@ export class LogOwners {
 
   #applyQueueState(operation: QueueOperation): void {
     if (operation.op === 'queue-state.open') {
-      const { id, block } = operation;
-      this.opened.add(id);
-      this.openedBlock = Math.max(this.openedBlock, block);
-      if (block > this.#forgottenBlock) this.followedBlock = Math.max(this.followedBlock, block);
+      this.opened.add(operation.id);
+      this.followedChange = Math.max(this.followedChange, operation.change);
     }
     if (operation.op !== 'queue-state.lane') return;
     const { id, priority, laneId: levelId } = operation;

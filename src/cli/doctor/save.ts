@@ -37,8 +37,7 @@ interface BrokerPart {
   readonly parts?: readonly string[];
   readonly delivered: readonly unknown[];
   readonly queues: readonly unknown[];
-  readonly followedBlock?: number;
-  readonly forgottenBlock?: number;
+  readonly changes?: number;
 }
 
 /** Of another shard than 0: which it is, and what shard 0 has. */
@@ -93,6 +92,8 @@ class Saving {
   readonly #declared: { readonly metadata: string[]; readonly parts: string[] } = { metadata: [], parts: [] };
   /** In shard 0: above all ids that it has given. */
   #nextId = 1;
+  /** In shard 0: the most changes of the metadata that another shard knows. */
+  #changesKnown = 0;
   /** Of each log, the first offset that the journal has of it. */
   readonly #firstInJournal = new Map<number, number>();
   /** Logs of queues with messages in the journal, before or behind a gap. */
@@ -121,7 +122,9 @@ class Saving {
     const known = snapshot?.broker as BrokerPart | undefined;
     if (known !== undefined) this.#usesId(known.nextQueueId - 1);
     const files = await logsWithFiles(this.#fs, this.#from);
-    const { byLog, opened } = this.#owners;
+    const { byLog, opened, followedChange } = this.#owners;
+    const { first } = this.#other ?? { first: this };
+    first.#changesKnown = Math.max(first.#changesKnown, followedChange);
     for (const ids of [
       idsIn(snapshot),
       files,
@@ -160,17 +163,20 @@ class Saving {
 
   #brokerPart(known: BrokerPart): Partial<BrokerPart> {
     const nextQueueId = Math.max(known.nextQueueId, this.#nextId);
-    if (this.#other !== null) {
-      // Blocks of shard 0 have other numbers now.
-      const forgottenBlock = Math.max(this.#owners.openedBlock, this.#owners.followedBlock);
-      return { nextQueueId: Math.max(nextQueueId, OWN_LOG_IDS), followedBlock: 0, forgottenBlock };
-    }
+    if (this.#other !== null) return { nextQueueId: Math.max(nextQueueId, OWN_LOG_IDS) };
     const { metadata, parts } = this.#declared;
     return {
       nextQueueId,
       metadata: [...this.#vhostOperations(), ...known.metadata, ...metadata],
       parts: [...parts, ...(known.parts ?? [])],
+      ...(this.#changesKnown > 0 && { changes: this.#changesBefore }),
     };
+  }
+
+  /** Of the snapshot: with those of the journal they are as many as any other shard knows. */
+  get #changesBefore(): number {
+    const { changes = 0 } = (this.#snapshot?.broker ?? {}) as Partial<BrokerPart>;
+    return changes + Math.max(0, this.#changesKnown - this.#owners.changes);
   }
 
   /** Each shard gives ids on its own side of `OWN_LOG_IDS`. */
@@ -207,12 +213,7 @@ class Saving {
     if (this.#owners.deleted.has(id)) return true;
     if (this.#other === null || id >= OWN_LOG_IDS || this.#owners.byLog.has(id)) return false;
     const { first } = this.#other;
-    return first.#isWhole && this.#owners.followedBlock <= first.#lastBlock;
-  }
-
-  get #lastBlock(): number {
-    const last = this.#journal.files.at(-1)?.blocks.at(-1)?.number ?? 0;
-    return Math.max(last, (this.#snapshot?.nextBlock ?? 1) - 1);
+    return first.#isWhole && this.#owners.followedChange <= first.#owners.changes;
   }
 
   async #readSnapshot(): Promise<Snapshot | null> {
@@ -252,8 +253,11 @@ class Saving {
         }
       },
       batch: (image, id, at) => note(id, baseOffsetOf(image.buffer, at)),
-      metadata: (bytes) => {
+      metadata: (bytes, blockNumber) => {
+        const { changes } = this.#owners;
         this.#owners.apply(bytes);
+        // The snapshot has counted it.
+        if (blockNumber < (snapshot?.nextBlock ?? 0)) this.#owners.changes = changes;
         this.#noteNames(bytes);
       },
     };
@@ -403,7 +407,7 @@ class Saving {
     const followed =
       this.#other === null
         ? null
-        : { shard: this.#other.shard, owners: this.#other.first.#owners, lastBlock: 0, isWhole: false };
+        : { shard: this.#other.shard, owners: this.#other.first.#owners, changes: 0, isWhole: false };
     const inspection = await new Inspector(this.#fs, this.#to, followed).inspect();
     for (const { path, offset, what, affected } of inspection.findings)
       this.lines.push(`lost: ${affected}: ${path.replace(this.#to, this.#from)} at byte ${offset}: ${what}`);
