@@ -264,6 +264,7 @@ export class Broker {
         this.shareGroups,
         this.transactions,
         this.streamExchanges,
+        ...(this.#shards === null ? [] : [this.#shards.outboxes]),
       ],
     });
   }

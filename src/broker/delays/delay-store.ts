@@ -2,6 +2,7 @@ import { BatchPace } from '../../base/batch-pace.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
+import { outboxesOf } from '../publishing/atomic-append.ts';
 import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Queue } from '../queues/queue.ts';
@@ -66,7 +67,10 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
 
   constructor(deps: DelayStoreDeps) {
     this.#deps = deps;
-    this.#rerouting = new Rerouting(deps.shard.codecs, deps.routeDelayed, this.ledger);
+    const { codecs } = deps.shard;
+    this.#rerouting = new Rerouting(codecs, deps.routeDelayed, this.ledger, (remotes, bytes) =>
+      outboxesOf(deps.shard).reserve(remotes, bytes),
+    );
   }
 
   /** Messages that wait. */
@@ -198,12 +202,17 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
     const { size } = this.#routePace;
     const batch: Move[] = [];
     let isMore = false;
+    this.#deps.shard.outboxes?.beginReserving();
     for (const bucket of this.#buckets.open(0)) {
       if (bucket.damage !== null) continue;
       this.#keepWithinBudget(bucket);
       const isLeft = bucket.reader?.take(nowMs, size - batch.length, (offset, chunk, at) => {
-        batch.push(this.#rerouting.moveOf(bucket, offset, chunk, at, nowMs));
+        const move = this.#rerouting.moveOf(bucket, offset, chunk, at, nowMs);
+        if (move === null) this.#waitForOutbox();
+        else batch.push(move);
+        return move !== null;
       });
+      if (this.#isPaused) break;
       // There may be more in the next bucket too.
       if (isLeft === true || batch.length >= size) isMore = true;
       if (batch.length >= size) break;
@@ -226,6 +235,7 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
         size - batch.length,
         (offset, chunk, at) => {
           batch.push(this.#distribution(bucket, offset, chunk, at));
+          return true;
         },
       );
       // There may be more in the next bucket too.
@@ -263,6 +273,16 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
     backPressure.onResume(logs, () => {
       this.#isPaused = false;
       turn.pumpLater(this);
+    });
+  }
+
+  /** What is due next goes to another shard, for which too much waits. */
+  #waitForOutbox(): void {
+    const { shard } = this.#deps;
+    this.#isPaused = true;
+    outboxesOf(shard).whenRoom(() => {
+      this.#isPaused = false;
+      shard.turn.pumpLater(this);
     });
   }
 

@@ -38,7 +38,7 @@ export class DueOrder implements BucketReader {
       const offset = heap.minOffset;
       const position = this.#held.positionOf(offset);
       if (position >= 0) {
-        visit(offset, this.#chunks.of(position), position >>> 0);
+        if (!visit(offset, this.#chunks.of(position), position >>> 0)) return true;
         count++;
       } else if (!this.#bucket.log.isAcknowledged(offset)) {
         // It went to a segment since it was indexed: it is read behind what is held already.

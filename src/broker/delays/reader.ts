@@ -1,7 +1,7 @@
 import type { Chunk } from '../../log/memory/chunks.ts';
 
-/** Has the message at this offset on its way out: it is settled when `take` has returned. */
-export type Visit = (offset: number, chunk: Chunk, at: number) => void;
+/** Has the message at this offset on its way out: it is settled when `take` has returned. False if it cannot go now: nothing is taken on. */
+export type Visit = (offset: number, chunk: Chunk, at: number) => boolean;
 
 /** How many messages are looked at in one go: a millisecond, or less. */
 export const LOOKED_AT_MAX = 2048;

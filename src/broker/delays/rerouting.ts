@@ -6,7 +6,7 @@ import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { extraKeys, HIDDEN_KEYS_HEADER } from '../messages/cc-bcc.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
-import type { AppendTargets } from '../publishing/atomic-append.ts';
+import type { AppendTargets, RemoteTarget } from '../publishing/atomic-append.ts';
 import type { Move } from '../publishing/atomic-move.ts';
 import { targetsIn } from '../publishing/route-targets.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
@@ -20,6 +20,9 @@ export type RouteDelayed = (
   routingKeys: readonly string[],
   message: RoutedMessage,
 ) => Route<AnyQueue> | null;
+
+/** Whether there is room for a message of so many bytes in the outboxes of these shards. */
+export type ReserveRoom = (remotes: readonly RemoteTarget[], contentBytes: number) => boolean;
 
 /** The header that asked for the delay: whoever gets the message finds it negated, and how long it waited. */
 const DELAY_HEADER = 'x-delay';
@@ -40,22 +43,31 @@ export class Rerouting implements RoutedMessage {
   readonly #codecs: PropertyCodecs;
   readonly #routeDelayed: RouteDelayed;
   readonly #ledger: DelayLedger;
+  readonly #reserve: ReserveRoom;
   readonly #view = new ContentView();
   readonly #messageView = new MessageView();
   #buffer: Buffer = NOTHING;
   #headers: Table | null | undefined;
 
-  constructor(codecs: PropertyCodecs, routeDelayed: RouteDelayed, ledger: DelayLedger) {
+  constructor(codecs: PropertyCodecs, routeDelayed: RouteDelayed, ledger: DelayLedger, reserve: ReserveRoom) {
+    this.#reserve = reserve;
     this.#codecs = codecs;
     this.#routeDelayed = routeDelayed;
     this.#ledger = ledger;
   }
 
-  /** It is published now, as far as its queues are concerned: what it may wait there counts from here on. */
-  moveOf(source: Bucket, offset: number, chunk: Chunk, at: number, nowMs: number): Move {
+  /**
+   * It is published now, as far as its queues are concerned: what it may wait there counts from here on. Null if an outbox that
+   * it has to go into has no room.
+   */
+  moveOf(source: Bucket, offset: number, chunk: Chunk, at: number, nowMs: number): Move | null {
     // What is in a segment need not have been persistent, but has survived as if it were.
     const persistent = chunk.kind !== 'transient';
     const targets = this.#targetsOf(chunk, at);
+    if (targets === null) {
+      this.#buffer = NOTHING;
+      return null;
+    }
     this.#ledger.lateness.record(nowMs - frameTimestampMs(chunk, at) - this.#view.delayMs);
     const content = targets === NOWHERE ? NOTHING : this.#content();
     this.#buffer = NOTHING;
@@ -78,7 +90,7 @@ export class Rerouting implements RoutedMessage {
     );
   }
 
-  #targetsOf(chunk: Chunk, at: number): AppendTargets {
+  #targetsOf(chunk: Chunk, at: number): AppendTargets | null {
     const ledger = this.#ledger;
     const view = this.#view;
     this.#buffer = chunk.buffer;
@@ -100,9 +112,11 @@ export class Rerouting implements RoutedMessage {
       ledger.unroutable++;
       return NOWHERE;
     }
-    ledger.routed++;
     // The route is this message's alone: nothing is remembered with it.
     const targets = targetsIn(route.queues, view.priority, route.streams);
+    if (targets.remotes.length > 0 && !this.#reserve(targets.remotes, frameContentBytes(chunk, at)))
+      return null;
+    ledger.routed++;
     if (view.ttlMs >= 0) for (const queue of targets.queues) queue.messagesExpire();
     return targets;
   }

@@ -41,11 +41,12 @@ export class Sweep implements BucketReader {
       const chunk = this.#chunks.of(position);
       const at = position >>> 0;
       const dueMs = dueAt(chunk, at);
-      this.#next = offset + 1;
       if (dueMs <= nowMs) {
-        visit(offset, chunk, at);
+        if (!visit(offset, chunk, at)) return true;
+        this.#next = offset + 1;
         count++;
       } else {
+        this.#next = offset + 1;
         if (dueMs < this.#earliestMs) this.#earliestMs = dueMs;
         this.release(offset);
       }

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import { Door, type FlushScheduler } from './door.ts';
 import { NoteLink } from './note-link.ts';
+import { OutboxDoor } from './outbox-link.ts';
 import { createRing } from './ring.ts';
 import type { ShardSeat, ShardService } from './shard-link.ts';
 import { SharedRoom } from './shared-room.ts';
@@ -27,6 +28,7 @@ export class Seat implements ShardSeat {
   readonly number: number;
   readonly count: number;
   readonly links: readonly (NoteLink | undefined)[];
+  readonly outboxLinks: readonly (OutboxDoor | undefined)[];
   /** By the number of the other shard. */
   readonly rooms: readonly (SharedRoom | undefined)[];
   readonly #wakeUp: WakeUp;
@@ -53,6 +55,7 @@ export class Seat implements ShardSeat {
         }),
       );
     });
+    this.outboxLinks = this.rooms.map((room) => (room === undefined ? undefined : new OutboxDoor(room)));
     this.links = this.rooms.map((room, peer) => (room === undefined ? undefined : new NoteLink(peer, room)));
   }
 

@@ -1,5 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { FlushScheduler } from './door.ts';
+import type { OutboxLink } from './outbox-link.ts';
 import type { SharedRoom } from './shared-room.ts';
 
 /** What shards ask each other, and tell each other, beside messages: `op` says what it is about. */
@@ -32,6 +33,8 @@ export interface ShardSeat {
   readonly links: readonly (ShardLink | undefined)[];
   /** Where frames to them are written. */
   readonly rooms: readonly (SharedRoom | undefined)[];
+  /** What carries the frames of outboxes to them. */
+  readonly outboxLinks: readonly (OutboxLink | undefined)[];
   /** Asked and told from now on. What came before is delivered first. */
   serve(service: ShardService): void;
   /** The shard has a turn from now on. */

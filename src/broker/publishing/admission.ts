@@ -96,6 +96,29 @@ export function admit(
   return { queues: admitted, seen, isRefused, isKnown };
 }
 
+/** Those of the queues that have not seen the message, which their limits do not keep out: it was accepted elsewhere. */
+export function deduplicate(
+  queues: readonly Queue[],
+  messageView: MessageView,
+  shard: Shard,
+  persistent: boolean,
+): { readonly queues: readonly Queue[]; readonly seen: readonly Seen[] } {
+  const name = nameOf(messageView, shard);
+  if (name === null) return { queues, seen: [] };
+  const admitted: Queue[] = [];
+  const seen: Seen[] = [];
+  for (const queue of queues) {
+    if (queue.deduplicator?.has(name, shard.nowMs) === true) {
+      queue.countDuplicate();
+      continue;
+    }
+    admitted.push(queue);
+    if (queue.deduplicator === null) continue;
+    seen.push(new SeenMessage(queue, name, messageView.priority, shard, persistent && queue.durable));
+  }
+  return { queues: admitted, seen };
+}
+
 function reserve(reservations: Reservations, queue: Queue, bytes: number, name: string | null): void {
   const reserved = reservations.get(queue) ?? { messages: 0, bytes: 0, names: new Set<string>() };
   reservations.set(queue, reserved);

@@ -3,6 +3,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { recordBytesMax } from '../messages/record-from-message.ts';
+import type { OutboxEntrance, OutboxPort, RemoteSettlement } from '../shard/outbox-port.ts';
 import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
@@ -16,6 +17,9 @@ export interface TargetLevel {
   /** The oldest hold ends. */
   release(): void;
 }
+
+/** What an atomic append holds until it is durable. */
+type Held = Pick<TargetLevel, 'hold' | 'release'>;
 
 /** Logs that get the same message: those of a route, or any others. */
 export interface AppendTargets {
@@ -62,7 +66,7 @@ export function appendToQueues(
 export class AtomicAppend {
   readonly #shard: Shard;
   /** Those that got a message of the block, and the offset of the first one. */
-  #filled = new Map<TargetLevel, number>();
+  #filled = new Map<Held, number>();
   #pendingBytesBefore = 0;
 
   constructor(shard: Shard) {
@@ -91,13 +95,17 @@ export class AtomicAppend {
     this.#pendingBytesBefore = journal.pendingBytes;
   }
 
-  /** To the queues and streams of a route; what a stream would refuse to a publisher it takes here. */
+  /**
+   * To the queues and streams of a route; what a stream would refuse to a publisher it takes here. In outboxes there has to be
+   * room. `isPublished`: it comes from a client just now, and was not in a queue or stream before.
+   */
   append(
     targets: AppendTargets,
     messageView: MessageView,
     persistent: boolean,
     timestampMs: number,
     expires: boolean,
+    isPublished = false,
   ): void {
     const { store } = this.#shard;
     const { levels, logs } = targets;
@@ -106,6 +114,20 @@ export class AtomicAppend {
       appendToQueues(store, targets, messageView, persistent, timestampMs, expires);
     }
     for (const stream of targets.streams) stream.append(messageView, timestampMs, false);
+    for (const { shard, queues } of targets.remotes) {
+      this.#outboxTo(shard).append(queues, messageView, persistent, timestampMs, isPublished);
+    }
+  }
+
+  /** What clients say of deliveries that come from another shard takes effect there. */
+  settleRemotely(shard: number, settlements: readonly RemoteSettlement[], timestampMs: number): void {
+    this.#outboxTo(shard).appendSettlements(settlements, timestampMs);
+  }
+
+  #outboxTo(shard: number): OutboxEntrance {
+    const outbox = outboxesOf(this.#shard).to(shard);
+    this.#note(outbox, outbox.log);
+    return outbox;
   }
 
   record(operation: Uint8Array): void {
@@ -128,7 +150,7 @@ export class AtomicAppend {
     return block;
   }
 
-  #note(level: TargetLevel, log: QueueLog): void {
+  #note(level: Held, log: QueueLog): void {
     if (!this.#filled.has(level)) this.#filled.set(level, log.end);
   }
 
@@ -155,6 +177,17 @@ export function appendBytesMax(
 ): number {
   const inQueues = durableLogs === 0 ? 0 : Store.entryBytes(durableLogs, contentBytes);
   return streams === 0 ? inQueues : inQueues + streams * recordBytesMax(contentBytes, propertyBytes);
+}
+
+/** What a message for queues of other shards takes of the journal at most, beside `appendBytesMax`. */
+export function outboxBytesMax(shard: Shard, remotes: readonly RemoteTarget[], contentBytes: number): number {
+  return remotes.length === 0 ? 0 : outboxesOf(shard).entryBytesMax(remotes, contentBytes);
+}
+
+/** @throws Error with one shard, which has none */
+export function outboxesOf({ outboxes }: Shard): OutboxPort {
+  if (outboxes === null) throw new Error('a broker with one shard has no outboxes');
+  return outboxes;
 }
 
 /** What a record batch takes of the journal at most. */

@@ -10,6 +10,7 @@ import type { DeadLetterEntry } from '../queues/dead-letter-outbox.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { QueueSettings } from '../queues/queue-settings.ts';
 import { type Death, type DeathReason, isCycle, recordDeath } from '../queues/x-death.ts';
+import type { OutboxPort } from '../shard/outbox-port.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Exchange } from '../topology/exchange.ts';
 import type { Route } from '../topology/route.ts';
@@ -23,6 +24,9 @@ const NOTHING = Buffer.alloc(0);
 
 /** How long the messages of one batch may be routed anew. */
 const ROUTING_MS_MAX = 2;
+
+/** Between two warnings of the same kind. */
+const SILENCE_MS = 60_000;
 
 /** A message that a full queue refused is in no log that it could be settled in. */
 const NO_SOURCE = { settle: () => undefined };
@@ -75,6 +79,11 @@ export class DeadLettering implements RefusedMessages {
   readonly #messageView = new MessageView();
   /** Queues whose dead letters may not go where they should, with the version of the virtual host that the log has. */
   readonly #told = new WeakMap<Queue, number>();
+  /** Refused messages that no outbox had room for. */
+  droppedCount = 0;
+  #silentUntilMs = 0;
+  /** Queues whose dead letters wait until an outbox has room. */
+  readonly #waiting = new Set<Queue>();
   #last: { readonly key: RouteKey; readonly route: CachedRoute } | null = null;
 
   constructor(shard: Shard, vhosts: VirtualHosts<AnyQueue>) {
@@ -84,11 +93,13 @@ export class DeadLettering implements RefusedMessages {
 
   /**
    * The messages are all in memory. Returns how many were sent: the first ones, if it takes long to find out where they go
-   * and to write their headers, which may have thousands of entries.
+   * and to write their headers, which may have thousands of entries, or if an outbox has no room for more. If it has none for
+   * the first, 0, and the queue is pumped when there is room.
    */
   send(queue: Queue, batch: readonly DeadLetterEntry[]): number {
-    const { clock, store, nowMs } = this.#shard;
+    const { clock, store, nowMs, outboxes } = this.#shard;
     const moves: Move[] = [];
+    outboxes?.beginReserving();
     const endMs = clock.monotonicMs() + ROUTING_MS_MAX;
     for (const { level, offset, reason } of batch) {
       const position = level.log.positionOf(offset);
@@ -98,6 +109,10 @@ export class DeadLettering implements RefusedMessages {
       const contentBytes = frameContentBytes(chunk, at);
       const last = this.#last;
       const { targets, content, persistent } = this.#write(queue, reason, chunk.buffer, start, contentBytes);
+      if (targets.remotes.length > 0 && outboxes?.reserve(targets.remotes, content.length) === false) {
+        if (moves.length === 0) this.#waitForRoom(queue, outboxes);
+        break;
+      }
       moves.push({ source: level, offset, targets, content, persistent, timestampMs: nowMs });
       const isLikeTheLast = last !== null && this.#last === last;
       if (!isLikeTheLast && clock.monotonicMs() >= endMs) break;
@@ -107,14 +122,46 @@ export class DeadLettering implements RefusedMessages {
     return moves.length;
   }
 
-  /** A message that a full queue did not take (`reject-publish-dlx`). */
+  /**
+   * A message that a full queue did not take (`reject-publish-dlx`). It is in no queue where it could wait: where an outbox
+   * has no room, it is dropped, as its publisher knows that it was refused.
+   */
   sendRefused(queue: Queue, messageView: MessageView): void {
     const content = Buffer.allocUnsafe(messageView.contentBytes());
     messageView.write(content, 0);
     const deadLetter = this.#write(queue, 'maxlen', content, 0, content.length);
     const timestampMs = this.#shard.nowMs;
-    moveAtomically(this.#shard, [{ source: NO_SOURCE, offset: 0, ...deadLetter, timestampMs }]);
+    if (this.#hasRoomFor(deadLetter)) {
+      moveAtomically(this.#shard, [{ source: NO_SOURCE, offset: 0, ...deadLetter, timestampMs }]);
+    } else this.#tellDropped(queue);
     this.#messageView.clear();
+  }
+
+  #hasRoomFor({ targets, content }: DeadLetter): boolean {
+    const { outboxes } = this.#shard;
+    if (outboxes === null || targets.remotes.length === 0) return true;
+    outboxes.beginReserving();
+    return outboxes.reserve(targets.remotes, content.length);
+  }
+
+  #tellDropped({ name, vhost }: Queue): void {
+    this.droppedCount++;
+    if (this.#shard.clock.monotonicMs() < this.#silentUntilMs) return;
+    this.#silentUntilMs = this.#shard.clock.monotonicMs() + SILENCE_MS;
+    this.#shard.log.warn(
+      { queue: name, vhost, dropped: this.droppedCount },
+      'refused messages are dropped: too many wait for the shard that they would be dead-lettered to',
+    );
+  }
+
+  /** Once for each queue. */
+  #waitForRoom(queue: Queue, outboxes: OutboxPort): void {
+    if (this.#waiting.has(queue)) return;
+    this.#waiting.add(queue);
+    outboxes.whenRoom(() => {
+      this.#waiting.delete(queue);
+      queue.pumpLater();
+    });
   }
 
   #write(queue: Queue, reason: DeathReason, buffer: Buffer, start: number, length: number): DeadLetter {
@@ -124,7 +171,7 @@ export class DeadLettering implements RefusedMessages {
       ? (this.#last as { route: CachedRoute }).route
       : this.#newRoute(queue, reason, buffer);
     const { targets, replies, persistent, exchange, key, properties } = route;
-    if (targets.logs.length + targets.streams.length + replies.length === 0)
+    if (targets.logs.length + targets.streams.length + targets.remotes.length + replies.length === 0)
       return { targets, persistent, content: properties };
     const messageView = this.#messageView;
     messageView.exchange = exchange;

@@ -5,11 +5,13 @@ import { BrokerError } from '../errors.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
+import type { OutboxPort } from '../shard/outbox-port.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
 import { admit, type RefusedMessages, type Reservations, type Seen } from './admission.ts';
-import { AtomicAppend, appendBytesMax } from './atomic-append.ts';
+import { AtomicAppend, appendBytesMax, outboxBytesMax } from './atomic-append.ts';
 import { sendReplies } from './direct-reply-sender.ts';
+import { RemoteParts } from './remote-parts.ts';
 import { type RouteTargets, targetsIn, targetsOf } from './route-targets.ts';
 
 /** A tx is one journal block, and one block is one piece of memory. */
@@ -60,12 +62,13 @@ export class Tx {
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
   publish(route: Route<AnyQueue>, persistent: boolean, messageView: MessageView): void {
     const bytes = messageView.contentBytes();
-    const entry = appendBytesMax(
-      route.queues.length,
-      route.streams.length,
-      bytes,
-      messageView.propertiesEnd - messageView.propertiesStart,
-    );
+    const entry =
+      appendBytesMax(
+        route.queues.length,
+        route.streams.length,
+        bytes,
+        messageView.propertiesEnd - messageView.propertiesStart,
+      ) + this.#outboxBytes(route, bytes);
     if (this.#bytes + entry > BYTES_MAX) {
       throw new BrokerError('resource-error', `a transaction may hold at most ${BYTES_MAX} bytes`);
     }
@@ -87,8 +90,40 @@ export class Tx {
     });
   }
 
+  #outboxBytes(route: Route<AnyQueue>, contentBytes: number): number {
+    if (this.#shard.outboxes === null) return 0;
+    return outboxBytesMax(this.#shard, targetsIn(route.queues, 0).remotes, contentBytes);
+  }
+
   get hasPublished(): boolean {
     return this.#publications.length > 0;
+  }
+
+  /**
+   * Whether there is no room now for what a commit sends to other shards. If so, `resume` is called once when it is time to ask
+   * again; if not, the commit comes before anything else.
+   */
+  mustWait(resume: () => void): boolean {
+    const { outboxes } = this.#shard;
+    if (outboxes === null) return false;
+    const parts = this.#remoteParts(outboxes);
+    if (parts.reserve()) return false;
+    outboxes.whenRoom(resume);
+    return true;
+  }
+
+  #remoteParts(outboxes: OutboxPort): RemoteParts {
+    const parts = new RemoteParts(outboxes);
+    for (const { route, content } of this.#publications) {
+      if (!route.queues.some((queue) => queue.isRemote)) continue;
+      for (const remote of targetsIn(route.queues, 0).remotes) parts.addMessage(remote, content.length);
+    }
+    for (const { tag, multiple, kind } of this.#acknowledgements) {
+      this.#unacknowledged.visitRemote(tag, multiple, (source, key) =>
+        parts.addSettlement(source, key, kind),
+      );
+    }
+    return parts;
   }
 
   /** @throws BrokerError resource-error, if the transaction grows beyond its limit */
@@ -129,6 +164,8 @@ export class Tx {
     const publications = this.#publications;
     const acknowledgements = this.#acknowledgements;
     const bytes = this.#bytes;
+    const { outboxes } = this.#shard;
+    const remote = outboxes === null ? null : this.#remoteParts(outboxes);
     this.rollback();
     const reservations: Reservations = new Map();
     let isKnown = false;
@@ -143,17 +180,19 @@ export class Tx {
       return admission;
     });
     atomic.excludeSettled();
+    if (remote?.hasSettlements === true) this.#takeRemote(acknowledgements);
     this.#settle(acknowledgements);
-    const { settledBytes } = atomic;
+    const settledBytes = atomic.settledBytes + (remote?.settlementBytesMax ?? 0);
     const logs = new Set<QueueLog>();
     atomic.begin(bytes + settledBytes + seenBytes);
     for (const [index, { persistent, content, expires }] of publications.entries()) {
       const { targets, seen } = admitted[index];
       for (const log of targets.logs) logs.add(log);
       messageView.content = content;
-      atomic.append(targets, messageView, persistent, this.#shard.nowMs, expires);
+      atomic.append(targets, messageView, persistent, this.#shard.nowMs, expires, true);
       for (const each of seen) each.remember();
     }
+    remote?.settle(atomic, this.#shard.nowMs);
     atomic.settle();
     const appended = atomic.end();
     const onSafe = (_wait: number, isRefused: boolean): void => {
@@ -162,6 +201,10 @@ export class Tx {
     };
     const wait = appended === 0 && isKnown ? this.#shard.undurableBlock : appended;
     this.#shard.whenSafe(wait, { onSafe });
+  }
+
+  #takeRemote(acknowledgements: readonly Acknowledgement[]): void {
+    for (const { tag, multiple } of acknowledgements) this.#unacknowledged.takeRemote(tag, multiple);
   }
 
   #settle(acknowledgements: readonly Acknowledgement[]): void {

@@ -5,6 +5,7 @@ import type { ContentView } from '../../records/record-content.ts';
 import { InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
 import type { Outcome, RequeueReason } from './delivery-outcome.ts';
+import type { RemoteDelivery } from './remote-delivery.ts';
 
 /** What is settled or given back in one step of a work. */
 const STEP_DELIVERIES = 64;
@@ -17,6 +18,8 @@ const NO_BYTES = new Uint32Array(0);
 
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
 export interface DeliverySource {
+  /** Set where the queue is in another shard. */
+  readonly remote?: RemoteDelivery;
   acknowledge(offset: number, publishedMs: number): void;
   reject(offset: number): void;
   requeue(offset: number, bodyBytes: number, reason: RequeueReason): void;
@@ -170,6 +173,34 @@ export class Unacknowledged {
       }
       ring.trim();
       yield;
+    }
+  }
+
+  /** Visits those from queues of other shards: the message, or all up to it. `tag` of the visit is what the source knows it by. */
+  visitRemote(tag: number, multiple: boolean, visit: (source: RemoteDelivery, tag: number) => void): void {
+    this.#eachRemote(tag, multiple, (source, slot) => visit(source, this.#offsets[slot]));
+  }
+
+  /** They are settled in another way. */
+  takeRemote(tag: number, multiple: boolean): void {
+    this.#eachRemote(tag, multiple, (source, slot) => {
+      const consumer = this.#remove(slot);
+      source.settledByTx(this.#offsets[slot]);
+      if (consumer !== null) this.#consumerSettled(consumer);
+    });
+    this.#ring.trim();
+  }
+
+  #eachRemote(tag: number, multiple: boolean, visit: (source: RemoteDelivery, slot: number) => void): void {
+    if (!this.has(tag, multiple)) return;
+    const ring = this.#ring;
+    const from = multiple ? ring.first : ring.positionOf(tag);
+    const end = tag === 0 ? ring.end : ring.positionOf(tag + 1);
+    for (let position = from; position < end; position++) {
+      if (!ring.isInFlightAt(position)) continue;
+      const slot = position & ring.mask;
+      const remote = this.#sources[slot]?.remote;
+      if (remote !== undefined) visit(remote, slot);
     }
   }
 

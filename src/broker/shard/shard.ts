@@ -8,6 +8,7 @@ import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import { BrokerError } from '../errors.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
+import type { OutboxPort } from './outbox-port.ts';
 import type { RemotePublishing } from './remote-publishing.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
 import { Turn } from './turn.ts';
@@ -90,6 +91,8 @@ export class Shard {
   readonly log: ShardLog;
   /** Null with one shard. */
   remotePublishing: RemotePublishing | null = null;
+  /** What leaves for other shards; null with one. */
+  outboxes: OutboxPort | null = null;
   /** The block in which the last change of metadata is; 0 if there was none. */
   metadataBlock = 0;
   /** Until the journal is read, operations are applied and not recorded. */

@@ -16,6 +16,7 @@ import type { LocalQueues } from './inbound-routes.ts';
 import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
 import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
 import { MetadataFeed } from './metadata-feed.ts';
+import { Outboxes } from './outbox/outboxes.ts';
 import { Owners } from './owners.ts';
 import { LeastQueues } from './placement.ts';
 import { PublishIn } from './publish-in.ts';
@@ -46,6 +47,8 @@ export class Shards implements ShardService {
   readonly placement: LeastQueues;
   readonly remoteQueues: RemoteQueues;
   readonly queues: QueuesById;
+  /** What leaves this shard for others, and comes from them. */
+  readonly outboxes: Outboxes;
   readonly #publishing: PublishingElsewhere;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
@@ -77,6 +80,13 @@ export class Shards implements ShardService {
     this.remoteQueues = new RemoteQueues(seat.links, this.metadata);
     this.#publishing = new PublishingElsewhere(shard, seat.rooms, this.metadata);
     shard.remotePublishing = this.#publishing;
+    this.outboxes = new Outboxes({
+      shard,
+      links: seat.outboxLinks,
+      findQueue: (id) => this.queues.local(id),
+      metadata: this.metadata,
+    });
+    shard.outboxes = this.outboxes;
   }
 
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */

@@ -6,6 +6,7 @@ import {
 } from '../../broker/queues/queue-operations.ts';
 import type { QueueState } from '../../broker/queues/queue-recovery.ts';
 import { isMetadataChange } from '../../broker/shards/metadata-changes.ts';
+import { decodeOutboxOperation, type OutboxOperation } from '../../broker/shards/outbox/outbox-operations.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../../broker/topology/metadata.ts';
 
@@ -19,6 +20,7 @@ interface BrokerSnapshot {
 }
 
 const STREAM = '{"op":"stream.';
+const OUTBOX = '{"op":"outbox.';
 /** The operations on the topology that name a log. */
 const WITH_LOG = /^\{"op":"(queue|delay)\./;
 
@@ -86,6 +88,7 @@ export class LogOwners {
     const start = bytes.toString('latin1', 0, 40);
     if (isMetadataChange(bytes)) this.changes++;
     if (isQueueOperation(bytes)) this.#applyQueueState(decodeQueueOperation(bytes));
+    if (start.startsWith(OUTBOX)) this.#applyOutbox(decodeOutboxOperation(bytes));
     if (start.startsWith(STREAM)) this.#applyStream(decodeStreamOperation(bytes));
     if (!WITH_LOG.test(start) || isAccessOperation(bytes)) return;
     const operation = decodeOperation(bytes);
@@ -124,6 +127,11 @@ export class LogOwners {
     this.byLog.set(levelId, `${owner}, of priority ${priority},`);
     // Where the deletion is known before the levels are.
     if (this.deleted.has(id)) this.deleted.add(levelId);
+  }
+
+  #applyOutbox(operation: OutboxOperation): void {
+    if (operation.op === 'outbox.open')
+      this.byLog.set(operation.id, `messages on their way to shard ${operation.to}`);
   }
 
   #applyStream(operation: StreamOperation): void {

@@ -238,10 +238,15 @@ export class Channel implements HandlerContext, ConsumingChannel {
     if (!this.connection.hasPublished) this.connection.publishedFirst();
   }
 
-  /** Whether this method, of this id, waits while publishers are blocked: a tx.commit with messages does, as they do. */
+  /**
+   * Whether this method, of this id, waits: a tx.commit with messages does while publishers are blocked, as they do, and one with parts
+   * for other shards until there is room for them.
+   */
   holdsCommit(method: number, bytes: Buffer, start: number, end: number): boolean {
-    if (method !== TX_COMMIT || this.tx?.hasPublished !== true || !this.broker.shard.alarms.isBlocking)
-      return false;
+    const { tx } = this;
+    if (method !== TX_COMMIT || tx === null) return false;
+    const isBlocked = tx.hasPublished && this.broker.shard.alarms.isBlocking;
+    if (!isBlocked && !tx.mustWait(() => this.unblocked())) return false;
     this.holdFrame(FRAME_METHOD, bytes, start, end);
     return true;
   }

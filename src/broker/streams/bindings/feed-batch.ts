@@ -1,6 +1,6 @@
 import { MessageView } from '../../../records/message-view.ts';
 import type { RecordMessage } from '../../messages/message-from-record.ts';
-import { AtomicAppend, appendBytesMax } from '../../publishing/atomic-append.ts';
+import { AtomicAppend, appendBytesMax, outboxBytesMax, outboxesOf } from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsOf } from '../../publishing/route-targets.ts';
 import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
@@ -29,6 +29,8 @@ export class FeedBatch {
   readonly #items: Item[] = [];
   readonly #bytesMax: number;
   #bytes = 0;
+  /** Whether there is a message for another shard in it. */
+  #hasReserved = false;
 
   constructor(shard: Shard) {
     this.#shard = shard;
@@ -40,8 +42,11 @@ export class FeedBatch {
     return this.count === MESSAGES_MAX || this.#bytes >= this.#bytesMax;
   }
 
-  /** `exchange` is that of the stream. */
-  add(message: RecordMessage, route: Route<AnyQueue>, exchange: Buffer): void {
+  /**
+   * `exchange` is that of the stream. False if an outbox has no room for the message, which is then not in the batch: `resume` is
+   * called once when it is time to try again.
+   */
+  add(message: RecordMessage, route: Route<AnyQueue>, exchange: Buffer, resume: () => void): boolean {
     const targets = targetsOf(route, message.priority);
     let item = this.#items[this.count];
     if (item === undefined) {
@@ -59,15 +64,32 @@ export class FeedBatch {
       messageView.exchangeEnd = exchange.length;
     }
     item.targets = targets;
-    const { durableLogs, streams } = targets;
-    if (durableLogs.length + streams.length === 0) return;
+    const { durableLogs, streams, remotes } = targets;
+    if (remotes.length > 0 && !this.#reserve(item, resume)) {
+      messageView.clear();
+      this.count--;
+      return false;
+    }
+    if (durableLogs.length + streams.length + remotes.length === 0) return true;
     this.isDurable = true;
+    if (remotes.length > 0) this.#bytes += outboxBytesMax(this.#shard, remotes, messageView.contentBytes());
     this.#bytes += appendBytesMax(
       durableLogs.length,
       streams.length,
       messageView.contentBytes(),
       messageView.propertiesEnd - messageView.propertiesStart,
     );
+    return true;
+  }
+
+  #reserve({ messageView, targets }: Item, resume: () => void): boolean {
+    const outboxes = outboxesOf(this.#shard);
+    if (!this.#hasReserved) outboxes.beginReserving();
+    this.#hasReserved = true;
+    if (outboxes.reserve(targets.remotes, messageView.contentBytes())) return true;
+    if (this.count === 1) this.#hasReserved = false;
+    outboxes.whenRoom(resume);
+    return false;
   }
 
   /** `operation` says how far the stream was fed, and is written only if there is something that has to agree with it. */
@@ -86,6 +108,7 @@ export class FeedBatch {
     atomic.end();
     this.count = 0;
     this.#bytes = 0;
+    this.#hasReserved = false;
     this.isDurable = false;
   }
 }

@@ -222,7 +222,7 @@ export class PartitionFeed implements Feed {
     const { name } = partition.stream;
     let left = recordsMax;
     const visit = (): Visited => {
-      if (left === 0 || batch.isFull) return 'before';
+      if (left === 0 || batch.isFull || this.#isWaiting) return 'before';
       left--;
       this.#looked++;
       if (!message.read(reader.cursor, name, partition.index)) return 'on';
@@ -237,14 +237,15 @@ export class PartitionFeed implements Feed {
         route = this.#withoutServed(route, only, [key, ...others], reader.cursor.offset);
         if (route.queues.length + route.streams.length === 0) return 'on';
       }
-      batch.add(message, route, this.#exchange);
-      return 'on';
+      if (batch.add(message, route, this.#exchange, this.#goOn)) return 'on';
+      this.#isWaiting = true;
+      return 'before';
     };
     for (;;) {
       const end = reader.read(visit, below);
       this.#looked += reader.work;
       this.#write(reader, operation);
-      if (end !== 'stopped' || left === 0 || reader.isTired) return end;
+      if (end !== 'stopped' || left === 0 || reader.isTired || this.#isWaiting) return end;
     }
   }
 

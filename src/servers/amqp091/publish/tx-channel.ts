@@ -59,6 +59,11 @@ export class TxChannel {
     return this.#tx.hasPublished;
   }
 
+  /** See `Tx.mustWait`. */
+  mustWait(resume: () => void): boolean {
+    return this.#tx.mustWait(resume);
+  }
+
   acknowledge(tag: number, multiple: boolean, kind: Outcome): void {
     this.#tx.acknowledge(tag, multiple, kind);
   }

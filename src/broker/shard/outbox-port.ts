@@ -1,0 +1,52 @@
+import type { QueueLog } from '../../log/queues/queue-log.ts';
+import type { MessageView } from '../../records/message-view.ts';
+
+/** Queues of one other shard. */
+export interface OutboxTarget {
+  readonly shard: number;
+  readonly queues: readonly { readonly id: number }[];
+}
+
+/** What a client has said of a delivery that came from a queue of another shard. */
+export interface RemoteSettlement {
+  /** The consumer's session there, and what it calls the delivery. */
+  readonly session: number;
+  readonly tag: number;
+  /** Where the message is: what is left of the delivery when the session did not survive a crash. */
+  readonly logId: number;
+  readonly offset: number;
+  readonly outcome: 'ack' | 'drop' | 'requeue' | 'return';
+}
+
+/** The end of an outbox that entries are appended to, in an atomic append. */
+export interface OutboxEntrance {
+  readonly log: QueueLog;
+  /** `isPublished`: by a client just now, so that queues which deduplicate look at it. */
+  append(
+    queues: OutboxTarget['queues'],
+    messageView: MessageView,
+    persistent: boolean,
+    timestampMs: number,
+    isPublished: boolean,
+  ): void;
+  appendSettlements(settlements: readonly RemoteSettlement[], timestampMs: number): void;
+  /** What is appended from `offset` on is not sent until `release`. */
+  hold(offset: number): void;
+  release(): void;
+}
+
+/** What leaves this shard for others: see docs/design/shard-outbox.md. */
+export interface OutboxPort {
+  /** What the entries of a message take of the journal at most. */
+  entryBytesMax(targets: readonly OutboxTarget[], contentBytes: number): number;
+  settlementBytesMax(count: number): number;
+  /** From here on `reserve` counts anew: what is reserved is appended before anything else happens. */
+  beginReserving(): void;
+  /** Whether a message has room in the outboxes of all these shards, beside what was reserved before. */
+  reserve(targets: readonly OutboxTarget[], contentBytes: number): boolean;
+  /** As `reserve`, of so many entries and bytes for one shard: all of them, also if they are more than an outbox holds, once it is empty. */
+  reserveAll(shard: number, entries: number, bytes: number): boolean;
+  /** After a refusal: `listener` is called once, when it is time to ask again. */
+  whenRoom(listener: () => void): void;
+  to(shard: number): OutboxEntrance;
+}

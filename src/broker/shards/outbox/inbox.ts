@@ -1,0 +1,276 @@
+import { MessageView, parseContent } from '../../../records/message-view.ts';
+import { ContentView } from '../../../records/record-content.ts';
+import { FRAME_OUTBOX_ANSWER } from '../../doors/frame-kinds.ts';
+import type { OutboxLink } from '../../doors/outbox-link.ts';
+import { deduplicate, type Seen } from '../../publishing/admission.ts';
+import { AtomicAppend, appendBytesMax, operationBytes } from '../../publishing/atomic-append.ts';
+import { type RouteTargets, targetsIn } from '../../publishing/route-targets.ts';
+import type { Queue } from '../../queues/queue.ts';
+import type { RemoteSettlement } from '../../shard/outbox-port.ts';
+import type { Shard } from '../../shard/shard.ts';
+import type { KnownMetadata } from '../known-metadata.ts';
+import { EntryView } from './outbox-entry.ts';
+import { ANSWER_BYTES, ENTRIES_HEADER_BYTES, ENTRY_HEADER_BYTES, writeAnswer } from './outbox-frames.ts';
+import { encodeOutboxOperation, RECEIVED_BYTES_MAX } from './outbox-operations.ts';
+
+export interface InboxDeps {
+  readonly shard: Shard;
+  readonly link: OutboxLink;
+  /** The queue of this shard with this id; undefined if it was deleted. */
+  findQueue(id: number): Queue | undefined;
+  /** What clients of the other shard, in a tx, say of deliveries from here. */
+  settle(settlement: RemoteSettlement): void;
+  readonly metadata: KnownMetadata;
+}
+
+/** A message on its way into its queues. */
+interface Arrival {
+  readonly targets: RouteTargets;
+  readonly content: Buffer;
+  readonly persistent: boolean;
+  readonly timestampMs: number;
+  readonly seen: readonly Seen[];
+  readonly expires: boolean;
+}
+
+const NOTHING: readonly Seen[] = [];
+
+/**
+ * What another shard sends from its outbox: takes exactly the next entry, in one block with the operation that says so, and
+ * answers when that is durable. An entry that was taken before is answered again.
+ */
+export class Inbox {
+  readonly from: number;
+  /** The id that is taken next. */
+  next = 0;
+  /** Ids below were taken, and are durable. */
+  stored = 0;
+  /** Messages whose queues were all deleted. */
+  dropped = 0;
+  readonly #deps: InboxDeps;
+  readonly #atomic: AtomicAppend;
+  readonly #entry = new EntryView();
+  readonly #content = new ContentView();
+  readonly #messageView = new MessageView();
+  readonly #answer = Buffer.alloc(ANSWER_BYTES);
+  /** How far the journal says that it is. */
+  #written = 0;
+  #session = 0;
+  #isAgain = false;
+  #isAnswering = false;
+  #isBehind = false;
+  #lastKey: Buffer = Buffer.alloc(0);
+  #lastPriority = 0;
+  #lastTargets: RouteTargets | null = null;
+  #arrivals: Arrival[] = [];
+  #arrivalBytes = 0;
+
+  constructor(from: number, deps: InboxDeps) {
+    this.from = from;
+    this.#deps = deps;
+    this.#atomic = new AtomicAppend(deps.shard);
+  }
+
+  /** At recovery. */
+  restore(next: number): void {
+    this.next = Math.max(this.next, next);
+    this.stored = this.next;
+    this.#written = this.next;
+  }
+
+  asked(buffer: Buffer, start: number): void {
+    this.#session = buffer.readDoubleLE(start);
+    this.#isAgain = false;
+    this.#reply();
+  }
+
+  /** A frame of entries. */
+  take(buffer: Buffer, start: number, end: number): void {
+    this.#session = Math.max(this.#session, buffer.readDoubleLE(start));
+    const metadata = buffer.readDoubleLE(start + 8);
+    if (metadata > this.#deps.metadata.number) {
+      this.#waitForMetadata(metadata);
+      return;
+    }
+    this.#deps.shard.turn.touch();
+    const before = this.next;
+    let id = buffer.readDoubleLE(start + 16);
+    if (id > this.next) {
+      this.#replyAgain();
+      return;
+    }
+    for (let at = start + ENTRIES_HEADER_BYTES; at < end; id++) {
+      const timestampMs = buffer.readDoubleLE(at);
+      const length = buffer.readUInt32LE(at + 8);
+      at += ENTRY_HEADER_BYTES;
+      if (id === this.next) this.#takeEntry(buffer, at, length, timestampMs);
+      at += length;
+    }
+    this.#write();
+    // All of it was taken before, and the answer may have been lost.
+    if (this.next === before) this.#reply();
+  }
+
+  /** One more is taken, and written with others. */
+  #takeEntry(buffer: Buffer, start: number, length: number, timestampMs: number): void {
+    const entry = this.#entry;
+    if (length > 0) {
+      entry.parse(buffer, start, length);
+      if (entry.isMessage) this.#addMessage(timestampMs);
+      else this.#settle();
+    }
+    this.next++;
+    if (length > 0 && !entry.isMessage) this.#writeSettled();
+  }
+
+  #addMessage(timestampMs: number): void {
+    const entry = this.#entry;
+    const { content } = entry;
+    const view = this.#content;
+    view.parse(content, 0, content.length);
+    const targets = this.#targets(view.priority);
+    if (targets.queues.length === 0) {
+      this.dropped++;
+      return;
+    }
+    const isExamined = entry.isPublished && targets.queues.some((queue) => queue.deduplicator !== null);
+    // Names of those that are not written yet would not be known.
+    if (isExamined) this.#write();
+    const arrival = this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined);
+    let bytes = appendBytesMax(
+      arrival.persistent ? arrival.targets.durableLogs.length : 0,
+      0,
+      content.length,
+    );
+    for (const each of arrival.seen) bytes += each.journalBytes;
+    if (this.#arrivals.length > 0 && this.#arrivalBytes + bytes > this.#atomic.batchBytesMax) this.#write();
+    this.#arrivals.push(arrival);
+    this.#arrivalBytes += bytes;
+  }
+
+  #arrival(
+    targets: RouteTargets,
+    content: Buffer,
+    timestampMs: number,
+    expires: boolean,
+    isExamined: boolean,
+  ): Arrival {
+    const persistent = this.#entry.isPersistent;
+    if (!isExamined) return { targets, content, persistent, timestampMs, seen: NOTHING, expires };
+    const messageView = parseContent(Buffer.from(content), new MessageView());
+    const { queues, seen } = deduplicate(targets.queues, messageView, this.#deps.shard, persistent);
+    return {
+      targets: targetsIn(queues, messageView.priority),
+      content,
+      persistent,
+      timestampMs,
+      seen,
+      expires,
+    };
+  }
+
+  /** Messages that come one after the other mostly go the same way. */
+  #targets(priority: number): RouteTargets {
+    const { key } = this.#entry;
+    const last = this.#lastTargets;
+    const isSame = last !== null && this.#lastPriority === priority && this.#lastKey.equals(key);
+    if (isSame && !last.queues.some((queue) => queue.isRemoved)) return last;
+    const queues: Queue[] = [];
+    for (const id of this.#entry.queueIds()) {
+      const queue = this.#deps.findQueue(id);
+      if (queue !== undefined) queues.push(queue);
+    }
+    const targets = targetsIn(queues, priority);
+    this.#lastKey = Buffer.from(key);
+    this.#lastPriority = priority;
+    this.#lastTargets = targets;
+    return targets;
+  }
+
+  /** What was taken goes into one block, with how far that is. */
+  #write(): void {
+    const arrivals = this.#arrivals;
+    if (arrivals.length === 0 && this.next === this.#written) return;
+    const atomic = this.#atomic;
+    atomic.excludeSettled();
+    atomic.begin(this.#arrivalBytes + operationBytes(RECEIVED_BYTES_MAX));
+    for (const { targets, content, persistent, timestampMs, seen, expires } of arrivals) {
+      this.#messageView.content = content;
+      atomic.append(targets, this.#messageView, persistent, timestampMs, expires);
+      for (const each of seen) each.remember();
+    }
+    this.#messageView.clear();
+    this.#arrivals = [];
+    this.#arrivalBytes = 0;
+    this.#end();
+  }
+
+  /** Those of a tx: each has its own block, with how far that is. */
+  #settle(): void {
+    this.#write();
+    this.#atomic.excludeSettled();
+    for (const settlement of this.#entry.settlements()) this.#deps.settle(settlement);
+  }
+
+  #writeSettled(): void {
+    const atomic = this.#atomic;
+    atomic.begin(atomic.settledBytes + operationBytes(RECEIVED_BYTES_MAX));
+    atomic.settle();
+    this.#end();
+  }
+
+  #end(): void {
+    const { next } = this;
+    this.#written = next;
+    this.#atomic.record(encodeOutboxOperation({ op: 'outbox.received', from: this.from, next }));
+    const block = this.#atomic.end();
+    this.#deps.shard.whenDurable(block, {
+      onDurable: () => {
+        this.stored = next;
+        this.#reply();
+      },
+    });
+  }
+
+  /** Queues that the messages go to may not be known here yet. */
+  #waitForMetadata(number: number): void {
+    if (this.#isBehind) return;
+    this.#isBehind = true;
+    this.#deps.metadata.whenKnown(number, () => {
+      this.#isBehind = false;
+      this.#replyAgain();
+    });
+  }
+
+  #replyAgain(): void {
+    this.#isAgain = true;
+    this.#reply();
+  }
+
+  /** Not while this shard is filled faster than it is emptied: what is sent without an answer is limited. */
+  #reply(): void {
+    if (this.#isAnswering) return;
+    this.#isAnswering = true;
+    const { backPressure } = this.#deps.shard;
+    if (backPressure.isOverwhelmed) backPressure.onResume([], this.#send);
+    else this.#send();
+  }
+
+  readonly #send = (): void => {
+    const { link, shard } = this.#deps;
+    const { next, stored } = this;
+    const bytes = writeAnswer(this.#answer, {
+      session: this.#session,
+      next,
+      stored,
+      isAgain: this.#isAgain,
+    });
+    shard.turn.schedule();
+    if (!link.send(FRAME_OUTBOX_ANSWER, this.#answer, bytes)) {
+      link.whenRoom(this.#send);
+      return;
+    }
+    this.#isAgain = false;
+    this.#isAnswering = false;
+  };
+}

@@ -1,0 +1,126 @@
+import type { MessageView } from '../../../records/message-view.ts';
+import { ContentView, varintLength, writeVarint } from '../../../records/record-content.ts';
+import type { OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts';
+
+/**
+ * An entry of an outbox is a record as any other, so that it goes through journal and segments as they do. Little-endian:
+ *
+ *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each
+ *     body   of a message: its content, as it will stand in the queues
+ *            of settlements, 32 bytes each: f64 tag, f64 offset, u32 log, u32 session, u8 outcome, 7 x 0
+ */
+const KIND_MESSAGE = 1;
+const KIND_SETTLEMENTS = 2;
+
+const FLAG_PERSISTENT = 1;
+const FLAG_PUBLISHED = 2;
+
+const KEY_FIXED_BYTES = 2;
+const ID_BYTES = 4;
+const SETTLEMENT_BYTES = 32;
+const OUTCOMES = ['ack', 'drop', 'requeue', 'return'] as const;
+
+/** The bytes of an entry for a message with so many bytes of content. */
+export function messageEntryBytes(queues: number, contentBytes: number): number {
+  return entryBytes(KEY_FIXED_BYTES + queues * ID_BYTES, contentBytes);
+}
+
+export function settlementsEntryBytes(count: number): number {
+  return entryBytes(KEY_FIXED_BYTES, count * SETTLEMENT_BYTES);
+}
+
+function entryBytes(keyBytes: number, bodyBytes: number): number {
+  return varintLength(keyBytes) + keyBytes + varintLength(bodyBytes) + bodyBytes + varintLength(0);
+}
+
+export function encodeMessageEntry(
+  queues: OutboxTarget['queues'],
+  messageView: MessageView,
+  isPersistent: boolean,
+  isPublished: boolean,
+): Buffer {
+  const keyBytes = KEY_FIXED_BYTES + queues.length * ID_BYTES;
+  const contentBytes = messageView.contentBytes();
+  const entry = Buffer.allocUnsafe(entryBytes(keyBytes, contentBytes));
+  let at = writeVarint(entry, 0, keyBytes);
+  entry[at++] = KIND_MESSAGE;
+  entry[at++] = (isPersistent ? FLAG_PERSISTENT : 0) | (isPublished ? FLAG_PUBLISHED : 0);
+  for (const { id } of queues) at = entry.writeUInt32LE(id, at);
+  at = writeVarint(entry, at, contentBytes);
+  at = messageView.write(entry, at);
+  writeVarint(entry, at, 0);
+  return entry;
+}
+
+export function encodeSettlementsEntry(settlements: readonly RemoteSettlement[]): Buffer {
+  const bodyBytes = settlements.length * SETTLEMENT_BYTES;
+  const entry = Buffer.alloc(entryBytes(KEY_FIXED_BYTES, bodyBytes));
+  let at = writeVarint(entry, 0, KEY_FIXED_BYTES);
+  entry[at++] = KIND_SETTLEMENTS;
+  entry[at++] = 0;
+  at = writeVarint(entry, at, bodyBytes);
+  for (const { tag, offset, logId, session, outcome } of settlements) {
+    entry.writeDoubleLE(tag, at);
+    entry.writeDoubleLE(offset, at + 8);
+    entry.writeUInt32LE(logId, at + 16);
+    entry.writeUInt32LE(session, at + 20);
+    entry[at + 24] = OUTCOMES.indexOf(outcome);
+    at += SETTLEMENT_BYTES;
+  }
+  return entry;
+}
+
+/** What an entry says; used again for the next one, and valid as long as its bytes are. */
+export class EntryView {
+  isMessage = false;
+  isPersistent = false;
+  isPublished = false;
+  readonly #content = new ContentView();
+  #buffer: Buffer = Buffer.alloc(0);
+
+  /** @throws Error if the bytes are no entry that this version knows */
+  parse(buffer: Buffer, start: number, length: number): void {
+    const content = this.#content;
+    const isWhole = content.parse(buffer, start, length, false);
+    const kind = content.keyStart < 0 ? 0 : buffer[content.keyStart];
+    if (!isWhole || (kind !== KIND_MESSAGE && kind !== KIND_SETTLEMENTS)) {
+      throw new Error(`an entry of an outbox, of ${length} bytes and kind ${kind}, cannot be read`);
+    }
+    const flags = buffer[content.keyStart + 1];
+    this.#buffer = buffer;
+    this.isMessage = kind === KIND_MESSAGE;
+    this.isPersistent = (flags & FLAG_PERSISTENT) !== 0;
+    this.isPublished = (flags & FLAG_PUBLISHED) !== 0;
+  }
+
+  /** Where the ids of the queues are, and the flags before them: two messages with the same bytes go the same way. */
+  get key(): Buffer {
+    return this.#buffer.subarray(this.#content.keyStart, this.#content.keyEnd);
+  }
+
+  *queueIds(): Generator<number> {
+    const { keyStart, keyEnd } = this.#content;
+    for (let at = keyStart + KEY_FIXED_BYTES; at < keyEnd; at += ID_BYTES) {
+      yield this.#buffer.readUInt32LE(at);
+    }
+  }
+
+  /** The content of the message, where it lies. */
+  get content(): Buffer {
+    return this.#buffer.subarray(this.#content.bodyStart, this.#content.bodyEnd);
+  }
+
+  *settlements(): Generator<RemoteSettlement> {
+    const { bodyStart, bodyEnd } = this.#content;
+    const buffer = this.#buffer;
+    for (let at = bodyStart; at < bodyEnd; at += SETTLEMENT_BYTES) {
+      yield {
+        tag: buffer.readDoubleLE(at),
+        offset: buffer.readDoubleLE(at + 8),
+        logId: buffer.readUInt32LE(at + 16),
+        session: buffer.readUInt32LE(at + 20),
+        outcome: OUTCOMES[buffer[at + 24]],
+      };
+    }
+  }
+}
