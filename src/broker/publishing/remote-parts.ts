@@ -1,7 +1,8 @@
 import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { RemoteDelivery } from '../queues/remote-delivery.ts';
 import type { OutboxPort, RemoteSettlement } from '../shard/outbox-port.ts';
-import type { AtomicAppend, RemoteTarget } from './atomic-append.ts';
+import type { RemoteTarget } from '../shard/remote-publishing.ts';
+import type { AtomicAppend } from './atomic-append.ts';
 
 /** Settlements of one entry of an outbox: some ten kilobytes. */
 const ENTRY_SETTLEMENTS_MAX = 512;
