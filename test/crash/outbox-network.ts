@@ -83,15 +83,22 @@ export class OutboxNetwork {
     }
   }
 
-  /** Nothing is lost any more. */
+  /** Nothing is lost any more. What was interrupted is there again. */
   heal(): void {
     this.faults = { loss: 0, repetition: 0, reordering: 0, refusal: 0 };
-    this.#down.clear();
+    for (const link of this.#down) {
+      const [from, to] = link.split('>').map(Number);
+      this.setDown(from, to, false);
+    }
   }
 
-  /** What this shard has sent, and what waits in it, is gone; of what was sent a part may still come. */
-  forget(shard: number, isSentLost: boolean): void {
-    this.#frames = this.#frames.filter(({ from, to }) => to !== shard && !(isSentLost && from === shard));
+  /** A shard ends: what is on its way to it, or from it, may come all the same. */
+  forget(shard: number): void {
+    const isSentLost = this.#random() < 0.5;
+    const isReceivedLost = this.#random() < 0.5;
+    this.#frames = this.#frames.filter(
+      ({ from, to }) => !(isReceivedLost && to === shard) && !(isSentLost && from === shard),
+    );
   }
 
   /** All shards of a process end together, and nothing is on its way any more. */
