@@ -76,8 +76,7 @@ export class OutboxNode implements StateMachine {
       links,
       limits,
       findQueue: (id) => this.#queues.get(id),
-      metadataNumber: () => 0,
-      whenFollowed: () => undefined,
+      metadata: { number: 0, whenKnown: (_number, run) => run() },
     });
     shard.outboxes = this.outboxes;
     const record = (operation: Parameters<typeof encodeOperation>[0]): void => {
