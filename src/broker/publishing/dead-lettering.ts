@@ -34,6 +34,7 @@ const NO_SOURCE = { settle: () => undefined };
 /** A dead letter and where it goes. */
 interface DeadLetter {
   readonly targets: RouteTargets;
+  readonly replies: Route<AnyQueue>['directReplies'];
   readonly persistent: boolean;
   readonly content: Buffer;
 }
@@ -108,11 +109,18 @@ export class DeadLettering implements RefusedMessages {
       const start = at + FRAME_HEADER_BYTES;
       const contentBytes = frameContentBytes(chunk, at);
       const last = this.#last;
-      const { targets, content, persistent } = this.#write(queue, reason, chunk.buffer, start, contentBytes);
+      const { targets, replies, content, persistent } = this.#write(
+        queue,
+        reason,
+        chunk.buffer,
+        start,
+        contentBytes,
+      );
       if (targets.remotes.length > 0 && outboxes?.reserve(targets.remotes, content.length) === false) {
         if (moves.length === 0) this.#waitForRoom(queue, outboxes);
         break;
       }
+      if (replies.length > 0) sendContent(replies, content, content.length);
       moves.push({ source: level, offset, targets, content, persistent, timestampMs: nowMs });
       const isLikeTheLast = last !== null && this.#last === last;
       if (!isLikeTheLast && clock.monotonicMs() >= endMs) break;
@@ -131,6 +139,8 @@ export class DeadLettering implements RefusedMessages {
     messageView.write(content, 0);
     const deadLetter = this.#write(queue, 'maxlen', content, 0, content.length);
     const timestampMs = this.#shard.nowMs;
+    const { replies } = deadLetter;
+    if (replies.length > 0) sendContent(replies, deadLetter.content, deadLetter.content.length);
     if (this.#hasRoomFor(deadLetter)) {
       moveAtomically(this.#shard, [{ source: NO_SOURCE, offset: 0, ...deadLetter, timestampMs }]);
     } else this.#tellDropped(queue);
@@ -172,7 +182,7 @@ export class DeadLettering implements RefusedMessages {
       : this.#newRoute(queue, reason, buffer);
     const { targets, replies, persistent, exchange, key, properties } = route;
     if (targets.logs.length + targets.streams.length + targets.remotes.length + replies.length === 0)
-      return { targets, persistent, content: properties };
+      return { targets, replies, persistent, content: properties };
     const messageView = this.#messageView;
     messageView.exchange = exchange;
     messageView.exchangeStart = 0;
@@ -194,8 +204,7 @@ export class DeadLettering implements RefusedMessages {
     messageView.hiddenKeysEnd = route.hiddenKeys.length;
     const content = Buffer.allocUnsafe(messageView.contentBytes());
     messageView.write(content, 0);
-    if (replies.length > 0) sendContent(replies, content, content.length);
-    return { targets, persistent, content };
+    return { targets, replies, persistent, content };
   }
 
   /** Messages of one publisher mostly differ in their bodies alone. */

@@ -52,6 +52,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   readonly #outboxes = new Map<number, Outbox>();
   readonly #inboxes = new Map<number, Inbox>();
   #waiting: (() => void)[] = [];
+  #isStopped = false;
 
   constructor(deps: OutboxesDeps) {
     this.#deps = deps;
@@ -126,6 +127,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   }
 
   stop(): void {
+    this.#isStopped = true;
     for (const outbox of this.#outboxes.values()) outbox.stop();
   }
 
@@ -141,6 +143,8 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   }
 
   #frame(peer: number, kind: number, buffer: Buffer, start: number, end: number): void {
+    // What comes while this shard ends is sent again, as it is not answered.
+    if (this.#isStopped) return;
     switch (kind) {
       case FRAME_OUTBOX_ENTRIES:
         this.#inboxFrom(peer)?.take(buffer, start, end);
