@@ -185,6 +185,19 @@ export class BrokerState implements StateMachine {
     ].map(bytesText);
   }
 
+  /** As `metadata`, for a shard that follows. Streams are before the exchanges that they belong to, as at recovery. */
+  followedMetadata(): string[] {
+    const operations: string[] = [];
+    const { shards } = this.#deps;
+    for (const text of this.metadata()) {
+      operations.push(text);
+      if (!text.startsWith('{"op":"vhost.create"')) continue;
+      const { vhost } = decodeOperation(Buffer.from(text, 'utf8'));
+      for (const bytes of shards?.streams.attachmentsIn(vhost) ?? []) operations.push(bytesText(bytes));
+    }
+    return operations;
+  }
+
   /** What is restored from a copy may be older than what others have seen of it. */
   #assertNotAhead(): void {
     const { followed, shards, queueRecovery } = this.#deps;

@@ -225,8 +225,15 @@ export class Broker {
     });
     this.transactions = this.#createTransactions(options.transactions);
     this.vhosts = this.#createVhosts();
-    this.streamExchanges = new StreamExchanges({ shard, vhosts: this.vhosts, streams: this.streams });
+    this.streamExchanges = new StreamExchanges({
+      shard,
+      vhosts: this.vhosts,
+      streams: this.streams,
+      attachments: this.#shards?.streams.attachments ?? null,
+      isFollower: options.followed !== null,
+    });
     this.streams.observe(this.streamExchanges);
+    this.brokerConfigs.onChange(() => this.streamExchanges.defaultsChanged());
     this.deadLettering = new DeadLettering(shard, this.vhosts);
     const messages = new InternalMessages(shard, this.vhosts, this.deadLettering);
     this.events = new Events({ clock: shard.clock, vhosts: this.vhosts, messages });
@@ -265,6 +272,7 @@ export class Broker {
         this.transactions,
         this.streamExchanges,
         ...(this.#shards === null ? [] : [this.#shards.outboxes]),
+        ...(this.#shards?.streams.sections ?? []),
       ],
     });
   }
@@ -356,10 +364,10 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, deadLettering: refused, allShards } = this;
+    const { vhosts, access, events, streams, deadLettering: refused, allShards } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
-    const metadata = (): readonly string[] => this.#state.metadata();
-    return this.#shards.begin({ vhosts, access, events, refused, allShards, metadata }, followed);
+    const metadata = (): readonly string[] => this.#state.followedMetadata();
+    return this.#shards.begin({ vhosts, access, events, refused, streams, allShards, metadata }, followed);
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {

@@ -167,9 +167,9 @@ function streamView(vhost: string, stream: StreamPort): { readonly [field: strin
     type: 'stream',
     node: nodeName,
     state: 'running',
-    consumers: stream.consumerCount,
-    messages: stream.messageCount,
-    messages_ready: stream.messageCount,
+    consumers: stream.counts?.consumers ?? 0,
+    messages: stream.counts?.ready ?? 0,
+    messages_ready: stream.counts?.ready ?? 0,
     messages_unacknowledged: 0,
   };
 }

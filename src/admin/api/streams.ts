@@ -85,8 +85,8 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
     id,
     partition_count: partitions.length,
     configs: Object.fromEntries(configs),
-    messages: seen?.messageCount ?? 0,
-    consumers: seen?.consumerCount ?? 0,
+    messages: seen?.counts.ready ?? 0,
+    consumers: seen?.counts.consumers ?? 0,
     exchange_type: exchange?.type.name ?? null,
     bindings: exchange?.outbound.size ?? 0,
     // Lag of the queues that are bound to it, in records.

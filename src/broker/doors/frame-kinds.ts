@@ -14,3 +14,13 @@ export const FRAME_OUTBOX_ENTRIES = 30;
 export const FRAME_OUTBOX_ASK = 31;
 export const FRAME_OUTBOX_ANSWER = 32;
 export const FRAME_OUTBOX_HELLO = 33;
+/** A record for a partition of a stream, and the answer for those that are durable. See `streams/stream-append-*.ts`. */
+export const FRAME_STREAM_APPEND = 40;
+export const FRAME_STREAM_STORED = 41;
+/** A record for a consumer of a stream, and that it gets nothing more. See `streams/stream-consume-service.ts`. */
+export const FRAME_STREAM_RECORD = 42;
+export const FRAME_STREAM_CANCELLED = 43;
+/** Of such a consumer: what it has taken and settled, which offsets that were, and that it is gone. */
+export const FRAME_STREAM_CREDIT = 44;
+export const FRAME_STREAM_SETTLED = 45;
+export const FRAME_STREAM_DETACH = 46;

@@ -113,7 +113,11 @@ export class AtomicAppend {
       for (let i = 0; i < levels.length; i++) this.#note(levels[i], logs[i]);
       appendToQueues(store, targets, messageView, persistent, timestampMs, expires);
     }
-    for (const stream of targets.streams) stream.append(messageView, timestampMs, false);
+    for (const stream of targets.streams) {
+      const wait = stream.append(messageView, timestampMs, false);
+      // A stream of another shard gets it beside the block, with no promise for a crash between the two.
+      if (stream.remote !== null) this.#shard.waits.forget(wait);
+    }
     for (const { shard, queues } of targets.remotes) {
       this.#outboxTo(shard).append(queues, messageView, persistent, timestampMs, isPublished);
     }

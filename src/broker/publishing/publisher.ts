@@ -6,6 +6,7 @@ import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Turn } from '../shard/turn.ts';
 import { REFUSED } from '../shard/waits.ts';
+import type { RemoteStreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
 import { type Admission, admit, type RefusedMessages } from './admission.ts';
 import { AtomicAppend, appendBytesMax, appendToQueues } from './atomic-append.ts';
@@ -77,33 +78,39 @@ export class Publisher {
 
   /** To streams, to queues with priorities, and to those that may refuse a message or have seen it before. */
   #publishWithCare(route: Route<AnyQueue>, targets: RouteTargets, persistent: boolean): number {
+    const { remotes, remoteStreams } = targets;
+    const elsewhere = remotes.length + remoteStreams.length;
+    // All of them take it, or none does.
+    if (elsewhere > 0 || route.streams.length > 1) {
+      for (const stream of route.streams) stream.check(this.messageView);
+    }
     // Before anything is appended: there may be too many who wait.
-    const { remotes } = targets;
-    const token = remotes.length > 0 && this.isAwaited ? this.#shard.waits.take(remotes.length + 1) : 0;
-    const inStreams = route.streams.length === 0 ? 0 : this.#appendToStreams(route);
+    const token = elsewhere > 0 && this.isAwaited ? this.#shard.waits.take(elsewhere + 1) : 0;
+    const inStreams = route.streams.length === 0 ? 0 : this.#appendToStreams(route, token);
     const inQueues = route.queues.length === 0 ? 0 : this.#publishToQueues(route, targets, persistent);
     const own = inQueues === REFUSED ? REFUSED : Math.max(inStreams, inQueues);
-    return remotes.length === 0 ? own : this.#publishFar(remotes, persistent, token, own);
+    return elsewhere === 0 ? own : this.#publishFar(remotes, persistent, token, own);
   }
 
   /** To queues of other shards; `own` is what the part of this one waits for. */
   #publishFar(remotes: readonly RemoteTarget[], persistent: boolean, token: number, own: number): number {
     const { waits, remotePublishing } = this.#shard;
     this.#remotes = remotes;
-    remotePublishing?.publish(remotes, this.messageView, persistent, token);
+    if (remotes.length > 0) remotePublishing?.publish(remotes, this.messageView, persistent, token);
     if (token === 0) return own;
     if (own <= 0) waits.answered(token, own === REFUSED);
     else waits.answeredWhenDurable(token, own);
     return token;
   }
 
-  /** They are durable, whatever the message is. */
-  #appendToStreams(route: Route<AnyQueue>): number {
-    const { streams } = route;
-    // All of them take it, or none does.
-    if (streams.length > 1) for (const stream of streams) stream.check(this.messageView);
+  /** They are durable, whatever the message is. Those of other shards answer a part of the token, if there is one. */
+  #appendToStreams(route: Route<AnyQueue>, token: number): number {
+    const { messageView } = this;
     let block = 0;
-    for (const stream of streams) block = stream.append(this.messageView, this.#turn.nowMs, true);
+    for (const stream of route.streams) {
+      if (stream.remote === null) block = stream.append(messageView, this.#turn.nowMs, true);
+      else stream.remote.appendChecked(token);
+    }
     return block;
   }
 
@@ -139,8 +146,10 @@ export class Publisher {
 
   /** Whether the source of these messages should not be read for now: it fills memory faster than it is emptied. */
   get mustPause(): boolean {
-    if (this.#targets === null) return false;
-    return this.#shard.backPressure.mustPause(this.#logs) || this.#mustPauseFar;
+    const targets = this.#targets;
+    if (targets === null) return false;
+    if (this.#shard.backPressure.mustPause(this.#logs) || this.#mustPauseFar) return true;
+    return targets.remoteStreams.length > 0 && pausing(targets) !== null;
   }
 
   get #mustPauseFar(): boolean {
@@ -149,10 +158,15 @@ export class Publisher {
 
   /** `listener` is called once, as soon as it may go on. */
   onResume(listener: () => void): void {
-    if (this.#mustPauseFar) {
-      this.#shard.remotePublishing?.onResume(this.#remotes, listener);
-      return;
-    }
-    this.#shard.backPressure.onResume(this.#logs, listener);
+    const stream = this.#targets === null ? null : pausing(this.#targets);
+    if (this.#mustPauseFar) this.#shard.remotePublishing?.onResume(this.#remotes, listener);
+    else if (stream !== null) stream.onResume(listener);
+    else this.#shard.backPressure.onResume(this.#logs, listener);
   }
+}
+
+/** A stream of another shard to which too much is on the way. */
+function pausing({ remoteStreams }: RouteTargets): RemoteStreamPort | null {
+  for (const stream of remoteStreams) if (stream.mustPause) return stream;
+  return null;
 }

@@ -3,7 +3,7 @@ import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { RemoteQueue } from '../queues/remote-queue.ts';
 import type { RemoteTarget } from '../shard/remote-publishing.ts';
-import type { StreamPort } from '../topology/ports.ts';
+import type { RemoteStreamPort, StreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
 import type { AppendTargets } from './atomic-append.ts';
 
@@ -12,6 +12,8 @@ export interface RouteTargets extends AppendTargets {
   /** Those of this shard. */
   readonly queues: readonly Queue[];
   readonly levels: readonly PriorityLevel[];
+  /** Those of `streams` that are in other shards. */
+  readonly remoteStreams: readonly RemoteStreamPort[];
   /** Whether the same logs get every message, whatever its priority, no queue may refuse one, and there is no stream. */
   readonly isPlain: boolean;
   /** Whether one of the queues may refuse a message, or may have seen it before. */
@@ -20,6 +22,7 @@ export interface RouteTargets extends AppendTargets {
 
 const NO_REMOTES: readonly RemoteTarget[] = [];
 const NO_STREAMS: readonly StreamPort[] = [];
+const NO_REMOTE_STREAMS: readonly RemoteStreamPort[] = [];
 
 /** By priority, with holes. */
 const known = new WeakMap<Route<AnyQueue>, RouteTargets[]>();
@@ -62,6 +65,7 @@ export function targetsIn(
   return {
     queues,
     streams,
+    remoteStreams: streams.length === 0 ? NO_REMOTE_STREAMS : remoteStreamsOf(streams),
     remotes,
     levels,
     logs,
@@ -73,6 +77,10 @@ export function targetsIn(
       queues.every((queue) => queue.settings.maxPriority === 0),
     needsAdmission,
   };
+}
+
+function remoteStreamsOf(streams: readonly StreamPort[]): readonly RemoteStreamPort[] {
+  return streams.map(({ remote }) => remote).filter((remote) => remote !== null);
 }
 
 /** By their shard: a message goes to each shard once. */

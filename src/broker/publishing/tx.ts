@@ -61,6 +61,12 @@ export class Tx {
 
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
   publish(route: Route<AnyQueue>, persistent: boolean, messageView: MessageView): void {
+    if (route.streams.some((stream) => stream.remote !== null)) {
+      throw new BrokerError(
+        'not-implemented',
+        `stream '${route.streams[0].name}' is in another shard, and cannot be published to in a transaction from here`,
+      );
+    }
     const bytes = messageView.contentBytes();
     const entry =
       appendBytesMax(

@@ -8,6 +8,7 @@ import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { number, text } from './command-codec.ts';
 import type { FollowedChanges } from './known-metadata.ts';
 import type { Owners } from './owners.ts';
+import { isStreamFactsOperation } from './streams/stream-facts.ts';
 
 /** What shard 0 had when this one began to follow it. */
 export interface FollowedMetadata {
@@ -44,6 +45,8 @@ export interface MetadataCopyDeps {
   readonly link: ShardLink;
   readonly known: FollowedChanges;
   readonly turnTime: TurnTime;
+  /** Streams of shard 0. */
+  readonly streams: { apply(operation: Uint8Array): void };
   inBackground(work: Work<void>, what: string): void;
 }
 
@@ -79,7 +82,8 @@ export class MetadataCopy {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
     // What is recorded here because of the change names it.
     this.changes = Math.max(this.changes, number(note, 'changes'));
-    if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
+    if (isStreamFactsOperation(bytes)) this.#deps.streams.apply(bytes);
+    else if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
     else yield* this.#applyTopology(decodeOperation(bytes));
     const applied = number(note, 'number');
     this.#deps.link.tell({ op: 'metadata.applied', number: applied });

@@ -5,6 +5,7 @@ import type { Events } from '../events/events.ts';
 import type { RefusedMessages } from '../publishing/admission.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { Streams } from '../streams/streams.ts';
 import { LocalCommands } from '../topology/local-commands.ts';
 import type { RouteVersion } from '../topology/route.ts';
 import type { TopologyCommands } from '../topology/topology-commands.ts';
@@ -25,6 +26,7 @@ import { QueueService } from './queue-service.ts';
 import { QueuesById } from './queues-by-id.ts';
 import { RemoteCommands } from './remote-commands.ts';
 import { RemoteQueues } from './remote-queues.ts';
+import { ShardedStreams } from './streams/sharded-streams.ts';
 
 /** The rooms of the broker that the shards work with: made after them. */
 export interface ShardRooms {
@@ -33,6 +35,7 @@ export interface ShardRooms {
   readonly events: Events;
   readonly refused: RefusedMessages;
   readonly allShards: AllShards;
+  readonly streams: Streams;
   /** All metadata, as operations. */
   metadata(): readonly string[];
 }
@@ -50,6 +53,7 @@ export class Shards implements ShardService {
   /** What leaves this shard for others, and comes from them. */
   readonly outboxes: Outboxes;
   readonly #publishing: PublishingElsewhere;
+  readonly streams: ShardedStreams;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
   /** In shard 0: how many changes of the metadata were journaled since the data directory began. */
@@ -87,21 +91,32 @@ export class Shards implements ShardService {
       metadata: this.metadata,
     });
     shard.outboxes = this.outboxes;
+    this.streams = new ShardedStreams(seat, shard, (operation, block) => this.#implied(operation, block));
   }
 
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
   begin(rooms: ShardRooms, followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
     this.#rooms = rooms;
-    const { vhosts, access, events } = rooms;
+    const { vhosts, access, events, streams } = rooms;
     const { turnTime } = this.#shard;
     this.#receive(rooms);
     this.#queueService = new QueueService(vhosts, turnTime);
+    this.streams.begin(vhosts, streams);
     if (followed !== null) {
       const link = this.seat.links[0] as ShardLink;
       const inBackground = this.#shard.inBackground.bind(this.#shard);
       this.#followed.number = followed.number;
       this.#copy = new MetadataCopy(
-        { vhosts, access, owners: this.owners, link, turnTime, inBackground, known: this.#followed },
+        {
+          vhosts,
+          access,
+          owners: this.owners,
+          link,
+          turnTime,
+          inBackground,
+          known: this.#followed,
+          streams: this.streams,
+        },
         followed.changes,
       );
       return new RemoteCommands(this.seat.number, link, this.owners);
@@ -156,6 +171,11 @@ export class Shards implements ShardService {
     this.feed.add(operation, block, this.changes);
   }
 
+  /** What follows from something else in this block, and is in no journal itself. */
+  #implied(operation: Uint8Array, block: number): void {
+    this.feed?.add(operation, block, this.changes);
+  }
+
   /** Whether all changes so far are in effect in all shards. */
   get isEverywhere(): boolean {
     return this.feed?.isEverywhere ?? true;
@@ -182,6 +202,7 @@ export class Shards implements ShardService {
   async #answer(from: number, question: ShardNote): Promise<Json> {
     const answer =
       this.#commandService?.answer(from, question) ??
+      this.streams.answer(from, question) ??
       this.#queueService.answer(question) ??
       this.#rooms.allShards.answer(from, question);
     if (answer !== null) return answer;

@@ -1,5 +1,7 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { MessageView } from '../../records/message-view.ts';
+import type { QueueCounts } from '../queues/queue-port.ts';
 import type { MetadataOperation } from './metadata.ts';
 
 /** Where messages wait that are not to be routed yet. */
@@ -11,9 +13,11 @@ export interface DelayPort<Q> {
 /** A stream, for those who publish to it. */
 export interface StreamPort {
   readonly name: string;
-  /** How many messages can be read. */
-  readonly messageCount: number;
-  readonly consumerCount: number;
+  /** Of a stream in another shard; null for one of this shard. */
+  readonly remote: RemoteStreamPort | null;
+  /** `ready` is how many messages can be read. Null where only its own shard knows. */
+  readonly counts: QueueCounts | null;
+  askCounts(): Work<QueueCounts>;
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;
   /**
@@ -22,11 +26,22 @@ export interface StreamPort {
    */
   check(messageView: MessageView): void;
   /**
-   * Appends the message that `messageView` describes. Returns the block that it will be in. `isStrict`: somebody is there to
-   * be told what is wrong with it; otherwise it is appended all the same.
-   * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large
+   * Appends the message that `messageView` describes. Returns the wait until it is safe (see `Waits`): the block that it will be
+   * in, or a token. `isStrict`: somebody is there to be told what is wrong with it; otherwise it is appended all the same.
+   * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large; resource-short, if
+   * too many tokens wait
    */
   append(messageView: MessageView, nowMs: number, isStrict: boolean): number;
+}
+
+/** A stream in another shard, for those who publish to several at once. */
+export interface RemoteStreamPort extends StreamPort {
+  /** Appends the message that was checked last. It answers one part of this token; with 0, nobody waits. */
+  appendChecked(token: number): void;
+  /** Whether so much is on its way to the shard that publishers had better wait. */
+  readonly mustPause: boolean;
+  /** `listener` is called once, as soon as they may go on. */
+  onResume(listener: () => void): void;
 }
 
 /** What a user may do by now, for what leads somewhere because this user declared it so. */

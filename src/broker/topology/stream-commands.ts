@@ -6,7 +6,7 @@ import { deleteUnusedSources } from './auto-delete.ts';
 import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
 import { assertSameArguments, assertSameField } from './equivalence.ts';
-import { Exchange } from './exchange.ts';
+import { type Binding, Exchange } from './exchange.ts';
 import { locked } from './exclusive-queues.ts';
 import { offsetSpecification } from './offset-specification.ts';
 import type { StreamFactory, StreamPort } from './ports.ts';
@@ -30,11 +30,25 @@ export function attachStream<Q extends TopologyQueue>(
 
 /** The stream is gone, and with it the exchange that was there for it alone. */
 export function detachStream<Q extends TopologyQueue>(ctx: CommandContext<Q>, name: string): void {
-  const exchange = ctx.state.exchanges.get(name);
-  if (exchange === undefined || exchange.stream === null) return;
+  deleteUnusedSources(ctx, removeStream(ctx.state, name));
+}
+
+/** The same in a shard that follows: what goes with it there is told as changes of their own. */
+export function detachFollowedStream<Q extends TopologyQueue>(
+  { state }: CommandContext<Q>,
+  name: string,
+): void {
+  removeStream(state, name);
+}
+
+/** Returns the bindings that led to the exchange and are gone with it. */
+function removeStream<Q extends TopologyQueue>(state: TopologyState<Q>, name: string): readonly Binding<Q>[] {
+  const exchange = state.exchanges.get(name);
+  if (exchange === undefined || exchange.stream === null) return [];
   exchange.stream = null;
-  if (exchange.type === streamExchange) deleteUnusedSources(ctx, ctx.state.removeExchange(exchange));
-  else ctx.state.invalidateRoutes();
+  if (exchange.type === streamExchange) return state.removeExchange(exchange);
+  state.invalidateRoutes();
+  return [];
 }
 
 function exchangeOf<Q extends TopologyQueue>(stream: StreamPort): Exchange<Q> {
@@ -110,19 +124,20 @@ export function refuseQueueAtStream<Q extends TopologyQueue>(
   assertSameArguments(declaredAs, args, ['x-queue-type'], resource);
 }
 
-/** Returns how many messages went with it. */
+/** Returns how many messages went with it. For the shard that the stream is in. */
 export function deleteStream<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
   stream: StreamPort,
   { ifUnused, ifEmpty }: QueueDeletion,
 ): number {
-  const { messageCount } = stream;
-  if (ifEmpty && messageCount > 0) {
+  if (stream.counts === null) throw new Error(`stream '${stream.name}' is in another shard`);
+  const { ready, consumers } = stream.counts;
+  if (ifEmpty && ready > 0) {
     throw new BrokerError('precondition-failed', `${resourceText('queue', stream.name, ctx.name)} not empty`);
   }
-  if (ifUnused && stream.consumerCount > 0) throw inUse('queue', stream.name, ctx.name);
+  if (ifUnused && consumers > 0) throw inUse('queue', stream.name, ctx.name);
   streamFactoryOf(ctx).delete(stream.name);
-  return messageCount;
+  return ready;
 }
 
 export function streamFactoryOf<Q extends TopologyQueue>({

@@ -180,6 +180,11 @@ export class VirtualHost<Q extends TopologyQueue> {
     streams.detachStream(this.#context, name);
   }
 
+  /** The same, of a stream of another shard: see `detachFollowedStream`. */
+  detachFollowedStream(name: string): void {
+    streams.detachFollowedStream(this.#context, name);
+  }
+
   /** Whether what comes to this exchange comes back to it: then it must be no stream. */
   isInCircle(exchange: Exchange<Q>): boolean {
     return streams.isInCircle(this.#state, exchange);

@@ -5,9 +5,10 @@ export function whenDurable<T>(broker: Broker, block: number, response: T): T | 
   return broker.shard.durably(block, response);
 }
 
-/** For a response that tells of changes which were just journaled: all of them are durable. */
-export function durable(broker: Broker): Promise<void> {
-  return broker.shard.durable();
+/** For a response that tells of changes which were just journaled: all of them are durable, and in effect in all shards. */
+export async function durable(broker: Broker): Promise<void> {
+  await broker.shard.durable();
+  await broker.metadataIsSafe();
 }
 
 /** For a response that tells of a group's members: its last journaled membership is durable. */

@@ -98,7 +98,7 @@ describe('messages come to a stream', () => {
     await channel.bindQueue('s', 'later', '');
     await confirmed(channel, 'later', 'k', ['delayed'], { headers: { 'x-delay': 20 } });
     const stream = server.broker.vhosts.get('/')?.findStream('s');
-    await until(() => stream?.messageCount === 2);
+    await until(() => stream?.counts?.ready === 2);
     await channel.prefetch(10);
     const seen: (readonly [string, unknown])[] = [];
     await channel.consume(

@@ -33,6 +33,16 @@ export interface StreamExchangesDeps {
   readonly shard: Shard;
   readonly vhosts: VirtualHosts<AnyQueue>;
   readonly streams: Streams;
+  /** Where other shards follow. */
+  readonly attachments?: AttachmentObserver | null;
+  /** The shard follows another one, which makes all streams. */
+  readonly isFollower?: boolean;
+}
+
+/** Told of the streams that exchanges have, and of each change of what others need to know; not at recovery. */
+export interface AttachmentObserver {
+  attached(streamExchange: StreamExchange): void;
+  detached(stream: Stream): void;
 }
 
 /**
@@ -47,15 +57,19 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly #byId = new SlotMap<string, StreamFeed>();
   readonly #states = new BindingStates();
   readonly #feedDeps: StreamFeedDeps;
+  readonly #attachments: AttachmentObserver | null;
+  readonly #isFollower: boolean;
   #isRecovering = true;
   /** The exchange that becomes a stream by policy, or whose stream is deleted with it, during that call. */
   #isRemembering = '';
   #isForgetting = '';
 
-  constructor({ shard, vhosts, streams }: StreamExchangesDeps) {
+  constructor({ shard, vhosts, streams, attachments = null, isFollower = false }: StreamExchangesDeps) {
     this.#shard = shard;
     this.#vhosts = vhosts;
     this.#streams = streams;
+    this.#attachments = attachments;
+    this.#isFollower = isFollower;
     this.#feedDeps = {
       shard,
       vhosts,
@@ -76,6 +90,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
 
   /** A virtual host was made: its exchanges can be streams. */
   vhostAdded(vhost: VirtualHost<AnyQueue>): void {
+    if (this.#isFollower) return;
     vhost.streamFactory = {
       create: (name, args, asQueue, user) => this.#create(vhost.name, name, args, asQueue, user),
       delete: (name) => this.#delete(vhost.name, name),
@@ -115,6 +130,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     this.#learnIsInternal(stream);
     // What is bound to an exchange that begins to remember gets all that it remembers.
     if (!this.#isRecovering) feed.refresh(true);
+    this.#tellAttached(streamExchange);
   }
 
   streamRemoved(stream: Stream): void {
@@ -122,6 +138,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     if (feed === undefined) return;
     feed.stop();
     this.#byId.delete(stream.id);
+    if (!this.#isRecovering) this.#attachments?.detached(stream);
     this.#vhosts.get(stream.vhost)?.detachStream(stream.name);
     this.#states.removeStream(stream.id);
     feed.streamExchange.consumers.removeAll();
@@ -131,6 +148,16 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     const feed = this.#byId.get(stream.id);
     feed?.streamExchange.consumers.extend();
     if (!this.#isRecovering) feed?.refresh(false);
+    if (feed !== undefined) this.#tellAttached(feed.streamExchange);
+  }
+
+  /** Something else is set for the broker. */
+  defaultsChanged(): void {
+    for (const { streamExchange } of this.#byId.values()) this.#tellAttached(streamExchange);
+  }
+
+  #tellAttached(streamExchange: StreamExchange): void {
+    if (!this.#isRecovering) this.#attachments?.attached(streamExchange);
   }
 
   /** From the topology. What recovery adds has its state in the journal. */
@@ -222,6 +249,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     this.#shard.record(
       encodeFeedOperation({ op: 'view.queue', id: stream.id, arguments: argumentsToJson(args) }),
     );
+    this.#tellAttached(streamExchange);
   }
 
   #delete(vhost: string, name: string): void {
@@ -238,7 +266,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   #remember(vhost: string, exchange: Exchange<AnyQueue>, { partitions, configs }: StreamDefinition): void {
     const { name } = exchange;
     const streams = this.#streams;
-    if (name === '' || !exchange.durable || exchange.type === streamExchange) return;
+    if (this.#isFollower || name === '' || !exchange.durable || exchange.type === streamExchange) return;
     const stream = streams.get(vhost, name);
     if (stream !== undefined) {
       const changed = new Map([...stream.configs, ...configs]);

@@ -1,6 +1,6 @@
 import type { Table } from '../../../base/value.ts';
 import { FILTER_VALUE_HEADER } from '../../messages/mapping-headers.ts';
-import type { RecordMessage } from '../../messages/message-from-record.ts';
+import type { RecordMessage, RecordPlace } from '../../messages/message-from-record.ts';
 import type { Consumer, ConsumerOwner, Gate } from '../../queues/consumer.ts';
 import type { RequeueReason } from '../../queues/delivery-outcome.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
@@ -19,14 +19,36 @@ const RECORDS_MAX = 2048;
 export interface StreamSink {
   /** Takes one message, and copies it before it returns. */
   deliver(
-    consumer: StreamConsumer,
+    consumer: StreamReader,
     message: RecordMessage,
     partition: number,
     offset: number,
     timestampMs: number,
   ): void;
+  /** So many bytes more, or fewer, are kept for the consumer until the client takes them. */
+  kept(difference: number): void;
   /** The stream was deleted under the consumer, or cannot be read any more. */
-  cancelled(consumer: StreamConsumer): void;
+  cancelled(consumer: StreamReader): void;
+}
+
+/** Where a consumer's records go that are to be read as messages elsewhere. */
+export interface RecordSink {
+  /** Takes one record, and copies it before it returns. */
+  record(record: RecordPlace, partition: number): void;
+  /** As `StreamSink.cancelled`. */
+  cancelled(): void;
+}
+
+/** A consumer of a stream, here or in another shard, as its channel knows it. */
+export interface StreamReader {
+  readonly isActive: boolean;
+  readonly queue: { readonly name: string };
+  /** As what is held for it has to know it. */
+  readonly asConsumer: Consumer;
+  sourceOf(partition: number): DeliverySource;
+  /** The client knows of it: from now on it may get messages. */
+  begin(): void;
+  cancel(): void;
 }
 
 /** A stream that is consumed as if it were a queue. */
@@ -51,7 +73,7 @@ export interface StreamConsumerOwner {
 
 export interface StreamConsumerRequest {
   readonly tag: string;
-  readonly sink: StreamSink;
+  readonly sink: StreamSink | RecordSink;
   readonly gate: Gate;
   /** How many messages may be unacknowledged. */
   readonly credit: number;
@@ -64,7 +86,8 @@ export interface StreamConsumerRequest {
   readonly matchUnfiltered: boolean;
 }
 
-type ConsumerShape = Pick<
+/** What everything that is held for a consumer has to know of it. */
+export type ConsumerShape = Pick<
   Consumer,
   | 'tag'
   | 'gate'
@@ -85,16 +108,18 @@ type ConsumerShape = Pick<
   cancel(): void;
 };
 
-type QueueShape = Pick<ConsumerOwner, 'name' | 'vhost' | 'settings'> & {
+/** What it has to know of the consumer's queue. */
+export type QueueShape = Pick<ConsumerOwner, 'name' | 'vhost' | 'settings'> & {
   readonly arguments: Table;
   readonly consumers: { readonly active: unknown };
 };
 
-const SETTINGS: QueueSettings = settingsFromArguments({});
+/** Of a stream as a queue. */
+export const STREAM_SETTINGS: QueueSettings = settingsFromArguments({});
 
 /** Where deliveries of a partition are settled. To a stream it is all one whether they are acknowledged or rejected. */
 class PartitionSource implements DeliverySource, QueueShape {
-  readonly settings = SETTINGS;
+  readonly settings = STREAM_SETTINGS;
   readonly #consumer: StreamConsumer;
   readonly #partition: number;
 
@@ -138,11 +163,10 @@ class PartitionSource implements DeliverySource, QueueShape {
  * Reads a stream for one consumer, all of its partitions, each in order. An acknowledgement gives credit, and nothing
  * else: what a consumer has read is its own business.
  */
-export class StreamConsumer implements Pumped, ConsumerShape {
+export class StreamConsumer implements Pumped, ConsumerShape, StreamReader {
   pumpPending = false;
   readonly owner: StreamConsumerOwner;
   readonly tag: string;
-  readonly sink: StreamSink;
   readonly gate: Gate;
   readonly noAck = false;
   readonly exclusive: boolean;
@@ -154,6 +178,9 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   /** It always has a limit. */
   readonly window = 0;
   isActive = true;
+  /** One of the two is null. */
+  readonly #sink: StreamSink | null;
+  readonly #records: RecordSink | null;
   readonly #turn: Turn;
   readonly #message: RecordMessage;
   readonly #filter: ReadonlySet<string> | null;
@@ -177,7 +204,8 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   ) {
     this.owner = owner;
     this.tag = request.tag;
-    this.sink = request.sink;
+    this.#records = 'record' in request.sink ? request.sink : null;
+    this.#sink = 'record' in request.sink ? null : request.sink;
     this.gate = request.gate;
     this.exclusive = request.exclusive;
     this.arguments = request.arguments;
@@ -190,7 +218,6 @@ export class StreamConsumer implements Pumped, ConsumerShape {
     for (const partition of owner.source.stream.partitions) this.#open(partition, request.start);
   }
 
-  /** As what is held for it has to know it. */
   get asConsumer(): Consumer {
     return this as unknown as Consumer;
   }
@@ -238,6 +265,16 @@ export class StreamConsumer implements Pumped, ConsumerShape {
 
   wake(): void {
     this.pumpLater();
+  }
+
+  begin(): void {
+    this.pumpLater();
+  }
+
+  /** Tells whoever it belongs to that it gets nothing more. */
+  tellCancelled(): void {
+    if (this.#records !== null) this.#records.cancelled();
+    else this.#sink?.cancelled(this);
   }
 
   cancel(): void {
@@ -301,12 +338,19 @@ export class StreamConsumer implements Pumped, ConsumerShape {
   /** False if the record is not for this consumer. */
   #deliver({ cursor }: PartitionReader, partition: number): boolean {
     const message = this.#message;
-    if (!message.read(cursor, this.owner.source.name, partition)) return false;
-    if (this.#filter !== null && !this.#passes(message)) return false;
-    message.otherKeys();
+    const records = this.#records;
+    if (records === null || this.#filter !== null) {
+      if (!message.read(cursor, this.owner.source.name, partition)) return false;
+      if (this.#filter !== null && !this.#passes(message)) return false;
+    }
     this.credit--;
     if (this.owner.isSingle) (this.#held[partition] ??= []).push(cursor.offset);
-    this.sink.deliver(this, message, partition, cursor.offset, cursor.timestampMs);
+    if (records !== null) {
+      records.record(cursor, partition);
+      return true;
+    }
+    message.otherKeys();
+    this.#sink?.deliver(this, message, partition, cursor.offset, cursor.timestampMs);
     return true;
   }
 

@@ -72,7 +72,7 @@ export class StreamConsumers implements StreamConsumerOwner {
   /** The stream cannot be read any more by this consumer. */
   fail(consumer: StreamConsumer): void {
     this.remove(consumer);
-    consumer.sink.cancelled(consumer);
+    consumer.tellCancelled();
   }
 
   /** The stream is gone. They get nothing more from now on, and are told in steps. */
@@ -91,5 +91,5 @@ export class StreamConsumers implements StreamConsumerOwner {
 }
 
 function tellCancelled(consumer: StreamConsumer): void {
-  consumer.sink.cancelled(consumer);
+  consumer.tellCancelled();
 }

@@ -1,6 +1,6 @@
 import { OFFSET_HEADER, PARTITION_HEADER } from '../../../broker/messages/mapping-headers.ts';
 import type { RecordMessage } from '../../../broker/messages/message-from-record.ts';
-import type { StreamConsumer, StreamSink } from '../../../broker/streams/consumers/stream-consumer.ts';
+import type { StreamReader, StreamSink } from '../../../broker/streams/consumers/stream-consumer.ts';
 import { copyBytes } from '../../../records/record-content.ts';
 import { FRAME_END } from '../../../wire/amqp091/constants.ts';
 import type { ChannelContext } from '../channel-context.ts';
@@ -19,7 +19,7 @@ export class StreamDelivery implements StreamSink {
   }
 
   deliver(
-    consumer: StreamConsumer,
+    consumer: StreamReader,
     message: RecordMessage,
     partition: number,
     offset: number,
@@ -46,7 +46,11 @@ export class StreamDelivery implements StreamSink {
     output.checkCongestion();
   }
 
-  cancelled(consumer: StreamConsumer): void {
+  kept(difference: number): void {
+    this.channel.connection.memory.add(difference);
+  }
+
+  cancelled(consumer: StreamReader): void {
     this.channel.consumerCancelled(consumer.asConsumer);
   }
 }

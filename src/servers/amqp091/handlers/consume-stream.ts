@@ -1,6 +1,11 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { Table, Value } from '../../../base/value.ts';
 import { typeName } from '../../../base/value-text.ts';
-import { StreamExchange } from '../../../broker/streams/bindings/stream-exchange.ts';
+import { consumed } from '../../../broker/streams/any-stream.ts';
+import type {
+  StreamConsumerRequest,
+  StreamReader,
+} from '../../../broker/streams/consumers/stream-consumer.ts';
 import {
   type OffsetSpecification,
   offsetSpecification,
@@ -44,10 +49,9 @@ export function consumeStream(
   const start = readStart(args, resource, channel.broker.shard.nowMs);
   const filter = readFilter(args, resource);
   const matchUnfiltered = readMatchUnfiltered(args, resource);
-  if (!(stream instanceof StreamExchange)) return;
   const tag = channel.consumers.tagFor(method.consumerTag);
   channel.consumers.admit();
-  const consumer = stream.consumers.add({
+  const consuming = consumeOnChannel(channel, stream, {
     tag,
     sink: new StreamDelivery(channel, tag),
     gate: channel.gate,
@@ -58,8 +62,22 @@ export function consumeStream(
     filter,
     matchUnfiltered,
   });
-  channel.consumers.add(consumer.asConsumer);
-  if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
+  channel.runInSteps('basic.consume', consuming, (consumer) => {
+    channel.consumers.add(consumer.asConsumer);
+    if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
+    consumer.begin();
+  });
+}
+
+/** Nobody is told of the consumer if the channel has ended meanwhile: it goes again. */
+function* consumeOnChannel(
+  channel: HandlerContext,
+  stream: StreamPort,
+  request: StreamConsumerRequest,
+): Work<StreamReader> {
+  const consumer = yield* consumed(stream, request);
+  if (channel.state !== 'open') consumer.cancel();
+  return consumer;
 }
 
 /** The default is `next`, as in RabbitMQ. */

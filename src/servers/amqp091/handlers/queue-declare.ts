@@ -68,8 +68,8 @@ function* declareStream(
       { name, durable, exclusive, autoDelete, arguments: args, user },
       guard(channel, args),
     ));
-  const { messageCount, consumerCount } = stream;
-  return { queue: name, messageCount, consumerCount };
+  const { ready, consumers } = stream.counts ?? (yield* stream.askCounts());
+  return { queue: name, messageCount: ready, consumerCount: consumers };
 }
 
 /**
