@@ -285,6 +285,26 @@ describe('a stream, for clients of other shards than its own', () => {
     assert.deepEqual((await readAll(servers, 2, 's', 1)).bodies, ['new']);
   });
 
+  it('tells a consumer that it is deleted also while that is being made', async () => {
+    await using servers = await ShardServers.start(2);
+    const one = await servers.client(1);
+    await one.channel.assertQueue('s', STREAM);
+    await publish(one, 's', numbered(3));
+    await one.channel.prefetch(2);
+    const [home] = servers.shards.brokers;
+    const stream = home.streams.get('/', 's');
+    const consumers = stream === undefined ? undefined : home.streamExchanges.of(stream)?.consumers;
+    assert.ok(stream !== undefined && consumers !== undefined);
+    const add = consumers.add.bind(consumers);
+    consumers.add = (request) => {
+      queueMicrotask(() => home.streams.delete(stream));
+      return add(request);
+    };
+    const read = await consume(one, 's', FIRST);
+    await until(() => read.wasCancelled);
+    assert.deepEqual(read.bodies, []);
+  });
+
   it('is an exchange that can be bound, declared with others, and deleted; and follows policies', async () => {
     await using servers = await ShardServers.start();
     const [zero, one, two] = await Promise.all([0, 1, 2].map((shard) => servers.client(shard)));
