@@ -1,6 +1,7 @@
 import { type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
 import type { BrokerOptions } from '../../../src/broker/broker.ts';
 import { AmqpServer } from '../../../src/servers/amqp091/server.ts';
+import { RawClient } from '../../servers/amqp091/raw-client.ts';
 import { TestShards } from './test-shards.ts';
 
 export interface Client {
@@ -44,6 +45,15 @@ export class ShardServers {
     const channel = await connection.createConfirmChannel();
     channel.on('error', () => undefined);
     return { connection, channel };
+  }
+
+  /** A socket to write frames to, as a client of this shard with channel 1 open. */
+  async rawChannel(shard: number): Promise<RawClient> {
+    const client = await RawClient.connect(this.#servers[shard].port);
+    await client.handshake();
+    client.method(1, { name: 'channel.open' });
+    await client.expect('channel.open-ok');
+    return client;
   }
 
   async restart(): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Options } from 'amqplib';
+import { publishBytes } from '../../servers/amqp091/raw-client.ts';
 import { until } from '../../support/until.ts';
 import { appendRecords } from '../streams/bindings/records.ts';
 import { type Client, consume, type Read, ShardServers } from './shard-servers.ts';
@@ -346,6 +347,44 @@ describe('a stream, for clients of other shards than its own', () => {
       assert.equal(servers.shards.vhost(shard).listBindings().length, 1);
     }
     assert.equal([...servers.shards.brokers[0].streams].length, 0);
+  });
+
+  it('gets dead letters and delayed messages of queues in other shards', async () => {
+    await using servers = await ShardServers.start();
+    const one = await servers.client(1);
+    await one.channel.assertQueue('s', STREAM);
+    const args = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 's', 'x-message-ttl': 1 };
+    await one.channel.assertQueue('short', { arguments: { ...args, 'x-shard': 1 } });
+    one.channel.sendToQueue('short', Buffer.from('dead'));
+    await one.channel.assertExchange('later', 'x-delayed-message', {
+      arguments: { 'x-delayed-type': 'fanout' },
+    });
+    await one.channel.bindQueue('s', 'later', '');
+    one.channel.publish('later', 'k', Buffer.from('delayed'), { headers: { 'x-delay': 20 } });
+    await one.channel.waitForConfirms();
+    const { bodies } = await readAll(servers, 2, 's', 2);
+    assert.deepEqual(bodies.sort(), ['dead', 'delayed']);
+    const waits = servers.shards.brokers[1]?.shard.waits;
+    await until(() => waits?.count === 0);
+  });
+
+  it('goes with its virtual host, and takes no message in a transaction from another shard', async () => {
+    await using servers = await ShardServers.start();
+    const [home] = servers.shards.brokers;
+    await home.access.administration.createVhost('v');
+    home.streams.create({ vhost: 'v', name: 't', partitions: 1, configs: new Map() });
+    home.streams.create({ vhost: '/', name: 't', partitions: 1, configs: new Map() });
+    await home.metadataIsSafe();
+    assert.ok(servers.shards.vhost(2, 'v').findStream('t') !== undefined);
+    await home.access.administration.deleteVhost('v');
+    await home.access.administration.createVhost('v');
+    assert.equal(servers.shards.vhost(2, 'v').findStream('t'), undefined);
+    using raw = await servers.rawChannel(1);
+    raw.method(1, { name: 'tx.select' });
+    await raw.expect('tx.select-ok');
+    raw.write(publishBytes(1, 't', 'k', Buffer.from('m')));
+    const closed = await raw.expect('connection.close');
+    assert.match(closed.replyText, /NOT_IMPLEMENTED - stream 't' is in another shard/);
   });
 
   it('takes messages that go to several streams, and each of them or none', async () => {

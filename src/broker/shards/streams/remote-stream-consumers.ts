@@ -47,7 +47,7 @@ export class RemoteStreamConsumers implements FrameReceiver, Pumped {
 
   constructor(shard: Shard, room: SharedRoom) {
     this.#shard = shard;
-    this.#frames = new FrameQueue(room);
+    this.#frames = new FrameQueue(room, () => this.pump());
   }
 
   get count(): number {
@@ -93,7 +93,9 @@ export class RemoteStreamConsumers implements FrameReceiver, Pumped {
     this.#shard.turn.pumpLater(this);
   }
 
+  /** While there is no room, what they owe adds up. */
   pump(): void {
+    if (this.#frames.isWaiting) return;
     const owing = this.#owing;
     this.#owing = [];
     for (const consumer of owing) {

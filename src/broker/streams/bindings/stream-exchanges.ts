@@ -1,4 +1,5 @@
 import { SlotMap } from '../../../base/slot-map.ts';
+import { walked } from '../../../base/turn-time.ts';
 import type { Table } from '../../../base/value.ts';
 import { BrokerError } from '../../errors.ts';
 import { streamExchange } from '../../exchanges/stream.ts';
@@ -151,9 +152,13 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     if (feed !== undefined) this.#tellAttached(feed.streamExchange);
   }
 
-  /** Something else is set for the broker. */
+  /** Something else is set for the broker: what other shards need of it they hear in steps. */
   defaultsChanged(): void {
-    for (const { streamExchange } of this.#byId.values()) this.#tellAttached(streamExchange);
+    if (this.#attachments === null || this.#isRecovering) return;
+    const told = walked([...this.#byId.values()], ({ streamExchange }) => {
+      if (!streamExchange.stream.isRemoved) this.#tellAttached(streamExchange);
+    });
+    this.#shard.inBackground(told, 'to tell other shards of new settings of streams');
   }
 
   #tellAttached(streamExchange: StreamExchange): void {
