@@ -46,7 +46,7 @@ import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
-import { Shards } from './shards/shards.ts';
+import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { BrokerConfigs } from './streams/broker-configs.ts';
@@ -275,6 +275,11 @@ export class Broker {
         ...(this.#shards?.streams.sections ?? []),
       ],
     });
+  }
+
+  /** What there is of consumers across shards; null with one shard. */
+  get consumersElsewhere(): ConsumersElsewhere | null {
+    return this.#shards?.consumersElsewhere() ?? null;
   }
 
   /** Calls `listener` when all changes of metadata so far are durable, and in effect in all shards: at once if they are. */

@@ -1,4 +1,4 @@
-import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageMemory } from '../../src/log/memory/chunks.ts';
 import { frameContentBytes } from '../../src/log/memory/chunks.ts';
 import type { MessageView } from '../../src/records/message-view.ts';
 import { ContentView } from '../../src/records/record-content.ts';
@@ -47,7 +47,10 @@ export function fillView(messageView: MessageView, message: MovingMessage): void
 }
 
 /** The number of the message in this frame, and its body; null if that cannot be read. */
-export function readFrame(chunk: Chunk, at: number): { readonly id: number; readonly body: Buffer } | null {
+export function readFrame(
+  chunk: MessageMemory,
+  at: number,
+): { readonly id: number; readonly body: Buffer } | null {
   if (!view.parse(chunk.buffer, at + 12, frameContentBytes(chunk, at))) return null;
   const { propertiesStart, propertiesEnd, bodyStart, bodyEnd } = view;
   const id = amqp091Codec.property(chunk.buffer, propertiesStart, propertiesEnd, 'message-id');

@@ -2,7 +2,7 @@ import type { Consumer } from '../../src/broker/queues/consumer.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
-import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageMemory } from '../../src/log/memory/chunks.ts';
 import type { ContentView } from '../../src/records/record-content.ts';
 import { HistoryError } from './expected-queue.ts';
 import { readFrame } from './moving-message.ts';
@@ -32,7 +32,7 @@ export class MovingReader {
       tag: 'reader',
       sink: {
         deliver: (consumer, level, offset, chunk, at, redelivered, content) => {
-          this.#take(consumer, level, offset, chunk, at, redelivered, content);
+          this.#take(consumer, level as PriorityLevel, offset, chunk, at, redelivered, content);
           return true;
         },
         cancelled: () => undefined,
@@ -91,7 +91,7 @@ export class MovingReader {
     consumer: Consumer,
     level: PriorityLevel,
     offset: number,
-    chunk: Chunk,
+    chunk: MessageMemory,
     at: number,
     redelivered: boolean,
     content: ContentView,

@@ -7,7 +7,7 @@ import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import type { Route } from '../../src/broker/topology/route.ts';
-import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageMemory } from '../../src/log/memory/chunks.ts';
 import type { ContentView } from '../../src/records/record-content.ts';
 import { type Entry, type ExpectedQueue, HistoryError, NO_BLOCK } from './expected-queue.ts';
 import { fillView, idInFrame, isFrameOf, type TestMessage } from './test-message.ts';
@@ -104,7 +104,7 @@ export class TestChannel {
         tag: `${this.id}.${this.consumers.length}`,
         sink: {
           deliver: (consumer, level, offset, chunk, at, redelivered, content) => {
-            this.#take(level, consumer, noAck, offset, chunk, at, redelivered, content);
+            this.#take(level as PriorityLevel, consumer, noAck, offset, chunk, at, redelivered, content);
             return true;
           },
           cancelled: (consumer) => {
@@ -131,12 +131,13 @@ export class TestChannel {
     const expected = this.#host.expectedOf(queue);
     queue.get(noAck, {
       message: (level, offset, chunk, at, redelivered, remaining, content) => {
-        this.#take(level, null, noAck, offset, chunk, at, redelivered, content);
+        this.#take(level as PriorityLevel, null, noAck, offset, chunk, at, redelivered, content);
         if (!this.#isClosed && remaining !== expected.readyCount) {
           this.#host.fail(new HistoryError(`${remaining} messages remain, not ${expected.readyCount}`));
         }
         return true;
       },
+      failed: (error) => this.#host.fail(error),
       empty: () => {
         const first = expected.firstReady();
         // What comes after an undecided transaction has to wait for it.
@@ -229,7 +230,7 @@ export class TestChannel {
     consumer: Consumer | null,
     noAck: boolean,
     offset: number,
-    chunk: Chunk,
+    chunk: MessageMemory,
     at: number,
     redelivered: boolean,
     content: ContentView,

@@ -8,7 +8,7 @@ import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
-import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageMemory } from '../../src/log/memory/chunks.ts';
 import type { ContentView } from '../../src/records/record-content.ts';
 import { Difference, type Entry, type ModelConsumer, type Verdict } from './entry.ts';
 import { fillView, type Message, readFrame } from './message.ts';
@@ -119,7 +119,17 @@ export class Channel {
         tag: 'c',
         sink: {
           deliver: (real, level, offset, chunk, at, redelivered, content) => {
-            this.#take(level, real, consumer, noAck, offset, chunk, at, redelivered, content);
+            this.#take(
+              level as PriorityLevel,
+              real,
+              consumer,
+              noAck,
+              offset,
+              chunk,
+              at,
+              redelivered,
+              content,
+            );
             return true;
           },
           cancelled: (cancelled) => {
@@ -161,11 +171,14 @@ export class Channel {
     queue.get(noAck, {
       message: (level, offset, chunk, at, redelivered, remaining, content) => {
         answers++;
-        this.#take(level, null, null, noAck, offset, chunk, at, redelivered, content);
+        this.#take(level as PriorityLevel, null, null, noAck, offset, chunk, at, redelivered, content);
         this.#host.check(() => {
           if (remaining !== model.count('ready')) throw new Difference(`${remaining} messages remain`);
         });
         return true;
+      },
+      failed: (error) => {
+        throw error;
       },
       empty: () => {
         answers++;
@@ -327,7 +340,7 @@ export class Channel {
     consumer: ModelConsumer | null,
     noAck: boolean,
     offset: number,
-    chunk: Chunk,
+    chunk: MessageMemory,
     at: number,
     redelivered: boolean,
     content: ContentView,

@@ -1,5 +1,5 @@
 import type { Table, Value } from '../../src/base/value.ts';
-import type { Chunk } from '../../src/log/memory/chunks.ts';
+import type { MessageMemory } from '../../src/log/memory/chunks.ts';
 import { frameContentBytes } from '../../src/log/memory/chunks.ts';
 import type { MessageView } from '../../src/records/message-view.ts';
 import { ContentView, SOURCE_AMQP091 } from '../../src/records/record-content.ts';
@@ -84,7 +84,7 @@ export function fillView(messageView: MessageView, message: Message): void {
 }
 
 /** The message in the frame at `at`: see `chunks.ts`. */
-export function readFrame(chunk: Chunk, at: number): Found {
+export function readFrame(chunk: MessageMemory, at: number): Found {
   return readContent(chunk.buffer, at + 12, frameContentBytes(chunk, at));
 }
 

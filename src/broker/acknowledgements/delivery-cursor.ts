@@ -18,6 +18,8 @@ export class DeliveryCursor {
   /** The first offset that was never delivered. */
   next = 0;
   readonly #settled: AcknowledgedOffsets;
+  /** Of `returned`, those that nobody has seen; null where there never was one. */
+  #unseen: Set<number> | null = null;
   /** Messages below were perhaps delivered before the broker stopped. */
   #redeliveredBelow = 0;
   /** Below, settled offsets may lie between those that were not delivered. */
@@ -60,13 +62,26 @@ export class DeliveryCursor {
   take(offset: number): boolean {
     if (offset !== this.next) {
       this.returned.pop();
-      return true;
+      return this.#unseen?.delete(offset) !== true || offset < this.#redeliveredBelow;
     }
     this.next = offset + 1;
     return offset < this.#redeliveredBelow;
   }
 
   giveBack(offset: number): void {
+    this.returned.push(offset);
+  }
+
+  /** The delivery did not come to pass, and there was none before: the next one is the first. */
+  giveBackUnseen(offset: number): void {
+    if (offset === this.next - 1) {
+      this.next = offset;
+      return;
+    }
+    this.#unseen ??= new Set();
+    // What left the queue meanwhile is not asked for any more.
+    if (this.returned.size === 0) this.#unseen.clear();
+    this.#unseen.add(offset);
     this.returned.push(offset);
   }
 }

@@ -9,6 +9,18 @@ export const FRAME_TELL = 3;
 export const FRAME_PUBLISH = 10;
 export const FRAME_STORED = 11;
 
+/** Of consumers in one shard of queues in another: see `shards/consume/`. */
+export const FRAME_DELIVER = 20;
+/** What became of deliveries, room for more, and consumers that were cancelled. */
+export const FRAME_SETTLE = 21;
+/** The broker has cancelled a consumer; and nothing comes of it any more. */
+export const FRAME_CANCELLED = 22;
+export const FRAME_ENDED = 23;
+/** The answer to a basic.get. */
+export const FRAME_GOT = 24;
+/** An answer for who consumes from `amq.rabbitmq.reply-to`. */
+export const FRAME_REPLY = 25;
+
 /** Of outboxes: entries; a question for the last that is taken; its answer, which is also that of entries; and that a shard is there. */
 export const FRAME_OUTBOX_ENTRIES = 30;
 export const FRAME_OUTBOX_ASK = 31;

@@ -1,21 +1,21 @@
 import type { Table } from '../../base/value.ts';
-import type { Chunk } from '../../log/memory/chunks.ts';
+import type { MessageMemory } from '../../log/memory/chunks.ts';
 import type { ContentView } from '../../records/record-content.ts';
-import type { PriorityLevel } from './priority-level.ts';
+import type { DeliveryLevel } from './delivery-source.ts';
 import type { QueueSettings } from './queue-settings.ts';
 
 /** Where a consumer's messages go: implemented by the servers. */
 export interface DeliverySink {
   /**
-   * One message. The frame is at byte `at` of the chunk (see `chunks.ts`), and `content` says what is where in it; it must
+   * One message. The frame is at byte `at` of the memory (see `chunks.ts`), and `content` says what is where in it; it must
    * be copied before returning. Returns whether it was taken: if not, the message goes back to its place, and the consumer gets nothing until it is woken.
    * The queue counts what it gives out by itself.
    */
   deliver(
     consumer: Consumer,
-    level: PriorityLevel,
+    level: DeliveryLevel,
     offset: number,
-    chunk: Chunk,
+    memory: MessageMemory,
     at: number,
     redelivered: boolean,
     content: ContentView,

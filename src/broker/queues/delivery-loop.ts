@@ -119,7 +119,7 @@ export class DeliveryLoop {
     if (consumer.sink.deliver(consumer, level, offset, chunk, at, redelivered, content) === false) {
       consumer.credit++;
       this.#consumers.park(consumer);
-      level.undeliver(offset, bodyBytes);
+      level.undeliver(offset, bodyBytes, !redelivered);
       return;
     }
     this.#delivered(level, offset, publishedMs, redelivered);
@@ -133,7 +133,7 @@ export class DeliveryLoop {
     const publishedMs = frameTimestampMs(chunk, at);
     const redelivered = level.deliver(offset, bodyBytes);
     if (getter.message(level, offset, chunk, at, redelivered, this.#depth.ready, content) === false) {
-      level.undeliver(offset, bodyBytes);
+      level.undeliver(offset, bodyBytes, !redelivered);
       return;
     }
     this.#delivered(level, offset, publishedMs, redelivered);

@@ -7,8 +7,20 @@
  *     returned   basic.nack with requeue
  *     recovered  basic.recover
  *     timeout    the acknowledgement timeout
+ *
+ * From another shard also what is as if it had not been delivered, as the client never got it:
+ *
+ *     unseen        nor did anybody else before
+ *     unseen-again  somebody else did
  */
-export type RequeueReason = 'rejected' | 'lost' | 'returned' | 'recovered' | 'timeout';
+export type RequeueReason =
+  | 'rejected'
+  | 'lost'
+  | 'returned'
+  | 'recovered'
+  | 'timeout'
+  | 'unseen'
+  | 'unseen-again';
 
 /** What a client does with a delivery: `requeue` is basic.reject's, `return` basic.nack's. */
 export type Outcome = 'ack' | 'drop' | 'requeue' | 'return';

@@ -2,28 +2,32 @@ import type { Clock } from '../../base/clock.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import type { Work } from '../../base/turn-time.ts';
 import type { CorruptionError } from '../../log/corruption.ts';
-import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
+import type { ChunkStore, MessageMemory } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../log/store.ts';
 import type { ContentView } from '../../records/record-content.ts';
 import type { ObjectCounter } from '../budget/object-counter.ts';
+import type { BrokerError } from '../errors.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';
+import type { DeliveryLevel } from './delivery-source.ts';
 import type { PriorityLevel } from './priority-level.ts';
 
 /** One request for one message (basic.get), to be answered once. */
 export interface Getter {
   /** As `DeliverySink.deliver`. `remaining`: how many messages are ready behind it. */
   message(
-    level: PriorityLevel,
+    level: DeliveryLevel,
     offset: number,
-    chunk: Chunk,
+    memory: MessageMemory,
     at: number,
     redelivered: boolean,
     remaining: number,
     content: ContentView,
   ): boolean;
   empty(): void;
+  /** The queue is in another shard, and says there that it cannot be read, or is not there any more. */
+  failed(error: BrokerError): void;
 }
 
 /** What a queue needs of the broker. */

@@ -1,11 +1,12 @@
 import type { Work } from '../../base/turn-time.ts';
-import type { Chunk, ChunkStore } from '../../log/memory/chunks.ts';
+import type { ChunkStore, MessageMemory } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { bodyLengthAt } from '../../records/record-content.ts';
 import { DeliveryCursor } from '../acknowledgements/delivery-cursor.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { RequeueReason } from './delivery-outcome.ts';
+import type { DeliveryLevel } from './delivery-source.ts';
 import type { Ledger, QueueDepth } from './message-ledger.ts';
 import type { DeathReason } from './x-death.ts';
 
@@ -54,7 +55,7 @@ export interface LevelDeps {
  * One log of a queue, how far it was delivered, and what becomes of each of its messages. A queue has one level; with
  * priorities it has one for each priority that was ever published.
  */
-export class PriorityLevel {
+export class PriorityLevel implements DeliveryLevel {
   readonly queue: LevelOwner;
   readonly priority: number;
   readonly log: QueueLog;
@@ -97,6 +98,10 @@ export class PriorityLevel {
   /** How often each message failed at a consumer, by offset; null where that is not counted. */
   get failures(): ReadonlyMap<number, number> | null {
     return this.#cursor.failures;
+  }
+
+  get countsFailures(): boolean {
+    return this.#cursor.failures !== null;
   }
 
   /** How often the message failed at a consumer; 0 where that is not counted. */
@@ -195,6 +200,10 @@ export class PriorityLevel {
    */
   requeue(offset: number, bodyBytes: number, reason: RequeueReason): void {
     if (this.queue.isRemoved) return;
+    if (reason === 'unseen' || reason === 'unseen-again') {
+      this.undeliver(offset, bodyBytes, reason === 'unseen');
+      return;
+    }
     const { deliveryLimit, delayedRetry } = this.#deps;
     this.#depth.settled();
     if (this.#acquisitions !== null) {
@@ -208,18 +217,19 @@ export class PriorityLevel {
     this.giveBack(offset, bodyBytes);
   }
 
-  /** The consumer refused the delivery. */
-  undeliver(offset: number, bodyBytes: number): void {
+  /** The delivery did not come to pass. `isNew`: there was none before. */
+  undeliver(offset: number, bodyBytes: number, isNew: boolean): void {
     if (this.queue.isRemoved) return;
     this.#depth.settled();
-    this.giveBack(offset, bodyBytes);
+    this.giveBack(offset, bodyBytes, isNew);
   }
 
-  /** The message, which is neither ready nor at a consumer, is ready again, at its old place. */
-  giveBack(offset: number, bodyBytes: number): void {
+  /** The message, which is neither ready nor at a consumer, is ready again, at its old place. `isNew`: nobody has seen it. */
+  giveBack(offset: number, bodyBytes: number, isNew = false): void {
     this.#readyCount++;
     this.#depth.returned(bodyBytes);
-    this.#cursor.giveBack(offset);
+    if (isNew) this.#cursor.giveBackUnseen(offset);
+    else this.#cursor.giveBack(offset);
     this.queue.wake();
   }
 
@@ -352,7 +362,7 @@ export class PriorityLevel {
   }
 }
 
-/** Of the message whose frame is at byte `at` of the chunk. */
-export function bodyBytesAt(chunk: Chunk, at: number): number {
-  return bodyLengthAt(chunk.buffer, at + FRAME_HEADER_BYTES);
+/** Of the message whose frame is at byte `at` of the memory. */
+export function bodyBytesAt(memory: MessageMemory, at: number): number {
+  return bodyLengthAt(memory.buffer, at + FRAME_HEADER_BYTES);
 }

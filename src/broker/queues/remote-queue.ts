@@ -16,9 +16,7 @@ export interface QueueHome {
   counts(queue: RemoteQueue): Promise<QueueCounts>;
   /** @throws BrokerError as `Queue.addConsumer` */
   consume(queue: RemoteQueue, request: ConsumerRequest): Promise<Consumer>;
-  removeConsumer(consumer: Consumer): void;
-  /** Consumers here can take messages again. */
-  wake(queue: RemoteQueue): void;
+  removeConsumer(queue: RemoteQueue, consumer: Consumer): void;
   get(queue: RemoteQueue, noAck: boolean, getter: Getter): void;
 }
 
@@ -86,12 +84,11 @@ export class RemoteQueue implements TopologyQueue, ConsumerOwner {
 
   removeConsumer(consumer: Consumer): void {
     consumer.isActive = false;
-    this.#home.removeConsumer(consumer);
+    this.#home.removeConsumer(this, consumer);
   }
 
-  wake(): void {
-    this.#home.wake(this);
-  }
+  /** What its consumers have waiting here is handed on when they are woken themselves. */
+  wake(): void {}
 
   get(noAck: boolean, getter: Getter): void {
     this.#home.get(this, noAck, getter);

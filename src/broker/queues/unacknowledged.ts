@@ -1,10 +1,10 @@
 import type { Work } from '../../base/turn-time.ts';
-import type { Chunk } from '../../log/memory/chunks.ts';
-import { frameTimestampMs } from '../../log/memory/chunks.ts';
+import { type FrameMemory, frameTimestampMs } from '../../log/memory/chunks.ts';
 import type { ContentView } from '../../records/record-content.ts';
 import { InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts';
 import type { Consumer } from './consumer.ts';
 import type { Outcome, RequeueReason } from './delivery-outcome.ts';
+import type { DeliverySource } from './delivery-source.ts';
 import type { RemoteDelivery } from './remote-delivery.ts';
 
 /** What is settled or given back in one step of a work. */
@@ -15,15 +15,6 @@ const AT_ONCE_MAX = 1024;
 /** Of a channel on which nothing was delivered: most of many have none. */
 const NO_NUMBERS = new Float64Array(0);
 const NO_BYTES = new Uint32Array(0);
-
-/** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
-export interface DeliverySource {
-  /** Set where the queue is in another shard. */
-  readonly remote?: RemoteDelivery;
-  acknowledge(offset: number, publishedMs: number): void;
-  reject(offset: number): void;
-  requeue(offset: number, bodyBytes: number, reason: RequeueReason): void;
-}
 
 /** The deliveries of a channel that are neither acknowledged nor rejected, by delivery tag. */
 export class Unacknowledged {
@@ -43,7 +34,7 @@ export class Unacknowledged {
   }
 
   /**
-   * A message of a queue, whose frame is at byte `at` of the chunk. Returns the delivery tag. `consumer` is null for a
+   * A message of a queue, whose frame is at byte `at` of the memory. Returns the delivery tag. `consumer` is null for a
    * basic.get. The frame says when it was published, and the content how large it is: what comes back to the queue is what
    * the queue gave out.
    */
@@ -51,12 +42,12 @@ export class Unacknowledged {
     source: DeliverySource,
     consumer: Consumer | null,
     offset: number,
-    chunk: Chunk,
+    memory: FrameMemory,
     at: number,
     content: ContentView,
   ): number {
     const bodyBytes = content.bodyEnd - content.bodyStart;
-    return this.#add(source, consumer, offset, frameTimestampMs(chunk, at), bodyBytes);
+    return this.#add(source, consumer, offset, frameTimestampMs(memory, at), bodyBytes);
   }
 
   /** A record of a stream, which keeps no count of it. Returns the delivery tag. */
@@ -112,6 +103,28 @@ export class Unacknowledged {
   /** As `ack`, for messages that failed at the client: they go back to their queue, or leave it. */
   reject(tag: number, multiple: boolean, requeue: boolean): number {
     return requeue ? this.#requeueUpTo(tag, multiple, 'rejected') : this.#settleUpTo(tag, multiple, true);
+  }
+
+  /**
+   * Those between two tags, both included, that are not settled yet, in the order that leads from one to the other. Returns
+   * how many.
+   */
+  settleBetween(from: number, to: number, outcome: 'ack' | 'drop' | RequeueReason): number {
+    const ring = this.#ring;
+    const step = from <= to ? 1 : -1;
+    const first = ring.positionOf(Math.min(from, to));
+    const end = ring.positionOf(Math.max(from, to) + 1);
+    let count = 0;
+    for (let i = 0; i < end - first; i++) {
+      const position = step > 0 ? first + i : end - 1 - i;
+      if (!ring.isInFlightAt(position)) continue;
+      const slot = position & ring.mask;
+      if (outcome === 'ack' || outcome === 'drop') this.#settle(slot, outcome === 'drop');
+      else this.#requeue(slot, outcome);
+      count++;
+    }
+    ring.trim();
+    return count;
   }
 
   /** The channel ended, or asks for everything again. */

@@ -35,6 +35,11 @@ export class PublishingElsewhere implements RemotePublishing {
     }
   }
 
+  /** What was published so far to this shard is in its ring before what comes next. */
+  flush(shard: number): void {
+    this.#out(shard).pump();
+  }
+
   mustPause(targets: readonly RemoteTarget[]): boolean {
     for (let i = 0; i < targets.length; i++) {
       if (this.#out(targets[i].shard).isFull || isAnyPaused(targets[i])) return true;

@@ -6,20 +6,24 @@ import { type AnyQueue, asLocal } from '../queues/any-queue.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { decodeDeletion, number, text } from './command-codec.ts';
+import type { ConsumeService } from './consume/consume-service.ts';
 
 /** What other shards ask of the queues of this one. */
 export class QueueService {
   readonly #vhosts: VirtualHosts<AnyQueue>;
   readonly #turnTime: TurnTime;
+  readonly #consumers: ConsumeService;
 
-  constructor(vhosts: VirtualHosts<AnyQueue>, turnTime: TurnTime) {
+  constructor(vhosts: VirtualHosts<AnyQueue>, turnTime: TurnTime, consumers: ConsumeService) {
     this.#vhosts = vhosts;
     this.#turnTime = turnTime;
+    this.#consumers = consumers;
   }
 
   /** Null if it is none of these questions. */
-  answer(question: ShardNote): Promise<Json> | Json | null {
+  answer(from: number, question: ShardNote): Promise<Json> | Json | null {
     const { op } = question;
+    if (op === 'consumer.attach') return this.#consumers.attach(from, this.#queue(question), question);
     if (op === 'queue.counts') return { ...this.#queue(question).counts };
     if (op === 'queue.purge') return this.#run(question, this.#queue(question).purgeInSteps());
     if (op === 'queue.prepare-deletion') {
@@ -30,6 +34,11 @@ export class QueueService {
 
   touch(note: ShardNote): void {
     this.#find(note)?.touch();
+  }
+
+  /** basic.get: it is answered with a frame of its own. */
+  get(from: number, note: ShardNote): void {
+    this.#consumers.get(from, note, (each) => this.#queue(each));
   }
 
   #run(question: ShardNote, work: Work<number>): Promise<number> | number {

@@ -13,6 +13,7 @@ import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import type { AllShards } from './all-shards.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
+import { ConsumeService } from './consume/consume-service.ts';
 import type { LocalQueues } from './inbound-routes.ts';
 import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
 import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
@@ -43,12 +44,25 @@ export interface ShardRooms {
 /** Of a virtual host that is gone. */
 const GONE: RouteVersion = { version: -1 };
 
+/** Of consumers and queues that are in different shards: what this one has to do with them. */
+export interface ConsumersElsewhere {
+  /** Consumers here of queues elsewhere, and the other way round. */
+  readonly remote: number;
+  readonly attached: number;
+  /** Questions of basic.get here that are not answered, and messages of queues here that it has elsewhere. */
+  readonly getting: number;
+  readonly got: number;
+  /** What is not said yet of deliveries. */
+  readonly unsaid: number;
+}
+
 /** The broker's place among several shards: what it tells the others, and does for them. */
 export class Shards implements ShardService {
   readonly seat: ShardSeat;
   readonly owners: Owners;
   readonly placement: LeastQueues;
   readonly remoteQueues: RemoteQueues;
+  readonly consumeService: ConsumeService;
   readonly queues: QueuesById;
   /** What leaves this shard for others, and comes from them. */
   readonly outboxes: Outboxes;
@@ -81,7 +95,7 @@ export class Shards implements ShardService {
       companionOf: (vhost, name, args) => this.#rooms.vhosts.get(vhost)?.companionOf(name, args) ?? null,
     });
     this.queues = new QueuesById(this.placement);
-    this.remoteQueues = new RemoteQueues(seat.links, this.metadata);
+    this.consumeService = new ConsumeService(seat.rooms, shard);
     this.#publishing = new PublishingElsewhere(shard, seat.rooms, this.metadata);
     shard.remotePublishing = this.#publishing;
     this.outboxes = new Outboxes({
@@ -92,6 +106,7 @@ export class Shards implements ShardService {
     });
     shard.outboxes = this.outboxes;
     this.streams = new ShardedStreams(seat, shard, (operation, block) => this.#implied(operation, block));
+    this.remoteQueues = new RemoteQueues(seat, shard.turn, this.metadata, this.#publishing);
   }
 
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
@@ -100,7 +115,7 @@ export class Shards implements ShardService {
     const { vhosts, access, events, streams } = rooms;
     const { turnTime } = this.#shard;
     this.#receive(rooms);
-    this.#queueService = new QueueService(vhosts, turnTime);
+    this.#queueService = new QueueService(vhosts, turnTime, this.consumeService);
     this.streams.begin(vhosts, streams);
     if (followed !== null) {
       const link = this.seat.links[0] as ShardLink;
@@ -190,6 +205,18 @@ export class Shards implements ShardService {
       this.#shard.whenDurable(this.#shard.metadataBlock, { onDurable: () => feed.whenEverywhere(listener) });
   }
 
+  consumersElsewhere(): ConsumersElsewhere {
+    const { homes } = this.remoteQueues;
+    const { peers } = this.consumeService;
+    return {
+      remote: sum(homes, ({ consumers }) => consumers.size),
+      attached: sum(peers, ({ size }) => size),
+      getting: sum(homes, ({ gets }) => gets.pendingCount),
+      got: sum(peers, ({ gets }) => gets.count),
+      unsaid: sum(homes, ({ settles }) => settles.pendingCount),
+    };
+  }
+
   answer(from: number, question: ShardNote): Promise<Json> | Json {
     if (question.op === 'metadata.follow') return this.#follow(from, question);
     const { metadata } = question;
@@ -203,7 +230,7 @@ export class Shards implements ShardService {
     const answer =
       this.#commandService?.answer(from, question) ??
       this.streams.answer(from, question) ??
-      this.#queueService.answer(question) ??
+      this.#queueService.answer(from, question) ??
       this.#rooms.allShards.answer(from, question);
     if (answer !== null) return answer;
     throw new Error(
@@ -230,6 +257,9 @@ export class Shards implements ShardService {
       case 'queue.touch':
         this.#queueService.touch(note);
         return;
+      case 'queue.get':
+        this.metadata.whenKnown(number(note, 'metadata'), () => this.#queueService.get(from, note));
+        return;
       default:
         throw new Error(`shard ${from} tells of '${note.op}', which shard ${this.seat.number} does not know`);
     }
@@ -247,4 +277,8 @@ export class Shards implements ShardService {
       });
     });
   }
+}
+
+function sum<T>(all: readonly (T | undefined)[], count: (each: T) => number): number {
+  return all.reduce((total, each) => total + (each === undefined ? 0 : count(each)), 0);
 }

@@ -134,6 +134,11 @@ export interface FrameMemory {
   readonly f64: Float64Array;
 }
 
+/** Memory that messages are read from as frames: a chunk, or what another shard has written. */
+export interface MessageMemory extends FrameMemory {
+  readonly buffer: Buffer;
+}
+
 export function align8(bytes: number): number {
   return (bytes + 7) & ~7;
 }

@@ -84,6 +84,8 @@ export interface ChannelContext {
   holdFrame(type: number, bytes: Buffer, start: number, end: number): void;
   /** What `deferFrames` waited for is done. */
   resume(): void;
+  /** A request of the channel, the method of this id, has failed. */
+  fail(error: unknown, method: number): void;
   /** The consumer's queue was deleted, or cannot be read any more. */
   consumerCancelled(consumer: Consumer): void;
 }
@@ -126,8 +128,16 @@ export interface HandlerContext extends ChannelContext {
   updateGate(): void;
   /** Keeps the frames to come until `resume`: what they ask must be answered after what is being waited for. */
   deferFrames(): void;
-  /** Runs what may take long; frames of the channel that come meanwhile are deferred. `done` is not called if the channel ends. */
-  runInSteps<T>(request: MethodName, steps: Work<T>, done: (result: T) => void): void;
+  /**
+   * Runs what may take long; frames of the channel that come meanwhile are deferred. `done` is not called if the channel ends
+   * before; `undo` is then, to take back what nobody would.
+   */
+  runInSteps<T>(
+    request: MethodName,
+    steps: Work<T>,
+    done: (result: T) => void,
+    undo?: (result: T) => void,
+  ): void;
   /** Calls `action` when the client has read enough of the answers so far: at once, or when the output is relieved. */
   whenRelieved(action: () => void): void;
   /** Answers when the change of metadata that was just made, if any, is durable. Null: no answer is wanted. */

@@ -44,6 +44,8 @@ export interface ChannelOwner extends ConnectionContext {
   channelClosed(channel: Channel): void;
 }
 
+const noop = (): void => undefined;
+
 /** One channel: its modes and unacknowledged deliveries, and the gate that its consumers deliver through. */
 export class Channel implements HandlerContext, ConsumingChannel {
   readonly number: number;
@@ -79,7 +81,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
   /** A basic.get that waits until the output is not congested any more. */
   #onRelief: (() => void) | null = null;
   /** Of a method that has not ended: see `runInSteps`. */
-  #unfinished: Work<unknown> | null = null;
+  #unfinished: Promise<unknown> | null = null;
 
   constructor(number: number, connection: ChannelOwner) {
     this.number = number;
@@ -283,7 +285,12 @@ export class Channel implements HandlerContext, ConsumingChannel {
     }
   }
 
-  runInSteps<T>(request: MethodName, steps: Work<T>, done: (result: T) => void): void {
+  runInSteps<T>(
+    request: MethodName,
+    steps: Work<T>,
+    done: (result: T) => void,
+    undo?: (result: T) => void,
+  ): void {
     const owner = { protocol: 'AMQP', request, user: this.connection.user };
     const { shard, events } = this.broker;
     const work = events.inSteps(owner.user, steps);
@@ -292,12 +299,15 @@ export class Channel implements HandlerContext, ConsumingChannel {
       done(result);
       return;
     }
-    this.#unfinished = work;
+    this.#unfinished = result.then(noop, noop);
     this.deferFrames();
     result.then(
       (value) => {
         this.#unfinished = null;
-        if (this.state !== 'open') return;
+        if (this.state !== 'open') {
+          undo?.(value);
+          return;
+        }
         // The answer may have to wait for something else.
         if (this.deferred !== null) this.deferred.isWaiting = false;
         done(value);
@@ -306,7 +316,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
       (error) => {
         this.#unfinished = null;
         if (this.state !== 'open') return;
-        this.connection.fail(error, this, methodId(request));
+        this.fail(error, methodId(request));
       },
     );
   }
@@ -323,6 +333,10 @@ export class Channel implements HandlerContext, ConsumingChannel {
       this.send(method);
       this.resume();
     });
+  }
+
+  fail(error: unknown, method: number): void {
+    this.connection.fail(error, this, method);
   }
 
   close(reason: CloseReason): void {
@@ -346,7 +360,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
       this.consumers.cancel(consumer);
       yield;
     }
-    if (this.#unfinished !== null) yield* this.#unfinished;
+    if (this.#unfinished !== null) yield this.#unfinished;
     yield* this.unacknowledged.requeueInSteps(this.unacknowledged.nextTag - 1, 'lost');
   }
 

@@ -5,7 +5,7 @@ import type { Consumer, DeliverySink } from '../../../src/broker/queues/consumer
 import { bodyBytesAt, type PriorityLevel } from '../../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
-import type { Chunk } from '../../../src/log/memory/chunks.ts';
+import type { MessageMemory } from '../../../src/log/memory/chunks.ts';
 import type { ContentView } from '../../../src/records/record-content.ts';
 import { QueueFixture } from './queue-fixture.ts';
 
@@ -50,7 +50,7 @@ class HostileSink implements DeliverySink {
     consumer: Consumer,
     level: PriorityLevel,
     offset: number,
-    chunk: Chunk,
+    chunk: MessageMemory,
     at: number,
     _redelivered: boolean,
     content: ContentView,
@@ -63,7 +63,7 @@ class HostileSink implements DeliverySink {
     consumer: Consumer | null,
     level: PriorityLevel,
     offset: number,
-    chunk: Chunk,
+    chunk: MessageMemory,
     at: number,
     content: ContentView,
     answer: unknown,
@@ -131,8 +131,9 @@ describe('the counters of a queue', () => {
           else {
             queue.get(each.noAck, {
               message: (level, offset, chunk, at, _redelivered, _remaining, content) =>
-                sink.take(null, level, offset, chunk, at, content, each.get, each.noAck),
+                sink.take(null, level as PriorityLevel, offset, chunk, at, content, each.get, each.noAck),
               empty: () => undefined,
+              failed: assert.fail,
             });
           }
           consumer.wake();

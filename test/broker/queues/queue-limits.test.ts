@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { REFUSED } from '../../../src/broker/publishing/publisher.ts';
 import { Tx } from '../../../src/broker/publishing/tx.ts';
 import { asLocal } from '../../../src/broker/queues/any-queue.ts';
+import type { PriorityLevel } from '../../../src/broker/queues/priority-level.ts';
 import { Unacknowledged } from '../../../src/broker/queues/unacknowledged.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { fillView, type Message } from '../../model/message.ts';
@@ -161,7 +162,8 @@ describe('a restart', () => {
         sink: {
           deliver: (from, level, offset, chunk, at, _, content) => {
             const tag = unacknowledged.add(level, from, offset, chunk, at, content);
-            if (level.priority === 0 && offset === 0) transaction.acknowledge(tag, false, 'ack');
+            if ((level as PriorityLevel).priority === 0 && offset === 0)
+              transaction.acknowledge(tag, false, 'ack');
             return true;
           },
           cancelled: () => undefined,

@@ -77,6 +77,7 @@ test('get takes one message, says what remains, and is answered when there is no
     empty: () => {
       answers.push('empty');
     },
+    failed: assert.fail,
   };
   for (let i = 0; i < 3; i++) queue.get(true, getter);
   assert.deepEqual(answers, [1, 0, 'empty']);

@@ -1,7 +1,8 @@
+import type { BrokerError } from '../../../broker/errors.ts';
 import type { Consumer, DeliverySink } from '../../../broker/queues/consumer.ts';
+import type { DeliveryLevel } from '../../../broker/queues/delivery-source.ts';
 import type { Getter } from '../../../broker/queues/ports.ts';
-import type { PriorityLevel } from '../../../broker/queues/priority-level.ts';
-import type { Chunk } from '../../../log/memory/chunks.ts';
+import type { MessageMemory } from '../../../log/memory/chunks.ts';
 import type { ContentView } from '../../../records/record-content.ts';
 import { FRAME_END, FRAME_METHOD, FRAME_PREFIX_BYTES } from '../../../wire/amqp091/constants.ts';
 import { hasField } from '../../../wire/amqp091/field-search.ts';
@@ -22,6 +23,7 @@ import {
 
 /** The hot path of consumers: a message from the log's memory to frames in the output, by one copy. */
 
+const BASIC_GET = methodId('basic.get');
 const BASIC_GET_OK = methodId('basic.get-ok');
 
 const properties = new PropertyBytes();
@@ -35,7 +37,7 @@ const COUNT_NAMES = COUNTS.map((name) => Buffer.from(name, 'latin1'));
  * Consumers of queues that count learn how often the message came back, and failed, before, as with RabbitMQ's quorum
  * queues. The counts are the queue's word: what a publisher has put under their names is taken out.
  */
-function showCounts(level: PriorityLevel, offset: number, redelivered: boolean): void {
+function showCounts(level: DeliveryLevel, offset: number, redelivered: boolean): void {
   const { buffer, start, end } = properties;
   const acquisitions = redelivered ? level.acquisitionsOf(offset) : 0;
   if (acquisitions === 0) {
@@ -51,7 +53,7 @@ function showCounts(level: PriorityLevel, offset: number, redelivered: boolean):
   properties.end = properties.buffer.length;
 }
 
-function writeContent(channel: ChannelContext, chunk: Chunk, view: ContentView): void {
+function writeContent(channel: ChannelContext, memory: MessageMemory, view: ContentView): void {
   writeContentFrames(
     channel.output,
     channel.number,
@@ -59,7 +61,7 @@ function writeContent(channel: ChannelContext, chunk: Chunk, view: ContentView):
     properties.buffer,
     properties.start,
     properties.end,
-    chunk.buffer,
+    memory.buffer,
     view.bodyStart,
     view.bodyEnd,
   );
@@ -77,25 +79,25 @@ export class Delivery implements DeliverySink {
 
   deliver(
     consumer: Consumer,
-    level: PriorityLevel,
+    level: DeliveryLevel,
     offset: number,
-    chunk: Chunk,
+    memory: MessageMemory,
     at: number,
     redelivered: boolean,
     view: ContentView,
   ): boolean {
     const { channel, head } = this;
     const { output } = channel;
-    properties.find(chunk.buffer, view);
-    if (level.failures !== null) showCounts(level, offset, redelivered);
+    properties.find(memory.buffer, view);
+    if (level.countsFailures) showCounts(level, offset, redelivered);
     if (channel.connection.tracer !== null) {
-      traceDelivered(channel, consumer.queue.name, redelivered, chunk.buffer, view, properties);
+      traceDelivered(channel, consumer.queue.name, redelivered, memory.buffer, view, properties);
     }
     const tag = consumer.noAck
       ? channel.unacknowledged.addSettled()
-      : channel.unacknowledged.add(level, consumer, offset, chunk, at, view);
-    writeDeliverFrame(output, head, tag, redelivered, chunk.buffer, view);
-    writeContent(channel, chunk, view);
+      : channel.unacknowledged.add(level, consumer, offset, memory, at, view);
+    writeDeliverFrame(output, head, tag, redelivered, memory.buffer, view);
+    writeContent(channel, memory, view);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
     if (consumer.credit === 0 && consumer.window > 0) channel.windows.exhausted(consumer);
@@ -118,9 +120,9 @@ export class GetDelivery implements Getter {
   }
 
   message(
-    level: PriorityLevel,
+    level: DeliveryLevel,
     offset: number,
-    chunk: Chunk,
+    memory: MessageMemory,
     at: number,
     redelivered: boolean,
     remaining: number,
@@ -130,14 +132,14 @@ export class GetDelivery implements Getter {
     // Nobody is there any more to take it.
     if (channel.state !== 'open') return false;
     const { output, unacknowledged } = channel;
-    properties.find(chunk.buffer, view);
-    if (level.failures !== null) showCounts(level, offset, redelivered);
+    properties.find(memory.buffer, view);
+    if (level.countsFailures) showCounts(level, offset, redelivered);
     if (channel.connection.tracer !== null) {
-      traceDelivered(channel, level.queue.name, redelivered, chunk.buffer, view, properties);
+      traceDelivered(channel, level.queue.name, redelivered, memory.buffer, view, properties);
     }
     const tag = this.#noAck
       ? unacknowledged.addSettled()
-      : unacknowledged.add(level, null, offset, chunk, at, view);
+      : unacknowledged.add(level, null, offset, memory, at, view);
     const bytes = FRAME_PREFIX_BYTES + 4 + 9 + addressBytes(view) + 4 + 1;
     output.reserve(bytes);
     const { buffer: target, view: numbers } = output;
@@ -151,11 +153,11 @@ export class GetDelivery implements Getter {
     position = writeU32(numbers, position, BASIC_GET_OK);
     position = writeU64(numbers, position, tag);
     target[position++] = redelivered ? 1 : 0;
-    position = writeAddress(target, position, chunk.buffer, view);
+    position = writeAddress(target, position, memory.buffer, view);
     position = writeU32(numbers, position, remaining);
     target[position++] = FRAME_END;
     output.position = position;
-    writeContent(channel, chunk, view);
+    writeContent(channel, memory, view);
     output.checkCongestion();
     if (channel.prefetchLimit > 0) channel.checkPrefetch();
     channel.resume();
@@ -166,5 +168,9 @@ export class GetDelivery implements Getter {
     if (this.#channel.state !== 'open') return;
     this.#channel.send({ name: 'basic.get-empty' });
     this.#channel.resume();
+  }
+
+  failed(error: BrokerError): void {
+    if (this.#channel.state === 'open') this.#channel.fail(error, BASIC_GET);
   }
 }

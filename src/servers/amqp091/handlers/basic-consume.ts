@@ -54,10 +54,17 @@ function consumeQueue(
     priority,
     arguments: method.arguments,
   });
-  channel.runInSteps('basic.consume', consuming, (consumer) => {
-    channel.consumers.add(consumer);
-    if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
-  });
+  channel.runInSteps(
+    'basic.consume',
+    consuming,
+    (consumer) => {
+      channel.consumers.add(consumer);
+      if (!method.noWait) channel.send({ name: 'basic.consume-ok', consumerTag: tag });
+      // From another shard it waits for this.
+      consumer.wake();
+    },
+    (consumer) => consumer.cancel(),
+  );
 }
 
 /** Direct reply-to: from now on this channel can send requests. */
