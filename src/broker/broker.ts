@@ -347,7 +347,7 @@ export class Broker {
           append: (operation) => this.#record(encodeOperation(operation)),
           ...(this.#shards !== null && { tell: (operation) => this.#tell(encodeOperation(operation)) }),
         },
-        ...(this.#shards !== null && { placement: this.#shards.placement, owners: this.#shards.owners }),
+        ...this.#shards?.topology,
         rights: {
           mayStillWrite: (user, vhost, exchange, keys) =>
             this.access.mayStillWrite(user, vhost, exchange, keys),

@@ -1,3 +1,4 @@
+import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { MessageMemory } from '../../log/memory/chunks.ts';
 import type { ContentView } from '../../records/record-content.ts';
@@ -27,6 +28,11 @@ export interface DeliverySink {
 /** Closed while nothing may be delivered to a whole group of consumers, as those of one channel. */
 export interface Gate {
   open: boolean;
+  /**
+   * How many messages the group may be given before it closes, beside what its client is too slow to read; those without
+   * acknowledgement do not count, but get none where that is 0. Not given: as many as there are.
+   */
+  room?(): number;
 }
 
 /** The queue of a consumer, as the consumer and the servers know it. */
@@ -37,6 +43,8 @@ export interface ConsumerOwner {
   /** With a single active consumer: who that is. */
   readonly consumers: { readonly active: Consumer | null };
   removeConsumer(consumer: Consumer): void;
+  /** In another shard: ends when what the end of a consumer leads to there is in effect everywhere. Null: it leads to nothing. */
+  afterCancel?(): Work<void> | null;
   /** Ready messages may have somebody to go to. */
   wake(): void;
 }

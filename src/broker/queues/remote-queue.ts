@@ -17,6 +17,8 @@ export interface QueueHome {
   /** @throws BrokerError as `Queue.addConsumer` */
   consume(queue: RemoteQueue, request: ConsumerRequest): Promise<Consumer>;
   removeConsumer(queue: RemoteQueue, consumer: Consumer): void;
+  /** Resolves when all that was said of consumers there is in effect, also in the metadata of all shards. */
+  settled(queue: RemoteQueue): Promise<void>;
   get(queue: RemoteQueue, noAck: boolean, getter: Getter): void;
 }
 
@@ -85,6 +87,11 @@ export class RemoteQueue implements TopologyQueue, ConsumerOwner {
   removeConsumer(consumer: Consumer): void {
     consumer.isActive = false;
     this.#home.removeConsumer(this, consumer);
+  }
+
+  /** The last one takes an auto-delete queue along. */
+  afterCancel(): Work<void> | null {
+    return this.autoDelete ? awaited(this.#home.settled(this)) : null;
   }
 
   /** What its consumers have waiting here is handed on when they are woken themselves. */

@@ -67,6 +67,10 @@ export class RemoteQueues implements QueueHome {
     this.#home(queue).consumers.cancel(consumer);
   }
 
+  async settled(queue: RemoteQueue): Promise<void> {
+    await this.#settled(queue).link.ask({ op: 'metadata.settle' });
+  }
+
   get(queue: RemoteQueue, noAck: boolean, getter: Getter): void {
     this.#settled(queue).gets.get(queue, noAck, getter);
   }

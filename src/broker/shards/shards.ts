@@ -9,11 +9,13 @@ import type { Streams } from '../streams/streams.ts';
 import { LocalCommands } from '../topology/local-commands.ts';
 import type { RouteVersion } from '../topology/route.ts';
 import type { TopologyCommands } from '../topology/topology-commands.ts';
+import type { VirtualHostDeps } from '../topology/virtual-host.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import type { AllShards } from './all-shards.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
 import { ConsumeService } from './consume/consume-service.ts';
+import { Replies } from './consume/replies.ts';
 import type { LocalQueues } from './inbound-routes.ts';
 import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
 import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
@@ -63,6 +65,7 @@ export class Shards implements ShardService {
   readonly placement: LeastQueues;
   readonly remoteQueues: RemoteQueues;
   readonly consumeService: ConsumeService;
+  readonly replies: Replies;
   readonly queues: QueuesById;
   /** What leaves this shard for others, and comes from them. */
   readonly outboxes: Outboxes;
@@ -96,6 +99,7 @@ export class Shards implements ShardService {
     });
     this.queues = new QueuesById(this.placement);
     this.consumeService = new ConsumeService(seat.rooms, shard);
+    this.replies = new Replies(seat, (vhost) => this.#rooms.vhosts.get(vhost)?.directReplies);
     this.#publishing = new PublishingElsewhere(shard, seat.rooms, this.metadata);
     shard.remotePublishing = this.#publishing;
     this.outboxes = new Outboxes({
@@ -205,6 +209,12 @@ export class Shards implements ShardService {
       this.#shard.whenDurable(this.#shard.metadataBlock, { onDurable: () => feed.whenEverywhere(listener) });
   }
 
+  /** What virtual hosts need where there are several shards. */
+  get topology(): Pick<VirtualHostDeps<AnyQueue>, 'placement' | 'owners' | 'repliesElsewhere'> {
+    const { placement, owners, replies } = this;
+    return { placement, owners, repliesElsewhere: (vhost) => replies.elsewhere(vhost) };
+  }
+
   consumersElsewhere(): ConsumersElsewhere {
     const { homes } = this.remoteQueues;
     const { peers } = this.consumeService;
@@ -219,6 +229,7 @@ export class Shards implements ShardService {
 
   answer(from: number, question: ShardNote): Promise<Json> | Json {
     if (question.op === 'metadata.follow') return this.#follow(from, question);
+    if (question.op === 'metadata.settle') return this.#settle();
     const { metadata } = question;
     if (typeof metadata !== 'number' || metadata <= this.metadata.number) return this.#answer(from, question);
     return new Promise((resolve) => {
@@ -231,6 +242,7 @@ export class Shards implements ShardService {
       this.#commandService?.answer(from, question) ??
       this.streams.answer(from, question) ??
       this.#queueService.answer(from, question) ??
+      this.replies.answer(question) ??
       this.#rooms.allShards.answer(from, question);
     if (answer !== null) return answer;
     throw new Error(
@@ -263,6 +275,14 @@ export class Shards implements ShardService {
       default:
         throw new Error(`shard ${from} tells of '${note.op}', which shard ${this.seat.number} does not know`);
     }
+  }
+
+  /** Answered when what was asked of shard 0 so far from here is in effect in all shards. */
+  async #settle(): Promise<Json> {
+    const { feed, seat } = this;
+    if (feed === null) return (seat.links[0] as ShardLink).ask({ op: 'metadata.settle' });
+    await new Promise<void>((resolve) => this.whenEverywhere(resolve));
+    return true;
   }
 
   /** What is not durable may be taken back by a crash, and is told when it is. */

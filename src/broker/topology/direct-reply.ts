@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { awaited, type Work } from '../../base/turn-time.ts';
 
 /** What a requester consumes from, and gives as the address for the answer: it stands for an address of its own. */
 export const REPLY_TO = 'amq.rabbitmq.reply-to';
@@ -15,6 +16,16 @@ export interface ReplyConsumer {
   deliver(content: Buffer, contentBytes: number): void;
 }
 
+/** Those of other shards, where there are several: what shard an address is of can be told by its end. */
+export interface RepliesElsewhere {
+  /** What the addresses of this shard end with. */
+  readonly suffix: string;
+  /** Who has this address in another shard, if anybody has; null if it is of no other shard. */
+  at(address: string): ReplyConsumer | null;
+  /** Whether somebody has it there. */
+  has(address: string): Promise<boolean>;
+}
+
 export function isReplyAddress(routingKey: string): boolean {
   return routingKey.startsWith(PREFIX);
 }
@@ -24,6 +35,8 @@ export function isReplyAddress(routingKey: string): boolean {
  * topology, and do not touch the routes that are remembered for everybody else.
  */
 export class DirectReplyConsumers {
+  /** Null with one shard. */
+  elsewhere: RepliesElsewhere | null = null;
   readonly #byAddress = new Map<string, ReplyConsumer>();
 
   get size(): number {
@@ -32,7 +45,7 @@ export class DirectReplyConsumers {
 
   /** Returns its address, of 128 random bits: nobody can guess it, and only who got a request can answer. */
   add(consumer: ReplyConsumer): string {
-    const address = `${PREFIX}${randomBytes(16).toString('base64url')}`;
+    const address = `${PREFIX}${randomBytes(16).toString('base64url')}${this.elsewhere?.suffix ?? ''}`;
     this.#byAddress.set(address, consumer);
     return address;
   }
@@ -45,13 +58,27 @@ export class DirectReplyConsumers {
     return this.#byAddress.has(address);
   }
 
-  /** Those of these routing keys who are there and ready. */
+  get(address: string): ReplyConsumer | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  /** Whether somebody of another shard has this address. */
+  *isElsewhere(address: string): Work<boolean> {
+    if (this.elsewhere === null || !isReplyAddress(address)) return false;
+    return yield* awaited(this.elsewhere.has(address));
+  }
+
+  /** Those of these routing keys who are there and ready. Of those of another shard only that can tell, and passes over who is not. */
   readyAt(routingKeys: readonly string[]): ReplyConsumer[] {
     const ready = new Set<ReplyConsumer>();
     for (const key of routingKeys) {
-      const consumer = this.#byAddress.get(key);
+      const consumer = this.#byAddress.get(key) ?? this.#remote(key);
       if (consumer?.isReady) ready.add(consumer);
     }
     return [...ready];
+  }
+
+  #remote(key: string): ReplyConsumer | null {
+    return this.elsewhere !== null && isReplyAddress(key) ? this.elsewhere.at(key) : null;
   }
 }

@@ -11,7 +11,7 @@ import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext, Placement } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
-import type { DirectReplyConsumers } from './direct-reply.ts';
+import type { DirectReplyConsumers, RepliesElsewhere } from './direct-reply.ts';
 import type { Exchange, ExchangeDeclaration } from './exchange.ts';
 import * as exchanges from './exchange-commands.ts';
 import * as listing from './listing.ts';
@@ -33,6 +33,7 @@ export interface VirtualHostDeps<Q extends TopologyQueue> {
   /** Where there are several shards. */
   readonly placement?: Placement;
   readonly owners?: OwnerNames;
+  readonly repliesElsewhere?: (vhost: string) => RepliesElsewhere;
   /** Without them nothing is limited. */
   readonly quotas?: ObjectQuotas;
   /** The four of AMQP, unless told otherwise. */
@@ -75,6 +76,7 @@ export class VirtualHost<Q extends TopologyQueue> {
     this.#state = new TopologyState<Q>(observer?.(name), name, rights, (kind, account, difference) =>
       quotas.change(kind, account, name, difference),
     );
+    this.#state.directReplies.elsewhere = deps.repliesElsewhere?.(name) ?? null;
     this.routeVersion = this.#state;
     this.#context = {
       name,

@@ -44,6 +44,21 @@ export interface ChannelOwner extends ConnectionContext {
   channelClosed(channel: Channel): void;
 }
 
+/** What all consumers of a channel deliver through. */
+class ChannelGate implements Gate {
+  open: boolean;
+  readonly #channel: Channel;
+
+  constructor(channel: Channel, open: boolean) {
+    this.open = open;
+    this.#channel = channel;
+  }
+
+  room(): number {
+    return this.#channel.room;
+  }
+}
+
 const noop = (): void => undefined;
 
 /** One channel: its modes and unacknowledged deliveries, and the gate that its consumers deliver through. */
@@ -95,7 +110,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
     this.routes = connection.routes;
     this.publishing = new Publishing(this);
     this.windows = new DeliveryWindows(this, connection.broker.shard.scheduler);
-    this.gate = { open: !connection.output.isCongested };
+    this.gate = new ChannelGate(this, !connection.output.isCongested);
     this.consumers = new ChannelConsumers(this);
   }
 
@@ -179,6 +194,14 @@ export class Channel implements HandlerContext, ConsumingChannel {
   /** Messages of basic.get do not count. */
   checkPrefetch(): void {
     if (this.unacknowledged.consumerCount >= this.prefetchLimit) this.gate.open = false;
+  }
+
+  /** How many messages its consumers may have before one is settled. */
+  get room(): number {
+    if (!this.#isFlowing || this.state !== 'open') return 0;
+    const { prefetchLimit, unacknowledged } = this;
+    if (prefetchLimit === 0) return Number.POSITIVE_INFINITY;
+    return Math.max(0, prefetchLimit - unacknowledged.consumerCount);
   }
 
   setFlow(active: boolean): void {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { FRAME_BODY, FRAME_METHOD } from '../../../src/wire/amqp091/constants.ts';
 import type { Method } from '../../../src/wire/amqp091/definitions.ts';
 import { FrameWriter } from '../../../src/wire/amqp091/frames.ts';
@@ -249,7 +248,7 @@ describe('channels', () => {
     const client = await test.rawChannel();
     client.method(1, { ...DECLARE, queue: 'own' });
     await client.expect('queue.declare-ok');
-    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('kept'))?.readyCount === 1);
+    await until(() => test.queue('kept')?.readyCount === 1);
     client.method(1, { name: 'basic.get', queue: 'kept', noAck: false });
     await client.expect('basic.get-ok');
     await assert.rejects(
@@ -260,7 +259,7 @@ describe('channels', () => {
       /405.*RESOURCE_LOCKED/,
     );
     client.socket.destroy();
-    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('own')) === undefined);
+    await until(() => test.queue('own') === undefined);
     const again = await channel.get('kept');
     assert.ok(again !== false && again.fields.redelivered);
   });

@@ -32,7 +32,7 @@ class Scene implements AsyncDisposable {
     const channel = await connection.createConfirmChannel();
     await channel.assertQueue('dead');
     await channel.assertQueue('q', { arguments: { ...DEDUPLICATES, ...args } });
-    const queue = test.broker.vhosts.get('/')?.findQueue('q') as Queue;
+    const queue = test.queue('q') as Queue;
     return new Scene(test, channel, queue, () => connection[Symbol.asyncDispose]());
   }
 
@@ -132,7 +132,7 @@ describe('a queue that deduplicates', () => {
       await using scene = await Scene.start(args);
       await scene.publish('a');
       await leave(scene);
-      const queue = scene.test.broker.vhosts.get('/')?.findQueue('q') as Queue;
+      const queue = scene.test.queue('q') as Queue;
       await until(() => queue.unacknowledgedCount + queue.leavingCount === 0);
       const { routed } = queue.ledger;
       await scene.publish('a');

@@ -36,7 +36,7 @@ describe('a peer that does not read', () => {
     slow.doNotParse();
     slow.socket.pause();
     slow.method(1, CONSUME);
-    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('q'));
+    const queue = test.queue('q');
     assert.ok(queue);
     await until(() => queue.readyCount < 40);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -55,9 +55,9 @@ describe('a peer that does not read', () => {
     using slow = await test.rawChannel();
     slow.socket.pause();
     slow.method(1, { ...CONSUME, noAck: false });
-    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('q'))?.readyCount !== 20);
+    await until(() => test.queue('q')?.readyCount !== 20);
     await until(() => test.server.connectionCount === 0);
-    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('q'))?.readyCount === 20);
+    await until(() => test.queue('q')?.readyCount === 20);
   });
 
   it('cannot fill our memory with answers, by basic.get', async () => {
@@ -67,7 +67,7 @@ describe('a peer that does not read', () => {
     client.doNotParse();
     client.socket.pause();
     for (let n = 0; n < 40; n++) client.method(1, { name: 'basic.get', queue: 'q', noAck: true });
-    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('q'));
+    const queue = test.queue('q');
     assert.ok(queue);
     await until(() => queue.readyCount < 40);
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -77,7 +77,7 @@ describe('a peer that does not read', () => {
   });
 });
 
-describe('a blocked broker', () => {
+describe('a blocked broker', TestServer.hereAlone('alarms are those of one shard here'), () => {
   it('tells publishers that understand it, and does not read them until it is over', async () => {
     await using test = await TestServer.start();
     using client = await test.raw();

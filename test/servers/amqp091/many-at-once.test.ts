@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { asLocal, localOf } from '../../../src/broker/queues/any-queue.ts';
+import { localOf } from '../../../src/broker/queues/any-queue.ts';
 import type { MethodOf } from '../../../src/wire/amqp091/definitions.ts';
 import { DrivenClock, STEP_MS } from '../../support/driven-clock.ts';
 import { methodBytes, publishBytes } from './raw-client.ts';
@@ -105,7 +105,7 @@ describe('a connection that asks for very much at once', () => {
     });
     await all;
     await reader.close();
-    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('q'));
+    const queue = test.queue('q');
     assert.equal(queue?.readyCount, 20_000);
     for (const expected of ['0', '1', '2']) {
       const message = await channel.get('q', { noAck: true });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { declaration, MESSAGES, Scene, STATES_MIN } from './long-method-scene.ts';
 import { methodBytes, publishBytes, RawClient } from './raw-client.ts';
 
@@ -99,7 +98,7 @@ describe('very many consumers', () => {
       () => client.received.length === CONSUMERS - 1,
       () => `${client.received.length}`,
     );
-    assert.equal(asLocal(scene.test.broker.vhosts.get('/')?.findQueue('another'))?.consumerCount, 1);
+    assert.equal(scene.test.queue('another')?.consumerCount, 1);
   });
 });
 

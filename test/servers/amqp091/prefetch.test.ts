@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ChannelModel, ConsumeMessage, GetMessage } from 'amqplib';
-import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { until } from '../../support/until.ts';
 import { TestServer } from './test-server.ts';
 
@@ -68,7 +67,7 @@ class Table {
   }
 
   waiting(queue: string): number | undefined {
-    return asLocal(this.#test.broker.vhosts.get('/')?.findQueue(queue))?.readyCount;
+    return this.#test.queue(queue)?.readyCount;
   }
 
   #take(tag: string, count: number): ConsumeMessage[] {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Channel, ConfirmChannel } from 'amqplib';
-import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { batchOf } from '../../broker/streams/bindings/records.ts';
@@ -151,7 +150,7 @@ describe('an exchange that remembers', () => {
     await confirmed(channel, 'x', 'a', ['m'], { CC: ['b'], BCC: ['c'] });
     const headers: unknown[] = [];
     for (const key of ['a', 'b', 'c']) {
-      await until(() => asLocal(server.broker.vhosts.get('/')?.findQueue(key))?.readyCount === 1);
+      await until(() => server.queue(key)?.readyCount === 1);
       const message = await channel.get(key, { noAck: true });
       if (message !== false) headers.push(Object.keys(message.properties.headers ?? {}));
     }

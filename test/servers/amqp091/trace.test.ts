@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConsumeMessage } from 'amqplib';
-import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import { until } from '../../support/until.ts';
 import { TestServer } from './test-server.ts';
 
@@ -75,7 +74,7 @@ test('what is fetched singly is traced too, and copies are not copied', async ()
   channel.sendToQueue('q', Buffer.from('1'));
   await channel.waitForConfirms();
   await channel.get('q', { noAck: true });
-  await until(() => asLocal(server.broker.vhosts.get('/')!.findQueue('tap'))!.readyCount === 2);
+  await until(() => server.queue('tap')!.readyCount === 2);
   const keys: string[] = [];
   for (let got = await channel.get('tap', { noAck: true }); got !== false; ) {
     keys.push(got.fields.routingKey);

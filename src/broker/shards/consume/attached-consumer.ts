@@ -48,7 +48,7 @@ export function describe(
  */
 export class AttachedConsumer implements DeliverySink, WaitsForRoom {
   readonly number: number;
-  readonly gate: Gate = { open: true };
+  readonly gate: Gate;
   readonly unacknowledged = new Unacknowledged();
   isWaiting = false;
   /** Null until the queue has taken it. */
@@ -58,8 +58,13 @@ export class AttachedConsumer implements DeliverySink, WaitsForRoom {
   #messages = 0;
   #bytes = 0;
 
-  constructor(number: number, peer: ConsumersPeer) {
+  /** It is given messages with tags up to this one. */
+  #allowance: number;
+
+  constructor(number: number, allowance: number, peer: ConsumersPeer) {
     this.number = number;
+    this.#allowance = allowance;
+    this.gate = { open: allowance > 0 };
     this.#peer = peer;
   }
 
@@ -86,10 +91,11 @@ export class AttachedConsumer implements DeliverySink, WaitsForRoom {
       peer.output.whenRoom(this);
       return false;
     }
-    this.unacknowledged.add(level, consumer, offset, memory, at, content);
+    const tag = this.unacknowledged.add(level, consumer, offset, memory, at, content);
     this.#messages = messages;
     this.#bytes = bytes;
-    if (messages >= WINDOW_MESSAGES || bytes >= peer.windowBytes) this.gate.open = false;
+    if (messages >= WINDOW_MESSAGES || bytes >= peer.windowBytes || tag >= this.#allowance)
+      this.gate.open = false;
     return true;
   }
 
@@ -97,8 +103,20 @@ export class AttachedConsumer implements DeliverySink, WaitsForRoom {
   credit(messages: number, bytes: number): void {
     this.#messages -= messages;
     this.#bytes -= bytes;
-    if (this.gate.open || 2 * this.#messages > WINDOW_MESSAGES || 2 * this.#bytes > this.#peer.windowBytes)
-      return;
+    if (!this.gate.open && 2 * this.#messages <= WINDOW_MESSAGES && 2 * this.#bytes <= this.#peer.windowBytes)
+      this.#openGate();
+  }
+
+  /** Up to this tag. */
+  allow(allowance: number): void {
+    this.#allowance = allowance;
+    if (allowance < this.unacknowledged.nextTag) this.gate.open = false;
+    else if (!this.gate.open && this.#messages < WINDOW_MESSAGES && this.#bytes < this.#peer.windowBytes)
+      this.#openGate();
+  }
+
+  #openGate(): void {
+    if (this.#allowance < this.unacknowledged.nextTag) return;
     this.gate.open = true;
     this.consumer?.wake();
   }

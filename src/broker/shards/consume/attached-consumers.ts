@@ -9,7 +9,7 @@ import type { Shard } from '../../shard/shard.ts';
 import { AttachedConsumer, type ConsumersPeer } from './attached-consumer.ts';
 import { memoryOf, ReceivedMemory } from './deliver-frame.ts';
 import { DeliverOutput } from './deliver-output.ts';
-import { CANCEL, CREDIT, ENTRY_NUMBERS, KINDS_MAX, OUTCOMES } from './settle-frame.ts';
+import { ALLOW, CANCEL, CREDIT, ENTRY_NUMBERS, KINDS_MAX, OUTCOMES } from './settle-frame.ts';
 
 /** What may be on its way to one consumer, and to all of one shard; each of very many has a little in any case. */
 const WINDOW_BYTES_MAX = 1024 * 1024;
@@ -24,6 +24,8 @@ export type AttachRequest = Pick<
   'tag' | 'credit' | 'exclusive' | 'priority' | 'arguments'
 > & {
   readonly number: number;
+  /** How many messages it may be given before more is said. */
+  readonly allowance: number;
 };
 
 /** The consumers of queues here whose clients are in one other shard, and what that says of their deliveries. */
@@ -51,8 +53,8 @@ export class AttachedConsumers implements ConsumersPeer, FrameReceiver {
   }
 
   /** @throws BrokerError as `Queue.addConsumer` */
-  attach(queue: Queue, { number, ...request }: AttachRequest): void {
-    const attached = new AttachedConsumer(number, this);
+  attach(queue: Queue, { number, allowance, ...request }: AttachRequest): void {
+    const attached = new AttachedConsumer(number, allowance, this);
     // What does not acknowledge does so in its own shard, when the client has the message.
     attached.consumer = queue.addConsumer({
       ...request,
@@ -115,6 +117,7 @@ export class AttachedConsumers implements ConsumersPeer, FrameReceiver {
       attached.credit(from, to);
       return 0;
     }
+    if (kind === ALLOW) attached.allow(from);
     if (kind === CANCEL) attached.consumer?.cancel();
     const count = outcome === null ? 0 : attached.unacknowledged.settleBetween(from, to, outcome);
     this.#endIfOver(attached);

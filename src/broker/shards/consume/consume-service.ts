@@ -22,6 +22,7 @@ export class ConsumeService {
     const prefetch = number(note, 'prefetch');
     this.#peer(from).attach(queue, {
       number: number(note, 'number'),
+      allowance: note.allowance === null ? Number.POSITIVE_INFINITY : number(note, 'allowance'),
       tag: text(note, 'tag'),
       credit: prefetch === 0 ? Number.POSITIVE_INFINITY : prefetch,
       exclusive: flag(note, 'exclusive'),

@@ -40,6 +40,7 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
   creditMessages = 0;
   creditBytes = 0;
   owesCredit = false;
+  owesAllowance = false;
   /** Of the turn. */
   pumpPending = false;
   countsFailures = false;
@@ -48,6 +49,10 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
   /** Null while there is nothing. */
   #held: HeldDeliveries | null = null;
   #isHandingHeldOn = false;
+  /** The tag up to which everything was handed on or given back. */
+  #doneTag = 0;
+  /** The tag up to which the queue may give it messages, as it was told. */
+  #allowed = Number.POSITIVE_INFINITY;
   /** Of the message that is handed on. */
   #acquisitions = 0;
   #failures = 0;
@@ -66,7 +71,7 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
     this.number = number;
     this.queue = queue;
     this.consumer = new Consumer(queue, request);
-    // Until it is woken for the first time, when consume-ok is written.
+    // For good, so that each time it is woken is known; the first is when consume-ok is written.
     this.consumer.parkedAt = this;
     this.#writer = writer;
     this.#turn = turn;
@@ -87,28 +92,51 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
   /** A `deliver` frame whose head is at byte `at`, in memory that is used again. */
   received(memory: MessageMemory, at: number): void {
     if (this.#held === null && this.#isReady && this.#handOn(memory, at)) return;
-    if (!this.consumer.isActive) {
+    if (!this.consumer.isActive || this.#room === 0) {
       this.#giveBack(memory, at);
       return;
     }
-    // What is held is handed on when the consumer is woken, or has its turn.
-    if (!this.pumpPending) this.consumer.parkedAt = this;
     this.#held ??= new HeldDeliveries();
     this.#held.add(memory, at);
   }
 
   /** The consumer was woken: it may be able to take something. */
   unpark(consumer: Consumer): void {
-    consumer.parkedAt = null;
-    if (!this.#isStarted) this.#start();
+    if (!this.#isStarted) this.#start(consumer);
     if (this.#held !== null) this.#turn.pumpLater(this);
+    if (this.#allowed !== Number.POSITIVE_INFINITY) this.#writer.allowLater(this);
+  }
+
+  /** What the queue is told when it takes the consumer: how many messages it may give it before more is said. */
+  firstAllowance(): { readonly allowance: number | null } {
+    this.#allowed = this.#room;
+    return { allowance: this.#allowed === Number.POSITIVE_INFINITY ? null : this.#allowed };
+  }
+
+  /** From the writer. */
+  allowance(): number | null {
+    if (!this.consumer.isActive) return null;
+    const allowed = this.#doneTag + this.#room;
+    const told = this.#allowed;
+    // As long as it has more left than it would get, that can wait.
+    if (allowed === told || (allowed > told && allowed - told < told - this.#doneTag)) return null;
+    this.#allowed = allowed;
+    return allowed;
   }
 
   /** Called by the turn. */
   pump(): void {
-    const { consumer } = this;
     while (this.#held !== null && this.#isReady) if (!this.#handOnHeld(this.#held)) break;
-    if (this.#held !== null) consumer.parkedAt = this;
+    // Others may take it: this client is not asking for any.
+    if (this.#held !== null && this.#room === 0) this.#giveBackHeld();
+  }
+
+  /** How many messages its channel takes for it before one is settled: the rest is better off in the queue. */
+  get #room(): number {
+    const { gate, noAck, window, credit } = this.consumer;
+    const room = gate.room?.() ?? Number.POSITIVE_INFINITY;
+    if (noAck) return room === 0 ? 0 : Number.POSITIVE_INFINITY;
+    return window > 0 ? Math.min(room, credit) : room;
   }
 
   /** The first of them. The sink may cancel the consumer, and all others are given back then. */
@@ -155,13 +183,13 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
   }
 
   get #isReady(): boolean {
-    const { isActive, parkedAt, gate, credit } = this.consumer;
-    return isActive && parkedAt === null && gate.open && credit > 0;
+    const { isActive, gate, credit } = this.consumer;
+    return this.#isStarted && isActive && gate.open && credit > 0;
   }
 
-  #start(): void {
+  #start(consumer: Consumer): void {
     this.#isStarted = true;
-    if (this.#wasCancelled) this.consumer.sink.cancelled(this.consumer);
+    if (this.#wasCancelled) consumer.sink.cancelled(consumer);
   }
 
   /** False if the sink does not take it. */
@@ -183,14 +211,24 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
       return false;
     }
     if (consumer.noAck) this.#writer.settle(this, ACK, tag);
-    this.creditMessages++;
-    this.creditBytes += bytes;
-    if ((flags & WANTS_CREDIT) !== 0) this.#writer.creditLater(this);
+    if (tag === this.#allowed) this.#writer.allowLater(this);
+    this.#left(tag, bytes, flags);
     return true;
   }
 
   #giveBack(memory: MessageMemory, at: number): void {
-    this.#writer.settle(this, unseen(memory, at), tagAt(memory, at));
+    const tag = tagAt(memory, at);
+    this.#writer.settle(this, unseen(memory, at), tag);
+    this.#left(tag, messageBytes(memory, at + DELIVER_HEAD_BYTES), flagsAt(memory, at));
+    this.#writer.allowLater(this);
+  }
+
+  /** It is not on its way any more. */
+  #left(tag: number, bytes: number, flags: number): void {
+    this.#doneTag = tag;
+    this.creditMessages++;
+    this.creditBytes += bytes;
+    if ((flags & WANTS_CREDIT) !== 0) this.#writer.creditLater(this);
   }
 
   /** The newest first: the queue then often goes back as if nothing had been delivered. */
@@ -202,9 +240,12 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
     const tags: number[] = [];
     const kinds: number[] = [];
     for (; !held.isEmpty; held.shift()) {
-      tags.push(tagAt(held.memory, held.at));
-      kinds.push(unseen(held.memory, held.at));
+      const { memory, at } = held;
+      tags.push(tagAt(memory, at));
+      kinds.push(unseen(memory, at));
+      this.#left(tagAt(memory, at), messageBytes(memory, at + DELIVER_HEAD_BYTES), flagsAt(memory, at));
     }
+    if (this.consumer.isActive) this.#writer.allowLater(this);
     for (let i = tags.length - 1; i >= 0; i--) this.#writer.settle(this, kinds[i], tags[i]);
   }
 }

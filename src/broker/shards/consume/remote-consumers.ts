@@ -46,7 +46,13 @@ export class RemoteConsumers implements FrameReceiver {
     this.#byConsumer.set(consumer, remote);
     try {
       const metadata = this.#metadata.number;
-      await this.#link.ask({ op: 'consumer.attach', ...requestFields(queue, request), number, metadata });
+      await this.#link.ask({
+        op: 'consumer.attach',
+        ...requestFields(queue, request),
+        ...remote.firstAllowance(),
+        number,
+        metadata,
+      });
     } catch (error) {
       this.#forget(remote);
       throw error;

@@ -16,12 +16,14 @@ export const KINDS_MAX = 16;
 
 export const ACK = 0;
 export const DROP = 1;
-/** Room for more. */
+/** The consumer may be given what has tags up to the first number, and no more; Infinity: as much as the window has room for. */
+export const ALLOW = 13;
+/** Room in the window for more. */
 export const CREDIT = 14;
 /** The client has cancelled the consumer; what it has can still be settled. */
 export const CANCEL = 15;
 
-/** By kind; those of CREDIT and CANCEL are null. */
+/** By kind; those of ALLOW, CREDIT and CANCEL have none. */
 export const OUTCOMES: readonly ('ack' | 'drop' | RequeueReason | null)[] = [
   'ack',
   'drop',

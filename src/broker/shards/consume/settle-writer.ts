@@ -1,7 +1,7 @@
 import { FRAME_SETTLE } from '../../doors/frame-kinds.ts';
 import type { SharedRoom } from '../../doors/shared-room.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
-import { ACK, CREDIT, ENTRY_BYTES, ENTRY_NUMBERS, KINDS_MAX } from './settle-frame.ts';
+import { ACK, ALLOW, CREDIT, ENTRY_BYTES, ENTRY_NUMBERS, KINDS_MAX } from './settle-frame.ts';
 
 /** So many messages are settled by one entry at most: one step of the other shard. */
 const RANGE_MAX = 1024;
@@ -22,8 +22,11 @@ export interface Settled {
 export interface Credited extends Settled {
   creditMessages: number;
   creditBytes: number;
-  /** Whether that is to be said in this turn. */
+  /** Whether that, or how much more it may be given, is to be said in this turn. */
   owesCredit: boolean;
+  owesAllowance: boolean;
+  /** The tag up to which it may be given messages now; null if what was said last is as good. */
+  allowance(): number | null;
 }
 
 /**
@@ -40,6 +43,7 @@ export class SettleWriter implements Pumped {
   #count = 0;
   #round = 1;
   #credited: Credited[] = [];
+  #allowing: Credited[] = [];
   #isWaiting = false;
   readonly #resume = (): void => {
     this.#isWaiting = false;
@@ -96,8 +100,25 @@ export class SettleWriter implements Pumped {
     if (!this.pumpPending) this.#turn.pumpLater(this);
   }
 
+  /** How much more it may be given is said in this turn. */
+  allowLater(who: Credited): void {
+    if (who.owesAllowance) return;
+    who.owesAllowance = true;
+    this.#allowing.push(who);
+    if (!this.pumpPending) this.#turn.pumpLater(this);
+  }
+
   /** Called by the turn. */
   pump(): void {
+    const allowing = this.#allowing;
+    if (allowing.length > 0) {
+      this.#allowing = [];
+      for (const who of allowing) {
+        who.owesAllowance = false;
+        const allowance = who.allowance();
+        if (allowance !== null) this.add(who, ALLOW, allowance, 0);
+      }
+    }
     const credited = this.#credited;
     if (credited.length > 0) {
       this.#credited = [];

@@ -6,5 +6,10 @@ export function basicCancel(channel: HandlerContext, method: MethodOf<'basic.can
   const consumer = channel.consumers.get(method.consumerTag);
   if (method.consumerTag === channel.directReplyTo?.tag) channel.consumers.cancelDirectReplyTo();
   else if (consumer !== undefined) channel.consumers.cancel(consumer);
-  if (!method.noWait) channel.sendWhenDurable({ name: 'basic.cancel-ok', consumerTag: method.consumerTag });
+  if (method.noWait) return;
+  const answer = (): void =>
+    channel.sendWhenDurable({ name: 'basic.cancel-ok', consumerTag: method.consumerTag });
+  const settling = consumer?.queue.afterCancel?.() ?? null;
+  if (settling === null) answer();
+  else channel.runInSteps('basic.cancel', settling, answer);
 }

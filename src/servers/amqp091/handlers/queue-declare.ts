@@ -37,6 +37,9 @@ function* declareQueue(
   const { vhost, broker, connection } = channel;
   const { user } = connection;
   const isPassive = passive || name.startsWith(REPLY_TO);
+  // A requester of another shard is asked for there.
+  if (name.startsWith(REPLY_TO) && (yield* vhost.directReplies.isElsewhere(name)))
+    return { queue: name, messageCount: 0, consumerCount: 1 };
   const declaredBy = typeof args['x-dead-letter-exchange'] === 'string' ? user : null;
   const queue = isPassive
     ? vhost.checkQueue(name, connection)

@@ -31,7 +31,7 @@ async function ended(test: TestServer, ending: Ending, args: object): Promise<Qu
   assert.ok(message !== false);
   assert.deepEqual(message.properties.headers, { own: 1 });
   await ending(message, channel, connection);
-  const queue = test.broker.vhosts.get('/')?.findQueue('q') as Queue;
+  const queue = test.queue('q') as Queue;
   await until(() => queue.unacknowledgedCount === 0);
   return queue;
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import type { Channel, ConsumeMessage } from 'amqplib';
-import { asLocal } from '../../../../src/broker/queues/any-queue.ts';
 import { DrivenTime } from '../../../support/driven-time.ts';
 import { until } from '../../../support/until.ts';
 import { publishBytes } from '../raw-client.ts';
@@ -98,8 +97,8 @@ describe('the delivery acknowledgement timeout', () => {
     channel.sendToQueue('work', Buffer.from('a'));
     await until(() => seen.length === 1);
     await channel.cancel('gone');
-    assert.equal(asLocal(test.broker.vhosts.get('/')?.findQueue('work'))?.unacknowledgedCount, 1);
-    await time.passUntil(() => asLocal(test.broker.vhosts.get('/')?.findQueue('work'))?.readyCount === 1);
+    assert.equal(test.queue('work')?.unacknowledgedCount, 1);
+    await time.passUntil(() => test.queue('work')?.readyCount === 1);
     channel.ack(seen[0] as ConsumeMessage);
     assert.equal((await channel.checkQueue('work')).messageCount, 1);
   });
@@ -149,6 +148,6 @@ describe('the delivery acknowledgement timeout', () => {
       replyText,
       /^PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out\. Timeout value used: 150 ms\./,
     );
-    await until(() => asLocal(test.broker.vhosts.get('/')?.findQueue('work'))?.readyCount === 1);
+    await until(() => test.queue('work')?.readyCount === 1);
   });
 });

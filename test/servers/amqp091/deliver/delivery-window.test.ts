@@ -108,7 +108,7 @@ describe('a consumer without a prefetch limit', () => {
     const count = WINDOW_MESSAGES * 3;
     for (let i = 0; i < count; i++) channel.sendToQueue('q', Buffer.from('m'));
     await channel.waitForConfirms();
-    const queue = test.broker.vhosts.get('/')?.findQueue('q') as Queue;
+    const queue = test.queue('q') as Queue;
     let got = 0;
     await channel.consume('q', () => got++);
     await until(() => got === count);

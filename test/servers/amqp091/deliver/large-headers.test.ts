@@ -48,7 +48,8 @@ describe('headers that take a whole frame', () => {
     assert.ok(content.equals(Buffer.alloc(10_000, 'b')));
   });
 
-  it('are whole with what dead-lettering adds, in a queue and in a stream', async () => {
+  const withStream = TestServer.hereAlone('streams are seen from one shard here');
+  it('are whole with what dead-lettering adds, in a queue and in a stream', withStream, async () => {
     await using test = await TestServer.start();
     await using connection = await test.connect();
     const channel = await connection.createChannel();

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { asLocal } from '../../../../src/broker/queues/any-queue.ts';
 import { until } from '../../../support/until.ts';
 import { encoded } from '../../../wire/amqp091/encoded-properties.ts';
 import { publishBytes, type RawClient } from '../raw-client.ts';
@@ -23,7 +22,7 @@ async function get(client: RawClient, queue: string): Promise<number> {
 }
 
 function ready(test: TestServer, name: string): number | undefined {
-  return asLocal(test.broker.vhosts.get('/')?.findQueue(name))?.readyCount;
+  return test.queue(name)?.readyCount;
 }
 
 describe('tx channels', () => {
@@ -53,14 +52,14 @@ describe('tx channels', () => {
     step('tx.rollback');
     await until(() => client.received.some(({ method }) => method?.name === 'tx.rollback-ok'));
     assert.equal(ready(test, 'out'), 0);
-    assert.equal(asLocal(test.broker.vhosts.get('/')?.findQueue('in'))?.unacknowledgedCount, 1);
+    assert.equal(test.queue('in')?.unacknowledgedCount, 1);
     client.received.length = 0;
     step('tx.commit');
     // Asked before the commit is answered, and answered after it.
     client.method(1, { name: 'basic.get', queue: 'out', noAck: true });
     await client.expect('tx.commit-ok');
     await client.expect('basic.get-ok');
-    assert.equal(asLocal(test.broker.vhosts.get('/')?.findQueue('in'))?.unacknowledgedCount, 0);
+    assert.equal(test.queue('in')?.unacknowledgedCount, 0);
   });
 
   it('acknowledge all with tag 0, but not what is delivered between that and the commit (AMQP 1.8.3.13)', async () => {
@@ -80,7 +79,7 @@ describe('tx channels', () => {
       arguments: {},
     });
     await client.expect('basic.consume-ok');
-    const queue = asLocal(test.broker.vhosts.get('/')?.findQueue('in'));
+    const queue = test.queue('in');
     channel.sendToQueue('in', Buffer.from('first'));
     await until(() => queue?.unacknowledgedCount === 1);
     client.method(1, { name: 'basic.ack', deliveryTag: 0, multiple: true });
