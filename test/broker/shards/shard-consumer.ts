@@ -18,6 +18,14 @@ export interface Delivered {
   readonly tag: number;
 }
 
+export interface ShardConsumerSettings extends Partial<ConsumerRequest> {
+  readonly isGateOpen?: boolean;
+  /** Of the gate. */
+  readonly room?: number;
+  /** Before it can get anything. */
+  onOpened?(opened: ShardConsumer): void;
+}
+
 /** A consumer with a channel of its own, in any shard. */
 export class ShardConsumer implements DeliverySink {
   readonly messages: Delivered[] = [];
@@ -30,17 +38,22 @@ export class ShardConsumer implements DeliverySink {
   /** Called with each message that it was given. */
   onMessage: ((message: Delivered) => void) | null = null;
 
-  private constructor(isGateOpen: boolean) {
-    this.gate = { open: isGateOpen };
+  /** As of a channel with so many messages for all of its consumers, of which this is the only one. */
+  readonly #room: number;
+
+  private constructor(isGateOpen: boolean, room: number) {
+    this.#room = room;
+    this.gate = { open: isGateOpen, room: () => Math.max(0, room - this.unacknowledged.consumerCount) };
   }
 
   static async open(
     test: TestShards,
     shard: number,
     name: string,
-    { isGateOpen = true, ...settings }: Partial<ConsumerRequest> & { isGateOpen?: boolean } = {},
+    { isGateOpen = true, room = Number.POSITIVE_INFINITY, onOpened, ...settings }: ShardConsumerSettings = {},
   ): Promise<ShardConsumer> {
-    const opened = new ShardConsumer(isGateOpen);
+    const opened = new ShardConsumer(isGateOpen, room);
+    onOpened?.(opened);
     const queue = queueIn(test, shard, name);
     opened.consumer = await test.brokers[shard].shard.turnTime.run(
       queue.consume({
@@ -80,6 +93,7 @@ export class ShardConsumer implements DeliverySink {
       ? [level.acquisitionsOf(offset), level.failuresOf(offset)]
       : [0, 0];
     const message = { body, redelivered, acquisitions, failures, tag };
+    if (this.unacknowledged.consumerCount >= this.#room) this.gate.open = false;
     this.messages.push(message);
     this.onMessage?.(message);
     return true;
@@ -90,8 +104,8 @@ export class ShardConsumer implements DeliverySink {
   }
 
   setGate(open: boolean): void {
-    this.gate.open = open;
-    if (open) this.consumer.wake();
+    this.gate.open = open && this.unacknowledged.consumerCount < this.#room;
+    if (this.gate.open) this.consumer.wake();
   }
 
   /** The channel ends: what it had goes back. */
