@@ -3,7 +3,7 @@ import type { RemoteDelivery } from './remote-delivery.ts';
 
 /** Where a delivery came from, and is settled: a priority level of a queue, or a partition of a stream. */
 export interface DeliverySource {
-  /** Set where the queue is in another shard. */
+  /** Set where the queue is in another shard, and a tx can settle its deliveries in its own block. */
   readonly remote?: RemoteDelivery;
   acknowledge(offset: number, publishedMs: number): void;
   reject(offset: number): void;
