@@ -103,6 +103,10 @@ export class ClientMemory {
     return this.#bytes + this.#bytesOfAll.others;
   }
 
+  get bytesHere(): number {
+    return this.#bytes;
+  }
+
   /** Users and addresses that have a connection. */
   get userCount(): number {
     return this.#users.size;

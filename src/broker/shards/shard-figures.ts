@@ -83,7 +83,7 @@ export function* shardFigures(deps: FiguresDeps): Work<ShardFigures> {
     blockedReasons: [...shard.alarms.raised],
     heapUsedBytes: process.memoryUsage().heapUsed,
     messageBytes,
-    clientBytes: budget.memory.bytes,
+    clientBytes: budget.memory.bytesHere,
     journalBytes: journalFileBytes,
     lastBlock,
     durableBlock,

@@ -161,6 +161,7 @@ describe('the memory of clients of several shards', () => {
     ofB.add(100);
     assert.equal(second.bytesOf('ada'), 300);
     assert.equal(first.bytes, 300);
+    assert.deepEqual([first.bytesHere, second.bytesHere], [200, 100]);
     ofC.add(10);
     // One of each shard may go on: `b` was the first to grow beyond the share in its.
     assert.deepEqual([b.told, c.told], [[], ['paused']]);
