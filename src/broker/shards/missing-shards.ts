@@ -1,5 +1,5 @@
 import type { FileSystem } from '../../log/files/filesystem.ts';
-import { isUsed, usedShards } from '../../log/files/shard-directories.ts';
+import { dataDirectoryOfShard, isUsed, usedShards } from '../../log/files/shard-directories.ts';
 import { doctorCommandLine, quoted } from '../../log/operator-advice.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { decodeOperation } from '../topology/metadata.ts';
@@ -66,9 +66,11 @@ export async function refuseLostShard(
     if ((operation.shard ?? 0) === shard) queues++;
   }
   if (queues === 0) return;
+  const whole = dataDirectoryOfShard(directory)?.dataDirectory ?? directory;
   throw new Error(
     `${queues} ${queues === 1 ? 'queue is' : 'queues are'} in shard ${shard}, whose directory '${directory}' is empty: what was in them ` +
-      'is not there. Mount or restore that directory; with an empty one on purpose, run `sluice doctor --save` to a new directory first',
+      'is not there. Mount or restore that directory; to go on without it, save all else into a new one: ' +
+      `\`${doctorCommandLine(whole, '--save NEWDIR')}\``,
   );
 }
 

@@ -50,18 +50,20 @@ const NOTHING: BrokerPart = { nextQueueId: 1, metadata: [], parts: [], delivered
 
 /** Resolves with lines for the user: what was saved, and what is known to be lost. */
 export async function saveDirectory(fs: FileSystem, from: string, to: string): Promise<string[]> {
-  const used = await usedShards(fs, from);
-  const shards = [{ shard: 0, directory: from }, ...used];
+  const used = (await usedShards(fs, from)).map(({ shard }) => shard);
   const first = new Saving(fs, from, to);
   await first.read();
-  const others = used.map(
-    ({ shard, directory }) => new Saving(fs, directory, shardDirectory(to, shard), { shard, first }),
+  // Those whose directory is missing become empty.
+  const shards = [...new Set([...used, ...first.shardsWithQueues])].sort((a, b) => a - b);
+  const others = shards.map(
+    (shard) => new Saving(fs, shardDirectory(from, shard), shardDirectory(to, shard), { shard, first }),
   );
   for (const saving of others) await saving.read();
   // Last, with the names that were made for what the other shards have.
   for (const saving of [...others, first]) await saving.write();
-  return [first, ...others].flatMap(({ lines }, index) =>
-    lines.map((line) => inShard(shards[index].shard, shards, line)),
+  const savings = [first, ...others];
+  return savings.flatMap(({ lines }, index) =>
+    lines.map((line) => inShard([0, ...shards][index], savings, line)),
   );
 }
 
@@ -134,6 +136,11 @@ class Saving {
       this.#firstInJournal.keys(),
     ])
       for (const id of ids) this.#usesId(id);
+  }
+
+  /** Shards that have queues, by what shard 0 says. */
+  get shardsWithQueues(): Iterable<number> {
+    return this.#owners.shardOf.values();
   }
 
   async write(): Promise<void> {

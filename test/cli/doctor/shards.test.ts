@@ -315,6 +315,11 @@ describe('sluice doctor, with several shards', () => {
     assert.match((await damaged.repair()).join('\n'), /^shard 1: not cut: the snapshot is missing/m);
     await assert.rejects(damaged.test.open(), /1 queue is in shard 1, whose directory .*shards\/1' is empty/);
     await damaged.test.close();
+    const { lines, saved } = await damaged.save();
+    assert.match(lines.join('\n'), /^shard 1: the snapshot is missing/m);
+    assert.deepEqual(await takenFrom(saved, 1, 'q1'), []);
+    for (const shard of [0, 2]) assert.deepEqual(await takenFrom(saved, shard, `q${shard}`), all());
+    await saved.close();
   });
 
   it('examines all shards, also when the directory of one is named, and ends with 1 for damage in any', async () => {
