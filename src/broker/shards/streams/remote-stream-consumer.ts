@@ -2,7 +2,7 @@ import type { Table } from '../../../base/value.ts';
 import type { RecordMessage, RecordPlace } from '../../messages/message-from-record.ts';
 import type { Consumer, Gate } from '../../queues/consumer.ts';
 import type { RequeueReason } from '../../queues/delivery-outcome.ts';
-import type { DeliverySource } from '../../queues/unacknowledged.ts';
+import type { DeliverySource } from '../../queues/delivery-source.ts';
 import type { Pumped } from '../../shard/turn.ts';
 import {
   type ConsumerShape,
