@@ -8,6 +8,7 @@ import { TestConsumer } from '../broker/test-broker.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
 import { HistoryError } from './expected-queue.ts';
+import { type Fate, OutboxHistory, type Way } from './outbox-history.ts';
 import { OutboxNetwork } from './outbox-network.ts';
 import { OutboxNode } from './outbox-node.ts';
 import { SimulatedTime } from './simulated-time.ts';
@@ -18,25 +19,6 @@ const TAIL_LINES = 60;
 const DEAD = 'dead';
 const LATER = 'later';
 
-/** How a message leaves its shard. */
-type Way = 'dead-letter' | 'delay' | 'tx';
-
-/** What became of a message, as far as its publisher knows. */
-interface Fate {
-  readonly id: number;
-  readonly way: Way;
-  readonly from: number;
-  readonly to: readonly number[];
-  readonly persistent: boolean;
-  /** Of a tx: its messages. */
-  readonly together: readonly number[];
-  /** Crashes before it was published. */
-  readonly crashes: number;
-  isConfirmed: boolean;
-  /** Among all that is appended to a shard; a transaction is when it commits. */
-  order: number;
-}
-
 /** A shard's disk and clock, which stay when the shard ends. */
 interface Machine {
   readonly time: SimulatedTime;
@@ -44,6 +26,8 @@ interface Machine {
   node: OutboxNode;
   /** Of the node that runs: what an earlier one does still means nothing. */
   life: number;
+  /** Transactions that wait for room. */
+  waitingCommits: number;
 }
 
 /**
@@ -52,25 +36,21 @@ interface Machine {
  */
 export class OutboxRun {
   readonly random: () => number;
-  readonly fates: Fate[] = [];
   readonly network: OutboxNetwork;
   readonly #machines: Machine[] = [];
   readonly #count: number;
   readonly #durability: Durability;
   readonly #limits: OutboxLimits;
-  readonly #isForgetful: boolean;
-  #crashes = 0;
-  #order = 0;
   #error: Error | null = null;
-  readonly #history: string[] = [];
-  /** What each target has, in order; and how often each message. */
+  readonly #history: OutboxHistory;
+  readonly #lines: string[] = [];
+  /** What each target has, in order. */
   readonly #ids = new Map<string, readonly number[]>();
-  readonly #arrived = new Map<string, Map<number, number>>();
 
   /** `isForgetful`: what is confirmed need not be on the disk; then what is published after the last crash must come, once. */
   constructor(seed: number, isForgetful = false) {
     this.random = seededRandom(seed);
-    this.#isForgetful = isForgetful;
+    this.#history = new OutboxHistory(isForgetful);
     this.#count = this.between(2, 3);
     this.#durability = isForgetful ? { mode: 'interval', intervalMs: 50 } : { mode: 'sync' };
     this.#limits = this.pick([
@@ -110,17 +90,17 @@ export class OutboxRun {
   }
 
   tail(): string {
-    return this.#history.slice(-TAIL_LINES).join('\n');
+    return this.#lines.slice(-TAIL_LINES).join('\n');
   }
 
   #note(line: string): void {
-    this.#history.push(line);
+    this.#lines.push(line);
   }
 
   #addMachine(): void {
     const time = new SimulatedTime(this.random);
     const fs = new SimulatedFileSystem({ schedule: (run) => time.operation(run) });
-    this.#machines.push({ time, fs, node: null as unknown as OutboxNode, life: 0 });
+    this.#machines.push({ time, fs, node: null as unknown as OutboxNode, life: 0, waitingCommits: 0 });
   }
 
   async #startAll(): Promise<void> {
@@ -131,6 +111,7 @@ export class OutboxRun {
   async #start(number: number): Promise<void> {
     const machine = this.#machines[number];
     const life = ++machine.life;
+    machine.waitingCommits = 0;
     const chunkBytes = this.between(1, 4) * 4 * KIB;
     machine.node = new OutboxNode({
       number,
@@ -215,19 +196,7 @@ export class OutboxRun {
   #newFate(way: Way, from: number, persistent: boolean, together: readonly number[] = []): Fate {
     const isForAll = this.random() < 0.2;
     const to = isForAll ? this.#machines.map((_, number) => number) : [this.between(0, this.#count - 1)];
-    const fate: Fate = {
-      id: this.fates.length,
-      way,
-      from,
-      to,
-      persistent,
-      together,
-      crashes: this.#crashes,
-      isConfirmed: false,
-      order: this.#order++,
-    };
-    this.fates.push(fate);
-    return fate;
+    return this.#history.add({ way, from, to, persistent, together });
   }
 
   #deadLetter(from: number): void {
@@ -310,14 +279,16 @@ export class OutboxRun {
     }
     const tryIt = (): void => {
       if (machine.life !== life || tx.mustWait(tryIt)) return;
+      machine.waitingCommits--;
       this.#note(`shard ${from} commits ${together}`);
-      for (const fate of fates) fate.order = this.#order++;
+      this.#history.committed(fates);
       tx.commit(() => {
         if (machine.life !== life) return;
         for (const fate of fates) fate.isConfirmed = true;
       });
     };
     node.shard.turn.touch();
+    machine.waitingCommits++;
     tryIt();
   }
 
@@ -369,7 +340,7 @@ export class OutboxRun {
       machine.life++;
       machine.fs = machine.fs[how](this.random);
     }
-    this.#crashes++;
+    this.#history.crashes++;
     await machine.time.forget();
   }
 
@@ -408,11 +379,11 @@ export class OutboxRun {
   /** Until nothing moves any more. */
   async #settle(): Promise<void> {
     const isSettled = (): boolean =>
-      this.#machines.every(({ node }, number) => {
+      this.#machines.every(({ node, waitingCommits }, number) => {
         const source = node.queue(`s${number}`);
         const waiting = source.readyCount + source.leavingCount + (node.delays.of('/')?.waitingCount ?? 0);
         const leaving = [...node.outboxes.outboxes.values()].reduce((sum, { count }) => sum + count, 0);
-        return waiting + leaving === 0 && node.shard.store.journal.isIdle;
+        return waiting + leaving + waitingCommits === 0 && node.shard.store.journal.isIdle;
       });
     await this.#stepUntil(isSettled, 'messages do not leave');
   }
@@ -427,64 +398,10 @@ export class OutboxRun {
       }
     }
     for (const [number] of this.#machines.entries())
-      for (const name of [`t${number}`, `u${number}`]) this.#checkTarget(number, name);
-    this.#checkTogether();
-    if (this.#crashes === 0) this.#checkSums();
-  }
-
-  #checkTarget(number: number, name: string): void {
-    const ids = this.#ids.get(name) ?? [];
-    const counts = new Map<number, number>();
-    for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
-    this.#arrived.set(name, counts);
-    for (const fate of this.fates) {
-      const count = counts.get(fate.id) ?? 0;
-      if (count > 0 && !fate.to.includes(number))
-        throw new HistoryError(`${name} has ${fate.id}, which is not for it`);
-      if (!fate.to.includes(number)) continue;
-      // What the disk forgot at the source comes again.
-      if (count > 1 && !this.#isForgetful)
-        throw new HistoryError(`${name} has message ${fate.id} ${count} times`);
-      if (count === 0 && this.#mustCome(fate))
-        throw new HistoryError(
-          `${name} does not have message ${fate.id}, ${JSON.stringify(fate)}, of ${this.#crashes} crashes`,
-        );
-    }
-    if (!this.#isForgetful) this.#checkOrder(name, ids);
-  }
-
-  #mustCome({ isConfirmed, persistent, crashes }: Fate): boolean {
-    const isUndisturbed = crashes === this.#crashes;
-    return isConfirmed && (isUndisturbed || (persistent && !this.#isForgetful));
-  }
-
-  #checkOrder(name: string, ids: readonly number[]): void {
-    const last = new Map<string, number>();
-    for (const id of ids) {
-      const { way, from, persistent, order } = this.fates[id];
-      if (way === 'delay' || !persistent) continue;
-      const source = `${way} of ${from}`;
-      const before = last.get(source);
-      if (before !== undefined && order < this.fates[before].order)
-        throw new HistoryError(`${name} has message ${id} behind message ${before} of the same source`);
-      last.set(source, id);
-    }
-  }
-
-  /** A transaction is everywhere, or nowhere; so is a message for several queues. */
-  #checkTogether(): void {
-    for (const fate of this.fates) {
-      if (!fate.persistent) continue;
-      const members = fate.way === 'tx' ? fate.together : [fate.id];
-      const found = members.flatMap((id) =>
-        this.fates[id].to.flatMap((number) =>
-          [`t${number}`, `u${number}`].map((name) => this.#arrived.get(name)?.has(id) === true),
-        ),
-      );
-      if (this.#isForgetful && fate.crashes !== this.#crashes) continue;
-      if (found.some((each) => each !== found[0]))
-        throw new HistoryError(`message ${fate.id} is split: ${members} arrived ${found}`);
-    }
+      for (const name of [`t${number}`, `u${number}`])
+        this.#history.checkTarget(number, name, this.#ids.get(name) ?? []);
+    this.#history.checkTogether();
+    if (this.#history.crashes === 0) this.#checkSums();
   }
 
   #checkSums(): void {
@@ -494,8 +411,8 @@ export class OutboxRun {
       left += node.queue(`s${number}`).ledger.deadLettered;
       for (const name of [`t${number}`, `u${number}`]) arrived += node.queue(name).ledger.routed;
     }
-    const dead = this.fates.filter(({ way }) => way === 'dead-letter').length;
-    const all = this.fates.reduce((sum, { to }) => sum + 2 * to.length, 0);
+    const dead = this.#history.fates.filter(({ way }) => way === 'dead-letter').length;
+    const all = this.#history.fates.reduce((sum, { to }) => sum + 2 * to.length, 0);
     if (left !== dead || arrived !== all)
       throw new HistoryError(`${left} of ${dead} messages left, ${arrived} of ${all} arrived`);
   }
