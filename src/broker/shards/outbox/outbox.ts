@@ -20,8 +20,8 @@ export interface OutboxLimits {
 }
 
 /** Sent, and not known to be durable at the other end. */
-const WINDOW_ENTRIES = 1024;
-const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_ENTRIES = 4096;
+const WINDOW_BYTES = 2 * 1024 * 1024;
 /** Without any progress for so long, the other end is asked how far it is. */
 const PATIENCE_MS = 1000;
 
