@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/sluice', import.meta.url));
+/** Starts several shards, which is no setting yet. */
+const SHARDS_PROGRAM = fileURLToPath(new URL('../support/start-shards.ts', import.meta.url));
 /** As small as the settings allow, so that a test gets to segments, snapshots and retired journal files. */
 const FLAGS = [
   '--amqp-port',
@@ -25,18 +27,30 @@ export class BrokerProcess {
   readonly #ports: Promise<ReadonlyMap<string, number>>;
   #output = '';
 
-  /** What `flags` says comes last, and counts. */
+  /** What `flags` says comes last, and counts. With several shards each connection is in any of them. */
   constructor(
     dataDirectory: string,
     flags: readonly string[] = [],
     environment: Readonly<Record<string, string>> = {},
+    shards = 1,
   ) {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
     const env = { ...Object.fromEntries(inherited), ...environment };
-    this.#child = spawn(LAUNCHER, ['start', '--data-dir', dataDirectory, ...FLAGS, ...flags], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const words = ['--data-dir', dataDirectory, ...FLAGS, ...flags];
+    const stdio: StdioOptions = ['ignore', 'pipe', 'pipe'];
+    this.#child =
+      shards === 1
+        ? spawn(LAUNCHER, ['start', ...words], { env, stdio })
+        : spawn(
+            process.execPath,
+            [
+              '--disable-warning=ExperimentalWarning',
+              SHARDS_PROGRAM,
+              JSON.stringify({ count: shards }),
+              ...words,
+            ],
+            { env, stdio },
+          );
     this.#ended = once(this.#child, 'close');
     const lines = createInterface(this.#child.stdout!);
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {

@@ -37,10 +37,10 @@ const PATIENCE_MS = 3000;
  * work; then drains everything and asks the history. SIGKILL leaves the system's cache intact: what it tests is the
  * broker's code, the order of its answers and its recovery; power cuts are for the simulation.
  */
-export async function runKills(kills: number, seed: number): Promise<KillReport> {
+export async function runKills(kills: number, seed: number, shards = 1): Promise<KillReport> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-crash-'));
   try {
-    return await new KillRun(directory, seed).run(kills);
+    return await new KillRun(directory, seed, shards).run(kills);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -48,6 +48,7 @@ export async function runKills(kills: number, seed: number): Promise<KillReport>
 
 class KillRun {
   readonly #directory: string;
+  readonly #shards: number;
   readonly #random: () => number;
   readonly #history = new KillHistory();
   readonly #topology = new KillTopology();
@@ -63,8 +64,9 @@ class KillRun {
   readonly #sequences = new Map<string, number>();
   #error: unknown = null;
 
-  constructor(directory: string, seed: number) {
+  constructor(directory: string, seed: number, shards: number) {
     this.#directory = directory;
+    this.#shards = shards;
     this.#administration = new KillAdministration(directory);
     this.#random = seededRandom(seed);
   }
@@ -78,7 +80,7 @@ class KillRun {
 
   /** From one start to the next kill. */
   async #live(): Promise<void> {
-    const broker = new BrokerProcess(this.#directory);
+    const broker = this.#start();
     if (this.#random() < 0.1) {
       await delay(this.#random() * 400);
       await broker.kill();
@@ -134,9 +136,13 @@ class KillRun {
     return patiently(() => this.#history.confirmed >= wanted || this.#error !== null, PATIENCE_MS);
   }
 
+  #start(): BrokerProcess {
+    return new BrokerProcess(this.#directory, [], {}, this.#shards);
+  }
+
   /** All that is left is taken; after an orderly stop and a start nothing comes back. */
   async #end(): Promise<void> {
-    const broker = new BrokerProcess(this.#directory);
+    const broker = this.#start();
     try {
       const [connection] = await this.#connect(await broker.port(), 1);
       await this.#declareAndCheck(connection!);
@@ -154,7 +160,7 @@ class KillRun {
   }
 
   async #checkEmpty(): Promise<void> {
-    const broker = new BrokerProcess(this.#directory);
+    const broker = this.#start();
     try {
       const [connection] = await this.#connect(await broker.port(), 1);
       const channel = await connection!.createChannel();

@@ -89,6 +89,7 @@ const WITH_SHARDS: Readonly<Record<string, Phase>> = {
     count: 500,
     run: seeds('full-disks', async (seed) => describe(await fillShardDisk(seed, shards))),
   },
+  kills: { count: 200, run: kills },
 };
 
 function describe(failure: Awaited<ReturnType<typeof runPowerCuts>>): string | null {
@@ -137,7 +138,7 @@ async function failingDisks(count: number, firstSeed: number): Promise<number> {
 /** All on one data directory, with one history: it is right, or it is not. */
 async function kills(count: number, seed: number): Promise<number> {
   try {
-    const { confirmed, commits, deliveries } = await runKills(count, seed);
+    const { confirmed, commits, deliveries } = await runKills(count, seed, shards);
     console.log(`kills: ${confirmed} confirms, ${commits} commits, ${deliveries} deliveries`);
     return 0;
   } catch (error) {

@@ -2,11 +2,13 @@ import type { Broker } from '../../src/broker/broker.ts';
 import { BrokerError } from '../../src/broker/errors.ts';
 import { Publisher, REFUSED } from '../../src/broker/publishing/publisher.ts';
 import { Tx } from '../../src/broker/publishing/tx.ts';
+import type { AnyQueue } from '../../src/broker/queues/any-queue.ts';
 import type { Consumer } from '../../src/broker/queues/consumer.ts';
 import type { Outcome } from '../../src/broker/queues/delivery-outcome.ts';
 import type { PriorityLevel } from '../../src/broker/queues/priority-level.ts';
 import type { Queue } from '../../src/broker/queues/queue.ts';
 import { Unacknowledged } from '../../src/broker/queues/unacknowledged.ts';
+import type { Route } from '../../src/broker/topology/route.ts';
 import { bareMessage } from '../../src/broker/topology/routing.ts';
 import type { MessageMemory } from '../../src/log/memory/chunks.ts';
 import type { ContentView } from '../../src/records/record-content.ts';
@@ -72,9 +74,10 @@ export class Channel {
     return [...this.#outstanding.keys()].filter((tag) => this.#tx?.settled.has(tag) !== true);
   }
 
-  publish(message: Message): void {
+  /** `from`: the broker that the publisher is connected to, which may be another shard than that of the queues. */
+  publish(message: Message, from: Broker = this.#host.broker): void {
     const { broker, model } = this.#host;
-    const vhost = broker.vhosts.get('/')!;
+    const vhost = from.vhosts.get('/')!;
     const route = vhost.route(vhost.exchangeForPublish(message.exchange), message.key, bareMessage);
     const expected = model.route(message.exchange, message.key);
     const names = (some: readonly { readonly name: string }[]): string =>
@@ -94,10 +97,43 @@ export class Channel {
       return;
     }
     model.publish(message, queues);
+    if (from !== broker) {
+      this.#publishFar(from, route, message, queues);
+      return;
+    }
     const block = this.#publisher.publish(route, message.isPersistent);
     const verdicts = model.published();
     const taken = queues.filter((_, i) => verdicts[i] === 'taken');
     this.#checkConfirm(message, block, taken, verdicts);
+  }
+
+  /** It arrives later at this instant, and its publisher hears of it then. */
+  #publishFar(
+    { shard, deadLettering }: Broker,
+    route: Route<AnyQueue>,
+    message: Message,
+    queues: readonly ModelQueue[],
+  ): void {
+    const verdicts = this.#host.model.published();
+    const publisher = new Publisher(shard, deadLettering);
+    fillView(publisher.messageView, message);
+    const wait = publisher.publish(route, message.isPersistent);
+    let answer: boolean | null = null;
+    shard.whenSafe(wait, {
+      onSafe: (_wait, isRefused) => {
+        answer = isRefused;
+      },
+    });
+    const taken = queues.filter((_, i) => verdicts[i] === 'taken');
+    this.afterRest.push(() => {
+      if (answer === null) throw new Difference(`message ${message.id} is not confirmed`);
+      if (answer !== verdicts.includes('refused')) {
+        throw new Difference(`message ${message.id} is ${answer ? '' : 'not '}refused`);
+      }
+      // What others have of a message that one refused is not certain yet.
+      if (!answer)
+        for (const queue of taken) if (message.isPersistent && queue.isDurable) queue.confirmed(message);
+    });
   }
 
   consume(queue: Queue, request: ConsumeRequest): void {

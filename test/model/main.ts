@@ -4,7 +4,7 @@ import { describeFailure, runSeed, textOf } from './seeds.ts';
 /**
  * Random operations on a broker and on a model of it, seed after seed:
  *
- *     npm run test:model -- [--seeds N] [--seed FIRST] [--operations N]
+ *     npm run test:model -- [--seeds N] [--seed FIRST] [--operations N] [--shards N]
  *
  * A failing one is printed with the least of its operations that still fail.
  */
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '5000' },
     seed: { type: 'string', default: '1' },
     operations: { type: 'string', default: '100' },
+    shards: { type: 'string', default: '1' },
     all: { type: 'boolean', default: false },
   },
 });
@@ -22,7 +23,7 @@ const count = Number(values.seeds);
 const first = Number(values.seed);
 let failed = 0;
 for (let seed = first; seed < first + count; seed++) {
-  const failure = await runSeed(seed, Number(values.operations));
+  const failure = await runSeed(seed, Number(values.operations), Number(values.shards));
   if (failure === null) continue;
   failed++;
   if (failed <= FAILURES_SHOWN) console.log(`${await describeFailure(failure)}\n`);

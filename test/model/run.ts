@@ -1,9 +1,9 @@
-import { Broker } from '../../src/broker/broker.ts';
-import { asLocal } from '../../src/broker/queues/any-queue.ts';
-import type { Queue } from '../../src/broker/queues/queue.ts';
+import type { Work } from '../../src/base/turn-time.ts';
+import type { Broker } from '../../src/broker/broker.ts';
+import { type AnyQueue, asLocal } from '../../src/broker/queues/any-queue.ts';
 import { amqp091Codec } from '../../src/servers/amqp091/property-codec.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-filesystem.ts';
+import { Brokers } from './brokers.ts';
 import { Channel, type ChannelHost } from './channel.ts';
 import { compare } from './compare.ts';
 import type { QueueSpec } from './entry.ts';
@@ -30,28 +30,43 @@ const SHORT = {
   segmentBytes: 16 * KIB,
 };
 
-/** Carries out one plan, on a broker and on the model at once; throws where they differ. */
+/**
+ * Carries out one plan, on a broker and on the model at once; throws where they differ. With several shards all queues are in one of
+ * them, and consumed from there; publishers, and those who declare and delete, are in any.
+ */
 export class Run implements ChannelHost {
   readonly plan: Plan;
   readonly model = new Model((name) => asLocal(this.#vhost.findQueue(name)) !== undefined);
   readonly history: string[] = [];
+  /** That of the queues. */
   broker!: Broker;
   /** Operations that were carried out, the one that failed included. */
   done = 0;
   readonly #random: () => number;
   readonly #time: StillTime;
-  #fs: SimulatedFileSystem;
+  readonly #brokers: Brokers;
   #channels: Channel[] = [];
   /** Stands for the connection that exclusive queues belong to. */
   #owner = {};
   #error: unknown = null;
   #nextMessage = 1;
 
-  constructor(plan: Plan) {
-    this.plan = plan;
+  constructor(plan: Plan, shards = 1) {
+    // Whether a queue of another shard is used no more is decided by shard 0, and so not at this very moment.
+    this.plan =
+      shards === 1 ? plan : { ...plan, queues: plan.queues.map((each) => ({ ...each, autoDelete: false })) };
     this.#random = seededRandom(plan.seed * 7919 + 1);
     this.#time = new StillTime(this.#random);
-    this.#fs = new SimulatedFileSystem({ schedule: (run) => this.#time.operation(run) });
+    this.#brokers = new Brokers(this.#time, shards, plan.seed % shards, {
+      propertyCodecs: [amqp091Codec],
+      durability: { mode: 'sync' },
+      diskFreeLimitBytes: 0,
+      reclaimMs: 100,
+      ...(plan.isShortOfMemory ? SHORT : ROOMY),
+      onFailure: (error) => {
+        this.#error ??= error;
+      },
+    });
   }
 
   async run(): Promise<void> {
@@ -60,11 +75,11 @@ export class Run implements ChannelHost {
       this.done++;
       this.note(`${this.#time.nowMs} ${JSON.stringify(operation)}`);
       this.model.moved(this.#time.nowMs);
-      this.broker.shard.turn.touch();
+      for (const { shard } of this.#brokers.all) shard.turn.touch();
       await this.#do(operation);
       await this.#rest();
     }
-    await this.broker.shard.store.abandon();
+    for (const { shard } of this.#brokers.all) shard.store.abandon();
   }
 
   note(line: string): void {
@@ -82,8 +97,39 @@ export class Run implements ChannelHost {
   }
 
   get #vhost() {
-    return this.broker.vhosts.get('/')!;
+    return this.#brokers.vhost();
   }
+
+  /** Where a client is. */
+  #anyShard(): number {
+    const { count } = this.#brokers;
+    return count === 1 ? 0 : Math.floor(this.#random() * count);
+  }
+
+  /** A client of this shard asks for it: answered before anything else is done. */
+  #command<T>(shard: number, work: (broker: Broker) => Work<T>, answered: (answer: T) => void): void {
+    const broker = this.#brokers.all[shard];
+    const answer = broker.shard.turnTime.run(work(broker));
+    if (!(answer instanceof Promise)) {
+      answered(answer);
+      return;
+    }
+    let isAnswered = false;
+    answer.then(
+      (value) => {
+        isAnswered = true;
+        this.check(() => answered(value));
+      },
+      (error) => {
+        this.#error ??= error;
+      },
+    );
+    this.#afterRest.push(() => {
+      if (!isAnswered) throw new Error(`a command of shard ${shard} is not answered`);
+    });
+  }
+
+  readonly #afterRest: (() => void)[] = [];
 
   async #do(operation: Operation): Promise<void> {
     switch (operation.op) {
@@ -101,7 +147,11 @@ export class Run implements ChannelHost {
         await this.#crash();
         break;
       case 'disconnect':
-        this.#vhost.removeExclusiveQueues(this.#owner);
+        this.#command(
+          this.#brokers.home,
+          ({ commands }) => commands.removeExclusiveQueues(this.#vhost, this.#owner),
+          () => undefined,
+        );
         for (const queue of [...this.model.queues.values()]) {
           if (queue.spec.exclusive) this.model.remove(queue);
         }
@@ -115,21 +165,37 @@ export class Run implements ChannelHost {
       case 'policy':
         this.#setPolicy(operation);
         break;
+      case 'publish':
+        await this.#publish(operation);
+        break;
       default:
         this.#useChannel(operation);
     }
   }
 
-  #useChannel(operation: Extract<Operation, { readonly channel: number }>): void {
+  async #publish(operation: Extract<Operation, { readonly op: 'publish' }>): Promise<void> {
+    const channel = this.#channels[operation.channel];
+    const shard = channel.isTransactional ? this.#brokers.home : this.#anyShard();
+    for (let i = 0; i < operation.count; i++) {
+      const message = this.#messageOf(operation, channel);
+      channel.publish(message, this.#brokers.all[shard]);
+      // Before a full queue refuses a message, it gives others to consumers: the model has to see that before it judges.
+      const mayRefuse = this.model
+        .route(message.exchange, message.key)
+        .some(({ settings }) => settings.overflow !== 'drop-head');
+      if (shard !== this.#brokers.home && mayRefuse) await this.#rest();
+    }
+  }
+
+  #useChannel(
+    operation: Exclude<Extract<Operation, { readonly channel: number }>, { readonly op: 'publish' }>,
+  ): void {
     const channel = this.#channels[operation.channel];
     const queue =
       'queue' in operation && operation.queue >= 0
         ? asLocal(this.#vhost.findQueue(`q${operation.queue}`))
         : undefined;
     switch (operation.op) {
-      case 'publish':
-        for (let i = 0; i < operation.count; i++) channel.publish(this.#messageOf(operation, channel));
-        break;
       case 'consume':
         if (queue !== undefined && queue.consumerCount < 4) {
           channel.consume(queue, { ...operation, prefetch: operation.prefetch ?? Infinity });
@@ -184,36 +250,65 @@ export class Run implements ChannelHost {
   }
 
   #administer(op: 'declare' | 'delete' | 'purge' | 'bind', spec: QueueSpec): void {
-    const { name, args, ...rest } = spec;
+    const { name, args, exclusive, ...rest } = spec;
     const queue = this.model.queues.get(name);
+    // What belongs to a connection is where that is.
+    const shard = exclusive ? this.#brokers.home : this.#anyShard();
+    const vhost = this.#brokers.vhost(shard);
     if (op === 'declare') {
-      this.#vhost.declareQueue({ name, arguments: args, ...rest }, this.#owner);
+      const placed = this.#brokers.count === 1 ? args : { ...args, 'x-shard': this.#brokers.home };
+      const declaration = { name, arguments: placed, exclusive, ...rest };
+      this.#command(
+        shard,
+        ({ commands }) => commands.declareQueue(vhost, declaration, this.#ownerIn(shard)),
+        () => undefined,
+      );
       if (queue === undefined) this.model.declare(spec);
       else queue.touch();
     }
     if (queue === undefined) return;
     if (op === 'delete') {
-      this.#vhost.deleteQueue(name, { ifUnused: false, ifEmpty: false }, this.#owner);
+      const conditions = { ifUnused: false, ifEmpty: false };
+      this.#command(
+        shard,
+        ({ commands }) => commands.deleteQueue(vhost, name, conditions, this.#ownerIn(shard)),
+        () => undefined,
+      );
       this.model.remove(queue);
     } else if (op === 'purge') {
-      const count = (asLocal(this.#vhost.findQueue(name)) as Queue).purge();
       const expected = queue.purge();
-      if (count !== expected) throw new Error(`${count} messages were purged, not ${expected}`);
+      const real = vhost.findQueue(name) as AnyQueue;
+      this.#command(
+        shard,
+        () => real.purgeInSteps(),
+        (count) => {
+          if (count !== expected) throw new Error(`${count} messages were purged, not ${expected}`);
+        },
+      );
     } else if (op === 'bind') {
-      this.#vhost.bindQueue(
-        { source: 'amq.fanout', destination: name, routingKey: '', arguments: {} },
-        this.#owner,
+      const request = { source: 'amq.fanout', destination: name, routingKey: '', arguments: {} };
+      this.#command(
+        shard,
+        ({ commands }) => commands.bindQueue(vhost, request, this.#ownerIn(shard)),
+        () => undefined,
       );
       this.model.fanout.add(name);
     }
   }
 
+  /** Exclusive queues belong to a connection in the shard of the queues. */
+  #ownerIn(shard: number): object {
+    return shard === this.#brokers.home ? this.#owner : this.#ownersElsewhere;
+  }
+
+  readonly #ownersElsewhere = {};
+
   #setPolicy({ queue, definition }: Extract<Operation, { readonly op: 'policy' }>): void {
     const name = `q${queue}`;
     if (definition !== null) {
-      this.#vhost.setPolicy({ name, pattern: `^${name}$`, applyTo: 'queues', definition });
+      this.#brokers.vhost(0).setPolicy({ name, pattern: `^${name}$`, applyTo: 'queues', definition });
     } else if (this.model.policies.has(name)) {
-      this.#vhost.clearPolicy(name);
+      this.#brokers.vhost(0).clearPolicy(name);
     }
     this.model.setPolicy(name, definition);
   }
@@ -223,45 +318,32 @@ export class Run implements ChannelHost {
       for (const channel of this.#channels) channel.close();
       await this.#rest();
     }
-    await this.#time.until(this.broker.close());
+    await this.#time.until(this.#brokers.close());
     await this.#time.forget();
     await this.#start(true);
   }
 
   async #crash(): Promise<void> {
-    this.#fs = this.#fs.crash(this.#random);
+    this.#brokers.crash(this.#random);
     await this.#time.forget();
     await this.#start(false);
   }
 
   async #start(isClean: boolean | null = null): Promise<void> {
-    // Only the disk: what the broker does first is to be seen.
-    this.broker = await this.#time.disk(
-      Broker.open({
-        dataDirectory: '/data',
-        fileSystem: this.#fs,
-        propertyCodecs: [amqp091Codec],
-        clock: this.#time,
-        scheduler: this.#time,
-        durability: { mode: 'sync' },
-        diskFreeLimitBytes: 0,
-        reclaimMs: 100,
-        ...(this.plan.isShortOfMemory ? SHORT : ROOMY),
-        onFailure: (error) => {
-          this.#error ??= error;
-        },
-      }),
-    );
-    this.#watchDeadLetters();
-    this.#owner = {};
-    this.#channels = Array.from({ length: CHANNELS }, () => new Channel(this));
-    if (isClean === null) return;
-    this.model.moved(this.#time.nowMs);
-    const found = await contentsOf(this.broker, (promise) => this.#time.disk(promise));
-    this.model.restarted(found, isClean);
-    for (const [name, entries] of found) {
-      this.note(`  ${name} has ${entries.map((each) => each.found.copy).join(' ')}`);
-    }
+    this.#afterRest.length = 0;
+    await this.#brokers.open(async (broker) => {
+      this.broker = broker;
+      this.#watchDeadLetters();
+      this.#owner = {};
+      this.#channels = Array.from({ length: CHANNELS }, () => new Channel(this));
+      if (isClean === null) return;
+      this.model.moved(this.#time.nowMs);
+      const found = await contentsOf(this.broker, (promise) => this.#time.disk(promise));
+      this.model.restarted(found, isClean);
+      for (const [name, entries] of found) {
+        this.note(`  ${name} has ${entries.map((each) => each.found.copy).join(' ')}`);
+      }
+    });
   }
 
   /** The broker does not say elsewhere when it sends which message away, and for what reason. */
@@ -293,10 +375,10 @@ export class Run implements ChannelHost {
   }
 
   async #rest(): Promise<void> {
-    const { broker } = this;
-    const block = broker.shard.metadataBlock;
-    if (this.#topologyChanged() && !broker.shard.isDurable(block)) {
-      broker.shard.whenDurable(block, { onDurable: () => undefined });
+    const { shard } = this.#brokers.all[0];
+    const block = shard.metadataBlock;
+    if (this.#topologyChanged() && !shard.isDurable(block)) {
+      shard.whenDurable(block, { onDurable: () => undefined });
     }
     await this.#time.rest();
     this.#rested();
@@ -322,6 +404,7 @@ export class Run implements ChannelHost {
     const { backPressure, store } = this.broker.shard;
     this.model.rested(this.plan.isShortOfMemory && (backPressure.isOverwhelmed || !store.journal.isIdle));
     compare(this.#vhost, this.model, { bytes: !this.plan.isShortOfMemory });
+    for (const each of this.#afterRest.splice(0)) each();
     for (const channel of this.#channels) for (const each of channel.afterRest.splice(0)) each();
     const { journal, logs } = this.broker.shard.store;
     if (journal.isIdle && [...logs.values()].every((log) => log.pendingAcknowledgements.length === 0)) {

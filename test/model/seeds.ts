@@ -5,23 +5,29 @@ import { type Operation, type Plan, Planner } from './operations.ts';
 import { Run } from './run.ts';
 
 export interface Failure {
+  readonly shards: number;
   readonly plan: Plan;
   readonly error: unknown;
   readonly history: readonly string[];
 }
 
 /** Null if broker and model agree. */
-export async function runSeed(seed: number, operations: number): Promise<Failure | null> {
-  return runPlan(new Planner(seed, seededRandom(seed)).plan(operations));
+export async function runSeed(seed: number, operations: number, shards = 1): Promise<Failure | null> {
+  return runPlan(new Planner(seed, seededRandom(seed)).plan(operations), shards);
 }
 
-async function runPlan(plan: Plan): Promise<Failure | null> {
-  const run = new Run(plan);
+async function runPlan(plan: Plan, shards: number): Promise<Failure | null> {
+  const run = new Run(plan, shards);
   try {
     await run.run();
     return null;
   } catch (error) {
-    return { plan: { ...plan, operations: plan.operations.slice(0, run.done) }, error, history: run.history };
+    return {
+      shards,
+      plan: { ...plan, operations: plan.operations.slice(0, run.done) },
+      error,
+      history: run.history,
+    };
   }
 }
 
@@ -36,7 +42,7 @@ async function shrink(failure: Failure): Promise<Failure> {
   for (let size = failure.plan.operations.length >>> 1; size > 0; size >>>= 1) {
     for (let at = least.plan.operations.length - size; at >= 0; at -= size) {
       const operations: readonly Operation[] = least.plan.operations.toSpliced(at, size);
-      least = (await runPlan({ ...least.plan, operations })) ?? least;
+      least = (await runPlan({ ...least.plan, operations }, failure.shards)) ?? least;
       at = Math.min(at, least.plan.operations.length);
     }
   }

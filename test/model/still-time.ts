@@ -8,6 +8,11 @@ interface Waiting {
   atMs: number;
 }
 
+export interface StillThread extends Clock, Scheduler {
+  /** What is to be done there. */
+  readonly turns: (() => void)[];
+}
+
 /** A broker that does not come to rest goes round in circles. */
 const STEPS_MAX = 20_000;
 
@@ -18,7 +23,8 @@ const STEPS_MAX = 20_000;
 export class StillTime implements Clock, Scheduler {
   nowMs = 0;
   readonly #random: () => number;
-  #turns: (() => void)[] = [];
+  /** What is to be done soon, by thread. */
+  readonly #turns: (() => void)[][] = [[]];
   #operations: (() => void)[] = [];
   #timers: Waiting[] = [];
 
@@ -35,7 +41,21 @@ export class StillTime implements Clock, Scheduler {
   }
 
   soon(run: () => void): void {
-    this.#turns.push(run);
+    this.#turns[0].push(run);
+  }
+
+  /** The event loop of one more thread: what is to be done soon there is in order, and comes in any order with that of others. */
+  thread(): StillThread {
+    const turns: (() => void)[] = [];
+    this.#turns.push(turns);
+    return {
+      turns,
+      now: () => this.now(),
+      monotonicMs: () => this.monotonicMs(),
+      soon: (run) => void turns.push(run),
+      after: (ms, run) => this.after(ms, run),
+      every: (ms, run) => this.every(ms, run),
+    };
   }
 
   after(ms: number, run: () => void): Timer {
@@ -54,7 +74,9 @@ export class StillTime implements Clock, Scheduler {
   /** The process is gone, and with it all that it waited for. */
   async forget(): Promise<void> {
     for (let i = 0; i < 2; i++) {
-      this.#turns = [];
+      for (const turns of this.#turns) turns.length = 0;
+      // The threads are gone, too.
+      this.#turns.length = 1;
       this.#operations = [];
       this.#timers = [];
       await microtasks();
@@ -83,6 +105,11 @@ export class StillTime implements Clock, Scheduler {
   /** Only the disk goes on, until it has done this. */
   async disk<T>(promise: Promise<T>): Promise<T> {
     return this.#until(promise, () => this.#operation());
+  }
+
+  /** As `disk`, but that all threads go on, too: this one as long as `mayGoOn` says so. */
+  async besides<T>(promise: Promise<T>, { turns: own }: StillThread, mayGoOn: () => boolean): Promise<T> {
+    return this.#until(promise, () => this.#turn(mayGoOn() ? null : own) ?? this.#operation());
   }
 
   /** Nothing happens that is not needed for this to be done. Time passes only if all waits for it. */
@@ -128,10 +155,15 @@ export class StillTime implements Clock, Scheduler {
   #next(): (() => void) | undefined {
     const timer = this.#firstTimer();
     if (timer !== undefined && timer.atMs <= this.nowMs) return this.#fire(timer);
-    if (this.#turns.length > 0 && (this.#operations.length === 0 || this.#random() < 0.5)) {
-      return this.#turns.shift();
-    }
+    const isAnyTurn = this.#turns.some((turns) => turns.length > 0);
+    if (isAnyTurn && (this.#operations.length === 0 || this.#random() < 0.5)) return this.#turn();
     return this.#operation();
+  }
+
+  #turn(except: (() => void)[] | null = null): (() => void) | undefined {
+    const busy = this.#turns.filter((turns) => turns.length > 0 && turns !== except);
+    const thread = busy.length <= 1 ? 0 : Math.floor(this.#random() * busy.length);
+    return busy[thread]?.shift();
   }
 
   #operation(): (() => void) | undefined {

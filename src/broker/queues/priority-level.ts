@@ -309,6 +309,7 @@ export class PriorityLevel implements DeliveryLevel {
     if (next >= tailStart) return 0;
     const count = log.acknowledged.missingIn(next, tailStart);
     log.readAhead?.drop();
+    this.departures?.leftBetween(this, next, tailStart);
     log.acknowledgeStored(next, tailStart);
     this.#cursor.next = Math.max(next, tailStart);
     this.#readyCount -= count;

@@ -26,7 +26,13 @@ export function declareQueue(
   };
   const what = `declare ${durable ? '' : 'transient '}queue ${name}${where === null ? '' : ` in ${where}`}`;
   const work = ({ commands }: Broker) => commands.declareQueue(run.shards.vhost(shard), declaration, null);
-  command(run, shard, what, work, (change) => change.op === 'queue.declare' && change.name === name);
+  command(
+    run,
+    shard,
+    what,
+    work,
+    (change) => durable && change.op === 'queue.declare' && change.name === name,
+  );
 }
 
 export function deleteQueue(run: ShardsRun, shard: number, name: string): void {
