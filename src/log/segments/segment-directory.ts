@@ -42,7 +42,8 @@ export class SegmentDirectory {
 
   constructor(fs: FileSystem, root: string, options: SegmentDirectoryOptions = {}) {
     const rootSyncs = new Serial();
-    let rootIsDirty = false;
+    // A process that was killed may have removed what a power cut brings back, when no snapshot names it any more.
+    let rootIsDirty = true;
     let parentIsDirty = true;
     this.#store = {
       fs,
