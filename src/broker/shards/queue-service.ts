@@ -27,7 +27,7 @@ export class QueueService {
     if (op === 'queue.counts') return { ...this.#queue(question).counts };
     if (op === 'queue.purge') return this.#run(question, this.#queue(question).purgeInSteps());
     if (op === 'queue.prepare-deletion') {
-      return this.#run(question, this.#queue(question).prepareDeletion(decodeDeletion(question)));
+      return this.#run(question, prepareDeletion(this.#queue(question), question));
     }
     return null;
   }
@@ -59,4 +59,10 @@ export class QueueService {
     const queue = asLocal(this.#vhosts.get(text(note, 'vhost'))?.findQueue(text(note, 'name')));
     return queue?.id === number(note, 'id') ? queue : undefined;
   }
+}
+
+/** What is left of the messages goes with the queue, as soon as it is heard here that it is deleted. */
+function* prepareDeletion(queue: Queue, question: ShardNote): Work<number> {
+  const purged = yield* queue.prepareDeletion(decodeDeletion(question));
+  return purged + queue.readyCount;
 }

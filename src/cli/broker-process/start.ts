@@ -1,7 +1,9 @@
+import { availableParallelism } from 'node:os';
 import type { Broker } from '../../broker/broker.ts';
 import { ReservedPort } from '../../servers/listener/reserved-port.ts';
 import type { PortSharing } from '../../servers/listener/shared-port.ts';
 import { ConfigurationError, type EffectiveConfiguration } from '../config/configuration.ts';
+import { shardsOf } from '../config/setting-types.ts';
 import { clientBudget, logDescriptorLimit } from './client-budget.ts';
 import {
   type ClientListener,
@@ -18,9 +20,8 @@ import { createLog, standardError } from './log.ts';
 import type { SeveralShards, SeveralShardsOptions } from './shards/several-shards.ts';
 import { unmetSettings } from './unmet-settings.ts';
 
-/** How many shards there are, which is not for users yet: see `docs/design/shard-process.md`. */
+/** For tests of how the shards of a process are run: see `docs/design/shard-process.md`. */
 export interface ShardsOptions {
-  readonly count: number;
   /** What the threads of other shards run, and how they have their ports; what is usual unless it is said. */
   readonly thread?: URL;
   readonly sharing?: PortSharing;
@@ -34,10 +35,11 @@ interface Brokers extends Component {
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
 export async function start(
   { values: configuration, origins }: EffectiveConfiguration,
-  shards: ShardsOptions = { count: 1 },
+  shards: ShardsOptions = {},
 ): Promise<void> {
   const destination = standardError();
-  const log = createLog(configuration.logLevel, destination, shards.count === 1 ? null : 0);
+  const count = shardsOf(configuration.shards, availableParallelism());
+  const log = createLog(configuration.logLevel, destination, count === 1 ? null : 0);
   endOnInternalErrors(log);
 
   const listeners = clientListeners(configuration);
@@ -46,7 +48,7 @@ export async function start(
   }
 
   const several =
-    shards.count === 1 ? null : await severalShards({ ...shards, configuration, log, destination });
+    count === 1 ? null : await severalShards({ ...shards, count, configuration, log, destination });
   const { together, descriptors, seat, configuration: own = configuration } = several?.workers ?? {};
   const budget = clientBudget(configuration, together, descriptors);
   const reserved = new Map<ClientListener, ReservedPort>();

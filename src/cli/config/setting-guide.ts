@@ -50,6 +50,12 @@ export const SETTING_GROUPS: readonly SettingGroup[] = [
     },
   },
   {
+    title: 'Shards',
+    settings: {
+      shards: 'When one core is busy and others are not: see [shards](shards.md) first.',
+    },
+  },
+  {
     title: 'TLS',
     settings: {
       tlsCert: 'With `amqps-port` or `kafkas-port`.',

@@ -29,6 +29,24 @@ export type Durability =
 
 export type ListenerPort = number | 'off';
 
+/** `auto`: see `shardsOf`. */
+export type ShardCount = number | 'auto';
+
+const SHARDS_MAX = 64;
+const SHARDS_AUTO_MAX = 16;
+
+export const shardCount: SettingType<ShardCount> = {
+  allowed: `a whole number from 1 to ${SHARDS_MAX}, or auto`,
+  placeholder: 'N',
+  parse: (value) => (value === 'auto' ? 'auto' : within(parseInteger(value), 1, SHARDS_MAX)),
+  format: String,
+};
+
+/** How many shards that is on a machine with so many cores. */
+export function shardsOf(count: ShardCount, cores: number): number {
+  return count === 'auto' ? Math.min(SHARDS_AUTO_MAX, Math.max(1, cores - 1)) : count;
+}
+
 const SIZE_UNITS: readonly (readonly [string, number])[] = [
   ['GiB', 2 ** 30],
   ['MiB', 2 ** 20],

@@ -5,6 +5,7 @@ import { DISK } from './settings/disk.ts';
 import { FILES_AND_LOG } from './settings/files-and-log.ts';
 import { LISTENERS } from './settings/listeners.ts';
 import { MEMORY } from './settings/memory.ts';
+import { SHARDS } from './settings/shards.ts';
 import { TLS } from './settings/tls.ts';
 import { TOPICS_AND_GROUPS } from './settings/topics-and-groups.ts';
 
@@ -21,6 +22,7 @@ const SETTINGS = {
   ...TOPICS_AND_GROUPS,
   ...DISK,
   ...MEMORY,
+  ...SHARDS,
 };
 
 type Table = typeof SETTINGS;

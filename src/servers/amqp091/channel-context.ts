@@ -84,6 +84,8 @@ export interface ChannelContext {
   holdFrame(type: number, bytes: Buffer, start: number, end: number): void;
   /** What `deferFrames` waited for is done. */
   resume(): void;
+  /** Runs this behind the answer that the client waits for, if it waits for one. */
+  afterAnswer(run: () => void): void;
   /** A request of the channel, the method of this id, has failed. */
   fail(error: unknown, method: number): void;
   /** The consumer's queue was deleted, or cannot be read any more. */

@@ -95,6 +95,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
   #isHeld = false;
   /** A basic.get that waits until the output is not congested any more. */
   #onRelief: (() => void) | null = null;
+  #afterAnswer: (() => void)[] | null = null;
   /** Of a method that has not ended: see `runInSteps`. */
   #unfinished: Promise<unknown> | null = null;
 
@@ -292,7 +293,24 @@ export class Channel implements HandlerContext, ConsumingChannel {
   resume(): void {
     if (this.deferred === null || !this.deferred.isWaiting) return;
     this.deferred.isWaiting = false;
+    this.#answered();
     this.#replayDeferred();
+  }
+
+  afterAnswer(run: () => void): void {
+    if (!this.isAnswering) {
+      run();
+      return;
+    }
+    this.#afterAnswer ??= [];
+    this.#afterAnswer.push(run);
+  }
+
+  #answered(): void {
+    const waiting = this.#afterAnswer;
+    if (waiting === null || this.isAnswering) return;
+    this.#afterAnswer = null;
+    for (const run of waiting) run();
   }
 
   #replayDeferred(): void {
@@ -334,6 +352,7 @@ export class Channel implements HandlerContext, ConsumingChannel {
         // The answer may have to wait for something else.
         if (this.deferred !== null) this.deferred.isWaiting = false;
         done(value);
+        this.#answered();
         this.#replayDeferred();
       },
       (error) => {

@@ -303,15 +303,4 @@ describe('a process with three shards', { skip: process.platform === 'win32' }, 
     broker.child.kill('SIGTERM');
     assert.equal(await broker.status(), 143);
   });
-
-  it('is nothing that a user can have', () => {
-    const given = ['start', '--data-dir', join(scratch, 'users'), '--shards', '3'];
-    const flag = spawnSync(LAUNCHER, given, { encoding: 'utf8' });
-    assert.equal(flag.status, 2);
-    assert.match(flag.stderr, /unknown option '--shards'/);
-    const env = { ...process.env, SLUICE_SHARDS: '3' };
-    const variable = spawnSync(LAUNCHER, given.slice(0, 3), { encoding: 'utf8', env });
-    assert.equal(variable.status, 2);
-    assert.match(variable.stderr, /SLUICE_SHARDS/);
-  });
 });

@@ -38,6 +38,10 @@ class ShardServers {
     return connection;
   }
 
+  portOf(shard: number): number {
+    return this.#servers[shard].port;
+  }
+
   async raw(shard: number): Promise<RawClient> {
     const client = await RawClient.connect(this.#servers[shard].port);
     await client.handshake();
@@ -159,6 +163,26 @@ describe('clients of different shards', () => {
     slow[Symbol.dispose]();
     await until(() => queue.readyCount === 600);
     assert.ok(queue.isBalanced);
+  });
+
+  it('learn how many messages went with a queue, and of its end after the answer', async () => {
+    for (const shard of [0, 1, 2]) {
+      await fill(`gone${shard}`, 7);
+      const client = await RawClient.connect(test.portOf(shard));
+      await client.handshake({}, { consumer_cancel_notify: true });
+      client.method(1, { name: 'channel.open' });
+      await client.expect('channel.open-ok');
+      const deletion = { ifUnused: false, ifEmpty: false, noWait: false };
+      client.method(1, { name: 'queue.delete', queue: `gone${shard}`, ...deletion });
+      assert.equal((await client.expect('queue.delete-ok')).messageCount, 7);
+      await fill(`watched${shard}`, 0);
+      client.method(1, { name: 'basic.consume', queue: `watched${shard}`, consumerTag: 'c', ...CONSUME });
+      await client.expect('basic.consume-ok');
+      client.method(1, { name: 'queue.delete', queue: `watched${shard}`, ...deletion });
+      await client.expect('queue.delete-ok');
+      await client.expect('basic.cancel');
+      client[Symbol.dispose]();
+    }
   });
 
   it('leave nothing behind', async () => {

@@ -12,8 +12,9 @@ export function notifyConsumerCancelled(channel: ChannelContext, consumerTag: st
 
 function sendWhenDurable(channel: ChannelContext, consumerTag: string): void {
   const { shard } = channel.broker;
-  const onDurable = () => {
+  const send = (): void => {
     if (channel.state === 'open') channel.send({ name: 'basic.cancel', consumerTag, noWait: true });
   };
-  shard.whenDurable(shard.metadataBlock, { onDurable });
+  // Where there are several shards, the deletion is in effect here before it is answered.
+  shard.whenDurable(shard.metadataBlock, { onDurable: () => channel.afterAnswer(send) });
 }
