@@ -27,6 +27,7 @@ const NOT_RUN: readonly { readonly page: string; readonly begins: string; readon
     because: 'output of the start, which other blocks show',
   },
   { page: 'docs/tls.md', begins: 'backend amqp', because: "a part of HAProxy's configuration" },
+  { page: 'docs/shards.md', begins: ' clients', because: 'a drawing' },
   {
     page: 'docs/share-groups.md',
     begins: 'var consumer',
