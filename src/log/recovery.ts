@@ -46,6 +46,8 @@ export class Recovery {
     const { fileSystem, directory } = state.options;
     await fileSystem.makeDirectory(state.journalDirectory);
     await fileSystem.makeDirectory(`${directory}/logs`);
+    // A process that was killed may have removed what a power cut brings back, when no snapshot names it any more.
+    await fileSystem.syncDirectory(`${directory}/logs`);
     await fileSystem.syncDirectory(directory);
     await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
     const snapshot = await readSnapshot(fileSystem, directory);

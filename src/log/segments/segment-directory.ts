@@ -42,8 +42,7 @@ export class SegmentDirectory {
 
   constructor(fs: FileSystem, root: string, options: SegmentDirectoryOptions = {}) {
     const rootSyncs = new Serial();
-    // A process that was killed may have removed what a power cut brings back, when no snapshot names it any more.
-    let rootIsDirty = true;
+    let rootIsDirty = false;
     let parentIsDirty = true;
     this.#store = {
       fs,
