@@ -52,6 +52,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   readonly #outboxes = new Map<number, Outbox>();
   readonly #inboxes = new Map<number, Inbox>();
   #waiting: (() => void)[] = [];
+  readonly #behind: (() => void)[] = [];
   #isStopped = false;
 
   constructor(deps: OutboxesDeps) {
@@ -126,6 +127,25 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     for (const [peer, link] of this.#deps.links.entries()) if (link !== undefined) this.#begin(peer, link);
   }
 
+  /**
+   * Calls `listener` when the others have taken all that was on its way when this shard began: among it is what clients have
+   * acknowledged in transactions, which is to be so before anybody gets messages again.
+   */
+  whenCaughtUp(listener: () => void): void {
+    if (this.#isCaughtUp) listener();
+    else this.#behind.push(listener);
+  }
+
+  get #isCaughtUp(): boolean {
+    for (const outbox of this.#outboxes.values()) if (!outbox.isCaughtUp) return false;
+    return true;
+  }
+
+  #onSettled(): void {
+    if (this.#behind.length === 0 || !this.#isCaughtUp) return;
+    for (const listener of this.#behind.splice(0)) listener();
+  }
+
   stop(): void {
     this.#isStopped = true;
     for (const outbox of this.#outboxes.values()) outbox.stop();
@@ -185,6 +205,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
       metadata,
       openLog: (events) => shard.store.openLog(id, true, events),
       onRoom: () => this.#goOn(),
+      onSettled: () => this.#onSettled(),
     });
     this.#outboxes.set(to, outbox);
     return outbox;
