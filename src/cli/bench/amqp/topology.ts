@@ -17,13 +17,9 @@ export async function declareTopology(connection: ClientConnection, settings: Be
       'exchange.declare-ok',
     );
   }
-  await onChannels(connection, queueNames(settings), async (channel, queue) => {
-    const { queueArguments } = settings;
-    await connection.call(
-      channel,
-      { name: 'queue.declare', queue, exclusive: false, ...flags, arguments: queueArguments },
-      'queue.declare-ok',
-    );
+  const queues = areQueuesOfConnections(settings) ? [] : queueNames(settings);
+  await onChannels(connection, queues, async (channel, queue) => {
+    await declareQueue(connection, channel, settings, queue);
     if (settings.deadLetter) {
       const args = { 'x-message-ttl': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': queue };
       await connection.call(
@@ -39,6 +35,27 @@ export async function declareTopology(connection: ClientConnection, settings: Be
       'queue.bind-ok',
     );
   });
+}
+
+/** Whether each connection declares the queue that is its own, as an application does. */
+export function areQueuesOfConnections(settings: BenchSettings): boolean {
+  return settings.queuePerConnection && settings.preload === 0;
+}
+
+export async function declareQueue(
+  connection: ClientConnection,
+  channel: number,
+  settings: BenchSettings,
+  queue: string,
+): Promise<void> {
+  const { queueArguments } = settings;
+  const durable = settings.durable || settings.persistent;
+  const flags = { durable, passive: false, autoDelete: false, exclusive: false, noWait: false };
+  await connection.call(
+    channel,
+    { name: 'queue.declare', queue, ...flags, arguments: queueArguments },
+    'queue.declare-ok',
+  );
 }
 
 export async function deleteTopology(connection: ClientConnection, settings: BenchSettings): Promise<void> {

@@ -11,6 +11,7 @@ import { PublishBuffer } from './publish-buffer.ts';
 import { Publisher } from './publisher.ts';
 import { QueueSequences, type SequenceState } from './sequence.ts';
 import { stampLayout } from './stamp.ts';
+import { areQueuesOfConnections, declareQueue } from './topology.ts';
 
 const BUFFER_BYTES_MAX = 64 * 1024;
 const BUFFER_BYTES_MIN = 4 * 1024;
@@ -139,6 +140,10 @@ export class Worker implements WorkerPort {
     this.#connections.push(connection);
     const onAnswered = () => this.#sendDeferredAcks();
     if (settings.level) connection.onAnswered = onAnswered;
+    if (areQueuesOfConnections(settings)) {
+      const channel = await connection.openChannel();
+      for (const { queue } of plan.consumers) await declareQueue(connection, channel, settings, queue);
+    }
     if (settings.publish)
       for (const publisher of plan.publishers) await this.#addPublisher(connection, publisher);
     if (settings.consume)
