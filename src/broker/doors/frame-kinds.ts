@@ -26,6 +26,7 @@ export const FRAME_OUTBOX_ENTRIES = 30;
 export const FRAME_OUTBOX_ASK = 31;
 export const FRAME_OUTBOX_ANSWER = 32;
 export const FRAME_OUTBOX_HELLO = 33;
+export const FRAME_OUTBOX_END = 34;
 /** A record for a partition of a stream, and the answer for those that are durable. See `streams/stream-append-*.ts`. */
 export const FRAME_STREAM_APPEND = 40;
 export const FRAME_STREAM_STORED = 41;

@@ -1,6 +1,7 @@
 import {
   FRAME_OUTBOX_ANSWER,
   FRAME_OUTBOX_ASK,
+  FRAME_OUTBOX_END,
   FRAME_OUTBOX_ENTRIES,
   FRAME_OUTBOX_HELLO,
 } from './frame-kinds.ts';
@@ -25,6 +26,13 @@ export interface OutboxLink {
 }
 
 const FRAME_BYTES = 64 * 1024;
+const KINDS = [
+  FRAME_OUTBOX_ENTRIES,
+  FRAME_OUTBOX_ASK,
+  FRAME_OUTBOX_ANSWER,
+  FRAME_OUTBOX_HELLO,
+  FRAME_OUTBOX_END,
+] as const;
 
 /** Through a door. It is there before there is a broker, as the others may send something at once. */
 export class OutboxDoor implements OutboxLink, FrameReceiver {
@@ -35,9 +43,7 @@ export class OutboxDoor implements OutboxLink, FrameReceiver {
   constructor(room: SharedRoom) {
     this.#room = room;
     this.frameBytes = Math.min(FRAME_BYTES, room.door.frameBytesMax);
-    for (const kind of [FRAME_OUTBOX_ENTRIES, FRAME_OUTBOX_ASK, FRAME_OUTBOX_ANSWER, FRAME_OUTBOX_HELLO]) {
-      room.door.receive(kind, this);
-    }
+    for (const kind of KINDS) room.door.receive(kind, this);
   }
 
   attach(receiver: OutboxFrameReceiver): void {

@@ -1,5 +1,5 @@
 import type { Outcome } from '../queues/delivery-outcome.ts';
-import type { RemoteDelivery } from '../queues/remote-delivery.ts';
+import type { RemoteDelivered } from '../queues/remote-delivery.ts';
 import type { OutboxPort, RemoteSettlement } from '../shard/outbox-port.ts';
 import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { AtomicAppend } from './atomic-append.ts';
@@ -28,15 +28,8 @@ export class RemoteParts {
     part.bytes += this.#outboxes.entryBytesMax([target], contentBytes);
   }
 
-  addSettlement(source: RemoteDelivery, tag: number, outcome: Outcome): void {
-    const { shard, session } = source;
-    this.#partOf(shard).settlements.push({
-      session,
-      tag,
-      logId: source.logIdOf(tag),
-      offset: source.offsetOf(tag),
-      outcome,
-    });
+  addSettlement({ shard, ...delivered }: RemoteDelivered, outcome: Outcome): void {
+    this.#partOf(shard).settlements.push({ ...delivered, outcome });
   }
 
   get hasSettlements(): boolean {

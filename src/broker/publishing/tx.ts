@@ -125,9 +125,7 @@ export class Tx {
       for (const remote of targetsIn(route.queues, 0).remotes) parts.addMessage(remote, content.length);
     }
     for (const { tag, multiple, kind } of this.#acknowledgements) {
-      this.#unacknowledged.visitRemote(tag, multiple, (source, key) =>
-        parts.addSettlement(source, key, kind),
-      );
+      this.#unacknowledged.visitRemote(tag, multiple, (delivered) => parts.addSettlement(delivered, kind));
     }
     return parts;
   }

@@ -49,6 +49,10 @@ export class DeadLetterOutbox {
     this.#pumpLater = pumpLater;
   }
 
+  get hasExchange(): boolean {
+    return this.#hasExchange;
+  }
+
   /** Messages that were not sent yet. */
   get count(): number {
     return this.#waiting.length - this.#first;

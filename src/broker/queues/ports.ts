@@ -8,6 +8,7 @@ import type { LogEvents } from '../../log/store.ts';
 import type { ContentView } from '../../records/record-content.ts';
 import type { ObjectCounter } from '../budget/object-counter.ts';
 import type { BrokerError } from '../errors.ts';
+import type { DeliveryGate } from '../shard/delivery-gate.ts';
 import type { Turn } from '../shard/turn.ts';
 import type { DeadLetterEntry } from './dead-letter-outbox.ts';
 import type { DeliveryLevel } from './delivery-source.ts';
@@ -34,6 +35,7 @@ export interface Getter {
 export interface QueueDeps {
   readonly id: number;
   readonly turn: Turn;
+  readonly gate: DeliveryGate;
   readonly chunks: ChunkStore;
   readonly clock: Clock;
   readonly scheduler: Scheduler;

@@ -38,6 +38,7 @@ export interface LevelDeps {
   readonly depth: QueueDepth;
   readonly ledger: Ledger;
   readonly outbox: {
+    readonly hasExchange: boolean;
     /** False where the queue has no dead-letter exchange. */
     add(level: PriorityLevel, offset: number, reason: DeathReason): boolean;
   };
@@ -239,6 +240,29 @@ export class PriorityLevel implements DeliveryLevel {
     this.#depth.discarded(bodyBytes);
     this.#cursor.take(offset);
     this.discard(offset, reason);
+  }
+
+  /**
+   * The message was acknowledged, or rejected, before the broker ended, and nobody was given it since. `bodyBytes`: -1 if that is not known.
+   */
+  settleUndelivered(offset: number, bodyBytes: number, isAcknowledged: boolean): void {
+    this.#readyCount--;
+    if (bodyBytes < 0) this.#depth.discardedUnread(1);
+    else this.#depth.discarded(bodyBytes);
+    if (isAcknowledged) this.#ledger.acknowledged++;
+    else this.#ledger.dropped++;
+    this.#cursor.isSparseBelow(offset + 1);
+    this.settle(offset);
+  }
+
+  /** Whether what is rejected goes on to somewhere else. */
+  get deadLetters(): boolean {
+    return this.#deps.outbox.hasExchange;
+  }
+
+  /** Whether the message is ready, and nobody was given it since the broker began. */
+  isUndelivered(offset: number): boolean {
+    return offset >= this.#cursor.next && offset < this.log.end && !this.log.isAcknowledged(offset);
   }
 
   /** The message, which is not ready, leaves the queue for good. */

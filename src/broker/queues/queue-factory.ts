@@ -32,6 +32,7 @@ export function createQueue(
   const queue: Queue = new Queue(spec, {
     id,
     turn: shard.turn,
+    gate: shard.deliveryGate,
     chunks: store.chunks,
     clock: shard.clock,
     scheduler: shard.scheduler,

@@ -5,6 +5,7 @@ import type { ChunkStore } from '../../log/memory/chunks.ts';
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
 import { BrokerError } from '../errors.ts';
+import type { DeliveryGate } from '../shard/delivery-gate.ts';
 import type { Pumped, Turn } from '../shard/turn.ts';
 import { Consumer, type ConsumerOwner, type ConsumerRequest } from './consumer.ts';
 import { ConsumerPriorities } from './consumer-priorities.ts';
@@ -52,6 +53,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   readonly #limits: QueueLimits;
   readonly #expiry: QueueExpiry;
   readonly #turn: Turn;
+  readonly #gate: DeliveryGate;
   readonly #chunks: ChunkStore;
   readonly #deps: QueueDeps;
   readonly #levelDeps: LevelDeps;
@@ -71,6 +73,7 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
     this.account = spec.account ?? null;
     this.#deps = deps;
     this.#turn = deps.turn;
+    this.#gate = deps.gate;
     this.#chunks = deps.chunks;
     this.#limits = new QueueLimits(deps, this.#depth, this.#ledger, () => this.pumpLater());
     this.#expiry = new QueueExpiry(deps.clock, deps.scheduler, () => {
@@ -280,6 +283,10 @@ export class Queue implements TopologyQueue, LevelOwner, ConsumerOwner, Pumped {
   /** Delivers what it can, then applies the limits. */
   pump(): void {
     if (this.corruption !== null || this.isRemoved) return;
+    if (this.#gate.isClosed) {
+      this.#gate.hold(this);
+      return;
+    }
     if (this.consumers.count === 0 && this.#delivery.getters.length === 0) {
       this.#depth.dropEstimate();
     } else if (!this.#delivery.run()) {

@@ -4,11 +4,20 @@
  */
 export interface RemoteDelivery {
   readonly shard: number;
-  /** The number of the consumer's session in that shard. */
+  /** The number of the consumer's session in that shard; 0 for what basic.get has. */
   readonly session: number;
-  /** The log of the message, and its offset there: `tag` is what the source was given to settle the delivery by. */
-  logIdOf(tag: number): number;
-  offsetOf(tag: number): number;
-  /** The delivery is settled by a tx: the session has it no more, and nothing is sent. */
-  settledByTx(tag: number): void;
+  /** Of the message that is being handed on: its log there, and its offset in that. */
+  readonly logId: number;
+  readonly offset: number;
+}
+
+/** A delivery of a queue of another shard: what that shard calls it, and where the message is. */
+export interface RemoteDelivered {
+  readonly shard: number;
+  readonly session: number;
+  readonly tag: number;
+  readonly logId: number;
+  readonly offset: number;
+  /** Milliseconds since the epoch: an offset whose message was lost in a crash may have been given to another one. */
+  readonly publishedMs: number;
 }

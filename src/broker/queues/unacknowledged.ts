@@ -5,7 +5,7 @@ import { InFlightRing, rearranged } from '../acknowledgements/in-flight-ring.ts'
 import type { Consumer } from './consumer.ts';
 import type { Outcome, RequeueReason } from './delivery-outcome.ts';
 import type { DeliverySource } from './delivery-source.ts';
-import type { RemoteDelivery } from './remote-delivery.ts';
+import type { RemoteDelivered, RemoteDelivery } from './remote-delivery.ts';
 
 /** What is settled or given back in one step of a work. */
 const STEP_DELIVERIES = 64;
@@ -27,6 +27,10 @@ export class Unacknowledged {
   #offsets = NO_NUMBERS;
   #publishedMs = NO_NUMBERS;
   #bodyBytes = NO_BYTES;
+  /** Where messages are that came from other shards; without slots until there is one. */
+  #hasRemote = false;
+  #remoteLogIds = NO_BYTES;
+  #remoteOffsets = NO_NUMBERS;
 
   /** Entries that are not settled. */
   get count(): number {
@@ -47,7 +51,22 @@ export class Unacknowledged {
     content: ContentView,
   ): number {
     const bodyBytes = content.bodyEnd - content.bodyStart;
-    return this.#add(source, consumer, offset, frameTimestampMs(memory, at), bodyBytes);
+    const tag = this.#add(source, consumer, offset, frameTimestampMs(memory, at), bodyBytes);
+    if (source.remote !== undefined) this.#addRemote(source.remote);
+    return tag;
+  }
+
+  /** Of the newest entry. */
+  #addRemote({ logId, offset }: RemoteDelivery): void {
+    const ring = this.#ring;
+    if (!this.#hasRemote) {
+      this.#hasRemote = true;
+      this.#remoteLogIds = new Uint32Array(ring.mask + 1);
+      this.#remoteOffsets = new Float64Array(ring.mask + 1);
+    }
+    const slot = (ring.end - 1) & ring.mask;
+    this.#remoteLogIds[slot] = logId;
+    this.#remoteOffsets[slot] = offset;
   }
 
   /** A record of a stream, which keeps no count of it. Returns the delivery tag. */
@@ -189,16 +208,24 @@ export class Unacknowledged {
     }
   }
 
-  /** Visits those from queues of other shards: the message, or all up to it. `tag` of the visit is what the source knows it by. */
-  visitRemote(tag: number, multiple: boolean, visit: (source: RemoteDelivery, tag: number) => void): void {
-    this.#eachRemote(tag, multiple, (source, slot) => visit(source, this.#offsets[slot]));
+  /** Visits those from queues of other shards: the message, or all up to it. */
+  visitRemote(tag: number, multiple: boolean, visit: (delivered: RemoteDelivered) => void): void {
+    this.#eachRemote(tag, multiple, ({ shard, session }, slot) =>
+      visit({
+        shard,
+        session,
+        tag: this.#offsets[slot],
+        logId: this.#remoteLogIds[slot],
+        offset: this.#remoteOffsets[slot],
+        publishedMs: this.#publishedMs[slot],
+      }),
+    );
   }
 
   /** They are settled in another way. */
   takeRemote(tag: number, multiple: boolean): void {
-    this.#eachRemote(tag, multiple, (source, slot) => {
+    this.#eachRemote(tag, multiple, (_source, slot) => {
       const consumer = this.#remove(slot);
-      source.settledByTx(this.#offsets[slot]);
       if (consumer !== null) this.#consumerSettled(consumer);
     });
     this.#ring.trim();
@@ -215,6 +242,13 @@ export class Unacknowledged {
       const remote = this.#sources[slot]?.remote;
       if (remote !== undefined) visit(remote, slot);
     }
+  }
+
+  /** Where the delivery with this tag came from, if it is this one and not settled; null if there is none like it. */
+  sourceOf(tag: number, offset: number, publishedMs: number): DeliverySource | null {
+    const slot = tag >= this.nextTag ? -1 : this.#ring.find(tag);
+    if (slot < 0 || this.#offsets[slot] !== offset || this.#publishedMs[slot] !== publishedMs) return null;
+    return this.#sources[slot];
   }
 
   /** The consumers with a delivery whose tag is below what `limits` has for them. */
@@ -327,5 +361,8 @@ export class Unacknowledged {
     this.#offsets = rearranged(this.#offsets, new Float64Array(capacity), slots);
     this.#publishedMs = rearranged(this.#publishedMs, new Float64Array(capacity), slots);
     this.#bodyBytes = rearranged(this.#bodyBytes, new Uint32Array(capacity), slots);
+    if (!this.#hasRemote) return;
+    this.#remoteLogIds = rearranged(this.#remoteLogIds, new Uint32Array(capacity), slots);
+    this.#remoteOffsets = rearranged(this.#remoteOffsets, new Float64Array(capacity), slots);
   }
 }

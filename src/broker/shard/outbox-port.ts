@@ -15,6 +15,7 @@ export interface RemoteSettlement {
   /** Where the message is: what is left of the delivery when the session did not survive a crash. */
   readonly logId: number;
   readonly offset: number;
+  readonly publishedMs: number;
   readonly outcome: 'ack' | 'drop' | 'requeue' | 'return';
 }
 

@@ -8,6 +8,7 @@ import type { BatchOpener } from '../../records/opening/batch-opener.ts';
 import { BrokerError } from '../errors.ts';
 import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
+import { DeliveryGate } from './delivery-gate.ts';
 import type { OutboxPort } from './outbox-port.ts';
 import type { RemotePublishing } from './remote-publishing.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
@@ -89,6 +90,8 @@ export class Shard {
   /** Those that need several answers. */
   readonly waits: Waits;
   readonly log: ShardLog;
+  /** Closed while a shard of several starts. */
+  readonly deliveryGate = new DeliveryGate();
   /** Null with one shard. */
   remotePublishing: RemotePublishing | null = null;
   /** What leaves for other shards; null with one. */

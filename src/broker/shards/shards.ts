@@ -15,6 +15,7 @@ import type { AllShards } from './all-shards.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
 import { ConsumeService } from './consume/consume-service.ts';
+import { RemoteSettlements } from './consume/remote-settlements.ts';
 import { Replies } from './consume/replies.ts';
 import type { LocalQueues } from './inbound-routes.ts';
 import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
@@ -109,6 +110,7 @@ export class Shards implements ShardService {
       metadata: this.metadata,
     });
     shard.outboxes = this.outboxes;
+    this.outboxes.settlements = new RemoteSettlements(shard, this.consumeService, this.queues);
     this.streams = new ShardedStreams(seat, shard, (operation, block) => this.#implied(operation, block));
     this.remoteQueues = new RemoteQueues(seat, shard.turn, this.metadata, this.#publishing);
   }

@@ -8,6 +8,7 @@ import { bodyBytesAt, type LevelOwner, PriorityLevel } from '../../../src/broker
 import { Queue } from '../../../src/broker/queues/queue.ts';
 import { QueueLimits } from '../../../src/broker/queues/queue-limits.ts';
 import { settingsFromArguments } from '../../../src/broker/queues/queue-settings.ts';
+import { DeliveryGate } from '../../../src/broker/shard/delivery-gate.ts';
 import { Turn } from '../../../src/broker/shard/turn.ts';
 import { ChunkStore, FRAME_HEADER_BYTES } from '../../../src/log/memory/chunks.ts';
 import { QueueLog } from '../../../src/log/queues/queue-log.ts';
@@ -19,6 +20,7 @@ export class QueueFixture {
   readonly time = new VirtualTime();
   readonly chunks = new ChunkStore(1 << 16, 0);
   readonly turn = new Turn(this.time, this.time, () => undefined);
+  readonly gate = new DeliveryGate();
   /** Batches that came to the dead-letter exchange: offset and reason of each message. */
   readonly deadLetters: string[][] = [];
   readonly returns: ReturnCounts[] = [];
@@ -35,6 +37,7 @@ export class QueueFixture {
     return {
       id: this.#nextId++,
       turn: this.turn,
+      gate: this.gate,
       chunks: this.chunks,
       clock: this.time,
       scheduler: this.time,

@@ -3,6 +3,7 @@ import type { ContentView } from '../../../records/record-content.ts';
 import { FRAME_DELIVER } from '../../doors/frame-kinds.ts';
 import type { Consumer, DeliverySink, Gate } from '../../queues/consumer.ts';
 import type { DeliveryLevel } from '../../queues/delivery-source.ts';
+import type { PriorityLevel } from '../../queues/priority-level.ts';
 import { Unacknowledged } from '../../queues/unacknowledged.ts';
 import { COUNTED, DeliverHead, messageBytes, REDELIVERED, WANTS_CREDIT } from './deliver-frame.ts';
 import type { DeliverOutput, WaitsForRoom } from './deliver-output.ts';
@@ -36,6 +37,9 @@ export function describe(
   head.acquisitions = 0;
   head.failures = 0;
   head.remaining = 0;
+  // A queue of this shard delivers from its own levels.
+  head.logId = (level as PriorityLevel).log.id;
+  head.offset = offset;
   if (!level.countsFailures) return;
   head.flags |= COUNTED;
   head.acquisitions = level.acquisitionsOf(offset);

@@ -3,8 +3,10 @@ import { FRAME_CANCELLED, FRAME_ENDED, FRAME_SETTLE } from '../../doors/frame-ki
 import type { FrameReceiver } from '../../doors/ring-reader.ts';
 import type { SharedRoom } from '../../doors/shared-room.ts';
 import type { ConsumerRequest } from '../../queues/consumer.ts';
+import { PriorityLevel } from '../../queues/priority-level.ts';
 import type { Queue } from '../../queues/queue.ts';
 import { Unacknowledged } from '../../queues/unacknowledged.ts';
+import type { RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import { AttachedConsumer, type ConsumersPeer } from './attached-consumer.ts';
 import { memoryOf, ReceivedMemory } from './deliver-frame.ts';
@@ -69,6 +71,23 @@ export class AttachedConsumers implements ConsumersPeer, FrameReceiver {
   cancelled(attached: AttachedConsumer): void {
     this.#tell(FRAME_CANCELLED, attached.number);
     this.#endIfOver(attached);
+  }
+
+  /** Whether a session has this delivery. If none has, it is one of an earlier life. */
+  hasDelivery({ session, tag, logId, offset, publishedMs }: RemoteSettlement): boolean {
+    const source = this.#deliveriesOf(session)?.sourceOf(tag, offset, publishedMs);
+    return source instanceof PriorityLevel && source.log.id === logId;
+  }
+
+  /** What is said in a tx, of a delivery that a session has. */
+  settleInTx({ session, tag, outcome }: RemoteSettlement): void {
+    this.#deliveriesOf(session)?.settle(tag, false, outcome);
+    const attached = this.#byNumber.get(session);
+    if (attached !== undefined) this.#endIfOver(attached);
+  }
+
+  #deliveriesOf(session: number): Unacknowledged | undefined {
+    return session === 0 ? this.gets : this.#byNumber.get(session)?.unacknowledged;
   }
 
   /** Called by the door. */

@@ -82,6 +82,8 @@ function answer(peer: AttachedConsumers, number: number, flags: number, text: Bu
   head.acquisitions = 0;
   head.failures = 0;
   head.remaining = 0;
+  head.logId = 0;
+  head.offset = 0;
   head.write(memory, 0);
   text.copy(memory.buffer, DELIVER_HEAD_BYTES);
   peer.output.control(FRAME_GOT, memory.buffer);

@@ -9,10 +9,11 @@ import { FRAME_HEADER_BYTES, frameContentBytes, type MessageMemory } from '../..
  *     16  u32  how often it came back from consumers before
  *     20  u32  how often it failed there
  *     24  u32  how many messages are ready behind it (basic.get)
- *     28  u32  0
- *     32  ...  the frame of the message, as it lies in a chunk
+ *     28  u32  the log of the message
+ *     32  f64  its offset there
+ *     40  ...  the frame of the message, as it lies in a chunk
  */
-export const DELIVER_HEAD_BYTES = 32;
+export const DELIVER_HEAD_BYTES = 40;
 
 export const REDELIVERED = 1;
 /** The queue counts how often messages come back and fail. */
@@ -32,6 +33,8 @@ export class DeliverHead {
   acquisitions = 0;
   failures = 0;
   remaining = 0;
+  logId = 0;
+  offset = 0;
 
   write(memory: MessageMemory, at: number): void {
     const word = at >>> 2;
@@ -42,7 +45,8 @@ export class DeliverHead {
     u32[word + 4] = this.acquisitions;
     u32[word + 5] = this.failures;
     u32[word + 6] = this.remaining;
-    u32[word + 7] = 0;
+    u32[word + 7] = this.logId;
+    memory.f64[(at >>> 3) + 4] = this.offset;
   }
 }
 
@@ -68,6 +72,14 @@ export function failuresAt(memory: MessageMemory, at: number): number {
 
 export function remainingAt(memory: MessageMemory, at: number): number {
   return memory.u32[(at >>> 2) + 6];
+}
+
+export function logIdAt(memory: MessageMemory, at: number): number {
+  return memory.u32[(at >>> 2) + 7];
+}
+
+export function offsetAt(memory: MessageMemory, at: number): number {
+  return memory.f64[(at >>> 3) + 4];
 }
 
 /** What the frame of a message takes, without padding: as much of the window is used. */

@@ -4,6 +4,7 @@ import { ContentView } from '../../../records/record-content.ts';
 import { Consumer, type ConsumerRequest, type Parking } from '../../queues/consumer.ts';
 import type { RequeueReason } from '../../queues/delivery-outcome.ts';
 import type { DeliveryLevel } from '../../queues/delivery-source.ts';
+import type { RemoteDelivery } from '../../queues/remote-delivery.ts';
 import type { RemoteQueue } from '../../queues/remote-queue.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
 import {
@@ -12,7 +13,9 @@ import {
   DELIVER_HEAD_BYTES,
   failuresAt,
   flagsAt,
+  logIdAt,
   messageBytes,
+  offsetAt,
   REDELIVERED,
   tagAt,
   WANTS_CREDIT,
@@ -31,8 +34,14 @@ const content = new ContentView();
  *     ring ── in place ──────────────▶ sink (the channel)
  *       └──── copied ──▶ held ──────────▲    while the gate is closed, or the client has no consume-ok
  */
-export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped {
+export class RemoteConsumer implements DeliveryLevel, RemoteDelivery, Credited, Parking, Pumped {
   readonly number: number;
+  readonly remote = this;
+  readonly shard: number;
+  readonly session: number;
+  /** Of the message that is handed on. */
+  logId = 0;
+  offset = 0;
   readonly queue: RemoteQueue;
   readonly consumer: Consumer;
   lastEntry = 0;
@@ -69,6 +78,8 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
     turn: Turn,
   ) {
     this.number = number;
+    this.session = number;
+    this.shard = queue.shard;
     this.queue = queue;
     this.consumer = new Consumer(queue, request);
     // For good, so that each time it is woken is known; the first is when consume-ok is written.
@@ -204,6 +215,8 @@ export class RemoteConsumer implements DeliveryLevel, Credited, Parking, Pumped 
     this.countsFailures = (flags & COUNTED) !== 0;
     this.#acquisitions = acquisitionsAt(memory, at);
     this.#failures = failuresAt(memory, at);
+    this.logId = logIdAt(memory, at);
+    this.offset = offsetAt(memory, at);
     const isAgain = (flags & REDELIVERED) !== 0;
     consumer.credit--;
     if (consumer.sink.deliver(consumer, this, tag, memory, frame, isAgain, content) === false) {

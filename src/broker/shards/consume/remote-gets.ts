@@ -8,6 +8,7 @@ import { BrokerError, type BrokerErrorKind } from '../../errors.ts';
 import type { RequeueReason } from '../../queues/delivery-outcome.ts';
 import type { DeliveryLevel } from '../../queues/delivery-source.ts';
 import type { Getter } from '../../queues/ports.ts';
+import type { RemoteDelivery } from '../../queues/remote-delivery.ts';
 import type { RemoteQueue } from '../../queues/remote-queue.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import {
@@ -18,7 +19,9 @@ import {
   FAILED,
   failuresAt,
   flagsAt,
+  logIdAt,
   numberAt,
+  offsetAt,
   REDELIVERED,
   ReceivedMemory,
   remainingAt,
@@ -37,11 +40,16 @@ interface PendingGet {
 const content = new ContentView();
 
 /** basic.get from queues of one other shard: one question each, and what the answers gave is settled there under one number, 0. */
-export class RemoteGets implements FrameReceiver, DeliveryLevel, Settled {
+export class RemoteGets implements FrameReceiver, DeliveryLevel, RemoteDelivery, Settled {
   readonly number = 0;
+  readonly session = 0;
+  readonly remote = this;
+  readonly shard: number;
   lastEntry = 0;
   lastRound = 0;
   /** Of the message that was got. */
+  logId = 0;
+  offset = 0;
   queue: { readonly name: string } = { name: '' };
   countsFailures = false;
   #acquisitions = 0;
@@ -57,6 +65,7 @@ export class RemoteGets implements FrameReceiver, DeliveryLevel, Settled {
   constructor(room: SharedRoom, link: ShardLink, writer: SettleWriter, metadata: KnownMetadata) {
     this.#metadata = metadata;
     this.#link = link;
+    this.shard = link.peer;
     this.#writer = writer;
     room.door.receive(FRAME_GOT, this);
   }
@@ -98,6 +107,8 @@ export class RemoteGets implements FrameReceiver, DeliveryLevel, Settled {
     this.countsFailures = (flags & COUNTED) !== 0;
     this.#acquisitions = acquisitionsAt(memory, at);
     this.#failures = failuresAt(memory, at);
+    this.logId = logIdAt(memory, at);
+    this.offset = offsetAt(memory, at);
     const isAgain = (flags & REDELIVERED) !== 0;
     if (!getter.message(this, tag, memory, frame, isAgain, remainingAt(memory, at), content))
       this.#writer.settle(this, unseen(memory, at), tag);

@@ -18,6 +18,8 @@ export interface InboxDeps {
   readonly link: OutboxLink;
   /** The queue of this shard with this id; undefined if it was deleted. */
   findQueue(id: number): Queue | undefined;
+  /** See `SettlementReceiver`. */
+  canSettle(settlement: RemoteSettlement): boolean;
   /** What clients of the other shard, in a tx, say of deliveries from here. */
   settle(settlement: RemoteSettlement): void;
   readonly metadata: KnownMetadata;
@@ -34,6 +36,8 @@ interface Arrival {
 }
 
 const NOTHING: readonly Seen[] = [];
+/** How long it takes at least to read a message from a segment. */
+const READ_MS = 5;
 
 /**
  * What another shard sends from its outbox: takes exactly the next entry, in one block with the operation that says so, and
@@ -59,6 +63,7 @@ export class Inbox {
   #isAgain = false;
   #isAnswering = false;
   #isBehind = false;
+  #isReading = false;
   #lastKey: Buffer = Buffer.alloc(0);
   #lastPriority = 0;
   #lastTargets: RouteTargets | null = null;
@@ -88,6 +93,7 @@ export class Inbox {
   take(buffer: Buffer, start: number, end: number): void {
     this.#session = Math.max(this.#session, buffer.readDoubleLE(start));
     const metadata = buffer.readDoubleLE(start + 8);
+    if (this.#isReading) return;
     if (metadata > this.#deps.metadata.number) {
       this.#waitForMetadata(metadata);
       return;
@@ -103,24 +109,27 @@ export class Inbox {
       const timestampMs = buffer.readDoubleLE(at);
       const length = buffer.readUInt32LE(at + 8);
       at += ENTRY_HEADER_BYTES;
-      if (id === this.next) this.#takeEntry(buffer, at, length, timestampMs);
+      if (id === this.next && !this.#takeEntry(buffer, at, length, timestampMs)) break;
       at += length;
     }
     this.#write();
+    if (this.#isReading) return;
     // All of it was taken before, and the answer may have been lost.
     if (this.next === before) this.#reply();
   }
 
-  /** One more is taken, and written with others. */
-  #takeEntry(buffer: Buffer, start: number, length: number, timestampMs: number): void {
+  /** One more is taken, and written with others; false if it has to wait for something to be read. */
+  #takeEntry(buffer: Buffer, start: number, length: number, timestampMs: number): boolean {
     const entry = this.#entry;
     if (length > 0) {
       entry.parse(buffer, start, length);
+      if (!entry.isMessage && !this.#canSettle()) return false;
       if (entry.isMessage) this.#addMessage(timestampMs);
       else this.#settle();
     }
     this.next++;
     if (length > 0 && !entry.isMessage) this.#writeSettled();
+    return true;
   }
 
   #addMessage(timestampMs: number): void {
@@ -203,6 +212,24 @@ export class Inbox {
     this.#arrivals = [];
     this.#arrivalBytes = 0;
     this.#end();
+  }
+
+  #canSettle(): boolean {
+    let canSettle = true;
+    for (const settlement of this.#entry.settlements()) {
+      if (!this.#deps.canSettle(settlement)) canSettle = false;
+    }
+    if (!canSettle) this.#waitForReading();
+    return canSettle;
+  }
+
+  /** Until then what comes is not taken; it is sent again. */
+  #waitForReading(): void {
+    this.#isReading = true;
+    this.#deps.shard.scheduler.after(READ_MS, () => {
+      this.#isReading = false;
+      this.#replyAgain();
+    });
   }
 
   /** Those of a tx: each has its own block, with how far that is. */

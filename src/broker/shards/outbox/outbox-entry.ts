@@ -7,7 +7,7 @@ import type { OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts'
  *
  *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each
  *     body   of a message: its content, as it will stand in the queues
- *            of settlements, 32 bytes each: f64 tag, f64 offset, u32 log, u32 session, u8 outcome, 7 x 0
+ *            of settlements, 40 bytes each: f64 tag, f64 offset, f64 when it was published, u32 log, u32 session, u8 outcome, 7 x 0
  */
 const KIND_MESSAGE = 1;
 const KIND_SETTLEMENTS = 2;
@@ -17,7 +17,7 @@ const FLAG_PUBLISHED = 2;
 
 const KEY_FIXED_BYTES = 2;
 const ID_BYTES = 4;
-const SETTLEMENT_BYTES = 32;
+const SETTLEMENT_BYTES = 40;
 const OUTCOMES = ['ack', 'drop', 'requeue', 'return'] as const;
 
 /** The bytes of an entry for a message with so many bytes of content. */
@@ -59,12 +59,13 @@ export function encodeSettlementsEntry(settlements: readonly RemoteSettlement[])
   entry[at++] = KIND_SETTLEMENTS;
   entry[at++] = 0;
   at = writeVarint(entry, at, bodyBytes);
-  for (const { tag, offset, logId, session, outcome } of settlements) {
+  for (const { tag, offset, publishedMs, logId, session, outcome } of settlements) {
     entry.writeDoubleLE(tag, at);
     entry.writeDoubleLE(offset, at + 8);
-    entry.writeUInt32LE(logId, at + 16);
-    entry.writeUInt32LE(session, at + 20);
-    entry[at + 24] = OUTCOMES.indexOf(outcome);
+    entry.writeDoubleLE(publishedMs, at + 16);
+    entry.writeUInt32LE(logId, at + 24);
+    entry.writeUInt32LE(session, at + 28);
+    entry[at + 32] = OUTCOMES.indexOf(outcome);
     at += SETTLEMENT_BYTES;
   }
   return entry;
@@ -117,9 +118,10 @@ export class EntryView {
       yield {
         tag: buffer.readDoubleLE(at),
         offset: buffer.readDoubleLE(at + 8),
-        logId: buffer.readUInt32LE(at + 16),
-        session: buffer.readUInt32LE(at + 20),
-        outcome: OUTCOMES[buffer[at + 24]],
+        publishedMs: buffer.readDoubleLE(at + 16),
+        logId: buffer.readUInt32LE(at + 24),
+        session: buffer.readUInt32LE(at + 28),
+        outcome: OUTCOMES[buffer[at + 32]],
       };
     }
   }

@@ -5,7 +5,8 @@
  *               for each: f64 timestamp, u32 length, content; a length of 0 is an entry that is gone
  *     ask       f64 session
  *     answer    f64 session | f64 the id that is taken next | f64 ids below are durable | u32 1: send again from there
- *     hello     nothing
+ *     hello     f64 epoch of a shard that has begun, or nothing: a link is there again
+ *     end       f64 the epoch in a hello | f64 the id behind the entries that there are for that shard
  *
  * A session is a number that the sender gives anew whenever it asks, or begins to send something again: answers to an earlier one
  * mean nothing.
@@ -14,6 +15,8 @@ export const ENTRIES_HEADER_BYTES = 28;
 export const ENTRY_HEADER_BYTES = 12;
 export const ASK_BYTES = 8;
 export const ANSWER_BYTES = 28;
+export const HELLO_BYTES = 8;
+export const END_BYTES = 16;
 
 const FLAG_AGAIN = 1;
 
@@ -39,6 +42,25 @@ export function readAnswer(buffer: Buffer, start: number): OutboxAnswer {
     stored: buffer.readDoubleLE(start + 16),
     isAgain: (buffer.readUInt32LE(start + 24) & FLAG_AGAIN) !== 0,
   };
+}
+
+/** How far an outbox is, for a shard that begins. */
+export interface OutboxEnd {
+  readonly epoch: number;
+  readonly end: number;
+}
+
+export function writeHello(target: Buffer, epoch: number): void {
+  target.writeDoubleLE(epoch, 0);
+}
+
+export function writeEnd(target: Buffer, { epoch, end }: OutboxEnd): void {
+  target.writeDoubleLE(epoch, 0);
+  target.writeDoubleLE(end, 8);
+}
+
+export function readEnd(buffer: Buffer, start: number): OutboxEnd {
+  return { epoch: buffer.readDoubleLE(start), end: buffer.readDoubleLE(start + 8) };
 }
 
 /** Entries that are gathered for one frame; its memory is used again. */

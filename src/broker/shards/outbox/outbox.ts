@@ -37,6 +37,8 @@ export interface OutboxDeps {
   onRoom(): void;
   /** Entries are durable at the other end. */
   onSettled(): void;
+  /** Nothing is sent any more. */
+  onCorruption(): void;
 }
 
 /**
@@ -87,11 +89,13 @@ export class Outbox implements OutboxEntrance, Pumped {
     this.log = deps.openLog({
       onLoaded: () => deps.shard.turn.pumpLater(this),
       onMissing: (offset) => this.#lose(offset),
-      onCorruption: (error) =>
+      onCorruption: (error) => {
         deps.shard.log.error(
           { shard: to, path: error.path, offset: error.offset, what: error.what },
           'nothing is sent to another shard any more: a segment of what waits for it cannot be read',
-        ),
+        );
+        deps.onCorruption();
+      },
     });
     this.#logs = [this.log];
   }
@@ -100,6 +104,11 @@ export class Outbox implements OutboxEntrance, Pumped {
   get count(): number {
     const { acknowledged, head, end } = this.log;
     return acknowledged.missingIn(head, end);
+  }
+
+  /** The id behind the entries that can be sent. */
+  get readableEnd(): number {
+    return this.log.isCorrupt ? 0 : this.log.end;
   }
 
   /** Of these entries. */

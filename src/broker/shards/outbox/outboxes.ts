@@ -2,6 +2,7 @@ import { Store } from '../../../log/store.ts';
 import {
   FRAME_OUTBOX_ANSWER,
   FRAME_OUTBOX_ASK,
+  FRAME_OUTBOX_END,
   FRAME_OUTBOX_ENTRIES,
   FRAME_OUTBOX_HELLO,
 } from '../../doors/frame-kinds.ts';
@@ -11,6 +12,7 @@ import type { OutboxPort, OutboxTarget, RemoteSettlement } from '../../shard/out
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
+import { CatchUp } from './catch-up.ts';
 import { Inbox } from './inbox.ts';
 import { Outbox, type OutboxLimits } from './outbox.ts';
 import { messageEntryBytes, settlementsEntryBytes } from './outbox-entry.ts';
@@ -19,10 +21,11 @@ import { decodeOutboxOperation, encodeOutboxOperation } from './outbox-operation
 
 const MIB = 1024 * 1024;
 const DEFAULT_LIMITS: OutboxLimits = { entries: 100_000, bytes: 64 * MIB };
-const NOTHING = Buffer.alloc(0);
 
 /** Settles deliveries of this shard's messages to clients of others. */
 export interface SettlementReceiver {
+  /** False if a message has to be read before it can be settled: that was begun, and takes some milliseconds. */
+  canSettle(from: number, settlement: RemoteSettlement): boolean;
   /**
    * What a client of another shard says in a tx. Called within the block that remembers it: what it settles in logs is in that block. The
    * session is gone after a crash, and the message with this log and offset is to be settled, wherever it is by now.
@@ -51,12 +54,19 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   readonly #deps: OutboxesDeps;
   readonly #outboxes = new Map<number, Outbox>();
   readonly #inboxes = new Map<number, Inbox>();
+  readonly #catchUp: CatchUp;
   #waiting: (() => void)[] = [];
   readonly #behind: (() => void)[] = [];
   #isStopped = false;
 
   constructor(deps: OutboxesDeps) {
     this.#deps = deps;
+    this.#catchUp = new CatchUp({
+      shard: deps.shard,
+      links: deps.links,
+      nextFrom: (peer) => this.#inboxes.get(peer)?.next ?? 0,
+      endFor: (peer) => this.#outboxes.get(peer)?.readableEnd ?? 0,
+    });
   }
 
   /** By the shard that they are for. */
@@ -124,7 +134,8 @@ export class Outboxes implements SnapshotSection, OutboxPort {
 
   recovered(): void {
     for (const outbox of this.#outboxes.values()) outbox.recovered();
-    for (const [peer, link] of this.#deps.links.entries()) if (link !== undefined) this.#begin(peer, link);
+    for (const [peer, link] of this.#deps.links.entries()) if (link !== undefined) this.#attach(peer, link);
+    this.#catchUp.begin();
   }
 
   /**
@@ -148,18 +159,14 @@ export class Outboxes implements SnapshotSection, OutboxPort {
 
   stop(): void {
     this.#isStopped = true;
+    this.#catchUp.stop();
     for (const outbox of this.#outboxes.values()) outbox.stop();
   }
 
-  #begin(peer: number, link: OutboxLink): void {
+  #attach(peer: number, link: OutboxLink): void {
     link.attach({
       outboxFrame: (kind, buffer, start, end) => this.#frame(peer, kind, buffer, start, end),
     });
-    const hello = (): void => {
-      if (!link.send(FRAME_OUTBOX_HELLO, NOTHING, 0)) link.whenRoom(hello);
-    };
-    // What it has asked before this shard was there is lost.
-    hello();
   }
 
   #frame(peer: number, kind: number, buffer: Buffer, start: number, end: number): void {
@@ -168,6 +175,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     switch (kind) {
       case FRAME_OUTBOX_ENTRIES:
         this.#inboxFrom(peer)?.take(buffer, start, end);
+        this.#catchUp.progressed(peer);
         return;
       case FRAME_OUTBOX_ASK:
         this.#inboxFrom(peer)?.asked(buffer, start);
@@ -177,6 +185,10 @@ export class Outboxes implements SnapshotSection, OutboxPort {
         return;
       case FRAME_OUTBOX_HELLO:
         this.#outboxes.get(peer)?.askForLast();
+        this.#catchUp.greeted(peer, buffer, start, end);
+        return;
+      case FRAME_OUTBOX_END:
+        this.#catchUp.answered(peer, buffer, start);
         return;
     }
   }
@@ -206,6 +218,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
       openLog: (events) => shard.store.openLog(id, true, events),
       onRoom: () => this.#goOn(),
       onSettled: () => this.#onSettled(),
+      onCorruption: () => this.#catchUp.endIsNearer(to),
     });
     this.#outboxes.set(to, outbox);
     return outbox;
@@ -217,18 +230,19 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     const link = links[from];
     const known = this.#inboxes.get(from);
     if (known !== undefined || link === undefined) return known;
-    const inbox = new Inbox(from, { ...deps, link, settle: (settlement) => this.#settle(from, settlement) });
+    const inbox = new Inbox(from, {
+      ...deps,
+      link,
+      canSettle: (settlement) => this.#receiver(from).canSettle(from, settlement),
+      settle: (settlement) => this.#receiver(from).settleRemotely(from, settlement),
+    });
     this.#inboxes.set(from, inbox);
     return inbox;
   }
 
-  #settle(from: number, settlement: RemoteSettlement): void {
-    if (this.settlements === null) {
-      throw new Error(
-        `shard ${from} settles a delivery of log ${settlement.logId}, and nobody hands out messages to it`,
-      );
-    }
-    this.settlements.settleRemotely(from, settlement);
+  #receiver(from: number): SettlementReceiver {
+    if (this.settlements !== null) return this.settlements;
+    throw new Error(`shard ${from} settles a delivery, and nobody hands out messages to it`);
   }
 
   #goOn(): void {
