@@ -76,6 +76,7 @@ export class OutboxNode implements StateMachine {
       links,
       limits,
       findQueue: (id) => this.#queues.get(id),
+      findStream: () => undefined,
       metadata: { number: 0, whenKnown: (_number, run) => run() },
     });
     shard.outboxes = this.outboxes;

@@ -3,8 +3,7 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { recordBytesMax } from '../messages/record-from-message.ts';
-import type { OutboxEntrance, OutboxPort, RemoteSettlement } from '../shard/outbox-port.ts';
-import type { RemoteTarget } from '../shard/remote-publishing.ts';
+import type { OutboxEntrance, OutboxPort, OutboxTarget, RemoteSettlement } from '../shard/outbox-port.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
 
@@ -30,9 +29,10 @@ export interface AppendTargets {
   readonly logs: readonly QueueLog[];
   /** Those of `logs` that survive a restart. */
   readonly durableLogs: readonly QueueLog[];
+  /** Those of other shards are among them, too, and get nothing from here. */
   readonly streams: readonly StreamPort[];
-  /** Queues of other shards, which get it by an outbox. */
-  readonly remotes: readonly RemoteTarget[];
+  /** Queues and streams of other shards, which get it by an outbox. */
+  readonly outgoing: readonly OutboxTarget[];
 }
 
 /** More at once would only leave the ends of chunks empty, as a block lies in one chunk. */
@@ -114,12 +114,10 @@ export class AtomicAppend {
       appendToQueues(store, targets, messageView, persistent, timestampMs, expires);
     }
     for (const stream of targets.streams) {
-      const wait = stream.append(messageView, timestampMs, false);
-      // A stream of another shard gets it beside the block, with no promise for a crash between the two.
-      if (stream.remote !== null) this.#shard.waits.forget(wait);
+      if (stream.remote === null) stream.append(messageView, timestampMs, false);
     }
-    for (const { shard, queues } of targets.remotes) {
-      this.#outboxTo(shard).append(queues, messageView, persistent, timestampMs, isPublished);
+    for (const target of targets.outgoing) {
+      this.#outboxTo(target.shard).append(target, messageView, persistent, timestampMs, isPublished);
     }
   }
 
@@ -183,9 +181,13 @@ export function appendBytesMax(
   return streams === 0 ? inQueues : inQueues + streams * recordBytesMax(contentBytes, propertyBytes);
 }
 
-/** What a message for queues of other shards takes of the journal at most, beside `appendBytesMax`. */
-export function outboxBytesMax(shard: Shard, remotes: readonly RemoteTarget[], contentBytes: number): number {
-  return remotes.length === 0 ? 0 : outboxesOf(shard).entryBytesMax(remotes, contentBytes);
+/** What a message for other shards takes of the journal at most, beside `appendBytesMax`. */
+export function outboxBytesMax(
+  shard: Shard,
+  outgoing: readonly OutboxTarget[],
+  contentBytes: number,
+): number {
+  return outgoing.length === 0 ? 0 : outboxesOf(shard).entryBytesMax(outgoing, contentBytes);
 }
 
 /** @throws Error with one shard, which has none */

@@ -67,11 +67,11 @@ function moveInOneBlock(
 }
 
 function bytesOf(shard: Shard, { persistent, targets, content }: Move): number {
-  const { durableLogs, streams, remotes } = targets;
+  const { durableLogs, streams, outgoing } = targets;
   return (
     SETTLE_BYTES +
     appendBytesMax(persistent ? durableLogs.length : 0, streams.length, content.length) +
-    outboxBytesMax(shard, remotes, content.length)
+    outboxBytesMax(shard, outgoing, content.length)
   );
 }
 

@@ -116,7 +116,7 @@ export class DeadLettering implements RefusedMessages {
         start,
         contentBytes,
       );
-      if (targets.remotes.length > 0 && outboxes?.reserve(targets.remotes, content.length) === false) {
+      if (targets.outgoing.length > 0 && outboxes?.reserve(targets.outgoing, content.length) === false) {
         if (moves.length === 0) this.#waitForRoom(queue, outboxes);
         break;
       }
@@ -149,9 +149,9 @@ export class DeadLettering implements RefusedMessages {
 
   #hasRoomFor({ targets, content }: DeadLetter): boolean {
     const { outboxes } = this.#shard;
-    if (outboxes === null || targets.remotes.length === 0) return true;
+    if (outboxes === null || targets.outgoing.length === 0) return true;
     outboxes.beginReserving();
-    return outboxes.reserve(targets.remotes, content.length);
+    return outboxes.reserve(targets.outgoing, content.length);
   }
 
   #tellDropped({ name, vhost }: Queue): void {
@@ -181,7 +181,7 @@ export class DeadLettering implements RefusedMessages {
       ? (this.#last as { route: CachedRoute }).route
       : this.#newRoute(queue, reason, buffer);
     const { targets, replies, persistent, exchange, key, properties } = route;
-    if (targets.logs.length + targets.streams.length + targets.remotes.length + replies.length === 0)
+    if (targets.logs.length + targets.streams.length + targets.outgoing.length + replies.length === 0)
       return { targets, replies, persistent, content: properties };
     const messageView = this.#messageView;
     messageView.exchange = exchange;

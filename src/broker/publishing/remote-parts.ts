@@ -1,7 +1,6 @@
 import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { RemoteDelivered } from '../queues/remote-delivery.ts';
-import type { OutboxPort, RemoteSettlement } from '../shard/outbox-port.ts';
-import type { RemoteTarget } from '../shard/remote-publishing.ts';
+import type { OutboxPort, OutboxTarget, RemoteSettlement } from '../shard/outbox-port.ts';
 import type { AtomicAppend } from './atomic-append.ts';
 
 /** Settlements of one entry of an outbox: some ten kilobytes. */
@@ -22,7 +21,7 @@ export class RemoteParts {
     this.#outboxes = outboxes;
   }
 
-  addMessage(target: RemoteTarget, contentBytes: number): void {
+  addMessage(target: OutboxTarget, contentBytes: number): void {
     const part = this.#partOf(target.shard);
     part.messages++;
     part.bytes += this.#outboxes.entryBytesMax([target], contentBytes);

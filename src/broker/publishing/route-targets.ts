@@ -2,6 +2,7 @@ import { type AnyQueue, localOf } from '../queues/any-queue.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { RemoteQueue } from '../queues/remote-queue.ts';
+import type { OutboxTarget } from '../shard/outbox-port.ts';
 import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { RemoteStreamPort, StreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
@@ -11,6 +12,8 @@ import type { AppendTargets } from './atomic-append.ts';
 export interface RouteTargets extends AppendTargets {
   /** Those of this shard. */
   readonly queues: readonly Queue[];
+  /** Queues of other shards. */
+  readonly remotes: readonly RemoteTarget[];
   readonly levels: readonly PriorityLevel[];
   /** Those of `streams` that are in other shards. */
   readonly remoteStreams: readonly RemoteStreamPort[];
@@ -61,12 +64,14 @@ export function targetsIn(
   const queues = remotes.length === 0 ? (all as readonly Queue[]) : [...localOf(all)];
   const levels = queues.map((queue) => queue.levelFor(priority));
   const logs = levels.map((level) => level.log);
+  const remoteStreams = streams.length === 0 ? NO_REMOTE_STREAMS : remoteStreamsOf(streams);
   const needsAdmission = queues.some((queue) => queue.isGuarded);
   return {
     queues,
     streams,
-    remoteStreams: streams.length === 0 ? NO_REMOTE_STREAMS : remoteStreamsOf(streams),
+    remoteStreams,
     remotes,
+    outgoing: remoteStreams.length === 0 ? remotes : withStreams(remotes, remoteStreams),
     levels,
     logs,
     durableLogs: logs.filter((log) => log.durable),
@@ -81,6 +86,25 @@ export function targetsIn(
 
 function remoteStreamsOf(streams: readonly StreamPort[]): readonly RemoteStreamPort[] {
   return streams.map(({ remote }) => remote).filter((remote) => remote !== null);
+}
+
+/** Queues and streams of the same shard get it together. */
+function withStreams(
+  remotes: readonly RemoteTarget[],
+  streams: readonly RemoteStreamPort[],
+): readonly OutboxTarget[] {
+  const byShard = new Map<number, number[]>();
+  for (const { shard } of remotes) byShard.set(shard, []);
+  for (const { shard, id } of streams) {
+    const there = byShard.get(shard) ?? [];
+    byShard.set(shard, there);
+    there.push(id);
+  }
+  return Array.from(byShard, ([shard, ids]) => ({
+    shard,
+    queues: remotes.find((remote) => remote.shard === shard)?.queues ?? [],
+    streams: ids,
+  }));
 }
 
 /** By their shard: a message goes to each shard once. */

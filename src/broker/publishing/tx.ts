@@ -5,7 +5,7 @@ import { BrokerError } from '../errors.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
-import type { OutboxPort } from '../shard/outbox-port.ts';
+import type { OutboxPort, OutboxTarget } from '../shard/outbox-port.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
 import { admit, type RefusedMessages, type Reservations, type Seen } from './admission.ts';
@@ -61,12 +61,6 @@ export class Tx {
 
   /** Copies the message. @throws BrokerError resource-error, if the transaction grows beyond its limit */
   publish(route: Route<AnyQueue>, persistent: boolean, messageView: MessageView): void {
-    if (route.streams.some((stream) => stream.remote !== null)) {
-      throw new BrokerError(
-        'not-implemented',
-        `stream '${route.streams[0].name}' is in another shard, and cannot be published to in a transaction from here`,
-      );
-    }
     const bytes = messageView.contentBytes();
     const entry =
       appendBytesMax(
@@ -98,7 +92,7 @@ export class Tx {
 
   #outboxBytes(route: Route<AnyQueue>, contentBytes: number): number {
     if (this.#shard.outboxes === null) return 0;
-    return outboxBytesMax(this.#shard, targetsIn(route.queues, 0).remotes, contentBytes);
+    return outboxBytesMax(this.#shard, outgoingOf(route), contentBytes);
   }
 
   get hasPublished(): boolean {
@@ -121,8 +115,7 @@ export class Tx {
   #remoteParts(outboxes: OutboxPort): RemoteParts {
     const parts = new RemoteParts(outboxes);
     for (const { route, content } of this.#publications) {
-      if (!route.queues.some((queue) => queue.isRemote)) continue;
-      for (const remote of targetsIn(route.queues, 0).remotes) parts.addMessage(remote, content.length);
+      for (const target of outgoingOf(route)) parts.addMessage(target, content.length);
     }
     for (const { tag, multiple, kind } of this.#acknowledgements) {
       this.#unacknowledged.visitRemote(tag, multiple, (delivered) => parts.addSettlement(delivered, kind));
@@ -238,6 +231,14 @@ export class Tx {
       queues === route.queues ? targetsOf(route, priority) : targetsIn(queues, priority, route.streams);
     return { targets, seen: NOTHING, isKnown: false };
   }
+}
+
+const NOTHING_OUTGOING: readonly OutboxTarget[] = [];
+
+/** Of the route: what it is then may be less. */
+function outgoingOf({ queues, streams }: Route<AnyQueue>): readonly OutboxTarget[] {
+  const isLocal = queues.every(({ isRemote }) => !isRemote) && streams.every(({ remote }) => remote === null);
+  return isLocal ? NOTHING_OUTGOING : targetsIn(queues, 0, streams).outgoing;
 }
 
 /** Those who wait for an answer without a queue get it when all else is done. */

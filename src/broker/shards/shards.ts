@@ -107,6 +107,7 @@ export class Shards implements ShardService {
       shard,
       links: seat.outboxLinks,
       findQueue: (id) => this.queues.local(id),
+      findStream: (logId) => this.streams.exchangeWith(logId),
       metadata: this.metadata,
     });
     shard.outboxes = this.outboxes;

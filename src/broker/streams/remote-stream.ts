@@ -51,6 +51,15 @@ export class RemoteStream implements RemoteStreamPort, RecordTarget {
     return this;
   }
 
+  /** All partitions are in shard 0. */
+  get shard(): number {
+    return 0;
+  }
+
+  get id(): number {
+    return this.facts.partitions[0];
+  }
+
   get name(): string {
     return this.facts.name;
   }

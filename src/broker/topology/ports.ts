@@ -36,6 +36,10 @@ export interface StreamPort {
 
 /** A stream in another shard, for those who publish to several at once. */
 export interface RemoteStreamPort extends StreamPort {
+  /** The number of the shard. */
+  readonly shard: number;
+  /** The id of the log of its first partition, by which that shard knows it. */
+  readonly id: number;
   /** Appends the message that was checked last. It answers one part of this token; with 0, nobody waits. */
   appendChecked(token: number): void;
   /** Whether so much is on its way to the shard that publishers had better wait. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Options } from 'amqplib';
+import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { publishBytes } from '../../servers/amqp091/raw-client.ts';
 import { until } from '../../support/until.ts';
 import { appendRecords } from '../streams/bindings/records.ts';
@@ -368,7 +369,7 @@ describe('a stream, for clients of other shards than its own', () => {
     await until(() => waits?.count === 0);
   });
 
-  it('goes with its virtual host, and takes no message in a transaction from another shard', async () => {
+  it('goes with its virtual host', async () => {
     await using servers = await ShardServers.start();
     const [home] = servers.shards.brokers;
     await home.access.administration.createVhost('v');
@@ -379,12 +380,51 @@ describe('a stream, for clients of other shards than its own', () => {
     await home.access.administration.deleteVhost('v');
     await home.access.administration.createVhost('v');
     assert.equal(servers.shards.vhost(2, 'v').findStream('t'), undefined);
+  });
+
+  it('AMQP 1.7.2: takes messages of a tx in another shard, together with queues and other streams, or not at all', async () => {
+    await using servers = await ShardServers.start();
+    const one = await servers.client(1);
+    for (const name of ['a', 'b']) {
+      await one.channel.assertExchange(name, 'x-stream', { arguments: { 'x-partitions': 2 } });
+      await one.channel.bindExchange(name, 'amq.fanout', '');
+    }
+    for (const shard of [0, 2]) {
+      await one.channel.assertQueue(`q${shard}`, { arguments: { 'x-shard': shard } });
+      await one.channel.bindQueue(`q${shard}`, 'amq.fanout', '');
+    }
     using raw = await servers.rawChannel(1);
     raw.method(1, { name: 'tx.select' });
     await raw.expect('tx.select-ok');
-    raw.write(publishBytes(1, 't', 'k', Buffer.from('m')));
-    const closed = await raw.expect('connection.close');
-    assert.match(closed.replyText, /NOT_IMPLEMENTED - stream 't' is in another shard/);
+    const persistent = Buffer.from([0x10, 0, 2]);
+    for (const [exchange, body] of [
+      ['amq.fanout', 'everywhere'],
+      ['a', 'here'],
+    ] as const)
+      raw.write(publishBytes(1, exchange, 'k', Buffer.from(body), { properties: persistent }));
+    raw.method(1, { name: 'tx.commit' });
+    await raw.expect('tx.commit-ok');
+    const { bodies } = await readAll(servers, 2, 'a', 2);
+    assert.deepEqual(bodies, ['everywhere', 'here']);
+    // One is refused: the others are not there either.
+    raw.write(publishBytes(1, 'amq.fanout', 'k', Buffer.from('refused')));
+    const none = amqp091Codec.edit(persistent, 0, persistent.length, {
+      set: { 'x-partition': 9 },
+      remove: [],
+    });
+    raw.write(publishBytes(1, 'a', 'k', Buffer.from('nowhere'), { properties: none }));
+    raw.method(1, { name: 'tx.commit' });
+    const closed = await raw.expect('channel.close');
+    assert.match(closed.replyText, /PRECONDITION_FAILED - invalid header 'x-partition'/);
+    await servers.restart();
+    for (const [stream, expected] of [
+      ['a', ['everywhere', 'here']],
+      ['b', ['everywhere']],
+    ] as const) {
+      assert.deepEqual((await readAll(servers, 2, stream, expected.length)).bodies, expected);
+    }
+    const again = await servers.client(0);
+    for (const queue of ['q0', 'q2']) assert.equal((await again.channel.checkQueue(queue)).messageCount, 1);
   });
 
   it('takes messages that go to several streams, and each of them or none', async () => {

@@ -8,6 +8,7 @@ import { type RouteTargets, targetsIn } from '../../publishing/route-targets.ts'
 import type { Queue } from '../../queues/queue.ts';
 import type { RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
+import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { EntryView } from './outbox-entry.ts';
 import { ANSWER_BYTES, ENTRIES_HEADER_BYTES, ENTRY_HEADER_BYTES, writeAnswer } from './outbox-frames.ts';
@@ -18,6 +19,8 @@ export interface InboxDeps {
   readonly link: OutboxLink;
   /** The queue of this shard with this id; undefined if it was deleted. */
   findQueue(id: number): Queue | undefined;
+  /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
+  findStream(logId: number): StreamPort | undefined;
   /** See `SettlementReceiver`. */
   canSettle(settlement: RemoteSettlement): boolean;
   /** What clients of the other shard, in a tx, say of deliveries from here. */
@@ -49,7 +52,7 @@ export class Inbox {
   next = 0;
   /** Ids below were taken, and are durable. */
   stored = 0;
-  /** Messages whose queues were all deleted. */
+  /** Messages whose queues and streams were all deleted. */
   dropped = 0;
   readonly #deps: InboxDeps;
   readonly #atomic: AtomicAppend;
@@ -138,7 +141,7 @@ export class Inbox {
     const view = this.#content;
     view.parse(content, 0, content.length);
     const targets = this.#targets(view.priority);
-    if (targets.queues.length === 0) {
+    if (targets.queues.length + targets.streams.length === 0) {
       this.dropped++;
       return;
     }
@@ -148,7 +151,7 @@ export class Inbox {
     const arrival = this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined);
     let bytes = appendBytesMax(
       arrival.persistent ? arrival.targets.durableLogs.length : 0,
-      0,
+      arrival.targets.streams.length,
       content.length,
     );
     for (const each of arrival.seen) bytes += each.journalBytes;
@@ -169,7 +172,7 @@ export class Inbox {
     const messageView = parseContent(Buffer.from(content), new MessageView());
     const { queues, seen } = deduplicate(targets.queues, messageView, this.#deps.shard, persistent);
     return {
-      targets: targetsIn(queues, messageView.priority),
+      targets: targetsIn(queues, messageView.priority, targets.streams),
       content,
       persistent,
       timestampMs,
@@ -183,17 +186,27 @@ export class Inbox {
     const { key } = this.#entry;
     const last = this.#lastTargets;
     const isSame = last !== null && this.#lastPriority === priority && this.#lastKey.equals(key);
-    if (isSame && !last.queues.some((queue) => queue.isRemoved)) return last;
+    const isThere = isSame && last.streams.length === 0 && !last.queues.some((queue) => queue.isRemoved);
+    if (isThere) return last;
     const queues: Queue[] = [];
     for (const id of this.#entry.queueIds()) {
       const queue = this.#deps.findQueue(id);
       if (queue !== undefined) queues.push(queue);
     }
-    const targets = targetsIn(queues, priority);
+    const targets = targetsIn(queues, priority, this.#streams());
     this.#lastKey = Buffer.from(key);
     this.#lastPriority = priority;
     this.#lastTargets = targets;
     return targets;
+  }
+
+  #streams(): StreamPort[] {
+    const streams: StreamPort[] = [];
+    for (const id of this.#entry.streamIds()) {
+      const stream = this.#deps.findStream(id);
+      if (stream !== undefined) streams.push(stream);
+    }
+    return streams;
   }
 
   /** What was taken goes into one block, with how far that is. */

@@ -5,24 +5,33 @@ import type { OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts'
 /**
  * An entry of an outbox is a record as any other, so that it goes through journal and segments as they do. Little-endian:
  *
- *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each
+ *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each;
+ *            for one that goes to streams, too, u16 how many before that, and the ids of logs of their partitions, u32 each
  *     body   of a message: its content, as it will stand in the queues
  *            of settlements, 40 bytes each: f64 tag, f64 offset, f64 when it was published, u32 log, u32 session, u8 outcome, 7 x 0
  */
 const KIND_MESSAGE = 1;
 const KIND_SETTLEMENTS = 2;
+const KIND_STREAM_MESSAGE = 3;
 
 const FLAG_PERSISTENT = 1;
 const FLAG_PUBLISHED = 2;
 
 const KEY_FIXED_BYTES = 2;
+const COUNT_BYTES = 2;
 const ID_BYTES = 4;
+const NO_STREAMS: readonly number[] = [];
 const SETTLEMENT_BYTES = 40;
 const OUTCOMES = ['ack', 'drop', 'requeue', 'return'] as const;
 
 /** The bytes of an entry for a message with so many bytes of content. */
-export function messageEntryBytes(queues: number, contentBytes: number): number {
-  return entryBytes(KEY_FIXED_BYTES + queues * ID_BYTES, contentBytes);
+export function messageEntryBytes(target: OutboxTarget, contentBytes: number): number {
+  return entryBytes(messageKeyBytes(target), contentBytes);
+}
+
+function messageKeyBytes({ queues, streams = NO_STREAMS }: OutboxTarget): number {
+  const counted = streams.length === 0 ? 0 : COUNT_BYTES;
+  return KEY_FIXED_BYTES + counted + (queues.length + streams.length) * ID_BYTES;
 }
 
 export function settlementsEntryBytes(count: number): number {
@@ -34,17 +43,20 @@ function entryBytes(keyBytes: number, bodyBytes: number): number {
 }
 
 export function encodeMessageEntry(
-  queues: OutboxTarget['queues'],
+  target: OutboxTarget,
   messageView: MessageView,
   isPersistent: boolean,
   isPublished: boolean,
 ): Buffer {
-  const keyBytes = KEY_FIXED_BYTES + queues.length * ID_BYTES;
+  const { queues, streams = NO_STREAMS } = target;
+  const keyBytes = messageKeyBytes(target);
   const contentBytes = messageView.contentBytes();
   const entry = Buffer.allocUnsafe(entryBytes(keyBytes, contentBytes));
   let at = writeVarint(entry, 0, keyBytes);
-  entry[at++] = KIND_MESSAGE;
+  entry[at++] = streams.length === 0 ? KIND_MESSAGE : KIND_STREAM_MESSAGE;
   entry[at++] = (isPersistent ? FLAG_PERSISTENT : 0) | (isPublished ? FLAG_PUBLISHED : 0);
+  if (streams.length > 0) at = entry.writeUInt16LE(streams.length, at);
+  for (const id of streams) at = entry.writeUInt32LE(id, at);
   for (const { id } of queues) at = entry.writeUInt32LE(id, at);
   at = writeVarint(entry, at, contentBytes);
   at = messageView.write(entry, at);
@@ -78,32 +90,41 @@ export class EntryView {
   isPublished = false;
   readonly #content = new ContentView();
   #buffer: Buffer = Buffer.alloc(0);
+  #streamsStart = 0;
+  #queuesStart = 0;
 
   /** @throws Error if the bytes are no entry that this version knows */
   parse(buffer: Buffer, start: number, length: number): void {
     const content = this.#content;
     const isWhole = content.parse(buffer, start, length, false);
     const kind = content.keyStart < 0 ? 0 : buffer[content.keyStart];
-    if (!isWhole || (kind !== KIND_MESSAGE && kind !== KIND_SETTLEMENTS)) {
+    if (!isWhole || kind < KIND_MESSAGE || kind > KIND_STREAM_MESSAGE) {
       throw new Error(`an entry of an outbox, of ${length} bytes and kind ${kind}, cannot be read`);
     }
     const flags = buffer[content.keyStart + 1];
     this.#buffer = buffer;
-    this.isMessage = kind === KIND_MESSAGE;
+    this.isMessage = kind !== KIND_SETTLEMENTS;
+    const idsStart = content.keyStart + KEY_FIXED_BYTES;
+    const streams = kind === KIND_STREAM_MESSAGE ? buffer.readUInt16LE(idsStart) : 0;
+    this.#streamsStart = streams === 0 ? idsStart : idsStart + COUNT_BYTES;
+    this.#queuesStart = this.#streamsStart + streams * ID_BYTES;
     this.isPersistent = (flags & FLAG_PERSISTENT) !== 0;
     this.isPublished = (flags & FLAG_PUBLISHED) !== 0;
   }
 
-  /** Where the ids of the queues are, and the flags before them: two messages with the same bytes go the same way. */
+  /** Where the ids of the queues and streams are, and the flags before them: two messages with the same bytes go the same way. */
   get key(): Buffer {
     return this.#buffer.subarray(this.#content.keyStart, this.#content.keyEnd);
   }
 
   *queueIds(): Generator<number> {
-    const { keyStart, keyEnd } = this.#content;
-    for (let at = keyStart + KEY_FIXED_BYTES; at < keyEnd; at += ID_BYTES) {
+    const { keyEnd } = this.#content;
+    for (let at = this.#queuesStart; at < keyEnd; at += ID_BYTES) yield this.#buffer.readUInt32LE(at);
+  }
+
+  *streamIds(): Generator<number> {
+    for (let at = this.#streamsStart; at < this.#queuesStart; at += ID_BYTES)
       yield this.#buffer.readUInt32LE(at);
-    }
   }
 
   /** The content of the message, where it lies. */

@@ -140,13 +140,13 @@ export class Outbox implements OutboxEntrance, Pumped {
   }
 
   append(
-    queues: OutboxTarget['queues'],
+    target: OutboxTarget,
     messageView: MessageView,
     persistent: boolean,
     timestampMs: number,
     isPublished: boolean,
   ): void {
-    this.#append(encodeMessageEntry(queues, messageView, persistent, isPublished), timestampMs);
+    this.#append(encodeMessageEntry(target, messageView, persistent, isPublished), timestampMs);
   }
 
   appendSettlements(settlements: readonly RemoteSettlement[], timestampMs: number): void {

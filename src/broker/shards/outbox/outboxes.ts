@@ -11,6 +11,7 @@ import type { Queue } from '../../queues/queue.ts';
 import type { OutboxPort, OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
+import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { CatchUp } from './catch-up.ts';
 import { Inbox } from './inbox.ts';
@@ -40,6 +41,8 @@ export interface OutboxesDeps {
   readonly limits?: OutboxLimits;
   /** The queue of this shard with this id; undefined if it was deleted. */
   findQueue(id: number): Queue | undefined;
+  /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
+  findStream(logId: number): StreamPort | undefined;
   readonly metadata: KnownMetadata;
 }
 
@@ -81,9 +84,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
 
   entryBytesMax(targets: readonly OutboxTarget[], contentBytes: number): number {
     let bytes = 0;
-    for (const { queues } of targets) {
-      bytes += Store.entryBytes(1, messageEntryBytes(queues.length, contentBytes));
-    }
+    for (const target of targets) bytes += Store.entryBytes(1, messageEntryBytes(target, contentBytes));
     return bytes;
   }
 
@@ -96,9 +97,9 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   }
 
   reserve(targets: readonly OutboxTarget[], contentBytes: number): boolean {
-    for (const { shard, queues } of targets) {
-      const bytes = messageEntryBytes(queues.length, contentBytes);
-      if (!this.#outboxTo(shard).reserve(1, bytes)) return false;
+    for (const target of targets) {
+      const bytes = messageEntryBytes(target, contentBytes);
+      if (!this.#outboxTo(target.shard).reserve(1, bytes)) return false;
     }
     return true;
   }

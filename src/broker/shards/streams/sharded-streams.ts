@@ -72,6 +72,14 @@ export class ShardedStreams implements StreamObserver {
       door.receive(kind, consuming);
   }
 
+  /** The stream of this shard that has a partition with this log. */
+  exchangeWith(logId: number): StreamExchange | undefined {
+    const stream = this.#partitions.get(logId)?.stream;
+    if (stream === undefined) return undefined;
+    const exchange = this.#vhosts.get(stream.vhost)?.findExchange(stream.name)?.stream;
+    return exchange instanceof StreamExchange && exchange.stream === stream ? exchange : undefined;
+  }
+
   streamAdded(stream: Stream): void {
     for (const partition of stream.partitions) this.#partitions.set(partition.id, partition);
   }

@@ -64,15 +64,15 @@ export class FeedBatch {
       messageView.exchangeEnd = exchange.length;
     }
     item.targets = targets;
-    const { durableLogs, streams, remotes } = targets;
-    if (remotes.length > 0 && !this.#reserve(item, resume)) {
+    const { durableLogs, streams, outgoing } = targets;
+    if (outgoing.length > 0 && !this.#reserve(item, resume)) {
       messageView.clear();
       this.count--;
       return false;
     }
-    if (durableLogs.length + streams.length + remotes.length === 0) return true;
+    if (durableLogs.length + streams.length + outgoing.length === 0) return true;
     this.isDurable = true;
-    if (remotes.length > 0) this.#bytes += outboxBytesMax(this.#shard, remotes, messageView.contentBytes());
+    if (outgoing.length > 0) this.#bytes += outboxBytesMax(this.#shard, outgoing, messageView.contentBytes());
     this.#bytes += appendBytesMax(
       durableLogs.length,
       streams.length,
@@ -86,7 +86,7 @@ export class FeedBatch {
     const outboxes = outboxesOf(this.#shard);
     if (!this.#hasReserved) outboxes.beginReserving();
     this.#hasReserved = true;
-    if (outboxes.reserve(targets.remotes, messageView.contentBytes())) return true;
+    if (outboxes.reserve(targets.outgoing, messageView.contentBytes())) return true;
     if (this.count === 1) this.#hasReserved = false;
     outboxes.whenRoom(resume);
     return false;
