@@ -292,14 +292,6 @@ export class Broker {
     return this.shard.isDurable(this.shard.metadataBlock) && this.#shards?.isEverywhere !== false;
   }
 
-  /** Resolves when other shards have taken all that was on its way to them at the start: with one shard, at once. */
-  outboxesCaughtUp(): Promise<void> {
-    const shards = this.#shards;
-    return shards === null
-      ? Promise.resolve()
-      : new Promise((resolve) => shards.outboxes.whenCaughtUp(resolve));
-  }
-
   metadataIsSafe(): Promise<void> {
     return new Promise((resolve) => this.whenMetadataIsSafe(resolve));
   }

@@ -35,8 +35,6 @@ export interface OutboxDeps {
   readonly metadata: KnownMetadata;
   /** Something that was refused may have room now. */
   onRoom(): void;
-  /** Entries are durable at the other end. */
-  onSettled(): void;
   /** Nothing is sent any more. */
   onCorruption(): void;
 }
@@ -66,8 +64,6 @@ export class Outbox implements OutboxEntrance, Pumped {
   /** Of entries between the head of the log and `#next`. */
   #sentBytes = 0;
   #session: number;
-  /** Entries below were there when the shard began. */
-  #recoveredEnd = 0;
   /** Whether the other end has said which entry it takes next, since this shard began: only then ids are given. */
   #isOpen = false;
   /** It was asked again, and has not answered. */
@@ -114,11 +110,6 @@ export class Outbox implements OutboxEntrance, Pumped {
   /** Of these entries. */
   get bytes(): number {
     return this.#sizes.total;
-  }
-
-  /** Whether all that was there when the shard began is durable at the other end, or cannot be read. */
-  get isCaughtUp(): boolean {
-    return this.log.head >= this.#recoveredEnd || this.log.isCorrupt;
   }
 
   beginReserving(): void {
@@ -176,7 +167,6 @@ export class Outbox implements OutboxEntrance, Pumped {
       else this.#sizes.push(position < 0 ? 0 : chunks.contentLengthAt(position));
     }
     this.#next = head;
-    this.#recoveredEnd = end;
     this.askForLast();
   }
 
@@ -255,7 +245,6 @@ export class Outbox implements OutboxEntrance, Pumped {
     if (this.#next < to) this.#next = to;
     if (to <= head) return;
     this.#hasProgressed = true;
-    this.#deps.onSettled();
     this.#deps.shard.turn.schedule();
     const { entries, bytes } = this.#deps.limits;
     if (this.count * 2 <= entries && this.#sizes.total * 2 <= bytes) this.#deps.onRoom();

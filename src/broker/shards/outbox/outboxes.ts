@@ -59,7 +59,6 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   readonly #inboxes = new Map<number, Inbox>();
   readonly #catchUp: CatchUp;
   #waiting: (() => void)[] = [];
-  readonly #behind: (() => void)[] = [];
   #isStopped = false;
 
   constructor(deps: OutboxesDeps) {
@@ -139,25 +138,6 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     this.#catchUp.begin();
   }
 
-  /**
-   * Calls `listener` when the others have taken all that was on its way when this shard began: among it is what clients have
-   * acknowledged in transactions, which is to be so before anybody gets messages again.
-   */
-  whenCaughtUp(listener: () => void): void {
-    if (this.#isCaughtUp) listener();
-    else this.#behind.push(listener);
-  }
-
-  get #isCaughtUp(): boolean {
-    for (const outbox of this.#outboxes.values()) if (!outbox.isCaughtUp) return false;
-    return true;
-  }
-
-  #onSettled(): void {
-    if (this.#behind.length === 0 || !this.#isCaughtUp) return;
-    for (const listener of this.#behind.splice(0)) listener();
-  }
-
   stop(): void {
     this.#isStopped = true;
     this.#catchUp.stop();
@@ -218,7 +198,6 @@ export class Outboxes implements SnapshotSection, OutboxPort {
       metadata,
       openLog: (events) => shard.store.openLog(id, true, events),
       onRoom: () => this.#goOn(),
-      onSettled: () => this.#onSettled(),
       onCorruption: () => this.#catchUp.endIsNearer(to),
     });
     this.#outboxes.set(to, outbox);

@@ -26,8 +26,6 @@ export type ShardCommand =
   | { readonly do: 'reserve'; readonly protocol: ListenerName; readonly on: SharedPort }
   /** Opens the broker. */
   | { readonly do: 'open' }
-  /** Waits until other shards have taken what was on its way to them. */
-  | { readonly do: 'catch-up' }
   | { readonly do: 'listen'; readonly protocol: ListenerName }
   | { readonly do: 'close-listener'; readonly protocol: ListenerName }
   /** Closes the broker: it flushes, and takes its snapshot. */

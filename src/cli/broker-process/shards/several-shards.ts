@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from '../../../broker/broker.ts';
 import type { DescriptorBudget } from '../../../broker/budget/descriptors.ts';
 import type { ListenerName } from '../../../servers/listener/connection-limits.ts';
@@ -8,9 +7,6 @@ import type { ClientListener } from '../components.ts';
 import type { Component, ListenerComponent } from '../lifecycle.ts';
 import { shardsDirectory } from './shard-configuration.ts';
 import { ShardWorkers, type ShardWorkersOptions } from './shard-workers.ts';
-
-/** How long clients wait for that at most. */
-const CATCH_UP_MS = 10_000;
 
 export interface SeveralShardsOptions extends ShardWorkersOptions {
   /** How the threads have their ports; what is best unless it is said. */
@@ -65,30 +61,11 @@ export class SeveralShards {
       // Before several threads would at once.
       await storage.fileSystem.makeDirectory(shardsDirectory(storage.directory));
       await this.workers.open(onStep);
-      onStep('waiting until each shard has what was on its way to it from others');
-      await this.#caughtUp(broker);
     } catch (error) {
       await close().catch(() => undefined);
       throw error;
     }
     return { close };
-  }
-
-  /**
-   * Before clients get messages: what others of them have acknowledged in a transaction may be on its way between shards. A full disk may keep
-   * it there, and clients from freeing space; so that is not waited for without end.
-   */
-  async #caughtUp(broker: Broker): Promise<void> {
-    const all = Promise.all([broker.outboxesCaughtUp(), this.workers.catchUp()]).then(() => true);
-    const limit = new AbortController();
-    const late = sleep(CATCH_UP_MS, false, { signal: limit.signal }).catch(() => false);
-    const isDone = await Promise.race([all, late]);
-    limit.abort();
-    if (isDone) return;
-    broker.shard.log.warn(
-      { waitedMs: CATCH_UP_MS },
-      'the broker serves before each shard has what was on its way to it: messages that were acknowledged in a transaction may come again',
-    );
   }
 
   /** Has the other shards listen, too; all stop at the same time. */

@@ -63,9 +63,6 @@ class ShardThread {
         return await this.#reserve(command.protocol, command.on);
       case 'open':
         return await this.#open();
-      case 'catch-up':
-        await this.#broker?.outboxesCaughtUp();
-        return;
       case 'listen':
         return await this.#listen(command.protocol);
       case 'close-listener':

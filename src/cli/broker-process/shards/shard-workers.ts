@@ -75,11 +75,6 @@ export class ShardWorkers implements Component {
     await this.#all({ do: 'open' });
   }
 
-  /** Resolves when each shard has what was on its way to it. */
-  async catchUp(): Promise<void> {
-    await this.#all({ do: 'catch-up' });
-  }
-
   async listen(protocol: ListenerName): Promise<void> {
     await this.#all({ do: 'listen', protocol });
   }
