@@ -11,7 +11,7 @@ const MOST: Readonly<Record<WalkName, { readonly files: number; readonly twice: 
   whole: { files: 42, twice: 11 },
   delivery: { files: 15, twice: 1 },
   produce: { files: 59, twice: 10 },
-  fetch: { files: 50, twice: 9 },
+  fetch: { files: 51, twice: 9 },
 };
 
 /** The headings of the page. */
