@@ -56,6 +56,8 @@ export interface BrokerStateDeps {
 export class BrokerState implements StateMachine {
   readonly #deps: BrokerStateDeps;
   readonly #sections: SnapshotSections;
+  /** Until the journal is read, where shard 0 is followed: the shards of its queues, by the ids of their logs. */
+  #shardOfLog = new Map<number, number>();
 
   constructor(deps: BrokerStateDeps) {
     this.#deps = deps;
@@ -76,6 +78,7 @@ export class BrokerState implements StateMachine {
       );
     }
     queueRecovery.finish();
+    this.#shardOfLog.clear();
     delays.recovered();
     for (const section of this.#sections) section.recovered?.();
     events.isOn = true;
@@ -114,6 +117,7 @@ export class BrokerState implements StateMachine {
       // Its own ids are above all those that shard 0 gives.
       shard.nextLogId = OWN_LOG_IDS;
       for (const operation of followed.operations) this.applyMetadata(Buffer.from(operation, 'utf8'));
+      for (const { id, shard: its, durable } of this.#allQueues()) if (durable) this.#shardOfLog.set(id, its);
     }
     if (snapshot === null) return;
     const {
@@ -128,6 +132,7 @@ export class BrokerState implements StateMachine {
     shard.nextLogId = nextQueueId;
     queueRecovery.followedChange = followedChange;
     this.#assertNotAhead();
+    for (const [id] of delivered) this.#assertOwn(id);
     queueRecovery.delivered(delivered);
     const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
     const isOfStreams = (operation: Buffer) => this.#sections.of(operation) === streams;
@@ -147,6 +152,7 @@ export class BrokerState implements StateMachine {
       if (opened === null) return;
       // Now, as at the end of the journal the files of queues that are gone are deleted.
       this.#assertNotAhead();
+      this.#assertOwn(opened);
       shard.store.named(opened);
     } else if (isAccessOperation(bytes)) access.apply(decodeAccessOperation(bytes));
     else {
@@ -205,6 +211,20 @@ export class BrokerState implements StateMachine {
     throw new Error(
       `shard ${shards?.seat.number} knows ${queueRecovery.followedChange} changes of the metadata, and shard 0 has ` +
         `${followed.recoveredChanges} of them: shard 0 is older, as after a restored copy. Restore all shards from the same copy`,
+    );
+  }
+
+  /**
+   * The directories of two shards that were exchanged would each be full of logs that its shard has not, which are removed at the end
+   * of recovery. No queue moves from one shard to another.
+   */
+  #assertOwn(logId: number): void {
+    const number = this.#deps.shards?.seat.number ?? 0;
+    const its = this.#shardOfLog.get(logId) ?? number;
+    if (its === number) return;
+    throw new Error(
+      `the directory of shard ${number} has the log of a queue that is in shard ${its}: directories of shards were exchanged, or are ` +
+        'from different copies. Nothing was removed. Put each back in its place, shards/1, shards/2 and so on, and start again',
     );
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cp, rename, rm } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { Publisher } from '../../../src/broker/publishing/publisher.ts';
 import { asLocal } from '../../../src/broker/queues/any-queue.ts';
@@ -226,3 +227,36 @@ describe('a message published in one shard', () => {
     await until(() => queue(test, 1, 'q').readyCount === published);
   });
 });
+
+describe('the directories of two shards that were exchanged', () => {
+  for (const how of ['stopped', 'killed']) {
+    it(`are refused after the broker was ${how}, and have everything when they are back in their places`, async () => {
+      await using test = await TestShards.start();
+      for (const shard of [1, 2]) {
+        await test.declare(shard, `q${shard}`, { arguments: { 'x-shard': shard } });
+        const client = new Client(test, shard);
+        await client.safe(client.publish('', `q${shard}`, 'kept'));
+      }
+      const data = test.directoryOf(0);
+      // Without the snapshot of the end.
+      await cp(data, `${test.directory}/killed`, { recursive: true });
+      await test.close();
+      if (how === 'killed') {
+        await rm(data, { recursive: true });
+        await rename(`${test.directory}/killed`, data);
+      }
+      await exchange(test);
+      await assert.rejects(test.open(), /directory of shard 1 has the log of a queue that is in shard 2/);
+      await test.close();
+      await exchange(test);
+      await test.open();
+      for (const shard of [1, 2]) assert.equal(queue(test, shard, `q${shard}`).readyCount, 1);
+    });
+  }
+});
+
+async function exchange(test: TestShards): Promise<void> {
+  await rename(test.directoryOf(1), `${test.directory}/other`);
+  await rename(test.directoryOf(2), test.directoryOf(1));
+  await rename(`${test.directory}/other`, test.directoryOf(2));
+}
