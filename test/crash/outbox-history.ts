@@ -1,4 +1,5 @@
 import { HistoryError } from './expected-queue.ts';
+import { STREAM } from './outbox-node.ts';
 
 /** How a message leaves its shard. */
 export type Way = 'dead-letter' | 'delay' | 'tx';
@@ -8,7 +9,10 @@ export interface Fate {
   readonly id: number;
   readonly way: Way;
   readonly from: number;
+  /** The shards whose queues get it. */
   readonly to: readonly number[];
+  /** Whether the stream gets it. */
+  readonly isLogged: boolean;
   readonly persistent: boolean;
   /** Of a tx: its messages. */
   readonly together: readonly number[];
@@ -50,16 +54,15 @@ export class OutboxHistory {
     for (const fate of fates) fate.order = this.#order++;
   }
 
-  /** A queue of this shard has these messages, in this order. */
-  checkTarget(number: number, name: string, ids: readonly number[]): void {
+  /** A queue or a stream has these messages, in this order, and those that it has to have. */
+  checkTarget(name: string, ids: readonly number[], isFor: (fate: Fate) => boolean): void {
     const counts = new Map<number, number>();
     for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
     this.#arrived.set(name, counts);
     for (const fate of this.fates) {
       const count = counts.get(fate.id) ?? 0;
-      if (count > 0 && !fate.to.includes(number))
-        throw new HistoryError(`${name} has ${fate.id}, which is not for it`);
-      if (!fate.to.includes(number)) continue;
+      if (count > 0 && !isFor(fate)) throw new HistoryError(`${name} has ${fate.id}, which is not for it`);
+      if (!isFor(fate)) continue;
       // What the disk forgot at the source comes again.
       if (count > 1 && !this.#isForgetful)
         throw new HistoryError(`${name} has message ${fate.id} ${count} times`);
@@ -95,13 +98,16 @@ export class OutboxHistory {
       if (!fate.persistent) continue;
       const members = fate.way === 'tx' ? fate.together : [fate.id];
       const found = members.flatMap((id) =>
-        this.fates[id].to.flatMap((number) =>
-          [`t${number}`, `u${number}`].map((name) => this.#arrived.get(name)?.has(id) === true),
-        ),
+        targetsOf(this.fates[id]).map((name) => this.#arrived.get(name)?.has(id) === true),
       );
       if (this.#isForgetful && fate.crashes !== this.crashes) continue;
       if (found.some((each) => each !== found[0]))
         throw new HistoryError(`message ${fate.id} is split: ${members} arrived ${found}`);
     }
   }
+}
+
+function targetsOf({ to, isLogged }: Fate): string[] {
+  const queues = to.flatMap((number) => [`t${number}`, `u${number}`]);
+  return isLogged ? [...queues, STREAM] : queues;
 }

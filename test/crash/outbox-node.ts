@@ -14,6 +14,9 @@ import { Shard } from '../../src/broker/shard/shard.ts';
 import { SnapshotSections } from '../../src/broker/shard/snapshot-section.ts';
 import type { OutboxLimits } from '../../src/broker/shards/outbox/outbox.ts';
 import { Outboxes } from '../../src/broker/shards/outbox/outboxes.ts';
+import { StreamExchange } from '../../src/broker/streams/bindings/stream-exchange.ts';
+import { RemoteStream, type StreamHome } from '../../src/broker/streams/remote-stream.ts';
+import { Streams } from '../../src/broker/streams/streams.ts';
 import { decodeOperation, encodeOperation } from '../../src/broker/topology/metadata.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
 import { VirtualHosts } from '../../src/broker/topology/virtual-hosts.ts';
@@ -23,6 +26,11 @@ import type { OutboxNetwork } from './outbox-network.ts';
 
 /** Nobody asks for a queue of another shard. */
 const NO_HOME = {} as QueueHome;
+/** Nothing goes to a stream of another shard but by an outbox. */
+const NO_STREAM_HOME = {} as StreamHome;
+
+/** A stream of shard 0, which the exchange of this name has in all shards. */
+export const STREAM = 'log';
 
 interface Snapshot {
   readonly nextLogId: number;
@@ -35,6 +43,8 @@ interface Snapshot {
 export interface NodeOptions {
   readonly number: number;
   readonly count: number;
+  /** How many queues there are in all shards. */
+  readonly queues: number;
   readonly storage: StoreOptions;
   readonly network: OutboxNetwork;
   readonly limits: OutboxLimits;
@@ -49,13 +59,19 @@ export class OutboxNode implements StateMachine {
   readonly deadLettering: DeadLettering;
   readonly delays: Delays;
   readonly publisher: Publisher;
+  readonly streams: Streams;
   readonly #queues = new Map<number, Queue>();
   readonly #recovery = new QueueRecovery();
   readonly #sections: SnapshotSections;
   readonly #number: number;
+  /** In shard 0. */
+  #stream: StreamExchange | undefined;
+  /** Of its partition: the first id behind those of the queues, which are the same in all shards. */
+  readonly #streamLogId: number;
 
-  constructor({ number, count, storage, network, limits, onProblem }: NodeOptions) {
+  constructor({ number, count, queues, storage, network, limits, onProblem }: NodeOptions) {
     this.#number = number;
+    this.#streamLogId = queues + 1;
     const shard = new Shard({
       storage,
       codecs: new PropertyCodecs([amqp091Codec]),
@@ -76,7 +92,7 @@ export class OutboxNode implements StateMachine {
       links,
       limits,
       findQueue: (id) => this.#queues.get(id),
-      findStream: () => undefined,
+      findStream: (logId) => (logId === this.#streamLogId ? this.#stream : undefined),
       metadata: { number: 0, whenKnown: (_number, run) => run() },
     });
     shard.outboxes = this.outboxes;
@@ -98,7 +114,17 @@ export class OutboxNode implements StateMachine {
     );
     this.deadLettering = new DeadLettering(shard, this.vhosts);
     this.publisher = new Publisher(shard, this.deadLettering);
-    this.#sections = new SnapshotSections([this.outboxes]);
+    this.streams = new Streams({
+      context: {
+        store: shard.store,
+        turn: shard.turn,
+        onCorruption: (_partition, path, offset, what) => onProblem(new Error(`${path}: ${offset}: ${what}`)),
+      },
+      logId: (known) => shard.logId(known),
+      record: (operation) => shard.record(operation),
+      defaults: () => new Map(),
+    });
+    this.#sections = new SnapshotSections([this.outboxes, this.streams]);
   }
 
   get vhost(): VirtualHost<AnyQueue> | undefined {
@@ -113,6 +139,7 @@ export class OutboxNode implements StateMachine {
 
   async recover(): Promise<void> {
     const clean = await this.shard.recover(this);
+    if (this.vhost !== undefined) this.attachStream();
     const recovery = this.#recovery;
     for (const queue of this.localQueues()) {
       queue.recovered(
@@ -124,6 +151,23 @@ export class OutboxNode implements StateMachine {
     this.delays.recovered();
     this.outboxes.recovered();
     this.shard.turn.schedule();
+  }
+
+  /** The exchange has the stream from now on; shard 0 makes it. */
+  attachStream(): void {
+    const { codecs } = this.shard;
+    const facts = { vhost: '/', name: STREAM, id: STREAM, maxMessageBytes: 1_000_000, declaredAs: null };
+    if (this.#number > 0) {
+      const partitions = [this.#streamLogId];
+      this.vhost?.attachStream(new RemoteStream({ ...facts, partitions }, NO_STREAM_HOME, codecs));
+      return;
+    }
+    const spec = { vhost: '/', name: STREAM, partitions: 1, configs: new Map<string, string>() };
+    const stream = this.streams.get('/', STREAM) ?? this.streams.create(spec);
+    const { id } = stream.partitions[0];
+    if (id !== this.#streamLogId) throw new Error(`the stream has log ${id}, not ${this.#streamLogId}`);
+    this.#stream = new StreamExchange(stream, this.shard);
+    this.vhost?.attachStream(this.#stream);
   }
 
   async close(): Promise<void> {

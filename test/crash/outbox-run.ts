@@ -10,8 +10,9 @@ import { SimulatedFileSystem } from '../support/simulated-filesystem/simulated-f
 import { HistoryError } from './expected-queue.ts';
 import { type Fate, OutboxHistory, type Way } from './outbox-history.ts';
 import { OutboxNetwork } from './outbox-network.ts';
-import { OutboxNode } from './outbox-node.ts';
+import { OutboxNode, STREAM } from './outbox-node.ts';
 import { SimulatedTime } from './simulated-time.ts';
+import { valuesIn } from './stream-values.ts';
 
 const KIB = 1024;
 const STEPS_MAX = 60_000;
@@ -116,6 +117,7 @@ export class OutboxRun {
     machine.node = new OutboxNode({
       number,
       count: this.#count,
+      queues: 3 * this.#count,
       network: this.network,
       limits: this.#limits,
       storage: {
@@ -142,7 +144,8 @@ export class OutboxRun {
   }
 
   /** The same in all shards, in the same order, so that each queue has one id. */
-  async #declare({ vhosts, shard }: OutboxNode): Promise<void> {
+  async #declare(node: OutboxNode): Promise<void> {
+    const { vhosts, shard } = node;
     const vhost = vhosts.create('/');
     const common = { durable: true, autoDelete: false };
     vhost.declareExchange({ name: DEAD, type: 'direct', internal: false, arguments: {}, ...common });
@@ -153,6 +156,7 @@ export class OutboxRun {
       arguments: { 'x-delayed-type': 'direct' },
       ...common,
     });
+    vhost.declareExchange({ name: STREAM, type: 'fanout', internal: false, arguments: {}, ...common });
     for (let number = 0; number < this.#count; number++) {
       const place = { 'x-shard': number };
       const source = { ...place, 'x-message-ttl': 20, 'x-dead-letter-exchange': DEAD };
@@ -165,11 +169,17 @@ export class OutboxRun {
       }
       for (const destination of [`t${number}`, `u${number}`]) {
         for (const source of [DEAD, LATER]) {
-          for (const routingKey of [`${number}`, 'all'])
+          for (const routingKey of [`${number}`, 'all', `${number}.log`, 'all.log'])
             vhost.bindQueue({ source, destination, routingKey, arguments: {} }, null);
         }
       }
     }
+    for (const source of [DEAD, LATER]) {
+      const bases = this.#machines.map((_, number) => `${number}.log`);
+      for (const routingKey of [...bases, 'all.log', 'log'])
+        vhost.bindExchange({ source, destination: STREAM, routingKey, arguments: {} });
+    }
+    node.attachStream();
     await shard.store.journal.flush();
   }
 
@@ -194,9 +204,15 @@ export class OutboxRun {
   }
 
   #newFate(way: Way, from: number, persistent: boolean, together: readonly number[] = []): Fate {
-    const isForAll = this.random() < 0.2;
-    const to = isForAll ? this.#machines.map((_, number) => number) : [this.between(0, this.#count - 1)];
-    return this.#history.add({ way, from, to, persistent, together });
+    const share = this.random();
+    const isLogged = share < 0.4;
+    const to =
+      share < 0.1
+        ? []
+        : this.random() < 0.2
+          ? this.#machines.map((_, number) => number)
+          : [this.between(0, this.#count - 1)];
+    return this.#history.add({ way, from, to, isLogged, persistent, together });
   }
 
   #deadLetter(from: number): void {
@@ -399,7 +415,8 @@ export class OutboxRun {
     }
     for (const [number] of this.#machines.entries())
       for (const name of [`t${number}`, `u${number}`])
-        this.#history.checkTarget(number, name, this.#ids.get(name) ?? []);
+        this.#history.checkTarget(name, this.#ids.get(name) ?? [], ({ to }) => to.includes(number));
+    this.#history.checkTarget(STREAM, this.#ids.get(STREAM) ?? [], ({ isLogged }) => isLogged);
     this.#history.checkTogether();
     if (this.#history.crashes === 0) this.#checkSums();
   }
@@ -430,9 +447,13 @@ export class OutboxRun {
     );
     for (const [index, { name }] of queues.entries())
       this.#ids.set(name, consumers[index].bodies.map(Number));
+    const partition = this.#machines[0].node.streams.get('/', STREAM)?.partitions[0];
+    if (partition === undefined) throw new HistoryError('the stream is gone');
+    this.#ids.set(STREAM, (await this.#until(valuesIn(partition))).map(Number));
   }
 }
 
-function keyOf({ to }: Fate): Buffer {
-  return Buffer.from(to.length > 1 ? 'all' : `${to[0]}`);
+function keyOf({ to, isLogged }: Fate): Buffer {
+  const queues = to.length > 1 ? 'all' : `${to[0] ?? ''}`;
+  return Buffer.from([queues, isLogged ? 'log' : ''].filter((part) => part !== '').join('.'));
 }

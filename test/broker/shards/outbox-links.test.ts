@@ -39,6 +39,7 @@ async function pair(entries: number): Promise<{
       new OutboxNode({
         number,
         count: 2,
+        queues: 2,
         network,
         limits: { entries, bytes: KIB * KIB },
         storage: {

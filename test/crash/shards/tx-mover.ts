@@ -7,6 +7,7 @@ const PERSISTENT = Buffer.from([0x10, 0, 2]);
 
 export interface MoverOptions {
   readonly source: string;
+  /** An exchange. */
   readonly target: string;
   readonly prefetch: number;
   /** Asks for messages one by one, with basic.get. */
@@ -22,7 +23,7 @@ interface Taken {
 }
 
 /**
- * A client that moves messages from one queue to another, some in each transaction: it publishes a copy of each, acknowledges it, and
+ * A client that moves messages from a queue to an exchange, some in each transaction: it publishes a copy of each, acknowledges it, and
  * commits. Now and then its channel ends in the middle, or it rolls back.
  */
 export class TxMover {
@@ -88,7 +89,7 @@ export class TxMover {
     const taken = this.#taken.splice(0, wanted);
     const isMultiple = between(0, 1) === 1;
     for (const { body } of taken) {
-      this.#client.write(publishBytes(CHANNEL, '', target, Buffer.from(body), { properties: PERSISTENT }));
+      this.#client.write(publishBytes(CHANNEL, target, '', Buffer.from(body), { properties: PERSISTENT }));
     }
     const settled = isMultiple ? taken.slice(-1) : taken;
     for (const { tag } of settled) {

@@ -1,6 +1,7 @@
 import { Publisher } from '../../../src/broker/publishing/publisher.ts';
 import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
+import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { bareMessage } from '../../../src/broker/topology/routing.ts';
 import { AmqpServer } from '../../../src/servers/amqp091/server.ts';
 import { fillView } from '../../broker/test-broker.ts';
@@ -8,6 +9,7 @@ import { RawClient } from '../../servers/amqp091/raw-client.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { HistoryError } from '../expected-queue.ts';
 import { microtasks, SimulatedTime } from '../simulated-time.ts';
+import { valuesIn } from '../stream-values.ts';
 import { SimulatedShards } from './simulated-shards.ts';
 import { TxMover } from './tx-mover.ts';
 
@@ -17,13 +19,16 @@ const SOURCE = 'source';
 const SOURCE_SHARD = 1;
 const TARGET = 'target';
 const TARGET_SHARD = 2;
+/** Leads to the queue and to a stream, which is in shard 0. */
+const EXCHANGE = 'copies';
+const STREAM = 'log';
 /** Of the real clock, as sockets are real. */
 const PATIENCE_MS = 30_000;
 /** Turns of the event loop in which nothing happens in simulated time, until its next timer rings. */
 const IDLE_TURNS = 10;
 
 /**
- * Clients of all shards move messages from a queue of one shard to one of another, in transactions, over real sockets; the disks and the
+ * Clients of all shards move messages from a queue of one shard to one of another and to a stream, in transactions, over real sockets; the disks and the
  * time of the shards are simulated, and all shards lose their power at once, again and again. In the end each message was moved once.
  */
 export class TxRun {
@@ -110,6 +115,18 @@ export class TxRun {
     const owner = this.#shards.vhost(0);
     owner.declareQueue({ name: SOURCE, ...common, arguments: { 'x-shard': SOURCE_SHARD } }, null);
     owner.declareQueue({ name: TARGET, ...common, arguments: { 'x-shard': TARGET_SHARD } }, null);
+    owner.declareExchange({
+      name: EXCHANGE,
+      type: 'fanout',
+      durable: true,
+      autoDelete: false,
+      internal: false,
+      arguments: {},
+    });
+    first.streams.create({ vhost: '/', name: STREAM, partitions: 2, configs: new Map() });
+    const binding = { source: EXCHANGE, routingKey: '', arguments: {} };
+    owner.bindQueue({ ...binding, destination: TARGET }, null);
+    owner.bindExchange({ ...binding, destination: STREAM });
     await this.#done(first.metadataIsSafe());
     const { shard, deadLettering } = this.#shards.brokers[SOURCE_SHARD];
     const publisher = new Publisher(shard, deadLettering);
@@ -147,7 +164,7 @@ export class TxRun {
     await client.handshake();
     const mover = new TxMover(client, {
       source: SOURCE,
-      target: TARGET,
+      target: EXCHANGE,
       prefetch,
       gets,
       between: (low, high) => this.#between(low, high),
@@ -189,10 +206,30 @@ export class TxRun {
     const source = this.#queue(SOURCE, SOURCE_SHARD);
     const target = this.#queue(TARGET, TARGET_SHARD);
     const here = source.readyCount + source.unacknowledgedCount;
-    return here === 0 && target.readyCount >= this.#bodies.length;
+    return here === 0 && target.readyCount >= this.#bodies.length && this.#logged >= this.#bodies.length;
+  }
+
+  /** How many records the stream has. */
+  get #logged(): number {
+    return this.#partitions.reduce(
+      (sum, { highWatermark, startOffset }) => sum + highWatermark - startOffset,
+      0,
+    );
+  }
+
+  get #partitions(): readonly Partition[] {
+    return this.#shards.brokers[0].streams.get('/', STREAM)?.partitions ?? [];
+  }
+
+  async #checkStream(): Promise<void> {
+    const values: string[] = [];
+    for (const partition of this.#partitions) values.push(...(await this.#done(valuesIn(partition))));
+    if (values.length !== this.#bodies.length || new Set(values).size !== values.length)
+      throw new HistoryError(`the stream has ${values.length} records, of ${this.#bodies.length} messages`);
   }
 
   async #check(): Promise<void> {
+    await this.#checkStream();
     const client = await this.#client(TARGET_SHARD);
     client.method(1, { name: 'channel.open' });
     await this.#done(client.expect('channel.open-ok'));
