@@ -181,6 +181,8 @@ export class OutboxRun {
     }
     node.attachStream();
     await shard.store.journal.flush();
+    // Whatever the disk forgets: what is declared once is not declared again after a crash.
+    await shard.store.device.sync();
   }
 
   async #work(operations: number): Promise<void> {
