@@ -123,7 +123,7 @@ export class PublishIn implements FrameReceiver, Pumped, DurableListener {
 
   /** Returns the wait. */
   #publish(buffer: Buffer, at: number, end: number): number {
-    const count = buffer.readUInt16LE(at + MESSAGE_QUEUES_AT);
+    const count = buffer.readUInt32LE(at + MESSAGE_QUEUES_AT);
     const idsAt = at + MESSAGE_HEAD_BYTES;
     const route = this.#routes.find(buffer, idsAt, count);
     // Its queues were deleted meanwhile.

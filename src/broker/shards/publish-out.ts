@@ -4,7 +4,10 @@ import {
   aligned,
   FLAG_EXPIRES,
   FLAG_PERSISTENT,
+  MESSAGE_FLAGS_AT,
   MESSAGE_HEAD_BYTES,
+  MESSAGE_PRIORITY_AT,
+  MESSAGE_QUEUES_AT,
   PUBLISH_HEAD_BYTES,
   QUEUE_ID_BYTES,
   SEQUENCE_BYTES,
@@ -59,11 +62,6 @@ export class PublishOut implements Pumped, FrameReceiver {
     room.door.receive(FRAME_STORED, this);
   }
 
-  /** Messages that are not safe there. */
-  get unsafeCount(): number {
-    return this.#sent.count;
-  }
-
   /** Whether so much is on its way that publishers should stop. */
   get isFull(): boolean {
     return this.#unsafeBytes >= UNSAFE_BYTES_HIGH || this.#sent.count >= UNSAFE_MESSAGES_HIGH;
@@ -91,9 +89,12 @@ export class PublishOut implements Pumped, FrameReceiver {
     const at = this.#gatheredBytes;
     const view = this.#view;
     view.setUint32(at, bytes, true);
-    view.setUint8(at + 4, (persistent ? FLAG_PERSISTENT : 0) | (messageView.ttlMs >= 0 ? FLAG_EXPIRES : 0));
-    view.setUint8(at + 5, messageView.priority);
-    view.setUint16(at + 6, queues.length, true);
+    view.setUint8(
+      at + MESSAGE_FLAGS_AT,
+      (persistent ? FLAG_PERSISTENT : 0) | (messageView.ttlMs >= 0 ? FLAG_EXPIRES : 0),
+    );
+    view.setUint8(at + MESSAGE_PRIORITY_AT, messageView.priority);
+    view.setUint32(at + MESSAGE_QUEUES_AT, queues.length, true);
     for (let i = 0; i < queues.length; i++) {
       view.setUint32(at + MESSAGE_HEAD_BYTES + QUEUE_ID_BYTES * i, queues[i].id, true);
     }

@@ -88,10 +88,6 @@ export class RemoteConsumer implements DeliveryLevel, RemoteDelivery, Credited, 
     this.#turn = turn;
   }
 
-  get heldCount(): number {
-    return this.#held?.count ?? 0;
-  }
-
   failuresOf(): number {
     return this.#failures;
   }

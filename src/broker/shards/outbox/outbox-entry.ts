@@ -6,7 +6,7 @@ import type { OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts'
  * An entry of an outbox is a record as any other, so that it goes through journal and segments as they do. Little-endian:
  *
  *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each;
- *            for one that goes to streams, too, u16 how many before that, and the ids of logs of their partitions, u32 each
+ *            for one that goes to streams, too, u32 how many before that, and the ids of logs of their partitions, u32 each
  *     body   of a message: its content, as it will stand in the queues
  *            of settlements, 40 bytes each: f64 tag, f64 offset, f64 when it was published, u32 log, u32 session, u8 outcome, 7 x 0
  */
@@ -18,7 +18,7 @@ const FLAG_PERSISTENT = 1;
 const FLAG_PUBLISHED = 2;
 
 const KEY_FIXED_BYTES = 2;
-const COUNT_BYTES = 2;
+const COUNT_BYTES = 4;
 const ID_BYTES = 4;
 const NO_STREAMS: readonly number[] = [];
 const SETTLEMENT_BYTES = 40;
@@ -55,7 +55,7 @@ export function encodeMessageEntry(
   let at = writeVarint(entry, 0, keyBytes);
   entry[at++] = streams.length === 0 ? KIND_MESSAGE : KIND_STREAM_MESSAGE;
   entry[at++] = (isPersistent ? FLAG_PERSISTENT : 0) | (isPublished ? FLAG_PUBLISHED : 0);
-  if (streams.length > 0) at = entry.writeUInt16LE(streams.length, at);
+  if (streams.length > 0) at = entry.writeUInt32LE(streams.length, at);
   for (const id of streams) at = entry.writeUInt32LE(id, at);
   for (const { id } of queues) at = entry.writeUInt32LE(id, at);
   at = writeVarint(entry, at, contentBytes);
@@ -105,7 +105,7 @@ export class EntryView {
     this.#buffer = buffer;
     this.isMessage = kind !== KIND_SETTLEMENTS;
     const idsStart = content.keyStart + KEY_FIXED_BYTES;
-    const streams = kind === KIND_STREAM_MESSAGE ? buffer.readUInt16LE(idsStart) : 0;
+    const streams = kind === KIND_STREAM_MESSAGE ? buffer.readUInt32LE(idsStart) : 0;
     this.#streamsStart = streams === 0 ? idsStart : idsStart + COUNT_BYTES;
     this.#queuesStart = this.#streamsStart + streams * ID_BYTES;
     this.isPersistent = (flags & FLAG_PERSISTENT) !== 0;

@@ -27,11 +27,6 @@ export class StreamAppendWriter implements FrameReceiver {
     this.#waits = waits;
   }
 
-  /** In bytes of contents, and APPEND_COST for each. */
-  get unansweredBytes(): number {
-    return this.#bytes;
-  }
-
   /**
    * Sends a record; `content` stays as it is.
    *
