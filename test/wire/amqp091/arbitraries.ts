@@ -88,8 +88,10 @@ export function comparable(value: unknown): unknown {
   return { entries: Object.entries(value).map(([key, item]) => [key, comparable(item)]) };
 }
 
-/** No key named `__proto__` anywhere: amqplib takes it for an instruction. */
-export function hasNoProtoKey(value: unknown): boolean {
+/** No key named `__proto__` or `!` anywhere: amqplib takes the one for a prototype, the other for the type of a value. */
+export function amqplibTakesKeys(value: unknown): boolean {
   if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return true;
-  return Object.entries(value).every(([key, item]) => key !== '__proto__' && hasNoProtoKey(item));
+  return Object.entries(value).every(
+    ([key, item]) => key !== '__proto__' && key !== '!' && amqplibTakesKeys(item),
+  );
 }
