@@ -48,6 +48,8 @@ export interface BrokerStateDeps {
   readonly followed: FollowedMetadata | null;
   /** Null with one shard. */
   readonly shards: Shards | null;
+  /** What all shards have in common beside topology, access and streams: a shard that follows keeps none of it. */
+  readonly copied: readonly SnapshotSection[];
   /** In the order in which they are restored. */
   readonly sections: readonly SnapshotSection[];
 }
@@ -61,7 +63,11 @@ export class BrokerState implements StateMachine {
 
   constructor(deps: BrokerStateDeps) {
     this.#deps = deps;
-    this.#sections = new SnapshotSections(deps.sections);
+    const { copied, sections, followed } = deps;
+    // Those of streams come first.
+    const [streams, ...others] = sections;
+    const kept = followed === null ? copied : copied.map(withoutSnapshot);
+    this.#sections = new SnapshotSections([streams, ...kept, ...others]);
   }
 
   /** Reads the data directory, then starts what makes changes of its own. */
@@ -69,7 +75,8 @@ export class BrokerState implements StateMachine {
     const { shard, delays, events, access, queueRecovery, followed, shards } = this.#deps;
     const clean = await shard.recover(this);
     shards?.metadataRecovered();
-    if (followed === null) refuseQueuesElsewhere(this.#allQueues(), shards?.seat.count ?? 1);
+    if (followed === null)
+      refuseQueuesElsewhere(this.#allQueues(), this.#deps.streams, shards?.seat.count ?? 1);
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of [...this.#queues()]) {
       queue.recovered(
@@ -118,6 +125,8 @@ export class BrokerState implements StateMachine {
       shard.nextLogId = OWN_LOG_IDS;
       for (const operation of followed.operations) this.applyMetadata(Buffer.from(operation, 'utf8'));
       for (const { id, shard: its, durable } of this.#allQueues()) if (durable) this.#shardOfLog.set(id, its);
+      for (const { partitions } of streams)
+        for (const { id, shard: its } of partitions) this.#shardOfLog.set(id, its);
     }
     if (snapshot === null) return;
     const {
@@ -193,12 +202,13 @@ export class BrokerState implements StateMachine {
 
   /** As `metadata`, for a shard that follows. Streams are before the exchanges that they belong to, as at recovery. */
   followedMetadata(): string[] {
-    const operations: string[] = [];
-    const { shards } = this.#deps;
+    const { shards, streams, copied } = this.#deps;
+    const operations = copied.flatMap((section) => [...section.snapshot()].map(bytesText));
     for (const text of this.metadata()) {
       operations.push(text);
       if (!text.startsWith('{"op":"vhost.create"')) continue;
       const { vhost } = decodeOperation(Buffer.from(text, 'utf8'));
+      for (const bytes of streams.followedIn(vhost)) operations.push(bytesText(bytes));
       for (const bytes of shards?.streams.attachmentsIn(vhost) ?? []) operations.push(bytesText(bytes));
     }
     return operations;
@@ -236,6 +246,17 @@ export class BrokerState implements StateMachine {
   *#queues(): Generator<Queue> {
     for (const vhost of this.#deps.vhosts) yield* localOf(vhost.queues());
   }
+}
+
+/** Followed: what is there comes from shard 0. */
+function withoutSnapshot(section: SnapshotSection): SnapshotSection {
+  return {
+    prefix: section.prefix,
+    apply: (operation) => section.apply(operation),
+    snapshot: () => [],
+    recovered: () => section.recovered?.(),
+    stop: () => section.stop?.(),
+  };
 }
 
 function bytesText(bytes: Uint8Array): string {

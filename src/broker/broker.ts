@@ -202,14 +202,14 @@ export class Broker {
       this.loopStretches.record(nowMs - ms, nowMs, work.protocol, work.request, work.user);
     shard.turnTime.onStretch = onStretch;
     this.quotas = this.#createQuotas(options);
-    const record = (operation: Uint8Array): number => shard.record(operation);
+    const record = (operation: Uint8Array): void => this.#record(operation);
     this.delays = new Delays({
       shard,
       record: (operation) => shard.record(encodeOperation(operation)),
       onCorruption: (fields, message) => shard.log.error(fields, message),
     });
     this.brokerConfigs = new BrokerConfigs({ record });
-    this.streams = this.#createStreams();
+    this.streams = this.#createStreams(options.followed !== null);
     this.brokerConfigs.onChange(() => this.streams.defaultsChanged());
     this.cluster = new ClusterId(record);
     this.groupConfigs = new GroupConfigs({ record, quotas: this.quotas });
@@ -261,12 +261,10 @@ export class Broker {
       queueRecovery: this.#queueRecovery,
       followed: options.followed,
       shards: this.#shards,
+      copied: [this.brokerConfigs, this.cluster, this.groupConfigs],
       // In the order in which they are restored.
       sections: [
         this.streams,
-        this.brokerConfigs,
-        this.cluster,
-        this.groupConfigs,
         this.groups,
         this.shareGroups,
         this.transactions,
@@ -372,7 +370,11 @@ export class Broker {
     const { vhosts, access, events, streams, deadLettering: refused, allShards } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.followedMetadata();
-    return this.#shards.begin({ vhosts, access, events, refused, streams, allShards, metadata }, followed);
+    const copied = [this.brokerConfigs, this.cluster, this.groupConfigs];
+    return this.#shards.begin(
+      { vhosts, access, events, refused, streams, allShards, metadata, copied },
+      followed,
+    );
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {
@@ -428,10 +430,14 @@ export class Broker {
     });
   }
 
-  #createStreams(): Streams {
+  #createStreams(isFollower: boolean): Streams {
     const { shard } = this;
+    const { partitionShards, partitionPlacement = null } = this.#shards ?? {};
     return new Streams({
+      isFollower,
+      placement: partitionPlacement,
       context: {
+        ...(partitionShards !== undefined && { shards: partitionShards }),
         store: shard.store,
         turn: shard.turn,
         quotas: this.quotas,
@@ -443,7 +449,7 @@ export class Broker {
         },
       },
       logId: (known) => shard.logId(known),
-      record: (operation) => shard.record(operation),
+      record: (operation) => this.#record(operation),
       turnTime: shard.turnTime,
       defaults: () => this.brokerConfigs.topicDefaults,
       quotas: this.quotas,

@@ -10,7 +10,7 @@ test('a share group is shown with what is left to do, told where to begin anew, 
   const { shareGroups, streams, groupConfigs, shard } = admin.broker;
   const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
   const batch = batchOf(['a', 'b', 'c', 'd', 'e']);
-  stream.partitions[0]?.append(batch, 0, batch.length);
+  stream.ownPartitions[0]?.append(batch, 0, batch.length);
   await shard.store.journal.flush();
   groupConfigs.set('/', 'g', new Map([['share.auto.offset.reset', 'earliest']]));
   const beat = (epoch: number) =>

@@ -449,7 +449,7 @@ export class OutboxRun {
     );
     for (const [index, { name }] of queues.entries())
       this.#ids.set(name, consumers[index].bodies.map(Number));
-    const partition = this.#machines[0].node.streams.get('/', STREAM)?.partitions[0];
+    const partition = this.#machines[0].node.streams.get('/', STREAM)?.ownPartitions[0];
     if (partition === undefined) throw new HistoryError('the stream is gone');
     this.#ids.set(STREAM, (await this.#until(valuesIn(partition))).map(Number));
   }

@@ -4,6 +4,8 @@ import { GroupError } from '../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
+import { ownPartition, ownPartitions } from '../../broker/streams/any-partition.ts';
+import type { Partition } from '../../broker/streams/partition.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
@@ -108,9 +110,9 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   return await durably(context, ok(moved));
 }
 
-function chosen(request: ApiRequest, stream: Stream): Stream['partitions'] {
-  if (!request.has('partition')) return stream.partitions;
-  const partition = stream.partitions[request.integer('partition')];
+function chosen(request: ApiRequest, stream: Stream): Partition[] {
+  if (!request.has('partition')) return ownPartitions(stream.partitions);
+  const partition = ownPartition(stream.partitions[request.integer('partition')]);
   if (partition === undefined) {
     throw notFound(`stream '${stream.name}' has no partition ${request.integer('partition')}`);
   }
@@ -158,7 +160,7 @@ function offsetsOf({ broker }: AdminContext, { offsets }: Group): OffsetView[] {
     const stream = broker.streams.byId(streamId);
     if (stream === undefined) return [];
     return Array.from(offsets.of(streamId), ([index, { offset, leaderEpoch, metadata, commitMs }]) => {
-      const { startOffset = 0, highWatermark = 0 } = stream.partitions[index] ?? {};
+      const { startOffset = 0, highWatermark = 0 } = ownPartition(stream.partitions[index]) ?? {};
       return {
         stream: stream.name,
         partition: index,

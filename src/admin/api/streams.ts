@@ -1,4 +1,5 @@
 import type { Json } from '../../base/value-json.ts';
+import { ownPartitions } from '../../broker/streams/any-partition.ts';
 import type { Partition } from '../../broker/streams/partition.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import { validateConfig, validateConfigs } from '../../broker/streams/topic-config-validation.ts';
@@ -31,7 +32,7 @@ function* views(context: AdminContext, vhosts: Iterable<{ readonly name: string 
 
 function one(context: AdminContext, request: ApiRequest): ApiResponse {
   const stream = streamOf(context, request);
-  return ok({ ...view(context, stream), partitions: stream.partitions.map(partitionView) });
+  return ok({ ...view(context, stream), partitions: ownPartitions(stream.partitions).map(partitionView) });
 }
 
 /** Makes the stream; or gives it more partitions and other configs, if the request has any. */

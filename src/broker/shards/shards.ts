@@ -4,7 +4,11 @@ import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/sha
 import type { Events } from '../events/events.ts';
 import type { RefusedMessages } from '../publishing/admission.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
+import { encodeQueueOperation } from '../queues/queue-operations.ts';
 import type { Shard } from '../shard/shard.ts';
+import { type SnapshotSection, SnapshotSections } from '../shard/snapshot-section.ts';
+import type { PartitionShards } from '../streams/partition.ts';
+import { PartitionPlacement } from '../streams/partition-placement.ts';
 import type { Streams } from '../streams/streams.ts';
 import { LocalCommands } from '../topology/local-commands.ts';
 import type { RouteVersion } from '../topology/route.ts';
@@ -19,6 +23,7 @@ import { RemoteSettlements } from './consume/remote-settlements.ts';
 import { Replies } from './consume/replies.ts';
 import type { LocalQueues } from './inbound-routes.ts';
 import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
+import { LeaderEpochsOfShards } from './leader-epochs-of-shards.ts';
 import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
 import { MetadataFeed } from './metadata-feed.ts';
 import { Outboxes } from './outbox/outboxes.ts';
@@ -40,6 +45,8 @@ export interface ShardRooms {
   readonly refused: RefusedMessages;
   readonly allShards: AllShards;
   readonly streams: Streams;
+  /** Beside topology, access and streams, what all shards have in common. */
+  readonly copied: readonly SnapshotSection[];
   /** All metadata, as operations. */
   metadata(): readonly string[];
 }
@@ -64,6 +71,10 @@ export class Shards implements ShardService {
   readonly seat: ShardSeat;
   readonly owners: Owners;
   readonly placement: LeastQueues;
+  /** In shard 0. */
+  readonly partitionPlacement: PartitionPlacement | null;
+  readonly partitionShards: PartitionShards;
+  readonly epochs: LeaderEpochsOfShards;
   readonly remoteQueues: RemoteQueues;
   readonly consumeService: ConsumeService;
   readonly replies: Replies;
@@ -98,6 +109,13 @@ export class Shards implements ShardService {
       shardOf: (vhost, name) => this.#rooms.vhosts.get(vhost)?.findQueue(name)?.shard ?? null,
       companionOf: (vhost, name, args) => this.#rooms.vhosts.get(vhost)?.companionOf(name, args) ?? null,
     });
+    this.partitionPlacement = seat.number === 0 ? new PartitionPlacement(seat.count) : null;
+    this.epochs = new LeaderEpochsOfShards(seat, shard);
+    this.partitionShards = {
+      own: seat.number,
+      opened: (id) => this.#partitionOpened(id),
+      epochOf: (number) => this.epochs.of(number),
+    };
     this.queues = new QueuesById(this.placement);
     this.consumeService = new ConsumeService(seat.rooms, shard);
     this.replies = new Replies(seat, (vhost) => this.#rooms.vhosts.get(vhost)?.directReplies);
@@ -119,7 +137,7 @@ export class Shards implements ShardService {
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
   begin(rooms: ShardRooms, followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
     this.#rooms = rooms;
-    const { vhosts, access, events, streams } = rooms;
+    const { vhosts, access, events, streams, copied } = rooms;
     const { turnTime } = this.#shard;
     this.#receive(rooms);
     this.#queueService = new QueueService(vhosts, turnTime, this.consumeService);
@@ -137,7 +155,9 @@ export class Shards implements ShardService {
           turnTime,
           inBackground,
           known: this.#followed,
-          streams: this.streams,
+          attachments: this.streams,
+          streams,
+          copied: new SnapshotSections(copied),
         },
         followed.changes,
       );
@@ -173,12 +193,19 @@ export class Shards implements ShardService {
   recovered(): void {
     this.seat.begin(this.#shard.turn);
     this.seat.serve(this);
+    this.epochs.tell();
   }
 
   /** The metadata is read from the data directory. */
   metadataRecovered(): void {
     this.#recoveredChanges = this.changes;
     if (this.feed !== null) this.feed.durableChanges = this.changes;
+  }
+
+  /** What the declaration of a stream says here, where it is not journaled: that there is such a log. */
+  #partitionOpened(id: number): void {
+    if (this.seat.number === 0 || this.#shard.isRecovering) return;
+    this.#shard.record(encodeQueueOperation({ op: 'queue-state.open', id, change: this.followedChange }));
   }
 
   /** How many changes of shard 0 are known here; 0 in shard 0. */
@@ -268,6 +295,9 @@ export class Shards implements ShardService {
       case 'queues.resume':
         this.queues.pause(note.ids as readonly number[], note.op === 'queues.pause');
         if (note.op === 'queues.resume') this.#publishing.relieve();
+        return;
+      case 'shard.epoch':
+        this.epochs.told(from, number(note, 'epoch'));
         return;
       case 'queue.touch':
         this.#queueService.touch(note);

@@ -12,8 +12,9 @@ export interface StreamFacts {
   readonly vhost: string;
   readonly name: string;
   readonly id: string;
-  /** The id of the log of each partition: never used again, not even after the stream is gone. */
+  /** As in `NamedPlaces`. */
   readonly partitions: readonly number[];
+  readonly shards?: readonly number[];
   readonly maxMessageBytes: number;
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;

@@ -109,7 +109,7 @@ export class DeadRecords {
     const nowMs = this.#deps.shard.clock.now();
     // What was passed over while something was read is no part of the block.
     source.share.flush();
-    const into = target.partitions[source.partition.index % target.partitions.length];
+    const into = target.own(source.partition.index % target.partitions.length);
     atomic.begin(bytes + BLOCK_OVERHEAD);
     for (const { content, hasForeignEnvelope } of batch) {
       this.#message.content = content;

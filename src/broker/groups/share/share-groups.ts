@@ -1,5 +1,6 @@
 import { ObjectQuotas } from '../../budget/object-quotas.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
+import { ownPartition } from '../../streams/any-partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import type { StreamObserver } from '../../streams/streams.ts';
 import { GroupError } from '../group-error.ts';
@@ -93,11 +94,10 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     if (known !== undefined) return known;
     if (group.isRemoved) return undefined;
     const stream = this.#deps.streams.byId(streamId);
-    if (stream === undefined || stream.vhost !== group.vhost || stream.partitions[partition] === undefined) {
-      return undefined;
-    }
+    const own = ownPartition(stream?.partitions[partition]);
+    if (stream === undefined || stream.vhost !== group.vhost || own === undefined) return undefined;
     // What else there is of the stream is begun on when it is divided.
-    this.#partitions.beginOn(group, stream.partitions[partition]);
+    this.#partitions.beginOn(group, own);
     return group.readers.get(streamId)?.get(partition);
   }
 

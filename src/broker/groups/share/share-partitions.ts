@@ -1,8 +1,10 @@
 import type { Work } from '../../../base/turn-time.ts';
 import { ObjectCounter } from '../../budget/object-counter.ts';
 import type { ObjectQuotas } from '../../budget/object-quotas.ts';
+import { ownPartition, ownPartitions } from '../../streams/any-partition.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
-import type { Partition, PartitionOwner } from '../../streams/partition.ts';
+import type { Partition } from '../../streams/partition.ts';
+import type { PartitionOwner } from '../../streams/partition-owner.ts';
 import type { Stream } from '../../streams/stream.ts';
 import { deadLetterTopic } from '../dead-letter-owner.ts';
 import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
@@ -58,7 +60,7 @@ export class SharePartitions {
     const known = group.readers.get(streamId)?.size ?? 0;
     if (!this.#mayRead(group, stream.partitions.length - known)) return;
     if (known === stream.partitions.length) return;
-    for (const partition of stream.partitions) {
+    for (const partition of ownPartitions(stream.partitions)) {
       // Others of the same user may have begun on some meanwhile.
       if (group.isRemoved || stream.isRemoved || !this.#mayRead(group, 1)) return;
       if (group.readers.get(streamId)?.has(partition.index) !== true) this.#beginOn(group, partition);
@@ -120,7 +122,7 @@ export class SharePartitions {
 
   applyStart(group: ShareGroup, { stream: streamId, partition: index, id, head, s, c }: ShareStart): void {
     this.#nextId = Math.max(this.#nextId, id + 1);
-    const partition = this.#deps.streams.byId(streamId)?.partitions[index];
+    const partition = ownPartition(this.#deps.streams.byId(streamId)?.partitions[index]);
     if (partition === undefined) return;
     let readers = group.readers.get(streamId);
     if (readers === undefined) group.readers.set(streamId, (readers = new Map()));

@@ -1,6 +1,7 @@
 import type { Shard } from '../../shard/shard.ts';
 import type { StreamExchange } from '../../streams/bindings/stream-exchange.ts';
 import type { AttachmentObserver } from '../../streams/bindings/stream-exchanges.ts';
+import { namedPlaces } from '../../streams/partition-place.ts';
 import type { StreamFacts } from '../../streams/remote-stream.ts';
 import type { Stream } from '../../streams/stream.ts';
 import { encodeAttachment, encodeDetachment } from './stream-facts.ts';
@@ -40,7 +41,7 @@ export function factsOf(streamExchange: StreamExchange): StreamFacts {
     vhost,
     name,
     id,
-    partitions: partitions.map((partition) => partition.id),
+    ...namedPlaces(partitions),
     maxMessageBytes,
     declaredAs,
   };

@@ -11,6 +11,7 @@ import { BrokerError } from '../../errors.ts';
 import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
+import { ownPartitions } from '../../streams/any-partition.ts';
 import { StreamExchange } from '../../streams/bindings/stream-exchange.ts';
 import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
@@ -81,7 +82,7 @@ export class ShardedStreams implements StreamObserver {
   }
 
   streamAdded(stream: Stream): void {
-    for (const partition of stream.partitions) this.#partitions.set(partition.id, partition);
+    for (const partition of ownPartitions(stream.partitions)) this.#partitions.set(partition.id, partition);
   }
 
   streamChanged(stream: Stream): void {

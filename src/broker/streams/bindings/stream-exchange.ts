@@ -4,6 +4,7 @@ import { MessageView } from '../../../records/message-view.ts';
 import type { QueueCounts } from '../../queues/queue-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { StreamPort } from '../../topology/ports.ts';
+import { ownPartitions } from '../any-partition.ts';
 import type { StreamConsumerRequest, StreamReader } from '../consumers/stream-consumer.ts';
 import { StreamConsumers } from '../consumers/stream-consumers.ts';
 import type { Stream } from '../stream.ts';
@@ -43,7 +44,8 @@ export class StreamExchange implements StreamPort, RecordTarget {
 
   get counts(): QueueCounts {
     let ready = 0;
-    for (const { startOffset, highWatermark } of this.stream.partitions) ready += highWatermark - startOffset;
+    for (const { startOffset, highWatermark } of ownPartitions(this.stream.partitions))
+      ready += highWatermark - startOffset;
     return { ready, consumers: this.consumers.count };
   }
 
@@ -66,7 +68,7 @@ export class StreamExchange implements StreamPort, RecordTarget {
     const record = this.#record;
     record.content = content;
     if (content.length > this.maxMessageBytes) this.#warnOfSize(content.length);
-    this.stream.partitions[records.partition].gather(record, nowMs);
+    this.stream.own(records.partition).gather(record, nowMs);
     record.content = null;
     return this.#shard.currentBlock;
   }

@@ -5,6 +5,7 @@ import { type OffsetSpecification, offsetSpecification } from '../../topology/of
 import { REPLAY_ARGUMENT } from '../../topology/stream-commands.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
 import type { VirtualHosts } from '../../topology/virtual-hosts.ts';
+import { ownPartitions } from '../any-partition.ts';
 import type { Partition } from '../partition.ts';
 import type { BindingPosition } from './binding-state.ts';
 import type { BindingStates } from './binding-states.ts';
@@ -62,7 +63,9 @@ export class StreamFeed {
     const args = binding.arguments;
     const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? args[REPLAY_ARGUMENT] : 'next';
     const point = offsetSpecification(wanted, shard.nowMs) ?? { kind: 'next' };
-    const positions = stream.partitions.map((partition) => this.#positionOf(binding, partition, point));
+    const positions = ownPartitions(stream.partitions).map((partition) =>
+      this.#positionOf(binding, partition, point),
+    );
     const operation = states.add(stream.id, binding, positions);
     if (operation !== null) this.#record(operation);
     for (const feed of this.#feeds) feed.added(binding);
@@ -90,7 +93,7 @@ export class StreamFeed {
       // The alternate exchange gets what comes from here on, as a binding does.
       if (this.#feeds.length === 0 && !isStart) this.#beginAtTheEnd();
     }
-    for (const partition of stream.partitions) {
+    for (const partition of ownPartitions(stream.partitions)) {
       this.#feeds[partition.index] ??= this.#feedOf(partition, vhost, exchange);
     }
   }
@@ -107,7 +110,7 @@ export class StreamFeed {
   #beginAtTheEnd(): void {
     const { id, partitions } = this.streamExchange.stream;
     this.#deps.shard.store.flushAccumulator();
-    this.#fed = partitions.map(({ endOffset }) => endOffset);
+    this.#fed = ownPartitions(partitions).map(({ endOffset }) => endOffset);
     for (const [p, to] of this.#fed.entries()) this.#record({ op: 'view.fed', id, p, to });
   }
 

@@ -7,6 +7,7 @@ import type { DeliverySource } from '../../queues/delivery-source.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
 import type { OffsetSpecification } from '../../topology/offset-specification.ts';
+import { ownPartitions } from '../any-partition.ts';
 import type { Partition } from '../partition.ts';
 import type { Stream } from '../stream.ts';
 import { offsetAtTime } from './offset-at-time.ts';
@@ -215,7 +216,8 @@ export class StreamConsumer implements Pumped, ConsumerShape, StreamReader {
     this.#message = message;
     this.#filter = request.filter === null ? null : new Set(request.filter);
     this.#matchUnfiltered = request.matchUnfiltered;
-    for (const partition of owner.source.stream.partitions) this.#open(partition, request.start);
+    for (const partition of ownPartitions(owner.source.stream.partitions))
+      this.#open(partition, request.start);
   }
 
   get asConsumer(): Consumer {
@@ -245,7 +247,7 @@ export class StreamConsumer implements Pumped, ConsumerShape, StreamReader {
 
   /** A partition was added: what is in it is all new. */
   extend(): void {
-    const { partitions } = this.owner.source.stream;
+    const partitions = ownPartitions(this.owner.source.stream.partitions);
     for (const partition of partitions.slice(this.#partitions.length))
       this.#open(partition, { kind: 'first' });
     this.pumpLater();

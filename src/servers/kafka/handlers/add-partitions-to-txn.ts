@@ -1,5 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { ownPartition } from '../../../broker/streams/any-partition.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Owner } from '../../../broker/transactions/requests.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -70,7 +71,7 @@ function* add(
     yield;
     for (const index of indexes) {
       const stream = context.broker.streams.get(context.client.vhost, name);
-      const partition = stream?.partitions[index];
+      const partition = ownPartition(stream?.partitions[index]);
       if (stream?.isInternal === true || !context.isAllowed('write', 'topic', name))
         refused.set(`${name}-${index}`, 'TOPIC_AUTHORIZATION_FAILED');
       else if (partition === undefined) refused.set(`${name}-${index}`, 'UNKNOWN_TOPIC_OR_PARTITION');
@@ -109,7 +110,7 @@ function partitionOf(
   topic: string,
   index: number,
 ): Partition | undefined {
-  return broker.streams.get(client.vhost, topic)?.partitions[index];
+  return ownPartition(broker.streams.get(client.vhost, topic)?.partitions[index]);
 }
 
 function always(error: ErrorName): CodeOf {

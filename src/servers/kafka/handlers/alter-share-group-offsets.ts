@@ -1,5 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
+import { ownPartition } from '../../../broker/streams/any-partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -65,7 +66,7 @@ function* alter(
 
 /** The offset, clamped to the partition's log start and high watermark. */
 function within(offset: number, { partitions }: Stream, index: number): number {
-  const { startOffset = 0, highWatermark = 0 } = partitions[index] ?? {};
+  const { startOffset = 0, highWatermark = 0 } = ownPartition(partitions[index]) ?? {};
   return Math.min(Math.max(offset, startOffset), highWatermark);
 }
 

@@ -1,5 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
+import { ownPartition } from '../../../broker/streams/any-partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -84,7 +85,7 @@ function* asked(
 }
 
 function describePartition(group: ShareGroup, stream: Stream, partitionIndex: number): Partition {
-  const partition = stream.partitions[partitionIndex];
+  const partition = ownPartition(stream.partitions[partitionIndex]);
   if (partition === undefined) return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
   const share = group.readers.get(stream.id)?.get(partitionIndex)?.share;
   return {

@@ -1,6 +1,6 @@
 import { mapped } from '../../../base/turn-time.ts';
 import { distinct } from '../../../base/work-collections.ts';
-import type { Partition } from '../../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../../broker/streams/any-partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
@@ -40,7 +40,7 @@ function describe(context: RequestContext, id: string): Described {
 }
 
 /** The partitions whose topics the client may describe. */
-function topicsOf(context: RequestContext, partitions: Iterable<Partition>): Described['topics'] {
+function topicsOf(context: RequestContext, partitions: Iterable<AnyPartition>): Described['topics'] {
   const topics = new Map<string, number[]>();
   for (const { stream, index } of partitions) {
     if (stream.isRemoved || !context.isAllowed('describe', 'topic', stream.name)) continue;

@@ -88,7 +88,7 @@ describe('a share group of very many partitions', () => {
     const group = groupOf(test);
     await whenDivided(group);
     const one = batchOf(['x']);
-    for (const partition of streams.get('/', 's')?.partitions ?? [])
+    for (const partition of streams.get('/', 's')?.ownPartitions ?? [])
       partition.append(Buffer.from(one), 0, one.length);
     await test.flush();
     const limits = { records: 1, bytes: 1000, isExact: false };

@@ -54,7 +54,7 @@ class Setting {
   }
 
   partition(index = 0): Partition {
-    return this.test.broker.streams.get('/', 's')!.partitions[index];
+    return this.test.broker.streams.get('/', 's')!.ownPartitions[index];
   }
 
   reader(index = 0): ShareReader {
@@ -141,7 +141,7 @@ describe('a share group', () => {
     await setting.acknowledge('ada', 1, 1, ACKNOWLEDGE.release);
     assert.equal(setting.reader().share.startOffset, 2);
     await setting.test.flush();
-    const dead = setting.test.broker.streams.get('/', 'dead')!.partitions[0];
+    const dead = setting.test.broker.streams.get('/', 'dead')!.ownPartitions[0];
     const { bytes } = await dead.read(0, dead.highWatermark, 1024 * 1024);
     const found: string[] = [];
     forEachRecord(bytes, 0, bytes.length, (_offset, _ms, buffer, start, length) => {
