@@ -3,7 +3,14 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { recordBytesMax } from '../messages/record-from-message.ts';
-import type { OutboxEntrance, OutboxPort, OutboxTarget, RemoteSettlement } from '../shard/outbox-port.ts';
+import type {
+  OutboxEntrance,
+  OutboxPort,
+  OutboxTarget,
+  RemoteMarkers,
+  RemoteRecord,
+  RemoteSettlement,
+} from '../shard/outbox-port.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
 
@@ -124,6 +131,16 @@ export class AtomicAppend {
   /** What clients say of deliveries that come from another shard takes effect there. */
   settleRemotely(shard: number, settlements: readonly RemoteSettlement[], timestampMs: number): void {
     this.#outboxTo(shard).appendSettlements(settlements, timestampMs);
+  }
+
+  /** A record for a partition of another shard. */
+  sendRecord(shard: number, record: RemoteRecord, timestampMs: number): void {
+    this.#outboxTo(shard).appendRecord(record, timestampMs);
+  }
+
+  /** A transaction ends in partitions of another shard. */
+  sendMarkers(shard: number, markers: RemoteMarkers, timestampMs: number): void {
+    this.#outboxTo(shard).appendMarkers(markers, timestampMs);
   }
 
   #outboxTo(shard: number): OutboxEntrance {

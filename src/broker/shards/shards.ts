@@ -126,6 +126,7 @@ export class Shards implements ShardService {
       links: seat.outboxLinks,
       findQueue: (id) => this.queues.local(id),
       findStream: (logId) => this.streams.exchangeWith(logId),
+      findPartition: (logId) => this.streams.partition(logId),
       metadata: this.metadata,
     });
     shard.outboxes = this.outboxes;

@@ -6,13 +6,26 @@ import { deduplicate, type Seen } from '../../publishing/admission.ts';
 import { AtomicAppend, appendBytesMax, operationBytes } from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsIn } from '../../publishing/route-targets.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { RemoteSettlement } from '../../shard/outbox-port.ts';
+import type { RemoteMarkers, RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { EntryView } from './outbox-entry.ts';
 import { ANSWER_BYTES, ENTRIES_HEADER_BYTES, ENTRY_HEADER_BYTES, writeAnswer } from './outbox-frames.ts';
 import { encodeOutboxOperation, RECEIVED_BYTES_MAX } from './outbox-operations.ts';
+
+/** A partition, for records of other shards. */
+export interface RecordReceiver {
+  gather(messageView: MessageView, timestampMs: number, hasForeignEnvelope?: boolean): void;
+}
+
+/** Ends transactions of other shards in partitions of this one. */
+export interface MarkerReceiver {
+  /** What that takes of the journal at most. */
+  bytesMax(markers: RemoteMarkers): number;
+  /** In the block that remembers it. Partitions that are gone are left out. */
+  end(markers: RemoteMarkers, timestampMs: number): void;
+}
 
 export interface InboxDeps {
   readonly shard: Shard;
@@ -21,6 +34,8 @@ export interface InboxDeps {
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
   findStream(logId: number): StreamPort | undefined;
+  findPartition(logId: number): RecordReceiver | undefined;
+  markers(): MarkerReceiver;
   /** See `SettlementReceiver`. */
   canSettle(settlement: RemoteSettlement): boolean;
   /** What clients of the other shard, in a tx, say of deliveries from here. */
@@ -28,14 +43,49 @@ export interface InboxDeps {
   readonly metadata: KnownMetadata;
 }
 
-/** A message on its way into its queues. */
+/** Something on its way into the block of what has come with it. */
 interface Arrival {
-  readonly targets: RouteTargets;
-  readonly content: Buffer;
-  readonly persistent: boolean;
-  readonly timestampMs: number;
-  readonly seen: readonly Seen[];
-  readonly expires: boolean;
+  /** What it takes of the journal at most. */
+  readonly bytes: number;
+  /** `messageView` is used for all. */
+  append(atomic: AtomicAppend, messageView: MessageView): void;
+}
+
+/** A message on its way into its queues. */
+class MessageArrival implements Arrival {
+  readonly bytes: number;
+  readonly #targets: RouteTargets;
+  readonly #content: Buffer;
+  readonly #isPersistent: boolean;
+  readonly #timestampMs: number;
+  readonly #expires: boolean;
+  readonly #seen: readonly Seen[];
+
+  constructor(
+    targets: RouteTargets,
+    content: Buffer,
+    isPersistent: boolean,
+    timestampMs: number,
+    expires: boolean,
+    seen: readonly Seen[],
+  ) {
+    this.#targets = targets;
+    this.#content = content;
+    this.#isPersistent = isPersistent;
+    this.#timestampMs = timestampMs;
+    this.#expires = expires;
+    this.#seen = seen;
+    const logs = isPersistent ? targets.durableLogs.length : 0;
+    let bytes = appendBytesMax(logs, targets.streams.length, content.length);
+    for (const each of seen) bytes += each.journalBytes;
+    this.bytes = bytes;
+  }
+
+  append(atomic: AtomicAppend, messageView: MessageView): void {
+    messageView.content = this.#content;
+    atomic.append(this.#targets, messageView, this.#isPersistent, this.#timestampMs, this.#expires);
+    for (const each of this.#seen) each.remember();
+  }
 }
 
 const NOTHING: readonly Seen[] = [];
@@ -126,13 +176,50 @@ export class Inbox {
     const entry = this.#entry;
     if (length > 0) {
       entry.parse(buffer, start, length);
-      if (!entry.isMessage && !this.#canSettle()) return false;
-      if (entry.isMessage) this.#addMessage(timestampMs);
-      else this.#settle();
+      if (entry.kind === 'settlements') return this.#takeSettlements();
+      if (entry.kind === 'message') this.#addMessage(timestampMs);
+      else if (entry.kind === 'record') this.#addRecord(timestampMs);
+      else this.#addMarkers(timestampMs);
     }
     this.next++;
-    if (length > 0 && !entry.isMessage) this.#writeSettled();
     return true;
+  }
+
+  #takeSettlements(): boolean {
+    if (!this.#canSettle()) return false;
+    this.#settle();
+    this.next++;
+    this.#writeSettled();
+    return true;
+  }
+
+  #addRecord(timestampMs: number): void {
+    const { logId, content, hasForeignEnvelope } = this.#entry.record;
+    const partition = this.#deps.findPartition(logId);
+    if (partition === undefined) {
+      this.dropped++;
+      return;
+    }
+    this.#add({
+      bytes: appendBytesMax(0, 1, content.length),
+      append: (_atomic, messageView) => {
+        messageView.content = content;
+        partition.gather(messageView, timestampMs, hasForeignEnvelope);
+      },
+    });
+  }
+
+  #addMarkers(timestampMs: number): void {
+    const receiver = this.#deps.markers();
+    const { markers } = this.#entry;
+    this.#add({ bytes: receiver.bytesMax(markers), append: () => receiver.end(markers, timestampMs) });
+  }
+
+  #add(arrival: Arrival): void {
+    const { bytes } = arrival;
+    if (this.#arrivals.length > 0 && this.#arrivalBytes + bytes > this.#atomic.batchBytesMax) this.#write();
+    this.#arrivals.push(arrival);
+    this.#arrivalBytes += bytes;
   }
 
   #addMessage(timestampMs: number): void {
@@ -148,37 +235,27 @@ export class Inbox {
     const isExamined = entry.isPublished && targets.queues.some((queue) => queue.deduplicator !== null);
     // Names of those that are not written yet would not be known.
     if (isExamined) this.#write();
-    const arrival = this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined);
-    let bytes = appendBytesMax(
-      arrival.persistent ? arrival.targets.durableLogs.length : 0,
-      arrival.targets.streams.length,
-      content.length,
-    );
-    for (const each of arrival.seen) bytes += each.journalBytes;
-    if (this.#arrivals.length > 0 && this.#arrivalBytes + bytes > this.#atomic.batchBytesMax) this.#write();
-    this.#arrivals.push(arrival);
-    this.#arrivalBytes += bytes;
+    this.#add(this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined));
   }
 
   #arrival(
-    targets: RouteTargets,
+    all: RouteTargets,
     content: Buffer,
     timestampMs: number,
     expires: boolean,
     isExamined: boolean,
   ): Arrival {
-    const persistent = this.#entry.isPersistent;
-    if (!isExamined) return { targets, content, persistent, timestampMs, seen: NOTHING, expires };
+    const { isPersistent } = this.#entry;
+    const { targets, seen } = isExamined ? this.#examined(all, content) : { targets: all, seen: NOTHING };
+    return new MessageArrival(targets, content, isPersistent, timestampMs, expires, seen);
+  }
+
+  /** Without the queues that have had a message of this name. */
+  #examined(targets: RouteTargets, content: Buffer): { targets: RouteTargets; seen: readonly Seen[] } {
+    const { isPersistent } = this.#entry;
     const messageView = parseContent(Buffer.from(content), new MessageView());
-    const { queues, seen } = deduplicate(targets.queues, messageView, this.#deps.shard, persistent);
-    return {
-      targets: targetsIn(queues, messageView.priority, targets.streams),
-      content,
-      persistent,
-      timestampMs,
-      seen,
-      expires,
-    };
+    const { queues, seen } = deduplicate(targets.queues, messageView, this.#deps.shard, isPersistent);
+    return { targets: targetsIn(queues, messageView.priority, targets.streams), seen };
   }
 
   /** Messages that come one after the other mostly go the same way. */
@@ -216,11 +293,7 @@ export class Inbox {
     const atomic = this.#atomic;
     atomic.excludeSettled();
     atomic.begin(this.#arrivalBytes + operationBytes(RECEIVED_BYTES_MAX));
-    for (const { targets, content, persistent, timestampMs, seen, expires } of arrivals) {
-      this.#messageView.content = content;
-      atomic.append(targets, this.#messageView, persistent, timestampMs, expires);
-      for (const each of seen) each.remember();
-    }
+    for (const arrival of arrivals) arrival.append(atomic, this.#messageView);
     this.#messageView.clear();
     this.#arrivals = [];
     this.#arrivalBytes = 0;

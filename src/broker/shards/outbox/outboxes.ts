@@ -14,9 +14,14 @@ import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { CatchUp } from './catch-up.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox, type MarkerReceiver, type RecordReceiver } from './inbox.ts';
 import { Outbox, type OutboxLimits } from './outbox.ts';
-import { messageEntryBytes, settlementsEntryBytes } from './outbox-entry.ts';
+import {
+  markersEntryBytes,
+  messageEntryBytes,
+  recordEntryBytes,
+  settlementsEntryBytes,
+} from './outbox-entry.ts';
 import { readAnswer } from './outbox-frames.ts';
 import { decodeOutboxOperation, encodeOutboxOperation } from './outbox-operations.ts';
 
@@ -43,6 +48,8 @@ export interface OutboxesDeps {
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
   findStream(logId: number): StreamPort | undefined;
+  /** The partition of this shard with this log; undefined if it was deleted. */
+  findPartition(logId: number): RecordReceiver | undefined;
   readonly metadata: KnownMetadata;
 }
 
@@ -54,6 +61,8 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   readonly prefix = 'outbox';
   /** Who hands out messages of this shard to clients of others; null where nobody does. */
   settlements: SettlementReceiver | null = null;
+  /** Who ends transactions in partitions of this shard; null where nobody does. */
+  markers: MarkerReceiver | null = null;
   readonly #deps: OutboxesDeps;
   readonly #outboxes = new Map<number, Outbox>();
   readonly #inboxes = new Map<number, Inbox>();
@@ -89,6 +98,14 @@ export class Outboxes implements SnapshotSection, OutboxPort {
 
   settlementBytesMax(count: number): number {
     return Store.entryBytes(1, settlementsEntryBytes(count));
+  }
+
+  recordBytesMax(contentBytes: number): number {
+    return Store.entryBytes(1, recordEntryBytes(contentBytes));
+  }
+
+  markersBytesMax(partitions: number): number {
+    return Store.entryBytes(1, markersEntryBytes(partitions));
   }
 
   beginReserving(): void {
@@ -215,6 +232,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
       link,
       canSettle: (settlement) => this.#receiver(from).canSettle(from, settlement),
       settle: (settlement) => this.#receiver(from).settleRemotely(from, settlement),
+      markers: () => this.#markerReceiver(from),
     });
     this.#inboxes.set(from, inbox);
     return inbox;
@@ -223,6 +241,11 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   #receiver(from: number): SettlementReceiver {
     if (this.settlements !== null) return this.settlements;
     throw new Error(`shard ${from} settles a delivery, and nobody hands out messages to it`);
+  }
+
+  #markerReceiver(from: number): MarkerReceiver {
+    if (this.markers !== null) return this.markers;
+    throw new Error(`shard ${from} ends a transaction, and nobody here knows transactions`);
   }
 
   #goOn(): void {

@@ -34,7 +34,7 @@ export class ShardedStreams implements StreamObserver {
   readonly #shard: Shard;
   readonly #seat: ShardSeat;
   #vhosts!: VirtualHosts<AnyQueue>;
-  /** In shard 0: all partitions, by the id of their log. */
+  /** Those of this shard, by the id of their log. */
   readonly #partitions = new Map<number, Partition>();
   /** By the number of the other shard. */
   readonly #consuming: StreamConsumeService[] = [];
@@ -55,11 +55,11 @@ export class ShardedStreams implements StreamObserver {
 
   begin(vhosts: VirtualHosts<AnyQueue>, streams: Streams): void {
     this.#vhosts = vhosts;
+    streams.observe(this);
     if (this.#remotes !== null) {
       this.#remotes.begin(vhosts);
       return;
     }
-    streams.observe(this);
     for (const [peer, room] of this.#seat.rooms.entries()) if (room !== undefined) this.#serve(peer, room);
   }
 
@@ -71,6 +71,11 @@ export class ShardedStreams implements StreamObserver {
     this.#consuming[peer] = consuming;
     for (const kind of [FRAME_STREAM_CREDIT, FRAME_STREAM_SETTLED, FRAME_STREAM_DETACH])
       door.receive(kind, consuming);
+  }
+
+  /** The partition of this shard with this log. */
+  partition(logId: number): Partition | undefined {
+    return this.#partitions.get(logId);
   }
 
   /** The stream of this shard that has a partition with this log. */
