@@ -4,6 +4,7 @@ import {
   TransactionError,
   type TransactionErrorKind,
 } from '../../../src/broker/transactions/transaction-error.ts';
+import type { ProducerIdentity } from '../../../src/broker/transactions/transactional-producer.ts';
 import { type Produced, ShardProducer } from '../../broker/shards/shard-producer.ts';
 import { HistoryError } from '../expected-queue.ts';
 import { KafkaTransaction } from './kafka-transaction.ts';
@@ -93,7 +94,33 @@ export class TransactionalClient {
     await Promise.all(indexes.map((index) => this.#fill(transaction, index)));
     if (random() < 0.3) await this.#addOffset(transaction);
     if (random() < 0.1) await this.#world.sleep(between(0, 100));
-    await this.#end(transaction, random() < 0.7);
+    const isCommit = random() < 0.7;
+    const { identity } = this.#producer;
+    // An application that aborts need not wait for what it has sent.
+    if (!isCommit && this.#isOfVersion2 && random() < 0.5)
+      void this.#sendLate(transaction, indexes[0], identity);
+    await this.#end(transaction, isCommit);
+    if (random() < 0.2) await this.#checkLate(transaction, indexes[0], identity);
+  }
+
+  /** A batch whose answer nobody waits for. */
+  async #sendLate(
+    transaction: KafkaTransaction,
+    index: number,
+    identity: ProducerIdentity,
+    sequence = this.#sequences.get(index) ?? 0,
+  ): Promise<string> {
+    const values = [`${transaction.name}/late`];
+    const produced = { sequence, values, mayAdd: this.#isOfVersion2, identity };
+    return this.#producer.append(this.#world.partition(index), produced).catch(() => 'fenced');
+  }
+
+  /** One that was on its way for very long, of a transaction that is over. */
+  async #checkLate(transaction: KafkaTransaction, index: number, identity: ProducerIdentity): Promise<void> {
+    const sequence = this.#isOfVersion2 ? (transaction.counts.get(index) ?? 0) : this.#sequences.get(index);
+    const outcome = await this.#asked(() => this.#sendLate(transaction, index, identity, sequence));
+    if (outcome === 'appended' || outcome === 'duplicate')
+      throw new HistoryError(`a late record of ${transaction.name}, which is over, is ${outcome}`);
   }
 
   #somePartitions(): number[] {
