@@ -367,12 +367,12 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, streams, deadLettering: refused, allShards } = this;
+    const { vhosts, access, events, streams, transactions, deadLettering: refused, allShards } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.followedMetadata();
     const copied = [this.brokerConfigs, this.cluster, this.groupConfigs];
     return this.#shards.begin(
-      { vhosts, access, events, refused, streams, allShards, metadata, copied },
+      { vhosts, access, events, refused, streams, transactions, allShards, metadata, copied },
       followed,
     );
   }
@@ -481,7 +481,8 @@ export class Broker {
         this.brokerConfigs.number('producer.id.expiration.ms') ?? settings.producerExpirationMs,
       offsets: this.groups,
       quotas: this.quotas,
-      partitions: () => this.streams.partitions(),
+      partitions: () => this.streams.allPartitions(),
+      verification: this.#shards?.transactions.verification ?? null,
     });
   }
 }

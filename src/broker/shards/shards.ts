@@ -15,6 +15,7 @@ import type { RouteVersion } from '../topology/route.ts';
 import type { TopologyCommands } from '../topology/topology-commands.ts';
 import type { VirtualHostDeps } from '../topology/virtual-host.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import type { Transactions } from '../transactions/transactions.ts';
 import type { AllShards } from './all-shards.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
@@ -36,6 +37,7 @@ import { QueuesById } from './queues-by-id.ts';
 import { RemoteCommands } from './remote-commands.ts';
 import { RemoteQueues } from './remote-queues.ts';
 import { ShardedStreams } from './streams/sharded-streams.ts';
+import { ShardedTransactions } from './transactions/sharded-transactions.ts';
 
 /** The rooms of the broker that the shards work with: made after them. */
 export interface ShardRooms {
@@ -45,6 +47,7 @@ export interface ShardRooms {
   readonly refused: RefusedMessages;
   readonly allShards: AllShards;
   readonly streams: Streams;
+  readonly transactions: Transactions;
   /** Beside topology, access and streams, what all shards have in common. */
   readonly copied: readonly SnapshotSection[];
   /** All metadata, as operations. */
@@ -83,6 +86,7 @@ export class Shards implements ShardService {
   readonly outboxes: Outboxes;
   readonly #publishing: PublishingElsewhere;
   readonly streams: ShardedStreams;
+  readonly transactions: ShardedTransactions;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
   /** In shard 0: how many changes of the metadata were journaled since the data directory began. */
@@ -132,6 +136,8 @@ export class Shards implements ShardService {
     shard.outboxes = this.outboxes;
     this.outboxes.settlements = new RemoteSettlements(shard, this.consumeService, this.queues);
     this.streams = new ShardedStreams(seat, shard, (operation, block) => this.#implied(operation, block));
+    this.transactions = new ShardedTransactions(seat, shard, (logId) => this.streams.partition(logId));
+    this.outboxes.markers = this.transactions;
     this.remoteQueues = new RemoteQueues(seat, shard.turn, this.metadata, this.#publishing);
   }
 
@@ -143,6 +149,7 @@ export class Shards implements ShardService {
     this.#receive(rooms);
     this.#queueService = new QueueService(vhosts, turnTime, this.consumeService);
     this.streams.begin(vhosts, streams);
+    this.transactions.begin(rooms.transactions, streams);
     if (followed !== null) {
       const link = this.seat.links[0] as ShardLink;
       const inBackground = this.#shard.inBackground.bind(this.#shard);
@@ -282,6 +289,7 @@ export class Shards implements ShardService {
   }
 
   told(from: number, note: ShardNote): void {
+    if (this.transactions.told(from, note)) return;
     switch (note.op) {
       case 'metadata':
         this.#copy?.told(note);

@@ -271,6 +271,11 @@ export class Streams implements SnapshotSection {
     for (const { partitions } of this.#byId.values()) yield* ownPartitions(partitions);
   }
 
+  /** Those of all shards. */
+  *allPartitions(): Iterable<AnyPartition> {
+    for (const { partitions } of this.#byId.values()) yield* partitions;
+  }
+
   #record(operation: StreamOperation): void {
     if (this.#deps.isFollower === true) throw new Error('only shard 0 changes the streams');
     this.#deps.record(encodeStreamOperation(operation));

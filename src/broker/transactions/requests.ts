@@ -1,3 +1,5 @@
+import type { Partition } from '../streams/partition.ts';
+import type { TransactionErrorKind } from './transaction-error.ts';
 import type { ProducerIdentity } from './transactional-producer.ts';
 
 /** Whose transaction it is, as a client says. */
@@ -25,4 +27,16 @@ export interface TransactionAdmission {
    * (KIP-890); otherwise that has to be said before.
    */
   readonly mayAdd: boolean;
+  /** What the coordinator in another shard has refused. */
+  readonly refused?: Refused;
+}
+
+/** Partitions that the coordinator has said are not in the transaction, and why not. */
+export type Refused = ReadonlyMap<Partition, TransactionErrorKind>;
+
+/** Whether partitions of another shard are in the open transaction of the owner: asked of the coordinator (KIP-890). */
+export interface VerificationRequest {
+  readonly owner: Owner;
+  readonly mayAdd: boolean;
+  readonly partitions: readonly Partition[];
 }

@@ -1,7 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
-import { ownPartition } from '../../../broker/streams/any-partition.ts';
-import type { Partition } from '../../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../../broker/streams/any-partition.ts';
 import type { Owner } from '../../../broker/transactions/requests.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -64,14 +63,14 @@ function* add(
 ): Work<CodeOf> {
   if (!context.isAllowed('write', 'transactional-id', id))
     return always('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
-  const partitions = new Set<Partition>();
+  const partitions = new Set<AnyPartition>();
   const { partitionsMax } = context.broker.transactions.settings;
   const refused = new Map<string, ErrorName>();
   for (const { name, partitions: indexes } of topics) {
     yield;
     for (const index of indexes) {
       const stream = context.broker.streams.get(context.client.vhost, name);
-      const partition = ownPartition(stream?.partitions[index]);
+      const partition = stream?.partitions[index];
       if (stream?.isInternal === true || !context.isAllowed('write', 'topic', name))
         refused.set(`${name}-${index}`, 'TOPIC_AUTHORIZATION_FAILED');
       else if (partition === undefined) refused.set(`${name}-${index}`, 'UNKNOWN_TOPIC_OR_PARTITION');
@@ -109,8 +108,8 @@ function partitionOf(
   { client, broker }: RequestContext,
   topic: string,
   index: number,
-): Partition | undefined {
-  return ownPartition(broker.streams.get(client.vhost, topic)?.partitions[index]);
+): AnyPartition | undefined {
+  return broker.streams.get(client.vhost, topic)?.partitions[index];
 }
 
 function always(error: ErrorName): CodeOf {

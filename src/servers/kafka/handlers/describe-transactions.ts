@@ -5,7 +5,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
 import type { ApiHandler } from '../handler.ts';
-import { TRANSACTION_STATES } from '../transaction-states.ts';
+import { stateOf } from '../transaction-states.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof describeTransactions>['transactionStates'][number];
@@ -30,7 +30,7 @@ function describe(context: RequestContext, id: string): Described {
   return {
     errorCode: ERROR_CODES.NONE,
     transactionalId: id,
-    transactionState: TRANSACTION_STATES[producer.state],
+    transactionState: stateOf(producer),
     transactionTimeoutMs: producer.timeoutMs,
     transactionStartTimeMs: producer.startMs,
     producerId: producer.identity.producerId,
