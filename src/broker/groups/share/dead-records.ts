@@ -52,6 +52,10 @@ export class DeadRecords {
   readonly #deps: DeadRecordsDeps;
   readonly #atomic: AtomicAppend;
   readonly #message = new MessageView();
+  /** Those that had no room in an outbox. */
+  readonly #waiting = new Set<() => void>();
+  /** The outboxes will tell when there is room. */
+  #isAsking = false;
 
   constructor(deps: DeadRecordsDeps) {
     this.#deps = deps;
@@ -167,14 +171,28 @@ export class DeadRecords {
 
   /** Resolves when there may be room in the outbox: at the latest after a while, as the group may be gone by then. */
   #room(): Promise<void> {
+    const { shard } = this.#deps;
     return new Promise((resolve) => {
-      const { shard } = this.#deps;
-      const timer = shard.scheduler.after(RETRY_MS_MIN, resolve);
-      outboxesOf(shard).whenRoom(() => {
-        timer.cancel();
+      const timer = shard.scheduler.after(RETRY_MS_MIN, () => {
+        this.#waiting.delete(goOn);
         resolve();
       });
+      const goOn = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      this.#waiting.add(goOn);
+      if (this.#isAsking) return;
+      this.#isAsking = true;
+      outboxesOf(shard).whenRoom(() => this.#hasRoom());
     });
+  }
+
+  #hasRoom(): void {
+    this.#isAsking = false;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const goOn of waiting) goOn();
   }
 }
 
