@@ -41,6 +41,7 @@ import { RemoteQueue } from './queues/remote-queue.ts';
 import { ClusterId } from './shard/cluster-id.ts';
 import { MemoryAlarms } from './shard/memory-alarms.ts';
 import { Shard } from './shard/shard.ts';
+import type { SnapshotSection } from './shard/snapshot-section.ts';
 import { AdministrationService } from './shards/administration-service.ts';
 import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
@@ -221,6 +222,9 @@ export class Broker {
       access: () => this.access,
       groups: this.groups,
       quotas: this.quotas,
+      seat,
+      recordMetadata: record,
+      everywhere: () => this.metadataIsSafe(),
       onProblem: (fields, message) => shard.log.error(fields, message),
     });
     this.transactions = this.#createTransactions(options.transactions);
@@ -261,7 +265,7 @@ export class Broker {
       queueRecovery: this.#queueRecovery,
       followed: options.followed,
       shards: this.#shards,
-      copied: [this.brokerConfigs, this.cluster, this.groupConfigs],
+      copied: this.#copied(),
       // In the order in which they are restored.
       sections: [
         this.streams,
@@ -367,14 +371,31 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, streams, transactions, deadLettering: refused, allShards } = this;
+    const { vhosts, access, events, streams, deadLettering: refused, allShards } = this;
+    const { transactions, shareGroups } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.followedMetadata();
-    const copied = [this.brokerConfigs, this.cluster, this.groupConfigs];
+    const copied = this.#copied();
     return this.#shards.begin(
-      { vhosts, access, events, refused, streams, transactions, allShards, metadata, copied },
+      {
+        vhosts,
+        access,
+        events,
+        refused,
+        streams,
+        transactions,
+        shareGroups,
+        allShards,
+        metadata,
+        copied,
+      },
       followed,
     );
+  }
+
+  /** What all shards follow, beside topology, access and streams. */
+  #copied(): SnapshotSection[] {
+    return [this.brokerConfigs, this.cluster, this.groupConfigs, this.shareGroups.names];
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {

@@ -4,8 +4,7 @@ import { GroupError } from '../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
-import { ownPartition, ownPartitions } from '../../broker/streams/any-partition.ts';
-import type { Partition } from '../../broker/streams/partition.ts';
+import { type AnyPartition, ownPartition, ownPartitions } from '../../broker/streams/any-partition.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
@@ -13,7 +12,7 @@ import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
-import { shareDetails, shareSummary } from './share-groups.ts';
+import { resetShares, shareDetails, shareSummaries } from './share-groups.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const groupRoutes: readonly Route[] = [
@@ -26,19 +25,22 @@ export const groupRoutes: readonly Route[] = [
 
 type View = { readonly [field: string]: Json };
 
-function list(context: AdminContext, request: ApiRequest): ApiResponse {
+async function list(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { groups, shareGroups } = context.broker;
+  const vhosts = vhostsOf(context, request).map(({ name }) => name);
+  const shares = vhosts.flatMap((vhost) => shareGroups.list(vhost));
+  const summaries = await shareSummaries(context, shares);
   return ok(
-    vhostsOf(context, request).flatMap(({ name: vhost }) => [
+    vhosts.flatMap((vhost) => [
       ...groups.list(vhost).map((group) => summary(context, group)),
-      ...shareGroups.list(vhost).map((group) => shareSummary(context, group)),
+      ...summaries.filter((_, at) => shares[at]?.vhost === vhost),
     ]),
   );
 }
 
-function one(context: AdminContext, request: ApiRequest): ApiResponse {
+async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const shareGroup = shareGroupOf(context, request);
-  if (shareGroup !== undefined) return ok(shareDetails(context, shareGroup));
+  if (shareGroup !== undefined) return ok(await shareDetails(context, shareGroup));
   const group = groupOf(context, request);
   const { membership } = group;
   return ok({
@@ -55,7 +57,7 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
   const name = request.parameter('name');
   const { groups } = context.broker;
   const home = groups.others.find((others) => others.has(vhost, name)) ?? groups;
-  refusing(() => home.delete(vhost, name));
+  await refusing(() => home.delete(vhost, name));
   return await durably(context, done());
 }
 
@@ -72,18 +74,18 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   if ((shareGroup ?? group)?.isEmpty === false) {
     throw new HttpError(409, 'group_not_empty', `group '${name}' has members: stop them first`);
   }
+  const isWanted = !request.boolean('dry_run', false);
+  if (shareGroup !== undefined) {
+    const indexes = chosen(request, stream).map(({ index }) => index);
+    const moved = await refusing(() => resetShares(context, shareGroup, stream, indexes, target, isWanted));
+    return await durably(context, ok(moved));
+  }
   const rows = new OffsetRowsBuilder();
-  const starts = new Map<number, number>();
   const moved: View[] = [];
-  for (const partition of chosen(request, stream)) {
-    const share = shareGroup?.readers.get(stream.id)?.get(partition.index)?.share;
-    const present =
-      share === undefined
-        ? (group?.offsets.get(stream.id, partition.index) ?? null)
-        : { offset: share.startOffset };
+  for (const partition of ownPartitions(chosen(request, stream))) {
+    const present = group?.offsets.get(stream.id, partition.index) ?? null;
     const offset = await resetOffset(partition, target, present);
     rows.add(stream.id, [partition.index, offset]);
-    starts.set(partition.index, offset);
     moved.push({
       stream: stream.name,
       partition: partition.index,
@@ -91,11 +93,8 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
       previous_offset: present?.offset ?? null,
     });
   }
-  const isWanted = !request.boolean('dry_run', false);
-  if (isWanted && shareGroup !== undefined) {
-    refusing(() => broker.shareGroups.alter(shareGroup, stream, starts));
-  } else if (isWanted) {
-    refusing(() =>
+  if (isWanted) {
+    await refusing(() =>
       broker.groups.commit({
         vhost,
         group: name,
@@ -110,9 +109,9 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   return await durably(context, ok(moved));
 }
 
-function chosen(request: ApiRequest, stream: Stream): Partition[] {
-  if (!request.has('partition')) return ownPartitions(stream.partitions);
-  const partition = ownPartition(stream.partitions[request.integer('partition')]);
+function chosen(request: ApiRequest, stream: Stream): readonly AnyPartition[] {
+  if (!request.has('partition')) return stream.partitions;
+  const partition = stream.partitions[request.integer('partition')];
   if (partition === undefined) {
     throw notFound(`stream '${stream.name}' has no partition ${request.integer('partition')}`);
   }
@@ -203,9 +202,9 @@ function membersOf({ broker }: AdminContext, { membership, protocolType }: Group
   }));
 }
 
-function refusing(run: () => void): void {
+async function refusing<T>(run: () => T | Promise<T>): Promise<T> {
   try {
-    run();
+    return await run();
   } catch (error) {
     if (!(error instanceof GroupError)) throw error;
     if (error.kind === 'group-not-found') throw notFound(error.message);

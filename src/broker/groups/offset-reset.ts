@@ -11,12 +11,12 @@ export type ResetTarget =
   /** The first record of this time, in milliseconds since the epoch, or of a later one. */
   | { readonly to: 'time'; readonly timeMs: number };
 
-/** The offset that it comes to: one that there is. */
-export async function resetOffset(
+/** The offset that it comes to: one that there is. A time has to be looked up. */
+export function resetOffset(
   partition: Partition,
   target: ResetTarget,
   present: Pick<CommittedOffset, 'offset'> | null,
-): Promise<number> {
+): number | Promise<number> {
   const { startOffset, highWatermark } = partition;
   const within = (offset: number) => Math.min(Math.max(offset, startOffset), highWatermark);
   switch (target.to) {
@@ -29,6 +29,6 @@ export async function resetOffset(
     case 'shift':
       return within((present?.offset ?? startOffset) + target.by);
     case 'time':
-      return within(await offsetAtTime(partition, target.timeMs));
+      return offsetAtTime(partition, target.timeMs).then(within);
   }
 }

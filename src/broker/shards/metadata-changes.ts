@@ -1,7 +1,7 @@
 import { isAccessOperation } from '../access/operations.ts';
 
 const OF_TOPOLOGY =
-  /^\{"op":"(vhost|exchange|queue|binding|policy|operator-policy|broker-config|group-config|cluster)\./;
+  /^\{"op":"(vhost|exchange|queue|binding|policy|operator-policy|broker-config|group-config|share-group|cluster)\./;
 const OF_STREAMS = /^\{"op":"stream\.(create|delete|extend|configure)"/;
 const BEGINNING_BYTES = 40;
 

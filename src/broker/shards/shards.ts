@@ -2,6 +2,7 @@ import type { Json } from '../../base/value-json.ts';
 import type { Access } from '../access/access.ts';
 import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
+import type { ShareGroups } from '../groups/share/share-groups.ts';
 import type { RefusedMessages } from '../publishing/admission.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import { encodeQueueOperation } from '../queues/queue-operations.ts';
@@ -46,6 +47,7 @@ export interface ShardRooms {
   readonly events: Events;
   readonly refused: RefusedMessages;
   readonly allShards: AllShards;
+  readonly shareGroups: ShareGroups;
   readonly streams: Streams;
   readonly transactions: Transactions;
   /** Beside topology, access and streams, what all shards have in common. */
@@ -281,6 +283,7 @@ export class Shards implements ShardService {
       this.streams.answer(from, question) ??
       this.#queueService.answer(from, question) ??
       this.replies.answer(question) ??
+      this.#rooms.shareGroups.answer(question) ??
       this.#rooms.allShards.answer(from, question);
     if (answer !== null) return answer;
     throw new Error(
@@ -307,6 +310,9 @@ export class Shards implements ShardService {
         return;
       case 'shard.epoch':
         this.epochs.told(from, number(note, 'epoch'));
+        return;
+      case 'share.release':
+        this.#rooms.shareGroups.release(note);
         return;
       case 'queue.touch':
         this.#queueService.touch(note);

@@ -74,6 +74,11 @@ export class Streams implements SnapshotSection {
     this.#quotas = deps.quotas ?? new ObjectQuotas();
   }
 
+  /** Whether shard 0 makes all changes, and this is another one. */
+  get isFollower(): boolean {
+    return this.#deps.isFollower === true;
+  }
+
   /** Told of what is there already, too. */
   observe(observer: StreamObserver): void {
     this.#observers.push(observer);
@@ -277,7 +282,7 @@ export class Streams implements SnapshotSection {
   }
 
   #record(operation: StreamOperation): void {
-    if (this.#deps.isFollower === true) throw new Error('only shard 0 changes the streams');
+    if (this.isFollower) throw new Error('only shard 0 changes the streams');
     this.#deps.record(encodeStreamOperation(operation));
     this.#apply(operation);
   }

@@ -5,13 +5,16 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { systemScheduler } from '../../../src/base/scheduler.ts';
 import type { Work } from '../../../src/base/turn-time.ts';
 import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
+import { Budget } from '../../../src/broker/budget/budget.ts';
+import { SharedBudget } from '../../../src/broker/budget/shared-budget.ts';
+import { allocateSharedBudget } from '../../../src/broker/budget/shared-memory.ts';
 import { createDoors, Seat } from '../../../src/broker/doors/seat.ts';
 import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 
-/** Several shards in one thread, with the doors that they have in several. */
+/** Several shards in one thread, with the doors and the counters that they have in several. */
 export class TestShards {
   readonly directory: string;
   #count: number;
@@ -53,6 +56,7 @@ export class TestShards {
   async open(count = this.#count): Promise<void> {
     this.#count = count;
     const doors = createDoors(this.#count, this.#ringBytes);
+    const counters = allocateSharedBudget(count);
     this.#seats = [];
     this.brokers = [];
     for (let number = 0; number < this.#count; number++) {
@@ -63,6 +67,7 @@ export class TestShards {
           dataDirectory: this.directoryOf(number),
           propertyCodecs: [amqp091Codec],
           seat,
+          budget: new Budget({ together: new SharedBudget({ number, count }, counters) }),
           ...this.#options,
         }),
       );

@@ -37,7 +37,8 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
     const { client, broker } = context;
     let outcome: ShareHeartbeatOutcome;
     try {
-      outcome = broker.shareGroups.heartbeat(client.vhost, groupId, {
+      const { shareGroups } = broker;
+      const heartbeat = {
         memberId,
         epoch: memberEpoch,
         rackId,
@@ -45,7 +46,9 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
         clientId: context.clientId ?? '',
         host: `/${client.address}`,
         user: client.actor,
-      });
+      };
+      outcome = shareGroups.heartbeat(client.vhost, groupId, heartbeat);
+      outcome = yield* shareGroups.divided(client.vhost, groupId, heartbeat, outcome);
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return failed(groupErrorCode(kind), message);
