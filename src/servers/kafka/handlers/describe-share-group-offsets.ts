@@ -23,6 +23,7 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   api: describeShareGroupOffsets,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ groups }, context) {
     const wanted = yield* withoutRepeated(groups);
     return { throttleTimeMs: 0, groups: yield* mappedBy(wanted, (request) => describe(request, context)) };
