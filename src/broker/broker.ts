@@ -247,6 +247,7 @@ export class Broker {
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       quotas: this.quotas,
       connectionsOfAll: this.budget.together.connections,
+      ratesOfAll: this.budget.together.rates,
       shards: this.budget.together.shards,
       durable: () => this.metadataIsSafe(),
     });
