@@ -50,8 +50,10 @@ export class SeveralShards {
   async reserve(): Promise<Component> {
     try {
       await this.workers.reserve(this.#ports);
-      for (const [protocol, ports] of this.#portsOfShards)
-        ports.push(...(await this.workers.reserveOwn(protocol)));
+      for (const [protocol, own] of this.#portsOfShards) {
+        const others = await this.workers.reserveOwn(protocol);
+        this.#portsOfShards.set(protocol, [...own, ...others]);
+      }
     } catch (error) {
       await this.workers.close();
       throw error;
