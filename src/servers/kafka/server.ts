@@ -51,6 +51,8 @@ export class KafkaServer implements ServerContext {
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
   static async listen(broker: Broker, options: KafkaServerOptions): Promise<KafkaServer> {
     const settings = withDefaults(options);
+    if (options.ports === undefined && (broker.elsewhere?.own ?? 0) > 0)
+      throw new Error('a server of one shard of several needs the ports of all');
     const { host, port, tls = null, reserved, countedAs } = options;
     const { budget } = broker;
     const listening = { ...settings, on: { host, port }, reserved, countedAs, tls, budget };

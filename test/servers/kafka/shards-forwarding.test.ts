@@ -14,6 +14,7 @@ import { describeGroups, listGroups } from '../../../src/wire/kafka/messages/gro
 import { joinGroup, leaveGroup } from '../../../src/wire/kafka/messages/group-membership.ts';
 import { offsetCommit, offsetFetch } from '../../../src/wire/kafka/messages/group-offsets.ts';
 import { metadata } from '../../../src/wire/kafka/messages/metadata.ts';
+import { alterClientQuotas } from '../../../src/wire/kafka/messages/quotas.ts';
 import { createTopics, deleteTopics } from '../../../src/wire/kafka/messages/topics.ts';
 import { listTransactions } from '../../../src/wire/kafka/messages/transaction-admin.ts';
 import { initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
@@ -244,5 +245,37 @@ describe('a request that only the controller can answer', () => {
       });
       assert.equal(transactionStates.length, shard === 0 ? 1 : 0);
     }
+  });
+
+  it('ends its connection if it makes no sense, as at the controller, and nothing is left of it', async () => {
+    await using test = await KafkaShards.start(2);
+    using client = await test.connect(1);
+    const { bytes } = client.encode(describeGroups, 5, { groups: ['g'] });
+    // The number of groups, behind which there is one.
+    bytes[bytes.length - 5] = 100;
+    client.socket.write(bytes);
+    await client.closed();
+    assertNothingIsOpen(test);
+  });
+
+  it('counts against the quota of its client, which is told, and held back where it is connected', async () => {
+    await using test = await KafkaShards.start(2);
+    using administrator = await test.connectAs(1, 'guest');
+    const entity = [{ entityType: 'user', entityName: 'ANONYMOUS' }];
+    const ops = [{ key: 'request_percentage', value: 0.01, remove: false }];
+    await administrator.request(alterClientQuotas, 1, { entries: [{ entity, ops }], validateOnly: false });
+    using client = await test.connect(1);
+    const groups = Array.from({ length: 2000 }, (_, i) => `group ${i}`);
+    const { throttleTimeMs } = await client.request(describeGroups, 5, { groups });
+    assert.ok(throttleTimeMs > 0, `${throttleTimeMs}`);
+    let isAnswered = false;
+    const held = client.request(metadata, 12, { topics: [] }).then(
+      () => (isAnswered = true),
+      () => undefined,
+    );
+    await new Promise((resolve) => setTimeout(resolve, Math.min(100, throttleTimeMs / 2)));
+    assert.ok(!isAnswered);
+    client.socket.destroy();
+    await held;
   });
 });
