@@ -47,6 +47,7 @@ import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
+import type { ServicesElsewhere } from './shards/services/services-elsewhere.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
@@ -250,6 +251,7 @@ export class Broker {
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       quotas: this.quotas,
       connectionsOfAll: this.budget.together.connections,
+      ratesOfAll: this.budget.together.rates,
       shards: this.budget.together.shards,
       durable: () => this.metadataIsSafe(),
     });
@@ -277,6 +279,11 @@ export class Broker {
         ...(this.#shards?.streams.sections ?? []),
       ],
     });
+  }
+
+  /** How servers ask those in other shards; null with one shard. */
+  get elsewhere(): ServicesElsewhere | null {
+    return this.#shards?.services ?? null;
   }
 
   /** What there is of consumers across shards; null with one shard. */

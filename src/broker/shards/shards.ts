@@ -37,6 +37,7 @@ import { QueueService } from './queue-service.ts';
 import { QueuesById } from './queues-by-id.ts';
 import { RemoteCommands } from './remote-commands.ts';
 import { RemoteQueues } from './remote-queues.ts';
+import { ServicesElsewhere } from './services/services-elsewhere.ts';
 import { ShardedStreams } from './streams/sharded-streams.ts';
 import { ShardedTransactions } from './transactions/sharded-transactions.ts';
 
@@ -89,6 +90,7 @@ export class Shards implements ShardService {
   readonly #publishing: PublishingElsewhere;
   readonly streams: ShardedStreams;
   readonly transactions: ShardedTransactions;
+  readonly services: ServicesElsewhere;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
   /** In shard 0: how many changes of the metadata were journaled since the data directory began. */
@@ -123,6 +125,7 @@ export class Shards implements ShardService {
       epochOf: (number) => this.epochs.of(number),
     };
     this.queues = new QueuesById(this.placement);
+    this.services = new ServicesElsewhere(seat);
     this.consumeService = new ConsumeService(seat.rooms, shard);
     this.replies = new Replies(seat, (vhost) => this.#rooms.vhosts.get(vhost)?.directReplies);
     this.#publishing = new PublishingElsewhere(shard, seat.rooms, this.metadata);

@@ -22,7 +22,12 @@ export interface KafkaServerOptions {
   readonly reserved?: ReservedPort | undefined;
   /** As which listener its connections are counted, over all shards of the process. */
   readonly countedAs?: ListenerName;
+  /** With a port, it is that of shard 0; those of others are as far from it as the ports that they listen on. */
   readonly advertised?: AdvertisedAddress | null;
+  /** What the servers of all shards listen on, by the number of the shard; left out where there is one. */
+  readonly ports?: readonly number[];
+  /** Partitions of topics that clients make are in all shards; otherwise all of them are in shard 0. */
+  readonly spreadsPartitions?: boolean;
   /** Metadata requests create topics that do not exist (auto.create.topics.enable). */
   readonly createsTopics?: boolean;
   /** Of topics that are created without a number of partitions (num.partitions). */
@@ -63,7 +68,9 @@ export interface KafkaServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<KafkaServerOptions, 'host' | 'port' | 'reserved' | 'countedAs' | 'tls'>>;
+export type Settings = Required<
+  Omit<KafkaServerOptions, 'host' | 'port' | 'ports' | 'reserved' | 'countedAs' | 'tls'>
+>;
 
 const MIB = 1024 * 1024;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -71,6 +78,7 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 export function withDefaults(options: KafkaServerOptions): Settings {
   return {
     advertised: options.advertised ?? null,
+    spreadsPartitions: options.spreadsPartitions ?? false,
     createsTopics: options.createsTopics ?? true,
     partitions: options.partitions ?? 1,
     requestBytesMax: options.requestBytesMax ?? 100 * MIB,

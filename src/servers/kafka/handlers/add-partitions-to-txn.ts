@@ -25,6 +25,7 @@ export const addPartitionsToTxnHandler: ApiHandler<typeof addPartitionsToTxn> = 
   api: addPartitionsToTxn,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   *handle(request, context) {
     if (context.version < BATCHED_FROM) {
       const topics = request.v3AndBelowTopics;

@@ -19,6 +19,7 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
   api: alterShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ groupId, topics }, context) {
     const { client, broker } = context;
     if (!context.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);

@@ -9,6 +9,7 @@ export const deleteGroupsHandler: ApiHandler<typeof deleteGroups> = {
   api: deleteGroups,
   minVersion: 0,
   maxVersion: 2,
+  home: 'controller',
   *handle({ groupsNames }, context) {
     const results = yield* mapped(groupsNames, (groupId) => ({
       groupId,

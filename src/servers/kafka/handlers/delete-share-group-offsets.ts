@@ -16,6 +16,7 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
   api: deleteShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ groupId, topics }, context) {
     const { client, broker } = context;
     if (!context.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);

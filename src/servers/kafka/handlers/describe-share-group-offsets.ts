@@ -23,6 +23,7 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   api: describeShareGroupOffsets,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ groups }, context) {
     const wanted = yield* withoutRepeated(groups);
     const known = yield* mapped(wanted, (request): Wanted => wantedGroup(request, context));

@@ -15,6 +15,7 @@ export const describeTransactionsHandler: ApiHandler<typeof describeTransactions
   api: describeTransactions,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ transactionalIds }, context) {
     const ids = yield* distinct(transactionalIds);
     return { throttleTimeMs: 0, transactionStates: yield* mapped(ids, (id) => describe(context, id)) };

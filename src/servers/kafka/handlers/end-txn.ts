@@ -13,6 +13,7 @@ export const endTxnHandler: ApiHandler<typeof endTxn> = {
   api: endTxn,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   async handle({ transactionalId, producerId, producerEpoch, committed }, context) {
     if (!context.isAllowed('write', 'transactional-id', transactionalId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };

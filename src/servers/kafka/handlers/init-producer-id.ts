@@ -18,6 +18,7 @@ export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
   api: initProducerId,
   minVersion: 0,
   maxVersion: 6,
+  home: 'controller',
   async handle(request, context) {
     const refusal = refusalOf(request, context);
     if (refusal !== null) return failed(ERROR_CODES[refusal]);

@@ -14,7 +14,7 @@ interface Filters {
   readonly durationMs: number;
 }
 
-/** KIP-664; filters by duration (KIP-994) and by a pattern of transactional ids (KIP-1152). */
+/** KIP-664: asked of every broker, as ListGroups is; filters by duration (KIP-994) and by a pattern of transactional ids (KIP-1152). */
 export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
   api: listTransactions,
   minVersion: 0,

@@ -18,6 +18,7 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
   api: shareGroupHeartbeat,
   minVersion: 1,
   maxVersion: 1,
+  home: 'controller',
   *handle(request, context) {
     const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
     if (!context.isAllowed('read', 'group', groupId)) {

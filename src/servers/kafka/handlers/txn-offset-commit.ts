@@ -30,6 +30,7 @@ export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
   api: txnOffsetCommit,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   *handle(request, context) {
     if (!context.isAllowed('write', 'transactional-id', request.transactionalId)) {
       return yield* all(request, ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
