@@ -1,14 +1,23 @@
 import { outboxesOf } from '../publishing/atomic-append.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { Owner } from './requests.ts';
+import { TransactionError } from './transaction-error.ts';
 import { NO_MARKERS, type TransactionalProducer } from './transactional-producer.ts';
+
+/** How long a request waits for other shards, of those that do, before its client is told to come again. */
+const PATIENCE_MS = 5000;
+
+type ProducerKey = Pick<Owner, 'vhost' | 'id'>;
 
 /** Producers whose last transaction is over here, and whose markers are on their way to other shards. */
 export class SettlingProducers {
   readonly #shard: Shard;
+  readonly #find: (vhost: string, id: string) => TransactionalProducer | undefined;
   readonly #listeners = new Map<TransactionalProducer, (() => void)[]>();
 
-  constructor(shard: Shard) {
+  constructor(shard: Shard, find: (vhost: string, id: string) => TransactionalProducer | undefined) {
     this.#shard = shard;
+    this.#find = find;
   }
 
   /** Its markers were sent, now or before the start. */
@@ -21,9 +30,52 @@ export class SettlingProducers {
     for (const { shard, end } of markers) outboxesOf(this.#shard).to(shard).whenSettled(end, settled);
   }
 
+  /** Runs `run` again while it is refused because other shards have to get something first: for some seconds. */
+  async patiently<T>(key: ProducerKey, run: () => T): Promise<T> {
+    const { clock } = this.#shard;
+    const untilMs = clock.monotonicMs() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return run();
+      } catch (error) {
+        const wait = error instanceof TransactionError ? this.#waitAfter(error, key) : null;
+        const leftMs = untilMs - clock.monotonicMs();
+        if (wait === null || leftMs <= 0 || !(await this.#within(leftMs, wait))) throw error;
+      }
+    }
+  }
+
+  /** Resolves when the end of the last transaction is durable in all shards; with false, if that takes too long. */
+  async settled(key: ProducerKey): Promise<boolean> {
+    if (this.#find(key.vhost, key.id)?.isSettling !== true) return true;
+    return this.#within(PATIENCE_MS, (listener) => this.#when(key, listener));
+  }
+
+  /** `listener` is called once, when an end that had no room is to be tried again. */
+  whenRoom(listener: () => void): void {
+    outboxesOf(this.#shard).whenRoom(listener);
+  }
+
+  #waitAfter({ kind }: TransactionError, key: ProducerKey): ((listener: () => void) => void) | null {
+    if (kind === 'no-room') return (listener) => this.whenRoom(listener);
+    return kind === 'concurrent' ? (listener) => this.#when(key, listener) : null;
+  }
+
+  /** Whether the listener that `wait` gets is called within this time. */
+  #within(ms: number, wait: (listener: () => void) => void): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = this.#shard.scheduler.after(ms, () => resolve(false));
+      wait(() => {
+        timer.cancel();
+        resolve(true);
+      });
+    });
+  }
+
   /** `listener` is called once, when its markers are durable in their shards: at once if they are. */
-  when(producer: TransactionalProducer, listener: () => void): void {
-    if (!producer.isSettling) {
+  #when({ vhost, id }: ProducerKey, listener: () => void): void {
+    const producer = this.#find(vhost, id);
+    if (producer === undefined || !producer.isSettling) {
       listener();
       return;
     }
