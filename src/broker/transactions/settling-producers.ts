@@ -13,6 +13,8 @@ type ProducerKey = Pick<Owner, 'vhost' | 'id'>;
 export class SettlingProducers {
   readonly #shard: Shard;
   readonly #find: (vhost: string, id: string) => TransactionalProducer | undefined;
+  /** Those whose markers are on their way. */
+  readonly #producers = new Set<TransactionalProducer>();
   readonly #listeners = new Map<TransactionalProducer, (() => void)[]>();
 
   constructor(shard: Shard, find: (vhost: string, id: string) => TransactionalProducer | undefined) {
@@ -23,6 +25,8 @@ export class SettlingProducers {
   /** Its markers were sent, now or before the start. */
   follow(producer: TransactionalProducer): void {
     const { markers } = producer;
+    if (markers.length === 0) return;
+    this.#producers.add(producer);
     let missing = markers.length;
     const settled = (): void => {
       if (--missing === 0 && producer.markers === markers) this.#settled(producer);
@@ -51,6 +55,19 @@ export class SettlingProducers {
     return this.#within(PATIENCE_MS, (listener) => this.#when(key, listener));
   }
 
+  /** `listener` is called once, when all markers that are on their way now are durable in their shards: at once if there are none. */
+  whenAll(listener: () => void): void {
+    let missing = 1;
+    const settled = (): void => {
+      if (--missing === 0) listener();
+    };
+    for (const producer of this.#producers) {
+      missing++;
+      this.#listen(producer, settled);
+    }
+    settled();
+  }
+
   /** `listener` is called once, when an end that had no room is to be tried again. */
   whenRoom(listener: () => void): void {
     outboxesOf(this.#shard).whenRoom(listener);
@@ -75,10 +92,11 @@ export class SettlingProducers {
   /** `listener` is called once, when its markers are durable in their shards: at once if they are. */
   #when({ vhost, id }: ProducerKey, listener: () => void): void {
     const producer = this.#find(vhost, id);
-    if (producer === undefined || !producer.isSettling) {
-      listener();
-      return;
-    }
+    if (producer?.isSettling === true) this.#listen(producer, listener);
+    else listener();
+  }
+
+  #listen(producer: TransactionalProducer, listener: () => void): void {
     const listeners = this.#listeners.get(producer) ?? [];
     this.#listeners.set(producer, listeners);
     listeners.push(listener);
@@ -86,6 +104,7 @@ export class SettlingProducers {
 
   #settled(producer: TransactionalProducer): void {
     producer.markers = NO_MARKERS;
+    this.#producers.delete(producer);
     const listeners = this.#listeners.get(producer);
     if (listeners === undefined) return;
     this.#listeners.delete(producer);

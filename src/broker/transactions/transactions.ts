@@ -97,6 +97,11 @@ export class Transactions implements SnapshotSection {
     return this.#table.get(vhost, id);
   }
 
+  /** Of all virtual hosts. */
+  [Symbol.iterator](): Iterator<TransactionalProducer> {
+    return this.#table[Symbol.iterator]();
+  }
+
   list(vhost: string): Iterable<TransactionalProducer> {
     return this.#table.list(vhost);
   }
