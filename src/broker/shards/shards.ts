@@ -207,6 +207,7 @@ export class Shards implements ShardService {
     this.seat.begin(this.#shard.turn);
     this.seat.serve(this);
     this.epochs.tell();
+    this.transactions.recovered();
   }
 
   /** The metadata is read from the data directory. */

@@ -19,8 +19,9 @@ import {
   producerSet,
   type TransactionOperation,
 } from './operations.ts';
-import type { InitializeRequest, Owner, TransactionAdmission } from './requests.ts';
+import type { InitializeRequest, Owner } from './requests.ts';
 import { SettlingProducers } from './settling-producers.ts';
+import type { TransactionAdmission } from './transaction-admission.ts';
 import {
   endTransaction,
   partitionsElsewhere,
@@ -59,9 +60,6 @@ export interface TransactionsDeps extends TransactionEndDeps {
   readonly verification?: Verification | null;
 }
 
-/** How long a request waits for other shards, of those that do, before its client is told to come again. */
-const PATIENCE_MS = 5000;
-
 /**
  * Coordinates transactions (KIP-98, KIP-360, KIP-890): who has which transactional id, which partitions and groups the
  * open transaction of each has, and how it ends. Changes are made and journaled without waiting; whoever answers a
@@ -74,7 +72,8 @@ export class Transactions implements SnapshotSection {
   readonly #table: TransactionTable;
   readonly #ids: ProducerIds;
   readonly #timer: DeadlineTimer;
-  readonly #settling: SettlingProducers;
+  /** Who waits for other shards. */
+  readonly settling: SettlingProducers;
   /** In shards that coordinate nothing: what the coordinator has said. */
   readonly verification: Verification | null;
   #isWaitingForRoom = false;
@@ -83,7 +82,7 @@ export class Transactions implements SnapshotSection {
   constructor(deps: TransactionsDeps) {
     this.#deps = deps;
     this.verification = deps.verification ?? null;
-    this.#settling = new SettlingProducers(deps.shard);
+    this.settling = new SettlingProducers(deps.shard, (vhost, id) => this.#table.get(vhost, id));
     this.#quotas = deps.quotas ?? new ObjectQuotas();
     this.#table = new TransactionTable(this.#quotas);
     this.#ids = new ProducerIds((limit) => this.#record({ op: 'transaction.ids', limit }));
@@ -96,6 +95,11 @@ export class Transactions implements SnapshotSection {
 
   find(vhost: string, id: string): TransactionalProducer | undefined {
     return this.#table.get(vhost, id);
+  }
+
+  /** Of all virtual hosts. */
+  [Symbol.iterator](): Iterator<TransactionalProducer> {
+    return this.#table[Symbol.iterator]();
   }
 
   list(vhost: string): Iterable<TransactionalProducer> {
@@ -255,29 +259,6 @@ export class Transactions implements SnapshotSection {
     return identity;
   }
 
-  /** Runs `run` again while it is refused because other shards have to get something first: for some seconds. */
-  async patiently<T>({ vhost, id }: Pick<Owner, 'vhost' | 'id'>, run: () => T): Promise<T> {
-    const { clock } = this.#deps.shard;
-    const untilMs = clock.monotonicMs() + PATIENCE_MS;
-    for (;;) {
-      try {
-        return run();
-      } catch (error) {
-        if (!(error instanceof TransactionError)) throw error;
-        if (error.kind !== 'concurrent' && error.kind !== 'no-room') throw error;
-        const leftMs = untilMs - clock.monotonicMs();
-        const wait = error.kind === 'no-room' ? this.#whenRoom : this.#whenSettled(vhost, id);
-        if (leftMs <= 0 || !(await this.#within(leftMs, wait))) throw error;
-      }
-    }
-  }
-
-  /** Resolves when the end of the last transaction is durable in all shards; with false, if that takes too long. */
-  async settled({ vhost, id }: Pick<Owner, 'vhost' | 'id'>): Promise<boolean> {
-    if (this.#table.get(vhost, id)?.isSettling !== true) return true;
-    return this.#within(PATIENCE_MS, this.#whenSettled(vhost, id));
-  }
-
   apply(bytes: Uint8Array): void {
     this.#apply(decodeTransactionOperation(bytes));
   }
@@ -295,7 +276,7 @@ export class Transactions implements SnapshotSection {
     this.#table.recovered(this.#deps.partitions());
     for (const producer of this.#table) {
       this.#timer.setFor(producer.dueMs, clock.now());
-      this.#settling.follow(producer);
+      this.settling.follow(producer);
     }
     this.#check = scheduler.every(settings.checkMs, () => this.#expire());
   }
@@ -303,27 +284,6 @@ export class Transactions implements SnapshotSection {
   stop(): void {
     this.#timer.stop();
     this.#check?.cancel();
-  }
-
-  readonly #whenRoom = (listener: () => void): void => this.#deps.shard.outboxes?.whenRoom(listener);
-
-  #whenSettled(vhost: string, id: string): (listener: () => void) => void {
-    return (listener) => {
-      const producer = this.#table.get(vhost, id);
-      if (producer === undefined) listener();
-      else this.#settling.when(producer, listener);
-    };
-  }
-
-  /** Whether the listener that `wait` gets is called within this time. */
-  #within(ms: number, wait: (listener: () => void) => void): Promise<boolean> {
-    return new Promise((resolve) => {
-      const timer = this.#deps.shard.scheduler.after(ms, () => resolve(false));
-      wait(() => {
-        timer.cancel();
-        resolve(true);
-      });
-    });
   }
 
   /** @throws TransactionError not-coordinator */
@@ -439,7 +399,7 @@ export class Transactions implements SnapshotSection {
       elsewhere,
     });
     this.#apply(operation);
-    this.#settling.follow(producer);
+    this.settling.follow(producer);
   }
 
   #forget(v: string, i: string): void {
@@ -478,7 +438,7 @@ export class Transactions implements SnapshotSection {
   #abortWhenRoom(): void {
     if (this.#isWaitingForRoom) return;
     this.#isWaitingForRoom = true;
-    this.#whenRoom(() => {
+    this.settling.whenRoom(() => {
       this.#isWaitingForRoom = false;
       this.#abortOverdue();
     });

@@ -6,7 +6,8 @@ import {
 } from '../../records/producer-fields.ts';
 import type { Partition } from '../streams/partition.ts';
 import { Participants } from './participants.ts';
-import type { Owner, Refused, TransactionAdmission, VerificationRequest } from './requests.ts';
+import type { Owner } from './requests.ts';
+import type { Refused, TransactionAdmission, VerificationRequest } from './transaction-admission.ts';
 import type { TransactionErrorKind } from './transaction-error.ts';
 
 /** To the coordinator: its answer comes to `Verification.answered` with this number. */

@@ -46,7 +46,7 @@ export async function codeInTime(
   fencedFrom: number,
 ): Promise<number> {
   let failure: unknown = null;
-  await context.broker.transactions.patiently(owner, run).catch((error: unknown) => {
+  await context.broker.transactions.settling.patiently(owner, run).catch((error: unknown) => {
     failure = error;
   });
   const rethrow = () => {

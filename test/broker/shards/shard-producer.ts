@@ -1,7 +1,8 @@
 import type { Broker } from '../../../src/broker/broker.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import type { Stream } from '../../../src/broker/streams/stream.ts';
-import type { Owner, Refused } from '../../../src/broker/transactions/requests.ts';
+import type { Owner } from '../../../src/broker/transactions/requests.ts';
+import type { Refused } from '../../../src/broker/transactions/transaction-admission.ts';
 import type { ProducerIdentity } from '../../../src/broker/transactions/transactional-producer.ts';
 import { producedBatch } from '../streams/producers/produced-batch.ts';
 
@@ -38,9 +39,9 @@ export class ShardProducer {
   async initialize(identity: ProducerIdentity | null = null, timeoutMs = 60_000): Promise<boolean> {
     const { transactions, shard } = this.#coordinator;
     const request = { vhost: '/', id: this.id, timeoutMs, identity };
-    const given = await transactions.patiently(this.owner, () => transactions.initialize(request));
+    const given = await transactions.settling.patiently(this.owner, () => transactions.initialize(request));
     await shard.durable();
-    if (!(await transactions.settled(this.owner))) return false;
+    if (!(await transactions.settling.settled(this.owner))) return false;
     this.identity = given;
     return true;
   }
@@ -80,9 +81,11 @@ export class ShardProducer {
   async end(isCommit: boolean, renews = true): Promise<boolean> {
     const { transactions, shard } = this.#coordinator;
     const { owner } = this;
-    const next = await transactions.patiently(owner, () => transactions.end(owner, isCommit, renews));
+    const next = await transactions.settling.patiently(owner, () =>
+      transactions.end(owner, isCommit, renews),
+    );
     await shard.durable();
-    if (!(await transactions.settled(owner))) return false;
+    if (!(await transactions.settling.settled(owner))) return false;
     this.identity = next;
     return true;
   }

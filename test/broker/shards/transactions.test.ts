@@ -226,7 +226,7 @@ describe('transactions over partitions of several shards (KIP-98, KIP-890)', () 
     assert.equal(await producer.append(partitionIn(shards, 1), { sequence: 0 }), 'concurrent');
     // Once more, as a client does whose answer was lost: it is ended, and the same identity is given.
     assert.deepEqual(transactions.end(owner, true, true), next);
-    assert.equal(await transactions.settled(owner), true);
+    assert.equal(await transactions.settling.settled(owner), true);
     assert.deepEqual(bounds(shards), ['2/2', '2/2', '2/2']);
     assert.equal(await producer.append(partitionIn(shards, 1), { sequence: 0 }), 'appended');
   });

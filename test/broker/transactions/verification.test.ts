@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { Participants } from '../../../src/broker/transactions/participants.ts';
-import type { Owner, Refused } from '../../../src/broker/transactions/requests.ts';
+import type { Owner } from '../../../src/broker/transactions/requests.ts';
+import type { Refused } from '../../../src/broker/transactions/transaction-admission.ts';
 import { Verification } from '../../../src/broker/transactions/verification.ts';
 import { producedBatch } from '../streams/producers/produced-batch.ts';
 

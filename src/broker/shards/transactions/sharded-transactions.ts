@@ -8,6 +8,7 @@ import type { Transactions } from '../../transactions/transactions.ts';
 import { Verification } from '../../transactions/verification.ts';
 import { number } from '../command-codec.ts';
 import type { MarkerReceiver } from '../outbox/inbox.ts';
+import { OpenTransactions } from './open-transactions.ts';
 import { encodeVerification, kindsOf } from './verification-notes.ts';
 import { VerificationService } from './verification-service.ts';
 
@@ -19,6 +20,8 @@ export class ShardedTransactions implements MarkerReceiver {
   readonly #shard: Shard;
   readonly #findPartition: (logId: number) => Partition | undefined;
   #service: VerificationService | null = null;
+  #transactions!: Transactions;
+  #open!: OpenTransactions;
 
   constructor(seat: ShardSeat, shard: Shard, findPartition: (logId: number) => Partition | undefined) {
     this.#seat = seat;
@@ -32,17 +35,35 @@ export class ShardedTransactions implements MarkerReceiver {
   }
 
   begin(transactions: Transactions, streams: Streams): void {
+    this.#transactions = transactions;
+    this.#open = new OpenTransactions(this.#shard, streams);
     if (this.verification !== null) return;
     this.#service = new VerificationService(this.#seat, this.#shard, transactions, streams);
   }
 
+  /** The journal is read. */
+  recovered(): void {
+    if (this.verification !== null) this.#open.tell(this.#seat.links[0] as ShardLink);
+  }
+
   /** False if the note is about something else. Done at once: an end that comes after an answer takes effect after it. */
   told(from: number, note: ShardNote): boolean {
-    if (note.op === 'transaction.verify') this.#service?.asked(from, note);
-    else if (note.op === 'transaction.verified')
-      this.verification?.answered(number(note, 'number'), kindsOf(note));
-    else return false;
-    return true;
+    switch (note.op) {
+      case 'transaction.verify':
+        this.#service?.asked(from, note);
+        return true;
+      case 'transaction.verified':
+        this.verification?.answered(number(note, 'number'), kindsOf(note));
+        return true;
+      case 'transaction.open':
+        this.#open.told(this.#seat.links[from] as ShardLink, note, this.#transactions);
+        return true;
+      case 'transaction.unknown':
+        this.#open.abort(note);
+        return true;
+      default:
+        return false;
+    }
   }
 
   bytesMax({ logIds }: RemoteMarkers): number {

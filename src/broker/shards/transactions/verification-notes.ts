@@ -1,6 +1,7 @@
 import type { Json } from '../../../base/value-json.ts';
 import type { ShardNote } from '../../doors/shard-link.ts';
-import type { Owner, VerificationRequest } from '../../transactions/requests.ts';
+import type { Owner } from '../../transactions/requests.ts';
+import type { VerificationRequest } from '../../transactions/transaction-admission.ts';
 import type { TransactionErrorKind } from '../../transactions/transaction-error.ts';
 import { flag, number, text } from '../command-codec.ts';
 

@@ -33,7 +33,7 @@ export const endTxnHandler: ApiHandler<typeof endTxn> = {
     if (errorCode !== ERROR_CODES.NONE) return { throttleTimeMs: 0, errorCode };
     await durable(broker);
     // What was committed can be read in all shards. Until then clients come again, and find it ended.
-    if (!(await broker.transactions.settled(owner)))
+    if (!(await broker.transactions.settling.settled(owner)))
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.CONCURRENT_TRANSACTIONS };
     return { throttleTimeMs: 0, errorCode, producerId: next.producerId, producerEpoch: next.epoch };
   },

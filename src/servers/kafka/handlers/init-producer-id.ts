@@ -30,7 +30,8 @@ export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
     const { producerId, epoch } = given as ProducerIdentity;
     await durable(broker);
     // It may have aborted a transaction.
-    if (!(await broker.transactions.settled(owner))) return failed(ERROR_CODES.CONCURRENT_TRANSACTIONS);
+    if (!(await broker.transactions.settling.settled(owner)))
+      return failed(ERROR_CODES.CONCURRENT_TRANSACTIONS);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, producerId, producerEpoch: epoch };
   },
 };

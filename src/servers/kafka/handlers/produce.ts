@@ -1,7 +1,7 @@
 import { finished, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { DurableListener } from '../../../broker/shard/shard.ts';
 import type { SafeListener } from '../../../broker/shard/waits.ts';
-import type { Refused, VerificationRequest } from '../../../broker/transactions/requests.ts';
+import type { Refused, VerificationRequest } from '../../../broker/transactions/transaction-admission.ts';
 import type { Verification } from '../../../broker/transactions/verification.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';

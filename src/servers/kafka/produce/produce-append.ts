@@ -3,7 +3,7 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { Filled } from '../../../broker/shard/back-pressure.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
-import type { Refused, TransactionAdmission } from '../../../broker/transactions/requests.ts';
+import type { Refused, TransactionAdmission } from '../../../broker/transactions/transaction-admission.ts';
 import type { BatchDemands, ValidatedBatch } from '../../../records/batch-validation.ts';
 import { markForeignEnvelope } from '../../../records/batch-writer.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';

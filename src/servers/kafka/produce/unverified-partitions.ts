@@ -1,5 +1,6 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
-import type { Owner, VerificationRequest } from '../../../broker/transactions/requests.ts';
+import type { Owner } from '../../../broker/transactions/requests.ts';
+import type { VerificationRequest } from '../../../broker/transactions/transaction-admission.ts';
 import { isSame } from '../../../broker/transactions/transactional-producer.ts';
 import type { Verification } from '../../../broker/transactions/verification.ts';
 import { BATCH_HEADER_BYTES } from '../../../records/batch-layout.ts';
