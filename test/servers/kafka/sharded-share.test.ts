@@ -191,6 +191,31 @@ describe('share groups over partitions in several shards', () => {
     }
   });
 
+  it('go with their virtual host, in all shards', async () => {
+    await using test = await ShardedKafka.start();
+    const { vhosts, streams, shareGroups } = test.first;
+    vhosts.create('v');
+    const { id } = streams.create({
+      vhost: 'v',
+      name: 's',
+      partitions: 3,
+      configs: new Map(),
+      shards: 'spread',
+    });
+    const targets = [0, 1, 2].map((index) => [index, { to: 'earliest' }] as const);
+    const group = shareGroups.ensure('v', 'g');
+    await test.first.shard.turnTime.run(shareGroups.move(group, [{ streamId: id, targets }]));
+    assert.equal(test.first.quotas.count('share-partitions', { vhost: 'v' }), 3);
+    vhosts.delete('v');
+    await test.first.metadataIsSafe();
+    for (const broker of test.shards.brokers) {
+      assert.equal(broker.shareGroups.has('v', 'g'), false);
+      assert.equal(broker.quotas.count('share-partitions', { vhost: 'v' }), 0);
+    }
+    await test.restart();
+    for (const broker of test.shards.brokers) assert.equal(broker.shareGroups.has('v', 'g'), false);
+  });
+
   it('hand out no more records than the group may have in flight in a partition, and its user in all shards', async () => {
     const objectLimits = { vhost: { 'records-in-flight': 5 } };
     await using test = await ShardedKafka.start({ 'share.partition.max.record.locks': '3' }, [1, 2], {
