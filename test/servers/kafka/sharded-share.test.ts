@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Json } from '../../../src/base/value-json.ts';
 import { forEachRecord } from '../../../src/records/record-cursor.ts';
 import { ACKNOWLEDGE_TYPE } from '../../../src/wire/kafka/constants.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
@@ -40,6 +41,34 @@ describe('share groups over partitions in several shards', () => {
     using ada = await ShardedMember.join(test, 'ada');
     for (const index of [0, 1, 2]) await test.append(index, 'after');
     assert.deepEqual(await ada.fetchAll(), ['0:1-1#1', '1:1-1#1', '2:1-1#1']);
+  });
+
+  it('tell a member of its partitions when the group has begun on them in their shards', async () => {
+    await using test = await ShardedKafka.start({ 'share.auto.offset.reset': 'latest' });
+    const { shareGroups } = test.shards.brokers[1];
+    const answer = shareGroups.answer.bind(shareGroups);
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    shareGroups.answer = (question) => {
+      if (question.op === 'share.begin') asked++;
+      return gate.promise.then(() => answer(question) as Promise<Json>);
+    };
+    const joining = ShardedMember.join(test, 'ada');
+    let isJoined = false;
+    void joining.then(() => {
+      isJoined = true;
+    });
+    await until(() => asked > 0);
+    await test.append(1, 'before');
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isJoined, false);
+    gate.resolve();
+    using ada = await joining;
+    assert.deepEqual(ada.assigned, [0, 1, 2]);
+    await test.append(1, 'after');
+    assert.deepEqual(await ada.fetchAll(), ['1:1-1#1']);
+    using bob = await ShardedMember.join(test, 'bob');
+    assert.deepEqual([bob.assigned.length, asked], [1, 1]);
   });
 
   it('hand to others what a member held that leaves, and what it released is counted', async () => {
