@@ -13,13 +13,15 @@ export async function shareSummaries(
   groups: readonly ShareGroup[],
 ): Promise<readonly View[]> {
   if (groups.length === 0) return [];
-  const offsets = await broker.shard.turnTime.run(broker.shareGroups.offsets(groups, null));
+  const asked = groups.map((group) => ({ group, streamIds: null }));
+  const offsets = await broker.shard.turnTime.run(broker.shareGroups.offsets(asked));
   return groups.map((group) => summary(group, offsets.get(group) ?? []));
 }
 
 export async function shareDetails(context: AdminContext, group: ShareGroup): Promise<View> {
   const { shard, shareGroups } = context.broker;
-  const offsets = (await shard.turnTime.run(shareGroups.offsets([group], null))).get(group) ?? [];
+  const found = await shard.turnTime.run(shareGroups.offsets([{ group, streamIds: null }]));
+  const offsets = found.get(group) ?? [];
   return {
     ...summary(group, offsets),
     generation: group.epoch,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Json } from '../../../src/base/value-json.ts';
 import { forEachRecord } from '../../../src/records/record-cursor.ts';
 import { ACKNOWLEDGE_TYPE } from '../../../src/wire/kafka/constants.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
@@ -40,6 +41,34 @@ describe('share groups over partitions in several shards', () => {
     using ada = await ShardedMember.join(test, 'ada');
     for (const index of [0, 1, 2]) await test.append(index, 'after');
     assert.deepEqual(await ada.fetchAll(), ['0:1-1#1', '1:1-1#1', '2:1-1#1']);
+  });
+
+  it('tell a member of its partitions when the group has begun on them in their shards', async () => {
+    await using test = await ShardedKafka.start({ 'share.auto.offset.reset': 'latest' });
+    const { shareGroups } = test.shards.brokers[1];
+    const answer = shareGroups.answer.bind(shareGroups);
+    const gate = Promise.withResolvers<void>();
+    let asked = 0;
+    shareGroups.answer = (question) => {
+      if (question.op === 'share.begin') asked++;
+      return gate.promise.then(() => answer(question) as Promise<Json>);
+    };
+    const joining = ShardedMember.join(test, 'ada');
+    let isJoined = false;
+    void joining.then(() => {
+      isJoined = true;
+    });
+    await until(() => asked > 0);
+    await test.append(1, 'before');
+    for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isJoined, false);
+    gate.resolve();
+    using ada = await joining;
+    assert.deepEqual(ada.assigned, [0, 1, 2]);
+    await test.append(1, 'after');
+    assert.deepEqual(await ada.fetchAll(), ['1:1-1#1']);
+    using bob = await ShardedMember.join(test, 'bob');
+    assert.deepEqual([bob.assigned.length, asked], [1, 1]);
   });
 
   it('hand to others what a member held that leaves, and what it released is counted', async () => {
@@ -189,6 +218,31 @@ describe('share groups over partitions in several shards', () => {
     for (const { shareGroups } of test.shards.brokers) {
       assert.equal(shareGroups.find('/', 'g')!.readers.size, 0);
     }
+  });
+
+  it('go with their virtual host, in all shards', async () => {
+    await using test = await ShardedKafka.start();
+    const { vhosts, streams, shareGroups } = test.first;
+    vhosts.create('v');
+    const { id } = streams.create({
+      vhost: 'v',
+      name: 's',
+      partitions: 3,
+      configs: new Map(),
+      shards: 'spread',
+    });
+    const targets = [0, 1, 2].map((index) => [index, { to: 'earliest' }] as const);
+    const group = shareGroups.ensure('v', 'g');
+    await test.first.shard.turnTime.run(shareGroups.move(group, [{ streamId: id, targets }]));
+    assert.equal(test.first.quotas.count('share-partitions', { vhost: 'v' }), 3);
+    vhosts.delete('v');
+    await test.first.metadataIsSafe();
+    for (const broker of test.shards.brokers) {
+      assert.equal(broker.shareGroups.has('v', 'g'), false);
+      assert.equal(broker.quotas.count('share-partitions', { vhost: 'v' }), 0);
+    }
+    await test.restart();
+    for (const broker of test.shards.brokers) assert.equal(broker.shareGroups.has('v', 'g'), false);
   });
 
   it('hand out no more records than the group may have in flight in a partition, and its user in all shards', async () => {

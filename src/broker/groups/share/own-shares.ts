@@ -33,6 +33,12 @@ export interface ShareOffset {
   readonly inFlight: number;
 }
 
+/** Whose offsets are asked for: of these streams, or, with null, of all that it reads. */
+export interface AskedShares<Group> {
+  readonly group: Group;
+  readonly streamIds: readonly string[] | null;
+}
+
 export interface OwnSharesDeps {
   readonly streams: Streams;
   readonly quotas: ObjectQuotas;
@@ -96,7 +102,7 @@ export class OwnShares {
     this.#deps.partitions.forget(group, streamId);
   }
 
-  /** Of these streams; null: of all that the group reads. In the order of the partitions. */
+  /** Of these streams, or of all, in the order of the partitions. */
   *offsets(group: ShareGroup, streamIds: readonly string[] | null): Work<ShareOffset[]> {
     const offsets: ShareOffset[] = [];
     for (const streamId of streamIds ?? [...group.readers.keys()]) {

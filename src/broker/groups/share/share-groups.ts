@@ -10,7 +10,13 @@ import type { StreamObserver } from '../../streams/streams.ts';
 import { GroupError } from '../group-error.ts';
 import { refuse } from '../group-quotas.ts';
 import type { OtherGroups } from '../ports.ts';
-import { type MovedShare, OwnShares, type ShareOffset, type StreamTargets } from './own-shares.ts';
+import {
+  type AskedShares,
+  type MovedShare,
+  OwnShares,
+  type ShareOffset,
+  type StreamTargets,
+} from './own-shares.ts';
 import type { ShareGroupsDeps } from './ports.ts';
 import {
   isAsking,
@@ -212,17 +218,15 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
     }
   }
 
-  /** How far the groups are on partitions of these streams, or of all, in all shards; of each in the order of streams and partitions. */
-  *offsets(
-    groups: readonly ShareGroup[],
-    streamIds: readonly string[] | null,
-  ): Work<ReadonlyMap<ShareGroup, readonly ShareOffset[]>> {
-    const elsewhere = groups.length === 0 ? null : this.#elsewhere;
-    const others = elsewhere === null ? [] : yield* awaited(elsewhere.offsets(groups, streamIds));
+  /** How far groups are, in all shards; of each in the order of streams and partitions. */
+  *offsets(asked: readonly AskedShares<ShareGroup>[]): Work<ReadonlyMap<ShareGroup, readonly ShareOffset[]>> {
+    const elsewhere = asked.length === 0 ? null : this.#elsewhere;
+    const others = elsewhere === null ? [] : yield* awaited(elsewhere.offsets(asked));
     const found = new Map<ShareGroup, readonly ShareOffset[]>();
-    for (const [at, group] of groups.entries()) {
+    for (const [at, { group, streamIds }] of asked.entries()) {
       const own = yield* this.#own.offsets(group, streamIds);
       found.set(group, elsewhere === null ? own : inOrder([...own, ...others[at]]));
+      yield;
     }
     return found;
   }

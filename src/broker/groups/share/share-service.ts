@@ -96,9 +96,9 @@ export class ShareService {
   /** For each group the offsets of its partitions here. */
   *#offsets(question: ShardNote): Work<Json> {
     const { own, find } = this.#deps;
-    const streams = question.streams as readonly string[] | null;
-    return yield* mappedBy(question.groups as readonly ShardNote[], function* (names): Work<Json> {
-      const group = find(nameOf(names));
+    return yield* mappedBy(question.groups as readonly ShardNote[], function* (asked): Work<Json> {
+      const group = find(nameOf(asked));
+      const streams = asked.streams as readonly string[] | null;
       return group === undefined ? [] : offsetRows(yield* own.offsets(group, streams));
     });
   }

@@ -3,7 +3,7 @@ import type { ShardLink, ShardNote, ShardSeat } from '../../doors/shard-link.ts'
 import type { AnyPartition } from '../../streams/any-partition.ts';
 import type { Streams } from '../../streams/streams.ts';
 import { GroupError, type GroupErrorKind } from '../group-error.ts';
-import type { MovedShare, ShareOffset, StreamTargets } from './own-shares.ts';
+import type { AskedShares, MovedShare, ShareOffset, StreamTargets } from './own-shares.ts';
 import type { ShareGroupElsewhere } from './share-group-elsewhere.ts';
 import type { ShareGroupName } from './share-group-names.ts';
 import { groupNames } from './share-operations.ts';
@@ -103,13 +103,11 @@ export class SharesElsewhere implements ShareGroupElsewhere {
   }
 
   /** Of each group, in their order. */
-  async offsets(
-    groups: readonly ShareGroupName[],
-    streamIds: readonly string[] | null,
-  ): Promise<readonly (readonly ShareOffset[])[]> {
-    const question = { op: 'share.offsets', groups: groups.map(groupNames), streams: streamIds };
+  async offsets(asked: readonly AskedShares<ShareGroupName>[]): Promise<readonly (readonly ShareOffset[])[]> {
+    const groups = asked.map(({ group, streamIds }) => ({ ...groupNames(group), streams: streamIds }));
+    const question = { op: 'share.offsets', groups };
     const answers = (await Promise.all(this.#links.map((link) => link.ask(question)))) as Json[][];
-    return groups.map((_, at) => answers.flatMap((answer) => offsetsOf(answer[at])));
+    return asked.map((_, at) => answers.flatMap((answer) => offsetsOf(answer[at])));
   }
 
   streamRemoved(group: ShareGroupName, streamId: string): void {

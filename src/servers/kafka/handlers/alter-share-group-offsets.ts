@@ -28,7 +28,7 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
       const group = broker.shareGroups.ensure(client.vhost, groupId, client.actor);
       topicsToAlter = yield* mappedBy(topics, (topic) => check(topic, context));
       const targets = topicsToAlter.flatMap(({ targets }) => targets ?? []);
-      yield* broker.shareGroups.move(group, targets);
+      if (targets.length > 0) yield* broker.shareGroups.move(group, targets);
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return {

@@ -1,5 +1,5 @@
 import { atOnce, mapped, mappedBy, type Work, walked } from '../../../base/turn-time.ts';
-import type { ShareOffset } from '../../../broker/groups/share/own-shares.ts';
+import type { AskedShares, ShareOffset } from '../../../broker/groups/share/own-shares.ts';
 import { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
@@ -27,8 +27,13 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   *handle({ groups }, context) {
     const wanted = yield* withoutRepeated(groups);
     const known = yield* mapped(wanted, (request): Wanted => wantedGroup(request, context));
-    const found = known.flatMap(({ group }) => (group instanceof ShareGroup ? [group] : []));
-    const offsets = yield* context.broker.shareGroups.offsets(found, streamsOf(wanted, context));
+    const found: AskedShares<ShareGroup>[] = [];
+    for (const { request, group } of known) {
+      if (group instanceof ShareGroup)
+        found.push({ group, streamIds: yield* streamsOf(request.topics, context) });
+      yield;
+    }
+    const offsets = yield* context.broker.shareGroups.offsets(found);
     const described = yield* mappedBy(known, ({ request, group }) =>
       group instanceof ShareGroup
         ? describe(request, offsets.get(group) ?? [], context)
@@ -58,15 +63,14 @@ function wantedGroup(request: GroupRequest, context: RequestContext): Wanted {
   return { request, group: { groupId, topics: [], errorCode, errorMessage } };
 }
 
-/** Those that are asked for; null for all that a group reads. */
-function streamsOf(groups: readonly GroupRequest[], context: RequestContext): readonly string[] | null {
+/** Those that are asked for; null for all that the group reads. */
+function* streamsOf(topics: GroupRequest['topics'], context: RequestContext): Work<readonly string[] | null> {
+  if (topics === null) return null;
   const ids = new Set<string>();
-  for (const { topics } of groups) {
-    if (topics === null) return null;
-    for (const { topicName } of topics) {
-      const stream = context.broker.streams.get(context.client.vhost, topicName);
-      if (stream !== undefined) ids.add(stream.id);
-    }
+  for (const { topicName } of topics) {
+    const stream = context.broker.streams.get(context.client.vhost, topicName);
+    if (stream !== undefined) ids.add(stream.id);
+    yield;
   }
   return [...ids];
 }
