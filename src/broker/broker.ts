@@ -47,9 +47,11 @@ import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts
 import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
+import type { AnyPartition } from './streams/any-partition.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { BrokerConfigs } from './streams/broker-configs.ts';
+import { type FiguresById, figuresOfAll } from './streams/partition-figures.ts';
 import { Streams } from './streams/streams.ts';
 import { LocalCommands } from './topology/local-commands.ts';
 import { encodeOperation } from './topology/metadata.ts';
@@ -229,11 +231,10 @@ export class Broker {
       shard,
       vhosts: this.vhosts,
       streams: this.streams,
-      attachments: this.#shards?.streams.attachments ?? null,
-      isFollower: options.followed !== null,
+      elsewhere: this.#shards?.streams ?? null,
+      recordDeclared: (operation) => this.#recordImplied(operation),
     });
     this.streams.observe(this.streamExchanges);
-    this.brokerConfigs.onChange(() => this.streamExchanges.defaultsChanged());
     this.deadLettering = new DeadLettering(shard, this.vhosts);
     const messages = new InternalMessages(shard, this.vhosts, this.deadLettering);
     this.events = new Events({ clock: shard.clock, vhosts: this.vhosts, messages });
@@ -258,6 +259,7 @@ export class Broker {
       events: this.events,
       delays: this.delays,
       streams: this.streams,
+      streamExchanges: this.streamExchanges,
       queueRecovery: this.#queueRecovery,
       followed: options.followed,
       shards: this.#shards,
@@ -270,9 +272,14 @@ export class Broker {
         this.transactions,
         this.streamExchanges,
         ...(this.#shards === null ? [] : [this.#shards.outboxes]),
-        ...(this.#shards?.streams.sections ?? []),
       ],
     });
+  }
+
+  /** Of partitions in any shard. */
+  partitionFigures(partitions: readonly AnyPartition[]): Promise<FiguresById> {
+    const reads = this.#shards?.streams.reads;
+    return figuresOfAll(partitions, reads === undefined ? null : (asked) => reads.figures(asked));
   }
 
   /** What there is of consumers across shards; null with one shard. */
@@ -367,19 +374,19 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, streams, deadLettering: refused, allShards } = this;
+    const { vhosts, access, events, streams, streamExchanges, deadLettering: refused, allShards } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.followedMetadata();
     const copied = [this.brokerConfigs, this.cluster, this.groupConfigs];
     return this.#shards.begin(
-      { vhosts, access, events, refused, streams, allShards, metadata, copied },
+      { vhosts, access, events, refused, streams, streamExchanges, allShards, metadata, copied },
       followed,
     );
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {
-    const { shard, vhosts, access, events, tracing, connections, budget, loopStretches } = this;
-    const rooms = { shard, vhosts, access, events, tracing, connections, budget, loopStretches };
+    const { shard, vhosts, streams, access, events, tracing, connections, budget, loopStretches } = this;
+    const rooms = { shard, vhosts, streams, access, events, tracing, connections, budget, loopStretches };
     return new AllShards({ seat, service: new AdministrationService({ ...rooms, seat }), events });
   }
 
@@ -410,6 +417,12 @@ export class Broker {
   #record(operation: Uint8Array): void {
     const block = this.shard.record(operation);
     if (this.#shards !== null && !this.shard.isRecovering) this.#shards.changed(operation, block);
+  }
+
+  /** As `#record`, of what follows from other changes, and is not counted as one. */
+  #recordImplied(operation: Uint8Array): void {
+    const block = this.shard.record(operation);
+    if (!this.shard.isRecovering) this.#shards?.implied(operation, block);
   }
 
   #tell(operation: Uint8Array): void {

@@ -4,8 +4,8 @@ import { GroupError } from '../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
-import { ownPartition, ownPartitions } from '../../broker/streams/any-partition.ts';
-import type { Partition } from '../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../broker/streams/any-partition.ts';
+import type { FiguresById } from '../../broker/streams/partition-figures.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
@@ -26,27 +26,33 @@ export const groupRoutes: readonly Route[] = [
 
 type View = { readonly [field: string]: Json };
 
-function list(context: AdminContext, request: ApiRequest): ApiResponse {
+async function list(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { groups, shareGroups } = context.broker;
+  const vhosts = [...vhostsOf(context, request)];
+  const figures = await figuresFor(
+    context,
+    vhosts.flatMap(({ name }) => groups.list(name)),
+  );
   return ok(
-    vhostsOf(context, request).flatMap(({ name: vhost }) => [
-      ...groups.list(vhost).map((group) => summary(context, group)),
+    vhosts.flatMap(({ name: vhost }) => [
+      ...groups.list(vhost).map((group) => summary(context, group, figures)),
       ...shareGroups.list(vhost).map((group) => shareSummary(context, group)),
     ]),
   );
 }
 
-function one(context: AdminContext, request: ApiRequest): ApiResponse {
+async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const shareGroup = shareGroupOf(context, request);
   if (shareGroup !== undefined) return ok(shareDetails(context, shareGroup));
   const group = groupOf(context, request);
   const { membership } = group;
+  const figures = await figuresFor(context, [group]);
   return ok({
-    ...summary(context, group),
+    ...summary(context, group, figures),
     generation: membership.type === 'classic' ? membership.generation : membership.epoch,
     assignor: (membership.type === 'classic' ? membership.protocol : membership.assignor) ?? null,
     member_details: membersOf(context, group),
-    offsets: offsetsOf(context, group),
+    offsets: offsetsOf(context, group, figures),
   });
 }
 
@@ -75,13 +81,15 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   const rows = new OffsetRowsBuilder();
   const starts = new Map<number, number>();
   const moved: View[] = [];
-  for (const partition of chosen(request, stream)) {
+  const partitions = chosen(request, stream);
+  const figures = await broker.partitionFigures(partitions);
+  for (const partition of partitions) {
     const share = shareGroup?.readers.get(stream.id)?.get(partition.index)?.share;
     const present =
       share === undefined
         ? (group?.offsets.get(stream.id, partition.index) ?? null)
         : { offset: share.startOffset };
-    const offset = await resetOffset(partition, target, present);
+    const offset = await resetOffset(partition, offsetsIn(figures, partition), target, present);
     rows.add(stream.id, [partition.index, offset]);
     starts.set(partition.index, offset);
     moved.push({
@@ -110,9 +118,9 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   return await durably(context, ok(moved));
 }
 
-function chosen(request: ApiRequest, stream: Stream): Partition[] {
-  if (!request.has('partition')) return ownPartitions(stream.partitions);
-  const partition = ownPartition(stream.partitions[request.integer('partition')]);
+function chosen(request: ApiRequest, stream: Stream): readonly AnyPartition[] {
+  if (!request.has('partition')) return stream.partitions;
+  const partition = stream.partitions[request.integer('partition')];
   if (partition === undefined) {
     throw notFound(`stream '${stream.name}' has no partition ${request.integer('partition')}`);
   }
@@ -142,10 +150,10 @@ function shareGroupOf(context: AdminContext, request: ApiRequest): ShareGroup | 
   return context.broker.shareGroups.find(vhostOf(context, request).name, request.parameter('name'));
 }
 
-function summary(context: AdminContext, group: Group): View {
+function summary(context: AdminContext, group: Group, figures: FiguresById): View {
   const { id: name, vhost, state, protocolType, membership } = group;
   const members = membership.type === 'classic' ? membership.roster.size : membership.members.size;
-  const lag = offsetsOf(context, group).reduce((sum, each) => sum + each.lag, 0);
+  const lag = offsetsOf(context, group, figures).reduce((sum, each) => sum + each.lag, 0);
   return { name, vhost, type: membership.type, state, protocol_type: protocolType, members, lag };
 }
 
@@ -154,13 +162,36 @@ interface OffsetView {
   readonly lag: number;
 }
 
+/** Of the partitions in which they have committed. */
+async function figuresFor({ broker }: AdminContext, groups: readonly Group[]): Promise<FiguresById> {
+  const partitions = new Set<AnyPartition>();
+  for (const { offsets } of groups) {
+    for (const streamId of offsets.streamIds()) {
+      const stream = broker.streams.byId(streamId);
+      if (stream === undefined) continue;
+      for (const [index] of offsets.of(streamId)) {
+        const partition = stream.partitions[index];
+        if (partition !== undefined) partitions.add(partition);
+      }
+    }
+  }
+  return await broker.partitionFigures([...partitions]);
+}
+
+/** Zero of one that is gone. */
+function offsetsIn(figures: FiguresById, partition: AnyPartition | undefined) {
+  const { startOffset = 0, highWatermark = 0 } =
+    (partition === undefined ? undefined : figures.get(partition.id)) ?? {};
+  return { startOffset, highWatermark };
+}
+
 /** The lag counts the records from the committed offset, or from the first that retention has left, to the end. */
-function offsetsOf({ broker }: AdminContext, { offsets }: Group): OffsetView[] {
+function offsetsOf({ broker }: AdminContext, { offsets }: Group, figures: FiguresById): OffsetView[] {
   return [...offsets.streamIds()].flatMap((streamId) => {
     const stream = broker.streams.byId(streamId);
     if (stream === undefined) return [];
     return Array.from(offsets.of(streamId), ([index, { offset, leaderEpoch, metadata, commitMs }]) => {
-      const { startOffset = 0, highWatermark = 0 } = ownPartition(stream.partitions[index]) ?? {};
+      const { startOffset, highWatermark } = offsetsIn(figures, stream.partitions[index]);
       return {
         stream: stream.name,
         partition: index,

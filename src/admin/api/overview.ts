@@ -28,6 +28,8 @@ async function overview({ broker, version, startedAtMs }: AdminContext): Promise
       consumers: sum((each) => each.consumers),
       exchanges,
       queues: sum((each) => each.queues),
+      streams: [...broker.streams].length,
+      partitions: sum((each) => each.partitions),
     },
     queue_totals: {
       messages: ready + unacknowledged,
@@ -81,6 +83,7 @@ function shardView(figures: ShardFigures): { readonly [field: string]: Json } {
     connections: figures.connections,
     channels: figures.channels,
     queues: figures.queues,
+    partitions: figures.partitions,
     consumers: figures.consumers,
     messages: figures.ready + figures.unacknowledged,
     messages_ready: figures.ready,

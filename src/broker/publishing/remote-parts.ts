@@ -27,6 +27,13 @@ export class RemoteParts {
     part.bytes += this.#outboxes.entryBytesMax([target], contentBytes);
   }
 
+  /** A record that may go to this shard. */
+  addRecord(shard: number, contentBytes: number): void {
+    const part = this.#partOf(shard);
+    part.messages++;
+    part.bytes += this.#outboxes.recordBytesMax(contentBytes);
+  }
+
   addSettlement({ shard, ...delivered }: RemoteDelivered, outcome: Outcome): void {
     this.#partOf(shard).settlements.push({ ...delivered, outcome });
   }

@@ -5,9 +5,9 @@ import type { Binding, Exchange } from '../../topology/exchange.ts';
 import type { Route } from '../../topology/route.ts';
 import type { Fed } from '../../topology/routing.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
+import type { AnyPartition } from '../any-partition.ts';
 import { offsetAtTime } from '../consumers/offset-at-time.ts';
 import { PartitionReader, type Visited } from '../consumers/partition-reader.ts';
-import type { Partition } from '../partition.ts';
 import { type BindingPosition, type BindingState, positionIn } from './binding-state.ts';
 import type { FeedBatch } from './feed-batch.ts';
 import { encodeFeedOperation, type FeedOperation } from './feed-operations.ts';
@@ -23,7 +23,7 @@ export interface PartitionFeedDeps {
   readonly shard: Shard;
   readonly vhost: VirtualHost<AnyQueue>;
   readonly exchange: Exchange<AnyQueue>;
-  readonly partition: Partition;
+  readonly partition: AnyPartition;
   readonly batch: FeedBatch;
   readonly scheduler: FeedScheduler;
   stateOf(binding: Binding<AnyQueue>): BindingState | undefined;
@@ -313,7 +313,7 @@ export class PartitionFeed implements Feed {
     return new PartitionReader(partition, from, {
       onReady: () => this.pumpLater(),
       onUnreadable: (offset) => {
-        this.#isUnreadable = partition.log.isCorrupt;
+        this.#isUnreadable = partition.isCorrupt;
         onUnreadable(offset);
       },
     });
