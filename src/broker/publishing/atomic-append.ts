@@ -13,6 +13,7 @@ import type {
 import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
+import { RemoteParts } from './remote-parts.ts';
 
 /** Where a message waits: a priority level of a queue, or a delay bucket. */
 export interface TargetLevel {
@@ -231,18 +232,15 @@ export function outboxBytesMax(
 }
 
 /** Whether a message has room in the outboxes, beside what was reserved before, whatever partitions its records go to. */
-export function reserveOutboxes(
-  outboxes: OutboxPort,
-  { streams, remotes }: Outgoing,
-  contentBytes: number,
-): boolean {
-  if (!outboxes.reserve(remotes, contentBytes)) return false;
-  for (const { otherShards } of streams) {
-    for (const shard of otherShards) {
-      if (!outboxes.reserveAll(shard, 1, recordBytesMax(contentBytes))) return false;
-    }
-  }
-  return true;
+export function reserveOutboxes(outboxes: OutboxPort, targets: Outgoing, contentBytes: number): boolean {
+  const { streams, remotes } = targets;
+  if (streams.every(({ otherShards }) => otherShards.length === 0))
+    return outboxes.reserve(remotes, contentBytes);
+  // All of it in one: what is larger than an outbox goes when that is empty.
+  const parts = new RemoteParts(outboxes);
+  for (const target of remotes) parts.addMessage(target, contentBytes);
+  parts.addRecords(streams, contentBytes);
+  return parts.reserveMore();
 }
 
 /** @throws Error with one shard, which has none */

@@ -2,7 +2,6 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { BrokerError } from '../errors.ts';
-import { recordBytesMax } from '../messages/record-from-message.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
@@ -119,8 +118,7 @@ export class Tx {
     const parts = new RemoteParts(outboxes);
     for (const { route, content } of this.#publications) {
       for (const target of remotesOf(route)) parts.addMessage(target, content.length);
-      for (const { otherShards } of route.streams)
-        for (const shard of otherShards) parts.addRecord(shard, recordBytesMax(content.length));
+      parts.addRecords(route.streams, content.length);
     }
     for (const { tag, multiple, kind } of this.#acknowledgements) {
       this.#unacknowledged.visitRemote(tag, multiple, (delivered) => parts.addSettlement(delivered, kind));
