@@ -47,6 +47,7 @@ import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts
 import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
+import type { RemotePartitionReads } from './shards/streams/remote-partition-reads.ts';
 import type { AnyPartition } from './streams/any-partition.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
@@ -278,8 +279,12 @@ export class Broker {
 
   /** Of partitions in any shard. */
   partitionFigures(partitions: readonly AnyPartition[]): Promise<FiguresById> {
-    const reads = this.#shards?.streams.reads;
-    return figuresOfAll(partitions, reads === undefined ? null : (asked) => reads.figures(asked));
+    return figuresOfAll(partitions, this.partitionReads);
+  }
+
+  /** What is read here of partitions in other shards; null with one shard. */
+  get partitionReads(): RemotePartitionReads | null {
+    return this.#shards?.streams.reads ?? null;
   }
 
   /** What there is of consumers across shards; null with one shard. */

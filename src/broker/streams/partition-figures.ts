@@ -13,20 +13,23 @@ export type PartitionFigures = { readonly [field in keyof PartitionOffsets]: Par
 export type FiguresById = ReadonlyMap<number, PartitionFigures>;
 
 /** Asks the shards of partitions: one question for each shard. */
-export type AskFigures = (partitions: readonly ToldPartition[]) => Promise<FiguresById>;
+export interface FiguresElsewhere {
+  figures(partitions: readonly ToldPartition[]): Promise<FiguresById>;
+}
 
 export function figuresOf(partition: Partition): PartitionFigures {
   const { startOffset, highWatermark, lastStableOffset, endOffset, isCorrupt, bytes } = partition;
   return { startOffset, highWatermark, lastStableOffset, endOffset, isCorrupt, bytes };
 }
 
-/** `ask` is null with one shard. */
+/** `elsewhere` is null with one shard. */
 export async function figuresOfAll(
   partitions: readonly AnyPartition[],
-  ask: AskFigures | null,
+  elsewhere: FiguresElsewhere | null,
 ): Promise<FiguresById> {
   const figures = new Map(ownPartitions(partitions).map((each) => [each.id, figuresOf(each)]));
   const remote = remotePartitions(partitions);
-  if (ask !== null && remote.length > 0) for (const [id, each] of await ask(remote)) figures.set(id, each);
+  if (elsewhere === null || remote.length === 0) return figures;
+  for (const [id, each] of await elsewhere.figures(remote)) figures.set(id, each);
   return figures;
 }
