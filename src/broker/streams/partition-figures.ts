@@ -18,8 +18,8 @@ export interface FiguresElsewhere {
 }
 
 export function figuresOf(partition: Partition): PartitionFigures {
-  const { startOffset, highWatermark, lastStableOffset, endOffset, isCorrupt, bytes } = partition;
-  return { startOffset, highWatermark, lastStableOffset, endOffset, isCorrupt, bytes };
+  const { startOffset, highWatermark, lastStableOffset, endOffset, recoveredEnd, isCorrupt, bytes } = partition;
+  return { startOffset, highWatermark, lastStableOffset, endOffset, recoveredEnd, isCorrupt, bytes };
 }
 
 /** `elsewhere` is null with one shard. */

@@ -114,6 +114,10 @@ export class Partition implements ReadablePartition {
     return this.log.end;
   }
 
+  get recoveredEnd(): number {
+    return this.epochs.startOf(this.leaderEpoch, this.log.end);
+  }
+
   /** Everything below belongs to no transaction that has not ended. */
   get lastStableOffset(): number {
     return Math.max(this.log.start, this.producers.stableOffset(this.log.highWatermark));

@@ -12,6 +12,8 @@ export interface PartitionOffsets {
   readonly lastStableOffset: number;
   /** Of what is appended next. */
   readonly endOffset: number;
+  /** Where the partition ended when its shard started: what is behind that was appended since. */
+  readonly recoveredEnd: number;
   /** A segment cannot be read: nothing is served any more. */
   readonly isCorrupt: boolean;
 }

@@ -21,6 +21,8 @@ export class RemotePartition implements ReadablePartition, ToldPartition {
   startOffset = 0;
   highWatermark = 0;
   endOffset = 0;
+  /** Negative until its shard has told it. */
+  recoveredEnd = -1;
   isCorrupt = false;
   readonly #homes: PartitionHomes;
   #stableOffset = 0;
@@ -59,6 +61,7 @@ export class RemotePartition implements ReadablePartition, ToldPartition {
       this.startOffset = Math.max(this.startOffset, offsets.startOffset);
       this.highWatermark = Math.max(this.highWatermark, offsets.highWatermark);
       this.endOffset = Math.max(this.endOffset, offsets.endOffset);
+      if (this.recoveredEnd < 0) this.recoveredEnd = offsets.recoveredEnd;
       this.#stableOffset = Math.max(this.#stableOffset, offsets.lastStableOffset);
       if (offsets.isCorrupt) this.isCorrupt = true;
     }

@@ -10,12 +10,12 @@ import type { PartitionOffsets } from '../../streams/readable-partition.ts';
  *               | number, u32    | outcome u32   | next f64  | aborted, u32       | zero | aborted * | batches … |
  *     aborted   | producer id f64 | first offset f64 | last offset f64 |
  *     OFFSETS   | partition … |
- *     partition | id of log u32 | state u32 | start f64 | high watermark f64 | last stable f64 | end f64 |
+ *     partition | id of log u32 | state u32 | start f64 | high watermark f64 | last stable f64 | end f64 | recovered end f64 |
  */
 export const READ_BYTES = 24;
 export const SLICE_HEAD_BYTES = 24;
 export const ABORTED_BYTES = 24;
-export const OFFSETS_BYTES = 40;
+export const OFFSETS_BYTES = 48;
 
 export const OUTCOME_READ = 0;
 export const OUTCOME_GONE = 1;
@@ -54,6 +54,7 @@ export function writeOffsets(bytes: Buffer, at: number, id: number, offsets: Par
   bytes.writeDoubleLE(offsets?.highWatermark ?? 0, at + 16);
   bytes.writeDoubleLE(offsets?.lastStableOffset ?? 0, at + 24);
   bytes.writeDoubleLE(offsets?.endOffset ?? 0, at + 32);
+  bytes.writeDoubleLE(offsets?.recoveredEnd ?? 0, at + 40);
 }
 
 export function readOffsets(buffer: Buffer, at: number): PartitionOffsets | null {
@@ -64,6 +65,7 @@ export function readOffsets(buffer: Buffer, at: number): PartitionOffsets | null
     highWatermark: buffer.readDoubleLE(at + 16),
     lastStableOffset: buffer.readDoubleLE(at + 24),
     endOffset: buffer.readDoubleLE(at + 32),
+    recoveredEnd: buffer.readDoubleLE(at + 40),
     isCorrupt: state === STATE_CORRUPT,
   };
 }

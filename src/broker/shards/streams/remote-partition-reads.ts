@@ -11,7 +11,7 @@ import type { Shard } from '../../shard/shard.ts';
 import type { Pumped } from '../../shard/turn.ts';
 import type { FiguresById, PartitionFigures } from '../../streams/partition-figures.ts';
 import type { PartitionReads, ToldPartition } from '../../streams/partition-homes.ts';
-import type { PartitionSlice } from '../../streams/readable-partition.ts';
+import type { PartitionOffsets, PartitionSlice } from '../../streams/readable-partition.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { FrameQueue } from './frame-queue.ts';
 import {
@@ -154,7 +154,14 @@ class ReadBudget {
 }
 
 /** What changes nothing but that it cannot be read. */
-const CORRUPT = { startOffset: 0, highWatermark: 0, lastStableOffset: 0, endOffset: 0, isCorrupt: true };
+const CORRUPT: PartitionOffsets = {
+  startOffset: 0,
+  highWatermark: 0,
+  lastStableOffset: 0,
+  endOffset: 0,
+  recoveredEnd: -1,
+  isCorrupt: true,
+};
 
 export interface RemotePartitionReadsDeps {
   readonly shard: Shard;

@@ -102,7 +102,7 @@ export class StreamFeed {
     for (const partition of stream.partitions) {
       const { index } = partition;
       if (this.#feeds.has(index) || this.#fed[index] === AT_THE_END) continue;
-      this.#feeds.set(index, this.#feedOf(partition, vhost, exchange));
+      this.#feeds.set(index, this.#feedOf(partition, vhost, exchange, isStart));
     }
     if (this.#fed.includes(AT_THE_END))
       this.#deps.shard.inBackground(this.#askForEnds(), `to find where stream '${stream.name}' ends`);
@@ -161,6 +161,7 @@ export class StreamFeed {
     partition: AnyPartition,
     vhost: VirtualHost<AnyQueue>,
     exchange: Exchange<AnyQueue>,
+    isRestored: boolean,
   ): PartitionFeed {
     const { shard, states, batch, scheduler } = this.#deps;
     const { name, id } = partition.stream;
@@ -172,6 +173,7 @@ export class StreamFeed {
         partition,
         batch,
         scheduler,
+        isRestored,
         stateOf: (binding) => states.get(id, binding),
         record: (operation) => this.#record(operation),
         onUnreadable: (offset) =>
