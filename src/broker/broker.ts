@@ -48,11 +48,9 @@ import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
 import type { RemotePartitionReads } from './shards/streams/remote-partition-reads.ts';
-import type { AnyPartition } from './streams/any-partition.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { BrokerConfigs } from './streams/broker-configs.ts';
-import { type FiguresById, figuresOfAll } from './streams/partition-figures.ts';
 import { Streams } from './streams/streams.ts';
 import { LocalCommands } from './topology/local-commands.ts';
 import { encodeOperation } from './topology/metadata.ts';
@@ -275,11 +273,6 @@ export class Broker {
         ...(this.#shards === null ? [] : [this.#shards.outboxes]),
       ],
     });
-  }
-
-  /** Of partitions in any shard. */
-  partitionFigures(partitions: readonly AnyPartition[]): Promise<FiguresById> {
-    return figuresOfAll(partitions, this.partitionReads);
   }
 
   /** What is read here of partitions in other shards; null with one shard. */

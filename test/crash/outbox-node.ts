@@ -14,8 +14,8 @@ import { Shard } from '../../src/broker/shard/shard.ts';
 import { SnapshotSections } from '../../src/broker/shard/snapshot-section.ts';
 import type { OutboxLimits } from '../../src/broker/shards/outbox/outbox.ts';
 import { Outboxes } from '../../src/broker/shards/outbox/outboxes.ts';
-import { StreamExchange } from '../../src/broker/streams/bindings/stream-exchange.ts';
 import { ownPartitions } from '../../src/broker/streams/any-partition.ts';
+import { StreamExchange } from '../../src/broker/streams/bindings/stream-exchange.ts';
 import type { Partition } from '../../src/broker/streams/partition.ts';
 import type { PartitionReads } from '../../src/broker/streams/partition-homes.ts';
 import { Streams } from '../../src/broker/streams/streams.ts';
@@ -165,10 +165,17 @@ export class OutboxNode implements StateMachine {
   /** The exchange has the stream from now on, which each shard has made for itself in the same way. */
   attachStream(): void {
     const shards = [0, ...Array.from({ length: this.#count }, (_, number) => number)];
-    const spec = { vhost: '/', name: STREAM, partitions: shards.length, shards, configs: new Map<string, string>() };
+    const spec = {
+      vhost: '/',
+      name: STREAM,
+      partitions: shards.length,
+      shards,
+      configs: new Map<string, string>(),
+    };
     const stream = this.streams.get('/', STREAM) ?? this.streams.create(spec);
     const [{ id }] = stream.partitions;
-    if (id !== this.#firstPartitionId) throw new Error(`the stream has log ${id}, not ${this.#firstPartitionId}`);
+    if (id !== this.#firstPartitionId)
+      throw new Error(`the stream has log ${id}, not ${this.#firstPartitionId}`);
     this.vhost?.attachStream(new StreamExchange(stream, this.shard));
   }
 

@@ -452,8 +452,7 @@ export class OutboxRun {
     const partitions = this.#machines.flatMap(({ node }) => node.ownPartitions);
     if (partitions.length !== this.#count + 1) throw new HistoryError('partitions of the stream are gone');
     const values: number[][] = [];
-    for (const partition of partitions)
-      values.push((await this.#until(valuesIn(partition))).map(Number));
+    for (const partition of partitions) values.push((await this.#until(valuesIn(partition))).map(Number));
     this.#ids.set(STREAM, values);
   }
 }

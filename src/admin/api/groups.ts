@@ -5,7 +5,7 @@ import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
 import type { AnyPartition } from '../../broker/streams/any-partition.ts';
-import type { FiguresById } from '../../broker/streams/partition-figures.ts';
+import { type FiguresById, figuresOfAll } from '../../broker/streams/partition-figures.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
@@ -82,7 +82,7 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   const starts = new Map<number, number>();
   const moved: View[] = [];
   const partitions = chosen(request, stream);
-  const figures = await broker.partitionFigures(partitions);
+  const figures = await figuresOfAll(partitions, broker.partitionReads);
   for (const partition of partitions) {
     const share = shareGroup?.readers.get(stream.id)?.get(partition.index)?.share;
     const present =
@@ -175,7 +175,7 @@ async function figuresFor({ broker }: AdminContext, groups: readonly Group[]): P
       }
     }
   }
-  return await broker.partitionFigures([...partitions]);
+  return await figuresOfAll([...partitions], broker.partitionReads);
 }
 
 /** Zero of one that is gone. */

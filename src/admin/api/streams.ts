@@ -1,6 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { AnyPartition } from '../../broker/streams/any-partition.ts';
-import type { FiguresById } from '../../broker/streams/partition-figures.ts';
+import { type FiguresById, figuresOfAll } from '../../broker/streams/partition-figures.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import { validateConfig, validateConfigs } from '../../broker/streams/topic-config-validation.ts';
 import type { AdminContext } from '../context.ts';
@@ -37,7 +37,10 @@ async function* views(
     const streams = broker.streams.list(name);
     for (let at = 0; at < streams.length; at += PAGE_STREAMS) {
       const page = streams.slice(at, at + PAGE_STREAMS);
-      const figures = await broker.partitionFigures(page.flatMap(({ partitions }) => partitions));
+      const figures = await figuresOfAll(
+        page.flatMap(({ partitions }) => partitions),
+        broker.partitionReads,
+      );
       yield page.map((stream) => view(context, stream, figures));
     }
   }
@@ -45,7 +48,7 @@ async function* views(
 
 async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const stream = streamOf(context, request);
-  const figures = await context.broker.partitionFigures(stream.partitions);
+  const figures = await figuresOfAll(stream.partitions, context.broker.partitionReads);
   const partitions = stream.partitions.map((each) => partitionView(context, each, figures));
   return ok({ ...view(context, stream, figures), partitions });
 }

@@ -18,7 +18,8 @@ export interface FiguresElsewhere {
 }
 
 export function figuresOf(partition: Partition): PartitionFigures {
-  const { startOffset, highWatermark, lastStableOffset, endOffset, recoveredEnd, isCorrupt, bytes } = partition;
+  const { startOffset, highWatermark, lastStableOffset, endOffset, recoveredEnd, isCorrupt, bytes } =
+    partition;
   return { startOffset, highWatermark, lastStableOffset, endOffset, recoveredEnd, isCorrupt, bytes };
 }
 
