@@ -28,6 +28,8 @@ async function overview({ broker, version, startedAtMs }: AdminContext): Promise
       consumers: sum((each) => each.consumers),
       exchanges,
       queues: sum((each) => each.queues),
+    },
+    stream_totals: {
       streams: [...broker.streams].length,
       partitions: sum((each) => each.partitions),
     },

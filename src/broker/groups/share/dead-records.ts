@@ -1,7 +1,8 @@
 import { MessageView } from '../../../records/message-view.ts';
 import { withHeaders } from '../../../records/record-header.ts';
-import { AtomicAppend } from '../../publishing/atomic-append.ts';
+import { AtomicAppend, outboxesOf } from '../../publishing/atomic-append.ts';
 import type { Shard } from '../../shard/shard.ts';
+import type { AnyPartition } from '../../streams/any-partition.ts';
 import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import type { GivenUp } from './acknowledgement.ts';
@@ -93,6 +94,7 @@ export class DeadRecords {
       };
       const size = dead.content.length + RECORD_OVERHEAD;
       if (batch.length > 0 && batchBytes + size > this.#atomic.batchBytesMax) {
+        while (!this.#hasRoom(source, target, batch)) await this.#room();
         this.#move(source, target, batch, batchBytes);
         batch = [];
         batchBytes = 0;
@@ -100,18 +102,40 @@ export class DeadRecords {
       batch.push(dead);
       batchBytes += size;
     }
-    if (target !== null && batch.length > 0) this.#move(source, target, batch, batchBytes);
+    if (target !== null && batch.length > 0) {
+      while (!this.#hasRoom(source, target, batch)) await this.#room();
+      this.#move(source, target, batch, batchBytes);
+    }
     if (missing.length > 0) share.left(missing);
   }
 
+  /** Whether the outbox of the target's shard takes these now; always if that is this one. */
+  #hasRoom(source: DeadRecordSource, target: Stream, batch: readonly Dead[]): boolean {
+    const { isRemote, shard } = partitionIn(target, source);
+    if (!isRemote) return true;
+    const outboxes = outboxesOf(this.#deps.shard);
+    const bytes = batch.reduce((sum, { content }) => sum + outboxes.recordBytesMax(content.length), 0);
+    outboxes.beginReserving();
+    return outboxes.reserveAll(shard, batch.length, bytes);
+  }
+
+  #room(): Promise<void> {
+    return new Promise((resolve) => outboxesOf(this.#deps.shard).whenRoom(resolve));
+  }
+
   #move(source: DeadRecordSource, target: Stream, batch: readonly Dead[], bytes: number): void {
+    if (source.share.isRemoved) return;
     const atomic = this.#atomic;
     const nowMs = this.#deps.shard.clock.now();
     // What was passed over while something was read is no part of the block.
     source.share.flush();
-    const into = target.own(source.partition.index % target.partitions.length);
+    const into = partitionIn(target, source);
     atomic.begin(bytes + BLOCK_OVERHEAD);
     for (const { content, hasForeignEnvelope } of batch) {
+      if (into.isRemote) {
+        atomic.sendRecord(into.shard, { logId: into.id, content, hasForeignEnvelope }, nowMs);
+        continue;
+      }
       this.#message.content = content;
       into.gather(this.#message, nowMs, hasForeignEnvelope);
     }
@@ -119,6 +143,11 @@ export class DeadRecords {
     source.share.left(batch.map(({ offset }) => offset));
     atomic.end();
   }
+}
+
+/** Those of one partition go to one partition. */
+function partitionIn({ partitions }: Stream, { partition: { index } }: DeadRecordSource): AnyPartition {
+  return partitions[index % partitions.length];
 }
 
 /** Says in headers of its own why the record is there, and where it comes from. */
