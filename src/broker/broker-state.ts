@@ -13,6 +13,7 @@ import { isMetadataChange } from './shards/metadata-changes.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
 import type { Shards } from './shards/shards.ts';
+import type { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import type { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { VirtualHosts } from './topology/virtual-hosts.ts';
@@ -43,6 +44,7 @@ export interface BrokerStateDeps {
   readonly events: Events;
   readonly delays: Delays;
   readonly streams: Streams;
+  readonly streamExchanges: StreamExchanges;
   readonly queueRecovery: QueueRecovery;
   /** What shard 0 has, where this one follows it. */
   readonly followed: FollowedMetadata | null;
@@ -202,14 +204,14 @@ export class BrokerState implements StateMachine {
 
   /** As `metadata`, for a shard that follows. Streams are before the exchanges that they belong to, as at recovery. */
   followedMetadata(): string[] {
-    const { shards, streams, copied } = this.#deps;
+    const { streams, streamExchanges, copied } = this.#deps;
     const operations = copied.flatMap((section) => [...section.snapshot()].map(bytesText));
     for (const text of this.metadata()) {
       operations.push(text);
       if (!text.startsWith('{"op":"vhost.create"')) continue;
       const { vhost } = decodeOperation(Buffer.from(text, 'utf8'));
       for (const bytes of streams.followedIn(vhost)) operations.push(bytesText(bytes));
-      for (const bytes of shards?.streams.attachmentsIn(vhost) ?? []) operations.push(bytesText(bytes));
+      for (const bytes of streamExchanges.followedIn(vhost)) operations.push(bytesText(bytes));
     }
     return operations;
   }

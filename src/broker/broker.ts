@@ -49,6 +49,7 @@ import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import type { ServicesElsewhere } from './shards/services/services-elsewhere.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
+import type { RemotePartitionReads } from './shards/streams/remote-partition-reads.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { BrokerConfigs } from './streams/broker-configs.ts';
@@ -234,11 +235,10 @@ export class Broker {
       shard,
       vhosts: this.vhosts,
       streams: this.streams,
-      attachments: this.#shards?.streams.attachments ?? null,
-      isFollower: options.followed !== null,
+      elsewhere: this.#shards?.streams ?? null,
+      recordDeclared: (operation) => this.#recordImplied(operation),
     });
     this.streams.observe(this.streamExchanges);
-    this.brokerConfigs.onChange(() => this.streamExchanges.defaultsChanged());
     this.deadLettering = new DeadLettering(shard, this.vhosts);
     const messages = new InternalMessages(shard, this.vhosts, this.deadLettering);
     this.events = new Events({ clock: shard.clock, vhosts: this.vhosts, messages });
@@ -264,6 +264,7 @@ export class Broker {
       events: this.events,
       delays: this.delays,
       streams: this.streams,
+      streamExchanges: this.streamExchanges,
       queueRecovery: this.#queueRecovery,
       followed: options.followed,
       shards: this.#shards,
@@ -276,7 +277,6 @@ export class Broker {
         this.transactions,
         this.streamExchanges,
         ...(this.#shards === null ? [] : [this.#shards.outboxes]),
-        ...(this.#shards?.streams.sections ?? []),
       ],
     });
   }
@@ -284,6 +284,11 @@ export class Broker {
   /** How servers ask those in other shards; null with one shard. */
   get elsewhere(): ServicesElsewhere | null {
     return this.#shards?.services ?? null;
+  }
+
+  /** What is read here of partitions in other shards; null with one shard. */
+  get partitionReads(): RemotePartitionReads | null {
+    return this.#shards?.streams.reads ?? null;
   }
 
   /** What there is of consumers across shards; null with one shard. */
@@ -378,7 +383,7 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, streams, deadLettering: refused, allShards } = this;
+    const { vhosts, access, events, streams, streamExchanges, deadLettering: refused, allShards } = this;
     const { transactions, shareGroups } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
     const metadata = (): readonly string[] => this.#state.followedMetadata();
@@ -390,6 +395,7 @@ export class Broker {
         events,
         refused,
         streams,
+        streamExchanges,
         transactions,
         shareGroups,
         allShards,
@@ -406,8 +412,8 @@ export class Broker {
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {
-    const { shard, vhosts, access, events, tracing, connections, budget, loopStretches } = this;
-    const rooms = { shard, vhosts, access, events, tracing, connections, budget, loopStretches };
+    const { shard, vhosts, streams, access, events, tracing, connections, budget, loopStretches } = this;
+    const rooms = { shard, vhosts, streams, access, events, tracing, connections, budget, loopStretches };
     return new AllShards({ seat, service: new AdministrationService({ ...rooms, seat }), events });
   }
 
@@ -438,6 +444,12 @@ export class Broker {
   #record(operation: Uint8Array): void {
     const block = this.shard.record(operation);
     if (this.#shards !== null && !this.shard.isRecovering) this.#shards.changed(operation, block);
+  }
+
+  /** As `#record`, of what follows from other changes, and is not counted as one. */
+  #recordImplied(operation: Uint8Array): void {
+    const block = this.shard.record(operation);
+    if (!this.shard.isRecovering) this.#shards?.implied(operation, block);
   }
 
   #tell(operation: Uint8Array): void {

@@ -4,7 +4,8 @@ import { GroupError } from '../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
-import { type AnyPartition, ownPartition, ownPartitions } from '../../broker/streams/any-partition.ts';
+import type { AnyPartition } from '../../broker/streams/any-partition.ts';
+import { type FiguresById, figuresOfAll } from '../../broker/streams/partition-figures.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
@@ -30,9 +31,13 @@ async function list(context: AdminContext, request: ApiRequest): Promise<ApiResp
   const vhosts = vhostsOf(context, request).map(({ name }) => name);
   const shares = vhosts.flatMap((vhost) => shareGroups.list(vhost));
   const summaries = await shareSummaries(context, shares);
+  const figures = await figuresFor(
+    context,
+    vhosts.flatMap((vhost) => groups.list(vhost)),
+  );
   return ok(
     vhosts.flatMap((vhost) => [
-      ...groups.list(vhost).map((group) => summary(context, group)),
+      ...groups.list(vhost).map((group) => summary(context, group, figures)),
       ...summaries.filter((_, at) => shares[at]?.vhost === vhost),
     ]),
   );
@@ -43,12 +48,13 @@ async function one(context: AdminContext, request: ApiRequest): Promise<ApiRespo
   if (shareGroup !== undefined) return ok(await shareDetails(context, shareGroup));
   const group = groupOf(context, request);
   const { membership } = group;
+  const figures = await figuresFor(context, [group]);
   return ok({
-    ...summary(context, group),
+    ...summary(context, group, figures),
     generation: membership.type === 'classic' ? membership.generation : membership.epoch,
     assignor: (membership.type === 'classic' ? membership.protocol : membership.assignor) ?? null,
     member_details: membersOf(context, group),
-    offsets: offsetsOf(context, group),
+    offsets: offsetsOf(context, group, figures),
   });
 }
 
@@ -82,9 +88,11 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   }
   const rows = new OffsetRowsBuilder();
   const moved: View[] = [];
-  for (const partition of ownPartitions(chosen(request, stream))) {
+  const partitions = chosen(request, stream);
+  const figures = await figuresOfAll(partitions, broker.partitionReads);
+  for (const partition of partitions) {
     const present = group?.offsets.get(stream.id, partition.index) ?? null;
-    const offset = await resetOffset(partition, target, present);
+    const offset = await resetOffset(partition, offsetsIn(figures, partition), target, present);
     rows.add(stream.id, [partition.index, offset]);
     moved.push({
       stream: stream.name,
@@ -141,10 +149,10 @@ function shareGroupOf(context: AdminContext, request: ApiRequest): ShareGroup | 
   return context.broker.shareGroups.find(vhostOf(context, request).name, request.parameter('name'));
 }
 
-function summary(context: AdminContext, group: Group): View {
+function summary(context: AdminContext, group: Group, figures: FiguresById): View {
   const { id: name, vhost, state, protocolType, membership } = group;
   const members = membership.type === 'classic' ? membership.roster.size : membership.members.size;
-  const lag = offsetsOf(context, group).reduce((sum, each) => sum + each.lag, 0);
+  const lag = offsetsOf(context, group, figures).reduce((sum, each) => sum + each.lag, 0);
   return { name, vhost, type: membership.type, state, protocol_type: protocolType, members, lag };
 }
 
@@ -153,13 +161,36 @@ interface OffsetView {
   readonly lag: number;
 }
 
+/** Of the partitions in which they have committed. */
+async function figuresFor({ broker }: AdminContext, groups: readonly Group[]): Promise<FiguresById> {
+  const partitions = new Set<AnyPartition>();
+  for (const { offsets } of groups) {
+    for (const streamId of offsets.streamIds()) {
+      const stream = broker.streams.byId(streamId);
+      if (stream === undefined) continue;
+      for (const [index] of offsets.of(streamId)) {
+        const partition = stream.partitions[index];
+        if (partition !== undefined) partitions.add(partition);
+      }
+    }
+  }
+  return await figuresOfAll([...partitions], broker.partitionReads);
+}
+
+/** Zero of one that is gone. */
+function offsetsIn(figures: FiguresById, partition: AnyPartition | undefined) {
+  const { startOffset = 0, highWatermark = 0 } =
+    (partition === undefined ? undefined : figures.get(partition.id)) ?? {};
+  return { startOffset, highWatermark };
+}
+
 /** The lag counts the records from the committed offset, or from the first that retention has left, to the end. */
-function offsetsOf({ broker }: AdminContext, { offsets }: Group): OffsetView[] {
+function offsetsOf({ broker }: AdminContext, { offsets }: Group, figures: FiguresById): OffsetView[] {
   return [...offsets.streamIds()].flatMap((streamId) => {
     const stream = broker.streams.byId(streamId);
     if (stream === undefined) return [];
     return Array.from(offsets.of(streamId), ([index, { offset, leaderEpoch, metadata, commitMs }]) => {
-      const { startOffset = 0, highWatermark = 0 } = ownPartition(stream.partitions[index]) ?? {};
+      const { startOffset, highWatermark } = offsetsIn(figures, stream.partitions[index]);
       return {
         stream: stream.name,
         partition: index,

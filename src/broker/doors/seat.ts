@@ -60,6 +60,7 @@ export class Seat implements ShardSeat {
   }
 
   serve(service: ShardService): void {
+    for (const room of this.rooms) room?.door.serve();
     for (const link of this.links) link?.serve(service);
   }
 

@@ -1,5 +1,6 @@
+import type { AnyPartition } from '../streams/any-partition.ts';
 import { offsetAtTime } from '../streams/consumers/offset-at-time.ts';
-import type { Partition } from '../streams/partition.ts';
+import type { PartitionOffsets } from '../streams/readable-partition.ts';
 import type { CommittedOffset } from './committed-offsets.ts';
 
 /** Where a group is to read on. */
@@ -11,13 +12,13 @@ export type ResetTarget =
   /** The first record of this time, in milliseconds since the epoch, or of a later one. */
   | { readonly to: 'time'; readonly timeMs: number };
 
-/** The offset that it comes to: one that there is. A time has to be looked up. */
+/** The offset that it comes to: one that there is. A time has to be looked up. `offsets`: where the partition is now. */
 export function resetOffset(
-  partition: Partition,
+  partition: AnyPartition,
+  { startOffset, highWatermark }: Pick<PartitionOffsets, 'startOffset' | 'highWatermark'>,
   target: ResetTarget,
   present: Pick<CommittedOffset, 'offset'> | null,
 ): number | Promise<number> {
-  const { startOffset, highWatermark } = partition;
   const within = (offset: number) => Math.min(Math.max(offset, startOffset), highWatermark);
   switch (target.to) {
     case 'earliest':

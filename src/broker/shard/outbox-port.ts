@@ -1,12 +1,10 @@
 import type { QueueLog } from '../../log/queues/queue-log.ts';
 import type { MessageView } from '../../records/message-view.ts';
 
-/** Queues and streams of one other shard. */
+/** Queues of one other shard. */
 export interface OutboxTarget {
   readonly shard: number;
   readonly queues: readonly { readonly id: number }[];
-  /** The id of the log of a partition of each: its shard knows the stream by that, and chooses the partition. */
-  readonly streams?: readonly number[];
 }
 
 /** What a client has said of a delivery that came from a queue of another shard. */

@@ -10,7 +10,6 @@ import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { number, text } from './command-codec.ts';
 import type { FollowedChanges } from './known-metadata.ts';
 import type { Owners } from './owners.ts';
-import { isStreamFactsOperation } from './streams/stream-facts.ts';
 
 /** What shard 0 had when this one began to follow it. */
 export interface FollowedMetadata {
@@ -47,8 +46,6 @@ export interface MetadataCopyDeps {
   readonly link: ShardLink;
   readonly known: FollowedChanges;
   readonly turnTime: TurnTime;
-  /** What is told of streams and not journaled. */
-  readonly attachments: { apply(operation: Uint8Array): void };
   readonly streams: Pick<Streams, 'prefix' | 'applyInSteps'>;
   /** Other sections that all shards have in common. */
   readonly copied: SnapshotSections;
@@ -87,10 +84,9 @@ export class MetadataCopy {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
     // What is recorded here because of the change names it.
     this.changes = Math.max(this.changes, number(note, 'changes'));
-    const { attachments, streams, copied } = this.#deps;
+    const { streams, copied } = this.#deps;
     const section = copied.of(bytes);
-    if (isStreamFactsOperation(bytes)) attachments.apply(bytes);
-    else if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
+    if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
     else if (isOf(streams, bytes)) yield* streams.applyInSteps(bytes);
     else if (section !== undefined) section.apply(bytes);
     else yield* this.#applyTopology(decodeOperation(bytes));

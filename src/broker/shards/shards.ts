@@ -8,6 +8,7 @@ import type { AnyQueue } from '../queues/any-queue.ts';
 import { encodeQueueOperation } from '../queues/queue-operations.ts';
 import type { Shard } from '../shard/shard.ts';
 import { type SnapshotSection, SnapshotSections } from '../shard/snapshot-section.ts';
+import type { StreamExchanges } from '../streams/bindings/stream-exchanges.ts';
 import type { PartitionShards } from '../streams/partition.ts';
 import { PartitionPlacement } from '../streams/partition-placement.ts';
 import type { Streams } from '../streams/streams.ts';
@@ -51,6 +52,7 @@ export interface ShardRooms {
   readonly shareGroups: ShareGroups;
   readonly streams: Streams;
   readonly transactions: Transactions;
+  readonly streamExchanges: StreamExchanges;
   /** Beside topology, access and streams, what all shards have in common. */
   readonly copied: readonly SnapshotSection[];
   /** All metadata, as operations. */
@@ -119,10 +121,13 @@ export class Shards implements ShardService {
     });
     this.partitionPlacement = seat.number === 0 ? new PartitionPlacement(seat.count) : null;
     this.epochs = new LeaderEpochsOfShards(seat, shard);
+    this.streams = new ShardedStreams(seat, shard, this.metadata);
+    shard.remoteAppends = this.streams;
     this.partitionShards = {
       own: seat.number,
       opened: (id) => this.#partitionOpened(id),
       epochOf: (number) => this.epochs.of(number),
+      reads: this.streams.reads,
     };
     this.queues = new QueuesById(this.placement);
     this.services = new ServicesElsewhere(seat);
@@ -140,7 +145,6 @@ export class Shards implements ShardService {
     });
     shard.outboxes = this.outboxes;
     this.outboxes.settlements = new RemoteSettlements(shard, this.consumeService, this.queues);
-    this.streams = new ShardedStreams(seat, shard, (operation, block) => this.#implied(operation, block));
     this.transactions = new ShardedTransactions(seat, shard, (logId) => this.streams.partition(logId));
     this.outboxes.markers = this.transactions;
     this.remoteQueues = new RemoteQueues(seat, shard.turn, this.metadata, this.#publishing);
@@ -149,11 +153,11 @@ export class Shards implements ShardService {
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
   begin(rooms: ShardRooms, followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
     this.#rooms = rooms;
-    const { vhosts, access, events, streams, copied } = rooms;
+    const { vhosts, access, events, streams, streamExchanges, copied } = rooms;
     const { turnTime } = this.#shard;
     this.#receive(rooms);
     this.#queueService = new QueueService(vhosts, turnTime, this.consumeService);
-    this.streams.begin(vhosts, streams);
+    this.streams.begin(streams, streamExchanges);
     this.transactions.begin(rooms.transactions, streams);
     if (followed !== null) {
       const link = this.seat.links[0] as ShardLink;
@@ -168,9 +172,8 @@ export class Shards implements ShardService {
           turnTime,
           inBackground,
           known: this.#followed,
-          attachments: this.streams,
           streams,
-          copied: new SnapshotSections(copied),
+          copied: new SnapshotSections([...copied, streamExchanges]),
         },
         followed.changes,
       );
@@ -234,8 +237,8 @@ export class Shards implements ShardService {
     this.feed.add(operation, block, this.changes);
   }
 
-  /** What follows from something else in this block, and is in no journal itself. */
-  #implied(operation: Uint8Array, block: number): void {
+  /** What follows from a change, and is not counted as one. */
+  implied(operation: Uint8Array, block: number): void {
     this.feed?.add(operation, block, this.changes);
   }
 
@@ -317,6 +320,9 @@ export class Shards implements ShardService {
         return;
       case 'share.release':
         this.#rooms.shareGroups.release(note);
+        return;
+      case 'partitions.listen':
+        this.metadata.whenKnown(number(note, 'metadata'), () => this.streams.listen(from, note));
         return;
       case 'queue.touch':
         this.#queueService.touch(note);

@@ -13,3 +13,8 @@ export function ownPartition(partition: AnyPartition | undefined): Partition | u
 export function ownPartitions(partitions: readonly AnyPartition[]): Partition[] {
   return partitions.filter((each): each is Partition => !each.isRemote);
 }
+
+/** Those of other shards. */
+export function remotePartitions(partitions: readonly AnyPartition[]): RemotePartition[] {
+  return partitions.filter((each): each is RemotePartition => each.isRemote);
+}

@@ -11,17 +11,12 @@ import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Turn } from '../shard/turn.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
+import type { PartitionHomes } from './partition-homes.ts';
 import type { PartitionOwner } from './partition-owner.ts';
 import type { PartitionPlace } from './partition-place.ts';
+import type { AbortedTransaction } from './producers/aborted-transactions.ts';
 import { ProducerStates, type ProducerStatesState } from './producers/producer-states.ts';
-import type { PartitionHomes } from './remote-partition.ts';
-
-/** What a read gave: whole record batches, back to back. */
-export interface PartitionSlice {
-  readonly bytes: Buffer;
-  /** Where to read on. */
-  readonly nextOffset: number;
-}
+import type { PartitionSlice, ReadablePartition } from './readable-partition.ts';
 
 /** Of several shards, what partitions need to know. */
 export interface PartitionShards extends PartitionHomes {
@@ -49,7 +44,7 @@ export interface PartitionState {
 }
 
 /** One partition of a stream: its log, and what is known of what is in it. */
-export class Partition {
+export class Partition implements ReadablePartition {
   readonly isRemote = false;
   readonly stream: PartitionOwner;
   readonly index: number;
@@ -119,9 +114,22 @@ export class Partition {
     return this.log.end;
   }
 
+  get recoveredEnd(): number {
+    return this.epochs.startOf(this.leaderEpoch, this.log.end);
+  }
+
   /** Everything below belongs to no transaction that has not ended. */
   get lastStableOffset(): number {
     return Math.max(this.log.start, this.producers.stableOffset(this.log.highWatermark));
+  }
+
+  get isCorrupt(): boolean {
+    return this.log.isCorrupt;
+  }
+
+  /** In segments and in memory. */
+  get bytes(): number {
+    return this.log.segments.bytes + this.log.tailBytes;
   }
 
   /**
@@ -173,6 +181,13 @@ export class Partition {
   /** A copy of what `readTail` gives, from wherever it is. Rejects with PartitionCorruption if it cannot be read. */
   read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
     return this.#sound(this.log.read(from, below, bytesMax, memory));
+  }
+
+  /** It counts nothing: slices are let go by those who read. */
+  release(): void {}
+
+  abortedIn(from: number, below: number): readonly AbortedTransaction[] {
+    return this.producers.abortedIn(from, below);
   }
 
   /**

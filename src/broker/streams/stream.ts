@@ -18,6 +18,7 @@ export class Stream {
   /** Its exchange takes messages from bindings alone: clients append nothing themselves. */
   isInternal = false;
   readonly #partitions: AnyPartition[] = [];
+  readonly #otherShards: number[] = [];
   readonly #context: PartitionContext;
   readonly #defaults: () => ReadonlyMap<string, string>;
   #configs: ReadonlyMap<string, string>;
@@ -55,6 +56,11 @@ export class Stream {
     return ownPartitions(this.#partitions);
   }
 
+  /** The other shards that have partitions of it; none with one shard. */
+  get otherShards(): readonly number[] {
+    return this.#otherShards;
+  }
+
   /** The partition, which is one of this shard. @throws RangeError if it is not */
   own(index: number): Partition {
     const partition = ownPartition(this.#partitions[index]);
@@ -84,7 +90,7 @@ export class Stream {
   }
 
   extend(places: readonly PartitionPlace[]): void {
-    for (const place of places) this.#partitions.push(this.newPartition(this.#partitions.length, place));
+    for (const place of places) this.join([this.newPartition(this.#partitions.length, place)]);
   }
 
   /** One that is no part of the stream until `join`. */
@@ -92,12 +98,16 @@ export class Stream {
     const { shards } = this.#context;
     if (shards === undefined || place.shard === shards.own)
       return new Partition(this, index, place, this.#context);
-    return new RemotePartition(this, index, place, shards);
+    return new RemotePartition(this, index, place, shards, this.#context.store.state.opener);
   }
 
   /** The partitions that come next, in their order. */
   join(partitions: readonly AnyPartition[]): void {
-    for (const partition of partitions) this.#partitions.push(partition);
+    for (const partition of partitions) {
+      this.#partitions.push(partition);
+      const { isRemote, shard } = partition;
+      if (isRemote && !this.#otherShards.includes(shard)) this.#otherShards.push(shard);
+    }
   }
 
   /** Nothing of it can be found any more; its partitions are removed in the steps of the work. */

@@ -10,6 +10,7 @@ import { SharedBudget } from '../../../src/broker/budget/shared-budget.ts';
 import { allocateSharedBudget } from '../../../src/broker/budget/shared-memory.ts';
 import { createDoors, Seat } from '../../../src/broker/doors/seat.ts';
 import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
+import type { RemotePartitionReads } from '../../../src/broker/shards/streams/remote-partition-reads.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
@@ -72,6 +73,18 @@ export class TestShards {
         }),
       );
     }
+  }
+
+  /** Frames that shard `from` has sent to `to`. */
+  sentFrames(from: number, to: number): number {
+    return this.#seats[from].rooms[to]?.door.sent.frames ?? 0;
+  }
+
+  /** What a shard reads of partitions of others. */
+  readsOf(shard: number): { readonly reads: RemotePartitionReads } {
+    const reads = this.brokers[shard].partitionReads;
+    if (reads === null) throw new Error('there is one shard');
+    return { reads };
   }
 
   directoryOf(shard: number): string {

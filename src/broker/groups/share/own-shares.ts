@@ -73,7 +73,7 @@ export class OwnShares {
         if (partition === undefined) continue;
         const share = group.readers.get(streamId)?.get(index)?.share;
         const present = share === undefined ? null : { offset: share.startOffset };
-        const offset = yield* awaited(resetOffset(partition, target, present));
+        const offset = yield* awaited(resetOffset(partition, partition, target, present));
         moved.push({ streamId, index, offset, previous: present?.offset ?? null });
         yield;
       }

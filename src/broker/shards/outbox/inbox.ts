@@ -3,10 +3,17 @@ import { ContentView } from '../../../records/record-content.ts';
 import { FRAME_OUTBOX_ANSWER } from '../../doors/frame-kinds.ts';
 import type { OutboxLink } from '../../doors/outbox-link.ts';
 import { deduplicate, type Seen } from '../../publishing/admission.ts';
-import { AtomicAppend, appendBytesMax, operationBytes } from '../../publishing/atomic-append.ts';
+import {
+  AtomicAppend,
+  appendBytesMax,
+  mayLeave,
+  operationBytes,
+  outboxBytesMax,
+  reserveOutboxes,
+} from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsIn } from '../../publishing/route-targets.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { RemoteMarkers, RemoteSettlement } from '../../shard/outbox-port.ts';
+import type { OutboxPort, RemoteMarkers, RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
@@ -30,6 +37,8 @@ export interface MarkerReceiver {
 export interface InboxDeps {
   readonly shard: Shard;
   readonly link: OutboxLink;
+  /** Of this shard. */
+  readonly outboxes: OutboxPort;
   /** The queue of this shard with this id; undefined if it was deleted. */
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
@@ -62,6 +71,7 @@ class MessageArrival implements Arrival {
   readonly #seen: readonly Seen[];
 
   constructor(
+    shard: Shard,
     targets: RouteTargets,
     content: Buffer,
     isPersistent: boolean,
@@ -77,6 +87,7 @@ class MessageArrival implements Arrival {
     this.#seen = seen;
     const logs = isPersistent ? targets.durableLogs.length : 0;
     let bytes = appendBytesMax(logs, targets.streams.length, content.length);
+    bytes += outboxBytesMax(shard, targets, content.length);
     for (const each of seen) bytes += each.journalBytes;
     this.bytes = bytes;
   }
@@ -177,8 +188,9 @@ export class Inbox {
     if (length > 0) {
       entry.parse(buffer, start, length);
       if (entry.kind === 'settlements') return this.#takeSettlements();
-      if (entry.kind === 'message') this.#addMessage(timestampMs);
-      else if (entry.kind === 'record') this.#addRecord(timestampMs);
+      if (entry.kind === 'message') {
+        if (!this.#addMessage(timestampMs)) return false;
+      } else if (entry.kind === 'record') this.#addRecord(timestampMs);
       else this.#addMarkers(timestampMs);
     }
     this.next++;
@@ -222,7 +234,8 @@ export class Inbox {
     this.#arrivalBytes += bytes;
   }
 
-  #addMessage(timestampMs: number): void {
+  /** False if it has to go on to another shard, and has no room on the way. */
+  #addMessage(timestampMs: number): boolean {
     const entry = this.#entry;
     const { content } = entry;
     const view = this.#content;
@@ -230,12 +243,33 @@ export class Inbox {
     const targets = this.#targets(view.priority);
     if (targets.queues.length + targets.streams.length === 0) {
       this.dropped++;
-      return;
+      return true;
     }
+    const goesOn = mayLeave(targets);
+    if (goesOn && !this.#reserve(targets, content.length)) return false;
     const isExamined = entry.isPublished && targets.queues.some((queue) => queue.deduplicator !== null);
     // Names of those that are not written yet would not be known.
     if (isExamined) this.#write();
     this.#add(this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined));
+    if (goesOn) this.#writeNext();
+    return true;
+  }
+
+  /** Of a stream that has got partitions in other shards since its entry was written. */
+  #reserve(targets: RouteTargets, contentBytes: number): boolean {
+    this.#write();
+    const { outboxes } = this.#deps;
+    outboxes.beginReserving();
+    if (reserveOutboxes(outboxes, targets, contentBytes)) return true;
+    this.#sendAgainLater();
+    return false;
+  }
+
+  /** What is reserved is appended before anything else. */
+  #writeNext(): void {
+    this.next++;
+    this.#write();
+    this.next--;
   }
 
   #arrival(
@@ -247,7 +281,7 @@ export class Inbox {
   ): Arrival {
     const { isPersistent } = this.#entry;
     const { targets, seen } = isExamined ? this.#examined(all, content) : { targets: all, seen: NOTHING };
-    return new MessageArrival(targets, content, isPersistent, timestampMs, expires, seen);
+    return new MessageArrival(this.#deps.shard, targets, content, isPersistent, timestampMs, expires, seen);
   }
 
   /** Without the queues that have had a message of this name. */
@@ -305,12 +339,12 @@ export class Inbox {
     for (const settlement of this.#entry.settlements()) {
       if (!this.#deps.canSettle(settlement)) canSettle = false;
     }
-    if (!canSettle) this.#waitForReading();
+    if (!canSettle) this.#sendAgainLater();
     return canSettle;
   }
 
   /** Until then what comes is not taken; it is sent again. */
-  #waitForReading(): void {
+  #sendAgainLater(): void {
     this.#isReading = true;
     this.#deps.shard.scheduler.after(READ_MS, () => {
       this.#isReading = false;

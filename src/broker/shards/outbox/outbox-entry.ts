@@ -6,8 +6,8 @@ import type { OutboxTarget, RemoteMarkers, RemoteRecord, RemoteSettlement } from
  * An entry of an outbox is a record as any other, so that it goes through journal and segments as they do. Little-endian:
  *
  *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each;
- *            for one that goes to streams, too, u32 how many before that, and the ids of logs of their partitions, u32 each;
- *            of a record or markers the ids of the logs of their partitions, u32 each
+ *            of a record or markers the ids of the logs of their partitions, u32 each;
+ *            in what earlier versions wrote of a message for streams, u32 how many before the queues, and the ids of logs of theirs
  *     body   of a message: its content, as it will stand in the queues
  *            of settlements, 40 bytes each: f64 tag, f64 offset, f64 when it was published, u32 log, u32 session, u8 outcome, 7 x 0
  *            of a record: its content
@@ -27,7 +27,6 @@ const FLAG_COMMIT = 8;
 const KEY_FIXED_BYTES = 2;
 const COUNT_BYTES = 4;
 const ID_BYTES = 4;
-const NO_STREAMS: readonly number[] = [];
 const SETTLEMENT_BYTES = 40;
 const MARKER_BYTES = 10;
 const OUTCOMES = ['ack', 'drop', 'requeue', 'return'] as const;
@@ -37,9 +36,8 @@ export function messageEntryBytes(target: OutboxTarget, contentBytes: number): n
   return entryBytes(messageKeyBytes(target), contentBytes);
 }
 
-function messageKeyBytes({ queues, streams = NO_STREAMS }: OutboxTarget): number {
-  const counted = streams.length === 0 ? 0 : COUNT_BYTES;
-  return KEY_FIXED_BYTES + counted + (queues.length + streams.length) * ID_BYTES;
+function messageKeyBytes({ queues }: OutboxTarget): number {
+  return KEY_FIXED_BYTES + queues.length * ID_BYTES;
 }
 
 export function settlementsEntryBytes(count: number): number {
@@ -64,15 +62,13 @@ export function encodeMessageEntry(
   isPersistent: boolean,
   isPublished: boolean,
 ): Buffer {
-  const { queues, streams = NO_STREAMS } = target;
+  const { queues } = target;
   const keyBytes = messageKeyBytes(target);
   const contentBytes = messageView.contentBytes();
   const entry = Buffer.allocUnsafe(entryBytes(keyBytes, contentBytes));
   let at = writeVarint(entry, 0, keyBytes);
-  entry[at++] = streams.length === 0 ? KIND_MESSAGE : KIND_STREAM_MESSAGE;
+  entry[at++] = KIND_MESSAGE;
   entry[at++] = (isPersistent ? FLAG_PERSISTENT : 0) | (isPublished ? FLAG_PUBLISHED : 0);
-  if (streams.length > 0) at = entry.writeUInt32LE(streams.length, at);
-  for (const id of streams) at = entry.writeUInt32LE(id, at);
   for (const { id } of queues) at = entry.writeUInt32LE(id, at);
   at = writeVarint(entry, at, contentBytes);
   at = messageView.write(entry, at);

@@ -230,6 +230,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     const inbox = new Inbox(from, {
       ...deps,
       link,
+      outboxes: this,
       canSettle: (settlement) => this.#receiver(from).canSettle(from, settlement),
       settle: (settlement) => this.#receiver(from).settleRemotely(from, settlement),
       markers: () => this.#markerReceiver(from),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ACKNOWLEDGE } from '../../../../src/broker/groups/share/acknowledgement.ts';
 import type { Acquired, ShareReader } from '../../../../src/broker/groups/share/share-reader.ts';
-import type { PartitionSlice } from '../../../../src/broker/streams/partition.ts';
+import type { PartitionSlice } from '../../../../src/broker/streams/readable-partition.ts';
 import { batchBytes } from '../../../../src/records/batch-view.ts';
 import { RecordCursor } from '../../../../src/records/record-cursor.ts';
 import { batchOf } from '../../streams/batches.ts';
