@@ -1,11 +1,8 @@
-import { systemClock } from '../base/clock.ts';
 import { oldGenerationBytesMax } from '../base/old-generation.ts';
 import { systemScheduler, type Timer } from '../base/scheduler.ts';
 import type { WorkOwner } from '../base/turn-time.ts';
-import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
-import { nodeFileSystem } from '../log/files/node-filesystem.ts';
 import { keepPrivate } from '../log/files/private-files.ts';
 import { damagedSegmentText } from '../log/operator-advice.ts';
 import type { StoreOptions } from '../log/store.ts';
@@ -13,6 +10,7 @@ import { Access } from './access/access.ts';
 import { encodeAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { BrokerState } from './broker-state.ts';
+import { realFileSystem, storageOf } from './broker-storage.ts';
 import { Budget } from './budget/budget.ts';
 import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
@@ -67,7 +65,6 @@ import { Transactions } from './transactions/transactions.ts';
 
 export type { BrokerLog, BrokerOptions };
 
-const MIB = 1024 * 1024;
 const MEMORY_CHECK_MS = 500;
 const silent: BrokerLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -112,7 +109,7 @@ export class Broker {
   /** Recovers what is in the data directory. Rejects with a message for the user. */
   static async open(options: BrokerOptions): Promise<Broker> {
     const budget = options.budget ?? new Budget();
-    const fileSystem = options.fileSystem ?? Broker.#fileSystem(budget, options.log ?? silent);
+    const fileSystem = options.fileSystem ?? realFileSystem(budget, options.log ?? silent);
     options.onStep?.(`looking for the data directory ${options.dataDirectory}`);
     await fileSystem.makeDirectory(options.dataDirectory);
     options.onStep?.(`locking the data directory ${options.dataDirectory}`);
@@ -150,41 +147,7 @@ export class Broker {
       followed = await askForMetadata(seat.links[0] as ShardLink);
       await refuseLostShard(fileSystem, dataDirectory, seat.number, followed.operations);
     }
-    return new Broker(
-      { ...options, budget, followed },
-      {
-        directory: options.dataDirectory,
-        fileSystem,
-        clock: options.clock ?? systemClock,
-        scheduler: options.scheduler ?? systemScheduler,
-        durability: options.durability ?? { mode: 'sync' },
-        memoryBytes: options.memoryLimitBytes ?? 64 * MIB,
-        journalFileBytes: options.journalFileBytes ?? 32 * MIB,
-        journalBytes: options.journalLimitBytes ?? 128 * MIB,
-        segmentBytes: options.segmentBytes ?? 32 * MIB,
-        diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
-        chunkBytes: options.chunkBytes ?? MIB,
-        reclaimMs: options.reclaimMs ?? 2000,
-        streamUpkeep: options.streamUpkeep ?? {},
-        openSegmentsMax: budget.descriptors.segmentsMax,
-        ...(options.journal !== undefined && { journal: options.journal }),
-      },
-    );
-  }
-
-  /** The real disk. While a file waits for a descriptor, no connection gets one. */
-  static #fileSystem({ descriptors }: Budget, log: BrokerLog): FileSystem {
-    return waitingForDescriptors(nodeFileSystem, systemScheduler, (path) => {
-      descriptors.isShort = path !== null;
-      const { limit, connections } = descriptors;
-      if (path === null) log.warn({ connections }, 'files can be opened again');
-      else {
-        log.error(
-          { path, descriptors: limit, connections },
-          'a file cannot be opened, and is waited for: the process has no descriptor left; raise ulimit -n',
-        );
-      }
-    });
+    return new Broker({ ...options, budget, followed }, storageOf(options, budget, fileSystem));
   }
 
   private constructor(

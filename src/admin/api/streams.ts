@@ -61,10 +61,10 @@ async function put(context: AdminContext, request: ApiRequest): Promise<ApiRespo
   const configs = configsIn(request);
   const stream = streams.get(vhost, name);
   if (stream === undefined) {
-    streams.create({ vhost, name, partitions: request.integer('partitions', 1), configs });
+    streams.create({ vhost, name, partitions: request.integer('partitions', 1), shards: 'spread', configs });
     return await durably(context, created());
   }
-  if (request.has('partitions')) streams.addPartitions(stream, request.integer('partitions'));
+  if (request.has('partitions')) streams.addPartitions(stream, request.integer('partitions'), null, 'spread');
   if (request.has('configs')) streams.configure(stream, configs);
   return await durably(context, done());
 }

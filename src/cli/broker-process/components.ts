@@ -78,7 +78,6 @@ interface ListenOptions {
   readonly countedAs: ListenerName;
   /** Of all shards, where each has one of its own. */
   readonly ports: readonly number[];
-  readonly spreadsPartitions: boolean;
 }
 
 type Listen = (
@@ -193,8 +192,6 @@ export interface StartOptions {
   readonly hangups?: Hangups;
   /** Of all shards, where each has one of its own and there are several. */
   readonly ports?: readonly number[] | null;
-  /** See `KafkaServerOptions`. */
-  readonly spreadsPartitions?: boolean;
 }
 
 /** Serves clients on the port that was taken for it. */
@@ -207,14 +204,13 @@ export async function startListener(
   options: StartOptions = {},
 ): Promise<ListenerComponent> {
   const { host } = configuration;
-  const { hangups = process, spreadsPartitions = false } = options;
+  const { hangups = process } = options;
   const ports = options.ports ?? [reserved.port];
   const files = isTls ? tlsFiles(configuration) : null;
   const tls = files === null ? {} : { tls: readTlsFiles(files) };
   const server = await listen(broker, reserved, configuration, log, {
     countedAs: protocol,
     ports,
-    spreadsPartitions,
     ...tls,
   });
   const stopRenewing = files === null ? null : renewTls(server, files, log, hangups);

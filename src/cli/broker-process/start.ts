@@ -26,8 +26,6 @@ export interface ShardsOptions {
   /** What the threads of other shards run, and how they have their ports; what is usual unless it is said. */
   readonly thread?: URL;
   readonly sharing?: PortSharing;
-  /** Topics of Kafka clients have their partitions in all shards. */
-  readonly spreadsPartitions?: boolean;
 }
 
 /** The broker of shard 0, which is closed after those of other shards. */
@@ -38,7 +36,7 @@ interface Brokers extends Component {
 /** Runs the broker until a signal ends it. Rejects if the start fails; ends the process with status 0 otherwise. */
 export async function start(
   { values: configuration, origins }: EffectiveConfiguration,
-  { spreadsPartitions, ...shards }: ShardsOptions = {},
+  shards: ShardsOptions = {},
 ): Promise<void> {
   const destination = standardError();
   const count = shardsOf(configuration.shards, availableParallelism());
@@ -90,7 +88,6 @@ export async function start(
       const port = reserved.get(listener) as ReservedPort;
       const own = await startListener(listener, port, broker, configuration, log, {
         ports: several?.portsOf(listener) ?? null,
-        ...(spreadsPartitions !== undefined && { spreadsPartitions }),
       });
       return several === null ? own : await several.listenBeside(own, listener);
     }),

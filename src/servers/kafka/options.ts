@@ -26,8 +26,6 @@ export interface KafkaServerOptions {
   readonly advertised?: AdvertisedAddress | null;
   /** What the servers of all shards listen on, by the number of the shard; left out where there is one. */
   readonly ports?: readonly number[];
-  /** Partitions of topics that clients make are in all shards; otherwise all of them are in shard 0. */
-  readonly spreadsPartitions?: boolean;
   /** Metadata requests create topics that do not exist (auto.create.topics.enable). */
   readonly createsTopics?: boolean;
   /** Of topics that are created without a number of partitions (num.partitions). */
@@ -78,7 +76,6 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 export function withDefaults(options: KafkaServerOptions): Settings {
   return {
     advertised: options.advertised ?? null,
-    spreadsPartitions: options.spreadsPartitions ?? false,
     createsTopics: options.createsTopics ?? true,
     partitions: options.partitions ?? 1,
     requestBytesMax: options.requestBytesMax ?? 100 * MIB,

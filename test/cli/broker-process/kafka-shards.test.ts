@@ -25,7 +25,7 @@ class KafkaProcess {
   stderr = '';
 
   constructor(name: string, flags: readonly string[]) {
-    const given = JSON.stringify({ count: SHARDS, spreadsPartitions: true });
+    const given = JSON.stringify({ count: SHARDS });
     const words = ['--data-dir', join(scratch, name), '--amqp-port', 'off', ...flags];
     this.#child = spawn(
       process.execPath,

@@ -37,7 +37,6 @@ export class KafkaShards {
       host: HOST,
       closeTimeoutMs: 500,
       anonymousUser: 'guest',
-      spreadsPartitions: true,
       partitions: 3,
       ports,
       ...options,

@@ -150,13 +150,6 @@ describe('several shards, to Kafka clients', () => {
     );
   });
 
-  it('leave all partitions in shard 0 where that is not switched on', async () => {
-    await using test = await KafkaShards.start(2, { spreadsPartitions: false });
-    using client = await test.connect(1);
-    await test.createTopic(client, 't', 2);
-    assert.deepEqual(leaders(await look(client, ['t'])), [1, 1]);
-  });
-
   it('take assignments of partitions to any of them, and to nobody else', async () => {
     await using test = await KafkaShards.start();
     using client = await test.connect(1);

@@ -206,11 +206,6 @@ function ownBytes(batch: readonly Dead[]): number {
   return batch.reduce((bytes, { content }) => bytes + content.length + RECORD_OVERHEAD, 0);
 }
 
-/** Those of one partition go to one partition. */
-function partitionIn({ partitions }: Stream, { partition: { index } }: DeadRecordSource): AnyPartition {
-  return partitions[index % partitions.length];
-}
-
 /** Says in headers of its own why the record is there, and where it comes from. */
 function contentOf(source: DeadRecordSource, record: GivenUp, { content, timestampMs }: FoundRecord): Buffer {
   const { partition, group } = source;

@@ -8,7 +8,7 @@ import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';
 import { shardOfNode } from '../node-id.ts';
-import { PARTITIONS_AT_ONCE_MAX, usualShards } from '../topics/creation.ts';
+import { PARTITIONS_AT_ONCE_MAX } from '../topics/creation.ts';
 import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
@@ -64,8 +64,8 @@ function* extend(wanted: Wanted, isValidation: boolean, context: RequestContext)
 }
 
 /** Where the additional partitions are put. */
-function shardsOf({ assignments }: Wanted, { settings, brokerCount }: RequestContext): WantedShards {
-  if (assignments === null) return usualShards(settings);
+function shardsOf({ assignments }: Wanted, { brokerCount }: RequestContext): WantedShards {
+  if (assignments === null) return 'spread';
   return assignments.map(({ brokerIds }) => shardOfNode(brokerIds[0], brokerCount) ?? 0);
 }
 

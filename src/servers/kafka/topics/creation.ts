@@ -1,6 +1,6 @@
 import type { Work } from '../../../base/turn-time.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
-import type { StreamSpec, WantedShards } from '../../../broker/streams/streams.ts';
+import type { StreamSpec } from '../../../broker/streams/streams.ts';
 import { normalizeConfig } from '../../../broker/streams/topic-config-validation.ts';
 import { type Fault, fault } from '../fault.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
@@ -52,7 +52,7 @@ export function* createTopicInSteps(name: string, plan: TopicPlan, context: Requ
 function specOf(
   name: string,
   plan: TopicPlan,
-  { client, settings }: RequestContext,
+  { client }: RequestContext,
 ): StreamSpec & { readonly user: string } {
   const configs = new Map<string, string>();
   for (const [key, value] of plan.configs) configs.set(key, normalizeConfig(key, value));
@@ -61,13 +61,8 @@ function specOf(
     vhost,
     name,
     partitions: plan.partitions,
-    shards: plan.shards ?? usualShards(settings),
+    shards: plan.shards ?? 'spread',
     configs,
     user,
   };
-}
-
-/** Where new partitions are put that no client has assigned to brokers. */
-export function usualShards({ spreadsPartitions }: RequestContext['settings']): WantedShards {
-  return spreadsPartitions ? 'spread' : 'first';
 }
