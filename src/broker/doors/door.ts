@@ -46,8 +46,8 @@ export class Door implements FrameReceiver {
   readonly #wakeUp: WakeUp;
   readonly #turn: FlushScheduler;
   readonly #receivers: (FrameReceiver | undefined)[] = new Array(KINDS).fill(undefined);
-  /** What came before this shard serves others, and is not to be taken before; null when it does. */
-  #early: { readonly kind: number; readonly frame: Buffer }[] | null = [];
+  /** What came while this shard starts, and is not to be taken before it serves others; null when it does. */
+  #early: { readonly kind: number; readonly frame: Buffer }[] | null = null;
   readonly #served = new Set<number>();
 
   constructor(options: DoorOptions) {
@@ -102,6 +102,11 @@ export class Door implements FrameReceiver {
   receiveServed(kind: number, receiver: FrameReceiver): void {
     this.receive(kind, receiver);
     this.#served.add(kind);
+  }
+
+  /** The shard starts: not all receivers are there. */
+  begin(): void {
+    this.#early = [];
   }
 
   /** The shard has all that it is asked for. A frame of a kind that nobody receives is an error from now on. */
