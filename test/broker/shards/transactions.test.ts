@@ -264,6 +264,19 @@ describe('transactions over partitions of several shards (KIP-98, KIP-890)', () 
     assert.deepEqual(bounds(shards), ['2/2', '2/2', '2/2']);
   });
 
+  it('leave producers behind that are forgotten in every shard, when they are silent for long', async () => {
+    const transactions = { checkMs: 20, producerExpirationMs: 200 };
+    await using shards = await TestShards.start(SHARDS, { transactions });
+    await create(shards, 's');
+    const producer = await producerOf(shards);
+    await produceEverywhere(shards, producer);
+    const sizes = () => [0, 1, 2].map((number) => partitionIn(shards, number).producers.size);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.deepEqual(sizes(), [1, 1, 1], 'in an open transaction');
+    assert.equal(await producer.end(true), true);
+    await until(() => sizes().join() === '0,0,0');
+  });
+
   it('are coordinated in shard 0 alone: the others refuse', async () => {
     await using shards = await start();
     const [, { transactions }] = shards.brokers;
