@@ -1,6 +1,6 @@
 import type { BrokerOptions } from '../../../src/broker/broker.ts';
 import type { ProducerIdentity } from '../../../src/broker/transactions/transactional-producer.ts';
-import { KafkaServer } from '../../../src/servers/kafka/server.ts';
+import type { KafkaServer } from '../../../src/servers/kafka/server.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
@@ -9,6 +9,7 @@ import { addPartitionsToTxn, endTxn, initProducerId } from '../../../src/wire/ka
 import { TestShards } from '../../broker/shards/test-shards.ts';
 import { producedBatch } from '../../broker/streams/producers/produced-batch.ts';
 import { KafkaClient } from './kafka-client.ts';
+import { KafkaShards } from './kafka-shards.ts';
 
 /** Several shards, each of them a Kafka broker, and a client of each. */
 export class ShardKafka {
@@ -28,10 +29,7 @@ export class ShardKafka {
   }
 
   async #listen(): Promise<void> {
-    for (const broker of this.shards.brokers) {
-      const on = { host: '127.0.0.1', port: 0, closeTimeoutMs: 500, anonymousUser: 'guest' };
-      this.#servers.push(await KafkaServer.listen(broker, on));
-    }
+    this.#servers = await KafkaShards.serve(this.shards, {});
     for (const shard of this.#servers.keys()) this.clients.push(await this.connect(shard));
   }
 

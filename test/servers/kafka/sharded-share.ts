@@ -3,7 +3,7 @@ import type { Broker, BrokerOptions } from '../../../src/broker/broker.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import type { Stream } from '../../../src/broker/streams/stream.ts';
 import type { WantedShards } from '../../../src/broker/streams/streams.ts';
-import { KafkaServer } from '../../../src/servers/kafka/server.ts';
+import type { KafkaServer } from '../../../src/servers/kafka/server.ts';
 import type { RequestInput } from '../../../src/wire/kafka/declaration.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { shareFetch } from '../../../src/wire/kafka/messages/share-fetch.ts';
@@ -11,6 +11,7 @@ import { shareGroupHeartbeat } from '../../../src/wire/kafka/messages/share-grou
 import { TestShards } from '../../broker/shards/test-shards.ts';
 import { batchOf } from '../../broker/streams/batches.ts';
 import { KafkaClient } from './kafka-client.ts';
+import { KafkaShards } from './kafka-shards.ts';
 
 /** Shards, each with a Kafka server of its own, as each is a broker to Kafka's clients. */
 export class ShardedKafka {
@@ -81,7 +82,7 @@ export class ShardedKafka {
 
   async #listen(): Promise<void> {
     const options = { host: '127.0.0.1', port: 0, closeTimeoutMs: 100, anonymousUser: 'guest' };
-    for (const broker of this.shards.brokers) this.servers.push(await KafkaServer.listen(broker, options));
+    this.servers = await KafkaShards.serve(this.shards, options);
   }
 
   async #close(): Promise<void> {
