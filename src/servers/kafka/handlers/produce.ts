@@ -48,11 +48,17 @@ export const produceHandler: RawHandler<typeof produce> = {
       finished(refuse(request, pending, context, refusal));
       return;
     }
-    const unverified = unverifiedPartitions(request, context);
+    const unverified = unverifiedIn(request, context);
     if (unverified === null) take(request, pending, context);
     else takeVerified(Buffer.from(bytes.subarray(start, end)), unverified, pending, context);
   },
 };
+
+/** Those that the coordinator of a transaction has to be asked about; there are none where it is in this shard. */
+function unverifiedIn(request: Request, context: RequestContext): VerificationRequest | null {
+  const { verification } = context.broker.transactions;
+  return verification === null ? null : unverifiedPartitions(request, verification, context);
+}
 
 /** `refused`: by the coordinator of the transaction, in another shard. */
 function take(request: Request, pending: PendingResponse, context: RequestContext, refused?: Refused): void {
@@ -112,7 +118,7 @@ function* appendMany(body: Buffer, pending: PendingResponse, context: RequestCon
     yield* block(request, pending, context);
     return;
   }
-  const unverified = unverifiedPartitions(request, context);
+  const unverified = unverifiedIn(request, context);
   const refused = unverified === null ? undefined : yield* verified(unverified, context);
   const produceAppend = new ProduceAppend(request.transactionalId, context, refused);
   const responses: Response['responses'][number][] = [];

@@ -11,7 +11,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import type { produce } from '../../../wire/kafka/messages/produce.ts';
 import { findProducedFault } from '../../../wire/kafka/produced-batch.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
-import { ledPartition } from '../topics/topics.ts';
+import { notLed } from '../topics/topics.ts';
 import { producedError } from '../transaction-errors.ts';
 import { hasOnlyKeys } from './produced-keys.ts';
 import { contentFaultOf, demandsOf, findTimestampFault, type RecordFault } from './produced-records.ts';
@@ -117,8 +117,8 @@ export class ProduceAppend {
     { index, records }: PartitionData,
     responses: PartitionResponse[],
   ): PartitionResponse {
-    const partition = ledPartition(stream, index);
-    if (typeof partition === 'string') return failed(index, partition);
+    const partition = stream.partitions[index];
+    if (partition === undefined || partition.isRemote) return failed(index, notLed(partition));
     if (records === null) return failed(index, 'INVALID_RECORD', 'there are no records');
     const { bytes, start, end } = records;
     const { settings } = stream;

@@ -14,15 +14,15 @@ type Request = RequestOf<typeof produce>;
 
 /**
  * The partitions of a request about which the coordinator of its transaction, in another shard, has to be asked before their batches can
- * be appended (KIP-890); null if there are none, as always where this shard is the coordinator. All batches of a request are of one
+ * be appended (KIP-890); null if there are none. All batches of a request are of one
  * producer; those of another one are refused, so that they come again.
  */
 export function unverifiedPartitions(
   { transactionalId, topicData }: Request,
+  verification: Verification,
   context: RequestContext,
 ): VerificationRequest | null {
-  const { verification } = context.broker.transactions;
-  if (verification === null || transactionalId === null) return null;
+  if (transactionalId === null) return null;
   let owner: Owner | null = null;
   const partitions = new Set<Partition>();
   for (const topic of topicData) {

@@ -33,8 +33,12 @@ export type NotLed = 'UNKNOWN_TOPIC_OR_PARTITION' | 'NOT_LEADER_OR_FOLLOWER';
 /** The partition, if this broker leads it. */
 export function ledPartition(stream: Stream | undefined, index: number): Partition | NotLed {
   const partition = stream?.partitions[index];
-  if (partition === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION';
-  return partition.isRemote ? 'NOT_LEADER_OR_FOLLOWER' : partition;
+  return partition === undefined || partition.isRemote ? notLed(partition) : partition;
+}
+
+/** Of one that is not there, or is led by another broker. */
+export function notLed(partition: AnyPartition | undefined): NotLed {
+  return partition === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'NOT_LEADER_OR_FOLLOWER';
 }
 
 /** Leader, replicas and in-sync replicas of a partition: the broker of its shard. */
