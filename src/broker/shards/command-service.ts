@@ -25,8 +25,8 @@ export interface CommandServiceDeps {
   readonly owners: Owners;
   readonly events: Pick<Events, 'inSteps'>;
   readonly turnTime: TurnTime;
-  /** Resolves when the changes so far are durable, and in effect everywhere. */
-  everywhere(): Promise<void>;
+  /** Resolves when the changes so far are durable, and in effect everywhere, as shard `from` was told. */
+  everywhere(from: number): Promise<void>;
 }
 
 /** Carries out the commands of other shards, where the metadata is. */
@@ -40,10 +40,10 @@ export class CommandService {
   /** Null if it is no command. */
   answer(from: number, question: ShardNote): Promise<Json> | null {
     const work = this.#work(from, question);
-    return work === null ? null : this.#run(question, work);
+    return work === null ? null : this.#run(from, question, work);
   }
 
-  async #run(question: ShardNote, work: Work<Json>): Promise<Json> {
+  async #run(from: number, question: ShardNote, work: Work<Json>): Promise<Json> {
     const { events, turnTime } = this.#deps;
     const user = optionalText(question, 'user') ?? '';
     const answer = await turnTime.run(events.inSteps(user, work), {
@@ -51,7 +51,7 @@ export class CommandService {
       request: question.op,
       user,
     });
-    await this.#deps.everywhere();
+    await this.#deps.everywhere(from);
     return answer;
   }
 

@@ -137,11 +137,11 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
   }
 
   get isEverywhere(): boolean {
-    return this.#everywhere === this.#number;
+    return this.everywhere === this.#number;
   }
 
   /** The last change that all have applied. */
-  get #everywhere(): number {
+  get everywhere(): number {
     let everywhere = this.#told;
     for (const number of this.#applied.values()) if (number >= 0) everywhere = Math.min(everywhere, number);
     return everywhere;
@@ -149,7 +149,7 @@ export class MetadataFeed implements DurableListener, KnownMetadata {
 
   #answer(): void {
     if (this.#waiting.length === 0) return;
-    const everywhere = this.#everywhere;
+    const { everywhere } = this;
     let count = 0;
     while (count < this.#waiting.length && this.#waiting[count].number <= everywhere) count++;
     for (const { listener } of this.#waiting.splice(0, count)) listener();

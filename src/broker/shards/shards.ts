@@ -163,6 +163,8 @@ export class Shards implements ShardService {
       const link = this.seat.links[0] as ShardLink;
       const inBackground = this.#shard.inBackground.bind(this.#shard);
       this.#followed.number = followed.number;
+      // Clients come when all shards are there.
+      this.#followed.toldEverywhere(followed.number);
       this.#copy = new MetadataCopy(
         {
           vhosts,
@@ -186,7 +188,7 @@ export class Shards implements ShardService {
       owners: this.owners,
       events,
       turnTime,
-      everywhere: () => new Promise((resolve) => this.whenEverywhere(resolve)),
+      everywhere: (from) => this.#everywhere(from),
     });
     return commands;
   }
@@ -244,16 +246,27 @@ export class Shards implements ShardService {
 
   /** Whether all changes so far are in effect in all shards. */
   get isEverywhere(): boolean {
-    return this.feed?.isEverywhere ?? true;
+    return this.feed?.isEverywhere ?? this.#followed.isEverywhere;
   }
 
   /** `listener` is called when all changes so far are durable, and in effect in all shards. */
   whenEverywhere(listener: () => void): void {
     const { feed } = this;
-    // What is changed elsewhere is answered when that is so.
-    if (feed === null) listener();
+    if (feed === null) this.#whenFollowedEverywhere(listener);
     else
       this.#shard.whenDurable(this.#shard.metadataBlock, { onDurable: () => feed.whenEverywhere(listener) });
+  }
+
+  /** In shard 0: resolves when all changes so far are everywhere, and the other shard knows. */
+  async #everywhere(from: number): Promise<void> {
+    await new Promise<void>((resolve) => this.whenEverywhere(resolve));
+    this.seat.links[from]?.tell({ op: 'metadata.everywhere', number: this.feed?.everywhere ?? 0 });
+  }
+
+  /** What was changed for this shard is everywhere when it is answered; what others have changed may be known here first. */
+  #whenFollowedEverywhere(listener: () => void): void {
+    if (this.#followed.isEverywhere) listener();
+    else void this.#settle(this.seat.number).then(listener);
   }
 
   /** What virtual hosts need where there are several shards. */
@@ -276,7 +289,7 @@ export class Shards implements ShardService {
 
   answer(from: number, question: ShardNote): Promise<Json> | Json {
     if (question.op === 'metadata.follow') return this.#follow(from, question);
-    if (question.op === 'metadata.settle') return this.#settle();
+    if (question.op === 'metadata.settle') return this.#settle(from);
     const { metadata } = question;
     if (typeof metadata !== 'number' || metadata <= this.metadata.number) return this.#answer(from, question);
     return new Promise((resolve) => {
@@ -303,6 +316,9 @@ export class Shards implements ShardService {
     switch (note.op) {
       case 'metadata':
         this.#copy?.told(note);
+        return;
+      case 'metadata.everywhere':
+        this.#followed.toldEverywhere(number(note, 'number'));
         return;
       case 'metadata.applied':
         this.feed?.applied(from, number(note, 'number'));
@@ -336,10 +352,10 @@ export class Shards implements ShardService {
   }
 
   /** Answered when what was asked of shard 0 so far from here is in effect in all shards. */
-  async #settle(): Promise<Json> {
+  async #settle(from: number): Promise<Json> {
     const { feed, seat } = this;
     if (feed === null) return (seat.links[0] as ShardLink).ask({ op: 'metadata.settle' });
-    await new Promise<void>((resolve) => this.whenEverywhere(resolve));
+    await this.#everywhere(from);
     return true;
   }
 

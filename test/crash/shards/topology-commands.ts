@@ -30,6 +30,7 @@ export function declareQueue(
     run,
     shard,
     what,
+    name,
     work,
     (change) => durable && change.op === 'queue.declare' && change.name === name,
   );
@@ -43,6 +44,7 @@ export function deleteQueue(run: ShardsRun, shard: number, name: string): void {
     run,
     shard,
     `delete queue ${name}`,
+    name,
     work,
     (change) => change.op === 'queue.delete' && change.name === name,
   );
@@ -55,7 +57,30 @@ export function bind(run: ShardsRun, shard: number, request: BindingRequest, isB
     const vhost = run.shards.vhost(shard);
     return isBound ? commands.bindQueue(vhost, request, null) : commands.unbindQueue(vhost, request, null);
   };
-  command(run, shard, `${op} ${text}`, work, (change) => change.op === op && change.name === text);
+  command(run, shard, `${op} ${text}`, text, work, (change) => change.op === op && change.name === text);
+}
+
+/** Commands that are not answered, by the queue or binding that they are about: whose change is seen is not known where there are several. */
+const asking = new WeakMap<ShardsRun, Map<string, Asking[]>>();
+
+interface Asking {
+  isAlone: boolean;
+}
+
+function begin(run: ShardsRun, subject: string): Asking {
+  const bySubject = asking.get(run) ?? new Map<string, Asking[]>();
+  asking.set(run, bySubject);
+  const others = bySubject.get(subject) ?? [];
+  const own = { isAlone: others.length === 0 };
+  for (const each of others) each.isAlone = false;
+  bySubject.set(subject, [...others, own]);
+  return own;
+}
+
+function end(run: ShardsRun, subject: string, own: Asking): void {
+  const bySubject = asking.get(run);
+  const others = bySubject?.get(subject)?.filter((each) => each !== own) ?? [];
+  bySubject?.set(subject, others);
 }
 
 /** A client of this shard asks for it. When it is answered, it is durable, and so in all shards, unless something came after it. */
@@ -63,21 +88,26 @@ function command(
   run: ShardsRun,
   shard: number,
   what: string,
+  subject: string,
   work: (broker: Broker) => Work<unknown>,
   isIts: (change: Change) => boolean,
 ): void {
   const { history, life } = run;
   const from = history.topology.changes.length;
   run.note(`in ${shard}: ${what}`);
+  // What was asked before a power cut is never answered.
+  const asked = `${life} ${subject}`;
+  const own = begin(run, asked);
   const answered = (): void => {
     const { changes } = history.topology;
     const at = changes.findIndex((change, index) => index >= from && isIts(change));
     // Where others have changed the same meanwhile, it is not known whose change this is.
     const since = changes.slice(from).filter((change) => change.queue.name === changes[at]?.queue.name);
-    if (since.length === 1) assertEverywhere(run, at);
+    if (since.length === 1 && own.isAlone) assertEverywhere(run, at);
   };
   ask(run.shards.brokers[shard], work).then(
     () => {
+      end(run, asked, own);
       if (life !== run.life) return;
       run.note(`in ${shard}: ${what} is answered`);
       try {
@@ -87,6 +117,7 @@ function command(
       }
     },
     (error) => {
+      end(run, asked, own);
       if (life !== run.life) return;
       run.note(`in ${shard}: ${what} is refused: ${(error as Error).message}`);
       if (!(error instanceof BrokerError && REFUSALS.includes(error.kind))) run.fail(error);
