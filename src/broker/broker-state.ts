@@ -12,6 +12,7 @@ import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section
 import { isMetadataChange } from './shards/metadata-changes.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
+import type { MovedQueues, TakenQueues } from './shards/move/moved-queues.ts';
 import type { Shards } from './shards/shards.ts';
 import type { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
@@ -34,6 +35,8 @@ interface BrokerSnapshot {
   readonly followedChange?: number;
   /** How many changes of the metadata there were; in shard 0 of several. */
   readonly changes?: number;
+  /** Queues of other shards that were copied here, and are this shard's as soon as shard 0 says so. */
+  readonly taken?: TakenQueues;
 }
 
 export interface BrokerStateDeps {
@@ -48,6 +51,7 @@ export interface BrokerStateDeps {
   readonly followed: FollowedMetadata | null;
   /** Null with one shard. */
   readonly shards: Shards | null;
+  readonly moved: MovedQueues;
   /** In the order in which they are restored. */
   readonly sections: readonly SnapshotSection[];
 }
@@ -80,8 +84,9 @@ export class BrokerState implements StateMachine {
     queueRecovery.finish();
     this.#shardOfLog.clear();
     delays.recovered();
-    for (const section of this.#sections) section.recovered?.();
-    events.isOn = true;
+    for (const section of this.#sections)
+      if (!shard.isHeld || section.fillsQueues !== true) section.recovered?.();
+    events.isOn = !shard.isHeld;
     if (followed === null) access.begin();
     shards?.recovered();
     this.#reportPatterns();
@@ -128,19 +133,21 @@ export class BrokerState implements StateMachine {
       parts = [],
       followedChange = 0,
       changes = 0,
+      taken = { delivered: [], queues: [] },
     } = snapshot as BrokerSnapshot;
     shard.nextLogId = nextQueueId;
     queueRecovery.followedChange = followedChange;
     this.#assertNotAhead();
     for (const [id] of delivered) this.#assertOwn(id);
     queueRecovery.delivered(delivered);
+    queueRecovery.delivered(taken.delivered);
     const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
     const isOfStreams = (operation: Buffer) => this.#sections.of(operation) === streams;
     // Exchanges refer to streams, the other sections to both.
     for (const operation of operations) if (isOfStreams(operation)) this.applyMetadata(operation);
     for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
     for (const operation of operations) if (!isOfStreams(operation)) this.applyMetadata(operation);
-    for (const state of queues ?? []) queueRecovery.restore(state);
+    for (const state of [...(queues ?? []), ...taken.queues]) queueRecovery.restore(state);
     if (shards !== null) shards.changes = changes;
   }
 
@@ -163,17 +170,19 @@ export class BrokerState implements StateMachine {
   }
 
   snapshot(): BrokerSnapshot {
-    const { shard, vhosts, followed, shards } = this.#deps;
+    const { shard, vhosts, followed, shards, moved } = this.#deps;
     const delivered: [number, number][] = [];
     const queues: QueueState[] = [];
     for (const queue of this.#queues()) {
-      if (!queue.log.durable) continue;
+      if (!queue.log.durable || queue.isRemoved) continue;
       for (const level of queue.levels) delivered.push([level.log.id, level.deliveredBelow]);
       const state = stateOf(queue, shard.nowMs);
       if (state !== null) queues.push(state);
     }
     const delays = vhosts.delaySnapshot().map(encodeOperation).map(bytesText);
-    const base = { nextQueueId: shard.nextLogId, delivered, queues, parts: this.#sections.snapshot() };
+    const parts = this.#sections.snapshot();
+    const taken = moved.taken.delivered.length === 0 ? {} : { taken: moved.taken };
+    const base = { nextQueueId: shard.nextLogId, delivered, queues, parts, ...taken };
     if (followed === null) {
       const changes = shards === null ? {} : { changes: shards.changes };
       return { ...base, metadata: [...this.metadata(), ...delays], ...changes };
@@ -193,8 +202,8 @@ export class BrokerState implements StateMachine {
 
   /** As `metadata`, for a shard that follows. Streams are before the exchanges that they belong to, as at recovery. */
   followedMetadata(): string[] {
-    const operations: string[] = [];
-    const { shards } = this.#deps;
+    const { shards, moved } = this.#deps;
+    const operations: string[] = [...moved.all()].map(bytesText);
     for (const text of this.metadata()) {
       operations.push(text);
       if (!text.startsWith('{"op":"vhost.create"')) continue;
@@ -216,12 +225,13 @@ export class BrokerState implements StateMachine {
 
   /**
    * The directories of two shards that were exchanged would each be full of logs that its shard has not, which are removed at the end
-   * of recovery. No queue moves from one shard to another.
+   * of recovery. A queue that was moved may have left its logs where it was.
    */
   #assertOwn(logId: number): void {
-    const number = this.#deps.shards?.seat.number ?? 0;
+    const { shards, moved } = this.#deps;
+    const number = shards?.seat.number ?? 0;
     const its = this.#shardOfLog.get(logId) ?? number;
-    if (its === number) return;
+    if (its === number || moved.hasLeft(number, logId)) return;
     throw new Error(
       `the directory of shard ${number} has the log of a queue that is in shard ${its}: directories of shards were exchanged, or are ` +
         'from different copies. Nothing was removed. Put each back in its place, shards/1, shards/2 and so on, and start again',

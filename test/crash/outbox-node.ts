@@ -92,6 +92,7 @@ export class OutboxNode implements StateMachine {
       links,
       limits,
       findQueue: (id) => this.#queues.get(id),
+      findDelay: () => undefined,
       findStream: (logId) => (logId === this.#streamLogId ? this.#stream : undefined),
       metadata: { number: 0, whenKnown: (_number, run) => run() },
     });

@@ -27,19 +27,32 @@ export interface QueueState {
 
 /** Null if there is nothing to keep. */
 export function stateOf(queue: Queue, nowMs: number): QueueState | null {
+  const state = wholeStateOf(queue, nowMs, ({ log }) => log.id);
+  const isStored = queue.readyCount > 0 && queue.levels.some(({ log }) => log.head < log.tailStart);
+  if (isStored) return state;
+  const { lanes, seen, names } = state;
+  const isPlain =
+    lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0 && names === undefined;
+  if (isPlain) return null;
+  const { ready: _counted, ...rest } = state;
+  return rest;
+}
+
+/** All of it, as for a queue whose messages are in segments alone. `logIdOf`: the log of a level, where the state is to be restored. */
+export function wholeStateOf(
+  queue: Queue,
+  nowMs: number,
+  logIdOf: (level: PriorityLevel) => number,
+): QueueState {
   const lanes = queue.levels.map((level) => {
     const acquisitions = [...(level.acquisitions ?? [])];
     const failures = acquisitions.flatMap(([offset]) => [offset, level.failuresOf(offset)]);
-    return [level.priority, level.log.id, failures, acquisitions.map(([, count]) => count)] as const;
+    return [level.priority, logIdOf(level), failures, acquisitions.map(([, count]) => count)] as const;
   });
   const seen = queue.deduplicator?.recentKept(nowMs) ?? [];
   const names = queue.deduplicator?.presentKept() ?? [];
-  const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0 && names.length === 0;
-  const state = { id: queue.id, lanes, seen, ...(names.length === 0 ? {} : { names }) };
-  const { readyCount: count, readyBytes: bytes } = queue;
-  const isStored = count > 0 && queue.levels.some(({ log }) => log.head < log.tailStart);
-  if (isStored) return { ...state, ready: { count, bytes } };
-  return isPlain ? null : state;
+  const { id, readyCount: count, readyBytes: bytes } = queue;
+  return { id, lanes, seen, ...(names.length > 0 && { names }), ready: { count, bytes } };
 }
 
 export function returnOperations(queue: Queue, returns: readonly ReturnCounts[]): QueueOperation[] {

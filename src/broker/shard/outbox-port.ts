@@ -7,6 +7,8 @@ export interface OutboxTarget {
   readonly queues: readonly { readonly id: number }[];
   /** The id of the log of a partition of each: its shard knows the stream by that, and chooses the partition. */
   readonly streams?: readonly number[];
+  /** The message goes on waiting there, with those that are delayed in this virtual host. */
+  readonly delayedIn?: string;
 }
 
 /** What a client has said of a delivery that came from a queue of another shard. */

@@ -1,5 +1,10 @@
 import type { FileSystem } from '../../log/files/filesystem.ts';
-import { dataDirectoryOfShard, isUsed, usedShards } from '../../log/files/shard-directories.ts';
+import {
+  dataDirectoryOfShard,
+  finishRemovals,
+  isUsed,
+  usedShards,
+} from '../../log/files/shard-directories.ts';
 import { doctorCommandLine, quoted } from '../../log/operator-advice.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { decodeOperation } from '../topology/metadata.ts';
@@ -8,10 +13,16 @@ import { decodeOperation } from '../topology/metadata.ts';
 const NAMED_MAX = 10;
 
 /**
- * Refuses a start with fewer shards than there are on the disk: the queues there would be lost from sight, and what is in them
- * would be taken for empty.
+ * Goes on with the deletion of shards that are gone. Then refuses a start with fewer shards than there are on the disk: the queues there
+ * would be lost from sight, and what is in them would be taken for empty. Whoever has fewer from now on moves them first
+ * (`move/move-shards.ts`).
  */
-export async function refuseFewerShards(fs: FileSystem, dataDirectory: string, count: number): Promise<void> {
+export async function checkShardDirectories(
+  fs: FileSystem,
+  dataDirectory: string,
+  count: number,
+): Promise<void> {
+  await finishRemovals(fs, dataDirectory);
   const beyond = (await usedShards(fs, dataDirectory)).filter(({ shard }) => shard >= count);
   if (beyond.length === 0) return;
   const numbers = beyond.map(({ shard }) => shard);

@@ -1,5 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Access } from '../access/access.ts';
+import type { Delays } from '../delays/delays.ts';
 import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
 import type { RefusedMessages } from '../publishing/admission.ts';
@@ -40,6 +41,7 @@ export interface ShardRooms {
   readonly refused: RefusedMessages;
   readonly allShards: AllShards;
   readonly streams: Streams;
+  readonly delays: Delays;
   /** All metadata, as operations. */
   metadata(): readonly string[];
 }
@@ -108,6 +110,7 @@ export class Shards implements ShardService {
       links: seat.outboxLinks,
       findQueue: (id) => this.queues.local(id),
       findStream: (logId) => this.streams.exchangeWith(logId),
+      findDelay: (vhost, dueMs) => this.#rooms.delays.of(vhost)?.arrivalTargets(dueMs),
       metadata: this.metadata,
     });
     shard.outboxes = this.outboxes;

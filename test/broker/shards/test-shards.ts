@@ -7,8 +7,11 @@ import type { Work } from '../../../src/base/turn-time.ts';
 import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
 import { createDoors, Seat } from '../../../src/broker/doors/seat.ts';
 import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
+import type { HeldShards } from '../../../src/broker/shards/move/held-shard.ts';
+import { moveToFewerShards } from '../../../src/broker/shards/move/move-shards.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 
 /** Several shards in one thread, with the doors that they have in several. */
@@ -67,6 +70,48 @@ export class TestShards {
         }),
       );
     }
+  }
+
+  /** As a start with fewer shards begins: what is in the others is moved. They have to be closed. */
+  async move(count: number, options: Partial<BrokerOptions> = {}): Promise<readonly string[]> {
+    const steps: string[] = [];
+    await moveToFewerShards({
+      fileSystem: this.#options.fileSystem ?? nodeFileSystem,
+      dataDirectory: this.directoryOf(0),
+      count,
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      onStep: (step) => steps.push(step),
+      open: (all) => this.#openHeld(all, options),
+    });
+    this.#count = count;
+    return steps;
+  }
+
+  async #openHeld(count: number, options: Partial<BrokerOptions>): Promise<HeldShards> {
+    const doors = createDoors(count);
+    const seats: Seat[] = [];
+    const shards: Broker[] = [];
+    for (let number = 0; number < count; number++) {
+      const seat = new Seat(number, doors, systemClock, systemScheduler);
+      seats.push(seat);
+      const dataDirectory = this.directoryOf(number);
+      shards.push(
+        await Broker.open({
+          dataDirectory,
+          propertyCodecs: [amqp091Codec],
+          seat,
+          isHeld: true,
+          ...this.#options,
+          ...options,
+        }),
+      );
+    }
+    return {
+      shards,
+      closeDoors: () => {
+        for (const seat of seats) seat.close();
+      },
+    };
   }
 
   directoryOf(shard: number): string {

@@ -1,9 +1,15 @@
 import { MessageView, parseContent } from '../../../records/message-view.ts';
 import { ContentView } from '../../../records/record-content.ts';
+import { dueAfter } from '../../delays/due-time.ts';
 import { FRAME_OUTBOX_ANSWER } from '../../doors/frame-kinds.ts';
 import type { OutboxLink } from '../../doors/outbox-link.ts';
 import { deduplicate, type Seen } from '../../publishing/admission.ts';
-import { AtomicAppend, appendBytesMax, operationBytes } from '../../publishing/atomic-append.ts';
+import {
+  type AppendTargets,
+  AtomicAppend,
+  appendBytesMax,
+  operationBytes,
+} from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsIn } from '../../publishing/route-targets.ts';
 import type { Queue } from '../../queues/queue.ts';
 import type { RemoteSettlement } from '../../shard/outbox-port.ts';
@@ -21,6 +27,8 @@ export interface InboxDeps {
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
   findStream(logId: number): StreamPort | undefined;
+  /** Where a message waits that comes due then; undefined if the virtual host is gone. */
+  findDelay(vhost: string, dueMs: number): AppendTargets | undefined;
   /** See `SettlementReceiver`. */
   canSettle(settlement: RemoteSettlement): boolean;
   /** What clients of the other shard, in a tx, say of deliveries from here. */
@@ -30,7 +38,7 @@ export interface InboxDeps {
 
 /** A message on its way into its queues. */
 interface Arrival {
-  readonly targets: RouteTargets;
+  readonly targets: AppendTargets;
   readonly content: Buffer;
   readonly persistent: boolean;
   readonly timestampMs: number;
@@ -140,6 +148,10 @@ export class Inbox {
     const { content } = entry;
     const view = this.#content;
     view.parse(content, 0, content.length);
+    if (entry.isDelayed) {
+      this.#addDelayed(timestampMs);
+      return;
+    }
     const targets = this.#targets(view.priority);
     if (targets.queues.length + targets.streams.length === 0) {
       this.dropped++;
@@ -148,7 +160,19 @@ export class Inbox {
     const isExamined = entry.isPublished && targets.queues.some((queue) => queue.deduplicator !== null);
     // Names of those that are not written yet would not be known.
     if (isExamined) this.#write();
-    const arrival = this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined);
+    this.#add(this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined));
+  }
+
+  /** It waits on, as long as it would have where it comes from. */
+  #addDelayed(timestampMs: number): void {
+    const { delayedIn, content } = this.#entry;
+    const targets = this.#deps.findDelay(delayedIn, dueAfter(timestampMs, this.#content.delayMs));
+    if (targets === undefined) this.dropped++;
+    else this.#add({ targets, content, persistent: true, timestampMs, seen: NOTHING, expires: false });
+  }
+
+  #add(arrival: Arrival): void {
+    const { content } = arrival;
     let bytes = appendBytesMax(
       arrival.persistent ? arrival.targets.durableLogs.length : 0,
       arrival.targets.streams.length,

@@ -52,6 +52,7 @@ export interface AttachmentObserver {
  */
 export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly prefix = 'view';
+  readonly fillsQueues = true;
   readonly #shard: Shard;
   readonly #vhosts: VirtualHosts<AnyQueue>;
   readonly #streams: Streams;
