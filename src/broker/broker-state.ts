@@ -66,6 +66,7 @@ export class BrokerState implements StateMachine {
   constructor(deps: BrokerStateDeps) {
     this.#deps = deps;
     this.#sections = new SnapshotSections(deps.sections);
+    deps.queueRecovery.onLogOfOther = (id) => deps.shard.store.named(id);
   }
 
   /** Reads the data directory, then starts what makes changes of its own. */

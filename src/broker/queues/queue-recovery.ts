@@ -79,6 +79,8 @@ export class QueueRecovery {
   readonly #ready = new Map<number, Amount>();
   /** The last change of shard 0 that was known when the last of the logs was opened; 0 where nothing is followed. */
   followedChange = 0;
+  /** Told of the log of a level whose queue is not here: it was deleted later on, or is in another shard by now. */
+  onLogOfOther: (id: number) => void = () => undefined;
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -117,6 +119,7 @@ export class QueueRecovery {
     const queue = this.#queues.get(operation.id);
     // It was deleted later on.
     if (queue !== undefined && !queue.isRemoved) this.#applyTo(queue, operation);
+    else if (operation.op === 'queue-state.lane') this.onLogOfOther(operation.laneId);
     return null;
   }
 

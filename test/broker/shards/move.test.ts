@@ -40,6 +40,7 @@ function publish(test: TestShards, shard: number, key: string, body: string, of:
     headers: () => headers,
     property: () => null,
   });
+  messageView.delayMs = route.delayMs;
   publisher.publish(route, persistent);
 }
 

@@ -93,7 +93,8 @@ class ShardThread {
 
   async #open(): Promise<void> {
     const onStep = (step: string): void => this.#tell({ step });
-    this.#broker = await openBroker(this.#configuration, this.#budget, this.#log, onStep, this.#seat);
+    const place = { seat: this.#seat };
+    this.#broker = await openBroker(this.#configuration, this.#budget, this.#log, onStep, place);
   }
 
   async #listen(protocol: ListenerName): Promise<void> {
