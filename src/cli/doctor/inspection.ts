@@ -173,9 +173,9 @@ export class Inspector {
   }
 
   async #findStrays(snapshot: Snapshot | null): Promise<number[]> {
-    const { byLog, deleted, opened } = this.owners;
+    const { byLog, deleted, opened, copies } = this.owners;
     for (const ids of [idsIn(snapshot), this.#named, opened]) for (const id of ids) this.#here.add(id);
-    for (const ids of [idsIn(snapshot), byLog.keys(), deleted, opened])
+    for (const ids of [idsIn(snapshot), byLog.keys(), deleted, opened, copies])
       for (const id of ids) this.#named.add(id);
     const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
     const isKnown = this.#findings.some(({ corruption }) => corruption.file === 'snapshot');

@@ -6,6 +6,11 @@ import {
 } from '../../broker/queues/queue-operations.ts';
 import type { QueueState } from '../../broker/queues/queue-recovery.ts';
 import { isMetadataChange } from '../../broker/shards/metadata-changes.ts';
+import {
+  decodeMoveOperation,
+  type MoveOperation,
+  type TakenQueues,
+} from '../../broker/shards/move/moved-queues.ts';
 import { decodeOutboxOperation, type OutboxOperation } from '../../broker/shards/outbox/outbox-operations.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../../broker/topology/metadata.ts';
@@ -17,10 +22,12 @@ interface BrokerSnapshot {
   readonly parts?: readonly string[];
   readonly followedChange?: number;
   readonly changes?: number;
+  readonly taken?: TakenQueues;
 }
 
 const STREAM = '{"op":"stream.';
 const OUTBOX = '{"op":"outbox.';
+const MOVED = '{"op":"moved.';
 /** The operations on the topology that name a log. */
 const WITH_LOG = /^\{"op":"(queue|delay)\./;
 
@@ -36,6 +43,8 @@ export class LogOwners {
   readonly shardOf = new Map<number, number>();
   /** In another shard than 0: the logs that its journal says were opened. */
   readonly opened = new Set<number>();
+  /** Logs of other shards that were being copied here, and are of no use: the next start deletes what is there of them. */
+  readonly copies = new Set<number>();
   /** In another shard than 0: how many changes of the metadata it knows. */
   followedChange = 0;
   /** In shard 0: how many there were. */
@@ -68,11 +77,12 @@ export class LogOwners {
       parts = [],
       followedChange = 0,
       changes = 0,
+      taken,
     } = (broker ?? {}) as Partial<BrokerSnapshot>;
     this.followedChange = followedChange;
     for (const text of [...metadata, ...parts]) this.apply(Buffer.from(text, 'utf8'));
     this.changes = changes;
-    for (const { id, lanes: levels } of queues) {
+    for (const { id, lanes: levels } of [...queues, ...(taken?.queues ?? [])]) {
       this.#priorityLogs.set(
         id,
         levels.map(([, levelId]) => levelId),
@@ -89,6 +99,7 @@ export class LogOwners {
     if (isMetadataChange(bytes)) this.changes++;
     if (isQueueOperation(bytes)) this.#applyQueueState(decodeQueueOperation(bytes));
     if (start.startsWith(OUTBOX)) this.#applyOutbox(decodeOutboxOperation(bytes));
+    if (start.startsWith(MOVED)) this.#applyMove(decodeMoveOperation(bytes));
     if (start.startsWith(STREAM)) this.#applyStream(decodeStreamOperation(bytes));
     if (!WITH_LOG.test(start) || isAccessOperation(bytes)) return;
     const operation = decodeOperation(bytes);
@@ -132,6 +143,10 @@ export class LogOwners {
   #applyOutbox(operation: OutboxOperation): void {
     if (operation.op === 'outbox.open')
       this.byLog.set(operation.id, `messages on their way to shard ${operation.to}`);
+  }
+
+  #applyMove(operation: MoveOperation): void {
+    if (operation.op === 'moved.copies') for (const id of operation.ids) this.copies.add(id);
   }
 
   #applyStream(operation: StreamOperation): void {

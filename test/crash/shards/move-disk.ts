@@ -4,6 +4,7 @@ import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
 import { asLocal } from '../../../src/broker/queues/any-queue.ts';
 import type { Queue } from '../../../src/broker/queues/queue.ts';
 import { moveToFewerShards } from '../../../src/broker/shards/move/move-shards.ts';
+import type { MoveBatch } from '../../../src/broker/shards/move/queue-mover.ts';
 import type { Outboxes } from '../../../src/broker/shards/outbox/outboxes.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
@@ -49,8 +50,9 @@ export class MoveDisk {
   }
 
   /** As a start with fewer shards begins. */
-  move(count: number): Promise<void> {
+  move(count: number, batch: MoveBatch): Promise<void> {
     return moveToFewerShards({
+      batch,
       fileSystem: this.disk,
       dataDirectory: DIRECTORY,
       count,
@@ -58,7 +60,10 @@ export class MoveDisk {
       onStep: (step) => this.#note(step),
       open: async (all) => {
         const { brokers, seats } = await this.#open(all, true);
-        return { shards: brokers, closeDoors: () => seats.forEach((seat) => seat.close()) };
+        const closeDoors = (): void => {
+          for (const seat of seats) seat.close();
+        };
+        return { shards: brokers, closeDoors };
       },
     });
   }

@@ -1,6 +1,8 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Table } from '../../../src/base/value.ts';
 import { Publisher } from '../../../src/broker/publishing/publisher.ts';
+import type { MoveBatch } from '../../../src/broker/shards/move/queue-mover.ts';
+import { inspectShards } from '../../../src/cli/doctor/data-directory.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 import { everything, type KnownQueue } from '../../broker/shards/queue-contents.ts';
@@ -35,6 +37,7 @@ export class MoveRun {
   #nextBody = 1;
   readonly #before: number;
   readonly #after: number;
+  readonly #batch: MoveBatch;
   readonly #isSynced: boolean;
   /** Whether messages move by themselves. Where writes are not synced, a power cut may then lose them, or have them twice. */
   readonly #flows: boolean;
@@ -56,6 +59,7 @@ export class MoveRun {
       { mode: 'interval', intervalMs: 20 },
       { mode: 'os' },
     ]);
+    this.#batch = { queues: this.#pick([1, 3, 1000]), bytes: this.#pick([4 * KIB, 1024 * KIB]) };
     this.#isSynced = durability.mode === 'sync';
     this.#flows = this.#isSynced || this.#random() < 0.5;
     this.#disk = new MoveDisk(
@@ -86,12 +90,12 @@ export class MoveRun {
     await this.#reject();
     await this.#end();
     let isDone = false;
-    for (let attempts = this.#between(0, 5); attempts > 0 && !isDone; attempts--) {
+    for (let attempts = this.#between(0, 7); attempts > 0 && !isDone; attempts--) {
       if (this.#random() < 0.2) await this.#startAsBefore();
       else isDone = await this.#moveInterrupted();
     }
     this.#note(`the whole move to ${this.#after}`);
-    await this.#until(this.#disk.move(this.#after), 'the move');
+    await this.#until(this.#disk.move(this.#after, this.#batch), 'the move');
     await this.#time.forget();
     if (this.#random() < 0.5) await this.#end();
     await this.#start(this.#after);
@@ -254,7 +258,7 @@ export class MoveRun {
     await this.#start(this.#before);
     if (this.#random() < 0.5) {
       await this.#publishTo(`plain-${this.#between(0, this.#before - 1)}`, 0);
-      await this.#settle();
+      await this.#time.runUntil(() => !this.#time.isBusy, PATIENCE_MS);
       await this.#until(this.#disk.flush(), 'the flush');
       await this.#capture();
     }
@@ -265,7 +269,7 @@ export class MoveRun {
   async #moveInterrupted(): Promise<boolean> {
     let isDone = false;
     let failure: unknown = null;
-    this.#disk.move(this.#after).then(
+    this.#disk.move(this.#after, this.#batch).then(
       () => {
         isDone = true;
       },
@@ -273,14 +277,29 @@ export class MoveRun {
         failure = error;
       },
     );
-    for (let steps = this.#between(0, this.#pick([50, 500, 3000, 10_000])); steps > 0 && !isDone; steps--) {
+    let taken = 0;
+    for (let steps = this.#between(0, this.#pick([100, 600, 1200, 2000])); steps > 0 && !isDone; steps--) {
+      taken++;
       await this.#time.step();
       if (failure !== null) throw failure;
       this.#check();
     }
-    this.#note(isDone ? 'the move is done' : 'the move is interrupted');
+    this.#note(
+      isDone ? `the move is done, in ${taken} steps` : `the move is interrupted after ${taken} steps`,
+    );
     await this.#end(false);
+    await this.#examine();
     return isDone;
+  }
+
+  /** `sluice doctor` finds no damage in what an interruption leaves, and knows what each log is. */
+  async #examine(): Promise<void> {
+    const found = await this.#until(inspectShards(this.#disk.disk, '/data'), 'the doctor');
+    for (const { shard, inspection } of found) {
+      const { findings, strays, nameless } = inspection;
+      if (findings.length + strays.length + nameless.length === 0) continue;
+      throw new HistoryError(`doctor on shard ${shard}: ${inspect({ findings, strays, nameless })}`);
+    }
   }
 
   async #start(count: number): Promise<void> {

@@ -10,13 +10,15 @@ import { drain } from './drain.ts';
 import { type HeldShard, type HeldShards, outboxesOf } from './held-shard.ts';
 import { planMoves } from './move-plan.ts';
 import { MoveProgress } from './move-progress.ts';
-import { QueueMover } from './queue-mover.ts';
+import { type MoveBatch, QueueMover } from './queue-mover.ts';
 
 export interface ShardsMoveOptions {
   readonly fileSystem: FileSystem;
   readonly dataDirectory: string;
   /** How many shards remain. */
   readonly count: number;
+  /** How much is moved at once; as is usual unless told otherwise. */
+  readonly batch?: MoveBatch;
   readonly log: ShardLog;
   /** Told what is done, for messages: 'moving queues out of shard 2: 17 of 240'. */
   onStep(step: string): void;
@@ -85,14 +87,14 @@ class ShardsMove {
   }
 
   async #moveQueues(): Promise<void> {
-    const { count, log, onStep } = this.#options;
+    const { count, log, onStep, batch } = this.#options;
     const [first] = this.#shards;
     const planned = planMoves(first.vhosts, count);
     const totals = new Map<number, number>();
     for (const { from } of planned) totals.set(from, (totals.get(from) ?? 0) + 1);
     const progress = new MoveProgress(totals, first.shard.clock, log, onStep);
     try {
-      await new QueueMover(this.#shards, progress).move(planned);
+      await new QueueMover(this.#shards, progress, batch).move(planned);
     } finally {
       log.info(progress.fields, 'queues were moved out of shards that go away');
     }

@@ -12,8 +12,12 @@ import type { MoveProgress } from './move-progress.ts';
 import { operationsOf } from './moved-queues.ts';
 
 /** What is copied before the metadata says where it is: for so long it is there twice. One queue that is larger is alone. */
-const BATCH_BYTES = 256 * 1024 * 1024;
-const BATCH_QUEUES = 1000;
+export interface MoveBatch {
+  readonly queues: number;
+  readonly bytes: number;
+}
+
+const USUAL_BATCH: MoveBatch = { queues: 1000, bytes: 256 * 1024 * 1024 };
 
 /** A queue, and the logs that its levels get. */
 interface Leaver extends PlannedMove {
@@ -35,10 +39,12 @@ interface Leaver extends PlannedMove {
 export class QueueMover {
   readonly #shards: readonly HeldShard[];
   readonly #progress: MoveProgress;
+  readonly #batch: MoveBatch;
 
-  constructor(shards: readonly HeldShard[], progress: MoveProgress) {
+  constructor(shards: readonly HeldShard[], progress: MoveProgress, batch = USUAL_BATCH) {
     this.#shards = shards;
     this.#progress = progress;
+    this.#batch = batch;
   }
 
   /** Rejects with a message for an operator if a queue cannot be moved: then it, and those after it, are where they were. */
@@ -53,10 +59,10 @@ export class QueueMover {
   #nextBatch(planned: readonly PlannedMove[], from: number): readonly Leaver[] {
     const batch: Leaver[] = [];
     let bytes = 0;
-    for (let at = from; at < planned.length && batch.length < BATCH_QUEUES; at++) {
+    for (let at = from; at < planned.length && batch.length < this.#batch.queues; at++) {
       const queue = this.#queueOf(planned[at]);
       for (const { log } of queue.levels) bytes += copiedBytes(log);
-      if (batch.length > 0 && bytes > BATCH_BYTES) break;
+      if (batch.length > 0 && bytes > this.#batch.bytes) break;
       batch.push({ ...planned[at], queue, logIds: this.#newLogIds(queue, planned[at].to) });
     }
     return batch;
