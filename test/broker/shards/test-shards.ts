@@ -72,15 +72,26 @@ export class TestShards {
     }
   }
 
-  /** As a start with fewer shards begins: what is in the others is moved. They have to be closed. */
-  async move(count: number, options: Partial<BrokerOptions> = {}): Promise<readonly string[]> {
+  /**
+   * As a start with fewer shards begins: what is in the others is moved, some queues at a time. They have to be closed. `stopAt`: the
+   * step at which it fails.
+   */
+  async move(
+    count: number,
+    options: Partial<BrokerOptions> = {},
+    stopAt: string | null = null,
+  ): Promise<readonly string[]> {
     const steps: string[] = [];
     await moveToFewerShards({
       fileSystem: this.#options.fileSystem ?? nodeFileSystem,
       dataDirectory: this.directoryOf(0),
       count,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-      onStep: (step) => steps.push(step),
+      batch: { queues: 2, bytes: 64 * 1024 },
+      onStep: (step) => {
+        if (step === stopAt) throw new Error('stopped here');
+        steps.push(step);
+      },
       open: (all) => this.#openHeld(all, options),
     });
     this.#count = count;
