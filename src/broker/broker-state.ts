@@ -66,7 +66,8 @@ export class BrokerState implements StateMachine {
   constructor(deps: BrokerStateDeps) {
     this.#deps = deps;
     this.#sections = new SnapshotSections(deps.sections);
-    deps.queueRecovery.onLogOfOther = (id) => deps.shard.store.named(id);
+    const named = (id: number): void => deps.shard.store.named(id);
+    deps.queueRecovery.onLogOfOther = named;
   }
 
   /** Reads the data directory, then starts what makes changes of its own. */

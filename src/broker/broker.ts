@@ -389,11 +389,8 @@ export class Broker {
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
     const { vhosts, access, events, streams, delays, deadLettering: refused, allShards } = this;
     if (this.#shards === null) return new LocalCommands(vhosts);
-    const metadata = (): readonly string[] => this.#state.followedMetadata();
-    return this.#shards.begin(
-      { vhosts, access, events, refused, streams, delays, allShards, metadata },
-      followed,
-    );
+    const rooms = { vhosts, access, events, refused, streams, delays, allShards };
+    return this.#shards.begin({ ...rooms, metadata: () => this.#state.followedMetadata() }, followed);
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {

@@ -73,7 +73,7 @@ export class TestShards {
   }
 
   /**
-   * As a start with fewer shards begins: what is in the others is moved, some queues at a time. They have to be closed. `stopAt`: the
+   * As a start with fewer shards begins: what is in the others is moved, queue by queue. They have to be closed. `stopAt`: the
    * step at which it fails.
    */
   async move(
@@ -87,7 +87,7 @@ export class TestShards {
       dataDirectory: this.directoryOf(0),
       count,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-      batch: { queues: 2, bytes: 64 * 1024 },
+      batch: { queues: 1, bytes: 64 * 1024 },
       onStep: (step) => {
         if (step === stopAt) throw new Error('stopped here');
         steps.push(step);
