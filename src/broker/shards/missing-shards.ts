@@ -5,7 +5,7 @@ import {
   isUsed,
   usedShards,
 } from '../../log/files/shard-directories.ts';
-import { doctorCommandLine, quoted } from '../../log/operator-advice.ts';
+import { doctorCommandLine } from '../../log/operator-advice.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { decodeOperation } from '../topology/metadata.ts';
 
@@ -29,10 +29,7 @@ export async function checkShardDirectories(
   throw new Error(
     `'${dataDirectory}' has data of ${shardsText(numbers)}, and this start is with ${countText(count)}: what is in the queues there ` +
       `would be lost from sight. Nothing was changed. Start with shards = ${numbers[numbers.length - 1] + 1}, as before. ` +
-      `What is there: \`${doctorCommandLine(dataDirectory, '--logs')}\`. ` +
-      `If nobody wants it any more, delete those queues first, stop the broker, and move ${beyond
-        .map(({ directory }) => quoted(directory))
-        .join(', ')} out of the way`,
+      `What is there: \`${doctorCommandLine(dataDirectory, '--logs')}\``,
   );
 }
 

@@ -91,7 +91,9 @@ export class MoveRun {
     await this.#end();
     let isDone = false;
     for (let attempts = this.#between(0, 7); attempts > 0 && !isDone; attempts--) {
-      if (this.#random() < 0.2) await this.#startAsBefore();
+      const what = this.#random();
+      if (what < 0.2) await this.#startAsBefore();
+      else if (what < 0.35) isDone = await this.#moveOnFullDisk();
       else isDone = await this.#moveInterrupted();
     }
     this.#note(`the whole move to ${this.#after}`);
@@ -300,6 +302,34 @@ export class MoveRun {
       if (findings.length + strays.length + nameless.length === 0) continue;
       throw new HistoryError(`doctor on shard ${shard}: ${inspect({ findings, strays, nameless })}`);
     }
+  }
+
+  /** There is little room, and later there is more. True if it came to its end. */
+  async #moveOnFullDisk(): Promise<boolean> {
+    const { disk } = this.#disk;
+    const used = disk.files().reduce((sum, { size }) => sum + size, 0);
+    disk.capacityBytes = used + this.#between(0, 64 * KIB);
+    let outcome: string | null = null;
+    this.#disk.move(this.#after, this.#batch).then(
+      () => {
+        outcome = 'done';
+      },
+      (error: Error) => {
+        outcome = error.message;
+      },
+    );
+    await this.#time.runUntil(() => outcome !== null, 60_000);
+    disk.capacityBytes = Number.MAX_SAFE_INTEGER;
+    if (!(await this.#time.runUntil(() => outcome !== null, PATIENCE_MS)))
+      throw new HistoryError('a move does not end though there is room again');
+    this.#note(`a move on a full disk: ${outcome}`);
+    this.#check();
+    const isDone = outcome === 'done';
+    if (!isDone && !/cannot be moved|do not arrive|ENOSPC/.test(outcome ?? ''))
+      throw new HistoryError(`${outcome}`);
+    await this.#end(false);
+    await this.#examine();
+    return isDone;
   }
 
   async #start(count: number): Promise<void> {
