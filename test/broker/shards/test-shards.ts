@@ -10,6 +10,7 @@ import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
 import type { HeldShards } from '../../../src/broker/shards/move/held-shard.ts';
 import { moveToFewerShards } from '../../../src/broker/shards/move/move-shards.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
+import type { MoveBatch } from '../../../src/broker/shards/move/queue-mover.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
@@ -80,6 +81,7 @@ export class TestShards {
     count: number,
     options: Partial<BrokerOptions> = {},
     stopAt: string | null = null,
+    batch: MoveBatch = { queues: 1, bytes: 64 * 1024 },
   ): Promise<readonly string[]> {
     const steps: string[] = [];
     await moveToFewerShards({
@@ -87,7 +89,7 @@ export class TestShards {
       dataDirectory: this.directoryOf(0),
       count,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-      batch: { queues: 1, bytes: 64 * 1024 },
+      batch,
       onStep: (step) => {
         if (step === stopAt) throw new Error('stopped here');
         steps.push(step);
