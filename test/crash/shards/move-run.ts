@@ -1,7 +1,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import type { Table } from '../../../src/base/value.ts';
 import { Publisher } from '../../../src/broker/publishing/publisher.ts';
-import type { MoveBatch } from '../../../src/broker/shards/move/queue-mover.ts';
+import type { MoveBatch } from '../../../src/broker/shards/move/log-mover.ts';
 import { inspectShards } from '../../../src/cli/doctor/data-directory.ts';
 import type { Durability } from '../../../src/log/journal/journal-files.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';

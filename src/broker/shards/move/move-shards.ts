@@ -8,9 +8,11 @@ import {
 import type { ShardLog } from '../../shard/shard.ts';
 import { drain } from './drain.ts';
 import { type HeldShard, type HeldShards, outboxesOf } from './held-shard.ts';
+import { LogMover, type MoveBatch } from './log-mover.ts';
+import type { Leaver } from './movable.ts';
 import { planMoves } from './move-plan.ts';
 import { MoveProgress } from './move-progress.ts';
-import { type MoveBatch, QueueMover } from './queue-mover.ts';
+import { QueueMove } from './queue-move.ts';
 
 export interface ShardsMoveOptions {
   readonly fileSystem: FileSystem;
@@ -68,9 +70,7 @@ class ShardsMove {
     await drain(this.#shards, count, onStep);
     this.#refuseFullDisk();
     for (const { shard } of this.#shards) await shard.store.maintenance.suspend();
-    await this.#moveQueues();
-    // What has logs of its own besides, and is named by the metadata of shard 0, is moved here: partitions of streams, when they are
-    // in other shards than 0. A log is copied by `copySegments`, whatever is in it.
+    await this.#moveLogs();
     await this.#forgetLeaving();
     await this.#removeLeaving();
     await this.#close();
@@ -86,18 +86,28 @@ class ShardsMove {
     );
   }
 
-  async #moveQueues(): Promise<void> {
-    const { count, log, onStep, batch } = this.#options;
-    const [first] = this.#shards;
-    const planned = planMoves(first.vhosts, count);
+  async #moveLogs(): Promise<void> {
+    const { log, onStep, batch } = this.#options;
+    const leavers = this.#leavers();
     const totals = new Map<number, number>();
-    for (const { from } of planned) totals.set(from, (totals.get(from) ?? 0) + 1);
-    const progress = new MoveProgress(totals, first.shard.clock, log, onStep);
+    for (const { from } of leavers) totals.set(from, (totals.get(from) ?? 0) + 1);
+    const progress = new MoveProgress(totals, this.#shards[0].shard.clock, log, onStep);
     try {
-      await new QueueMover(this.#shards, progress, batch).move(planned);
+      await new LogMover(this.#shards, progress, batch).move(leavers);
     } finally {
       log.info(progress.fields, 'queues were moved out of shards that go away');
     }
+  }
+
+  /**
+   * All that has logs in shards that go away, and is named by the metadata of shard 0. Partitions of streams belong here, as soon as
+   * they are in other shards than 0: each is a `Movable`.
+   */
+  #leavers(): readonly Leaver[] {
+    return planMoves(this.#shards[0].vhosts, this.#options.count).map((plan) => ({
+      from: plan.from,
+      open: () => new QueueMove(this.#shards, plan),
+    }));
   }
 
   /**
