@@ -128,6 +128,22 @@ describe('sluice start with fewer shards than before', {
     await stop(third);
   });
 
+  it('serves with several threads afterwards, where more than one remain', async () => {
+    const directory = join(scratch, 'several');
+    const first = await start(directory, 3);
+    await withChannel(first, publishAll);
+    await stop(first);
+    const second = await start(directory, 2);
+    assert.match(second.log(), /"queues":3,"of":3/);
+    assert.ok(existsSync(join(directory, 'shards', '1')));
+    assert.ok(!existsSync(join(directory, 'shards', '2')));
+    for (let q = 0; q < QUEUES; q++) {
+      const found = await withChannel(second, (channel) => takeAll(channel, `q${q}`));
+      assert.deepEqual(found, wanted(q));
+    }
+    await stop(second);
+  });
+
   it('goes on where it was when it is killed while it moves', async () => {
     const directory = join(scratch, 'killed');
     const first = await start(directory, 3, '--memory-limit', '8MiB');
