@@ -51,9 +51,13 @@ function remove(directory: string): Promise<void> {
   return rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 }
 
-export function startSluice(directory: string, options: readonly string[] = []): Promise<RunningBroker> {
+export function startSluice(
+  directory: string,
+  options: readonly string[] = [],
+  env?: NodeJS.ProcessEnv,
+): Promise<RunningBroker> {
   const ports = ['--amqp-port', '0', '--http-port', 'off', '--kafka-port', 'off', '--mqtt-port', 'off'];
-  return launchSluice({ launcher }, [
+  return launchSluice({ launcher, ...(env !== undefined && { env }) }, [
     ...['--data-dir', join(directory, 'data'), ...ports, '--stomp-port', 'off', '--durability', 'sync'],
     ...options,
   ]);

@@ -15,6 +15,8 @@ import { measureManyQueues } from './many-queues.ts';
 import { ensureRabbitmq } from './rabbitmq-install.ts';
 import { measureRpc } from './rpc.ts';
 import { selectScenarios } from './scenarios.ts';
+import { measureShards } from './shards/measure.ts';
+import { measureIsolationOfAll } from './shards/measure-isolation.ts';
 import { measureShare } from './share.ts';
 
 const program = new Command('bench').description('measure Sluice, alone or beside a peer');
@@ -138,6 +140,27 @@ program
   .action(async (o: { runs: number; seconds: number }) => {
     const result = await measureDoors(o.runs, o.seconds, console.error);
     console.log(`${result.text}\n\n${await saveResult('doors', result)}`);
+  });
+
+program
+  .command('shards')
+  .description('what several shards cost and carry, with each event loop held to the same share of a core')
+  .option('--rounds <n>', 'runs of each', positive, 4)
+  .option('--seconds <s>', 'measured time of a run', positive, 4)
+  .option('--persistent', 'persistent messages', false)
+  .action(async (o: { rounds: number; seconds: number; persistent: boolean }) => {
+    const result = await measureShards(o.rounds, o.seconds, o.persistent, console.error);
+    console.log(`${result.text}\n\n${await saveResult('shards', result)}`);
+  });
+
+program
+  .command('shard-isolation')
+  .description('latency of a queue in one shard while another shard is in trouble')
+  .option('--rounds <n>', 'turns without and with the trouble', positive, 5)
+  .option('--seconds <s>', 'measured time of each', positive, 5)
+  .action(async (o: { rounds: number; seconds: number }) => {
+    const result = await measureIsolationOfAll(o.rounds, o.seconds, console.error);
+    console.log(`${result.text}\n\n${await saveResult('shard-isolation', result)}`);
   });
 
 program

@@ -94,7 +94,7 @@ async function prepare(broker: Broker, records: number, { batch }: Scenario): Pr
   const { streams, shareGroups, groupConfigs } = broker;
   const { store } = broker.shard;
   const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
-  const partition = stream.partitions[0];
+  const partition = stream.ownPartitions[0];
   if (partition === undefined) throw new Error('a stream without a partition');
   const bytes = batchOf(batch);
   for (let appended = 0; appended < records; appended += batch) {

@@ -26,15 +26,17 @@ A program written for Kafka connects to Sluice without a change: \`bootstrap.ser
 ## The cluster
 
 - **Brokers.** There is one broker, number 1. It is also the controller. Its address is the one that the client has connected to, or
-  [\`kafka-advertised-host\`](configuration.md#kafka-advertised-host).
+  [\`kafka-advertised-host\`](configuration.md#kafka-advertised-host). With [several shards](shards.md#kafka-clients) each is a broker, and
+  number 1 is the controller and coordinator.
 - **Cluster id.** It is made with the data directory and does not change.
 - **Durability.** With \`acks=1\` or \`acks=all\` the answer comes when the records are on disk
   ([\`durability\`](configuration.md#durability)). Kafka leaves the writing to the operating system. There are no other replicas.
-- **Replicas.** A replication factor other than 1 and an assignment to another broker are refused, as in a cluster with one broker.
-  Elections are not needed. A reassignment to broker 1 is done at once, so the list of running reassignments is empty.
+- **Replicas.** A replication factor other than 1 and an assignment to a broker that is not there are refused, as in a cluster with one
+  broker. Elections are not needed. Partitions do not move: a reassignment to the broker that has the partition is done at once, any other is
+  refused, and the list of running reassignments is empty.
 - **Settings of the broker.** They are in [Configuration](configuration.md) and are read at the start. DescribeConfigs shows some of
   them under Kafka's names, read-only. Kafka's dynamic settings can be changed while the broker runs, for the cluster
-  (\`--entity-default\`) and for broker 1. [Some of them have an effect](#settings-of-the-broker).
+  (\`--entity-default\`) and for broker 1; shards have the same ones, under whichever number they were set. [Some of them have an effect](#settings-of-the-broker).
 - **Virtual hosts.** A [virtual host](access.md) is a tenant. A client sees the topics, groups and transactional ids of its own.
 
 ## Topics

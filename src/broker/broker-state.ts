@@ -14,6 +14,7 @@ import type { FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
 import type { MovedQueues, TakenQueues } from './shards/move/moved-queues.ts';
 import type { Shards } from './shards/shards.ts';
+import type { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import type { Streams } from './streams/streams.ts';
 import { decodeOperation, encodeOperation } from './topology/metadata.ts';
 import type { VirtualHosts } from './topology/virtual-hosts.ts';
@@ -46,12 +47,15 @@ export interface BrokerStateDeps {
   readonly events: Events;
   readonly delays: Delays;
   readonly streams: Streams;
+  readonly streamExchanges: StreamExchanges;
   readonly queueRecovery: QueueRecovery;
   /** What shard 0 has, where this one follows it. */
   readonly followed: FollowedMetadata | null;
   /** Null with one shard. */
   readonly shards: Shards | null;
   readonly moved: MovedQueues;
+  /** What all shards have in common beside topology, access and streams: a shard that follows keeps none of it. */
+  readonly copied: readonly SnapshotSection[];
   /** In the order in which they are restored. */
   readonly sections: readonly SnapshotSection[];
 }
@@ -65,7 +69,11 @@ export class BrokerState implements StateMachine {
 
   constructor(deps: BrokerStateDeps) {
     this.#deps = deps;
-    this.#sections = new SnapshotSections(deps.sections);
+    const { copied, sections, followed } = deps;
+    // Those of streams come first.
+    const [streams, ...others] = sections;
+    const kept = followed === null ? copied : copied.map(withoutSnapshot);
+    this.#sections = new SnapshotSections([streams, ...kept, ...others]);
     const named = (id: number): void => deps.shard.store.named(id);
     deps.queueRecovery.onLogOfOther = named;
   }
@@ -75,7 +83,8 @@ export class BrokerState implements StateMachine {
     const { shard, delays, events, access, queueRecovery, followed, shards } = this.#deps;
     const clean = await shard.recover(this);
     shards?.metadataRecovered();
-    if (followed === null) refuseQueuesElsewhere(this.#allQueues(), shards?.seat.count ?? 1);
+    if (followed === null)
+      refuseQueuesElsewhere(this.#allQueues(), this.#deps.streams, shards?.seat.count ?? 1);
     // Not earlier: what expires or comes due makes changes that have to be in the journal.
     for (const queue of [...this.#queues()]) {
       queue.recovered(
@@ -125,6 +134,8 @@ export class BrokerState implements StateMachine {
       shard.nextLogId = OWN_LOG_IDS;
       for (const operation of followed.operations) this.applyMetadata(Buffer.from(operation, 'utf8'));
       for (const { id, shard: its, durable } of this.#allQueues()) if (durable) this.#shardOfLog.set(id, its);
+      for (const { partitions } of streams)
+        for (const { id, shard: its } of partitions) this.#shardOfLog.set(id, its);
     }
     if (snapshot === null) return;
     const {
@@ -204,13 +215,15 @@ export class BrokerState implements StateMachine {
 
   /** As `metadata`, for a shard that follows. Streams are before the exchanges that they belong to, as at recovery. */
   followedMetadata(): string[] {
-    const { shards, moved } = this.#deps;
-    const operations: string[] = [...moved.all()].map(bytesText);
+    const { streams, streamExchanges, copied, moved } = this.#deps;
+    const operations = [...moved.all()].map(bytesText);
+    for (const section of copied) for (const bytes of section.snapshot()) operations.push(bytesText(bytes));
     for (const text of this.metadata()) {
       operations.push(text);
       if (!text.startsWith('{"op":"vhost.create"')) continue;
       const { vhost } = decodeOperation(Buffer.from(text, 'utf8'));
-      for (const bytes of shards?.streams.attachmentsIn(vhost) ?? []) operations.push(bytesText(bytes));
+      for (const bytes of streams.followedIn(vhost)) operations.push(bytesText(bytes));
+      for (const bytes of streamExchanges.followedIn(vhost)) operations.push(bytesText(bytes));
     }
     return operations;
   }
@@ -248,6 +261,17 @@ export class BrokerState implements StateMachine {
   *#queues(): Generator<Queue> {
     for (const vhost of this.#deps.vhosts) yield* localOf(vhost.queues());
   }
+}
+
+/** Followed: what is there comes from shard 0. */
+function withoutSnapshot(section: SnapshotSection): SnapshotSection {
+  return {
+    prefix: section.prefix,
+    apply: (operation) => section.apply(operation),
+    snapshot: () => [],
+    recovered: () => section.recovered?.(),
+    stop: () => section.stop?.(),
+  };
 }
 
 function bytesText(bytes: Uint8Array): string {

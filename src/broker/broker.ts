@@ -1,11 +1,8 @@
-import { systemClock } from '../base/clock.ts';
 import { oldGenerationBytesMax } from '../base/old-generation.ts';
 import { systemScheduler, type Timer } from '../base/scheduler.ts';
 import type { WorkOwner } from '../base/turn-time.ts';
-import { waitingForDescriptors } from '../log/files/descriptor-shortage.ts';
 import { acquireDirectoryLock } from '../log/files/directory-lock.ts';
 import type { FileSystem } from '../log/files/filesystem.ts';
-import { nodeFileSystem } from '../log/files/node-filesystem.ts';
 import { keepPrivate } from '../log/files/private-files.ts';
 import { damagedSegmentText } from '../log/operator-advice.ts';
 import type { StoreOptions } from '../log/store.ts';
@@ -13,6 +10,7 @@ import { Access } from './access/access.ts';
 import { encodeAccessOperation } from './access/operations.ts';
 import type { BrokerLog, BrokerOptions } from './broker-options.ts';
 import { BrokerState } from './broker-state.ts';
+import { realFileSystem, storageOf } from './broker-storage.ts';
 import { Budget } from './budget/budget.ts';
 import { LargeRequests } from './budget/large-requests.ts';
 import { LoopStretches } from './budget/loop-stretches.ts';
@@ -41,13 +39,16 @@ import { RemoteQueue } from './queues/remote-queue.ts';
 import { ClusterId } from './shard/cluster-id.ts';
 import { MemoryAlarms } from './shard/memory-alarms.ts';
 import { Shard } from './shard/shard.ts';
+import type { SnapshotSection } from './shard/snapshot-section.ts';
 import { AdministrationService } from './shards/administration-service.ts';
 import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
 import { checkShardDirectories, refuseLostShard } from './shards/missing-shards.ts';
 import { MovedQueues } from './shards/move/moved-queues.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
+import type { ServicesElsewhere } from './shards/services/services-elsewhere.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
+import type { RemotePartitionReads } from './shards/streams/remote-partition-reads.ts';
 import { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import { StreamBindingsObserver } from './streams/bindings/topology-observer.ts';
 import { BrokerConfigs } from './streams/broker-configs.ts';
@@ -65,7 +66,6 @@ import { Transactions } from './transactions/transactions.ts';
 
 export type { BrokerLog, BrokerOptions };
 
-const MIB = 1024 * 1024;
 const MEMORY_CHECK_MS = 500;
 const silent: BrokerLog = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -112,7 +112,7 @@ export class Broker {
   /** Recovers what is in the data directory. Rejects with a message for the user. */
   static async open(options: BrokerOptions): Promise<Broker> {
     const budget = options.budget ?? new Budget();
-    const fileSystem = options.fileSystem ?? Broker.#fileSystem(budget, options.log ?? silent);
+    const fileSystem = options.fileSystem ?? realFileSystem(budget, options.log ?? silent);
     options.onStep?.(`looking for the data directory ${options.dataDirectory}`);
     await fileSystem.makeDirectory(options.dataDirectory);
     options.onStep?.(`locking the data directory ${options.dataDirectory}`);
@@ -150,41 +150,7 @@ export class Broker {
       followed = await askForMetadata(seat.links[0] as ShardLink);
       await refuseLostShard(fileSystem, dataDirectory, seat.number, followed.operations);
     }
-    return new Broker(
-      { ...options, budget, followed },
-      {
-        directory: options.dataDirectory,
-        fileSystem,
-        clock: options.clock ?? systemClock,
-        scheduler: options.scheduler ?? systemScheduler,
-        durability: options.durability ?? { mode: 'sync' },
-        memoryBytes: options.memoryLimitBytes ?? 64 * MIB,
-        journalFileBytes: options.journalFileBytes ?? 32 * MIB,
-        journalBytes: options.journalLimitBytes ?? 128 * MIB,
-        segmentBytes: options.segmentBytes ?? 32 * MIB,
-        diskFreeBytes: options.diskFreeLimitBytes ?? 64 * MIB,
-        chunkBytes: options.chunkBytes ?? MIB,
-        reclaimMs: options.reclaimMs ?? 2000,
-        streamUpkeep: options.streamUpkeep ?? {},
-        openSegmentsMax: budget.descriptors.segmentsMax,
-        ...(options.journal !== undefined && { journal: options.journal }),
-      },
-    );
-  }
-
-  /** The real disk. While a file waits for a descriptor, no connection gets one. */
-  static #fileSystem({ descriptors }: Budget, log: BrokerLog): FileSystem {
-    return waitingForDescriptors(nodeFileSystem, systemScheduler, (path) => {
-      descriptors.isShort = path !== null;
-      const { limit, connections } = descriptors;
-      if (path === null) log.warn({ connections }, 'files can be opened again');
-      else {
-        log.error(
-          { path, descriptors: limit, connections },
-          'a file cannot be opened, and is waited for: the process has no descriptor left; raise ulimit -n',
-        );
-      }
-    });
+    return new Broker({ ...options, budget, followed }, storageOf(options, budget, fileSystem));
   }
 
   private constructor(
@@ -205,14 +171,14 @@ export class Broker {
       this.loopStretches.record(nowMs - ms, nowMs, work.protocol, work.request, work.user);
     shard.turnTime.onStretch = onStretch;
     this.quotas = this.#createQuotas(options);
-    const record = (operation: Uint8Array): number => shard.record(operation);
+    const record = (operation: Uint8Array): void => this.#record(operation);
     this.delays = new Delays({
       shard,
       record: (operation) => shard.record(encodeOperation(operation)),
       onCorruption: (fields, message) => shard.log.error(fields, message),
     });
     this.brokerConfigs = new BrokerConfigs({ record });
-    this.streams = this.#createStreams();
+    this.streams = this.#createStreams(options.followed !== null);
     this.brokerConfigs.onChange(() => this.streams.defaultsChanged());
     this.cluster = new ClusterId(record);
     this.groupConfigs = new GroupConfigs({ record, quotas: this.quotas });
@@ -224,6 +190,9 @@ export class Broker {
       access: () => this.access,
       groups: this.groups,
       quotas: this.quotas,
+      seat,
+      recordMetadata: record,
+      everywhere: () => this.metadataIsSafe(),
       onProblem: (fields, message) => shard.log.error(fields, message),
     });
     this.transactions = this.#createTransactions(options.transactions);
@@ -232,11 +201,10 @@ export class Broker {
       shard,
       vhosts: this.vhosts,
       streams: this.streams,
-      attachments: this.#shards?.streams.attachments ?? null,
-      isFollower: options.followed !== null,
+      elsewhere: this.#shards?.streams ?? null,
+      recordDeclared: (operation) => this.#recordImplied(operation),
     });
     this.streams.observe(this.streamExchanges);
-    this.brokerConfigs.onChange(() => this.streamExchanges.defaultsChanged());
     this.deadLettering = new DeadLettering(shard, this.vhosts);
     const messages = new InternalMessages(shard, this.vhosts, this.deadLettering);
     this.events = new Events({ clock: shard.clock, vhosts: this.vhosts, messages });
@@ -249,6 +217,7 @@ export class Broker {
       loopbackUsers: options.loopbackUsers ?? ['guest'],
       quotas: this.quotas,
       connectionsOfAll: this.budget.together.connections,
+      ratesOfAll: this.budget.together.rates,
       shards: this.budget.together.shards,
       durable: () => this.metadataIsSafe(),
     });
@@ -262,25 +231,33 @@ export class Broker {
       events: this.events,
       delays: this.delays,
       streams: this.streams,
+      streamExchanges: this.streamExchanges,
       queueRecovery: this.#queueRecovery,
       followed: options.followed,
       shards: this.#shards,
       moved: this.moved,
+      copied: this.#copied(),
       // In the order in which they are restored.
       sections: [
-        this.moved,
         this.streams,
-        this.brokerConfigs,
-        this.cluster,
-        this.groupConfigs,
+        this.moved,
         this.groups,
         this.shareGroups,
         this.transactions,
         this.streamExchanges,
         ...(this.#shards === null ? [] : [this.#shards.outboxes]),
-        ...(this.#shards?.streams.sections ?? []),
       ],
     });
+  }
+
+  /** How servers ask those in other shards; null with one shard. */
+  get elsewhere(): ServicesElsewhere | null {
+    return this.#shards?.services ?? null;
+  }
+
+  /** What is read here of partitions in other shards; null with one shard. */
+  get partitionReads(): RemotePartitionReads | null {
+    return this.#shards?.streams.reads ?? null;
   }
 
   /** What there is of consumers across shards; null with one shard. */
@@ -387,15 +364,23 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, streams, delays, deadLettering: refused, allShards } = this;
-    if (this.#shards === null) return new LocalCommands(vhosts);
-    const rooms = { vhosts, access, events, refused, streams, delays, allShards };
-    return this.#shards.begin({ ...rooms, metadata: () => this.#state.followedMetadata() }, followed);
+    if (this.#shards === null) return new LocalCommands(this.vhosts);
+    const metadata = (): readonly string[] => this.#state.followedMetadata();
+    const { vhosts, access, events, streams, streamExchanges, deadLettering: refused, allShards } = this;
+    const { transactions, shareGroups, delays } = this;
+    const topology = { vhosts, access, events, refused, delays, metadata, copied: this.#copied() };
+    const ofStreams = { streams, streamExchanges, transactions, shareGroups };
+    return this.#shards.begin({ ...topology, ...ofStreams, allShards }, followed);
+  }
+
+  /** What all shards follow, beside topology, access and streams. */
+  #copied(): SnapshotSection[] {
+    return [this.brokerConfigs, this.cluster, this.groupConfigs, this.shareGroups.names];
   }
 
   #createAllShards(seat: ShardSeat | null): AllShards {
-    const { shard, vhosts, access, events, tracing, connections, budget, loopStretches } = this;
-    const rooms = { shard, vhosts, access, events, tracing, connections, budget, loopStretches };
+    const { shard, vhosts, streams, access, events, tracing, connections, budget, loopStretches } = this;
+    const rooms = { shard, vhosts, streams, access, events, tracing, connections, budget, loopStretches };
     return new AllShards({ seat, service: new AdministrationService({ ...rooms, seat }), events });
   }
 
@@ -428,6 +413,12 @@ export class Broker {
     if (this.#shards !== null && !this.shard.isRecovering) this.#shards.changed(operation, block);
   }
 
+  /** As `#record`, of what follows from other changes, and is not counted as one. */
+  #recordImplied(operation: Uint8Array): void {
+    const block = this.shard.record(operation);
+    if (!this.shard.isRecovering) this.#shards?.implied(operation, block);
+  }
+
   #tell(operation: Uint8Array): void {
     if (!this.shard.isRecovering) this.#shards?.changed(operation, 0);
   }
@@ -446,10 +437,14 @@ export class Broker {
     });
   }
 
-  #createStreams(): Streams {
+  #createStreams(isFollower: boolean): Streams {
     const { shard } = this;
+    const { partitionShards, partitionPlacement = null } = this.#shards ?? {};
     return new Streams({
+      isFollower,
+      placement: partitionPlacement,
       context: {
+        ...(partitionShards !== undefined && { shards: partitionShards }),
         store: shard.store,
         turn: shard.turn,
         quotas: this.quotas,
@@ -461,7 +456,7 @@ export class Broker {
         },
       },
       logId: (known) => shard.logId(known),
-      record: (operation) => shard.record(operation),
+      record: (operation) => this.#record(operation),
       turnTime: shard.turnTime,
       defaults: () => this.brokerConfigs.topicDefaults,
       quotas: this.quotas,
@@ -493,7 +488,8 @@ export class Broker {
         this.brokerConfigs.number('producer.id.expiration.ms') ?? settings.producerExpirationMs,
       offsets: this.groups,
       quotas: this.quotas,
-      partitions: () => this.streams.partitions(),
+      partitions: () => this.streams.allPartitions(),
+      verification: this.#shards?.transactions.verification ?? null,
     });
   }
 }

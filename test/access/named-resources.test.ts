@@ -71,7 +71,7 @@ async function shareGroup(rights: object = {}, problems: string[] = []): Promise
 }
 
 function endOf(test: AccessServer, topic: string): number {
-  return test.broker.streams.get('/', topic)?.partitions[0]?.endOffset ?? -1;
+  return test.broker.streams.get('/', topic)?.ownPartitions[0]?.endOffset ?? -1;
 }
 
 describe("a share group's dead-letter topic", () => {

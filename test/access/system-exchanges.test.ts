@@ -83,11 +83,11 @@ describe("the broker's own exchanges", () => {
     const name = 'amq.rabbitmq.event';
     const stream = test.broker.streams.get('/', name);
     assert.ok(stream !== undefined);
-    const before = stream.partitions[0]?.endOffset;
+    const before = stream.ownPartitions[0]?.endOffset;
     const client = await test.kafka('ada');
     assert.equal(await test.produce(client, name, 'user.created'), 'TOPIC_AUTHORIZATION_FAILED');
     assert.equal(await test.refusal('ada', (channel) => publish(channel, '', name)), null);
-    assert.equal(stream.partitions[0]?.endOffset, before);
+    assert.equal(stream.ownPartitions[0]?.endOffset, before);
     assert.equal(await test.fetch(client, name), 'NONE');
   });
 
@@ -127,6 +127,6 @@ describe('an exchange that a user declared as internal', () => {
     );
     assert.equal(await test.produce(await test.kafka('ada'), 'inner', null), 'TOPIC_AUTHORIZATION_FAILED');
     assert.equal(await test.refusal('ada', (other) => publish(other, '', 'inner')), null);
-    assert.equal(test.broker.streams.get('/', 'inner')?.partitions[0]?.endOffset, 0);
+    assert.equal(test.broker.streams.get('/', 'inner')?.ownPartitions[0]?.endOffset, 0);
   });
 });

@@ -5,7 +5,7 @@ import { TestAdmin } from './test-admin.ts';
 
 async function withStream(admin: TestAdmin) {
   const stream = admin.broker.streams.create({ vhost: '/', name: 's', partitions: 2, configs: new Map() });
-  for (const partition of stream.partitions) {
+  for (const partition of stream.ownPartitions) {
     for (const [count, timestampMs] of [
       [4, 1000],
       [6, 1004],

@@ -41,6 +41,54 @@ async function closeAll(connections: readonly ChannelModel[]): Promise<void> {
 }
 
 describe('the administration of several shards', () => {
+  it('shows the partitions of a stream wherever they are, the lag of groups, and sets their offsets', async () => {
+    await using admin = await ShardsAdmin.start();
+    const [home] = admin.shards.brokers;
+    home?.streams.create({ vhost: '/', name: 't', partitions: 3, configs: new Map(), shards: 'spread' });
+    await home?.metadataIsSafe();
+    const connection = await connect(admin.urlOf(1));
+    const channel = await connection.createConfirmChannel();
+    for (let i = 0; i < 9; i++)
+      channel.publish('t', '', Buffer.from('m'), { headers: { 'x-partition': i % 3 }, persistent: true });
+    await channel.waitForConfirms();
+    const { body } = await admin.ask('GET', '/api/streams/%2F/t');
+    assert.equal(body.messages, 9);
+    const partitions = body.partitions as unknown as readonly Fields[];
+    for (const [index, partition] of partitions.entries()) {
+      const { shard, start_offset, high_watermark, damaged, bytes } = partition;
+      assert.deepEqual([shard, start_offset, high_watermark, damaged], [index, 0, 3, false]);
+      assert.ok(Number(bytes) > 0);
+    }
+    const { items } = await admin.ask('GET', '/api/streams');
+    assert.deepEqual(
+      items.map(({ name, messages }) => [name, messages]),
+      [['t', 9]],
+    );
+    const { status } = await admin.ask('POST', '/api/groups/%2F/g/offsets', { stream: 't', to: '1' });
+    assert.equal(status, 200);
+    const group = await admin.ask('GET', '/api/groups/%2F/g');
+    assert.equal(group.body.lag, 6);
+    const at = new Date(Date.now() - 60_000).toISOString();
+    const moved = await admin.ask('POST', '/api/groups/%2F/g/offsets', { stream: 't', to: at });
+    assert.deepEqual(
+      (moved.body as unknown as readonly Fields[]).map((each) => each.offset),
+      [0, 0, 0],
+    );
+    const overview = await admin.ask('GET', '/api/overview');
+    assert.deepEqual(overview.body.stream_totals, { streams: 1, partitions: 3 });
+    assert.deepEqual(
+      (overview.body.shards as unknown as readonly Fields[]).map((each) => each.partitions),
+      [1, 1, 1],
+    );
+    const binding = { routing_key: '#' };
+    await admin.ask('PUT', '/api/queues/%2F/q', { arguments: { 'x-shard': 2 } });
+    assert.equal((await admin.ask('POST', '/api/bindings/%2F/e/t/q/q', binding)).status, 201);
+    channel.publish('t', '', Buffer.from('m'), { headers: { 'x-partition': 1 }, persistent: true });
+    await channel.waitForConfirms();
+    await until(async () => ((await admin.ask('GET', '/api/queues/%2F/q')).body.messages as unknown) === 1);
+    await connection.close();
+  });
+
   it('shows a queue of another shard as that shard shows it', async () => {
     await using admin = await ShardsAdmin.start();
     const connections = await withMessages(admin);

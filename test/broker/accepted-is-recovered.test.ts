@@ -102,7 +102,7 @@ async function perform(test: TestBroker, each: Step): Promise<void> {
       const [stream] = broker.streams.list('/');
       if (stream === undefined) return;
       const rows = new OffsetRowsBuilder();
-      for (let i = 0; i < Math.min(each.count, stream.partitions.length); i++)
+      for (let i = 0; i < Math.min(each.count, stream.ownPartitions.length); i++)
         rows.add(stream.id, [i, Number.MAX_SAFE_INTEGER - i, -1, each.metadata]);
       const who = { memberId: '', instanceId: null, generation: -1, knowsEpochs: false };
       broker.groups.commit({ vhost: '/', group: each.group, ...who, rows: rows.rows });
@@ -124,7 +124,7 @@ async function perform(test: TestBroker, each: Step): Promise<void> {
       });
       const partitions = broker.streams
         .list('/')
-        .flatMap((stream) => stream.partitions)
+        .flatMap((stream) => stream.ownPartitions)
         .slice(0, each.partitions);
       broker.transactions.grow({ vhost: '/', id: each.id, identity }, partitions, []);
       return;
@@ -189,11 +189,11 @@ describe('what was accepted', () => {
     for (let from = 0; from < 10_000; from += partitionsMax) {
       const id = cutTo255(`${from}${'😀'.repeat(255)}`);
       const identity = broker.transactions.initialize({ vhost: '/', id, timeoutMs: 60_000, identity: null });
-      const partitions = stream.partitions.slice(from, from + partitionsMax);
+      const partitions = stream.ownPartitions.slice(from, from + partitionsMax);
       broker.transactions.grow({ vhost: '/', id, identity }, partitions, []);
     }
     const rows = new OffsetRowsBuilder();
-    for (const { index } of stream.partitions)
+    for (const { index } of stream.ownPartitions)
       rows.add(stream.id, [index, index, -1, 'm'.repeat(index % 20 === 0 ? 4096 : 0)]);
     const who = { memberId: '', instanceId: null, generation: -1, knowsEpochs: false };
     broker.groups.commit({ vhost: '/', group: 'g', ...who, rows: rows.rows });
@@ -201,9 +201,9 @@ describe('what was accepted', () => {
     const copy = join(test.directory, '..', 'copy');
     await cp(test.directory, copy, { recursive: true });
     const fromJournal = await TestBroker.on(copy);
-    assert.equal(fromJournal.broker.streams.list('/')[0]?.partitions.length, 10_000);
+    assert.equal(fromJournal.broker.streams.list('/')[0]?.ownPartitions.length, 10_000);
     await fromJournal.broker.close();
     await test.restart();
-    assert.equal(test.broker.streams.list('/')[0]?.partitions.length, 10_000);
+    assert.equal(test.broker.streams.list('/')[0]?.ownPartitions.length, 10_000);
   });
 });

@@ -132,7 +132,12 @@ describe('a segment that the disk cannot give', () => {
         ['segment.bytes', '32768'],
         ['min.cleanable.dirty.ratio', '0'],
       ]);
-      const { partitions } = test.broker.streams.create({ vhost: '/', name: 's', partitions: 2, configs });
+      const { ownPartitions: partitions } = test.broker.streams.create({
+        vhost: '/',
+        name: 's',
+        partitions: 2,
+        configs,
+      });
       const [hurt, well] = partitions as [Partition, Partition];
       bad.push({ path: `${test.directory}/logs/${hurt.id}/${'0'.padStart(20, '0')}.log`, from: 0, to: 4096 });
       for (let i = 0; i < 300; i++) {

@@ -171,7 +171,7 @@ class FaultRun {
     if (queue !== undefined) for (const body of await this.#take(queue)) found.add(body);
     const lost = [...this.#confirmed].filter((body) => !found.has(body) && !this.#acknowledged.has(body));
     if (lost.length > 0) throw new Error(`${lost.length} confirmed messages are lost, from ${lost[0]} on`);
-    const partition = broker.streams.get('/', 's')?.partitions[0];
+    const partition = broker.streams.get('/', 's')?.ownPartitions[0];
     const end = partition?.highWatermark ?? 0;
     if (end < this.#appended) throw new Error(`the stream ends at ${end}, not at ${this.#appended}`);
     await this.#until(broker.close());

@@ -6,6 +6,7 @@
  *   FAULT_AT      the first call that fails, counted from 1; those after it fail too
  *   FAULT_ERRNO   the number of the error; 0 for none
  *   FAULT_DELAY_MS  every such call takes so much longer; with FAULT_CALL=all, each of them
+ *   FAULT_WHILE   only while there is a file of this name; always if it is not given
  *
  *   cc -shared -fPIC -O1 -o disk-shim.so disk-shim.c -ldl
  */
@@ -34,6 +35,8 @@ static int fails(const char *call, const char *path) {
   const char *wanted = setting("FAULT_CALL");
   if (strcmp(wanted, call) != 0 && strcmp(wanted, "all") != 0) return 0;
   if (strstr(path, setting("FAULT_PATH")) == NULL) return 0;
+  const char *only_while = setting("FAULT_WHILE");
+  if (only_while[0] != 0 && access(only_while, F_OK) != 0) return 0;
   long delay_ms = atol(setting("FAULT_DELAY_MS"));
   if (delay_ms > 0) {
     struct timespec time = {delay_ms / 1000, (delay_ms % 1000) * 1000000};

@@ -54,8 +54,9 @@ export class OutboxHistory {
     for (const fate of fates) fate.order = this.#order++;
   }
 
-  /** A queue or a stream has these messages, in this order, and those that it has to have. */
-  checkTarget(name: string, ids: readonly number[], isFor: (fate: Fate) => boolean): void {
+  /** A queue has these messages, in this order, or a stream has them in its partitions, and those that it has to have. */
+  checkTarget(name: string, parts: readonly (readonly number[])[], isFor: (fate: Fate) => boolean): void {
+    const ids = parts.flat();
     const counts = new Map<number, number>();
     for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
     this.#arrived.set(name, counts);
@@ -71,7 +72,7 @@ export class OutboxHistory {
           `${name} does not have message ${fate.id}, ${JSON.stringify(fate)}, of ${this.crashes} crashes`,
         );
     }
-    if (!this.#isForgetful) this.#checkOrder(name, ids);
+    if (!this.#isForgetful) for (const part of parts) this.#checkOrder(name, part);
   }
 
   #mustCome({ isConfirmed, persistent, crashes }: Fate): boolean {

@@ -14,8 +14,10 @@ import { Shard } from '../../src/broker/shard/shard.ts';
 import { SnapshotSections } from '../../src/broker/shard/snapshot-section.ts';
 import type { OutboxLimits } from '../../src/broker/shards/outbox/outbox.ts';
 import { Outboxes } from '../../src/broker/shards/outbox/outboxes.ts';
+import { ownPartitions } from '../../src/broker/streams/any-partition.ts';
 import { StreamExchange } from '../../src/broker/streams/bindings/stream-exchange.ts';
-import { RemoteStream, type StreamHome } from '../../src/broker/streams/remote-stream.ts';
+import type { Partition } from '../../src/broker/streams/partition.ts';
+import type { PartitionReads } from '../../src/broker/streams/partition-homes.ts';
 import { Streams } from '../../src/broker/streams/streams.ts';
 import { decodeOperation, encodeOperation } from '../../src/broker/topology/metadata.ts';
 import type { VirtualHost } from '../../src/broker/topology/virtual-host.ts';
@@ -26,10 +28,10 @@ import type { OutboxNetwork } from './outbox-network.ts';
 
 /** Nobody asks for a queue of another shard. */
 const NO_HOME = {} as QueueHome;
-/** Nothing goes to a stream of another shard but by an outbox. */
-const NO_STREAM_HOME = {} as StreamHome;
+/** Nobody reads a partition of another shard. */
+const NO_READS = {} as PartitionReads;
 
-/** A stream of shard 0, which the exchange of this name has in all shards. */
+/** A stream that the exchange of this name has in all shards: shard 0 has two of its partitions, each other one has one. */
 export const STREAM = 'log';
 
 interface Snapshot {
@@ -64,14 +66,14 @@ export class OutboxNode implements StateMachine {
   readonly #recovery = new QueueRecovery();
   readonly #sections: SnapshotSections;
   readonly #number: number;
-  /** In shard 0. */
-  #stream: StreamExchange | undefined;
-  /** Of its partition: the first id behind those of the queues, which are the same in all shards. */
-  readonly #streamLogId: number;
+  readonly #count: number;
+  /** Of the first of its partitions: the first id behind those of the queues, which are the same in all shards. */
+  readonly #firstPartitionId: number;
 
   constructor({ number, count, queues, storage, network, limits, onProblem }: NodeOptions) {
     this.#number = number;
-    this.#streamLogId = queues + 1;
+    this.#count = count;
+    this.#firstPartitionId = queues + 1;
     const shard = new Shard({
       storage,
       codecs: new PropertyCodecs([amqp091Codec]),
@@ -93,7 +95,8 @@ export class OutboxNode implements StateMachine {
       limits,
       findQueue: (id) => this.#queues.get(id),
       findDelay: () => undefined,
-      findStream: (logId) => (logId === this.#streamLogId ? this.#stream : undefined),
+      findPartition: (logId) => this.ownPartitions.find(({ id }) => id === logId),
+      findStream: () => undefined,
       metadata: { number: 0, whenKnown: (_number, run) => run() },
     });
     shard.outboxes = this.outboxes;
@@ -119,6 +122,7 @@ export class OutboxNode implements StateMachine {
       context: {
         store: shard.store,
         turn: shard.turn,
+        shards: { own: number, opened: () => undefined, epochOf: () => 0, reads: NO_READS },
         onCorruption: (_partition, path, offset, what) => onProblem(new Error(`${path}: ${offset}: ${what}`)),
       },
       logId: (known) => shard.logId(known),
@@ -154,21 +158,26 @@ export class OutboxNode implements StateMachine {
     this.shard.turn.schedule();
   }
 
-  /** The exchange has the stream from now on; shard 0 makes it. */
+  /** Of the stream, those of this shard. */
+  get ownPartitions(): Partition[] {
+    return ownPartitions(this.streams.get('/', STREAM)?.partitions ?? []);
+  }
+
+  /** The exchange has the stream from now on, which each shard has made for itself in the same way. */
   attachStream(): void {
-    const { codecs } = this.shard;
-    const facts = { vhost: '/', name: STREAM, id: STREAM, maxMessageBytes: 1_000_000, declaredAs: null };
-    if (this.#number > 0) {
-      const partitions = [this.#streamLogId];
-      this.vhost?.attachStream(new RemoteStream({ ...facts, partitions }, NO_STREAM_HOME, codecs));
-      return;
-    }
-    const spec = { vhost: '/', name: STREAM, partitions: 1, configs: new Map<string, string>() };
+    const shards = [0, ...Array.from({ length: this.#count }, (_, number) => number)];
+    const spec = {
+      vhost: '/',
+      name: STREAM,
+      partitions: shards.length,
+      shards,
+      configs: new Map<string, string>(),
+    };
     const stream = this.streams.get('/', STREAM) ?? this.streams.create(spec);
-    const { id } = stream.partitions[0];
-    if (id !== this.#streamLogId) throw new Error(`the stream has log ${id}, not ${this.#streamLogId}`);
-    this.#stream = new StreamExchange(stream, this.shard);
-    this.vhost?.attachStream(this.#stream);
+    const [{ id }] = stream.partitions;
+    if (id !== this.#firstPartitionId)
+      throw new Error(`the stream has log ${id}, not ${this.#firstPartitionId}`);
+    this.vhost?.attachStream(new StreamExchange(stream, this.shard));
   }
 
   async close(): Promise<void> {

@@ -45,8 +45,8 @@ export class OutboxRun {
   #error: Error | null = null;
   readonly #history: OutboxHistory;
   readonly #lines: string[] = [];
-  /** What each target has, in order. */
-  readonly #ids = new Map<string, readonly number[]>();
+  /** What each target has, in order; a stream in each of its partitions. */
+  readonly #ids = new Map<string, readonly (readonly number[])[]>();
 
   /** `isForgetful`: what is confirmed need not be on the disk; then what is published after the last crash must come, once. */
   constructor(seed: number, isForgetful = false) {
@@ -448,10 +448,12 @@ export class OutboxRun {
       'messages do not come out',
     );
     for (const [index, { name }] of queues.entries())
-      this.#ids.set(name, consumers[index].bodies.map(Number));
-    const partition = this.#machines[0].node.streams.get('/', STREAM)?.partitions[0];
-    if (partition === undefined) throw new HistoryError('the stream is gone');
-    this.#ids.set(STREAM, (await this.#until(valuesIn(partition))).map(Number));
+      this.#ids.set(name, [consumers[index].bodies.map(Number)]);
+    const partitions = this.#machines.flatMap(({ node }) => node.ownPartitions);
+    if (partitions.length !== this.#count + 1) throw new HistoryError('partitions of the stream are gone');
+    const values: number[][] = [];
+    for (const partition of partitions) values.push((await this.#until(valuesIn(partition))).map(Number));
+    this.#ids.set(STREAM, values);
   }
 }
 

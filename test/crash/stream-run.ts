@@ -352,7 +352,7 @@ export class StreamRun {
   }
 
   #partitionOf({ name }: ExpectedStream): Partition {
-    const partition = this.broker.streams.get('/', name)?.partitions[0];
+    const partition = this.broker.streams.get('/', name)?.ownPartitions[0];
     if (partition === undefined) throw new HistoryError(`stream ${name} is gone`);
     return partition;
   }

@@ -124,7 +124,7 @@ describe('what the broker vouches for cannot come from a client of the other pro
         assert.ok(!new BatchView(genuine, 0).hasForeignEnvelope);
         await test.restart();
         const kept = test.broker.streams.get('/', 's');
-        assert.equal(kept?.partitions[0].endOffset, 3);
+        assert.equal(kept?.ownPartitions[0].endOffset, 3);
       });
     });
   }

@@ -10,6 +10,7 @@ import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
+import { inSteps } from './in-steps.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 type Kind = 'queue' | 'exchange';
@@ -79,8 +80,12 @@ async function bind(context: AdminContext, request: ApiRequest, kind: Kind): Pro
     routingKey: request.string('routing_key', ''),
     arguments: request.table('arguments', {}),
   };
-  if (kind === 'exchange') vhost.bindExchange(binding);
-  else vhost.bindQueue(binding, vhost.findQueue(binding.destination)?.exclusiveOwner ?? null);
+  const { commands } = context.broker;
+  const owner = vhost.findQueue(binding.destination)?.exclusiveOwner ?? null;
+  await inSteps(
+    context,
+    kind === 'exchange' ? commands.bindExchange(vhost, binding) : commands.bindQueue(vhost, binding, owner),
+  );
   return await durably(context, created());
 }
 

@@ -4,6 +4,8 @@ import { GroupError } from '../../broker/groups/group-error.ts';
 import { OffsetRowsBuilder } from '../../broker/groups/offset-commit.ts';
 import { type ResetTarget, resetOffset } from '../../broker/groups/offset-reset.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
+import type { AnyPartition } from '../../broker/streams/any-partition.ts';
+import { type FiguresById, figuresOfAll } from '../../broker/streams/partition-figures.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 import { badRequest, HttpError, notFound } from '../http-error.ts';
@@ -11,7 +13,7 @@ import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, done, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
-import { shareDetails, shareSummary } from './share-groups.ts';
+import { resetShares, shareDetails, shareSummaries } from './share-groups.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const groupRoutes: readonly Route[] = [
@@ -24,27 +26,35 @@ export const groupRoutes: readonly Route[] = [
 
 type View = { readonly [field: string]: Json };
 
-function list(context: AdminContext, request: ApiRequest): ApiResponse {
+async function list(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const { groups, shareGroups } = context.broker;
+  const vhosts = vhostsOf(context, request).map(({ name }) => name);
+  const shares = vhosts.flatMap((vhost) => shareGroups.list(vhost));
+  const summaries = await shareSummaries(context, shares);
+  const figures = await figuresFor(
+    context,
+    vhosts.flatMap((vhost) => groups.list(vhost)),
+  );
   return ok(
-    vhostsOf(context, request).flatMap(({ name: vhost }) => [
-      ...groups.list(vhost).map((group) => summary(context, group)),
-      ...shareGroups.list(vhost).map((group) => shareSummary(context, group)),
+    vhosts.flatMap((vhost) => [
+      ...groups.list(vhost).map((group) => summary(context, group, figures)),
+      ...summaries.filter((_, at) => shares[at]?.vhost === vhost),
     ]),
   );
 }
 
-function one(context: AdminContext, request: ApiRequest): ApiResponse {
+async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const shareGroup = shareGroupOf(context, request);
-  if (shareGroup !== undefined) return ok(shareDetails(context, shareGroup));
+  if (shareGroup !== undefined) return ok(await shareDetails(context, shareGroup));
   const group = groupOf(context, request);
   const { membership } = group;
+  const figures = await figuresFor(context, [group]);
   return ok({
-    ...summary(context, group),
+    ...summary(context, group, figures),
     generation: membership.type === 'classic' ? membership.generation : membership.epoch,
     assignor: (membership.type === 'classic' ? membership.protocol : membership.assignor) ?? null,
     member_details: membersOf(context, group),
-    offsets: offsetsOf(context, group),
+    offsets: offsetsOf(context, group, figures),
   });
 }
 
@@ -53,7 +63,7 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
   const name = request.parameter('name');
   const { groups } = context.broker;
   const home = groups.others.find((others) => others.has(vhost, name)) ?? groups;
-  refusing(() => home.delete(vhost, name));
+  await refusing(() => home.delete(vhost, name));
   return await durably(context, done());
 }
 
@@ -70,18 +80,20 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   if ((shareGroup ?? group)?.isEmpty === false) {
     throw new HttpError(409, 'group_not_empty', `group '${name}' has members: stop them first`);
   }
+  const isWanted = !request.boolean('dry_run', false);
+  if (shareGroup !== undefined) {
+    const indexes = chosen(request, stream).map(({ index }) => index);
+    const moved = await refusing(() => resetShares(context, shareGroup, stream, indexes, target, isWanted));
+    return await durably(context, ok(moved));
+  }
   const rows = new OffsetRowsBuilder();
-  const starts = new Map<number, number>();
   const moved: View[] = [];
-  for (const partition of chosen(request, stream)) {
-    const share = shareGroup?.readers.get(stream.id)?.get(partition.index)?.share;
-    const present =
-      share === undefined
-        ? (group?.offsets.get(stream.id, partition.index) ?? null)
-        : { offset: share.startOffset };
-    const offset = await resetOffset(partition, target, present);
+  const partitions = chosen(request, stream);
+  const figures = await figuresOfAll(partitions, broker.partitionReads);
+  for (const partition of partitions) {
+    const present = group?.offsets.get(stream.id, partition.index) ?? null;
+    const offset = await resetOffset(partition, offsetsIn(figures, partition), target, present);
     rows.add(stream.id, [partition.index, offset]);
-    starts.set(partition.index, offset);
     moved.push({
       stream: stream.name,
       partition: partition.index,
@@ -89,11 +101,8 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
       previous_offset: present?.offset ?? null,
     });
   }
-  const isWanted = !request.boolean('dry_run', false);
-  if (isWanted && shareGroup !== undefined) {
-    refusing(() => broker.shareGroups.alter(shareGroup, stream, starts));
-  } else if (isWanted) {
-    refusing(() =>
+  if (isWanted) {
+    await refusing(() =>
       broker.groups.commit({
         vhost,
         group: name,
@@ -108,7 +117,7 @@ async function reset(context: AdminContext, request: ApiRequest): Promise<ApiRes
   return await durably(context, ok(moved));
 }
 
-function chosen(request: ApiRequest, stream: Stream): Stream['partitions'] {
+function chosen(request: ApiRequest, stream: Stream): readonly AnyPartition[] {
   if (!request.has('partition')) return stream.partitions;
   const partition = stream.partitions[request.integer('partition')];
   if (partition === undefined) {
@@ -140,10 +149,10 @@ function shareGroupOf(context: AdminContext, request: ApiRequest): ShareGroup | 
   return context.broker.shareGroups.find(vhostOf(context, request).name, request.parameter('name'));
 }
 
-function summary(context: AdminContext, group: Group): View {
+function summary(context: AdminContext, group: Group, figures: FiguresById): View {
   const { id: name, vhost, state, protocolType, membership } = group;
   const members = membership.type === 'classic' ? membership.roster.size : membership.members.size;
-  const lag = offsetsOf(context, group).reduce((sum, each) => sum + each.lag, 0);
+  const lag = offsetsOf(context, group, figures).reduce((sum, each) => sum + each.lag, 0);
   return { name, vhost, type: membership.type, state, protocol_type: protocolType, members, lag };
 }
 
@@ -152,13 +161,36 @@ interface OffsetView {
   readonly lag: number;
 }
 
+/** Of the partitions in which they have committed. */
+async function figuresFor({ broker }: AdminContext, groups: readonly Group[]): Promise<FiguresById> {
+  const partitions = new Set<AnyPartition>();
+  for (const { offsets } of groups) {
+    for (const streamId of offsets.streamIds()) {
+      const stream = broker.streams.byId(streamId);
+      if (stream === undefined) continue;
+      for (const [index] of offsets.of(streamId)) {
+        const partition = stream.partitions[index];
+        if (partition !== undefined) partitions.add(partition);
+      }
+    }
+  }
+  return await figuresOfAll([...partitions], broker.partitionReads);
+}
+
+/** Zero of one that is gone. */
+function offsetsIn(figures: FiguresById, partition: AnyPartition | undefined) {
+  const { startOffset = 0, highWatermark = 0 } =
+    (partition === undefined ? undefined : figures.get(partition.id)) ?? {};
+  return { startOffset, highWatermark };
+}
+
 /** The lag counts the records from the committed offset, or from the first that retention has left, to the end. */
-function offsetsOf({ broker }: AdminContext, { offsets }: Group): OffsetView[] {
+function offsetsOf({ broker }: AdminContext, { offsets }: Group, figures: FiguresById): OffsetView[] {
   return [...offsets.streamIds()].flatMap((streamId) => {
     const stream = broker.streams.byId(streamId);
     if (stream === undefined) return [];
     return Array.from(offsets.of(streamId), ([index, { offset, leaderEpoch, metadata, commitMs }]) => {
-      const { startOffset = 0, highWatermark = 0 } = stream.partitions[index] ?? {};
+      const { startOffset, highWatermark } = offsetsIn(figures, stream.partitions[index]);
       return {
         stream: stream.name,
         partition: index,
@@ -201,9 +233,9 @@ function membersOf({ broker }: AdminContext, { membership, protocolType }: Group
   }));
 }
 
-function refusing(run: () => void): void {
+async function refusing<T>(run: () => T | Promise<T>): Promise<T> {
   try {
-    run();
+    return await run();
   } catch (error) {
     if (!(error instanceof GroupError)) throw error;
     if (error.kind === 'group-not-found') throw notFound(error.message);

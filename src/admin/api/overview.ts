@@ -29,6 +29,10 @@ async function overview({ broker, version, startedAtMs }: AdminContext): Promise
       exchanges,
       queues: sum((each) => each.queues),
     },
+    stream_totals: {
+      streams: [...broker.streams].length,
+      partitions: sum((each) => each.partitions),
+    },
     queue_totals: {
       messages: ready + unacknowledged,
       messages_ready: ready,
@@ -81,6 +85,7 @@ function shardView(figures: ShardFigures): { readonly [field: string]: Json } {
     connections: figures.connections,
     channels: figures.channels,
     queues: figures.queues,
+    partitions: figures.partitions,
     consumers: figures.consumers,
     messages: figures.ready + figures.unacknowledged,
     messages_ready: figures.ready,

@@ -49,7 +49,7 @@ async function* queueViews(
       page = [];
     }
     yield await pageViews(context, page);
-    yield streamQueues(context, vhost.name);
+    yield await streamQueues(context, vhost.name);
   }
 }
 
@@ -78,7 +78,7 @@ function* views(
 async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const vhost = vhostOf(context, request);
   const stream = vhost.findStream(request.parameter('name'));
-  if (stream !== undefined) return ok(streamView(vhost.name, stream));
+  if (stream !== undefined) return ok(await streamView(context, vhost.name, stream));
   const queue = queueOf(context, request);
   for (const found of await pageViews(context, [{ vhost, queue }])) return ok(found);
   throw noQueue(queue.name, vhost.name);
@@ -114,7 +114,8 @@ async function remove(context: AdminContext, request: ApiRequest): Promise<ApiRe
   const vhost = vhostOf(context, request);
   const stream = vhost.findStream(request.parameter('name'));
   if (stream !== undefined) {
-    vhost.deleteStream(stream, { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') });
+    const conditions = { ifUnused: request.flag('if-unused'), ifEmpty: request.flag('if-empty') };
+    await inSteps(context, context.broker.commands.deleteStream(vhost, stream, conditions));
     return await durably(context, done());
   }
   const queue = queueOf(context, request);
@@ -149,14 +150,17 @@ function noQueue(name: string, vhost: string): Error {
 }
 
 /** The streams that were declared as queues. Of others more is to be said than that: see `streams.ts`. */
-function* streamQueues({ broker }: AdminContext, vhost: string): Iterable<Json> {
-  for (const stream of broker.streams.list(vhost)) {
-    const seen = broker.streamExchanges.of(stream);
-    if (seen?.declaredAs != null) yield streamView(vhost, seen);
+async function streamQueues(context: AdminContext, vhost: string): Promise<Json[]> {
+  const views: Json[] = [];
+  for (const stream of context.broker.streams.list(vhost)) {
+    const seen = context.broker.streamExchanges.of(stream);
+    if (seen?.declaredAs != null) views.push(await streamView(context, vhost, seen));
   }
+  return views;
 }
 
-function streamView(vhost: string, stream: StreamPort): { readonly [field: string]: Json } {
+async function streamView(context: AdminContext, vhost: string, stream: StreamPort): Promise<Json> {
+  const { consumers, ready } = stream.counts ?? (await inSteps(context, stream.askCounts()));
   return {
     name: stream.name,
     vhost,
@@ -167,9 +171,9 @@ function streamView(vhost: string, stream: StreamPort): { readonly [field: strin
     type: 'stream',
     node: nodeName,
     state: 'running',
-    consumers: stream.counts?.consumers ?? 0,
-    messages: stream.counts?.ready ?? 0,
-    messages_ready: stream.counts?.ready ?? 0,
+    consumers,
+    messages: ready,
+    messages_ready: ready,
     messages_unacknowledged: 0,
   };
 }

@@ -1,44 +1,72 @@
 import type { Json } from '../../base/value-json.ts';
+import type { ResetTarget } from '../../broker/groups/offset-reset.ts';
+import type { ShareOffset } from '../../broker/groups/share/own-shares.ts';
 import type { ShareGroup } from '../../broker/groups/share/share-group.ts';
+import type { Stream } from '../../broker/streams/stream.ts';
 import type { AdminContext } from '../context.ts';
 
 type View = { readonly [field: string]: Json };
 
-export function shareSummary(context: AdminContext, group: ShareGroup): View {
-  const { id: name, vhost, state, protocolType, members } = group;
-  const lag = offsetsOf(context, group).reduce((sum, each) => sum + each.lag, 0);
-  return { name, vhost, type: 'share', state, protocol_type: protocolType, members: members.size, lag };
+/** Of these groups: the shards that have partitions are asked once for all of them. */
+export async function shareSummaries(
+  { broker }: AdminContext,
+  groups: readonly ShareGroup[],
+): Promise<readonly View[]> {
+  if (groups.length === 0) return [];
+  const asked = groups.map((group) => ({ group, streamIds: null }));
+  const offsets = await broker.shard.turnTime.run(broker.shareGroups.offsets(asked));
+  return groups.map((group) => summary(group, offsets.get(group) ?? []));
 }
 
-export function shareDetails(context: AdminContext, group: ShareGroup): View {
+export async function shareDetails(context: AdminContext, group: ShareGroup): Promise<View> {
+  const { shard, shareGroups } = context.broker;
+  const found = await shard.turnTime.run(shareGroups.offsets([{ group, streamIds: null }]));
+  const offsets = found.get(group) ?? [];
   return {
-    ...shareSummary(context, group),
+    ...summary(group, offsets),
     generation: group.epoch,
     assignor: 'simple',
     member_details: membersOf(context, group),
-    offsets: offsetsOf(context, group),
+    offsets: views(context, offsets),
   };
 }
 
-interface OffsetView {
-  readonly [field: string]: Json;
-  readonly lag: number;
+function summary(
+  { id: name, vhost, state, protocolType, members }: ShareGroup,
+  offsets: readonly ShareOffset[],
+): View {
+  const lag = offsets.reduce((sum, each) => sum + each.lag, 0);
+  return { name, vhost, type: 'share', state, protocol_type: protocolType, members: members.size, lag };
 }
 
 /** The share-partition start offset (KIP-932), and as lag the number of records that are not acknowledged yet. */
-function offsetsOf({ broker }: AdminContext, group: ShareGroup): OffsetView[] {
-  return [...group.readers].flatMap(([streamId, readers]) => {
+function views({ broker }: AdminContext, offsets: readonly ShareOffset[]): View[] {
+  return offsets.flatMap(({ streamId, index, offset, endOffset, lag, inFlight }) => {
     const stream = broker.streams.byId(streamId);
     if (stream === undefined) return [];
-    return Array.from(readers, ([index, { share, partition }]) => ({
-      stream: stream.name,
-      partition: index,
-      offset: Math.max(share.startOffset, partition.startOffset),
-      end_offset: partition.highWatermark,
-      lag: share.settled.missingIn(partition.startOffset, partition.highWatermark),
-      in_flight: share.inFlight,
-    }));
+    const { name } = stream;
+    return [{ stream: name, partition: index, offset, end_offset: endOffset, lag, in_flight: inFlight }];
   });
+}
+
+/** Where the group begins from now on, or would begin, on partitions of the stream. @throws GroupError */
+export async function resetShares(
+  { broker }: AdminContext,
+  group: ShareGroup,
+  stream: Stream,
+  indexes: readonly number[],
+  target: ResetTarget,
+  isWanted: boolean,
+): Promise<View[]> {
+  const targets = indexes.map((index) => [index, target] as const);
+  const work = broker.shareGroups.move(group, [{ streamId: stream.id, targets }], isWanted);
+  const moved = await broker.shard.turnTime.run(work);
+  return moved.map(({ index, offset, previous }) => ({
+    stream: stream.name,
+    partition: index,
+    offset,
+    previous_offset: previous,
+  }));
 }
 
 function membersOf({ broker }: AdminContext, { members }: ShareGroup): View[] {

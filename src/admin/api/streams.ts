@@ -1,5 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
-import type { Partition } from '../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../broker/streams/any-partition.ts';
+import { type FiguresById, figuresOfAll } from '../../broker/streams/partition-figures.ts';
 import type { Stream } from '../../broker/streams/stream.ts';
 import { validateConfig, validateConfigs } from '../../broker/streams/topic-config-validation.ts';
 import type { AdminContext } from '../context.ts';
@@ -9,6 +10,7 @@ import type { ApiRequest } from '../request.ts';
 import { type ApiResponse, created, done, list, ok } from '../response.ts';
 import type { Route } from '../router.ts';
 import { durably } from './durably.ts';
+import { shardField } from './shard-field.ts';
 import { vhostOf, vhostsOf } from './vhost-of.ts';
 
 export const streamRoutes: readonly Route[] = [
@@ -23,15 +25,32 @@ function all(context: AdminContext, request: ApiRequest): ApiResponse {
   return list(views(context, vhostsOf(context, request)));
 }
 
-function* views(context: AdminContext, vhosts: Iterable<{ readonly name: string }>): Iterable<Json> {
+/** Streams of whose partitions the other shards are asked at once. */
+const PAGE_STREAMS = 200;
+
+async function* views(
+  context: AdminContext,
+  vhosts: Iterable<{ readonly name: string }>,
+): AsyncGenerator<Iterable<Json>> {
+  const { broker } = context;
   for (const { name } of vhosts) {
-    for (const stream of context.broker.streams.list(name)) yield view(context, stream);
+    const streams = broker.streams.list(name);
+    for (let at = 0; at < streams.length; at += PAGE_STREAMS) {
+      const page = streams.slice(at, at + PAGE_STREAMS);
+      const figures = await figuresOfAll(
+        page.flatMap(({ partitions }) => partitions),
+        broker.partitionReads,
+      );
+      yield page.map((stream) => view(context, stream, figures));
+    }
   }
 }
 
-function one(context: AdminContext, request: ApiRequest): ApiResponse {
+async function one(context: AdminContext, request: ApiRequest): Promise<ApiResponse> {
   const stream = streamOf(context, request);
-  return ok({ ...view(context, stream), partitions: stream.partitions.map(partitionView) });
+  const figures = await figuresOfAll(stream.partitions, context.broker.partitionReads);
+  const partitions = stream.partitions.map((each) => partitionView(context, each, figures));
+  return ok({ ...view(context, stream, figures), partitions });
 }
 
 /** Makes the stream; or gives it more partitions and other configs, if the request has any. */
@@ -42,10 +61,10 @@ async function put(context: AdminContext, request: ApiRequest): Promise<ApiRespo
   const configs = configsIn(request);
   const stream = streams.get(vhost, name);
   if (stream === undefined) {
-    streams.create({ vhost, name, partitions: request.integer('partitions', 1), configs });
+    streams.create({ vhost, name, partitions: request.integer('partitions', 1), shards: 'spread', configs });
     return await durably(context, created());
   }
-  if (request.has('partitions')) streams.addPartitions(stream, request.integer('partitions'));
+  if (request.has('partitions')) streams.addPartitions(stream, request.integer('partitions'), null, 'spread');
   if (request.has('configs')) streams.configure(stream, configs);
   return await durably(context, done());
 }
@@ -75,7 +94,11 @@ function streamOf(context: AdminContext, request: ApiRequest): Stream {
   return stream;
 }
 
-function view({ broker }: AdminContext, stream: Stream): { readonly [field: string]: Json } {
+function view(
+  { broker }: AdminContext,
+  stream: Stream,
+  figures: FiguresById,
+): { readonly [field: string]: Json } {
   const { name, vhost, id, partitions, configs } = stream;
   const seen = broker.streamExchanges.of(stream);
   const exchange = broker.vhosts.get(vhost)?.findExchange(name);
@@ -85,8 +108,8 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
     id,
     partition_count: partitions.length,
     configs: Object.fromEntries(configs),
-    messages: seen?.counts.ready ?? 0,
-    consumers: seen?.counts.consumers ?? 0,
+    messages: messagesIn(partitions, figures),
+    consumers: seen?.consumers.count ?? 0,
     exchange_type: exchange?.type.name ?? null,
     bindings: exchange?.outbound.size ?? 0,
     // Lag of the queues that are bound to it, in records.
@@ -95,14 +118,29 @@ function view({ broker }: AdminContext, stream: Stream): { readonly [field: stri
   };
 }
 
-function partitionView(partition: Partition): { readonly [field: string]: Json } {
-  const { index, startOffset, highWatermark, lastStableOffset, leaderEpoch } = partition;
+function messagesIn(partitions: readonly AnyPartition[], figures: FiguresById): number {
+  let count = 0;
+  for (const { id } of partitions) {
+    const { startOffset = 0, highWatermark = 0 } = figures.get(id) ?? {};
+    count += highWatermark - startOffset;
+  }
+  return count;
+}
+
+function partitionView(
+  { broker }: AdminContext,
+  { index, id, shard, leaderEpoch }: AnyPartition,
+  figures: FiguresById,
+): { readonly [field: string]: Json } {
+  const { startOffset, highWatermark, lastStableOffset, isCorrupt, bytes } = figures.get(id) ?? {};
   return {
     index,
-    start_offset: startOffset,
-    high_watermark: highWatermark,
-    last_stable_offset: lastStableOffset,
+    ...shardField(broker, shard),
+    start_offset: startOffset ?? null,
+    high_watermark: highWatermark ?? null,
+    last_stable_offset: lastStableOffset ?? null,
     leader_epoch: leaderEpoch,
-    damaged: partition.log.isCorrupt,
+    bytes: bytes ?? null,
+    damaged: isCorrupt ?? null,
   };
 }

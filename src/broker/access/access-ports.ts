@@ -17,6 +17,8 @@ export interface AccessDeps {
   readonly quotas: ObjectQuotas;
   /** In which connections are counted together with other shards. */
   readonly connectionsOfAll: Rows;
+  /** What all shards of the process have used of limits of rates. */
+  readonly ratesOfAll: Rows;
   /** Of the process. */
   readonly shards: number;
   /** Resolves when all changes so far are as durable as the broker makes them. */

@@ -50,7 +50,7 @@ export class Access {
     const changes = new AccessChanges(this.#state, deps);
     this.administration = new Administration(this.#state, changes, this.clients, deps);
     this.acls = new Acls(this.#state, changes, (name) => deps.vhosts.get(name) !== undefined);
-    this.quotas = new Quotas(this.#state, changes, deps.clock);
+    this.quotas = new Quotas(this.#state, changes, deps.clock, deps.ratesOfAll);
     this.credentials = new Credentials(this.#state, changes);
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { ALONE_ROWS, type Rows } from '../../base/counter.ts';
 import { BrokerError } from '../errors.ts';
 import type { AccessChanges } from './access-changes.ts';
 import type { AccessState } from './access-state.ts';
@@ -27,16 +28,19 @@ export interface ClientLimits {
 
 const UNLIMITED: ClientLimits = { produce: null, fetch: null, work: null };
 
-/** How much clients may do in a time. Those for whom the same quota counts share it. */
+/** How much clients may do in a time. Those for whom the same quota counts share it, in whichever shards of the process they are. */
 export class Quotas {
   readonly #state: AccessState;
   readonly #changes: AccessChanges;
   readonly #clock: Clock;
+  /** What other shards have used of the same limits. */
+  readonly #rows: Rows;
   /** By the entity that a quota is for, and what it is a quota of. */
   readonly #limits = new Map<string, RateLimit>();
   #version = -1;
 
-  constructor(state: AccessState, changes: AccessChanges, clock: Clock) {
+  constructor(state: AccessState, changes: AccessChanges, clock: Clock, rows: Rows = ALONE_ROWS) {
+    this.#rows = rows;
     this.#state = state;
     this.#changes = changes;
     this.#clock = clock;
@@ -129,7 +133,7 @@ export class Quotas {
     let limit = this.#limits.get(name);
     if (limit === undefined) {
       if (this.#limits.size >= LIMITS_MAX) this.#dropUnused();
-      limit = new RateLimit(perSecond, this.nowMs, windowSeconds);
+      limit = new RateLimit(perSecond, this.nowMs, windowSeconds, this.#rows.claim(name));
       this.#limits.set(name, limit);
     }
     return limit;
@@ -138,13 +142,22 @@ export class Quotas {
   #forgetOld(): void {
     if (this.#version === this.version) return;
     this.#version = this.version;
-    this.#limits.clear();
+    this.#dropAll();
   }
 
   #dropUnused(): void {
     const { nowMs } = this;
-    for (const [name, limit] of this.#limits) if (limit.isUnused(nowMs)) this.#limits.delete(name);
-    if (this.#limits.size >= LIMITS_MAX) this.#limits.clear();
+    for (const [name, limit] of this.#limits) {
+      if (!limit.isUnused(nowMs)) continue;
+      limit.close();
+      this.#limits.delete(name);
+    }
+    if (this.#limits.size >= LIMITS_MAX) this.#dropAll();
+  }
+
+  #dropAll(): void {
+    for (const limit of this.#limits.values()) limit.close();
+    this.#limits.clear();
   }
 }
 

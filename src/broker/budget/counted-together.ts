@@ -12,6 +12,7 @@ export interface CountedTogether {
   readonly connections: Rows;
   readonly clientMemory: Rows;
   readonly objects: Rows;
+  readonly rates: Rows;
   /** Null where there is one shard. */
   readonly addressRates: SharedAddressRates | null;
 }
@@ -23,5 +24,6 @@ export const ALONE: CountedTogether = {
   connections: ALONE_ROWS,
   clientMemory: ALONE_ROWS,
   objects: ALONE_ROWS,
+  rates: ALONE_ROWS,
   addressRates: null,
 };

@@ -11,16 +11,18 @@ export class SharedBudget implements CountedTogether {
   readonly connections: Rows;
   readonly clientMemory: Rows;
   readonly objects: Rows;
+  readonly rates: Rows;
   readonly addressRates: SharedAddressRates;
   readonly #counters: SharedCounters;
 
   constructor(place: Place, memory: SharedBudgetMemory) {
-    const { counters, connections, clientMemory, objects, addressRates } = memory;
+    const { counters, connections, clientMemory, objects, rates, addressRates } = memory;
     this.shards = place.count;
     this.#counters = new SharedCounters(counters, place);
     this.connections = new SharedTable(connections, place);
     this.clientMemory = new SharedTable(clientMemory, place);
     this.objects = new SharedTable(objects, place);
+    this.rates = new SharedTable(rates, place);
     this.addressRates = new SharedAddressRates(addressRates);
   }
 

@@ -43,6 +43,8 @@ export interface SharedBudgetMemory {
   readonly clientMemory: SharedTableMemory;
   /** By user and virtual host, a column for each kind. */
   readonly objects: SharedTableMemory;
+  /** Used of limits of rates, by user and client, or address. */
+  readonly rates: SharedTableMemory;
   readonly addressRates: SharedArrayBuffer;
 }
 
@@ -50,6 +52,7 @@ export interface SharedBudgetMemory {
 const CONNECTION_NAMES_MAX = 65_536;
 const CLIENT_MEMORY_NAMES_MAX = 65_536;
 const OBJECT_NAMES_MAX = 16_384;
+const RATE_NAMES_MAX = 16_384;
 
 /** For so many shards. */
 export function allocateSharedBudget(count: number): SharedBudgetMemory {
@@ -58,6 +61,7 @@ export function allocateSharedBudget(count: number): SharedBudgetMemory {
     connections: SharedTable.memory(CONNECTION_NAMES_MAX, 1, count),
     clientMemory: SharedTable.memory(CLIENT_MEMORY_NAMES_MAX, 1, count),
     objects: SharedTable.memory(OBJECT_NAMES_MAX, ALL_OBJECT_KINDS.length, count),
+    rates: SharedTable.memory(RATE_NAMES_MAX, 1, count),
     addressRates: SharedAddressRates.memory(),
   };
 }

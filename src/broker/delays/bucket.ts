@@ -60,7 +60,7 @@ export class Bucket implements MoveSource {
       logs: [this.log],
       durableLogs: [this.log],
       streams: [],
-      outgoing: [],
+      remotes: [],
     };
   }
 

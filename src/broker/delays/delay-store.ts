@@ -2,7 +2,7 @@ import { BatchPace } from '../../base/batch-pace.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
-import { type AppendTargets, outboxesOf } from '../publishing/atomic-append.ts';
+import { type AppendTargets, outboxesOf, reserveOutboxes } from '../publishing/atomic-append.ts';
 import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Queue } from '../queues/queue.ts';
@@ -71,8 +71,8 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
   constructor(deps: DelayStoreDeps) {
     this.#deps = deps;
     const { codecs } = deps.shard;
-    this.#rerouting = new Rerouting(codecs, deps.routeDelayed, this.ledger, (remotes, bytes) =>
-      outboxesOf(deps.shard).reserve(remotes, bytes),
+    this.#rerouting = new Rerouting(codecs, deps.routeDelayed, this.ledger, (targets, bytes) =>
+      reserveOutboxes(outboxesOf(deps.shard), targets, bytes),
     );
   }
 

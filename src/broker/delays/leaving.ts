@@ -18,8 +18,8 @@ export class Leaving {
   constructor(vhost: string, shard: number, chunks: ChunkStore, outboxes: OutboxPort) {
     this.#chunks = chunks;
     this.#outboxes = outboxes;
-    const outgoing = [{ shard, queues: [], delayedIn: vhost }];
-    this.#targets = { levels: [], queues: [], logs: [], durableLogs: [], streams: [], outgoing };
+    const remotes = [{ shard, queues: [], delayedIn: vhost }];
+    this.#targets = { levels: [], queues: [], logs: [], durableLogs: [], streams: [], remotes };
   }
 
   /** What can go now, in one batch; the rest may have to be read first, or to wait for room: then `isFull`. */
@@ -32,7 +32,7 @@ export class Leaving {
       bucket.reader ??= new Sweep(bucket, this.#chunks);
       bucket.reader.take(Number.POSITIVE_INFINITY, BATCH_MAX - batch.length, (offset, chunk, at) => {
         const move = this.#moveOf(bucket, offset, chunk, at);
-        isFull = !this.#outboxes.reserve(this.#targets.outgoing, move.content.length);
+        isFull = !this.#outboxes.reserve(this.#targets.remotes, move.content.length);
         if (!isFull) batch.push(move);
         return !isFull;
       });

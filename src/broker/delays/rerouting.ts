@@ -6,11 +6,10 @@ import { MessageView } from '../../records/message-view.ts';
 import { ContentView } from '../../records/record-content.ts';
 import { extraKeys, HIDDEN_KEYS_HEADER } from '../messages/cc-bcc.ts';
 import type { NamedProperty, PropertyCodecs, RoutedMessage } from '../messages/property-codec.ts';
-import type { AppendTargets } from '../publishing/atomic-append.ts';
+import { type AppendTargets, mayLeave } from '../publishing/atomic-append.ts';
 import type { Move } from '../publishing/atomic-move.ts';
 import { targetsIn } from '../publishing/route-targets.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
-import type { OutboxTarget } from '../shard/outbox-port.ts';
 import type { Route } from '../topology/route.ts';
 import type { Bucket } from './bucket.ts';
 import type { DelayLedger } from './delay-ledger.ts';
@@ -23,7 +22,7 @@ export type RouteDelayed = (
 ) => Route<AnyQueue> | null;
 
 /** Whether there is room for a message of so many bytes in the outboxes of these shards. */
-export type ReserveRoom = (outgoing: readonly OutboxTarget[], contentBytes: number) => boolean;
+export type ReserveRoom = (targets: AppendTargets, contentBytes: number) => boolean;
 
 /** The header that asked for the delay: whoever gets the message finds it negated, and how long it waited. */
 const DELAY_HEADER = 'x-delay';
@@ -35,7 +34,7 @@ const NOWHERE: AppendTargets = {
   logs: [],
   durableLogs: [],
   streams: [],
-  outgoing: [],
+  remotes: [],
 };
 const NOTHING = Buffer.alloc(0);
 
@@ -115,8 +114,7 @@ export class Rerouting implements RoutedMessage {
     }
     // The route is this message's alone: nothing is remembered with it.
     const targets = targetsIn(route.queues, view.priority, route.streams);
-    if (targets.outgoing.length > 0 && !this.#reserve(targets.outgoing, frameContentBytes(chunk, at)))
-      return null;
+    if (mayLeave(targets) && !this.#reserve(targets, frameContentBytes(chunk, at))) return null;
     ledger.routed++;
     if (view.ttlMs >= 0) for (const queue of targets.queues) queue.messagesExpire();
     return targets;

@@ -46,6 +46,9 @@ export class Door implements FrameReceiver {
   readonly #wakeUp: WakeUp;
   readonly #turn: FlushScheduler;
   readonly #receivers: (FrameReceiver | undefined)[] = new Array(KINDS).fill(undefined);
+  /** What came while this shard starts, and is not to be taken before it serves others; null when it does. */
+  #early: { readonly kind: number; readonly frame: Buffer }[] | null = null;
+  readonly #served = new Set<number>();
 
   constructor(options: DoorOptions) {
     const { outgoing, incoming, bell, wakeUp, turn, clock, largeBytesMax = LARGE_BYTES_MAX } = options;
@@ -86,13 +89,31 @@ export class Door implements FrameReceiver {
     return this.#writer.largeBytes + this.#reader.largeBytes;
   }
 
-  /** Registers who takes frames of a kind, 0 to 255; before the first can come. Throws if the kind has a receiver. */
+  /** Registers who takes frames of a kind, 0 to 255. Throws if the kind has a receiver. */
   receive(kind: number, receiver: FrameReceiver): void {
     if (!Number.isInteger(kind) || kind < 0 || kind >= KINDS) {
       throw new RangeError(`${kind} is no kind of a frame`);
     }
     if (this.#receivers[kind] !== undefined) throw new Error(`Kind ${kind} of frames has a receiver`);
     this.#receivers[kind] = receiver;
+  }
+
+  /** As `receive`, of frames that find nothing here before the journal is read: they wait until `serve`. */
+  receiveServed(kind: number, receiver: FrameReceiver): void {
+    this.receive(kind, receiver);
+    this.#served.add(kind);
+  }
+
+  /** The shard starts: not all receivers are there. */
+  begin(): void {
+    this.#early = [];
+  }
+
+  /** The shard has all that it is asked for. A frame of a kind that nobody receives is an error from now on. */
+  serve(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const { kind, frame } of early) this.frame(kind, frame, 0, frame.length);
   }
 
   /** See `RingWriter.reserve`. */
@@ -124,8 +145,13 @@ export class Door implements FrameReceiver {
   /** Called by the reader. Throws for a kind without a receiver: the two shards do not speak the same language. */
   frame(kind: number, buffer: Buffer, start: number, end: number): boolean {
     const receiver = this.#receivers[kind];
-    if (receiver === undefined) throw new Error(`A frame of kind ${kind} came, which has no receiver`);
-    return receiver.frame(kind, buffer, start, end);
+    if (receiver !== undefined && (this.#early === null || !this.#served.has(kind)))
+      return receiver.frame(kind, buffer, start, end);
+    if (this.#early === null) throw new Error(`A frame of kind ${kind} came, which has no receiver`);
+    const frame = Buffer.allocUnsafe(end - start);
+    buffer.copy(frame, 0, start, end);
+    this.#early.push({ kind, frame });
+    return true;
   }
 
   /** A receiver has said stop, and goes on. */

@@ -37,3 +37,12 @@ export const FRAME_STREAM_CANCELLED = 43;
 export const FRAME_STREAM_CREDIT = 44;
 export const FRAME_STREAM_SETTLED = 45;
 export const FRAME_STREAM_DETACH = 46;
+/** Of services of servers: a request, its answer, why there is none, and that nobody waits for it any more. See `shards/services/`. */
+export const FRAME_SERVICE_REQUEST = 60;
+export const FRAME_SERVICE_ANSWER = 61;
+export const FRAME_SERVICE_FAILURE = 62;
+export const FRAME_SERVICE_CANCEL = 63;
+/** Of partitions that another shard reads: a question for batches and its answer, and how far they go. See `streams/partition-frames.ts`. */
+export const FRAME_PARTITION_READ = 47;
+export const FRAME_PARTITION_SLICE = 48;
+export const FRAME_PARTITION_OFFSETS = 49;

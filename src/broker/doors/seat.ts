@@ -55,11 +55,13 @@ export class Seat implements ShardSeat {
         }),
       );
     });
+    for (const room of this.rooms) room?.door.begin();
     this.outboxLinks = this.rooms.map((room) => (room === undefined ? undefined : new OutboxDoor(room)));
     this.links = this.rooms.map((room, peer) => (room === undefined ? undefined : new NoteLink(peer, room)));
   }
 
   serve(service: ShardService): void {
+    for (const room of this.rooms) room?.door.serve();
     for (const link of this.links) link?.serve(service);
   }
 

@@ -18,14 +18,14 @@ export interface DeadLetterTopicDeps {
 /**
  * The topic that takes what a group gives up, made if it is not there: with the rights that whoever set it has now. For what
  * an operator set, and what was set before owners were kept, `owner` is null. Otherwise a sentence that says why not: what the
- * group gives up is dropped then, as without such a topic.
+ * group gives up is dropped then, as without such a topic. Null: it is not there, and only shard 0 can make it.
  */
 export function deadLetterTopic(
   { access, streams }: DeadLetterTopicDeps,
   vhost: string,
   name: string,
   owner: SettingOwner | null,
-): Stream | string {
+): Stream | string | null {
   const stream = streams.get(vhost, name);
   const problem = owner === null ? null : deadLetterProblem(access, vhost, name, stream, owner);
   if (problem !== null || stream?.isInternal === true) {
@@ -34,7 +34,8 @@ export function deadLetterTopic(
       `${problem ?? 'the broker alone writes there'}; set sluice.dead.letter.topic of the group anew, or give the rights`
     );
   }
-  return stream ?? streams.create({ vhost, name, partitions: 1, configs: new Map() });
+  if (stream !== undefined) return stream;
+  return streams.isFollower ? null : streams.create({ vhost, name, partitions: 1, configs: new Map() });
 }
 
 /** Why the owner may not have records go to this topic; null if it may. `stream`: the topic, if it is there. */

@@ -1,5 +1,6 @@
+import type { AnyPartition } from '../streams/any-partition.ts';
 import { offsetAtTime } from '../streams/consumers/offset-at-time.ts';
-import type { Partition } from '../streams/partition.ts';
+import type { PartitionOffsets } from '../streams/readable-partition.ts';
 import type { CommittedOffset } from './committed-offsets.ts';
 
 /** Where a group is to read on. */
@@ -11,13 +12,13 @@ export type ResetTarget =
   /** The first record of this time, in milliseconds since the epoch, or of a later one. */
   | { readonly to: 'time'; readonly timeMs: number };
 
-/** The offset that it comes to: one that there is. */
-export async function resetOffset(
-  partition: Partition,
+/** The offset that it comes to: one that there is. A time has to be looked up. `offsets`: where the partition is now. */
+export function resetOffset(
+  partition: AnyPartition,
+  { startOffset, highWatermark }: Pick<PartitionOffsets, 'startOffset' | 'highWatermark'>,
   target: ResetTarget,
   present: Pick<CommittedOffset, 'offset'> | null,
-): Promise<number> {
-  const { startOffset, highWatermark } = partition;
+): number | Promise<number> {
   const within = (offset: number) => Math.min(Math.max(offset, startOffset), highWatermark);
   switch (target.to) {
     case 'earliest':
@@ -29,6 +30,6 @@ export async function resetOffset(
     case 'shift':
       return within((present?.offset ?? startOffset) + target.by);
     case 'time':
-      return within(await offsetAtTime(partition, target.timeMs));
+      return offsetAtTime(partition, target.timeMs).then(within);
   }
 }

@@ -3,9 +3,17 @@ import type { QueueLog } from '../../log/queues/queue-log.ts';
 import { Store } from '../../log/store.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import { recordBytesMax } from '../messages/record-from-message.ts';
-import type { OutboxEntrance, OutboxPort, OutboxTarget, RemoteSettlement } from '../shard/outbox-port.ts';
+import type {
+  OutboxEntrance,
+  OutboxPort,
+  RemoteMarkers,
+  RemoteRecord,
+  RemoteSettlement,
+} from '../shard/outbox-port.ts';
+import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { StreamPort } from '../topology/ports.ts';
+import { RemoteParts } from './remote-parts.ts';
 
 /** Where a message waits: a priority level of a queue, or a delay bucket. */
 export interface TargetLevel {
@@ -29,10 +37,10 @@ export interface AppendTargets {
   readonly logs: readonly QueueLog[];
   /** Those of `logs` that survive a restart. */
   readonly durableLogs: readonly QueueLog[];
-  /** Those of other shards are among them, too, and get nothing from here. */
+  /** Each gets a record, in a partition of this shard or of another one. */
   readonly streams: readonly StreamPort[];
-  /** Queues and streams of other shards, which get it by an outbox. */
-  readonly outgoing: readonly OutboxTarget[];
+  /** Queues of other shards, which get it by an outbox. */
+  readonly remotes: readonly RemoteTarget[];
 }
 
 /** More at once would only leave the ends of chunks empty, as a block lies in one chunk. */
@@ -113,17 +121,34 @@ export class AtomicAppend {
       for (let i = 0; i < levels.length; i++) this.#note(levels[i], logs[i]);
       appendToQueues(store, targets, messageView, persistent, timestampMs, expires);
     }
-    for (const stream of targets.streams) {
-      if (stream.remote === null) stream.append(messageView, timestampMs, false);
-    }
-    for (const target of targets.outgoing) {
+    for (const stream of targets.streams) this.#appendToStream(stream, messageView, timestampMs);
+    for (const target of targets.remotes) {
       this.#outboxTo(target.shard).append(target, messageView, persistent, timestampMs, isPublished);
     }
+  }
+
+  #appendToStream(stream: StreamPort, messageView: MessageView, timestampMs: number): void {
+    if (stream.write(messageView, false) < 0) {
+      stream.append(timestampMs);
+      return;
+    }
+    const { shard, ...record } = stream.take();
+    this.sendRecord(shard, record, timestampMs);
   }
 
   /** What clients say of deliveries that come from another shard takes effect there. */
   settleRemotely(shard: number, settlements: readonly RemoteSettlement[], timestampMs: number): void {
     this.#outboxTo(shard).appendSettlements(settlements, timestampMs);
+  }
+
+  /** A record for a partition of another shard. */
+  sendRecord(shard: number, record: RemoteRecord, timestampMs: number): void {
+    this.#outboxTo(shard).appendRecord(record, timestampMs);
+  }
+
+  /** A transaction ends in partitions of another shard. */
+  sendMarkers(shard: number, markers: RemoteMarkers, timestampMs: number): void {
+    this.#outboxTo(shard).appendMarkers(markers, timestampMs);
   }
 
   #outboxTo(shard: number): OutboxEntrance {
@@ -170,7 +195,7 @@ export class AtomicAppend {
   }
 }
 
-/** What a message takes of the journal at most, appended to so many durable logs and streams. */
+/** What a message takes of the journal at most, appended to so many durable logs and streams of this shard. */
 export function appendBytesMax(
   durableLogs: number,
   streams: number,
@@ -181,13 +206,41 @@ export function appendBytesMax(
   return streams === 0 ? inQueues : inQueues + streams * recordBytesMax(contentBytes, propertyBytes);
 }
 
+type Outgoing = Pick<AppendTargets, 'streams' | 'remotes'>;
+
+/** Whether some of it may go to other shards: which partition a record goes to is not known before it is made. */
+export function mayLeave({ streams, remotes }: Outgoing): boolean {
+  if (remotes.length > 0) return true;
+  for (let i = 0; i < streams.length; i++) if (streams[i].otherShards.length > 0) return true;
+  return false;
+}
+
 /** What a message for other shards takes of the journal at most, beside `appendBytesMax`. */
 export function outboxBytesMax(
   shard: Shard,
-  outgoing: readonly OutboxTarget[],
+  targets: Outgoing,
   contentBytes: number,
+  propertyBytes?: number,
 ): number {
-  return outgoing.length === 0 ? 0 : outboxesOf(shard).entryBytesMax(outgoing, contentBytes);
+  if (!mayLeave(targets)) return 0;
+  const outboxes = outboxesOf(shard);
+  let bytes = outboxes.entryBytesMax(targets.remotes, contentBytes);
+  for (const { otherShards } of targets.streams) {
+    if (otherShards.length > 0) bytes += outboxes.recordBytesMax(recordBytesMax(contentBytes, propertyBytes));
+  }
+  return bytes;
+}
+
+/** Whether a message has room in the outboxes, beside what was reserved before, whatever partitions its records go to. */
+export function reserveOutboxes(outboxes: OutboxPort, targets: Outgoing, contentBytes: number): boolean {
+  const { streams, remotes } = targets;
+  if (streams.every(({ otherShards }) => otherShards.length === 0))
+    return outboxes.reserve(remotes, contentBytes);
+  // All of it in one: what is larger than an outbox goes when that is empty.
+  const parts = new RemoteParts(outboxes);
+  for (const target of remotes) parts.addMessage(target, contentBytes);
+  parts.addRecords(streams, contentBytes);
+  return parts.reserveMore();
 }
 
 /** @throws Error with one shard, which has none */

@@ -67,11 +67,11 @@ function moveInOneBlock(
 }
 
 function bytesOf(shard: Shard, { persistent, targets, content }: Move): number {
-  const { durableLogs, streams, outgoing } = targets;
+  const { durableLogs, streams } = targets;
   return (
     SETTLE_BYTES +
     appendBytesMax(persistent ? durableLogs.length : 0, streams.length, content.length) +
-    outboxBytesMax(shard, outgoing, content.length)
+    outboxBytesMax(shard, targets, content.length)
   );
 }
 

@@ -16,6 +16,7 @@ import type { Exchange } from '../topology/exchange.ts';
 import type { Route } from '../topology/route.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import type { RefusedMessages } from './admission.ts';
+import { reserveOutboxes } from './atomic-append.ts';
 import { type Move, moveAtomically } from './atomic-move.ts';
 import { sendContent } from './direct-reply-sender.ts';
 import { type RouteTargets, targetsIn } from './route-targets.ts';
@@ -116,7 +117,7 @@ export class DeadLettering implements RefusedMessages {
         start,
         contentBytes,
       );
-      if (targets.outgoing.length > 0 && outboxes?.reserve(targets.outgoing, content.length) === false) {
+      if (outboxes !== null && !reserveOutboxes(outboxes, targets, content.length)) {
         if (moves.length === 0) this.#waitForRoom(queue, outboxes);
         break;
       }
@@ -149,9 +150,9 @@ export class DeadLettering implements RefusedMessages {
 
   #hasRoomFor({ targets, content }: DeadLetter): boolean {
     const { outboxes } = this.#shard;
-    if (outboxes === null || targets.outgoing.length === 0) return true;
+    if (outboxes === null) return true;
     outboxes.beginReserving();
-    return outboxes.reserve(targets.outgoing, content.length);
+    return reserveOutboxes(outboxes, targets, content.length);
   }
 
   #tellDropped({ name, vhost }: Queue): void {
@@ -181,7 +182,7 @@ export class DeadLettering implements RefusedMessages {
       ? (this.#last as { route: CachedRoute }).route
       : this.#newRoute(queue, reason, buffer);
     const { targets, replies, persistent, exchange, key, properties } = route;
-    if (targets.logs.length + targets.streams.length + targets.outgoing.length + replies.length === 0)
+    if (targets.logs.length + targets.streams.length + targets.remotes.length + replies.length === 0)
       return { targets, replies, persistent, content: properties };
     const messageView = this.#messageView;
     messageView.exchange = exchange;

@@ -6,7 +6,6 @@ import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Turn } from '../shard/turn.ts';
 import { REFUSED } from '../shard/waits.ts';
-import type { RemoteStreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
 import { type Admission, admit, type RefusedMessages } from './admission.ts';
 import { AtomicAppend, appendBytesMax, appendToQueues } from './atomic-append.ts';
@@ -31,6 +30,10 @@ export class Publisher {
   /** Where the last message went. */
   #logs: readonly QueueLog[] = NO_LOGS;
   #remotes: readonly RemoteTarget[] = NO_REMOTES;
+  /** The other shards that got records of it. */
+  #recordShards: number[] = [];
+  /** By stream of the route: whether the record that was written goes to another shard. */
+  readonly #isWrittenAway: boolean[] = [];
   /** Whether somebody waits for what `publish` returns. */
   isAwaited = true;
 
@@ -53,6 +56,7 @@ export class Publisher {
       this.#targets = targetsOf(route);
       this.#logs = this.#targets.logs;
       this.#remotes = NO_REMOTES;
+      this.#recordShards.length = 0;
       // Such a route is made anew for each message, so that all others need not be asked.
       if (route.directReplies.length > 0) sendReplies(route.directReplies, this.messageView);
     }
@@ -78,18 +82,28 @@ export class Publisher {
 
   /** To streams, to queues with priorities, and to those that may refuse a message or have seen it before. */
   #publishWithCare(route: Route<AnyQueue>, targets: RouteTargets, persistent: boolean): number {
-    const { remotes, remoteStreams } = targets;
-    const elsewhere = remotes.length + remoteStreams.length;
+    const { remotes } = targets;
     // All of them take it, or none does.
-    if (elsewhere > 0 || route.streams.length > 1) {
-      for (const stream of route.streams) stream.check(this.messageView);
-    }
+    const shards = this.#writeRecords(route);
+    const elsewhere = remotes.length + shards.length;
     // Before anything is appended: there may be too many who wait.
     const token = elsewhere > 0 && this.isAwaited ? this.#shard.waits.take(elsewhere + 1) : 0;
-    const inStreams = route.streams.length === 0 ? 0 : this.#appendToStreams(route, token);
+    const inStreams = route.streams.length === 0 ? 0 : this.#appendRecords(route, token);
     const inQueues = route.queues.length === 0 ? 0 : this.#publishToQueues(route, targets, persistent);
     const own = inQueues === REFUSED ? REFUSED : Math.max(inStreams, inQueues);
     return elsewhere === 0 ? own : this.#publishFar(remotes, persistent, token, own);
+  }
+
+  /** Returns the other shards that some of them go to. */
+  #writeRecords({ streams }: Route<AnyQueue>): readonly number[] {
+    const shards = this.#recordShards;
+    shards.length = 0;
+    for (let i = 0; i < streams.length; i++) {
+      const shard = streams[i].write(this.messageView, true);
+      if (shard >= 0) shards.push(shard);
+      this.#isWrittenAway[i] = shard >= 0;
+    }
+    return shards;
   }
 
   /** To queues of other shards; `own` is what the part of this one waits for. */
@@ -104,12 +118,15 @@ export class Publisher {
   }
 
   /** They are durable, whatever the message is. Those of other shards answer a part of the token, if there is one. */
-  #appendToStreams(route: Route<AnyQueue>, token: number): number {
-    const { messageView } = this;
+  #appendRecords({ streams }: Route<AnyQueue>, token: number): number {
     let block = 0;
-    for (const stream of route.streams) {
-      if (stream.remote === null) block = stream.append(messageView, this.#turn.nowMs, true);
-      else stream.remote.appendChecked(token);
+    for (let i = 0; i < streams.length; i++) {
+      if (this.#isWrittenAway[i]) {
+        streams[i].send(token);
+        continue;
+      }
+      streams[i].append(this.#turn.nowMs);
+      block = this.#store.journal.blockNumber;
     }
     return block;
   }
@@ -146,27 +163,24 @@ export class Publisher {
 
   /** Whether the source of these messages should not be read for now: it fills memory faster than it is emptied. */
   get mustPause(): boolean {
-    const targets = this.#targets;
-    if (targets === null) return false;
-    if (this.#shard.backPressure.mustPause(this.#logs) || this.#mustPauseFar) return true;
-    return targets.remoteStreams.length > 0 && pausing(targets) !== null;
+    if (this.#targets === null) return false;
+    return this.#shard.backPressure.mustPause(this.#logs) || this.#mustPauseFar || this.#mustPauseRecords;
   }
 
   get #mustPauseFar(): boolean {
     return this.#remotes.length > 0 && this.#shard.remotePublishing?.mustPause(this.#remotes) === true;
   }
 
+  get #mustPauseRecords(): boolean {
+    const shards = this.#recordShards;
+    return shards.length > 0 && this.#shard.remoteAppends?.mustPause(shards) === true;
+  }
+
   /** `listener` is called once, as soon as it may go on. */
   onResume(listener: () => void): void {
-    const stream = this.#targets === null ? null : pausing(this.#targets);
-    if (this.#mustPauseFar) this.#shard.remotePublishing?.onResume(this.#remotes, listener);
-    else if (stream !== null) stream.onResume(listener);
-    else this.#shard.backPressure.onResume(this.#logs, listener);
+    const { remotePublishing, remoteAppends, backPressure } = this.#shard;
+    if (this.#mustPauseFar) remotePublishing?.onResume(this.#remotes, listener);
+    else if (this.#mustPauseRecords) remoteAppends?.onResume(this.#recordShards, listener);
+    else backPressure.onResume(this.#logs, listener);
   }
-}
-
-/** A stream of another shard to which too much is on the way. */
-function pausing({ remoteStreams }: RouteTargets): RemoteStreamPort | null {
-  for (const stream of remoteStreams) if (stream.mustPause) return stream;
-  return null;
 }

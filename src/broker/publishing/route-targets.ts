@@ -2,9 +2,8 @@ import { type AnyQueue, localOf } from '../queues/any-queue.ts';
 import type { PriorityLevel } from '../queues/priority-level.ts';
 import type { Queue } from '../queues/queue.ts';
 import type { RemoteQueue } from '../queues/remote-queue.ts';
-import type { OutboxTarget } from '../shard/outbox-port.ts';
 import type { RemoteTarget } from '../shard/remote-publishing.ts';
-import type { RemoteStreamPort, StreamPort } from '../topology/ports.ts';
+import type { StreamPort } from '../topology/ports.ts';
 import type { Route } from '../topology/route.ts';
 import type { AppendTargets } from './atomic-append.ts';
 
@@ -12,11 +11,7 @@ import type { AppendTargets } from './atomic-append.ts';
 export interface RouteTargets extends AppendTargets {
   /** Those of this shard. */
   readonly queues: readonly Queue[];
-  /** Queues of other shards. */
-  readonly remotes: readonly RemoteTarget[];
   readonly levels: readonly PriorityLevel[];
-  /** Those of `streams` that are in other shards. */
-  readonly remoteStreams: readonly RemoteStreamPort[];
   /** Whether the same logs get every message, whatever its priority, no queue may refuse one, and there is no stream. */
   readonly isPlain: boolean;
   /** Whether one of the queues may refuse a message, or may have seen it before. */
@@ -25,7 +20,6 @@ export interface RouteTargets extends AppendTargets {
 
 const NO_REMOTES: readonly RemoteTarget[] = [];
 const NO_STREAMS: readonly StreamPort[] = [];
-const NO_REMOTE_STREAMS: readonly RemoteStreamPort[] = [];
 
 /** By priority, with holes. */
 const known = new WeakMap<Route<AnyQueue>, RouteTargets[]>();
@@ -64,14 +58,11 @@ export function targetsIn(
   const queues = remotes.length === 0 ? (all as readonly Queue[]) : [...localOf(all)];
   const levels = queues.map((queue) => queue.levelFor(priority));
   const logs = levels.map((level) => level.log);
-  const remoteStreams = streams.length === 0 ? NO_REMOTE_STREAMS : remoteStreamsOf(streams);
   const needsAdmission = queues.some((queue) => queue.isGuarded);
   return {
     queues,
     streams,
-    remoteStreams,
     remotes,
-    outgoing: remoteStreams.length === 0 ? remotes : withStreams(remotes, remoteStreams),
     levels,
     logs,
     durableLogs: logs.filter((log) => log.durable),
@@ -82,29 +73,6 @@ export function targetsIn(
       queues.every((queue) => queue.settings.maxPriority === 0),
     needsAdmission,
   };
-}
-
-function remoteStreamsOf(streams: readonly StreamPort[]): readonly RemoteStreamPort[] {
-  return streams.map(({ remote }) => remote).filter((remote) => remote !== null);
-}
-
-/** Queues and streams of the same shard get it together. */
-function withStreams(
-  remotes: readonly RemoteTarget[],
-  streams: readonly RemoteStreamPort[],
-): readonly OutboxTarget[] {
-  const byShard = new Map<number, number[]>();
-  for (const { shard } of remotes) byShard.set(shard, []);
-  for (const { shard, id } of streams) {
-    const there = byShard.get(shard) ?? [];
-    byShard.set(shard, there);
-    there.push(id);
-  }
-  return Array.from(byShard, ([shard, ids]) => ({
-    shard,
-    queues: remotes.find((remote) => remote.shard === shard)?.queues ?? [],
-    streams: ids,
-  }));
 }
 
 /** By their shard: a message goes to each shard once. */

@@ -5,7 +5,8 @@ import { BrokerError } from '../errors.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Outcome } from '../queues/delivery-outcome.ts';
 import type { Unacknowledged } from '../queues/unacknowledged.ts';
-import type { OutboxPort, OutboxTarget } from '../shard/outbox-port.ts';
+import type { OutboxPort } from '../shard/outbox-port.ts';
+import type { RemoteTarget } from '../shard/remote-publishing.ts';
 import type { Shard } from '../shard/shard.ts';
 import type { Route } from '../topology/route.ts';
 import { admit, type RefusedMessages, type Reservations, type Seen } from './admission.ts';
@@ -68,7 +69,7 @@ export class Tx {
         route.streams.length,
         bytes,
         messageView.propertiesEnd - messageView.propertiesStart,
-      ) + this.#outboxBytes(route, bytes);
+      ) + this.#outboxBytes(route, bytes, messageView.propertiesEnd - messageView.propertiesStart);
     if (this.#bytes + entry > BYTES_MAX) {
       throw new BrokerError('resource-error', `a transaction may hold at most ${BYTES_MAX} bytes`);
     }
@@ -90,9 +91,10 @@ export class Tx {
     });
   }
 
-  #outboxBytes(route: Route<AnyQueue>, contentBytes: number): number {
+  #outboxBytes(route: Route<AnyQueue>, contentBytes: number, propertyBytes: number): number {
     if (this.#shard.outboxes === null) return 0;
-    return outboxBytesMax(this.#shard, outgoingOf(route), contentBytes);
+    const remotes = remotesOf(route);
+    return outboxBytesMax(this.#shard, { remotes, streams: route.streams }, contentBytes, propertyBytes);
   }
 
   get hasPublished(): boolean {
@@ -115,7 +117,8 @@ export class Tx {
   #remoteParts(outboxes: OutboxPort): RemoteParts {
     const parts = new RemoteParts(outboxes);
     for (const { route, content } of this.#publications) {
-      for (const target of outgoingOf(route)) parts.addMessage(target, content.length);
+      for (const target of remotesOf(route)) parts.addMessage(target, content.length);
+      parts.addRecords(route.streams, content.length);
     }
     for (const { tag, multiple, kind } of this.#acknowledgements) {
       this.#unacknowledged.visitRemote(tag, multiple, (delivered) => parts.addSettlement(delivered, kind));
@@ -233,12 +236,11 @@ export class Tx {
   }
 }
 
-const NOTHING_OUTGOING: readonly OutboxTarget[] = [];
+const NO_REMOTES: readonly RemoteTarget[] = [];
 
 /** Of the route: what it is then may be less. */
-function outgoingOf({ queues, streams }: Route<AnyQueue>): readonly OutboxTarget[] {
-  const isLocal = queues.every(({ isRemote }) => !isRemote) && streams.every(({ remote }) => remote === null);
-  return isLocal ? NOTHING_OUTGOING : targetsIn(queues, 0, streams).outgoing;
+function remotesOf({ queues }: Route<AnyQueue>): readonly RemoteTarget[] {
+  return queues.every(({ isRemote }) => !isRemote) ? NO_REMOTES : targetsIn(queues, 0).remotes;
 }
 
 /** Those who wait for an answer without a queue get it when all else is done. */

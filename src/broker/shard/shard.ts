@@ -10,6 +10,7 @@ import type { PropertyCodecs } from '../messages/property-codec.ts';
 import { BackPressure } from './back-pressure.ts';
 import { DeliveryGate } from './delivery-gate.ts';
 import type { OutboxPort } from './outbox-port.ts';
+import type { RemoteAppends } from './remote-appends.ts';
 import type { RemotePublishing } from './remote-publishing.ts';
 import { ResourceAlarms } from './resource-alarms.ts';
 import { Turn } from './turn.ts';
@@ -101,6 +102,8 @@ export class Shard {
   readonly deliveryGate = new DeliveryGate();
   /** Null with one shard. */
   remotePublishing: RemotePublishing | null = null;
+  /** Null with one shard. */
+  remoteAppends: RemoteAppends | null = null;
   /** What leaves for other shards; null with one. */
   outboxes: OutboxPort | null = null;
   /** The block in which the last change of metadata is; 0 if there was none. */

@@ -16,6 +16,18 @@ export interface SnapshotSection {
 }
 
 const START = '{"op":"';
+const BEGINNING_BYTES = 40;
+
+/** Whether the operation is one of the section. */
+export function isOf({ prefix }: Pick<SnapshotSection, 'prefix'>, operation: Uint8Array): boolean {
+  return nameOf(operation).startsWith(`${prefix}.`);
+}
+
+/** The beginning of the value of `op`, and what comes after it. */
+function nameOf({ buffer, byteOffset, length }: Uint8Array): string {
+  const beginning = Buffer.from(buffer, byteOffset, Math.min(length, BEGINNING_BYTES));
+  return beginning.toString('latin1', START.length);
+}
 
 /** Finds the section that an operation belongs to. */
 export class SnapshotSections {
@@ -32,8 +44,7 @@ export class SnapshotSections {
 
   /** Undefined for an operation of none of them, as those of the topology. */
   of(operation: Uint8Array): SnapshotSection | undefined {
-    const head = Buffer.from(operation.buffer, operation.byteOffset, Math.min(operation.length, 40));
-    const name = head.toString('latin1', START.length);
+    const name = nameOf(operation);
     return this.#sections.find(({ prefix }) => name.startsWith(`${prefix}.`));
   }
 

@@ -1,6 +1,8 @@
 import { isAccessOperation } from '../access/operations.ts';
 
-const OF_TOPOLOGY = /^\{"op":"(vhost|exchange|queue|binding|policy|operator-policy)\./;
+const OF_TOPOLOGY =
+  /^\{"op":"(vhost|exchange|queue|binding|policy|operator-policy|broker-config|group-config|share-group|cluster)\./;
+const OF_STREAMS = /^\{"op":"stream\.(create|delete|extend|configure)"/;
 const BEGINNING_BYTES = 40;
 
 /**
@@ -8,5 +10,6 @@ const BEGINNING_BYTES = 40;
  * directory: by that number a shard knows whether shard 0 has all that it had.
  */
 export function isMetadataChange(bytes: Buffer): boolean {
-  return OF_TOPOLOGY.test(bytes.toString('latin1', 0, BEGINNING_BYTES)) || isAccessOperation(bytes);
+  const beginning = bytes.toString('latin1', 0, BEGINNING_BYTES);
+  return OF_TOPOLOGY.test(beginning) || OF_STREAMS.test(beginning) || isAccessOperation(bytes);
 }

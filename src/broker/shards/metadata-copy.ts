@@ -3,12 +3,13 @@ import type { Access } from '../access/access.ts';
 import { type AccessOperation, decodeAccessOperation, isAccessOperation } from '../access/operations.ts';
 import type { ShardLink, ShardNote } from '../doors/shard-link.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
+import { isOf, type SnapshotSections } from '../shard/snapshot-section.ts';
+import type { Streams } from '../streams/streams.ts';
 import { decodeOperation, type MetadataOperation } from '../topology/metadata.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 import { number, text } from './command-codec.ts';
 import type { FollowedChanges } from './known-metadata.ts';
 import type { Owners } from './owners.ts';
-import { isStreamFactsOperation } from './streams/stream-facts.ts';
 
 /** What shard 0 had when this one began to follow it. */
 export interface FollowedMetadata {
@@ -45,8 +46,9 @@ export interface MetadataCopyDeps {
   readonly link: ShardLink;
   readonly known: FollowedChanges;
   readonly turnTime: TurnTime;
-  /** Streams of shard 0. */
-  readonly streams: { apply(operation: Uint8Array): void };
+  readonly streams: Pick<Streams, 'prefix' | 'applyInSteps'>;
+  /** Other sections that all shards have in common. */
+  readonly copied: SnapshotSections;
   inBackground(work: Work<void>, what: string): void;
 }
 
@@ -82,8 +84,11 @@ export class MetadataCopy {
     const bytes = Buffer.from(text(note, 'operation'), 'utf8');
     // What is recorded here because of the change names it.
     this.changes = Math.max(this.changes, number(note, 'changes'));
-    if (isStreamFactsOperation(bytes)) this.#deps.streams.apply(bytes);
-    else if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
+    const { streams, copied } = this.#deps;
+    const section = copied.of(bytes);
+    if (isAccessOperation(bytes)) this.#applyAccess(decodeAccessOperation(bytes));
+    else if (isOf(streams, bytes)) yield* streams.applyInSteps(bytes);
+    else if (section !== undefined) section.apply(bytes);
     else yield* this.#applyTopology(decodeOperation(bytes));
     const applied = number(note, 'number');
     this.#deps.link.tell({ op: 'metadata.applied', number: applied });

@@ -7,6 +7,8 @@ import {
 } from '../../log/files/shard-directories.ts';
 import { doctorCommandLine } from '../../log/operator-advice.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
+import { type PartitionPlace, placesOf } from '../streams/partition-place.ts';
+import { decodeStreamOperation } from '../streams/stream-operations.ts';
 import { decodeOperation } from '../topology/metadata.ts';
 
 /** Queues and shards that are named in one message. */
@@ -33,16 +35,33 @@ export async function checkShardDirectories(
   );
 }
 
-/** Refuses a start where the metadata has queues in shards that are not started, whose directories are gone. */
+/** A stream, as far as it is of interest where its partitions are. */
+interface PlacedStream {
+  readonly vhost: string;
+  readonly name: string;
+  readonly partitions: readonly PartitionPlace[];
+}
+
+/** Refuses a start where the metadata has queues or partitions in shards that are not started, whose directories are gone. */
 export function refuseQueuesElsewhere(
   queues: Iterable<TopologyQueue & { readonly vhost: string }>,
+  streams: Iterable<PlacedStream>,
   count: number,
 ): void {
   const names: string[] = [];
+  const kinds = new Set<string>();
   const shards = new Set<number>();
   for (const { shard, name, vhost, durable } of queues) {
     if (shard < count || !durable) continue;
     shards.add(shard);
+    kinds.add('queues');
+    names.push(`'${name}' in vhost '${vhost}'`);
+  }
+  for (const { name, vhost, partitions } of streams) {
+    const beyond = partitions.filter(({ shard }) => shard >= count);
+    if (beyond.length === 0) continue;
+    for (const { shard } of beyond) shards.add(shard);
+    kinds.add('partitions of streams');
     names.push(`'${name}' in vhost '${vhost}'`);
   }
   if (names.length === 0) return;
@@ -50,7 +69,7 @@ export function refuseQueuesElsewhere(
   const rest = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
   const numbers = [...shards].sort((a, b) => a - b);
   throw new Error(
-    `queues are in ${shardsText(numbers)}, and this start is with ${countText(count)}: ${some}${rest}. ` +
+    `${[...kinds].join(' and ')} are in ${shardsText(numbers)}, and this start is with ${countText(count)}: ${some}${rest}. ` +
       `Start with shards = ${numbers[numbers.length - 1] + 1}, as before, with the directory of each shard in its place`,
   );
 }
@@ -67,19 +86,39 @@ export async function refuseLostShard(
 ): Promise<void> {
   if (await isUsed(fs, directory)) return;
   let queues = 0;
+  let partitions = 0;
   for (const text of operations) {
-    if (!text.startsWith('{"op":"queue.declare"')) continue;
-    const operation = decodeOperation(Buffer.from(text, 'utf8'));
-    if (operation.op !== 'queue.declare' || operation.transient === true) continue;
-    if ((operation.shard ?? 0) === shard) queues++;
+    if (text.startsWith('{"op":"queue.declare"') && isQueueIn(shard, text)) queues++;
+    if (text.startsWith('{"op":"stream.create"')) partitions += partitionsIn(shard, text);
   }
-  if (queues === 0) return;
+  if (queues + partitions === 0) return;
   const whole = dataDirectoryOfShard(directory)?.dataDirectory ?? directory;
   throw new Error(
-    `${queues} ${queues === 1 ? 'queue is' : 'queues are'} in shard ${shard}, whose directory '${directory}' is empty: what was in them ` +
+    `${countOf({ queue: queues, partition: partitions })} in shard ${shard}, whose directory '${directory}' is empty: what was in them ` +
       'is not there. Mount or restore that directory; to go on without it, save all else into a new one: ' +
       `\`${doctorCommandLine(whole, '--save NEWDIR')}\``,
   );
+}
+
+function isQueueIn(shard: number, text: string): boolean {
+  const operation = decodeOperation(Buffer.from(text, 'utf8'));
+  if (operation.op !== 'queue.declare' || operation.transient === true) return false;
+  return (operation.shard ?? 0) === shard;
+}
+
+function partitionsIn(shard: number, text: string): number {
+  const operation = decodeStreamOperation(Buffer.from(text, 'utf8'));
+  if (operation.op !== 'stream.create') return 0;
+  return placesOf(operation).filter((place) => place.shard === shard).length;
+}
+
+/** '1 queue is', '2 queues and 1 partition are'; of something there is one at least. */
+function countOf(counts: { readonly [what: string]: number }): string {
+  const texts = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `${count} ${what}${count === 1 ? '' : 's'}`);
+  const isOne = Object.values(counts).reduce((sum, count) => sum + count) === 1;
+  return `${texts.join(' and ')} ${isOne ? 'is' : 'are'}`;
 }
 
 function shardsText(shards: readonly number[]): string {

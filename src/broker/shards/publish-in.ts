@@ -68,7 +68,7 @@ export class PublishIn implements FrameReceiver, Pumped, DurableListener {
     this.#shard = deps.shard;
     this.#publisher = new Publisher(deps.shard, deps.refused);
     this.#routes = new InboundRoutes(deps.queues);
-    deps.room.door.receive(FRAME_PUBLISH, this);
+    deps.room.door.receiveServed(FRAME_PUBLISH, this);
   }
 
   frame(_kind: number, buffer: Buffer, start: number, end: number): boolean {

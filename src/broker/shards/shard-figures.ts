@@ -7,6 +7,8 @@ import type { DoorFigures } from '../doors/door.ts';
 import type { ShardSeat } from '../doors/shard-link.ts';
 import { type AnyQueue, localOf } from '../queues/any-queue.ts';
 import type { Shard } from '../shard/shard.ts';
+import { ownPartitions } from '../streams/any-partition.ts';
+import type { Streams } from '../streams/streams.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
 
 /** Both directions between a shard and another one. */
@@ -24,6 +26,8 @@ export type ShardFigures = {
   /** Of its queues. */
   readonly consumers: number;
   readonly queues: number;
+  /** Of streams, whose logs it has. */
+  readonly partitions: number;
   readonly ready: number;
   readonly unacknowledged: number;
   readonly published: number;
@@ -56,6 +60,7 @@ export type ShardFigures = {
 export interface FiguresDeps {
   readonly shard: Shard;
   readonly vhosts: VirtualHosts<AnyQueue>;
+  readonly streams: Streams;
   readonly connections: ConnectionRegistry;
   readonly budget: Budget;
   readonly loopStretches: LoopStretches;
@@ -73,6 +78,10 @@ export function* shardFigures(deps: FiguresDeps): Work<ShardFigures> {
   yield* walked([...connections], (connection) => {
     channels += connection.describe().channelCount;
   });
+  let partitions = 0;
+  yield* walked([...deps.streams], (stream) => {
+    partitions += ownPartitions(stream.partitions).length;
+  });
   const { journalFileBytes, messageBytes } = shard.storageUse;
   const { lastBlock, durableBlock } = shard.journalPosition;
   return {
@@ -80,6 +89,7 @@ export function* shardFigures(deps: FiguresDeps): Work<ShardFigures> {
     connections: connections.size,
     channels,
     ...totals,
+    partitions,
     blockedReasons: [...shard.alarms.raised],
     heapUsedBytes: process.memoryUsage().heapUsed,
     messageBytes,

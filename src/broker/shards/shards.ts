@@ -3,15 +3,22 @@ import type { Access } from '../access/access.ts';
 import type { Delays } from '../delays/delays.ts';
 import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
+import type { ShareGroups } from '../groups/share/share-groups.ts';
 import type { RefusedMessages } from '../publishing/admission.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
+import { encodeQueueOperation } from '../queues/queue-operations.ts';
 import type { Shard } from '../shard/shard.ts';
+import { type SnapshotSection, SnapshotSections } from '../shard/snapshot-section.ts';
+import type { StreamExchanges } from '../streams/bindings/stream-exchanges.ts';
+import type { PartitionShards } from '../streams/partition.ts';
+import { PartitionPlacement } from '../streams/partition-placement.ts';
 import type { Streams } from '../streams/streams.ts';
 import { LocalCommands } from '../topology/local-commands.ts';
 import type { RouteVersion } from '../topology/route.ts';
 import type { TopologyCommands } from '../topology/topology-commands.ts';
 import type { VirtualHostDeps } from '../topology/virtual-host.ts';
 import type { VirtualHosts } from '../topology/virtual-hosts.ts';
+import type { Transactions } from '../transactions/transactions.ts';
 import type { AllShards } from './all-shards.ts';
 import { number } from './command-codec.ts';
 import { CommandService } from './command-service.ts';
@@ -20,6 +27,7 @@ import { RemoteSettlements } from './consume/remote-settlements.ts';
 import { Replies } from './consume/replies.ts';
 import type { LocalQueues } from './inbound-routes.ts';
 import { FollowedChanges, type KnownMetadata } from './known-metadata.ts';
+import { LeaderEpochsOfShards } from './leader-epochs-of-shards.ts';
 import { type FollowedMetadata, MetadataCopy } from './metadata-copy.ts';
 import { MetadataFeed } from './metadata-feed.ts';
 import { Outboxes } from './outbox/outboxes.ts';
@@ -31,7 +39,9 @@ import { QueueService } from './queue-service.ts';
 import { QueuesById } from './queues-by-id.ts';
 import { RemoteCommands } from './remote-commands.ts';
 import { RemoteQueues } from './remote-queues.ts';
+import { ServicesElsewhere } from './services/services-elsewhere.ts';
 import { ShardedStreams } from './streams/sharded-streams.ts';
+import { ShardedTransactions } from './transactions/sharded-transactions.ts';
 
 /** The rooms of the broker that the shards work with: made after them. */
 export interface ShardRooms {
@@ -40,8 +50,13 @@ export interface ShardRooms {
   readonly events: Events;
   readonly refused: RefusedMessages;
   readonly allShards: AllShards;
+  readonly shareGroups: ShareGroups;
   readonly streams: Streams;
   readonly delays: Delays;
+  readonly transactions: Transactions;
+  readonly streamExchanges: StreamExchanges;
+  /** Beside topology, access and streams, what all shards have in common. */
+  readonly copied: readonly SnapshotSection[];
   /** All metadata, as operations. */
   metadata(): readonly string[];
 }
@@ -66,6 +81,10 @@ export class Shards implements ShardService {
   readonly seat: ShardSeat;
   readonly owners: Owners;
   readonly placement: LeastQueues;
+  /** In shard 0. */
+  readonly partitionPlacement: PartitionPlacement | null;
+  readonly partitionShards: PartitionShards;
+  readonly epochs: LeaderEpochsOfShards;
   readonly remoteQueues: RemoteQueues;
   readonly consumeService: ConsumeService;
   readonly replies: Replies;
@@ -74,6 +93,8 @@ export class Shards implements ShardService {
   readonly outboxes: Outboxes;
   readonly #publishing: PublishingElsewhere;
   readonly streams: ShardedStreams;
+  readonly transactions: ShardedTransactions;
+  readonly services: ServicesElsewhere;
   /** In shard 0. */
   readonly feed: MetadataFeed | null;
   /** In shard 0: how many changes of the metadata were journaled since the data directory began. */
@@ -100,7 +121,18 @@ export class Shards implements ShardService {
       shardOf: (vhost, name) => this.#rooms.vhosts.get(vhost)?.findQueue(name)?.shard ?? null,
       companionOf: (vhost, name, args) => this.#rooms.vhosts.get(vhost)?.companionOf(name, args) ?? null,
     });
+    this.partitionPlacement = seat.number === 0 ? new PartitionPlacement(seat.count) : null;
+    this.epochs = new LeaderEpochsOfShards(seat, shard);
+    this.streams = new ShardedStreams(seat, shard, this.metadata);
+    shard.remoteAppends = this.streams;
+    this.partitionShards = {
+      own: seat.number,
+      opened: (id) => this.#partitionOpened(id),
+      epochOf: (number) => this.epochs.of(number),
+      reads: this.streams.reads,
+    };
     this.queues = new QueuesById(this.placement);
+    this.services = new ServicesElsewhere(seat);
     this.consumeService = new ConsumeService(seat.rooms, shard);
     this.replies = new Replies(seat, (vhost) => this.#rooms.vhosts.get(vhost)?.directReplies);
     this.#publishing = new PublishingElsewhere(shard, seat.rooms, this.metadata);
@@ -111,22 +143,25 @@ export class Shards implements ShardService {
       findQueue: (id) => this.queues.local(id),
       findStream: (logId) => this.streams.exchangeWith(logId),
       findDelay: (vhost, dueMs) => this.#rooms.delays.of(vhost)?.arrivalTargets(dueMs),
+      findPartition: (logId) => this.streams.partition(logId),
       metadata: this.metadata,
     });
     shard.outboxes = this.outboxes;
     this.outboxes.settlements = new RemoteSettlements(shard, this.consumeService, this.queues);
-    this.streams = new ShardedStreams(seat, shard, (operation, block) => this.#implied(operation, block));
+    this.transactions = new ShardedTransactions(seat, shard, (logId) => this.streams.partition(logId));
+    this.outboxes.markers = this.transactions;
     this.remoteQueues = new RemoteQueues(seat, shard.turn, this.metadata, this.#publishing);
   }
 
   /** The rooms are there: how they are to change the topology. `followed`: null in shard 0. */
   begin(rooms: ShardRooms, followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
     this.#rooms = rooms;
-    const { vhosts, access, events, streams } = rooms;
+    const { vhosts, access, events, streams, streamExchanges, copied } = rooms;
     const { turnTime } = this.#shard;
     this.#receive(rooms);
     this.#queueService = new QueueService(vhosts, turnTime, this.consumeService);
-    this.streams.begin(vhosts, streams);
+    this.streams.begin(streams, streamExchanges);
+    this.transactions.begin(rooms.transactions, streams);
     if (followed !== null) {
       const link = this.seat.links[0] as ShardLink;
       const inBackground = this.#shard.inBackground.bind(this.#shard);
@@ -140,7 +175,8 @@ export class Shards implements ShardService {
           turnTime,
           inBackground,
           known: this.#followed,
-          streams: this.streams,
+          streams,
+          copied: new SnapshotSections([...copied, streamExchanges]),
         },
         followed.changes,
       );
@@ -176,12 +212,20 @@ export class Shards implements ShardService {
   recovered(): void {
     this.seat.begin(this.#shard.turn);
     this.seat.serve(this);
+    this.epochs.tell();
+    this.transactions.recovered();
   }
 
   /** The metadata is read from the data directory. */
   metadataRecovered(): void {
     this.#recoveredChanges = this.changes;
     if (this.feed !== null) this.feed.durableChanges = this.changes;
+  }
+
+  /** What the declaration of a stream says here, where it is not journaled: that there is such a log. */
+  #partitionOpened(id: number): void {
+    if (this.seat.number === 0 || this.#shard.isRecovering) return;
+    this.#shard.record(encodeQueueOperation({ op: 'queue-state.open', id, change: this.followedChange }));
   }
 
   /** How many changes of shard 0 are known here; 0 in shard 0. */
@@ -196,8 +240,8 @@ export class Shards implements ShardService {
     this.feed.add(operation, block, this.changes);
   }
 
-  /** What follows from something else in this block, and is in no journal itself. */
-  #implied(operation: Uint8Array, block: number): void {
+  /** What follows from a change, and is not counted as one. */
+  implied(operation: Uint8Array, block: number): void {
     this.feed?.add(operation, block, this.changes);
   }
 
@@ -249,6 +293,7 @@ export class Shards implements ShardService {
       this.streams.answer(from, question) ??
       this.#queueService.answer(from, question) ??
       this.replies.answer(question) ??
+      this.#rooms.shareGroups.answer(question) ??
       this.#rooms.allShards.answer(from, question);
     if (answer !== null) return answer;
     throw new Error(
@@ -257,6 +302,7 @@ export class Shards implements ShardService {
   }
 
   told(from: number, note: ShardNote): void {
+    if (this.transactions.told(from, note)) return;
     switch (note.op) {
       case 'metadata':
         this.#copy?.told(note);
@@ -271,6 +317,15 @@ export class Shards implements ShardService {
       case 'queues.resume':
         this.queues.pause(note.ids as readonly number[], note.op === 'queues.pause');
         if (note.op === 'queues.resume') this.#publishing.relieve();
+        return;
+      case 'shard.epoch':
+        this.epochs.told(from, number(note, 'epoch'));
+        return;
+      case 'share.release':
+        this.#rooms.shareGroups.release(note);
+        return;
+      case 'partitions.listen':
+        this.metadata.whenKnown(number(note, 'metadata'), () => this.streams.listen(from, note));
         return;
       case 'queue.touch':
         this.#queueService.touch(note);

@@ -35,6 +35,12 @@ export class LeaderEpochs {
     return found === null ? null : { epoch: found, endOffset: end };
   }
 
+  /** Where the epoch that runs began; `end`, where the log ends, if nothing was appended in it. */
+  startOf(current: number, end: number): number {
+    const pairs = this.#pairs;
+    return pairs.length > 0 && pairs[pairs.length - 2] === current ? pairs[pairs.length - 1] : end;
+  }
+
   /** The epoch that the record at `offset` was appended in; `current` if that is not known. */
   at(offset: number, current: number): number {
     const pairs = this.#pairs;

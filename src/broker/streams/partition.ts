@@ -6,32 +6,24 @@ import { HAS_FOREIGN_ENVELOPE, LOG_APPEND_TIME } from '../../records/batch-layou
 import { baseOffsetOf, leaderEpochOf } from '../../records/batch-view.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import type { BatchOpener } from '../../records/opening/batch-opener.ts';
-import type { ObjectAccount } from '../budget/object-account.ts';
 import { ObjectCounter } from '../budget/object-counter.ts';
 import type { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { Turn } from '../shard/turn.ts';
 import { LeaderEpochs } from './leader-epochs.ts';
 import { PartitionCorruption } from './partition-corruption.ts';
+import type { PartitionHomes } from './partition-homes.ts';
+import type { PartitionOwner } from './partition-owner.ts';
+import type { PartitionPlace } from './partition-place.ts';
+import type { AbortedTransaction } from './producers/aborted-transactions.ts';
 import { ProducerStates, type ProducerStatesState } from './producers/producer-states.ts';
-import type { StreamSettings } from './stream-settings.ts';
+import type { PartitionSlice, ReadablePartition } from './readable-partition.ts';
 
-/** What a read gave: whole record batches, back to back. */
-export interface PartitionSlice {
-  readonly bytes: Buffer;
-  /** Where to read on. */
-  readonly nextOffset: number;
-}
-
-/** The stream that a partition belongs to, as far as the partition and those who hold it need it. */
-export interface PartitionOwner {
-  readonly vhost: string;
-  readonly name: string;
-  readonly id: string;
-  /** Of the user who made it; null if that is not known. */
-  readonly account?: ObjectAccount | null;
-  readonly isRemoved: boolean;
-  readonly settings: StreamSettings;
-  readonly partitions: readonly Partition[];
+/** Of several shards, what partitions need to know. */
+export interface PartitionShards extends PartitionHomes {
+  /** That of this broker. */
+  readonly own: number;
+  /** The log of a partition of this shard was made, by a change that is journaled elsewhere. */
+  opened(id: number): void;
 }
 
 /** What partitions need of the broker. */
@@ -40,6 +32,8 @@ export interface PartitionContext {
   readonly turn: Turn;
   /** Without them nothing is counted. */
   readonly quotas?: ObjectQuotas;
+  /** Where there are several shards. */
+  readonly shards?: PartitionShards;
   onCorruption(partition: Partition, path: string, offset: number, what: string): void;
 }
 
@@ -50,11 +44,13 @@ export interface PartitionState {
 }
 
 /** One partition of a stream: its log, and what is known of what is in it. */
-export class Partition {
+export class Partition implements ReadablePartition {
+  readonly isRemote = false;
   readonly stream: PartitionOwner;
   readonly index: number;
   /** Of its log: never used again, not even after the stream is gone. */
   readonly id: number;
+  readonly shard: number;
   readonly log: StreamLog;
   readonly epochs = new LeaderEpochs();
   readonly producers: ProducerStates;
@@ -62,10 +58,16 @@ export class Partition {
   /** Null until there is one. */
   #listeners: Set<() => void> | null = null;
 
-  constructor(stream: PartitionOwner, index: number, id: number, context: PartitionContext) {
+  constructor(
+    stream: PartitionOwner,
+    index: number,
+    { id, shard }: PartitionPlace,
+    context: PartitionContext,
+  ) {
     this.stream = stream;
     this.index = index;
     this.id = id;
+    this.shard = shard;
     this.#context = context;
     const { quotas } = context;
     this.producers = new ProducerStates(
@@ -85,6 +87,7 @@ export class Partition {
       stableOffset: () => this.producers.stableOffset(this.log.highWatermark),
       abortedIn: (from, below) => this.producers.abortedIn(from, below),
     });
+    context.shards?.opened(id);
   }
 
   /** Grows with each start of the broker. */
@@ -111,9 +114,22 @@ export class Partition {
     return this.log.end;
   }
 
+  get recoveredEnd(): number {
+    return this.epochs.startOf(this.leaderEpoch, this.log.end);
+  }
+
   /** Everything below belongs to no transaction that has not ended. */
   get lastStableOffset(): number {
     return Math.max(this.log.start, this.producers.stableOffset(this.log.highWatermark));
+  }
+
+  get isCorrupt(): boolean {
+    return this.log.isCorrupt;
+  }
+
+  /** In segments and in memory. */
+  get bytes(): number {
+    return this.log.segments.bytes + this.log.tailBytes;
   }
 
   /**
@@ -165,6 +181,13 @@ export class Partition {
   /** A copy of what `readTail` gives, from wherever it is. Rejects with PartitionCorruption if it cannot be read. */
   read(from: number, below: number, bytesMax: number, memory?: Memory): Promise<PartitionSlice> {
     return this.#sound(this.log.read(from, below, bytesMax, memory));
+  }
+
+  /** It counts nothing: slices are let go by those who read. */
+  release(): void {}
+
+  abortedIn(from: number, below: number): readonly AbortedTransaction[] {
+    return this.producers.abortedIn(from, below);
   }
 
   /**

@@ -9,15 +9,21 @@ export type StreamOperation =
       readonly vhost: string;
       readonly name: string;
       readonly id: string;
-      /** Ids of logs. */
+      /** As in `NamedPlaces`, here and below. */
       readonly partitions: readonly number[];
+      readonly shards?: readonly number[];
       readonly configs: Readonly<Record<string, string>>;
       /** Who has made it; left out if that is not known, as in what older versions wrote. */
       readonly user?: string;
     }
   | { readonly op: 'stream.delete'; readonly id: string }
   /** `partitions` are those that come in addition. */
-  | { readonly op: 'stream.extend'; readonly id: string; readonly partitions: readonly number[] }
+  | {
+      readonly op: 'stream.extend';
+      readonly id: string;
+      readonly partitions: readonly number[];
+      readonly shards?: readonly number[];
+    }
   | {
       readonly op: 'stream.configure';
       readonly id: string;

@@ -1,6 +1,9 @@
 import type { Work } from '../../base/turn-time.ts';
 import type { ObjectAccount } from '../budget/object-account.ts';
+import { type AnyPartition, ownPartition, ownPartitions } from './any-partition.ts';
 import { Partition, type PartitionContext } from './partition.ts';
+import type { PartitionPlace } from './partition-place.ts';
+import { RemotePartition } from './remote-partition.ts';
 import { resolveSettings, type StreamSettings } from './stream-settings.ts';
 
 /** Partitioned record batches that are kept for a time, whoever has read them. */
@@ -14,7 +17,8 @@ export class Stream {
   isRemoved = false;
   /** Its exchange takes messages from bindings alone: clients append nothing themselves. */
   isInternal = false;
-  readonly #partitions: Partition[] = [];
+  readonly #partitions: AnyPartition[] = [];
+  readonly #otherShards: number[] = [];
   readonly #context: PartitionContext;
   readonly #defaults: () => ReadonlyMap<string, string>;
   #configs: ReadonlyMap<string, string>;
@@ -28,7 +32,7 @@ export class Stream {
       readonly id: string;
       readonly account?: ObjectAccount | null;
     },
-    partitionIds: readonly number[],
+    places: readonly PartitionPlace[],
     configs: ReadonlyMap<string, string>,
     context: PartitionContext,
     defaults: () => ReadonlyMap<string, string>,
@@ -40,11 +44,28 @@ export class Stream {
     this.#context = context;
     this.#configs = configs;
     this.#defaults = defaults;
-    this.extend(partitionIds);
+    this.extend(places);
   }
 
-  get partitions(): readonly Partition[] {
+  get partitions(): readonly AnyPartition[] {
     return this.#partitions;
+  }
+
+  /** Those of this shard, in order; with one shard, all. */
+  get ownPartitions(): Partition[] {
+    return ownPartitions(this.#partitions);
+  }
+
+  /** The other shards that have partitions of it; none with one shard. */
+  get otherShards(): readonly number[] {
+    return this.#otherShards;
+  }
+
+  /** The partition, which is one of this shard. @throws RangeError if it is not */
+  own(index: number): Partition {
+    const partition = ownPartition(this.#partitions[index]);
+    if (partition !== undefined) return partition;
+    throw new RangeError(`stream '${this.name}' has no partition ${index} in this shard`);
   }
 
   /** What was set for this stream, by Kafka's names. */
@@ -68,18 +89,25 @@ export class Stream {
     this.#settings = null;
   }
 
-  extend(partitionIds: readonly number[]): void {
-    for (const id of partitionIds) this.#partitions.push(this.newPartition(this.#partitions.length, id));
+  extend(places: readonly PartitionPlace[]): void {
+    for (const place of places) this.join([this.newPartition(this.#partitions.length, place)]);
   }
 
   /** One that is no part of the stream until `join`. */
-  newPartition(index: number, id: number): Partition {
-    return new Partition(this, index, id, this.#context);
+  newPartition(index: number, place: PartitionPlace): AnyPartition {
+    const { shards } = this.#context;
+    if (shards === undefined || place.shard === shards.own)
+      return new Partition(this, index, place, this.#context);
+    return new RemotePartition(this, index, place, shards, this.#context.store.state.opener);
   }
 
   /** The partitions that come next, in their order. */
-  join(partitions: readonly Partition[]): void {
-    for (const partition of partitions) this.#partitions.push(partition);
+  join(partitions: readonly AnyPartition[]): void {
+    for (const partition of partitions) {
+      this.#partitions.push(partition);
+      const { isRemote, shard } = partition;
+      if (isRemote && !this.#otherShards.includes(shard)) this.#otherShards.push(shard);
+    }
   }
 
   /** Nothing of it can be found any more; its partitions are removed in the steps of the work. */

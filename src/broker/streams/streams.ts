@@ -4,15 +4,23 @@ import { finished, type TurnTime, type Work, walked } from '../../base/turn-time
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
-import type { Partition, PartitionContext } from './partition.ts';
+import { type AnyPartition, ownPartitions } from './any-partition.ts';
+import type { Partition, PartitionContext, PartitionState } from './partition.ts';
+import { namedPlaces, type PartitionPlace, placesOf } from './partition-place.ts';
+import type { PartitionPlacement } from './partition-placement.ts';
 import { SimilarNames } from './similar-names.ts';
 import { Stream } from './stream.ts';
 import { decodeStreamOperation, encodeStreamOperation, type StreamOperation } from './stream-operations.ts';
+
+/** In which shards new partitions are to be: in shard 0, spread over all, or in these, in the order of the partitions. */
+export type WantedShards = 'first' | 'spread' | readonly number[];
 
 export interface StreamSpec {
   readonly vhost: string;
   readonly name: string;
   readonly partitions: number;
+  /** 'first' unless it is said. */
+  readonly shards?: WantedShards;
   /** What is to be set, by Kafka's names; valid. */
   readonly configs: ReadonlyMap<string, string>;
   /** Who makes it; left out where no user does. */
@@ -36,6 +44,10 @@ export interface StreamsDeps {
   /** An id for a log that was never used, or this one, which is used from now on. */
   logId(known: number | null): number;
   record(operation: Uint8Array): void;
+  /** Where there are several shards. */
+  readonly placement?: PartitionPlacement | null;
+  /** Another shard makes all changes, and keeps what streams there are. */
+  readonly isFollower?: boolean;
   /** Topic configs that hold for streams with nothing of their own; empty if nothing was set for the broker. */
   defaults(): ReadonlyMap<string, string>;
   /** Without them nothing is limited. */
@@ -60,6 +72,11 @@ export class Streams implements SnapshotSection {
   constructor(deps: StreamsDeps) {
     this.#deps = deps;
     this.#quotas = deps.quotas ?? new ObjectQuotas();
+  }
+
+  /** Whether shard 0 makes all changes, and this is another one. */
+  get isFollower(): boolean {
+    return this.#deps.isFollower === true;
   }
 
   /** Told of what is there already, too. */
@@ -102,13 +119,13 @@ export class Streams implements SnapshotSection {
       if (prepared !== null) this.#discard(prepared.partitions, 1, prepared);
       throw error;
     }
-    const { vhost, name, partitions, configs, user } = spec;
+    const { vhost, name, partitions, configs, user, shards } = spec;
     const operation: StreamOperation = {
       op: 'stream.create',
       vhost,
       name,
       id: prepared?.id ?? newStreamId(),
-      partitions: prepared === null ? this.#newLogIds(partitions) : prepared.partitions.map(({ id }) => id),
+      ...namedPlaces(prepared?.partitions ?? this.#newPlaces(partitions, shards)),
       configs: Object.fromEntries(configs),
       ...(user === undefined ? {} : { user }),
     };
@@ -128,13 +145,14 @@ export class Streams implements SnapshotSection {
   *prepare(spec: StreamSpec): Work<Stream> {
     this.#checkName(spec);
     this.#admit(spec);
-    const { vhost, name, partitions, configs, user } = spec;
+    const { vhost, name, partitions, configs, user, shards } = spec;
     const { context, defaults } = this.#deps;
     const owner = { vhost, name, id: newStreamId(), account: this.#quotas.account(user) };
     const stream = new Stream(owner, [], configs, context, defaults);
-    this.#count(stream, 1, partitions);
-    for (let index = 0; index < partitions; index++) {
-      stream.extend(this.#newLogIds(1));
+    const places = this.#newPlaces(partitions, shards);
+    this.#count(stream, 1, places, 1);
+    for (const place of places) {
+      stream.extend([place]);
       yield;
     }
     return stream;
@@ -155,7 +173,12 @@ export class Streams implements SnapshotSection {
    * `prepared`: what `preparePartitions` has made for the same total.
    * @throws BrokerError precondition-failed if it would have fewer than now, or too many
    */
-  addPartitions(stream: Stream, total: number, prepared: readonly Partition[] | null = null): void {
+  addPartitions(
+    stream: Stream,
+    total: number,
+    prepared: readonly AnyPartition[] | null = null,
+    shards: WantedShards = 'first',
+  ): void {
     try {
       this.#checkTotal(stream, total);
       if (prepared !== null) this.#checkPrepared(stream, total, prepared);
@@ -167,11 +190,12 @@ export class Streams implements SnapshotSection {
     if (count === 0) return;
     if (prepared === null) {
       this.#quotas.admit('partitions', stream.account, stream.vhost, count);
-      this.#record({ op: 'stream.extend', id: stream.id, partitions: this.#newLogIds(count) });
+      this.#record({ op: 'stream.extend', id: stream.id, ...namedPlaces(this.#newPlaces(count, shards)) });
       return;
     }
-    const ids = prepared.map(({ id }) => id);
-    this.#deps.record(encodeStreamOperation({ op: 'stream.extend', id: stream.id, partitions: ids }));
+    this.#deps.record(
+      encodeStreamOperation({ op: 'stream.extend', id: stream.id, ...namedPlaces(prepared) }),
+    );
     stream.join(prepared);
     for (const observer of this.#observers) observer.streamChanged?.(stream);
   }
@@ -180,14 +204,15 @@ export class Streams implements SnapshotSection {
    * Makes the partitions that the stream lacks for this total, which are no part of it until `addPartitions` takes them.
    * @throws BrokerError as `addPartitions`
    */
-  *preparePartitions(stream: Stream, total: number): Work<Partition[]> {
+  *preparePartitions(stream: Stream, total: number, shards: WantedShards = 'first'): Work<AnyPartition[]> {
     this.#checkTotal(stream, total);
     const present = stream.partitions.length;
     this.#quotas.admit('partitions', stream.account, stream.vhost, total - present);
-    this.#count(stream, 0, total - present);
-    const prepared: Partition[] = [];
-    for (let index = present; index < total; index++) {
-      prepared.push(stream.newPartition(index, this.#deps.logId(null)));
+    const places = this.#newPlaces(total - present, shards);
+    this.#count(stream, 0, places, 1);
+    const prepared: AnyPartition[] = [];
+    for (const place of places) {
+      prepared.push(stream.newPartition(present + prepared.length, place));
       yield;
     }
     return prepared;
@@ -208,24 +233,31 @@ export class Streams implements SnapshotSection {
     this.#apply(decodeStreamOperation(operation));
   }
 
+  /** As `apply`, while others go on: there may be very many partitions. */
+  *applyInSteps(bytes: Uint8Array): Work<void> {
+    const operation = decodeStreamOperation(bytes);
+    if (operation.op !== 'stream.create' || this.#byId.has(operation.id)) {
+      this.#apply(operation);
+      return;
+    }
+    const { stream, places } = this.#made(operation, []);
+    for (const place of places) {
+      stream.extend([place]);
+      yield;
+    }
+    this.#count(stream, 1, places, 1);
+    this.#add(stream);
+  }
+
   *snapshot(): Iterable<Uint8Array> {
-    for (const { vhost, name, id, partitions, configs, account } of this.#byId.values()) {
-      const user = account?.openName ?? null;
-      yield encodeStreamOperation({
-        op: 'stream.create',
-        vhost,
-        name,
-        id,
-        partitions: partitions.map((partition) => partition.id),
-        configs: Object.fromEntries(configs),
-        ...(user === null ? {} : { user }),
-      });
-      for (const { index, epochs, producers } of partitions) {
+    for (const stream of this.#byId.values()) {
+      if (this.#deps.isFollower !== true) yield encodeStreamOperation(created(stream));
+      for (const { index, epochs, producers } of ownPartitions(stream.partitions)) {
         const pairs = epochs.state();
         if (pairs.length === 0) continue;
         yield encodeStreamOperation({
           op: 'stream.partition',
-          id,
+          id: stream.id,
           index,
           epochs: pairs,
           producers: producers.state(),
@@ -234,12 +266,23 @@ export class Streams implements SnapshotSection {
     }
   }
 
-  /** Of all streams. */
+  /** For shards that follow. */
+  *followedIn(vhost: string): Iterable<Uint8Array> {
+    for (const stream of this.list(vhost)) yield encodeStreamOperation(created(stream));
+  }
+
+  /** Those of this shard, of all streams. */
   *partitions(): Iterable<Partition> {
+    for (const { partitions } of this.#byId.values()) yield* ownPartitions(partitions);
+  }
+
+  /** Those of all shards. */
+  *allPartitions(): Iterable<AnyPartition> {
     for (const { partitions } of this.#byId.values()) yield* partitions;
   }
 
   #record(operation: StreamOperation): void {
+    if (this.isFollower) throw new Error('only shard 0 changes the streams');
     this.#deps.record(encodeStreamOperation(operation));
     this.#apply(operation);
   }
@@ -256,36 +299,47 @@ export class Streams implements SnapshotSection {
         this.#byId.delete(stream.id);
         this.#byVhost.get(stream.vhost)?.delete(stream.name);
         this.#similar.remove(stream);
-        this.#count(stream, -1, -stream.partitions.length);
+        this.#count(stream, -1, stream.partitions, -1);
         this.#inSteps(stream.remove());
         for (const observer of this.#observers) observer.streamRemoved(stream);
         return;
-      case 'stream.extend':
-        for (const id of operation.partitions) this.#deps.logId(id);
-        stream.extend(operation.partitions);
-        this.#count(stream, 0, operation.partitions.length);
+      case 'stream.extend': {
+        const places = placesOf(operation);
+        for (const { id } of places) this.#deps.logId(id);
+        stream.extend(places);
+        this.#count(stream, 0, places, 1);
         for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
+      }
       case 'stream.configure':
         stream.configure(new Map(Object.entries(operation.configs)));
         for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
       case 'stream.partition':
-        stream.partitions[operation.index]?.restore(operation);
+        restore(stream.partitions[operation.index], operation);
         return;
     }
   }
 
-  #create(operation: StreamOperation & { readonly op: 'stream.create' }): void {
-    const { vhost, name, id, partitions, configs, user } = operation;
-    if (this.#byId.has(id)) return;
-    for (const logId of partitions) this.#deps.logId(logId);
+  #create(operation: StreamCreated): void {
+    if (this.#byId.has(operation.id)) return;
+    const { stream, places } = this.#made(operation, placesOf(operation));
+    this.#count(stream, 1, places, 1);
+    this.#add(stream);
+  }
+
+  /** With the partitions `made` of those that it is to have. */
+  #made(
+    operation: StreamCreated,
+    made: readonly PartitionPlace[],
+  ): { readonly stream: Stream; readonly places: readonly PartitionPlace[] } {
+    const { vhost, name, id, configs, user } = operation;
+    const places = placesOf(operation);
+    for (const place of places) this.#deps.logId(place.id);
     const { context, defaults } = this.#deps;
     const account = this.#quotas.account(user);
     const set = new Map(Object.entries(configs));
-    const stream = new Stream({ vhost, name, id, account }, partitions, set, context, defaults);
-    this.#count(stream, 1, partitions.length);
-    this.#add(stream);
+    return { stream: new Stream({ vhost, name, id, account }, made, set, context, defaults), places };
   }
 
   #add(stream: Stream): void {
@@ -297,14 +351,21 @@ export class Streams implements SnapshotSection {
     for (const observer of this.#observers) observer.streamAdded(stream);
   }
 
-  #count({ account, vhost }: Stream, streams: number, partitions: number): void {
+  #count(
+    { account, vhost }: Stream,
+    streams: number,
+    places: readonly PartitionPlace[],
+    difference: 1 | -1,
+  ): void {
     this.#quotas.change('topics', account, vhost, streams);
-    this.#quotas.change('partitions', account, vhost, partitions);
+    this.#quotas.change('partitions', account, vhost, difference * places.length);
+    const { placement = null } = this.#deps;
+    if (placement !== null) for (const { shard } of places) placement.changed(shard, difference);
   }
 
   /** What was prepared is not needed after all. */
-  #discard(partitions: readonly Partition[], streams: number, stream: Stream): void {
-    this.#count(stream, -streams, -partitions.length);
+  #discard(partitions: readonly AnyPartition[], streams: number, stream: Stream): void {
+    this.#count(stream, -streams, partitions, -1);
     this.#inSteps(walked(partitions, (partition) => partition.remove()));
   }
 
@@ -338,7 +399,7 @@ export class Streams implements SnapshotSection {
     this.#checkCount(stream.name, total);
   }
 
-  #checkPrepared(stream: Stream, total: number, prepared: readonly Partition[]): void {
+  #checkPrepared(stream: Stream, total: number, prepared: readonly AnyPartition[]): void {
     if (!stream.isRemoved && stream.partitions.length + prepared.length === total) return;
     throw new BrokerError(
       'precondition-failed',
@@ -346,8 +407,10 @@ export class Streams implements SnapshotSection {
     );
   }
 
-  #newLogIds(count: number): number[] {
-    return Array.from({ length: count }, () => this.#deps.logId(null));
+  #newPlaces(count: number, wanted: WantedShards = 'first'): PartitionPlace[] {
+    const { placement = null, logId } = this.#deps;
+    const shards = wanted === 'spread' ? (placement?.place(count) ?? []) : wanted === 'first' ? [] : wanted;
+    return Array.from({ length: count }, (_, index) => ({ id: logId(null), shard: shards[index] ?? 0 }));
   }
 
   #checkCount(name: string, partitions: number): void {
@@ -357,6 +420,34 @@ export class Streams implements SnapshotSection {
       `stream '${name}' cannot have ${partitions} partitions: 1 to ${partitionsMax} are possible`,
     );
   }
+}
+
+type StreamCreated = StreamOperation & { readonly op: 'stream.create' };
+
+function created({ vhost, name, id, partitions, configs, account }: Stream): StreamCreated {
+  const user = account?.openName ?? null;
+  return {
+    op: 'stream.create',
+    vhost,
+    name,
+    id,
+    ...namedPlaces(partitions),
+    configs: Object.fromEntries(configs),
+    ...(user === null ? {} : { user }),
+  };
+}
+
+function restore(partition: AnyPartition | undefined, state: PartitionState): void {
+  if (partition === undefined) return;
+  if (!partition.isRemote) {
+    partition.restore(state);
+    return;
+  }
+  const { stream, index, shard } = partition;
+  throw new Error(
+    `this directory has what is known of partition ${index} of stream '${stream.name}', which is in shard ${shard}: directories of ` +
+      'shards were exchanged, or are from different copies. Nothing was removed. Put each back in its place, and start again',
+  );
 }
 
 /** None that is all zero, which means 'no id', nor one that looks like an option on a command line. */

@@ -56,8 +56,12 @@ export class LocalCommands<Q extends TopologyQueue & { readonly vhost: string }>
     return atOnce(() => vhost.declareStream(declaration, guard));
   }
 
-  deleteStream(vhost: VirtualHost<Q>, stream: StreamPort, conditions: QueueDeletion): Work<number> {
-    return atOnce(() => vhost.deleteStream(stream, conditions));
+  /** One that somebody else has deleted while it was asked for its counts had nothing any more. */
+  *deleteStream(vhost: VirtualHost<Q>, stream: StreamPort, conditions: QueueDeletion): Work<number> {
+    const counts = stream.counts ?? (yield* stream.askCounts());
+    if (vhost.findStream(stream.name) !== stream) return 0;
+    vhost.deleteStream(stream, conditions, counts);
+    return counts.ready;
   }
 
   declareExchange(vhost: VirtualHost<Q>, declaration: ExchangeDeclaration): Work<void> {
@@ -69,7 +73,7 @@ export class LocalCommands<Q extends TopologyQueue & { readonly vhost: string }>
   }
 
   bindQueue(vhost: VirtualHost<Q>, request: BindingRequest, owner: object | null): Work<void> {
-    return atOnce(() => vhost.bindQueue(request, owner));
+    return this.#bind(vhost, request, () => vhost.bindQueue(request, owner));
   }
 
   unbindQueue(vhost: VirtualHost<Q>, request: BindingRequest, owner: object | null): Work<void> {
@@ -77,10 +81,17 @@ export class LocalCommands<Q extends TopologyQueue & { readonly vhost: string }>
   }
 
   bindExchange(vhost: VirtualHost<Q>, request: BindingRequest): Work<void> {
-    return atOnce(() => vhost.bindExchange(request));
+    return this.#bind(vhost, request, () => vhost.bindExchange(request));
   }
 
   unbindExchange(vhost: VirtualHost<Q>, request: BindingRequest): Work<void> {
     return atOnce(() => vhost.unbindExchange(request));
+  }
+
+  /** A binding from a stream begins behind what is in it. */
+  *#bind(vhost: VirtualHost<Q>, { source }: BindingRequest, bind: () => void): Work<void> {
+    const stream = vhost.findExchange(source)?.stream ?? null;
+    if (stream !== null) yield* stream.askOffsets();
+    bind();
   }
 }

@@ -2,6 +2,7 @@ import type { Work } from '../../base/turn-time.ts';
 import type { Table } from '../../base/value.ts';
 import type { MessageView } from '../../records/message-view.ts';
 import type { QueueCounts } from '../queues/queue-port.ts';
+import type { RemoteRecord } from '../shard/outbox-port.ts';
 import type { MetadataOperation } from './metadata.ts';
 
 /** Where messages wait that are not to be routed yet. */
@@ -10,42 +11,41 @@ export interface DelayPort<Q> {
   targetFor(delayMs: number): Q;
 }
 
-/** A stream, for those who publish to it. */
+/** A record of a stream on its way to the shard of its partition. */
+export interface StreamRecord extends RemoteRecord {
+  readonly shard: number;
+}
+
+/** A stream, for those who publish to it. Its partitions may be in any shard. */
 export interface StreamPort {
   readonly name: string;
-  /** Of a stream in another shard; null for one of this shard. */
-  readonly remote: RemoteStreamPort | null;
-  /** `ready` is how many messages can be read. Null where only its own shard knows. */
+  /** The other shards that have partitions of it; none with one shard. */
+  readonly otherShards: readonly number[];
+  /** `ready` is how many messages can be read. Null where other shards have to be asked. */
   readonly counts: QueueCounts | null;
   askCounts(): Work<QueueCounts>;
+  /** Where its partitions are now is known when this is done, so that bindings can begin there. */
+  askOffsets(): Work<void>;
   /** The arguments of the queue that it was declared as; null if it was made in another way. */
   readonly declaredAs: Table | null;
   /**
-   * Whether a strict `append` of the message would be refused, for those who append it together with others.
+   * Whether a strict `write` of the message would be refused, for those who append it together with others.
    * @throws BrokerError precondition-failed, if so
    */
   check(messageView: MessageView): void;
   /**
-   * Appends the message that `messageView` describes. Returns the wait until it is safe (see `Waits`): the block that it will be
-   * in, or a token. `isStrict`: somebody is there to be told what is wrong with it; otherwise it is appended all the same.
-   * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large; resource-short, if
-   * too many tokens wait
+   * Makes the record of the message that `messageView` describes, and chooses its partition; one of the methods below takes it from
+   * there. Returns the shard of the partition if that is another one, else -1. `isStrict`: somebody is there to be told what is
+   * wrong with it; otherwise it is taken all the same.
+   * @throws BrokerError precondition-failed, if it names a partition that is not there, or is too large
    */
-  append(messageView: MessageView, nowMs: number, isStrict: boolean): number;
-}
-
-/** A stream in another shard, for those who publish to several at once. */
-export interface RemoteStreamPort extends StreamPort {
-  /** The number of the shard. */
-  readonly shard: number;
-  /** The id of the log of its first partition, by which that shard knows it. */
-  readonly id: number;
-  /** Appends the message that was checked last. It answers one part of this token; with 0, nobody waits. */
-  appendChecked(token: number): void;
-  /** Whether so much is on its way to the shard that publishers had better wait. */
-  readonly mustPause: boolean;
-  /** `listener` is called once, as soon as they may go on. */
-  onResume(listener: () => void): void;
+  write(messageView: MessageView, isStrict: boolean): number;
+  /** Appends what was written, to a partition of this shard; it is in the block that is open. */
+  append(nowMs: number): void;
+  /** Sends what was written to the shard of its partition, which answers one part of the token; with 0, nobody waits. */
+  send(token: number): void;
+  /** What was written, for an outbox to the shard of its partition. */
+  take(): StreamRecord;
 }
 
 /** What a user may do by now, for what leads somewhere because this user declared it so. */

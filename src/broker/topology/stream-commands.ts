@@ -1,7 +1,7 @@
 import type { Table } from '../../base/value.ts';
 import { BrokerError } from '../errors.ts';
 import { streamExchange } from '../exchanges/stream.ts';
-import type { TopologyQueue } from '../queues/queue-port.ts';
+import type { QueueCounts, TopologyQueue } from '../queues/queue-port.ts';
 import { deleteUnusedSources } from './auto-delete.ts';
 import type { CommandContext } from './commands.ts';
 import type { DeclarationGuard, QueueDeclaration, QueueDeletion } from './declarations.ts';
@@ -124,20 +124,18 @@ export function refuseQueueAtStream<Q extends TopologyQueue>(
   assertSameArguments(declaredAs, args, ['x-queue-type'], resource);
 }
 
-/** Returns how many messages went with it. For the shard that the stream is in. */
+/** `counts`: what it has. For the shard that makes and deletes streams. */
 export function deleteStream<Q extends TopologyQueue>(
   ctx: CommandContext<Q>,
   stream: StreamPort,
   { ifUnused, ifEmpty }: QueueDeletion,
-): number {
-  if (stream.counts === null) throw new Error(`stream '${stream.name}' is in another shard`);
-  const { ready, consumers } = stream.counts;
+  { ready, consumers }: QueueCounts,
+): void {
   if (ifEmpty && ready > 0) {
     throw new BrokerError('precondition-failed', `${resourceText('queue', stream.name, ctx.name)} not empty`);
   }
   if (ifUnused && consumers > 0) throw inUse('queue', stream.name, ctx.name);
   streamFactoryOf(ctx).delete(stream.name);
-  return ready;
 }
 
 export function streamFactoryOf<Q extends TopologyQueue>({

@@ -6,7 +6,7 @@ import type { RoutedMessage } from '../messages/property-codec.ts';
 import type { PolicyKind } from '../policies/operator-policy.ts';
 import type { AppliedPolicies, Policies } from '../policies/policies.ts';
 import type { Policy, PolicyRequest } from '../policies/policy.ts';
-import type { QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
+import type { QueueCounts, QueueFactory, TopologyQueue } from '../queues/queue-port.ts';
 import { appliedToExchange, appliedToQueue } from './apply-policies.ts';
 import * as bindings from './binding-commands.ts';
 import type { CommandContext, Placement } from './commands.ts';
@@ -167,9 +167,9 @@ export class VirtualHost<Q extends TopologyQueue> {
     return streams.declareStream(this.#context, declaration, guard);
   }
 
-  /** Returns how many messages went with it. @throws BrokerError precondition-failed */
-  deleteStream(stream: StreamPort, conditions: QueueDeletion): number {
-    return streams.deleteStream(this.#context, stream, conditions);
+  /** `counts`: what it has. @throws BrokerError precondition-failed */
+  deleteStream(stream: StreamPort, conditions: QueueDeletion, counts: QueueCounts): void {
+    streams.deleteStream(this.#context, stream, conditions, counts);
   }
 
   /** From who keeps the streams: this one is there now. */

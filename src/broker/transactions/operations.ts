@@ -1,5 +1,10 @@
 import type { ObjectAccount } from '../budget/object-account.ts';
-import type { ProducerIdentity, TransactionState } from './transactional-producer.ts';
+import {
+  NO_MARKERS,
+  type ProducerIdentity,
+  type SentMarkers,
+  type TransactionState,
+} from './transactional-producer.ts';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -19,6 +24,8 @@ export interface ProducerSet {
   readonly updatedMs: number;
   /** The user who began with the id; left out if that is not known, as in what older versions wrote. */
   readonly u?: string;
+  /** Of the transaction that is over with this: shards, and ids behind its ends in the outboxes for them. */
+  readonly markers?: readonly (readonly [number, number])[];
 }
 
 /** The transaction goes on, or begins, with these partitions, by the ids of their logs, and groups. */
@@ -71,6 +78,7 @@ export function producerSet(
   { vhost, id, account }: ProducerName,
   { identity, previous, timeoutMs, state }: ProducerChange,
   updatedMs: number,
+  markers: readonly SentMarkers[] = NO_MARKERS,
 ): ProducerSet {
   const user = account?.openName ?? null;
   return {
@@ -83,5 +91,6 @@ export function producerSet(
     state,
     updatedMs,
     ...(user === null ? {} : { u: user }),
+    ...(markers.length === 0 ? {} : { markers: markers.map(({ shard, end }) => [shard, end] as const) }),
   };
 }

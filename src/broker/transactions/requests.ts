@@ -16,13 +16,3 @@ export interface InitializeRequest {
   /** Who asks; left out where no user does. */
   readonly user?: string;
 }
-
-/** What a producer says with its records. */
-export interface TransactionAdmission {
-  readonly transactionalId: string | null;
-  /**
-   * Whether a partition becomes part of the transaction with its first records, and a transaction may begin with them
-   * (KIP-890); otherwise that has to be said before.
-   */
-  readonly mayAdd: boolean;
-}

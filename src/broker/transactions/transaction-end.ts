@@ -1,13 +1,20 @@
 import { MARKER_BATCH_BYTES, transactionEndBatch } from '../../records/transaction-marker.ts';
 import { COMPLETE_BYTES, type TransactionalOffsets } from '../groups/transactional-offsets.ts';
-import { AtomicAppend, batchBytesMax, operationBytes } from '../publishing/atomic-append.ts';
+import { AtomicAppend, batchBytesMax, operationBytes, outboxesOf } from '../publishing/atomic-append.ts';
 import type { Shard } from '../shard/shard.ts';
+import type { AnyPartition } from '../streams/any-partition.ts';
 import type { Partition } from '../streams/partition.ts';
-import type { ProducerIdentity, TransactionalProducer } from './transactional-producer.ts';
+import type { ProducerIdentity, SentMarkers, TransactionalProducer } from './transactional-producer.ts';
 
 export interface TransactionEndDeps {
   readonly shard: Shard;
   readonly offsets: Pick<TransactionalOffsets, 'complete'>;
+}
+
+/** The partitions of a transaction in one other shard, by the ids of their logs. */
+export interface PartitionsElsewhere {
+  readonly shard: number;
+  readonly logIds: number[];
 }
 
 export interface TransactionEnd {
@@ -18,36 +25,73 @@ export interface TransactionEnd {
   /** Of the control records: partitions refuse batches with an older one. */
   readonly epoch: number;
   readonly nowMs: number;
+  /** In their outboxes there has to be room. */
+  readonly elsewhere: readonly PartitionsElsewhere[];
+}
+
+export function partitionsElsewhere(partitions: Iterable<AnyPartition>): readonly PartitionsElsewhere[] {
+  const byShard = new Map<number, PartitionsElsewhere>();
+  for (const { isRemote, stream, shard, id } of partitions) {
+    if (!isRemote || stream.isRemoved) continue;
+    const there = byShard.get(shard) ?? { shard, logIds: [] };
+    byShard.set(shard, there);
+    there.logIds.push(id);
+  }
+  return [...byShard.values()];
+}
+
+/** Whether the ends in all these shards have room in the outboxes, until something else happens. */
+export function reserveEnds(shard: Shard, elsewhere: readonly PartitionsElsewhere[]): boolean {
+  if (elsewhere.length === 0) return true;
+  const outboxes = outboxesOf(shard);
+  outboxes.beginReserving();
+  return elsewhere.every(({ shard: to, logIds }) =>
+    outboxes.reserveAll(to, 1, outboxes.markersBytesMax(logIds.length)),
+  );
+}
+
+/** Where the ends will be in the outboxes: one entry in each. */
+export function placesInOutboxes(shard: Shard, elsewhere: readonly PartitionsElsewhere[]): SentMarkers[] {
+  return elsewhere.map(({ shard: to }) => ({ shard: to, end: outboxesOf(shard).to(to).log.end + 1 }));
 }
 
 /**
- * Ends a transaction in one block of the journal: the control records in each of its partitions (KIP-98), the offsets of
- * its groups, and the state of the producer. After a crash all of that has happened, or nothing; so no end has to be
- * completed after a restart.
+ * Ends a transaction in one block of the journal: the control records in each of its partitions (KIP-98), those for
+ * partitions of other shards on their way there, the offsets of its groups, and the state of the producer. After a crash all
+ * of that has happened, or nothing; so no end has to be completed after a restart.
  */
 export function endTransaction(
   { shard, offsets }: TransactionEndDeps,
-  { producer, isCommit, operation, epoch, nowMs }: TransactionEnd,
+  { producer, isCommit, operation, epoch, nowMs, elsewhere }: TransactionEnd,
 ): void {
   const { producerId } = producer.identity;
   // Where nothing was written, there is nothing to end.
   const partitions = [...producer.partitions].filter(
-    ({ stream, producers }) => !stream.isRemoved && producers.isInTransaction(producerId),
+    (each): each is Partition =>
+      !each.isRemote && !each.stream.isRemoved && each.producers.isInTransaction(producerId),
   );
   const batch = endBatch({ producerId, epoch }, isCommit, nowMs);
   const atomic = new AtomicAppend(shard);
-  atomic.begin(
-    partitions.length * batchBytesMax(MARKER_BATCH_BYTES) + COMPLETE_BYTES + operationBytes(operation.length),
-  );
+  let bytes = COMPLETE_BYTES + operationBytes(operation.length) + endsBytesMax(partitions.length);
+  for (const { logIds } of elsewhere) bytes += outboxesOf(shard).markersBytesMax(logIds.length);
+  atomic.begin(bytes);
   for (const partition of partitions) partition.append(batch, 0, batch.length);
+  for (const { shard: to, logIds } of elsewhere)
+    atomic.sendMarkers(to, { logIds, producerId, epoch, isCommit }, nowMs);
   offsets.complete(producerId, isCommit);
   atomic.record(operation);
   atomic.end();
 }
 
+/** What the ends in so many partitions take of the journal at most. */
+export function endsBytesMax(partitions: number): number {
+  return partitions * batchBytesMax(MARKER_BATCH_BYTES);
+}
+
 /**
- * Ends a transaction in one partition alone, as an administrator may wish if it does not end otherwise (KIP-664); what
- * it has in other partitions stays as it is. `stale-epoch`: the partition knows a successor of this producer.
+ * Ends a transaction in one partition alone: as its coordinator in another shard says, or as an administrator may wish if it does
+ * not end otherwise (KIP-664); what it has in other partitions stays as it is. `stale-epoch`: the partition knows a successor of this
+ * producer.
  */
 export function endInPartition(
   partition: Partition,

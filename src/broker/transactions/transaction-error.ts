@@ -18,7 +18,15 @@ export type TransactionErrorKind =
   | 'invalid-request'
   | 'too-many'
   /** Memory or disk is short; it may work later. */
-  | 'unavailable';
+  | 'unavailable'
+  /** The end of the last transaction is on its way to other shards: when it is there, it works. */
+  | 'concurrent'
+  /** The end of the transaction has no room on the way to another shard, yet. */
+  | 'no-room'
+  /** The coordinator, in another shard, has not said that the partition is in the transaction, or takes that back by now. */
+  | 'unverified'
+  /** Transactions are coordinated in another shard. */
+  | 'not-coordinator';
 
 /** A request that is refused; nothing has changed. */
 export class TransactionError extends KindError<TransactionErrorKind> {
@@ -39,4 +47,11 @@ export function fenced(
 export function notOpen({ id, state }: TransactionalProducer, isCommit: boolean): TransactionError {
   const verb = isCommit ? 'committed' : 'aborted';
   return new TransactionError('invalid-state', `no transaction of '${id}' can be ${verb}: it is ${state}`);
+}
+
+export function concurrent({ id }: TransactionalProducer): TransactionError {
+  return new TransactionError(
+    'concurrent',
+    `the last transaction of '${id}' is not over in all shards: a moment later it is`,
+  );
 }

@@ -1,7 +1,7 @@
 import { ObjectQuotas } from '../budget/object-quotas.ts';
-import type { Partition } from '../streams/partition.ts';
+import type { AnyPartition } from '../streams/any-partition.ts';
 import { type ProducerSet, producerSet, type TransactionOperation } from './operations.ts';
-import { TransactionalProducer } from './transactional-producer.ts';
+import { NO_MARKERS, TransactionalProducer } from './transactional-producer.ts';
 
 /** All transactional ids, by virtual host. It follows the operations: they are applied when they are journaled, too. */
 export class TransactionTable {
@@ -34,12 +34,13 @@ export class TransactionTable {
   apply(operation: TransactionOperation): void {
     switch (operation.op) {
       case 'transaction.producer': {
-        const { v, i, now, before, timeoutMs, state, updatedMs } = operation;
+        const { v, i, now, before, timeoutMs, state, updatedMs, markers } = operation;
         const producer = this.get(v, i) ?? this.#add(v, i, operation);
         producer.identity = { producerId: now[0], epoch: now[1] };
         producer.previous = { producerId: before[0], epoch: before[1] };
         producer.timeoutMs = timeoutMs;
         producer.rest(state, updatedMs);
+        producer.markers = markers?.map(([shard, end]) => ({ shard, end })) ?? NO_MARKERS;
         this.#unresolved.delete(producer);
         return;
       }
@@ -62,9 +63,9 @@ export class TransactionTable {
 
   *snapshot(): Iterable<TransactionOperation> {
     for (const producer of this) {
-      const { vhost: v, id: i, isOngoing, startMs, updatedMs, partitions, groups } = producer;
+      const { vhost: v, id: i, isOngoing, startMs, updatedMs, partitions, groups, markers } = producer;
       const state = isOngoing ? 'empty' : producer.state;
-      yield producerSet(producer, { ...changeOf(producer), state }, updatedMs);
+      yield producerSet(producer, { ...changeOf(producer), state }, updatedMs, markers);
       if (!isOngoing) continue;
       const ids = Array.from(partitions, (partition) => partition.id);
       yield { op: 'transaction.grow', v, i, startMs, partitions: ids, groups: [...groups] };
@@ -72,15 +73,16 @@ export class TransactionTable {
   }
 
   /**
-   * Everything was read. A partition is also part of a transaction because there are records of it there: that it is
+   * Everything was read. A partition of this shard is also part of a transaction because there are records of it there: that it is
    * was not said elsewhere.
    */
-  recovered(partitions: Iterable<Partition>): void {
-    const byId = new Map<number, Partition>();
+  recovered(partitions: Iterable<AnyPartition>): void {
+    const byId = new Map<number, AnyPartition>();
     const byProducerId = new Map<number, TransactionalProducer>();
     for (const producer of this) byProducerId.set(producer.identity.producerId, producer);
     for (const partition of partitions) {
       byId.set(partition.id, partition);
+      if (partition.isRemote) continue;
       for (const { id } of partition.producers.ongoing()) byProducerId.get(id)?.partitions.add(partition);
     }
     for (const [producer, ids] of this.#unresolved) {

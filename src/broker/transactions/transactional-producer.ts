@@ -1,10 +1,10 @@
 import type { ObjectAccount } from '../budget/object-account.ts';
-import type { Partition } from '../streams/partition.ts';
+import type { AnyPartition } from '../streams/any-partition.ts';
 
 /**
  * Where a transactional id stands. There is no state in between, as there is where an end has to be carried from server
  * to server: that a transaction is over, its ends in all partitions and the offsets of its groups are one block of the
- * journal.
+ * journal. For partitions of other shards, that their ends are on the way is in this block.
  */
 export type TransactionState = 'empty' | 'ongoing' | 'committed' | 'aborted';
 
@@ -13,6 +13,14 @@ export interface ProducerIdentity {
   readonly producerId: number;
   readonly epoch: number;
 }
+
+/** The end of a transaction in one other shard: `end` is the id behind it in the outbox for that shard. */
+export interface SentMarkers {
+  readonly shard: number;
+  readonly end: number;
+}
+
+export const NO_MARKERS: readonly SentMarkers[] = [];
 
 /** Epochs are 16 bits with a sign; the last one is left for the end of the last transaction. */
 const EPOCH_MAX = 0x7fff;
@@ -47,8 +55,12 @@ export class TransactionalProducer {
   startMs = -1;
   /** When something changed last. */
   updatedMs: number;
-  readonly partitions = new Set<Partition>();
+  readonly partitions = new Set<AnyPartition>();
   readonly groups = new Set<string>();
+  /** The block with the last partitions and groups that were journaled. */
+  grownBlock = 0;
+  /** Of the last transaction, in other shards, until all of them are durable there: the next one does not begin before. */
+  markers: readonly SentMarkers[] = NO_MARKERS;
 
   constructor(
     vhost: string,
@@ -66,6 +78,11 @@ export class TransactionalProducer {
 
   get isOngoing(): boolean {
     return this.state === 'ongoing';
+  }
+
+  /** The last transaction is over, and other shards may not know it yet. */
+  get isSettling(): boolean {
+    return this.markers.length > 0;
   }
 
   /** When the open transaction is aborted, if it is still open; Infinity if there is none. */

@@ -8,6 +8,7 @@ import {
 } from '../../records/producer-fields.ts';
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
+import type { AnyPartition } from '../streams/any-partition.ts';
 import type { Partition } from '../streams/partition.ts';
 import { ProducerIds } from '../streams/producers/producer-ids.ts';
 import {
@@ -18,9 +19,18 @@ import {
   producerSet,
   type TransactionOperation,
 } from './operations.ts';
-import type { InitializeRequest, Owner, TransactionAdmission } from './requests.ts';
-import { endTransaction, type TransactionEndDeps } from './transaction-end.ts';
+import type { InitializeRequest, Owner } from './requests.ts';
+import { SettlingProducers } from './settling-producers.ts';
+import type { TransactionAdmission } from './transaction-admission.ts';
 import {
+  endTransaction,
+  partitionsElsewhere,
+  placesInOutboxes,
+  reserveEnds,
+  type TransactionEndDeps,
+} from './transaction-end.ts';
+import {
+  concurrent,
   fenced,
   notOpen,
   TransactionError,
@@ -36,6 +46,7 @@ import {
   successorOf,
   type TransactionalProducer,
 } from './transactional-producer.ts';
+import type { Verification } from './verification.ts';
 
 export interface TransactionsDeps extends TransactionEndDeps {
   readonly settings: TransactionSettings;
@@ -44,7 +55,9 @@ export interface TransactionsDeps extends TransactionEndDeps {
   /** Without them only `settings.idsMax` counts. */
   readonly quotas?: ObjectQuotas;
   /** Of all streams. */
-  partitions(): Iterable<Partition>;
+  partitions(): Iterable<AnyPartition>;
+  /** Where another shard is the coordinator: nothing is coordinated here. */
+  readonly verification?: Verification | null;
 }
 
 /**
@@ -59,10 +72,17 @@ export class Transactions implements SnapshotSection {
   readonly #table: TransactionTable;
   readonly #ids: ProducerIds;
   readonly #timer: DeadlineTimer;
+  /** Who waits for other shards. */
+  readonly settling: SettlingProducers;
+  /** In shards that coordinate nothing: what the coordinator has said. */
+  readonly verification: Verification | null;
+  #isWaitingForRoom = false;
   #check: Timer | null = null;
 
   constructor(deps: TransactionsDeps) {
     this.#deps = deps;
+    this.verification = deps.verification ?? null;
+    this.settling = new SettlingProducers(deps.shard, (vhost, id) => this.#table.get(vhost, id));
     this.#quotas = deps.quotas ?? new ObjectQuotas();
     this.#table = new TransactionTable(this.#quotas);
     this.#ids = new ProducerIds((limit) => this.#record({ op: 'transaction.ids', limit }));
@@ -77,6 +97,11 @@ export class Transactions implements SnapshotSection {
     return this.#table.get(vhost, id);
   }
 
+  /** Of all virtual hosts. */
+  [Symbol.iterator](): Iterator<TransactionalProducer> {
+    return this.#table[Symbol.iterator]();
+  }
+
   list(vhost: string): Iterable<TransactionalProducer> {
     return this.#table.list(vhost);
   }
@@ -88,6 +113,7 @@ export class Transactions implements SnapshotSection {
 
   /** For a producer that numbers its records without transactions. @throws TransactionError unavailable */
   newProducer(): ProducerIdentity {
+    this.#assertCoordinator();
     this.#admitWrite();
     return { producerId: this.#ids.next(), epoch: 0 };
   }
@@ -97,6 +123,7 @@ export class Transactions implements SnapshotSection {
    * @throws TransactionError
    */
   initialize({ vhost, id, timeoutMs, identity, user }: InitializeRequest): ProducerIdentity {
+    this.#assertCoordinator();
     const { settings } = this.#deps;
     if (id === '' || id.length > settings.idLengthMax) {
       const text = `a transactional id has 1 to ${settings.idLengthMax} characters, not ${id.length}`;
@@ -111,6 +138,7 @@ export class Transactions implements SnapshotSection {
     this.#admitWrite();
     const producer = this.#table.get(vhost, id);
     if (producer === undefined) return this.#create(vhost, id, timeoutMs, user);
+    if (producer.isSettling) throw concurrent(producer);
     if (identity !== null) {
       // The answer to an earlier request did not arrive, or the broker has aborted its transaction: it has its successor already.
       if (isSame(identity, producer.previous) && !producer.isOngoing) {
@@ -133,18 +161,24 @@ export class Transactions implements SnapshotSection {
   }
 
   /** These partitions and groups will have part in the transaction. @throws TransactionError */
-  grow(owner: Owner, partitions: readonly Partition[], groups: readonly string[]): void {
+  grow(owner: Owner, partitions: readonly AnyPartition[], groups: readonly string[]): void {
     this.#grow(this.#ownedBy(owner), partitions, groups);
   }
 
   /** @throws TransactionError if it is not the owner's, or one of the partitions is no part of it */
-  verify(owner: Owner, partition: Partition): void {
+  verify(owner: Owner, partition: AnyPartition): void {
     const producer = this.#ownedBy(owner);
     if (producer.isOngoing && producer.partitions.has(partition)) return;
+    if (producer.isSettling) throw concurrent(producer);
     throw new TransactionError(
       'not-in-transaction',
       `partition ${partition.index} of '${partition.stream.name}' is not in the transaction of '${owner.id}'`,
     );
+  }
+
+  /** The block that says what the owner's transaction has; whoever is told of it is told when that is durable. @throws TransactionError */
+  grownBlock(owner: Owner): number {
+    return this.#ownedBy(owner).grownBlock;
   }
 
   /** Whether the batch at `at` may be appended to the partition, as far as transactions are concerned; null if so. */
@@ -155,6 +189,8 @@ export class Transactions implements SnapshotSection {
     admission: TransactionAdmission,
   ): TransactionErrorKind | null {
     if (!isTransactional(bytes, at)) return null;
+    const { verification } = this;
+    if (verification !== null) return verification.admit(partition, bytes, at, admission);
     const { transactionalId, mayAdd } = admission;
     if (transactionalId === null) return 'unknown-producer';
     const producer = this.#table.get(partition.stream.vhost, transactionalId);
@@ -163,10 +199,13 @@ export class Transactions implements SnapshotSection {
     }
     if (producer.identity.epoch !== producerEpochOf(bytes, at)) return 'fenced';
     const isIn = producer.isOngoing && producer.partitions.has(partition);
+    if (!isIn && producer.isSettling) return 'concurrent';
     if (!mayAdd) return isIn ? null : 'not-in-transaction';
     // That it takes part in a transaction which is known to be open, its records say at recovery.
-    if (!producer.isOngoing) this.#grow(producer, [partition], []);
-    else if (!isIn) {
+    if (!producer.isOngoing) {
+      if (this.#quotas.refusalOfWrite() !== null) return 'unavailable';
+      this.#grow(producer, [partition], []);
+    } else if (!isIn) {
       if (producer.partitions.size >= this.#deps.settings.partitionsMax) return 'too-many';
       producer.partitions.add(partition);
     }
@@ -179,6 +218,7 @@ export class Transactions implements SnapshotSection {
   admitGroup(owner: Owner, group: string, mayAdd: boolean): void {
     const producer = this.#ownedBy(owner);
     if (producer.isOngoing && producer.groups.has(group)) return;
+    if (producer.isSettling) throw concurrent(producer);
     if (!mayAdd) {
       throw new TransactionError(
         'not-in-transaction',
@@ -193,6 +233,7 @@ export class Transactions implements SnapshotSection {
    * which is late can become part of the next (KIP-890); otherwise that is what it has. @throws TransactionError
    */
   end(owner: Owner, isCommit: boolean, renews: boolean): ProducerIdentity {
+    this.#assertCoordinator();
     const producer = this.#table.get(owner.vhost, owner.id);
     if (producer === undefined) throw unknown(owner);
     const state = isCommit ? 'committed' : 'aborted';
@@ -207,6 +248,7 @@ export class Transactions implements SnapshotSection {
       if (!renews && producer.state === state) return producer.identity;
       // There may have been something that failed: whoever aborts wants to have it out of the world.
       if (!renews || isCommit) throw notOpen(producer, isCommit);
+      if (producer.isSettling) throw concurrent(producer);
     }
     const { timeoutMs } = producer;
     const identity = renews ? this.#successorOf(producer) : producer.identity;
@@ -232,6 +274,8 @@ export class Transactions implements SnapshotSection {
     const { settings, shard } = this.#deps;
     const { scheduler, clock } = shard;
     this.#table.recovered(this.#deps.partitions());
+    for (const producer of this.#table) this.settling.follow(producer);
+    if (shard.isHeld) return;
     for (const { dueMs } of this.#table) this.#timer.setFor(dueMs, clock.now());
     this.#check = scheduler.every(settings.checkMs, () => this.#expire());
   }
@@ -239,6 +283,12 @@ export class Transactions implements SnapshotSection {
   stop(): void {
     this.#timer.stop();
     this.#check?.cancel();
+  }
+
+  /** @throws TransactionError not-coordinator */
+  #assertCoordinator(): void {
+    if (this.verification === null) return;
+    throw new TransactionError('not-coordinator', 'transactions are coordinated in shard 0');
   }
 
   #create(vhost: string, id: string, timeoutMs: number, user: string | undefined): ProducerIdentity {
@@ -263,6 +313,7 @@ export class Transactions implements SnapshotSection {
   }
 
   #ownedBy(owner: Owner): TransactionalProducer {
+    this.#assertCoordinator();
     const producer = this.#table.get(owner.vhost, owner.id);
     if (producer === undefined || producer.identity.producerId !== owner.identity.producerId) {
       throw unknown(owner);
@@ -271,9 +322,15 @@ export class Transactions implements SnapshotSection {
     return producer;
   }
 
-  #grow(producer: TransactionalProducer, partitions: readonly Partition[], groups: readonly string[]): void {
+  #grow(
+    producer: TransactionalProducer,
+    partitions: readonly AnyPartition[],
+    groups: readonly string[],
+  ): void {
+    if (producer.isSettling) throw concurrent(producer);
     this.#admitWrite();
-    const isIn = (partition: Partition): boolean => producer.isOngoing && producer.partitions.has(partition);
+    const isIn = (partition: AnyPartition): boolean =>
+      producer.isOngoing && producer.partitions.has(partition);
     const added = [...new Set(partitions)].filter((partition) => !isIn(partition));
     this.#checkPartitions(producer, added.length);
     const addedGroups = groups.filter((group) => !producer.groups.has(group));
@@ -288,8 +345,10 @@ export class Transactions implements SnapshotSection {
       this.#timer.setFor(producer.dueMs, nowMs);
     }
     for (const partition of added) producer.partitions.add(partition);
+    // An outbox that is made now has room when the end comes.
+    reserveEnds(this.#deps.shard, partitionsElsewhere(added));
     for (const group of addedGroups) producer.groups.add(group);
-    this.#deps.shard.record(
+    producer.grownBlock = this.#deps.shard.record(
       encodeTransactionOperation({
         op: 'transaction.grow',
         v: producer.vhost,
@@ -316,9 +375,18 @@ export class Transactions implements SnapshotSection {
     this.#record(producerSet(producer, change, this.#deps.shard.clock.now()));
   }
 
+  /** @throws TransactionError no-room, and nothing has changed */
   #end(producer: TransactionalProducer, isCommit: boolean, change: ProducerChange): void {
-    const nowMs = this.#deps.shard.clock.now();
-    const operation = producerSet(producer, change, nowMs);
+    const { shard } = this.#deps;
+    const elsewhere = partitionsElsewhere(producer.partitions);
+    if (!reserveEnds(shard, elsewhere)) {
+      throw new TransactionError(
+        'no-room',
+        `the end of the transaction of '${producer.id}' waits for another shard`,
+      );
+    }
+    const nowMs = shard.clock.now();
+    const operation = producerSet(producer, change, nowMs, placesInOutboxes(shard, elsewhere));
     const { producerId, epoch } = producer.identity;
     const isRenewed = !isSame(producer.identity, change.identity);
     endTransaction(this.#deps, {
@@ -327,8 +395,10 @@ export class Transactions implements SnapshotSection {
       operation: encodeTransactionOperation(operation),
       epoch: change.identity.producerId === producerId ? change.identity.epoch : epoch + (isRenewed ? 1 : 0),
       nowMs,
+      elsewhere,
     });
     this.#apply(operation);
+    this.settling.follow(producer);
   }
 
   #forget(v: string, i: string): void {
@@ -353,19 +423,34 @@ export class Transactions implements SnapshotSection {
         this.#timer.setFor(producer.dueMs, nowMs);
         continue;
       }
-      const { identity: previous, timeoutMs } = producer;
-      const identity = this.#successorOf(producer);
-      this.#end(producer, false, { identity, previous, timeoutMs, state: 'aborted' });
+      if (reserveEnds(this.#deps.shard, partitionsElsewhere(producer.partitions))) this.#abort(producer);
+      else this.#abortWhenRoom();
     }
+  }
+
+  #abort(producer: TransactionalProducer): void {
+    const { identity: previous, timeoutMs } = producer;
+    const identity = this.#successorOf(producer);
+    this.#end(producer, false, { identity, previous, timeoutMs, state: 'aborted' });
+  }
+
+  #abortWhenRoom(): void {
+    if (this.#isWaitingForRoom) return;
+    this.#isWaitingForRoom = true;
+    this.settling.whenRoom(() => {
+      this.#isWaitingForRoom = false;
+      this.#abortOverdue();
+    });
   }
 
   #expire(): void {
     const { settings, shard } = this.#deps;
     const nowMs = shard.clock.now();
-    for (const { vhost, id, isOngoing, updatedMs } of [...this.#table]) {
-      if (!isOngoing && updatedMs <= nowMs - settings.idExpirationMs) this.#forget(vhost, id);
+    for (const { vhost, id, isOngoing, isSettling, updatedMs } of [...this.#table]) {
+      if (!isOngoing && !isSettling && updatedMs <= nowMs - settings.idExpirationMs) this.#forget(vhost, id);
     }
     const forgottenMs = nowMs - this.#deps.producerExpirationMs();
-    for (const { producers } of this.#deps.partitions()) producers.expire(forgottenMs);
+    for (const partition of this.#deps.partitions())
+      if (!partition.isRemote) partition.producers.expire(forgottenMs);
   }
 }

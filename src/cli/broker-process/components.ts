@@ -73,12 +73,19 @@ interface ClientServer {
   close(): Promise<void>;
 }
 
+interface ListenOptions {
+  readonly tls?: TlsOptions;
+  readonly countedAs: ListenerName;
+  /** Of all shards, where each has one of its own. */
+  readonly ports: readonly number[];
+}
+
 type Listen = (
   broker: Broker,
   reserved: ReservedPort,
   configuration: Configuration,
   log: Logger,
-  tls: { readonly tls?: TlsOptions; readonly countedAs: ListenerName },
+  options: ListenOptions,
 ) => Promise<ClientServer>;
 
 export interface ClientListener {
@@ -88,16 +95,20 @@ export interface ClientListener {
   readonly title: string;
   readonly setting: 'amqpPort' | 'amqpsPort' | 'kafkaPort' | 'kafkasPort';
   readonly isTls: boolean;
-  /** Otherwise shard 0 alone serves it. */
-  readonly isInAllShards: boolean;
+  /** All shards serve it: on one port, or each on a port of its own. */
+  readonly ports: 'one' | 'each';
   readonly listen: Listen;
 }
 
-const listenAmqp: Listen = (broker, reserved, configuration, log, tls) =>
-  AmqpServer.listen(broker, { ...amqpOptions(configuration, reserved, log), ...tls });
+const listenAmqp: Listen = (broker, reserved, configuration, log, { tls, countedAs }) =>
+  AmqpServer.listen(broker, {
+    ...amqpOptions(configuration, reserved, log),
+    countedAs,
+    ...(tls !== undefined && { tls }),
+  });
 
-const listenKafka: Listen = (broker, reserved, configuration, log, tls) =>
-  KafkaServer.listen(broker, { ...kafkaOptions(configuration, reserved, log), ...tls });
+const listenKafka: Listen = (broker, reserved, configuration, log, options) =>
+  KafkaServer.listen(broker, { ...kafkaOptions(configuration, reserved, log), ...options });
 
 /** In the order in which they are opened. */
 const CLIENT_LISTENERS: readonly ClientListener[] = [
@@ -106,7 +117,7 @@ const CLIENT_LISTENERS: readonly ClientListener[] = [
     title: 'AMQP',
     setting: 'amqpPort',
     isTls: false,
-    isInAllShards: true,
+    ports: 'one',
     listen: listenAmqp,
   },
   {
@@ -114,7 +125,7 @@ const CLIENT_LISTENERS: readonly ClientListener[] = [
     title: 'AMQP over TLS',
     setting: 'amqpsPort',
     isTls: true,
-    isInAllShards: true,
+    ports: 'one',
     listen: listenAmqp,
   },
   {
@@ -122,7 +133,7 @@ const CLIENT_LISTENERS: readonly ClientListener[] = [
     title: 'Kafka',
     setting: 'kafkaPort',
     isTls: false,
-    isInAllShards: false,
+    ports: 'each',
     listen: listenKafka,
   },
   {
@@ -130,7 +141,7 @@ const CLIENT_LISTENERS: readonly ClientListener[] = [
     title: 'Kafka over TLS',
     setting: 'kafkasPort',
     isTls: true,
-    isInAllShards: false,
+    ports: 'each',
     listen: listenKafka,
   },
 ];
@@ -143,24 +154,45 @@ export function clientListeners(configuration: Configuration): readonly ClientLi
   return listeners;
 }
 
-/** Takes the port of a listener with `take`. Rejects with a message for an operator. */
-export async function reservePort<Taken = ReservedPort>(
-  { protocol, title, setting }: ClientListener,
+/** The port of a listener in a shard; 0 for any free one. */
+export function portInShard(
+  { title, setting, ports }: Pick<ClientListener, 'title' | 'setting' | 'ports'>,
   configuration: Configuration,
-  take: (on: PortOptions) => Promise<Taken>,
-): Promise<Taken> {
-  const { host } = configuration;
+  shard: number,
+): number {
   const port = configuration[setting];
   if (port === 'off') throw new Error(`the listener for ${title} is off`);
+  return port === 0 || ports === 'one' ? port : port + shard * configuration.kafkaShardPortStep;
+}
+
+/** Takes the port of a listener with `take`. Rejects with a message for an operator. */
+export async function reservePort<Taken = ReservedPort>(
+  listener: ClientListener,
+  configuration: Configuration,
+  take: (on: PortOptions) => Promise<Taken>,
+  shard = 0,
+): Promise<Taken> {
+  const { host } = configuration;
+  const { protocol, title, ports } = listener;
+  const port = portInShard(listener, configuration, shard);
+  const isOfShard = ports === 'each' && shard > 0;
+  const name = isOfShard ? `${title} in shard ${shard}` : title;
+  const flag = `--${protocol}-port${isOfShard ? ' or --kafka-shard-port-step' : ''}`;
   try {
     return await take({ host, port });
   } catch (error) {
-    throw listenError(error, title, `--${protocol}-port`, formatAddress(host, port));
+    throw listenError(error, name, flag, formatAddress(host, port));
   }
 }
 
 /** Who tells that certificates are to be read again: the process, or whoever passes its signal on. */
 export type Hangups = Pick<EventEmitter, 'on' | 'off'>;
+
+export interface StartOptions {
+  readonly hangups?: Hangups;
+  /** Of all shards, where each has one of its own and there are several. */
+  readonly ports?: readonly number[] | null;
+}
 
 /** Serves clients on the port that was taken for it. */
 export async function startListener(
@@ -169,16 +201,22 @@ export async function startListener(
   broker: Broker,
   configuration: Configuration,
   log: Logger,
-  hangups: Hangups = process,
+  options: StartOptions = {},
 ): Promise<ListenerComponent> {
   const { host } = configuration;
+  const { hangups = process } = options;
+  const ports = options.ports ?? [reserved.port];
   const files = isTls ? tlsFiles(configuration) : null;
-  const tls = { countedAs: protocol, ...(files !== null && { tls: readTlsFiles(files) }) };
-  const server = await listen(broker, reserved, configuration, log, tls);
+  const tls = files === null ? {} : { tls: readTlsFiles(files) };
+  const server = await listen(broker, reserved, configuration, log, {
+    countedAs: protocol,
+    ports,
+    ...tls,
+  });
   const stopRenewing = files === null ? null : renewTls(server, files, log, hangups);
   return {
     protocol,
-    address: formatAddress(host, server.port),
+    address: ports.map((port) => formatAddress(host, port)).join(','),
     close() {
       stopRenewing?.();
       return server.close();

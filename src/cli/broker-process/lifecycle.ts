@@ -9,7 +9,7 @@ export interface Component {
 export interface ListenerComponent extends Component {
   /** As in the ready line: 'amqp'. */
   readonly protocol: string;
-  /** '127.0.0.1:5672', '[::1]:5672'. */
+  /** '127.0.0.1:5672', '[::1]:5672'; several with commas between them where each shard has a port of its own. */
   readonly address: string;
 }
 

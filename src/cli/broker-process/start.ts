@@ -21,6 +21,7 @@ import { exposuresOf } from './exposure.ts';
 import { endOnInternalErrors } from './internal-errors.ts';
 import { type Component, type Components, runUntilStopped } from './lifecycle.ts';
 import { createLog, standardError } from './log.ts';
+import { portProblems } from './port-problems.ts';
 import type { SeveralShards, SeveralShardsOptions } from './shards/several-shards.ts';
 import { unmetSettings } from './unmet-settings.ts';
 
@@ -50,6 +51,8 @@ export async function start(
   if (listeners.length === 0) {
     throw new ConfigurationError(['every listener is off: nothing could reach this broker']);
   }
+  const problems = count === 1 ? [] : portProblems(listeners, configuration, count);
+  if (problems.length > 0) throw new ConfigurationError(problems);
 
   const several =
     count === 1 ? null : await severalShards({ ...shards, count, configuration, log, destination });
@@ -57,9 +60,10 @@ export async function start(
   const budget = clientBudget(configuration, together, descriptors);
   const reserved = new Map<ClientListener, ReservedPort>();
   const reserve = async (listener: ClientListener): Promise<ReservedPort> => {
-    const isShared = several !== null && listener.isInAllShards;
     const port = await reservePort(listener, configuration, (on) =>
-      isShared ? several.take(listener, on, budget.descriptors) : ReservedPort.open(on, budget.descriptors),
+      several === null
+        ? ReservedPort.open(on, budget.descriptors)
+        : several.take(listener, on, budget.descriptors),
     );
     reserved.set(listener, port);
     return port;
@@ -88,8 +92,10 @@ export async function start(
     ],
     listeners: listeners.map((listener) => async ({ broker }) => {
       const port = reserved.get(listener) as ReservedPort;
-      const own = await startListener(listener, port, broker, configuration, log);
-      return several !== null && listener.isInAllShards ? await several.listenBeside(own, listener) : own;
+      const own = await startListener(listener, port, broker, configuration, log, {
+        ports: several?.portsOf(listener) ?? null,
+      });
+      return several === null ? own : await several.listenBeside(own, listener);
     }),
   };
   await runUntilStopped(components, log, {

@@ -24,6 +24,7 @@ export const SETTING_GROUPS: readonly SettingGroup[] = [
       amqpsPort: 'When AMQP clients connect over a network.',
       kafkaPort: 'When another program has the port; `off` when all clients use TLS or AMQP.',
       kafkasPort: 'When Kafka clients connect over a network.',
+      kafkaShardPortStep: 'With several shards, where those ports are taken, or not open in a firewall.',
       kafkaAdvertisedHost:
         'When Kafka clients connect to a proxy, a container’s mapped port or a public name.',
       proxyProtocolFrom:

@@ -12,6 +12,15 @@ interface HandledApi<A extends Api> extends ServedApi {
   readonly isOpenToAll?: true;
 }
 
+/** Where its requests are answered. */
+interface Homed {
+  /**
+   * 'controller': by shard 0, which other shards forward them to. Left out: by the shard that they come to, from what all know or from
+   * what it has itself.
+   */
+  readonly home?: 'controller';
+}
+
 /**
  * One API as a value, registered in `handlers/table.ts`.
  *
@@ -20,15 +29,22 @@ interface HandledApi<A extends Api> extends ServedApi {
  * on meanwhile; the next request of the connection begins when the work is done. What `handle` throws, or rejects with, closes the connection: an error with a Kafka error code belongs in
  * the response.
  */
-export interface ApiHandler<A extends Api = Api> extends HandledApi<A> {
+export interface ApiHandler<A extends Api = Api> extends HandledApi<A>, Homed {
   handle(
     request: RequestOf<A>,
     context: RequestContext,
   ): Outcome<ResponseInput<A>> | Work<Outcome<ResponseInput<A>>>;
 }
 
+/** In a shard other than 0: the request is answered by the controller after all. */
+export const BY_CONTROLLER: ByController = { isAnsweredBy: 'controller' };
+
+interface ByController {
+  readonly isAnsweredBy: 'controller';
+}
+
 /** Null: no response is sent, as for Produce with acks=0. */
-export type Outcome<R> = R | null | Promise<R | null>;
+export type Outcome<R> = R | null | ByController | Promise<R | null>;
 
 /** An API whose handler decodes the request itself, and fills its pending response now or later. */
 export interface RawHandler<A extends Api = Api> extends HandledApi<A> {
@@ -43,7 +59,7 @@ export interface RawHandler<A extends Api = Api> extends HandledApi<A> {
 }
 
 /** An `ApiHandler` in the table, without the types of its messages: it gets what its own `api` has decoded. */
-export interface ErasedHandler extends HandledApi<Api> {
+export interface ErasedHandler extends HandledApi<Api>, Homed {
   handle(request: never, context: RequestContext): Outcome<object> | Work<Outcome<object>>;
 }
 

@@ -22,7 +22,10 @@ export interface KafkaServerOptions {
   readonly reserved?: ReservedPort | undefined;
   /** As which listener its connections are counted, over all shards of the process. */
   readonly countedAs?: ListenerName;
+  /** With a port, it is that of shard 0; those of others are as far from it as the ports that they listen on. */
   readonly advertised?: AdvertisedAddress | null;
+  /** What the servers of all shards listen on, by the number of the shard; left out where there is one. */
+  readonly ports?: readonly number[];
   /** Metadata requests create topics that do not exist (auto.create.topics.enable). */
   readonly createsTopics?: boolean;
   /** Of topics that are created without a number of partitions (num.partitions). */
@@ -63,7 +66,9 @@ export interface KafkaServerOptions {
   readonly log?: Log;
 }
 
-export type Settings = Required<Omit<KafkaServerOptions, 'host' | 'port' | 'reserved' | 'countedAs' | 'tls'>>;
+export type Settings = Required<
+  Omit<KafkaServerOptions, 'host' | 'port' | 'ports' | 'reserved' | 'countedAs' | 'tls'>
+>;
 
 const MIB = 1024 * 1024;
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };

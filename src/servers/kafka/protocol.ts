@@ -3,6 +3,7 @@ import type { KafkaConnection } from './connection/connection.ts';
 import type { AnyHandler } from './handler.ts';
 import type { authenticateByToken } from './handlers/sasl-authenticate.ts';
 import type { handlerOf } from './handlers/table.ts';
+import type { answerForwarded } from './shards/controller-service.ts';
 
 /** What serves a connection of a Kafka client: connections, and the handlers of all APIs. */
 export interface LoadedProtocol {
@@ -10,6 +11,7 @@ export interface LoadedProtocol {
   readonly handlers: readonly AnyHandler[];
   readonly handlerOf: typeof handlerOf;
   readonly authenticateByToken: typeof authenticateByToken;
+  readonly answerForwarded: typeof answerForwarded;
 }
 
 /**
@@ -66,5 +68,6 @@ export async function loadProtocol(): Promise<LoadedProtocol> {
   const { KafkaConnection } = await import('./connection/connection.ts');
   const { authenticateByToken } = await import('./handlers/sasl-authenticate.ts');
   const { HANDLERS, handlerOf } = await import('./handlers/table.ts');
-  return { KafkaConnection, handlers: HANDLERS, handlerOf, authenticateByToken };
+  const { answerForwarded } = await import('./shards/controller-service.ts');
+  return { KafkaConnection, handlers: HANDLERS, handlerOf, authenticateByToken, answerForwarded };
 }

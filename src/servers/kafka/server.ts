@@ -1,13 +1,14 @@
 import type { AddressInfo } from 'node:net';
 import { MemoryPool } from '../../base/memory-pool.ts';
 import type { Broker } from '../../broker/broker.ts';
+import type { ServiceRequest } from '../../broker/shards/services/service-request.ts';
 import type { AcceptedConnection } from '../listener/accepted-connection.ts';
 import { Listener } from '../listener/listener.ts';
 import type { TlsMaterial } from '../listener/tls.ts';
 import type { KafkaConnection, KafkaConnectionDeps } from './connection/connection.ts';
 import { FetchSessions } from './fetch/fetch-sessions.ts';
 import { memberCodec } from './groups/member-codec.ts';
-import type { ServedApi, ServerContext } from './handlers/request-context.ts';
+import type { Controller, ServedApi, ServerContext } from './handlers/request-context.ts';
 import { type KafkaServerOptions, type Settings, withDefaults } from './options.ts';
 import { loadProtocol } from './protocol.ts';
 import { ShareSessions } from './share/share-sessions.ts';
@@ -20,6 +21,8 @@ interface Protocol {
   readonly KafkaConnection: typeof KafkaConnection;
   readonly apis: readonly ServedApi[];
   readonly deps: KafkaConnectionDeps;
+  /** In shard 0: a request of a client of another shard. */
+  answerForwarded(request: ServiceRequest): void;
 }
 
 /** What `fetchMemory` keeps for the next fetches, enough for a few at a time. */
@@ -34,27 +37,37 @@ export class KafkaServer implements ServerContext {
   /** For the records of Fetch responses until the socket has taken them. */
   readonly fetchMemory = new MemoryPool(FETCH_MEMORY_BYTES);
   readonly shareSessions: ShareSessions;
+  readonly shard: number;
+  readonly ports: readonly number[];
+  readonly controller: Controller | null;
   readonly #listener: Listener;
   readonly #connections = new Set<KafkaConnection>();
   readonly #timer: NodeJS.Timeout;
   #protocol: Protocol | null = null;
   #loading: Promise<void> | null = null;
+  /** In shard 0: other shards are not answered any more. */
+  #stopServing: () => void = () => undefined;
 
   /** Resolves when it listens; rejects with the error of the system if it cannot. */
   static async listen(broker: Broker, options: KafkaServerOptions): Promise<KafkaServer> {
     const settings = withDefaults(options);
+    if (options.ports === undefined && (broker.elsewhere?.own ?? 0) > 0)
+      throw new Error('a server of one shard of several needs the ports of all');
     const { host, port, tls = null, reserved, countedAs } = options;
     const { budget } = broker;
     const listening = { ...settings, on: { host, port }, reserved, countedAs, tls, budget };
     const listener = await Listener.listen(listening, (connection) => server.#accept(connection));
-    const server = new KafkaServer(broker, settings, listener);
+    const server = new KafkaServer(broker, settings, listener, options.ports ?? [listener.port]);
     return server;
   }
 
-  private constructor(broker: Broker, settings: Settings, listener: Listener) {
+  private constructor(broker: Broker, settings: Settings, listener: Listener, ports: readonly number[]) {
     this.broker = broker;
     this.settings = settings;
     this.#listener = listener;
+    this.ports = ports;
+    this.shard = broker.elsewhere?.own ?? 0;
+    this.controller = this.#findController();
     this.fetchSessions = new FetchSessions(broker.quotas);
     this.shareSessions = new ShareSessions(broker.quotas);
     broker.groups.useMemberCodec(memberCodec);
@@ -90,6 +103,7 @@ export class KafkaServer implements ServerContext {
   /** Accepts nobody any more, sends what was answered, and waits for the peers for a limited time. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopServing();
     await this.#listener.close(() => {
       for (const connection of [...this.#connections]) connection.close('broker shutdown');
     });
@@ -98,6 +112,30 @@ export class KafkaServer implements ServerContext {
   /** Certificates that are good for connections to come. @throws Error if they are not, and changes nothing */
   renewTls(material: TlsMaterial): void {
     this.#listener.renewTls(material);
+  }
+
+  /** With several shards: shard 0 serves as the controller, and others ask it. Listeners of one kind belong together. */
+  #findController(): Controller | null {
+    const { elsewhere } = this.broker;
+    if (elsewhere === null) return null;
+    const service = this.isTls ? 'kafkas' : 'kafka';
+    if (elsewhere.own !== 0) return { ask: (request) => elsewhere.ask(0, service, request) };
+    this.#stopServing = elsewhere.serve(service, (request) => this.#answerForwarded(request));
+    return null;
+  }
+
+  #answerForwarded(request: ServiceRequest): void {
+    if (this.#protocol !== null) {
+      this.#protocol.answerForwarded(request);
+      return;
+    }
+    this.#load().then(
+      () => this.#answerForwarded(request),
+      (error: unknown) => {
+        this.settings.log.error({ err: error }, 'the Kafka protocol could not be loaded');
+        request.fail('the Kafka protocol could not be loaded');
+      },
+    );
   }
 
   #accept(accepted: AcceptedConnection): void {
@@ -141,10 +179,16 @@ export class KafkaServer implements ServerContext {
   }
 
   #load(): Promise<void> {
-    this.#loading ??= loadProtocol().then(({ KafkaConnection, handlers, handlerOf, authenticateByToken }) => {
+    this.#loading ??= loadProtocol().then((loaded) => {
+      const { KafkaConnection, handlers, handlerOf, authenticateByToken, answerForwarded } = loaded;
       const closed = (connection: KafkaConnection): void => void this.#connections.delete(connection);
       const deps = { server: this, handlerOf, saslToken: authenticateByToken, closed };
-      this.#protocol = { KafkaConnection, apis: handlers, deps };
+      this.#protocol = {
+        KafkaConnection,
+        apis: handlers,
+        deps,
+        answerForwarded: (request) => answerForwarded(this, handlerOf, request),
+      };
     });
     return this.#loading;
   }

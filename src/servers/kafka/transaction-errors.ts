@@ -1,3 +1,4 @@
+import type { Owner } from '../../broker/transactions/requests.ts';
 import { TransactionError, type TransactionErrorKind } from '../../broker/transactions/transaction-error.ts';
 import { ERROR_CODES, type ErrorName } from '../../wire/kafka/error-codes.ts';
 import type { RequestContext } from './handlers/request-context.ts';
@@ -13,7 +14,20 @@ const TRANSACTION_ERRORS: Readonly<Record<TransactionErrorKind, ErrorName>> = {
   'too-many': 'POLICY_VIOLATION',
   // Clients try again.
   unavailable: 'COORDINATOR_NOT_AVAILABLE',
+  concurrent: 'CONCURRENT_TRANSACTIONS',
+  'no-room': 'CONCURRENT_TRANSACTIONS',
+  unverified: 'NOT_ENOUGH_REPLICAS',
+  'not-coordinator': 'NOT_COORDINATOR',
 };
+
+/** What passes by itself: Produce is told in a word that every version of a producer tries again at, as by Kafka. */
+const TRIED_AGAIN: ReadonlySet<TransactionErrorKind> = new Set([
+  'unavailable',
+  'concurrent',
+  'no-room',
+  'unverified',
+  'not-coordinator',
+]);
 
 /** From this version on Produce can answer TRANSACTION_ABORTABLE (KIP-890). */
 const PRODUCE_ABORTABLE_FROM = 11;
@@ -21,7 +35,24 @@ const PRODUCE_ABORTABLE_FROM = 11;
 /** The error for Produce, which in no version answers PRODUCER_FENCED. */
 export function producedError(kind: TransactionErrorKind, version: number): ErrorName {
   if (kind === 'not-in-transaction' && version >= PRODUCE_ABORTABLE_FROM) return 'TRANSACTION_ABORTABLE';
-  return TRANSACTION_ERRORS[kind];
+  return TRIED_AGAIN.has(kind) ? 'NOT_ENOUGH_REPLICAS' : TRANSACTION_ERRORS[kind];
+}
+
+/** As `codeOf`, which waits some seconds for what other shards have to get before. */
+export async function codeInTime(
+  owner: Pick<Owner, 'vhost' | 'id'>,
+  run: () => void,
+  context: RequestContext,
+  fencedFrom: number,
+): Promise<number> {
+  let failure: unknown = null;
+  await context.broker.transactions.settling.patiently(owner, run).catch((error: unknown) => {
+    failure = error;
+  });
+  const rethrow = () => {
+    if (failure !== null) throw failure;
+  };
+  return codeOf(rethrow, context, fencedFrom);
 }
 
 /**

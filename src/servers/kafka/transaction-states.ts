@@ -1,15 +1,27 @@
-import type { TransactionState } from '../../broker/transactions/transactional-producer.ts';
+import type {
+  TransactionalProducer,
+  TransactionState,
+} from '../../broker/transactions/transactional-producer.ts';
 
 /** Kafka's names for the states of a transactional id. */
-export const TRANSACTION_STATES: Readonly<Record<TransactionState, string>> = {
+const TRANSACTION_STATES: Readonly<Record<TransactionState, string>> = {
   empty: 'Empty',
   ongoing: 'Ongoing',
   committed: 'CompleteCommit',
   aborted: 'CompleteAbort',
 };
 
-/** All states that a filter can name (KIP-664); here a transaction is never in the Prepare states: it ends in one block. */
-const OTHER_STATES = ['PrepareCommit', 'PrepareAbort', 'PrepareEpochFence', 'Dead'];
+/** Until the ends are in all other shards that have partitions of the transaction. */
+const PREPARE_COMMIT = 'PrepareCommit';
+const PREPARE_ABORT = 'PrepareAbort';
+
+/** All states that a filter can name (KIP-664). */
+const OTHER_STATES = [PREPARE_COMMIT, PREPARE_ABORT, 'PrepareEpochFence', 'Dead'];
+
+export function stateOf({ state, isSettling }: TransactionalProducer): string {
+  if (!isSettling) return TRANSACTION_STATES[state];
+  return state === 'committed' ? PREPARE_COMMIT : PREPARE_ABORT;
+}
 
 export const ALL_STATES: ReadonlySet<string> = new Set([
   ...Object.values(TRANSACTION_STATES),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Clients } from '../../../src/broker/access/clients.ts';
+import { RateLimit } from '../../../src/broker/access/rate-limit.ts';
 import type { User } from '../../../src/broker/access/user.ts';
 import { Budget } from '../../../src/broker/budget/budget.ts';
 import { ClientMemory } from '../../../src/broker/budget/client-memory.ts';
@@ -249,5 +250,46 @@ describe('large requests to several shards', () => {
     assert.notEqual(first.enter(30, 'ada'), null);
     second.leave(60);
     await waits;
+  });
+});
+
+describe('rates of several shards', () => {
+  it('are those of the process: what one uses is used for all', () => {
+    const limits = shards(3).map(({ rates }) => new RateLimit(100, 0, 10, rates.claim('user ada')));
+    const [first, second, third] = limits as [RateLimit, RateLimit, RateLimit];
+    assert.equal(first.use(600, 0), 0);
+    assert.equal(second.use(400, 0), 0);
+    assert.equal(third.use(100, 0), 1000);
+    assert.equal(first.use(0, 0), 1000);
+    assert.equal(second.use(50, 500), 1000);
+    assert.equal(third.use(0, 1500), 0);
+  });
+
+  it('come to what is allowed, over a long time, whichever shard is used', () => {
+    const limits = shards(2).map(({ rates }) => new RateLimit(1000, 0, 10, rates.claim('user ada')));
+    let nowMs = 0;
+    let used = 0;
+    for (let i = 0; nowMs < 100_000; i++) {
+      nowMs += limits[i % 2]!.use(700, nowMs) || 1;
+      used += 700;
+    }
+    assert.ok(used > 109_000 && used < 113_000, `${used} in 100 s, 10 s of them at once`);
+  });
+
+  it('are not gained from a shard that begins later, nor from one that forgets', () => {
+    const together = shards(3);
+    const limitOf = (shard: number) => new RateLimit(100, 0, 10, together[shard]!.rates.claim('user ada'));
+    const [first, second] = [limitOf(0), limitOf(1)];
+    first.use(700, 0);
+    second.use(5000, 0);
+    // All that was used before is used.
+    const third = limitOf(2);
+    assert.equal(third.use(10, 0), 100);
+    assert.equal(first.use(0, 0), 47_100);
+    second.close();
+    assert.equal(first.use(0, 0), 47_100);
+    first.close();
+    third.close();
+    assert.equal(limitOf(0).use(1000, 0), 0);
   });
 });

@@ -115,7 +115,7 @@ describe('what is forgotten at a limit, and not refused', () => {
   it('are the producers that were silent for longest', async () => {
     await using test = await TestBroker.start({ objectLimits: { user: { producers: 20 } } });
     const spec = { vhost: '/', name: 's', partitions: 2, configs: new Map<string, string>(), user: 'u0' };
-    const { partitions } = test.broker.streams.create(spec);
+    const { ownPartitions: partitions } = test.broker.streams.create(spec);
     for (let id = 0; id < 100; id++) produceBy(partitions[id % 2], id);
     assert.ok(test.broker.quotas.count('producers', { user: 'u0' }) <= 20);
     assert.notEqual(partitions[1].producers.get(99), undefined);
@@ -232,7 +232,7 @@ async function step(test: TestBroker, random: RandomChoices): Promise<string> {
         }),
     ],
     ['extend a stream', () => streams[0] && broker.streams.addPartitions(streams[0], 5)],
-    ['produce', () => streams[0] && produceBy(streams[0].partitions[0], random.below(5))],
+    ['produce', () => streams[0] && produceBy(streams[0].ownPartitions[0], random.below(5))],
     ['delete a stream', () => streams[0] && broker.streams.delete(streams[0])],
     [
       'commit offsets',

@@ -37,8 +37,8 @@ export function recounted(broker: Broker): Counts {
     add('policies', null, vhost.name, vhost.listPolicies().length);
     for (const stream of broker.streams.list(vhost.name)) {
       add('topics', stream.account, vhost.name);
-      add('partitions', stream.account, vhost.name, stream.partitions.length);
-      for (const { producers } of stream.partitions) {
+      add('partitions', stream.account, vhost.name, stream.ownPartitions.length);
+      for (const { producers } of stream.ownPartitions) {
         add('producers', stream.account, vhost.name, producers.size);
       }
     }

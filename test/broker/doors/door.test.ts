@@ -60,6 +60,29 @@ describe('a door', () => {
     close(one, other);
   });
 
+  it('keeps what comes before its shard serves others, in order, but for what it is started with', async () => {
+    const [one, other] = doorsOf();
+    other.door.begin();
+    const came: string[] = [];
+    const note = {
+      frame: (_kind: number, buffer: Buffer, start: number, end: number) =>
+        came.push(buffer.toString('latin1', start, end)) > 0,
+    };
+    other.door.receive(1, note);
+    other.door.receiveServed(2, note);
+    write(one.door, 2, 'served');
+    write(one.door, 3, 'early');
+    write(one.door, 1, 'at once');
+    await until(() => came.length === 1);
+    other.door.receiveServed(3, note);
+    write(one.door, 2, 'later');
+    await until(() => other.door.received.frames === 4);
+    assert.deepEqual(came, ['at once']);
+    other.door.serve();
+    assert.deepEqual(came, ['at once', 'served', 'early', 'later']);
+    close(one, other);
+  });
+
   it('is flushed once for all frames of a turn', async () => {
     const [one, other] = doorsOf();
     other.door.receive(1, { frame: () => true });

@@ -65,7 +65,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
   test('offsets of others: what those wrote there is fed all the same', async () => {
     await using test = await TestBroker.start();
     const stream = bound(test);
-    const [partition] = stream.partitions;
+    const [partition] = stream.ownPartitions;
     for (const deltas of [
       [0, 9],
       [0, 0x7fffffff],
@@ -88,7 +88,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
   test('times beyond all numbers', async () => {
     await using test = await TestBroker.start();
     const stream = bound(test);
-    const [partition] = stream.partitions;
+    const [partition] = stream.ownPartitions;
     for (const last of [0x01, 0x00]) {
       const delta = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, last];
       for (const baseMs of [(1n << 63n) - 1n, -(1n << 63n), 0n]) {
@@ -137,12 +137,12 @@ describe('records that no honest client sends do not reach queues, and harm nobo
     at = writeVarint(body, at + 2, 0);
     at += content.copy(body, at);
     const batch = nonsense(1, body.subarray(0, at));
-    stream.partitions[0].append(batch, 0, batch.length);
+    stream.ownPartitions[0].append(batch, 0, batch.length);
     appendRecords(stream, [{ key: null, value: 'good' }]);
     assert.deepEqual(await bodiesOf(test), ['', 'good']);
-    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0].highWatermark, 2);
+    assert.equal(test.broker.streams.get('/', 'copy')!.ownPartitions[0].highWatermark, 2);
     await test.restart();
-    assert.equal(test.broker.streams.get('/', 'copy')!.partitions[0].highWatermark, 2);
+    assert.equal(test.broker.streams.get('/', 'copy')!.ownPartitions[0].highWatermark, 2);
   });
 
   test('batches that become a thousand times as large: others have their turn between them', async () => {
@@ -153,7 +153,7 @@ describe('records that no honest client sends do not reach queues, and harm nobo
       const batch = nonsense(1, bomb);
       batch.writeInt16BE(COMPRESSION.zstd, 21);
       batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
-      stream.partitions[0].append(batch, 0, batch.length);
+      stream.ownPartitions[0].append(batch, 0, batch.length);
     }
     appendRecords(stream, [{ key: null, value: 'good' }]);
     let turns = 0;

@@ -250,8 +250,7 @@ class Run {
     if (step.op === 'gate') {
       consumer.isShut = !step.open;
       shard.setGate(step.open);
-    }
-    if (step.op === 'takes') {
+    } else if (step.op === 'takes') {
       shard.takes = step.takes;
       shard.consumer.wake();
     } else if (step.op === 'settle') {

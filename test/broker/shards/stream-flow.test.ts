@@ -84,7 +84,7 @@ describe('records on their way between shards', () => {
     const { channel } = await servers.client(1);
     await channel.assertQueue('s', STREAM);
     const [home] = servers.shards.brokers;
-    const partition = home.streams.get('/', 's')?.partitions[0];
+    const partition = home.streams.get('/', 's')?.ownPartitions[0];
     assert.ok(partition !== undefined);
     const { journal } = home.shard.store;
     const commit = journal.commit.bind(journal);

@@ -111,7 +111,7 @@ describe('a stream, for clients of other shards than its own', () => {
     const stream = home.streams.get('/', 's');
     await until(() => {
       home.shard.store.flushAccumulator();
-      return stream?.partitions[0].endOffset === 1;
+      return stream?.ownPartitions[0].endOffset === 1;
     });
     // Its own shard has confirmed everything that it had.
     await servers.shards.brokers[1].shard.durable();
@@ -149,7 +149,7 @@ describe('a stream, for clients of other shards than its own', () => {
     }
     await one.channel.waitForConfirms();
     assert.deepEqual(
-      stream.partitions.map(({ endOffset }) => endOffset),
+      stream.ownPartitions.map(({ endOffset }) => endOffset),
       [1, 1, 1],
     );
   });

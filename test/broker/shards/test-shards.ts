@@ -5,17 +5,21 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { systemScheduler } from '../../../src/base/scheduler.ts';
 import type { Work } from '../../../src/base/turn-time.ts';
 import { Broker, type BrokerOptions } from '../../../src/broker/broker.ts';
+import { Budget } from '../../../src/broker/budget/budget.ts';
+import { SharedBudget } from '../../../src/broker/budget/shared-budget.ts';
+import { allocateSharedBudget } from '../../../src/broker/budget/shared-memory.ts';
 import { createDoors, Seat } from '../../../src/broker/doors/seat.ts';
 import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
 import type { HeldShards } from '../../../src/broker/shards/move/held-shard.ts';
 import type { MoveBatch } from '../../../src/broker/shards/move/log-mover.ts';
 import { moveToFewerShards } from '../../../src/broker/shards/move/move-shards.ts';
+import type { RemotePartitionReads } from '../../../src/broker/shards/streams/remote-partition-reads.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
 import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 
-/** Several shards in one thread, with the doors that they have in several. */
+/** Several shards in one thread, with the doors and the counters that they have in several. */
 export class TestShards {
   readonly directory: string;
   #count: number;
@@ -57,6 +61,7 @@ export class TestShards {
   async open(count = this.#count): Promise<void> {
     this.#count = count;
     const doors = createDoors(this.#count, this.#ringBytes);
+    const counters = allocateSharedBudget(count);
     this.#seats = [];
     this.brokers = [];
     for (let number = 0; number < this.#count; number++) {
@@ -67,6 +72,7 @@ export class TestShards {
           dataDirectory: this.directoryOf(number),
           propertyCodecs: [amqp091Codec],
           seat,
+          budget: new Budget({ together: new SharedBudget({ number, count }, counters) }),
           ...this.#options,
         }),
       );
@@ -125,6 +131,18 @@ export class TestShards {
         for (const seat of seats) seat.close();
       },
     };
+  }
+
+  /** Frames that shard `from` has sent to `to`. */
+  sentFrames(from: number, to: number): number {
+    return this.#seats[from].rooms[to]?.door.sent.frames ?? 0;
+  }
+
+  /** What a shard reads of partitions of others. */
+  readsOf(shard: number): { readonly reads: RemotePartitionReads } {
+    const reads = this.brokers[shard].partitionReads;
+    if (reads === null) throw new Error('there is one shard');
+    return { reads };
   }
 
   directoryOf(shard: number): string {

@@ -31,11 +31,11 @@ function create(test: TestBroker, configs: Readonly<Record<string, string>>): Pa
     partitions: 1,
     configs: new Map(Object.entries(configs)),
   });
-  return stream.partitions[0];
+  return stream.ownPartitions[0];
 }
 
 function again(test: TestBroker): Partition {
-  return test.broker.streams.get('/', 's')?.partitions[0] as Partition;
+  return test.broker.streams.get('/', 's')?.ownPartitions[0] as Partition;
 }
 
 async function produce(

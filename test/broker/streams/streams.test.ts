@@ -15,11 +15,11 @@ const MIB = 1024 * KIB;
 
 function createStream(test: TestBroker, name = 's', partitions = 1): Partition {
   const stream = test.broker.streams.create({ vhost: '/', name, partitions, configs: new Map() });
-  return stream.partitions[0];
+  return stream.ownPartitions[0];
 }
 
 function partitionOf(test: TestBroker, name = 's'): Partition {
-  const partition = test.broker.streams.get('/', name)?.partitions[0];
+  const partition = test.broker.streams.get('/', name)?.ownPartitions[0];
   if (partition === undefined) throw new Error(`no stream '${name}'`);
   return partition;
 }
@@ -198,7 +198,7 @@ test('partitions can be added, and configs are kept over a restart', async () =>
   assert.throws(() => broker.broker.streams.addPartitions(stream, 4), /cannot become 4/);
   await broker.restart();
   const again = broker.broker.streams.get('/', 's');
-  assert.equal(again?.partitions.length, 5);
+  assert.equal(again?.ownPartitions.length, 5);
   assert.equal(again?.settings.maxMessageBytes, 1000);
 });
 

@@ -74,7 +74,7 @@ class TransactionsRun {
   }
 
   partition(index: number): Partition {
-    return this.test.broker.streams.get('/', 's')!.partitions[index];
+    return this.test.broker.streams.get('/', 's')!.ownPartitions[index];
   }
 
   reading(index: number): Reading {

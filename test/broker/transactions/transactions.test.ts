@@ -34,7 +34,7 @@ class Bench implements AsyncDisposable {
   }
 
   partition(index = 0): Partition {
-    return this.test.broker.streams.get('/', 's')!.partitions[index];
+    return this.test.broker.streams.get('/', 's')!.ownPartitions[index];
   }
 
   initialize(identity: ProducerIdentity | null = null, id = ID): ProducerIdentity {

@@ -26,7 +26,7 @@ async function stopped(test: TestBroker): Promise<{ path: string; starts: number
   ]);
   const { broker } = test;
   const partition = broker.streams.create({ vhost: '/', name: 'orders', partitions: 1, configs })
-    .partitions[0];
+    .ownPartitions[0];
   for (let i = 0; i < BATCHES; i++) {
     const records = Array.from({ length: RECORDS }, (_, j) => ({
       key: `key-${i}-${j}`,
@@ -92,7 +92,7 @@ test('after a cut all but the damaged batch can be read, and the stream goes on'
   assert.match(line, /records of stream 'orders'.*between offsets 15 and 19/);
   assert.deepEqual((await inspect(broker)).findings, []);
   await broker.open();
-  const partition = broker.broker.streams.get('/', 'orders')?.partitions[0] as Partition;
+  const partition = broker.broker.streams.get('/', 'orders')?.ownPartitions[0] as Partition;
   const offsets: number[] = [];
   for (let at = 0; at < partition.highWatermark; ) {
     const { bytes, nextOffset } = await partition.read(at, partition.highWatermark, 1000);

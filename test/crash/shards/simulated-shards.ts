@@ -115,7 +115,7 @@ export class SimulatedShards {
           note(`shard ${shard}: its journal ends at block ${fields.lastBlock}`);
           this.#found[shard] ??= fields.lastBlock as number;
         },
-        warn: () => undefined,
+        warn: (fields, message) => note(`shard ${shard}: ${message}: ${JSON.stringify(fields)}`),
         error: (fields, message) => note(`shard ${shard}: ${message}: ${JSON.stringify(fields)}`),
       },
     };

@@ -218,7 +218,7 @@ export class TxRun {
   }
 
   get #partitions(): readonly Partition[] {
-    return this.#shards.brokers[0].streams.get('/', STREAM)?.partitions ?? [];
+    return this.#shards.brokers[0].streams.get('/', STREAM)?.ownPartitions ?? [];
   }
 
   async #checkStream(): Promise<void> {

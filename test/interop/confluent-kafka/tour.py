@@ -376,7 +376,7 @@ def administration():
     admin.alter_consumer_group_offsets([altered])[group].result()
     check('it is listed', group in {each.group_id for each in admin.list_consumer_groups().result().valid}, group)
     admin.delete_consumer_groups([group])[group].result()
-    equal('the nodes', len(admin.describe_cluster().result().nodes), 1)
+    check('the nodes', len(admin.describe_cluster().result().nodes) >= 1, 'none')
     admin.delete_topics([topic])[topic].result()
     refused('gone', 'UNKNOWN_TOPIC_OR_PART', lambda: admin.delete_topics([topic])[topic].result())
 

@@ -203,7 +203,7 @@ public final class Administration {
 
     private static void cluster() throws Exception {
         var cluster = ADMIN.describeCluster();
-        Checks.equal("the nodes", cluster.nodes().get().size(), 1);
+        Checks.check("the nodes", !cluster.nodes().get().isEmpty(), "none");
         Checks.check("its name", !cluster.clusterId().get().isEmpty(), cluster.clusterId());
         int id = cluster.controller().get().id();
         var directories = ADMIN.describeLogDirs(List.of(id)).allDescriptions().get().get(id);

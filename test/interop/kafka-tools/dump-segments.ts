@@ -75,7 +75,7 @@ try {
     ['min.cleanable.dirty.ratio', '0.99'],
   ]);
   const stream = streams.create({ vhost: '/', name: 's', partitions: 1, configs });
-  const partition = stream.partitions[0];
+  const partition = stream.ownPartitions[0];
   const directory = join(test.directory, 'logs', String(partition.id));
   // Nothing is compacted before it has been looked at.
   streams.configure(stream, new Map([...configs, ['min.compaction.lag.ms', String(10 ** 13)]]));

@@ -260,7 +260,7 @@ async function administration(): Promise<void> {
   assert.ok((await admin.listGroups()).groups.some((group) => group.groupId === groupId));
   assert.equal((await readAll(topic, 3, { groupId })).length, 3);
   await admin.deleteGroups([groupId]);
-  assert.equal((await admin.describeCluster()).brokers.length, 1);
+  assert.ok((await admin.describeCluster()).brokers.length >= 1);
   await admin.deleteTopics({ topics: [topic] });
   assert.ok(!(await admin.listTopics()).includes(topic));
 }

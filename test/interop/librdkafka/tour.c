@@ -301,7 +301,7 @@ static void metadata(void) {
   make_topic(topic, 3);
   rd_kafka_t *producer = client(RD_KAFKA_PRODUCER, NULL);
   ok("metadata", rd_kafka_metadata(producer, 1, NULL, &found, PATIENCE_MS));
-  check("one broker", found->broker_cnt == 1);
+  check("a broker", found->broker_cnt >= 1);
   int partitions = 0;
   for (int i = 0; i < found->topic_cnt; i++)
     if (!strcmp(found->topics[i].topic, topic)) partitions = found->topics[i].partition_cnt;

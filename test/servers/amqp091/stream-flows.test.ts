@@ -175,7 +175,7 @@ describe('an exchange that remembers', () => {
       }
       const expected = type === 'headers' ? ['m2'] : ['m0', 'm1', 'm2', 'm3'];
       assert.deepEqual((await take(channel, 'q', expected.length)).toSorted(), expected);
-      assert.equal(server.broker.streams.get('/', 'x')?.partitions[0]?.highWatermark, 4);
+      assert.equal(server.broker.streams.get('/', 'x')?.ownPartitions[0]?.highWatermark, 4);
     });
   }
 
@@ -214,7 +214,7 @@ describe('an exchange that remembers', () => {
     });
     vhost?.clearPolicy('^x$');
     await confirmed(channel, 'x', 'k', ['m']);
-    assert.equal(stream?.partitions[0]?.highWatermark, 1);
+    assert.equal(stream?.ownPartitions[0]?.highWatermark, 1);
     await channel.deleteExchange('x');
     assert.equal(server.broker.streams.get('/', 'x'), undefined);
     assert.equal(vhost?.findExchange('x'), undefined);
@@ -229,7 +229,7 @@ describe('what belongs to transactions in a stream', () => {
     await channel.assertQueue('s', STREAM);
     await channel.assertQueue('q');
     await channel.bindQueue('q', 's', '#');
-    const partition = server.broker.streams.get('/', 's')?.partitions[0] as Partition;
+    const partition = server.broker.streams.get('/', 's')?.ownPartitions[0] as Partition;
     appendTransaction(partition, 1, ['a1', 'a2'], true);
     appendTransaction(partition, 2, ['b1'], false);
     const open = batchOf([{ key: 'k', value: 'c1' }], 'none', { producerId: 3 });

@@ -96,7 +96,7 @@ describe('a message that is larger than what Kafka clients can take', () => {
       assert.match(text, /PRECONDITION_FAILED - message size \d+ is larger than the 99614720 bytes/);
       assert.match(text, /max\.message\.bytes/);
       const stream = server.broker.streams.get('/', name);
-      assert.equal(stream?.partitions[0].endOffset, 0);
+      assert.equal(stream?.ownPartitions[0].endOffset, 0);
     }
     channel.sendToQueue('s', Buffer.alloc(MIB));
     await channel.waitForConfirms();
@@ -397,11 +397,11 @@ describe('a queue of type stream', () => {
       arguments: { 'x-partitions': 2, 'x-max-age': '1h' },
     });
     const stream = server.broker.streams.get('/', 's');
-    assert.equal(stream?.partitions.length, 2);
+    assert.equal(stream?.ownPartitions.length, 2);
     assert.equal(stream?.configs.get('retention.ms'), '3600000');
     channel.publish('s', 'k', Buffer.from('0'), { headers: { 'x-partition': 1 } });
     await channel.waitForConfirms();
-    assert.equal(stream?.partitions[1]?.highWatermark, 1);
+    assert.equal(stream?.ownPartitions[1]?.highWatermark, 1);
     const text = await refusal(server, async (other) => {
       other.publish('s', 'k', Buffer.from('0'), { headers: { 'x-partition': 2 } });
       await other.checkExchange('s');

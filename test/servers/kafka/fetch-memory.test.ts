@@ -91,7 +91,7 @@ describe('the memory of answers to Fetch', () => {
       await using test = await withRecords();
       if (place === 'segments') {
         const pager = new StreamPager(test.broker.shard.store.state);
-        for (const { log } of test.broker.streams.get('/', 't')?.partitions ?? [])
+        for (const { log } of test.broker.streams.get('/', 't')?.ownPartitions ?? [])
           await pager.pageOutAll(log);
       }
       const copies = watchCopies(test);
@@ -134,7 +134,7 @@ describe('the memory of answers to Fetch', () => {
       name: 't',
       partitions: 1,
       configs,
-    }).partitions;
+    }).ownPartitions;
     const records = batchOf([Buffer.alloc(MIB, 'r')]);
     for (let i = 0; i < 6; i++) partition.append(records, 0, records.length);
     await test.broker.shard.durable();

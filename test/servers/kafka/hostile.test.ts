@@ -107,7 +107,7 @@ describe('requests that no honest client sends', () => {
       const stream = create(test, { 'max.message.bytes': String(2 * MIB) });
       assert.equal(await send(client, batchOf([Buffer.alloc(MIB)])), 'NONE');
       if (place === 'segments') {
-        const { log } = stream.partitions[0];
+        const { log } = stream.ownPartitions[0];
         await new StreamPager(test.broker.shard.store.state).pageOutAll(log);
         assert.equal(log.tail.count, 0);
       }
@@ -139,7 +139,7 @@ describe('requests that no honest client sends', () => {
     const nonsense = altered(batchOf(['abc'], 5000), (bytes) => bytes.fill(0xff, 61));
     assert.equal(await send(client, batchOf(['x'], 1000)), 'NONE');
     assert.equal(await send(client, nonsense), 'INVALID_RECORD');
-    stream.partitions[0].append(nonsense, 0, nonsense.length);
+    stream.ownPartitions[0].append(nonsense, 0, nonsense.length);
     // The header promises what no record has.
     const lie = altered(batchOf(['x'], 1000), (bytes) => bytes.writeBigInt64BE(8000n, 35));
     assert.equal(await send(client, lie), 'NONE');

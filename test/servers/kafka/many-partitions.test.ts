@@ -55,7 +55,7 @@ describe('a request of very many partitions', () => {
   it('Fetch waits for the bytes of all, and looks only at the partition that got some', async () => {
     await using test = await withTopic(2000);
     using client = await test.connect();
-    const partitions = test.broker.streams.get('/', 't')?.partitions ?? [];
+    const partitions = test.broker.streams.get('/', 't')?.ownPartitions ?? [];
     const records = batchOf(['one']);
     const looks = list(2000, () => 0);
     for (const [index, { log }] of partitions.entries()) {
@@ -91,7 +91,7 @@ describe('a request of very many partitions', () => {
     await using test = await withTopic(500);
     using client = await test.connect();
     test.broker.groupConfigs.set('/', 'g', new Map([['share.auto.offset.reset', 'earliest']]));
-    const { id: topicId = '', partitions = [] } = test.broker.streams.get('/', 't') ?? {};
+    const { id: topicId = '', ownPartitions: partitions = [] } = test.broker.streams.get('/', 't') ?? {};
     const names = { groupId: 'g', memberId: 'm' };
     await client.request(shareGroupHeartbeat, 1, { ...names, memberEpoch: 0, subscribedTopicNames: ['t'] });
     const group = test.broker.shareGroups.find('/', 'g');

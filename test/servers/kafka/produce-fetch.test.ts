@@ -226,7 +226,7 @@ describe('Produce and Fetch', () => {
   it('offsets out of range and wrong leader epochs are refused (KIP-320)', async () => {
     await using test = await KafkaTestServer.start();
     using client = await test.connect();
-    const { leaderEpoch } = create(test).partitions[0] as { leaderEpoch: number };
+    const { leaderEpoch } = create(test).ownPartitions[0] as { leaderEpoch: number };
     await send(client, batchOf(['x']));
     const errorOf = async (wanted: Wanted) => {
       const answer = await fetchAll(client, [wanted]);
@@ -281,7 +281,7 @@ describe('Produce and Fetch', () => {
       },
     );
     using client = await test.connect();
-    const { partitions } = create(test);
+    const { ownPartitions: partitions } = create(test);
     for (let i = 0; i < 600; i++) await send(client, batchOf([`${i}:${'x'.repeat(8000)}`]));
     assert.ok((partitions[0]?.log.tailStart ?? 0) > 0);
     const values: string[] = [];
@@ -300,7 +300,7 @@ describe('Produce and Fetch', () => {
     const small = { memoryLimitBytes: MIB, chunkBytes: 65_536, segmentBytes: 2 * MIB };
     const journal = { journalFileBytes: MIB, journalLimitBytes: 4 * MIB };
     await using test = await KafkaTestServer.start({}, { ...small, ...journal, budget });
-    const { partitions } = create(test);
+    const { ownPartitions: partitions } = create(test);
     using producer = await test.connect();
     for (let i = 0; i < 400; i++) await send(producer, batchOf([`${i}:${'x'.repeat(8000)}`]));
     const onDisk = partitions[0]?.log.tailStart ?? 0;
@@ -392,7 +392,7 @@ describe('ListOffsets and OffsetForLeaderEpoch', () => {
     let client = await test.connect();
     create(test);
     await send(client, batchOf(['a', 'b']));
-    const before = test.broker.streams.get('/', 't')?.partitions[0]?.leaderEpoch ?? 0;
+    const before = test.broker.streams.get('/', 't')?.ownPartitions[0]?.leaderEpoch ?? 0;
     client[Symbol.dispose]();
     await test.restart();
     client = await test.connect();

@@ -122,7 +122,7 @@ async function start(
 
 async function append(test: KafkaTestServer, ...values: readonly string[]): Promise<void> {
   const bytes = batchOf(values);
-  test.broker.streams.get('/', 't')!.partitions[0].append(bytes, 0, bytes.length);
+  test.broker.streams.get('/', 't')!.ownPartitions[0].append(bytes, 0, bytes.length);
   await test.broker.shard.store.journal.flush();
 }
 

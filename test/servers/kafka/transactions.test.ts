@@ -173,7 +173,7 @@ describe('transactions over the wire (KIP-98)', () => {
       assert.equal(await producer.initialize({ version, id: null }), 'NONE');
       assert.equal(producer.identity.epoch, 0);
     }
-    const end = server.broker.streams.get('/', 't')!.partitions[0].endOffset;
+    const end = server.broker.streams.get('/', 't')!.ownPartitions[0].endOffset;
     assert.equal(await producer.produce(0, { id: null }), `at ${end}`);
     assert.equal(await producer.produce(0, { id: null }), `at ${end}`);
     assert.equal(await producer.produce(2, { id: null }), 'OUT_OF_ORDER_SEQUENCE_NUMBER');

@@ -1,7 +1,8 @@
 import { MessageView } from '../../../records/message-view.ts';
 import { withHeaders } from '../../../records/record-header.ts';
-import { AtomicAppend } from '../../publishing/atomic-append.ts';
+import { AtomicAppend, outboxesOf } from '../../publishing/atomic-append.ts';
 import type { Shard } from '../../shard/shard.ts';
+import type { AnyPartition } from '../../streams/any-partition.ts';
 import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import type { GivenUp } from './acknowledgement.ts';
@@ -14,7 +15,7 @@ export interface DeadRecordSource {
   readonly partition: Partition;
   readonly group: string;
   /** The stream that takes them, which is made if it is not there; null if they are dropped after all. */
-  target(): Stream | null;
+  target(): Stream | null | Promise<Stream | null>;
 }
 
 export interface DeadRecordsDeps {
@@ -36,14 +37,25 @@ interface Dead extends GivenUp {
   readonly hasForeignEnvelope: boolean;
 }
 
+/** Of records that were read: those that go together in one block each, and those that are gone for ever. */
+interface Sorted {
+  readonly batches: readonly (readonly Dead[])[];
+  readonly missing: readonly number[];
+}
+
 /**
  * Moves records that a share group gave up to its dead-letter stream: each is appended there and settled here in the
- * same block of the journal, so that after a crash it is either still here or already there.
+ * same block of the journal, so that after a crash it is either still here or already there. Where the stream has no
+ * partition in this shard, what is in the block is the entry of an outbox, which brings the record there exactly once.
  */
 export class DeadRecords {
   readonly #deps: DeadRecordsDeps;
   readonly #atomic: AtomicAppend;
   readonly #message = new MessageView();
+  /** Those that had no room in an outbox. */
+  readonly #waiting = new Set<() => void>();
+  /** The outboxes will tell when there is room. */
+  #isAsking = false;
 
   constructor(deps: DeadRecordsDeps) {
     this.#deps = deps;
@@ -74,51 +86,124 @@ export class DeadRecords {
     const found = await findRecords(partition.opener, bytes, [...waiting.keys()]);
     if (share.isRemoved) return;
     const target = found.size > 0 ? source.target() : null;
-    const missing: number[] = [];
-    let batch: Dead[] = [];
-    let batchBytes = 0;
-    for (const record of [...waiting.values()]) {
+    const stream = target instanceof Promise ? await target : target;
+    if (share.isRemoved) return;
+    const records: GivenUp[] = [];
+    for (const record of waiting.values()) {
       // Not read yet; what was read is there, or gone for ever.
       if (record.offset >= nextOffset && record.offset !== first) break;
-      waiting.delete(record.offset);
+      records.push(record);
+    }
+    const { batches, missing } = this.#sort(source, records, stream === null ? new Map() : found);
+    let hasRoom = true;
+    if (stream !== null) {
+      const into = placeIn(stream, partition.index);
+      for (const batch of batches) {
+        hasRoom = this.#move(source, into, batch);
+        if (!hasRoom) break;
+        for (const { offset } of batch) waiting.delete(offset);
+      }
+    }
+    for (const offset of missing) waiting.delete(offset);
+    if (missing.length > 0) share.left(missing);
+    if (!hasRoom) await this.#room();
+  }
+
+  #sort(
+    source: DeadRecordSource,
+    records: readonly GivenUp[],
+    found: ReadonlyMap<number, FoundRecord>,
+  ): Sorted {
+    const missing: number[] = [];
+    const batches: Dead[][] = [];
+    let batchBytes = 0;
+    for (const record of records) {
       const content = found.get(record.offset);
-      if (content === undefined || target === null) {
+      if (content === undefined) {
         missing.push(record.offset);
         continue;
       }
-      const dead = {
-        ...record,
-        content: contentOf(source, record, content),
-        hasForeignEnvelope: content.hasForeignEnvelope,
-      };
+      const { hasForeignEnvelope } = content;
+      const dead = { ...record, content: contentOf(source, record, content), hasForeignEnvelope };
       const size = dead.content.length + RECORD_OVERHEAD;
-      if (batch.length > 0 && batchBytes + size > this.#atomic.batchBytesMax) {
-        this.#move(source, target, batch, batchBytes);
-        batch = [];
+      if (batches.length === 0 || batchBytes + size > this.#atomic.batchBytesMax) {
+        batches.push([]);
         batchBytes = 0;
       }
-      batch.push(dead);
+      batches[batches.length - 1].push(dead);
       batchBytes += size;
     }
-    if (target !== null && batch.length > 0) this.#move(source, target, batch, batchBytes);
-    if (missing.length > 0) share.left(missing);
+    return { batches, missing };
   }
 
-  #move(source: DeadRecordSource, target: Stream, batch: readonly Dead[], bytes: number): void {
+  /** False if the outbox that they go to has no room, or is not open yet: they stay where they are. */
+  #move(source: DeadRecordSource, into: AnyPartition, batch: readonly Dead[]): boolean {
+    const bytes = into.isRemote ? this.#reserve(into.shard, batch) : ownBytes(batch);
+    if (bytes === null) return false;
     const atomic = this.#atomic;
     const nowMs = this.#deps.shard.clock.now();
     // What was passed over while something was read is no part of the block.
     source.share.flush();
-    const into = target.partitions[source.partition.index % target.partitions.length];
     atomic.begin(bytes + BLOCK_OVERHEAD);
     for (const { content, hasForeignEnvelope } of batch) {
+      if (into.isRemote) {
+        atomic.sendRecord(into.shard, { logId: into.id, content, hasForeignEnvelope }, nowMs);
+        continue;
+      }
       this.#message.content = content;
       into.gather(this.#message, nowMs, hasForeignEnvelope);
     }
     this.#message.clear();
     source.share.left(batch.map(({ offset }) => offset));
     atomic.end();
+    return true;
   }
+
+  /** What they take of the journal in the outbox for this shard; null if it has no room for them. */
+  #reserve(shard: number, batch: readonly Dead[]): number | null {
+    const outboxes = outboxesOf(this.#deps.shard);
+    let entryBytes = 0;
+    for (const { content } of batch) entryBytes += outboxes.recordBytesMax(content.length);
+    outboxes.beginReserving();
+    if (!outboxes.reserveAll(shard, batch.length, entryBytes)) return null;
+    return entryBytes + batch.length * RECORD_OVERHEAD;
+  }
+
+  /** Resolves when there may be room in the outbox: at the latest after a while, as the group may be gone by then. */
+  #room(): Promise<void> {
+    const { shard } = this.#deps;
+    return new Promise((resolve) => {
+      const timer = shard.scheduler.after(RETRY_MS_MIN, () => {
+        this.#waiting.delete(goOn);
+        resolve();
+      });
+      const goOn = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      this.#waiting.add(goOn);
+      if (this.#isAsking) return;
+      this.#isAsking = true;
+      outboxesOf(shard).whenRoom(() => this.#hasRoom());
+    });
+  }
+
+  #hasRoom(): void {
+    this.#isAsking = false;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const goOn of waiting) goOn();
+  }
+}
+
+/** A partition of this shard, if the stream has one here: then nothing has to leave it. */
+function placeIn({ partitions, ownPartitions }: Stream, index: number): AnyPartition {
+  const places: readonly AnyPartition[] = ownPartitions.length > 0 ? ownPartitions : partitions;
+  return places[index % places.length];
+}
+
+function ownBytes(batch: readonly Dead[]): number {
+  return batch.reduce((bytes, { content }) => bytes + content.length + RECORD_OVERHEAD, 0);
 }
 
 /** Says in headers of its own why the record is there, and where it comes from. */

@@ -6,6 +6,8 @@ import type { ObjectAccount } from '../../budget/object-account.ts';
 import { GroupError } from '../group-error.ts';
 import type { GroupStream, GroupStreams } from '../ports.ts';
 import { type AssignedMember, type Assignment, assignShares, isSameAssignment } from './assignor.ts';
+import type { ShareGroupElsewhere } from './share-group-elsewhere.ts';
+import type { ShareGroupName } from './share-group-names.ts';
 import type { ShareReader } from './share-reader.ts';
 import type { ShareSettings } from './share-settings.ts';
 import { type Names, NO_NAMES, ShareSubscriptions } from './share-subscriptions.ts';
@@ -55,11 +57,13 @@ export interface ShareGroupDeps {
   /** The epoch is another one: for the journal. */
   epochChanged(group: ShareGroup): void;
   /** The group reads this stream from now on, if it did not before. */
-  begin(group: ShareGroup, stream: GroupStream): Work<void>;
+  begin(group: ShareGroup, stream: GroupStream): Work<unknown>;
   /** Does the work in turns with others. */
   run(work: Work<void>): Promise<void>;
   /** Members were taken out that are silent. */
   resized(group: ShareGroup): void;
+  /** Null where no other shard has partitions, or this one is not shard 0, where the members are. */
+  readonly elsewhere: ShareGroupElsewhere | null;
 }
 
 const NOTHING: Assignment = new Map();
@@ -69,10 +73,14 @@ const STEPS_AT_ONCE_MAX = 500;
 const NAMES_MAX = 200_000;
 const NAMES_FREE = 100;
 
-/** Members who share the partitions that they read, and what is known of those partitions. */
-export class ShareGroup {
+/**
+ * Members who share the partitions that they read, and what is known of those partitions. With several shards the members
+ * are in shard 0; what is known of a partition is in the shard that has it.
+ */
+export class ShareGroup implements ShareGroupName {
   readonly vhost: string;
   readonly id: string;
+  readonly incarnation: string;
   /** Of the user who began with it; null if that is not known. */
   account: ObjectAccount | null;
   /** Members, as they were counted last. */
@@ -94,12 +102,17 @@ export class ShareGroup {
   /** Members or streams are others than those of the division that is made, or was made last. */
   #isStale = false;
   #isDividing = false;
+  /** The division that is made; null if none was that took longer. */
+  #division: Promise<void> | null = null;
+  /** The division waits for other shards to begin on their partitions. */
+  #isBeginning = false;
   /** By the ids of members of which not all is released yet. */
   readonly #releases = new Map<string, Promise<void>>();
 
-  constructor(vhost: string, id: string, deps: ShareGroupDeps, account: ObjectAccount | null = null) {
-    this.vhost = vhost;
-    this.id = id;
+  constructor(name: ShareGroupName, deps: ShareGroupDeps, account: ObjectAccount | null = null) {
+    this.vhost = name.vhost;
+    this.id = name.id;
+    this.incarnation = name.incarnation;
     this.account = account;
     this.#deps = deps;
     this.settings = deps.settings();
@@ -113,6 +126,11 @@ export class ShareGroup {
 
   get isEmpty(): boolean {
     return this.members.size === 0;
+  }
+
+  /** Resolves when the partitions are divided; null if that waits for no other shard. */
+  get division(): Promise<void> | null {
+    return this.#isBeginning ? this.#division : null;
   }
 
   /** What is set for the group has changed. */
@@ -137,7 +155,18 @@ export class ShareGroup {
     if (names !== null) member.subscribed = this.#subscriptions.change(before, names);
     this.#touch(member);
     if (member.subscribed !== before) this.#grow();
-    return this.#reconcile(member, request);
+    return this.reconcile(member, request);
+  }
+
+  /** What the member is told: its epoch, and what it is to read, if that is new or asked for. */
+  reconcile(member: ShareMember, request: ShareHeartbeat): ShareHeartbeatOutcome {
+    if (member.epoch !== this.epoch) {
+      member.previousEpoch = member.epoch;
+      member.epoch = this.epoch;
+    }
+    const isNews = !isSameAssignment(member.assignment, member.target);
+    member.assignment = member.target;
+    return { epoch: member.epoch, assignment: isNews || isAsking(request) ? member.target : null };
   }
 
   /** The stream came, went or grew: told so that members need not wait for their next heartbeat to be given new epochs. */
@@ -149,9 +178,18 @@ export class ShareGroup {
     for (const readers of this.readers.values()) yield* readers.values();
   }
 
-  /** What the member holds is for others: some partitions at a time, where there are very many. */
-  releaseAll(memberId: string): void {
-    this.#release([memberId]);
+  /** What the members hold of partitions of this shard is for others: some partitions at a time, where there are very many. */
+  releaseAll(memberIds: readonly string[]): void {
+    const work = this.#releasing(memberIds);
+    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) if (work.next().done === true) return;
+    const before = memberIds.map((id) => this.#releases.get(id));
+    const released = this.#deps
+      .run(work)
+      .then(() => Promise.all(before))
+      .then(() => {
+        for (const id of memberIds) if (this.#releases.get(id) === released) this.#releases.delete(id);
+      });
+    for (const id of memberIds) this.#releases.set(id, released);
   }
 
   /** Resolves when what the member had is released; null if nothing is left to be. */
@@ -226,20 +264,9 @@ export class ShareGroup {
     this.#alarm.setFor(member.expiresMs, nowMs);
   }
 
-  #reconcile(member: ShareMember, request: ShareHeartbeat): ShareHeartbeatOutcome {
-    if (member.epoch !== this.epoch) {
-      member.previousEpoch = member.epoch;
-      member.epoch = this.epoch;
-    }
-    const isNews = !isSameAssignment(member.assignment, member.target);
-    member.assignment = member.target;
-    const isAsked = request.epoch === 0 || request.subscribed !== null;
-    return { epoch: member.epoch, assignment: isNews || isAsked ? member.target : null };
-  }
-
   #leave(member: ShareMember): void {
     this.#forget(member);
-    this.releaseAll(member.id);
+    this.#releaseEverywhere([member.id]);
     this.#grow();
   }
 
@@ -248,17 +275,9 @@ export class ShareGroup {
     this.#subscriptions.remove(member.subscribed);
   }
 
-  #release(memberIds: readonly string[]): void {
-    const work = this.#releasing(memberIds);
-    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) if (work.next().done === true) return;
-    const before = memberIds.map((id) => this.#releases.get(id));
-    const released = this.#deps
-      .run(work)
-      .then(() => Promise.all(before))
-      .then(() => {
-        for (const id of memberIds) if (this.#releases.get(id) === released) this.#releases.delete(id);
-      });
-    for (const id of memberIds) this.#releases.set(id, released);
+  #releaseEverywhere(memberIds: readonly string[]): void {
+    this.releaseAll(memberIds);
+    this.#deps.elsewhere?.release(this, memberIds);
   }
 
   *#releasing(memberIds: readonly string[]): Work<void> {
@@ -293,7 +312,7 @@ export class ShareGroup {
     }
     if (silent.length > 0) {
       for (const member of silent) this.#forget(member);
-      this.#release(silent.map(({ id }) => id));
+      this.#releaseEverywhere(silent.map(({ id }) => id));
       this.#grow();
       this.#deps.resized(this);
     }
@@ -314,13 +333,24 @@ export class ShareGroup {
    */
   #divide(): void {
     const work = this.#dividing();
-    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) if (work.next().done === true) return;
-    this.#isDividing = true;
-    void this.#deps.run(this.#dividingOn(work));
+    for (let steps = 0; steps < STEPS_AT_ONCE_MAX; steps++) {
+      const step = work.next();
+      if (step.done === true) return;
+      if (step.value === undefined) continue;
+      this.#divideLater(work, step.value);
+      return;
+    }
+    this.#divideLater(work);
   }
 
-  *#dividingOn(begun: Work<void>): Work<void> {
+  #divideLater(work: Work<void>, awaited?: Promise<unknown>): void {
+    this.#isDividing = true;
+    this.#division = this.#deps.run(this.#dividingOn(work, awaited));
+  }
+
+  *#dividingOn(begun: Work<void>, awaited: Promise<unknown> | undefined): Work<void> {
     try {
+      if (awaited !== undefined) yield awaited;
       yield* begun;
       // Somebody has come or gone meanwhile.
       while (this.#isStale && !this.isRemoved) yield* this.#dividing();
@@ -334,14 +364,19 @@ export class ShareGroup {
     const { epoch } = this;
     const { streams } = this.#deps;
     const idsOf = new Map<Names, readonly string[]>();
+    /** How many partitions there were of each stream when the group began on them. */
+    const counts = new Map<string, number>();
     const members: AssignedMember[] = [];
     for (const { id, subscribed, target } of [...this.members.values()]) {
       let ids = idsOf.get(subscribed);
-      if (ids === undefined) idsOf.set(subscribed, (ids = yield* this.#begin(subscribed)));
+      if (ids === undefined) idsOf.set(subscribed, (ids = yield* this.#begin(subscribed, counts)));
       members.push({ id, streams: ids, assignment: target });
       yield;
     }
-    const assigned = yield* assignShares(members, (id) => streams.byId(id)?.partitions.length ?? 0);
+    if (this.#deps.elsewhere !== null) yield* this.#beginElsewhere(this.#deps.elsewhere, counts.keys());
+    const partitionsOf = (id: string): number =>
+      Math.min(counts.get(id) ?? 0, streams.byId(id)?.partitions.length ?? 0);
+    const assigned = yield* assignShares(members, partitionsOf);
     for (const [id, target] of assigned) {
       const member = this.members.get(id);
       if (member !== undefined && !isSameAssignment(member.target, target)) member.target = target;
@@ -351,17 +386,36 @@ export class ShareGroup {
   }
 
   /** Reads these streams from now on: the ids of those that there are. */
-  *#begin(names: Names): Work<readonly string[]> {
+  *#begin(names: Names, counts: Map<string, number>): Work<readonly string[]> {
     const ids: string[] = [];
     for (const name of names) {
       yield;
       const stream = this.#deps.streams.get(this.vhost, name);
       if (stream === undefined) continue;
       ids.push(stream.id);
+      if (!counts.has(stream.id)) counts.set(stream.id, stream.partitions.length);
       yield* this.#deps.begin(this, stream);
     }
     return ids;
   }
+
+  /** Members are given partitions of other shards when the group has begun there: what comes from then on is handed out. */
+  *#beginElsewhere(elsewhere: ShareGroupElsewhere, streamIds: Iterable<string>): Work<void> {
+    const missing: string[] = [];
+    for (const id of streamIds) {
+      if (elsewhere.isMissing(this, id)) missing.push(id);
+      yield;
+    }
+    if (missing.length === 0) return;
+    this.#isBeginning = true;
+    yield elsewhere.begin(this, missing);
+    this.#isBeginning = false;
+  }
+}
+
+/** Whether the member wants to know all that it is to read. */
+export function isAsking({ epoch, subscribed }: ShareHeartbeat): boolean {
+  return epoch === 0 || subscribed !== null;
 }
 
 function namesOf(subscribed: Iterable<string> | null): Names | null {

@@ -1,5 +1,11 @@
-/** Changes of share groups, as the journal and the snapshot have them. Vhost and name of the group are `v` and `g`. */
+import type { ShareGroupName } from './share-group-names.ts';
+
+/**
+ * Changes of share groups, as the journal and the snapshot have them. Vhost and name of the group are `v` and `g`, `i` is its
+ * incarnation, which is left out where it is empty.
+ */
 export type ShareOperation =
+  /** Only of shard 0. Older versions made the group with it. */
   | {
       readonly op: 'share.group';
       readonly v: string;
@@ -8,17 +14,27 @@ export type ShareOperation =
       /** The user who began with it; left out if that is not known, as in what older versions wrote. */
       readonly u?: string;
     }
+  /** Of older versions: see `ShareGroupNames`. */
   | { readonly op: 'share.delete'; readonly v: string; readonly g: string }
   | ShareStart
   | ShareProgress
-  /** The group knows nothing of this stream any more. */
-  | { readonly op: 'share.forget'; readonly v: string; readonly g: string; readonly stream: string };
+  | ShareForget;
+
+/** The group knows nothing of this stream any more. */
+export interface ShareForget {
+  readonly op: 'share.forget';
+  readonly v: string;
+  readonly g: string;
+  readonly i?: string;
+  readonly stream: string;
+}
 
 /** A group begins on a partition, or begins anew. */
 export interface ShareStart {
   readonly op: 'share.start';
   readonly v: string;
   readonly g: string;
+  readonly i?: string;
   /** The id of the stream. */
   readonly stream: string;
   readonly partition: number;
@@ -39,6 +55,15 @@ export interface ShareProgress {
   readonly s: readonly number[];
   /** How often records were handed out in vain: offset, count, offset, count, ... */
   readonly c: readonly number[];
+}
+
+/** The names of a group, as operations have them. */
+export function groupNames({ vhost: v, id: g, incarnation: i }: ShareGroupName): {
+  readonly v: string;
+  readonly g: string;
+  readonly i?: string;
+} {
+  return i === '' ? { v, g } : { v, g, i };
 }
 
 /** JSON in UTF-8; `op` comes first, by which the journal's reader finds out whose it is. */

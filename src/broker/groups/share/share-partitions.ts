@@ -1,15 +1,18 @@
 import type { Work } from '../../../base/turn-time.ts';
 import { ObjectCounter } from '../../budget/object-counter.ts';
 import type { ObjectQuotas } from '../../budget/object-quotas.ts';
+import { ownPartition } from '../../streams/any-partition.ts';
 import { offsetAtTime } from '../../streams/consumers/offset-at-time.ts';
-import type { Partition, PartitionOwner } from '../../streams/partition.ts';
+import type { Partition } from '../../streams/partition.ts';
+import type { PartitionOwner } from '../../streams/partition-owner.ts';
 import type { Stream } from '../../streams/stream.ts';
-import { deadLetterTopic } from '../dead-letter-owner.ts';
+import { DeadLetterStreams } from './dead-letter-streams.ts';
 import { type DeadRecordSource, DeadRecords } from './dead-records.ts';
 import type { ShareGroupsDeps } from './ports.ts';
 import type { ShareGroup } from './share-group.ts';
 import {
   encodeShareOperation,
+  groupNames,
   type ShareOperation,
   type ShareProgress,
   type ShareStart,
@@ -17,14 +20,13 @@ import {
 import { SharePartition } from './share-partition.ts';
 import { ShareReader } from './share-reader.ts';
 
-/** What share groups have of partitions: where each group begins on one, and how far it is. */
+/** What share groups have of the partitions of this shard: where each group begins on one, and how far it is. */
 export class SharePartitions {
   readonly #deps: ShareGroupsDeps;
   readonly #quotas: ObjectQuotas;
   readonly #byId = new Map<number, SharePartition>();
   readonly #dead: DeadRecords;
-  /** Groups that may not write to their dead-letter topic, and what the log has of it. */
-  readonly #told = new WeakMap<ShareGroup, string>();
+  readonly #deadLetterStreams: DeadLetterStreams;
   /** Partitions, by id, and groups that are about to begin on them. */
   readonly #searching = new Set<string>();
   #nextId = 1;
@@ -33,6 +35,7 @@ export class SharePartitions {
   constructor(deps: ShareGroupsDeps, quotas: ObjectQuotas) {
     this.#deps = deps;
     this.#quotas = quotas;
+    this.#deadLetterStreams = new DeadLetterStreams(deps);
     this.#dead = new DeadRecords({
       shard: deps.shard,
       onFailure: ({ group, partition }, error) =>
@@ -43,27 +46,29 @@ export class SharePartitions {
     });
   }
 
-  /** The group begins at these offsets, also where it was elsewhere. */
-  startAt(group: ShareGroup, stream: Stream, starts: ReadonlyMap<number, number>): void {
-    const known = group.readers.get(stream.id);
-    for (const [index, head] of starts) {
-      this.#start(group, stream, index, known?.get(index)?.share.id ?? this.#nextId, head);
-    }
+  /** The group begins at this offset, also where it was elsewhere. */
+  startAt(group: ShareGroup, stream: Stream, index: number, head: number): void {
+    const known = group.readers.get(stream.id)?.get(index)?.share;
+    this.#start(group, stream, index, known?.id ?? this.#nextId, head);
   }
 
-  /** The group begins on the partitions of the stream that it did not read before. */
-  *begin(group: ShareGroup, streamId: string): Work<void> {
+  /** The group begins on the partitions of the stream that it did not read before; false if it may not have so many. */
+  *begin(group: ShareGroup, streamId: string): Work<boolean> {
     const stream = this.#deps.streams.byId(streamId);
-    if (stream === undefined) return;
+    if (stream === undefined) return true;
     const known = group.readers.get(streamId)?.size ?? 0;
-    if (!this.#mayRead(group, stream.partitions.length - known)) return;
-    if (known === stream.partitions.length) return;
-    for (const partition of stream.partitions) {
+    if (known === stream.partitions.length) return true;
+    const { ownPartitions } = stream;
+    if (!this.#mayRead(group, ownPartitions.length - known)) return false;
+    if (known === ownPartitions.length) return true;
+    for (const partition of ownPartitions) {
+      if (group.isRemoved || stream.isRemoved) return true;
       // Others of the same user may have begun on some meanwhile.
-      if (group.isRemoved || stream.isRemoved || !this.#mayRead(group, 1)) return;
+      if (!this.#mayRead(group, 1)) return false;
       if (group.readers.get(streamId)?.has(partition.index) !== true) this.#beginOn(group, partition);
       yield;
     }
+    return true;
   }
 
   /** It begins on one of them, if it may. */
@@ -102,11 +107,9 @@ export class SharePartitions {
   }
 
   #start(group: ShareGroup, stream: PartitionOwner, partition: number, id: number, head: number): void {
-    const { vhost: v, id: g } = group;
     const operation: ShareStart = {
       op: 'share.start',
-      v,
-      g,
+      ...groupNames(group),
       stream: stream.id,
       partition,
       id,
@@ -118,19 +121,32 @@ export class SharePartitions {
     this.applyStart(group, operation);
   }
 
-  applyStart(group: ShareGroup, { stream: streamId, partition: index, id, head, s, c }: ShareStart): void {
+  /** `group`: undefined for one that is gone, of which nothing is left but the id. */
+  applyStart(
+    group: ShareGroup | undefined,
+    { stream: streamId, partition: index, id, head, s, c }: ShareStart,
+  ): void {
     this.#nextId = Math.max(this.#nextId, id + 1);
-    const partition = this.#deps.streams.byId(streamId)?.partitions[index];
+    if (group === undefined) return;
+    const partition = ownPartition(this.#deps.streams.byId(streamId)?.partitions[index]);
     if (partition === undefined) return;
     let readers = group.readers.get(streamId);
     if (readers === undefined) group.readers.set(streamId, (readers = new Map()));
     let reader = readers.get(index);
     if (reader === undefined) {
+      this.#keepAccount(group);
       reader = this.#newReader(group, partition, id);
       this.#quotas.change('share-partitions', group.account, group.vhost, 1);
     }
     readers.set(index, reader);
     reader.share.begin(head, s, c);
+  }
+
+  /** In a shard without its members nothing but its partitions counts for the group: its account is forgotten while it has none. */
+  #keepAccount(group: ShareGroup): void {
+    if ((this.#deps.seat?.number ?? 0) === 0) return;
+    for (const _ of group.allReaders()) return;
+    group.account = this.#quotas.account(group.account?.openName);
   }
 
   #newReader(group: ShareGroup, partition: Partition, id: number): ShareReader {
@@ -148,27 +164,15 @@ export class SharePartitions {
       share,
       partition,
       group: group.id,
-      target: () => this.#deadStream(group),
+      target: () => this.#deadLetterStreams.of(group),
     };
     this.#byId.set(id, share);
     return new ShareReader(share, partition, () => group.settings.readsUncommitted);
   }
 
-  #deadStream(group: ShareGroup): Stream | null {
-    const name = group.settings.deadLetterStream;
-    if (name === null) return null;
-    const { configs, access, streams } = this.#deps;
-    const owner = configs.ownerOf(group.vhost, group.id);
-    const found = deadLetterTopic({ access: access(), streams }, group.vhost, name, owner);
-    if (typeof found !== 'string') {
-      this.#told.delete(group);
-      return found;
-    }
-    if (this.#told.get(group) !== found) {
-      this.#told.set(group, found);
-      this.#deps.onProblem({ group: group.id, vhost: group.vhost, stream: name }, found);
-    }
-    return null;
+  /** For a shard that has given up records of the group: the topic that they go to is made, if it is not there. */
+  makeDeadLetterStream(group: ShareGroup): void {
+    void this.#deadLetterStreams.of(group);
   }
 
   /** The group knows nothing of the stream any more. */
@@ -176,11 +180,12 @@ export class SharePartitions {
     const readers = group.readers.get(streamId);
     if (readers === undefined) return;
     for (const { share } of readers.values()) this.#byId.delete(share.id);
-    this.#quotas.change('share-partitions', group.account, group.vhost, -readers.size);
+    // Last, as it keeps the account.
     group.forget(streamId);
+    this.#quotas.change('share-partitions', group.account, group.vhost, -readers.size);
   }
 
-  /** As `forget`, of all streams. */
+  /** As `forget`, of all streams of a group that is removed. */
   forgetAll(group: ShareGroup): void {
     for (const { share } of group.allReaders()) {
       this.#byId.delete(share.id);

@@ -8,11 +8,14 @@ import {
   type AppendTargets,
   AtomicAppend,
   appendBytesMax,
+  mayLeave,
   operationBytes,
+  outboxBytesMax,
+  reserveOutboxes,
 } from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsIn } from '../../publishing/route-targets.ts';
 import type { Queue } from '../../queues/queue.ts';
-import type { RemoteSettlement } from '../../shard/outbox-port.ts';
+import type { OutboxPort, RemoteMarkers, RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
@@ -20,15 +23,32 @@ import { EntryView } from './outbox-entry.ts';
 import { ANSWER_BYTES, ENTRIES_HEADER_BYTES, ENTRY_HEADER_BYTES, writeAnswer } from './outbox-frames.ts';
 import { encodeOutboxOperation, RECEIVED_BYTES_MAX } from './outbox-operations.ts';
 
+/** A partition, for records of other shards. */
+export interface RecordReceiver {
+  gather(messageView: MessageView, timestampMs: number, hasForeignEnvelope?: boolean): void;
+}
+
+/** Ends transactions of other shards in partitions of this one. */
+export interface MarkerReceiver {
+  /** What that takes of the journal at most. */
+  bytesMax(markers: RemoteMarkers): number;
+  /** In the block that remembers it. Partitions that are gone are left out. */
+  end(markers: RemoteMarkers, timestampMs: number): void;
+}
+
 export interface InboxDeps {
   readonly shard: Shard;
   readonly link: OutboxLink;
+  /** Of this shard. */
+  readonly outboxes: OutboxPort;
   /** The queue of this shard with this id; undefined if it was deleted. */
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
   findStream(logId: number): StreamPort | undefined;
   /** Where a message waits that comes due then; undefined if the virtual host is gone. */
   findDelay(vhost: string, dueMs: number): AppendTargets | undefined;
+  findPartition(logId: number): RecordReceiver | undefined;
+  markers(): MarkerReceiver;
   /** See `SettlementReceiver`. */
   canSettle(settlement: RemoteSettlement): boolean;
   /** What clients of the other shard, in a tx, say of deliveries from here. */
@@ -36,14 +56,51 @@ export interface InboxDeps {
   readonly metadata: KnownMetadata;
 }
 
-/** A message on its way into its queues. */
+/** Something on its way into the block of what has come with it. */
 interface Arrival {
-  readonly targets: AppendTargets;
-  readonly content: Buffer;
-  readonly persistent: boolean;
-  readonly timestampMs: number;
-  readonly seen: readonly Seen[];
-  readonly expires: boolean;
+  /** What it takes of the journal at most. */
+  readonly bytes: number;
+  /** `messageView` is used for all. */
+  append(atomic: AtomicAppend, messageView: MessageView): void;
+}
+
+/** A message on its way into its queues. */
+class MessageArrival implements Arrival {
+  readonly bytes: number;
+  readonly #targets: RouteTargets;
+  readonly #content: Buffer;
+  readonly #isPersistent: boolean;
+  readonly #timestampMs: number;
+  readonly #expires: boolean;
+  readonly #seen: readonly Seen[];
+
+  constructor(
+    shard: Shard,
+    targets: RouteTargets,
+    content: Buffer,
+    isPersistent: boolean,
+    timestampMs: number,
+    expires: boolean,
+    seen: readonly Seen[],
+  ) {
+    this.#targets = targets;
+    this.#content = content;
+    this.#isPersistent = isPersistent;
+    this.#timestampMs = timestampMs;
+    this.#expires = expires;
+    this.#seen = seen;
+    const logs = isPersistent ? targets.durableLogs.length : 0;
+    let bytes = appendBytesMax(logs, targets.streams.length, content.length);
+    bytes += outboxBytesMax(shard, targets, content.length);
+    for (const each of seen) bytes += each.journalBytes;
+    this.bytes = bytes;
+  }
+
+  append(atomic: AtomicAppend, messageView: MessageView): void {
+    messageView.content = this.#content;
+    atomic.append(this.#targets, messageView, this.#isPersistent, this.#timestampMs, this.#expires);
+    for (const each of this.#seen) each.remember();
+  }
 }
 
 const NOTHING: readonly Seen[] = [];
@@ -134,75 +191,128 @@ export class Inbox {
     const entry = this.#entry;
     if (length > 0) {
       entry.parse(buffer, start, length);
-      if (!entry.isMessage && !this.#canSettle()) return false;
-      if (entry.isMessage) this.#addMessage(timestampMs);
-      else this.#settle();
+      if (entry.kind === 'settlements') return this.#takeSettlements();
+      if (entry.kind === 'message') {
+        if (!this.#addMessage(timestampMs)) return false;
+      } else if (entry.kind === 'delayed') this.#addDelayed(timestampMs);
+      else if (entry.kind === 'record') this.#addRecord(timestampMs);
+      else this.#addMarkers(timestampMs);
     }
     this.next++;
-    if (length > 0 && !entry.isMessage) this.#writeSettled();
     return true;
   }
 
-  #addMessage(timestampMs: number): void {
-    const entry = this.#entry;
-    const { content } = entry;
-    const view = this.#content;
-    view.parse(content, 0, content.length);
-    if (entry.isDelayed) {
-      this.#addDelayed(timestampMs);
-      return;
-    }
-    const targets = this.#targets(view.priority);
-    if (targets.queues.length + targets.streams.length === 0) {
+  #takeSettlements(): boolean {
+    if (!this.#canSettle()) return false;
+    this.#settle();
+    this.next++;
+    this.#writeSettled();
+    return true;
+  }
+
+  #addRecord(timestampMs: number): void {
+    const { logId, content, hasForeignEnvelope } = this.#entry.record;
+    const partition = this.#deps.findPartition(logId);
+    if (partition === undefined) {
       this.dropped++;
       return;
     }
-    const isExamined = entry.isPublished && targets.queues.some((queue) => queue.deduplicator !== null);
-    // Names of those that are not written yet would not be known.
-    if (isExamined) this.#write();
-    this.#add(this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined));
+    this.#add({
+      bytes: appendBytesMax(0, 1, content.length),
+      append: (_atomic, messageView) => {
+        messageView.content = content;
+        partition.gather(messageView, timestampMs, hasForeignEnvelope);
+      },
+    });
   }
 
-  /** It waits on, as long as it would have where it comes from. */
-  #addDelayed(timestampMs: number): void {
-    const { delayedIn, content } = this.#entry;
-    const targets = this.#deps.findDelay(delayedIn, dueAfter(timestampMs, this.#content.delayMs));
-    if (targets === undefined) this.dropped++;
-    else this.#add({ targets, content, persistent: true, timestampMs, seen: NOTHING, expires: false });
+  #addMarkers(timestampMs: number): void {
+    const receiver = this.#deps.markers();
+    const { markers } = this.#entry;
+    this.#add({ bytes: receiver.bytesMax(markers), append: () => receiver.end(markers, timestampMs) });
   }
 
   #add(arrival: Arrival): void {
-    const { content } = arrival;
-    let bytes = appendBytesMax(
-      arrival.persistent ? arrival.targets.durableLogs.length : 0,
-      arrival.targets.streams.length,
-      content.length,
-    );
-    for (const each of arrival.seen) bytes += each.journalBytes;
+    const { bytes } = arrival;
     if (this.#arrivals.length > 0 && this.#arrivalBytes + bytes > this.#atomic.batchBytesMax) this.#write();
     this.#arrivals.push(arrival);
     this.#arrivalBytes += bytes;
   }
 
+  /** It waits on, as long as it would have where it comes from. */
+  #addDelayed(timestampMs: number): void {
+    const { delayedIn, content } = this.#entry;
+    this.#content.parse(content, 0, content.length);
+    const targets = this.#deps.findDelay(delayedIn, dueAfter(timestampMs, this.#content.delayMs));
+    if (targets === undefined) {
+      this.dropped++;
+      return;
+    }
+    this.#add({
+      bytes: appendBytesMax(targets.durableLogs.length, 0, content.length),
+      append: (atomic, messageView) => {
+        messageView.content = content;
+        atomic.append(targets, messageView, true, timestampMs, false);
+      },
+    });
+  }
+
+  /** False if it has to go on to another shard, and has no room on the way. */
+  #addMessage(timestampMs: number): boolean {
+    const entry = this.#entry;
+    const { content } = entry;
+    const view = this.#content;
+    view.parse(content, 0, content.length);
+    const targets = this.#targets(view.priority);
+    if (targets.queues.length + targets.streams.length === 0) {
+      this.dropped++;
+      return true;
+    }
+    const goesOn = mayLeave(targets);
+    if (goesOn && !this.#reserve(targets, content.length)) return false;
+    const isExamined = entry.isPublished && targets.queues.some((queue) => queue.deduplicator !== null);
+    // Names of those that are not written yet would not be known.
+    if (isExamined) this.#write();
+    this.#add(this.#arrival(targets, content, timestampMs, view.ttlMs >= 0, isExamined));
+    if (goesOn) this.#writeNext();
+    return true;
+  }
+
+  /** Of a stream that has got partitions in other shards since its entry was written. */
+  #reserve(targets: RouteTargets, contentBytes: number): boolean {
+    this.#write();
+    const { outboxes } = this.#deps;
+    outboxes.beginReserving();
+    if (reserveOutboxes(outboxes, targets, contentBytes)) return true;
+    this.#sendAgainLater();
+    return false;
+  }
+
+  /** What is reserved is appended before anything else. */
+  #writeNext(): void {
+    this.next++;
+    this.#write();
+    this.next--;
+  }
+
   #arrival(
-    targets: RouteTargets,
+    all: RouteTargets,
     content: Buffer,
     timestampMs: number,
     expires: boolean,
     isExamined: boolean,
   ): Arrival {
-    const persistent = this.#entry.isPersistent;
-    if (!isExamined) return { targets, content, persistent, timestampMs, seen: NOTHING, expires };
+    const { isPersistent } = this.#entry;
+    const { targets, seen } = isExamined ? this.#examined(all, content) : { targets: all, seen: NOTHING };
+    return new MessageArrival(this.#deps.shard, targets, content, isPersistent, timestampMs, expires, seen);
+  }
+
+  /** Without the queues that have had a message of this name. */
+  #examined(targets: RouteTargets, content: Buffer): { targets: RouteTargets; seen: readonly Seen[] } {
+    const { isPersistent } = this.#entry;
     const messageView = parseContent(Buffer.from(content), new MessageView());
-    const { queues, seen } = deduplicate(targets.queues, messageView, this.#deps.shard, persistent);
-    return {
-      targets: targetsIn(queues, messageView.priority, targets.streams),
-      content,
-      persistent,
-      timestampMs,
-      seen,
-      expires,
-    };
+    const { queues, seen } = deduplicate(targets.queues, messageView, this.#deps.shard, isPersistent);
+    return { targets: targetsIn(queues, messageView.priority, targets.streams), seen };
   }
 
   /** Messages that come one after the other mostly go the same way. */
@@ -240,11 +350,7 @@ export class Inbox {
     const atomic = this.#atomic;
     atomic.excludeSettled();
     atomic.begin(this.#arrivalBytes + operationBytes(RECEIVED_BYTES_MAX));
-    for (const { targets, content, persistent, timestampMs, seen, expires } of arrivals) {
-      this.#messageView.content = content;
-      atomic.append(targets, this.#messageView, persistent, timestampMs, expires);
-      for (const each of seen) each.remember();
-    }
+    for (const arrival of arrivals) arrival.append(atomic, this.#messageView);
     this.#messageView.clear();
     this.#arrivals = [];
     this.#arrivalBytes = 0;
@@ -256,12 +362,12 @@ export class Inbox {
     for (const settlement of this.#entry.settlements()) {
       if (!this.#deps.canSettle(settlement)) canSettle = false;
     }
-    if (!canSettle) this.#waitForReading();
+    if (!canSettle) this.#sendAgainLater();
     return canSettle;
   }
 
   /** Until then what comes is not taken; it is sent again. */
-  #waitForReading(): void {
+  #sendAgainLater(): void {
     this.#isReading = true;
     this.#deps.shard.scheduler.after(READ_MS, () => {
       this.#isReading = false;

@@ -6,12 +6,23 @@ import type { LogEvents } from '../../../log/store.ts';
 import { MessageView } from '../../../records/message-view.ts';
 import { FRAME_OUTBOX_ASK, FRAME_OUTBOX_ENTRIES } from '../../doors/frame-kinds.ts';
 import type { OutboxLink } from '../../doors/outbox-link.ts';
-import type { OutboxEntrance, OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts';
+import type {
+  OutboxEntrance,
+  OutboxTarget,
+  RemoteMarkers,
+  RemoteRecord,
+  RemoteSettlement,
+} from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Pumped } from '../../shard/turn.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { EntrySizes } from './entry-sizes.ts';
-import { encodeMessageEntry, encodeSettlementsEntry } from './outbox-entry.ts';
+import {
+  encodeMarkersEntry,
+  encodeMessageEntry,
+  encodeRecordEntry,
+  encodeSettlementsEntry,
+} from './outbox-entry.ts';
 import { ASK_BYTES, EntriesFrame, type OutboxAnswer } from './outbox-frames.ts';
 
 /** What an outbox holds at most; one thing that is larger is taken when it is empty. */
@@ -61,6 +72,8 @@ export class Outbox implements OutboxEntrance, Pumped {
   readonly #frame: EntriesFrame;
   readonly #ask = Buffer.alloc(ASK_BYTES);
   readonly #holds: number[] = [];
+  /** In the order in which they began to wait, which is that of their ends, nearly. */
+  #settling: { readonly end: number; readonly listener: () => void }[] = [];
   #sizes = new EntrySizes(0);
   /** The id that is sent next. */
   #next = 0;
@@ -146,6 +159,19 @@ export class Outbox implements OutboxEntrance, Pumped {
 
   appendSettlements(settlements: readonly RemoteSettlement[], timestampMs: number): void {
     this.#append(encodeSettlementsEntry(settlements), timestampMs);
+  }
+
+  appendRecord(record: RemoteRecord, timestampMs: number): void {
+    this.#append(encodeRecordEntry(record), timestampMs);
+  }
+
+  appendMarkers(markers: RemoteMarkers, timestampMs: number): void {
+    this.#append(encodeMarkersEntry(markers), timestampMs);
+  }
+
+  whenSettled(end: number, listener: () => void): void {
+    if (this.log.acknowledged.missingIn(this.log.head, end) === 0) listener();
+    else this.#settling.push({ end, listener });
   }
 
   hold(offset: number): void {
@@ -248,10 +274,18 @@ export class Outbox implements OutboxEntrance, Pumped {
     this.#sizes.dropBelow(to);
     if (this.#next < to) this.#next = to;
     if (to <= head) return;
+    this.#tellSettled(to);
     this.#hasProgressed = true;
     this.#deps.shard.turn.schedule();
     const { entries, bytes } = this.#deps.limits;
     if (this.count * 2 <= entries && this.#sizes.total * 2 <= bytes) this.#deps.onRoom();
+  }
+
+  #tellSettled(to: number): void {
+    const settling = this.#settling;
+    if (settling.length === 0) return;
+    this.#settling = settling.filter(({ end }) => end > to);
+    for (const { end, listener } of settling) if (end <= to) listener();
   }
 
   get #visibleEnd(): number {

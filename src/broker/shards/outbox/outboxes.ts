@@ -15,9 +15,14 @@ import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
 import { CatchUp } from './catch-up.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox, type MarkerReceiver, type RecordReceiver } from './inbox.ts';
 import { Outbox, type OutboxLimits } from './outbox.ts';
-import { messageEntryBytes, settlementsEntryBytes } from './outbox-entry.ts';
+import {
+  markersEntryBytes,
+  messageEntryBytes,
+  recordEntryBytes,
+  settlementsEntryBytes,
+} from './outbox-entry.ts';
 import { readAnswer } from './outbox-frames.ts';
 import { decodeOutboxOperation, encodeOutboxOperation } from './outbox-operations.ts';
 
@@ -46,6 +51,8 @@ export interface OutboxesDeps {
   findStream(logId: number): StreamPort | undefined;
   /** Where a message of a virtual host waits that comes due then; undefined if that is gone. */
   findDelay(vhost: string, dueMs: number): AppendTargets | undefined;
+  /** The partition of this shard with this log; undefined if it was deleted. */
+  findPartition(logId: number): RecordReceiver | undefined;
   readonly metadata: KnownMetadata;
 }
 
@@ -57,6 +64,8 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   readonly prefix = 'outbox';
   /** Who hands out messages of this shard to clients of others; null where nobody does. */
   settlements: SettlementReceiver | null = null;
+  /** Who ends transactions in partitions of this shard; null where nobody does. */
+  markers: MarkerReceiver | null = null;
   readonly #deps: OutboxesDeps;
   readonly #outboxes = new Map<number, Outbox>();
   readonly #inboxes = new Map<number, Inbox>();
@@ -92,6 +101,14 @@ export class Outboxes implements SnapshotSection, OutboxPort {
 
   settlementBytesMax(count: number): number {
     return Store.entryBytes(1, settlementsEntryBytes(count));
+  }
+
+  recordBytesMax(contentBytes: number): number {
+    return Store.entryBytes(1, recordEntryBytes(contentBytes));
+  }
+
+  markersBytesMax(partitions: number): number {
+    return Store.entryBytes(1, markersEntryBytes(partitions));
   }
 
   beginReserving(): void {
@@ -226,8 +243,10 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     const inbox = new Inbox(from, {
       ...deps,
       link,
+      outboxes: this,
       canSettle: (settlement) => this.#receiver(from).canSettle(from, settlement),
       settle: (settlement) => this.#receiver(from).settleRemotely(from, settlement),
+      markers: () => this.#markerReceiver(from),
     });
     this.#inboxes.set(from, inbox);
     return inbox;
@@ -236,6 +255,11 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   #receiver(from: number): SettlementReceiver {
     if (this.settlements !== null) return this.settlements;
     throw new Error(`shard ${from} settles a delivery, and nobody hands out messages to it`);
+  }
+
+  #markerReceiver(from: number): MarkerReceiver {
+    if (this.markers !== null) return this.markers;
+    throw new Error(`shard ${from} ends a transaction, and nobody here knows transactions`);
   }
 
   #goOn(): void {

@@ -7,7 +7,9 @@ const NOTHING = Buffer.alloc(0);
 interface Waiting {
   readonly kind: number;
   readonly head: Buffer;
-  readonly content: Buffer;
+  readonly pieces: readonly Buffer[];
+  readonly bytes: number;
+  readonly onSent: (() => void) | null;
 }
 
 /**
@@ -49,14 +51,27 @@ export class FrameQueue {
   ): void {
     if (this.#waiting.length === 0 && this.#write(kind, headBytes, source, start, end)) return;
     const given = source.subarray(start, end);
-    this.#waiting.push({
-      kind,
-      head: Buffer.from(this.#headBytes.subarray(0, headBytes)),
-      content: isKept || given.length === 0 ? given : copyOf(given),
-    });
+    this.#wait(kind, headBytes, [isKept || given.length === 0 ? given : copyOf(given)], null);
+  }
+
+  /** The pieces stay as they are until they are through. `onSent` is called when they need not be held here any more. */
+  sendPieces(kind: number, headBytes: number, pieces: readonly Buffer[], onSent: () => void): void {
+    if (pieces.length === 1 && this.#waiting.length === 0) {
+      if (this.#write(kind, headBytes, pieces[0], 0, pieces[0].length)) {
+        onSent();
+        return;
+      }
+    }
+    this.#wait(kind, headBytes, pieces, onSent);
+  }
+
+  #wait(kind: number, headBytes: number, pieces: readonly Buffer[], onSent: (() => void) | null): void {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, headBytes);
+    const head = Buffer.from(this.#headBytes.subarray(0, headBytes));
+    this.#waiting.push({ kind, head, pieces, bytes, onSent });
     if (this.#waiting.length > 1) return;
-    // A large frame may go on at once.
-    if (headBytes + end - start > this.#room.door.frameBytesMax) this.#sendWaiting();
+    // A large frame, or one of several pieces, may go on at once.
+    if (pieces.length > 1 || bytes > this.#room.door.frameBytesMax) this.#sendWaiting();
     else this.#room.whenRoom(this.#resume);
   }
 
@@ -81,18 +96,17 @@ export class FrameQueue {
   #sendWaiting(): void {
     let count = 0;
     while (count < this.#waiting.length && this.#writeWaiting(this.#waiting[count])) count++;
-    this.#waiting.splice(0, count);
+    for (const { onSent } of this.#waiting.splice(0, count)) onSent?.();
     if (this.#waiting.length > 0) this.#room.whenRoom(this.#resume);
   }
 
-  #writeWaiting({ kind, head, content }: Waiting): boolean {
+  #writeWaiting({ kind, head, pieces, bytes }: Waiting): boolean {
     const { door } = this.#room;
-    const bytes = head.length + content.length;
-    if (bytes > door.frameBytesMax) return this.#room.writeLarge(kind, [head, content]);
-    const at = this.#room.reserve(bytes);
-    if (at === -1) return false;
-    head.copy(door.buffer, at);
-    content.copy(door.buffer, at + head.length);
+    if (bytes > door.frameBytesMax) return this.#room.writeLarge(kind, [head, ...pieces]);
+    const start = this.#room.reserve(bytes);
+    if (start === -1) return false;
+    let at = start + head.copy(door.buffer, start);
+    for (const piece of pieces) at += piece.copy(door.buffer, at);
     door.finish(kind, bytes);
     return true;
   }

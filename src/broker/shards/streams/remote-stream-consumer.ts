@@ -4,6 +4,7 @@ import type { Consumer, Gate } from '../../queues/consumer.ts';
 import type { RequeueReason } from '../../queues/delivery-outcome.ts';
 import type { DeliverySource } from '../../queues/delivery-source.ts';
 import type { Pumped } from '../../shard/turn.ts';
+import type { StreamExchange } from '../../streams/bindings/stream-exchange.ts';
 import {
   type ConsumerShape,
   type QueueShape,
@@ -12,7 +13,6 @@ import {
   type StreamReader,
   type StreamSink,
 } from '../../streams/consumers/stream-consumer.ts';
-import type { RemoteStream } from '../../streams/remote-stream.ts';
 import { RECORD_COST } from './stream-consume-service.ts';
 
 /** What its shard has to know of the offsets of a single active consumer: see `StreamConsumer.settled` and `recovered`. */
@@ -89,7 +89,7 @@ export class RemoteStreamConsumer implements StreamReader, ConsumerShape, Pumped
   /** Only of streams with a single active consumer. */
   readonly settled: Settled[] = [];
   isOwing = false;
-  readonly #stream: RemoteStream;
+  readonly #stream: StreamExchange;
   readonly #sink: StreamSink;
   readonly #consumers: RemoteConsumers;
   readonly #sources: RemotePartitionSource[] = [];
@@ -101,7 +101,7 @@ export class RemoteStreamConsumer implements StreamReader, ConsumerShape, Pumped
 
   constructor(
     number: number,
-    stream: RemoteStream,
+    stream: StreamExchange,
     request: StreamConsumerRequest,
     consumers: RemoteConsumers,
   ) {
@@ -116,7 +116,7 @@ export class RemoteStreamConsumer implements StreamReader, ConsumerShape, Pumped
     this.#stream = stream;
     this.#sink = request.sink;
     this.#consumers = consumers;
-    const { name, vhost } = stream;
+    const { name, vhost } = stream.stream;
     this.queue = {
       name,
       vhost,

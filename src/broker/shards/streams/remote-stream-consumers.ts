@@ -1,16 +1,20 @@
+import { type Json, tableToJson } from '../../../base/value-json.ts';
 import {
   FRAME_STREAM_CANCELLED,
   FRAME_STREAM_CREDIT,
   FRAME_STREAM_DETACH,
+  FRAME_STREAM_RECORD,
   FRAME_STREAM_SETTLED,
 } from '../../doors/frame-kinds.ts';
 import type { FrameReceiver } from '../../doors/ring-reader.ts';
+import type { ShardLink } from '../../doors/shard-link.ts';
 import type { SharedRoom } from '../../doors/shared-room.ts';
 import { RecordMessage } from '../../messages/message-from-record.ts';
+import type { QueueCounts } from '../../queues/queue-port.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Pumped } from '../../shard/turn.ts';
+import type { StreamExchange, StreamHome } from '../../streams/bindings/stream-exchange.ts';
 import type { StreamConsumerRequest } from '../../streams/consumers/stream-consumer.ts';
-import type { RemoteStream } from '../../streams/remote-stream.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { RemoteStreamConsumer, type Settled } from './remote-stream-consumer.ts';
 import {
@@ -25,10 +29,11 @@ const SETTLED_MAX = 4096;
 /** Records of more are copied into memory of their own. */
 const SCRATCH_BYTES = 64 * 1024;
 
-/** The consumers of clients here, of streams in another shard. What they owe that shard goes once per turn. */
-export class RemoteStreamConsumers implements FrameReceiver, Pumped {
+/** The consumers of clients here, which are in shard 0 as all consumers of streams. What they owe that shard goes once per turn. */
+export class RemoteStreamConsumers implements StreamHome, FrameReceiver, Pumped {
   pumpPending = false;
   readonly #shard: Shard;
+  readonly #link: ShardLink;
   readonly #frames: FrameQueue;
   readonly #byNumber = new Map<number, RemoteStreamConsumer>();
   #nextNumber = 1;
@@ -45,19 +50,50 @@ export class RemoteStreamConsumers implements FrameReceiver, Pumped {
     hasForeignEnvelope: false,
   };
 
-  constructor(shard: Shard, room: SharedRoom) {
+  constructor(shard: Shard, room: SharedRoom, link: ShardLink) {
     this.#shard = shard;
+    this.#link = link;
     this.#frames = new FrameQueue(room, () => this.pump());
+    room.door.receive(FRAME_STREAM_RECORD, this);
+    room.door.receive(FRAME_STREAM_CANCELLED, this);
   }
 
   get count(): number {
     return this.#byNumber.size;
   }
 
-  add(stream: RemoteStream, request: StreamConsumerRequest): RemoteStreamConsumer {
+  async counts(stream: StreamExchange): Promise<QueueCounts> {
+    return (await this.#ask('stream.counts', stream)) as unknown as QueueCounts;
+  }
+
+  async consume(stream: StreamExchange, request: StreamConsumerRequest): Promise<RemoteStreamConsumer> {
     const consumer = new RemoteStreamConsumer(this.#nextNumber++, stream, request, this);
     this.#byNumber.set(consumer.number, consumer);
+    const { credit, exclusive, start, filter, matchUnfiltered } = request;
+    try {
+      await this.#ask('stream.consume', stream, {
+        number: consumer.number,
+        tag: request.tag,
+        credit,
+        exclusive,
+        arguments: tableToJson(request.arguments),
+        start: { ...start },
+        filter,
+        matchUnfiltered,
+      });
+    } catch (error) {
+      this.#byNumber.delete(consumer.number);
+      throw error;
+    }
     return consumer;
+  }
+
+  #ask(
+    op: string,
+    { stream: { vhost, name, id } }: StreamExchange,
+    fields: { readonly [field: string]: Json } = {},
+  ): Promise<Json> {
+    return this.#link.ask({ ...fields, op, vhost, name, id });
   }
 
   /** Made when the first is needed: before, no protocol may be there that has messages. */
@@ -69,11 +105,6 @@ export class RemoteStreamConsumers implements FrameReceiver, Pumped {
   /** Its records go on at the end of the turn. */
   pumpLater(consumer: RemoteStreamConsumer): void {
     this.#shard.turn.pumpLater(consumer);
-  }
-
-  /** It never was in the other shard. */
-  remove(consumer: RemoteStreamConsumer): void {
-    this.#byNumber.delete(consumer.number);
   }
 
   /** The client has cancelled it, or its channel has ended. */

@@ -4,6 +4,7 @@ import type { FrameReceiver } from '../../doors/ring-reader.ts';
 import type { SharedRoom } from '../../doors/shared-room.ts';
 import type { DurableListener, Shard } from '../../shard/shard.ts';
 import type { Partition } from '../../streams/partition.ts';
+import type { KnownMetadata } from '../known-metadata.ts';
 import { FrameQueue } from './frame-queue.ts';
 import { APPEND_COST, APPEND_HEAD_BYTES, STORED_HEAD_BYTES } from './stream-append-writer.ts';
 
@@ -28,6 +29,9 @@ export class StreamAppendService implements FrameReceiver, DurableListener {
   readonly #shard: Shard;
   readonly #frames: FrameQueue;
   readonly #find: FindPartition;
+  readonly #metadata: KnownMetadata;
+  /** Frames whose partition may not be known here yet, and those behind them: as many as the other shard sends. */
+  #held: Buffer[] = [];
   readonly #record = new MessageView();
   /** In the order of their blocks: as many as writes are in flight. */
   #unanswered: Unanswered[] = [];
@@ -38,14 +42,45 @@ export class StreamAppendService implements FrameReceiver, DurableListener {
     this.#answer([], 0);
   };
 
-  constructor(shard: Shard, room: SharedRoom, find: FindPartition) {
+  constructor(shard: Shard, room: SharedRoom, find: FindPartition, metadata: KnownMetadata) {
     this.#shard = shard;
     this.#frames = new FrameQueue(room);
     this.#find = find;
+    this.#metadata = metadata;
   }
 
   /** See `StreamAppendWriter.append`. */
   frame(_kind: number, buffer: Buffer, start: number, end: number): boolean {
+    if (this.#held.length === 0 && this.#isKnown(buffer, start)) this.#take(buffer, start, end);
+    else this.#hold(buffer, start, end);
+    return true;
+  }
+
+  /** Whether a partition that is not found is gone. */
+  #isKnown(buffer: Buffer, start: number): boolean {
+    return buffer.readDoubleLE(start + 16) <= this.#metadata.number;
+  }
+
+  #hold(buffer: Buffer, start: number, end: number): void {
+    const copy = Buffer.allocUnsafe(end - start);
+    buffer.copy(copy, 0, start, end);
+    this.#held.push(copy);
+    if (this.#held.length === 1) this.#takeHeld();
+  }
+
+  #takeHeld(): void {
+    const held = this.#held;
+    let count = 0;
+    while (count < held.length && this.#isKnown(held[count], 0)) {
+      this.#take(held[count], 0, held[count].length);
+      count++;
+    }
+    this.#held = held.slice(count);
+    if (this.#held.length > 0)
+      this.#metadata.whenKnown(this.#held[0].readDoubleLE(16), () => this.#takeHeld());
+  }
+
+  #take(buffer: Buffer, start: number, end: number): void {
     const partition = this.#find(buffer.readUInt32LE(start));
     const token = buffer.readDoubleLE(start + 8);
     const content = buffer.subarray(start + APPEND_HEAD_BYTES, end);
@@ -57,7 +92,6 @@ export class StreamAppendService implements FrameReceiver, DurableListener {
     }
     const block = partition === undefined ? this.#shard.undurableBlock : this.#shard.currentBlock;
     this.#await(token, content.length + APPEND_COST, block);
-    return true;
   }
 
   #await(token: number, bytes: number, block: number): void {

@@ -2,6 +2,7 @@ import { FRAME_STREAM_APPEND } from '../../doors/frame-kinds.ts';
 import type { FrameReceiver } from '../../doors/ring-reader.ts';
 import type { SharedRoom } from '../../doors/shared-room.ts';
 import type { Waits } from '../../shard/waits.ts';
+import type { KnownMetadata } from '../known-metadata.ts';
 import { FrameQueue } from './frame-queue.ts';
 
 /** Bytes of records that are not answered before publishers are paused, and when they may go on. */
@@ -10,7 +11,7 @@ const BYTES_LOW = 4 * 1024 * 1024;
 /** What a record counts beside its content. */
 export const APPEND_COST = 64;
 /** In front of the content, see `append`. */
-export const APPEND_HEAD_BYTES = 16;
+export const APPEND_HEAD_BYTES = 24;
 /** In front of the tokens, see `frame`. */
 export const STORED_HEAD_BYTES = 8;
 
@@ -18,20 +19,23 @@ export const STORED_HEAD_BYTES = 8;
 export class StreamAppendWriter implements FrameReceiver {
   readonly #frames: FrameQueue;
   readonly #waits: Waits;
+  readonly #metadata: KnownMetadata;
   /** Sent, and not taken off our hands. */
   #bytes = 0;
   #paused: (() => void)[] = [];
 
-  constructor(room: SharedRoom, waits: Waits) {
+  constructor(room: SharedRoom, waits: Waits, metadata: KnownMetadata) {
     this.#frames = new FrameQueue(room);
     this.#waits = waits;
+    this.#metadata = metadata;
   }
 
   /**
-   * Sends a record; `content` stays as it is.
+   * Sends a record; `content` stays as it is. The other shard may know of the partition later: it has to know this change of
+   * metadata before.
    *
-   *     0                 4        8           16
-   *     | id of log, u32  | zero   | token, f64 | content |
+   *     0                 4        8            16              24
+   *     | id of log, u32  | zero   | token, f64 | metadata, f64 | content |
    */
   append(partition: number, content: Buffer, token: number): void {
     this.#bytes += content.length + APPEND_COST;
@@ -39,6 +43,7 @@ export class StreamAppendWriter implements FrameReceiver {
     head.setUint32(0, partition, true);
     head.setUint32(4, 0, true);
     head.setFloat64(8, token, true);
+    head.setFloat64(16, this.#metadata.number, true);
     this.#frames.send(FRAME_STREAM_APPEND, APPEND_HEAD_BYTES, content, 0, content.length, true);
   }
 

@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import { type Json, tableFromJson } from '../../../base/value-json.ts';
 import {
   FRAME_STREAM_CANCELLED,
@@ -46,10 +47,10 @@ export class StreamConsumeService implements FrameReceiver {
     return this.#byNumber.size;
   }
 
-  /** @throws BrokerError as `StreamConsumers.add` */
-  consume(stream: StreamExchange, question: ShardNote): void {
+  /** @throws BrokerError as `StreamExchange.consume` */
+  *consume(stream: StreamExchange, question: ShardNote): Work<true> {
     const records = new RemoteRecords(number(question, 'number'), this);
-    records.consumer = stream.consumers.add({
+    records.consumer = yield* stream.consumeHere({
       tag: text(question, 'tag'),
       sink: records,
       gate: records,
@@ -61,6 +62,7 @@ export class StreamConsumeService implements FrameReceiver {
       matchUnfiltered: flag(question, 'matchUnfiltered'),
     });
     this.#byNumber.set(records.number, records);
+    return true;
   }
 
   /**

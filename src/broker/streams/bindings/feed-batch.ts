@@ -1,6 +1,13 @@
 import { MessageView } from '../../../records/message-view.ts';
 import type { RecordMessage } from '../../messages/message-from-record.ts';
-import { AtomicAppend, appendBytesMax, outboxBytesMax, outboxesOf } from '../../publishing/atomic-append.ts';
+import {
+  AtomicAppend,
+  appendBytesMax,
+  mayLeave,
+  outboxBytesMax,
+  outboxesOf,
+  reserveOutboxes,
+} from '../../publishing/atomic-append.ts';
 import { type RouteTargets, targetsOf } from '../../publishing/route-targets.ts';
 import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
@@ -64,21 +71,18 @@ export class FeedBatch {
       messageView.exchangeEnd = exchange.length;
     }
     item.targets = targets;
-    const { durableLogs, streams, outgoing } = targets;
-    if (outgoing.length > 0 && !this.#reserve(item, resume)) {
+    const { durableLogs, streams, remotes } = targets;
+    if (mayLeave(targets) && !this.#reserve(item, resume)) {
       messageView.clear();
       this.count--;
       return false;
     }
-    if (durableLogs.length + streams.length + outgoing.length === 0) return true;
+    if (durableLogs.length + streams.length + remotes.length === 0) return true;
     this.isDurable = true;
-    if (outgoing.length > 0) this.#bytes += outboxBytesMax(this.#shard, outgoing, messageView.contentBytes());
-    this.#bytes += appendBytesMax(
-      durableLogs.length,
-      streams.length,
-      messageView.contentBytes(),
-      messageView.propertiesEnd - messageView.propertiesStart,
-    );
+    const contentBytes = messageView.contentBytes();
+    const propertyBytes = messageView.propertiesEnd - messageView.propertiesStart;
+    this.#bytes += appendBytesMax(durableLogs.length, streams.length, contentBytes, propertyBytes);
+    this.#bytes += outboxBytesMax(this.#shard, targets, contentBytes, propertyBytes);
     return true;
   }
 
@@ -86,7 +90,7 @@ export class FeedBatch {
     const outboxes = outboxesOf(this.#shard);
     if (!this.#hasReserved) outboxes.beginReserving();
     this.#hasReserved = true;
-    if (outboxes.reserve(targets.outgoing, messageView.contentBytes())) return true;
+    if (reserveOutboxes(outboxes, targets, messageView.contentBytes())) return true;
     if (this.count === 1) this.#hasReserved = false;
     outboxes.whenRoom(resume);
     return false;

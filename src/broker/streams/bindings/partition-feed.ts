@@ -5,9 +5,9 @@ import type { Binding, Exchange } from '../../topology/exchange.ts';
 import type { Route } from '../../topology/route.ts';
 import type { Fed } from '../../topology/routing.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
+import type { AnyPartition } from '../any-partition.ts';
 import { offsetAtTime } from '../consumers/offset-at-time.ts';
 import { PartitionReader, type Visited } from '../consumers/partition-reader.ts';
-import type { Partition } from '../partition.ts';
 import { type BindingPosition, type BindingState, positionIn } from './binding-state.ts';
 import type { FeedBatch } from './feed-batch.ts';
 import { encodeFeedOperation, type FeedOperation } from './feed-operations.ts';
@@ -23,12 +23,14 @@ export interface PartitionFeedDeps {
   readonly shard: Shard;
   readonly vhost: VirtualHost<AnyQueue>;
   readonly exchange: Exchange<AnyQueue>;
-  readonly partition: Partition;
+  readonly partition: AnyPartition;
   readonly batch: FeedBatch;
   readonly scheduler: FeedScheduler;
   stateOf(binding: Binding<AnyQueue>): BindingState | undefined;
   record(operation: FeedOperation): void;
   onUnreadable(offset: number): void;
+  /** Where it and its bindings are was read from the journal. */
+  readonly isRestored: boolean;
 }
 
 /** A binding with `x-replay-from` that is behind the feed. */
@@ -78,6 +80,7 @@ export class PartitionFeed implements Feed {
   #isWaiting = false;
   #isStopped = false;
   #isUnreadable = false;
+  #mustReconcile: boolean;
 
   constructor(deps: PartitionFeedDeps, from: number) {
     this.#deps = deps;
@@ -85,7 +88,11 @@ export class PartitionFeed implements Feed {
     this.#exchange = Buffer.from(deps.exchange.name, 'utf8');
     this.#main = this.#reader(from);
     this.#message = new RecordMessage(shard.codecs);
-    this.#stopListening = partition.onAdvance(() => this.pumpLater());
+    this.#mustReconcile = partition.isRemote && deps.isRestored;
+    this.#stopListening = partition.onAdvance(() => {
+      if (this.#mustReconcile) this.#reconcile();
+      this.pumpLater();
+    });
     for (const binding of deps.exchange.outbound.values()) {
       const state = deps.stateOf(binding);
       if (state !== undefined) this.#place(binding, state);
@@ -145,6 +152,41 @@ export class PartitionFeed implements Feed {
     this.#stopListening();
     this.#main.close();
     for (const { reader } of this.#replays.values()) reader.close();
+  }
+
+  /**
+   * The partition is in another shard, whose journal may have lost a part of it that this one remembers: positions in there would
+   * pass over what has come since in the same place. Nothing was read before its shard has told where it ended.
+   */
+  #reconcile(): void {
+    const { partition, exchange, record } = this.#deps;
+    const { recoveredEnd: end, index: p } = partition;
+    if (end < 0) return;
+    this.#mustReconcile = false;
+    if (this.#main.next > end) {
+      this.#main.seek(end);
+      record({ op: 'view.fed', id: partition.stream.id, p, to: end });
+    }
+    for (const binding of exchange.outbound.values()) {
+      const state = this.#deps.stateOf(binding);
+      if (state !== undefined) this.#reconcileBinding(binding, state, end);
+    }
+  }
+
+  #reconcileBinding(binding: Binding<AnyQueue>, state: BindingState, end: number): void {
+    const { index: p } = this.#deps.partition;
+    const position = positionIn(state, p);
+    if (Math.max(position.from, position.replay ?? 0) <= end) return;
+    if (position.from > end) position.from = end;
+    if (position.replay !== null && position.replay > end) {
+      position.replay = end;
+      this.#replays.get(binding)?.reader.seek(end);
+    }
+    if (!state.isDurable) return;
+    // In this order: the one says that there is no replay.
+    this.#deps.record({ op: 'view.joined', n: state.number, p, from: position.from });
+    if (position.replay !== null)
+      this.#deps.record({ op: 'view.replayed', n: state.number, p, to: position.replay });
   }
 
   #putLast(replay: Replay): void {
@@ -313,7 +355,7 @@ export class PartitionFeed implements Feed {
     return new PartitionReader(partition, from, {
       onReady: () => this.pumpLater(),
       onUnreadable: (offset) => {
-        this.#isUnreadable = partition.log.isCorrupt;
+        this.#isUnreadable = partition.isCorrupt;
         onUnreadable(offset);
       },
     });

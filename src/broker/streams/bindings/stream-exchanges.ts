@@ -1,5 +1,4 @@
 import { SlotMap } from '../../../base/slot-map.ts';
-import { walked } from '../../../base/turn-time.ts';
 import type { Table } from '../../../base/value.ts';
 import { BrokerError } from '../../errors.ts';
 import { streamExchange } from '../../exchanges/stream.ts';
@@ -27,23 +26,17 @@ import {
   type StreamDefinition,
   validateExchangeArguments,
 } from './stream-arguments.ts';
-import { StreamExchange } from './stream-exchange.ts';
+import { StreamExchange, type StreamsElsewhere } from './stream-exchange.ts';
 import { StreamFeed, type StreamFeedDeps } from './stream-feed.ts';
 
 export interface StreamExchangesDeps {
   readonly shard: Shard;
   readonly vhosts: VirtualHosts<AnyQueue>;
   readonly streams: Streams;
-  /** Where other shards follow. */
-  readonly attachments?: AttachmentObserver | null;
-  /** The shard follows another one, which makes all streams. */
-  readonly isFollower?: boolean;
-}
-
-/** Told of the streams that exchanges have, and of each change of what others need to know; not at recovery. */
-export interface AttachmentObserver {
-  attached(streamExchange: StreamExchange): void;
-  detached(stream: Stream): void;
+  /** Where there are several shards. */
+  readonly elsewhere?: StreamsElsewhere | null;
+  /** Journals that a stream was declared as a queue, which all shards have to know. */
+  recordDeclared(operation: Uint8Array): void;
 }
 
 /**
@@ -59,19 +52,19 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly #byId = new SlotMap<string, StreamFeed>();
   readonly #states = new BindingStates();
   readonly #feedDeps: StreamFeedDeps;
-  readonly #attachments: AttachmentObserver | null;
-  readonly #isFollower: boolean;
+  readonly #elsewhere: StreamsElsewhere | null;
+  readonly #recordDeclared: (operation: Uint8Array) => void;
   #isRecovering = true;
   /** The exchange that becomes a stream by policy, or whose stream is deleted with it, during that call. */
   #isRemembering = '';
   #isForgetting = '';
 
-  constructor({ shard, vhosts, streams, attachments = null, isFollower = false }: StreamExchangesDeps) {
+  constructor({ shard, vhosts, streams, elsewhere = null, recordDeclared }: StreamExchangesDeps) {
     this.#shard = shard;
     this.#vhosts = vhosts;
     this.#streams = streams;
-    this.#attachments = attachments;
-    this.#isFollower = isFollower;
+    this.#elsewhere = elsewhere;
+    this.#recordDeclared = recordDeclared;
     this.#feedDeps = {
       shard,
       vhosts,
@@ -79,6 +72,15 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
       batch: new FeedBatch(shard),
       scheduler: new FeedScheduler(shard.turn),
     };
+  }
+
+  /** Another shard makes all streams, and feeds their bindings. */
+  get #isFollower(): boolean {
+    return this.#elsewhere !== null && this.#elsewhere.home !== null;
+  }
+
+  get #isFeeding(): boolean {
+    return !this.#isRecovering && !this.#isFollower;
   }
 
   of(stream: Stream): StreamExchange | undefined {
@@ -125,14 +127,13 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   streamAdded(stream: Stream): void {
-    const streamExchange = new StreamExchange(stream, this.#shard);
+    const streamExchange = new StreamExchange(stream, this.#shard, this.#elsewhere);
     const feed = new StreamFeed(streamExchange, this.#feedDeps);
     this.#byId.set(stream.id, feed);
     this.#vhosts.get(stream.vhost)?.attachStream(streamExchange);
     this.#learnIsInternal(stream);
     // What is bound to an exchange that begins to remember gets all that it remembers.
-    if (!this.#isRecovering) feed.refresh(true);
-    this.#tellAttached(streamExchange);
+    if (this.#isFeeding) feed.refresh(true);
   }
 
   streamRemoved(stream: Stream): void {
@@ -140,8 +141,9 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     if (feed === undefined) return;
     feed.stop();
     this.#byId.delete(stream.id);
-    if (!this.#isRecovering) this.#attachments?.detached(stream);
-    this.#vhosts.get(stream.vhost)?.detachStream(stream.name);
+    const vhost = this.#vhosts.get(stream.vhost);
+    if (this.#isFollower) vhost?.detachFollowedStream(stream.name);
+    else vhost?.detachStream(stream.name);
     this.#states.removeStream(stream.id);
     feed.streamExchange.consumers.removeAll();
   }
@@ -149,38 +151,24 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   streamChanged(stream: Stream): void {
     const feed = this.#byId.get(stream.id);
     feed?.streamExchange.consumers.extend();
-    if (!this.#isRecovering) feed?.refresh(false);
-    if (feed !== undefined) this.#tellAttached(feed.streamExchange);
-  }
-
-  /** Something else is set for the broker: what other shards need of it they hear in steps. */
-  defaultsChanged(): void {
-    if (this.#attachments === null || this.#isRecovering) return;
-    const told = walked([...this.#byId.values()], ({ streamExchange }) => {
-      if (!streamExchange.stream.isRemoved) this.#tellAttached(streamExchange);
-    });
-    this.#shard.inBackground(told, 'to tell other shards of new settings of streams');
-  }
-
-  #tellAttached(streamExchange: StreamExchange): void {
-    if (!this.#isRecovering) this.#attachments?.attached(streamExchange);
+    if (this.#isFeeding) feed?.refresh(false);
   }
 
   /** From the topology. What recovery adds has its state in the journal. */
   bindingAdded(binding: Binding<AnyQueue>): void {
-    if (!this.#isRecovering) this.#feedOf(binding.source)?.bindingAdded(binding);
+    if (this.#isFeeding) this.#feedOf(binding.source)?.bindingAdded(binding);
   }
 
   bindingRemoved(binding: Binding<AnyQueue>): void {
     const feed = this.#feedOf(binding.source);
-    if (feed === undefined) return;
+    if (feed === undefined || this.#isFollower) return;
     if (this.#isRecovering) this.#states.remove(feed.streamExchange.stream.id, binding);
     else feed.bindingRemoved(binding);
   }
 
   /** From the topology: policies of an exchange may be other ones now. */
   exchangeConfigured(vhost: string, exchange: Exchange<AnyQueue>, policy: Table): void {
-    if (this.#isRecovering) return;
+    if (!this.#isFeeding) return;
     const definition = definitionFromPolicy(policy);
     if (definition !== null) this.#remember(vhost, exchange, definition);
     // The alternate exchange may be another one.
@@ -204,21 +192,29 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   }
 
   *snapshot(): Iterable<Uint8Array> {
+    if (this.#isFollower) return;
     for (const [id, feed] of this.#byId) {
-      const { declaredAs, stream } = feed.streamExchange;
-      if (declaredAs !== null) {
-        yield encodeFeedOperation({ op: 'view.queue', id, arguments: argumentsToJson(declaredAs) });
-      }
-      for (const { index: p } of stream.partitions) {
+      yield* declarationOf(feed.streamExchange);
+      for (const { index: p } of feed.streamExchange.stream.partitions) {
         const to = feed.fed(p);
-        if (to > 0) yield encodeFeedOperation({ op: 'view.fed', id, p, to });
+        if (to !== 0) yield encodeFeedOperation({ op: 'view.fed', id, p, to });
       }
     }
     for (const operation of this.#states.snapshot()) yield encodeFeedOperation(operation);
   }
 
+  /** For shards that follow. */
+  *followedIn(vhost: string): Iterable<Uint8Array> {
+    for (const stream of this.#streams.list(vhost)) {
+      const streamExchange = this.of(stream);
+      if (streamExchange !== undefined) yield* declarationOf(streamExchange);
+    }
+  }
+
   recovered(): void {
     this.#isRecovering = false;
+    for (const { streamExchange } of this.#byId.values()) this.#learnIsInternal(streamExchange.stream);
+    if (this.#isFollower) return;
     for (const vhost of this.#vhosts) {
       for (const { name } of vhost.listExchanges()) {
         const exchange = vhost.findExchange(name) as Exchange<AnyQueue>;
@@ -226,10 +222,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
         if (definition !== null) this.#remember(vhost.name, exchange, definition);
       }
     }
-    for (const feed of this.#byId.values()) {
-      this.#learnIsInternal(feed.streamExchange.stream);
-      feed.refresh(true);
-    }
+    for (const feed of this.#byId.values()) feed.refresh(true);
   }
 
   stop(): void {
@@ -252,10 +245,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
     const streamExchange = this.of(stream);
     if (!asQueue || streamExchange === undefined) return;
     streamExchange.declaredAs = args;
-    this.#shard.record(
-      encodeFeedOperation({ op: 'view.queue', id: stream.id, arguments: argumentsToJson(args) }),
-    );
-    this.#tellAttached(streamExchange);
+    for (const operation of declarationOf(streamExchange)) this.#recordDeclared(operation);
   }
 
   #delete(vhost: string, name: string): void {
@@ -272,7 +262,7 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   #remember(vhost: string, exchange: Exchange<AnyQueue>, { partitions, configs }: StreamDefinition): void {
     const { name } = exchange;
     const streams = this.#streams;
-    if (this.#isFollower || name === '' || !exchange.durable || exchange.type === streamExchange) return;
+    if (name === '' || !exchange.durable || exchange.type === streamExchange) return;
     const stream = streams.get(vhost, name);
     if (stream !== undefined) {
       const changed = new Map([...stream.configs, ...configs]);
@@ -312,6 +302,11 @@ export class StreamExchanges implements SnapshotSection, StreamObserver {
   #feedOf({ stream }: Exchange<AnyQueue>): StreamFeed | undefined {
     return stream instanceof StreamExchange ? this.#byId.get(stream.stream.id) : undefined;
   }
+}
+
+function* declarationOf({ stream: { id }, declaredAs }: StreamExchange): Iterable<Uint8Array> {
+  if (declaredAs !== null)
+    yield encodeFeedOperation({ op: 'view.queue', id, arguments: argumentsToJson(declaredAs) });
 }
 
 function isSame(some: ReadonlyMap<string, string>, others: ReadonlyMap<string, string>): boolean {

@@ -1,3 +1,4 @@
+import type { Work } from '../../../base/turn-time.ts';
 import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
 import type { Binding, Exchange } from '../../topology/exchange.ts';
@@ -5,7 +6,8 @@ import { type OffsetSpecification, offsetSpecification } from '../../topology/of
 import { REPLAY_ARGUMENT } from '../../topology/stream-commands.ts';
 import type { VirtualHost } from '../../topology/virtual-host.ts';
 import type { VirtualHosts } from '../../topology/virtual-hosts.ts';
-import type { Partition } from '../partition.ts';
+import type { AnyPartition } from '../any-partition.ts';
+import type { PartitionOffsets } from '../readable-partition.ts';
 import type { BindingPosition } from './binding-state.ts';
 import type { BindingStates } from './binding-states.ts';
 import type { FeedBatch } from './feed-batch.ts';
@@ -23,14 +25,18 @@ export interface StreamFeedDeps {
   readonly scheduler: FeedScheduler;
 }
 
+/** In place of an offset, of a partition of another shard: its end, which is asked for. */
+const AT_THE_END = -1;
+
 /** The partition feeds of one stream; there are none while its exchange has neither bindings nor an alternate exchange. */
 export class StreamFeed {
   readonly streamExchange: StreamExchange;
   readonly #deps: StreamFeedDeps;
-  /** By partition, the next offset when its feed was stopped; 0 where there is none. */
+  /** By partition, the next offset when its feed was stopped, or `AT_THE_END`; 0 where there is none. */
   #fed: number[] = [];
   /** By partition. */
-  #feeds: PartitionFeed[] = [];
+  readonly #feeds = new Map<number, PartitionFeed>();
+  #isOn = false;
 
   constructor(streamExchange: StreamExchange, deps: StreamFeedDeps) {
     this.streamExchange = streamExchange;
@@ -38,7 +44,7 @@ export class StreamFeed {
   }
 
   fed(partition: number): number {
-    return this.#feeds[partition]?.fed ?? this.#fed[partition] ?? 0;
+    return this.#feeds.get(partition)?.fed ?? this.#fed[partition] ?? 0;
   }
 
   /** At recovery. */
@@ -49,30 +55,32 @@ export class StreamFeed {
   /** Messages that have not gone through the bindings yet. */
   get unfedCount(): number {
     let count = 0;
-    for (const feed of this.#feeds) count += Math.max(0, feed.unfedCount);
+    for (const feed of this.#feeds.values()) count += Math.max(0, feed.unfedCount);
     return count;
   }
 
+  /** Where partitions of other shards are was asked for just before. */
   bindingAdded(binding: Binding<AnyQueue>): void {
     const { states, shard } = this.#deps;
     const { stream } = this.streamExchange;
     // What was published in this turn was published before.
     shard.store.flushAccumulator();
-    if (this.#feeds.length === 0) this.#beginAtTheEnd();
+    if (!this.#isOn) this.#beginAtTheEnd();
+    this.#findEnds();
     const args = binding.arguments;
     const wanted = Object.hasOwn(args, REPLAY_ARGUMENT) ? args[REPLAY_ARGUMENT] : 'next';
     const point = offsetSpecification(wanted, shard.nowMs) ?? { kind: 'next' };
     const positions = stream.partitions.map((partition) => this.#positionOf(binding, partition, point));
     const operation = states.add(stream.id, binding, positions);
     if (operation !== null) this.#record(operation);
-    for (const feed of this.#feeds) feed.added(binding);
+    for (const feed of this.#feeds.values()) feed.added(binding);
     this.refresh(false);
   }
 
   bindingRemoved(binding: Binding<AnyQueue>): void {
     const state = this.#deps.states.remove(this.streamExchange.stream.id, binding);
     if (state?.isDurable === true) this.#record({ op: 'view.unbind', n: state.number });
-    for (const feed of this.#feeds) feed.removed(binding);
+    for (const feed of this.#feeds.values()) feed.removed(binding);
     this.refresh(false);
   }
 
@@ -88,31 +96,58 @@ export class StreamFeed {
         return;
       }
       // The alternate exchange gets what comes from here on, as a binding does.
-      if (this.#feeds.length === 0 && !isStart) this.#beginAtTheEnd();
+      if (!this.#isOn && !isStart) this.#beginAtTheEnd();
     }
+    this.#isOn = true;
     for (const partition of stream.partitions) {
-      this.#feeds[partition.index] ??= this.#feedOf(partition, vhost, exchange);
+      const { index } = partition;
+      if (this.#feeds.has(index) || this.#fed[index] === AT_THE_END) continue;
+      this.#feeds.set(index, this.#feedOf(partition, vhost, exchange, isStart));
     }
+    if (this.#fed.includes(AT_THE_END))
+      this.#deps.shard.inBackground(this.#askForEnds(), `to find where stream '${stream.name}' ends`);
   }
 
   stop(): void {
-    for (const [index, feed] of this.#feeds.entries()) {
+    for (const [index, feed] of this.#feeds) {
       this.#fed[index] = feed.fed;
       feed.stop();
     }
-    this.#feeds = [];
+    this.#feeds.clear();
+    this.#isOn = false;
   }
 
   /** For the first binding: it gets what is published from here on. */
   #beginAtTheEnd(): void {
     const { id, partitions } = this.streamExchange.stream;
     this.#deps.shard.store.flushAccumulator();
-    this.#fed = partitions.map(({ endOffset }) => endOffset);
+    this.#fed = partitions.map(({ isRemote, endOffset }) => (isRemote ? AT_THE_END : endOffset));
     for (const [p, to] of this.#fed.entries()) this.#record({ op: 'view.fed', id, p, to });
   }
 
+  *#askForEnds(): Work<void> {
+    yield* this.streamExchange.askOffsets();
+    if (!this.#isOn || this.streamExchange.stream.isRemoved) return;
+    this.#findEnds();
+    this.refresh(false);
+  }
+
+  /** Partitions of other shards have been asked. */
+  #findEnds(): void {
+    const { id, partitions } = this.streamExchange.stream;
+    for (const { index: p, endOffset: to } of partitions) {
+      if (this.#fed[p] !== AT_THE_END) continue;
+      this.#fed[p] = to;
+      this.#record({ op: 'view.fed', id, p, to });
+    }
+  }
+
   /** Below the feed's offset the binding needs a replay; the offset of a timestamp is searched first. */
-  #positionOf(binding: Binding<AnyQueue>, partition: Partition, point: OffsetSpecification): BindingPosition {
+  #positionOf(
+    binding: Binding<AnyQueue>,
+    partition: AnyPartition,
+    point: OffsetSpecification,
+  ): BindingPosition {
     const fed = this.fed(partition.index);
     // Where one binding is chosen for each message, the new one may be it from now on: nobody else takes the message.
     const isChosen = binding.source.router.choose !== undefined;
@@ -122,7 +157,12 @@ export class StreamFeed {
     return { from: start, replay: null, sinceMs: null };
   }
 
-  #feedOf(partition: Partition, vhost: VirtualHost<AnyQueue>, exchange: Exchange<AnyQueue>): PartitionFeed {
+  #feedOf(
+    partition: AnyPartition,
+    vhost: VirtualHost<AnyQueue>,
+    exchange: Exchange<AnyQueue>,
+    isRestored: boolean,
+  ): PartitionFeed {
     const { shard, states, batch, scheduler } = this.#deps;
     const { name, id } = partition.stream;
     return new PartitionFeed(
@@ -133,6 +173,7 @@ export class StreamFeed {
         partition,
         batch,
         scheduler,
+        isRestored,
         stateOf: (binding) => states.get(id, binding),
         record: (operation) => this.#record(operation),
         onUnreadable: (offset) =>
@@ -151,7 +192,7 @@ export class StreamFeed {
 }
 
 /** For a timestamp: the lowest offset that it can have. */
-function startIn({ startOffset, endOffset }: Partition, point: OffsetSpecification): number {
+function startIn({ startOffset, endOffset }: PartitionOffsets, point: OffsetSpecification): number {
   if (point.kind === 'first' || point.kind === 'time') return startOffset;
   if (point.kind === 'last') return Math.max(startOffset, endOffset - 1);
   if (point.kind === 'offset') return Math.max(startOffset, point.offset);

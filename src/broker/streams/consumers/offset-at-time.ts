@@ -1,10 +1,12 @@
 import { lastOffsetOf } from '../../../records/batch-view.ts';
 import { visitRecords } from '../../../records/opening/open-batch.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
+import type { AnyPartition } from '../any-partition.ts';
 import type { Partition } from '../partition.ts';
 
 /** The offset of the first record with this timestamp or a later one; the end if there is none. */
-export async function offsetAtTime(partition: Partition, timeMs: number): Promise<number> {
+export async function offsetAtTime(partition: AnyPartition, timeMs: number): Promise<number> {
+  if (partition.isRemote) return await partition.offsetAtTime(timeMs);
   for (let from = partition.startOffset; ; ) {
     const batch = await partition.batchAtTime(timeMs, from);
     if (batch === null) return partition.endOffset;

@@ -9,7 +9,8 @@ import { COMPRESSION } from '../../../records/compression/compression.ts';
 import { isControl, isTransactional, producerIdOf } from '../../../records/producer-fields.ts';
 import { RecordCursor } from '../../../records/record-cursor.ts';
 import { RecordFormatError } from '../../../records/record-format-error.ts';
-import type { Partition } from '../partition.ts';
+import type { AbortedTransaction } from '../producers/aborted-transactions.ts';
+import type { PartitionSlice, ReadablePartition } from '../readable-partition.ts';
 
 /** How much is looked at in one go, and how much is read from segments at once. */
 const TAIL_BYTES = 256 * 1024;
@@ -41,7 +42,7 @@ export interface ReaderEvents {
  * open or was aborted. From memory without waiting, else in large pieces from the segments.
  */
 export class PartitionReader {
-  readonly partition: Partition;
+  readonly partition: ReadablePartition;
   /** The offset to go on with. */
   next: number;
   readonly cursor = new RecordCursor();
@@ -49,6 +50,8 @@ export class PartitionReader {
   work = 0;
   readonly #events: ReaderEvents;
   #loaded: Buffer | null = null;
+  /** The aborted transactions in it; null if the partition knows them. */
+  #loadedAborted: readonly AbortedTransaction[] | null = null;
   #isLoading = false;
   /** A batch is being decompressed: nothing is read before. */
   #isOpening = false;
@@ -56,7 +59,7 @@ export class PartitionReader {
   #unreadableOffset = -1;
   #isClosed = false;
 
-  constructor(partition: Partition, from: number, events: ReaderEvents) {
+  constructor(partition: ReadablePartition, from: number, events: ReaderEvents) {
     this.partition = partition;
     this.next = from;
     this.#events = events;
@@ -86,7 +89,7 @@ export class PartitionReader {
       if (loaded !== null) {
         if (!this.#visitBatches(loaded, 0, loaded.length, limit, visit)) return 'stopped';
         // What is behind it may be in memory, or is loaded next.
-        this.#loaded = null;
+        this.#dropLoaded();
         continue;
       }
       const pieces = partition.readTail(this.next, partition.lastStableOffset, TAIL_BYTES);
@@ -104,14 +107,20 @@ export class PartitionReader {
   /** Goes on elsewhere. */
   seek(offset: number): void {
     this.next = offset;
-    this.#loaded = null;
+    this.#dropLoaded();
     this.cursor.close();
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#loaded = null;
+    this.#dropLoaded();
     this.cursor.close();
+  }
+
+  #dropLoaded(): void {
+    if (this.#loaded !== null) this.partition.release(this.#loaded.length);
+    this.#loaded = null;
+    this.#loadedAborted = null;
   }
 
   /** False if the visitor stopped. */
@@ -225,12 +234,10 @@ export class PartitionReader {
     if (!isTransactional(buffer, at)) return false;
     const base = baseOffsetOf(buffer, at);
     const producerId = producerIdOf(buffer, at);
-    return this.partition.producers
-      .abortedIn(base, lastOffsetOf(buffer, at) + 1)
-      .some(
-        (aborted) =>
-          aborted.producerId === producerId && aborted.firstOffset <= base && base <= aborted.lastOffset,
-      );
+    const aborted = this.#loadedAborted ?? this.partition.abortedIn(base, lastOffsetOf(buffer, at) + 1);
+    return aborted.some(
+      (each) => each.producerId === producerId && each.firstOffset <= base && base <= each.lastOffset,
+    );
   }
 
   #takeLoaded(): Buffer | null {
@@ -246,20 +253,30 @@ export class PartitionReader {
     this.#isLoading = true;
     const { partition, next } = this;
     partition.read(next, partition.lastStableOffset, READ_BYTES).then(
-      ({ bytes, nextOffset }) => {
-        this.#isLoading = false;
-        if (this.#isClosed) return;
-        if (bytes.length > 0) this.#loaded = bytes;
-        // Offsets that are not there were compacted away.
-        const first = bytes.length > 0 ? baseOffsetOf(bytes, 0) : nextOffset;
-        if (this.next === next && first > next) this.next = first;
-        this.#events.onReady();
-      },
+      (slice) => this.#came(slice, next),
       () => {
         this.#isLoading = false;
         // Everything else goes on. The partition has told who has to know.
         if (!this.#isClosed) this.#events.onUnreadable(next);
       },
     );
+  }
+
+  /** It was asked for when `from` was next. */
+  #came({ bytes, nextOffset, aborted }: PartitionSlice, from: number): void {
+    this.#isLoading = false;
+    if (this.#isClosed) {
+      this.partition.release(bytes.length);
+      return;
+    }
+    if (bytes.length > 0) {
+      this.#dropLoaded();
+      this.#loaded = bytes;
+      this.#loadedAborted = aborted ?? null;
+    }
+    // Offsets that are not there were compacted away.
+    const first = bytes.length > 0 ? baseOffsetOf(bytes, 0) : nextOffset;
+    if (this.next === from && first > from) this.next = first;
+    this.#events.onReady();
   }
 }

@@ -7,7 +7,8 @@ import type { DeliverySource } from '../../queues/delivery-source.ts';
 import { type QueueSettings, settingsFromArguments } from '../../queues/queue-settings.ts';
 import type { Pumped, Turn } from '../../shard/turn.ts';
 import type { OffsetSpecification } from '../../topology/offset-specification.ts';
-import type { Partition } from '../partition.ts';
+import type { AnyPartition } from '../any-partition.ts';
+import type { PartitionOffsets } from '../readable-partition.ts';
 import type { Stream } from '../stream.ts';
 import { offsetAtTime } from './offset-at-time.ts';
 import { PartitionReader, type Visited } from './partition-reader.ts';
@@ -360,23 +361,22 @@ export class StreamConsumer implements Pumped, ConsumerShape, StreamReader {
     return this.#filter?.has(String(value)) === true;
   }
 
-  #open(partition: Partition, start: OffsetSpecification): void {
+  #open(partition: AnyPartition, start: OffsetSpecification): void {
     const { index } = partition;
     const reader = new PartitionReader(partition, startIn(partition, start), {
       onReady: () => this.pumpLater(),
       onUnreadable: () => {
-        if (partition.log.isCorrupt) this.owner.fail(this);
+        if (partition.isCorrupt) this.owner.fail(this);
       },
     });
     this.#partitions.push(reader);
     this.#sources.push(new PartitionSource(this, index));
     this.#stops.push(partition.onAdvance(() => this.pumpLater()));
-    if (start.kind === 'time') void this.#seek(reader, start.timeMs);
+    if (start.kind === 'time') void this.#seek(partition, reader, start.timeMs);
   }
 
-  async #seek(reader: PartitionReader, timeMs: number): Promise<void> {
+  async #seek(partition: AnyPartition, reader: PartitionReader, timeMs: number): Promise<void> {
     this.#isSeeking++;
-    const { partition } = reader;
     const offset = await offsetAtTime(partition, timeMs).catch(() => partition.startOffset);
     this.#isSeeking--;
     if (!this.isActive) return;
@@ -385,7 +385,7 @@ export class StreamConsumer implements Pumped, ConsumerShape, StreamReader {
   }
 }
 
-function startIn({ startOffset, endOffset }: Partition, start: OffsetSpecification): number {
+function startIn({ startOffset, endOffset }: PartitionOffsets, start: OffsetSpecification): number {
   if (start.kind === 'first' || start.kind === 'time') return startOffset;
   if (start.kind === 'last') return Math.max(startOffset, endOffset - 1);
   if (start.kind === 'offset') return Math.max(startOffset, start.offset);

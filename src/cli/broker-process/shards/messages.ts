@@ -22,11 +22,12 @@ export interface ShardThreadData {
 
 /** What the main thread has a shard do. They come one after the other, but for `reload`. */
 export type ShardCommand =
-  /** Takes a port. */
-  | { readonly do: 'reserve'; readonly protocol: ListenerName; readonly on: SharedPort }
+  /** Takes a port: that of shard 0 too, or, with null, one of its own, whose number is the answer. */
+  | { readonly do: 'reserve'; readonly protocol: ListenerName; readonly on: SharedPort | null }
   /** Opens the broker. */
   | { readonly do: 'open' }
-  | { readonly do: 'listen'; readonly protocol: ListenerName }
+  /** `ports`: of all shards, where each has one of its own. */
+  | { readonly do: 'listen'; readonly protocol: ListenerName; readonly ports: readonly number[] | null }
   | { readonly do: 'close-listener'; readonly protocol: ListenerName }
   /** Closes the broker: it flushes, and takes its snapshot. */
   | { readonly do: 'close' }
@@ -40,6 +41,6 @@ export interface AskedCommand {
 
 export type ShardMessage =
   /** `failure`: why it could not be done, in words for an operator; null if it is. */
-  | { readonly id: number; readonly failure: string | null }
+  | { readonly id: number; readonly failure: string | null; readonly port?: number }
   /** What is being done to open the broker. */
   | { readonly step: string };

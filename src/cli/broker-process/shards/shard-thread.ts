@@ -10,7 +10,7 @@ import type { Broker } from '../../../broker/broker.ts';
 import { SharedBudget } from '../../../broker/budget/shared-budget.ts';
 import { Seat } from '../../../broker/doors/seat.ts';
 import type { ListenerName } from '../../../servers/listener/connection-limits.ts';
-import { ReservedPort, type SharedPort } from '../../../servers/listener/reserved-port.ts';
+import { type PortOptions, ReservedPort, type SharedPort } from '../../../servers/listener/reserved-port.ts';
 import { PortSharingError } from '../../../servers/listener/shared-port.ts';
 import { describe } from '../../failure.ts';
 import { clientBudget } from '../client-budget.ts';
@@ -46,8 +46,8 @@ class ShardThread {
 
   async #answer(id: number, command: ShardCommand): Promise<void> {
     try {
-      await this.#do(command);
-      this.#tell({ id, failure: null });
+      const port = await this.#do(command);
+      this.#tell({ id, failure: null, ...(port !== undefined && { port }) });
     } catch (error) {
       this.#tell({ id, failure: describe(error) });
     }
@@ -57,14 +57,17 @@ class ShardThread {
     this.#port.postMessage(message);
   }
 
-  async #do(command: ShardCommand): Promise<void> {
+  /** The port, if one was taken. */
+  async #do(command: ShardCommand): Promise<number | undefined> {
     switch (command.do) {
       case 'reserve':
         return await this.#reserve(command.protocol, command.on);
       case 'open':
-        return await this.#open();
+        await this.#open();
+        return;
       case 'listen':
-        return await this.#listen(command.protocol);
+        await this.#listen(command.protocol, command.ports);
+        return;
       case 'close-listener':
         await this.#listeners.get(command.protocol)?.close();
         return;
@@ -79,16 +82,19 @@ class ShardThread {
     }
   }
 
-  async #reserve(protocol: ListenerName, on: SharedPort): Promise<void> {
-    const take = async (): Promise<ReservedPort> => {
+  async #reserve(protocol: ListenerName, on: SharedPort | null): Promise<number> {
+    const take = async (own: PortOptions): Promise<ReservedPort> => {
       try {
-        return await ReservedPort.open(on, this.#budget.descriptors);
+        return await ReservedPort.open(on ?? own, this.#budget.descriptors);
       } catch (error) {
         // The main thread listens on it: that it is no good here is for want of what the system can do.
-        throw 'fd' in on ? new PortSharingError(error) : error;
+        throw on !== null && 'fd' in on ? new PortSharingError(error) : error;
       }
     };
-    this.#ports.set(protocol, await reservePort(this.#listenerOf(protocol), this.#configuration, take));
+    const { number } = this.#seat;
+    const taken = await reservePort(this.#listenerOf(protocol), this.#configuration, take, number);
+    this.#ports.set(protocol, taken);
+    return taken.port;
   }
 
   async #open(): Promise<void> {
@@ -97,7 +103,7 @@ class ShardThread {
     this.#broker = await openBroker(this.#configuration, this.#budget, this.#log, onStep, place);
   }
 
-  async #listen(protocol: ListenerName): Promise<void> {
+  async #listen(protocol: ListenerName, ports: readonly number[] | null): Promise<void> {
     const reserved = this.#ports.get(protocol);
     if (reserved === undefined || this.#broker === null)
       throw new Error(`${protocol}: there is nothing to serve`);
@@ -105,7 +111,10 @@ class ShardThread {
     const hangups = this.#hangups;
     this.#listeners.set(
       protocol,
-      await startListener(listener, reserved, this.#broker, this.#configuration, this.#log, hangups),
+      await startListener(listener, reserved, this.#broker, this.#configuration, this.#log, {
+        hangups,
+        ports,
+      }),
     );
   }
 

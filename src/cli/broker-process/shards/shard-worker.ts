@@ -12,7 +12,7 @@ export interface ShardWorkerEvents {
 }
 
 interface Waiting {
-  resolve(): void;
+  resolve(port: number): void;
   reject(error: Error): void;
 }
 
@@ -56,8 +56,8 @@ export class ShardWorker {
     this.#worker.on('exit', () => this.#ended());
   }
 
-  /** Resolves when it is done. Rejects with a message for an operator. */
-  ask(command: ShardCommand): Promise<void> {
+  /** Resolves when it is done, with the port if one was taken. Rejects with a message for an operator. */
+  ask(command: ShardCommand): Promise<number> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -89,7 +89,7 @@ export class ShardWorker {
     }
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
-    if (message.failure === null) waiting?.resolve();
+    if (message.failure === null) waiting?.resolve(message.port ?? 0);
     else waiting?.reject(new Error(message.failure));
   }
 

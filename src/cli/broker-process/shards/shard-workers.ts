@@ -69,14 +69,20 @@ export class ShardWorkers implements Component {
     for (const [protocol, on] of ports) await this.#all({ do: 'reserve', protocol, on });
   }
 
+  /** Has each take a port of its own; returns them in the order of the shards, from shard 1 on. */
+  async reserveOwn(protocol: ListenerName): Promise<number[]> {
+    return await this.#all({ do: 'reserve', protocol, on: null });
+  }
+
   /** Opens the brokers, when that of shard 0 is open: its lock is for all. */
   async open(onStep: (step: string) => void): Promise<void> {
     this.#onStep = onStep;
     await this.#all({ do: 'open' });
   }
 
-  async listen(protocol: ListenerName): Promise<void> {
-    await this.#all({ do: 'listen', protocol });
+  /** `ports`: of all shards, where each has one of its own. */
+  async listen(protocol: ListenerName, ports: readonly number[] | null): Promise<void> {
+    await this.#all({ do: 'listen', protocol, ports });
   }
 
   async closeListener(protocol: ListenerName): Promise<void> {
@@ -100,9 +106,12 @@ export class ShardWorkers implements Component {
     this.seat.close();
   }
 
-  async #all(command: ShardCommand): Promise<void> {
+  async #all(command: ShardCommand): Promise<number[]> {
     const done = await Promise.allSettled(this.#workers.map((worker) => worker.ask(command)));
-    for (const each of done) if (each.status === 'rejected') throw each.reason;
+    return done.map((each) => {
+      if (each.status === 'rejected') throw each.reason;
+      return each.value;
+    });
   }
 
   #ended(shard: number, error: Error | null): void {

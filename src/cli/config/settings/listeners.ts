@@ -1,4 +1,4 @@
-import { addresses, advertisedAddress, hostName, listenerPort } from '../setting-types.ts';
+import { addresses, advertisedAddress, hostName, integer, listenerPort } from '../setting-types.ts';
 import { setting } from './definition.ts';
 
 /** Where clients connect. */
@@ -35,12 +35,21 @@ export const LISTENERS = {
     description:
       'Port for the Kafka protocol over TLS (1.2 and up); 9093 is the usual one. Needs tls-cert and tls-key.',
   }),
+  kafkaShardPortStep: setting({
+    key: 'kafka-shard-port-step',
+    type: integer(1, 1000),
+    default: 10,
+    description:
+      'With several shards, each is a broker of its own to Kafka clients: shard 0 has kafka-port and kafkas-port, and each next one ' +
+      'both so much higher (9092, 9102, 9112). All have to be reachable. See docs/shards.md.',
+  }),
   kafkaAdvertisedHost: setting({
     key: 'kafka-advertised-host',
     type: advertisedAddress,
     default: null,
     description:
-      'Address that Kafka clients are given for this broker. none = the address that they have connected to.',
+      'Address that Kafka clients are given for this broker. none = the address that they have connected to. With several shards ' +
+      'a port here is that of shard 0; those of others are as far from it as the ports that they listen on.',
   }),
   proxyProtocolFrom: setting({
     key: 'proxy-protocol-from',

@@ -311,6 +311,16 @@ export class Authentication {
   }
 }
 
+/** Of a client of this shard. */
+export function authenticationOf({
+  authentication,
+}: {
+  readonly authentication: Authentication | null;
+}): Authentication {
+  if (authentication === null) throw new Error('a client of another shard is authenticated there');
+  return authentication;
+}
+
 function refusal(mechanism: string): SaslError {
   return new SaslError(
     `Authentication failed during authentication due to invalid credentials with SASL mechanism ${mechanism}`,

@@ -12,8 +12,9 @@ import { decodeRequestHeader, type RequestHeader } from '../../../wire/kafka/hea
 import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
 import type { AcceptedConnection } from '../../listener/accepted-connection.ts';
 import type { Peer } from '../../listener/peer.ts';
+import type { ClientsView } from '../broker-addresses.ts';
 import { type AnyHandler, isRaw } from '../handler.ts';
-import type { HostAndPort, RequestContext, ServerContext } from '../handlers/request-context.ts';
+import type { RequestContext, ServerContext } from '../handlers/request-context.ts';
 import type { Settings } from '../options.ts';
 import { Authentication } from './authentication.ts';
 import { KafkaConnectionInfo } from './connection-info.ts';
@@ -139,10 +140,13 @@ export class KafkaConnection
     return this.broker.shard.turnTime;
   }
 
-  get advertised(): HostAndPort {
+  get view(): ClientsView {
     const { advertised } = this.settings;
     const { localAddress, localPort } = this.peer;
-    return { host: advertised?.host ?? localAddress, port: advertised?.port ?? localPort };
+    const { ports, shard } = this.server;
+    // The port that is advertised is that of shard 0; the one that the client has connected to is ours.
+    const portOffset = advertised?.port == null ? localPort - ports[shard] : advertised.port - ports[0];
+    return { host: advertised?.host ?? localAddress, portOffset };
   }
 
   /** Once in the life of a connection: re-authentication (KIP-368) keeps the user. */

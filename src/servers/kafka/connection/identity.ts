@@ -35,8 +35,19 @@ export function splitName(broker: Broker, name: string, defaultVhost: string): Q
 /** @throws BrokerError not-allowed if the user may not open the virtual host */
 export function identify(broker: Broker, user: User, vhost: string, peer: Peer, mechanism: string): Identity {
   broker.access.openVhost(user, vhost);
+  return identityOf(broker, user, vhost, peer.address, mechanism);
+}
+
+/** The same for a client that has opened its virtual host before. */
+export function identityOf(
+  broker: Broker,
+  user: User,
+  vhost: string,
+  address: string,
+  mechanism: string,
+): Identity {
   const isAnonymous = mechanism === ANONYMOUS;
   const name = isAnonymous ? ANONYMOUS : user.name;
-  const authorizer = broker.access.authorizer(user, vhost, peer.address, isAnonymous ? name : null);
+  const authorizer = broker.access.authorizer(user, vhost, address, isAnonymous ? name : null);
   return { user, name, principal: `User:${name}`, vhost, mechanism, authorizer };
 }

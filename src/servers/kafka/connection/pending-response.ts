@@ -5,7 +5,7 @@ import type { Api, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { hasManyElements } from '../../../wire/kafka/encoder.ts';
 import { encodeResponse, encodeResponseWork } from '../../../wire/kafka/headers.ts';
 import type { RequestQuota } from './request-quota.ts';
-import type { QueuedResponse, ResponseQueue } from './response-queue.ts';
+import type { QueuedResponse, ResponseOutput } from './response-output.ts';
 
 const EARLY_SLAB_BYTES = 4096;
 /** A response with more elements in its arrays is encoded in steps. */
@@ -15,7 +15,7 @@ const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** The connection on which a response leaves. */
 export interface RespondingConnection {
-  readonly responses: ResponseQueue;
+  readonly responses: ResponseOutput;
   readonly requestQuota: RequestQuota;
   readonly isClosed: boolean;
   readonly turnTime: TurnTime;
@@ -143,7 +143,7 @@ export class PendingResponse implements QueuedResponse {
     return response;
   }
 
-  /** A frame without a response header: a SASL token after SaslHandshake 0. */
+  /** A whole frame: a SASL token after SaslHandshake 0, or a response that another shard has made. */
   fillFrame(frame: Buffer): void {
     if (this.isFilled) return;
     this.isFilled = true;

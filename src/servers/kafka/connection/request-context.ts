@@ -5,16 +5,17 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { decodeRequest, decodeRequestWork, type RequestHeader } from '../../../wire/kafka/headers.ts';
+import { type BrokerAddress, brokerAddresses } from '../broker-addresses.ts';
 import type { FetchSessions } from '../fetch/fetch-sessions.ts';
-import { type AnyHandler, type ErasedHandler, isRaw, type Outcome } from '../handler.ts';
+import { type AnyHandler, BY_CONTROLLER, type ErasedHandler, isRaw, type Outcome } from '../handler.ts';
 import type {
   ClientConnection,
-  HostAndPort,
   RequestContext,
   ServedApi,
   ServerContext,
 } from '../handlers/request-context.ts';
 import type { Settings } from '../options.ts';
+import { forward } from '../shards/forwarding.ts';
 import type { ShareSessions } from '../share/share-sessions.ts';
 import { BODY_BYTES_MAX, tooLarge } from './body-limit.ts';
 import type { PendingResponse } from './pending-response.ts';
@@ -23,7 +24,6 @@ import { runWork } from './run-work.ts';
 /** The connection of a request, and through it the server's. */
 export interface RequestingConnection extends ClientConnection {
   readonly server: ServerContext;
-  readonly advertised: HostAndPort;
   readonly isClosed: boolean;
   /** No request begins until the function that it returns is called. */
   hold(): () => void;
@@ -36,7 +36,7 @@ export class ConnectionRequestContext implements RequestContext {
   readonly clientId: string | null;
   readonly client: RequestingConnection;
 
-  constructor(client: RequestingConnection, header: RequestHeader) {
+  constructor(client: RequestingConnection, header: Pick<RequestHeader, 'apiVersion' | 'clientId'>) {
     this.client = client;
     this.version = header.apiVersion;
     this.clientId = header.clientId;
@@ -52,6 +52,14 @@ export class ConnectionRequestContext implements RequestContext {
 
   get isTls(): boolean {
     return this.client.server.isTls;
+  }
+
+  get shard(): number {
+    return this.client.server.shard;
+  }
+
+  get isController(): boolean {
+    return this.client.server.controller === null;
   }
 
   get apis(): readonly ServedApi[] {
@@ -70,8 +78,12 @@ export class ConnectionRequestContext implements RequestContext {
     return this.client.server.fetchMemory;
   }
 
-  get advertised(): HostAndPort {
-    return this.client.advertised;
+  get brokers(): readonly BrokerAddress[] {
+    return brokerAddresses(this.client.server.ports, this.client.view);
+  }
+
+  get brokerCount(): number {
+    return this.client.server.ports.length;
   }
 
   isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean {
@@ -109,14 +121,19 @@ export function handleRequest(
     // A handler may keep its request while it waits.
     const view = bytes.subarray(start, end);
     const body = isKept ? view : Buffer.from(view);
+    if (handler.home === 'controller' && context.client.server.controller !== null) {
+      forward(body, pending, context);
+      return;
+    }
     if (body.length > LARGE_BODY_BYTES) {
       runWork(largeRequest(handler, body, pending, context), pending, context);
       return;
     }
     const request = decodeRequest(handler.api, context.version, body, 0, body.length);
     const outcome = handler.handle(request as never, context);
-    if (outcome !== null && isWork(outcome)) runWork(handled(outcome, pending, context), pending, context);
-    else fillWhenDone(outcome, pending, context);
+    if (outcome !== null && isWork(outcome))
+      runWork(handled(outcome, body, pending, context), pending, context);
+    else fillWhenDone(outcome, body, pending, context);
   } catch (error) {
     pending.fail(error);
   }
@@ -124,10 +141,11 @@ export function handleRequest(
 
 function* handled(
   steps: Work<Outcome<object>>,
+  body: Buffer,
   pending: PendingResponse,
   context: ConnectionRequestContext,
 ): Work<void> {
-  fillWhenDone(yield* withinSteps(steps, pending), pending, context);
+  fillWhenDone(yield* withinSteps(steps, pending), body, pending, context);
 }
 
 function withinSteps(steps: Work<Outcome<object>>, { api }: PendingResponse): Work<Outcome<object>> {
@@ -153,6 +171,7 @@ function* largeRequest(
     const outcome = handler.handle(request as never, context);
     fillWhenDone(
       outcome !== null && isWork(outcome) ? yield* withinSteps(outcome, pending) : outcome,
+      body,
       pending,
       context,
     );
@@ -162,8 +181,15 @@ function* largeRequest(
   }
 }
 
-function fillWhenDone(outcome: Outcome<object>, pending: PendingResponse, context: RequestContext): void {
-  if (outcome instanceof Promise) outcome.then(fillWith(pending, context), (error) => pending.fail(error));
+function fillWhenDone(
+  outcome: Outcome<object>,
+  body: Buffer,
+  pending: PendingResponse,
+  context: ConnectionRequestContext,
+): void {
+  if (outcome === BY_CONTROLLER) forward(body, pending, context);
+  else if (outcome instanceof Promise)
+    outcome.then(fillWith(pending, context), (error) => pending.fail(error));
   else fill(pending, outcome);
 }
 

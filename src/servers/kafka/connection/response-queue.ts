@@ -3,17 +3,7 @@ import type { Lease } from '../../../base/memory-pool.ts';
 import type { ConnectionMemory } from '../../../broker/budget/client-memory.ts';
 import type { Turn } from '../../../broker/shard/turn.ts';
 import { ByteWriter } from '../../../wire/kafka/byte-writer.ts';
-
-/** A response in the queue, from when its request is read until it is written. */
-export interface QueuedResponse {
-  /** Of the request; they count against the connection's `requestsBytesMax` until the response is written. */
-  readonly requestBytes: number;
-  /** No other large one begins on the connection before it is answered. */
-  readonly isLarge: boolean;
-  readonly isFilled: boolean;
-  /** Writes a response that was filled in before those ahead of it in the queue. */
-  writeEarly(writer: ByteWriter): void;
-}
+import type { QueuedResponse, ResponseOutput } from './response-output.ts';
 
 export interface ResponseQueueLimits {
   readonly highWaterBytes: number;
@@ -30,7 +20,7 @@ export interface ResponseQueueListener {
 const WRITTEN_MAX = 64;
 
 /** The responses of one connection in the order of its requests, and the bytes of those whose turn has come. */
-export class ResponseQueue {
+export class ResponseQueue implements ResponseOutput {
   readonly writer = new ByteWriter();
   flushPending = false;
   /** `queuedBytes` went over the high-water mark, and is not yet below a quarter of it again: the peer does not read. */

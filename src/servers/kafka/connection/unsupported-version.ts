@@ -5,13 +5,14 @@ import type { RequestHeader } from '../../../wire/kafka/headers.ts';
 import type { apiVersions } from '../../../wire/kafka/messages/api-versions.ts';
 import type { AnyHandler } from '../handler.ts';
 import { PendingResponse, type RespondingConnection } from './pending-response.ts';
+import type { ResponseQueue } from './response-queue.ts';
 
 /**
  * Ends the connection of a client that asks for an API, or a version of one, that is not served. But ApiVersions of an
  * unknown version is answered in version 0 with the versions that are served (KIP-511).
  */
 export function refuseVersion(
-  connection: RespondingConnection,
+  connection: RespondingConnection & { readonly responses: ResponseQueue },
   { apiKey, apiVersion, correlationId }: RequestHeader,
   handler: AnyHandler | undefined,
 ): void {

@@ -1,6 +1,7 @@
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
+import { ledPartition } from '../topics/topics.ts';
 import type { FetchPartition } from './fetch-partitions.ts';
 
 /** A partition that can be read, or the error to respond with. */
@@ -24,8 +25,8 @@ export function resolve(wanted: FetchPartition, context: RequestContext): Resolv
   }
   if (!context.isAllowed('read', 'topic', stream.name))
     return { partition: null, error: 'TOPIC_AUTHORIZATION_FAILED' };
-  const partition = stream.partitions[wanted.index];
-  if (partition === undefined) return { partition: null, error: 'UNKNOWN_TOPIC_OR_PARTITION' };
+  const partition = ledPartition(stream, wanted.index);
+  if (typeof partition === 'string') return { partition: null, error: partition };
   const error = epochError(partition, wanted.leaderEpoch);
   if (error !== null) return { partition, error };
   if (partition.log.isCorrupt) return { partition, error: 'KAFKA_STORAGE_ERROR' };

@@ -11,6 +11,7 @@ export const addOffsetsToTxnHandler: ApiHandler<typeof addOffsetsToTxn> = {
   api: addOffsetsToTxn,
   minVersion: 0,
   maxVersion: 4,
+  home: 'controller',
   async handle({ transactionalId, groupId, producerId, producerEpoch }, context) {
     if (!context.isAllowed('write', 'transactional-id', transactionalId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };

@@ -1,6 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
-import type { Partition } from '../../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../../broker/streams/any-partition.ts';
 import type { Owner } from '../../../broker/transactions/requests.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -25,6 +25,7 @@ export const addPartitionsToTxnHandler: ApiHandler<typeof addPartitionsToTxn> = 
   api: addPartitionsToTxn,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   *handle(request, context) {
     if (context.version < BATCHED_FROM) {
       const topics = request.v3AndBelowTopics;
@@ -63,7 +64,7 @@ function* add(
 ): Work<CodeOf> {
   if (!context.isAllowed('write', 'transactional-id', id))
     return always('TRANSACTIONAL_ID_AUTHORIZATION_FAILED');
-  const partitions = new Set<Partition>();
+  const partitions = new Set<AnyPartition>();
   const { partitionsMax } = context.broker.transactions.settings;
   const refused = new Map<string, ErrorName>();
   for (const { name, partitions: indexes } of topics) {
@@ -108,7 +109,7 @@ function partitionOf(
   { client, broker }: RequestContext,
   topic: string,
   index: number,
-): Partition | undefined {
+): AnyPartition | undefined {
   return broker.streams.get(client.vhost, topic)?.partitions[index];
 }
 

@@ -19,6 +19,7 @@ export const alterClientQuotasHandler: ApiHandler<typeof alterClientQuotas> = {
   api: alterClientQuotas,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ entries, validateOnly }, context) {
     const isAllowed = context.client.mayRule('alter-configs', 'cluster', CLUSTER_NAME);
     const results = yield* mapped(entries, (entry) => {

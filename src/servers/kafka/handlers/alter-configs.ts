@@ -7,6 +7,7 @@ export const alterConfigsHandler: ApiHandler<typeof alterConfigs> = {
   api: alterConfigs,
   minVersion: 0,
   maxVersion: 2,
+  home: 'controller',
   *handle({ resources, validateOnly }, context) {
     return { throttleTimeMs: 0, responses: yield* alterAll(resources, true, validateOnly, context) };
   },

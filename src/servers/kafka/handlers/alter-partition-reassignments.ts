@@ -3,15 +3,17 @@ import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
 import { alterPartitionReassignments } from '../../../wire/kafka/messages/replicas.ts';
 import { codesOf, type Fault, fault } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';
+import { nodeIdOf } from '../node-id.ts';
 import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
-/** KIP-455. A partition has one replica, on this broker: a reassignment to it is done already, any other is refused. */
+/** KIP-455. A partition has one replica, and does not move: a reassignment to its broker is done already, any other is refused. */
 export const alterPartitionReassignmentsHandler: ApiHandler<typeof alterPartitionReassignments> = {
   api: alterPartitionReassignments,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ topics, allowReplicationFactorChange }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       return { throttleTimeMs: 0, ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), responses: [] };
@@ -37,10 +39,15 @@ function whyNot(
   index: number,
   replicas: readonly number[] | null,
 ): Fault | null {
-  if (topicByName(context, topic)?.partitions[index] === undefined)
-    return fault('UNKNOWN_TOPIC_OR_PARTITION');
+  const partition = topicByName(context, topic)?.partitions[index];
+  if (partition === undefined) return fault('UNKNOWN_TOPIC_OR_PARTITION');
   if (replicas === null) {
     return fault('NO_REASSIGNMENT_IN_PROGRESS', 'No partition reassignment is in progress.');
   }
-  return wrongReplicas(replicas);
+  const wrong = wrongReplicas(replicas, context.brokerCount);
+  if (wrong !== null || replicas[0] === nodeIdOf(partition.shard)) return wrong;
+  return fault(
+    'INVALID_REPLICA_ASSIGNMENT',
+    `Partitions do not move: ${topic}-${index} stays on broker ${nodeIdOf(partition.shard)}.`,
+  );
 }

@@ -1,6 +1,6 @@
 import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
-import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
-import type { Stream } from '../../../broker/streams/stream.ts';
+import type { ResetTarget } from '../../../broker/groups/offset-reset.ts';
+import type { StreamTargets } from '../../../broker/groups/share/own-shares.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { alterShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
@@ -19,13 +19,16 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
   api: alterShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ groupId, topics }, context) {
     const { client, broker } = context;
     if (!context.isAllowed('read', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
-    let responses: Topic[];
+    let topicsToAlter: readonly Checked[];
     try {
       const group = broker.shareGroups.ensure(client.vhost, groupId, client.actor);
-      responses = yield* mappedBy(topics, (topic) => alter(group, topic, context));
+      topicsToAlter = yield* mappedBy(topics, (topic) => check(topic, context));
+      const targets = topicsToAlter.flatMap(({ targets }) => targets ?? []);
+      if (targets.length > 0) yield* broker.shareGroups.move(group, targets);
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return {
@@ -36,49 +39,44 @@ export const alterShareGroupOffsetsHandler: ApiHandler<typeof alterShareGroupOff
       };
     }
     yield durable(broker);
+    const responses = topicsToAlter.map(({ response }) => response);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, responses };
   },
 };
 
-function* alter(
-  group: ShareGroup,
-  { topicName, partitions }: TopicRequest,
-  context: RequestContext,
-): Work<Topic> {
-  const { client, broker } = context;
-  const { streams, shareGroups } = broker;
-  if (!context.isAllowed('read', 'topic', topicName)) {
-    return failedTopic(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
-  }
-  const stream = streams.get(client.vhost, topicName);
-  if (stream === undefined) return failedTopic(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
-  const starts = new Map<number, number>();
-  const answers = yield* mapped(partitions, ({ partitionIndex, startOffset }): Partition => {
-    const partition = stream.partitions[partitionIndex];
-    if (partition === undefined) return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
-    starts.set(partitionIndex, within(startOffset, stream, partitionIndex));
-    return { partitionIndex, errorCode: ERROR_CODES.NONE };
-  });
-  shareGroups.alter(group, stream, starts);
-  return { topicName, topicId: stream.id, partitions: answers };
+/** The response for a topic, if its offsets can be altered; null for `targets` if nothing of it can. */
+interface Checked {
+  readonly response: Topic;
+  readonly targets: StreamTargets | null;
 }
 
-/** The offset, clamped to the partition's log start and high watermark. */
-function within(offset: number, { partitions }: Stream, index: number): number {
-  const { startOffset = 0, highWatermark = 0 } = partitions[index] ?? {};
-  return Math.min(Math.max(offset, startOffset), highWatermark);
+function* check({ topicName, partitions }: TopicRequest, context: RequestContext): Work<Checked> {
+  const { client, broker } = context;
+  if (!context.isAllowed('read', 'topic', topicName)) {
+    return refused(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
+  }
+  const stream = broker.streams.get(client.vhost, topicName);
+  if (stream === undefined) return refused(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const targets: [number, ResetTarget][] = [];
+  const answers = yield* mapped(partitions, ({ partitionIndex, startOffset }): Partition => {
+    if (stream.partitions[partitionIndex] === undefined) {
+      return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
+    }
+    // Clamped to the partition's log start and high watermark.
+    targets.push([partitionIndex, { to: 'offset', offset: startOffset }]);
+    return { partitionIndex, errorCode: ERROR_CODES.NONE };
+  });
+  const response = { topicName, topicId: stream.id, partitions: answers };
+  return { response, targets: { streamId: stream.id, targets } };
 }
 
 function failed(error: ErrorName, errorMessage: string | null): Response {
   return { throttleTimeMs: 0, errorCode: ERROR_CODES[error], errorMessage, responses: [] };
 }
 
-function failedTopic(topicName: string, partitions: TopicRequest['partitions'], error: ErrorName): Topic {
-  return {
-    topicName,
-    topicId: ZERO_UUID,
-    partitions: partitions.map(({ partitionIndex }) => failedPartition(partitionIndex, error)),
-  };
+function refused(topicName: string, partitions: TopicRequest['partitions'], error: ErrorName): Checked {
+  const failed = partitions.map(({ partitionIndex }) => failedPartition(partitionIndex, error));
+  return { response: { topicName, topicId: ZERO_UUID, partitions: failed }, targets: null };
 }
 
 function failedPartition(partitionIndex: number, error: ErrorName): Partition {

@@ -36,6 +36,7 @@ export const alterUserScramCredentialsHandler: ApiHandler<typeof alterUserScramC
   api: alterUserScramCredentials,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ deletions, upsertions }, context) {
     const results = yield* mappedBy(yield* byUser(deletions, upsertions), function* ofUser([user, wanted]) {
       const problem = yield* awaited(alter(user, wanted.deletions, wanted.upsertions, context));

@@ -20,6 +20,7 @@ export const consumerGroupDescribeHandler: ApiHandler<typeof consumerGroupDescri
   api: consumerGroupDescribe,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ groupIds, includeAuthorizedOperations }, context) {
     const described = (id: string): Work<Described> => describe(id, includeAuthorizedOperations, context);
     return { throttleTimeMs: 0, groups: yield* mappedBy(yield* distinct(groupIds), described) };

@@ -23,6 +23,7 @@ export const consumerGroupHeartbeatHandler: ApiHandler<typeof consumerGroupHeart
   api: consumerGroupHeartbeat,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle(request, context) {
     const { groupId } = request;
     if (!context.isAllowed('read', 'group', groupId)) {

@@ -19,6 +19,7 @@ export const createAclsHandler: ApiHandler<typeof createAcls> = {
   api: createAcls,
   minVersion: 1,
   maxVersion: 3,
+  home: 'controller',
   *handle({ creations }, context) {
     const isAllowed = context.isAllowed('alter', 'cluster', CLUSTER_NAME);
     const results = yield* mapped(creations, ({ resourcePatternType: patternType, ...creation }) =>

@@ -1,12 +1,13 @@
 import type { Work } from '../../../base/turn-time.ts';
 import { tally } from '../../../base/work-collections.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
-import { partitionsMax } from '../../../broker/streams/streams.ts';
+import { partitionsMax, type WantedShards } from '../../../broker/streams/streams.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { createPartitions } from '../../../wire/kafka/messages/topics.ts';
 import { durable } from '../durably.ts';
 import { codesOf, type Fault, fault, faultOf } from '../fault.ts';
 import type { ApiHandler } from '../handler.ts';
+import { shardOfNode } from '../node-id.ts';
 import { PARTITIONS_AT_ONCE_MAX } from '../topics/creation.ts';
 import { wrongReplicas } from '../topics/topic-plan.ts';
 import { topicByName } from '../topics/topics.ts';
@@ -18,6 +19,7 @@ export const createPartitionsHandler: ApiHandler<typeof createPartitions> = {
   api: createPartitions,
   minVersion: 0,
   maxVersion: 3,
+  home: 'controller',
   *handle({ topics, validateOnly }, context) {
     const counts = yield* tally(topics, ({ name }) => name);
     const results: {
@@ -47,20 +49,27 @@ function* extend(wanted: Wanted, isValidation: boolean, context: RequestContext)
   if (!context.isAllowed('alter', 'topic', wanted.name)) return fault('TOPIC_AUTHORIZATION_FAILED');
   const stream = topicByName(context, wanted.name);
   if (stream === undefined) return fault('UNKNOWN_TOPIC_OR_PARTITION');
-  const wrong = whyNot(wanted, stream);
+  const wrong = whyNot(wanted, stream, context.brokerCount);
   if (wrong !== null || isValidation) return wrong;
   const { streams, events } = context.broker;
+  const shards = shardsOf(wanted, context);
   try {
     const isLarge = wanted.count - stream.partitions.length > PARTITIONS_AT_ONCE_MAX;
-    const prepared = isLarge ? yield* streams.preparePartitions(stream, wanted.count) : null;
-    events.as(context.client.actor, () => streams.addPartitions(stream, wanted.count, prepared));
+    const prepared = isLarge ? yield* streams.preparePartitions(stream, wanted.count, shards) : null;
+    events.as(context.client.actor, () => streams.addPartitions(stream, wanted.count, prepared, shards));
     return null;
   } catch (error) {
     return faultOf(error);
   }
 }
 
-function whyNot({ name, count, assignments }: Wanted, stream: Stream): Fault | null {
+/** Where the additional partitions are put. */
+function shardsOf({ assignments }: Wanted, { brokerCount }: RequestContext): WantedShards {
+  if (assignments === null) return 'spread';
+  return assignments.map(({ brokerIds }) => shardOfNode(brokerIds[0], brokerCount) ?? 0);
+}
+
+function whyNot({ name, count, assignments }: Wanted, stream: Stream, brokers: number): Fault | null {
   const present = stream.partitions.length;
   if (count === present) {
     return fault('INVALID_PARTITIONS', `Topic already has ${present} partition(s).`);
@@ -83,7 +92,7 @@ function whyNot({ name, count, assignments }: Wanted, stream: Stream): Fault | n
     );
   }
   for (const { brokerIds } of assignments) {
-    const wrong = wrongReplicas(brokerIds);
+    const wrong = wrongReplicas(brokerIds, brokers);
     if (wrong !== null) return wrong;
   }
   return null;

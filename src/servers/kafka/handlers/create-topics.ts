@@ -22,6 +22,7 @@ export const createTopicsHandler: ApiHandler<typeof createTopics> = {
   api: createTopics,
   minVersion: 2,
   maxVersion: 7,
+  home: 'controller',
   *handle({ topics, validateOnly }, context) {
     const counts = yield* tally(topics, ({ name }) => name);
     const seen = new Set<string>();
@@ -62,7 +63,7 @@ function* check(
   }
   const wrong = nameFault(name, context);
   if (wrong !== null) return wrong;
-  const plan = yield* planTopic(topic, context.settings.partitions);
+  const plan = yield* planTopic(topic, context.settings.partitions, context.brokerCount);
   if ('error' in plan || plan.partitions <= partitionsLeft) return plan;
   return fault('POLICY_VIOLATION', 'Excessively large number of partitions per request.');
 }

@@ -22,6 +22,7 @@ export const deleteAclsHandler: ApiHandler<typeof deleteAcls> = {
   api: deleteAcls,
   minVersion: 1,
   maxVersion: 3,
+  home: 'controller',
   *handle({ filters }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = failed(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');

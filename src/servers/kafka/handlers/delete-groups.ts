@@ -1,7 +1,6 @@
 import { mapped } from '../../../base/turn-time.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { deleteGroups } from '../../../wire/kafka/messages/group-admin.ts';
-import { whenDurable } from '../durably.ts';
 import { groupErrorCode, groupErrorOf } from '../groups/group-errors.ts';
 import type { ApiHandler } from '../handler.ts';
 import type { RequestContext } from './request-context.ts';
@@ -10,13 +9,15 @@ export const deleteGroupsHandler: ApiHandler<typeof deleteGroups> = {
   api: deleteGroups,
   minVersion: 0,
   maxVersion: 2,
+  home: 'controller',
   *handle({ groupsNames }, context) {
     const results = yield* mapped(groupsNames, (groupId) => ({
       groupId,
       errorCode: remove(groupId, context),
     }));
-    const { broker } = context;
-    return whenDurable(broker, broker.shard.metadataBlock, { throttleTimeMs: 0, results });
+    // Other shards forget what they have of share groups.
+    if (!context.broker.isMetadataSafe) yield context.broker.metadataIsSafe();
+    return { throttleTimeMs: 0, results };
   },
 };
 

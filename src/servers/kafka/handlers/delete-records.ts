@@ -3,7 +3,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { deleteRecords } from '../../../wire/kafka/messages/offsets.ts';
 import { durable } from '../durably.ts';
 import type { ApiHandler } from '../handler.ts';
-import { topicByName } from '../topics/topics.ts';
+import { ledPartition, topicByName } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
 const HIGH_WATERMARK = -1;
@@ -29,10 +29,10 @@ export const deleteRecordsHandler: ApiHandler<typeof deleteRecords> = {
 function remove(context: RequestContext, topic: string, index: number, offset: number) {
   const stream = topicByName(context, topic);
   if (!context.isAllowed('delete', 'topic', topic)) return failed('TOPIC_AUTHORIZATION_FAILED');
-  const partition = stream?.partitions[index];
-  if (stream === undefined || partition === undefined) return failed('UNKNOWN_TOPIC_OR_PARTITION');
+  const partition = ledPartition(stream, index);
+  if (typeof partition === 'string') return failed(partition);
   // A topic with cleanup.policy=compact alone holds the last value of each key, however old: Kafka refuses it, too.
-  if (!stream.settings.deletes) return failed('POLICY_VIOLATION');
+  if (!partition.stream.settings.deletes) return failed('POLICY_VIOLATION');
   const before = offset === HIGH_WATERMARK ? partition.highWatermark : offset;
   if (before < 0 || before > partition.highWatermark) return failed('OFFSET_OUT_OF_RANGE');
   if (before > partition.startOffset) partition.deleteBefore(before);

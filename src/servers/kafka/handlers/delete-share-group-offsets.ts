@@ -1,5 +1,4 @@
 import { mapped } from '../../../base/turn-time.ts';
-import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import { type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { deleteShareGroupOffsets } from '../../../wire/kafka/messages/share-groups.ts';
@@ -17,6 +16,7 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
   api: deleteShareGroupOffsets,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ groupId, topics }, context) {
     const { client, broker } = context;
     if (!context.isAllowed('delete', 'group', groupId)) return failed('GROUP_AUTHORIZATION_FAILED', null);
@@ -24,7 +24,9 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
     if (group === undefined) return failed('GROUP_ID_NOT_FOUND', missingGroup('share', groupId, context));
     let responses: Topic[];
     try {
-      responses = yield* mapped(topics, ({ topicName }) => forget(group, topicName, context));
+      const ids: string[] = [];
+      responses = yield* mapped(topics, ({ topicName }) => check(topicName, ids, context));
+      if (ids.length > 0) yield* broker.shareGroups.forget(group, ids);
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return { throttleTimeMs: 0, errorCode: groupErrorCode(kind), errorMessage: message, responses: [] };
@@ -34,13 +36,13 @@ export const deleteShareGroupOffsetsHandler: ApiHandler<typeof deleteShareGroupO
   },
 };
 
-function forget(group: ShareGroup, topicName: string, context: RequestContext): Topic {
+/** `ids`: gets the id of the topic, if its state may be deleted. */
+function check(topicName: string, ids: string[], context: RequestContext): Topic {
   const { client, broker } = context;
-  const { streams, shareGroups } = broker;
   if (!context.isAllowed('read', 'topic', topicName)) return refused(topicName, 'TOPIC_AUTHORIZATION_FAILED');
-  const stream = streams.get(client.vhost, topicName);
+  const stream = broker.streams.get(client.vhost, topicName);
   if (stream === undefined) return refused(topicName, 'UNKNOWN_TOPIC_OR_PARTITION');
-  shareGroups.forget(group, stream.id);
+  ids.push(stream.id);
   return { topicName, topicId: stream.id, errorCode: ERROR_CODES.NONE };
 }
 

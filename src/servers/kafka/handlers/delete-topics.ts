@@ -20,6 +20,7 @@ export const deleteTopicsHandler: ApiHandler<typeof deleteTopics> = {
   api: deleteTopics,
   minVersion: 1,
   maxVersion: 6,
+  home: 'controller',
   *handle({ topics, topicNames }, context) {
     const wanted: readonly Wanted[] =
       context.version >= 6 ? topics : yield* converted(topicNames, (name) => ({ name, topicId: ZERO_UUID }));

@@ -13,6 +13,7 @@ export const describeAclsHandler: ApiHandler<typeof describeAcls> = {
   api: describeAcls,
   minVersion: 1,
   maxVersion: 3,
+  home: 'controller',
   *handle(request, context) {
     if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return refusal(ERROR_CODES.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.');

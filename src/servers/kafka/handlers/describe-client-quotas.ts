@@ -15,6 +15,7 @@ export const describeClientQuotasHandler: ApiHandler<typeof describeClientQuotas
   api: describeClientQuotas,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ components, strict }, context) {
     if (!context.client.mayRule('describe-configs', 'cluster', CLUSTER_NAME)) {
       return refusal('CLUSTER_AUTHORIZATION_FAILED', 'Cluster authorization failed.');

@@ -23,13 +23,12 @@ export const describeClusterHandler: ApiHandler<typeof describeCluster> = {
           : fault('UNSUPPORTED_ENDPOINT_TYPE', `Unsupported endpoint type ${endpointType}`);
       return { throttleTimeMs: 0, ...codesOf(wrong), clusterId: '', brokers: [] };
     }
-    const { host, port } = context.advertised;
     return {
       throttleTimeMs: 0,
       ...codesOf(null),
       clusterId: context.broker.cluster.id,
       controllerId: NODE_ID,
-      brokers: [{ brokerId: NODE_ID, host, port }],
+      brokers: context.brokers.map(({ nodeId, host, port }) => ({ brokerId: nodeId, host, port })),
       clusterAuthorizedOperations: authorizedOperations(
         includeClusterAuthorizedOperations,
         'cluster',

@@ -19,6 +19,7 @@ export const describeGroupsHandler: ApiHandler<typeof describeGroups> = {
   api: describeGroups,
   minVersion: 0,
   maxVersion: 6,
+  home: 'controller',
   *handle({ groups, includeAuthorizedOperations }, context) {
     const described = (id: string): Work<Described> => describe(id, includeAuthorizedOperations, context);
     return { throttleTimeMs: 0, groups: yield* mappedBy(yield* distinct(groups), described) };

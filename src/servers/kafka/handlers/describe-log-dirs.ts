@@ -1,6 +1,7 @@
 import { awaited, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import { distinct } from '../../../base/work-collections.ts';
 import { CLUSTER_NAME } from '../../../broker/access/acl.ts';
+import { ownPartitions } from '../../../broker/streams/any-partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
@@ -29,7 +30,7 @@ export const describeLogDirsHandler: ApiHandler<typeof describeLogDirs> = {
     const found = yield* mappedBy(yield* wanted(topics, context), function* ofTopic({ stream, partitions }) {
       const isWanted = (index: number): boolean => partitions === null || partitions.has(index);
       const described = yield* mapped(
-        stream.partitions.filter(({ index }) => isWanted(index)),
+        ownPartitions(stream.partitions).filter(({ index }) => isWanted(index)),
         ({ index, log }) => ({
           partitionIndex: index,
           partitionSize: log.segments.bytes + log.tailBytes,

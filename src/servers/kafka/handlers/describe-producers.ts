@@ -5,6 +5,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeProducers } from '../../../wire/kafka/messages/transaction-admin.ts';
 import type { ApiHandler } from '../handler.ts';
+import { ledPartition } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
 type PartitionResponse = ResponseInput<typeof describeProducers>['topics'][number]['partitions'][number];
@@ -25,8 +26,8 @@ export const describeProducersHandler: ApiHandler<typeof describeProducers> = {
 
 function* answer(context: RequestContext, topic: string, index: number): Work<PartitionResponse> {
   if (!context.isAllowed('read', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
-  const partition = context.broker.streams.get(context.client.vhost, topic)?.partitions[index];
-  if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const partition = ledPartition(context.broker.streams.get(context.client.vhost, topic), index);
+  if (typeof partition === 'string') return failed(index, partition);
   return {
     partitionIndex: index,
     errorCode: ERROR_CODES.NONE,

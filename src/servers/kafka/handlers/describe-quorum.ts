@@ -14,18 +14,19 @@ const METADATA_TOPIC = '__cluster_metadata';
 const LISTENER = 'CONTROLLER';
 
 /**
- * The KRaft quorum (KIP-595): this broker is the only voter. Metadata are journal entries rather than a topic, so block
+ * The KRaft quorum (KIP-595): the controller is the only voter, and other shards are no part of it. Metadata are journal entries rather than a topic, so block
  * numbers of the journal stand for offsets.
  */
 export const describeQuorumHandler: ApiHandler<typeof describeQuorum> = {
   api: describeQuorum,
   minVersion: 0,
   maxVersion: 2,
+  home: 'controller',
   *handle({ topics }, context) {
     if (!context.isAllowed('describe', 'cluster', CLUSTER_NAME)) {
       return { ...codesOf(fault('CLUSTER_AUTHORIZATION_FAILED')), topics: [], nodes: [] };
     }
-    const { host, port } = context.advertised;
+    const { host, port } = context.brokers[0];
     const found = yield* mappedBy(topics, function* ofTopic({ topicName, partitions }) {
       const results = yield* mapped(partitions, ({ partitionIndex }) =>
         topicName === METADATA_TOPIC && partitionIndex === 0

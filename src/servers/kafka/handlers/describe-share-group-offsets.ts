@@ -1,5 +1,6 @@
-import { mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
-import type { ShareGroup } from '../../../broker/groups/share/share-group.ts';
+import { atOnce, mapped, mappedBy, type Work, walked } from '../../../base/turn-time.ts';
+import type { AskedShares, ShareOffset } from '../../../broker/groups/share/own-shares.ts';
+import { ShareGroup } from '../../../broker/groups/share/share-group.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { type RequestOf, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -22,51 +23,99 @@ export const describeShareGroupOffsetsHandler: ApiHandler<typeof describeShareGr
   api: describeShareGroupOffsets,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ groups }, context) {
     const wanted = yield* withoutRepeated(groups);
-    return { throttleTimeMs: 0, groups: yield* mappedBy(wanted, (request) => describe(request, context)) };
+    const known = yield* mapped(wanted, (request): Wanted => wantedGroup(request, context));
+    const found: AskedShares<ShareGroup>[] = [];
+    for (const { request, group } of known) {
+      if (group instanceof ShareGroup)
+        found.push({ group, streamIds: yield* streamsOf(request.topics, context) });
+      yield;
+    }
+    const offsets = yield* context.broker.shareGroups.offsets(found);
+    const described = yield* mappedBy(known, ({ request, group }) =>
+      group instanceof ShareGroup
+        ? describe(request, offsets.get(group) ?? [], context)
+        : atOnce((): Group => group),
+    );
+    return { throttleTimeMs: 0, groups: described };
   },
 };
 
-function* describe({ groupId, topics }: GroupRequest, context: RequestContext): Work<Group> {
-  if (!context.isAllowed('describe', 'group', groupId)) {
-    return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };
-  }
+/** The group, or what is answered instead. */
+interface Wanted {
+  readonly request: GroupRequest;
+  readonly group: ShareGroup | Group;
+}
+
+function wantedGroup(request: GroupRequest, context: RequestContext): Wanted {
+  const { groupId } = request;
   const { client, broker } = context;
-  const group = broker.shareGroups.find(client.vhost, groupId);
-  if (group === undefined) {
-    const errorMessage = missingGroup('share', groupId, context);
-    return { groupId, topics: [], errorCode: ERROR_CODES.GROUP_ID_NOT_FOUND, errorMessage };
+  if (!context.isAllowed('describe', 'group', groupId)) {
+    const errorCode = ERROR_CODES.GROUP_AUTHORIZATION_FAILED;
+    return { request, group: { groupId, topics: [], errorCode } };
   }
+  const group = broker.shareGroups.find(client.vhost, groupId);
+  if (group !== undefined) return { request, group };
+  const errorMessage = missingGroup('share', groupId, context);
+  const errorCode = ERROR_CODES.GROUP_ID_NOT_FOUND;
+  return { request, group: { groupId, topics: [], errorCode, errorMessage } };
+}
+
+/** Those that are asked for; null for all that the group reads. */
+function* streamsOf(topics: GroupRequest['topics'], context: RequestContext): Work<readonly string[] | null> {
+  if (topics === null) return null;
+  const ids = new Set<string>();
+  for (const { topicName } of topics) {
+    const stream = context.broker.streams.get(context.client.vhost, topicName);
+    if (stream !== undefined) ids.add(stream.id);
+    yield;
+  }
+  return [...ids];
+}
+
+type Offsets = ReadonlyMap<string, ReadonlyMap<number, ShareOffset>>;
+
+function* describe(
+  { groupId, topics }: GroupRequest,
+  offsets: readonly ShareOffset[],
+  context: RequestContext,
+): Work<Group> {
+  const byStream = new Map<string, Map<number, ShareOffset>>();
+  yield* walked(offsets, (each) => {
+    let of = byStream.get(each.streamId);
+    if (of === undefined) byStream.set(each.streamId, (of = new Map()));
+    of.set(each.index, each);
+  });
   return {
     groupId,
     topics:
       topics === null
-        ? yield* all(group, context)
+        ? yield* all(byStream, context)
         : yield* mappedBy(topics, ({ topicName, partitions }) =>
-            asked(group, topicName, partitions, context),
+            asked(byStream, topicName, partitions, context),
           ),
     errorCode: ERROR_CODES.NONE,
   };
 }
 
-function* all(group: ShareGroup, context: RequestContext): Work<Topic[]> {
+function* all(offsets: Offsets, context: RequestContext): Work<Topic[]> {
   const topics: Topic[] = [];
-  for (const [id, readers] of group.readers) {
+  for (const [id, of] of offsets) {
     const stream = context.broker.streams.byId(id);
     if (stream === undefined || !context.isAllowed('describe', 'topic', stream.name)) continue;
-    const indexes = [...readers.keys()].sort((a, b) => a - b);
     topics.push({
       topicName: stream.name,
       topicId: id,
-      partitions: yield* mapped(indexes, (index) => describePartition(group, stream, index)),
+      partitions: yield* mapped(of.keys(), (index) => describePartition(stream, index, of)),
     });
   }
   return topics;
 }
 
 function* asked(
-  group: ShareGroup,
+  offsets: Offsets,
   topicName: string,
   partitions: readonly number[],
   context: RequestContext,
@@ -76,22 +125,27 @@ function* asked(
     return failed(topicName, partitions, 'TOPIC_AUTHORIZATION_FAILED');
   }
   if (stream === undefined) return failed(topicName, partitions, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const of = offsets.get(stream.id);
   return {
     topicName,
     topicId: stream.id,
-    partitions: yield* mapped(partitions, (index) => describePartition(group, stream, index)),
+    partitions: yield* mapped(partitions, (index) => describePartition(stream, index, of)),
   };
 }
 
-function describePartition(group: ShareGroup, stream: Stream, partitionIndex: number): Partition {
+function describePartition(
+  stream: Stream,
+  partitionIndex: number,
+  offsets: ReadonlyMap<number, ShareOffset> | undefined,
+): Partition {
   const partition = stream.partitions[partitionIndex];
   if (partition === undefined) return failedPartition(partitionIndex, 'UNKNOWN_TOPIC_OR_PARTITION');
-  const share = group.readers.get(stream.id)?.get(partitionIndex)?.share;
+  const found = offsets?.get(partitionIndex);
   return {
     partitionIndex,
-    startOffset: share === undefined ? NO_OFFSET : Math.max(share.startOffset, partition.startOffset),
-    leaderEpoch: partition.leaderEpoch,
-    lag: share?.settled.missingIn(partition.startOffset, partition.highWatermark) ?? -1,
+    startOffset: found?.offset ?? NO_OFFSET,
+    leaderEpoch: partition.leaderEpoch ?? -1,
+    lag: found?.lag ?? -1,
     errorCode: ERROR_CODES.NONE,
   };
 }

@@ -1,5 +1,5 @@
 import { converted, distinct } from '../../../base/work-collections.ts';
-import type { Partition } from '../../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../../broker/streams/any-partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { NOT_ASKED, type ResponseInput, ZERO_UUID } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
@@ -63,7 +63,7 @@ function found(stream: Stream, from: number, count: number, context: RequestCont
 }
 
 /** Empty lists: the protocol allows null here, but Kafka's Java client fails on it. */
-function partitionResult(partition: Partition) {
+function partitionResult(partition: AnyPartition) {
   return { ...partitionState(partition), eligibleLeaderReplicas: [], lastKnownElr: [] };
 }
 

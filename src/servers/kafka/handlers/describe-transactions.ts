@@ -1,11 +1,11 @@
 import { mapped } from '../../../base/turn-time.ts';
 import { distinct } from '../../../base/work-collections.ts';
-import type { Partition } from '../../../broker/streams/partition.ts';
+import type { AnyPartition } from '../../../broker/streams/any-partition.ts';
 import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { describeTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
 import type { ApiHandler } from '../handler.ts';
-import { TRANSACTION_STATES } from '../transaction-states.ts';
+import { stateOf } from '../transaction-states.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Described = ResponseInput<typeof describeTransactions>['transactionStates'][number];
@@ -15,6 +15,7 @@ export const describeTransactionsHandler: ApiHandler<typeof describeTransactions
   api: describeTransactions,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ transactionalIds }, context) {
     const ids = yield* distinct(transactionalIds);
     return { throttleTimeMs: 0, transactionStates: yield* mapped(ids, (id) => describe(context, id)) };
@@ -30,7 +31,7 @@ function describe(context: RequestContext, id: string): Described {
   return {
     errorCode: ERROR_CODES.NONE,
     transactionalId: id,
-    transactionState: TRANSACTION_STATES[producer.state],
+    transactionState: stateOf(producer),
     transactionTimeoutMs: producer.timeoutMs,
     transactionStartTimeMs: producer.startMs,
     producerId: producer.identity.producerId,
@@ -40,7 +41,7 @@ function describe(context: RequestContext, id: string): Described {
 }
 
 /** The partitions whose topics the client may describe. */
-function topicsOf(context: RequestContext, partitions: Iterable<Partition>): Described['topics'] {
+function topicsOf(context: RequestContext, partitions: Iterable<AnyPartition>): Described['topics'] {
   const topics = new Map<string, number[]>();
   for (const { stream, index } of partitions) {
     if (stream.isRemoved || !context.isAllowed('describe', 'topic', stream.name)) continue;

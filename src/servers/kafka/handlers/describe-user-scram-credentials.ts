@@ -21,6 +21,7 @@ export const describeUserScramCredentialsHandler: ApiHandler<typeof describeUser
   api: describeUserScramCredentials,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ users }, context) {
     if (!context.client.mayRule('describe', 'cluster', CLUSTER_NAME)) {
       return {

@@ -12,6 +12,7 @@ export const electLeadersHandler: ApiHandler<typeof electLeaders> = {
   api: electLeaders,
   minVersion: 0,
   maxVersion: 2,
+  home: 'controller',
   *handle({ topicPartitions }, context) {
     if (!context.isAllowed('alter', 'cluster', CLUSTER_NAME)) {
       const refused = codesOf(fault('CLUSTER_AUTHORIZATION_FAILED'));

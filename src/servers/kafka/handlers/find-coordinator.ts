@@ -4,7 +4,6 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { findCoordinator } from '../../../wire/kafka/messages/group-membership.ts';
 import type { ApiHandler } from '../handler.ts';
-import { NODE_ID } from '../node-id.ts';
 import type { RequestContext } from './request-context.ts';
 
 const BATCHED_VERSION = 4;
@@ -12,7 +11,7 @@ const SHARE_VERSION = 6;
 
 type Coordinator = NonNullable<ResponseInput<typeof findCoordinator>['coordinators']>[number];
 
-/** This broker coordinates every group, share group and transactional id. */
+/** The controller coordinates every group, share group and transactional id. */
 export const findCoordinatorHandler: ApiHandler<typeof findCoordinator> = {
   api: findCoordinator,
   minVersion: 0,
@@ -31,8 +30,8 @@ function find(key: string, keyType: number, context: RequestContext): Coordinato
   if (error !== null) {
     return { key, nodeId: -1, host: '', port: -1, errorCode: ERROR_CODES[error], errorMessage: error };
   }
-  const { host, port } = context.advertised;
-  return { key, nodeId: NODE_ID, host, port, errorCode: ERROR_CODES.NONE, errorMessage: null };
+  const { nodeId, host, port } = context.brokers[0];
+  return { key, nodeId, host, port, errorCode: ERROR_CODES.NONE, errorMessage: null };
 }
 
 function refusalOf(key: string, keyType: number, context: RequestContext): ErrorName | null {

@@ -7,6 +7,7 @@ export const heartbeatHandler: ApiHandler<typeof heartbeat> = {
   api: heartbeat,
   minVersion: 0,
   maxVersion: 4,
+  home: 'controller',
   handle({ groupId, generationId, memberId, groupInstanceId }, context) {
     if (!context.isAllowed('read', 'group', groupId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };

@@ -7,6 +7,7 @@ export const incrementalAlterConfigsHandler: ApiHandler<typeof incrementalAlterC
   api: incrementalAlterConfigs,
   minVersion: 0,
   maxVersion: 1,
+  home: 'controller',
   *handle({ resources, validateOnly }, context) {
     return { throttleTimeMs: 0, responses: yield* alterAll(resources, false, validateOnly, context) };
   },

@@ -5,7 +5,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { initProducerId } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
 import type { ApiHandler } from '../handler.ts';
-import { codeOf } from '../transaction-errors.ts';
+import { codeInTime } from '../transaction-errors.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof initProducerId>;
@@ -18,15 +18,20 @@ export const initProducerIdHandler: ApiHandler<typeof initProducerId> = {
   api: initProducerId,
   minVersion: 0,
   maxVersion: 6,
+  home: 'controller',
   async handle(request, context) {
     const refusal = refusalOf(request, context);
     if (refusal !== null) return failed(ERROR_CODES[refusal]);
     const { broker } = context;
     let given: ProducerIdentity | null = null;
-    const errorCode = codeOf(() => (given = give(request, context)), context, FENCED_FROM);
+    const owner = { vhost: context.client.vhost, id: request.transactionalId ?? '' };
+    const errorCode = await codeInTime(owner, () => (given = give(request, context)), context, FENCED_FROM);
     if (given === null) return failed(errorCode);
     const { producerId, epoch } = given as ProducerIdentity;
     await durable(broker);
+    // It may have aborted a transaction.
+    if (!(await broker.transactions.settling.settled(owner)))
+      return failed(ERROR_CODES.CONCURRENT_TRANSACTIONS);
     return { throttleTimeMs: 0, errorCode: ERROR_CODES.NONE, producerId, producerEpoch: epoch };
   },
 };

@@ -19,6 +19,7 @@ export const joinGroupHandler: ApiHandler<typeof joinGroup> = {
   api: joinGroup,
   minVersion: 0,
   maxVersion: 9,
+  home: 'controller',
   handle(request, context) {
     if (!context.isAllowed('read', 'group', request.groupId)) {
       return refused(ERROR_CODES.GROUP_AUTHORIZATION_FAILED, request.memberId);

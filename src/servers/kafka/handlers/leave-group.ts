@@ -18,6 +18,7 @@ export const leaveGroupHandler: ApiHandler<typeof leaveGroup> = {
   api: leaveGroup,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   *handle({ groupId, memberId, members }, context) {
     if (!context.isAllowed('read', 'group', groupId)) {
       return { throttleTimeMs: 0, errorCode: ERROR_CODES.GROUP_AUTHORIZATION_FAILED };

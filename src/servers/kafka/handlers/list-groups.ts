@@ -12,6 +12,7 @@ interface Listed {
   readonly groupType: string;
 }
 
+/** Clients ask every broker, and put the answers together: those of shards other than 0 are empty, as groups are there alone. */
 export const listGroupsHandler: ApiHandler<typeof listGroups> = {
   api: listGroups,
   minVersion: 0,

@@ -11,6 +11,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { listOffsets } from '../../../wire/kafka/messages/offsets.ts';
 import { epochError } from '../fetch/readable-partition.ts';
 import type { ApiHandler } from '../handler.ts';
+import { ledPartition } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof listOffsets>;
@@ -41,10 +42,10 @@ export const listOffsetsHandler: ApiHandler<typeof listOffsets> = {
       const results: PartitionResponse[] = [];
       const reading: Promise<void>[] = [];
       for (const [index, each] of partitions) {
-        const partition = stream?.partitions[index];
+        const partition = ledPartition(stream, index);
         if (!mayAsk) results.push(failed(index, 'TOPIC_AUTHORIZATION_FAILED'));
         else if (each === 'twice') results.push(failed(index, 'INVALID_REQUEST'));
-        else if (partition === undefined) results.push(failed(index, 'UNKNOWN_TOPIC_OR_PARTITION'));
+        else if (typeof partition === 'string') results.push(failed(index, partition));
         else {
           const answer = answerOf(partition, each, isCommittedOnly, context);
           if (answer instanceof Promise) reading.push(placed(answer, results, results.length));

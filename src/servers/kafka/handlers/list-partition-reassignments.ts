@@ -8,6 +8,7 @@ export const listPartitionReassignmentsHandler: ApiHandler<typeof listPartitionR
   api: listPartitionReassignments,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   handle(_request, context) {
     const mayAsk = context.isAllowed('describe', 'cluster', CLUSTER_NAME);
     const wrong = mayAsk ? null : fault('CLUSTER_AUTHORIZATION_FAILED');

@@ -5,7 +5,7 @@ import type { TransactionalProducer } from '../../../broker/transactions/transac
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { listTransactions } from '../../../wire/kafka/messages/transaction-admin.ts';
 import type { ApiHandler } from '../handler.ts';
-import { ALL_STATES, TRANSACTION_STATES } from '../transaction-states.ts';
+import { ALL_STATES, stateOf } from '../transaction-states.ts';
 
 interface Filters {
   readonly states: ReadonlySet<string>;
@@ -14,7 +14,7 @@ interface Filters {
   readonly durationMs: number;
 }
 
-/** KIP-664; filters by duration (KIP-994) and by a pattern of transactional ids (KIP-1152). */
+/** KIP-664: asked of every broker, as ListGroups is; filters by duration (KIP-994) and by a pattern of transactional ids (KIP-1152). */
 export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
   api: listTransactions,
   minVersion: 0,
@@ -44,7 +44,7 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
       transactionStates.push({
         transactionalId: producer.id,
         producerId: producer.identity.producerId,
-        transactionState: TRANSACTION_STATES[producer.state],
+        transactionState: stateOf(producer),
       });
     }
     return {
@@ -57,11 +57,12 @@ export const listTransactionsHandler: ApiHandler<typeof listTransactions> = {
 };
 
 function isWanted(
-  { state, identity, isOngoing, startMs }: TransactionalProducer,
+  producer: TransactionalProducer,
   { states, ids, durationMs }: Filters,
   nowMs: number,
 ): boolean {
-  if (states.size > 0 && !states.has(TRANSACTION_STATES[state])) return false;
+  const { identity, isOngoing, startMs } = producer;
+  if (states.size > 0 && !states.has(stateOf(producer))) return false;
   if (ids.size > 0 && !ids.has(identity.producerId)) return false;
   return durationMs < 0 || (isOngoing && nowMs - startMs > durationMs);
 }

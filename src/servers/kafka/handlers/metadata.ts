@@ -8,7 +8,7 @@ import { metadata } from '../../../wire/kafka/messages/metadata.ts';
 import { durable } from '../durably.ts';
 import { faultOf } from '../fault.ts';
 import { authorizedOperations } from '../groups/authorized-operations.ts';
-import type { ApiHandler } from '../handler.ts';
+import { type ApiHandler, BY_CONTROLLER } from '../handler.ts';
 import { NODE_ID } from '../node-id.ts';
 import { createTopic, nameFault } from '../topics/creation.ts';
 import { isInternalTopic } from '../topics/topic-name.ts';
@@ -21,7 +21,7 @@ type TopicResult = ResponseInput<typeof metadata>['topics'][number];
 /** From this version on topics can be asked for by id: responses can have a null name (KIP-516). */
 const IDS_VERSION = 12;
 
-/** The brokers, of which there is one, and the partitions of topics, which it leads. */
+/** The brokers, of which each shard is one, and the partitions of topics, which are led by those in whose shards they are. */
 export const metadataHandler: ApiHandler<typeof metadata> = {
   api: metadata,
   minVersion: 0,
@@ -29,22 +29,25 @@ export const metadataHandler: ApiHandler<typeof metadata> = {
   *handle(request, context) {
     const created: Stream[] = [];
     const response = yield* answerTo(request, created, context);
+    if (response === null) return BY_CONTROLLER;
     // Waits for topics that this request has created alone, not for what others have journaled.
     return created.length === 0 ? response : durable(context.broker).then(() => response);
   },
 };
 
+/** Null: the request makes topics, which is for the controller. */
 function* answerTo(
   request: Request,
   created: Stream[],
   context: RequestContext,
-): Work<ResponseInput<typeof metadata>> {
-  const { host, port } = context.advertised;
+): Work<ResponseInput<typeof metadata> | null> {
+  const topics = yield* topicsOf(request, created, context);
+  if (topics === null) return null;
   return {
-    brokers: [{ nodeId: NODE_ID, host, port }],
+    brokers: context.brokers,
     clusterId: context.broker.cluster.id,
     controllerId: NODE_ID,
-    topics: yield* topicsOf(request, created, context),
+    topics,
     clusterAuthorizedOperations: authorizedOperations(
       request.includeClusterAuthorizedOperations,
       'cluster',
@@ -54,8 +57,8 @@ function* answerTo(
   };
 }
 
-/** Topics that are created for the request are added to `created`. */
-function* topicsOf(request: Request, created: Stream[], context: RequestContext): Work<TopicResult[]> {
+/** Topics that are created for the request are added to `created`; null if only the controller could. */
+function* topicsOf(request: Request, created: Stream[], context: RequestContext): Work<TopicResult[] | null> {
   const { topics, includeTopicAuthorizedOperations: withOperations } = request;
   // Version 0 has no null: an empty list asks for all topics.
   if (topics === null || (context.version === 0 && topics.length === 0)) {
@@ -71,6 +74,7 @@ function* topicsOf(request: Request, created: Stream[], context: RequestContext)
       : name === null
         ? missing('', ZERO_UUID, 'INVALID_REQUEST')
         : byName(name, request, created, context);
+    if (result === null) return null;
     results.set(`${result.topicId ?? ''}/${result.name ?? ''}`, result);
     yield;
   }
@@ -87,20 +91,26 @@ function byId(id: string, withOperations: boolean, context: RequestContext): Top
   return found(stream, withOperations, context);
 }
 
-function byName(name: string, request: Request, created: Stream[], context: RequestContext): TopicResult {
+function byName(
+  name: string,
+  request: Request,
+  created: Stream[],
+  context: RequestContext,
+): TopicResult | null {
   if (!context.isAllowed('describe', 'topic', name))
     return missing(name, ZERO_UUID, 'TOPIC_AUTHORIZATION_FAILED');
-  let stream: Stream | ErrorName | undefined = topicByName(context, name);
+  let stream: Stream | ErrorName | null | undefined = topicByName(context, name);
   if (stream === undefined) {
     stream = createdTopic(name, request.allowAutoTopicCreation, context);
+    if (stream === null) return null;
     if (typeof stream === 'string') return missing(name, ZERO_UUID, stream);
     created.push(stream);
   }
   return found(stream, request.includeTopicAuthorizedOperations, context);
 }
 
-/** auto.create.topics.enable, and allow_auto_topic_creation of the request. The topic is in the response at once. */
-function createdTopic(name: string, isWanted: boolean, context: RequestContext): Stream | ErrorName {
+/** auto.create.topics.enable, and allow_auto_topic_creation of the request. The topic is in the response at once. Null: for the controller. */
+function createdTopic(name: string, isWanted: boolean, context: RequestContext): Stream | ErrorName | null {
   const wrong = nameFault(name, context);
   if (wrong !== null) return wrong.error;
   const { settings } = context;
@@ -108,8 +118,9 @@ function createdTopic(name: string, isWanted: boolean, context: RequestContext):
   if (!context.isAllowed('create', 'cluster', CLUSTER_NAME) && !context.isAllowed('create', 'topic', name)) {
     return 'TOPIC_AUTHORIZATION_FAILED';
   }
+  if (!context.isController) return null;
   try {
-    return createTopic(name, { partitions: settings.partitions, configs: new Map() }, context);
+    return createTopic(name, { partitions: settings.partitions, shards: null, configs: new Map() }, context);
   } catch (error) {
     const { error: code, text } = faultOf(error);
     // Clients ask again.

@@ -24,6 +24,7 @@ export const offsetCommitHandler: ApiHandler<typeof offsetCommit> = {
   api: offsetCommit,
   minVersion: 2,
   maxVersion: 10,
+  home: 'controller',
   *handle(request, context) {
     if (!context.isAllowed('read', 'group', request.groupId)) {
       return yield* answer(request, ERROR_CODES.GROUP_AUTHORIZATION_FAILED);

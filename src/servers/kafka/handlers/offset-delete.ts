@@ -11,6 +11,7 @@ export const offsetDeleteHandler: ApiHandler<typeof offsetDelete> = {
   api: offsetDelete,
   minVersion: 0,
   maxVersion: 0,
+  home: 'controller',
   *handle({ groupId, topics }, context) {
     const fail = (errorCode: number) => ({ errorCode, throttleTimeMs: 0, topics: [] });
     if (!context.isAllowed('delete', 'group', groupId)) return fail(ERROR_CODES.GROUP_AUTHORIZATION_FAILED);

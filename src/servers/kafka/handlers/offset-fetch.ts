@@ -30,6 +30,7 @@ export const offsetFetchHandler: ApiHandler<typeof offsetFetch> = {
   api: offsetFetch,
   minVersion: 1,
   maxVersion: 10,
+  home: 'controller',
   *handle(request, context) {
     const { broker } = context;
     const { requireStable } = request;

@@ -4,6 +4,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import { offsetForLeaderEpoch } from '../../../wire/kafka/messages/offsets.ts';
 import { epochError } from '../fetch/readable-partition.ts';
 import type { ApiHandler } from '../handler.ts';
+import { ledPartition } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
 type PartitionAnswer = ResponseInput<typeof offsetForLeaderEpoch>['topics'][number]['partitions'][number];
@@ -33,8 +34,8 @@ function answer(
 ): PartitionAnswer {
   if (!context.isAllowed('describe', 'topic', topic)) return failed(index, 'TOPIC_AUTHORIZATION_FAILED');
   const stream = context.broker.streams.get(context.client.vhost, topic);
-  const partition = stream?.partitions[index];
-  if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
+  const partition = ledPartition(stream, index);
+  if (typeof partition === 'string') return failed(index, partition);
   const error = epochError(partition, currentLeaderEpoch);
   if (error !== null) return failed(index, error);
   const known = partition.epochs.endOf(leaderEpoch, partition.leaderEpoch, partition.endOffset);

@@ -1,14 +1,18 @@
 import { finished, mapped, mappedBy, type Work } from '../../../base/turn-time.ts';
 import type { DurableListener } from '../../../broker/shard/shard.ts';
 import type { SafeListener } from '../../../broker/shard/waits.ts';
+import type { Refused, VerificationRequest } from '../../../broker/transactions/transaction-admission.ts';
+import type { Verification } from '../../../broker/transactions/verification.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { KafkaWireError } from '../../../wire/kafka/errors.ts';
 import { decodeRequest, decodeRequestWork } from '../../../wire/kafka/headers.ts';
 import { produce } from '../../../wire/kafka/messages/produce.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
 import { runWork } from '../connection/run-work.ts';
 import type { RawHandler } from '../handler.ts';
 import { failed, ProduceAppend } from '../produce/produce-append.ts';
+import { unverifiedPartitions } from '../produce/unverified-partitions.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Request = RequestOf<typeof produce>;
@@ -40,11 +44,47 @@ export const produceHandler: RawHandler<typeof produce> = {
       return;
     }
     const refusal = refusalOf(request, context);
-    if (refusal !== null) finished(refuse(request, pending, context, refusal));
-    else if (context.broker.shard.alarms.isBlocking) finished(block(request, pending, context));
-    else append(request, pending, context);
+    if (refusal !== null) {
+      finished(refuse(request, pending, context, refusal));
+      return;
+    }
+    const unverified = unverifiedPartitions(request, context);
+    if (unverified === null) take(request, pending, context);
+    else takeVerified(Buffer.from(bytes.subarray(start, end)), unverified, pending, context);
   },
 };
+
+/** `refused`: by the coordinator of the transaction, in another shard. */
+function take(request: Request, pending: PendingResponse, context: RequestContext, refused?: Refused): void {
+  if (context.broker.shard.alarms.isBlocking) finished(block(request, pending, context));
+  else append(request, pending, context, refused);
+}
+
+/** Waits for the coordinator of the transaction, and no further request of the connection begins: their order is that of the records. */
+function takeVerified(
+  body: Buffer,
+  unverified: VerificationRequest,
+  pending: PendingResponse,
+  context: RequestContext,
+): void {
+  const { client, broker } = context;
+  if (!client.memory.add(body.length)) {
+    pending.fail(new KafkaWireError(client.memory.shortage));
+    return;
+  }
+  const release = client.hold();
+  // At once when the answer comes: what ends the transaction may be right behind it.
+  (broker.transactions.verification as Verification).ask(unverified, (refused) => {
+    broker.shard.turn.touch();
+    client.memory.add(-body.length);
+    try {
+      take(decodeRequest(produce, context.version, body, 0, body.length), pending, context, refused);
+    } catch (error) {
+      pending.fail(error);
+    }
+    release();
+  });
+}
 
 /** A smaller body cannot have so many batches that they would take long. */
 const LARGE_BODY_BYTES = 32 * 1024;
@@ -72,7 +112,9 @@ function* appendMany(body: Buffer, pending: PendingResponse, context: RequestCon
     yield* block(request, pending, context);
     return;
   }
-  const produceAppend = new ProduceAppend(request.transactionalId, context);
+  const unverified = unverifiedPartitions(request, context);
+  const refused = unverified === null ? undefined : yield* verified(unverified, context);
+  const produceAppend = new ProduceAppend(request.transactionalId, context, refused);
   const responses: Response['responses'][number][] = [];
   for (const topic of request.topicData) {
     responses.push(yield* produceAppend.topicInSteps(topic));
@@ -83,8 +125,27 @@ function* appendMany(body: Buffer, pending: PendingResponse, context: RequestCon
   finish(request, responses, produceAppend, pending, context);
 }
 
-function append(request: Request, pending: PendingResponse, context: RequestContext): void {
-  const produceAppend = new ProduceAppend(request.transactionalId, context);
+/** What the coordinator refuses. What it has said may not hold any more when the batches are appended: then they come again. */
+function* verified(unverified: VerificationRequest, { broker }: RequestContext): Work<Refused | undefined> {
+  let refused: Refused | undefined;
+  const verification = broker.transactions.verification as Verification;
+  yield new Promise<void>((resolve) => {
+    verification.ask(unverified, (answer) => {
+      refused = answer;
+      resolve();
+    });
+  });
+  broker.shard.turn.touch();
+  return refused;
+}
+
+function append(
+  request: Request,
+  pending: PendingResponse,
+  context: RequestContext,
+  refused?: Refused,
+): void {
+  const produceAppend = new ProduceAppend(request.transactionalId, context, refused);
   const responses = request.topicData.map((topic) => produceAppend.topic(topic));
   if (!produceAppend.hasLarge) {
     finish(request, responses, produceAppend, pending, context);

@@ -3,10 +3,12 @@ import type { AclOperation, AclResource } from '../../../broker/access/acl.ts';
 import type { ClientQuota } from '../../../broker/access/client-quota.ts';
 import type { Broker } from '../../../broker/broker.ts';
 import type { ConnectionMemory } from '../../../broker/budget/client-memory.ts';
+import type { AskedService } from '../../../broker/shards/services/service-request.ts';
+import type { BrokerAddress, ClientsView } from '../broker-addresses.ts';
 import type { Authentication } from '../connection/authentication.ts';
 import type { Identity } from '../connection/identity.ts';
 import type { ConnectionLifetime } from '../connection/lifetime.ts';
-import type { ResponseQueue } from '../connection/response-queue.ts';
+import type { ResponseOutput } from '../connection/response-output.ts';
 import type { FetchSessions } from '../fetch/fetch-sessions.ts';
 import type { Settings } from '../options.ts';
 import type { ShareSessions } from '../share/share-sessions.ts';
@@ -21,14 +23,19 @@ export interface RequestContext {
   readonly broker: Broker;
   readonly settings: Settings;
   readonly isTls: boolean;
+  /** Of this server. */
+  readonly shard: number;
+  /** Whether this is shard 0, which makes all changes of what all shards know. */
+  readonly isController: boolean;
   /** All APIs that are served, in the order of their keys. */
   readonly apis: readonly ServedApi[];
   readonly fetchSessions: FetchSessions;
   readonly shareSessions: ShareSessions;
   /** For the records of Fetch responses until the socket has taken them. */
   readonly fetchMemory: MemoryPool;
-  /** The address of this broker in responses that list brokers (advertised.listeners). */
-  readonly advertised: HostAndPort;
+  /** Of all shards, in the order of their node ids, as this client reaches them (advertised.listeners): the first is the controller. */
+  readonly brokers: readonly BrokerAddress[];
+  readonly brokerCount: number;
   /** Whether the client's permissions and access control lists allow this; false before it has authenticated. */
   isAllowed(operation: AclOperation, resource: AclResource, name: string): boolean;
 }
@@ -40,16 +47,23 @@ export interface ServedApi {
   readonly maxVersion: number;
 }
 
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
+/** What all connections of one Kafka listener share. */
+export interface ServerContext
+  extends Pick<
+    RequestContext,
+    'broker' | 'settings' | 'shard' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
+  > {
+  /** What each shard listens on for the same kind of clients, by its number. */
+  readonly ports: readonly number[];
+  /** Who answers what only the controller can; null in shard 0, where it is. */
+  readonly controller: Controller | null;
 }
 
-/** What all connections of one Kafka listener share. */
-export type ServerContext = Pick<
-  RequestContext,
-  'broker' | 'settings' | 'isTls' | 'apis' | 'fetchSessions' | 'shareSessions' | 'fetchMemory'
->;
+/** The server of shard 0, as those of other shards reach it. */
+export interface Controller {
+  /** Answers a request of a client of this shard. The answer: see `shards/forwarded-request.ts`. */
+  ask(request: readonly Buffer[]): AskedService;
+}
 
 /** The connection on which a request came, as its handler sees it. */
 export interface ClientConnection extends ConnectionLifetime {
@@ -61,12 +75,15 @@ export interface ClientConnection extends ConnectionLifetime {
   readonly actor: string;
   /** Null before the client has authenticated. */
   readonly identity: Identity | null;
-  readonly authentication: Authentication;
+  /** Null where another shard has forwarded the request: it authenticates its clients itself. */
+  readonly authentication: Authentication | null;
   readonly quota: ClientQuota;
   /** Where memory of answers that are being made is counted. */
   readonly memory: Pick<ConnectionMemory, 'add' | 'room' | 'mayTake' | 'resumed' | 'shortage'>;
   /** Told of bytes that were counted in `memory`, and are in the response which is given now. */
-  readonly responses: Pick<ResponseQueue, 'adopt'>;
+  readonly responses: Pick<ResponseOutput, 'adopt'>;
+  /** How this client reaches the brokers. */
+  readonly view: ClientsView;
   /** `client.software.name` and `client.software.version` of ApiVersions (KIP-511). */
   software: string;
   /** Whether the client may write to any topic at all (KIP-679). */

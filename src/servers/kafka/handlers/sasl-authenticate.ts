@@ -2,7 +2,7 @@ import type { ResponseInput } from '../../../wire/kafka/declaration.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { decodeRequest, FRAME_LENGTH_BYTES } from '../../../wire/kafka/headers.ts';
 import { saslAuthenticate } from '../../../wire/kafka/messages/sasl.ts';
-import type { SaslStep } from '../connection/authentication.ts';
+import { authenticationOf, type SaslStep } from '../connection/authentication.ts';
 import type { PendingResponse } from '../connection/pending-response.ts';
 import type { RawHandler } from '../handler.ts';
 import type { ClientConnection, RequestContext } from './request-context.ts';
@@ -16,14 +16,16 @@ export const saslAuthenticateHandler: RawHandler<typeof saslAuthenticate> = {
   isOpenToAll: true,
   handleRaw(bytes, start, end, pending, { version, client, broker }) {
     const { authBytes } = decodeRequest(saslAuthenticate, version, bytes, start, end);
-    client.authentication.authenticate(authBytes).then(
-      (step) => {
-        broker.shard.turn.touch();
-        pending.fill(responseOf(step));
-        closeIfRefused(client, step);
-      },
-      (error) => pending.fail(error),
-    );
+    authenticationOf(client)
+      .authenticate(authBytes)
+      .then(
+        (step) => {
+          broker.shard.turn.touch();
+          pending.fill(responseOf(step));
+          closeIfRefused(client, step);
+        },
+        (error) => pending.fail(error),
+      );
   },
 };
 
@@ -33,14 +35,16 @@ export function authenticateByToken(
   pending: PendingResponse,
   { client, broker }: Pick<RequestContext, 'client' | 'broker'>,
 ): void {
-  client.authentication.authenticate(token).then(
-    (step) => {
-      broker.shard.turn.touch();
-      if (step.kind === 'more' || step.kind === 'done') pending.fillFrame(framed(step.token));
-      closeIfRefused(client, step);
-    },
-    (error) => pending.fail(error),
-  );
+  authenticationOf(client)
+    .authenticate(token)
+    .then(
+      (step) => {
+        broker.shard.turn.touch();
+        if (step.kind === 'more' || step.kind === 'done') pending.fillFrame(framed(step.token));
+        closeIfRefused(client, step);
+      },
+      (error) => pending.fail(error),
+    );
 }
 
 function responseOf(step: SaslStep): ResponseInput<typeof saslAuthenticate> {

@@ -18,6 +18,7 @@ export const shareGroupDescribeHandler: ApiHandler<typeof shareGroupDescribe> = 
   api: shareGroupDescribe,
   minVersion: 1,
   maxVersion: 1,
+  home: 'controller',
   *handle({ groupIds, includeAuthorizedOperations }, context) {
     const groups = yield* mapped(yield* distinct(groupIds), (id) => {
       if (!context.isAllowed('describe', 'group', id)) return failed(id, 'GROUP_AUTHORIZATION_FAILED', null);

@@ -18,6 +18,7 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
   api: shareGroupHeartbeat,
   minVersion: 1,
   maxVersion: 1,
+  home: 'controller',
   *handle(request, context) {
     const { groupId, memberId, memberEpoch, rackId, subscribedTopicNames } = request;
     if (!context.isAllowed('read', 'group', groupId)) {
@@ -37,7 +38,8 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
     const { client, broker } = context;
     let outcome: ShareHeartbeatOutcome;
     try {
-      outcome = broker.shareGroups.heartbeat(client.vhost, groupId, {
+      const { shareGroups } = broker;
+      const heartbeat = {
         memberId,
         epoch: memberEpoch,
         rackId,
@@ -45,7 +47,9 @@ export const shareGroupHeartbeatHandler: ApiHandler<typeof shareGroupHeartbeat> 
         clientId: context.clientId ?? '',
         host: `/${client.address}`,
         user: client.actor,
-      });
+      };
+      outcome = shareGroups.heartbeat(client.vhost, groupId, heartbeat);
+      outcome = yield* shareGroups.divided(client.vhost, groupId, heartbeat, outcome);
     } catch (error) {
       const { kind, message } = groupErrorOf(error);
       return failed(groupErrorCode(kind), message);

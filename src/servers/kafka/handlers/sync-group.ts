@@ -14,6 +14,7 @@ export const syncGroupHandler: ApiHandler<typeof syncGroup> = {
   api: syncGroup,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   *handle(request, context) {
     const { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName } = request;
     const refusal = !context.isAllowed('read', 'group', groupId)

@@ -30,6 +30,7 @@ export const txnOffsetCommitHandler: ApiHandler<typeof txnOffsetCommit> = {
   api: txnOffsetCommit,
   minVersion: 0,
   maxVersion: 5,
+  home: 'controller',
   *handle(request, context) {
     if (!context.isAllowed('write', 'transactional-id', request.transactionalId)) {
       return yield* all(request, ERROR_CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
@@ -61,6 +62,8 @@ function commit(request: Request, context: RequestContext, { rows }: OffsetRowsB
   const mayAdd = context.version >= ADDS_FROM;
   const admit = () => transactions.admitGroup(owner, groupId, mayAdd);
   const code = codeOf(admit, context, FENCED_FROM, ABORTABLE_FROM);
+  // As Kafka: not all clients know that error here.
+  if (code === ERROR_CODES.CONCURRENT_TRANSACTIONS) return ERROR_CODES.COORDINATOR_NOT_AVAILABLE;
   if (code !== ERROR_CODES.NONE) return code;
   try {
     groups.addPending(producerId, {

@@ -7,6 +7,7 @@ import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import { writeTxnMarkers } from '../../../wire/kafka/messages/transactions.ts';
 import { durable } from '../durably.ts';
 import type { ApiHandler } from '../handler.ts';
+import { ledPartition } from '../topics/topics.ts';
 import type { RequestContext } from './request-context.ts';
 
 type Marker = RequestOf<typeof writeTxnMarkers>['markers'][number];
@@ -41,8 +42,8 @@ export const writeTxnMarkersHandler: ApiHandler<typeof writeTxnMarkers> = {
 };
 
 function write({ client, broker }: RequestContext, marker: Marker, topic: string, index: number): number {
-  const partition = broker.streams.get(client.vhost, topic)?.partitions[index];
-  if (partition === undefined) return ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION;
+  const partition = ledPartition(broker.streams.get(client.vhost, topic), index);
+  if (typeof partition === 'string') return ERROR_CODES[partition];
   const identity: ProducerIdentity = { producerId: marker.producerId, epoch: marker.producerEpoch };
   const outcome = endInPartition(partition, identity, marker.transactionResult, broker.shard.clock.now());
   return outcome === 'stale-epoch' ? ERROR_CODES.INVALID_PRODUCER_EPOCH : ERROR_CODES.NONE;

@@ -3,7 +3,7 @@ import type { Broker } from '../../../broker/broker.ts';
 import type { Filled } from '../../../broker/shard/back-pressure.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
-import type { TransactionAdmission } from '../../../broker/transactions/requests.ts';
+import type { Refused, TransactionAdmission } from '../../../broker/transactions/transaction-admission.ts';
 import type { BatchDemands, ValidatedBatch } from '../../../records/batch-validation.ts';
 import { markForeignEnvelope } from '../../../records/batch-writer.ts';
 import type { RequestOf, ResponseInput } from '../../../wire/kafka/declaration.ts';
@@ -11,6 +11,7 @@ import { ERROR_CODES, type ErrorName } from '../../../wire/kafka/error-codes.ts'
 import type { produce } from '../../../wire/kafka/messages/produce.ts';
 import { findProducedFault } from '../../../wire/kafka/produced-batch.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
+import { ledPartition } from '../topics/topics.ts';
 import { producedError } from '../transaction-errors.ts';
 import { hasOnlyKeys } from './produced-keys.ts';
 import { contentFaultOf, demandsOf, findTimestampFault, type RecordFault } from './produced-records.ts';
@@ -21,7 +22,9 @@ type TopicResponse = ResponseInput<typeof produce>['responses'][number];
 type PartitionResponse = TopicResponse['partitionResponses'][number];
 
 /** From this version on Produce adds its partitions to the transaction (KIP-890). */
-const ADDS_FROM = 12;
+export const ADDS_FROM = 12;
+
+const NONE_REFUSED: Refused = new Map();
 
 /** A batch whose records take too long to validate for the event loop: a copy, and where its response belongs. */
 interface LargeBatch {
@@ -46,8 +49,9 @@ export class ProduceAppend {
   /** Of the shard's own journal, where all partitions are that are appended to here; 0 for none. */
   #ownBlock = 0;
 
-  constructor(transactionalId: string | null, context: RequestContext) {
-    this.#admission = { transactionalId, mayAdd: context.version >= ADDS_FROM };
+  /** `refused`: by the coordinator of transactions, in another shard. */
+  constructor(transactionalId: string | null, context: RequestContext, refused: Refused = NONE_REFUSED) {
+    this.#admission = { transactionalId, mayAdd: context.version >= ADDS_FROM, refused };
     this.#context = context;
     this.#broker = context.broker;
   }
@@ -64,7 +68,7 @@ export class ProduceAppend {
 
   topic(topic: TopicData): TopicResponse {
     const { name, topicId, partitionData } = topic;
-    const stream = this.#streamOf(topic);
+    const stream = producedStream(topic, this.#context);
     const partitionResponses: PartitionResponse[] = [];
     for (const data of partitionData) partitionResponses.push(this.#taken(stream, data, partitionResponses));
     return { name, topicId, partitionResponses };
@@ -73,7 +77,7 @@ export class ProduceAppend {
   /** As `topic`: of a request with very many batches. */
   *topicInSteps(topic: TopicData): Work<TopicResponse> {
     const { name, topicId, partitionData } = topic;
-    const stream = this.#streamOf(topic);
+    const stream = producedStream(topic, this.#context);
     const partitionResponses: PartitionResponse[] = [];
     for (const data of partitionData) {
       partitionResponses.push(this.#taken(stream, data, partitionResponses));
@@ -87,22 +91,6 @@ export class ProduceAppend {
     // Between the steps it may have been deleted.
     if (stream.isRemoved) return failed(data.index, 'UNKNOWN_TOPIC_OR_PARTITION');
     return this.#take(stream, data, responses);
-  }
-
-  /** What may be appended to, or why it may not. */
-  #streamOf({ name, topicId }: TopicData): Stream | ErrorName {
-    const context = this.#context;
-    const isById = context.version >= 13;
-    const stream = isById
-      ? streamById(context, topicId)
-      : this.#broker.streams.get(context.client.vhost, name);
-    if (stream === undefined) {
-      if (isById) return 'UNKNOWN_TOPIC_ID';
-      const isHidden = !context.isAllowed('write', 'topic', name);
-      return isHidden ? 'TOPIC_AUTHORIZATION_FAILED' : 'UNKNOWN_TOPIC_OR_PARTITION';
-    }
-    const isRefused = stream.isInternal || !context.isAllowed('write', 'topic', stream.name);
-    return isRefused ? 'TOPIC_AUTHORIZATION_FAILED' : stream;
   }
 
   /** Validates what was too large, all of it together, appends what is in order, and puts the responses in their places. */
@@ -129,8 +117,8 @@ export class ProduceAppend {
     { index, records }: PartitionData,
     responses: PartitionResponse[],
   ): PartitionResponse {
-    const partition = stream.partitions[index];
-    if (partition === undefined) return failed(index, 'UNKNOWN_TOPIC_OR_PARTITION');
+    const partition = ledPartition(stream, index);
+    if (typeof partition === 'string') return failed(index, partition);
     if (records === null) return failed(index, 'INVALID_RECORD', 'there are no records');
     const { bytes, start, end } = records;
     const { settings } = stream;
@@ -221,6 +209,21 @@ const CHECK_ERRORS = {
   'stale-epoch': 'INVALID_PRODUCER_EPOCH',
   'outside-transaction': 'INVALID_TXN_STATE',
 } as const;
+
+/** What may be appended to, or why it may not. */
+export function producedStream({ name, topicId }: TopicData, context: RequestContext): Stream | ErrorName {
+  const isById = context.version >= 13;
+  const stream = isById
+    ? streamById(context, topicId)
+    : context.broker.streams.get(context.client.vhost, name);
+  if (stream === undefined) {
+    if (isById) return 'UNKNOWN_TOPIC_ID';
+    const isHidden = !context.isAllowed('write', 'topic', name);
+    return isHidden ? 'TOPIC_AUTHORIZATION_FAILED' : 'UNKNOWN_TOPIC_OR_PARTITION';
+  }
+  const isRefused = stream.isInternal || !context.isAllowed('write', 'topic', stream.name);
+  return isRefused ? 'TOPIC_AUTHORIZATION_FAILED' : stream;
+}
 
 function streamById(context: RequestContext, id: string): Stream | undefined {
   const stream = context.broker.streams.byId(id);

@@ -101,7 +101,9 @@ export function readerOf(
   const stream = streams.byId(topicId);
   if (stream === undefined || stream.vhost !== group.vhost) return 'UNKNOWN_TOPIC_ID';
   if (!context.isAllowed('read', 'topic', stream.name)) return 'TOPIC_AUTHORIZATION_FAILED';
-  if (stream.partitions[index] === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION';
+  const partition = stream.partitions[index];
+  if (partition === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION';
+  if (partition.isRemote) return 'NOT_LEADER_OR_FOLLOWER';
   return shareGroups.reader(group, topicId, index) ?? null;
 }
 

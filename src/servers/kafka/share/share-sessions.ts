@@ -128,7 +128,7 @@ export class ShareSessions {
   end(session: ShareSession): void {
     if (this.#sessions.get(session.group)?.get(session.memberId) !== session) return;
     this.#forget(session);
-    session.group.releaseAll(session.memberId);
+    session.group.releaseAll([session.memberId]);
   }
 
   #begin(session: ShareSession): ShareSession {

@@ -57,5 +57,12 @@ function specOf(
   const configs = new Map<string, string>();
   for (const [key, value] of plan.configs) configs.set(key, normalizeConfig(key, value));
   const { vhost, actor: user } = client;
-  return { vhost, name, partitions: plan.partitions, configs, user };
+  return {
+    vhost,
+    name,
+    partitions: plan.partitions,
+    shards: plan.shards ?? 'spread',
+    configs,
+    user,
+  };
 }

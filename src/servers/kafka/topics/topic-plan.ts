@@ -4,13 +4,15 @@ import { validateConfigs } from '../../../broker/streams/topic-config-validation
 import type { RequestOf } from '../../../wire/kafka/declaration.ts';
 import type { createTopics } from '../../../wire/kafka/messages/topics.ts';
 import { type Fault, fault } from '../fault.ts';
-import { NODE_ID } from '../node-id.ts';
+import { shardOfNode } from '../node-id.ts';
 
 export type CreatableTopic = RequestOf<typeof createTopics>['topics'][number];
 
 /** A CreateTopics entry that has been validated. */
 export interface TopicPlan {
   readonly partitions: number;
+  /** The shard of each partition, if the client has said which brokers are to have them. */
+  readonly shards: readonly number[] | null;
   readonly configs: ReadonlyMap<string, string>;
 }
 
@@ -19,8 +21,12 @@ const DEFAULT = -1;
 const CONFIGS_MAX = 1000;
 const REPLICAS_NAMED_MAX = 100;
 
-/** Validates a CreateTopics entry by itself, as a Kafka cluster of one broker does. */
-export function* planTopic(topic: CreatableTopic, defaultPartitions: number): Work<TopicPlan | Fault> {
+/** Validates a CreateTopics entry by itself, as a Kafka cluster of so many brokers does. */
+export function* planTopic(
+  topic: CreatableTopic,
+  defaultPartitions: number,
+  brokers: number,
+): Work<TopicPlan | Fault> {
   if (topic.configs.length > CONFIGS_MAX) {
     return fault('INVALID_CONFIG', `More than ${CONFIGS_MAX} configs of one topic`);
   }
@@ -28,7 +34,7 @@ export function* planTopic(topic: CreatableTopic, defaultPartitions: number): Wo
     return fault('INVALID_PARTITIONS', `A topic can have at most ${partitionsMax} partition(s).`);
   }
   const isAssigned = topic.assignments.length > 0;
-  const wrong = isAssigned ? yield* wrongAssignments(topic) : wrongNumbers(topic);
+  const wrong = isAssigned ? yield* wrongAssignments(topic, brokers) : wrongNumbers(topic, brokers);
   if (wrong !== null) return wrong;
   const configs = new Map<string, string>();
   const withoutValue: string[] = [];
@@ -47,10 +53,19 @@ export function* planTopic(topic: CreatableTopic, defaultPartitions: number): Wo
     : topic.numPartitions === DEFAULT
       ? defaultPartitions
       : topic.numPartitions;
-  return { partitions, configs };
+  return { partitions, shards: isAssigned ? yield* assignedShards(topic, brokers) : null, configs };
 }
 
-function wrongNumbers({ numPartitions, replicationFactor }: CreatableTopic): Fault | null {
+function* assignedShards({ assignments }: CreatableTopic, brokers: number): Work<number[]> {
+  const shards = new Array<number>(assignments.length).fill(0);
+  for (const { partitionIndex, brokerIds } of assignments) {
+    yield;
+    shards[partitionIndex] = shardOfNode(brokerIds[0], brokers) ?? 0;
+  }
+  return shards;
+}
+
+function wrongNumbers({ numPartitions, replicationFactor }: CreatableTopic, brokers: number): Fault | null {
   if (replicationFactor < DEFAULT || replicationFactor === 0) {
     return fault(
       'INVALID_REPLICATION_FACTOR',
@@ -61,22 +76,26 @@ function wrongNumbers({ numPartitions, replicationFactor }: CreatableTopic): Fau
     return fault('INVALID_PARTITIONS', 'Number of partitions was set to an invalid non-positive value.');
   }
   return replicationFactor > 1
-    ? fault('INVALID_REPLICATION_FACTOR', tooManyReplicas(replicationFactor))
+    ? fault('INVALID_REPLICATION_FACTOR', tooManyReplicas(replicationFactor, brokers))
     : null;
 }
 
-function tooManyReplicas(count: number): string {
+/** Shards of one process are no replicas of each other: what they have in common is the machine, and what ends one ends all. */
+function tooManyReplicas(count: number, brokers: number): string {
+  const why =
+    brokers === 1
+      ? 'only 1 broker(s) are registered.'
+      : `all ${brokers} broker(s) are shards of one process, where a partition has 1 replica.`;
   return (
     `Unable to replicate the partition ${count} time(s): The target replication factor of ${count} cannot be ` +
-    'reached because only 1 broker(s) are registered.'
+    `reached because ${why}`
   );
 }
 
-function* wrongAssignments({
-  numPartitions,
-  replicationFactor,
-  assignments,
-}: CreatableTopic): Work<Fault | null> {
+function* wrongAssignments(
+  { numPartitions, replicationFactor, assignments }: CreatableTopic,
+  brokers: number,
+): Work<Fault | null> {
   if (replicationFactor !== DEFAULT) {
     return fault(
       'INVALID_REQUEST',
@@ -97,7 +116,7 @@ function* wrongAssignments({
       return fault('INVALID_REPLICA_ASSIGNMENT', text);
     }
     seen.add(partitionIndex);
-    const wrong = wrongReplicas(brokerIds);
+    const wrong = wrongReplicas(brokerIds, brokers);
     if (wrong !== null) return wrong;
   }
   for (let index = 0; index < assignments.length; index++) {
@@ -107,8 +126,8 @@ function* wrongAssignments({
   return null;
 }
 
-/** Validates a manual replica assignment: this broker alone can be a replica. */
-export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
+/** Validates a manual replica assignment, which names one of so many brokers. */
+export function wrongReplicas(brokerIds: readonly number[], brokers: number): Fault | null {
   if (brokerIds.length === 0) {
     return fault(
       'INVALID_REPLICA_ASSIGNMENT',
@@ -116,7 +135,8 @@ export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
     );
   }
   // One behind so many is not the only one that is wrong.
-  const unknownId = brokerIds.slice(0, REPLICAS_NAMED_MAX).find((id) => id !== NODE_ID);
+  const named = brokerIds.slice(0, REPLICAS_NAMED_MAX);
+  const unknownId = named.find((id) => shardOfNode(id, brokers) === null);
   if (unknownId !== undefined) {
     return fault(
       'INVALID_REPLICA_ASSIGNMENT',
@@ -124,6 +144,10 @@ export function wrongReplicas(brokerIds: readonly number[]): Fault | null {
     );
   }
   if (brokerIds.length === 1) return null;
-  const text = `The manual partition assignment includes the broker ${NODE_ID} more than once.`;
+  const twice = named.find((id, at) => named.indexOf(id) < at);
+  const text =
+    twice === undefined
+      ? 'The manual partition assignment includes several brokers, where a partition has 1 replica.'
+      : `The manual partition assignment includes the broker ${twice} more than once.`;
   return fault('INVALID_REPLICA_ASSIGNMENT', text);
 }

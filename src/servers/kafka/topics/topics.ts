@@ -1,9 +1,10 @@
 import { filtered, type Work } from '../../../base/turn-time.ts';
+import type { AnyPartition } from '../../../broker/streams/any-partition.ts';
 import type { Partition } from '../../../broker/streams/partition.ts';
 import type { Stream } from '../../../broker/streams/stream.ts';
 import { ERROR_CODES } from '../../../wire/kafka/error-codes.ts';
 import type { RequestContext } from '../handlers/request-context.ts';
-import { NODE_ID } from '../node-id.ts';
+import { nodeIdOf } from '../node-id.ts';
 import { isTopicName } from './topic-name.ts';
 
 /** The topic of this name in the client's virtual host. */
@@ -26,18 +27,36 @@ export function* describableTopics(context: RequestContext): Work<Stream[]> {
   return topics.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Leader, replicas and in-sync replicas of a partition: this broker. */
-export function partitionState({ index, leaderEpoch }: Partition) {
+/** Why a partition is not to be had here. Upon the second, clients look for its leader. */
+export type NotLed = 'UNKNOWN_TOPIC_OR_PARTITION' | 'NOT_LEADER_OR_FOLLOWER';
+
+/** The partition, if this broker leads it. */
+export function ledPartition(stream: Stream | undefined, index: number): Partition | NotLed {
+  const partition = stream?.partitions[index];
+  if (partition === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION';
+  return partition.isRemote ? 'NOT_LEADER_OR_FOLLOWER' : partition;
+}
+
+/** Leader, replicas and in-sync replicas of a partition: the broker of its shard. */
+export function partitionState({ index, shard, leaderEpoch }: AnyPartition) {
+  const replicas = replicasOf(shard);
+  const isLed = leaderEpoch !== null;
   return {
-    errorCode: ERROR_CODES.NONE,
+    errorCode: isLed ? ERROR_CODES.NONE : ERROR_CODES.LEADER_NOT_AVAILABLE,
     partitionIndex: index,
-    leaderId: NODE_ID,
-    leaderEpoch,
-    replicaNodes: REPLICAS,
-    isrNodes: REPLICAS,
-    offlineReplicas: NOBODY,
+    leaderId: isLed ? replicas[0] : NOBODY_ID,
+    leaderEpoch: leaderEpoch ?? -1,
+    replicaNodes: replicas,
+    isrNodes: isLed ? replicas : NOBODY,
+    offlineReplicas: isLed ? NOBODY : replicas,
   };
 }
 
-const REPLICAS: readonly number[] = [NODE_ID];
 const NOBODY: readonly number[] = [];
+const NOBODY_ID = -1;
+/** By shard: there are very many partitions. */
+const REPLICAS: (readonly number[])[] = [];
+
+function replicasOf(shard: number): readonly number[] {
+  return (REPLICAS[shard] ??= [nodeIdOf(shard)]);
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ACKNOWLEDGE } from '../../../../src/broker/groups/share/acknowledgement.ts';
 import type { Acquired, ShareReader } from '../../../../src/broker/groups/share/share-reader.ts';
-import type { PartitionSlice } from '../../../../src/broker/streams/partition.ts';
+import type { PartitionSlice } from '../../../../src/broker/streams/readable-partition.ts';
 import { batchBytes } from '../../../../src/records/batch-view.ts';
 import { RecordCursor } from '../../../../src/records/record-cursor.ts';
 import { batchOf } from '../../streams/batches.ts';
@@ -79,7 +79,7 @@ class Bench {
     const { sim } = this;
     const what = sim.random();
     if (what < 0.4) {
-      const partition = sim.broker.streams.get('/', 's')!.partitions[0];
+      const partition = sim.broker.streams.get('/', 's')!.ownPartitions[0];
       const values = Array.from({ length: sim.between(1, 6) }, () => Buffer.alloc(sim.between(1, 300), 'v'));
       const batch = batchOf(values, sim.time.now());
       partition.append(batch, 0, batch.length);
@@ -152,7 +152,7 @@ class Bench {
   }
 
   async #dead(): Promise<Set<number>> {
-    const partition = this.sim.broker.streams.get('/', 'dead')?.partitions[0];
+    const partition = this.sim.broker.streams.get('/', 'dead')?.ownPartitions[0];
     const offsets = new Set<number>();
     if (partition === undefined) return offsets;
     let from = partition.startOffset;

@@ -54,7 +54,7 @@ class Setting {
   }
 
   partition(index = 0): Partition {
-    return this.test.broker.streams.get('/', 's')!.partitions[index];
+    return this.test.broker.streams.get('/', 's')!.ownPartitions[index];
   }
 
   reader(index = 0): ShareReader {
@@ -141,7 +141,7 @@ describe('a share group', () => {
     await setting.acknowledge('ada', 1, 1, ACKNOWLEDGE.release);
     assert.equal(setting.reader().share.startOffset, 2);
     await setting.test.flush();
-    const dead = setting.test.broker.streams.get('/', 'dead')!.partitions[0];
+    const dead = setting.test.broker.streams.get('/', 'dead')!.ownPartitions[0];
     const { bytes } = await dead.read(0, dead.highWatermark, 1024 * 1024);
     const found: string[] = [];
     forEachRecord(bytes, 0, bytes.length, (_offset, _ms, buffer, start, length) => {
@@ -241,6 +241,46 @@ describe('a share group', () => {
     shareGroups.delete('/', 'g');
     await setting.test.restart();
     assert.equal(setting.test.broker.shareGroups.find('/', 'g'), undefined);
+  });
+
+  it('is read as an older version wrote it, and is another one when it is made anew', async () => {
+    await using test = await TestBroker.start();
+    const { id: stream } = test.broker.streams.create({
+      vhost: '/',
+      name: 's',
+      partitions: 1,
+      configs: new Map(),
+    });
+    const start = {
+      op: 'share.start',
+      v: '/',
+      g: 'g',
+      stream,
+      partition: 0,
+      id: 7,
+      head: 3,
+      s: [5, 6],
+      c: [],
+    };
+    const progress = { op: 'share.progress', id: 7, s: [3, 4], c: [] };
+    for (const operation of [{ op: 'share.group', v: '/', g: 'g', epoch: 4 }, start, progress]) {
+      test.broker.shareGroups.apply(Buffer.from(JSON.stringify(operation)));
+    }
+    const headOf = () =>
+      test.broker.shareGroups.find('/', 'g')!.readers.get(stream)?.get(0)?.share.startOffset;
+    for (let starts = 0; starts < 2; starts++) {
+      assert.equal(test.broker.shareGroups.find('/', 'g')!.epoch, 4);
+      assert.equal(headOf(), 4);
+      // From a snapshot, then.
+      await test.restart();
+    }
+    test.broker.shareGroups.delete('/', 'g');
+    test.broker.shareGroups.ensure('/', 'g');
+    await test.restart();
+    const { epoch, incarnation } = test.broker.shareGroups.find('/', 'g')!;
+    assert.equal(epoch, 0);
+    assert.notEqual(incarnation, '');
+    assert.equal(headOf(), undefined);
   });
 
   it('reads what is on disk, and does not read it twice for two members', async () => {

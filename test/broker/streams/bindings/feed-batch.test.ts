@@ -216,7 +216,7 @@ describe('feeding', () => {
     const stream = createStream(test, 's');
     for (const body of numbered('m', 10)) appendRecords(stream, [{ key: null, value: body }]);
     await test.flush();
-    stream.partitions[0]?.deleteBefore(6);
+    stream.ownPartitions[0]?.deleteBefore(6);
     test.queue('q');
     bind(test, 's', 'q', '#', { 'x-replay-from': 2 });
     assert.deepEqual(await bodiesOf(test, 'q'), ['m6', 'm7', 'm8', 'm9']);
@@ -242,7 +242,7 @@ describe('feeding', () => {
     appendRecords(stream, [{ key: null, value: 'before' }]);
     const broken = batchOf([{ key: null, value: 'x'.repeat(100) }], 'gzip');
     broken.fill(0xff, 61);
-    stream.partitions[0]?.append(broken, 0, broken.length);
+    stream.ownPartitions[0]?.append(broken, 0, broken.length);
     appendRecords(stream, [{ key: null, value: 'after' }]);
     assert.deepEqual(await bodiesOf(test, 'q'), ['before', 'after']);
   });

@@ -163,7 +163,7 @@ export class FeedRun {
     const key = this.#pick(['#', 'a.#', '*']);
     vhost.declareQueue({ name, durable: true, exclusive: false, autoDelete: false, arguments: {} }, null);
     this.broker.shard.store.flushAccumulator();
-    const { partitions } = this.#stream;
+    const { ownPartitions: partitions } = this.#stream;
     const kind = this.#pick(['next', 'first', 'offset', 'time'] as const);
     const offset = this.#between(0, partitions[0]?.endOffset ?? 0);
     const args =
@@ -192,7 +192,7 @@ export class FeedRun {
   async #records(): Promise<{ partition: number; offset: number; key: string; body: string }[]> {
     const found: { partition: number; offset: number; key: string; body: string }[] = [];
     const message = new RecordMessage(this.broker.shard.codecs);
-    for (const partition of this.#stream.partitions) {
+    for (const partition of this.#stream.ownPartitions) {
       const reader = new PartitionReader(partition, 0, {
         onReady: () => undefined,
         onUnreadable: (offset) => {

@@ -26,7 +26,7 @@ export function appendRecords(
   options: BatchOptions = {},
 ): number {
   const batch = batchOf(records, options.codec ?? 'none');
-  const partition = stream.partitions[options.partition ?? 0];
+  const partition = stream.ownPartitions[options.partition ?? 0];
   if (partition === undefined) throw new Error('no such partition');
   return partition.append(batch, 0, batch.length);
 }

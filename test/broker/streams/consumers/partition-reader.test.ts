@@ -92,7 +92,7 @@ test('a reader finds every record once and in order, wherever it stops, and what
       segmentBytes: 64 * KIB,
     });
     const stream = broker.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
-    const partition = stream.partitions[0];
+    const partition = stream.ownPartitions[0];
     const expected = await fill(broker, partition, random);
     for (let i = 0; i < 5; i++) {
       const from = i === 0 ? 0 : Math.floor(random() * partition.highWatermark);
@@ -116,7 +116,7 @@ function numbered(count: number, bytes: number): { readonly key: null; readonly 
 test('batches that are large when decompressed are read elsewhere, in order, and a reader may stop anywhere in them', async () => {
   await using broker = await TestBroker.start();
   const stream = broker.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
-  const partition = stream.partitions[0];
+  const partition = stream.ownPartitions[0];
   for (const codec of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
     append(partition, batchOf(numbered(2000, 3 * KIB * KIB), codec));
     append(partition, batchOf(numbered(3, 30), codec));
@@ -166,7 +166,7 @@ test('batches that are large when decompressed are read elsewhere, in order, and
 test('readers of one large batch share what was decompressed', async () => {
   await using broker = await TestBroker.start();
   const stream = broker.broker.streams.create({ vhost: '/', name: 's', partitions: 1, configs: new Map() });
-  const partition = stream.partitions[0];
+  const partition = stream.ownPartitions[0];
   append(partition, batchOf(numbered(2000, 5 * KIB * KIB), 'zstd'));
   await broker.flush();
   const readers = Array.from({ length: 20 }, () => {

@@ -197,7 +197,7 @@ describe('tx channels', () => {
       }
     }
     assert.equal(ready(test, 'q'), 0);
-    for (const { partitions } of [small, streams.get('/', 'large')!]) {
+    for (const { ownPartitions: partitions } of [small, streams.get('/', 'large')!]) {
       assert.ok(partitions.every(({ endOffset }) => endOffset === 0));
     }
   });

@@ -187,7 +187,7 @@ describe('a Kafka connection', () => {
         ({ errorCode }) => errorCode === ERROR_CODES.NOT_ENOUGH_REPLICAS,
       ),
     );
-    assert.equal(test.broker.streams.get('/', 't')?.partitions[0].endOffset, 0);
+    assert.equal(test.broker.streams.get('/', 't')?.ownPartitions[0].endOffset, 0);
     let isAnswered = false;
     const next = client.request(apiVersions, 4, SOFTWARE).then(() => {
       isAnswered = true;

@@ -87,7 +87,7 @@ async function withTopic(
   using client = await test.connect();
   const map = new Map(Object.entries(configs));
   const stream = test.broker.streams.create({ vhost: '/', name: 't', partitions: 1, configs: map });
-  await run(client, () => stream.partitions[0].endOffset);
+  await run(client, () => stream.ownPartitions[0].endOffset);
 }
 
 describe('a produced batch whose checksum is good is refused, and nothing stored', () => {
