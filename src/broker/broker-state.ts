@@ -12,7 +12,7 @@ import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section
 import { isMetadataChange } from './shards/metadata-changes.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
-import type { MovedQueues, TakenQueues } from './shards/move/moved-queues.ts';
+import { type MovedQueues, NOTHING_TAKEN, type Taken } from './shards/move/moved-queues.ts';
 import type { Shards } from './shards/shards.ts';
 import type { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import type { Streams } from './streams/streams.ts';
@@ -36,8 +36,8 @@ interface BrokerSnapshot {
   readonly followedChange?: number;
   /** How many changes of the metadata there were; in shard 0 of several. */
   readonly changes?: number;
-  /** Queues of other shards that were copied here, and are this shard's as soon as shard 0 says so. */
-  readonly taken?: TakenQueues;
+  /** What was copied here from other shards, and is this shard's as soon as shard 0 says so. */
+  readonly taken?: Taken;
 }
 
 export interface BrokerStateDeps {
@@ -146,7 +146,7 @@ export class BrokerState implements StateMachine {
       parts = [],
       followedChange = 0,
       changes = 0,
-      taken = { delivered: [], queues: [] },
+      taken = NOTHING_TAKEN,
     } = snapshot as BrokerSnapshot;
     shard.nextLogId = nextQueueId;
     queueRecovery.followedChange = followedChange;
@@ -161,6 +161,7 @@ export class BrokerState implements StateMachine {
     for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
     for (const operation of operations) if (!isOfStreams(operation)) this.applyMetadata(operation);
     for (const state of [...(queues ?? []), ...taken.queues]) queueRecovery.restore(state);
+    for (const operation of taken.parts) this.applyMetadata(Buffer.from(operation, 'utf8'));
     if (shards !== null) shards.changes = changes;
   }
 
@@ -194,7 +195,7 @@ export class BrokerState implements StateMachine {
     }
     const delays = vhosts.delaySnapshot().map(encodeOperation).map(bytesText);
     const parts = this.#sections.snapshot();
-    const taken = moved.taken.delivered.length === 0 ? {} : { taken: moved.taken };
+    const taken = moved.hasTaken ? { taken: moved.taken } : {};
     const base = { nextQueueId: shard.nextLogId, delivered, queues, parts, ...taken };
     if (followed === null) {
       const changes = shards === null ? {} : { changes: shards.changes };

@@ -443,6 +443,7 @@ export class Broker {
     return new Streams({
       isFollower,
       placement: partitionPlacement,
+      hasLeft: (id) => this.moved.hasLeft(partitionShards?.own ?? 0, id),
       context: {
         ...(partitionShards !== undefined && { shards: partitionShards }),
         store: shard.store,

@@ -117,6 +117,11 @@ export class Maintenance {
     await this.#pager.pageOut(log, Number.POSITIVE_INFINITY);
   }
 
+  /** As `pageOut`, of a stream. */
+  async pageOutStream(log: StreamLog): Promise<void> {
+    await this.#pager.streams.pageOutAll(log);
+  }
+
   /** While it is suspended: deletes the files of logs that were removed. */
   async deleteRemoved(): Promise<void> {
     await this.#deleteRemoved();

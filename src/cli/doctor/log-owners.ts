@@ -9,7 +9,7 @@ import { isMetadataChange } from '../../broker/shards/metadata-changes.ts';
 import {
   decodeMoveOperation,
   type MoveOperation,
-  type TakenQueues,
+  type Taken,
 } from '../../broker/shards/move/moved-queues.ts';
 import { decodeOutboxOperation, type OutboxOperation } from '../../broker/shards/outbox/outbox-operations.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
@@ -22,7 +22,7 @@ interface BrokerSnapshot {
   readonly parts?: readonly string[];
   readonly followedChange?: number;
   readonly changes?: number;
-  readonly taken?: TakenQueues;
+  readonly taken?: Taken;
 }
 
 const STREAM = '{"op":"stream.';

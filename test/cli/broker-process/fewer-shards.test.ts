@@ -110,7 +110,7 @@ describe('sluice start with fewer shards than before', {
 
     const second = await start(directory, 1);
     assert.match(second.log(), /moving what is in shards that go away to the others/);
-    assert.match(second.log(), /"queues":6,"of":6.*queues were moved out of shards that go away/);
+    assert.match(second.log(), /"moved":6,"of":6.*queues were moved out of shards that go away/);
     for (const shard of ['1', '2']) assert.ok(!existsSync(join(directory, 'shards', shard)));
     await withChannel(second, async (channel) => {
       for (let q = 0; q < QUEUES; q++) assert.deepEqual(await takeAll(channel, `q${q}`), wanted(q));

@@ -1,7 +1,10 @@
 import type { Delays } from '../../delays/delays.ts';
+import type { ShareGroups } from '../../groups/share/share-groups.ts';
 import type { AnyQueue } from '../../queues/any-queue.ts';
 import type { Shard } from '../../shard/shard.ts';
+import type { Streams } from '../../streams/streams.ts';
 import type { VirtualHosts } from '../../topology/virtual-hosts.ts';
+import type { Transactions } from '../../transactions/transactions.ts';
 import type { Outboxes } from '../outbox/outboxes.ts';
 import type { MovedQueues } from './moved-queues.ts';
 
@@ -10,6 +13,9 @@ export interface HeldShard {
   readonly shard: Shard;
   readonly vhosts: VirtualHosts<AnyQueue>;
   readonly delays: Delays;
+  readonly streams: Streams;
+  readonly shareGroups: ShareGroups;
+  readonly transactions: Transactions;
   readonly moved: MovedQueues;
   /** Flushes, takes a snapshot, lets go of the directory. */
   close(): Promise<void>;

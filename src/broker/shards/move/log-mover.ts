@@ -6,7 +6,7 @@ import type { Leaver, Movable } from './movable.ts';
 import type { MoveProgress } from './move-progress.ts';
 import { operationsOf } from './moved-queues.ts';
 
-/** What is copied before the metadata says where it is: for so long it is there twice. One queue that is larger is alone. */
+/** What is copied before the metadata says where it is: for so long it is there twice. One queue or partition that is larger is alone. */
 export interface MoveBatch {
   readonly queues: number;
   readonly bytes: number;
@@ -79,6 +79,7 @@ export class LogMover {
 
   /** Otherwise what a crash leaves of the copies would be set aside: nobody would know what it is. */
   async #announce({ shard }: HeldShard, movables: readonly Movable[]): Promise<void> {
+    shard.store.raiseEpoch(movables.reduce((max, { epoch }) => Math.max(max, epoch), 0));
     const ids = movables.flatMap(({ newLogIds }) => newLogIds);
     for (const operation of operationsOf(ids, (some) => ({ op: 'moved.copies', ids: some })))
       shard.record(operation);
@@ -114,7 +115,7 @@ export class LogMover {
       await this.#shards[shard].shard.store.maintenance.snapshot(false);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
-      throw new Error(`queues cannot be moved: ${(error as Error).message}. ${this.#whatToDo()}`, {
+      throw new Error(`nothing more can be moved: ${(error as Error).message}. ${this.#whatToDo()}`, {
         cause: error,
       });
     }
@@ -140,7 +141,7 @@ export class LogMover {
   }
 }
 
-const NOTHING_LOST = 'Nothing is lost: each queue is in its old place, or in its new one.';
+const NOTHING_LOST = 'Nothing is lost: everything is in its old place, or in its new one.';
 
 /** There is too little room. */
 class RoomError extends Error {}

@@ -1,8 +1,8 @@
 import type { Store } from '../../../log/store.ts';
 
 /**
- * Something with logs that leaves its shard for another one, as the metadata of shard 0 says where it is: a queue (`queue-move.ts`). A
- * partition of a stream is one, too, as soon as those are in other shards than 0.
+ * Something with logs that leaves its shard for another one, as the metadata of shard 0 says where it is: a queue (`queue-move.ts`), or a
+ * partition of a stream (`partition-move.ts`).
  */
 export interface Movable {
   /** For messages: `queue 'q' in vhost '/'`. */
@@ -13,6 +13,8 @@ export interface Movable {
   readonly id: number;
   /** The ids that its logs get where it goes. */
   readonly newLogIds: readonly number[];
+  /** The epoch of the shard that takes it may not be lower before. */
+  readonly epoch: number;
   /** About what its logs take. */
   readonly bytes: number;
   /** Copies all logs; they are durable with the next snapshot of the target. Rejects with a CorruptionError if one cannot be read. */

@@ -5,19 +5,22 @@ import type { ShardLog } from '../../shard/shard.ts';
 const SAY_MS = 10_000;
 const MIB = 1024 * 1024;
 
-/** Says how far the moving of queues is: each step to whoever watches the start, now and then a line in the log. */
+/** Says how far the moving is: each step to whoever watches the start, now and then a line in the log. */
 export class MoveProgress {
   #moved = 0;
   #bytes = 0;
   #saidMs: number;
+  readonly #what: string;
   readonly #total: number;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #log: ShardLog;
   readonly #onStep: (step: string) => void;
-  /** Queues of each shard that goes away: how many there were, and how many have left. */
+  /** Of each shard that goes away: how many there were, and how many have left. */
   readonly #byShard = new Map<number, { moved: number; readonly total: number }>();
 
+  /** `what`: is moved, in the plural. */
   constructor(
+    what: string,
     totals: ReadonlyMap<number, number>,
     clock: Pick<Clock, 'monotonicMs'>,
     log: ShardLog,
@@ -28,6 +31,7 @@ export class MoveProgress {
       sum += total;
       this.#byShard.set(shard, { moved: 0, total });
     }
+    this.#what = what;
     this.#total = sum;
     this.#clock = clock;
     this.#log = log;
@@ -38,11 +42,11 @@ export class MoveProgress {
   copying(shard: number): void {
     const { moved = 0, total = 0 } = this.#byShard.get(shard) ?? {};
     const mebibytes = this.#bytes < MIB ? '' : `, ${Math.floor(this.#bytes / MIB)} MiB so far`;
-    this.#onStep(`moving queues out of shard ${shard}: ${moved + 1} of ${total}${mebibytes}`);
+    this.#onStep(`moving ${this.#what} out of shard ${shard}: ${moved + 1} of ${total}${mebibytes}`);
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#saidMs < SAY_MS) return;
     this.#saidMs = nowMs;
-    this.#log.info(this.fields, 'moving queues out of shards that go away');
+    this.#log.info(this.fields, `moving ${this.#what} out of shards that go away`);
   }
 
   readonly copied = (bytes: number): void => {
@@ -56,7 +60,7 @@ export class MoveProgress {
     if (of !== undefined) of.moved++;
   }
 
-  get fields(): { readonly queues: number; readonly of: number; readonly bytes: number } {
-    return { queues: this.#moved, of: this.#total, bytes: this.#bytes };
+  get fields(): { readonly moved: number; readonly of: number; readonly bytes: number } {
+    return { moved: this.#moved, of: this.#total, bytes: this.#bytes };
   }
 }

@@ -6,12 +6,14 @@ import {
   usedShards,
 } from '../../../log/files/shard-directories.ts';
 import type { ShardLog } from '../../shard/shard.ts';
+import { OpenTransactions } from '../transactions/open-transactions.ts';
 import { drain } from './drain.ts';
 import { type HeldShard, type HeldShards, outboxesOf } from './held-shard.ts';
 import { LogMover, type MoveBatch } from './log-mover.ts';
 import type { Leaver } from './movable.ts';
 import { planMoves } from './move-plan.ts';
 import { MoveProgress } from './move-progress.ts';
+import { PartitionMove, planPartitionMoves } from './partition-move.ts';
 import { QueueMove } from './queue-move.ts';
 
 export interface ShardsMoveOptions {
@@ -69,8 +71,10 @@ class ShardsMove {
     const { count, onStep } = this.#options;
     await drain(this.#shards, count, onStep);
     this.#refuseFullDisk();
+    this.#abortUnknown();
     for (const { shard } of this.#shards) await shard.store.maintenance.suspend();
-    await this.#moveLogs();
+    await this.#moveLogs('queues', this.#leavingQueues());
+    await this.#moveLogs('partitions of streams', this.#leavingPartitions());
     await this.#forgetLeaving();
     await this.#removeLeaving();
     await this.#close();
@@ -81,32 +85,41 @@ class ShardsMove {
     const full = this.#shards.find(({ shard }) => shard.alarms.isDiskReserved);
     if (full === undefined) return;
     throw new Error(
-      `the volume of '${full.shard.storage.directory}' is full: queues cannot be moved. Nothing is lost. Make room on it, and start ` +
+      `the volume of '${full.shard.storage.directory}' is full: nothing can be moved. Nothing is lost. Make room on it, and start ` +
         `again; or start with shards = ${this.#shards.length}, as before`,
     );
   }
 
-  async #moveLogs(): Promise<void> {
+  /** Where shard 0 has forgotten a transaction, as after a power cut without durability, nobody would be asked about it any more. */
+  #abortUnknown(): void {
+    for (const { shard, streams } of this.#leaving)
+      new OpenTransactions(shard, streams).abortUnknown(this.#shards[0].transactions);
+  }
+
+  async #moveLogs(what: string, leavers: readonly Leaver[]): Promise<void> {
     const { log, onStep, batch } = this.#options;
-    const leavers = this.#leavers();
+    if (leavers.length === 0) return;
     const totals = new Map<number, number>();
     for (const { from } of leavers) totals.set(from, (totals.get(from) ?? 0) + 1);
-    const progress = new MoveProgress(totals, this.#shards[0].shard.clock, log, onStep);
+    const progress = new MoveProgress(what, totals, this.#shards[0].shard.clock, log, onStep);
     try {
       await new LogMover(this.#shards, progress, batch).move(leavers);
     } finally {
-      log.info(progress.fields, 'queues were moved out of shards that go away');
+      log.info(progress.fields, `${what} were moved out of shards that go away`);
     }
   }
 
-  /**
-   * All that has logs in shards that go away, and is named by the metadata of shard 0. Partitions of streams belong here, as soon as
-   * they are in other shards than 0: each is a `Movable`.
-   */
-  #leavers(): readonly Leaver[] {
+  #leavingQueues(): readonly Leaver[] {
     return planMoves(this.#shards[0].vhosts, this.#options.count).map((plan) => ({
       from: plan.from,
       open: () => new QueueMove(this.#shards, plan),
+    }));
+  }
+
+  #leavingPartitions(): readonly Leaver[] {
+    return planPartitionMoves(this.#shards[0].streams, this.#options.count).map((plan) => ({
+      from: plan.partition.shard,
+      open: () => new PartitionMove(this.#shards, plan),
     }));
   }
 

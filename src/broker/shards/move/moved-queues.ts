@@ -40,12 +40,16 @@ export function* operationsOf(
     yield encodeMoveOperation(operationOf(ids.slice(at, at + IDS_MAX)));
 }
 
-/** Queues that a shard has taken over: in its snapshot, whose reader takes those that the metadata says are here. */
-export interface TakenQueues {
+/** What a shard has taken over: in its snapshot, whose reader takes what the metadata says is here. */
+export interface Taken {
   /** The id of a log and the offset below which messages were handed out, in pairs. */
   readonly delivered: (readonly [number, number])[];
   readonly queues: QueueState[];
+  /** Of partitions of streams: operations, of sections of the snapshot. */
+  readonly parts: string[];
 }
+
+export const NOTHING_TAKEN: Taken = { delivered: [], queues: [], parts: [] };
 
 export interface MovedQueuesDeps {
   /** Whether this is shard 0 of several, which remembers for all. */
@@ -58,7 +62,7 @@ export interface MovedQueuesDeps {
 export class MovedQueues implements SnapshotSection {
   readonly prefix = 'moved';
   /** Since this start, by this shard. */
-  readonly taken: TakenQueues = { delivered: [], queues: [] };
+  readonly taken: Taken = { delivered: [], queues: [], parts: [] };
   readonly #deps: MovedQueuesDeps;
   /** By the shard that they left. */
   readonly #left = new Map<number, Set<number>>();
@@ -67,7 +71,11 @@ export class MovedQueues implements SnapshotSection {
     this.#deps = deps;
   }
 
-  /** Whether the queue was in this shard before it came to the one that the metadata says. */
+  get hasTaken(): boolean {
+    return this.taken.delivered.length + this.taken.parts.length > 0;
+  }
+
+  /** Whether the queue, or the partition of a stream, was in this shard before it came to the one that the metadata says. */
   hasLeft(shard: number, id: number): boolean {
     return this.#left.get(shard)?.has(id) === true;
   }

@@ -13,6 +13,7 @@ export class QueueMove implements Movable {
   readonly from: number;
   readonly to: number;
   readonly id: number;
+  readonly epoch = 0;
   readonly #plan: PlannedMove;
   readonly #shards: readonly HeldShard[];
   readonly #queue: Queue;

@@ -26,12 +26,22 @@ export class OpenTransactions {
 
   /** In a shard that has begun. */
   tell(coordinator: ShardLink): void {
+    const open = this.#all();
+    if (open.length > 0) coordinator.tell({ op: 'transaction.open', open });
+  }
+
+  /** As what is asked and answered, at once: for whoever has all shards, while nothing is on its way between them. */
+  abortUnknown(transactions: Transactions): void {
+    this.#abort(unknownOf(this.#all(), transactions));
+  }
+
+  #all(): readonly OpenTransaction[] {
     const open: OpenTransaction[] = [];
     for (const { producers, stream, index } of this.#streams.partitions()) {
       for (const { id, transactionStart } of producers.ongoing())
         open.push([id, stream.id, index, transactionStart]);
     }
-    if (open.length > 0) coordinator.tell({ op: 'transaction.open', open });
+    return open;
   }
 
   /** In shard 0. What is open in none of its transactions has an end that is on its way, or nobody will end it. */
@@ -54,7 +64,11 @@ export class OpenTransactions {
 
   /** In the shard that has asked: nobody else would end them. */
   abort(note: ShardNote): void {
-    for (const [producerId, streamId, index, start] of openOf(note)) {
+    this.#abort(openOf(note));
+  }
+
+  #abort(open: readonly OpenTransaction[]): void {
+    for (const [producerId, streamId, index, start] of open) {
       const partition = ownPartition(this.#streams.byId(streamId)?.partitions[index]);
       const producer = partition?.producers.get(producerId);
       if (partition === undefined || producer?.transactionStart !== start) continue;
