@@ -12,6 +12,7 @@ import {
   type Taken,
 } from '../../broker/shards/move/moved-queues.ts';
 import { decodeOutboxOperation, type OutboxOperation } from '../../broker/shards/outbox/outbox-operations.ts';
+import { type NamedPlaces, placesOf } from '../../broker/streams/partition-place.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../../broker/topology/metadata.ts';
 
@@ -39,7 +40,7 @@ export class LogOwners {
   readonly byLog: Map<number, string>;
   /** Deleted since the snapshot was taken: their files may be gone. */
   readonly deleted: Set<number>;
-  /** The shards of queues that are in others than shard 0. */
+  /** The shards of queues and partitions that are in others than shard 0. */
   readonly shardOf = new Map<number, number>();
   /** In another shard than 0: the logs that its journal says were opened. */
   readonly opened = new Set<number>();
@@ -155,6 +156,7 @@ export class LogOwners {
       case 'stream.create': {
         this.#partitions.set(operation.id, [...operation.partitions]);
         const { name, vhost } = operation;
+        this.#place(operation);
         for (const [partition, id] of operation.partitions.entries()) {
           this.byLog.set(id, `records of stream '${name}' in vhost '${vhost}', partition ${partition},`);
         }
@@ -162,6 +164,7 @@ export class LogOwners {
       }
       case 'stream.extend': {
         const first = this.byLog.get(known[0] ?? -1) ?? `records of stream ${operation.id}, partition 0,`;
+        this.#place(operation);
         for (const id of operation.partitions) {
           this.byLog.set(id, first.replace(/partition \d+,$/, `partition ${known.length},`));
           known.push(id);
@@ -169,9 +172,16 @@ export class LogOwners {
         return;
       }
       case 'stream.delete':
-        for (const id of known) this.deleted.add(id);
+        for (const id of known) {
+          this.deleted.add(id);
+          this.shardOf.delete(id);
+        }
         return;
     }
+  }
+
+  #place(named: NamedPlaces): void {
+    for (const { id, shard } of placesOf(named)) if (shard !== 0) this.shardOf.set(id, shard);
   }
 }
 

@@ -11,8 +11,6 @@ export interface CopiedOffsets {
   readonly from: number;
   /** Behind the last one. */
   readonly to: number;
-  /** What compaction has left out between batches is part of a segment, and begins no new one. */
-  readonly isDense?: boolean;
   /** Whether anything in [from, to) is wanted. A batch of which nothing is wanted is left out. */
   isWanted(from: number, to: number): boolean;
 }
@@ -25,7 +23,7 @@ export interface CopiedOffsets {
 export async function copySegments(
   source: SegmentedLog,
   target: SegmentedLog,
-  { from, to, isDense = false, isWanted }: CopiedOffsets,
+  { from, to, isWanted }: CopiedOffsets,
   onCopied: (bytes: number) => void,
 ): Promise<void> {
   let unsynced = 0;
@@ -33,8 +31,7 @@ export async function copySegments(
     const { buffer, nextOffset, isEmpty } = await source.read(offset, SLICE_BYTES);
     if (isEmpty) return;
     for (const run of wantedRuns(buffer, target.endOffset, isWanted)) {
-      const first = isDense ? Math.min(run.from, Math.max(from, target.endOffset)) : run.from;
-      await target.appendBatches(run.batches, first, run.to, run.records);
+      await target.appendBatches(run.batches, run.from, run.to, run.records);
       unsynced += run.bytes;
       onCopied(run.bytes);
     }

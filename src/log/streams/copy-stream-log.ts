@@ -34,19 +34,10 @@ export async function copyStreamLog(
   const copy = target.openStream(log.id, eventsOf(log));
   copy.load(log.state());
   copy.segments.segmentBytes = log.events.retentionSettings().segmentBytes;
-  for (const { baseOffset, endOffset } of [...log.segments.segments]) {
-    if (endOffset <= start) continue;
-    await copySegments(
-      log.segments,
-      copy.segments,
-      {
-        from: Math.max(start, baseOffset),
-        to: endOffset,
-        isDense: true,
-
-        isWanted: (_from, to) => to > start,
-      },
-      onCopied,
-    );
-  }
+  await copySegments(
+    log.segments,
+    copy.segments,
+    { from: start, to: log.end, isWanted: (_from, to) => to > start },
+    onCopied,
+  );
 }

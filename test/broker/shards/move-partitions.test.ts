@@ -7,7 +7,6 @@ import { ACKNOWLEDGE } from '../../../src/broker/groups/share/acknowledgement.ts
 import type { ShareReader } from '../../../src/broker/groups/share/share-reader.ts';
 import { ownPartition } from '../../../src/broker/streams/any-partition.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
-import { batchBytes } from '../../../src/records/batch-view.ts';
 import { until } from '../../support/until.ts';
 import { producedBatch } from '../streams/producers/produced-batch.ts';
 import { everyPartition, type KnownPartition } from './partition-contents.ts';
@@ -249,38 +248,6 @@ describe('partitions of streams in shards that go away', () => {
     await test.open(1);
     assert.equal(partitionOf(test, 2).lastStableOffset, 2);
     assert.equal(partitionOf(test, 2).producers.abortedIn(0, 2).length, 1);
-  });
-
-  it('that were compacted keep their gaps, and get no more segments by them', async () => {
-    await using test = await TestShards.start(2, { ...SMALL, segmentBytes: 1024 * 1024 });
-    await create(test, 's', 2);
-    const { shard, log } = partitionOf(test, 1);
-    const { store, turn } = test.brokers[shard].shard;
-    turn.touch();
-    // Every other batch is one that is not there.
-    for (let i = 0; i < 200; i++) {
-      const batch = producedBatch(['x'.padEnd(3000, '.')], { producerId: -1, epoch: -1, sequence: -1 });
-      partitionOf(test, 1).append(batch, 0, batch.length);
-    }
-    await store.journal.flush();
-    await store.maintenance.suspend();
-    await store.maintenance.pageOutStream(log);
-    await log.segments.roll();
-    let count = 0;
-    const rewriter = {
-      changed: true,
-      rewrite: async (batches: Buffer) => {
-        const kept: Buffer[] = [];
-        for (let at = 0; at < batches.length; at += batchBytes(batches, at))
-          if (count++ % 2 === 0) kept.push(batches.subarray(at, at + batchBytes(batches, at)));
-        return kept;
-      },
-    };
-    assert.equal(await log.segments.rewrite(log.segments.segments, rewriter), true);
-    await store.maintenance.snapshot(false);
-    const segmentsBefore = partitionOf(test, 1).log.segments.segments.length;
-    await moved(test, 1);
-    assert.equal(partitionOf(test, 1).log.segments.segments.length, segmentsBefore);
   });
 
   it('of which a segment is damaged are not moved: the start is refused, and nothing is lost', async () => {
