@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Broker } from '../../../src/broker/broker.ts';
+import { LeaderEpochs } from '../../../src/broker/streams/leader-epochs.ts';
 import type { Partition } from '../../../src/broker/streams/partition.ts';
 import { batchBytes } from '../../../src/records/batch-view.ts';
 
@@ -54,7 +55,7 @@ async function contentsOf(broker: Broker, partition: Partition): Promise<KnownPa
     end,
     stable,
     batches: await batchesOf(partition),
-    epochs: [...epochs.state()],
+    epochs: knownFrom(epochs.state(), start),
     producers: Array.from(producers, ({ id: its, epoch, transactionStart, ...rest }) =>
       JSON.stringify([its, epoch, transactionStart, sequencesOf(rest)]),
     ).sort(),
@@ -63,6 +64,14 @@ async function contentsOf(broker: Broker, partition: Partition): Promise<KnownPa
       .map(({ producerId, firstOffset, lastOffset }) => `${producerId} ${firstOffset} ${lastOffset}`),
     shares: sharesOf(broker, partition),
   };
+}
+
+/** A crash forgets that what is before the start was forgotten. */
+function knownFrom(pairs: readonly number[], start: number): readonly number[] {
+  const known = new LeaderEpochs();
+  known.load(pairs);
+  known.trim(start);
+  return known.state();
 }
 
 function sequencesOf(rest: object): unknown {

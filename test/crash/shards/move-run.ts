@@ -12,6 +12,7 @@ import type { SimulatedFileSystem } from '../../support/simulated-filesystem/sim
 import { HistoryError } from '../expected-queue.ts';
 import { SimulatedTime } from '../simulated-time.ts';
 import { MoveDisk } from './move-disk.ts';
+import { MoveStreams } from './move-streams.ts';
 
 const PATIENCE_MS = 300_000;
 const TAIL_LINES = 60;
@@ -47,6 +48,7 @@ export class MoveRun {
   readonly #flowing = new Set<string>();
   readonly #delayed = new Map<string, number>();
   readonly #shardArguments = new Map<string, number>();
+  readonly #streams: MoveStreams;
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
@@ -79,6 +81,8 @@ export class MoveRun {
         if (this.#isAlive) this.#error ??= error;
       },
     );
+    const until = <T>(promise: Promise<T>, what: string): Promise<T> => this.#until(promise, what);
+    this.#streams = new MoveStreams({ disk: this.#disk, random: this.#random, until });
   }
 
   async run(): Promise<void> {
@@ -110,6 +114,7 @@ export class MoveRun {
       await this.#reject();
     }
     await this.#comeDue();
+    this.#streams.goOn();
   }
 
   tail(): string {
@@ -160,6 +165,7 @@ export class MoveRun {
     for (let shard = 0; shard < this.#before; shard++)
       for (const kind of ['plain', 'priorities', 'names', 'quorum'])
         await this.#consumeSome(`${kind}-${shard}`);
+    await this.#streams.fill();
     await this.#time.runUntil(() => !this.#time.isBusy, PATIENCE_MS);
     await this.#until(this.#disk.flush(), 'the flush');
     await this.#capture();
@@ -260,6 +266,7 @@ export class MoveRun {
     await this.#start(this.#before);
     if (this.#random() < 0.5) {
       await this.#publishTo(`plain-${this.#between(0, this.#before - 1)}`, 0);
+      this.#streams.goOn();
       await this.#time.runUntil(() => !this.#time.isBusy, PATIENCE_MS);
       await this.#until(this.#disk.flush(), 'the flush');
       await this.#capture();
@@ -325,7 +332,7 @@ export class MoveRun {
     this.#note(`a move on a full disk: ${outcome}`);
     this.#check();
     const isDone = outcome === 'done';
-    if (!isDone && !/cannot be moved|do not arrive|ENOSPC/.test(outcome ?? ''))
+    if (!isDone && !/cannot be moved|nothing( more)? can be moved|do not arrive|ENOSPC/.test(outcome ?? ''))
       throw new HistoryError(`${outcome}`);
     await this.#end(false);
     await this.#examine();
@@ -345,6 +352,7 @@ export class MoveRun {
 
   async #compare(): Promise<void> {
     await this.#settle();
+    await this.#streams.compare();
     const waitingBefore = this.#disk.waitingCount;
     const found = await this.#until(everything(this.#disk.brokers), 'reading');
     for (const [key, expected] of this.#expected) {
@@ -411,6 +419,7 @@ export class MoveRun {
         .filter(([key]) => !/^\/ (in|out)-/.test(key))
         .map(([key, queue]) => [key, comparable(queue)]),
     );
+    await this.#streams.capture();
   }
 
   async #end(mayClose = true): Promise<void> {
