@@ -2,9 +2,9 @@ import type { QueueState } from '../../queues/queue-recovery.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 
 /**
- * What the journals keep of queues that are moved from one shard to another, in UTF-8 as JSON:
+ * What the journals keep of queues and partitions that are moved from one shard to another, in UTF-8 as JSON:
  *
- *     queues   in shard 0: queues that are elsewhere by now; the shard that they left may have their logs still
+ *     queues   in shard 0: those that are elsewhere by now; the shard that they left may have their logs still
  *     copies   in the shard that takes them: logs that are about to be copied. What is there of them is of no use, unless a
  *              snapshot has them
  */
