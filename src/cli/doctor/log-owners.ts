@@ -71,6 +71,15 @@ export class LogOwners {
     return new Map([...this.byLog].filter(([id]) => isHere(id)));
   }
 
+  /** Whether shard 0 says that what the log belongs to is in another shard than this one, as after a move that was interrupted. */
+  isElsewhere(logId: number, shard: number): boolean {
+    const metadata = this.#metadata;
+    if (metadata === null) return false;
+    let id = logId;
+    for (const [queueId, levels] of this.#priorityLogs) if (levels.includes(logId)) id = queueId;
+    return metadata.byLog.has(id) && (metadata.shardOf.get(id) ?? 0) !== shard;
+  }
+
   readSnapshot(broker: unknown): void {
     const {
       metadata = [],
