@@ -5,8 +5,14 @@ import type { Streams } from '../../streams/streams.ts';
 import { endInPartition } from '../../transactions/transaction-end.ts';
 import type { Transactions } from '../../transactions/transactions.ts';
 
-/** A transaction that is open in a partition: the producer, the stream's id, the partition's index, and where it begins. */
-type OpenTransaction = readonly [producerId: number, stream: string, index: number, start: number];
+/** A transaction that is open in a partition: the producer, the stream's id, the partition's index, where it begins, the producer's epoch there. */
+type OpenTransaction = readonly [
+  producerId: number,
+  stream: string,
+  index: number,
+  start: number,
+  epoch: number,
+];
 
 /**
  * Finds transactions that hang after a start, as a power cut has left more of one journal than of another: that cannot be with
@@ -38,8 +44,8 @@ export class OpenTransactions {
   #all(): readonly OpenTransaction[] {
     const open: OpenTransaction[] = [];
     for (const { producers, stream, index } of this.#streams.partitions()) {
-      for (const { id, transactionStart } of producers.ongoing())
-        open.push([id, stream.id, index, transactionStart]);
+      for (const { id, transactionStart, epoch } of producers.ongoing())
+        open.push([id, stream.id, index, transactionStart, epoch]);
     }
     return open;
   }
@@ -87,14 +93,17 @@ export class OpenTransactions {
   }
 }
 
-/** Those that are in none of the open transactions. */
+/** Those that are in none of the open transactions. A partition with a later epoch than shard 0 remembers would refuse the end of that. */
 function unknownOf(open: readonly OpenTransaction[], transactions: Transactions): readonly OpenTransaction[] {
-  const known = new Set<string>();
+  const known = new Map<string, number>();
   for (const { isOngoing, identity, partitions } of transactions) {
     if (!isOngoing) continue;
-    for (const { stream, index } of partitions) known.add(keyOf(identity.producerId, stream.id, index));
+    for (const { stream, index } of partitions)
+      known.set(keyOf(identity.producerId, stream.id, index), identity.epoch);
   }
-  return open.filter(([id, stream, index]) => !known.has(keyOf(id, stream, index)));
+  return open.filter(
+    ([id, stream, index, , epoch]) => !((known.get(keyOf(id, stream, index)) ?? -1) >= epoch),
+  );
 }
 
 function openOf(note: ShardNote): readonly OpenTransaction[] {
