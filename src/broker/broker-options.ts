@@ -43,6 +43,8 @@ export interface BrokerOptions {
   readonly journal?: JournalHost;
   /** Where this broker is one of several shards; without it, it is alone. The budget counts together with those of others then. */
   readonly seat?: ShardSeat;
+  /** Nothing in it acts by itself: see `Shard.isHeld`. Not for serving. */
+  readonly isHeld?: boolean;
   /** How much users and virtual hosts may have of what clients make; what is left out is as usual. */
   readonly objectLimits?: Partial<ObjectLimitSettings>;
   readonly groups?: Partial<GroupSettings>;

@@ -12,6 +12,7 @@ import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section
 import { isMetadataChange } from './shards/metadata-changes.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
 import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
+import { type MovedQueues, NOTHING_TAKEN, type Taken } from './shards/move/moved-queues.ts';
 import type { Shards } from './shards/shards.ts';
 import type { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import type { Streams } from './streams/streams.ts';
@@ -35,6 +36,8 @@ interface BrokerSnapshot {
   readonly followedChange?: number;
   /** How many changes of the metadata there were; in shard 0 of several. */
   readonly changes?: number;
+  /** What was copied here from other shards, and is this shard's as soon as shard 0 says so. */
+  readonly taken?: Taken;
 }
 
 export interface BrokerStateDeps {
@@ -50,6 +53,7 @@ export interface BrokerStateDeps {
   readonly followed: FollowedMetadata | null;
   /** Null with one shard. */
   readonly shards: Shards | null;
+  readonly moved: MovedQueues;
   /** What all shards have in common beside topology, access and streams: a shard that follows keeps none of it. */
   readonly copied: readonly SnapshotSection[];
   /** In the order in which they are restored. */
@@ -70,6 +74,8 @@ export class BrokerState implements StateMachine {
     const [streams, ...others] = sections;
     const kept = followed === null ? copied : copied.map(withoutSnapshot);
     this.#sections = new SnapshotSections([streams, ...kept, ...others]);
+    const named = (id: number): void => deps.shard.store.named(id);
+    deps.queueRecovery.onLogOfOther = named;
   }
 
   /** Reads the data directory, then starts what makes changes of its own. */
@@ -89,8 +95,9 @@ export class BrokerState implements StateMachine {
     queueRecovery.finish();
     this.#shardOfLog.clear();
     delays.recovered();
-    for (const section of this.#sections) section.recovered?.();
-    events.isOn = true;
+    for (const section of this.#sections)
+      if (!shard.isHeld || section.fillsQueues !== true) section.recovered?.();
+    events.isOn = !shard.isHeld;
     if (followed === null) access.begin();
     shards?.recovered();
     this.#reportPatterns();
@@ -139,19 +146,22 @@ export class BrokerState implements StateMachine {
       parts = [],
       followedChange = 0,
       changes = 0,
+      taken = NOTHING_TAKEN,
     } = snapshot as BrokerSnapshot;
     shard.nextLogId = nextQueueId;
     queueRecovery.followedChange = followedChange;
     this.#assertNotAhead();
     for (const [id] of delivered) this.#assertOwn(id);
     queueRecovery.delivered(delivered);
+    queueRecovery.delivered(taken.delivered);
     const operations = parts.map((operation) => Buffer.from(operation, 'utf8'));
     const isOfStreams = (operation: Buffer) => this.#sections.of(operation) === streams;
     // Exchanges refer to streams, the other sections to both.
     for (const operation of operations) if (isOfStreams(operation)) this.applyMetadata(operation);
     for (const operation of metadata) this.applyMetadata(Buffer.from(operation, 'utf8'));
     for (const operation of operations) if (!isOfStreams(operation)) this.applyMetadata(operation);
-    for (const state of queues ?? []) queueRecovery.restore(state);
+    for (const state of [...(queues ?? []), ...taken.queues]) queueRecovery.restore(state);
+    for (const operation of taken.parts) this.applyMetadata(Buffer.from(operation, 'utf8'));
     if (shards !== null) shards.changes = changes;
   }
 
@@ -174,17 +184,19 @@ export class BrokerState implements StateMachine {
   }
 
   snapshot(): BrokerSnapshot {
-    const { shard, vhosts, followed, shards } = this.#deps;
+    const { shard, vhosts, followed, shards, moved } = this.#deps;
     const delivered: [number, number][] = [];
     const queues: QueueState[] = [];
     for (const queue of this.#queues()) {
-      if (!queue.log.durable) continue;
+      if (!queue.log.durable || queue.isRemoved) continue;
       for (const level of queue.levels) delivered.push([level.log.id, level.deliveredBelow]);
       const state = stateOf(queue, shard.nowMs);
       if (state !== null) queues.push(state);
     }
     const delays = vhosts.delaySnapshot().map(encodeOperation).map(bytesText);
-    const base = { nextQueueId: shard.nextLogId, delivered, queues, parts: this.#sections.snapshot() };
+    const parts = this.#sections.snapshot();
+    const taken = moved.hasTaken ? { taken: moved.taken } : {};
+    const base = { nextQueueId: shard.nextLogId, delivered, queues, parts, ...taken };
     if (followed === null) {
       const changes = shards === null ? {} : { changes: shards.changes };
       return { ...base, metadata: [...this.metadata(), ...delays], ...changes };
@@ -204,8 +216,9 @@ export class BrokerState implements StateMachine {
 
   /** As `metadata`, for a shard that follows. Streams are before the exchanges that they belong to, as at recovery. */
   followedMetadata(): string[] {
-    const { streams, streamExchanges, copied } = this.#deps;
-    const operations = copied.flatMap((section) => [...section.snapshot()].map(bytesText));
+    const { streams, streamExchanges, copied, moved } = this.#deps;
+    const operations = [...moved.all()].map(bytesText);
+    for (const section of copied) for (const bytes of section.snapshot()) operations.push(bytesText(bytes));
     for (const text of this.metadata()) {
       operations.push(text);
       if (!text.startsWith('{"op":"vhost.create"')) continue;
@@ -228,12 +241,13 @@ export class BrokerState implements StateMachine {
 
   /**
    * The directories of two shards that were exchanged would each be full of logs that its shard has not, which are removed at the end
-   * of recovery. No queue moves from one shard to another.
+   * of recovery. A queue that was moved may have left its logs where it was.
    */
   #assertOwn(logId: number): void {
-    const number = this.#deps.shards?.seat.number ?? 0;
+    const { shards, moved } = this.#deps;
+    const number = shards?.seat.number ?? 0;
     const its = this.#shardOfLog.get(logId) ?? number;
-    if (its === number) return;
+    if (its === number || moved.hasLeft(number, logId)) return;
     throw new Error(
       `the directory of shard ${number} has the log of a queue that is in shard ${its}: directories of shards were exchanged, or are ` +
         'from different copies. Nothing was removed. Put each back in its place, shards/1, shards/2 and so on, and start again',

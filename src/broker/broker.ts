@@ -43,7 +43,8 @@ import type { SnapshotSection } from './shard/snapshot-section.ts';
 import { AdministrationService } from './shards/administration-service.ts';
 import { AllShards } from './shards/all-shards.ts';
 import { askForMetadata, type FollowedMetadata } from './shards/metadata-copy.ts';
-import { refuseFewerShards, refuseLostShard } from './shards/missing-shards.ts';
+import { checkShardDirectories, refuseLostShard } from './shards/missing-shards.ts';
+import { MovedQueues } from './shards/move/moved-queues.ts';
 import { QueueObserver } from './shards/queue-observer.ts';
 import type { ServicesElsewhere } from './shards/services/services-elsewhere.ts';
 import { type ConsumersElsewhere, Shards } from './shards/shards.ts';
@@ -90,6 +91,8 @@ export class Broker {
   readonly groupConfigs: GroupConfigs;
   readonly shareGroups: ShareGroups;
   readonly transactions: Transactions;
+  /** Queues that came from other shards, or left for others. */
+  readonly moved: MovedQueues;
   /** For administrators. */
   readonly allShards: AllShards;
   /** How clients change the topology. */
@@ -142,7 +145,7 @@ export class Broker {
     const { seat, dataDirectory } = options;
     let followed: FollowedMetadata | null = null;
     if (seat === undefined || seat.number === 0) {
-      await refuseFewerShards(fileSystem, dataDirectory, seat?.count ?? 1);
+      await checkShardDirectories(fileSystem, dataDirectory, seat?.count ?? 1);
     } else {
       followed = await askForMetadata(seat.links[0] as ShardLink);
       await refuseLostShard(fileSystem, dataDirectory, seat.number, followed.operations);
@@ -219,6 +222,7 @@ export class Broker {
       durable: () => this.metadataIsSafe(),
     });
     this.allShards = this.#createAllShards(seat);
+    this.moved = new MovedQueues({ isKept: seat?.number === 0, named: (id) => shard.store.named(id) });
     this.commands = this.#createCommands(options.followed);
     this.#state = new BrokerState({
       shard,
@@ -231,10 +235,12 @@ export class Broker {
       queueRecovery: this.#queueRecovery,
       followed: options.followed,
       shards: this.#shards,
+      moved: this.moved,
       copied: this.#copied(),
       // In the order in which they are restored.
       sections: [
         this.streams,
+        this.moved,
         this.groups,
         this.shareGroups,
         this.transactions,
@@ -275,12 +281,23 @@ export class Broker {
 
   /** Flushes, takes a snapshot, lets go of the directory. */
   async close(): Promise<void> {
+    this.#stop();
+    await this.shard.close();
+    await this.#unlock?.();
+  }
+
+  /** Lets go of the directory as a crash does: nothing more is written. */
+  async abandon(): Promise<void> {
+    this.#stop();
+    this.shard.store.abandon();
+    await this.#unlock?.();
+  }
+
+  #stop(): void {
     this.#memoryAlarms?.stop();
     this.#memoryTimer?.cancel();
     this.shard.turn.stop();
     this.#state.stop();
-    await this.shard.close();
-    await this.#unlock?.();
   }
 
   #createShard(options: BrokerOptions, storage: StoreOptions): Shard {
@@ -288,6 +305,7 @@ export class Broker {
       storage,
       codecs: new PropertyCodecs(options.propertyCodecs ?? []),
       log: options.log ?? silent,
+      isHeld: options.isHeld === true,
       onAlarm: (source, isRaised) =>
         this.events.emit(isRaised ? 'alarm.set' : 'alarm.cleared', { source, node: nodeName }),
       onFailure:
@@ -346,27 +364,13 @@ export class Broker {
   }
 
   #createCommands(followed: FollowedMetadata | null): TopologyCommands<AnyQueue> {
-    const { vhosts, access, events, streams, streamExchanges, deadLettering: refused, allShards } = this;
-    const { transactions, shareGroups } = this;
-    if (this.#shards === null) return new LocalCommands(vhosts);
+    if (this.#shards === null) return new LocalCommands(this.vhosts);
     const metadata = (): readonly string[] => this.#state.followedMetadata();
-    const copied = this.#copied();
-    return this.#shards.begin(
-      {
-        vhosts,
-        access,
-        events,
-        refused,
-        streams,
-        streamExchanges,
-        transactions,
-        shareGroups,
-        allShards,
-        metadata,
-        copied,
-      },
-      followed,
-    );
+    const { vhosts, access, events, streams, streamExchanges, deadLettering: refused, allShards } = this;
+    const { transactions, shareGroups, delays } = this;
+    const topology = { vhosts, access, events, refused, delays, metadata, copied: this.#copied() };
+    const ofStreams = { streams, streamExchanges, transactions, shareGroups };
+    return this.#shards.begin({ ...topology, ...ofStreams, allShards }, followed);
   }
 
   /** What all shards follow, beside topology, access and streams. */
@@ -439,6 +443,7 @@ export class Broker {
     return new Streams({
       isFollower,
       placement: partitionPlacement,
+      hasLeft: (id) => this.moved.hasLeft(partitionShards?.own ?? 0, id),
       context: {
         ...(partitionShards !== undefined && { shards: partitionShards }),
         store: shard.store,

@@ -112,6 +112,21 @@ export class Maintenance {
     await this.#running;
   }
 
+  /** While it is suspended: all that the log has in memory goes to its segments. */
+  async pageOut(log: QueueLog): Promise<void> {
+    await this.#pager.pageOut(log, Number.POSITIVE_INFINITY);
+  }
+
+  /** As `pageOut`, of a stream. */
+  async pageOutStream(log: StreamLog): Promise<void> {
+    await this.#pager.streams.pageOutAll(log);
+  }
+
+  /** While it is suspended: deletes the files of logs that were removed. */
+  async deleteRemoved(): Promise<void> {
+    await this.#deleteRemoved();
+  }
+
   /** The log was deleted, and its files are there still. */
   isRemoving(id: number): boolean {
     return this.#removed.some((log) => log.id === id);

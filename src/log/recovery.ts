@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { dataDirectoryOfShard } from './files/shard-directories.ts';
 import type { LedJournal } from './journal/journal-host.ts';
 import type { Position } from './journal/position.ts';
 import type { Run } from './journal/run.ts';
@@ -50,6 +51,9 @@ export class Recovery {
     await fileSystem.syncDirectory(`${directory}/logs`);
     await fileSystem.syncDirectory(directory);
     await fileSystem.syncDirectory(posix.dirname(posix.resolve(directory)));
+    // That of other shards is made by the first of them that begins.
+    const whole = dataDirectoryOfShard(directory);
+    if (whole !== null) await fileSystem.syncDirectory(whole.dataDirectory);
     const snapshot = await readSnapshot(fileSystem, directory);
     if (snapshot === null) await assertWasNone(state);
     else {

@@ -103,6 +103,13 @@ export class Store {
     return this.state.epoch;
   }
 
+  /** It is at least this one from now on; after the next start, when a block that is appended after this is durable. */
+  raiseEpoch(epoch: number): void {
+    if (epoch <= this.state.epoch) return;
+    this.state.epoch = epoch;
+    this.journal.raiseEpoch(epoch);
+  }
+
   /**
    * Reads the data directory and the journal; where others go on appending to that, as long as they do. Afterwards the store takes
    * messages.

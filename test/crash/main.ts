@@ -13,6 +13,7 @@ import { flipWhileMoving } from './moving-flips.ts';
 import { runOutboxes } from './outboxes.ts';
 import { cutShards, describeFailure, runPowerCuts, runReplicas } from './power-cut.ts';
 import { fillShardDisk } from './shards/full-shard-disk.ts';
+import { cutShardMoves } from './shards/move.ts';
 import { cutKafkaTransactions } from './shards/transactions.ts';
 import { cutTransactions } from './shards/tx.ts';
 import { runStreamKills } from './stream-kills.ts';
@@ -22,7 +23,7 @@ import { cutStreams, fillWithStreams, flipInStreams } from './streams.ts';
  * The long forms of the crash tests, phase after phase; each ends with a line `<phase>: N passed, N failed`.
  *
  *     npm run test:crash -- [--power-cuts N] [--bit-flips N] [--full-disks N] [--moving-cuts N] [--moving-clocks N] [--moving-flips N]
- *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--failing-disks N] [--replicas N] [--outboxes N] [--shard-transactions N] [--kafka-transactions N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N] [--shards N]
+ *         [--moving-full-disks N] [--stream-cuts N] [--stream-flips N] [--stream-full-disks N] [--disk-faults N] [--failing-disks N] [--replicas N] [--outboxes N] [--shard-transactions N] [--shard-moves N] [--kafka-transactions N] [--kills N] [--stream-kills N] [--transactional-copies N] [--seed N] [--shards N]
  *
  * Without a phase named, all run. `--seed` is the first seed; a failing one is printed with what happened before. With `--shards N` the phases
  * that know several shards run with so many.
@@ -79,6 +80,10 @@ const PHASES: Readonly<Record<string, Phase>> = {
   'shard-transactions': {
     count: 500,
     run: seeds('shard-transactions', async (seed) => describe(await cutTransactions(seed))),
+  },
+  'shard-moves': {
+    count: 2000,
+    run: seeds('shard-moves', async (seed) => describe(await cutShardMoves(seed))),
   },
   'kafka-transactions': {
     count: 2000,

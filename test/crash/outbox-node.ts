@@ -94,6 +94,7 @@ export class OutboxNode implements StateMachine {
       links,
       limits,
       findQueue: (id) => this.#queues.get(id),
+      findDelay: () => undefined,
       findPartition: (logId) => this.ownPartitions.find(({ id }) => id === logId),
       findStream: () => undefined,
       metadata: { number: 0, whenKnown: (_number, run) => run() },

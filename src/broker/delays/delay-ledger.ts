@@ -3,7 +3,7 @@ import { Histogram } from '../../base/histogram.ts';
 /**
  * Where the delayed messages of a virtual host went. At any time:
  *
- *     accepted + recovered = routed + unroutable + dropped + lost + waiting
+ *     accepted + recovered = routed + unroutable + dropped + lost + moved + waiting
  */
 export class DelayLedger {
   /** Messages that began to wait since the broker started. */
@@ -18,6 +18,8 @@ export class DelayLedger {
   dropped = 0;
   /** Could not be read back: their segment was damaged and cut. */
   lost = 0;
+  /** They wait in another shard, as this one goes away. */
+  moved = 0;
   /** How much later than their time they were routed. */
   readonly lateness = new Histogram();
 }

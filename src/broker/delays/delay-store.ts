@@ -2,7 +2,7 @@ import { BatchPace } from '../../base/batch-pace.ts';
 import { CorruptionError } from '../../log/corruption.ts';
 import type { Chunk } from '../../log/memory/chunks.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../log/memory/chunks.ts';
-import { outboxesOf, reserveOutboxes } from '../publishing/atomic-append.ts';
+import { type AppendTargets, outboxesOf, reserveOutboxes } from '../publishing/atomic-append.ts';
 import { type Move, moveAtomically } from '../publishing/atomic-move.ts';
 import type { AnyQueue } from '../queues/any-queue.ts';
 import type { Queue } from '../queues/queue.ts';
@@ -17,6 +17,7 @@ import { DelayLedger } from './delay-ledger.ts';
 import { DelayTarget } from './delay-target.ts';
 import { DueOrder } from './due-order.ts';
 import { dueAt } from './due-time.ts';
+import { Leaving } from './leaving.ts';
 import { WIDTHS_MS } from './levels.ts';
 import type { HeldBudget } from './read-back.ts';
 import { Rerouting, type RouteDelayed } from './rerouting.ts';
@@ -64,6 +65,8 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
   #timerMs = Number.POSITIVE_INFINITY;
   #isPaused = false;
   #isStopped = false;
+  /** All of it goes to another shard. */
+  #leaving: Leaving | null = null;
 
   constructor(deps: DelayStoreDeps) {
     this.#deps = deps;
@@ -78,6 +81,25 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
     let count = 0;
     for (const bucket of this.#buckets) count += bucket.waitingCount;
     return count;
+  }
+
+  /** What cannot be read of them; null if nothing was found damaged. */
+  get damage(): CorruptionError | null {
+    for (const { damage } of this.#buckets) if (damage !== null) return damage;
+    return null;
+  }
+
+  /** In a shard that is held: all of them go to another one, where they wait on. */
+  leaveFor(shard: number): void {
+    const own = this.#deps.shard;
+    this.#leaving = new Leaving(this.#deps.vhost, shard, own.store.chunks, outboxesOf(own));
+    own.turn.pumpLater(this);
+  }
+
+  /** Where one waits that comes from another shard: published then, with such a delay. */
+  arrivalTargets(dueMs: number): AppendTargets {
+    this.ledger.accepted++;
+    return this.#bucketFor(dueMs).targets;
   }
 
   /** The logs of the messages, by their numbers. */
@@ -135,6 +157,10 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
   /** From the turn: routes what is due, distributes what comes due soon, and sets the timer. */
   pump(): void {
     if (this.#isStopped || this.#isPaused) return;
+    if (this.#deps.shard.isHeld) {
+      this.#leave();
+      return;
+    }
     const { nowMs } = this.#deps.shard;
     this.#openBuckets(nowMs);
     const isMoreDue = this.#routeDue(nowMs);
@@ -247,6 +273,20 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
     return isMore;
   }
 
+  #leave(): void {
+    const leaving = this.#leaving;
+    if (leaving === null) return;
+    const { batch, isFull } = leaving.next(this.#buckets);
+    this.#move(batch, this.#routePace, this.#deps.shard.clock.monotonicMs());
+    this.ledger.moved += batch.length;
+    for (const bucket of [...this.#buckets]) {
+      if (bucket.waitingCount === 0) this.#finish(bucket);
+      else if (bucket.damage === null) bucket.reader?.readOn();
+    }
+    if (isFull && !this.#isPaused) this.#waitForOutbox();
+    else if (batch.length > 0 && !this.#isPaused) this.#deps.shard.turn.pumpLater(this);
+  }
+
   /** The message as it is, with the time when it was published: its delay counts from there. */
   #distribution(source: Bucket, offset: number, chunk: Chunk, at: number): Move {
     const start = at + FRAME_HEADER_BYTES;
@@ -298,11 +338,13 @@ export class DelayStore implements VirtualHostDelays<AnyQueue>, Pumped {
   /** True if there was one: another may take its place. */
   #removeEmpty(nowMs: number): boolean {
     const finished = this.#buckets.finished(nowMs);
-    for (const bucket of finished) {
-      this.#deps.record(this.#operation('delay.bucket-remove', bucket));
-      this.#dispose(bucket);
-    }
+    for (const bucket of finished) this.#finish(bucket);
     return finished.length > 0;
+  }
+
+  #finish(bucket: Bucket): void {
+    this.#deps.record(this.#operation('delay.bucket-remove', bucket));
+    this.#dispose(bucket);
   }
 
   #onRead(bucket: Bucket, error: Error | null): void {

@@ -42,6 +42,11 @@ export class Delays {
     return this.#stores.get(vhost);
   }
 
+  /** Those of each virtual host. */
+  stores(): IterableIterator<DelayStore> {
+    return this.#stores.values();
+  }
+
   /** Called once the logs are recovered. */
   recovered(): void {
     for (const store of this.#stores.values()) store.recovered();

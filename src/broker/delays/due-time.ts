@@ -9,7 +9,11 @@ const view = new ContentView();
  * one counts, so that nothing comes early and the order is the same wherever the message lies.
  */
 export function dueAt(chunk: Chunk, at: number): number {
-  const publishedMs = Math.floor(frameTimestampMs(chunk, at)) + 1;
   const isWhole = view.parse(chunk.buffer, at + FRAME_HEADER_BYTES, frameContentBytes(chunk, at));
-  return isWhole && view.delayMs > 0 ? publishedMs + view.delayMs : publishedMs;
+  return dueAfter(frameTimestampMs(chunk, at), isWhole ? view.delayMs : 0);
+}
+
+/** As `dueAt`, of a message that was published then, with such a delay. */
+export function dueAfter(publishedMs: number, delayMs: number): number {
+  return Math.floor(publishedMs) + 1 + Math.max(0, delayMs);
 }

@@ -49,7 +49,7 @@ export function createQueue(
     onUnused: () => remove(queue),
     onIdle: () => {
       // Until everything is read nothing has had a chance to be used.
-      if (shard.isRecovering) queue.touch();
+      if (shard.isRecovering || shard.isHeld) queue.touch();
       else remove(queue);
     },
     countLevels: () => new ObjectCounter(quotas, 'priority-levels', spec.account ?? null, spec.vhost),

@@ -27,19 +27,32 @@ export interface QueueState {
 
 /** Null if there is nothing to keep. */
 export function stateOf(queue: Queue, nowMs: number): QueueState | null {
+  const state = wholeStateOf(queue, nowMs, ({ log }) => log.id);
+  const isStored = queue.readyCount > 0 && queue.levels.some(({ log }) => log.head < log.tailStart);
+  if (isStored) return state;
+  const { lanes, seen, names } = state;
+  const isPlain =
+    lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0 && names === undefined;
+  if (isPlain) return null;
+  const { ready: _counted, ...rest } = state;
+  return rest;
+}
+
+/** All of it, as for a queue whose messages are in segments alone. `logIdOf`: the log of a level, where the state is to be restored. */
+export function wholeStateOf(
+  queue: Queue,
+  nowMs: number,
+  logIdOf: (level: PriorityLevel) => number,
+): QueueState {
   const lanes = queue.levels.map((level) => {
     const acquisitions = [...(level.acquisitions ?? [])];
     const failures = acquisitions.flatMap(([offset]) => [offset, level.failuresOf(offset)]);
-    return [level.priority, level.log.id, failures, acquisitions.map(([, count]) => count)] as const;
+    return [level.priority, logIdOf(level), failures, acquisitions.map(([, count]) => count)] as const;
   });
   const seen = queue.deduplicator?.recentKept(nowMs) ?? [];
   const names = queue.deduplicator?.presentKept() ?? [];
-  const isPlain = lanes.length === 1 && lanes[0]?.[2].length === 0 && seen.length === 0 && names.length === 0;
-  const state = { id: queue.id, lanes, seen, ...(names.length === 0 ? {} : { names }) };
-  const { readyCount: count, readyBytes: bytes } = queue;
-  const isStored = count > 0 && queue.levels.some(({ log }) => log.head < log.tailStart);
-  if (isStored) return { ...state, ready: { count, bytes } };
-  return isPlain ? null : state;
+  const { id, readyCount: count, readyBytes: bytes } = queue;
+  return { id, lanes, seen, ...(names.length > 0 && { names }), ready: { count, bytes } };
 }
 
 export function returnOperations(queue: Queue, returns: readonly ReturnCounts[]): QueueOperation[] {
@@ -66,6 +79,8 @@ export class QueueRecovery {
   readonly #ready = new Map<number, Amount>();
   /** The last change of shard 0 that was known when the last of the logs was opened; 0 where nothing is followed. */
   followedChange = 0;
+  /** Told of the log of a level whose queue is not here: it was deleted later on, or is in another shard by now. */
+  onLogOfOther: (id: number) => void = () => undefined;
   #useId: (id: number) => void = () => undefined;
 
   delivered(pairs: readonly (readonly [number, number])[]): void {
@@ -104,6 +119,7 @@ export class QueueRecovery {
     const queue = this.#queues.get(operation.id);
     // It was deleted later on.
     if (queue !== undefined && !queue.isRemoved) this.#applyTo(queue, operation);
+    else if (operation.op === 'queue-state.lane') this.onLogOfOther(operation.laneId);
     return null;
   }
 

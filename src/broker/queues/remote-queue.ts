@@ -30,7 +30,8 @@ export class RemoteQueue implements TopologyQueue, ConsumerOwner {
   /** Whether it takes a message is asked where it is. */
   readonly isGuarded = false;
   readonly id: number;
-  readonly shard: number;
+  /** Changes when the queue is moved. */
+  shard: number;
   readonly vhost: string;
   readonly name: string;
   readonly durable: boolean;

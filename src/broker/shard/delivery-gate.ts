@@ -6,7 +6,14 @@ import type { Pumped, Turn } from './turn.ts';
  */
 export class DeliveryGate {
   isClosed = false;
+  #isShut = false;
   readonly #held = new Set<Pumped>();
+
+  /** It is closed, and does not open any more. */
+  shut(): void {
+    this.isClosed = true;
+    this.#isShut = true;
+  }
 
   /** The queue is pumped when the gate opens. */
   hold(queue: Pumped): void {
@@ -14,6 +21,7 @@ export class DeliveryGate {
   }
 
   open(turn: Turn): void {
+    if (this.#isShut) return;
     this.isClosed = false;
     for (const queue of this.#held) turn.pumpLater(queue);
     this.#held.clear();

@@ -5,6 +5,8 @@ import type { MessageView } from '../../records/message-view.ts';
 export interface OutboxTarget {
   readonly shard: number;
   readonly queues: readonly { readonly id: number }[];
+  /** The message goes on waiting there, with those that are delayed in this virtual host. */
+  readonly delayedIn?: string;
 }
 
 /** What a client has said of a delivery that came from a queue of another shard. */

@@ -52,6 +52,8 @@ export interface ShardDeps {
   readonly storage: StoreOptions;
   readonly codecs: PropertyCodecs;
   readonly log: ShardLog;
+  /** Nothing in it acts by itself: see `Shard.isHeld`. */
+  readonly isHeld?: boolean;
   /** A resource alarm was raised or cleared; the alarm's listeners are told afterwards. */
   onAlarm(resource: string, isRaised: boolean): void;
   /** The storage failed and cannot be trusted: the process has to end. */
@@ -91,6 +93,11 @@ export class Shard {
   /** Those that need several answers. */
   readonly waits: Waits;
   readonly log: ShardLog;
+  /**
+   * Nothing acts by itself: no message leaves a queue or comes due, no queue expires, no stream is fed. Only what is on its way from
+   * shard to shard arrives, so that queues can be moved.
+   */
+  readonly isHeld: boolean;
   /** Closed while a shard of several starts. */
   readonly deliveryGate = new DeliveryGate();
   /** Null with one shard. */
@@ -110,12 +117,14 @@ export class Shard {
   readonly #onAlarm: ShardDeps['onAlarm'];
   readonly #onFailure: ShardDeps['onFailure'];
 
-  constructor({ storage, codecs, log, onAlarm, onFailure }: ShardDeps) {
+  constructor({ storage, codecs, log, isHeld = false, onAlarm, onFailure }: ShardDeps) {
     this.storage = storage;
     this.clock = storage.clock;
     this.scheduler = storage.scheduler;
     this.codecs = codecs;
     this.log = log;
+    this.isHeld = isHeld;
+    if (isHeld) this.deliveryGate.shut();
     this.#onAlarm = onAlarm;
     this.#onFailure = onFailure;
     this.store = new Store(storage, {

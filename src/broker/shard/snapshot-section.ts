@@ -4,6 +4,8 @@
  */
 export interface SnapshotSection {
   readonly prefix: string;
+  /** What it does of its own, once the journal is read, adds to queues: not in a shard that is held. */
+  readonly fillsQueues?: boolean;
   /** Does again, at recovery, what was journaled. */
   apply(operation: Uint8Array): void;
   /** Operations that make the present state from nothing. */

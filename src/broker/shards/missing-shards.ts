@@ -1,6 +1,11 @@
 import type { FileSystem } from '../../log/files/filesystem.ts';
-import { dataDirectoryOfShard, isUsed, usedShards } from '../../log/files/shard-directories.ts';
-import { doctorCommandLine, quoted } from '../../log/operator-advice.ts';
+import {
+  dataDirectoryOfShard,
+  finishRemovals,
+  isUsed,
+  usedShards,
+} from '../../log/files/shard-directories.ts';
+import { doctorCommandLine } from '../../log/operator-advice.ts';
 import type { TopologyQueue } from '../queues/queue-port.ts';
 import { type PartitionPlace, placesOf } from '../streams/partition-place.ts';
 import { decodeStreamOperation } from '../streams/stream-operations.ts';
@@ -10,20 +15,23 @@ import { decodeOperation } from '../topology/metadata.ts';
 const NAMED_MAX = 10;
 
 /**
- * Refuses a start with fewer shards than there are on the disk: the queues there would be lost from sight, and what is in them
- * would be taken for empty.
+ * Goes on with the deletion of shards that are gone. Then refuses a start with fewer shards than there are on the disk: the queues there
+ * would be lost from sight, and what is in them would be taken for empty. Whoever has fewer from now on moves them first
+ * (`move/move-shards.ts`).
  */
-export async function refuseFewerShards(fs: FileSystem, dataDirectory: string, count: number): Promise<void> {
+export async function checkShardDirectories(
+  fs: FileSystem,
+  dataDirectory: string,
+  count: number,
+): Promise<void> {
+  await finishRemovals(fs, dataDirectory);
   const beyond = (await usedShards(fs, dataDirectory)).filter(({ shard }) => shard >= count);
   if (beyond.length === 0) return;
   const numbers = beyond.map(({ shard }) => shard);
   throw new Error(
     `'${dataDirectory}' has data of ${shardsText(numbers)}, and this start is with ${countText(count)}: what is in the queues there ` +
       `would be lost from sight. Nothing was changed. Start with shards = ${numbers[numbers.length - 1] + 1}, as before. ` +
-      `What is there: \`${doctorCommandLine(dataDirectory, '--logs')}\`. ` +
-      `If nobody wants it any more, delete those queues first, stop the broker, and move ${beyond
-        .map(({ directory }) => quoted(directory))
-        .join(', ')} out of the way`,
+      `What is there: \`${doctorCommandLine(dataDirectory, '--logs')}\``,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Access } from '../access/access.ts';
+import type { Delays } from '../delays/delays.ts';
 import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
 import type { ShareGroups } from '../groups/share/share-groups.ts';
@@ -51,6 +52,7 @@ export interface ShardRooms {
   readonly allShards: AllShards;
   readonly shareGroups: ShareGroups;
   readonly streams: Streams;
+  readonly delays: Delays;
   readonly transactions: Transactions;
   readonly streamExchanges: StreamExchanges;
   /** Beside topology, access and streams, what all shards have in common. */
@@ -140,6 +142,7 @@ export class Shards implements ShardService {
       links: seat.outboxLinks,
       findQueue: (id) => this.queues.local(id),
       findStream: (logId) => this.streams.exchangeWith(logId),
+      findDelay: (vhost, dueMs) => this.#rooms.delays.of(vhost)?.arrivalTargets(dueMs),
       findPartition: (logId) => this.streams.partition(logId),
       metadata: this.metadata,
     });

@@ -16,7 +16,8 @@ export class RemotePartition implements ReadablePartition, ToldPartition {
   readonly stream: PartitionOwner;
   readonly index: number;
   readonly id: number;
-  readonly shard: number;
+  /** Another one if it is moved. */
+  shard: number;
   readonly opener: BatchOpener;
   startOffset = 0;
   highWatermark = 0;

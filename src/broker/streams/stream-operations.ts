@@ -29,9 +29,9 @@ export type StreamOperation =
       readonly id: string;
       readonly configs: Readonly<Record<string, string>>;
     }
-  /** In snapshots: what is known of a partition beside its log. */
+  /** In snapshots: what is known of a partition beside its log. `taken`: of one that comes from another shard, if it is here by then. */
   | {
-      readonly op: 'stream.partition';
+      readonly op: 'stream.partition' | 'stream.taken';
       readonly id: string;
       readonly index: number;
       readonly epochs: readonly number[];

@@ -110,6 +110,14 @@ export class Stream {
     }
   }
 
+  /** A partition of this shard was moved: it is removed here. */
+  movedAway(partition: Partition, shard: number): void {
+    const { index, id } = partition;
+    if (this.#partitions[index] !== partition) throw new Error(`partition ${index} is not here`);
+    partition.remove();
+    this.#partitions[index] = this.newPartition(index, { id, shard });
+  }
+
   /** Nothing of it can be found any more; its partitions are removed in the steps of the work. */
   *remove(): Work<void> {
     this.isRemoved = true;

@@ -4,7 +4,7 @@ import { finished, type TurnTime, type Work, walked } from '../../base/turn-time
 import { ObjectQuotas } from '../budget/object-quotas.ts';
 import { BrokerError } from '../errors.ts';
 import type { SnapshotSection } from '../shard/snapshot-section.ts';
-import { type AnyPartition, ownPartitions } from './any-partition.ts';
+import { type AnyPartition, ownPartition, ownPartitions } from './any-partition.ts';
 import type { Partition, PartitionContext, PartitionState } from './partition.ts';
 import { namedPlaces, type PartitionPlace, placesOf } from './partition-place.ts';
 import type { PartitionPlacement } from './partition-placement.ts';
@@ -48,6 +48,8 @@ export interface StreamsDeps {
   readonly placement?: PartitionPlacement | null;
   /** Another shard makes all changes, and keeps what streams there are. */
   readonly isFollower?: boolean;
+  /** Whether the partition with this log was here, and was moved to another shard. */
+  hasLeft?(logId: number): boolean;
   /** Topic configs that hold for streams with nothing of their own; empty if nothing was set for the broker. */
   defaults(): ReadonlyMap<string, string>;
   /** Without them nothing is limited. */
@@ -252,17 +254,8 @@ export class Streams implements SnapshotSection {
   *snapshot(): Iterable<Uint8Array> {
     for (const stream of this.#byId.values()) {
       if (this.#deps.isFollower !== true) yield encodeStreamOperation(created(stream));
-      for (const { index, epochs, producers } of ownPartitions(stream.partitions)) {
-        const pairs = epochs.state();
-        if (pairs.length === 0) continue;
-        yield encodeStreamOperation({
-          op: 'stream.partition',
-          id: stream.id,
-          index,
-          epochs: pairs,
-          producers: producers.state(),
-        });
-      }
+      for (const partition of ownPartitions(stream.partitions))
+        if (partition.epochs.state().length > 0) yield stateOf('stream.partition', partition);
     }
   }
 
@@ -316,9 +309,26 @@ export class Streams implements SnapshotSection {
         for (const observer of this.#observers) observer.streamChanged?.(stream);
         return;
       case 'stream.partition':
-        restore(stream.partitions[operation.index], operation);
+        this.#restore(stream.partitions[operation.index], operation);
+        return;
+      case 'stream.taken':
+        ownPartition(stream.partitions[operation.index])?.restore(operation);
         return;
     }
+  }
+
+  #restore(partition: AnyPartition | undefined, state: PartitionState): void {
+    if (partition === undefined) return;
+    if (!partition.isRemote) {
+      partition.restore(state);
+      return;
+    }
+    const { stream, index, id, shard } = partition;
+    if (this.#deps.hasLeft?.(id) === true) return;
+    throw new Error(
+      `this directory has what is known of partition ${index} of stream '${stream.name}', which is in shard ${shard}: directories of ` +
+        'shards were exchanged, or are from different copies. Nothing was removed. Put each back in its place, and start again',
+    );
   }
 
   #create(operation: StreamCreated): void {
@@ -437,17 +447,22 @@ function created({ vhost, name, id, partitions, configs, account }: Stream): Str
   };
 }
 
-function restore(partition: AnyPartition | undefined, state: PartitionState): void {
-  if (partition === undefined) return;
-  if (!partition.isRemote) {
-    partition.restore(state);
-    return;
-  }
-  const { stream, index, shard } = partition;
-  throw new Error(
-    `this directory has what is known of partition ${index} of stream '${stream.name}', which is in shard ${shard}: directories of ` +
-      'shards were exchanged, or are from different copies. Nothing was removed. Put each back in its place, and start again',
-  );
+function stateOf(
+  op: 'stream.partition' | 'stream.taken',
+  { stream, index, epochs, producers }: Partition,
+): Uint8Array {
+  return encodeStreamOperation({
+    op,
+    id: stream.id,
+    index,
+    epochs: epochs.state(),
+    producers: producers.state(),
+  });
+}
+
+/** What the snapshot of the shard that takes the partition has of it beside its log. */
+export function takenState(partition: Partition): Uint8Array {
+  return stateOf('stream.taken', partition);
 }
 
 /** None that is all zero, which means 'no id', nor one that looks like an option on a command line. */

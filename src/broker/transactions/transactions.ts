@@ -274,10 +274,9 @@ export class Transactions implements SnapshotSection {
     const { settings, shard } = this.#deps;
     const { scheduler, clock } = shard;
     this.#table.recovered(this.#deps.partitions());
-    for (const producer of this.#table) {
-      this.#timer.setFor(producer.dueMs, clock.now());
-      this.settling.follow(producer);
-    }
+    for (const producer of this.#table) this.settling.follow(producer);
+    if (shard.isHeld) return;
+    for (const { dueMs } of this.#table) this.#timer.setFor(dueMs, clock.now());
     this.#check = scheduler.every(settings.checkMs, () => this.#expire());
   }
 

@@ -20,17 +20,17 @@ import { anonymousUserOf } from './exposure.ts';
 import { formatAddress, type ListenerComponent } from './lifecycle.ts';
 import { readTlsFiles, type TlsFiles, TlsWatcher, tlsFiles } from './tls-files.ts';
 
-/** What `sluice start` opens, with the settings translated to the options of each component. */
+/** What `sluice start` opens, with the settings translated to the options of each component. `place`: among several shards. */
 export function openBroker(
   configuration: Configuration,
   budget: Budget,
   log: Logger,
   onStep: (step: string) => void,
-  seat?: ShardSeat,
+  place: { readonly seat?: ShardSeat; readonly isHeld?: boolean } = {},
 ): Promise<Broker> {
   return Broker.open({
     budget,
-    ...(seat !== undefined && { seat }),
+    ...place,
     dataDirectory: configuration.dataDirectory,
     durability: configuration.durability,
     memoryLimitBytes: configuration.memoryLimitBytes,

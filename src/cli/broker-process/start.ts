@@ -1,9 +1,13 @@
 import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
 import type { Broker } from '../../broker/broker.ts';
+import { nodeFileSystem } from '../../log/files/node-filesystem.ts';
+import { usedShards } from '../../log/files/shard-directories.ts';
 import { ReservedPort } from '../../servers/listener/reserved-port.ts';
 import type { PortSharing } from '../../servers/listener/shared-port.ts';
 import { ConfigurationError, type EffectiveConfiguration } from '../config/configuration.ts';
 import { shardsOf } from '../config/setting-types.ts';
+import type { Configuration } from '../config/settings.ts';
 import { clientBudget, logDescriptorLimit } from './client-budget.ts';
 import {
   type ClientListener,
@@ -70,7 +74,9 @@ export async function start(
       ...(several === null ? [] : [() => several.reserve()]),
     ],
     openBroker: async (onStep) => {
-      const broker = await openBroker(own, budget, log, onStep, seat);
+      const logOf = (shard: number): Logger => createLog(configuration.logLevel, destination, shard);
+      await moveFromOtherShards(configuration, count, logOf, onStep);
+      const broker = await openBroker(own, budget, log, onStep, seat === undefined ? {} : { seat });
       logDescriptorLimit(budget, configuration.maxConnections, log);
       const all = several === null ? broker : await several.openBeside(broker, onStep);
       return { broker, close: () => all.close() };
@@ -106,6 +112,19 @@ export async function start(
 async function severalShards(options: SeveralShardsOptions): Promise<SeveralShards> {
   const { SeveralShards } = await import('./shards/several-shards.ts');
   return new SeveralShards(options);
+}
+
+/** If the data directory has more shards than there are to be. What is for that is loaded where it is needed. */
+async function moveFromOtherShards(
+  configuration: Configuration,
+  count: number,
+  logOf: (shard: number) => Logger,
+  onStep: (step: string) => void,
+): Promise<void> {
+  const used = await usedShards(nodeFileSystem, configuration.dataDirectory);
+  if (!used.some(({ shard }) => shard >= count)) return;
+  const { moveFromOtherShards: move } = await import('./shards/fewer-shards.ts');
+  await move(configuration, count, logOf, onStep);
 }
 
 /** `process.exit` waits for the threads of the pool, one of which may hang. */

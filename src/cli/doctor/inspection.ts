@@ -160,6 +160,11 @@ export class Inspector {
     return logId < OWN_LOG_IDS && !this.owners.byLog.has(logId);
   }
 
+  /** It was moved: this shard would delete what it has of it. */
+  #hasLeft(logId: number): boolean {
+    return this.#followed !== null && this.owners.isElsewhere(logId, this.#followed.shard);
+  }
+
   #nameless(snapshot: Snapshot | null): number[] {
     if (this.#followed === null) return [];
     const { byLog, deleted, opened } = this.owners;
@@ -173,9 +178,9 @@ export class Inspector {
   }
 
   async #findStrays(snapshot: Snapshot | null): Promise<number[]> {
-    const { byLog, deleted, opened } = this.owners;
+    const { byLog, deleted, opened, copies } = this.owners;
     for (const ids of [idsIn(snapshot), this.#named, opened]) for (const id of ids) this.#here.add(id);
-    for (const ids of [idsIn(snapshot), byLog.keys(), deleted, opened])
+    for (const ids of [idsIn(snapshot), byLog.keys(), deleted, opened, copies])
       for (const id of ids) this.#named.add(id);
     const strays = await logsWithFiles(this.#fs, this.#directory, (id) => !this.#named.has(id));
     const isKnown = this.#findings.some(({ corruption }) => corruption.file === 'snapshot');
@@ -255,7 +260,7 @@ export class Inspector {
   }
 
   async #inspectSegment(logId: number, info: SegmentInfo, isStream: boolean): Promise<void> {
-    if (this.owners.deleted.has(logId) || this.#isGone(logId)) return;
+    if (this.owners.deleted.has(logId) || this.#isGone(logId) || this.#hasLeft(logId)) return;
     const path = `${this.#directory}/logs/${logId}/${segmentFileName(info.baseOffset)}`;
     this.#segments++;
     this.#bytes += info.bytes;

@@ -6,7 +6,13 @@ import {
 } from '../../broker/queues/queue-operations.ts';
 import type { QueueState } from '../../broker/queues/queue-recovery.ts';
 import { isMetadataChange } from '../../broker/shards/metadata-changes.ts';
+import {
+  decodeMoveOperation,
+  type MoveOperation,
+  type Taken,
+} from '../../broker/shards/move/moved-queues.ts';
 import { decodeOutboxOperation, type OutboxOperation } from '../../broker/shards/outbox/outbox-operations.ts';
+import { type NamedPlaces, placesOf } from '../../broker/streams/partition-place.ts';
 import { decodeStreamOperation, type StreamOperation } from '../../broker/streams/stream-operations.ts';
 import { type DelayBucketChanged, decodeOperation } from '../../broker/topology/metadata.ts';
 
@@ -17,10 +23,12 @@ interface BrokerSnapshot {
   readonly parts?: readonly string[];
   readonly followedChange?: number;
   readonly changes?: number;
+  readonly taken?: Taken;
 }
 
 const STREAM = '{"op":"stream.';
 const OUTBOX = '{"op":"outbox.';
+const MOVED = '{"op":"moved.';
 /** The operations on the topology that name a log. */
 const WITH_LOG = /^\{"op":"(queue|delay)\./;
 
@@ -32,10 +40,12 @@ export class LogOwners {
   readonly byLog: Map<number, string>;
   /** Deleted since the snapshot was taken: their files may be gone. */
   readonly deleted: Set<number>;
-  /** The shards of queues that are in others than shard 0. */
+  /** The shards of queues and partitions that are in others than shard 0. */
   readonly shardOf = new Map<number, number>();
   /** In another shard than 0: the logs that its journal says were opened. */
   readonly opened = new Set<number>();
+  /** Logs of other shards that were being copied here, and are of no use: the next start deletes what is there of them. */
+  readonly copies = new Set<number>();
   /** In another shard than 0: how many changes of the metadata it knows. */
   followedChange = 0;
   /** In shard 0: how many there were. */
@@ -61,6 +71,15 @@ export class LogOwners {
     return new Map([...this.byLog].filter(([id]) => isHere(id)));
   }
 
+  /** Whether shard 0 says that what the log belongs to is in another shard than this one, as after a move that was interrupted. */
+  isElsewhere(logId: number, shard: number): boolean {
+    const metadata = this.#metadata;
+    if (metadata === null) return false;
+    let id = logId;
+    for (const [queueId, levels] of this.#priorityLogs) if (levels.includes(logId)) id = queueId;
+    return metadata.byLog.has(id) && (metadata.shardOf.get(id) ?? 0) !== shard;
+  }
+
   readSnapshot(broker: unknown): void {
     const {
       metadata = [],
@@ -68,11 +87,12 @@ export class LogOwners {
       parts = [],
       followedChange = 0,
       changes = 0,
+      taken,
     } = (broker ?? {}) as Partial<BrokerSnapshot>;
     this.followedChange = followedChange;
     for (const text of [...metadata, ...parts]) this.apply(Buffer.from(text, 'utf8'));
     this.changes = changes;
-    for (const { id, lanes: levels } of queues) {
+    for (const { id, lanes: levels } of [...queues, ...(taken?.queues ?? [])]) {
       this.#priorityLogs.set(
         id,
         levels.map(([, levelId]) => levelId),
@@ -89,6 +109,7 @@ export class LogOwners {
     if (isMetadataChange(bytes)) this.changes++;
     if (isQueueOperation(bytes)) this.#applyQueueState(decodeQueueOperation(bytes));
     if (start.startsWith(OUTBOX)) this.#applyOutbox(decodeOutboxOperation(bytes));
+    if (start.startsWith(MOVED)) this.#applyMove(decodeMoveOperation(bytes));
     if (start.startsWith(STREAM)) this.#applyStream(decodeStreamOperation(bytes));
     if (!WITH_LOG.test(start) || isAccessOperation(bytes)) return;
     const operation = decodeOperation(bytes);
@@ -134,12 +155,17 @@ export class LogOwners {
       this.byLog.set(operation.id, `messages on their way to shard ${operation.to}`);
   }
 
+  #applyMove(operation: MoveOperation): void {
+    if (operation.op === 'moved.copies') for (const id of operation.ids) this.copies.add(id);
+  }
+
   #applyStream(operation: StreamOperation): void {
     const known = this.#partitions.get(operation.id) ?? [];
     switch (operation.op) {
       case 'stream.create': {
         this.#partitions.set(operation.id, [...operation.partitions]);
         const { name, vhost } = operation;
+        this.#place(operation);
         for (const [partition, id] of operation.partitions.entries()) {
           this.byLog.set(id, `records of stream '${name}' in vhost '${vhost}', partition ${partition},`);
         }
@@ -147,6 +173,7 @@ export class LogOwners {
       }
       case 'stream.extend': {
         const first = this.byLog.get(known[0] ?? -1) ?? `records of stream ${operation.id}, partition 0,`;
+        this.#place(operation);
         for (const id of operation.partitions) {
           this.byLog.set(id, first.replace(/partition \d+,$/, `partition ${known.length},`));
           known.push(id);
@@ -154,9 +181,16 @@ export class LogOwners {
         return;
       }
       case 'stream.delete':
-        for (const id of known) this.deleted.add(id);
+        for (const id of known) {
+          this.deleted.add(id);
+          this.shardOf.delete(id);
+        }
         return;
     }
+  }
+
+  #place(named: NamedPlaces): void {
+    for (const { id, shard } of placesOf(named)) if (shard !== 0) this.shardOf.set(id, shard);
   }
 }
 

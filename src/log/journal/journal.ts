@@ -97,6 +97,7 @@ export class Journal {
   readonly #events: JournalEvents;
   readonly #generation: Generation;
   #blockStart = -1;
+  #epoch: number;
   #sealed: SealedBlock[] = [];
   /** Batches that are on their way. */
   #inFlight = 0;
@@ -128,6 +129,7 @@ export class Journal {
     this.#generation = generation;
     this.#device = device;
     this.#options = options;
+    this.#epoch = options.epoch;
     this.#events = events;
     this.blockNumber = options.firstBlock;
     this.durableBlock = options.firstBlock - 1;
@@ -300,6 +302,11 @@ export class Journal {
     this.#commitNow();
   }
 
+  /** Blocks that are sealed from now on have this epoch. */
+  raiseEpoch(epoch: number): void {
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
   /** One timer at a time, whatever the number of commits. */
   #markLater(): void {
     if (this.#markTimer !== null || this.#stopped || this.#isClosing) return;
@@ -388,7 +395,7 @@ export class Journal {
     }
     writeBlockHeader(chunk, start, {
       length: end - start,
-      epoch: this.#options.epoch,
+      epoch: this.#epoch,
       number: this.blockNumber,
       syncedThrough: syncedBlock,
     });

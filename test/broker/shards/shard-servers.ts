@@ -62,6 +62,15 @@ export class ShardServers {
     await this.#listen();
   }
 
+  /** A stop, and a start with fewer shards. */
+  async moved(count: number): Promise<void> {
+    await this.#hangUp();
+    await this.shards.close();
+    await this.shards.move(count);
+    await this.shards.open(count);
+    await this.#listen();
+  }
+
   async #hangUp(): Promise<void> {
     for (const connection of this.#connections) await connection.close().catch(() => undefined);
     this.#connections = [];

@@ -10,9 +10,13 @@ import { SharedBudget } from '../../../src/broker/budget/shared-budget.ts';
 import { allocateSharedBudget } from '../../../src/broker/budget/shared-memory.ts';
 import { createDoors, Seat } from '../../../src/broker/doors/seat.ts';
 import type { AnyQueue } from '../../../src/broker/queues/any-queue.ts';
+import type { HeldShards } from '../../../src/broker/shards/move/held-shard.ts';
+import type { MoveBatch } from '../../../src/broker/shards/move/log-mover.ts';
+import { moveToFewerShards } from '../../../src/broker/shards/move/move-shards.ts';
 import type { RemotePartitionReads } from '../../../src/broker/shards/streams/remote-partition-reads.ts';
 import type { QueueDeclaration } from '../../../src/broker/topology/declarations.ts';
 import type { VirtualHost } from '../../../src/broker/topology/virtual-host.ts';
+import { nodeFileSystem } from '../../../src/log/files/node-filesystem.ts';
 import { amqp091Codec } from '../../../src/servers/amqp091/property-codec.ts';
 
 /** Several shards in one thread, with the doors and the counters that they have in several. */
@@ -73,6 +77,60 @@ export class TestShards {
         }),
       );
     }
+  }
+
+  /**
+   * As a start with fewer shards begins: what is in the others is moved, queue by queue. They have to be closed. `stopAt`: the
+   * step at which it fails.
+   */
+  async move(
+    count: number,
+    options: Partial<BrokerOptions> = {},
+    stopAt: string | null = null,
+    batch: MoveBatch = { queues: 1, bytes: 64 * 1024 },
+  ): Promise<readonly string[]> {
+    const steps: string[] = [];
+    await moveToFewerShards({
+      fileSystem: this.#options.fileSystem ?? nodeFileSystem,
+      dataDirectory: this.directoryOf(0),
+      count,
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      batch,
+      onStep: (step) => {
+        if (step === stopAt) throw new Error('stopped here');
+        steps.push(step);
+      },
+      open: (all) => this.#openHeld(all, options),
+    });
+    this.#count = count;
+    return steps;
+  }
+
+  async #openHeld(count: number, options: Partial<BrokerOptions>): Promise<HeldShards> {
+    const doors = createDoors(count);
+    const seats: Seat[] = [];
+    const shards: Broker[] = [];
+    for (let number = 0; number < count; number++) {
+      const seat = new Seat(number, doors, systemClock, systemScheduler);
+      seats.push(seat);
+      const dataDirectory = this.directoryOf(number);
+      shards.push(
+        await Broker.open({
+          dataDirectory,
+          propertyCodecs: [amqp091Codec],
+          seat,
+          isHeld: true,
+          ...this.#options,
+          ...options,
+        }),
+      );
+    }
+    return {
+      shards,
+      closeDoors: () => {
+        for (const seat of seats) seat.close();
+      },
+    };
   }
 
   /** Frames that shard `from` has sent to `to`. */

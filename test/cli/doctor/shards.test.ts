@@ -378,6 +378,36 @@ describe('a start with fewer shards than before', () => {
   });
 });
 
+describe('a directory whose move to fewer shards was interrupted', () => {
+  for (const step of [1, 2]) {
+    it(`has no damage, and can be saved whole: at queue ${step} of 2`, async () => {
+      await using damaged = await Damaged.make();
+      await damaged.test.open();
+      await damaged.test.declare(0, 'late', { arguments: { 'x-shard': 2, 'x-max-priority': 2 } });
+      await damaged.fill(2, 'late');
+      await damaged.test.close();
+      const at = `moving queues out of shard 2: ${step} of 2`;
+      await assert.rejects(damaged.test.move(2, SMALL, at), /stopped here/);
+      assert.match(await damaged.report(), /no damage/);
+      assert.ok((await damaged.inspect()).every(({ inspection }) => inspection.findings.length === 0));
+      const { saved } = await damaged.save();
+      for (const shard of SHARDS) {
+        const queue = saved.vhost(0).findQueue(`q${shard}`);
+        assert.deepEqual(await takenFrom(saved, queue?.shard ?? -1, `q${shard}`), all());
+      }
+      await saved.close();
+      await damaged.test.move(2);
+      await damaged.test.open(2);
+      for (const name of ['q0', 'q1', 'q2', 'late']) {
+        const shard = damaged.test.vhost(0).findQueue(name)?.shard ?? -1;
+        assert.deepEqual(await takenFrom(damaged.test, shard, name), all());
+      }
+      await damaged.test.close();
+      assert.match(await damaged.report(), /^shard 0: no damage$/m);
+    });
+  }
+});
+
 /** A copy beside the file. */
 async function keep(path: string): Promise<string> {
   const { cp } = await import('node:fs/promises');

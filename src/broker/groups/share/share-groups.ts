@@ -5,6 +5,7 @@ import { ObjectQuotas } from '../../budget/object-quotas.ts';
 import type { ShardNote } from '../../doors/shard-link.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import { ownPartition } from '../../streams/any-partition.ts';
+import type { Partition } from '../../streams/partition.ts';
 import type { Stream } from '../../streams/stream.ts';
 import type { StreamObserver } from '../../streams/streams.ts';
 import { GroupError } from '../group-error.ts';
@@ -33,6 +34,7 @@ import {
   groupNames,
   type ShareOperation,
 } from './share-operations.ts';
+import type { SharePartition } from './share-partition.ts';
 import { SharePartitions } from './share-partitions.ts';
 import type { ShareReader } from './share-reader.ts';
 import { ShareService } from './share-service.ts';
@@ -300,16 +302,20 @@ export class ShareGroups implements SnapshotSection, StreamObserver, OtherGroups
   *snapshot(): Iterable<Uint8Array> {
     for (const groups of this.#byVhost.values()) {
       for (const group of groups.values()) {
-        const names = groupNames(group);
         if (this.#hasMembers) yield encodeShareOperation(groupOperation(group));
         for (const [stream, partitions] of group.readers) {
-          for (const [partition, { share }] of partitions) {
-            const { id, settled } = share;
-            const [s, c, head] = [settled.state(), share.counts(), settled.head];
-            yield encodeShareOperation({ op: 'share.start', ...names, stream, partition, id, head, s, c });
-          }
+          for (const [partition, { share }] of partitions)
+            yield startOf(group, stream, partition, share, share.id);
         }
       }
+    }
+  }
+
+  /** How far groups are on a partition of this shard: for the snapshot of the shard that takes it, whose groups are `target`. */
+  *takenBy(target: ShareGroups, { stream, index }: Partition): Iterable<Uint8Array> {
+    for (const group of this.#byVhost.get(stream.vhost)?.values() ?? []) {
+      const share = group.readers.get(stream.id)?.get(index)?.share;
+      if (share !== undefined) yield startOf(group, stream.id, index, share, target.#partitions.newId());
     }
   }
 
@@ -424,4 +430,24 @@ function inOrder<T extends { readonly streamId: string; readonly index: number }
 
 function notEmpty(id: string): GroupError {
   return new GroupError('group-not-empty', `Group ${id} is not empty.`);
+}
+
+/** How far a group is on a partition. `id`: by which its progress is told in the shard that this is for. */
+function startOf(
+  group: ShareGroup,
+  stream: string,
+  partition: number,
+  share: SharePartition,
+  id: number,
+): Uint8Array {
+  return encodeShareOperation({
+    op: 'share.start',
+    ...groupNames(group),
+    stream,
+    partition,
+    id,
+    head: share.settled.head,
+    s: share.settled.state(),
+    c: share.counts(),
+  });
 }

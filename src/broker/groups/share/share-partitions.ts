@@ -121,6 +121,11 @@ export class SharePartitions {
     this.applyStart(group, operation);
   }
 
+  /** By which progress is told here. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
   /** `group`: undefined for one that is gone, of which nothing is left but the id. */
   applyStart(
     group: ShareGroup | undefined,

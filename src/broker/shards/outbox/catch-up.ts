@@ -56,7 +56,8 @@ export class CatchUp {
     this.#missing = this.#peers.filter((peer) => peer !== undefined).length;
     if (this.#missing === 0) return;
     this.#deps.shard.deliveryGate.isClosed = true;
-    this.#limit = this.#deps.shard.scheduler.after(WAIT_MS_MAX, () => this.#giveUp());
+    if (!this.#deps.shard.isHeld)
+      this.#limit = this.#deps.shard.scheduler.after(WAIT_MS_MAX, () => this.#giveUp());
     this.#greetAll();
   }
 

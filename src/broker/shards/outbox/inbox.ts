@@ -1,9 +1,11 @@
 import { MessageView, parseContent } from '../../../records/message-view.ts';
 import { ContentView } from '../../../records/record-content.ts';
+import { dueAfter } from '../../delays/due-time.ts';
 import { FRAME_OUTBOX_ANSWER } from '../../doors/frame-kinds.ts';
 import type { OutboxLink } from '../../doors/outbox-link.ts';
 import { deduplicate, type Seen } from '../../publishing/admission.ts';
 import {
+  type AppendTargets,
   AtomicAppend,
   appendBytesMax,
   mayLeave,
@@ -43,6 +45,8 @@ export interface InboxDeps {
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
   findStream(logId: number): StreamPort | undefined;
+  /** Where a message waits that comes due then; undefined if the virtual host is gone. */
+  findDelay(vhost: string, dueMs: number): AppendTargets | undefined;
   findPartition(logId: number): RecordReceiver | undefined;
   markers(): MarkerReceiver;
   /** See `SettlementReceiver`. */
@@ -190,7 +194,8 @@ export class Inbox {
       if (entry.kind === 'settlements') return this.#takeSettlements();
       if (entry.kind === 'message') {
         if (!this.#addMessage(timestampMs)) return false;
-      } else if (entry.kind === 'record') this.#addRecord(timestampMs);
+      } else if (entry.kind === 'delayed') this.#addDelayed(timestampMs);
+      else if (entry.kind === 'record') this.#addRecord(timestampMs);
       else this.#addMarkers(timestampMs);
     }
     this.next++;
@@ -232,6 +237,24 @@ export class Inbox {
     if (this.#arrivals.length > 0 && this.#arrivalBytes + bytes > this.#atomic.batchBytesMax) this.#write();
     this.#arrivals.push(arrival);
     this.#arrivalBytes += bytes;
+  }
+
+  /** It waits on, as long as it would have where it comes from. */
+  #addDelayed(timestampMs: number): void {
+    const { delayedIn, content } = this.#entry;
+    this.#content.parse(content, 0, content.length);
+    const targets = this.#deps.findDelay(delayedIn, dueAfter(timestampMs, this.#content.delayMs));
+    if (targets === undefined) {
+      this.dropped++;
+      return;
+    }
+    this.#add({
+      bytes: appendBytesMax(targets.durableLogs.length, 0, content.length),
+      append: (atomic, messageView) => {
+        messageView.content = content;
+        atomic.append(targets, messageView, true, timestampMs, false);
+      },
+    });
   }
 
   /** False if it has to go on to another shard, and has no room on the way. */

@@ -6,6 +6,7 @@ import type { OutboxTarget, RemoteMarkers, RemoteRecord, RemoteSettlement } from
  * An entry of an outbox is a record as any other, so that it goes through journal and segments as they do. Little-endian:
  *
  *     key    u8 kind, u8 flags, then for a message the ids of its queues, u32 each;
+ *            for one that is delayed there, the name of the virtual host
  *            of a record or markers the ids of the logs of their partitions, u32 each;
  *            in what earlier versions wrote of a message for streams, u32 how many before the queues, and the ids of logs of theirs
  *     body   of a message: its content, as it will stand in the queues
@@ -18,6 +19,7 @@ const KIND_SETTLEMENTS = 2;
 const KIND_STREAM_MESSAGE = 3;
 const KIND_RECORD = 4;
 const KIND_MARKERS = 5;
+const KIND_DELAYED_MESSAGE = 6;
 
 const FLAG_PERSISTENT = 1;
 const FLAG_PUBLISHED = 2;
@@ -36,7 +38,8 @@ export function messageEntryBytes(target: OutboxTarget, contentBytes: number): n
   return entryBytes(messageKeyBytes(target), contentBytes);
 }
 
-function messageKeyBytes({ queues }: OutboxTarget): number {
+function messageKeyBytes({ queues, delayedIn }: OutboxTarget): number {
+  if (delayedIn !== undefined) return KEY_FIXED_BYTES + Buffer.byteLength(delayedIn);
   return KEY_FIXED_BYTES + queues.length * ID_BYTES;
 }
 
@@ -62,13 +65,14 @@ export function encodeMessageEntry(
   isPersistent: boolean,
   isPublished: boolean,
 ): Buffer {
-  const { queues } = target;
+  const { queues, delayedIn } = target;
   const keyBytes = messageKeyBytes(target);
   const contentBytes = messageView.contentBytes();
   const entry = Buffer.allocUnsafe(entryBytes(keyBytes, contentBytes));
   let at = writeVarint(entry, 0, keyBytes);
-  entry[at++] = KIND_MESSAGE;
+  entry[at++] = delayedIn === undefined ? KIND_MESSAGE : KIND_DELAYED_MESSAGE;
   entry[at++] = (isPersistent ? FLAG_PERSISTENT : 0) | (isPublished ? FLAG_PUBLISHED : 0);
+  if (delayedIn !== undefined) at += entry.write(delayedIn, at);
   for (const { id } of queues) at = entry.writeUInt32LE(id, at);
   at = writeVarint(entry, at, contentBytes);
   at = messageView.write(entry, at);
@@ -123,7 +127,7 @@ function writePartitionsKey(entry: Buffer, kind: number, flags: number, logIds: 
   return at;
 }
 
-export type EntryKind = 'message' | 'settlements' | 'record' | 'markers';
+export type EntryKind = 'message' | 'delayed' | 'settlements' | 'record' | 'markers';
 
 const KINDS: readonly (EntryKind | undefined)[] = [];
 Object.assign(KINDS, {
@@ -132,6 +136,7 @@ Object.assign(KINDS, {
   [KIND_STREAM_MESSAGE]: 'message',
   [KIND_RECORD]: 'record',
   [KIND_MARKERS]: 'markers',
+  [KIND_DELAYED_MESSAGE]: 'delayed',
 });
 
 /** What an entry says; used again for the next one, and valid as long as its bytes are. */
@@ -169,6 +174,12 @@ export class EntryView {
   /** Where the ids of the queues and streams are, and the flags before them: two messages with the same bytes go the same way. */
   get key(): Buffer {
     return this.#buffer.subarray(this.#content.keyStart, this.#content.keyEnd);
+  }
+
+  /** Of a message that is delayed: the name of its virtual host. */
+  get delayedIn(): string {
+    const { keyStart, keyEnd } = this.#content;
+    return this.#buffer.toString('utf8', keyStart + KEY_FIXED_BYTES, keyEnd);
   }
 
   *queueIds(): Generator<number> {

@@ -1,4 +1,5 @@
 import type { Timer } from '../../../base/scheduler.ts';
+import type { CorruptionError } from '../../../log/corruption.ts';
 import { FRAME_HEADER_BYTES, frameContentBytes, frameTimestampMs } from '../../../log/memory/chunks.ts';
 import type { QueueLog } from '../../../log/queues/queue-log.ts';
 import type { LogEvents } from '../../../log/store.ts';
@@ -63,6 +64,8 @@ export class Outbox implements OutboxEntrance, Pumped {
   readonly log: QueueLog;
   /** Entries that could not be read back from their segment. */
   lost = 0;
+  /** Why nothing is sent any more; null while that is not so. */
+  corruption: CorruptionError | null = null;
   readonly #deps: OutboxDeps;
   readonly #logs: readonly QueueLog[];
   readonly #messageView = new MessageView();
@@ -99,6 +102,7 @@ export class Outbox implements OutboxEntrance, Pumped {
       onLoaded: () => deps.shard.turn.pumpLater(this),
       onMissing: (offset) => this.#lose(offset),
       onCorruption: (error) => {
+        this.corruption = error;
         deps.shard.log.error(
           { shard: to, path: error.path, offset: error.offset, what: error.what },
           'nothing is sent to another shard any more: a segment of what waits for it cannot be read',

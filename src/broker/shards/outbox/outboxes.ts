@@ -7,6 +7,7 @@ import {
   FRAME_OUTBOX_HELLO,
 } from '../../doors/frame-kinds.ts';
 import type { OutboxLink } from '../../doors/outbox-link.ts';
+import type { AppendTargets } from '../../publishing/atomic-append.ts';
 import type { Queue } from '../../queues/queue.ts';
 import type { OutboxPort, OutboxTarget, RemoteSettlement } from '../../shard/outbox-port.ts';
 import type { Shard } from '../../shard/shard.ts';
@@ -48,6 +49,8 @@ export interface OutboxesDeps {
   findQueue(id: number): Queue | undefined;
   /** The stream of this shard that has a partition with this log; undefined if it was deleted. */
   findStream(logId: number): StreamPort | undefined;
+  /** Where a message of a virtual host waits that comes due then; undefined if that is gone. */
+  findDelay(vhost: string, dueMs: number): AppendTargets | undefined;
   /** The partition of this shard with this log; undefined if it was deleted. */
   findPartition(logId: number): RecordReceiver | undefined;
   readonly metadata: KnownMetadata;
@@ -159,6 +162,16 @@ export class Outboxes implements SnapshotSection, OutboxPort {
     this.#isStopped = true;
     this.#catchUp.stop();
     for (const outbox of this.#outboxes.values()) outbox.stop();
+  }
+
+  /** Shards from this number on are gone: nothing comes from them or goes to them any more. To be called when it has stopped. */
+  forgetFrom(shard: number): void {
+    for (const [to, { log }] of [...this.#outboxes]) {
+      if (to < shard) continue;
+      this.#outboxes.delete(to);
+      this.#deps.shard.store.removeLog(log);
+    }
+    for (const from of [...this.#inboxes.keys()]) if (from >= shard) this.#inboxes.delete(from);
   }
 
   #attach(peer: number, link: OutboxLink): void {

@@ -5,8 +5,14 @@ import type { Streams } from '../../streams/streams.ts';
 import { endInPartition } from '../../transactions/transaction-end.ts';
 import type { Transactions } from '../../transactions/transactions.ts';
 
-/** A transaction that is open in a partition: the producer, the stream's id, the partition's index, and where it begins. */
-type OpenTransaction = readonly [producerId: number, stream: string, index: number, start: number];
+/** A transaction that is open in a partition: the producer, the stream's id, the partition's index, where it begins, the producer's epoch there. */
+type OpenTransaction = readonly [
+  producerId: number,
+  stream: string,
+  index: number,
+  start: number,
+  epoch: number,
+];
 
 /**
  * Finds transactions that hang after a start, as a power cut has left more of one journal than of another: that cannot be with
@@ -26,12 +32,22 @@ export class OpenTransactions {
 
   /** In a shard that has begun. */
   tell(coordinator: ShardLink): void {
+    const open = this.#all();
+    if (open.length > 0) coordinator.tell({ op: 'transaction.open', open });
+  }
+
+  /** As what is asked and answered, at once: for whoever has all shards, while nothing is on its way between them. */
+  abortUnknown(transactions: Transactions): void {
+    this.#abort(unknownOf(this.#all(), transactions));
+  }
+
+  #all(): readonly OpenTransaction[] {
     const open: OpenTransaction[] = [];
     for (const { producers, stream, index } of this.#streams.partitions()) {
-      for (const { id, transactionStart } of producers.ongoing())
-        open.push([id, stream.id, index, transactionStart]);
+      for (const { id, transactionStart, epoch } of producers.ongoing())
+        open.push([id, stream.id, index, transactionStart, epoch]);
     }
-    if (open.length > 0) coordinator.tell({ op: 'transaction.open', open });
+    return open;
   }
 
   /** In shard 0. What is open in none of its transactions has an end that is on its way, or nobody will end it. */
@@ -54,7 +70,11 @@ export class OpenTransactions {
 
   /** In the shard that has asked: nobody else would end them. */
   abort(note: ShardNote): void {
-    for (const [producerId, streamId, index, start] of openOf(note)) {
+    this.#abort(openOf(note));
+  }
+
+  #abort(open: readonly OpenTransaction[]): void {
+    for (const [producerId, streamId, index, start] of open) {
       const partition = ownPartition(this.#streams.byId(streamId)?.partitions[index]);
       const producer = partition?.producers.get(producerId);
       if (partition === undefined || producer?.transactionStart !== start) continue;
@@ -73,14 +93,17 @@ export class OpenTransactions {
   }
 }
 
-/** Those that are in none of the open transactions. */
+/** Those that are in none of the open transactions. A partition with a later epoch than shard 0 remembers would refuse the end of that. */
 function unknownOf(open: readonly OpenTransaction[], transactions: Transactions): readonly OpenTransaction[] {
-  const known = new Set<string>();
+  const known = new Map<string, number>();
   for (const { isOngoing, identity, partitions } of transactions) {
     if (!isOngoing) continue;
-    for (const { stream, index } of partitions) known.add(keyOf(identity.producerId, stream.id, index));
+    for (const { stream, index } of partitions)
+      known.set(keyOf(identity.producerId, stream.id, index), identity.epoch);
   }
-  return open.filter(([id, stream, index]) => !known.has(keyOf(id, stream, index)));
+  return open.filter(
+    ([id, stream, index, , epoch]) => !((known.get(keyOf(id, stream, index)) ?? -1) >= epoch),
+  );
 }
 
 function openOf(note: ShardNote): readonly OpenTransaction[] {

@@ -43,7 +43,7 @@ export class ShardedTransactions implements MarkerReceiver {
 
   /** The journal is read. */
   recovered(): void {
-    if (this.verification !== null) this.#open.tell(this.#seat.links[0] as ShardLink);
+    if (this.verification !== null && !this.#shard.isHeld) this.#open.tell(this.#seat.links[0] as ShardLink);
   }
 
   /** False if the note is about something else. Done at once: an end that comes after an answer takes effect after it. */

@@ -45,6 +45,7 @@ export interface StreamExchangesDeps {
  */
 export class StreamExchanges implements SnapshotSection, StreamObserver {
   readonly prefix = 'view';
+  readonly fillsQueues = true;
   readonly #shard: Shard;
   readonly #vhosts: VirtualHosts<AnyQueue>;
   readonly #streams: Streams;

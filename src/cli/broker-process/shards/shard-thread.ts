@@ -99,7 +99,8 @@ class ShardThread {
 
   async #open(): Promise<void> {
     const onStep = (step: string): void => this.#tell({ step });
-    this.#broker = await openBroker(this.#configuration, this.#budget, this.#log, onStep, this.#seat);
+    const place = { seat: this.#seat };
+    this.#broker = await openBroker(this.#configuration, this.#budget, this.#log, onStep, place);
   }
 
   async #listen(protocol: ListenerName, ports: readonly number[] | null): Promise<void> {
