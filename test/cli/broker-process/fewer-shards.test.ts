@@ -134,7 +134,7 @@ describe('sluice start with fewer shards than before', {
     await withChannel(first, publishAll);
     await stop(first);
     const second = await start(directory, 2);
-    assert.match(second.log(), /"queues":3,"of":3/);
+    assert.match(second.log(), /"moved":3,"of":3/);
     assert.ok(existsSync(join(directory, 'shards', '1')));
     assert.ok(!existsSync(join(directory, 'shards', '2')));
     for (let q = 0; q < QUEUES; q++) {
