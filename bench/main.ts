@@ -156,7 +156,7 @@ program
 program
   .command('shard-isolation')
   .description('latency of a queue in one shard while another shard is in trouble')
-  .option('--rounds <n>', 'turns without and with the trouble', positive, 5)
+  .option('--rounds <n>', 'turns with the trouble in another broker, and in the same one', positive, 5)
   .option('--seconds <s>', 'measured time of each', positive, 5)
   .action(async (o: { rounds: number; seconds: number }) => {
     const result = await measureIsolationOfAll(o.rounds, o.seconds, console.error);

@@ -1,16 +1,17 @@
 /**
- * Whether one shard in trouble slows the queues of another one: the latency of a queue in shard 2, in turns with and without a
- * disturbance in shard 1, in one run of the broker. Each event loop is held to a share of a core, so that shards do not compete for cores.
+ * Whether one shard in trouble slows the queues of another one: the latency of a queue in shard 2, in turns with the trouble in shard 1
+ * of the same broker, and in that of a second broker on the same machine and disk, which takes as much of them. Each event loop is held
+ * to a share of a core.
  */
 import { spawn } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FINE_BITS, Histogram } from '../../src/base/histogram.ts';
 import type { BenchSettings } from '../../src/cli/bench/amqp/settings.ts';
 import type { Worker } from '../../src/cli/bench/amqp/worker.ts';
 import { buildShim } from '../../test/crash/failing-disk.ts';
-import { startSluice, withDirectory } from '../brokers.ts';
+import { type RunningBroker, startSluice, withDirectory } from '../brokers.ts';
 import { CpuShares, shardThreads } from './cpu-shares.ts';
 import type { HotPlan } from './hot-lane.ts';
 import { openLane } from './lane.ts';
@@ -59,8 +60,9 @@ export const DISTURBANCES: readonly Disturbance[] = [
 ];
 
 export interface IsolationFigures {
-  readonly quiet: Latency;
-  readonly disturbed: Latency;
+  /** With the trouble in the other broker, and in the same one. */
+  readonly elsewhere: Latency;
+  readonly here: Latency;
   /** Messages a second that were published in shard 1 while it was disturbed: that it was. */
   readonly disturbancePerSecond: number;
 }
@@ -87,12 +89,11 @@ export function measureIsolation(
       FAULT_DELAY_MS: String(STALL_MS),
       FAULT_WHILE: stalling,
     };
-    const broker = await startSluice(directory, ['--shards', String(SHARDS)], env);
-    const held = await CpuShares.hold(await shardThreads(broker.pid, SHARDS), SHARE);
-    const at = { url: broker.url, dataDirectory: join(directory, 'data') };
+    const own = await HeldBroker.start(join(directory, 'own'), env);
+    const other = await HeldBroker.start(join(directory, 'other'), env);
     try {
       const victim = await openLane({
-        ...at,
+        ...own.at,
         queue: 'victim',
         queueShard: VICTIM,
         connectionShard: VICTIM,
@@ -100,30 +101,57 @@ export function measureIsolation(
       });
       await victim.startConsuming();
       await victim.startPublishing(Number.POSITIVE_INFINITY);
-      const quiet = new Histogram(FINE_BITS);
-      const disturbed = new Histogram(FINE_BITS);
+      const [elsewhere, here] = [new Histogram(FINE_BITS), new Histogram(FINE_BITS)];
       let published = 0;
-      for (let round = 0; round < rounds; round++) {
-        await record(victim, quiet, seconds);
-        const hot = await HotLane.start({ ...at, shard: DISTURBED, ...disturbance });
+      const trouble = async (broker: HeldBroker, latency: Histogram): Promise<number> => {
+        const hot = await HotLane.start({ ...broker.at, shard: DISTURBED, ...disturbance });
         if (disturbance.stalls) await writeFile(stalling, '');
-        await record(victim, disturbed, seconds);
+        await record(victim, latency, seconds);
         await rm(stalling, { force: true });
-        published += await hot.stop();
+        return hot.stop();
+      };
+      for (let round = 0; round < rounds; round++) {
+        await trouble(other, elsewhere);
+        published += await trouble(own, here);
       }
       await victim.close();
       return {
-        quiet: latencyOf(quiet),
-        disturbed: latencyOf(disturbed),
+        elsewhere: latencyOf(elsewhere),
+        here: latencyOf(here),
         disturbancePerSecond: published / (rounds * seconds),
       };
     } finally {
       await rm(stalling, { force: true });
-      await broker.stop();
-      await held[Symbol.asyncDispose]();
+      await own.stop();
+      await other.stop();
       await shim.remove();
     }
   });
+}
+
+/** A broker whose event loops have a share of a core each. */
+class HeldBroker {
+  readonly at: Pick<HotPlan, 'url' | 'dataDirectory'>;
+  readonly #broker: RunningBroker;
+  readonly #held: CpuShares;
+
+  private constructor(broker: RunningBroker, held: CpuShares, directory: string) {
+    this.#broker = broker;
+    this.#held = held;
+    this.at = { url: broker.url, dataDirectory: join(directory, 'data') };
+  }
+
+  static async start(directory: string, env: NodeJS.ProcessEnv): Promise<HeldBroker> {
+    await mkdir(directory);
+    const broker = await startSluice(directory, ['--shards', String(SHARDS)], env);
+    const held = await CpuShares.hold(await shardThreads(broker.pid, SHARDS), SHARE);
+    return new HeldBroker(broker, held, directory);
+  }
+
+  async stop(): Promise<void> {
+    await this.#broker.stop();
+    await this.#held[Symbol.asyncDispose]();
+  }
 }
 
 /** After a second in which things settle. */

@@ -20,15 +20,15 @@ export async function measureIsolationOfAll(
     note(line(disturbance.name, each));
   }
   const machine = describeMachine();
-  const title = `${machine.cpu}, ${machine.cores} cores; a queue in shard 2 at 500 persistent messages a second, in turns without and with`;
+  const title = `${machine.cpu}, ${machine.cores} cores; a queue in shard 2 at 500 persistent messages a second, in turns with the trouble in another broker and in the same one`;
   const text = [title, ...Object.entries(figures).map(([name, each]) => line(name, each))].join('\n');
   return { machine, figures, text };
 }
 
-function line(name: string, { quiet, disturbed, disturbancePerSecond }: IsolationFigures): string {
-  const ratio = (disturbed.p99Ms / quiet.p99Ms).toFixed(2);
+function line(name: string, { elsewhere, here, disturbancePerSecond }: IsolationFigures): string {
+  const ratio = (here.p99Ms / elsewhere.p99Ms).toFixed(2);
   return (
     `${name} in shard 1 (${Math.round(disturbancePerSecond)} messages a second there): ` +
-    `p50 ${quiet.p50Ms.toFixed(2)} and ${disturbed.p50Ms.toFixed(2)} ms, p99 ${quiet.p99Ms.toFixed(2)} and ${disturbed.p99Ms.toFixed(2)} ms: ${ratio}`
+    `p50 ${elsewhere.p50Ms.toFixed(2)} and ${here.p50Ms.toFixed(2)} ms, p99 ${elsewhere.p99Ms.toFixed(2)} and ${here.p99Ms.toFixed(2)} ms: ${ratio}`
   );
 }
