@@ -8,11 +8,12 @@ import type { Queue } from './queues/queue.ts';
 import { isQueueOperation } from './queues/queue-operations.ts';
 import { type QueueRecovery, type QueueState, stateOf } from './queues/queue-recovery.ts';
 import type { Shard } from './shard/shard.ts';
-import { type SnapshotSection, SnapshotSections } from './shard/snapshot-section.ts';
+import { isOf, type SnapshotSection, SnapshotSections } from './shard/snapshot-section.ts';
 import { isMetadataChange } from './shards/metadata-changes.ts';
 import type { FollowedMetadata } from './shards/metadata-copy.ts';
-import { refuseQueuesElsewhere } from './shards/missing-shards.ts';
+import { refuseQueuesElsewhere, shardMissing } from './shards/missing-shards.ts';
 import { type MovedQueues, NOTHING_TAKEN, type Taken } from './shards/move/moved-queues.ts';
+import { OUTBOX_PREFIX, peerOf } from './shards/outbox/outbox-operations.ts';
 import type { Shards } from './shards/shards.ts';
 import type { StreamExchanges } from './streams/bindings/stream-exchanges.ts';
 import type { Streams } from './streams/streams.ts';
@@ -179,6 +180,8 @@ export class BrokerState implements StateMachine {
     else {
       const section = this.#sections.of(bytes);
       if (section !== undefined) section.apply(bytes);
+      // With one shard there is no section for it.
+      else if (isOf({ prefix: OUTBOX_PREFIX }, bytes)) throw shardMissing(peerOf(bytes));
       else vhosts.apply(decodeOperation(bytes));
     }
   }

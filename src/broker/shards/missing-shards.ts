@@ -42,6 +42,14 @@ interface PlacedStream {
   readonly partitions: readonly PartitionPlace[];
 }
 
+/** What the start is refused with where messages are on their way to or from a shard that is not started, whose directory is gone. */
+export function shardMissing(shard: number): Error {
+  return new Error(
+    `messages are on their way to or from shard ${shard}, and this start is without it. Nothing was changed. Start with ` +
+      `shards = ${shard + 1} or more, as before, with the directory of each shard in its place`,
+  );
+}
+
 /** Refuses a start where the metadata has queues or partitions in shards that are not started, whose directories are gone. */
 export function refuseQueuesElsewhere(
   queues: Iterable<TopologyQueue & { readonly vhost: string }>,

@@ -376,6 +376,38 @@ describe('a start with fewer shards than before', () => {
     for (const shard of SHARDS) assert.deepEqual(await takenFrom(damaged.test, shard, `q${shard}`), all());
     await damaged.test.close();
   });
+
+  it('is refused by what shard 0 received from another shard, where the directories were moved away', async () => {
+    await using test = await TestShards.start(3, SMALL);
+    const limited = { 'x-max-length': 1, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'dead' };
+    await test.declare(0, 'dead', { arguments: { 'x-shard': 0 } });
+    await test.declare(0, 'limited', { arguments: { ...limited, 'x-shard': 2 } });
+    const { shard, deadLettering } = test.brokers[2];
+    const publisher = new Publisher(shard, deadLettering);
+    const vhost = test.vhost(2);
+    for (const body of ['1.', '2.']) {
+      shard.turn.touch();
+      fillView(publisher.messageView, 'limited', body);
+      // Delivery mode 2: a dead letter is as persistent as its properties say.
+      publisher.messageView.properties = Buffer.from([0x10, 0, 2]);
+      publisher.messageView.propertiesEnd = 3;
+      publisher.publish(vhost.route(vhost.defaultExchange, 'limited', bareMessage), true);
+    }
+    await until(() => asLocal(test.vhost(0).findQueue('dead'))?.readyCount === 1);
+    await test.close();
+    const shards = join(test.directoryOf(0), 'shards');
+    await rename(shards, `${shards}.away`);
+    await assert.rejects(
+      Broker.open({ dataDirectory: test.directoryOf(0), propertyCodecs: [amqp091Codec] }),
+      /messages are on their way to or from shard 2, and this start is without it.*Start with shards = 3/s,
+    );
+    await rename(`${shards}.away`, shards);
+    await test.open(3);
+    await until(() => asLocal(test.vhost(0).findQueue('dead'))?.readyCount === 1);
+    assert.deepEqual(await takenFrom(test, 0, 'dead'), [1]);
+    assert.deepEqual(await takenFrom(test, 2, 'limited'), [2]);
+    await test.close();
+  });
 });
 
 describe('a directory whose move to fewer shards was interrupted', () => {

@@ -129,15 +129,14 @@ function writePartitionsKey(entry: Buffer, kind: number, flags: number, logIds: 
 
 export type EntryKind = 'message' | 'delayed' | 'settlements' | 'record' | 'markers';
 
-const KINDS: readonly (EntryKind | undefined)[] = [];
-Object.assign(KINDS, {
-  [KIND_MESSAGE]: 'message',
-  [KIND_SETTLEMENTS]: 'settlements',
-  [KIND_STREAM_MESSAGE]: 'message',
-  [KIND_RECORD]: 'record',
-  [KIND_MARKERS]: 'markers',
-  [KIND_DELAYED_MESSAGE]: 'delayed',
-});
+const KINDS: ReadonlyMap<number, EntryKind> = new Map<number, EntryKind>([
+  [KIND_MESSAGE, 'message'],
+  [KIND_SETTLEMENTS, 'settlements'],
+  [KIND_STREAM_MESSAGE, 'message'],
+  [KIND_RECORD, 'record'],
+  [KIND_MARKERS, 'markers'],
+  [KIND_DELAYED_MESSAGE, 'delayed'],
+]);
 
 /** What an entry says; used again for the next one, and valid as long as its bytes are. */
 export class EntryView {
@@ -155,7 +154,7 @@ export class EntryView {
     const content = this.#content;
     const isWhole = content.parse(buffer, start, length, false);
     const kind = content.keyStart < 0 ? 0 : buffer[content.keyStart];
-    const known = KINDS[kind];
+    const known = KINDS.get(kind);
     if (!isWhole || known === undefined) {
       throw new Error(`an entry of an outbox, of ${length} bytes and kind ${kind}, cannot be read`);
     }

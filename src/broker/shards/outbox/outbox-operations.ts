@@ -8,6 +8,8 @@ export type OutboxOperation =
   | { readonly op: 'outbox.open'; readonly to: number; readonly id: number }
   | { readonly op: 'outbox.received'; readonly from: number; readonly next: number };
 
+export const OUTBOX_PREFIX = 'outbox';
+
 /** The most bytes of an operation `received`. */
 export const RECEIVED_BYTES_MAX = 96;
 
@@ -28,4 +30,10 @@ export function decodeOutboxOperation(bytes: Uint8Array): OutboxOperation {
       Number.isSafeInteger(operation.next));
   if (!isKnown) throw new Error(`unknown metadata operation: ${text.slice(0, 200)}`);
   return operation;
+}
+
+/** The other shard that the operation is about. */
+export function peerOf(bytes: Uint8Array): number {
+  const operation = decodeOutboxOperation(bytes);
+  return operation.op === 'outbox.open' ? operation.to : operation.from;
 }

@@ -14,6 +14,7 @@ import type { Shard } from '../../shard/shard.ts';
 import type { SnapshotSection } from '../../shard/snapshot-section.ts';
 import type { StreamPort } from '../../topology/ports.ts';
 import type { KnownMetadata } from '../known-metadata.ts';
+import { shardMissing } from '../missing-shards.ts';
 import { CatchUp } from './catch-up.ts';
 import { Inbox, type MarkerReceiver, type RecordReceiver } from './inbox.ts';
 import { Outbox, type OutboxLimits } from './outbox.ts';
@@ -24,7 +25,7 @@ import {
   settlementsEntryBytes,
 } from './outbox-entry.ts';
 import { readAnswer } from './outbox-frames.ts';
-import { decodeOutboxOperation, encodeOutboxOperation } from './outbox-operations.ts';
+import { decodeOutboxOperation, encodeOutboxOperation, OUTBOX_PREFIX } from './outbox-operations.ts';
 
 const MIB = 1024 * 1024;
 const DEFAULT_LIMITS: OutboxLimits = { entries: 100_000, bytes: 64 * MIB };
@@ -61,7 +62,7 @@ export interface OutboxesDeps {
  * sent to, an inbox for each shard that something came from.
  */
 export class Outboxes implements SnapshotSection, OutboxPort {
-  readonly prefix = 'outbox';
+  readonly prefix = OUTBOX_PREFIX;
   /** Who hands out messages of this shard to clients of others; null where nobody does. */
   settlements: SettlementReceiver | null = null;
   /** Who ends transactions in partitions of this shard; null where nobody does. */
@@ -219,7 +220,7 @@ export class Outboxes implements SnapshotSection, OutboxPort {
   #open(to: number, id: number): Outbox {
     const { shard, links, limits = DEFAULT_LIMITS, metadata } = this.#deps;
     const link = links[to];
-    if (link === undefined) throw new Error(`there is an outbox for shard ${to}, which is not there`);
+    if (link === undefined) throw shardMissing(to);
     shard.logId(id);
     const outbox = new Outbox(to, {
       shard,
