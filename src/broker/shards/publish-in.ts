@@ -1,5 +1,5 @@
 import { parseContent } from '../../records/message-view.ts';
-import { FRAME_PUBLISH, FRAME_STORED } from '../doors/frame-kinds.ts';
+import { FRAME_STORED } from '../doors/frame-kinds.ts';
 import {
   aligned,
   FLAG_EXPIRES,
@@ -68,7 +68,6 @@ export class PublishIn implements FrameReceiver, Pumped, DurableListener {
     this.#shard = deps.shard;
     this.#publisher = new Publisher(deps.shard, deps.refused);
     this.#routes = new InboundRoutes(deps.queues);
-    deps.room.door.receiveServed(FRAME_PUBLISH, this);
   }
 
   frame(_kind: number, buffer: Buffer, start: number, end: number): boolean {

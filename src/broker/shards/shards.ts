@@ -1,6 +1,7 @@
 import type { Json } from '../../base/value-json.ts';
 import type { Access } from '../access/access.ts';
 import type { Delays } from '../delays/delays.ts';
+import { FRAME_PUBLISH } from '../doors/frame-kinds.ts';
 import type { ShardLink, ShardNote, ShardSeat, ShardService } from '../doors/shard-link.ts';
 import type { Events } from '../events/events.ts';
 import type { ShareGroups } from '../groups/share/share-groups.ts';
@@ -104,7 +105,6 @@ export class Shards implements ShardService {
   #copy: MetadataCopy | null = null;
   readonly #followed = new FollowedChanges();
   readonly metadata: KnownMetadata;
-  readonly #inbound: PublishIn[] = [];
   readonly #shard: Shard;
   #rooms!: ShardRooms;
   #commandService: CommandService | null = null;
@@ -206,7 +206,8 @@ export class Shards implements ShardService {
     for (const link of this.seat.links) {
       const room = link === undefined ? undefined : this.seat.rooms[link.peer];
       if (link === undefined || room === undefined) continue;
-      this.#inbound.push(new PublishIn({ shard, room, link, refused, queues, metadata: this.metadata }));
+      const publishing = new PublishIn({ shard, room, link, refused, queues, metadata: this.metadata });
+      room.door.receiveServed(FRAME_PUBLISH, publishing);
     }
   }
 

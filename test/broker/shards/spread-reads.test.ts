@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { ConsumeMessage } from 'amqplib';
 import type { BrokerOptions } from '../../../src/broker/broker.ts';
 import type { Stream } from '../../../src/broker/streams/stream.ts';
 import { transactionEndBatch } from '../../../src/records/transaction-marker.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { until } from '../../support/until.ts';
 import { batchOf } from '../streams/bindings/records.ts';
-import { type Client, consume, ShardServers } from './shard-servers.ts';
+import { act, sequences } from './random-stream-client.ts';
+import { consume, ShardServers } from './shard-servers.ts';
 
 const FIRST = { 'x-stream-offset': 'first' };
 const KIB = 1024;
@@ -132,7 +132,7 @@ describe('partitions that are read from another shard', () => {
       const clients = await Promise.all([0, 1, 2, 1, 2].map((shard) => servers.client(shard)));
       await clients[0]!.channel.assertQueue('bound', { arguments: { 'x-shard': 2 } });
       await clients[0]!.channel.bindQueue('bound', 't', '#');
-      await Promise.all(clients.map((client, index) => act(client, random, `${index}`)));
+      await Promise.all(clients.map((client, index) => act(client, 't', random, `${index}`)));
       const reads = await Promise.all(
         clients.map(async (client) => {
           const channel = await client.connection.createConfirmChannel();
@@ -161,42 +161,6 @@ describe('partitions that are read from another shard', () => {
     });
   }
 });
-
-/** Publishes a hundred messages, and meanwhile reads, takes what it likes, and cancels. */
-async function act(client: Client, random: () => number, name: string): Promise<void> {
-  const { channel } = client;
-  for (let i = 0; i < 100; i++) {
-    const size = Math.floor(random() < 0.05 ? random() * 40 * KIB : random() * 200);
-    channel.publish('t', `k${Math.floor(random() * 9)}`, Buffer.from(`${name}:${i}:${'.'.repeat(size)}`));
-    if (random() > 0.1) continue;
-    const reader = await client.connection.createChannel();
-    await reader.prefetch(1 + Math.floor(random() * 5));
-    const got: ConsumeMessage[] = [];
-    const { consumerTag } = await reader.consume('t', (message) => message !== null && got.push(message), {
-      arguments: random() < 0.5 ? FIRST : { 'x-stream-offset': Math.floor(random() * 20) },
-    });
-    for (let turn = 0; turn < 5; turn++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      for (const message of got.splice(0)) if (random() < 0.8) reader.ack(message);
-    }
-    if (random() < 0.5) await reader.cancel(consumerTag);
-    await reader.close();
-  }
-  await channel.waitForConfirms();
-}
-
-/** By partition: the offsets, and the beginnings of the bodies. */
-function sequences(messages: readonly ConsumeMessage[]): Map<unknown, (readonly [unknown, string])[]> {
-  const byPartition = new Map<unknown, (readonly [unknown, string])[]>();
-  for (const { properties, content } of messages) {
-    const { headers } = properties;
-    const partition = headers?.['x-stream-partition'];
-    const sequence = byPartition.get(partition) ?? [];
-    byPartition.set(partition, sequence);
-    sequence.push([headers?.['x-stream-offset'], content.toString('latin1', 0, 8)]);
-  }
-  return new Map([...byPartition].sort(([a], [b]) => Number(a) - Number(b)));
-}
 
 /** A byte in the middle of each segment of the log is another one. */
 async function damageSegments(directory: string, logId: number): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ConsumeMessage, Options } from 'amqplib';
+import type { Options } from 'amqplib';
 import { KafkaServer } from '../../../src/servers/kafka/server.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
@@ -10,6 +10,7 @@ import { topic } from '../../servers/kafka/new-topic.ts';
 import { seededRandom } from '../../support/seeded-random.ts';
 import { until } from '../../support/until.ts';
 import { batchOf } from '../streams/bindings/records.ts';
+import { act, sequences } from './random-stream-client.ts';
 import { type Client, consume, ShardServers } from './shard-servers.ts';
 
 const STREAM: Options.AssertQueue = { durable: true, arguments: { 'x-queue-type': 'stream' } };
@@ -151,7 +152,7 @@ describe('records on their way between shards', () => {
       const random = seededRandom(seed);
       const clients = await Promise.all([0, 1, 2, 1, 2].map((shard) => servers.client(shard)));
       await clients[1]?.channel.assertExchange('x', 'x-stream', { arguments: { 'x-partitions': 3 } });
-      await Promise.all(clients.map((client, index) => act(client, random, `${index}`)));
+      await Promise.all(clients.map((client, index) => act(client, 'x', random, `${index}`)));
       const reads = await Promise.all(
         clients.map(async (client) => {
           const channel = await client.connection.createConfirmChannel();
@@ -181,40 +182,4 @@ function stopReading({ connection }: Client): () => void {
     for (const listener of listeners) stream.on('readable', listener);
     stream.emit('readable');
   };
-}
-
-/** Publishes a hundred messages, and meanwhile reads, takes what it likes, and cancels. */
-async function act(client: Client, random: () => number, name: string): Promise<void> {
-  const { channel } = client;
-  for (let i = 0; i < 100; i++) {
-    const size = Math.floor(random() < 0.05 ? random() * 40 * KIB : random() * 200);
-    channel.publish('x', `k${Math.floor(random() * 9)}`, Buffer.from(`${name}:${i}:${'.'.repeat(size)}`));
-    if (random() > 0.1) continue;
-    const reader = await client.connection.createChannel();
-    await reader.prefetch(1 + Math.floor(random() * 5));
-    const got: ConsumeMessage[] = [];
-    const { consumerTag } = await reader.consume('x', (message) => message !== null && got.push(message), {
-      arguments: random() < 0.5 ? FIRST : { 'x-stream-offset': Math.floor(random() * 20) },
-    });
-    for (let turn = 0; turn < 5; turn++) {
-      await new Promise((resolve) => setImmediate(resolve));
-      for (const message of got.splice(0)) if (random() < 0.8) reader.ack(message);
-    }
-    if (random() < 0.5) await reader.cancel(consumerTag);
-    await reader.close();
-  }
-  await channel.waitForConfirms();
-}
-
-/** By partition: the offsets, and the beginnings of the bodies. */
-function sequences(messages: readonly ConsumeMessage[]): Map<unknown, (readonly [unknown, string])[]> {
-  const byPartition = new Map<unknown, (readonly [unknown, string])[]>();
-  for (const { properties, content } of messages) {
-    const { headers } = properties;
-    const partition = headers?.['x-stream-partition'];
-    const sequence = byPartition.get(partition) ?? [];
-    byPartition.set(partition, sequence);
-    sequence.push([headers?.['x-stream-offset'], content.toString('latin1', 0, 8)]);
-  }
-  return new Map([...byPartition].sort(([a], [b]) => Number(a) - Number(b)));
 }

@@ -61,12 +61,7 @@ export class KafkaShards {
   }
 
   async connectAs(shard: number, name: string, password = name, clientId = 'test'): Promise<KafkaClient> {
-    const client = await this.connect(shard, clientId);
-    await client.request(saslHandshake, 1, { mechanism: 'PLAIN' });
-    const authBytes = Buffer.from(`\0${name}\0${password}`);
-    const { errorMessage } = await client.request(saslAuthenticate, 2, { authBytes });
-    if (errorMessage !== null) throw new Error(errorMessage);
-    return client;
+    return logIn(await this.connect(shard, clientId), name, password);
   }
 
   /** One partition in each shard, in their order, unless it is said otherwise. */
@@ -80,4 +75,12 @@ export class KafkaShards {
     await Promise.all(this.servers.map((server) => server.close()));
     await this.shards[Symbol.asyncDispose]();
   }
+}
+
+export async function logIn(client: KafkaClient, name: string, password = name): Promise<KafkaClient> {
+  await client.request(saslHandshake, 1, { mechanism: 'PLAIN' });
+  const authBytes = Buffer.from(`\0${name}\0${password}`);
+  const { errorMessage } = await client.request(saslAuthenticate, 2, { authBytes });
+  if (errorMessage !== null) throw new Error(errorMessage);
+  return client;
 }

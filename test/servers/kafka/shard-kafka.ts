@@ -4,12 +4,11 @@ import type { KafkaServer } from '../../../src/servers/kafka/server.ts';
 import { errorName } from '../../../src/wire/kafka/error-codes.ts';
 import { fetch } from '../../../src/wire/kafka/messages/fetch.ts';
 import { produce } from '../../../src/wire/kafka/messages/produce.ts';
-import { saslAuthenticate, saslHandshake } from '../../../src/wire/kafka/messages/sasl.ts';
 import { addPartitionsToTxn, endTxn, initProducerId } from '../../../src/wire/kafka/messages/transactions.ts';
 import { TestShards } from '../../broker/shards/test-shards.ts';
 import { producedBatch } from '../../broker/streams/producers/produced-batch.ts';
 import { KafkaClient } from './kafka-client.ts';
-import { KafkaShards } from './kafka-shards.ts';
+import { KafkaShards, logIn } from './kafka-shards.ts';
 
 /** Several shards, each of them a Kafka broker, and a client of each. */
 export class ShardKafka {
@@ -35,12 +34,7 @@ export class ShardKafka {
 
   /** Logged in as guest: who has not logged in administers nothing. */
   async connect(shard: number): Promise<KafkaClient> {
-    const client = await KafkaClient.connect(this.#servers[shard].port);
-    await client.request(saslHandshake, 1, { mechanism: 'PLAIN' });
-    const authBytes = Buffer.from('\0guest\0guest');
-    const { errorMessage } = await client.request(saslAuthenticate, 2, { authBytes });
-    if (errorMessage !== null) throw new Error(errorMessage);
-    return client;
+    return logIn(await KafkaClient.connect(this.#servers[shard].port), 'guest');
   }
 
   /** A topic with one partition in each shard. */
